@@ -1,0 +1,39 @@
+# `make help` lists the targets. Each one that needs .venv makes it first, once.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format clean
+
+python := $(CURDIR)/.venv/bin/python
+# One thread a process: the tests run in several processes already.
+one_thread := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+workers ?= 2
+
+# A foreign mmselfsup or mmcv on these paths would hide the installed one.
+unexport PYTHONPATH PYTHONHOME
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@echo 'PYTHON=/path/to/python3.11 picks the interpreter for .venv (CPython 3.10 to 3.12).'
+
+install:  ## makes .venv with everything needed, unless it is there
+	@bash scripts/install.sh
+
+demo: install  ## pre-trains and fine-tunes on the embedded demo data, on the CPU, in minutes
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" PYTHON="$(python)" \
+		bash train_SSL_with_finetuning_ISIC2019.sh --demo
+
+test: install  ## runs the tests
+	@$(one_thread) "$(python)" -m pytest -n $(workers) $(ARGS)
+
+check: install  ## linter, formatter and type checker, changing nothing
+	@"$(python)" -m ruff check .
+	@"$(python)" -m ruff format --check .
+	@"$(python)" -m mypy
+
+format: install  ## puts the code into the project's format
+	@"$(python)" -m ruff check --fix .
+	@"$(python)" -m ruff format .
+
+clean:  ## removes caches and build leftovers; .venv, data and results stay
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,21 @@
+"""Checkpoints: safe to read, whole when written, and a report of what was loaded."""
+
+from .backbone import backbone_state, export_backbone
+from .load import load_state
+from .optimizer_state import load_optimizer_state
+from .report import LoadReport, Mismatch
+from .save import link_latest, save_checkpoint
+from .weights import load_weights, weights_of
+
+__all__ = [
+    "LoadReport",
+    "Mismatch",
+    "backbone_state",
+    "export_backbone",
+    "link_latest",
+    "load_optimizer_state",
+    "load_state",
+    "load_weights",
+    "save_checkpoint",
+    "weights_of",
+]

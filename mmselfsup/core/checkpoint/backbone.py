@@ -1,0 +1,36 @@
+"""The trained backbone alone, under the names that torchvision uses."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmselfsup.utils.atomic import atomic_write
+
+from .save import to_cpu
+
+
+def backbone_state(model: nn.Module) -> dict[str, Tensor] | None:
+    """Weights of ``model.backbone`` without prefix, None for a model without backbone."""
+    backbone: Any = getattr(getattr(model, "module", model), "backbone", None)
+    return None if backbone is None else to_cpu(dict(backbone.state_dict()))
+
+
+def export_backbone(model: nn.Module, path: str) -> bool:
+    """Write ``model.backbone`` so that torchvision's or timm's ResNet loads it as it is.
+
+    The file holds the weights and nothing else: ``resnet50().load_state_dict(torch.load(path),
+    strict=False)`` leaves the classifier only.
+
+    Returns:
+        Whether there is a backbone, and so a file.
+
+    Raises:
+        UserError: the file can't be written.
+    """
+    state = backbone_state(model)
+    if state is None:
+        return False
+    with atomic_write(path, "wb") as file:
+        torch.save(state, file)
+    return True

@@ -1,0 +1,101 @@
+"""Read a checkpoint file without running code from it."""
+
+import argparse
+import pickle
+import re
+import struct
+from typing import Any
+
+import numpy as np
+import torch
+from torch.serialization import safe_globals
+
+from mmselfsup.utils.errors import UserError, one_line
+
+from .fetch import local_file
+
+# What reading arbitrary bytes as a checkpoint may raise.
+_READ_ERRORS = (
+    RuntimeError,
+    pickle.UnpicklingError,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+)
+_DTYPES = ("bool", "uint8", "int32", "int64", "float16", "float32", "float64", "S1", "U1")
+
+
+class _Inert:
+    """Stands in for a class of another library in a checkpoint: holds data, does nothing."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.args, self.kwargs = args, kwargs
+
+
+# A checkpoint names a class by the module in which it lived when the file was written.
+_FOREIGN = (
+    "mmengine.logging.history_buffer.HistoryBuffer",
+    "mmcv.runner.log_buffer.LogBuffer",
+)
+
+
+def _plain_data_classes() -> list[Any]:
+    """Data beyond tensors that checkpoints of OpenMMLab, timm and others carry."""
+    make_scalar = np.float64(0).__reduce__()[0]
+    make_array = np.zeros(1).__reduce__()[0]
+    named = [
+        (function, f"{module}.multiarray.{name}")
+        for module in ("numpy.core", "numpy._core")
+        for name, function in (("scalar", make_scalar), ("_reconstruct", make_array))
+    ]
+    foreign = [(_Inert, name) for name in _FOREIGN]
+    dtypes = list({type(np.dtype(name)) for name in _DTYPES})
+    return [*named, *foreign, *dtypes, np.dtype, np.ndarray, argparse.Namespace]
+
+
+def _explain(error: BaseException, filename: str) -> str:
+    """One line about a file that can't be read."""
+    blocked = re.search(r"GLOBAL ([\w.]+)", str(error))
+    if blocked:
+        return (
+            f"{filename} holds a {blocked[1]}, which is not read because a file could run code "
+            "that way; if you trust its source, open it once with "
+            "torch.load(..., weights_only=False) and save its state_dict alone"
+        )
+    # The unpickler's other messages speak of its inner life ("101"); these two kinds help.
+    helps = isinstance(error, RuntimeError | OSError) and str(error)
+    reason = f" ({one_line(error).partition('. ')[0][:120]})" if helps else ""
+    return f"{filename} is no checkpoint, or not a whole one{reason}; copy or write it again"
+
+
+def load_state(filename: str, map_location: Any = "cpu") -> dict[str, Any]:
+    """Read a checkpoint: tensors and plain data, nothing that runs code.
+
+    Args:
+        filename: a path, or an address that :func:`local_file` understands.
+        map_location: as in :func:`torch.load`.
+
+    Returns:
+        The dict in the file: a whole checkpoint (``state_dict``, ``meta``, ``optimizer``, ...) or
+        the bare weights.
+
+    Raises:
+        UserError: the file is missing, cut short, no checkpoint, or holds foreign objects.
+    """
+    path = local_file(filename)
+    try:
+        with safe_globals(_plain_data_classes()):
+            state = torch.load(path, map_location=map_location, weights_only=True)
+    except _READ_ERRORS as error:
+        raise UserError(_explain(error, filename)) from error
+    if not isinstance(state, dict):
+        raise UserError(
+            f"{filename} holds a {type(state).__name__}, not the dict of a checkpoint or of weights"
+        )
+    return state

@@ -1,0 +1,69 @@
+"""Resume an optimizer whose parameter groups are cut differently in the checkpoint.
+
+MMSelfSup 0.x made one group per parameter where a config had ``paramwise_options``; here
+parameters with equal options share a group. The state belongs to the parameters, so it can be
+carried over.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from mmselfsup.utils.errors import UserError
+
+
+def _group_sizes(groups: list[dict[str, Any]]) -> list[int]:
+    return [len(group["params"]) for group in groups]
+
+
+def _positions(optimizer: Optimizer, order: list[Tensor]) -> list[int]:
+    """For each parameter in the order of the optimizer, its place in ``order``."""
+    place = {id(param): i for i, param in enumerate(order)}
+    return [place[id(p)] for group in optimizer.param_groups for p in group["params"]]
+
+
+def _regroup(saved: Mapping[str, Any], optimizer: Optimizer, places: list[int]) -> dict[str, Any]:
+    """The state dict of one group per parameter in the cut of ``optimizer``.
+
+    A group takes the options (lr of the moment, initial_lr, ...) of its first parameter.
+    """
+    groups, start = [], 0
+    for group in optimizer.param_groups:
+        ids = range(start, start + len(group["params"]))
+        options = dict(saved["param_groups"][places[start]])
+        groups.append({**options, "params": list(ids)})
+        start = ids.stop
+    state = {new: saved["state"][old] for new, old in enumerate(places) if old in saved["state"]}
+    return {"state": state, "param_groups": groups}
+
+
+def load_optimizer_state(
+    optimizer: Optimizer, saved: Mapping[str, Any], model: nn.Module, weight_names: list[str]
+) -> None:
+    """Load the state of an optimizer, also from a checkpoint of MMSelfSup 0.x.
+
+    Args:
+        optimizer: the optimizer to fill.
+        saved: the ``optimizer`` of the checkpoint.
+        model: the model whose parameters it holds.
+        weight_names: the names in the checkpoint's ``state_dict`` in their order, which is the
+            order of the parameters in a checkpoint with one group per parameter.
+
+    Raises:
+        UserError: the groups don't fit, because the config has changed.
+    """
+    sizes = _group_sizes(saved["param_groups"])
+    if sizes == _group_sizes(optimizer.param_groups):
+        optimizer.load_state_dict(dict(saved))
+        return
+    params = dict(getattr(model, "module", model).named_parameters())
+    order = [params[name] for name in weight_names if name in params]
+    if set(sizes) != {1} or len(order) != len(sizes) or len(params) != len(sizes):
+        raise UserError(
+            f"the optimizer in the checkpoint has groups of {sizes} parameters, the config makes "
+            f"{_group_sizes(optimizer.param_groups)}; resume with the config of the checkpoint, "
+            "or use load_from to take the weights only"
+        )
+    optimizer.load_state_dict(_regroup(saved, optimizer, _positions(optimizer, order)))

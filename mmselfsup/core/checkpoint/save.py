@@ -1,0 +1,121 @@
+"""Write checkpoints: whole or not at all, tensors and plain data only."""
+
+import io
+import os
+import shutil
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.fileio import FileClient
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from mmselfsup.utils.atomic import atomic_write
+from mmselfsup.utils.errors import UserError
+
+
+def plain(value: Any) -> Any:
+    """``value`` as JSON knows it: dicts with string keys, lists, numbers, strings, None.
+
+    Numpy numbers and 0-d tensors become numbers, arrays and tuples lists, paths strings; any
+    other object becomes its ``repr``, because what it means for a resumed run can't be known.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, np.generic | np.ndarray | Tensor):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        items = value if isinstance(value, list | tuple) else sorted(value, key=str)
+        return [plain(item) for item in items]
+    return str(value) if isinstance(value, os.PathLike) else repr(value)
+
+
+def to_cpu(value: Any) -> Any:
+    """Copy tensors in nested dicts, lists and tuples to main memory; the rest stays."""
+    if isinstance(value, Tensor):
+        return value.detach().cpu()
+    if isinstance(value, dict):
+        return {key: to_cpu(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [to_cpu(item) for item in value]
+    return tuple(to_cpu(item) for item in value) if isinstance(value, tuple) else value
+
+
+def _weights(model: nn.Module) -> OrderedDict[str, Tensor]:
+    """The state dict in main memory, with the modules' versions that converters look at."""
+    state = getattr(model, "module", model).state_dict()
+    weights = OrderedDict((name, to_cpu(tensor)) for name, tensor in state.items())
+    weights._metadata = state._metadata  # type: ignore[attr-defined]
+    return weights
+
+
+def _write(state: dict[str, Any], path: str) -> None:
+    """Write to a disk, or to another storage that mmcv knows (``s3://...``)."""
+    if "://" in path:
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        FileClient.infer_client(uri=path).put(buffer.getvalue(), path)
+        return
+    with atomic_write(path, "wb") as file:
+        torch.save(state, file)
+
+
+def save_checkpoint(
+    model: nn.Module,
+    path: str,
+    optimizer: Optimizer | dict[str, Optimizer] | None = None,
+    meta: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a checkpoint that ``torch.load(..., weights_only=True)`` reads.
+
+    Layout: ``meta`` (plain data), ``state_dict``, ``optimizer``, and what ``extra`` holds. The
+    calling process writes; call it on one rank.
+
+    Args:
+        model: the model, wrapped for several processes or not.
+        path: final name; an older file of that name stays until the new one is whole.
+        optimizer: one optimizer, or several by name.
+        meta: what a reader should know (epoch, iter, config text, class names, ...).
+        extra: further state of tensors and plain data (random state, ...).
+
+    Raises:
+        UserError: the file can't be written.
+        TypeError: ``extra`` names a key of the layout.
+    """
+    state: dict[str, Any] = {"meta": plain(dict(meta or {}))}
+    state["state_dict"] = _weights(model)
+    if isinstance(optimizer, Optimizer):
+        state["optimizer"] = to_cpu(optimizer.state_dict())
+    elif optimizer is not None:
+        state["optimizer"] = {name: to_cpu(o.state_dict()) for name, o in optimizer.items()}
+    taken = set(state).intersection(extra or {})
+    if taken:
+        raise TypeError(f"extra may not hold {sorted(taken)}: the checkpoint has these already")
+    _write({**state, **to_cpu(dict(extra or {}))}, str(path))
+
+
+def link_latest(path: str, name: str = "latest.pth") -> None:
+    """Let ``name`` beside ``path`` point to it; a copy where the disk has no links.
+
+    Raises:
+        UserError: the folder can't be written.
+    """
+    target = Path(path)
+    link = target.with_name(name)
+    aside = target.with_name(f".{name}.{os.getpid()}")
+    try:
+        aside.unlink(missing_ok=True)
+        try:
+            aside.symlink_to(target.name)
+        except OSError:
+            shutil.copyfile(target, aside)
+        os.replace(aside, link)
+    except OSError as error:
+        raise UserError(f"can't write {link}: {error.strerror}; check the folder") from error

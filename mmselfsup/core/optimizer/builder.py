@@ -1,0 +1,28 @@
+"""Build the optimizer of a config."""
+
+import copy
+from typing import Any
+
+from mmcv.runner.optimizer import build_optimizer_constructor
+from torch import nn
+from torch.optim import Optimizer
+
+
+def build_optimizer(model: nn.Module, optimizer_cfg: dict[str, Any]) -> Optimizer:
+    """Build the optimizer of ``model`` from its config; the config is left as it is.
+
+    Args:
+        model: the model, wrapped for several processes or not.
+        optimizer_cfg: ``type`` and its arguments; further ``constructor`` (default
+            ``DefaultOptimizerConstructor``) and what that understands, such as
+            ``paramwise_options`` or mmcv's ``paramwise_cfg``.
+    """
+    config = copy.deepcopy(dict(optimizer_cfg))
+    constructor = build_optimizer_constructor(
+        dict(
+            type=config.pop("constructor", "DefaultOptimizerConstructor"),
+            paramwise_cfg=config.pop("paramwise_cfg", None),
+            optimizer_cfg=config,
+        )
+    )
+    return constructor(model)

@@ -1,0 +1,53 @@
+"""Optimizer constructors: from a config and a model to parameter groups and an optimizer."""
+
+from typing import Any
+
+from mmcv.runner import OPTIMIZERS
+from mmcv.runner.optimizer import OPTIMIZER_BUILDERS
+from mmcv.runner.optimizer import DefaultOptimizerConstructor as MMCVOptimizerConstructor
+from mmcv.utils import build_from_cfg
+from torch import nn
+from torch.optim import Optimizer
+
+from mmselfsup.utils.errors import UserError
+
+from .param_groups import group_parameters
+
+
+@OPTIMIZER_BUILDERS.register_module(force=True)
+class DefaultOptimizerConstructor(MMCVOptimizerConstructor):
+    """Build an optimizer with ``paramwise_options`` by regular expression over parameter names.
+
+    ::
+
+        optimizer = dict(
+            type='LARS', lr=0.3, momentum=0.9, weight_decay=1e-6,
+            paramwise_options={
+                '(bn|gn)(\\d+)?.(weight|bias)': dict(weight_decay=0., lars_exclude=True),
+                'bias': dict(weight_decay=0., lars_exclude=True),
+                r'\\Ahead.': dict(lr_mult=10)})
+
+    All expressions that are found in a name count, a later one over an earlier one. ``X_mult``
+    multiplies the optimizer's own ``X``.
+
+    Args:
+        optimizer_cfg: ``type``, arguments of the optimizer, ``paramwise_options``.
+        paramwise_cfg: mmcv's own options; used where ``paramwise_options`` are not given.
+    """
+
+    def __init__(
+        self, optimizer_cfg: dict[str, Any], paramwise_cfg: dict[str, Any] | None = None
+    ) -> None:
+        config = dict(optimizer_cfg)
+        self.options = config.pop("paramwise_options", None) or {}
+        super().__init__(config, paramwise_cfg)
+        if self.paramwise_cfg and self.options:
+            raise UserError("optimizer: give paramwise_options or paramwise_cfg, not both")
+
+    def __call__(self, model: nn.Module) -> Optimizer:
+        """Build the optimizer of ``model``."""
+        if self.paramwise_cfg:
+            return super().__call__(model)
+        model = getattr(model, "module", model)
+        groups = group_parameters(model, self.options, self.optimizer_cfg)
+        return build_from_cfg({**self.optimizer_cfg, "params": groups}, OPTIMIZERS)

@@ -1,0 +1,139 @@
+"""LARS: layer-wise adaptive rate scaling, for training with large batches.
+
+Source: You, Gitman, Ginsburg, "Large Batch Training of Convolutional Networks", arXiv 1708.03888,
+section 5, eq. (6) and Algorithm 1.
+Differences from the paper: a group with ``lars_exclude=True`` (biases and normalisation layers in
+the SSL literature) takes a plain SGD step; a tensor whose weight or gradient is all zero too;
+``eps`` keeps the quotient finite; dampening and Nesterov momentum work as in ``torch.optim.SGD``.
+Shape letter: P tensors of a parameter group.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from mmcv.runner import OPTIMIZERS
+from torch import Tensor
+from torch.optim import Optimizer
+
+
+def trust_ratios(
+    params: list[Tensor], grads: list[Tensor], weight_decay: float, eta: float, eps: float
+) -> Tensor:
+    """Eq. (6): eta * |w| / (|g| + weight_decay * |w| + eps) for each tensor, 1 where a norm is 0.
+
+    Returns:
+        [P] on the device of the parameters; nothing waits for the device.
+    """
+    weight_norm = torch.stack(torch._foreach_norm(params))  # [P]
+    grad_norm = torch.stack(torch._foreach_norm(grads))  # [P]
+    ratio = eta * weight_norm / (grad_norm + weight_decay * weight_norm + eps)
+    return torch.where((weight_norm > 0) & (grad_norm > 0), ratio, torch.ones_like(ratio))
+
+
+@OPTIMIZERS.register_module()
+class LARS(Optimizer):
+    """SGD whose step in each tensor is scaled by the ratio of weight norm to gradient norm.
+
+    Args:
+        params: parameters or parameter groups. A group may carry ``lars_exclude=True``: its
+            tensors are not scaled.
+        lr: global learning rate, > 0.
+        momentum: momentum factor, >= 0.
+        weight_decay: factor of the L2 penalty, >= 0; it is part of the scaled update.
+        dampening: dampening of the momentum.
+        eta: trust coefficient of eq. (6).
+        nesterov: use Nesterov momentum; needs ``momentum > 0`` and ``dampening == 0``.
+        eps: added to the denominator of eq. (6).
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        lr: float,
+        momentum: float = 0,
+        weight_decay: float = 0,
+        dampening: float = 0,
+        eta: float = 0.001,
+        nesterov: bool = False,
+        eps: float = 1e-8,
+    ) -> None:
+        for name, value in dict(lr=lr, momentum=momentum, weight_decay=weight_decay).items():
+            if not isinstance(value, int | float) or value < 0:
+                raise ValueError(f"LARS takes a number >= 0 as {name}, got {value!r}")
+        if eta <= 0:
+            raise ValueError(f"LARS takes a number > 0 as eta, got {eta!r}")
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError("nesterov=True needs momentum > 0 and dampening == 0")
+        defaults = dict(
+            lr=lr,
+            momentum=momentum,
+            dampening=dampening,
+            weight_decay=weight_decay,
+            nesterov=nesterov,
+            eta=eta,
+            eps=eps,
+            lars_exclude=False,
+        )
+        super().__init__(params, defaults)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            # Checkpoints of MMSelfSup 0.x name these only where a config did.
+            group.setdefault("lars_exclude", False)
+            group.setdefault("eps", 1e-8)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+        """Take one step.
+
+        Args:
+            closure: evaluates the model again and returns the loss.
+
+        Returns:
+            What the closure returned, or None.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            params = [param for param in group["params"] if param.grad is not None]
+            if params:
+                self._step_group(group, params)
+        return loss
+
+    def _step_group(self, group: dict[str, Any], params: list[Tensor]) -> None:
+        """Scale, add momentum and subtract, for all tensors of a group at once."""
+        grads: list[Tensor] = [param.grad for param in params if param.grad is not None]
+        decay = group["weight_decay"]
+        updates = torch._foreach_add(grads, params, alpha=decay)  # g + weight_decay * w
+        if group["lars_exclude"]:
+            torch._foreach_mul_(updates, group["lr"])
+        else:
+            ratios = trust_ratios(params, grads, decay, group["eta"], group["eps"])
+            torch._foreach_mul_(updates, list((ratios * group["lr"]).unbind()))
+        if group["momentum"] != 0:
+            updates = self._add_momentum(group, params, list(updates))
+        torch._foreach_sub_(params, updates)
+
+    def _add_momentum(
+        self, group: dict[str, Any], params: list[Tensor], updates: list[Tensor]
+    ) -> list[Tensor]:
+        """Algorithm 1: v <- momentum * v + update; the first update fills the buffer."""
+        old = [i for i, param in enumerate(params) if "momentum_buffer" in self.state[param]]
+        if old:
+            buffers = [self.state[params[i]]["momentum_buffer"] for i in old]
+            torch._foreach_mul_(buffers, group["momentum"])
+            alpha = 1 - group["dampening"]
+            torch._foreach_add_(buffers, [updates[i] for i in old], alpha=alpha)
+        for i in set(range(len(params))).difference(old):
+            self.state[params[i]]["momentum_buffer"] = updates[i].clone()
+        buffers = [self.state[param]["momentum_buffer"] for param in params]
+        if group["nesterov"]:
+            return list(torch._foreach_add(updates, buffers, alpha=group["momentum"]))
+        return buffers

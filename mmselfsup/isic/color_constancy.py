@@ -1,0 +1,99 @@
+"""Shades of Gray: take the colour of the light out of an image.
+
+Source: Finlayson and Trezzi, "Shades of Gray and Colour Constancy", CIC 2004; on dermoscopy
+Barata et al., "Improving Dermoscopy Image Classification Using Color Constancy", JBHI 2015.
+
+What happens to a pixel hangs on nothing but its 8-bit value and the histograms of the image, so
+all numbers are exact in float64 and the correction is one table of 256 entries a channel.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+
+def illuminant(
+    histogram: NDArray[np.int64], power: float = 6.0, gamma: float | None = None
+) -> NDArray[np.float64]:
+    """Colour of the light: e_c = (mean of I_c^p)^(1/p), scaled to unit L2 norm.
+
+    Args:
+        histogram: [3, 256] number of pixels of each value, red, green, blue; all pixels of the
+            frame count.
+        power: p of the Minkowski mean, above 0: 1 is Gray World, large p nears White Patch.
+        gamma: apply I -> 255 * (I/255)^(1/gamma) first, above 0; None leaves the image as it is.
+
+    Returns:
+        [3] of norm 1; (1, 1, 1)/sqrt(3) for a black image.
+    """
+    values = _linear(gamma)  # [256]
+    top = max(float(values[histogram.any(axis=0)].max(initial=0.0)), 1.0)
+    # The common factor 1/top falls out with the norm; it keeps large powers within float64.
+    mean = (histogram * (values / top) ** power).sum(axis=1) / histogram.sum(axis=1)  # [3]
+    light = mean ** (1.0 / power)
+    norm = np.linalg.norm(light)
+    return light / norm if norm > 0 else np.full(3, 3**-0.5)
+
+
+def correction_table(light: NDArray[np.float64], gamma: float | None = None) -> NDArray[np.uint8]:
+    """What each value turns into: I_c / (e_c * sqrt(3)), clipped to 0..255, then rounded.
+
+    The clip matters: without it, bright pixels wrap round to dark when cast to 8 bits.
+
+    Args:
+        light: [3] from :func:`illuminant`.
+        gamma: as there.
+
+    Returns:
+        [3, 256]; a channel without light is all 0 and stays so.
+    """
+    gain = 1.0 / np.where(light > 0, light * 3**0.5, 1.0)  # [3]
+    corrected = gain[:, None] * _linear(gamma)[None]  # [3, 256]
+    return np.rint(np.clip(corrected, 0.0, 255.0)).astype(np.uint8)
+
+
+def _linear(gamma: float | None) -> NDArray[np.float64]:
+    """Value after gamma for each 8-bit value: [256], 0..255, not rounded."""
+    values = np.arange(256, dtype=np.float64)
+    return values if gamma is None else 255.0 * (values / 255.0) ** (1.0 / gamma)
+
+
+def histogram_of(image: Image.Image) -> NDArray[np.int64]:
+    """Pixels of each value: [3, 256] of an RGB image."""
+    return np.array(image.histogram(), dtype=np.int64).reshape(3, 256)
+
+
+def apply_table(image: Image.Image, table: NDArray[np.uint8]) -> Image.Image:
+    """Replace the values of an RGB image by those of ``table`` [3, 256]."""
+    return image.point(table.reshape(-1).tolist())
+
+
+def shades_of_gray(
+    image: NDArray[np.uint8], power: float = 6.0, gamma: float | None = None
+) -> NDArray[np.uint8]:
+    """Colour constancy for one image.
+
+    Args:
+        image: [H, W, 3] RGB, 0..255.
+        power: p of the Minkowski mean, above 0.
+        gamma: gamma to undo first, above 0; None for none. 2.2 is in common use.
+
+    Returns:
+        [H, W, 3] RGB, 0..255.
+
+    Raises:
+        ValueError: another shape or dtype, no pixel, ``power`` or ``gamma`` not above 0.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise ValueError(f"need uint8 [H, W, 3], got {image.dtype} {list(image.shape)}")
+    check_parameters(power, gamma)
+    picture = Image.fromarray(image)
+    light = illuminant(histogram_of(picture), power, gamma)
+    return np.asarray(apply_table(picture, correction_table(light, gamma)))
+
+
+def check_parameters(power: float, gamma: float | None) -> None:
+    """ValueError where a parameter is not a finite number above 0."""
+    for name, value in (("power", power), ("gamma", 1.0 if gamma is None else gamma)):
+        if not 0.0 < value < float("inf"):
+            raise ValueError(f"{name} must be a finite number above 0, got {value}")

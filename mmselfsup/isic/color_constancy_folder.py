@@ -1,0 +1,141 @@
+"""Shades of Gray for a folder of images: parallel, and able to go on where it stopped."""
+
+import json
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from ..utils.atomic import atomic_write, atomic_write_json
+from ..utils.errors import UserError, one_line
+from .color_constancy import (
+    apply_table,
+    check_parameters,
+    correction_table,
+    histogram_of,
+    illuminant,
+)
+from .images import open_rgb, walk_images
+from .parallel import default_workers, run_parallel
+
+RECORD = "color_constancy.json"
+
+_LOSSY = (".jpg", ".jpeg", ".webp")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the output depends on.
+
+    Attributes:
+        power: p of the Minkowski mean, above 0.
+        gamma: gamma to undo first, above 0, or None.
+        short_side: images with a longer short side are made smaller, in pixels; None for none.
+        quality: of JPEG and WebP files, 1..100.
+    """
+
+    power: float = 6.0
+    gamma: float | None = None
+    short_side: int | None = None
+    quality: int = 95
+
+    def __post_init__(self) -> None:
+        try:
+            check_parameters(self.power, self.gamma)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        if self.short_side is not None and self.short_side < 1:
+            raise UserError(f"the short side must be 1 pixel or more, got {self.short_side}")
+        if not 1 <= self.quality <= 100:
+            raise UserError(f"the quality must be 1..100, got {self.quality}")
+
+
+def correct(image: Image.Image, settings: Settings) -> Image.Image:
+    """Correct one RGB image and make it smaller where wanted.
+
+    The light is measured on the full frame, so it is the same for every ``short_side``. Then the
+    image is made smaller (area mean), then corrected: clipping comes last and darkens no mean.
+    """
+    light = illuminant(histogram_of(image), settings.power, settings.gamma)
+    side = min(image.size)
+    if settings.short_side is not None and settings.short_side < side:
+        ratio = settings.short_side / side
+        size = [max(1, round(length * ratio)) for length in image.size]
+        smaller = cv2.resize(np.asarray(image), size, interpolation=cv2.INTER_AREA)
+        image = Image.fromarray(smaller)
+    return apply_table(image, correction_table(light, settings.gamma))
+
+
+def correct_folder(
+    src: str | Path, dst: str | Path, settings: Settings, workers: int | None = None
+) -> tuple[int, int, list[str]]:
+    """Correct all images below ``src`` into the same places below ``dst``.
+
+    Images that are there already are skipped; ``color_constancy.json`` in ``dst`` says how they
+    were made. Each file is written aside and renamed, so a stop leaves none half-written.
+
+    Args:
+        src: folder of the images.
+        dst: another folder, neither in ``src`` nor around it.
+        settings: how to correct.
+        workers: number of processes; None for one a core.
+
+    Returns:
+        Number of images made now, number made before, and a line for each that can't be read.
+
+    Raises:
+        UserError: no image in ``src``, ``dst`` can't be written, or its images were made
+            otherwise.
+    """
+    source, target = Path(src), Path(dst)
+    names = walk_images(source)
+    inside, outside = source.resolve(), target.resolve()
+    if inside.is_relative_to(outside) or outside.is_relative_to(inside):
+        raise UserError(f"{dst} and {src} must not lie within each other; give another --dst")
+    todo = [name for name in names if not (target / name).exists()]
+    _check_record(target, settings, any_done=len(todo) < len(names))
+
+    work = partial(_correct_file, source=source, target=target, settings=settings)
+    workers = default_workers() if workers is None else workers
+    failures = [e for e in run_parallel(work, todo, workers, "colour constancy") if e is not None]
+    return len(todo) - len(failures), len(names) - len(todo), failures
+
+
+def _check_record(target: Path, settings: Settings, any_done: bool) -> None:
+    """Refuse to mix images of different settings; write down the settings of a new folder."""
+    record = target / RECORD
+    wanted: dict[str, Any] = {"method": "shades of gray, clipped", **asdict(settings)}
+    if record.exists():
+        try:
+            found = json.loads(record.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"can't read {record}: {error}; remove the folder") from error
+        if found != wanted:
+            raise UserError(
+                f"{target} holds images made with {found}, now wanted: {wanted}; give another "
+                "--dst or remove that folder"
+            )
+    elif any_done:
+        raise UserError(
+            f"{target} holds images of these names, but no {RECORD} that says how they were made; "
+            "give another --dst"
+        )
+    else:
+        atomic_write_json(record, wanted)
+
+
+def _correct_file(name: Path, source: Path, target: Path, settings: Settings) -> str | None:
+    """Correct one file; the reason in one line where it can't be read."""
+    try:
+        image = open_rgb(source / name)
+    except UserError as error:
+        return one_line(error)
+    image = correct(image, settings)
+    options = {"quality": settings.quality} if name.suffix.lower() in _LOSSY else {}
+    with atomic_write(target / name) as file:
+        image.save(file, format=Image.registered_extensions()[name.suffix.lower()], **options)
+    return None

@@ -1,0 +1,113 @@
+"""What every lesion has: an outline, and optics that turn pigment and blood into colour.
+
+Skin is modelled as light that passes through absorbing layers (Beer-Lambert): melanin makes it
+brown, blood makes it red, and white or blue structures lie on top.
+
+Shapes: H, W of the canvas.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .canvas import Array, Canvas, Rng, blur, smoothstep
+
+# absorption of one unit in R, G, B; melanin falls with wave length, blood swallows green and blue
+_MELANIN = np.array([0.55, 0.95, 1.25], dtype=np.float32)
+_BLOOD = np.array([0.14, 0.85, 0.68], dtype=np.float32)
+_PALE = np.array([0.95, 0.80, 0.73], dtype=np.float32)
+
+WHITE = (0.93, 0.86, 0.83)
+YELLOW = (0.90, 0.80, 0.58)
+BLUE = (0.42, 0.46, 0.60)
+ORANGE = (0.80, 0.45, 0.22)
+
+
+@dataclass
+class Layers:
+    """What absorbs and what covers at each pixel.
+
+    Attributes:
+        melanin: [H, W] absorbance, >= 0.
+        blood: [H, W] absorbance, >= 0.
+        covers: (opacity [H, W] in 0..1, RGB) from the lowest to the topmost.
+    """
+
+    melanin: Array
+    blood: Array
+    covers: list[tuple[Array, tuple[float, float, float]]] = field(default_factory=list)
+
+    def cover(self, opacity: Array, colour: tuple[float, float, float]) -> None:
+        """Lay a colour over everything so far."""
+        self.covers.append((opacity, colour))
+
+    def compose(self, spread: float) -> Array:
+        """The reflected light, RGB [H, W, 3] in 0..1.
+
+        Args:
+            spread: how far the skin scatters light, in pixels; blood lies deeper and blurs more.
+        """
+        depth = np.maximum(blur(self.melanin, spread), 0)[..., None] * _MELANIN
+        depth += np.maximum(blur(self.blood, 1.3 * spread), 0)[..., None] * _BLOOD
+        rgb = _PALE * np.exp(-depth)
+        for opacity, colour in self.covers:
+            alpha = np.clip(blur(opacity, spread), 0, 1)[..., None]
+            rgb += alpha * (np.asarray(colour, dtype=np.float32) - rgb)
+        return rgb
+
+
+@dataclass(frozen=True)
+class Border:
+    """How an outline looks.
+
+    Attributes:
+        notches: size of the random waves of the outline, in radii (0 is an ellipse).
+        ragged: size of the fine raggedness of the edge, in radii.
+        softness: width of the edge, in radii.
+        stretch: largest ratio of the axes.
+    """
+
+    notches: float = 0.05
+    ragged: float = 0.02
+    softness: float = 0.12
+    stretch: float = 1.3
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Where the lesion lies.
+
+    Attributes:
+        depth: [H, W], 1 in the middle, 0 on the border, below 0 outside.
+        mask: [H, W] in 0..1, 1 inside.
+    """
+
+    depth: Array
+    mask: Array
+
+
+def draw_outline(canvas: Canvas, rng: Rng, border: Border) -> Outline:
+    """An outline whose radius is a random Fourier series of the angle."""
+    stretch = np.sqrt(rng.uniform(1.0, border.stretch))
+    orders = np.arange(2, 8)
+    phases = rng.uniform(0, 2 * np.pi, len(orders))
+    sizes = border.notches * rng.uniform(0.3, 1.0, len(orders)) / np.sqrt(orders / 2)
+    u, v = canvas.grid
+    u, v = u / np.float32(stretch), v * np.float32(stretch)
+    theta = np.arctan2(v, u)
+    reach = np.ones_like(theta)
+    for order, phase, size in zip(orders, phases, sizes, strict=True):
+        reach += np.float32(size) * np.cos(order * theta + np.float32(phase))
+    depth = 1 - np.sqrt(u * u + v * v) / np.maximum(reach, 0.3)
+    depth += np.float32(border.ragged) * canvas.noise(rng, 0.35, 12)
+    return Outline(depth, smoothstep(-border.softness, border.softness, depth))
+
+
+def draw_skin(canvas: Canvas, rng: Rng) -> Layers:
+    """The patient's skin around the lesion: its tone, blotches and fine relief."""
+    melanin = canvas.zeros() + np.float32(rng.uniform(0.0, 0.2))
+    blood = canvas.zeros() + np.float32(rng.uniform(0.0, 0.25))
+    melanin += np.float32(rng.uniform(0.01, 0.06)) * canvas.noise(rng, 0.9)
+    blood += np.float32(rng.uniform(0.01, 0.07)) * canvas.noise(rng, 0.5)
+    relief = np.float32(rng.uniform(0.01, 0.04)) * canvas.noise(rng, 0.16, 16)
+    return Layers(melanin + relief, blood + relief)

@@ -1,0 +1,82 @@
+"""One photograph of one lesion.
+
+Deterministic: a lesion's generator gives what the lesion is, a photograph's generator gives how it
+was seen. Only numpy and OpenCV are used, so that worker processes start fast.
+"""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from . import nuisances
+from .canvas import Canvas, Rng, rotation
+from .lesions import Layers, draw_skin
+from .pigmented import Tone, draw_tone, paint_bkl, paint_df, paint_mel, paint_nv
+from .vascular import paint_ak, paint_bcc, paint_scc, paint_vasc
+
+Painter = Callable[[Canvas, Rng, Layers, Tone], None]
+
+PAINTERS: dict[str, Painter] = {
+    "MEL": paint_mel,
+    "NV": paint_nv,
+    "BCC": paint_bcc,
+    "AK": paint_ak,
+    "BKL": paint_bkl,
+    "DF": paint_df,
+    "VASC": paint_vasc,
+    "SCC": paint_scc,
+}
+
+_LESION_RADIUS = 0.36  # of the image height, at zoom 1
+_SCATTER = 0.03  # of the lesion radius: how far light spreads in skin
+_FINE_BELOW = 200  # short sides under this are drawn at twice their size
+
+
+def width_of(size: int) -> int:
+    """Columns of a 4:3 image whose short side is ``size``."""
+    return round(size * 4 / 3)
+
+
+def _look_at(size: int, rng: Rng) -> Canvas:
+    """A photographer's choice: where, how near, which way up."""
+    factor = 2 if size < _FINE_BELOW else 1
+    height, width = size * factor, width_of(size) * factor
+    zoom = float(np.exp(np.clip(rng.normal(0, 0.2), -0.4, 0.4)))
+    tilt = np.diag(np.exp(rng.normal(0, 0.05, 2)) * rng.choice([-1.0, 1.0], 2))
+    turn = rotation(rng.uniform(0, 2 * np.pi))
+    matrix = turn @ tilt @ rotation(rng.uniform(0, np.pi)) * (zoom * _LESION_RADIUS * height)
+    shift = np.clip(rng.normal(0, 0.08, 2), -0.2, 0.2) * height
+    centre = (width / 2 + shift[0], height / 2 + shift[1])
+    return Canvas(height, width, matrix, centre)
+
+
+def render(label: str, lesion: Rng, photo: Rng, size: int) -> NDArray[np.uint8]:
+    """Draw one photograph.
+
+    Args:
+        label: class of the lesion, a key of ``PAINTERS``.
+        lesion: generator of the lesion; equal generators draw the same lesion.
+        photo: generator of the view and the nuisances.
+        size: short side in pixels; the other is 4/3 of it.
+
+    Returns:
+        RGB image [H, W, 3].
+    """
+    canvas = _look_at(size, photo)
+    layers = draw_skin(canvas, lesion)
+    PAINTERS[label](canvas, lesion, layers, draw_tone(lesion))
+    rgb = layers.compose(_SCATTER * canvas.scale)
+    for chance, add in (
+        (0.35, nuisances.add_hair),
+        (0.15, nuisances.add_ruler),
+        (0.15, nuisances.add_bubbles),
+    ):
+        if photo.random() < chance:
+            rgb = add(rgb, photo)
+    if canvas.height != size:
+        rgb = cv2.resize(rgb, (width_of(size), size), interpolation=cv2.INTER_AREA)
+    rgb = nuisances.vignette(nuisances.light(rgb, photo), photo)
+    rgb = nuisances.sensor(rgb, photo)
+    return np.clip(np.round(rgb * 255), 0, 255).astype(np.uint8)

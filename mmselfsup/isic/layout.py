@@ -1,0 +1,76 @@
+"""Find the challenge's files below a folder, however the archives were unpacked."""
+
+import os
+from pathlib import Path
+
+from ..utils.errors import UserError
+from .images import IMAGE_SUFFIXES
+
+GROUND_TRUTH = "ISIC_2019_Training_GroundTruth.csv"
+METADATA = "ISIC_2019_Training_Metadata.csv"
+IMAGES = "ISIC_2019_Training_Input"
+
+
+def find_csv(root: Path, name: str, option: str) -> Path:
+    """The file ``name`` in ``root`` or in one of its folders, two levels deep.
+
+    Args:
+        root: where the data set lies.
+        name: official file name.
+        option: command line option that gives the path instead, for the message.
+
+    Raises:
+        UserError: not found.
+    """
+    if not root.is_dir():
+        raise UserError(f"there is no folder {root}; --root is where the ISIC-2019 files lie")
+    for pattern in (name, f"*/{name}", f"*/*/{name}"):
+        matches = sorted(p for p in root.glob(pattern) if p.is_file())
+        if matches:
+            return matches[0]
+    raise UserError(
+        f"{name} is not below {root}; download it from "
+        f"https://challenge.isic-archive.com/data/#2019 or name the file with {option}"
+    )
+
+
+def find_images(root: Path, given: Path | None = None) -> tuple[Path, dict[str, str]]:
+    """The folder that holds the images, and its files by image name without extension.
+
+    Looks at ``given``, or else at ``ISIC_2019_Training_Input`` and ``images`` in ``root`` and
+    one level below. Unpacking the official archive into a folder of its own name puts the images
+    one folder deeper; there they are found, too.
+
+    Raises:
+        UserError: no folder with images; says so when only the archive is there.
+    """
+    if given is not None:
+        if not given.is_dir():
+            raise UserError(f"there is no folder {given}; --images is where the images lie")
+        places = [given]
+    else:
+        patterns = (IMAGES, f"*/{IMAGES}", "images", "*/images")
+        places = [p for pattern in patterns for p in sorted(root.glob(pattern)) if p.is_dir()]
+    for place in places:
+        inner = (place / place.name, place / IMAGES, place / "images")
+        for folder in (place, *inner):
+            files = image_files(folder) if folder.is_dir() else {}
+            if files:
+                return folder, files
+    archive = next(iter(sorted(root.glob(f"**/{IMAGES}.zip"))), None)
+    hint = f"unpack {archive}" if archive else "name the folder with --images"
+    looked = given or f"{root}/{IMAGES} and {root}/images"
+    raise UserError(f"no images in {looked}; {hint}")
+
+
+def image_files(folder: Path) -> dict[str, str]:
+    """File names by stem of the images right in ``folder``; ``.jpg`` wins over other formats."""
+    found: dict[str, tuple[int, str]] = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            stem, suffix = os.path.splitext(entry.name)
+            if suffix.lower() not in IMAGE_SUFFIXES or entry.name.startswith("."):
+                continue
+            candidate = (IMAGE_SUFFIXES.index(suffix.lower()), entry.name)
+            found[stem] = min(found.get(stem, candidate), candidate)
+    return {stem: name for stem, (_, name) in found.items()}

@@ -1,0 +1,65 @@
+"""Run a function over many files in several processes, with a bar and a clean stop."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import TypeVar
+
+import cv2
+
+from ..utils.errors import UserError
+from ..utils.progress import progress
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+_CHUNK = 8
+
+
+def default_workers() -> int:
+    """Number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run_parallel(
+    function: Callable[[_Item], _Result],
+    items: Sequence[_Item],
+    workers: int,
+    desc: str,
+    unit: str = "image",
+) -> Iterator[_Result]:
+    """Yield ``function(item)`` for every item, in the order of the items.
+
+    When the loop over the results is left (Ctrl-C, an error), what is at work is finished and the
+    rest is dropped.
+
+    Args:
+        function: picklable, as are items and results, if ``workers`` > 1.
+        items: what to work on.
+        workers: number of processes; 0 or 1 works in this one.
+        desc: name of the progress bar.
+        unit: what an item is called in the bar.
+
+    Raises:
+        UserError: ``workers`` is negative.
+    """
+    if workers < 0:
+        raise UserError(f"the number of workers must be 0 or more, got {workers}")
+    if workers <= 1:
+        yield from progress(map(function, items), desc=desc, total=len(items), unit=unit)
+        return
+    pool = ProcessPoolExecutor(min(workers, len(items) or 1), initializer=_start_worker)
+    try:
+        results = pool.map(function, items, chunksize=_CHUNK)
+        yield from progress(results, desc=desc, total=len(items), unit=unit)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and keep one worker on one core."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(0)

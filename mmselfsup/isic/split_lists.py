@@ -1,0 +1,102 @@
+"""Write the lists of a split, and show it as a table."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.table import Table
+
+from ..utils.atomic import atomic_write_json, atomic_write_text
+from ..utils.errors import UserError
+from .labels import CLASSES
+
+SUMMARY = "splits.json"
+PARTS = ("train", "test", "subtrain", "val")
+
+
+def list_name(part: str, fold: int) -> str:
+    """File name of a list: ``part`` is one of ``PARTS``, ``fold`` counts from 0."""
+    return f"ISIC_2019_{part}_fold{fold}.txt"
+
+
+def write_lists(out: Path, table: pd.DataFrame, facts: dict[str, Any]) -> dict[str, Any]:
+    """Write four lists a fold, then ``splits.json``.
+
+    ``splits.json`` is taken away first and written last: where it is, the lists are whole and
+    belong together.
+
+    Args:
+        out: folder, made where it is missing.
+        table: columns ``file``, ``label``, ``fold`` (int) and ``validation_{k}`` (bool).
+        facts: what else to put into ``splits.json``; ``num_folds`` is needed.
+
+    Returns:
+        ``facts`` with ``class_counts`` and, under ``folds``, name, size and classes of each list.
+
+    Raises:
+        UserError: ``out`` can't be written.
+    """
+    num_folds: int = facts["num_folds"]
+    _remove_old(out, num_folds)
+    folds = []
+    for fold in range(num_folds):
+        test = table["fold"] == fold
+        held_out = table[f"validation_{fold}"]
+        rows = (~test, test, ~test & ~held_out, held_out)
+        parts = {
+            part: _write_list(out / list_name(part, fold), table[chosen])
+            for part, chosen in zip(PARTS, rows, strict=True)
+        }
+        folds.append({"fold": fold, **parts})
+    summary = {**facts, "class_counts": _count(table), "folds": folds}
+    atomic_write_json(out / SUMMARY, summary)
+    return summary
+
+
+def _remove_old(out: Path, num_folds: int) -> None:
+    """Take away the old summary, and lists of folds that the new split doesn't have."""
+    try:
+        (out / SUMMARY).unlink(missing_ok=True)
+        for part in PARTS:
+            for path in out.glob(f"ISIC_2019_{part}_fold*.txt"):
+                number = path.stem.rpartition("fold")[2]
+                if number.isdigit() and int(number) >= num_folds:
+                    path.unlink()
+    except OSError as error:
+        raise UserError(f"can't write to {out}: {error.strerror or error}") from error
+
+
+def _write_list(path: Path, rows: pd.DataFrame) -> dict[str, Any]:
+    """One line an image: file name and label."""
+    lines = [f"{f} {n}\n" for f, n in zip(rows["file"], rows["label"], strict=True)]
+    text = "".join(lines)
+    atomic_write_text(path, text)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return {
+        "file": path.name,
+        "num_images": len(rows),
+        "class_counts": _count(rows),
+        "sha256": digest,
+    }
+
+
+def _count(rows: pd.DataFrame) -> dict[str, int]:
+    """Number of images of each class."""
+    return {name: int((rows["label"] == label).sum()) for label, name in enumerate(CLASSES)}
+
+
+def fold_table(summary: dict[str, Any]) -> Table:
+    """The test images of each fold by class, and the sizes of the four lists."""
+    table = Table(title=f"test images by class and fold (seed {summary['seed']})")
+    table.add_column("fold", justify="right")
+    for name in (*CLASSES, *PARTS):
+        table.add_column(name, justify="right")
+    for fold in summary["folds"]:
+        counts = [fold["test"]["class_counts"][name] for name in CLASSES]
+        sizes = [fold[part]["num_images"] for part in PARTS]
+        table.add_row(str(fold["fold"]), *map(str, (*counts, *sizes)))
+    table.add_section()
+    totals = [summary["class_counts"][name] for name in CLASSES]
+    table.add_row("all", *map(str, totals), "", str(summary["num_images"]), "", "")
+    return table

@@ -1,0 +1,107 @@
+"""Folds that are stratified by class and source and never part the images of a lesion.
+
+scikit-learn's ``StratifiedGroupKFold`` does nearly this, but its folds hang on its own version and
+on the stream of numpy's generator, and on the order of the rows. A fold that changes with an
+update makes results incomparable and, worse, lets a test lesion of last year into this year's
+training. So the (short) algorithm is written down here and every draw is a SHA-256 digest: equal
+ids, labels and seed give equal folds on every machine, with every library version, for every
+order of the rows.
+"""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+#: Goes up when the same input would give other folds.
+ALGORITHM = "sha256-greedy-1"
+
+_Key = tuple[int, str] | tuple[int] | tuple[()]
+
+
+def lesion_groups(images: Sequence[str], lesions: Sequence[str]) -> list[str]:
+    """One key an image, equal for the images of a lesion; no lesion id: a group of its own."""
+    pairs = zip(images, lesions, strict=True)
+    return [f"lesion {lesion}" if lesion else f"image {image}" for image, lesion in pairs]
+
+
+def lesion_sources(lesions: Sequence[str]) -> list[str]:
+    """The clinic an image comes from: what stands before the ``_`` of the lesion id."""
+    return [lesion.partition("_")[0] for lesion in lesions]
+
+
+def assign_folds(
+    labels: Sequence[int],
+    groups: Sequence[str],
+    num_folds: int,
+    seed: int | str,
+    sources: Sequence[str] | None = None,
+) -> list[int]:
+    """Give every image a fold.
+
+    Groups are dealt out class by class (rarest first), source by source, largest group first, and
+    in an order drawn from ``seed`` among equally large ones. Each goes to the fold that has the
+    fewest images of that class and source so far, then the fewest of that class, then the fewest
+    in all, then by the draw. A group of several classes counts as its rarest. As there are many
+    lesions with one image, classes end up within an image or two of each other.
+
+    Balancing the sources, too, keeps the folds balanced for who has the images of one source only.
+
+    Args:
+        labels: class of each of N images.
+        groups: key of each image's lesion, see :func:`lesion_groups`.
+        num_folds: F, at least 2 and at most the number of groups.
+        seed: other seeds give other folds.
+        sources: origin of each image; None for one origin.
+
+    Returns:
+        N fold numbers, 0..F-1.
+
+    Raises:
+        ValueError: lengths differ, or ``num_folds`` doesn't fit.
+    """
+    sources = [""] * len(labels) if sources is None else sources
+    if not len(labels) == len(groups) == len(sources):
+        lengths = f"{len(labels)}, {len(groups)}, {len(sources)}"
+        raise ValueError(f"labels, groups and sources must be equally long, got {lengths}")
+    members: dict[str, list[int]] = defaultdict(list)
+    for index, group in enumerate(groups):
+        members[group].append(index)
+    if not 2 <= num_folds <= len(members):
+        raise ValueError(f"the number of folds must be 2..{len(members)} (groups), got {num_folds}")
+
+    fold_of = [0] * len(labels)
+    dealt: list[Counter[_Key]] = [Counter() for _ in range(num_folds)]
+    for group, keys in _turns(labels, sources, members, seed):
+        loads = [
+            (*(counts[key] for key in keys), _draw(seed, group, fold), fold)
+            for fold, counts in enumerate(dealt)
+        ]
+        fold = min(loads)[-1]
+        for index in members[group]:
+            fold_of[index] = fold
+            dealt[fold].update(_keys(labels[index], sources[index]))
+    return fold_of
+
+
+def _keys(label: int, source: str) -> tuple[_Key, ...]:
+    """What an image counts for, in the order in which balance matters."""
+    return (label, source), (label,), ()
+
+
+def _turns(
+    labels: Sequence[int], sources: Sequence[str], members: dict[str, list[int]], seed: int | str
+) -> Iterator[tuple[str, tuple[_Key, ...]]]:
+    """The groups in the order in which they are dealt out, with what they count for."""
+    class_sizes = Counter(labels)
+    turns = []
+    for group, rows in members.items():
+        rarity, label = min((class_sizes[labels[row]], labels[row]) for row in rows)
+        source = min(sources[row] for row in rows)
+        turns.append((rarity, label, source, -len(rows), _draw(seed, group), group))
+    for _, label, source, _, _, group in sorted(turns):
+        yield group, _keys(label, source)
+
+
+def _draw(seed: int | str, *names: object) -> str:
+    """A random number as text that depends on the arguments and on nothing else."""
+    return hashlib.sha256("\n".join(map(str, (seed, *names))).encode()).hexdigest()

@@ -1,0 +1,124 @@
+"""Mean and standard deviation of the pixels of many images.
+
+8-bit pixels are counted by value, and whole numbers are summed: the result is exact and hangs
+neither on the order of the images nor on the number of processes.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..utils.errors import UserError
+from .images import open_rgb, walk_images
+from .parallel import default_workers, run_parallel
+
+
+@dataclass(frozen=True)
+class PixelStatistics:
+    """Over all pixels of all images; red, green, blue; 0..1 as the images of a batch have them.
+
+    Attributes:
+        mean: three means.
+        std: three standard deviations (of the population).
+        num_images: number of images.
+        num_pixels: number of pixels of all images.
+    """
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    num_images: int
+    num_pixels: int
+
+    def config_line(self) -> str:
+        """The line for a config file, with four digits."""
+        mean, std = (", ".join(f"{v:.4f}" for v in values) for values in (self.mean, self.std))
+        return f"img_norm_cfg = dict(mean=[{mean}], std=[{std}])"
+
+
+def pixel_statistics(
+    files: Sequence[Path], size: Sequence[int] | None = None, workers: int | None = None
+) -> PixelStatistics:
+    """Measure the pixels of image files.
+
+    Args:
+        files: paths of the images; each pixel counts the same, so larger images count more.
+        size: resize first as ``Resize(size)`` of the pipelines does (bilinear, anti-aliased): one
+            number for the short side, two for height and width; None leaves the size. Smaller
+            images have less fine detail and a smaller deviation.
+        workers: number of processes; None for one a core.
+
+    Raises:
+        UserError: no file, a file that can't be read, or a size that makes no sense.
+    """
+    if not files:
+        raise UserError("no images to measure; check the list or the folder")
+    if size is not None and (len(size) not in (1, 2) or min(size) < 1):
+        raise UserError(f"the size must be one or two numbers of pixels, got {list(size)}")
+    workers = default_workers() if workers is None else workers
+    work = partial(_histogram, size=size)
+    histogram = np.zeros((3, 256), dtype=np.int64)
+    for counts in run_parallel(work, files, workers, "mean and std"):
+        histogram += counts
+    return summarise(histogram, len(files))
+
+
+def summarise(histogram: NDArray[np.int64], num_images: int) -> PixelStatistics:
+    """Mean and deviation from the number of pixels of each value: [3, 256]."""
+    means, stds = [], []
+    for counts in histogram.tolist():
+        pixels = sum(counts)
+        total = sum(n * value for value, n in enumerate(counts))
+        squares = sum(n * value**2 for value, n in enumerate(counts))
+        means.append(total / pixels / 255)
+        # Python's whole numbers know no rounding, so the difference loses nothing.
+        stds.append(math.sqrt(squares * pixels - total**2) / pixels / 255)
+    return PixelStatistics(
+        mean=(means[0], means[1], means[2]),
+        std=(stds[0], stds[1], stds[2]),
+        num_images=num_images,
+        num_pixels=int(histogram[0].sum()),
+    )
+
+
+def find_files(
+    folder: str | Path | None, data_prefix: str | None = None, ann_file: str | None = None
+) -> list[Path]:
+    """Images of a folder, or of a list as the data source ``ImageList`` reads it.
+
+    Raises:
+        UserError: neither or both are given, or the list or the folder can't be read or is empty.
+    """
+    if (folder is None) == (ann_file is None):
+        raise UserError("give either a folder or --ann-file (with --data-prefix)")
+    if folder is not None:
+        return [Path(folder) / name for name in walk_images(folder)]
+
+    from ..datasets.data_sources import ImageList
+
+    source = ImageList(data_prefix=data_prefix or "", ann_file=ann_file)
+    infos: list[dict[str, Any]] = source.data_infos
+    return [Path(i["img_prefix"] or "", i["img_info"]["filename"]) for i in infos]
+
+
+def _histogram(path: Path, size: Sequence[int] | None) -> NDArray[np.int64]:
+    """Pixels of each value: [3, 256]."""
+    image = open_rgb(path)
+    if size is not None:
+        image = image.resize(_new_size(image, size), Image.Resampling.BILINEAR)
+    return np.array(image.histogram(), dtype=np.int64).reshape(3, 256)
+
+
+def _new_size(image: Image.Image, size: Sequence[int]) -> tuple[int, int]:
+    """Width and height after ``Resize(size)``, rounded down as torchvision does."""
+    if len(size) == 2:
+        return size[1], size[0]
+    width, height = image.size
+    short = min(width, height)
+    return int(size[0] * width / short), int(size[0] * height / short)

@@ -1,0 +1,157 @@
+"""Write report.html: one file with everything in it, readable anywhere and on paper."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmselfsup.utils.atomic import atomic_write_text
+
+from . import figures
+from .logs import read_log
+from .record import Results, RunRecord, read_results
+from .search import at_the_edge
+from .settings import SCRATCH
+from .table import by_arm, number
+from .verdict import compare, display_name
+
+_MAX_PICTURE_BYTES = 4_000_000
+
+
+def write_report(work_dir: Path) -> Path:
+    """Build `report.html` from `results.json` and the logs of a study.
+
+    Args:
+        work_dir: Work directory of the study.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        UserError: There is no results.json, or the report can't be written.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    results = read_results(work_dir / "results.json")
+    env = Environment(
+        loader=PackageLoader("mmselfsup.study"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    path = work_dir / "report.html"
+    atomic_write_text(path, env.get_template("report.html.j2").render(_context(results, work_dir)))
+    return path
+
+
+def metric_rows(runs: Sequence[RunRecord]) -> list[dict[str, Any]]:
+    """Give the rows of the comparison: name, number of images, a value for each run, difference."""
+    totals = [sum(row) for row in runs[0].confusion_matrix]
+    values: list[tuple[str, int | None, list[float | None]]] = [
+        ("Balanced accuracy", None, [run.balanced_accuracy for run in runs]),
+        ("Accuracy", None, [run.accuracy for run in runs]),
+        ("Macro AUC", None, [run.macro_auc for run in runs]),
+    ]
+    values += [
+        (name, total, [run.recall[name] for run in runs])
+        for name, total in zip(runs[0].recall, totals, strict=True)
+    ]
+    return [
+        {
+            "name": name,
+            "total": total,
+            "cells": [number(v, 3) for v in cells],
+            "difference": _difference(cells),
+        }
+        for name, total, cells in values
+    ]
+
+
+def _difference(cells: Sequence[float | None]) -> str:
+    """Write the second value minus the first, with its sign."""
+    if len(cells) != 2 or cells[0] is None or cells[1] is None:
+        return ""
+    return f"{cells[1] - cells[0]:+.3f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _context(results: Results, work_dir: Path) -> dict[str, Any]:
+    """Collect what the template shows."""
+    search = by_arm(results.lr_search)
+    return {
+        "study": results.study,
+        "runs": results.runs,
+        "ssl": results.ssl,
+        "split": results.split,
+        "environment": results.environment,
+        "commands": results.commands,
+        "algorithm": display_name(results.study["algorithm"]),
+        "display_name": display_name,
+        "number": number,
+        "minutes": lambda seconds: f"{seconds / 60:.1f} min",
+        "verdict": compare(results.runs),
+        "rows": metric_rows(results.runs),
+        "search": search,
+        "edges": [line for line in map(at_the_edge, search.values()) if line],
+        "recall_bars": figures.recall_bars(results.runs, "recall"),
+        "confusions": [
+            (display_name(run.arm), figures.confusion(run, f"confusion-{run.arm}"))
+            for run in results.runs
+        ],
+        "curves": _curves(results, work_dir),
+        "views": _picture(work_dir / "ssl" / "views.png"),
+        "configs": _configs(work_dir, results),
+    }
+
+
+def _curves(results: Results, work_dir: Path) -> list[tuple[str, str]]:
+    """Draw the curves whose logs are there: (caption, SVG)."""
+    finetune = work_dir / "finetune"
+    name = display_name(results.study["algorithm"])
+    drawn = []
+    loss = read_log(work_dir / "ssl").train_curve()
+    if loss:
+        lines = {results.study["algorithm"]: loss}
+        svg = figures.curves(lines, "ssl-loss", "loss", f"Loss of the {name} pre-training")
+        drawn.append((f"Loss of the {name} pre-training.", svg))
+    finals = {run.arm: read_log(finetune / run.arm / "final").train_curve() for run in results.runs}
+    if any(finals.values()):
+        svg = figures.curves(finals, "ft-loss", "loss", "Training loss of the final classifiers")
+        drawn.append(("Training loss of the final classifiers, on the whole training fold.", svg))
+    tried = {
+        (run.arm, run.lr): read_log(finetune / run.arm / f"lr_{run.lr:g}").val_curve()
+        for run in results.lr_search
+    }
+    if any(tried.values()):
+        chosen = {run.arm: run.lr for run in results.lr_search if run.chosen}
+        svg = figures.search_curves(tried, chosen, "val-curves")
+        drawn.append(
+            ("Validation lesions: every learning rate tried; the chosen one is strong.", svg)
+        )
+        svg = figures.search_points(results.lr_search, "val-lrs")
+        drawn.append(
+            ("Validation lesions after the last epoch, over the learning rate; filled: chosen.", svg)
+        )
+    return drawn
+
+
+def _picture(path: Path) -> str | None:
+    """Read a PNG as a data URI; None if it isn't there or too big to carry."""
+    if not path.is_file() or path.stat().st_size > _MAX_PICTURE_BYTES:
+        return None
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+
+
+def _configs(work_dir: Path, results: Results) -> list[tuple[str, str]]:
+    """Read the resolved configs that the trainings left in their work directories."""
+    folders = {f"{display_name(results.study['algorithm'])} pre-training": work_dir / "ssl"}
+    for run in results.runs:
+        what = "classifier from scratch" if run.arm == SCRATCH else "fine-tuned classifier"
+        folders[f"Final {what}"] = work_dir / "finetune" / run.arm / "final"
+    return [
+        (title, path.read_text(encoding="utf-8"))
+        for title, folder in folders.items()
+        for path in sorted(folder.glob("*.py"))[:1]
+    ]

@@ -1,0 +1,121 @@
+"""Steps that are skipped when done, go on when broken off, and start anew when settings change.
+
+Each step owns a folder. The stamp `step.json` in it says with which settings the step was started
+and whether it was finished.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmselfsup.utils.atomic import atomic_write_json
+from mmselfsup.utils.errors import UserError
+
+STAMP = "step.json"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the study.
+
+    Attributes:
+        name: What the step does, for people.
+        folder: The folder that belongs to this step alone.
+        settings: Everything the result depends on, as plain JSON values.
+        outputs: Names in the folder without which the step isn't done.
+    """
+
+    name: str
+    folder: Path
+    settings: Mapping[str, Any]
+    outputs: tuple[str, ...] = ()
+
+    def is_done(self) -> bool:
+        """Tell whether the result for these settings is there."""
+        stamp = self._stamp()
+        return (
+            stamp is not None
+            and stamp["state"] == "done"
+            and not self._changes(stamp)
+            and all((self.folder / name).exists() for name in self.outputs)
+        )
+
+    def begin(self) -> str:
+        """Get the folder ready and return a line that says what happens.
+
+        Results of other settings are moved to `<folder>.old-<n>`; an unfinished run with these
+        settings stays, so that it can go on.
+        """
+        stamp = self._stamp()
+        line = "starts"
+        if self.folder.is_dir() and any(self.folder.iterdir()):
+            changes = ["no record of its settings"] if stamp is None else self._changes(stamp)
+            if changes:
+                aside = self._move_aside()
+                line = f"starts anew ({'; '.join(changes)}); the old results are in {aside}"
+            else:
+                line = "goes on where it stopped"
+        self._write("started", seconds=self.seconds())
+        return f"{self.name}: {line}"
+
+    def finish(self, seconds: float) -> None:
+        """Stamp the step as done.
+
+        Args:
+            seconds: Wall-clock time since `begin`; times of broken runs are added up.
+
+        Raises:
+            UserError: An output is missing.
+        """
+        missing = [name for name in self.outputs if not (self.folder / name).exists()]
+        if missing:
+            raise UserError(f"{self.name}: {self.folder} lacks {', '.join(missing)}; see its log")
+        self._write("done", seconds=self.seconds() + seconds)
+
+    def add_time(self, seconds: float) -> None:
+        """Remember the time of a run that was broken off."""
+        self._write("started", seconds=self.seconds() + seconds)
+
+    def seconds(self) -> float:
+        """Wall-clock seconds spent on this step so far."""
+        stamp = self._stamp()
+        return 0.0 if stamp is None else float(stamp.get("seconds", 0.0))
+
+    def _stamp(self) -> dict[str, Any] | None:
+        """Read the stamp; None if there is none that can be understood."""
+        try:
+            stamp = json.loads((self.folder / STAMP).read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+            return None
+        return stamp if isinstance(stamp, dict) and "settings" in stamp else None
+
+    def _changes(self, stamp: Mapping[str, Any]) -> list[str]:
+        """Name the settings that differ from those of the stamp."""
+        old, new = stamp["settings"], json.loads(json.dumps(self.settings))
+        return [
+            _change(key, old.get(key), new.get(key))
+            for key in sorted({*old, *new})
+            if old.get(key) != new.get(key)
+        ]
+
+    def _move_aside(self) -> Path:
+        """Give the folder the first free name `<folder>.old-<n>`."""
+        number = 1
+        while (aside := self.folder.with_name(f"{self.folder.name}.old-{number}")).exists():
+            number += 1
+        self.folder.rename(aside)
+        return aside
+
+    def _write(self, state: str, seconds: float) -> None:
+        stamp = {"state": state, "seconds": round(seconds, 1), "settings": dict(self.settings)}
+        atomic_write_json(self.folder / STAMP, stamp)
+
+
+def _change(key: str, old: Any, new: Any) -> str:
+    """Say how a setting changed; long values (hashes, lists) by their name only."""
+    short = all(isinstance(v, (int, float)) or v is None or len(str(v)) <= 30 for v in (old, new))
+    return f"{key} {old} -> {new}" if short else f"{key} changed"

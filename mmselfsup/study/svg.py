@@ -1,0 +1,86 @@
+"""Draw with matplotlib, get SVG whose colours follow the page's light or dark scheme."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Colours as drawn (each unlike any other) and the CSS variables that take their place.
+INK, MUTED, GRID, PAPER = "#010101", "#020202", "#030303", "#040404"
+SCRATCH_COLOR, SSL_COLOR = "#050505", "#060606"
+_VARIABLES = {
+    INK: "var(--ink)",
+    MUTED: "var(--muted)",
+    GRID: "var(--grid)",
+    PAPER: "var(--paper)",
+    SCRATCH_COLOR: "var(--scratch)",
+    SSL_COLOR: "var(--ssl)",
+}
+_STYLE = {
+    "svg.fonttype": "none",  # text stays text: it scales, can be found and read aloud
+    "font.size": 9.5,
+    "axes.titlesize": 9.5,
+    "axes.linewidth": 0.7,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "text.color": INK,
+    "legend.frameon": False,
+    "legend.borderaxespad": 0.0,
+    "lines.linewidth": 1.6,
+}
+WIDTH_IN = 4.6  # about half a column of the report, the whole width of a phone
+
+
+@contextmanager
+def panel(height: float = 2.9, width: float = WIDTH_IN) -> Iterator[tuple[Figure, Axes]]:
+    """Give a figure with one panel in the report's style; sizes in inches."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasSVG(figure)
+        yield figure, figure.add_subplot()
+
+
+def to_svg(figure: Figure, name: str, description: str) -> str:
+    """Turn a figure into an inline SVG element.
+
+    Args:
+        figure: Drawn with the colours of this file, within `panel`.
+        name: Unlike that of any other figure of the page: ids inside are derived from it.
+        description: For people who listen to the page.
+    """
+    import matplotlib as mpl
+
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": name, "svg.id": None}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\s(?:xmlns(?::\w+)?|version|width|height)="[^"]*"', "", text, count=5)
+    text = re.sub(r"font: ([^;\"]*?px) [^;\"]*", r"font-size: \1", text)  # the page's own font
+    text = re.sub(r'id="(\w+_\d+|DejaVu\w*|text_\d+)"', "", text)
+    for color, variable in _VARIABLES.items():
+        text = text.replace(color, variable)
+    label = description.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)

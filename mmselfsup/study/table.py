@@ -1,0 +1,71 @@
+"""The table that closes a study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from .record import Results, RunRecord, SearchRecord, class_names
+from .search import at_the_edge
+from .verdict import compare, display_name
+
+_WIDTH = 100  # columns where the output is no terminal
+
+
+def results_table(runs: Sequence[RunRecord]) -> Table:
+    """Build the table: a row for each classifier, its metrics and the recall of each class."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("classifier", no_wrap=True)
+    for header in ("lr", "bal. acc.", "accuracy", "AUC"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for name in class_names(runs):
+        table.add_column(name, justify="right", no_wrap=True)
+    for run in runs:
+        table.add_row(
+            display_name(run.arm),
+            f"{run.lr:g}",
+            *(number(v, 3) for v in (run.balanced_accuracy, run.accuracy, run.macro_auc)),
+            *(number(v, 2) for v in run.recall.values()),
+        )
+    return table
+
+
+def number(value: float | None, digits: int) -> str:
+    """Write a fraction, or a dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}f}"  # noqa: RUF001
+
+
+def notes(results: Results) -> list[str]:
+    """Say how the numbers came about, and what to beware of."""
+    study, runs = results.study, results.runs
+    lines = [
+        f"Fold {study['fold']}, seed {study['seed']}, {runs[0].n_test} test images; equal "
+        f"{runs[0].epochs} epochs of fine-tuning, the last one counts; each learning rate chosen "
+        "on validation lesions. Columns of classes: recall."
+    ]
+    lines += filter(None, (at_the_edge(tried) for tried in by_arm(results.lr_search).values()))
+    return lines
+
+
+def by_arm(tried: Sequence[SearchRecord]) -> dict[str, list[SearchRecord]]:
+    """Group the learning rates tried by arm, each group sorted."""
+    arms: dict[str, list[SearchRecord]] = {}
+    for run in sorted(tried, key=lambda run: run.lr):
+        arms.setdefault(run.arm, []).append(run)
+    return arms
+
+
+def print_results(results: Results, console: Console | None = None) -> None:
+    """Print the table, the verdict and the notes."""
+    console = console or Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDTH, file=console.file)
+    console.print(results_table(results.runs))
+    verdict = compare(results.runs)
+    if verdict is not None:
+        console.print(verdict.text, style="bold", highlight=False)
+    for line in notes(results):
+        console.print(line, style="dim", highlight=False)

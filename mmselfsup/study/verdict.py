@@ -1,0 +1,105 @@
+"""Say in one sentence what the comparison shows, and no more than it shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .record import RunRecord
+from .settings import SCRATCH
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a comparison shows.
+
+    Attributes:
+        outcome: `better`, `worse` or `unclear`.
+        text: One sentence.
+        difference: Balanced accuracy of the pre-trained classifier minus that from scratch.
+        error: Standard error of the difference.
+    """
+
+    outcome: str
+    text: str
+    difference: float
+    error: float
+
+
+def standard_error(matrix: Sequence[Sequence[int]]) -> float:
+    """Estimate the sampling error of the balanced accuracy from a confusion matrix [C, C].
+
+    The recalls of C classes are independent binomial fractions r_c over n_c images, so their mean
+    has the variance sum_c r_c (1 - r_c) / n_c / C^2; one hit and one miss are added to each class,
+    or else small classes that are all right or all wrong would count as certain. Images of the
+    same lesion are alike: the true error is somewhat larger.
+    """
+    variances = []
+    for c, row in enumerate(matrix):
+        if sum(row):
+            total = sum(row) + 2
+            recall = (row[c] + 1) / total
+            variances.append(recall * (1 - recall) / total)
+    return math.sqrt(sum(variances)) / max(len(variances), 1)
+
+
+def compare(runs: Sequence[RunRecord]) -> Verdict | None:
+    """Compare the pre-trained classifier with that from scratch; None without both.
+
+    A difference below two standard errors is called unclear.
+    """
+    scratch = next((run for run in runs if run.arm == SCRATCH), None)
+    other = next((run for run in runs if run.arm != SCRATCH), None)
+    if scratch is None or other is None:
+        return None
+    before, after = scratch.balanced_accuracy, other.balanced_accuracy
+    if before is None or after is None:
+        return None
+    difference = after - before
+    error = math.hypot(
+        standard_error(scratch.confusion_matrix), standard_error(other.confusion_matrix)
+    )
+    numbers = (
+        f"balanced accuracy {after:.3f} against {before:.3f} from scratch "
+        f"({difference:+.3f}, standard error {error:.3f})"
+    )
+    name = display_name(other.arm)
+    if abs(difference) < 2 * error:
+        text = f"No clear difference: {name} pre-training gives {numbers}."
+    elif difference > 0:
+        text = f"{name} pre-training helps: {numbers}."
+    else:
+        text = f"{name} pre-training does not help here: {numbers}."
+    outcome = "unclear" if abs(difference) < 2 * error else "better" if difference > 0 else "worse"
+    return Verdict(outcome, text, difference, error)
+
+
+_NAMES = {
+    SCRATCH: "from scratch",
+    "simclr": "SimCLR",
+    "moco": "MoCo",
+    "mocov1": "MoCo v1",
+    "mocov2": "MoCo v2",
+    "mocov3": "MoCo v3",
+    "byol": "BYOL",
+    "swav": "SwAV",
+    "simsiam": "SimSiam",
+    "barlowtwins": "Barlow Twins",
+    "densecl": "DenseCL",
+    "deepcluster": "DeepCluster",
+    "odc": "ODC",
+    "npid": "NPID",
+    "mae": "MAE",
+    "simmim": "SimMIM",
+    "maskfeat": "MaskFeat",
+    "cae": "CAE",
+    "interclr": "InterCLR",
+    "relative_loc": "Relative location",
+    "rotation_pred": "Rotation prediction",
+}
+
+
+def display_name(arm: str) -> str:
+    """Give the name of an arm as papers write it."""
+    return _NAMES.get(arm, arm)

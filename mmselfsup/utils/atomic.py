@@ -1,0 +1,56 @@
+"""Files that are there whole or not at all: written aside, then renamed."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from .errors import UserError
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
+    """Open a temporary neighbour of ``path``; rename it to ``path`` when the block ends well.
+
+    Args:
+        path: the final name; missing parent folders are made.
+        mode: ``'wb'`` or ``'w'`` (UTF-8).
+
+    Raises:
+        UserError: the file can't be written (no permission, no space); the old file stays.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        raise UserError(f"can't write {target}: {error.strerror}; check the folder") from error
+    try:
+        with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)  # mkstemp makes it private; results are meant to be shared
+        os.replace(name, target)
+    except BaseException as error:
+        with suppress(FileNotFoundError):
+            os.unlink(name)
+        if isinstance(error, OSError):
+            raise UserError(f"can't write {target}: {error.strerror or error}") from error
+        raise
+
+
+def atomic_write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write ``text`` (UTF-8) to ``path`` whole or not at all."""
+    with atomic_write(path, "w") as file:
+        file.write(text)
+
+
+def atomic_write_json(path: str | os.PathLike[str], obj: Any) -> None:
+    """Write ``obj`` as indented JSON to ``path`` whole or not at all."""
+    atomic_write_text(path, json.dumps(obj, indent=2) + "\n")

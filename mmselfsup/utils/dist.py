@@ -1,0 +1,232 @@
+"""Collectives of torch.distributed; each is the identity for a process that is alone.
+
+This is the only file of the package that imports ``torch.distributed``. Every function must be
+called by all ranks in the same order, so never call one inside a branch that depends on data.
+Shape letters: R ranks, N rows of one rank, D everything behind the first dimension.
+"""
+
+import os
+import subprocess
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as torch_dist
+from torch import Tensor
+
+from .errors import UserError
+
+_OPS = {
+    "sum": torch_dist.ReduceOp.SUM,
+    "mean": torch_dist.ReduceOp.SUM,
+    "max": torch_dist.ReduceOp.MAX,
+    "min": torch_dist.ReduceOp.MIN,
+}
+
+
+def is_distributed() -> bool:
+    """Whether a process group exists (also when it has one member only)."""
+    return torch_dist.is_available() and torch_dist.is_initialized()
+
+
+def get_world_size() -> int:
+    """Number of processes, 1 without a process group."""
+    return torch_dist.get_world_size() if is_distributed() else 1
+
+
+def get_rank() -> int:
+    """Number of this process, 0 without a process group."""
+    return torch_dist.get_rank() if is_distributed() else 0
+
+
+def get_local_rank() -> int:
+    """Number of this process on its node, as the launcher tells it."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def is_main() -> bool:
+    """Whether this process writes files and talks to the user."""
+    return get_rank() == 0
+
+
+def get_backend() -> str | None:
+    """``'gloo'``, ``'nccl'``, ... or None without a process group."""
+    return str(torch_dist.get_backend()) if is_distributed() else None
+
+
+def barrier() -> None:
+    """Wait until all processes are here."""
+    if get_world_size() > 1:
+        torch_dist.barrier()
+
+
+def all_reduce(tensor: Tensor, op: str = "sum") -> Tensor:
+    """Reduce over the ranks, without gradient; alone, the tensor itself comes back.
+
+    Args:
+        tensor: any shape, on the device of the backend.
+        op: ``'sum'``, ``'mean'``, ``'max'`` or ``'min'``.
+    """
+    if op not in _OPS:
+        raise ValueError(f"op must be one of {sorted(_OPS)}, got {op!r}")
+    if get_world_size() == 1:
+        return tensor
+    reduced = tensor.detach().clone().contiguous()
+    torch_dist.all_reduce(reduced, op=_OPS[op])
+    return reduced / get_world_size() if op == "mean" else reduced
+
+
+def all_gather_cat(tensor: Tensor) -> Tensor:
+    """Concatenate equally shaped tensors of all ranks: [N, D] -> [R*N, D], without gradient."""
+    if get_world_size() == 1:
+        return tensor
+    source = tensor.detach().contiguous()
+    parts = [torch.empty_like(source) for _ in range(get_world_size())]
+    torch_dist.all_gather(parts, source)
+    return torch.cat(parts)
+
+
+class _GatherWithGrad(torch.autograd.Function):
+    """Gather forward, sum the gradients of all ranks backward."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:  # [N, D] -> [R*N, D]
+        ctx.rows = tensor.shape[0]
+        return all_gather_cat(tensor)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:  # type: ignore[override]
+        start = get_rank() * ctx.rows
+        return all_reduce(grad)[start : start + ctx.rows]
+
+
+def gather_with_grad(tensor: Tensor) -> Tensor:
+    """Concatenate over the ranks with a gradient: [N, D] -> [R*N, D].
+
+    The gradient of a rank's rows is the sum of what all ranks send back for them.
+    """
+    return tensor if get_world_size() == 1 else _GatherWithGrad.apply(tensor)
+
+
+class _AllReduceWithGrad(torch.autograd.Function):
+    """The sum over ranks is its own adjoint."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        return all_reduce(tensor)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:  # type: ignore[override]
+        return all_reduce(grad)
+
+
+def all_reduce_with_grad(tensor: Tensor) -> Tensor:
+    """Sum over the ranks, differentiable; any shape."""
+    return tensor if get_world_size() == 1 else _AllReduceWithGrad.apply(tensor)
+
+
+def broadcast(tensor: Tensor, src: int = 0) -> Tensor:
+    """The tensor of rank ``src`` on every rank, as a new tensor."""
+    if get_world_size() == 1:
+        return tensor
+    received = tensor.detach().clone().contiguous()
+    torch_dist.broadcast(received, src)
+    return received
+
+
+def broadcast_object(obj: Any, src: int = 0) -> Any:
+    """The picklable object of rank ``src`` on every rank."""
+    if get_world_size() == 1:
+        return obj
+    box = [obj]
+    torch_dist.broadcast_object_list(box, src)
+    return box[0]
+
+
+def all_gather_object(obj: Any) -> list[Any]:
+    """The picklable objects of all ranks, in rank order."""
+    if get_world_size() == 1:
+        return [obj]
+    box: list[Any] = [None] * get_world_size()
+    torch_dist.all_gather_object(box, obj)
+    return box
+
+
+def _read_slurm(port: int | None) -> None:
+    """Say in torchrun's environment variables what Slurm says in its own."""
+    try:
+        rank, size = os.environ["SLURM_PROCID"], os.environ["SLURM_NTASKS"]
+        nodes = os.environ["SLURM_NODELIST"]
+    except KeyError as error:
+        raise UserError(f"--launcher slurm needs {error} in the environment: use srun") from error
+    if port is not None:
+        os.environ["MASTER_PORT"] = str(port)
+    os.environ.setdefault("MASTER_PORT", "29500")
+    if "MASTER_ADDR" not in os.environ:
+        hosts = subprocess.check_output(["scontrol", "show", "hostnames", nodes], text=True)
+        os.environ["MASTER_ADDR"] = hosts.split()[0]
+    os.environ.update(RANK=rank, WORLD_SIZE=size)
+    os.environ.setdefault("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0"))
+
+
+def _read_mpi() -> None:
+    """Say in torchrun's environment variables what Open MPI says in its own."""
+    pairs = (("RANK", "RANK"), ("WORLD_SIZE", "SIZE"), ("LOCAL_RANK", "LOCAL_RANK"))
+    try:
+        for name, suffix in pairs:
+            os.environ[name] = os.environ[f"OMPI_COMM_WORLD_{suffix}"]
+    except KeyError as error:
+        raise UserError(f"--launcher mpi needs {error} in the environment: use mpirun") from error
+    os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
+    os.environ.setdefault("MASTER_PORT", "29500")
+
+
+def init_dist(
+    launcher: str,
+    backend: str | None = None,
+    port: int | None = None,
+    timeout: timedelta | None = None,
+    **kwargs: Any,
+) -> str:
+    """Join the process group that ``launcher`` has described in the environment.
+
+    Args:
+        launcher: ``'pytorch'`` (torchrun, torch.distributed.launch), ``'slurm'`` or ``'mpi'``.
+        backend: ``'nccl'``, ``'gloo'``, ...; None takes nccl where a GPU is, gloo elsewhere.
+        port: port of the first node under Slurm.
+        timeout: how long a collective may wait.
+        **kwargs: further arguments of ``torch.distributed.init_process_group``.
+
+    Returns:
+        The backend in use: without a GPU ``'nccl'`` turns into ``'gloo'``.
+
+    Raises:
+        UserError: the environment lacks what the launcher should have set.
+    """
+    if launcher == "slurm":
+        _read_slurm(port)
+    elif launcher == "mpi":
+        _read_mpi()
+    elif launcher != "pytorch":
+        raise UserError(f"unknown launcher {launcher!r}: use pytorch, slurm or mpi")
+    missing = [n for n in ("RANK", "WORLD_SIZE", "MASTER_ADDR") if n not in os.environ]
+    if missing:
+        raise UserError(
+            f"--launcher {launcher} needs {', '.join(missing)} in the environment: start with "
+            "torchrun, or leave --launcher out"
+        )
+    has_gpu = torch.cuda.is_available()
+    if backend is None or (backend == "nccl" and not has_gpu):
+        backend = "nccl" if has_gpu else "gloo"
+    if has_gpu:
+        torch.cuda.set_device(get_local_rank() % torch.cuda.device_count())
+    if timeout is not None:
+        kwargs["timeout"] = timeout
+    torch_dist.init_process_group(backend=backend, **kwargs)
+    return backend
+
+
+def destroy() -> None:
+    """Leave the process group, where there is one."""
+    if is_distributed():
+        torch_dist.destroy_process_group()

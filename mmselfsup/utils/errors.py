@@ -1,0 +1,40 @@
+"""Errors that a user can mend, and how a command line shows them."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+
+class UserError(ValueError):
+    """What a user gave can't be used.
+
+    The message is one line: what is wrong, where (file, line, key), and what to do.
+    """
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error without line breaks."""
+    return " ".join(str(error).split())
+
+
+def run_cli(main: Callable[[], int | None]) -> NoReturn:
+    """Run the ``main`` of a command line and leave the process with its exit code.
+
+    A :class:`UserError` becomes one line on stderr and exit code 2; Ctrl-C exits with 130. Any
+    other error is a defect of ours and keeps its traceback. ``MMSELFSUP_DEBUG=1`` shows the
+    traceback of a :class:`UserError` too.
+    """
+    debug = os.environ.get("MMSELFSUP_DEBUG", "0") not in ("", "0")
+    try:
+        code = main() or 0
+    except UserError as error:
+        if debug:
+            raise
+        if os.environ.get("RANK", "0") == "0":
+            print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
+        code = 2
+    except KeyboardInterrupt:
+        print("stopped by Ctrl-C", file=sys.stderr, flush=True)
+        code = 130
+    sys.exit(code)

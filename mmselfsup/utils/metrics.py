@@ -1,0 +1,134 @@
+"""Numbers for a single-label classifier: balanced accuracy, recalls, AUC, confusion matrix.
+
+Shapes: N samples, C classes. All metrics are fractions 0..1; scikit-learn does the counting.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+#: From this number of classes on, recalls of single classes and the AUC are given only if asked.
+MANY_CLASSES = 100
+
+
+def classification_metrics(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    class_names: Sequence[str] | None = None,
+    detailed: bool | None = None,
+) -> dict[str, float]:
+    """Measure how well scores predict labels.
+
+    A class without a sample has the recall nan, is left out of every mean and named in a warning
+    (once a process). Equal scores: the first class counts as predicted.
+
+    Args:
+        scores: [N, C], logits or probabilities (rows in 0..1 that sum to 1), see `probabilities`.
+        labels: [N], integers 0..C-1.
+        class_names: C names for the recall keys; the class numbers if not given.
+        detailed: Also give the AUC and the recall of every class. By default it depends on C:
+            yes below `MANY_CLASSES`.
+
+    Returns:
+        `balanced_accuracy` (mean of the recalls: the ISIC challenge's normalised multi-class
+        accuracy), `accuracy`, `macro_auc` (mean over classes of one against the rest; nan if
+        there is only one class) and `recall_<name>` for every class, each in 0..1.
+
+    Raises:
+        ValueError: For empty, NaN, infinite or misshapen scores and for labels outside 0..C-1.
+    """
+    probs, truth = _checked(scores, labels)
+    num_classes = probs.shape[1]
+    names = [str(i) for i in range(num_classes)] if class_names is None else list(class_names)
+    if len(names) != num_classes:
+        raise ValueError(f"{len(names)} class names for scores of {num_classes} classes")
+    matrix = confusion_matrix(scores, truth, num_classes)
+    recalls = per_class_recall(matrix)  # [C]
+    _warn_absent(tuple(n for n, r in zip(names, recalls, strict=True) if np.isnan(r)))
+    metrics = {
+        "balanced_accuracy": float(np.nanmean(recalls)),
+        "accuracy": float(np.trace(matrix) / matrix.sum()),
+    }
+    if detailed if detailed is not None else num_classes < MANY_CLASSES:
+        metrics["macro_auc"] = macro_auc(scores, truth)
+        metrics.update({f"recall_{n}": float(r) for n, r in zip(names, recalls, strict=True)})
+    return metrics
+
+
+def confusion_matrix(scores: ArrayLike, labels: ArrayLike, num_classes: int) -> NDArray[np.int64]:
+    """Count predictions: [C, C], rows are the truth, columns the class with the highest score."""
+    from sklearn import metrics
+
+    probs, truth = _checked(scores, labels)
+    if probs.shape[1] != num_classes:
+        raise ValueError(f"scores have {probs.shape[1]} classes, {num_classes} are expected")
+    predicted = np.asarray(scores).argmax(axis=1)  # [N]
+    counts = metrics.confusion_matrix(truth, predicted, labels=np.arange(num_classes))
+    return np.asarray(counts, dtype=np.int64)
+
+
+def per_class_recall(matrix: ArrayLike) -> NDArray[np.float64]:
+    """Turn a confusion matrix [C, C] (rows are the truth) into recalls [C], nan without samples."""
+    counts = np.asarray(matrix, dtype=np.float64)
+    totals = counts.sum(axis=1)
+    recalls = np.full(len(totals), np.nan)
+    return np.divide(counts.diagonal(), totals, out=recalls, where=totals > 0)
+
+
+def macro_auc(scores: ArrayLike, labels: ArrayLike) -> float:
+    """Average the area under the ROC curve, one class against the rest, over the classes present.
+
+    Samples are ranked by their probability, not by their logit. nan when only one class is there.
+    """
+    from sklearn import metrics
+
+    probs, truth = _checked(scores, labels)
+    present = np.unique(truth)
+    if len(present) < 2:
+        return float("nan")
+    return float(np.mean([metrics.roc_auc_score(truth == c, probs[:, c]) for c in present]))
+
+
+def probabilities(scores: ArrayLike) -> NDArray[np.float64]:
+    """Turn scores [N, C] into probabilities: softmax, unless the rows are probabilities already.
+
+    Rows in 0..1 that sum to 1 (to within 1e-3, for half precision) are taken as they are.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    if values.min() >= 0 and np.allclose(values.sum(axis=1), 1, rtol=0, atol=1e-3):
+        return values
+    exps = np.exp(values - values.max(axis=1, keepdims=True))
+    return exps / exps.sum(axis=1, keepdims=True)
+
+
+def _checked(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Check both arrays and return probabilities [N, C] and labels [N]."""
+    values, truth = np.asarray(scores), np.asarray(labels)
+    if values.ndim != 2 or 0 in values.shape:
+        raise ValueError(f"scores must be a filled array [N, C], got the shape {values.shape}")
+    if truth.shape != values.shape[:1]:
+        raise ValueError(f"{len(values)} scores, but labels have the shape {truth.shape}")
+    bad = int((~np.isfinite(values)).any(axis=1).sum())
+    if bad:
+        raise ValueError(f"{bad} of {len(values)} samples have NaN or infinite scores")
+    if truth.dtype.kind not in "iu":
+        raise ValueError(f"labels must be integers, got {truth.dtype}")
+    if truth.min() < 0 or truth.max() >= values.shape[1]:
+        raise ValueError(
+            f"labels must lie in 0..{values.shape[1] - 1}, got {truth.min()}..{truth.max()}"
+        )
+    return probabilities(values), truth.astype(np.int64)
+
+
+@functools.cache
+def _warn_absent(names: tuple[str, ...]) -> None:
+    """Say once for each set of classes that they have no sample."""
+    if names:
+        warnings.warn(
+            f"no sample of the class(es) {', '.join(names)}: left out of the means", stacklevel=3
+        )

@@ -1,0 +1,140 @@
+#!/usr/bin/env bash
+# Makes the virtual environment .venv with the project and everything it needs, and does nothing
+# where that is already so. docs/en/install.md tells what can go wrong.
+#
+#   bash scripts/install.sh             into .venv; PYTHON=/path/to/python3.11 picks the interpreter
+#   bash scripts/install.sh --active    into the virtual or conda environment that is active now
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+venv=.venv
+python=$venv/bin/python
+mark=$venv/.made-here   # this script made the environment, in this place, and may remake it
+stamp=$venv/.installed  # what was installed completely; written last
+log=$venv/pip.log
+needed_gb=8
+
+unset PYTHONHOME PYTHONPATH # packages found through these would count as installed
+export PIP_USER=0 PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+
+say() { printf 'install: %s\n' "$*" >&2; }
+
+die() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+trap 'echo >&2; say "interrupted; the same command takes it up again"; exit 130' INT TERM
+
+fingerprint() { { pwd -P; cat pyproject.toml requirements/build.txt; } | cksum; }
+
+version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' </dev/null 2>/dev/null; }
+
+# True where .venv runs, runs the Python asked for, and was not moved (it holds its own path).
+is_healthy() {
+    local version
+    version=$(version_of "$python") || return 1
+    [ ! -e "$mark" ] || [ "$(cat "$mark")" = "$(pwd -P)" ] || return 1
+    [ -z "${PYTHON:-}" ] || [ "$version" = "$(version_of "$PYTHON")" ]
+}
+
+is_complete() { [ "$(cat "$stamp" 2>/dev/null)" = "$(fingerprint)" ] && is_healthy; }
+
+# True where nothing of the user's own is lost by starting over.
+is_free() {
+    [ -z "$(ls -A "$venv" 2>/dev/null)" ] ||
+        { [ -e "$mark" ] && { [ ! -e "$stamp" ] || ! is_healthy; }; }
+}
+
+make_venv() {
+    local base free_kb
+    base=$(bash scripts/find_python.sh) || exit 1
+    # Emptied rather than removed, so that .venv may be a link to a folder on a larger disk.
+    mkdir -p "$venv/"
+    find "$venv/" -mindepth 1 -delete
+    free_kb=$(df -Pk "$venv/" | awk 'NR == 2 { print $4 }')
+    [ "$free_kb" -ge $((needed_gb * 1024 * 1024)) ] ||
+        say "$((free_kb / 1024 / 1024)) GB are free here and about $needed_gb GB are needed"
+    pwd -P >"$mark"
+    say "making $venv with $base (Python $(version_of "$base"))"
+    "$base" -m venv "$venv" </dev/null || die "$base -m venv failed"
+}
+
+# pip install, with setuptools held back where a package is built from source (mmcv is).
+pip_install() {
+    local options=()
+    if [[ "$("$python" -m pip install --help)" == *--build-constraint* ]]; then
+        options=(--build-constraint requirements/build.txt)
+    else
+        # Older pip hands only its environment on to builds. The path is relative to this folder
+        # because pip splits the variable at spaces.
+        local -x PIP_CONSTRAINT="${PIP_CONSTRAINT:+$PIP_CONSTRAINT }requirements/build.txt"
+    fi
+    rm -f "$log"
+    "$python" -m pip install --log "$log" ${options[@]+"${options[@]}"} "$@" </dev/null || explain
+}
+
+explain() {
+    local cause="pip's message stands above and in $log"
+    if grep -q 'No space left on device' "$log" 2>/dev/null; then
+        cause="the disk is full"
+    elif grep -q 'CERTIFICATE_VERIFY_FAILED' "$log" 2>/dev/null; then
+        cause="the package index shows a certificate that this machine does not trust"
+    elif grep -qE 'NewConnectionError|NameResolutionError|ProxyError|ConnectTimeoutError' "$log" 2>/dev/null; then
+        cause="the package index cannot be reached"
+    fi
+    die "not installed: $cause; docs/en/install.md has the remedies, then run the same command again"
+}
+
+# Imports everything once; status 3 says that OpenCV misses the libraries of a graphical system.
+check() {
+    local status=0
+    "$python" scripts/check_install.py || status=$?
+    if [ $status -eq 3 ] && [ -e "$mark" ]; then
+        say "this machine has no libGL: OpenCV without windows takes its place"
+        "$python" -m pip uninstall -q -y opencv-python
+        pip_install -q --no-deps --force-reinstall opencv-python-headless
+        status=0
+        "$python" scripts/check_install.py || status=$?
+    fi
+    [ $status -eq 0 ] || exit 1
+}
+
+into_venv() {
+    if command -v flock >/dev/null; then # two calls at once would spoil each other's work
+        exec 9<"$PWD/scripts/install.sh"
+        flock -n 9 || { say "another install runs, waiting for it"; flock 9; }
+    fi
+    is_complete && return
+    if is_free; then
+        make_venv
+    elif ! is_healthy || ! "$python" -m pip --version >/dev/null 2>&1; then
+        die "$venv was not made by this script and has no working Python with pip: remove it and call again"
+    fi
+    pip_install -e '.[dev]'
+    check
+    fingerprint >"$stamp"
+}
+
+into_active() {
+    local rest
+    [ -n "${VIRTUAL_ENV:-}${CONDA_PREFIX:-}" ] || die "--active: no virtual or conda environment is active"
+    python=$(type -P python) || die "--active: the active environment has no python"
+    mark=/nonexistent log=$(mktemp) rest=$(mktemp)
+    if "$python" -m pip show -q mmcv-full 2>/dev/null; then
+        say "mmcv-full is here and serves as mmcv"
+        pip_install --no-deps -e .
+        "$python" scripts/check_install.py --list-requirements >"$rest"
+        pip_install -r "$rest"
+    else
+        pip_install -e .
+    fi
+    check
+    rm -f "$log" "$rest"
+}
+
+case "${1:-}" in
+'') into_venv ;;
+--active) into_active ;;
+*) sed -n '2,6s/^#\( \|$\)//p' "${BASH_SOURCE[0]}" ;;
+esac

@@ -1,0 +1,94 @@
+"""Collectives: the identity alone, and against plain sums with two gloo processes."""
+
+import os
+import socket
+
+import pytest
+import torch
+import torch.multiprocessing as mp
+
+from mmselfsup.utils import dist
+from mmselfsup.utils.errors import UserError
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def test_alone_every_collective_is_the_identity():
+    x = torch.arange(6.0).reshape(3, 2)
+    assert dist.get_world_size() == 1
+    assert dist.get_rank() == 0
+    assert dist.get_backend() is None
+    for function in (dist.all_reduce, dist.all_gather_cat, dist.gather_with_grad, dist.broadcast):
+        assert torch.equal(function(x), x)
+    assert torch.equal(dist.all_reduce(x, "mean"), x)
+    assert dist.broadcast_object({"a": 1}) == {"a": 1}
+    assert dist.all_gather_object("x") == ["x"]
+    dist.barrier()
+
+
+def test_unknown_reduction_names_the_known_ones():
+    with pytest.raises(ValueError, match="max.*got 'product'"):
+        dist.all_reduce(torch.ones(1), "product")
+
+
+@pytest.mark.parametrize(
+    ("launcher", "word"), [("pytorch", "RANK"), ("slurm", "SLURM_PROCID"), ("mpi", "OMPI"), ("x", "x")]
+)
+def test_missing_environment_is_one_clear_line(launcher, word, monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UserError, match=word):
+        dist.init_dist(launcher)
+
+
+def _two_ranks(rank, port, out):
+    os.environ.update(
+        RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
+    )
+    backend = dist.init_dist("pytorch", backend=None if torch.cuda.is_available() else "nccl")
+    x = torch.full((2, 3), float(rank + 1), requires_grad=True)
+    gathered = dist.gather_with_grad(x)  # [4, 3]
+    # Each rank weighs the rows differently: the gradient must be the sum over both.
+    (gathered * torch.arange(1.0, 5.0)[:, None] * (rank + 1)).sum().backward()
+    y = torch.tensor([2.0 + rank], requires_grad=True)
+    (dist.all_reduce_with_grad(y) ** 2).sum().backward()
+    torch.save(
+        {
+            "backend": backend,
+            "gathered": gathered.detach(),
+            "grad": x.grad,
+            "sum": dist.all_reduce(torch.tensor([rank + 1.0])),
+            "mean": dist.all_reduce(torch.tensor([rank + 1.0]), "mean"),
+            "max": dist.all_reduce(torch.tensor([rank + 1.0]), "max"),
+            "broadcast": dist.broadcast(torch.tensor([rank + 5.0]), src=1),
+            "objects": dist.all_gather_object(rank),
+            "object": dist.broadcast_object(f"rank {rank}", src=1),
+            "reduce_grad": y.grad,
+        },
+        os.path.join(out, f"{rank}.pt"),
+    )
+    dist.barrier()
+    dist.destroy()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="two processes would share one GPU")
+def test_two_gloo_processes(tmp_path):
+    mp.spawn(_two_ranks, (free_port(), str(tmp_path)), nprocs=2)
+    for rank in range(2):
+        got = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        assert got["backend"] == "gloo"  # nccl was asked for, and there is no GPU
+        assert got["gathered"][:, 0].tolist() == [1, 1, 2, 2]
+        weights = torch.tensor([1.0, 2.0, 3.0, 4.0])[2 * rank : 2 * rank + 2, None]
+        assert torch.equal(got["grad"], (weights * 3).expand(2, 3))
+        assert got["sum"].item() == 3
+        assert got["mean"].item() == 1.5
+        assert got["max"].item() == 2
+        assert got["broadcast"].item() == 6
+        assert got["objects"] == [0, 1]
+        assert got["object"] == "rank 1"
+        # d/dy of both ranks' (2+3)^2: 2*5 from each.
+        assert got["reduce_grad"].item() == 20

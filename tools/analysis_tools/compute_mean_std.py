@@ -1,0 +1,44 @@
+"""Measure mean and standard deviation of images, and print them as a config line."""
+
+import argparse
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="Red, green, blue in 0..1, over all pixels of all images. Use training images only.",
+    )
+    parser.add_argument("folder", nargs="?", help="folder of images, or use --ann-file")
+    parser.add_argument("--ann-file", metavar="LIST", help="list of images ('NAME [label]' lines)")
+    parser.add_argument(
+        "--data-prefix", metavar="DIR", help="folder that the names of the list start from"
+    )
+    parser.add_argument(
+        "--size",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="resize first, as in training: one number for the short side, two for height and "
+        "width (default: keep the size)",
+    )
+    parser.add_argument(
+        "--workers", type=int, metavar="W", help="number of processes (default: one a core)"
+    )
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    from mmselfsup.isic.statistics import find_files, pixel_statistics
+
+    files = find_files(args.folder, args.data_prefix, args.ann_file)
+    result = pixel_statistics(files, args.size, args.workers)
+    print(f"# {result.num_images} images, {result.num_pixels} pixels")
+    print(result.config_line())
+
+
+if __name__ == "__main__":
+    args = parse_args()  # before the imports, so that --help is quick
+
+    from mmselfsup.utils.errors import run_cli
+
+    run_cli(lambda: main(args))
