@@ -36,7 +36,7 @@ def check_imports() -> int:
         except Exception as error:  # whatever an import raises is the finding
             message = str(error).splitlines()[0] if str(error) else type(error).__name__
             if name == "cv2" and any(library in message for library in SHARED_LIBRARIES):
-                print(f"error: OpenCV needs a library of the system: {message}", file=sys.stderr)
+                print(f"install: OpenCV misses a library: {message}", file=sys.stderr)
                 return 3
             remedy = find_remedy(message) or "see docs/en/install.md"
             print(f"error: cannot import {name}: {message} ({remedy})", file=sys.stderr)

@@ -91,12 +91,13 @@ check() {
     local status=0
     "$python" scripts/check_install.py || status=$?
     if [ $status -eq 3 ] && [ -e "$mark" ]; then
-        say "this machine has no libGL: OpenCV without windows takes its place"
+        say "taking OpenCV without windows instead, which does without that"
         "$python" -m pip uninstall -q -y opencv-python
         pip_install -q --no-deps --force-reinstall opencv-python-headless
         status=0
         "$python" scripts/check_install.py || status=$?
     fi
+    [ $status -ne 3 ] || die "OpenCV does not load: apt install libgl1 libglib2.0-0, or see docs/en/install.md"
     [ $status -eq 0 ] || exit 1
 }
 

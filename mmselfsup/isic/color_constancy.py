@@ -27,10 +27,13 @@ def illuminant(
         [3] of norm 1; (1, 1, 1)/sqrt(3) for a black image.
     """
     values = _linear(gamma)  # [256]
-    top = max(float(values[histogram.any(axis=0)].max(initial=0.0)), 1.0)
-    # The common factor 1/top falls out with the norm; it keeps large powers within float64.
-    mean = (histogram * (values / top) ** power).sum(axis=1) / histogram.sum(axis=1)  # [3]
-    light = mean ** (1.0 / power)
+    brightest = np.where(histogram > 0, values, 0.0).max(axis=1, keepdims=True)  # [3, 1]
+    scale = np.where(brightest > 0, brightest, 1.0)
+    # Scaled to the brightest pixel, no power leaves the range of float64; values above it don't
+    # occur and count for nothing.
+    relative = np.minimum(values / scale, 1.0) ** power  # [3, 256]
+    mean = (histogram * relative).sum(axis=1) / histogram.sum(axis=1)  # [3]
+    light = scale[:, 0] * mean ** (1.0 / power)
     norm = np.linalg.norm(light)
     return light / norm if norm > 0 else np.full(3, 3**-0.5)
 

@@ -48,10 +48,12 @@ def run_parallel(
     """
     if workers < 0:
         raise UserError(f"the number of workers must be 0 or more, got {workers}")
+    if not items:
+        return
     if workers <= 1:
         yield from progress(map(function, items), desc=desc, total=len(items), unit=unit)
         return
-    pool = ProcessPoolExecutor(min(workers, len(items) or 1), initializer=_start_worker)
+    pool = ProcessPoolExecutor(min(workers, len(items)), initializer=_start_worker)
     try:
         results = pool.map(function, items, chunksize=_CHUNK)
         yield from progress(results, desc=desc, total=len(items), unit=unit)

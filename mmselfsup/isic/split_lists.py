@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from rich.box import SIMPLE
 from rich.table import Table
 
 from ..utils.atomic import atomic_write_json, atomic_write_text
@@ -88,10 +89,10 @@ def _count(rows: pd.DataFrame) -> dict[str, int]:
 
 def fold_table(summary: dict[str, Any]) -> Table:
     """The test images of each fold by class, and the sizes of the four lists."""
-    table = Table(title=f"test images by class and fold (seed {summary['seed']})")
-    table.add_column("fold", justify="right")
-    for name in (*CLASSES, *PARTS):
-        table.add_column(name, justify="right")
+    title = f"test images of each class, and length of the lists (seed {summary['seed']})"
+    table = Table(title=title, box=SIMPLE, padding=0, title_justify="left")
+    for name in ("fold", *CLASSES, *PARTS):
+        table.add_column(name, justify="right", no_wrap=True)
     for fold in summary["folds"]:
         counts = [fold["test"]["class_counts"][name] for name in CLASSES]
         sizes = [fold[part]["num_images"] for part in PARTS]

@@ -38,11 +38,11 @@ def assign_folds(
 ) -> list[int]:
     """Give every image a fold.
 
-    Groups are dealt out class by class (rarest first), source by source, largest group first, and
-    in an order drawn from ``seed`` among equally large ones. Each goes to the fold that has the
-    fewest images of that class and source so far, then the fewest of that class, then the fewest
-    in all, then by the draw. A group of several classes counts as its rarest. As there are many
-    lesions with one image, classes end up within an image or two of each other.
+    Groups are dealt out class by class (rarest first), largest first, and in an order drawn from
+    ``seed`` among equally large ones. Each goes to the fold where its class plus its class from
+    its source are fewest so far, then its class, then images in all, then by the draw. A group of
+    several classes counts as its rarest. As many lesions have one image, classes end up within an
+    image or two of each other.
 
     Balancing the sources, too, keeps the folds balanced for who has the images of one source only.
 
@@ -71,35 +71,36 @@ def assign_folds(
 
     fold_of = [0] * len(labels)
     dealt: list[Counter[_Key]] = [Counter() for _ in range(num_folds)]
-    for group, keys in _turns(labels, sources, members, seed):
-        loads = [
-            (*(counts[key] for key in keys), _draw(seed, group, fold), fold)
-            for fold, counts in enumerate(dealt)
-        ]
-        fold = min(loads)[-1]
+    for group, label, source in _turns(labels, sources, members, seed):
+        loads = []
+        for fold, counts in enumerate(dealt):
+            of_source, of_class, of_all = (counts[key] for key in _keys(label, source))
+            draw = _draw(seed, group, fold)
+            loads.append((of_source + of_class, of_class, of_all, draw))
+        fold = loads.index(min(loads))
         for index in members[group]:
             fold_of[index] = fold
             dealt[fold].update(_keys(labels[index], sources[index]))
     return fold_of
 
 
-def _keys(label: int, source: str) -> tuple[_Key, ...]:
-    """What an image counts for, in the order in which balance matters."""
+def _keys(label: int, source: str) -> tuple[_Key, _Key, _Key]:
+    """What an image counts for."""
     return (label, source), (label,), ()
 
 
 def _turns(
     labels: Sequence[int], sources: Sequence[str], members: dict[str, list[int]], seed: int | str
-) -> Iterator[tuple[str, tuple[_Key, ...]]]:
-    """The groups in the order in which they are dealt out, with what they count for."""
+) -> Iterator[tuple[str, int, str]]:
+    """The groups in the order in which they are dealt out, with their class and source."""
     class_sizes = Counter(labels)
     turns = []
     for group, rows in members.items():
         rarity, label = min((class_sizes[labels[row]], labels[row]) for row in rows)
         source = min(sources[row] for row in rows)
-        turns.append((rarity, label, source, -len(rows), _draw(seed, group), group))
-    for _, label, source, _, _, group in sorted(turns):
-        yield group, _keys(label, source)
+        turns.append((rarity, label, -len(rows), _draw(seed, group), group, source))
+    for _, label, _, _, group, source in sorted(turns):
+        yield group, label, source
 
 
 def _draw(seed: int | str, *names: object) -> str:

@@ -1,4 +1,4 @@
-"""The figures of the report, each an inline SVG."""
+"""Figures of trainings: values over epochs and over learning rates, each an inline SVG."""
 
 from __future__ import annotations
 
@@ -6,16 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 
 from .logs import Curve
-from .record import RunRecord, SearchRecord
+from .record import SearchRecord
 from .settings import SCRATCH
-from .svg import GRID, INK, MUTED, PAPER, SCRATCH_COLOR, SSL_COLOR, panel, to_svg
+from .svg import PAPER, arm_color, panel, to_svg
 from .table import by_arm
 from .verdict import display_name
-
-
-def arm_color(arm: str) -> str:
-    """Give the colour of an arm."""
-    return SCRATCH_COLOR if arm == SCRATCH else SSL_COLOR
 
 
 def curves(
@@ -80,11 +75,15 @@ def search_points(tried: Sequence[SearchRecord], name: str) -> str:
             style = "o--" if arm == SCRATCH else "o-"
             color = arm_color(arm)
             axes.plot(
-                *zip(*points, strict=True), style, color=color, label=display_name(arm),
-                markerfacecolor=PAPER, markersize=5,
+                *zip(*points, strict=True),
+                style,
+                color=color,
+                label=display_name(arm),
+                markerfacecolor=PAPER,
+                markersize=5,
             )
             for run in runs:
-                if run.chosen:
+                if run.chosen and run.balanced_accuracy is not None:
                     axes.plot(run.lr, run.balanced_accuracy, "o", color=color, markersize=6)
         lrs = sorted({run.lr for run in tried})
         axes.set_xscale("log")
@@ -94,57 +93,6 @@ def search_points(tried: Sequence[SearchRecord], name: str) -> str:
         axes.set_ylabel("balanced accuracy")
         axes.legend(loc="best")
         return to_svg(figure, name, "Validation balanced accuracy over the learning rate")
-
-
-def recall_bars(runs: Sequence[RunRecord], name: str) -> str:
-    """Draw the recall of each class as a pair of bars, with the number of test images."""
-    names = list(runs[0].recall)
-    totals = [sum(row) for row in runs[0].confusion_matrix]
-    thick = 0.8 / len(runs)
-    with panel(height=0.5 + 0.42 * len(names)) as (figure, axes):
-        for i, run in enumerate(runs):
-            ys = [c + (i - (len(runs) - 1) / 2) * thick for c in range(len(names))]
-            values = [run.recall[c] or 0.0 for c in names]
-            axes.barh(ys, values, thick * 0.9, color=arm_color(run.arm))
-            for y, value in zip(ys, values, strict=True):
-                axes.text(value + 0.01, y, f"{value:.2f}", va="center", color=MUTED, fontsize=8)
-        labels = [f"{c} ({n})" for c, n in zip(names, totals, strict=True)]
-        axes.set_yticks(range(len(names)), labels)
-        axes.invert_yaxis()
-        axes.grid(axis="y", visible=False)
-        axes.set_xlim(0, 1.08)
-        axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
-        axes.set_xlabel("recall")
-        return to_svg(figure, name, "Recall of each class for each classifier")
-
-
-def confusion(run: RunRecord, name: str) -> str:
-    """Draw a confusion matrix: counts, shaded by the share of the true class."""
-    matrix, names = run.confusion_matrix, list(run.recall)
-    with panel(height=4.3) as (figure, axes):
-        from matplotlib.patches import Rectangle
-
-        for i, row in enumerate(matrix):
-            for j, count in enumerate(row):
-                share = count / max(sum(row), 1)
-                color, ink = arm_color(run.arm), PAPER if share > 0.55 else INK
-                axes.add_patch(
-                    Rectangle(
-                        (j - 0.5, i - 0.5), 1, 1, facecolor=color, alpha=share, linewidth=0
-                    )
-                )
-                axes.text(
-                    j, i, str(count), ha="center", va="center", fontsize=8.5,
-                    color=ink if count else GRID,
-                )
-        axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5), aspect="equal")
-        axes.set_xticks(range(len(names)), names, fontsize=8)
-        axes.set_yticks(range(len(names)), names, fontsize=8)
-        axes.grid(visible=False)
-        axes.spines[["left", "bottom"]].set_visible(False)
-        axes.set_xlabel("predicted")
-        axes.set_ylabel("true class")
-        return to_svg(figure, name, f"Confusion matrix of the classifier {run.arm}")
 
 
 def _finite(curve: Curve) -> Curve:

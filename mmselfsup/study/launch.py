@@ -7,10 +7,12 @@ the same: `tools/train.py` with the same arguments.
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import runpy
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +22,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 _POLL_S = 0.2
+_PR_SET_PDEATHSIG = 1  # of Linux: a signal for the process whose parent has died
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def run_all(
     jobs: int,
     warm: bool,
     threads: int,
-    on_end: Callable[[int, int, float], None],
+    on_end: Callable[[int, int | None, float], None],
     on_poll: Callable[[], None] = lambda: None,
 ) -> None:
     """Run commands, `jobs` at a time; stop all of them when this process is interrupted.
@@ -98,7 +101,8 @@ def run_all(
         jobs: How many at a time.
         warm: Run Python scripts in forks of this process.
         threads: Threads of each command.
-        on_end: Called with the command's number, its exit code and its seconds.
+        on_end: Called with the command's number, its exit code (None: stopped from here) and
+            its seconds.
         on_poll: Called a few times a second meanwhile.
     """
     running: dict[int, tuple[BaseProcess | subprocess.Popen[bytes], float]] = {}
@@ -118,8 +122,9 @@ def run_all(
     finally:
         for process, _ in running.values():
             process.terminate()
-        for process, _ in running.values():
+        for number, (process, began) in running.items():
             process.join() if isinstance(process, BaseProcess) else process.wait()
+            on_end(number, None, time.monotonic() - began)
 
 
 def _exit_code(process: BaseProcess | subprocess.Popen[bytes]) -> int | None:
@@ -130,6 +135,7 @@ def _run_in_fork(command: Command, env: dict[str, str], threads: int) -> None:
     """Be the command: take over its output, folder, environment and arguments."""
     import torch
 
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # no orphan writes on into a folder
     if command.log:
         handle = os.open(command.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(handle, 1)

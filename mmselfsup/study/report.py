@@ -9,8 +9,8 @@ from typing import Any
 
 from mmselfsup.utils.atomic import atomic_write_text
 
-from . import figures
-from .logs import read_log
+from . import class_figures
+from .curves import learning_curves
 from .record import Results, RunRecord, read_results
 from .search import at_the_edge
 from .settings import SCRATCH
@@ -36,7 +36,7 @@ def write_report(work_dir: Path) -> Path:
 
     results = read_results(work_dir / "results.json")
     env = Environment(
-        loader=PackageLoader("mmselfsup.study"),
+        loader=PackageLoader("mmselfsup.study", ""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -95,46 +95,15 @@ def _context(results: Results, work_dir: Path) -> dict[str, Any]:
         "rows": metric_rows(results.runs),
         "search": search,
         "edges": [line for line in map(at_the_edge, search.values()) if line],
-        "recall_bars": figures.recall_bars(results.runs, "recall"),
+        "recall_bars": class_figures.recall_bars(results.runs, "recall"),
         "confusions": [
-            (display_name(run.arm), figures.confusion(run, f"confusion-{run.arm}"))
+            (display_name(run.arm), class_figures.confusion(run, f"confusion-{run.arm}"))
             for run in results.runs
         ],
-        "curves": _curves(results, work_dir),
+        "curves": learning_curves(results, work_dir),
         "views": _picture(work_dir / "ssl" / "views.png"),
         "configs": _configs(work_dir, results),
     }
-
-
-def _curves(results: Results, work_dir: Path) -> list[tuple[str, str]]:
-    """Draw the curves whose logs are there: (caption, SVG)."""
-    finetune = work_dir / "finetune"
-    name = display_name(results.study["algorithm"])
-    drawn = []
-    loss = read_log(work_dir / "ssl").train_curve()
-    if loss:
-        lines = {results.study["algorithm"]: loss}
-        svg = figures.curves(lines, "ssl-loss", "loss", f"Loss of the {name} pre-training")
-        drawn.append((f"Loss of the {name} pre-training.", svg))
-    finals = {run.arm: read_log(finetune / run.arm / "final").train_curve() for run in results.runs}
-    if any(finals.values()):
-        svg = figures.curves(finals, "ft-loss", "loss", "Training loss of the final classifiers")
-        drawn.append(("Training loss of the final classifiers, on the whole training fold.", svg))
-    tried = {
-        (run.arm, run.lr): read_log(finetune / run.arm / f"lr_{run.lr:g}").val_curve()
-        for run in results.lr_search
-    }
-    if any(tried.values()):
-        chosen = {run.arm: run.lr for run in results.lr_search if run.chosen}
-        svg = figures.search_curves(tried, chosen, "val-curves")
-        drawn.append(
-            ("Validation lesions: every learning rate tried; the chosen one is strong.", svg)
-        )
-        svg = figures.search_points(results.lr_search, "val-lrs")
-        drawn.append(
-            ("Validation lesions after the last epoch, over the learning rate; filled: chosen.", svg)
-        )
-    return drawn
 
 
 def _picture(path: Path) -> str | None:

@@ -6,7 +6,9 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from .settings import SCRATCH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +25,7 @@ _VARIABLES = {
     SCRATCH_COLOR: "var(--scratch)",
     SSL_COLOR: "var(--ssl)",
 }
-_STYLE = {
+_STYLE: Any = {
     "svg.fonttype": "none",  # text stays text: it scales, can be found and read aloud
     "font.size": 9.5,
     "axes.titlesize": 9.5,
@@ -84,3 +86,8 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
         text = text.replace(color, variable)
     label = description.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
     return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+
+
+def arm_color(arm: str) -> str:
+    """Give the colour of an arm."""
+    return SCRATCH_COLOR if arm == SCRATCH else SSL_COLOR

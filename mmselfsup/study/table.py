@@ -35,7 +35,7 @@ def results_table(runs: Sequence[RunRecord]) -> Table:
 
 def number(value: float | None, digits: int) -> str:
     """Write a fraction, or a dash where there is none."""
-    return "–" if value is None else f"{value:.{digits}f}"  # noqa: RUF001
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
 def notes(results: Results) -> list[str]:

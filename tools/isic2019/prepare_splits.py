@@ -36,6 +36,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
+    import os
     from pathlib import Path
 
     from rich.console import Console
@@ -51,7 +52,7 @@ def main(args: argparse.Namespace) -> None:
     print(
         f"{summary['num_images']} of {summary['num_listed']} listed images, "
         f"{summary['num_lesions']} lesions and {summary['num_without_lesion_id']} images without "
-        f"a lesion id\nimages: {out / summary['images']}\nlists:  {out}"
+        f"a lesion id\nimages: {os.path.normpath(out / summary['images'])}\nlists:  {out}"
     )
 
 

@@ -4,6 +4,7 @@ import argparse
 import pickle
 import re
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -40,23 +41,32 @@ class _Inert:
 
 # A checkpoint names a class by the module in which it lived when the file was written.
 _FOREIGN = (
-    "mmengine.logging.history_buffer.HistoryBuffer",
-    "mmcv.runner.log_buffer.LogBuffer",
+    ("mmengine.logging.history_buffer", "HistoryBuffer"),
+    ("mmcv.runner.log_buffer", "LogBuffer"),
 )
+
+
+def _renamed(function: Callable[..., Any], module: str, name: str) -> Callable[..., Any]:
+    """``function`` under the name by which a checkpoint of another numpy asks for it."""
+
+    def call(*args: Any) -> Any:
+        return function(*args)
+
+    call.__module__, call.__name__, call.__qualname__ = module, name, name
+    return call
 
 
 def _plain_data_classes() -> list[Any]:
     """Data beyond tensors that checkpoints of OpenMMLab, timm and others carry."""
-    make_scalar = np.float64(0).__reduce__()[0]
-    make_array = np.zeros(1).__reduce__()[0]
-    named = [
-        (function, f"{module}.multiarray.{name}")
+    builders = {"scalar": np.float64(0).__reduce__()[0], "_reconstruct": np.zeros(1).__reduce__()[0]}
+    numpy_functions = [
+        _renamed(function, f"{module}.multiarray", name)
         for module in ("numpy.core", "numpy._core")
-        for name, function in (("scalar", make_scalar), ("_reconstruct", make_array))
+        for name, function in builders.items()
     ]
-    foreign = [(_Inert, name) for name in _FOREIGN]
+    foreign = [type(name, (_Inert,), {"__module__": module}) for module, name in _FOREIGN]
     dtypes = list({type(np.dtype(name)) for name in _DTYPES})
-    return [*named, *foreign, *dtypes, np.dtype, np.ndarray, argparse.Namespace]
+    return [*numpy_functions, *foreign, *dtypes, np.dtype, np.ndarray, argparse.Namespace]
 
 
 def _explain(error: BaseException, filename: str) -> str:

@@ -1,0 +1,2 @@
+# v0.5.0's name of a config that 0.x renamed; the values are 0.x's
+_base_ = "resnet50_8xb32-steplr-90e_in1k.py"

@@ -1,0 +1,101 @@
+"""From a file name and overrides to a checked config."""
+
+import ast
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from mmcv import Config, DictAction
+
+from mmselfsup.utils.config import check_config
+from mmselfsup.utils.errors import UserError, one_line
+
+
+def parse_options(options: Iterable[str]) -> dict[str, Any]:
+    """Read ``key=value`` as mmcv does; values may also be written as in Python.
+
+    ``a.b=1``, ``a=1,2`` (a list), ``a=[1,2]``, ``a=(1,2)``, ``a="[(1,2),(3,4)]"``, ``a=[x,y]``
+    (strings), ``a="{'b': 1}"`` (a dict).
+
+    Raises:
+        UserError: an option has no ``=`` or brackets that don't fit.
+    """
+    parsed = {}
+    for option in options:
+        key, equals, text = option.partition("=")
+        if not equals or not key:
+            raise UserError(f"--cfg-options {option}: write KEY=VALUE, without blanks around =")
+        parsed[key] = _parse_value(option, text)
+    return parsed
+
+
+def _parse_value(option: str, text: str) -> Any:
+    if text[:1] in ("{", "[", "("):
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            if text[0] == "{":
+                raise UserError(f"--cfg-options {option}: not a dict as Python writes it") from None
+    try:
+        return DictAction._parse_iterable(text)
+    except AssertionError as error:
+        raise UserError(f"--cfg-options {option}: {one_line(error)}") from error
+
+
+def load_config(filename: str, options: Sequence[str] | dict[str, Any] = ()) -> Config:
+    """Read a config with its bases, apply the overrides, refuse unknown keys.
+
+    Args:
+        filename: a ``.py``, ``.json`` or ``.yaml`` file.
+        options: overrides, as ``key=value`` or as a dict of dotted keys.
+
+    Raises:
+        UserError: the file is missing or wrong (with file and line), an override doesn't fit, or
+            a key is unknown.
+    """
+    cfg = read_config(filename, options)
+    overrides = options if isinstance(options, dict) else parse_options(options)
+    check_config(cfg, filename, overrides)
+    return cfg
+
+
+def read_config(filename: str, options: Sequence[str] | dict[str, Any] = ()) -> Config:
+    """Like :func:`load_config`, but without looking at the keys."""
+    if not Path(filename).is_file():
+        raise UserError(f"there is no config {filename}: check the path")
+    try:
+        cfg = Config.fromfile(filename)
+    except Exception as error:  # whatever the code in a config may raise
+        raise UserError(_describe(error, filename)) from error
+    overrides = options if isinstance(options, dict) else parse_options(options)
+    try:
+        cfg.merge_from_dict(overrides)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, AssertionError) as error:
+        keys = ", ".join(overrides)
+        raise UserError(f"--cfg-options {keys}: {one_line(error)}") from error
+    return cfg
+
+
+def _describe(error: BaseException, filename: str) -> str:
+    """File, line and what is wrong there; the file may be one of the bases."""
+    if isinstance(error, SyntaxError):
+        cause = error.__context__ if isinstance(error.__context__, SyntaxError) else error
+        where, line = _place(error.__traceback__, filename)
+        return f"{where}, line {cause.lineno or line}: syntax error: {cause.msg}"
+    where, line = _place(error.__traceback__, filename)
+    at = f", line {line}" if line else ""
+    return f"{where}{at}: {type(error).__name__}: {one_line(error)}"
+
+
+def _place(traceback: TracebackType | None, filename: str) -> tuple[str, int]:
+    """The config file and the line at which mmcv was when an error came up."""
+    line = 0
+    while traceback is not None:
+        frame = traceback.tb_frame
+        if frame.f_code.co_name == "_file2dict":
+            filename, line = str(frame.f_locals.get("filename", filename)), 0
+        elif frame.f_code.co_name == "<module>":  # mmcv runs a copy of the file, line by line
+            line = traceback.tb_lineno
+        traceback = traceback.tb_next
+    return filename, line

@@ -1,0 +1,143 @@
+"""The first steps of a command line: which device, which ranks, which folder, which log."""
+
+import os
+import re
+import time
+from argparse import Namespace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmcv import Config
+
+from mmselfsup.utils import dist
+from mmselfsup.utils.atomic import atomic_write_text
+from mmselfsup.utils.cli import note_local_rank
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.logger import get_root_logger
+from mmselfsup.utils.seed import init_random_seed, set_random_seed
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """How this process stands among others.
+
+    Attributes:
+        distributed: whether a launcher started it.
+        note: a line for the log about the backend, empty if there is nothing to say.
+    """
+
+    distributed: bool
+    note: str = ""
+
+
+def join_ranks(args: Namespace, cfg: Config) -> Ranks:
+    """Choose the GPU of this process and, under a launcher, join the process group.
+
+    Raises:
+        UserError: more GPUs or processes are asked for than there are GPUs.
+    """
+    note_local_rank(args.local_rank)
+    if args.launcher == "none":
+        _choose_gpu(args, cfg)
+        return Ranks(distributed=False)
+    params = dict(cfg.get("dist_params") or {})
+    wanted = params.pop("backend", None)
+    _check_local_ranks(wanted)
+    backend = dist.init_dist(args.launcher, wanted, **params)
+    cfg.gpu_ids = list(range(dist.get_world_size()))
+    if wanted is not None and wanted != backend:
+        return Ranks(True, f"no GPU here: backend {backend} in place of {wanted}")
+    return Ranks(True)
+
+
+def _check_local_ranks(backend: str | None) -> None:
+    """NCCL needs a GPU for each process; say so before it hangs or fails."""
+    local_ranks, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
+    if torch.cuda.is_available() and backend in (None, "nccl") and local_ranks > gpus:
+        raise UserError(
+            f"{local_ranks} processes on this machine, but {gpus} GPU(s): lower --nproc_per_node, "
+            "or share GPUs by --cfg-options dist_params.backend=gloo"
+        )
+
+
+def _choose_gpu(args: Namespace, cfg: Config) -> None:
+    """One process uses one GPU: the first that is named, or the CPU if the machine has none."""
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    number = getattr(args, "gpus", None)
+    if number is not None and number > gpus:
+        found = f"there are {gpus}" if gpus else "there is none; without --gpus the CPU is used"
+        raise UserError(f"--gpus {number}: {found}")
+    named = getattr(args, "gpu_ids", None) or ([args.gpu_id] if args.gpu_id is not None else [])
+    if any(not 0 <= gpu < gpus for gpu in named):
+        raise UserError(f"there is no GPU {max(named)}: this machine has {gpus}, counted from 0")
+    cfg.gpu_ids = list(named[:1]) or [0]
+    if gpus and number != 0:
+        torch.cuda.set_device(cfg.gpu_ids[0])
+
+
+def work_dir_of(config: str) -> str:
+    """``./work_dirs/<second part of the config's path>/<name of the config>``.
+
+    The second part is what follows ``configs/``: ``selfsup`` or ``benchmarks``.
+    """
+    path = Path(config)
+    folders = list(path.parent.parts)
+    if "configs" in folders:
+        folders = folders[folders.index("configs") :]
+    elif path.is_absolute():
+        folders = []
+    return str(Path("./work_dirs", *folders[1:2], path.stem))
+
+
+def open_work_dir(work_dir: str) -> None:
+    """Make the folder and see that it can be written, on every rank.
+
+    Raises:
+        UserError: it can't be made or written.
+    """
+    probe = Path(work_dir, f".probe-{os.getpid()}")
+    try:
+        Path(work_dir).mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(
+            f"can't write the work dir {work_dir}: {error.strerror}; choose another --work_dir"
+        ) from error
+
+
+def open_log(cfg: Config, name: str = "") -> tuple[Any, str]:
+    """The logger, writing to ``<work_dir>/<timestamp>.log``, and the timestamp (one for all ranks).
+
+    A running number keeps two runs of the same second apart.
+    """
+    stamp = time.strftime("%Y%m%d_%H%M%S")
+    taken = [f.name for f in Path(cfg.work_dir).glob(f"*{stamp}*.log")]
+    stamp = str(dist.broadcast_object(f"{stamp}_{len(taken)}" if taken else stamp))
+    log_file = os.path.join(cfg.work_dir, f"{name}{stamp}.log")
+    return get_root_logger(log_file, cfg.get("log_level", "INFO")), stamp
+
+
+def dump_config(cfg: Config, config: str) -> None:
+    """Write the whole config, bases and overrides included, into the work directory."""
+    if dist.is_main():
+        name = re.sub(r"\.(json|ya?ml)$", ".py", os.path.basename(config))
+        atomic_write_text(os.path.join(cfg.work_dir, name), cfg.pretty_text + "\n")
+
+
+def seed_everything(seed: int | None, deterministic: bool, differ: bool) -> int:
+    """Seed this process.
+
+    Args:
+        seed: the seed asked for; None draws one.
+        deterministic: see :func:`set_random_seed`.
+        differ: give each rank a seed of its own.
+
+    Returns:
+        The seed common to all ranks, which the loaders use.
+    """
+    seed = init_random_seed(seed)
+    set_random_seed(seed + dist.get_rank() if differ else seed, deterministic)
+    return seed

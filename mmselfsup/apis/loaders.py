@@ -1,0 +1,66 @@
+"""Loaders of a config, for training, validation and testing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmcv import Config
+
+from mmselfsup.datasets import build_dataloader
+from mmselfsup.utils import dist
+from mmselfsup.utils.errors import UserError
+
+# What stands in ``data`` beside the arguments of a loader.
+_DATASETS = ("train", "val", "test")
+_LOADERS = tuple(f"{part}_dataloader" for part in _DATASETS)
+
+
+def loader_args(cfg: Config, part: str, distributed: bool) -> dict[str, Any]:
+    """Arguments for ``build_dataloader``.
+
+    General settings come from ``cfg.data`` and the top level of the config; those in
+    ``cfg.data.<part>_dataloader`` win.
+
+    Args:
+        cfg: the config.
+        part: ``'train'``, ``'val'`` or ``'test'``.
+        distributed: whether the data set is shared out over ranks.
+    """
+    own = {k: v for k, v in cfg.data.items() if k not in (*_DATASETS, *_LOADERS)}
+    args: dict[str, Any] = {
+        "num_gpus": 1,
+        "dist": distributed,
+        "seed": cfg.get("seed"),
+        "replace": own.pop("sampling_replace", False),
+        "persistent_workers": cfg.get("persistent_workers", True),
+    }
+    if cfg.get("prefetch"):
+        args.update(prefetch=True, img_norm_cfg=cfg.get("img_norm_cfg"))
+    args.update(own)
+    if part != "train":
+        args.update(shuffle=False, drop_last=False, replace=False)
+    args.update(cfg.data.get(f"{part}_dataloader", {}))
+    return args
+
+
+def build_train_loaders(datasets: Sequence[Any], cfg: Config, distributed: bool) -> list[Any]:
+    """One training loader for each data set, in the order of the workflow.
+
+    Raises:
+        UserError: a data set gives no batch.
+    """
+    args = loader_args(cfg, "train", distributed)
+    loaders = [build_dataloader(dataset, **args) for dataset in datasets]
+    for dataset, loader in zip(datasets, loaders, strict=True):
+        if len(loader) == 0:
+            size = args.get("samples_per_gpu", args.get("imgs_per_gpu"))
+            ranks = dist.get_world_size() if distributed else 1
+            raise UserError(
+                f"{len(dataset)} images don't fill one batch of {size} on {ranks} process(es): "
+                "lower data.samples_per_gpu or set data.drop_last=False"
+            )
+    return loaders
+
+
+def build_eval_loader(dataset: Any, cfg: Config, part: str, distributed: bool) -> Any:
+    """A loader that keeps the order and leaves nothing out."""
+    return build_dataloader(dataset, **loader_args(cfg, part, distributed))

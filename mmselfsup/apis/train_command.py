@@ -1,0 +1,135 @@
+"""What ``tools/train.py`` does, step by step."""
+
+import copy
+import os
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmcv import Config
+from torch import nn
+
+from mmselfsup import __version__
+from mmselfsup.datasets import build_dataset
+from mmselfsup.models import build_algorithm
+from mmselfsup.utils import collect_env, dist, find_latest_checkpoint, setup_multi_processes
+from mmselfsup.utils.errors import UserError, one_line
+
+from .config import load_config
+from .launch import (
+    dump_config,
+    join_ranks,
+    open_log,
+    open_work_dir,
+    seed_everything,
+    work_dir_of,
+)
+from .train import train_model
+
+
+def run_training(args: Namespace) -> None:
+    """Train as the command line says.
+
+    Raises:
+        UserError: see the single steps.
+    """
+    cfg = read_settings(args)
+    open_work_dir(cfg.work_dir)
+    setup_multi_processes(cfg)
+    torch.backends.cudnn.benchmark = bool(cfg.get("cudnn_benchmark"))
+    ranks = join_ranks(args, cfg)
+    try:
+        dump_config(cfg, args.config)
+        logger, timestamp = open_log(cfg)
+        meta = describe_run(args, cfg, logger)
+        if ranks.note:
+            logger.info(ranks.note)
+        cfg.seed = meta["seed"] = seed_everything(cfg.get("seed"), args.deterministic, args.diff_seed)
+        logger.info("seed: %d, deterministic: %s", cfg.seed, args.deterministic)
+        with config_errors("model"):
+            model = build_model(cfg)
+        with config_errors("data"):
+            datasets = build_datasets(cfg)
+        meta["CLASSES"] = getattr(datasets[0], "CLASSES", None)
+        train_model(model, datasets, cfg, ranks.distributed, timestamp, meta)
+    finally:
+        dist.destroy()
+
+
+def read_settings(args: Namespace) -> Config:
+    """The config with what the command line says on top."""
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.work_dir = args.work_dir or cfg.get("work_dir") or work_dir_of(args.config)
+    if args.resume_from is not None:
+        cfg.resume_from = args.resume_from
+    elif args.auto_resume or cfg.get("auto_resume"):
+        cfg.resume_from = latest_checkpoint(cfg.work_dir)
+    for key in ("resume_from", "load_from"):
+        path = cfg.get(key)
+        if path and "://" not in path and not os.path.isfile(path):
+            raise UserError(f"{key}: there is no checkpoint {path}")
+    if args.seed is not None:
+        cfg.seed = args.seed
+    return cfg
+
+
+def latest_checkpoint(work_dir: str) -> str | None:
+    """The checkpoint to go on from; None to start from the beginning."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # nothing to resume is no fault
+        return find_latest_checkpoint(work_dir)
+
+
+def describe_run(args: Namespace, cfg: Config, logger: Any) -> dict[str, Any]:
+    """Write the environment and the config into the log; give what checkpoints remember."""
+    env = "\n".join(f"{name}: {value}" for name, value in collect_env().items())
+    line = "-" * 60
+    logger.info("Environment:\n%s\n%s\n%s", line, env, line)
+    logger.info("Config:\n%s", cfg.pretty_text)
+    return {
+        "env_info": env,
+        "config": cfg.pretty_text,
+        "exp_name": os.path.basename(args.config),
+        "mmselfsup_version": __version__,
+    }
+
+
+def build_model(cfg: Config) -> nn.Module:
+    """The model with initialised weights."""
+    model = build_algorithm(copy.deepcopy(cfg.model))
+    model.init_weights()
+    return model
+
+
+def build_datasets(cfg: Config) -> list[Any]:
+    """One data set for each entry of the workflow.
+
+    The loss on the validation set is measured on samples made as those for training.
+    """
+    datasets = []
+    for mode, _ in cfg.get("workflow", [("train", 1)]):
+        if mode == "train":
+            datasets.append(build_dataset(cfg.data.train))
+            continue
+        if cfg.data.get("val") is None:
+            raise UserError("workflow has a 'val' entry, but data.val is not set")
+        val = copy.deepcopy(cfg.data.val)
+        if val.get("type") == cfg.data.train.get("type"):
+            val.update({k: v for k, v in cfg.data.train.items() if k not in ("type", "data_source")})
+        datasets.append(build_dataset(val))
+    return datasets
+
+
+@contextmanager
+def config_errors(part: str) -> Iterator[None]:
+    """Tell an error in what a config says in one line that names the part of the config."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        raise UserError(f"{part}: {one_line(error)}") from error

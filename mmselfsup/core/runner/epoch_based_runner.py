@@ -1,0 +1,132 @@
+"""Training epoch by epoch."""
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+import torch
+from mmcv.runner import RUNNERS
+from mmcv.runner import EpochBasedRunner as _EpochBasedRunner
+
+from mmselfsup.utils import dist
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.loader import set_epoch
+from mmselfsup.utils.rng_state import rng_untouched
+
+from .base import CommonRunner
+
+
+@RUNNERS.register_module(force=True)
+class EpochBasedRunner(CommonRunner, _EpochBasedRunner):  # type: ignore[misc]
+    """mmcv's runner: same stages, same hooks, same order, without its pauses.
+
+    Hooks between epochs and validation leave the random state alone, so that a run that is
+    resumed between two epochs goes on exactly as it would have.
+    """
+
+    def train(self, data_loader: Any, **kwargs: Any) -> None:
+        """Train one epoch, or what is left of it after a resume."""
+        self.model.train()
+        self.mode = "train"
+        self.data_loader = data_loader
+        self._max_iters = self._max_epochs * len(data_loader)
+        if not self._num_to_skip:
+            self._take_up_rng()
+        set_epoch(data_loader, self.epoch)
+        self.call_hook("before_train_epoch")
+        start, self._num_to_skip = self._num_to_skip, 0
+        batches = islice(data_loader, start, None)
+        for inner_iter, data_batch in enumerate(batches, start):
+            self._take_up_rng()
+            self.data_batch = data_batch
+            self._inner_iter = inner_iter
+            self._in_iteration = True
+            self.call_hook("before_train_iter")
+            self.run_iter(data_batch, train_mode=True, **kwargs)
+            self.call_hook("after_train_iter")
+            del self.data_batch
+            self._in_iteration = False
+            self._iter += 1
+        self.log_buffer.check()
+        with rng_untouched() as state:
+            self._rng_states = dist.all_gather_object(state)
+            self.call_hook("after_train_epoch")
+            self._rng_states = None
+        self._epoch += 1
+
+    @torch.no_grad()
+    def val(self, data_loader: Any, **kwargs: Any) -> None:
+        """Go through the validation loader once."""
+        self.model.eval()
+        self.mode = "val"
+        self.data_loader = data_loader
+        with rng_untouched():
+            self.call_hook("before_val_epoch")
+            for inner_iter, data_batch in enumerate(data_loader):
+                self.data_batch = data_batch
+                self._inner_iter = inner_iter
+                self.call_hook("before_val_iter")
+                self.run_iter(data_batch, train_mode=False)
+                self.call_hook("after_val_iter")
+                del self.data_batch
+            self.call_hook("after_val_epoch")
+
+    def run(
+        self,
+        data_loaders: list[Any],
+        workflow: list[tuple[str, int]],
+        max_epochs: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Run the workflow until ``max_epochs`` training epochs are done.
+
+        Args:
+            data_loaders: one loader for each entry of the workflow.
+            workflow: (mode, epochs) in turn, for example ``[('train', 2), ('val', 1)]``.
+            max_epochs: number of epochs, where the constructor was not told.
+            **kwargs: further arguments of the model's ``train_step``.
+        """
+        if max_epochs is not None:
+            self._max_epochs = max_epochs
+        if self._max_epochs is None:
+            raise UserError("runner.max_epochs is not set")
+        self._announce(data_loaders, workflow, f"{self._max_epochs} epochs")
+        pairs = list(zip(workflow, data_loaders, strict=True))
+        self._fit_progress(next(len(loader) for (mode, _), loader in pairs if mode == "train"))
+        self.call_hook("before_run")
+        while self.epoch < self._max_epochs:
+            for (mode, epochs), loader in pairs:
+                for _ in range(epochs):
+                    if mode == "train" and self.epoch >= self._max_epochs:
+                        break
+                    getattr(self, mode)(loader, **kwargs)
+        self.call_hook("after_run")
+
+    def _fit_progress(self, num_batches: int) -> None:
+        """Count iterations in epochs of this length; a resumed run may have had another one."""
+        self._max_iters = self._max_epochs * num_batches
+        resumed = self.epoch * num_batches + self._num_to_skip
+        if self.iter != resumed:
+            self.logger.info(
+                "an epoch has %d iterations now: on from the epoch's start", num_batches
+            )
+            self._num_to_skip = 0
+            self._iter = self.epoch * num_batches
+
+    def _progress(self) -> dict[str, int]:
+        if self._in_iteration:
+            done = self.inner_iter + 1
+            return {"epoch": self.epoch, "iter": self.iter + 1, "inner_iter": done}
+        return {"epoch": self.epoch + 1, "iter": self.iter, "inner_iter": 0}
+
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename_tmpl: str = "epoch_{}.pth",
+        save_optimizer: bool = True,
+        meta: Mapping[str, Any] | None = None,
+        create_symlink: bool = True,
+    ) -> None:
+        """Write ``filename_tmpl`` with the number of the epoch, and point ``latest.pth`` to it."""
+        filename = filename_tmpl.format(self.epoch + 1)
+        self._write_checkpoint(out_dir, filename, meta, save_optimizer, create_symlink)

@@ -1,0 +1,165 @@
+"""Training iteration by iteration, round and round through the loader."""
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+import torch
+from mmcv.runner import RUNNERS, IterTimerHook
+from mmcv.runner import IterBasedRunner as _IterBasedRunner
+
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.loader import set_epoch
+from mmselfsup.utils.rng_state import rng_untouched
+
+from .base import CommonRunner
+
+
+class IterLoader:
+    """An endless iterator over a loader.
+
+    Args:
+        dataloader: the loader, with at least one batch.
+        start: number of batches that an earlier run has drawn.
+    """
+
+    def __init__(self, dataloader: Any, start: int = 0) -> None:
+        self._dataloader = dataloader
+        self._epoch, skip = divmod(start, len(dataloader))
+        set_epoch(dataloader, self._epoch)
+        self.iter_loader = islice(dataloader, skip, None)
+
+    @property
+    def epoch(self) -> int:
+        """Number of complete rounds."""
+        return self._epoch
+
+    def __next__(self) -> Any:
+        batch = next(self.iter_loader, None)
+        if batch is None:
+            self._epoch += 1
+            set_epoch(self._dataloader, self._epoch)
+            self.iter_loader = islice(self._dataloader, 0, None)
+            batch = next(self.iter_loader)
+        return batch
+
+    def __len__(self) -> int:
+        return len(self._dataloader)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._dataloader, name)  # hooks look at .dataset, .sampler, ...
+
+
+@RUNNERS.register_module(force=True)
+class IterBasedRunner(CommonRunner, _IterBasedRunner):  # type: ignore[misc]
+    """mmcv's runner: same stages, same hooks, same order, without its pauses."""
+
+    def train(self, data_loader: IterLoader, **kwargs: Any) -> None:
+        """Train one iteration."""
+        self.model.train()
+        self.mode = "train"
+        self.data_loader = data_loader
+        self._epoch = data_loader.epoch
+        self.data_batch = next(data_loader)
+        self._take_up_rng()
+        self._in_iteration = True
+        self.call_hook("before_train_iter")
+        self.run_iter(self.data_batch, train_mode=True, **kwargs)
+        self.call_hook("after_train_iter")
+        del self.data_batch
+        self._in_iteration = False
+        self._inner_iter += 1
+        self._iter += 1
+
+    @torch.no_grad()
+    def val(self, data_loader: IterLoader, **kwargs: Any) -> None:
+        """Validate on one batch."""
+        self.model.eval()
+        self.mode = "val"
+        self.data_loader = data_loader
+        self.data_batch = next(data_loader)
+        self.call_hook("before_val_iter")
+        self.run_iter(self.data_batch, train_mode=False)
+        self.call_hook("after_val_iter")
+        del self.data_batch
+        self._inner_iter += 1
+
+    def run(
+        self,
+        data_loaders: list[Any],
+        workflow: list[tuple[str, int]],
+        max_iters: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Run the workflow until ``max_iters`` training iterations are done.
+
+        Args:
+            data_loaders: one loader for each entry of the workflow.
+            workflow: (mode, iterations) in turn, for example ``[('train', 100), ('val', 10)]``.
+            max_iters: number of iterations, where the constructor was not told.
+            **kwargs: further arguments of the model's ``train_step``.
+        """
+        if max_iters is not None:
+            self._max_iters = max_iters
+        if self._max_iters is None:
+            raise UserError("runner.max_iters is not set")
+        self._announce(data_loaders, workflow, f"{self._max_iters} iterations")
+        self.call_hook("before_run")
+        pairs = [
+            (mode, iters, IterLoader(loader, self.iter if mode == "train" else 0))
+            for (mode, iters), loader in zip(workflow, data_loaders, strict=True)
+        ]
+        self.call_hook("before_epoch")
+        while self.iter < self._max_iters:
+            for mode, iters, loader in pairs:
+                self._inner_iter = 0
+                if mode == "train":
+                    for _ in range(min(iters, self._max_iters - self.iter)):
+                        self.train(loader, **kwargs)
+                else:
+                    with rng_untouched():
+                        for _ in range(iters):
+                            self.val(loader, **kwargs)
+        self.log_buffer.check()
+        self.call_hook("after_epoch")
+        self.call_hook("after_run")
+
+    def _progress(self) -> dict[str, int]:
+        done = self.iter + 1 if self._in_iteration else self.iter
+        return {"epoch": self.epoch, "iter": done, "inner_iter": 0}
+
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename_tmpl: str = "iter_{}.pth",
+        meta: Mapping[str, Any] | None = None,
+        save_optimizer: bool = True,
+        create_symlink: bool = True,
+    ) -> None:
+        """Write ``filename_tmpl`` with the number of done iterations; ``latest.pth`` names it."""
+        filename = filename_tmpl.format(self._progress()["iter"])
+        self._write_checkpoint(out_dir, filename, meta, save_optimizer, create_symlink)
+
+    def register_training_hooks(
+        self,
+        lr_config: Any,
+        optimizer_config: Any = None,
+        checkpoint_config: Any = None,
+        log_config: Any = None,
+        momentum_config: Any = None,
+        timer_config: Any = None,
+        custom_hooks_config: Any = None,
+    ) -> None:
+        """Register mmcv's default hooks; what a config doesn't say counts iterations."""
+        for part in (lr_config, checkpoint_config, *((log_config or {}).get("hooks", []))):
+            if isinstance(part, dict):
+                part.setdefault("by_epoch", False)
+        super(_IterBasedRunner, self).register_training_hooks(
+            lr_config=lr_config,
+            momentum_config=momentum_config,
+            optimizer_config=optimizer_config,
+            checkpoint_config=checkpoint_config,
+            log_config=log_config,
+            timer_config=IterTimerHook() if timer_config is None else timer_config,
+            custom_hooks_config=custom_hooks_config,
+        )

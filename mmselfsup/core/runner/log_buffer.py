@@ -1,0 +1,151 @@
+"""A log buffer that leaves losses on their device until a log line needs them."""
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from mmcv.runner import LogBuffer
+from torch import Tensor
+
+from mmselfsup.utils import dist
+from mmselfsup.utils.errors import UserError
+
+_WATCHED = "loss"
+
+
+@dataclass(frozen=True)
+class _Update:
+    """Tensors of one call of ``update``: (name, place in its history), and when it was."""
+
+    iteration: int | None
+    places: list[tuple[str, int]]
+
+
+class TensorLogBuffer(LogBuffer):  # type: ignore[misc]
+    """mmcv's buffer for 0-d tensors: stored as they are, read once per log line.
+
+    Values that came as tensors are averaged over all ranks, weighted by their counts; plain
+    numbers (times) stay those of the rank. ``average`` and ``check`` are collectives: every rank
+    must call them.
+
+    Attributes:
+        iteration: number of the training iteration, 0-based, that the next ``update`` belongs to;
+            None where a non-finite loss need not stop the run (validation).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.iteration: int | None = None
+        self._waiting: list[_Update] = []
+        self._shared: set[str] = set()  # names that came as tensors
+        self._complaint: str | None = None
+
+    def clear(self) -> None:
+        """Forget all values."""
+        super().clear()
+        self._waiting.clear()
+        self._shared.clear()
+
+    def update(self, vars: dict[str, Any], count: int = 1) -> None:
+        """Add values without waiting for the device.
+
+        Args:
+            vars: numbers or tensors with one element.
+            count: weight of these values in an average, the number of samples.
+
+        Raises:
+            TypeError: ``vars`` is no dict.
+            ValueError: a tensor has more than one element.
+        """
+        if not isinstance(vars, dict):
+            raise TypeError(f"vars must be a dict, got {type(vars).__name__}")
+        places = []
+        for name, value in vars.items():
+            history = self.val_history.setdefault(name, [])
+            if isinstance(value, Tensor):
+                if value.numel() != 1:
+                    raise ValueError(f"{name} must have one element, got {tuple(value.shape)}")
+                # A copy: hooks may scale a loss in place before the log line is written.
+                value = value.detach().reshape(()).clone()
+                places.append((name, len(history)))
+                self._shared.add(name)
+            history.append(value)
+            self.n_history.setdefault(name, []).append(count)
+        if places:
+            self._waiting.append(_Update(self.iteration, places))
+
+    def average(self, n: int = 0) -> None:
+        """Put the weighted mean of the last ``n`` values of every name into ``output``.
+
+        Args:
+            n: how many values back, 0 for all.
+
+        Raises:
+            UserError: a training loss was not finite on any rank.
+        """
+        if n < 0:
+            raise ValueError(f"n must not be negative, got {n}")
+        self._fetch()
+        sums = {name: self._weighted(name, n) for name in self.val_history}
+        shared = {name: sums[name] for name in sums if name in self._shared}
+        for name, parts in self._exchange(shared).items():
+            sums[name] = (sum(p[0] for p in parts), sum(p[1] for p in parts))
+        for name, (total, count) in sums.items():
+            self.output[name] = total / count if count else math.nan
+        self.ready = True
+
+    def check(self) -> None:
+        """Read what is still on the device.
+
+        Raises:
+            UserError: a training loss was not finite on any rank.
+        """
+        self._fetch()
+        self._exchange({})
+
+    def _weighted(self, name: str, n: int) -> tuple[float, float]:
+        """Sum of value times count, and sum of counts, of the last ``n`` values (0: all)."""
+        values, counts = self.val_history[name][-n:], self.n_history[name][-n:]
+        pairs = zip(values, counts, strict=True)
+        return math.fsum(float(v) * c for v, c in pairs), math.fsum(counts)
+
+    def _fetch(self) -> None:
+        """Replace waiting tensors by numbers: one transfer for each device and type."""
+        groups: dict[tuple[torch.device, torch.dtype], list[tuple[str, int]]] = defaultdict(list)
+        for place in (place for update in self._waiting for place in update.places):
+            tensor = self.val_history[place[0]][place[1]]
+            groups[tensor.device, tensor.dtype].append(place)
+        for places in groups.values():
+            values = torch.stack([self.val_history[name][i] for name, i in places]).tolist()
+            for (name, i), value in zip(places, values, strict=True):
+                self.val_history[name][i] = value
+        for update in self._waiting:
+            self._complaint = self._complaint or self._complain(update)
+        self._waiting.clear()
+
+    def _complain(self, update: _Update) -> str | None:
+        """A line about the loss of one iteration, if it is not finite."""
+        values = {name: self.val_history[name][i] for name, i in update.places}
+        if update.iteration is None or math.isfinite(values.get(_WATCHED, 0.0)):
+            return None
+        parts = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        return (
+            f"the loss is not finite at iteration {update.iteration + 1} ({parts}): lower "
+            "optimizer.lr, lengthen the warm-up or set optimizer_config.grad_clip"
+        )
+
+    def _exchange(
+        self, sums: dict[str, tuple[float, float]]
+    ) -> dict[str, list[tuple[float, float]]]:
+        """Pool the sums of all ranks; stop all ranks when one of them has a complaint."""
+        pooled: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        ranks = dist.all_gather_object((sums, self._complaint))
+        for number, (of_rank, complaint) in enumerate(ranks):
+            if complaint is not None:
+                where = f"rank {number}: " if len(ranks) > 1 else ""
+                raise UserError(where + complaint)
+            for name, pair in of_rank.items():
+                pooled[name].append(pair)
+        return pooled

@@ -1,0 +1,149 @@
+"""Save everything that training needs to go on, and take it up again."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from mmselfsup.core.checkpoint import (
+    LoadReport,
+    link_latest,
+    load_optimizer_state,
+    load_state,
+    load_weights,
+    save_checkpoint,
+    weights_of,
+)
+from mmselfsup.utils import dist
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.module import unwrap
+from mmselfsup.utils.rng_state import RngState, get_rng_state, set_rng_state
+
+
+class StateMixin:
+    """Checkpoints of a runner: weights, optimizer, progress, random state of every rank.
+
+    ``meta`` counts what is complete: ``epoch`` epochs, ``iter`` iterations in all, ``inner_iter``
+    iterations of the epoch that was broken off (0 between epochs).
+    """
+
+    model: Any
+    optimizer: Any
+    logger: Any
+    meta: Any
+    _epoch: int
+    _iter: int
+    _inner_iter: int
+
+    _in_iteration = False
+    _num_to_skip = 0
+    _rng_states: list[RngState] | None = None  # of all ranks, while an epoch ends
+    _resumed_rng: RngState | None = None
+
+    def _progress(self) -> dict[str, int]:
+        """Epochs, iterations, and iterations of the running epoch that are complete."""
+        raise NotImplementedError
+
+    def _write_checkpoint(
+        self,
+        out_dir: str,
+        filename: str,
+        meta: Mapping[str, Any] | None,
+        save_optimizer: bool,
+        create_symlink: bool,
+    ) -> None:
+        """Write a checkpoint on the first rank; the other ranks do nothing.
+
+        In the middle of an epoch the random states of the other ranks are not known; they are
+        kept between epochs, where all ranks have handed them over.
+        """
+        if not dist.is_main():
+            return
+        if meta is not None and not isinstance(meta, Mapping):
+            raise TypeError(f"meta must be a dict or None, got {type(meta).__name__}")
+        module = unwrap(self.model)
+        merged = {**(meta or {}), **(self.meta or {}), **self._progress()}
+        merged["world_size"] = dist.get_world_size()
+        if getattr(module, "CLASSES", None) is not None:
+            merged["CLASSES"] = list(module.CLASSES)  # type: ignore[arg-type]
+        path = os.path.join(out_dir, filename)
+        save_checkpoint(
+            module,
+            path,
+            optimizer=self.optimizer if save_optimizer else None,
+            meta=merged,
+            extra={"rng_state": self._rng_states or [get_rng_state()]},
+        )
+        if create_symlink:
+            link_latest(path)
+
+    def load_checkpoint(
+        self,
+        filename: str,
+        map_location: Any = "cpu",
+        strict: bool = False,
+        revise_keys: Any = None,
+    ) -> LoadReport:
+        """Load weights into the model and report what matched; see ``core.checkpoint``.
+
+        ``map_location`` and ``revise_keys`` are mmcv's; prefixes are found without them.
+        """
+        return load_weights(unwrap(self.model), filename, logger=self.logger, strict=strict)
+
+    def resume(
+        self, checkpoint: str, resume_optimizer: bool = True, map_location: Any = "default"
+    ) -> None:
+        """Go on where a checkpoint was written.
+
+        Args:
+            checkpoint: the file.
+            resume_optimizer: take up the optimizer's state as well.
+            map_location: mmcv's; tensors are read on the CPU and copied to where they belong.
+
+        Raises:
+            UserError: the file is no checkpoint, or holds weights only.
+        """
+        state = load_state(checkpoint)
+        meta = state.get("meta") or {}
+        if "epoch" not in meta or "iter" not in meta:
+            raise UserError(
+                f"{checkpoint} doesn't say how far training was: use load_from for its weights"
+            )
+        report = self.load_checkpoint(checkpoint)
+        if report.mismatched or not report.complete:
+            raise UserError(f"{checkpoint} is of another model than this config's: {report}")
+        self._epoch, self._iter = int(meta["epoch"]), int(meta["iter"])
+        self._num_to_skip = int(meta.get("inner_iter", 0))
+        self.meta = {} if self.meta is None else self.meta
+        for key in ("hook_msgs", "fp16"):
+            if key in meta:
+                self.meta[key] = meta[key]
+        if resume_optimizer:
+            self._resume_optimizer(checkpoint, state)
+        self._resume_rng(state.get("rng_state"), meta)
+        self.logger.info("resumed from %s: epoch %d, iter %d", checkpoint, self._epoch, self._iter)
+
+    def _resume_optimizer(self, checkpoint: str, state: Mapping[str, Any]) -> None:
+        if "optimizer" not in state:
+            raise UserError(f"{checkpoint} has no optimizer state: use load_from for its weights")
+        names = list(weights_of(state, checkpoint))
+        module = unwrap(self.model)
+        if not isinstance(self.optimizer, dict):
+            load_optimizer_state(self.optimizer, state["optimizer"], module, names)
+            return
+        for name, optimizer in self.optimizer.items():
+            load_optimizer_state(optimizer, state["optimizer"][name], module, names)
+
+    def _resume_rng(self, states: Any, meta: Mapping[str, Any]) -> None:
+        """Keep this rank's random state until the first batch is about to be drawn."""
+        if not states:
+            return
+        if len(states) == dist.get_world_size() == int(meta.get("world_size", 1)):
+            self._resumed_rng = states[dist.get_rank()]
+        else:
+            self.logger.info("the random state is not restored: the number of ranks differs")
+
+    def _take_up_rng(self) -> None:
+        """Put back the random state of the checkpoint, once."""
+        if self._resumed_rng is not None:
+            set_rng_state(self._resumed_rng)
+            self._resumed_rng = None

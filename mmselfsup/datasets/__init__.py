@@ -1,0 +1,32 @@
+"""The data side: sources, datasets, pipelines, samplers and loaders."""
+
+from . import data_sources, pipelines, samplers
+from .base import BaseDataset
+from .builder import (
+    DATASETS,
+    DATASOURCES,
+    PIPELINES,
+    build_dataloader,
+    build_dataset,
+    build_datasource,
+)
+from .dataset_wrappers import ConcatDataset, RepeatDataset
+from .multi_view import MultiViewDataset
+from .single_view import SingleViewDataset
+
+__all__ = [
+    "DATASETS",
+    "DATASOURCES",
+    "PIPELINES",
+    "BaseDataset",
+    "ConcatDataset",
+    "MultiViewDataset",
+    "RepeatDataset",
+    "SingleViewDataset",
+    "build_dataloader",
+    "build_dataset",
+    "build_datasource",
+    "data_sources",
+    "pipelines",
+    "samplers",
+]

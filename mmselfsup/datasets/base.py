@@ -1,0 +1,56 @@
+"""What every dataset has: a data source and a pipeline."""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from PIL.Image import Image
+from torch.utils.data import Dataset
+
+from .builder import build_datasource, build_pipeline
+from .utils import to_numpy
+
+
+class BaseDataset(Dataset[dict[str, Any]], metaclass=ABCMeta):
+    """Images of a data source, sent through a pipeline.
+
+    A subclass says in `__getitem__` what a sample is; `mmselfsup.datasets.batch` holds the keys
+    that a sample may have.
+
+    Args:
+        data_source: Config of the data source.
+        pipeline: Configs of the transforms, applied in order.
+        prefetch: Leave the images as uint8 tensors [3, H, W]; the loader normalises them. The
+            pipeline then ends with a PIL image (no `ToTensor`, no `Normalize`).
+    """
+
+    def __init__(
+        self,
+        data_source: dict[str, Any],
+        pipeline: Sequence[dict[str, Any]],
+        prefetch: bool = False,
+    ) -> None:
+        self.data_source = build_datasource(data_source)
+        self.pipeline = build_pipeline(pipeline)
+        self.prefetch = prefetch
+        self.CLASSES: list[str] | None = self.data_source.CLASSES
+
+    def __len__(self) -> int:
+        return len(self.data_source)
+
+    @abstractmethod
+    def __getitem__(self, idx: int) -> dict[str, Any]:
+        """Make the sample `idx`."""
+
+    def evaluate(self, results: dict[str, Any], logger: Any = None, **kwargs: Any) -> Any:
+        """Turn the outputs of a model for all samples into metrics; not every dataset can."""
+        raise NotImplementedError(f"{type(self).__name__} has no evaluation")
+
+    def _finish(self, img: Any) -> Any:
+        """Turn the PIL image at the end of a prefetch pipeline into a uint8 tensor [3, H, W]."""
+        if self.prefetch and isinstance(img, Image):
+            return torch.from_numpy(to_numpy(img))
+        return img

@@ -1,0 +1,132 @@
+"""Lists of images in a CSV file with a header."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+
+from ...utils.errors import UserError
+from .entries import NO_LABEL, Entry, read_text
+
+NAME_COLUMNS = ("image", "filename", "name", "path")
+LABEL_COLUMNS = ("label", "target", "class")
+_DELIMITERS = ",;\t"
+
+
+def is_csv(path: str) -> bool:
+    """Whether a list is a CSV file: it is called so, and its first line is not `name label`."""
+    if not path.lower().endswith((".csv", ".tsv")):
+        return False
+    header = read_text(path).partition("\n")[0].strip()
+    return any(d in header for d in _DELIMITERS) or header.lower() in NAME_COLUMNS
+
+
+def read_csv(
+    path: str, classes: Sequence[str] | None = None
+) -> tuple[list[Entry], list[str] | None]:
+    """Read a CSV file with a header.
+
+    The image stands in the column `image`, `filename`, `name` or `path`. The label stands in
+    `label`, `target` or `class`, as a number or as one of `classes`; or there is a column with 0
+    and 1 for each class (one-hot); or there is none, then the label is -1.
+
+    Args:
+        path: The file; the delimiter may be a comma, a semicolon or a tab.
+        classes: Names of the classes, in the order of their numbers.
+
+    Returns:
+        The entries, and the names of the one-hot columns where they tell the classes.
+
+    Raises:
+        UserError: A column is missing, or a cell does not hold what it should.
+    """
+    lines = read_text(path).splitlines()
+    delimiter = max(_DELIMITERS, key=lines[0].count)
+    reader = csv.reader(lines, delimiter=delimiter)
+    header = [name.strip() for name in next(reader)]
+    rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    if not rows:
+        raise UserError(f"{path}: the list has a header but no rows")
+    for line, row in rows:
+        if len(row) != len(header):
+            raise UserError(f"{path}, line {line}: {len(row)} cells, the header has {len(header)}")
+    name_at = _find(header, NAME_COLUMNS)
+    if name_at is None:
+        raise UserError(
+            f"{path}: none of the columns {', '.join(header)} names the image; call it one of "
+            f"{', '.join(NAME_COLUMNS)}"
+        )
+    names = [row[name_at].strip() for _, row in rows]
+    label_at = _find(header, LABEL_COLUMNS)
+    found = None
+    if label_at is not None:
+        cells = [(line, row[label_at].strip()) for line, row in rows]
+        labels = [_label(cell, classes, f"{path}, line {line}") for line, cell in cells]
+    else:
+        found = _one_hot_columns(header, rows, name_at, classes, path)
+        columns = [header.index(name) for name in found or ()]
+        labels = [_hot(row, columns, f"{path}, line {line}") for line, row in rows]
+    entries = [Entry(n, lb, ln) for n, lb, (ln, _) in zip(names, labels, rows, strict=True)]
+    return entries, found
+
+
+def _find(header: Sequence[str], wanted: Sequence[str]) -> int | None:
+    """Place of the first wanted column that is there."""
+    lower = [name.lower() for name in header]
+    return next((lower.index(name) for name in wanted if name in lower), None)
+
+
+def _label(cell: str, classes: Sequence[str] | None, where: str) -> int:
+    """Read a label that is a number or the name of a class; an empty cell is no label."""
+    if not cell:
+        return NO_LABEL
+    if classes is not None and cell in classes:
+        return list(classes).index(cell)
+    number = _number(cell)
+    if number is None or number != int(number):
+        known = f"one of {', '.join(classes)}" if classes else "a number (or give classes=[...])"
+        raise UserError(f"{where}: label {cell!r} must be {known}")
+    return int(number)
+
+
+def _number(cell: str) -> float | None:
+    """Read a finite number, or None."""
+    try:
+        number = float(cell)
+    except ValueError:
+        return None
+    return number if abs(number) < 2**53 else None
+
+
+def _one_hot_columns(
+    header: Sequence[str],
+    rows: Sequence[tuple[int, list[str]]],
+    name_at: int,
+    classes: Sequence[str] | None,
+    path: str,
+) -> list[str] | None:
+    """Names of the one-hot columns: those of `classes`, else all that hold 0 and 1 only."""
+    if classes is not None:
+        missing = [name for name in classes if name not in header]
+        if missing:
+            raise UserError(
+                f"{path}: no column {', '.join(LABEL_COLUMNS)}, and no column for the class(es) "
+                f"{', '.join(missing)}; there are {', '.join(header)}"
+            )
+        return list(classes)
+    columns = [i for i in range(len(header)) if i != name_at]
+    hot = [i for i in columns if all(_number(row[i]) in (0.0, 1.0) for _, row in rows)]
+    return [header[i] for i in hot] if len(hot) > 1 else None
+
+
+def _hot(row: Sequence[str], columns: Sequence[int], where: str) -> int:
+    """Which of the columns holds the 1; no columns, no label."""
+    if not columns:
+        return NO_LABEL
+    cells = [_number(row[i]) for i in columns]
+    if cells.count(1.0) != 1 or cells.count(0.0) != len(cells) - 1:
+        raise UserError(
+            f"{where}: exactly one class must be 1 and the others 0, got "
+            f"{', '.join(row[i] for i in columns)}"
+        )
+    return cells.index(1.0)

@@ -1,0 +1,115 @@
+"""From the bytes of an image file to a PIL image.
+
+JPEG and PNG go through OpenCV, which is faster than Pillow and gives the same pixels; what is not
+whole, and any other format, goes through Pillow, which knows more formats and says what is wrong.
+
+Colour: whatever the file holds (grey, palette, CMYK, transparency, 16 bits a channel), RGB with 8
+bits a channel comes out; transparency is dropped, 16 bits keep their upper 8. The orientation
+that a camera noted in EXIF is applied, unless the colour type ends with `_ignore_orientation`.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from ...utils.errors import UserError
+
+_FLAGS = {
+    "color": cv2.IMREAD_COLOR,
+    "grayscale": cv2.IMREAD_GRAYSCALE,
+    "color_ignore_orientation": cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
+    "grayscale_ignore_orientation": cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION,
+}
+COLOR_TYPES = (*_FLAGS, "unchanged")
+CHANNEL_ORDERS = ("rgb", "bgr")
+
+# First and last bytes of a whole file. OpenCV 4 fills the rest of a truncated JPEG with grey and
+# does not complain, so a file without its end is Pillow's.
+_WHOLE = ((b"\xff\xd8\xff", b"\xff\xd9"), (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"))
+# What Pillow raises for broken files; struct.error and others hide in its plugins.
+_BROKEN = (OSError, ValueError, SyntaxError, EOFError, KeyError, Image.DecompressionBombError)
+
+
+class ImageError(UserError):
+    """An image can't be read.
+
+    A loader's worker passes an error on as text with its traceback, which would bury the one line
+    that helps; so this takes the message out again.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message.rpartition(f"{type(self).__name__}: ")[2].strip())
+
+
+def decode_image(
+    data: bytes, color_type: str = "color", channel_order: str = "rgb"
+) -> Image.Image:
+    """Decode an image file.
+
+    Args:
+        data: The bytes of the file.
+        color_type: `color`, `grayscale`, one of these with `_ignore_orientation`, or `unchanged`,
+            which leaves mode and orientation as they are in the file.
+        channel_order: `rgb`, or `bgr` to swap the channels of a colour image.
+
+    Returns:
+        A PIL image, RGB or L.
+
+    Raises:
+        ImageError: The file is empty, truncated, or no image.
+    """
+    if not data:
+        raise ImageError("the file is empty")
+    if color_type == "unchanged":
+        return _open(data)
+    pixels = None
+    if any(data.startswith(first) and data.endswith(last) for first, last in _WHOLE):
+        pixels = _decode_opencv(data, color_type)
+    if pixels is None:
+        image = _decode_pillow(data, color_type)
+        return image if channel_order == "rgb" else _swap(image)
+    if pixels.ndim == 3 and channel_order == "rgb":
+        cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
+    return Image.fromarray(pixels)
+
+
+def _decode_opencv(data: bytes, color_type: str) -> NDArray[np.uint8] | None:
+    """Decode to [H, W] or [H, W, 3] in the order BGR; None where OpenCV can't."""
+    try:
+        pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS[color_type])
+    except cv2.error:
+        return None
+    return pixels
+
+
+def _open(data: bytes) -> Image.Image:
+    """Open and decode with Pillow, or say what is wrong."""
+    try:
+        image = Image.open(io.BytesIO(data))
+        image.load()
+    except Image.UnidentifiedImageError:
+        raise ImageError("this is no image file, or of a format that can't be read") from None
+    except _BROKEN as error:
+        raise ImageError(f"the file is damaged ({error})") from error
+    return image
+
+
+def _decode_pillow(data: bytes, color_type: str) -> Image.Image:
+    """Decode with Pillow to RGB or L."""
+    image = _open(data)
+    if not color_type.endswith("_ignore_orientation"):
+        image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):  # Pillow would cut values above 255 off
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    return image.convert("L" if color_type.startswith("grayscale") else "RGB")
+
+
+def _swap(image: Image.Image) -> Image.Image:
+    """Swap red and blue of a colour image."""
+    return image if image.mode == "L" else Image.merge("RGB", image.split()[::-1])

@@ -1,0 +1,107 @@
+"""Lists of images: which file, which label, and on which line that stood."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ...utils.errors import UserError
+
+IMG_EXTENSIONS = (
+    ".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif",
+)  # fmt: skip
+NO_LABEL = -1
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_NAME_AND_INTEGERS = re.compile(r"(.*\S)\s+((?:[+-]?[0-9]+\s+)+)")
+
+
+class Entry(NamedTuple):
+    """An image of a list: its name below the data prefix, its label or labels, its line from 1."""
+
+    name: str
+    label: int | list[int]
+    line: int
+
+
+def has_image_extension(name: str) -> bool:
+    """Whether a name ends like an image file, in small or capital letters."""
+    return name.lower().endswith(IMG_EXTENSIONS)
+
+
+def read_text(path: str) -> str:
+    """Read a list, or say why that can't be done."""
+    try:
+        with open(path, encoding="utf-8-sig", newline=None) as file:
+            return file.read()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such list of images; check ann_file") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: this is no text in UTF-8; ann_file must be a list") from None
+    except OSError as error:
+        raise UserError(f"{path}: can't read this list ({error.strerror}); check ann_file"
+                        ) from error
+
+
+def read_list(path: str) -> list[Entry]:
+    """Read a list with one image a line: `name label`, or `name` alone (label -1).
+
+    The last word of a line is the label if it is an integer, so a name may hold blanks. Several
+    integers are several labels (`name.jpg 1 0 1`) if the name before them ends like an image file.
+
+    Raises:
+        UserError: The list is missing, empty, or no text.
+    """
+    lines = read_text(path).split("\n")
+    entries = [
+        Entry(*parse_line(stripped), number)
+        for number, line in enumerate(lines, 1)
+        if (stripped := line.strip())
+    ]
+    if not entries:
+        raise UserError(f"{path}: the list is empty; a line is 'name label' or 'name'")
+    return entries
+
+
+def parse_line(line: str) -> tuple[str, int | list[int]]:
+    """Split a stripped line into a name and its label or labels."""
+    words = line.rsplit(None, 1)
+    if len(words) == 1 or not _INTEGER.fullmatch(words[1]):
+        return line, NO_LABEL
+    name, label = words[0], int(words[1])
+    if not has_image_extension(name):
+        several = _NAME_AND_INTEGERS.fullmatch(name + " ")
+        if several and has_image_extension(several[1]):
+            return several[1], [*map(int, several[2].split()), label]
+    return name, label
+
+
+def find_images(root: str) -> list[str]:
+    """All images below `root` in all its folders: paths relative to it, sorted; none hidden."""
+    found = []
+    for folder, subfolders, files in os.walk(root, followlinks=True):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        below = os.path.relpath(folder, root)
+        found += [
+            os.path.normpath(os.path.join(below, name))
+            for name in files
+            if has_image_extension(name) and not name.startswith(".")
+        ]
+    return sorted(found)
+
+
+def check_labels(entries: Sequence[Entry], num_classes: int, source: str) -> None:
+    """Raise UserError for the first label outside the classes (-1, not known, is allowed)."""
+    for entry in entries:
+        if isinstance(entry.label, list):
+            if len(entry.label) != num_classes:
+                raise UserError(
+                    f"{source}, line {entry.line}: {entry.name!r} has {len(entry.label)} labels, "
+                    f"{num_classes} classes are given; correct the list or classes"
+                )
+        elif not NO_LABEL <= entry.label < num_classes:
+            raise UserError(
+                f"{source}, line {entry.line}: label {entry.label} of {entry.name!r} is not in "
+                f"0..{num_classes - 1}; correct the list or classes"
+            )

@@ -1,0 +1,58 @@
+"""Datasets made of datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from torch.utils.data import ConcatDataset as TorchConcatDataset
+
+from .builder import DATASETS
+from .evaluation import evaluate_heads
+
+
+@DATASETS.register_module()
+class ConcatDataset(TorchConcatDataset[Any]):
+    """Datasets one after the other; the `idx` of a sample counts within its own dataset.
+
+    Args:
+        datasets: The datasets; the classes are those of the first.
+    """
+
+    def __init__(self, datasets: Sequence[Any]) -> None:
+        super().__init__(datasets)
+        self.CLASSES: list[str] | None = datasets[0].CLASSES
+        if all(hasattr(dataset, "flag") for dataset in datasets):  # groups of a GroupSampler
+            self.flag = np.concatenate([dataset.flag for dataset in datasets])
+
+    def evaluate(
+        self, results: dict[str, Any], logger: Any = None, topk: Any = (1, 5), **kwargs: Any
+    ) -> dict[str, float]:
+        """Measure all datasets together, as `SingleViewDataset.evaluate` does for one."""
+        labels = np.concatenate([d.data_source.get_gt_labels() for d in self.datasets])
+        return evaluate_heads(results, labels, self.CLASSES, topk, logger)
+
+
+@DATASETS.register_module()
+class RepeatDataset:
+    """A dataset several times over, so that an epoch is longer and workers start less often.
+
+    Args:
+        dataset: The dataset.
+        times: How often.
+    """
+
+    def __init__(self, dataset: Any, times: int) -> None:
+        self.dataset = dataset
+        self.times = times
+        self.CLASSES: list[str] | None = dataset.CLASSES
+        self._ori_len = len(dataset)
+        if hasattr(dataset, "flag"):
+            self.flag = np.tile(dataset.flag, times)
+
+    def __getitem__(self, idx: int) -> Any:
+        return self.dataset[idx % self._ori_len]
+
+    def __len__(self) -> int:
+        return self.times * self._ori_len

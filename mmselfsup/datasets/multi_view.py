@@ -1,0 +1,47 @@
+"""Several views of each image, as contrastive methods want them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .base import BaseDataset
+from .builder import DATASETS, build_pipeline
+
+
+@DATASETS.register_module()
+class MultiViewDataset(BaseDataset):
+    """V views of one image, and its index.
+
+    Args:
+        data_source: Config of the data source.
+        num_views: How many views each pipeline makes, such as `[2, 6]` for 2 large and 6 small
+            crops; V is their sum.
+        pipelines: One list of transforms for each entry of `num_views`.
+        prefetch: See `BaseDataset`.
+    """
+
+    def __init__(
+        self,
+        data_source: dict[str, Any],
+        num_views: Sequence[int],
+        pipelines: Sequence[Sequence[dict[str, Any]]],
+        prefetch: bool = False,
+    ) -> None:
+        if len(num_views) != len(pipelines) or any(n < 1 for n in num_views):
+            raise ValueError(
+                f"num_views needs a number from 1 for each pipeline, got {list(num_views)} for "
+                f"{len(pipelines)} pipelines"
+            )
+        super().__init__(data_source, [], prefetch)
+        self.pipelines = [build_pipeline(pipeline) for pipeline in pipelines]
+        self.num_views = list(num_views)
+        self.trans = [
+            pipeline
+            for pipeline, views in zip(self.pipelines, num_views, strict=True)
+            for _ in range(views)
+        ]  # V pipelines
+
+    def __getitem__(self, idx: int) -> dict[str, Any]:
+        image, _ = self.data_source.load(idx)
+        return {"img": [self._finish(trans(image)) for trans in self.trans], "idx": idx}

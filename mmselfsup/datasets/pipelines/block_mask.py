@@ -1,0 +1,151 @@
+"""Masks made of random blocks of patches, for BEiT, CAE and MaskFeat."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..builder import PIPELINES
+from .chance import check_probability
+
+_TRIES = 10  # places to try for a block before the mask is taken as it is
+
+
+class _BlockMask:
+    """Blocks of random size and shape until a number of patches is masked.
+
+    Source: BEiT (Bao et al. 2022), algorithm 1.
+
+    Differences from the paper: a block is drawn again where it would mask more patches than are
+    left to mask, so the mask has at most `num_masking_patches`; it has fewer where no place is
+    found in ten tries, as in the authors' code.
+    """
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        num_masking_patches: int,
+        min_num_patches: int,
+        max_num_patches: int | None,
+        min_aspect: float,
+        max_aspect: float | None,
+    ) -> None:
+        if not 0 <= num_masking_patches <= height * width:
+            raise ValueError(
+                f"{num_masking_patches} patches can't be masked among {height} x {width}"
+            )
+        self.height = height
+        self.width = width
+        self.num_patches = height * width
+        self.num_masking_patches = num_masking_patches
+        self.min_num_patches = min_num_patches
+        self.max_num_patches = (
+            num_masking_patches if max_num_patches is None else max_num_patches
+        )
+        max_aspect = 1 / min_aspect if max_aspect is None else max_aspect
+        self.log_aspect_ratio = (math.log(min_aspect), math.log(max_aspect))
+
+    def draw(self) -> Tensor:
+        """Draw a mask [height, width], int64, 1 where a patch is masked."""
+        mask = torch.zeros(self.height, self.width, dtype=torch.int64)
+        left = self.num_masking_patches
+        while left > 0:
+            newly_masked = self._add_block(mask, min(left, self.max_num_patches))
+            if newly_masked == 0:
+                break
+            left -= newly_masked
+        return mask
+
+    def _add_block(self, mask: Tensor, most: int) -> int:
+        """Mask one block with at most `most` new patches; return how many are new."""
+        smallest, largest = self.min_num_patches, max(self.min_num_patches, most)
+        for _ in range(_TRIES):
+            area = smallest + (largest - smallest) * torch.rand(()).item()
+            low, high = self.log_aspect_ratio
+            aspect = math.exp(low + (high - low) * torch.rand(()).item())
+            rows, columns = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+            if not (0 < rows <= self.height and 0 < columns <= self.width):
+                continue
+            top = int(torch.randint(self.height - rows + 1, ()))
+            left = int(torch.randint(self.width - columns + 1, ()))
+            block = mask[top : top + rows, left : left + columns]
+            newly_masked = rows * columns - int(block.sum())
+            if 0 < newly_masked <= most:
+                block.fill_(1)
+                return newly_masked
+        return 0
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.height} x {self.width}, {self.num_masking_patches})"
+
+
+@PIPELINES.register_module()
+class BEiTMaskGenerator(_BlockMask):
+    """Put a mask of blocks beside the image or images.
+
+    Args:
+        input_size: Patches on a side, or (rows, columns).
+        num_masking_patches: How many patches to mask.
+        min_num_patches: Smallest block.
+        max_num_patches: Largest block, by default all that are to be masked.
+        min_aspect: Smallest ratio of height to width of a block.
+        max_aspect: Largest ratio, by default `1 / min_aspect`.
+    """
+
+    def __init__(
+        self,
+        input_size: int | tuple[int, int],
+        num_masking_patches: int,
+        min_num_patches: int = 4,
+        max_num_patches: int | None = None,
+        min_aspect: float = 0.3,
+        max_aspect: float | None = None,
+    ) -> None:
+        rows, columns = (input_size, input_size) if isinstance(input_size, int) else input_size
+        super().__init__(
+            rows, columns, num_masking_patches, min_num_patches, max_num_patches,
+            min_aspect, max_aspect,
+        )
+
+    def __call__(self, img: Any) -> tuple[Any, ...]:
+        """Return the image, or each of several images, and then the mask [rows, columns]."""
+        imgs = tuple(img) if isinstance(img, (list, tuple)) else (img,)
+        return (*imgs, self.draw())
+
+
+@PIPELINES.register_module()
+class MaskFeatMaskGenerator(_BlockMask):
+    """Put a mask of blocks, given as a share of all patches, beside the image.
+
+    Source: MaskFeat (Wei et al. 2022), section 4.1: 40 % of the patches.
+
+    Args:
+        mask_window_size: Patches on a side.
+        mask_ratio: Share of the patches to mask.
+        min_num_patches: Smallest block.
+        max_num_patches: Largest block, by default all that are to be masked.
+        min_aspect: Smallest ratio of height to width of a block.
+        max_aspect: Largest ratio, by default `1 / min_aspect`.
+    """
+
+    def __init__(
+        self,
+        mask_window_size: int = 14,
+        mask_ratio: float = 0.4,
+        min_num_patches: int = 15,
+        max_num_patches: int | None = None,
+        min_aspect: float = 0.3,
+        max_aspect: float | None = None,
+    ) -> None:
+        check_probability(mask_ratio, "mask_ratio")
+        side = mask_window_size
+        super().__init__(
+            side, side, int(side * side * mask_ratio), min_num_patches, max_num_patches,
+            min_aspect, max_aspect,
+        )
+
+    def __call__(self, img: Any) -> tuple[Any, Tensor]:
+        """Return the image and the mask [mask_window_size, mask_window_size]."""
+        return img, self.draw()

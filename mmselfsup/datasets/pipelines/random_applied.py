@@ -1,0 +1,28 @@
+"""A group of transforms that is applied as a whole or not at all."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..builder import PIPELINES, build_pipeline
+from .chance import check_probability, happens
+
+
+@PIPELINES.register_module()
+class RandomAppliedTrans:
+    """Apply a list of transforms with some probability.
+
+    Args:
+        transforms: Configs of the transforms.
+        p: Probability to apply them.
+    """
+
+    def __init__(self, transforms: Sequence[dict[str, Any]], p: float = 0.5) -> None:
+        check_probability(p)
+        self.trans = build_pipeline(transforms)
+        self.p = p
+
+    def __call__(self, img: Any) -> Any:
+        return self.trans(img) if happens(self.p) else img
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.trans!r}, p={self.p})"

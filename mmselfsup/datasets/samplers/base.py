@@ -1,0 +1,109 @@
+"""What all samplers share: ranks, epochs, and indices that carry the seed of their sample."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sized
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch.utils.data import Sampler
+
+from ...utils import dist
+from ..seeding import SampleIndex, sample_seeds
+
+Indices = NDArray[np.int64]
+
+
+class SeededSampler(Sampler[int]):
+    """Deals the samples of an epoch out to the ranks; the same seed and epoch, the same deal.
+
+    Every pass is an epoch. `set_epoch` says which; without it, each pass goes one epoch on, so a
+    plain `for batch in loader` sees a new order and new augmentations every time.
+
+    Args:
+        dataset: What to draw from.
+        num_replicas: Number of ranks, by default the size of the process group.
+        rank: This rank.
+        seed: Seed of order and augmentations; the one of rank 0 counts for all.
+        epoch: The epoch of the first pass.
+    """
+
+    def __init__(
+        self, dataset: Sized, num_replicas: int | None, rank: int | None, seed: int | None
+    ) -> None:
+        self.dataset = dataset
+        self.num_replicas = dist.get_world_size() if num_replicas is None else num_replicas
+        self.rank = dist.get_rank() if rank is None else rank
+        if not 0 <= self.rank < self.num_replicas:
+            raise ValueError(f"rank must be in 0..{self.num_replicas - 1}, got {self.rank}")
+        if len(dataset) == 0:
+            raise ValueError("the dataset is empty: there is nothing to draw")
+        seed = 0 if seed is None else int(seed)
+        # without a common seed the ranks would draw from different orders
+        self.seed: int = dist.broadcast_object(seed) if self.num_replicas > 1 else seed
+        self.epoch = 0
+        self._skip = 0
+
+    @abstractmethod
+    def order(self) -> tuple[Indices, Indices]:
+        """Draw the epoch `self.epoch`.
+
+        Returns:
+            The indices of this rank and their positions in the order over all ranks, both [n].
+        """
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch the next pass is."""
+        self.epoch = epoch
+
+    def skip_next(self, num_samples: int) -> None:
+        """Leave out the first samples of this rank in the next pass, to resume inside an epoch."""
+        self._skip = num_samples
+
+    def __iter__(self) -> Iterator[int]:
+        indices, positions = self.order()
+        seeds = sample_seeds(self.seed, self.epoch, positions)
+        skip, self._skip = self._skip, 0
+        self.epoch += 1
+        pairs = zip(indices[skip:].tolist(), seeds[skip:].tolist(), strict=True)
+        return (SampleIndex(index, seed) for index, seed in pairs)
+
+    def generator(self) -> torch.Generator:
+        """A fresh generator for this epoch, equal on all ranks and machines."""
+        mixed = sample_seeds(self.seed, self.epoch, np.array([-1]))  # no sample has position -1
+        return torch.Generator().manual_seed(int(mixed[0] >> np.uint64(1)))
+
+
+class UniformClassSampler(SeededSampler):
+    """A sampler that can draw all (pseudo) classes equally often, as DeepCluster wants it."""
+
+    _labels: Indices | None = None
+
+    def set_uniform_indices(self, labels: ArrayLike, num_classes: int) -> None:
+        """From the next pass on draw every class equally often, with replacement.
+
+        Args:
+            labels: [len(dataset)], the class of each sample, 0..num_classes-1.
+            num_classes: Number of classes; those without a sample are left out.
+        """
+        values = np.asarray(labels, dtype=np.int64)
+        if values.shape != (len(self.dataset),) or values.min() < 0 or values.max() >= num_classes:
+            raise ValueError(
+                f"labels must be {len(self.dataset)} integers in 0..{num_classes - 1}, got the "
+                f"shape {values.shape} and values in {values.min()}..{values.max()}"
+            )
+        self._labels = values
+
+    def _uniform_order(self, length: int, generator: torch.Generator) -> Indices:
+        """Draw `length` indices in which class sizes differ by at most one."""
+        assert self._labels is not None
+        by_class = np.argsort(self._labels, kind="stable")
+        classes, starts, sizes = np.unique(
+            self._labels[by_class], return_index=True, return_counts=True
+        )
+        drawn = np.arange(length) % len(classes)  # [length], which class
+        shift = torch.rand(length, generator=generator, dtype=torch.float64).numpy()
+        members = by_class[starts[drawn] + (shift * sizes[drawn]).astype(np.int64)]
+        return members[torch.randperm(length, generator=generator).numpy()]

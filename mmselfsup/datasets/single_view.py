@@ -1,0 +1,56 @@
+"""One view of each image, with its label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .base import BaseDataset
+from .builder import DATASETS
+from .evaluation import evaluate_heads
+
+
+@DATASETS.register_module()
+class SingleViewDataset(BaseDataset):
+    """One image, its label and its index.
+
+    Args:
+        data_source: Config of the data source.
+        pipeline: Configs of the transforms.
+        prefetch: See `BaseDataset`.
+    """
+
+    def __init__(
+        self,
+        data_source: dict[str, Any],
+        pipeline: Sequence[dict[str, Any]],
+        prefetch: bool = False,
+    ) -> None:
+        super().__init__(data_source, pipeline, prefetch)
+        self.gt_labels = self.data_source.get_gt_labels()  # [len] or [len, L]
+
+    def __getitem__(self, idx: int) -> dict[str, Any]:
+        image, source_idx = self.data_source.load(idx)
+        img = self._finish(self.pipeline(image))
+        return {"img": img, "label": self.gt_labels[source_idx], "idx": idx}
+
+    def evaluate(
+        self,
+        results: dict[str, Any],
+        logger: Any = None,
+        topk: int | Sequence[int] = (1, 5),
+        **kwargs: Any,
+    ) -> dict[str, float]:
+        """Measure the scores of each head against the labels.
+
+        Args:
+            results: For each head, such as `head0`, its scores [len, C], in the order of the
+                dataset.
+            logger: Logger or its name; None is silent.
+            topk: Which top-k accuracies to give.
+            **kwargs: Ignored, so that configs may carry options of other datasets.
+
+        Returns:
+            See `mmselfsup.datasets.evaluation.evaluate_heads`.
+        """
+        return evaluate_heads(results, self.gt_labels, self.CLASSES, topk, logger)

@@ -1,0 +1,98 @@
+"""Small tools of the data side: arrays, names, downloads, and the loader that normalises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL.Image import Image
+from torch import Tensor
+from torch.hub import download_url_to_file
+from torchvision.datasets.utils import (
+    calculate_md5,
+    check_integrity,
+    check_md5,
+    download_and_extract_archive,
+    download_url,
+    extract_archive,
+)
+
+from ..utils.device import default_device, to_device
+
+
+def to_numpy(pil_img: Image) -> NDArray[np.uint8]:
+    """Turn an image into an array [C, H, W], uint8, channels first; a grey image has C = 1."""
+    pixels = np.array(pil_img, dtype=np.uint8)  # [H, W] or [H, W, C]
+    if pixels.ndim < 3:
+        return pixels[None]
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def rm_suffix(s: str, suffix: str | None = None) -> str:
+    """Take `suffix` off the end of `s`; by default what follows the last dot, with the dot."""
+    return s.removesuffix(suffix) if suffix is not None else s.rpartition(".")[0] or s
+
+
+class PrefetchLoader:
+    """A loader of uint8 images that normalises them on the device where the model lives.
+
+    A quarter of the bytes travels, and the workers are spared the arithmetic. It looks like the
+    loader inside it (`dataset`, `sampler`, ...), and runs on a CPU too.
+
+    Args:
+        loader: Yields dicts with `img`, a uint8 tensor [N, 3, H, W] or a list of such.
+        mean: Mean of each channel, in 0..1.
+        std: Standard deviation of each channel, in 0..1.
+        device: Where the batches go; by default the current GPU, or the CPU if there is none.
+    """
+
+    def __init__(
+        self,
+        loader: Any,
+        mean: Sequence[float],
+        std: Sequence[float],
+        device: torch.device | None = None,
+    ) -> None:
+        self.loader = loader
+        self.device = device
+        self._mean = torch.tensor([255.0 * m for m in mean]).view(1, -1, 1, 1)  # [1, 3, 1, 1]
+        self._std = torch.tensor([255.0 * s for s in std]).view(1, -1, 1, 1)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        device = self.device or default_device()
+        mean, std = self._mean.to(device), self._std.to(device)
+
+        def normalise(img: Tensor) -> Tensor:
+            return img.float().sub_(mean).div_(std)
+
+        for batch in self.loader:
+            moved = to_device(batch, device)
+            img = moved["img"]
+            views = isinstance(img, (list, tuple))
+            moved["img"] = [normalise(view) for view in img] if views else normalise(img)
+            yield moved
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "loader" or name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.loader, name)
+
+
+__all__ = [
+    "PrefetchLoader",
+    "calculate_md5",
+    "check_integrity",
+    "check_md5",
+    "download_and_extract_archive",
+    "download_url",
+    "download_url_to_file",
+    "extract_archive",
+    "rm_suffix",
+    "to_numpy",
+]

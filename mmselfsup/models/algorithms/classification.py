@@ -1,0 +1,87 @@
+"""A classifier on a backbone: linear probes, fine-tuning, training from scratch."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from ..builder import ALGORITHMS, build_backbone, build_head
+from ..utils import Sobel
+from .base import BaseModel
+
+
+def head_names(backbone: Any, num_heads: int) -> list[str]:
+    """The names of the scores: ``head4`` belongs to the backbone's output 4.
+
+    A head beyond the backbone's outputs (``with_last_layer_unpool``) is ``head<last>_unpool``.
+    """
+    indices = list(getattr(backbone, "out_indices", range(num_heads)))
+    names = [f"head{i}" for i in indices[:num_heads]]
+    return names + [f"head{indices[-1]}_unpool"] * (num_heads - len(names))
+
+
+def build_augments(train_cfg: dict | None) -> Any:
+    """mmcls's mixing of images and labels (``train_cfg=dict(augments=[...])``), or None."""
+    if train_cfg is None or train_cfg.get("augments") is None:
+        return None
+    from mmcls.models.utils.augment import Augments
+
+    return Augments(train_cfg["augments"])
+
+
+@ALGORITHMS.register_module()
+class Classification(BaseModel):
+    """A backbone and a head that classifies its features.
+
+    Args:
+        backbone: config of the backbone; ``frozen_stages`` makes it a probe.
+        with_sobel: turn images into edges first (DeepCluster); the backbone then has
+            ``in_channels=2``.
+        head: config of the head; it is required.
+        train_cfg: ``dict(augments=[...])`` mixes the batch as mmcls does (``BatchMixup``,
+            ``BatchCutMix``, ``BatchResizeMix``).
+        init_cfg: see :class:`BaseModel`.
+
+    Raises:
+        ValueError: without a head.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        with_sobel: bool = False,
+        head: dict | None = None,
+        train_cfg: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if head is None:
+            raise ValueError("Classification needs a head, for example dict(type='ClsHead', ...)")
+        self.with_sobel = with_sobel
+        if with_sobel:
+            self.sobel_layer = Sobel()
+        self.backbone = build_backbone(backbone)
+        self.head = build_head(head)
+        self.augments = build_augments(train_cfg)
+
+    def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
+        """Images [N, 3, H, W] -> features of the backbone."""
+        return self.backbone(self.sobel_layer(img) if self.with_sobel else img)
+
+    def forward_train(self, img: Tensor, label: Tensor, **kwargs: Any) -> dict[str, Tensor]:
+        """Losses and accuracies of the heads.
+
+        Args:
+            img: images [N, 3, H, W].
+            label: class numbers [N].
+            **kwargs: the rest of the batch, unused.
+        """
+        if self.augments is not None:
+            img, label = self.augments(img, label)
+        return self.head.loss(self.head(self.extract_feat(img)), label)
+
+    def forward_test(self, img: Tensor, **kwargs: Any) -> dict[str, Tensor]:
+        """Scores [N, classes] (logits) of each head on the CPU, under :func:`head_names`."""
+        scores = self.head(self.extract_feat(img))
+        names = head_names(self.backbone, len(scores))
+        return {name: s.float().cpu() for name, s in zip(names, scores, strict=True)}

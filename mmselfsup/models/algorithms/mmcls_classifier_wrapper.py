@@ -1,0 +1,66 @@
+"""mmcls's image classifier in the manner of this package's algorithms."""
+
+from collections import OrderedDict
+from typing import Any
+
+from mmcls.models.classifiers import ImageClassifier
+from torch import Tensor
+
+from ..builder import ALGORITHMS
+from ..utils.precision import mixed_precision
+from .base import Losses, parse_losses
+from .classification import head_names
+
+
+@ALGORITHMS.register_module()
+class MMClsImageClassifierWrapper(ImageClassifier):
+    """mmcls's classifier with ``label`` for ``gt_label`` and ``mode`` for ``return_loss``.
+
+    Parts without a scope are looked up in mmcls; ``mmselfsup.X`` names ours.
+
+    Args:
+        backbone: config of the backbone.
+        neck: config of the neck.
+        head: config of the head.
+        pretrained: a checkpoint for the backbone.
+        train_cfg: ``dict(augments=[...])``, see mmcls.
+        init_cfg: mmcv's description of how weights are initialised.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict | None = None,
+        head: dict | None = None,
+        pretrained: str | None = None,
+        train_cfg: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(backbone, neck, head, pretrained, train_cfg, init_cfg)
+
+    def forward(self, img: Tensor, mode: str = "train", **kwargs: Any) -> Any:
+        """See :meth:`BaseModel.forward`.
+
+        Raises:
+            ValueError: an unknown mode.
+        """
+        with mixed_precision(self.fp16_enabled, like=img):
+            if mode == "train":
+                return self.forward_train(img, **kwargs)
+            if mode == "test":
+                return self.forward_test(img, **kwargs)
+            if mode == "extract":
+                return self.extract_feat(img)
+        raise ValueError(f"mode must be 'train', 'test' or 'extract', got {mode!r}")
+
+    def forward_train(self, img: Tensor, label: Tensor, **kwargs: Any) -> dict[str, Tensor]:
+        """Losses of images [N, C, H, W] with class numbers [N]."""
+        return super().forward_train(img, label)
+
+    def forward_test(self, imgs: Tensor, **kwargs: Any) -> dict[str, Tensor]:
+        """Probabilities [N, classes] on the CPU, under the name of the backbone's last output."""
+        scores = self.simple_test(imgs, post_process=False)  # [N, classes], after the softmax
+        return {head_names(self.backbone, 1)[0]: scores.float().cpu()}
+
+    def _parse_losses(self, losses: Losses) -> tuple[Tensor, "OrderedDict[str, Tensor]"]:
+        return parse_losses(losses)

@@ -1,0 +1,72 @@
+"""SimCLR: Chen et al. 2020, "A Simple Framework for Contrastive Learning ...", ICML.
+
+Letters: N images of this process, R processes, V = 2 views, C channels, D width of a projection.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...utils import dist
+from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
+from ..losses import pair_similarities
+from .base import BaseModel
+
+
+@ALGORITHMS.register_module()
+class SimCLR(BaseModel):
+    """Two views of an image attract each other and repel all other views of the joined batch.
+
+    Args:
+        backbone: the encoder f(.).
+        neck: the projection head g(.).
+        head: the loss on similarities, :class:`ContrastiveHead`.
+        init_cfg: see :class:`BaseModel`.
+
+    Difference from 0.x: with R processes 0.x's gradient was 1/R of that of one process on the
+    joined batch, here it is the same (see :class:`GatherLayer`). The loss is equal to 0.x's.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict | None = None,
+        head: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if neck is None or head is None:
+            raise ValueError(f"SimCLR needs a neck and a head, got neck={neck}, head={head}")
+        self.backbone = build_backbone(backbone)
+        self.neck = build_neck(neck)
+        self.head = build_head(head)
+
+    def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
+        """Images [N, C, H, W] -> features of the backbone."""
+        return self.backbone(img)
+
+    def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
+        """NT-Xent (equation 1) over the views of all processes.
+
+        Args:
+            img: the two views, each [N, C, H, W].
+            **kwargs: the rest of the batch, unused.
+
+        Returns:
+            ``loss``, the mean over the 2NR views of all processes, equal on all of them.
+
+        Raises:
+            ValueError: not two views.
+        """
+        if len(img) != 2:
+            raise ValueError(f"SimCLR takes 2 views of each image, got {len(img)}")
+        views = torch.stack(list(img), dim=1).flatten(0, 1)  # [2N, C, H, W], pairs side by side
+        h = self.extract_feat(views)  # one entry
+        z = self.neck(h)[0]  # [2N, D]
+        z = F.normalize(z.float(), dim=1)  # [2N, D]
+        z = dist.gather_with_grad(z)  # [2NR, D]
+        pos, neg = pair_similarities(z)  # [2NR, 1], [2NR, 2NR - 2]
+        return self.head(pos, neg)

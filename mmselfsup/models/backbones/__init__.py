@@ -1,0 +1,6 @@
+"""Backbones; those of mmcls are written ``mmcls.X`` in a config."""
+
+from .resnet import ResNet, ResNetV1d
+from .resnext import ResNeXt
+
+__all__ = ["ResNeXt", "ResNet", "ResNetV1d"]

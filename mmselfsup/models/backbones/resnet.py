@@ -1,0 +1,123 @@
+"""ResNet whose outputs are numbered from the stem: 0 the stem, 1 to 4 the stages.
+
+He et al. 2016, "Deep Residual Learning for Image Recognition"; the layers are mmcls's.
+Letters: N batch, C channels of stage i, H and W size of the image.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmcls.models.backbones import ResNet as _ResNet
+from torch import Tensor
+
+from ..builder import BACKBONES
+from ..utils.init_cfg import CONV_INIT
+
+
+@BACKBONES.register_module()
+class ResNet(_ResNet):
+    """ResNet of depth 18, 34, 50, 101 or 152.
+
+    Args:
+        depth: number of layers.
+        in_channels: channels of the image.
+        stem_channels: channels of the stem; None takes ``base_channels``.
+        base_channels: middle channels of the first stage, doubled by every stage.
+        expansion: output channels of a block over its middle channels; None is 1 or 4 by depth.
+        num_stages: how many stages there are, 1 to 4.
+        strides: stride of the first block of each stage.
+        dilations: dilation of each stage.
+        out_indices: which outputs to return: 0 the stem before its max pooling, 1 .. num_stages.
+        style: ``'pytorch'`` has the stride in the 3x3 convolution of a bottleneck, ``'caffe'`` in
+            the first 1x1.
+        deep_stem: three 3x3 convolutions for the 7x7 one.
+        avg_down: average pooling for the stride of the shortcut.
+        frozen_stages: -1 trains everything, 0 freezes the stem, i the stem and stages 1 .. i;
+            frozen layers stay in eval mode.
+        conv_cfg: config of the convolutions.
+        norm_cfg: config of the normalisation layers.
+        norm_eval: keep the running statistics of all normalisation layers as they are.
+        with_cp: recompute activations in the backward pass to save memory.
+        zero_init_residual: start every block as the identity.
+        init_cfg: mmcv's description of how weights are initialised.
+        drop_path_rate: share of the samples for which a block is skipped, equal for all blocks.
+
+    Raises:
+        ValueError: an unknown depth, or an output that does not exist.
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        in_channels: int = 3,
+        stem_channels: int | None = 64,
+        base_channels: int = 64,
+        expansion: int | None = None,
+        num_stages: int = 4,
+        strides: Sequence[int] = (1, 2, 2, 2),
+        dilations: Sequence[int] = (1, 1, 1, 1),
+        out_indices: Sequence[int] = (4,),
+        style: str = "pytorch",
+        deep_stem: bool = False,
+        avg_down: bool = False,
+        frozen_stages: int = -1,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict = {"type": "BN", "requires_grad": True},  # noqa: B006
+        norm_eval: bool = False,
+        with_cp: bool = False,
+        zero_init_residual: bool = False,
+        init_cfg: dict | list[dict] | None = CONV_INIT,
+        drop_path_rate: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        if depth not in self.arch_settings:
+            raise ValueError(f"depth must be one of {sorted(self.arch_settings)}, got {depth}")
+        if not out_indices or any(not 0 <= i <= num_stages for i in out_indices):
+            raise ValueError(f"out_indices must lie in 0..{num_stages}, got {tuple(out_indices)}")
+        super().__init__(
+            depth=depth,
+            in_channels=in_channels,
+            stem_channels=base_channels if stem_channels is None else stem_channels,
+            base_channels=base_channels,
+            expansion=expansion,
+            num_stages=num_stages,
+            strides=strides,
+            dilations=dilations,
+            out_indices=(0,),  # mmcls counts from stage 1; ours are set below
+            style=style,
+            deep_stem=deep_stem,
+            avg_down=avg_down,
+            frozen_stages=frozen_stages,
+            conv_cfg=conv_cfg,
+            norm_cfg=norm_cfg,
+            norm_eval=norm_eval,
+            with_cp=with_cp,
+            zero_init_residual=zero_init_residual,
+            init_cfg=init_cfg,
+            drop_path_rate=drop_path_rate,
+            **kwargs,
+        )
+        self.out_indices = tuple(out_indices)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """[N, in_channels, H, W] -> the outputs of ``out_indices``, in ascending order."""
+        x = self.stem(x) if self.deep_stem else self.relu(self.norm1(self.conv1(x)))
+        outs = [x] if 0 in self.out_indices else []  # [N, C0, H/2, W/2]
+        x = self.maxpool(x)  # [N, C0, H/4, W/4]
+        for i, name in enumerate(self.res_layers[: max(self.out_indices)], start=1):
+            x = getattr(self, name)(x)  # [N, Ci, H/2^(i+1), W/2^(i+1)]
+            if i in self.out_indices:
+                outs.append(x)
+        return tuple(outs)
+
+
+@BACKBONES.register_module()
+class ResNetV1d(ResNet):
+    """ResNet-D of He et al. 2019, "Bag of Tricks": a deep stem and average pooling in shortcuts.
+
+    Args:
+        **kwargs: as :class:`ResNet`, but for ``deep_stem`` and ``avg_down``.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(deep_stem=True, avg_down=True, **kwargs)

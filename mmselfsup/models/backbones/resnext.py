@@ -1,0 +1,34 @@
+"""ResNeXt: Xie et al. 2017, "Aggregated Residual Transformations for Deep Neural Networks"."""
+
+from typing import Any
+
+from mmcls.models.backbones import ResNeXt as _ResNeXt
+from torch import nn
+
+from ..builder import BACKBONES
+from .resnet import ResNet
+
+
+@BACKBONES.register_module()
+class ResNeXt(ResNet):
+    """ResNet with grouped 3x3 convolutions, of depth 50, 101 or 152.
+
+    Args:
+        depth: number of layers.
+        groups: groups of the 3x3 convolutions.
+        width_per_group: channels of a group in the first stage.
+        **kwargs: as :class:`ResNet`.
+    """
+
+    arch_settings = _ResNeXt.arch_settings
+
+    def __init__(
+        self, depth: int, groups: int = 32, width_per_group: int = 4, **kwargs: Any
+    ) -> None:
+        self.groups = groups
+        self.width_per_group = width_per_group
+        super().__init__(depth, **kwargs)
+
+    def make_res_layer(self, **kwargs: Any) -> nn.Module:
+        """A stage; mmcls's ResNet calls this."""
+        return _ResNeXt.make_res_layer(self, **kwargs)

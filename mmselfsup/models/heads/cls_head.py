@@ -1,0 +1,60 @@
+"""The linear classifier."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmcv.runner import BaseModule
+from torch import Tensor, nn
+
+from ..builder import HEADS
+from ..utils import accuracy, only_feature
+from ..utils.init_cfg import LINEAR_INIT
+
+
+@HEADS.register_module()
+class ClsHead(BaseModule):
+    """A linear layer and cross entropy.
+
+    Args:
+        with_avg_pool: average-pool feature maps first; False takes vectors.
+        in_channels: width of the features.
+        num_classes: number of classes.
+        vit_backbone: the feature is a vision transformer's (patches, class token): take the token.
+        init_cfg: how weights are initialised.
+        class_weight: weight of each class in the loss, for unbalanced data; None weighs all alike.
+        label_smoothing: share of the label spread over all classes, 0 to 1.
+    """
+
+    def __init__(
+        self,
+        with_avg_pool: bool = False,
+        in_channels: int = 2048,
+        num_classes: int = 1000,
+        vit_backbone: bool = False,
+        init_cfg: dict | list[dict] | None = LINEAR_INIT,
+        class_weight: Sequence[float] | None = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(init_cfg)
+        if class_weight is not None and len(class_weight) != num_classes:
+            raise ValueError(f"class_weight needs {num_classes} values, got {len(class_weight)}")
+        self.with_avg_pool, self.vit_backbone = with_avg_pool, vit_backbone
+        self.in_channels, self.num_classes = in_channels, num_classes
+        weight = None if class_weight is None else torch.tensor(class_weight, dtype=torch.float)
+        self.criterion = nn.CrossEntropyLoss(weight=weight, label_smoothing=label_smoothing)
+        if with_avg_pool:
+            self.avg_pool = nn.AdaptiveAvgPool2d((1, 1))
+        self.fc_cls = nn.Linear(in_channels, num_classes)
+
+    def forward(self, x: Sequence[Any]) -> list[Tensor]:
+        """[[N, in_channels, H, W]] or [[N, in_channels]] -> logits [[N, num_classes]]."""
+        h = only_feature(x, self)
+        h = h[-1] if self.vit_backbone else h
+        h = self.avg_pool(h) if self.with_avg_pool else h
+        return [self.fc_cls(h.flatten(1))]
+
+    def loss(self, cls_score: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
+        """Logits [[N, num_classes]] and labels [N] (or [N, num_classes]) -> ``loss``, ``acc``."""
+        score = only_feature(cls_score, self)
+        return {"loss": self.criterion(score, labels), "acc": accuracy(score, labels)}

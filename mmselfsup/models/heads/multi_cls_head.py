@@ -1,0 +1,63 @@
+"""A linear classifier on every stage at once."""
+
+from collections.abc import Sequence
+
+from mmcv.cnn import build_norm_layer
+from mmcv.runner import BaseModule
+from torch import Tensor, nn
+
+from ..builder import HEADS
+from ..utils import MultiPooling, accuracy
+from ..utils.init_cfg import LINEAR_INIT
+
+
+@HEADS.register_module()
+class MultiClsHead(BaseModule):
+    """Pool, normalise and classify each stage of a ResNet-50 (Goyal et al. 2019).
+
+    Args:
+        pool_type: see :class:`MultiPooling`.
+        in_indices: which of the backbone's outputs arrive.
+        with_last_layer_unpool: one more classifier on the last, 7x7 map as it is.
+        backbone: only ``'resnet50'`` is known.
+        norm_cfg: config of the normalisation.
+        num_classes: number of classes.
+        init_cfg: how weights are initialised.
+    """
+
+    def __init__(
+        self,
+        pool_type: str = "adaptive",
+        in_indices: Sequence[int] = (0,),
+        with_last_layer_unpool: bool = False,
+        backbone: str = "resnet50",
+        norm_cfg: dict = {"type": "BN"},  # noqa: B006
+        num_classes: int = 1000,
+        init_cfg: dict | list[dict] | None = LINEAR_INIT,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.with_last_layer_unpool = with_last_layer_unpool
+        self.criterion = nn.CrossEntropyLoss()
+        self.multi_pooling = MultiPooling(pool_type, in_indices, backbone)
+        channels = [MultiPooling.CHANNELS[backbone][i] for i in in_indices]
+        widths = [MultiPooling.POOL_DIMS[backbone][i] for i in in_indices]
+        if with_last_layer_unpool:
+            widths.append(channels[-1] * 7 * 7)
+        self.norms = nn.ModuleList(build_norm_layer(norm_cfg, c)[1] for c in channels)
+        self.fcs = nn.ModuleList(nn.Linear(width, num_classes) for width in widths)
+
+    def forward(self, x: Sequence[Tensor]) -> list[Tensor]:
+        """Feature maps [N, C_i, H_i, W_i] -> logits [N, num_classes] of each classifier."""
+        pooled = self.multi_pooling(x)
+        flat = [norm(p).flatten(1) for norm, p in zip(self.norms, pooled, strict=True)]
+        if self.with_last_layer_unpool:
+            flat.append(x[-1].flatten(1))
+        return [fc(f) for fc, f in zip(self.fcs, flat, strict=True)]
+
+    def loss(self, cls_score: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
+        """Logits of each classifier and labels [N] -> ``loss.1``, ``acc.1``, ``loss.2``, ..."""
+        losses = {}
+        for i, score in enumerate(cls_score, start=1):
+            losses[f"loss.{i}"] = self.criterion(score, labels)
+            losses[f"acc.{i}"] = accuracy(score, labels)
+        return losses

@@ -1,0 +1,41 @@
+"""A single linear layer."""
+
+from collections.abc import Sequence
+
+from mmcv.runner import BaseModule
+from torch import Tensor, nn
+
+from ..builder import NECKS
+from ..utils import only_feature
+
+
+@NECKS.register_module()
+class LinearNeck(BaseModule):
+    """Average pooling and a linear layer.
+
+    Args:
+        in_channels: width of the features.
+        out_channels: width of the projection.
+        with_avg_pool: False takes vectors instead of feature maps.
+        init_cfg: mmcv's description of how weights are initialised.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        with_avg_pool: bool = True,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.with_avg_pool = with_avg_pool
+        if with_avg_pool:
+            self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
+        self.fc = nn.Linear(in_channels, out_channels)
+
+    def forward(self, x: Sequence[Tensor]) -> list[Tensor]:
+        """[[N, in_channels, H, W]] or [[N, in_channels]] -> [[N, out_channels]]."""
+        h = only_feature(x, self)
+        if self.with_avg_pool:
+            h = self.avgpool(h)
+        return [self.fc(h.flatten(1))]

@@ -1,0 +1,87 @@
+"""A multi-layer perceptron with batch normalisation."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmcv.cnn import build_norm_layer
+from mmcv.runner import BaseModule
+from torch import Tensor, nn
+
+from ..builder import NECKS
+from ..utils import only_feature
+from ..utils.init_cfg import NORM_INIT
+
+
+@NECKS.register_module()
+class NonLinearNeck(BaseModule):
+    """``num_layers`` times linear and normalisation, with ReLU between them: fc-bn-relu-...-fc-bn.
+
+    Args:
+        in_channels: width of the features.
+        hid_channels: width of the hidden layers.
+        out_channels: width of the projection. With ``num_layers=1`` the only layer is the first
+            one, so the projection has ``hid_channels``.
+        num_layers: number of linear layers, at least 1.
+        with_bias: whether all linear layers but the last have a bias.
+        with_last_bn: whether the last linear layer is followed by normalisation.
+        with_last_bn_affine: whether that normalisation has weight and bias.
+        with_last_bias: whether the last linear layer has a bias.
+        with_avg_pool: average-pool feature maps first; False takes vectors.
+        vit_backbone: the feature is a vision transformer's (patches, class token): take the token.
+        norm_cfg: config of the normalisation.
+        init_cfg: mmcv's description of how weights are initialised.
+
+    Raises:
+        ValueError: ``num_layers`` is below 1.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        hid_channels: int,
+        out_channels: int,
+        num_layers: int = 2,
+        with_bias: bool = False,
+        with_last_bn: bool = True,
+        with_last_bn_affine: bool = True,
+        with_last_bias: bool = False,
+        with_avg_pool: bool = True,
+        vit_backbone: bool = False,
+        norm_cfg: dict = {"type": "SyncBN"},  # noqa: B006
+        init_cfg: dict | list[dict] | None = NORM_INIT,
+    ) -> None:
+        super().__init__(init_cfg)
+        if num_layers < 1:
+            raise ValueError(f"num_layers must be at least 1, got {num_layers}")
+        self.num_layers = num_layers
+        self.with_avg_pool = with_avg_pool
+        self.vit_backbone = vit_backbone
+        if with_avg_pool:
+            self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
+        self.relu = nn.ReLU(inplace=True)
+        self.fc0 = nn.Linear(in_channels, hid_channels, bias=with_bias)
+        self.bn0 = build_norm_layer(norm_cfg, hid_channels)[1]
+        for i in range(1, num_layers):
+            last = i == num_layers - 1
+            width = out_channels if last else hid_channels
+            bias = with_last_bias if last else with_bias
+            self.add_module(f"fc{i}", nn.Linear(hid_channels, width, bias=bias))
+            if not last:
+                self.add_module(f"bn{i}", build_norm_layer(norm_cfg, width)[1])
+            elif with_last_bn:
+                cfg = {**norm_cfg, "affine": with_last_bn_affine}
+                self.add_module(f"bn{i}", build_norm_layer(cfg, width)[1])
+
+    def forward(self, x: Sequence[Any]) -> list[Tensor]:
+        """[[N, in_channels, H, W]] or [[N, in_channels]] -> [[N, out_channels]]."""
+        h = only_feature(x, self)
+        if self.vit_backbone:
+            h = h[-1]
+        if self.with_avg_pool:
+            h = self.avgpool(h)
+        h = self.bn0(self.fc0(h.flatten(1)))  # [N, hid_channels]
+        for i in range(1, self.num_layers):
+            h = getattr(self, f"fc{i}")(self.relu(h))
+            if hasattr(self, f"bn{i}"):
+                h = getattr(self, f"bn{i}")(h)
+        return [h]

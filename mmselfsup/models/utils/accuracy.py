@@ -1,0 +1,55 @@
+"""Top-k accuracy of a batch of scores. Letters: N batch, C classes."""
+
+from typing import overload
+
+import torch
+from torch import Tensor, nn
+
+
+@overload
+def accuracy(pred: Tensor, target: Tensor, topk: int = 1) -> Tensor: ...
+@overload
+def accuracy(pred: Tensor, target: Tensor, topk: tuple[int, ...]) -> list[Tensor]: ...
+
+
+@torch.no_grad()
+def accuracy(
+    pred: Tensor, target: Tensor, topk: int | tuple[int, ...] = 1
+) -> Tensor | list[Tensor]:
+    """Share of the samples whose label is among the k highest scores, in percent (0 to 100).
+
+    Args:
+        pred: scores [N, C].
+        target: labels [N], or label distributions [N, C] (mixup), whose largest entry counts.
+        topk: one k or several; a k above C is taken as C.
+
+    Returns:
+        A tensor of shape [1] for one k, a list of such tensors for several.
+
+    Raises:
+        TypeError: ``topk`` is neither an int nor a tuple of ints.
+    """
+    if not isinstance(topk, int | tuple):
+        raise TypeError(f"topk must be an int or a tuple of ints, got {topk!r}")
+    ks = (topk,) if isinstance(topk, int) else topk
+    labels = target.argmax(dim=1) if target.ndim == 2 else target  # [N]
+    best = pred.topk(min(max(ks), pred.shape[1]), dim=1).indices  # [N, max k]
+    hits = best.eq(labels[:, None])  # [N, max k]
+    percents = [hits[:, :k].float().sum().reshape(1) * (100.0 / max(pred.shape[0], 1)) for k in ks]
+    return percents[0] if isinstance(topk, int) else percents
+
+
+class Accuracy(nn.Module):
+    """:func:`accuracy` as a module.
+
+    Args:
+        topk: one k or several.
+    """
+
+    def __init__(self, topk: int | tuple[int, ...] = (1,)) -> None:
+        super().__init__()
+        self.topk = topk
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor | list[Tensor]:
+        """Accuracy of ``pred`` [N, C] against ``target`` [N], in percent."""
+        return accuracy(pred, target, self.topk)

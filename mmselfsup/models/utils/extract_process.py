@@ -1,0 +1,79 @@
+"""Features of a whole data set, as numpy arrays. Letters: N samples, D width."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from ...utils import dist
+from .multi_pooling import MultiPooling
+
+
+class ExtractProcess:
+    """The last stage's features, averaged over all positions, under the key ``feat``."""
+
+    def __init__(self) -> None:
+        self.avg_pool = nn.AdaptiveAvgPool2d((1, 1))
+
+    def _pool(self, features: Sequence[Any]) -> dict[str, Tensor]:
+        last = features[-1]
+        if isinstance(last, list | tuple):  # a vision transformer's (patches, class token)
+            last = last[-1]
+        return {"feat": self.avg_pool(last) if last.ndim == 4 else last}
+
+    def _forward(self, model: nn.Module, **data: Any) -> dict[str, Tensor]:
+        pooled = self._pool(model(mode="extract", **data))
+        return {name: value.flatten(1).float().cpu() for name, value in pooled.items()}  # [N, D]
+
+    @torch.no_grad()
+    def extract(
+        self, model: nn.Module, data_loader: DataLoader, distributed: bool = False
+    ) -> dict[str, np.ndarray]:
+        """Features of all samples in the order of the data set.
+
+        Args:
+            model: an algorithm in eval mode.
+            data_loader: not shuffled; ``data_loader.dataset`` gives the number of samples.
+            distributed: whether the loader of each rank gives a part of the samples.
+
+        Returns:
+            Arrays [N, D], float32; the same on every rank.
+        """
+        # Here, because the loops live beside the distributed samplers' bookkeeping.
+        from ...utils.collect import dist_forward_collect, nondist_forward_collect
+
+        length = len(data_loader.dataset)  # type: ignore[arg-type]
+
+        def run(**data: Any) -> dict[str, Tensor]:
+            return self._forward(model, **data)
+
+        if distributed:
+            return dist_forward_collect(run, data_loader, dist.get_rank(), length)
+        return nondist_forward_collect(run, data_loader, length)
+
+
+class MultiExtractProcess(ExtractProcess):
+    """Every stage's features, pooled by :class:`MultiPooling`: ``feat1`` .. ``feat5``.
+
+    Args:
+        pool_type: see :class:`MultiPooling`.
+        backbone: see :class:`MultiPooling`.
+        layer_indices: which of the backbone's outputs to take; ``feat{i + 1}`` is output ``i``.
+    """
+
+    def __init__(
+        self,
+        pool_type: str = "specified",
+        backbone: str = "resnet50",
+        layer_indices: Sequence[int] = (0, 1, 2, 3, 4),
+    ) -> None:
+        super().__init__()
+        self.multi_pooling = MultiPooling(pool_type, layer_indices, backbone)
+        self.layer_indices = layer_indices
+
+    def _pool(self, features: Sequence[Any]) -> dict[str, Tensor]:
+        pooled = self.multi_pooling(features)
+        return {f"feat{i + 1}": x for i, x in zip(self.layer_indices, pooled, strict=True)}

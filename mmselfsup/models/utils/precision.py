@@ -1,0 +1,40 @@
+"""Where half precision is used and where it is not."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import torch
+from torch import Tensor
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def mixed_precision(enabled: bool, like: Tensor) -> torch.autocast:
+    """The autocast region of a model's forward pass on the device of ``like``.
+
+    Half precision is what the device does best: float16 on GPUs, bfloat16 on CPUs.
+    """
+    return torch.autocast(like.device.type, enabled=enabled)
+
+
+def _widen(value: Any) -> Any:
+    is_half = isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16)
+    return value.float() if is_half else value
+
+
+def full_precision(function: Callable[P, R]) -> Callable[P, R]:
+    """Run a loss outside any autocast region, with half tensors turned into float32.
+
+    Exponentials of similarities divided by a small temperature leave the range of float16.
+    """
+
+    @functools.wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        first = next(v for v in (*args, *kwargs.values()) if isinstance(v, Tensor))
+        with torch.autocast(first.device.type, enabled=False):
+            wide = [_widen(v) for v in args]
+            return function(*wide, **{k: _widen(v) for k, v in kwargs.items()})
+
+    return wrapped

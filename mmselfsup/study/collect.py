@@ -1,0 +1,117 @@
+"""Put together what the steps of a study left: the records of results.json."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.metrics import classification_metrics, confusion_matrix
+from mmselfsup.version import __version__
+
+from . import configs
+from .logs import read_log
+from .plan import Plan
+from .record import RunRecord, SearchRecord
+from .settings import SCRATCH
+from .step import Step
+
+PARTS = ("train", "subtrain", "val", "test")
+
+
+def run_record(plan: Plan, arm: str, lr: float, step: Step) -> RunRecord:
+    """Measure the final classifier of an arm from the scores that the test wrote."""
+    settings = plan.settings
+    path = settings.run_dir(arm, "test") / "scores.npz"
+    scores, labels = read_scores(path)
+    num_classes = scores.shape[1]
+    names = configs.class_list(plan.finetune) or [str(i) for i in range(num_classes)]
+    metrics = classification_metrics(scores, labels, names, detailed=True)
+    weights = plan.weights(arm)
+    return RunRecord(
+        arm=arm,
+        config=plan.relative(settings.finetune_config),
+        ssl_config=None if arm == SCRATCH else plan.relative(settings.ssl_config),
+        weights=None if weights is None else os.path.relpath(weights, settings.work_dir),
+        ssl_on=None if arm == SCRATCH else "train",
+        seed=settings.seed,
+        fold=settings.fold,
+        lr=lr,
+        epochs=plan.epochs,
+        n_test=len(labels),
+        balanced_accuracy=metrics["balanced_accuracy"],
+        accuracy=metrics["accuracy"],
+        macro_auc=metrics["macro_auc"],
+        recall={name: metrics[f"recall_{name}"] for name in names},
+        confusion_matrix=confusion_matrix(scores, labels, num_classes).tolist(),
+        seconds=step.seconds(),
+        checkpoint=os.path.relpath(step.folder / "latest.pth", settings.work_dir),
+        cfg_options=list(plan.finetune_options),
+    )
+
+
+def search_record(plan: Plan, arm: str, lr: float, step: Step) -> SearchRecord:
+    """Read the last validation of a learning rate tried.
+
+    Raises:
+        UserError: The log has no balanced accuracy.
+    """
+    log = read_log(step.folder)
+    value: float | None = log.last_val("balanced_accuracy")
+    if log.diverged():
+        value = None
+    elif value is None or value != value:
+        raise UserError(
+            f"{step.folder} logged no balanced_accuracy; FINETUNE_CONFIG needs an `evaluation`"
+        )
+    return SearchRecord(arm, lr, plan.epochs, value, chosen=False, seconds=step.seconds())
+
+
+def read_scores(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read the scores [N, C] and labels [N] that `tools/test.py --out` wrote."""
+    with np.load(path) as data:
+        return data["scores"], data["labels"]
+
+
+def ssl_facts(plan: Plan, step: Step) -> dict[str, Any]:
+    """Describe the pre-training."""
+    settings, curve = plan.settings, read_log(step.folder).train_curve()
+    return {
+        "config": plan.relative(settings.ssl_config),
+        "epochs": plan.ssl_epochs,
+        "images_of": "train",
+        "last_loss": curve[-1][1] if curve else None,
+        "seconds": step.seconds(),
+        "cfg_options": list(plan.ssl_options),
+    }
+
+
+def study_facts(plan: Plan) -> dict[str, Any]:
+    """Describe the study."""
+    settings = plan.settings
+    return {
+        "algorithm": settings.algorithm,
+        "fold": settings.fold,
+        "seed": settings.seed,
+        "demo": settings.demo,
+        "ssl_config": plan.relative(settings.ssl_config),
+        "finetune_config": plan.relative(settings.finetune_config),
+        "date": datetime.date.today().isoformat(),
+        "version": __version__,
+    }
+
+
+def split_counts(plan: Plan) -> dict[str, dict[str, int]]:
+    """Count the images of every class in the lists of the fold."""
+    summary = json.loads((plan.settings.splits_dir / "splits.json").read_text(encoding="utf-8"))
+    counts = {}
+    for part in PARTS:
+        lines = plan.settings.split(part).read_text(encoding="utf-8").splitlines()
+        labels = [int(line.rsplit(maxsplit=1)[1]) for line in lines if line.strip()]
+        counts[part] = {name: labels.count(i) for i, name in enumerate(summary["classes"])}
+    return counts

@@ -1,0 +1,79 @@
+"""The command lines of the study, as a user would type them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import configs
+from .launch import Command
+from .plan import Plan
+
+
+def pretrain(plan: Plan) -> Command:
+    """Pre-train on the training lesions."""
+    lists = {"train": plan.settings.split("train")}
+    options = [*plan.ssl_options, *configs.data_options(plan.ssl, plan.images, lists)]
+    return _train(plan, plan.settings.ssl_config, plan.settings.ssl_dir, options, log=False)
+
+
+def search(plan: Plan, arm: str, lr: float) -> Command:
+    """Fine-tune on the larger part of the training fold, measure on the rest of it."""
+    lists = {"train": plan.settings.split("subtrain"), "val": plan.settings.split("val")}
+    return _finetune(plan, arm, lr, f"lr_{lr:g}", lists, [])
+
+
+def final(plan: Plan, arm: str, lr: float) -> Command:
+    """Fine-tune on the whole training fold; nothing is measured before the end."""
+    lists = {"train": plan.settings.split("train")}
+    return _finetune(plan, arm, lr, "final", lists, ["evaluation=None"])
+
+
+def test(plan: Plan, arm: str) -> Command:
+    """Measure the final classifier of an arm on the test fold."""
+    final, out = plan.settings.run_dir(arm, "final"), plan.settings.run_dir(arm, "test")
+    lists = {"test": plan.settings.split("test")}
+    options = [*plan.finetune_options, *configs.data_options(plan.finetune, plan.images, lists)]
+    argv = (
+        "tools/test.py",
+        plan.relative(plan.settings.finetune_config),
+        str(final / "latest.pth"),
+        "--work_dir",
+        str(out),
+        "--out",
+        str(out / "scores.npz"),
+        "--cfg-options",
+        *options,
+    )
+    return Command(argv, plan.settings.root, out / "output.log")
+
+
+def _finetune(
+    plan: Plan, arm: str, lr: float, name: str, lists: dict[str, Path], extra: Sequence[str]
+) -> Command:
+    options = [*plan.finetune_options, f"optimizer.lr={lr:g}", *extra]
+    weights = plan.weights(arm)
+    if weights is not None:
+        options.append(f"load_from={weights}")
+    options += configs.data_options(plan.finetune, plan.images, lists)
+    work_dir = plan.settings.run_dir(arm, name)
+    return _train(plan, plan.settings.finetune_config, work_dir, options, log=True)
+
+
+def _train(plan: Plan, config: Path, work_dir: Path, options: Sequence[str], log: bool) -> Command:
+    settings = plan.settings
+    argv = (
+        plan.relative(config),
+        "--work_dir",
+        str(work_dir),
+        "--seed",
+        str(settings.seed),
+        "--auto-resume",
+        "--cfg-options",
+        *options,
+    )
+    if settings.gpus > 1:
+        argv = ("tools/dist_train.sh", argv[0], str(settings.gpus), *argv[1:])
+    else:
+        argv = ("tools/train.py", *argv)
+    return Command(argv, settings.root, work_dir / "output.log" if log else None)

@@ -1,0 +1,137 @@
+"""What the study must know about a config, whatever method it is of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmselfsup.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from mmcv import Config
+
+
+def load_config(path: Path) -> Config:
+    """Read a config file.
+
+    Raises:
+        UserError: It isn't there or can't be read.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # mmcv's notice about its version 2
+        from mmcv import Config
+
+    if not path.is_file():
+        raise UserError(f"there is no config {path}")
+    try:
+        return Config.fromfile(str(path))
+    except Exception as error:  # whatever the code in a config may raise
+        raise UserError(f"can't read the config {path}: {error}") from error
+
+
+def digest(cfg: Config) -> str:
+    """Give a short hash of everything a config says, its bases included."""
+    text = json.dumps(cfg._cfg_dict.to_dict(), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def data_source_key(cfg: Config, part: str) -> str:
+    """Find the data source of a data set, through wrappers such as `RepeatDataset`.
+
+    Args:
+        cfg: The config.
+        part: `train`, `val` or `test`.
+
+    Returns:
+        The dotted key, such as `data.train.data_source`.
+
+    Raises:
+        UserError: There is none, or more than one.
+    """
+    key, node = f"data.{part}", cfg.get("data", {}).get(part)
+    while isinstance(node, dict) and "data_source" not in node:
+        key, node = f"{key}.dataset", node.get("dataset")
+    if not isinstance(node, dict):
+        raise UserError(f"{cfg.filename}: the study needs one data source under data.{part}")
+    return f"{key}.data_source"
+
+
+def data_options(cfg: Config, images: Path, lists: dict[str, Path]) -> list[str]:
+    """Point the data sets of a config to images and lists: part -> list."""
+    options = []
+    for part, path in lists.items():
+        key = data_source_key(cfg, part)
+        options += [f"{key}.data_prefix={images}", f"{key}.ann_file={path}"]
+    return options
+
+
+def class_list(cfg: Config) -> list[str] | None:
+    """Give the names of the classes of the test set, if the config has them."""
+    node: Any = cfg
+    for name in data_source_key(cfg, "test").split("."):
+        node = node[name]
+    classes = node.get("classes")
+    return list(classes) if isinstance(classes, (list, tuple)) else None
+
+
+def max_epochs(cfg: Config) -> int:
+    """Give the epochs of a training.
+
+    Raises:
+        UserError: The config counts iterations.
+    """
+    epochs = cfg.get("runner", {}).get("max_epochs")
+    if not isinstance(epochs, int):
+        raise UserError(f"{cfg.filename}: the study needs runner.max_epochs")
+    return epochs
+
+
+def check_scratch(cfg: Config) -> None:
+    """Check that a classifier config starts from random weights.
+
+    Raises:
+        UserError: It loads weights, so that nothing would be trained from scratch.
+    """
+    init = cfg.get("model", {}).get("backbone", {}).get("init_cfg")
+    kinds = [item.get("type") for item in (init if isinstance(init, list) else [init or {}])]
+    if cfg.get("load_from") or cfg.get("resume_from") or "Pretrained" in kinds:
+        raise UserError(
+            f"FINETUNE_CONFIG={cfg.filename} loads weights by itself; the comparison with "
+            "training from scratch needs one that doesn't"
+        )
+
+
+def has_key(cfg: Config, key: str) -> bool:
+    """Tell whether a config has a dotted key."""
+    node: Any = cfg._cfg_dict
+    for name in key.split("."):
+        if isinstance(node, (list, tuple)) and name.isdigit() and int(name) < len(node):
+            node = node[int(name)]
+        elif isinstance(node, dict) and name in node:
+            node = node[name]
+        else:
+            return False
+    return True
+
+
+def share_options(
+    options: Sequence[str], ssl: Config, finetune: Config
+) -> tuple[list[str], list[str]]:
+    """Deal overrides `key=value` to the pre-training and to the fine-tuning.
+
+    A key that only one of the configs has goes to that one; every other goes to both, where an
+    unknown key is an error that names the nearest one.
+    """
+    for_ssl, for_finetune = [], []
+    for option in options:
+        key = option.split("=", 1)[0]
+        here, there = has_key(ssl, key), has_key(finetune, key)
+        if here or not there:
+            for_ssl.append(option)
+        if there or not here:
+            for_finetune.append(option)
+    return for_ssl, for_finetune

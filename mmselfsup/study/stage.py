@@ -1,0 +1,111 @@
+"""Run steps that may run side by side: skip what is done, show progress, stop at a failure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.progress import progress
+
+from .launch import Command, run_all
+from .logs import read_log
+from .machine import Machine
+from .step import Step
+
+_LOOK_S = 2.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A step and the command that does it.
+
+    Attributes:
+        step: The step.
+        command: The command.
+        epochs: Epochs it trains; 0 if it doesn't train.
+        may_diverge: A loss that isn't finite is a result, not a failure.
+    """
+
+    step: Step
+    command: Command
+    epochs: int = 0
+    may_diverge: bool = False
+
+
+def run_stage(title: str, jobs: Sequence[Job], machine: Machine, at_a_time: int = 0) -> None:
+    """Do the steps that aren't done yet.
+
+    Args:
+        title: What the stage does, for people.
+        jobs: The steps; those with a log run side by side behind one progress bar.
+        machine: How many of them, with how many threads.
+        at_a_time: Jobs at a time; 0: chosen for the machine.
+
+    Raises:
+        UserError: A command failed.
+    """
+    print(f"\n== {title}", flush=True)
+    todo = [job for job in jobs if not job.step.is_done()]
+    for job in jobs:
+        if job not in todo:
+            print(f"{job.step.name}: done before, skipped")
+    for job in todo:
+        print(f"{job.step.begin()}\n$ {job.command}", flush=True)
+    if not todo:
+        return
+    at_a_time = machine.jobs(at_a_time, len(todo))
+    quiet = all(job.command.log for job in todo)
+    with progress(
+        desc=title, total=sum(job.epochs for job in todo) if quiet else None, unit="epoch",
+        disable=not quiet or not any(job.epochs for job in todo),
+    ) as bar:  # fmt: skip
+        watch = _Watch(todo, bar)
+        run_all(
+            [job.command for job in todo], at_a_time, machine.warm, machine.threads(at_a_time),
+            on_end=lambda number, code, seconds: _end(todo[number], code, seconds),
+            on_poll=watch.look,
+        )  # fmt: skip
+        watch.look(now=True)
+
+
+class _Watch:
+    """Move a progress bar by what the logs of running trainings say."""
+
+    def __init__(self, jobs: Sequence[Job], bar) -> None:  # type: ignore[no-untyped-def]
+        self._jobs, self._bar, self._last = jobs, bar, 0.0
+
+    def look(self, now: bool = False) -> None:
+        """Read the logs, every other second."""
+        if self._bar.disable or (time.monotonic() - self._last < _LOOK_S and not now):
+            return
+        self._last = time.monotonic()
+        epochs = [min(job.epochs, read_log(job.step.folder).epochs_done()) for job in self._jobs]
+        self._bar.update(max(0, int(sum(epochs)) - self._bar.n))
+
+
+def _end(job: Job, code: int | None, seconds: float) -> None:
+    """Stamp a step whose command has ended, or say why it failed."""
+    if code == 0:
+        job.step.finish(seconds)
+        return
+    job.step.add_time(seconds)
+    if code is None:
+        return
+    if job.may_diverge and read_log(job.step.folder).diverged():
+        return
+    if code in (130, -2):
+        raise KeyboardInterrupt
+    reason = f"exit code {code}"
+    if job.command.log:
+        reason += f"; {_last_line(job.command.log)} (all of it: {job.command.log})"
+    raise UserError(f"{job.step.name} failed: {reason}")
+
+
+def _last_line(log: Path) -> str:
+    """Give the last line of a log that says an error, or else the last line."""
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if "rror" in line]
+    return (errors or lines or ["it printed nothing"])[-1].strip()

@@ -1,0 +1,102 @@
+"""The steps of a study: each with its folder and everything its result depends on."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from . import configs
+from .plan import Plan
+from .settings import SCRATCH, StudySettings
+from .step import Step
+
+SPLIT_SEED = 0  # the folds stay the same for every SEED, or else seeds couldn't be compared
+NUM_FOLDS = 5
+
+
+def demo_data_step(settings: StudySettings) -> Step:
+    """Make the embedded data set."""
+    outputs = ("ISIC_2019_Training_GroundTruth.csv", "ISIC_2019_Training_Metadata.csv")
+    return Step("demo data", settings.isic_root, {"seed": 0}, outputs)
+
+
+def split_step(settings: StudySettings, num_images: int) -> Step:
+    """Make the lists of images."""
+    facts = {
+        "isic_root": str(settings.isic_root),
+        "images": num_images,
+        "folds": NUM_FOLDS,
+        "seed": SPLIT_SEED,
+    }
+    return Step("splits", settings.splits_dir, facts, ("splits.json",))
+
+
+def pretrain_step(plan: Plan) -> Step:
+    """Pre-train on the training lesions."""
+    facts = {
+        **_training(plan, plan.settings.ssl_config, configs.digest(plan.ssl), plan.ssl_options),
+        "train images": _content(plan.settings.split("train")),
+    }
+    return Step(f"{plan.settings.algorithm} pre-training", plan.settings.ssl_dir, facts, _DONE)
+
+
+def search_step(plan: Plan, arm: str, lr: float) -> Step:
+    """Fine-tune on the subtrain list and measure on the val list."""
+    lists = {part: _content(plan.settings.split(part)) for part in ("subtrain", "val")}
+    facts = {**_finetuning(plan, arm, lr), **lists}
+    folder = plan.settings.run_dir(arm, f"lr_{lr:g}")
+    return Step(f"fine-tuning {arm}, lr {lr:g}", folder, facts, ("step.json",))
+
+
+def final_step(plan: Plan, arm: str, lr: float) -> Step:
+    """Fine-tune on the whole training fold."""
+    facts = {**_finetuning(plan, arm, lr), "train images": _content(plan.settings.split("train"))}
+    folder = plan.settings.run_dir(arm, "final")
+    return Step(f"final {arm}, lr {lr:g}", folder, facts, _DONE)
+
+
+def test_step(plan: Plan, arm: str, lr: float) -> Step:
+    """Measure the final classifier on the test fold."""
+    facts = {
+        "final": _hash(final_step(plan, arm, lr).settings),
+        "test images": _content(plan.settings.split("test")),
+    }
+    folder = plan.settings.run_dir(arm, "test")
+    return Step(f"test {arm}", folder, facts, ("scores.npz",))
+
+
+_DONE = ("latest.pth",)
+
+
+def _training(plan: Plan, config: Path, digest: str, options: list[str]) -> dict[str, Any]:
+    """What every training depends on."""
+    return {
+        "config": plan.relative(config),
+        "content of the config": digest,
+        "options": options,
+        "seed": plan.settings.seed,
+        "GPUS": max(plan.settings.gpus, 1),
+        "folder of images": str(plan.images),
+    }
+
+
+def _finetuning(plan: Plan, arm: str, lr: float) -> dict[str, Any]:
+    """What a fine-tuning depends on; that from SSL weights depends on the pre-training, too."""
+    settings = plan.settings
+    digest = configs.digest(plan.finetune)
+    facts = _training(plan, settings.finetune_config, digest, plan.finetune_options)
+    weights = None if arm == SCRATCH else _hash(pretrain_step(plan).settings)
+    return {**facts, "lr": lr, "pre-training": weights}
+
+
+@lru_cache
+def _content(path: Path) -> str:
+    """Hash a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _hash(facts: Any) -> str:
+    """Hash settings."""
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]

@@ -1,0 +1,136 @@
+"""Run a model over a data set: each sample once, in the order of the data set, on any number of
+ranks, whatever the loader's sampler, ``shuffle`` and ``drop_last`` say.
+"""
+
+import copy
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Subset
+
+from . import dist
+from .device import default_device, to_device
+from .module import module_device, unwrap
+from .progress import progress
+
+Arrays = dict[str, NDArray[Any]]
+_shards: "WeakKeyDictionary[Any, Any]" = WeakKeyDictionary()
+
+
+def collect_results(model: nn.Module, loader: DataLoader[Any]) -> Arrays:
+    """Call ``model(mode='test', **batch)`` in eval mode without gradients for all samples.
+
+    Args:
+        model: bare or wrapped; it is called without its wrapper, so ranks may have different
+            numbers of batches.
+        loader: gives the data set, the batch size and the workers.
+
+    Returns:
+        For every key of the model's results an array [len(loader.dataset), ...], on every rank.
+    """
+    module = unwrap(model)
+    was_training = module.training
+    module.eval()
+    try:
+        return _collect(partial(module, mode="test"), loader, module_device(module))
+    finally:
+        module.train(was_training)
+
+
+def nondist_forward_collect(
+    func: Callable[..., Mapping[str, Any]], data_loader: DataLoader[Any], length: int
+) -> Arrays:
+    """Call ``func(**batch)`` for all samples and join its results.
+
+    Args:
+        func: gives a dict of tensors or arrays with one row a sample.
+        data_loader: see :func:`collect_results`.
+        length: rows to return, at most the length of the data set.
+    """
+    return {key: rows[:length] for key, rows in _collect(func, data_loader).items()}
+
+
+def dist_forward_collect(
+    func: Callable[..., Mapping[str, Any]],
+    data_loader: DataLoader[Any],
+    rank: int,
+    length: int,
+    ret_rank: int = -1,
+) -> Arrays:
+    """Like :func:`nondist_forward_collect`, shared out over the ranks.
+
+    Args:
+        func: gives a dict of tensors or arrays with one row a sample.
+        data_loader: see :func:`collect_results`.
+        rank: this process.
+        length: rows to return, at most the length of the data set.
+        ret_rank: the rank that gets the result, -1 for all; the others get an empty dict.
+    """
+    results = nondist_forward_collect(func, data_loader, length)
+    return results if ret_rank in (-1, rank) else {}
+
+
+@torch.no_grad()
+def _collect(
+    func: Callable[..., Mapping[str, Any]],
+    loader: DataLoader[Any],
+    device: torch.device | None = None,
+) -> Arrays:
+    """Walk through this rank's share, then join the shares of all ranks in order."""
+    device = device or default_device()
+    batches: list[dict[str, NDArray[Any]]] = []
+    shard = _shard(loader)
+    for batch in progress(shard, desc="evaluation", unit="batch", leave=False):
+        results = func(**to_device(batch, device))
+        batches.append({key: _to_numpy(value) for key, value in results.items()})
+    own = {key: np.concatenate([b[key] for b in batches]) for key in (batches or [{}])[0]}
+    shares = [share for share in dist.all_gather_object(own) if share]
+    if not shares:
+        raise ValueError("the data set is empty: nothing to collect")
+    return {key: np.concatenate([share[key] for share in shares]) for key in shares[0]}
+
+
+def _shard(loader: Any) -> Any:
+    """A loader over this rank's contiguous part of the data set, kept for the next call."""
+    if loader not in _shards:
+        if hasattr(loader, "loader"):  # a wrapper that works on the batches of the loader inside
+            _shards[loader] = copy.copy(loader)
+            _shards[loader].loader = _plain_shard(loader.loader)
+        else:
+            _shards[loader] = _plain_shard(loader)
+    return _shards[loader]
+
+
+def _plain_shard(loader: DataLoader[Any]) -> DataLoader[Any]:
+    dataset: Any = loader.dataset
+    parts = np.array_split(np.arange(len(dataset)), dist.get_world_size())
+    workers: dict[str, Any] = {}
+    if loader.num_workers:
+        workers = {
+            "worker_init_fn": loader.worker_init_fn,
+            "persistent_workers": loader.persistent_workers,
+            "multiprocessing_context": loader.multiprocessing_context,
+        }
+    return DataLoader(
+        Subset(dataset, parts[dist.get_rank()].tolist()),
+        batch_size=loader.batch_size or 1,
+        num_workers=loader.num_workers,
+        collate_fn=loader.collate_fn,
+        pin_memory=loader.pin_memory,
+        generator=torch.Generator().manual_seed(0),  # leaves the global generator alone
+        **workers,
+    )
+
+
+def _to_numpy(value: Any) -> NDArray[Any]:
+    """An array with one row a sample; half precision becomes single."""
+    if isinstance(value, Tensor):
+        value = value.detach()
+        return (value.float() if value.is_floating_point() else value).cpu().numpy()
+    return np.asarray(value)

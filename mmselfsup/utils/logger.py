@@ -1,0 +1,81 @@
+"""The logger of the package: console lines that leave progress bars whole, and a file."""
+
+import logging
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from .dist import is_main
+from .errors import UserError
+
+NAME = "mmselfsup"
+_FORMAT = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
+
+
+class TqdmHandler(logging.Handler):
+    """Write lines to stderr, above any progress bar that is being drawn."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        try:
+            tqdm.write(self.format(record), file=sys.stderr)
+        except (OSError, ValueError):  # the terminal has gone
+            self.handleError(record)
+
+
+def get_root_logger(
+    log_file: str | Path | None = None, log_level: int | str = logging.INFO
+) -> logging.Logger:
+    """The logger named ``mmselfsup``.
+
+    Calls add up: the console is attached once, each new ``log_file`` once. Ranks other than the
+    first write no file and show errors only.
+
+    Args:
+        log_file: file that gets all lines as well.
+        log_level: least level that is shown, a name or a number of :mod:`logging`.
+
+    Raises:
+        UserError: ``log_file`` can't be written.
+    """
+    logger = logging.getLogger(NAME)
+    logger.propagate = False  # other libraries hang handlers on the root: no line twice
+    logger.setLevel(log_level if is_main() else logging.ERROR)
+    if not any(isinstance(handler, TqdmHandler) for handler in logger.handlers):
+        _attach(logger, TqdmHandler())
+    if log_file is not None and is_main():
+        path = str(Path(log_file).absolute())
+        files = [h.baseFilename for h in logger.handlers if isinstance(h, logging.FileHandler)]
+        if path not in files:
+            _attach(logger, _open_file(path))
+    _tell_mmcv()
+    return logger
+
+
+def _attach(logger: logging.Logger, handler: logging.Handler) -> None:
+    handler.setFormatter(logging.Formatter(_FORMAT))
+    logger.addHandler(handler)
+
+
+def _open_file(path: str) -> logging.FileHandler:
+    try:
+        return logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"can't write the log {path}: {error.strerror}") from error
+
+
+def close_log_files() -> None:
+    """Detach and close the files, for a program that trains more than once."""
+    logger = logging.getLogger(NAME)
+    for handler in list(logger.handlers):
+        if isinstance(handler, logging.FileHandler):
+            logger.removeHandler(handler)
+            handler.close()
+
+
+def _tell_mmcv() -> None:
+    """Keep mmcv's ``get_logger('mmselfsup')`` from hanging its own handlers on our logger."""
+    from mmcv.utils.logging import logger_initialized
+
+    logger_initialized.setdefault(NAME, True)

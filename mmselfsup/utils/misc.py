@@ -1,0 +1,60 @@
+"""Find the newest checkpoint; turn tensors back into images."""
+
+import re
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+_NUMBERED = re.compile(r"^(?:epoch|iter)_(\d+)$")
+
+
+def find_latest_checkpoint(path: str | Path, suffix: str = "pth") -> str | None:
+    """The checkpoint to go on from: ``latest``, else the highest ``epoch_N`` or ``iter_N``.
+
+    Args:
+        path: folder of the checkpoints.
+        suffix: ending of their names, without the dot.
+
+    Returns:
+        Its path, or None (with a warning) when there is none.
+    """
+    folder = Path(path)
+    latest = folder / f"latest.{suffix}"
+    if latest.exists():  # False for a link into nowhere
+        return str(latest)
+    found = [(m, file) for file in folder.glob(f"*.{suffix}") if (m := _NUMBERED.match(file.stem))]
+    if not found:
+        warnings.warn(f"no checkpoint in {folder}", stacklevel=2)
+        return None
+    return str(max(found, key=lambda pair: int(pair[0].group(1)))[1])
+
+
+def tensor2imgs(
+    tensor: Tensor,
+    mean: Sequence[float] = (0, 0, 0),
+    std: Sequence[float] = (1, 1, 1),
+    to_rgb: bool = True,
+) -> list[NDArray[np.uint8]]:
+    """Undo the normalisation of a batch.
+
+    Args:
+        tensor: [N, 3, H, W], normalised.
+        mean: the mean that was taken off, by channel.
+        std: the standard deviation that was divided by.
+        to_rgb: whether the channels are RGB; they come back as BGR then.
+
+    Returns:
+        N images [H, W, 3], clipped to 0..255.
+    """
+    if tensor.dim() != 4 or tensor.shape[1] != 3:
+        raise ValueError(f"tensor must have the shape [N, 3, H, W], got {tuple(tensor.shape)}")
+    shape = (1, 3, 1, 1)
+    images = tensor.detach().float() * tensor.new_tensor(std).view(shape)
+    images = images + tensor.new_tensor(mean).view(shape)
+    images = images.flip(1) if to_rgb else images
+    pixels = images.clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()  # [N, H, W, 3]
+    return [np.ascontiguousarray(image) for image in pixels]

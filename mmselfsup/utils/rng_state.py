@@ -1,0 +1,57 @@
+"""All random state of a process, as tensors and plain values that a checkpoint can hold."""
+
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+RngState = dict[str, Any]
+
+
+def get_rng_state() -> RngState:
+    """The state of Python's, numpy's and torch's generators (CPU and every visible GPU).
+
+    Returns:
+        Tensors, numbers and strings only, so that ``torch.load(weights_only=True)`` reads it.
+    """
+    version, words, gauss = random.getstate()
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # type: ignore[misc]
+    return {
+        "python": {"version": version, "words": torch.tensor(words), "gauss": gauss},
+        "numpy": {
+            "name": str(name),
+            "keys": torch.from_numpy(np.asarray(keys).astype(np.int64)),
+            "position": int(position),
+            "has_gauss": int(has_gauss),
+            "cached": float(cached),
+        },
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+    }
+
+
+def set_rng_state(state: Mapping[str, Any]) -> None:
+    """Put back what :func:`get_rng_state` gave; GPUs that are not there any more are left out."""
+    python, numpy = state["python"], state["numpy"]
+    random.setstate((python["version"], tuple(python["words"].tolist()), python["gauss"]))
+    keys = numpy["keys"].numpy().astype(np.uint32)
+    np.random.set_state(
+        (numpy["name"], keys, numpy["position"], numpy["has_gauss"], numpy["cached"])
+    )
+    torch.set_rng_state(state["torch"].cpu())
+    if torch.cuda.is_available():
+        for index, cuda_state in enumerate(state["cuda"][: torch.cuda.device_count()]):
+            torch.cuda.set_rng_state(cuda_state.cpu(), index)
+
+
+@contextmanager
+def rng_untouched() -> Iterator[RngState]:
+    """Give the random state, and put it back at the end of the block."""
+    state = get_rng_state()
+    try:
+        yield state
+    finally:
+        set_rng_state(state)

@@ -1,0 +1,40 @@
+"""Seeds: drawn once for all ranks, mixed for epochs and workers."""
+
+import os
+import random
+
+import numpy as np
+import torch
+
+from . import dist
+
+_MAX_SEED = 2**31
+
+
+def init_random_seed(seed: int | None = None, device: str | None = "cuda") -> int:
+    """The seed that was asked for, or one drawn by the first rank for all ranks.
+
+    Args:
+        seed: a seed, given back as it is; None to draw one from the operating system.
+        device: not needed any more; kept for calls written for MMSelfSup 0.x.
+    """
+    if seed is not None:
+        return seed
+    drawn = int.from_bytes(os.urandom(4), "little") % _MAX_SEED
+    return int(dist.broadcast_object(drawn))
+
+
+def set_random_seed(seed: int, deterministic: bool = False) -> None:
+    """Seed Python, numpy and torch (all devices).
+
+    Args:
+        seed: any non-negative integer below 2**32.
+        deterministic: let cuDNN take deterministic algorithms only, at a cost in speed.
+    """
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    os.environ["PYTHONHASHSEED"] = str(seed)
+    if deterministic:
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.benchmark = False

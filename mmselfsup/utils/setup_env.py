@@ -1,0 +1,33 @@
+"""Process settings that a config can name: start method of workers, threads of libraries."""
+
+import multiprocessing
+import os
+from collections.abc import Mapping
+from typing import Any
+
+
+def setup_multi_processes(cfg: Mapping[str, Any]) -> None:
+    """Set how workers are started and how many threads each process may use.
+
+    Keys of ``cfg``: ``mp_start_method`` (default ``'fork'``), ``opencv_num_threads`` (default 0:
+    none beside the caller's), and ``data.workers_per_gpu``: with more than one worker, OpenMP and
+    MKL get one thread each, unless the environment says otherwise.
+
+    Raises:
+        ValueError: the start method does not exist on this system.
+    """
+    method = cfg.get("mp_start_method", "fork")
+    accepted = multiprocessing.get_all_start_methods()
+    if method not in accepted:
+        raise ValueError(f"mp_start_method must be one of {accepted}, got {method!r}")
+    multiprocessing.set_start_method(method, force=True)
+
+    import cv2
+
+    cv2.setNumThreads(cfg.get("opencv_num_threads", 0))
+
+    data = cfg.get("data") or {}
+    workers = data.get("train_dataloader", {}).get("workers_per_gpu", data.get("workers_per_gpu"))
+    if workers is not None and workers > 1:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        os.environ.setdefault("MKL_NUM_THREADS", "1")

@@ -1,0 +1,154 @@
+"""Reading files: what is plain data is read, the rest is one clear error."""
+
+import argparse
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmcv import Config
+from mmselfsup.core.checkpoint import fetch, load_state
+from mmselfsup.utils.errors import UserError
+
+
+class Foreign:
+    """A class that no loader should make."""
+
+
+@pytest.fixture
+def history_buffer(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An object such as later OpenMMLab runners put into ``meta``."""
+    module = types.ModuleType("mmengine.logging.history_buffer")
+
+    class HistoryBuffer:
+        def __init__(self) -> None:
+            self._log_history = np.zeros(3)
+
+    HistoryBuffer.__module__ = module.__name__
+    HistoryBuffer.__qualname__ = "HistoryBuffer"
+    module.HistoryBuffer = HistoryBuffer  # type: ignore[attr-defined]
+    for name in ("mmengine", "mmengine.logging"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return HistoryBuffer()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_old_openmmlab_checkpoint(tmp_path: Path, history_buffer: Any, zipped: bool) -> None:
+    meta = dict(
+        config=Config(dict(model=dict(type="SimCLR"))).pretty_text,
+        CLASSES=("MEL", "NV"),
+        hook_msgs=dict(best_score=np.float64(0.5), last=np.int64(3), f=np.float32(2)),
+        history=history_buffer,
+        args=argparse.Namespace(lr=0.1),
+        flags=np.array([True, False]),
+    )
+    file = tmp_path / "old.pth"
+    state = dict(meta=meta, state_dict={"backbone.w": torch.ones(2)}, optimizer=dict(state={}))
+    torch.save(state, file, _use_new_zipfile_serialization=zipped)
+    loaded = load_state(str(file))
+    assert torch.equal(loaded["state_dict"]["backbone.w"], torch.ones(2))
+    assert loaded["meta"]["hook_msgs"] == dict(best_score=0.5, last=3, f=2)
+    assert loaded["meta"]["args"].lr == 0.1
+    assert Config.fromstring(loaded["meta"]["config"], ".py").model.type == "SimCLR"
+
+
+def test_numpy_1_and_2_names(tmp_path: Path) -> None:
+    file = tmp_path / "a.pth"
+    torch.save(dict(a=np.float64(0.5), b=np.arange(3)), file, _use_new_zipfile_serialization=False)
+    data = file.read_bytes()
+    for old, new in ((b"numpy._core", b"numpy.core"), (b"numpy.core", b"numpy._core")):
+        file.write_bytes(data.replace(old, new))
+        loaded = load_state(str(file))
+        assert loaded["a"] == 0.5
+        assert loaded["b"].tolist() == [0, 1, 2]
+
+
+def truncated(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        truncated,
+        lambda data: data[:100],
+        lambda data: data[:-30],
+        lambda data: b"",
+        lambda data: b"hello, this is no checkpoint",
+        lambda data: b"\x80\x02hello",
+        lambda data: b"\xff\xd8\xff\xe0" + bytes(500),
+        lambda data: b"import torch\n",
+    ],
+)
+@pytest.mark.parametrize("zipped", [True, False])
+def test_what_is_no_whole_checkpoint(
+    tmp_path: Path, damage: Callable[[bytes], bytes], zipped: bool
+) -> None:
+    file = tmp_path / "bad.pth"
+    state = dict(state_dict=dict(w=torch.randn(5000)))
+    torch.save(state, file, _use_new_zipfile_serialization=zipped)
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(UserError, match=r"bad\.pth is no checkpoint, or not a whole one") as error:
+        load_state(str(file))
+    assert "\n" not in str(error.value)
+
+
+def test_foreign_object_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "a.pth"
+    torch.save(dict(x=Foreign()), file)
+    with pytest.raises(UserError, match="Foreign, which is not read"):
+        load_state(str(file))
+
+
+@pytest.mark.parametrize("content", [[torch.ones(1)], torch.ones(2), "text"])
+def test_not_a_dict(tmp_path: Path, content: Any) -> None:
+    file = tmp_path / "a.pth"
+    torch.save(content, file)
+    with pytest.raises(UserError, match="not the dict of a checkpoint"):
+        load_state(str(file))
+
+
+def test_missing_and_folder(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no checkpoint at"):
+        load_state(str(tmp_path / "no.pth"))
+    with pytest.raises(UserError, match="is a folder"):
+        load_state(str(tmp_path))
+
+
+def test_unknown_names() -> None:
+    with pytest.raises(UserError, match="no model of that name"):
+        load_state("torchvision://resnet7")
+    with pytest.raises(UserError, match="unknown name; known are"):
+        load_state("mmcls://resnet7")
+
+
+def test_download_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def download(url: str, target: str) -> None:
+        calls.append(url)
+        torch.save(dict(w=torch.ones(1)), target)
+
+    monkeypatch.setattr(fetch.torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(fetch.torch.hub, "download_url_to_file", download)
+    for _ in range(2):
+        assert set(load_state("https://example.org/x/net.pth?raw=1")) == {"w"}
+    assert load_state("torchvision://resnet18")
+    assert calls[0] == "https://example.org/x/net.pth?raw=1"
+    assert len(calls) == 2
+    assert (tmp_path / "checkpoints" / "net.pth").is_file()
+
+
+def test_failed_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(url: str, target: str) -> None:
+        raise OSError("no route")
+
+    monkeypatch.setattr(fetch.torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(fetch.torch.hub, "download_url_to_file", fail)
+    with pytest.raises(UserError, match="no route"):
+        load_state("https://example.org/net.pth")

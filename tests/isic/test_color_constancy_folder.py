@@ -1,0 +1,222 @@
+"""A folder of images: stops, goes on, mixes nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmselfsup.isic import color_constancy_folder
+from mmselfsup.isic.color_constancy import shades_of_gray
+from mmselfsup.isic.color_constancy_folder import RECORD, Settings, correct_folder
+from mmselfsup.utils.errors import UserError
+
+TOOL = Path(__file__).parents[2] / "tools/apply_color_constancy.py"
+Save = Callable[[Path, Sequence[str]], None]
+NAMES = ["a.png", "b.png", "deep/er/c.png", "deep/d.jpg", "e.png"]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def command(*args: object) -> list[str]:
+    return [sys.executable, str(TOOL), *map(str, args)]
+
+
+@pytest.fixture
+def src(tmp_path: Path, save_images: Save) -> Path:
+    save_images(tmp_path / "src", NAMES)
+    (tmp_path / "src/ATTRIBUTION.txt").write_text("no image")
+    (tmp_path / "src/._a.png").write_text("left by macOS")
+    return tmp_path / "src"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_keeps_folders_and_is_exact(src: Path, tmp_path: Path, workers: int) -> None:
+    assert correct_folder(src, tmp_path / "dst", Settings(gamma=2.2), workers) == (5, 0, [])
+    assert set(files(tmp_path / "dst")) == {*NAMES, RECORD}
+    for name in NAMES[:3]:
+        expected = shades_of_gray(np.asarray(Image.open(src / name)), gamma=2.2)
+        np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "dst" / name)), expected)
+
+
+def test_done_files_are_skipped_and_other_settings_refused(src: Path, tmp_path: Path) -> None:
+    dst = tmp_path / "dst"
+    correct_folder(src, dst, Settings(), 1)
+    before = files(dst)
+    (dst / "b.png").unlink()
+    assert correct_folder(src, dst, Settings(), 1) == (1, 4, [])
+    assert files(dst) == before
+    with pytest.raises(UserError, match=r"made with .*'power': 6.0.* now wanted: .*'power': 3.0"):
+        correct_folder(src, dst, Settings(power=3.0), 1)
+    (dst / RECORD).unlink()
+    with pytest.raises(UserError, match=f"no {RECORD} that says how they were made"):
+        correct_folder(src, dst, Settings(), 1)
+    (dst / RECORD).write_text("{")
+    with pytest.raises(UserError, match=f"can't read .*{RECORD}"):
+        correct_folder(src, dst, Settings(), 1)
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, UserError("disk full")])
+def test_a_stop_at_any_file_then_a_second_call_give_the_same(
+    src: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: Any
+) -> None:
+    correct_folder(src, tmp_path / "whole", Settings(), 1)
+    saved = 0
+    save = Image.Image.save
+
+    def stop_at_third(self: Image.Image, file: Any, **options: Any) -> None:
+        nonlocal saved
+        saved += 1
+        if saved == 3:
+            file.write(b"half of an image")
+            raise stop
+        save(self, file, **options)
+
+    monkeypatch.setattr(Image.Image, "save", stop_at_third)
+    with pytest.raises((KeyboardInterrupt, UserError)):
+        correct_folder(src, tmp_path / "dst", Settings(), 1)
+    whole = files(tmp_path / "whole")
+    assert files(tmp_path / "dst").items() < whole.items()
+    assert correct_folder(src, tmp_path / "dst", Settings(), 1) == (3, 2, [])
+    assert files(tmp_path / "dst") == whole
+
+
+def test_ctrl_c_stops_the_workers_and_leaves_whole_files(tmp_path: Path, noise: Any) -> None:
+    src, dst = tmp_path / "src", tmp_path / "dst"
+    src.mkdir()
+    Image.fromarray(noise(600, 800)).save(src / "0000.jpg")
+    for number in range(1, 1500):
+        os.link(src / "0000.jpg", src / f"{number:04d}.jpg")
+    process = subprocess.Popen(
+        command("--src", src, "--dst", dst, "--workers", 2),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while len(list(dst.glob("*.jpg"))) < 20 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: parent and workers
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    made = files(dst)
+    assert 20 <= len(made) < 1500
+    assert not [name for name in made if name.startswith(".")]
+    made.pop(RECORD)
+    assert len(set(made.values())) == 1
+    for number in range(len(made) + 10, 1500):
+        (src / f"{number:04d}.jpg").unlink(missing_ok=True)
+    correct_folder(src, dst, Settings(), 1)
+    assert len(set(files(dst).values())) == 2  # one image, and the record
+
+
+def test_unreadable_files_are_reported_and_the_rest_goes_on(src: Path, tmp_path: Path) -> None:
+    whole = (src / "deep/d.jpg").read_bytes()
+    (src / "deep/d.jpg").write_bytes(whole[: len(whole) * 3 // 4])
+    (src / "e.png").write_text("<html>404</html>")
+    (src / "f.png").touch()
+    Image.fromarray(np.zeros((4, 4), np.uint16)).save(src / "g.png")
+    call = command("--src", src, "--dst", tmp_path / "dst", "--workers", 0)
+    result = subprocess.run(call, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "3 images made, 0 were there, 4 could not be read" in result.stdout
+    lines = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    for line, (name, reason) in zip(
+        lines,
+        [
+            ("deep/d.jpg", "truncated"),
+            ("e.png", "cannot identify"),
+            ("f.png", "cannot identify"),
+            ("g.png", "mode i;16"),
+        ],
+        strict=True,
+    ):
+        assert name in line
+        assert reason in line.lower()
+    assert set(files(tmp_path / "dst")) == {*NAMES[:3], RECORD}
+    (src / "deep/d.jpg").write_bytes(whole)
+    assert correct_folder(src, tmp_path / "dst", Settings(), 1)[:2] == (1, 3)
+
+
+def test_short_side_measures_the_light_first_and_clips_last(tmp_path: Path, noise: Any) -> None:
+    image = noise(90, 60, seed=3)
+    image[..., 0] //= 2
+    (tmp_path / "src").mkdir()
+    Image.fromarray(image).save(tmp_path / "src/x.png")
+    correct_folder(tmp_path / "src", tmp_path / "dst", Settings(short_side=20), 1)
+    result = np.asarray(Image.open(tmp_path / "dst/x.png"))
+    assert result.shape == (30, 20, 3)
+    light = (image.astype(float) ** 6).mean((0, 1)) ** (1 / 6)
+    gain = np.linalg.norm(light) / light / 3**0.5
+    smaller = cv2.resize(image, (20, 30), interpolation=cv2.INTER_AREA)
+    expected = (smaller * gain).clip(0, 255)
+    assert np.abs(result - expected).max() <= 0.5 + 1e-9
+    correct_folder(tmp_path / "src", tmp_path / "same", Settings(short_side=61), 1)
+    assert Image.open(tmp_path / "same/x.png").size == (60, 90)
+
+
+def test_quality_and_record(src: Path, tmp_path: Path) -> None:
+    sizes = []
+    for quality in (30, 95):
+        correct_folder(src, tmp_path / str(quality), Settings(quality=quality), 1)
+        sizes.append((tmp_path / str(quality) / "deep/d.jpg").stat().st_size)
+        record = json.loads((tmp_path / str(quality) / RECORD).read_text())
+        assert record["quality"] == quality
+    assert sizes[0] < sizes[1]
+
+
+def test_images_stand_upright_as_their_exif_says(tmp_path: Path, noise: Any) -> None:
+    (tmp_path / "src").mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by a quarter
+    Image.fromarray(noise(30, 50)).save(tmp_path / "src/x.jpg", exif=exif)
+    correct_folder(tmp_path / "src", tmp_path / "dst", Settings(), 1)
+    made = Image.open(tmp_path / "dst/x.jpg")
+    assert made.size == (30, 50)
+    assert not made.getexif()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"power": 0.0}, "power must be a finite number above 0, got 0.0"),
+        ({"gamma": -2.2}, "gamma must be"),
+        ({"short_side": 0}, "short side must be 1 pixel or more, got 0"),
+        ({"quality": 101}, r"quality must be 1..100, got 101"),
+    ],
+)
+def test_settings_are_checked(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Settings(**wrong)
+
+
+def test_folders_are_checked(src: Path, tmp_path: Path) -> None:
+    settings = Settings()
+    with pytest.raises(UserError, match="there is no folder"):
+        correct_folder(tmp_path / "absent", tmp_path / "dst", settings, 1)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="no image below"):
+        correct_folder(tmp_path / "empty", tmp_path / "dst", settings, 1)
+    for inside in (src, src / "cc", tmp_path):
+        with pytest.raises(UserError, match="must not lie within each other"):
+            correct_folder(src, inside, settings, 1)
+    with pytest.raises(UserError, match="workers must be 0 or more, got -1"):
+        correct_folder(src, tmp_path / "dst", settings, -1)
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="can't write"):
+        correct_folder(src, tmp_path / "file", settings, 1)
+    assert not [path for path in tmp_path.rglob(".*") if path.name != "._a.png"]
+    assert color_constancy_folder.RECORD not in os.listdir(src)

@@ -1,0 +1,95 @@
+"""Layer-wise learning-rate decay."""
+
+from typing import Any
+
+import pytest
+from mmselfsup.core.optimizer import build_optimizer
+from mmselfsup.core.optimizer.transformer_finetune_constructor import swin_layer, vit_layer
+from mmselfsup.utils.errors import UserError
+from torch import nn
+
+
+class TinyViT(nn.Module):
+    def __init__(self, depth: int = 3) -> None:
+        super().__init__()
+        self.patch_embed = nn.Linear(4, 4)
+        self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(depth))
+        self.norm = nn.LayerNorm(4)
+
+
+class Classifier(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = TinyViT()
+        self.head = nn.Linear(4, 2)
+
+
+def config(**changes: Any) -> dict[str, Any]:
+    base = dict(
+        type="AdamW",
+        lr=1.0,
+        weight_decay=0.05,
+        constructor="TransformerFinetuneConstructor",
+        model_type="vit",
+        layer_decay=0.5,
+        paramwise_options={"norm": dict(weight_decay=0.0), "bias": dict(weight_decay=0.0)},
+    )
+    return {**base, **changes}
+
+
+def test_learning_rate_halves_from_head_to_embedding() -> None:
+    model = Classifier()
+    optimizer = build_optimizer(model, config())
+    groups = {id(p): g for g in optimizer.param_groups for p in g["params"]}
+    rates = {name: groups[id(p)]["lr"] for name, p in model.named_parameters()}
+    assert rates["head.weight"] == rates["backbone.norm.weight"] == 1
+    assert rates["backbone.layers.2.weight"] == 1 / 2
+    assert rates["backbone.layers.0.bias"] == 1 / 8
+    assert rates["backbone.patch_embed.weight"] == 1 / 16
+    decays = {name: groups[id(p)]["weight_decay"] for name, p in model.named_parameters()}
+    assert decays["backbone.norm.weight"] == decays["head.bias"] == 0
+    assert decays["head.weight"] == 0.05
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("backbone.cls_token", 0),
+        ("backbone.pos_embed", 0),
+        ("backbone.patch_embed.projection.weight", 0),
+        ("backbone.layers.11.ln1.weight", 12),
+        ("backbone.ln1.weight", 13),
+        ("head.fc.weight", 13),
+    ],
+)
+def test_vit_layers(name: str, layer: int) -> None:
+    assert vit_layer(name, depth=12) == layer
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("backbone.patch_embed.projection.weight", 0),
+        ("backbone.stages.0.blocks.0.norm1.weight", 1),
+        ("backbone.stages.0.downsample.norm.weight", 2),
+        ("backbone.stages.2.blocks.17.ffn.layers.1.bias", 22),
+        ("backbone.stages.3.blocks.1.norm1.weight", 24),
+        ("backbone.norm3.weight", 25),
+        ("head.fc.weight", 25),
+    ],
+)
+def test_swin_layers(name: str, layer: int) -> None:
+    assert swin_layer(name, depths=[2, 2, 18, 2]) == layer
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (dict(model_type="resnet"), "use 'vit' or 'swin'"),
+        (dict(layer_decay=0.0), "0 < decay <= 1"),
+        (dict(model_type="swin"), "doesn't fit TinyViT"),
+    ],
+)
+def test_bad_config(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        build_optimizer(Classifier(), config(**changes))

@@ -1,0 +1,46 @@
+"""The JSON logs of trainings."""
+
+import json
+import math
+from pathlib import Path
+
+from mmselfsup.study.logs import read_log
+from tests.study.study_data import write_log
+
+
+def line(mode: str, epoch: int, i: int, **values: float) -> str:
+    return json.dumps({"mode": mode, "epoch": epoch, "iter": i, **values}) + "\n"
+
+
+def test_curves(tmp_path: Path) -> None:
+    write_log(tmp_path, epochs=3, start=1.0, val=0.5)
+    log = read_log(tmp_path)
+    assert [x for x, _ in log.train_curve()] == [0.5, 1.0, 1.5, 2.0, 2.5, 3.0]
+    assert [x for x, _ in log.val_curve()] == [1.0, 2.0, 3.0]
+    assert log.last_val() == log.val_curve()[-1][1]
+    assert log.epochs_done() == 3
+    assert not log.diverged()
+
+
+def test_resumed_run_replaces_what_it_repeats(tmp_path: Path) -> None:
+    first = line("train", 1, 5, loss=3) + line("train", 2, 5, loss=2) + '{"mode": "train", "ep'
+    (tmp_path / "20240101_000000.log.json").write_text('{"seed": 0}\n' + first)
+    second = line("train", 2, 5, loss=1) + line("val", 2, 9, balanced_accuracy=0.5)
+    (tmp_path / "20240102_000000.log.json").write_text('{"seed": 0}\n' + second)
+    log = read_log(tmp_path)
+    assert log.train_curve() == [(1.0, 3.0), (2.0, 1.0)]
+    assert log.last_val() == 0.5
+
+
+def test_no_log_is_an_empty_log(tmp_path: Path) -> None:
+    log = read_log(tmp_path / "nowhere")
+    assert log.train_curve() == []
+    assert log.epochs_done() == 0
+    assert math.isnan(log.last_val())
+    assert not log.diverged()
+
+
+def test_loss_that_is_no_number_counts_as_diverged(tmp_path: Path) -> None:
+    text = line("train", 1, 5, loss=3) + line("train", 1, 10, loss=float("nan"))
+    (tmp_path / "a.log.json").write_text(text)
+    assert read_log(tmp_path).diverged()

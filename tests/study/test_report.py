@@ -1,0 +1,109 @@
+"""report.html: whole, well-formed, with everything inside."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from mmselfsup.study.report import write_report
+from mmselfsup.utils.errors import UserError
+
+VOID = {"meta", "img", "br", "link", "input", "hr", "use", "path"}
+
+
+class Page(HTMLParser):
+    """Collects tags, attributes and text, and checks that tags are closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag, self.getpos()
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.tags)
+
+
+def parse(path: Path) -> tuple[Page, str]:
+    html = path.read_text(encoding="utf-8")
+    page = Page()
+    page.feed(html)
+    page.close()
+    assert page.open == []
+    return page, html
+
+
+@pytest.fixture
+def page(finished_study: Path) -> tuple[Page, str]:
+    # the smallest PNG: one pixel
+    (finished_study / "ssl" / "views.png").write_bytes(b"\x89PNG fake")
+    return parse(write_report(finished_study))
+
+
+def test_is_self_contained(page: tuple[Page, str]) -> None:
+    parsed, html = page
+    assert "http://" not in html
+    assert "https://" not in html
+    assert "url(" not in re.sub(r"url\(#\w+\)", "", html)  # clip paths inside the page
+    for tag, attrs in parsed.tags:
+        assert tag not in ("link", "script", "iframe")
+        assert (attrs.get("src") or "data:image/png;base64,").startswith("data:image/png;base64,")
+        assert (attrs.get("href") or attrs.get("xlink:href") or "#").startswith("#")
+
+
+def test_shows_every_figure_and_the_table(page: tuple[Page, str]) -> None:
+    parsed, _ = page
+    assert parsed.count("svg") == 1 + 2 + 4  # recalls, confusions, curves
+    assert parsed.count("img") == 1
+    for words in ("SimCLR pre-training helps", "Balanced accuracy", "0.03", "MEL (90)", "made ones"):
+        assert words in parsed.text
+    assert all(attrs.get("aria-label") for tag, attrs in parsed.tags if tag == "svg")
+
+
+def test_ids_do_not_collide(page: tuple[Page, str]) -> None:
+    ids = [attrs["id"] for _, attrs in page[0].tags if attrs.get("id")]
+    assert len(ids) == len(set(ids))
+
+
+def test_colours_follow_the_scheme(page: tuple[Page, str]) -> None:
+    html = page[1]
+    assert "prefers-color-scheme: dark" in html
+    assert "@media print" in html
+    for drawing in re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL):
+        assert "var(--" in drawing
+        assert not re.search(r"#0[0-9a-f]0[0-9a-f]0[0-9a-f]", drawing)
+
+
+def test_text_of_others_is_escaped(page: tuple[Page, str]) -> None:
+    assert "name = '<b>'" in page[0].text
+    assert page[0].count("b") == 0
+
+
+def test_without_logs_and_search_there_is_still_a_report(finished_study: Path) -> None:
+    for log in finished_study.rglob("*.log.json"):
+        log.unlink()
+    parsed, _ = parse(write_report(finished_study))
+    assert parsed.count("svg") == 3
+    assert parsed.count("img") == 0
+
+
+def test_without_results_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="run the study first"):
+        write_report(tmp_path)
+    assert not (tmp_path / "report.html").exists()

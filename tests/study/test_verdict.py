@@ -1,0 +1,60 @@
+"""The sentence that sums up, and the table."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from mmselfsup.study.record import read_results
+from mmselfsup.study.table import print_results
+from mmselfsup.study.verdict import compare, standard_error
+from tests.study.study_data import make_run
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "outcome", "words"),
+    [
+        (0.5, 2.5, "better", "SimCLR pre-training helps"),
+        (2.5, 0.5, "worse", "SimCLR pre-training does not help here"),
+        (1.5, 1.5, "unclear", "No clear difference"),
+    ],
+)
+def test_says_what_the_numbers_say(before: float, after: float, outcome: str, words: str) -> None:
+    verdict = compare([make_run("scratch", before), make_run("simclr", after, seed=1)])
+    assert verdict is not None
+    assert verdict.outcome == outcome
+    assert verdict.text.startswith(words)
+    assert f"{verdict.difference:+.3f}" in verdict.text
+
+
+def test_nothing_to_say_about_one_run() -> None:
+    assert compare([make_run("scratch", 1.0)]) is None
+
+
+def test_standard_error_equals_the_spread_of_repeated_draws() -> None:
+    rng, totals, recalls = np.random.default_rng(0), [40, 300, 90], [0.5, 0.9, 0.7]
+    hits = np.array([rng.binomial(n, r, size=20000) for n, r in zip(totals, recalls, strict=True)])
+    spread = (hits / np.array(totals)[:, None]).mean(axis=0).std()
+    matrix = np.diag([int(n * r) for n, r in zip(totals, recalls, strict=True)])
+    for c, n in enumerate(totals):
+        matrix[c, (c + 1) % 3] = n - matrix[c, c]
+    assert standard_error(matrix.tolist()) == pytest.approx(spread, rel=0.05)
+
+
+def test_perfect_small_class_is_not_certain() -> None:
+    assert standard_error([[3, 0], [0, 3]]) > 0.1
+
+
+def test_absent_class_is_left_out() -> None:
+    assert standard_error([[8, 2], [0, 0]]) == standard_error([[8, 2]])
+
+
+def test_printed_table(finished_study: Path) -> None:
+    text = io.StringIO()
+    print_results(read_results(finished_study / "results.json"), Console(file=text))
+    lines = text.getvalue()
+    for word in ("from scratch", "SimCLR", "bal. acc.", "MEL", "SCC", "chosen on validation"):
+        assert word in lines
+    assert max(map(len, lines.splitlines())) <= 100

@@ -1,0 +1,121 @@
+"""The promises of the packaging: one home for versions, and nothing of one machine in the tree."""
+
+import ast
+import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from mmselfsup import __version__
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+BUILD_CONSTRAINT = "setuptools<81"
+
+
+def read_lines(name: str) -> list[str]:
+    """Return the lines of a requirements file that are no comment."""
+    lines = (line.split("#")[0].strip() for line in (ROOT / name).read_text().splitlines())
+    return [line for line in lines if line]
+
+
+def list_tracked_files() -> list[Path]:
+    """Return the files that git tracks, or, outside a checkout, those that look like sources."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode == 0 and listed.stdout:
+        return [
+            ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()
+        ]
+    rooms = ("mmselfsup", "configs", "tools", "tests", "docs", "scripts", "requirements")
+    found = [path for room in rooms for path in (ROOT / room).rglob("*") if path.is_file()]
+    return [path for path in found if "__pycache__" not in path.parts]
+
+
+def test_version_has_one_home() -> None:
+    assert PYPROJECT["project"]["dynamic"] == ["version"]
+    assert PYPROJECT["tool"]["setuptools"]["dynamic"]["version"] == {
+        "attr": "mmselfsup.version.__version__"
+    }
+    assert re.fullmatch(r"\d+\.\d+\.\d+((a|b|rc)\d+)?", __version__)
+
+
+def test_every_dependency_names_a_minimum() -> None:
+    for line in PYPROJECT["project"]["dependencies"]:
+        assert any(s.operator in (">=", "==") for s in Requirement(line).specifier), line
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("requirements.txt", ["-r requirements/runtime.txt"]),
+        ("requirements/runtime.txt", ["-e ."]),
+        ("requirements/tests.txt", ["-e .[dev]"]),
+        ("requirements/build.txt", [BUILD_CONSTRAINT]),
+    ],
+)
+def test_requirements_files_point_at_pyproject(name: str, lines: list[str]) -> None:
+    assert read_lines(name) == lines
+
+
+def test_uv_holds_setuptools_back_as_pip_does() -> None:
+    assert PYPROJECT["tool"]["uv"]["build-constraint-dependencies"] == [BUILD_CONSTRAINT]
+
+
+def test_setup_py_says_nothing_of_its_own() -> None:
+    calls = [
+        n for n in ast.walk(ast.parse((ROOT / "setup.py").read_text())) if isinstance(n, ast.Call)
+    ]
+    assert [(ast.unparse(call.func), call.args, call.keywords) for call in calls] == [
+        ("setup", [], [])
+    ]
+
+
+def find_imports(path: Path) -> set[str]:
+    """Return the top-level names of the modules that a file imports absolutely."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+def test_what_is_imported_is_declared() -> None:
+    declared = {
+        canonicalize_name(Requirement(d).name) for d in PYPROJECT["project"]["dependencies"]
+    }
+    serves_as = {"opencv-python-headless": "opencv-python", "mmcv-full": "mmcv"}
+    distributions = packages_distributions()
+    files = [path for room in ("mmselfsup", "tools") for path in (ROOT / room).rglob("*.py")]
+    for path in files:
+        for name in find_imports(path) - set(sys.stdlib_module_names) - {"mmselfsup", "tools"}:
+            homes = {canonicalize_name(d) for d in distributions.get(name, [name])}
+            homes |= {serves_as[home] for home in homes & set(serves_as)}
+            assert homes & declared, (
+                f"{path.relative_to(ROOT)} imports {name}, not in pyproject.toml"
+            )
+
+
+def test_no_lock_files_registry_hosts_or_machine_paths() -> None:
+    # Written in pieces, so that this file does not find itself.
+    hosts = [r"py" + r"pi\.org", r"pythonhosted" + r"\.org", r"download\." + r"pytorch\.org"]
+    homes = ["/ro" + "ot/", "/wo" + "rk/", "/op" + "t/(?!conda)", "/ho" + r"me/\w"]
+    unwanted = re.compile("|".join(hosts + homes))
+    for path in list_tracked_files():
+        name = path.relative_to(ROOT)
+        assert not re.search(r"(^|[./-])lock(\.\w+)?$|-lock\.", path.name), f"lock file {name}"
+        if path.suffix in {".png", ".jpg", ".jpeg", ".gif"}:
+            continue
+        found = unwanted.search(path.read_text(encoding="utf-8"))
+        assert found is None, f"{name} holds {found and found.group()!r}"

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Pre-train on ISIC-2019 without labels, fine-tune, and compare with training from scratch.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+help() {
+    cat <<'TEXT'
+Pre-trains a network on skin-lesion images without labels, fine-tunes it, and compares it with the
+same network trained from scratch.
+
+    ISIC_ROOT=/data/isic2019 ./train_SSL_with_finetuning_ISIC2019.sh [key=value ...]
+    ./train_SSL_with_finetuning_ISIC2019.sh --demo     with images made on the spot, in minutes
+
+Steps: split lists -> pre-training on the training lesions of the fold -> for both starts (random
+and pre-trained weights) try each learning rate on held-out training lesions -> train both on the
+whole training fold with equal epochs -> test after the last epoch -> results.json, report.html.
+Each command is printed. A step whose result is there is skipped, a broken one goes on where it
+stopped, and one whose settings have changed starts anew (its old result is kept aside).
+
+Environment             (default)
+  ISIC_ROOT             folder of the unpacked ISIC-2019 files, see docs/en/prepare_data.md
+  WORK_DIR              where everything goes (work_dirs/isic2019/[demo_]ALGORITHM_foldN_seedN)
+  ALGORITHM             pre-training (simclr)
+  SSL_CONFIG            its config (the ISIC-2019 config of ALGORITHM under configs/selfsup/)
+  FINETUNE_CONFIG       of the classifier (in configs/benchmarks/classification/isic2019/)
+  FINETUNE_LRS          learning rates to try: "0.01 0.03 0.1" (0.3, 1 and 3 times the config's);
+                        a single one is taken for both starts without trying
+  FOLD, SEED            test fold 0 to 4 (0), seed of every training (0)
+  GPUS                  processes of a training, one GPU each (unset: one process, GPU or CPU)
+  JOBS                  fine-tunings at the same time (one on a GPU, up to four on CPU cores)
+  PYTHON                interpreter (.venv/bin/python if there, else python3)
+
+Arguments
+  key=value ...                    go to --cfg-options of pre-training and fine-tuning; a key that
+                                   only one of the configs has goes to that one
+  --ssl-options key=value ...      to the pre-training only, e.g. runner.max_epochs=100
+  --finetune-options key=value ... to both fine-tunings only
+  --demo, --help
+TEXT
+}
+
+for argument in "$@"; do
+    if [[ $argument == -h || $argument == --help ]]; then
+        help
+        exit 0
+    fi
+done
+
+python=${PYTHON:-}
+if [[ -z $python ]]; then
+    if [[ -x $root/.venv/bin/python ]]; then python=$root/.venv/bin/python; else python=python3; fi
+fi
+if ! command -v "$python" >/dev/null; then
+    echo "error: no interpreter $python; run 'make install' or set PYTHON" >&2
+    exit 2
+fi
+
+exec "$python" "$root/tools/isic2019/run_study.py" "$@"
