@@ -13,7 +13,6 @@ from mmcv import Config
 
 from mmselfsup.utils import dist
 from mmselfsup.utils.atomic import atomic_write_text
-from mmselfsup.utils.cli import note_local_rank
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.logger import get_root_logger
 from mmselfsup.utils.seed import init_random_seed, set_random_seed
@@ -25,7 +24,7 @@ class Ranks:
 
     Attributes:
         distributed: whether a launcher started it.
-        note: a line for the log about the backend, empty if there is nothing to say.
+        note: a line for the log about the devices, empty if there is nothing to say.
     """
 
     distributed: bool
@@ -38,10 +37,8 @@ def join_ranks(args: Namespace, cfg: Config) -> Ranks:
     Raises:
         UserError: more GPUs or processes are asked for than there are GPUs.
     """
-    note_local_rank(args.local_rank)
     if args.launcher == "none":
-        _choose_gpu(args, cfg)
-        return Ranks(distributed=False)
+        return Ranks(distributed=False, note=_choose_gpu(args, cfg))
     params = dict(cfg.get("dist_params") or {})
     wanted = params.pop("backend", None)
     _check_local_ranks(wanted)
@@ -62,8 +59,12 @@ def _check_local_ranks(backend: str | None) -> None:
         )
 
 
-def _choose_gpu(args: Namespace, cfg: Config) -> None:
-    """One process uses one GPU: the first that is named, or the CPU if the machine has none."""
+def _choose_gpu(args: Namespace, cfg: Config) -> str:
+    """One process uses one GPU: the first that is named, or the CPU if the machine has none.
+
+    Returns:
+        A note for the log.
+    """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     number = getattr(args, "gpus", None)
     if number is not None and number > gpus:
@@ -73,8 +74,11 @@ def _choose_gpu(args: Namespace, cfg: Config) -> None:
     if any(not 0 <= gpu < gpus for gpu in named):
         raise UserError(f"there is no GPU {max(named)}: this machine has {gpus}, counted from 0")
     cfg.gpu_ids = list(named[:1]) or [0]
-    if gpus and number != 0:
+    if gpus:
         torch.cuda.set_device(cfg.gpu_ids[0])
+    if max(number or 1, len(named)) > 1:
+        return "one process uses one GPU; for more: tools/dist_train.sh CONFIG NUMBER_OF_GPUS"
+    return ""
 
 
 def work_dir_of(config: str) -> str:

@@ -23,7 +23,7 @@ from mmselfsup.utils.seed import init_random_seed, set_random_seed
 from mmselfsup.utils.test_helper import multi_gpu_test
 
 from .loaders import build_eval_loader, build_train_loaders
-from .worker_errors import worker_errors_in_one_line
+from .one_line_errors import config_errors, worker_errors
 
 __all__ = ["init_random_seed", "set_random_seed", "train_model"]
 
@@ -56,11 +56,13 @@ def train_model(
     datasets = list(dataset) if isinstance(dataset, (list, tuple)) else [dataset]
     loaders = build_train_loaders(datasets, cfg, distributed)
     model = wrap_model(model, distributed, cfg.get("find_unused_parameters", False))
-    optimizer = build_optimizer(model, cfg.optimizer)
+    with config_errors("optimizer"):
+        optimizer = build_optimizer(model, cfg.optimizer)
     runner = make_runner(model, optimizer, cfg, logger, timestamp, meta)
-    register_hooks(runner, cfg, loaders, distributed)
+    with config_errors("hooks"):
+        register_hooks(runner, cfg, loaders, distributed)
     load_weights_or_resume(runner, cfg)
-    with worker_errors_in_one_line():
+    with worker_errors():
         runner.run(loaders, [tuple(entry) for entry in cfg.get("workflow", [("train", 1)])])
     return runner
 

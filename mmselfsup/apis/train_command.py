@@ -2,9 +2,8 @@
 
 import copy
 import os
+import warnings
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,10 +11,11 @@ from mmcv import Config
 from torch import nn
 
 from mmselfsup import __version__
+from mmselfsup.core.checkpoint import load_state
 from mmselfsup.datasets import build_dataset
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import collect_env, dist, find_latest_checkpoint, setup_multi_processes
-from mmselfsup.utils.errors import UserError, one_line
+from mmselfsup.utils.errors import UserError
 
 from .config import load_config
 from .launch import (
@@ -26,6 +26,7 @@ from .launch import (
     seed_everything,
     work_dir_of,
 )
+from .one_line_errors import config_errors
 from .train import train_model
 
 
@@ -40,22 +41,20 @@ def run_training(args: Namespace) -> None:
     setup_multi_processes(cfg)
     torch.backends.cudnn.benchmark = bool(cfg.get("cudnn_benchmark"))
     ranks = join_ranks(args, cfg)
-    try:
-        dump_config(cfg, args.config)
-        logger, timestamp = open_log(cfg)
-        meta = describe_run(args, cfg, logger)
-        if ranks.note:
-            logger.info(ranks.note)
-        cfg.seed = meta["seed"] = seed_everything(cfg.get("seed"), args.deterministic, args.diff_seed)
-        logger.info("seed: %d, deterministic: %s", cfg.seed, args.deterministic)
-        with config_errors("model"):
-            model = build_model(cfg)
-        with config_errors("data"):
-            datasets = build_datasets(cfg)
-        meta["CLASSES"] = getattr(datasets[0], "CLASSES", None)
-        train_model(model, datasets, cfg, ranks.distributed, timestamp, meta)
-    finally:
-        dist.destroy()
+    dump_config(cfg, args.config)
+    logger, timestamp = open_log(cfg)
+    meta = describe_run(args, cfg, logger)
+    if ranks.note:
+        logger.info(ranks.note)
+    cfg.seed = meta["seed"] = seed_everything(cfg.get("seed"), args.deterministic, args.diff_seed)
+    logger.info("seed: %d, deterministic: %s", cfg.seed, args.deterministic)
+    with config_errors("model"):
+        model = build_model(cfg)
+    with config_errors("data"):
+        datasets = build_datasets(cfg)
+    meta["CLASSES"] = getattr(datasets[0], "CLASSES", None)
+    train_model(model, datasets, cfg, ranks.distributed, timestamp, meta)
+    dist.destroy()
 
 
 def read_settings(args: Namespace) -> Config:
@@ -72,13 +71,13 @@ def read_settings(args: Namespace) -> Config:
             raise UserError(f"{key}: there is no checkpoint {path}")
     if args.seed is not None:
         cfg.seed = args.seed
+    elif cfg.get("seed") is None and cfg.get("resume_from"):
+        cfg.seed = (load_state(cfg.resume_from, map_location="meta").get("meta") or {}).get("seed")
     return cfg
 
 
 def latest_checkpoint(work_dir: str) -> str | None:
     """The checkpoint to go on from; None to start from the beginning."""
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # nothing to resume is no fault
         return find_latest_checkpoint(work_dir)
@@ -123,13 +122,3 @@ def build_datasets(cfg: Config) -> list[Any]:
         datasets.append(build_dataset(val))
     return datasets
 
-
-@contextmanager
-def config_errors(part: str) -> Iterator[None]:
-    """Tell an error in what a config says in one line that names the part of the config."""
-    try:
-        yield
-    except UserError:
-        raise
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        raise UserError(f"{part}: {one_line(error)}") from error

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
-import torch
-from mmcv.parallel import DataContainer
-from mmcv.parallel import collate as container_collate
 from mmcv.utils import Registry, build_from_cfg
-from torch.utils.data import DataLoader, Dataset, default_collate
 from torchvision.transforms import Compose
 
-from ..utils import dist as _dist
-from ..utils.device import default_device
-from .seeding import SeededDataset, worker_init_fn
+from .loader import build_dataloader
+from .seeding import worker_init_fn
 
 DATASOURCES = Registry("datasource")
 DATASETS = Registry("dataset")
@@ -53,97 +46,6 @@ def build_dataset(cfg: Config | Sequence[Config], default_args: Config | None = 
     return build_from_cfg(cfg, DATASETS, default_args)
 
 
-def build_dataloader(
-    dataset: Dataset[Any],
-    imgs_per_gpu: int | None = None,
-    samples_per_gpu: int | None = None,
-    workers_per_gpu: int = 1,
-    num_gpus: int = 1,
-    dist: bool = True,
-    shuffle: bool = True,
-    replace: bool = False,
-    seed: int | None = None,
-    pin_memory: bool = True,
-    persistent_workers: bool = True,
-    prefetch: bool = False,
-    img_norm_cfg: Mapping[str, Sequence[float]] | None = None,
-    **kwargs: Any,
-) -> Any:
-    """Build the loader of one process, alone or as one of many.
-
-    Its sampler is a `DistributedSampler` in either case; call its `set_epoch` (mmcv's
-    `DistSamplerSeedHook` does) to say which epoch comes. How the augmentations get their random
-    numbers is told in `mmselfsup.datasets.seeding`; `loader.dataset` is the dataset inside a
-    `SeededDataset`, which passes its attributes on.
-
-    Args:
-        dataset: What to load.
-        imgs_per_gpu: Old name of `samples_per_gpu`.
-        samples_per_gpu: Batch size of a process.
-        workers_per_gpu: Worker processes; 0 loads in this process.
-        num_gpus: GPUs of a process that is alone: batch size and workers are multiplied by it.
-        dist: Whether ranks share the data; without a process group it changes nothing.
-        shuffle: Draw a new order every epoch.
-        replace: Draw with replacement.
-        seed: Seed of order and augmentations, the one of rank 0 for all; by default torch's
-            initial seed.
-        pin_memory: Ask for page-locked memory; left out where there is no GPU.
-        persistent_workers: Keep the workers from epoch to epoch; needs at least one.
-        prefetch: The dataset yields uint8 images, and the loader normalises them on the model's
-            device (see `PrefetchLoader`).
-        img_norm_cfg: `mean` and `std` for `prefetch`, in 0..1.
-        **kwargs: Further arguments of `torch.utils.data.DataLoader`, such as `drop_last`.
-
-    Returns:
-        A `DataLoader`, or a `PrefetchLoader` round it.
-    """
-    from .samplers import DistributedSampler
-    from .utils import PrefetchLoader
-
-    batch_size = _batch_size(samples_per_gpu, imgs_per_gpu)
-    if prefetch and img_norm_cfg is None:
-        raise ValueError("prefetch=True needs img_norm_cfg=dict(mean=..., std=...)")
-    ranks, rank = (_dist.get_world_size(), _dist.get_rank()) if dist else (1, 0)
-    if not dist:
-        batch_size, workers_per_gpu = batch_size * num_gpus, workers_per_gpu * num_gpus
-    seed = torch.initial_seed() % 2**31 if seed is None else seed
-    sampler = DistributedSampler(dataset, ranks, rank, shuffle=shuffle, replace=replace, seed=seed)
-    kwargs.setdefault("collate_fn", partial(collate, samples_per_gpu=batch_size))
-    loader: Any = DataLoader(
-        SeededDataset(dataset),
-        batch_size=batch_size,
-        sampler=sampler,
-        num_workers=workers_per_gpu,
-        pin_memory=pin_memory and default_device().type != "cpu",
-        persistent_workers=persistent_workers and workers_per_gpu > 0,
-        worker_init_fn=partial(
-            worker_init_fn, num_workers=workers_per_gpu, rank=rank, seed=sampler.seed
-        ),
-        generator=torch.Generator().manual_seed(sampler.seed),  # spares the model's random numbers
-        **kwargs,
-    )
-    return PrefetchLoader(loader, **img_norm_cfg) if prefetch and img_norm_cfg else loader
-
-
-def _batch_size(samples_per_gpu: int | None, imgs_per_gpu: int | None) -> int:
-    """Choose between the two names of the batch size."""
-    if samples_per_gpu is not None and imgs_per_gpu is not None:
-        warnings.warn("samples_per_gpu and imgs_per_gpu are both given: the first counts",
-                      stacklevel=3)
-    size = imgs_per_gpu if samples_per_gpu is None else samples_per_gpu
-    if size is None or size < 1:
-        raise ValueError(f"samples_per_gpu must be 1 or more, got {size}")
-    return size
-
-
-def collate(batch: list[Any], samples_per_gpu: int = 1) -> Any:
-    """Stack samples to a batch, by mmcv's function where its `DataContainer` is in use."""
-    first = batch[0]
-    if isinstance(first, Mapping) and any(isinstance(v, DataContainer) for v in first.values()):
-        return container_collate(batch, samples_per_gpu)
-    return default_collate(batch)
-
-
 __all__ = [
     "DATASETS",
     "DATASOURCES",
@@ -152,6 +54,5 @@ __all__ = [
     "build_dataset",
     "build_datasource",
     "build_pipeline",
-    "collate",
     "worker_init_fn",
 ]

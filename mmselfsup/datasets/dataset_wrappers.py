@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from torch.utils.data import ConcatDataset as TorchConcatDataset
@@ -30,7 +30,8 @@ class ConcatDataset(TorchConcatDataset[Any]):
         self, results: dict[str, Any], logger: Any = None, topk: Any = (1, 5), **kwargs: Any
     ) -> dict[str, float]:
         """Measure all datasets together, as `SingleViewDataset.evaluate` does for one."""
-        labels = np.concatenate([d.data_source.get_gt_labels() for d in self.datasets])
+        sources = [dataset.data_source for dataset in cast("list[Any]", self.datasets)]
+        labels = np.concatenate([source.get_gt_labels() for source in sources])
         return evaluate_heads(results, labels, self.CLASSES, topk, logger)
 
 

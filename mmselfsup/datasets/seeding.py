@@ -21,6 +21,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from numpy.random.mtrand import get_bit_generator, set_bit_generator
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
@@ -75,9 +76,9 @@ def seeded(seed: int) -> Iterator[None]:
     """
     generator = torch.default_generator
     torch_state, python_state = generator.get_state(), random.getstate()
-    numpy_bits = np.random.get_bit_generator()
+    numpy_bits = get_bit_generator()
     # numpy reads 32 bits of a seed, torch's CPU generator too: give them different halves
-    np.random.set_bit_generator(_spare_bits())  # forty times faster than saving the state
+    set_bit_generator(_spare_bits())  # forty times faster than saving the state
     np.random.seed(seed & _MASK_32)
     generator.manual_seed(seed >> 32)
     random.seed(seed)
@@ -86,7 +87,7 @@ def seeded(seed: int) -> Iterator[None]:
     finally:
         generator.set_state(torch_state)
         random.setstate(python_state)
-        np.random.set_bit_generator(numpy_bits)
+        set_bit_generator(numpy_bits)
 
 
 _SPARE: list[np.random.MT19937] = []

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from ..utils.errors import UserError
-from .images import IMAGE_SUFFIXES
 from .labels import CLASSES, UNKNOWN
+from .layout import IMAGE_SUFFIXES
 
 _NO_LESION = ("", "nan", "na", "n/a", "none", "null")
 

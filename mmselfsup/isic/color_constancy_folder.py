@@ -25,6 +25,7 @@ from .parallel import default_workers, run_parallel
 RECORD = "color_constancy.json"
 
 _LOSSY = (".jpg", ".jpeg", ".webp")
+_EXACT = (".png", ".bmp", ".tif", ".tiff", ".ppm")
 
 
 @dataclass(frozen=True)
@@ -130,12 +131,15 @@ def _check_record(target: Path, settings: Settings, any_done: bool) -> None:
 
 def _correct_file(name: Path, source: Path, target: Path, settings: Settings) -> str | None:
     """Correct one file; the reason in one line where it can't be read."""
+    suffix = name.suffix.lower()
+    if suffix not in _LOSSY + _EXACT:
+        return f"can't write colour images as {suffix}: convert {source / name} to PNG first"
     try:
         image = open_rgb(source / name)
     except UserError as error:
         return one_line(error)
     image = correct(image, settings)
-    options = {"quality": settings.quality} if name.suffix.lower() in _LOSSY else {}
+    options = {"quality": settings.quality} if suffix in _LOSSY else {}
     with atomic_write(target / name) as file:
-        image.save(file, format=Image.registered_extensions()[name.suffix.lower()], **options)
+        image.save(file, format=Image.registered_extensions()[suffix], **options)
     return None

@@ -1,37 +1,26 @@
-"""Open image files strictly, and find them in folders."""
+"""Image files as the data sources see them: the same decoder, the same way through folders."""
 
 import os
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image
 
+from ..datasets.data_sources.decode import ImageError, decode_image
+from ..datasets.data_sources.entries import find_images
 from ..utils.errors import UserError
-
-#: Extensions of files that are taken for images, in order of preference.
-IMAGE_SUFFIXES: tuple[str, ...] = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
-
-_8_BIT_MODES = ("RGB", "RGBA", "RGBX", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr")
 
 
 def open_rgb(path: str | os.PathLike[str]) -> Image.Image:
-    """Decode a whole image file to 8-bit RGB, upright as its EXIF data say.
-
-    Pillow is used since it refuses truncated files, where OpenCV fills the rest with grey.
+    """Decode an image file to RGB, 8 bits a channel, upright as its EXIF data say.
 
     Raises:
-        UserError: missing, truncated, no image, or more than 8 bits a channel.
+        UserError: it is missing, empty, truncated, or no image.
     """
     try:
-        with Image.open(path) as image:
-            if image.mode not in _8_BIT_MODES:
-                raise UserError(f"{path} has pixels of mode {image.mode}; 8-bit images are needed")
-            image.load()
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except UserError:
-        raise
+        return decode_image(Path(path).read_bytes())
     except OSError as error:
         raise UserError(f"can't read the image {path}: {error.strerror or error}") from error
-    except (ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except ImageError as error:
         raise UserError(f"can't read the image {path}: {error}") from error
 
 
@@ -41,18 +30,9 @@ def walk_images(folder: str | os.PathLike[str]) -> list[Path]:
     Raises:
         UserError: no such folder, or no image in it.
     """
-    root = Path(folder)
-    if not root.is_dir():
-        raise UserError(f"there is no folder {root}; check the path")
-    found = []
-    for parent, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
-        names = (n for n in files if not n.startswith("."))
-        found += [
-            Path(parent, name).relative_to(root)
-            for name in names
-            if Path(name).suffix.lower() in IMAGE_SUFFIXES
-        ]
+    if not os.path.isdir(folder):
+        raise UserError(f"there is no folder {folder}; check the path")
+    found = find_images(str(folder))
     if not found:
-        raise UserError(f"no image below {root}; looked for {' '.join(IMAGE_SUFFIXES)}")
-    return sorted(found)
+        raise UserError(f"there is no image in {folder} and its folders; check the path")
+    return [Path(name) for name in found]

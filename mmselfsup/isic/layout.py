@@ -4,11 +4,13 @@ import os
 from pathlib import Path
 
 from ..utils.errors import UserError
-from .images import IMAGE_SUFFIXES
 
 GROUND_TRUTH = "ISIC_2019_Training_GroundTruth.csv"
 METADATA = "ISIC_2019_Training_Metadata.csv"
 IMAGES = "ISIC_2019_Training_Input"
+
+#: What images may end with, in order of preference; the challenge's are ``.jpg``.
+IMAGE_SUFFIXES: tuple[str, ...] = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
 
 def find_csv(root: Path, name: str, option: str) -> Path:

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..datasets.data_sources import ImageList
 from ..utils.errors import UserError
-from .images import open_rgb, walk_images
+from .images import open_rgb
 from .parallel import default_workers, run_parallel
 
 
@@ -87,24 +88,20 @@ def summarise(histogram: NDArray[np.int64], num_images: int) -> PixelStatistics:
     )
 
 
-def find_files(
-    folder: str | Path | None, data_prefix: str | None = None, ann_file: str | None = None
-) -> list[Path]:
-    """Images of a folder, or of a list as the data source ``ImageList`` reads it.
+def find_files(data_prefix: str | None = None, ann_file: str | None = None) -> list[Path]:
+    """Images of a list or a folder, as the data source ``ImageList`` finds them.
+
+    Args:
+        data_prefix: folder of the images.
+        ann_file: list of names below ``data_prefix``; None takes all images of the folder.
 
     Raises:
-        UserError: neither or both are given, or the list or the folder can't be read or is empty.
+        UserError: neither is given, or the list or the folder can't be read or is empty.
     """
-    if (folder is None) == (ann_file is None):
-        raise UserError("give either a folder or --ann-file (with --data-prefix)")
-    if folder is not None:
-        return [Path(folder) / name for name in walk_images(folder)]
-
-    from ..datasets.data_sources import ImageList
-
-    source = ImageList(data_prefix=data_prefix or "", ann_file=ann_file)
-    infos: list[dict[str, Any]] = source.data_infos
-    return [Path(i["img_prefix"] or "", i["img_info"]["filename"]) for i in infos]
+    if not (data_prefix or ann_file):
+        raise UserError("no images to measure: give a folder or --ann-file")
+    infos: list[dict[str, Any]] = ImageList(data_prefix, ann_file=ann_file).data_infos
+    return [Path(info["img_prefix"], info["img_info"]["filename"]) for info in infos]
 
 
 def _histogram(path: Path, size: Sequence[int] | None) -> NDArray[np.int64]:

@@ -25,18 +25,19 @@ def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> StudySetti
         UserError: Something is missing or can't be used.
     """
     args = _parser().parse_args(argv)
+    isic_root = Path() if args.demo else check_isic_root(env.get("ISIC_ROOT"))
     demo, fold, seed = args.demo, integer(env, "FOLD", 0), integer(env, "SEED", 0)
     algorithm = env.get("ALGORITHM") or "simclr"
     if algorithm == SCRATCH:
         raise UserError(f"ALGORITHM={SCRATCH}: training from scratch is always part of the study")
     name = f"{'demo_' if demo else ''}{algorithm}_fold{fold}_seed{seed}"
     work_dir = _inside(env.get("WORK_DIR") or root / "work_dirs" / "isic2019" / name, root)
-    isic_root = work_dir / "data" / "isic2019" if demo else check_isic_root(env.get("ISIC_ROOT"))
+    demo_root = work_dir / "data" / "isic2019"
     ssl_config, finetune_config = env.get("SSL_CONFIG"), env.get("FINETUNE_CONFIG")
     configs = root / "configs"
     return StudySettings(
         root=root,
-        isic_root=_inside(isic_root, root),
+        isic_root=demo_root if demo else _inside(isic_root, root),
         work_dir=work_dir,
         algorithm=algorithm,
         ssl_config=(

@@ -54,7 +54,7 @@ def _finetune(
     options = [*plan.finetune_options, f"optimizer.lr={lr:g}", *extra]
     weights = plan.weights(arm)
     if weights is not None:
-        options.append(f"load_from={weights}")
+        options.append(f"load_from={configs.quoted(weights)}")
     options += configs.data_options(plan.finetune, plan.images, lists)
     work_dir = plan.settings.run_dir(arm, name)
     return _train(plan, plan.settings.finetune_config, work_dir, options, log=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,22 +16,17 @@ if TYPE_CHECKING:
     from mmcv import Config
 
 
-def load_config(path: Path) -> Config:
-    """Read a config file.
+def load(path: Path, options: Sequence[str] = ()) -> Config:
+    """Read a config as `tools/train.py` does, overrides included.
 
     Raises:
-        UserError: It isn't there or can't be read.
+        UserError: It isn't there, can't be read, or has an unknown key.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # mmcv's notice about its version 2
-        from mmcv import Config
+        from mmselfsup.apis.config import load_config
 
-    if not path.is_file():
-        raise UserError(f"there is no config {path}")
-    try:
-        return Config.fromfile(str(path))
-    except Exception as error:  # whatever the code in a config may raise
-        raise UserError(f"can't read the config {path}: {error}") from error
+    return load_config(str(path), list(options))
 
 
 def digest(cfg: Config) -> str:
@@ -65,8 +61,14 @@ def data_options(cfg: Config, images: Path, lists: dict[str, Path]) -> list[str]
     options = []
     for part, path in lists.items():
         key = data_source_key(cfg, part)
-        options += [f"{key}.data_prefix={images}", f"{key}.ann_file={path}"]
+        options += [f"{key}.data_prefix={quoted(images)}", f"{key}.ann_file={quoted(path)}"]
     return options
+
+
+def quoted(path: Path) -> str:
+    """Write a path so that `--cfg-options` takes it as one string, blanks and commas included."""
+    text = str(path)
+    return repr(text) if re.search(r"[\s,()\[\]{}'\"]", text) else text
 
 
 def class_list(cfg: Config) -> list[str] | None:

@@ -140,6 +140,8 @@ def _run_in_fork(command: Command, env: dict[str, str], threads: int) -> None:
         handle = os.open(command.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(handle, 1)
         os.dup2(handle, 2)
+        sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     os.chdir(command.root)
     os.environ.update(env)
     torch.set_num_threads(threads)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,21 +29,20 @@ class Plan:
 
     @cached_property
     def ssl(self) -> Config:
-        """Config of the pre-training."""
-        return configs.load_config(self.settings.ssl_config)
+        """Config of the pre-training with its overrides."""
+        return configs.load(self.settings.ssl_config, self.ssl_options)
 
     @cached_property
     def finetune(self) -> Config:
-        """Config of the classifier."""
-        cfg = configs.load_config(self.settings.finetune_config)
+        """Config of the classifier with its overrides."""
+        cfg = configs.load(self.settings.finetune_config, self.finetune_options)
         configs.check_scratch(cfg)
         return cfg
 
     @cached_property
     def ssl_options(self) -> list[str]:
         """Overrides of the pre-training."""
-        shared, _ = configs.share_options(self.settings.options, self.ssl, self.finetune)
-        return [*shared, *self.settings.ssl_options]
+        return [*self._shared[0], *self.settings.ssl_options]
 
     @cached_property
     def finetune_options(self) -> list[str]:
@@ -53,8 +51,7 @@ class Plan:
         Raises:
             UserError: One of them is the comparison's own.
         """
-        _, shared = configs.share_options(self.settings.options, self.ssl, self.finetune)
-        options = [*shared, *self.settings.finetune_options]
+        options = [*self._shared[1], *self.settings.finetune_options]
         for option in options:
             if option.split("=", 1)[0] in _OWN_KEYS:
                 raise UserError(
@@ -62,6 +59,13 @@ class Plan:
                     "(FINETUNE_LRS lists the learning rates; --ssl-options are for pre-training)"
                 )
         return options
+
+    @cached_property
+    def _shared(self) -> tuple[list[str], list[str]]:
+        """Overrides of either config, dealt."""
+        settings = self.settings
+        plain = (configs.load(path) for path in (settings.ssl_config, settings.finetune_config))
+        return configs.share_options(settings.options, *plain)
 
     @cached_property
     def lrs(self) -> tuple[float, ...]:
@@ -72,12 +76,12 @@ class Plan:
     @cached_property
     def epochs(self) -> int:
         """Epochs of every fine-tuning, overrides included."""
-        return _epochs(self.finetune, self.finetune_options)
+        return configs.max_epochs(self.finetune)
 
     @cached_property
     def ssl_epochs(self) -> int:
         """Epochs of the pre-training, overrides included."""
-        return _epochs(self.ssl, self.ssl_options)
+        return configs.max_epochs(self.ssl)
 
     def weights(self, arm: str) -> Path | None:
         """File the classifier of an arm starts from; None: random weights."""
@@ -87,10 +91,3 @@ class Plan:
         """Write a path inside the repository from there."""
         rel = os.path.relpath(path, self.settings.root)
         return str(path) if rel.startswith("..") else rel
-
-
-def _epochs(cfg: Config, options: Sequence[str]) -> int:
-    """Give the epochs of a training."""
-    key = "runner.max_epochs="
-    given = [option.removeprefix(key) for option in options if option.startswith(key)]
-    return int(given[-1]) if given else configs.max_epochs(cfg)

@@ -81,7 +81,8 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'\s(?:xmlns(?::\w+)?|version|width|height)="[^"]*"', "", text, count=5)
     text = re.sub(r"font: ([^;\"]*?px) [^;\"]*", r"font-size: \1", text)  # the page's own font
-    text = re.sub(r'id="(\w+_\d+|DejaVu\w*|text_\d+)"', "", text)
+    used = set(re.findall(r"#(\w+)", text))
+    text = re.sub(r' id="([^"]*)"', lambda m: m.group(0) if m.group(1) in used else "", text)
     for color, variable in _VARIABLES.items():
         text = text.replace(color, variable)
     label = description.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")

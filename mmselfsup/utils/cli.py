@@ -35,10 +35,13 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     add_options_argument(parser)
 
 
-def note_local_rank(local_rank: int | None) -> None:
-    """Pass on ``--local_rank`` of old launchers as torchrun says it: in the environment."""
-    if local_rank is not None:
-        os.environ.setdefault("LOCAL_RANK", str(local_rank))
+def prepare_process(args: argparse.Namespace) -> None:
+    """What must happen between reading the arguments and importing torch."""
+    quiet_imports()
+    if args.local_rank is not None:  # old launchers give an argument, torchrun the environment
+        os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+    if getattr(args, "gpus", None) == 0:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 def quiet_imports() -> None:

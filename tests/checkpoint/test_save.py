@@ -1,5 +1,6 @@
 """Writing: whole or not at all, and readable without trust."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -189,7 +190,8 @@ def test_optimizer_of_0x_resumes_exactly(make_classifier: Make) -> None:
         type="LARS", lr=9.0, momentum=0.9, weight_decay=0.1, paramwise_options=OPTIONS
     )
     resumed = build_optimizer(new, config)
-    load_optimizer_state(resumed, optimizer.state_dict(), new, list(old.state_dict()))
+    saved = copy.deepcopy(optimizer.state_dict())  # otherwise both share the buffers
+    load_optimizer_state(resumed, saved, new, list(old.state_dict()))
     assert {group["lr"] for group in resumed.param_groups} == {0.3}
     trained(old, optimizer)
     trained(new, resumed)

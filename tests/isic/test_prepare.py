@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mmselfsup.datasets.data_sources import ImageList
 from mmselfsup.isic import split_lists
 from mmselfsup.isic.prepare import prepare_splits
 from mmselfsup.utils.errors import UserError
@@ -111,6 +112,18 @@ def test_nested_folders_and_other_extensions_are_found(challenge: Path) -> None:
     assert after["images"] == f"../{IMAGES}/{IMAGES}"
     assert after["num_images"] == 80
     assert any("ISIC_0000000.JPEG" in read(challenge / "after", "test", k) for k in range(5))
+
+
+def test_the_data_source_reads_the_lists(challenge: Path) -> None:
+    summary = prepare_splits(challenge)
+    source = ImageList(
+        str(challenge / "splits" / summary["images"]),
+        classes=summary["classes"],
+        ann_file=str(challenge / "splits/ISIC_2019_test_fold2.txt"),
+    )
+    assert len(source) == summary["folds"][2]["test"]["num_images"]
+    assert source.get_img(0).size == (8, 6)
+    assert source.get_gt_labels().tolist() == list(read(challenge / "splits", "test", 2).values())
 
 
 def test_fewer_folds_take_the_old_lists_away(challenge: Path) -> None:

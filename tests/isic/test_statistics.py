@@ -69,15 +69,13 @@ def test_config_line_is_python(images: list[Path]) -> None:
     assert all(0 < value < 1 for v in values["img_norm_cfg"].values() for value in v)
 
 
-def test_folders_are_walked(images: list[Path], tmp_path: Path) -> None:
-    assert find_files(tmp_path) == images
-
-
-def test_lists_are_read_as_image_list_reads_them(images: list[Path], tmp_path: Path) -> None:
-    pytest.importorskip("mmselfsup.datasets.data_sources")
+def test_folders_and_lists_are_read_as_image_list_reads_them(
+    images: list[Path], tmp_path: Path
+) -> None:
+    assert find_files(str(tmp_path)) == images
     for text in ("a.png 0\nsub/d.png 1\n", "a.png\nsub/d.png\n"):
         (tmp_path / "list.txt").write_text(text)
-        found = find_files(None, str(tmp_path), str(tmp_path / "list.txt"))
+        found = find_files(str(tmp_path), str(tmp_path / "list.txt"))
         assert found == [images[0], images[2]]
 
 
@@ -90,22 +88,19 @@ def test_sizes_are_checked(images: list[Path], size: list[int]) -> None:
 def test_what_is_missing_is_named(images: list[Path], tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no images to measure"):
         pixel_statistics([])
-    with pytest.raises(UserError, match="either a folder or --ann-file"):
-        find_files(None)
-    with pytest.raises(UserError, match="either a folder or --ann-file"):
-        find_files(tmp_path, ann_file="list.txt")
+    with pytest.raises(UserError, match="give a folder or --ann-file"):
+        find_files()
+    with pytest.raises(UserError, match="absent"):
+        find_files(str(tmp_path / "absent"))
     images[1].unlink()
     with pytest.raises(UserError, match=r"can't read the image .*b c.png: No such file"):
         pixel_statistics(images, workers=2)
 
 
 def test_command_line(images: list[Path], tmp_path: Path) -> None:
-    def call(*args: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run([sys.executable, TOOL, *args], capture_output=True, text=True)
-
-    good = call(str(tmp_path), "--size", "8", "6", "--workers", "1")
-    assert good.returncode == 0, good.stderr
-    assert good.stdout.startswith("# 3 images, 144 pixels\nimg_norm_cfg = dict(mean=[")
-    bad = call(str(tmp_path / "absent"))
-    assert bad.returncode == 2
-    assert bad.stderr == f"error: there is no folder {tmp_path}/absent; check the path\n"
+    (tmp_path / "list.txt").write_text("a.png 0\nb c.png 4\n")
+    options = ["--ann-file", tmp_path / "list.txt", "--size", "8", "6", "--workers", "1"]
+    call = [sys.executable, TOOL, "--data-prefix", tmp_path, *options]
+    result = subprocess.run(call, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("# 2 images, 96 pixels\nimg_norm_cfg = dict(mean=[")

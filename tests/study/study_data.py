@@ -68,5 +68,3 @@ def write_log(folder: Path, epochs: int, start: float, val: float | None = None)
             )
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (folder / "20240101_000000.log.json").write_text(text)
-
-

@@ -71,7 +71,13 @@ def test_shows_every_figure_and_the_table(page: tuple[Page, str]) -> None:
     parsed, _ = page
     assert parsed.count("svg") == 1 + 2 + 4  # recalls, confusions, curves
     assert parsed.count("img") == 1
-    for words in ("SimCLR pre-training helps", "Balanced accuracy", "0.03", "MEL (90)", "made ones"):
+    for words in (
+        "SimCLR pre-training helps",
+        "Balanced accuracy",
+        "0.03",
+        "MEL (90)",
+        "made ones",
+    ):
         assert words in parsed.text
     assert all(attrs.get("aria-label") for tag, attrs in parsed.tags if tag == "svg")
 

@@ -8,10 +8,14 @@ def parse_args() -> argparse.Namespace:
         description=__doc__,
         epilog="Red, green, blue in 0..1, over all pixels of all images. Use training images only.",
     )
-    parser.add_argument("folder", nargs="?", help="folder of images, or use --ann-file")
-    parser.add_argument("--ann-file", metavar="LIST", help="list of images ('NAME [label]' lines)")
     parser.add_argument(
-        "--data-prefix", metavar="DIR", help="folder that the names of the list start from"
+        "data_prefix_", nargs="?", metavar="DIR", help="folder of the images; or --data-prefix"
+    )
+    parser.add_argument("--data-prefix", metavar="DIR", help="folder of the images")
+    parser.add_argument(
+        "--ann-file",
+        metavar="LIST",
+        help="list of images below that folder (default: all images in it)",
     )
     parser.add_argument(
         "--size",
@@ -24,13 +28,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--workers", type=int, metavar="W", help="number of processes (default: one a core)"
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.data_prefix = args.data_prefix or args.data_prefix_
+    return args
 
 
 def main(args: argparse.Namespace) -> None:
     from mmselfsup.isic.statistics import find_files, pixel_statistics
 
-    files = find_files(args.folder, args.data_prefix, args.ann_file)
+    files = find_files(args.data_prefix, args.ann_file)
     result = pixel_statistics(files, args.size, args.workers)
     print(f"# {result.num_images} images, {result.num_pixels} pixels")
     print(result.config_line())

@@ -47,9 +47,7 @@ class ImageError(UserError):
         super().__init__(message.rpartition(f"{type(self).__name__}: ")[2].strip())
 
 
-def decode_image(
-    data: bytes, color_type: str = "color", channel_order: str = "rgb"
-) -> Image.Image:
+def decode_image(data: bytes, color_type: str = "color", channel_order: str = "rgb") -> Image.Image:
     """Decode an image file.
 
     Args:

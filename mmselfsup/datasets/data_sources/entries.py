@@ -18,7 +18,7 @@ _NAME_AND_INTEGERS = re.compile(r"(.*\S)\s+((?:[+-]?[0-9]+\s+)+)")
 
 
 class Entry(NamedTuple):
-    """An image of a list: its name below the data prefix, its label or labels, its line from 1."""
+    """An image: its name below the data prefix, its label or labels, its line (0: no list)."""
 
     name: str
     label: int | list[int]
@@ -40,8 +40,9 @@ def read_text(path: str) -> str:
     except UnicodeDecodeError:
         raise UserError(f"{path}: this is no text in UTF-8; ann_file must be a list") from None
     except OSError as error:
-        raise UserError(f"{path}: can't read this list ({error.strerror}); check ann_file"
-                        ) from error
+        raise UserError(
+            f"{path}: can't read this list ({error.strerror}); check ann_file"
+        ) from error
 
 
 def read_list(path: str) -> list[Entry]:
@@ -89,6 +90,27 @@ def find_images(root: str) -> list[str]:
             if has_image_extension(name) and not name.startswith(".")
         ]
     return sorted(found)
+
+
+def with_extension(entries: Sequence[Entry], root: str) -> list[Entry]:
+    """Complete names without extension by that of the image file in `root` that is called so.
+
+    Raises:
+        UserError: Two files have that name.
+    """
+    files: dict[str, str] = {}
+    twice = set()
+    for name in find_images(root):
+        stem = os.path.splitext(name)[0]
+        if files.setdefault(stem, name) != name:
+            twice.add(stem)
+    for entry in entries:
+        if entry.name in twice:
+            raise UserError(
+                f"line {entry.line}: {entry.name!r} is more than one image in {root}; write the "
+                "names with their extension"
+            )
+    return [entry._replace(name=files.get(entry.name, entry.name)) for entry in entries]
 
 
 def check_labels(entries: Sequence[Entry], num_classes: int, source: str) -> None:

@@ -24,28 +24,21 @@ class _BlockMask:
 
     def __init__(
         self,
-        height: int,
-        width: int,
+        shape: tuple[int, int],
         num_masking_patches: int,
-        min_num_patches: int,
-        max_num_patches: int | None,
-        min_aspect: float,
-        max_aspect: float | None,
+        num_patches: tuple[int, int | None],
+        aspect: tuple[float, float | None],
     ) -> None:
-        if not 0 <= num_masking_patches <= height * width:
+        self.height, self.width = shape
+        if not 0 <= num_masking_patches <= self.height * self.width:
             raise ValueError(
-                f"{num_masking_patches} patches can't be masked among {height} x {width}"
+                f"{num_masking_patches} patches can't be masked in {self.height} x {self.width}"
             )
-        self.height = height
-        self.width = width
-        self.num_patches = height * width
         self.num_masking_patches = num_masking_patches
-        self.min_num_patches = min_num_patches
-        self.max_num_patches = (
-            num_masking_patches if max_num_patches is None else max_num_patches
-        )
-        max_aspect = 1 / min_aspect if max_aspect is None else max_aspect
-        self.log_aspect_ratio = (math.log(min_aspect), math.log(max_aspect))
+        self.min_num_patches = num_patches[0]
+        self.max_num_patches = num_masking_patches if num_patches[1] is None else num_patches[1]
+        max_aspect = 1 / aspect[0] if aspect[1] is None else aspect[1]
+        self.log_aspect_ratio = (math.log(aspect[0]), math.log(max_aspect))
 
     def draw(self) -> Tensor:
         """Draw a mask [height, width], int64, 1 where a patch is masked."""
@@ -104,10 +97,8 @@ class BEiTMaskGenerator(_BlockMask):
         max_aspect: float | None = None,
     ) -> None:
         rows, columns = (input_size, input_size) if isinstance(input_size, int) else input_size
-        super().__init__(
-            rows, columns, num_masking_patches, min_num_patches, max_num_patches,
-            min_aspect, max_aspect,
-        )
+        blocks, aspects = (min_num_patches, max_num_patches), (min_aspect, max_aspect)
+        super().__init__((rows, columns), num_masking_patches, blocks, aspects)
 
     def __call__(self, img: Any) -> tuple[Any, ...]:
         """Return the image, or each of several images, and then the mask [rows, columns]."""
@@ -140,11 +131,9 @@ class MaskFeatMaskGenerator(_BlockMask):
         max_aspect: float | None = None,
     ) -> None:
         check_probability(mask_ratio, "mask_ratio")
-        side = mask_window_size
-        super().__init__(
-            side, side, int(side * side * mask_ratio), min_num_patches, max_num_patches,
-            min_aspect, max_aspect,
-        )
+        shape = (mask_window_size, mask_window_size)
+        blocks, aspects = (min_num_patches, max_num_patches), (min_aspect, max_aspect)
+        super().__init__(shape, int(mask_window_size**2 * mask_ratio), blocks, aspects)
 
     def __call__(self, img: Any) -> tuple[Any, Tensor]:
         """Return the image and the mask [mask_window_size, mask_window_size]."""

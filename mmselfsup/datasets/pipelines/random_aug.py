@@ -1,5 +1,6 @@
 """RandAugment and random erasing as timm does them, for fine-tuning."""
 
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,10 +40,11 @@ class RandomAug:
         std: Sequence[float] | None = None,
     ) -> None:
         try:
-            from timm.data import create_transform
+            create_transform = importlib.import_module("timm.data").create_transform
         except ImportError as error:
-            raise UserError("RandomAug needs timm, which is not installed: pip install timm"
-                            ) from error
+            raise UserError(
+                "RandomAug needs timm, which is not installed: pip install timm"
+            ) from error
         options: dict[str, Any] = {
             "input_size": input_size,
             "auto_augment": auto_augment,

@@ -13,6 +13,7 @@ from torch import Tensor
 from ...utils import dist
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..losses import pair_similarities
+from ..utils.precision import widen
 from .base import BaseModel
 
 
@@ -66,7 +67,7 @@ class SimCLR(BaseModel):
         views = torch.stack(list(img), dim=1).flatten(0, 1)  # [2N, C, H, W], pairs side by side
         h = self.extract_feat(views)  # one entry
         z = self.neck(h)[0]  # [2N, D]
-        z = F.normalize(z.float(), dim=1)  # [2N, D]
+        z = F.normalize(widen(z), dim=1)  # [2N, D]
         z = dist.gather_with_grad(z)  # [2NR, D]
         pos, neg = pair_similarities(z)  # [2NR, 1], [2NR, 2NR - 2]
         return self.head(pos, neg)

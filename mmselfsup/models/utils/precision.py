@@ -19,9 +19,11 @@ def mixed_precision(enabled: bool, like: Tensor) -> torch.autocast:
     return torch.autocast(like.device.type, enabled=enabled)
 
 
-def _widen(value: Any) -> Any:
-    is_half = isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16)
-    return value.float() if is_half else value
+def widen(value: Any) -> Any:
+    """Half tensors as float32; anything else as it is."""
+    if isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16):
+        return value.float()
+    return value
 
 
 def full_precision(function: Callable[P, R]) -> Callable[P, R]:
@@ -34,7 +36,7 @@ def full_precision(function: Callable[P, R]) -> Callable[P, R]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         first = next(v for v in (*args, *kwargs.values()) if isinstance(v, Tensor))
         with torch.autocast(first.device.type, enabled=False):
-            wide = [_widen(v) for v in args]
-            return function(*wide, **{k: _widen(v) for k, v in kwargs.items()})
+            wide = [widen(v) for v in args]
+            return function(*wide, **{k: widen(v) for k, v in kwargs.items()})
 
     return wrapped

@@ -3,34 +3,54 @@
 Letters: N batch, C channels, L positions (all dimensions behind the channels).
 """
 
+from typing import Any
+
 import torch
 from mmcv.cnn import NORM_LAYERS
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ...utils import dist
+from .precision import widen
 
 
 @NORM_LAYERS.register_module("SyncBN", force=True)
-class SyncBatchNorm(nn.SyncBatchNorm):
+class SyncBatchNorm(_BatchNorm):
     """``nn.SyncBatchNorm`` that also runs on CPU groups, and alone is plain batch normalisation.
 
-    Arguments and ``state_dict`` names are those of ``nn.SyncBatchNorm``. On GPUs torch's own fused
-    kernels are used. With R ranks and equal or unequal shares, output, gradients and running
-    statistics are those of one process on the joined batch.
+    Arguments and ``state_dict`` names are those of ``nn.SyncBatchNorm``. On GPUs its fused kernels
+    are used. Output, gradients and running statistics are those of one process on the joined
+    batch, also where the ranks' shares differ in size.
+
+    It is no subclass of ``nn.SyncBatchNorm``: DistributedDataParallel refuses those on a CPU.
+
+    Args:
+        num_features: C.
+        **kwargs: ``eps``, ``momentum``, ``affine``, ``track_running_stats``, ``process_group``.
     """
+
+    # What nn.SyncBatchNorm.forward asks of its object beside batch normalisation's attributes.
+    _check_non_zero_input_channels = nn.SyncBatchNorm._check_non_zero_input_channels
+
+    def __init__(self, num_features: int, process_group: Any = None, **kwargs: Any) -> None:
+        super().__init__(num_features, **kwargs)
+        self.process_group = process_group
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.dim() < 2:
+            raise ValueError(f"expected at least 2 dimensions, got {input.dim()}")
 
     def forward(self, input: Tensor) -> Tensor:
         """[N, C, ...] -> the same shape, in the dtype of the input."""
         if not self.training or dist.get_world_size() == 1:
-            return _BatchNorm.forward(self, input)
-        if input.is_cuda:
             return super().forward(input)
+        if input.is_cuda:
+            return nn.SyncBatchNorm.forward(self, input)  # type: ignore[arg-type]
         return self._forward_joined(input)
 
     def _forward_joined(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
-        x = input.float().transpose(0, 1).flatten(1)  # [C, N*L]
+        x = widen(input).transpose(0, 1).flatten(1)  # [C, N*L]
         count = dist.all_reduce(x.new_tensor(float(x.shape[1])))  # []
         # Two passes: the mean of the squares minus the square of the mean loses digits.
         mean = dist.all_reduce_with_grad(x.sum(dim=1)) / count  # [C]
@@ -40,20 +60,17 @@ class SyncBatchNorm(nn.SyncBatchNorm):
         y = centred * torch.rsqrt(var + self.eps)[:, None]  # [C, N*L]
         if self.affine:
             y = y * self.weight[:, None] + self.bias[:, None]
-        shape = input.transpose(0, 1).shape
-        return y.view(shape).transpose(0, 1).to(input.dtype)
+        swapped = input.transpose(0, 1).shape  # [C, N, ...]
+        return y.view(swapped).transpose(0, 1).to(input.dtype)
 
     @torch.no_grad()
     def _update_running(self, mean: Tensor, unbiased_var: Tensor) -> None:
-        if not self.track_running_stats:
+        if self.running_mean is None or self.running_var is None:
             return
-        if self.num_batches_tracked is None or self.running_mean is None:
-            return
-        self.num_batches_tracked.add_(1)
-        # momentum None means a plain average over all batches seen.
-        weight: float | Tensor = (
-            1.0 / self.num_batches_tracked.float() if self.momentum is None else self.momentum
-        )
-        self.running_mean.lerp_(mean, weight)
-        if self.running_var is not None:
-            self.running_var.lerp_(unbiased_var, weight)
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+        share = self.momentum
+        if share is None:  # a plain average over all batches seen
+            share = 1.0 / float(self.num_batches_tracked or 1)
+        self.running_mean.lerp_(mean.to(self.running_mean), share)
+        self.running_var.lerp_(unbiased_var.to(self.running_var), share)

@@ -1,0 +1,64 @@
+_base_ = "../../../../_base_/isic2019.py"
+
+data_prefix = "data/isic2019/ISIC_2019_Training_Input"
+splits = "data/isic2019/splits/"
+
+# A lesion has no up and no left: flips and quarter turns keep its meaning. Its colour is what
+# dermatologists look at: it is hardly touched.
+train_pipeline = [
+    dict(type="RandomResizedCrop", size=224, scale=(0.4, 1.0)),
+    dict(type="RandomHorizontalFlip"),
+    dict(type="RandomVerticalFlip"),
+    dict(
+        type="RandomAppliedTrans",
+        transforms=[dict(type="RandomRotation", degrees=(90, 90))],
+        p=0.5,
+    ),
+    dict(type="ColorJitter", brightness=0.2, contrast=0.2, saturation=0.2, hue=0.02),
+    dict(type="ToTensor"),
+    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
+]
+test_pipeline = [
+    dict(type="Resize", size=256),
+    dict(type="CenterCrop", size=224),
+    dict(type="ToTensor"),
+    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
+]
+
+# The training fold is split once more, so that the best epoch is not chosen on the test fold.
+# With data.train.data_source.ann_file=.../ISIC_2019_train_fold0.txt it is trained on as a whole.
+data = dict(
+    samples_per_gpu=64,
+    workers_per_gpu=4,
+    train=dict(
+        type="SingleViewDataset",
+        data_source=dict(
+            type="ImageList",
+            data_prefix=data_prefix,
+            ann_file=splits + "ISIC_2019_subtrain_fold0.txt",
+            classes={{_base_.classes}},
+        ),
+        pipeline=train_pipeline,
+    ),
+    val=dict(
+        type="SingleViewDataset",
+        data_source=dict(
+            type="ImageList",
+            data_prefix=data_prefix,
+            ann_file=splits + "ISIC_2019_val_fold0.txt",
+            classes={{_base_.classes}},
+        ),
+        pipeline=test_pipeline,
+    ),
+    test=dict(
+        type="SingleViewDataset",
+        data_source=dict(
+            type="ImageList",
+            data_prefix=data_prefix,
+            ann_file=splits + "ISIC_2019_test_fold0.txt",
+            classes={{_base_.classes}},
+        ),
+        pipeline=test_pipeline,
+    ),
+)
+evaluation = dict(interval=1, topk=(1,), save_best="balanced_accuracy", rule="greater")

@@ -1,0 +1,17 @@
+_base_ = [
+    "../_base_/models/simclr.py",
+    "../_base_/datasets/isic2019_simclr.py",
+    "../_base_/schedules/lars_coslr-200e_in1k.py",
+    "../_base_/default_runtime.py",
+]
+
+# Small batches: lr = 0.075 * sqrt(batch size) (SimCLR, appendix B.1)
+optimizer = dict(
+    lr=0.6,
+    paramwise_options={
+        "(bn|gn)(\\d+)?.(weight|bias)": dict(weight_decay=0.0, lars_exclude=True),
+        "bias": dict(weight_decay=0.0, lars_exclude=True),
+    },
+)
+
+checkpoint_config = dict(interval=10, max_keep_ckpts=2)

@@ -1,0 +1,12 @@
+"""Training, testing and inference as named steps."""
+
+from .inference import inference_model, init_model
+from .train import init_random_seed, set_random_seed, train_model
+
+__all__ = [
+    "inference_model",
+    "init_model",
+    "init_random_seed",
+    "set_random_seed",
+    "train_model",
+]

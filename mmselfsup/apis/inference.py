@@ -1,0 +1,95 @@
+"""A trained model for single images."""
+
+import copy
+import warnings
+from typing import Any
+
+import torch
+from mmcv import Config
+from PIL import Image
+from torch import Tensor, nn
+
+from mmselfsup.core.checkpoint import load_weights
+from mmselfsup.datasets.builder import build_pipeline
+from mmselfsup.models import build_algorithm
+from mmselfsup.utils.device import to_device
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.module import module_device
+
+from .config import read_config
+from .one_line_errors import config_errors
+
+
+def init_model(
+    config: str | Config,
+    checkpoint: str | None = None,
+    device: str = "cuda:0",
+    options: dict[str, Any] | None = None,
+) -> nn.Module:
+    """Build a model in eval mode.
+
+    Args:
+        config: a config, or the file of one.
+        checkpoint: its weights; without, they are random.
+        device: where it shall run; the CPU is taken (with a warning) when there is no GPU.
+        options: overrides, with dotted keys.
+
+    Returns:
+        The model; ``model.cfg`` is the config.
+
+    Raises:
+        UserError: the config or the checkpoint can't be used.
+    """
+    if isinstance(config, str):
+        cfg = read_config(config, options or {})
+    elif isinstance(config, Config):
+        cfg = copy.deepcopy(config)
+        cfg.merge_from_dict(options or {})
+    else:
+        raise TypeError(f"config must be a file name or a Config, got {type(config).__name__}")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        warnings.warn(f"no GPU here: the model runs on the CPU, not on {device}", stacklevel=2)
+        device = "cpu"
+    with config_errors("model"):
+        model = build_algorithm(copy.deepcopy(cfg.model))
+    if checkpoint is not None:
+        load_weights(model, checkpoint)
+    model.cfg = cfg
+    return model.to(device).eval()
+
+
+def inference_model(model: nn.Module, data: Image.Image) -> tuple[Tensor, Any]:
+    """Send one image through the test pipeline of the model's config and through the model.
+
+    Args:
+        model: a model of :func:`init_model`.
+        data: an image.
+
+    Returns:
+        What the pipeline made of it, as a batch of one, and the result: scores of a model that
+        can be tested, otherwise the features of its backbone.
+
+    Raises:
+        UserError: the config has no test pipeline.
+    """
+    pipeline = build_pipeline(_test_pipeline(model.cfg))  # type: ignore[arg-type]
+    device = module_device(model)
+    sample = pipeline(data)
+    batch = torch.utils.data.default_collate([sample])
+    img = to_device(batch, device)
+    with torch.no_grad():
+        try:
+            return img, model(img, mode="test")
+        except NotImplementedError:
+            return img, model(img, mode="extract")
+
+
+def _test_pipeline(cfg: Config) -> list[dict[str, Any]]:
+    """The pipeline of the data set to test on."""
+    data = cfg.get("data") or {}
+    for part in ("test", "val"):
+        if data.get(part) and data[part].get("pipeline"):
+            return list(data[part]["pipeline"])
+    if cfg.get("test_pipeline"):
+        return list(cfg.test_pipeline)
+    raise UserError("the config has no data.test.pipeline, data.val.pipeline or test_pipeline")

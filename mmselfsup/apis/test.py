@@ -1,0 +1,109 @@
+"""Measure a trained model on a data set."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmcv import Config
+from numpy.typing import NDArray
+from torch import nn
+
+from mmselfsup.utils.atomic import atomic_write, atomic_write_json
+from mmselfsup.utils.collect import collect_results
+from mmselfsup.utils.errors import UserError
+
+from .loaders import build_eval_loader
+from .one_line_errors import worker_errors
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """What a model says about N images of C classes.
+
+    Attributes:
+        scores: by head, [N, C].
+        labels: [N], -1 where there is none; None for a data set without labels.
+        metrics: see the data set's ``evaluate``; empty without labels.
+        classes: names of the classes, where the data set has them.
+    """
+
+    __test__ = False  # not a test of pytest's
+
+    scores: Mapping[str, NDArray[Any]]
+    labels: NDArray[np.int64] | None
+    metrics: Mapping[str, float]
+    classes: list[str] | None = field(default=None)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """``scores`` (``scores_<head>`` where there are several heads) and ``labels``."""
+        single = len(self.scores) == 1
+        arrays = {"scores" if single else f"scores_{k}": v for k, v in self.scores.items()}
+        return arrays if self.labels is None else {**arrays, "labels": self.labels}
+
+
+def test_model(
+    model: nn.Module,
+    dataset: Any,
+    cfg: Config,
+    distributed: bool = False,
+    logger: logging.Logger | None = None,
+) -> TestResult:
+    """Collect the scores of all images, on all ranks, and measure them.
+
+    Args:
+        model: a model with ``forward_test``, on its device.
+        dataset: the images; their order is the order of the result.
+        cfg: the config, for the loader and the options of ``evaluation`` (``topk``).
+        distributed: share the images out over the ranks.
+        logger: where a missing label is told.
+    """
+    loader = build_eval_loader(dataset, cfg, "test", distributed)
+    with worker_errors():
+        scores = collect_results(model, loader)
+    labels = getattr(dataset, "gt_labels", None)
+    classes = getattr(dataset, "CLASSES", None)
+    if labels is None or np.ndim(labels) != 1 or bool((np.asarray(labels) < 0).any()):
+        if logger is not None:
+            logger.warning("images without a label: scores only, no metrics")
+        metrics: dict[str, float] = {}
+    else:
+        topk = (cfg.get("evaluation") or {}).get("topk", (1, 5))
+        metrics = dataset.evaluate(scores, logger=logger, topk=topk)
+    names = None if classes is None else list(classes)
+    return TestResult(scores, None if labels is None else np.asarray(labels), metrics, names)
+
+
+test_model.__test__ = False  # type: ignore[attr-defined]  # pytest looks at names
+
+
+def write_result(result: TestResult, path: str, facts: Mapping[str, Any]) -> None:
+    """Write a result, whole or not at all.
+
+    Args:
+        result: what to write.
+        path: ``.json`` (facts, metrics, classes, scores and labels as lists) or ``.npz`` (scores
+            and labels as arrays, see :meth:`TestResult.arrays`).
+        facts: further plain values for JSON (config, checkpoint, ...).
+    """
+    check_out(path)
+    if path.endswith(".npz"):
+        with atomic_write(path, "wb") as file:
+            np.savez_compressed(file, **result.arrays())
+        return
+    lists = {name: array.tolist() for name, array in result.arrays().items()}
+    metrics = {name: float(value) for name, value in result.metrics.items()}
+    head = {**facts, "metrics": metrics, "classes": result.classes}
+    atomic_write_json(path, {**head, **lists})
+
+
+def check_out(path: str) -> None:
+    """Refuse an ``--out`` of an unknown kind before the work is done.
+
+    Raises:
+        UserError: neither ``.json`` nor ``.npz``, or the name of a folder.
+    """
+    if not path.endswith((".json", ".npz")) or Path(path).is_dir():
+        raise UserError(f"--out {path}: name a .json or .npz file")

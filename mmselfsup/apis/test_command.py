@@ -1,0 +1,71 @@
+"""What ``tools/test.py`` does, step by step."""
+
+import copy
+import os
+from argparse import Namespace
+
+from mmcv import Config
+from torch import nn
+
+from mmselfsup.core.checkpoint import load_weights
+from mmselfsup.datasets import build_dataset
+from mmselfsup.models import build_algorithm
+from mmselfsup.utils import dist, setup_multi_processes
+from mmselfsup.utils.device import default_device
+from mmselfsup.utils.errors import UserError
+
+from .config import load_config
+from .launch import join_ranks, open_log, open_work_dir, work_dir_of
+from .one_line_errors import config_errors
+from .test import TestResult, check_out, test_model, write_result
+
+
+def run_testing(args: Namespace) -> TestResult:
+    """Test as the command line says: log the metrics, write them where ``--out`` says.
+
+    Raises:
+        UserError: see the single steps.
+    """
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.work_dir = args.work_dir or cfg.get("work_dir") or work_dir_of(args.config)
+    if args.out:
+        check_out(args.out)
+    data = cfg.data.get("test") or cfg.data.get("val")
+    if data is None:
+        raise UserError(f"{args.config} has no data.test and no data.val to test on")
+    open_work_dir(cfg.work_dir)
+    setup_multi_processes(cfg)
+    ranks = join_ranks(args, cfg)
+    logger, _ = open_log(cfg, "test_")
+    if ranks.note:
+        logger.info(ranks.note)
+    with config_errors("data"):
+        dataset = build_dataset(copy.deepcopy(data))
+    model = trained_model(cfg, args.checkpoint).to(default_device())
+    result = test_model(model, dataset, cfg, ranks.distributed, logger)
+    lines = [f"{name:<24} {value:9.4f}" for name, value in result.metrics.items()]
+    logger.info("%d images\n%s", len(dataset), "\n".join(lines))
+    if args.out and dist.is_main():
+        facts = {"config": args.config, "checkpoint": args.checkpoint, "num_samples": len(dataset)}
+        write_result(result, args.out, facts)
+        logger.info("written: %s", os.path.abspath(args.out))
+    dist.destroy()
+    return result
+
+
+def trained_model(cfg: Config, checkpoint: str) -> nn.Module:
+    """The model of a config with all its weights from a checkpoint.
+
+    Raises:
+        UserError: the checkpoint leaves a weight of the model open, so that scores would be noise.
+    """
+    with config_errors("model"):
+        model = build_algorithm(copy.deepcopy(cfg.model))
+    report = load_weights(model, checkpoint)
+    open_weights = [*report.missing, *(mismatch.name for mismatch in report.mismatched)]
+    if open_weights:
+        raise UserError(
+            f"{checkpoint} has no fitting weights for {len(open_weights)} names of the model "
+            f"({', '.join(open_weights[:3])}, ...): test with the config it was trained with"
+        )
+    return model

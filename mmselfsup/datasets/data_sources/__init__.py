@@ -1,0 +1,16 @@
+"""Data sources: where images and labels come from."""
+
+from .base import BaseDataSource
+from .cifar import CIFAR10, CIFAR100
+from .image_list import ImageList
+from .imagenet import ImageNet
+from .imagenet_21k import ImageNet21k
+
+__all__ = [
+    "CIFAR10",
+    "CIFAR100",
+    "BaseDataSource",
+    "ImageList",
+    "ImageNet",
+    "ImageNet21k",
+]

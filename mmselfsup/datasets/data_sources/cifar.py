@@ -1,0 +1,147 @@
+"""CIFAR-10 and CIFAR-100 from the official files in python's format."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ...utils import dist
+from ...utils.errors import UserError
+from ..builder import DATASOURCES
+from ..utils import download_and_extract_archive
+from .base import BaseDataSource
+
+_HARMLESS = {
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("_codecs", "encode"),
+}
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Reads arrays and plain values; a pickle file could otherwise run any program."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _HARMLESS:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        return super().find_class(module, name)
+
+
+def _unpickle(path: str) -> dict[str, Any]:
+    """Read one file of the data set."""
+    try:
+        with open(path, "rb") as file:
+            content = _ArrayUnpickler(file, encoding="latin1").load()
+    except FileNotFoundError:
+        raise UserError(
+            f"{path}: no such file; unpack the official archive (python version) there, or set "
+            "download=True in the data source"
+        ) from None
+    except (OSError, pickle.UnpicklingError, EOFError, ValueError) as error:
+        raise UserError(f"{path}: this is no file of the CIFAR data set ({error})") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: this is no file of the CIFAR data set")
+    return content
+
+
+@DATASOURCES.register_module()
+class CIFAR10(BaseDataSource):
+    """CIFAR-10: 50,000 images for training and, with `test_mode=True`, 10,000 for the test.
+
+    The files lie in `<data_prefix>/cifar-10-batches-py/`, or in `data_prefix` itself.
+
+    Args:
+        data_prefix: Folder of the data set.
+        classes: Names of the classes; by default the official ones.
+        ann_file: Without meaning here.
+        test_mode: Whether to take the test part.
+        color_type: Without meaning here.
+        channel_order: `rgb` or `bgr`.
+        file_client_args: Without meaning here.
+        on_error: Without meaning here.
+        download: Fetch and unpack the official archive (170 MB) into `data_prefix` if it is not
+            there. Never done unless asked for.
+    """
+
+    base_folder = "cifar-10-batches-py"
+    url = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
+    md5 = "c58f30108f718f92721af3b95e74349a"
+    train_files = tuple(f"data_batch_{i}" for i in range(1, 6))
+    test_files: tuple[str, ...] = ("test_batch",)
+    meta_file, names_key, label_key = "batches.meta", "label_names", "labels"
+
+    def __init__(
+        self,
+        data_prefix: str,
+        classes: str | Sequence[str] | None = None,
+        ann_file: str | None = None,
+        test_mode: bool = False,
+        color_type: str = "color",
+        channel_order: str = "rgb",
+        file_client_args: dict[str, Any] = dict(backend="disk"),  # noqa: B006
+        on_error: str = "raise",
+        download: bool = False,
+    ) -> None:
+        if download:
+            self._download(os.path.expanduser(data_prefix))
+        super().__init__(
+            data_prefix, classes, ann_file, test_mode, color_type, channel_order,
+            file_client_args, on_error,
+        )  # fmt: skip
+
+    def _download(self, data_prefix: str) -> None:
+        """Let one process fetch the archive while the others wait."""
+        there = os.path.isdir(os.path.join(data_prefix, self.base_folder))
+        if dist.is_main() and not there:
+            download_and_extract_archive(self.url, data_prefix, md5=self.md5)
+        dist.barrier()
+
+    def load_annotations(self) -> list[dict[str, Any]]:
+        folder = os.path.join(self.data_prefix, self.base_folder)
+        if not os.path.isdir(folder) and os.path.exists(
+            os.path.join(self.data_prefix, self.meta_file)
+        ):
+            folder = self.data_prefix
+        if self.CLASSES is None:
+            self.CLASSES = list(_unpickle(os.path.join(folder, self.meta_file))[self.names_key])
+        infos = []
+        for name in self.test_files if self.test_mode else self.train_files:
+            part = _unpickle(os.path.join(folder, name))
+            if "data" not in part or self.label_key not in part:
+                raise UserError(f"{os.path.join(folder, name)}: no 'data' or '{self.label_key}'")
+            pixels = np.asarray(part["data"], dtype=np.uint8).reshape(-1, 3, 32, 32)
+            images = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))  # [n, 32, 32, 3]
+            infos += [
+                {
+                    "img_prefix": folder,
+                    "img_info": {"filename": f"{name}#{i}"},
+                    "img": image,
+                    "gt_label": int(label),
+                }
+                for i, (image, label) in enumerate(zip(images, part[self.label_key], strict=True))
+            ]
+        return infos
+
+    def get_img(self, idx: int) -> Image.Image:
+        """Return the image `idx`, 32 x 32."""
+        pixels = self.data_infos[idx]["img"]
+        return Image.fromarray(pixels if self.reader.channel_order == "rgb" else pixels[..., ::-1])
+
+
+@DATASOURCES.register_module()
+class CIFAR100(CIFAR10):
+    """CIFAR-100 with its 100 fine classes; the files lie in `<data_prefix>/cifar-100-python/`."""
+
+    base_folder = "cifar-100-python"
+    url = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
+    md5 = "eb9058c3a382ffc7106e4002c42a8d85"
+    train_files = ("train",)
+    test_files = ("test",)
+    meta_file, names_key, label_key = "meta", "fine_label_names", "fine_labels"

@@ -1,0 +1,62 @@
+"""Images of a list or of a folder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...utils.errors import UserError
+from ..builder import DATASOURCES
+from .base import BaseDataSource
+from .csv_list import is_csv, read_csv
+from .entries import (
+    NO_LABEL,
+    Entry,
+    check_labels,
+    find_images,
+    has_image_extension,
+    read_list,
+    with_extension,
+)
+
+
+@DATASOURCES.register_module()
+class ImageList(BaseDataSource):
+    """The images of a list, or without a list all images in a folder and its sub-folders.
+
+    `ann_file` is a text file with a line `name label` or `name` for each image (see
+    `entries.read_list`), or a CSV file with a header (see `csv_list.read_csv`). An image without
+    label has the label -1. Names are relative to `data_prefix`; in a list that leaves out the
+    extension (`.jpg`), a name means the image file that is called so. In a folder without a list
+    no image has a label, and the sub-folders' names mean nothing; `ImageNet` reads them as classes.
+
+    Raises:
+        UserError: The list or the folder is missing or empty, or a label is not in `classes`.
+    """
+
+    def load_annotations(self) -> list[dict[str, Any]]:
+        if self.ann_file is None:
+            return self._folder()
+        entries = self._entries(self.ann_file)
+        if self.CLASSES is not None:
+            check_labels(entries, len(self.CLASSES), self.ann_file)
+        self.has_labels = any(entry.label != NO_LABEL for entry in entries)
+        if self.reader.on_disk and not has_image_extension(entries[0].name):
+            entries = with_extension(entries, self.data_prefix)
+        return self._infos(entries)
+
+    def _entries(self, path: str) -> list[Entry]:
+        """Read the list; one-hot columns of a CSV file name the classes where nobody else does."""
+        if not is_csv(path):
+            return read_list(path)
+        entries, found = read_csv(path, self.CLASSES)
+        if self.CLASSES is None:
+            self.CLASSES = found
+        return entries
+
+    def _folder(self) -> list[dict[str, Any]]:
+        """All images below the folder, without labels."""
+        self.has_labels = False
+        names = find_images(self.data_prefix)
+        if not names:
+            raise UserError(f"{self.data_prefix}: no images in this folder; check data_prefix")
+        return self._infos([Entry(name, NO_LABEL, 0) for name in names])

@@ -1,0 +1,97 @@
+"""ImageNet and what is laid out like it: one folder for each class."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from ...utils.errors import UserError
+from ..builder import DATASOURCES
+from .base import BaseDataSource
+from .entries import IMG_EXTENSIONS, Entry, check_labels, find_images, read_list
+
+
+def has_file_allowed_extension(filename: str, extensions: Sequence[str]) -> bool:
+    """Whether a name ends with one of the extensions, in small or capital letters."""
+    return filename.lower().endswith(tuple(extensions))
+
+
+def find_folders(root: str) -> dict[str, int]:
+    """Number the folders directly in `root` in alphabetical order."""
+    with os.scandir(root) as entries:
+        folders = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+    return {folder: number for number, folder in enumerate(folders)}
+
+
+def get_samples(
+    root: str, folder_to_idx: dict[str, int], extensions: Sequence[str], recursive: bool = False
+) -> list[tuple[str, int]]:
+    """List the files of class folders.
+
+    Args:
+        root: Where the folders lie.
+        folder_to_idx: The class of each folder.
+        extensions: What a file's name must end with.
+        recursive: Whether the sub-folders of a class folder belong to it too.
+
+    Returns:
+        (path relative to `root`, class) for each file, sorted by folder and name.
+    """
+    samples = []
+    for folder in sorted(folder_to_idx):
+        path = os.path.join(root, folder)
+        names = find_images(path) if recursive else sorted(os.listdir(path))
+        samples += [
+            (os.path.join(folder, name), folder_to_idx[folder])
+            for name in names
+            if has_file_allowed_extension(name, extensions) and not name.startswith(".")
+        ]
+    return samples
+
+
+@DATASOURCES.register_module()
+class ImageNet(BaseDataSource):
+    """The images of a list `name label`, or without a list of one folder for each class.
+
+    Without a list the classes are the folders in alphabetical order, or in the order of `classes`
+    where these are names of folders. Other `classes`, as many as there are folders, name them in
+    alphabetical order.
+
+    Raises:
+        UserError: The list or the folder is missing or empty, or a label is not in `classes`.
+    """
+
+    IMG_EXTENSIONS = IMG_EXTENSIONS
+    recursion_subdir = False
+
+    def load_annotations(self) -> list[dict[str, Any]]:
+        if self.ann_file is not None:
+            entries = read_list(self.ann_file)
+            if self.CLASSES is not None:
+                check_labels(entries, len(self.CLASSES), self.ann_file)
+            return self._infos(entries)
+        self.folder_to_idx = self._number(find_folders(self.data_prefix))
+        self.samples = get_samples(
+            self.data_prefix, self.folder_to_idx, self.IMG_EXTENSIONS, self.recursion_subdir
+        )
+        if not self.samples:
+            raise UserError(
+                f"{self.data_prefix}: no images in folders of classes; put them into one folder "
+                "for each class, or give ann_file"
+            )
+        return self._infos([Entry(name, label, 0) for name, label in self.samples])
+
+    def _number(self, folders: dict[str, int]) -> dict[str, int]:
+        """Number the folders of classes as `classes` wants it, and name the classes."""
+        if self.CLASSES is None:
+            self.CLASSES = list(folders)
+        if set(self.CLASSES) >= set(folders):
+            return {name: number for name, number in self.class_to_idx.items() if name in folders}
+        if len(self.CLASSES) == len(folders):
+            return folders
+        unknown = sorted(set(folders) - set(self.CLASSES))
+        raise UserError(
+            f"{self.data_prefix}: {len(folders)} folders, but {len(self.CLASSES)} classes are "
+            f"given; {', '.join(unknown[:5])} are not among them"
+        )

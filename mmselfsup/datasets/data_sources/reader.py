@@ -1,0 +1,56 @@
+"""Reading image files from the disk or from a storage service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmcv import FileClient
+from PIL.Image import Image
+
+from .decode import CHANNEL_ORDERS, COLOR_TYPES, decode_image
+
+
+def one_of(name: str, value: Any, accepted: Sequence[str]) -> Any:
+    """Return `value` if it is accepted.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if value not in accepted:
+        raise ValueError(f"{name} must be one of {', '.join(accepted)}, got {value!r}")
+    return value
+
+
+class ImageReader:
+    """Reads and decodes image files.
+
+    Args:
+        color_type: See `decode.decode_image`.
+        channel_order: See `decode.decode_image`.
+        file_client_args: Arguments of mmcv's `FileClient`.
+    """
+
+    def __init__(
+        self, color_type: str, channel_order: str, file_client_args: dict[str, Any]
+    ) -> None:
+        self.color_type = one_of("color_type", color_type, COLOR_TYPES)
+        self.channel_order = one_of("channel_order", channel_order, CHANNEL_ORDERS)
+        self.file_client_args = dict(file_client_args)
+        self._client: Any = None  # made at the first image: each worker needs its own connection
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the files lie in folders of this machine."""
+        return bool(self.file_client_args.get("backend") == "disk")
+
+    def read(self, path: str) -> Image:
+        """Read one image.
+
+        Raises:
+            OSError: The file can't be read.
+            ImageError: It can't be decoded.
+        """
+        if self._client is None:
+            self._client = FileClient(**self.file_client_args)
+        return decode_image(bytes(self._client.get(path)), self.color_type, self.channel_order)

@@ -1,0 +1,145 @@
+"""Train, stop, resume: the same bits as training without a stop."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmcv.runner import HOOKS, Hook
+from tests.runner.fakes import make_loader, make_runner, weights
+
+from mmselfsup.core.runner import EpochBasedRunner, IterBasedRunner
+from mmselfsup.utils.errors import UserError
+
+
+class Save(Hook):  # type: ignore[misc]
+    """Saves where it is told, then draws random numbers, as an evaluation might."""
+
+    def __init__(self, when: Callable[[Any], bool], inside: bool) -> None:
+        self.when, self.inside = when, inside
+
+    def after_train_epoch(self, runner: Any) -> None:
+        if not self.inside and self.when(runner):
+            runner.save_checkpoint(runner.work_dir, "saved.pth")
+            torch.rand(5)
+
+    def after_train_iter(self, runner: Any) -> None:
+        if self.inside and self.when(runner):
+            runner.save_checkpoint(runner.work_dir, "saved.pth")
+
+
+class Chance(Hook):  # type: ignore[misc]
+    """Draws a random number before the run and between epochs, as a clustering would."""
+
+    def before_run(self, runner: Any) -> None:
+        torch.rand(3)
+
+    def before_train_epoch(self, runner: Any) -> None:
+        runner.optimizer.param_groups[0]["weight_decay"] = torch.rand(()).item() / 10
+
+
+def run(runner: Any, workflow: Any, workers: int = 0) -> Any:
+    torch.manual_seed(5)
+    runner.register_hook(Chance())
+    runner.run([make_loader(workers=workers) for _ in workflow], workflow)
+    return runner
+
+
+def assert_same(first: Any, second: Any) -> None:
+    pairs = zip(weights(first), weights(second), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    states = [r.optimizer.state_dict() for r in (first, second)]
+    assert states[0]["param_groups"] == states[1]["param_groups"]
+    for key, state in states[0]["state"].items():
+        assert torch.equal(state["momentum_buffer"], states[1]["state"][key]["momentum_buffer"])
+    assert (first.epoch, first.iter) == (second.epoch, second.iter)
+
+
+@pytest.mark.parametrize(
+    ("workers", "workflow"),
+    [(0, [("train", 1)]), (0, [("train", 1), ("val", 1)]), (2, [("train", 1)])],
+)
+def test_between_epochs(workers: int, workflow: Any, tmp_path: Path) -> None:
+    whole = make_runner(EpochBasedRunner, str(tmp_path), max_epochs=4)
+    whole.register_hook(Save(lambda runner: runner.epoch == 1, inside=False))
+    run(whole, workflow, workers)
+    later = make_runner(EpochBasedRunner, str(tmp_path), max_epochs=4)
+    later.resume(str(tmp_path / "saved.pth"))
+    assert (later.epoch, later.iter) == (2, 6)
+    run(later, workflow)  # the number of workers may change
+    assert_same(whole, later)
+
+
+def test_inside_an_epoch(tmp_path: Path) -> None:
+    whole = make_runner(EpochBasedRunner, str(tmp_path), max_epochs=3)
+    whole.register_hook(Save(lambda runner: runner.iter == 4, inside=True))
+    torch.manual_seed(5)
+    whole.run([make_loader()], [("train", 1)])
+    later = make_runner(EpochBasedRunner, str(tmp_path), max_epochs=3)
+    later.resume(str(tmp_path / "saved.pth"))
+    assert (later.epoch, later.iter) == (1, 5)
+    later.run([make_loader()], [("train", 1)])
+    assert_same(whole, later)
+
+
+def test_by_iterations(tmp_path: Path) -> None:
+    whole = make_runner(IterBasedRunner, str(tmp_path), max_iters=8)
+    whole.register_hook(Save(lambda runner: runner.iter == 4, inside=True))
+    torch.manual_seed(5)
+    whole.run([make_loader()], [("train", 1)])
+    later = make_runner(IterBasedRunner, str(tmp_path), max_iters=8)
+    later.resume(str(tmp_path / "saved.pth"))
+    assert later.iter == 5
+    later.run([make_loader()], [("train", 1)])
+    assert_same(whole, later)
+
+
+def test_checkpoint_is_plain_and_names_itself(tmp_path: Path) -> None:
+    runner = make_runner(EpochBasedRunner, str(tmp_path), max_epochs=1)
+    runner.meta = {"seed": 3, "hook_msgs": {"best_score": 0.5}}
+    runner.save_checkpoint(str(tmp_path), meta={"note": "x"})
+    state = torch.load(tmp_path / "latest.pth", weights_only=True)
+    assert (tmp_path / "latest.pth").resolve().name == "epoch_1.pth"
+    assert state["meta"]["note"] == "x"
+    assert state["meta"]["seed"] == 3
+    assert len(state["rng_state"]) == 1
+    later = make_runner(EpochBasedRunner, str(tmp_path), max_epochs=1)
+    later.resume(str(tmp_path / "latest.pth"))
+    assert later.meta["hook_msgs"] == {"best_score": 0.5}
+
+
+def test_another_length_of_an_epoch(tmp_path: Path) -> None:
+    first = make_runner(EpochBasedRunner, str(tmp_path), max_epochs=2)
+    first.register_hook(Save(lambda runner: runner.epoch == 0, inside=False))
+    first.run([make_loader(12)], [("train", 1)])
+    later = make_runner(EpochBasedRunner, str(tmp_path), max_epochs=2)
+    later.resume(str(tmp_path / "saved.pth"))
+    later.run([make_loader(20)], [("train", 1)])
+    assert later.iter == 10
+
+
+def test_weights_only_can_not_be_resumed(tmp_path: Path) -> None:
+    runner = make_runner(EpochBasedRunner, str(tmp_path), max_epochs=1)
+    torch.save(runner.model.state_dict(), tmp_path / "weights.pth")
+    with pytest.raises(UserError, match="use load_from"):
+        runner.resume(str(tmp_path / "weights.pth"))
+    runner.save_checkpoint(str(tmp_path), "bare.pth", save_optimizer=False)
+    with pytest.raises(UserError, match="no optimizer state"):
+        runner.resume(str(tmp_path / "bare.pth"))
+
+
+def test_another_model_can_not_be_resumed(tmp_path: Path) -> None:
+    runner = make_runner(EpochBasedRunner, str(tmp_path), max_epochs=1)
+    runner.save_checkpoint(str(tmp_path))
+    other = make_runner(EpochBasedRunner, str(tmp_path), max_epochs=1)
+    other.model.head[1] = torch.nn.Linear(8, 3)
+    with pytest.raises(UserError, match="another model"):
+        other.resume(str(tmp_path / "epoch_1.pth"))
+
+
+def test_mmcvs_checkpoint_hook_works(tmp_path: Path) -> None:
+    runner = make_runner(EpochBasedRunner, str(tmp_path), max_epochs=2)
+    runner.register_hook(HOOKS.get("CheckpointHook")(interval=1))
+    runner.run([make_loader()], [("train", 1)])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["epoch_1.pth", "epoch_2.pth", "latest.pth"]

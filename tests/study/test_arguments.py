@@ -1,0 +1,105 @@
+"""Environment and command line."""
+
+from pathlib import Path
+
+import pytest
+
+from mmselfsup.study.arguments import parse, parse_lrs
+from mmselfsup.utils.errors import UserError
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A repository with the configs that names are looked up in."""
+    for name in (
+        "selfsup/simclr/simclr_a_isic2019.py",
+        "selfsup/simclr/simclr_b_isic2019-64.py",
+        "selfsup/simclr/simclr_c_isic2019-demo.py",
+        "selfsup/byol/byol_isic2019.py",
+        "selfsup/odc/odc_in1k.py",
+        "benchmarks/classification/isic2019/r50_isic2019.py",
+        "benchmarks/classification/isic2019/r18_isic2019-64.py",
+        "benchmarks/classification/isic2019/r18_isic2019-demo.py",
+    ):
+        path = tmp_path / "repo" / "configs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return tmp_path / "repo"
+
+
+@pytest.fixture
+def isic(tmp_path: Path) -> str:
+    folder = tmp_path / "isic" / "images"
+    folder.mkdir(parents=True)
+    (folder / "ISIC_1.jpg").touch()
+    return str(tmp_path / "isic")
+
+
+def test_defaults(root: Path, isic: str) -> None:
+    settings = parse([], {"ISIC_ROOT": isic}, root)
+    assert settings.ssl_config.name == "simclr_a_isic2019.py"
+    assert settings.finetune_config.name == "r50_isic2019.py"
+    assert settings.work_dir == Path("work_dirs/isic2019/simclr_fold0_seed0")
+    assert settings.arms == ("scratch", "simclr")
+    assert (settings.fold, settings.seed, settings.gpus, settings.lrs) == (0, 0, 0, ())
+
+
+def test_demo_needs_no_data(root: Path) -> None:
+    settings = parse(["--demo"], {"SEED": "3"}, root)
+    assert settings.ssl_config.name == "simclr_c_isic2019-demo.py"
+    assert settings.finetune_config.name == "r18_isic2019-demo.py"
+    assert settings.isic_root == settings.work_dir / "data" / "isic2019"
+    assert settings.seed == 3
+
+
+def test_everything_given(root: Path, isic: str, tmp_path: Path) -> None:
+    env = {
+        "ISIC_ROOT": isic, "WORK_DIR": str(tmp_path / "w"), "ALGORITHM": "byol", "FOLD": "2",
+        "GPUS": "4", "FINETUNE_LRS": "0.1, 0.01 0.1", "JOBS": "3",
+        "SSL_CONFIG": "configs/selfsup/odc/odc_in1k.py",
+    }  # fmt: skip
+    argv = ["a=1", "--cfg-options", "b=2", "--ssl-options", "c=3", "--finetune-options", "d=4"]
+    settings = parse(argv, env, root)
+    assert settings.options == ("a=1", "b=2")
+    assert settings.ssl_options == ("c=3",)
+    assert settings.finetune_options == ("d=4",)
+    assert settings.lrs == (0.01, 0.1)
+    assert settings.ssl_config == root / "configs/selfsup/odc/odc_in1k.py"
+    assert settings.arms == ("scratch", "byol")
+    assert (settings.fold, settings.gpus, settings.jobs) == (2, 4, 3)
+    assert settings.work_dir == tmp_path / "w"
+
+
+@pytest.mark.parametrize(
+    ("argv", "env", "message"),
+    [
+        ([], {"ISIC_ROOT": ""}, "ISIC_ROOT is not set.*--demo"),
+        ([], {"ISIC_ROOT": "/nowhere"}, "ISIC_ROOT=/nowhere: .*--demo"),
+        ([], {"ALGORITHM": "foo"}, "ALGORITHM=foo .* available: byol, simclr"),
+        (["--demo"], {"ALGORITHM": "byol"}, "ALGORITHM=byol .* available: simclr"),
+        ([], {"ALGORITHM": "scratch"}, "always part"),
+        ([], {"SSL_CONFIG": "configs/none.py"}, "no config configs/none.py"),
+        ([], {"SEED": "x"}, "SEED='x'"),
+        ([], {"FOLD": "-1"}, "FOLD='-1'"),
+        ([], {"FINETUNE_LRS": "0.1 fast"}, "FINETUNE_LRS"),
+        ([], {"FINETUNE_LRS": "0"}, "positive"),
+        (["optimizer.lr"], {}, "unknown argument 'optimizer.lr'"),
+    ],
+)
+def test_mistakes_are_one_clear_line(
+    root: Path, isic: str, argv: list[str], env: dict[str, str], message: str
+) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        parse(argv, {"ISIC_ROOT": isic, **env}, root)
+    assert "\n" not in str(error.value)
+
+
+def test_folder_without_images(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"no images.*prepare_data\.md"):
+        parse([], {"ISIC_ROOT": str(tmp_path / "empty")}, root)
+
+
+def test_lrs() -> None:
+    assert parse_lrs("") == ()
+    assert parse_lrs("3e-2,0.1") == (0.03, 0.1)

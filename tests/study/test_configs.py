@@ -1,0 +1,78 @@
+"""What the study reads from configs, and how overrides are dealt."""
+
+from pathlib import Path
+
+import pytest
+from mmcv import Config
+
+from mmselfsup.study import configs
+from mmselfsup.utils.errors import UserError
+
+SOURCE = {"type": "ImageList", "data_prefix": "", "ann_file": "", "classes": ["MEL", "NV"]}
+SSL = Config(
+    {
+        "model": {"backbone": {"depth": 50}, "head": {"temperature": 0.1}},
+        "data": {"train": {"type": "RepeatDataset", "dataset": {"data_source": SOURCE}}},
+        "runner": {"max_epochs": 3},
+    }
+)
+FINETUNE = Config(
+    {
+        "model": {"backbone": {"depth": 50}, "head": {"num_classes": 8}},
+        "data": {"train": {"data_source": SOURCE}, "test": {"data_source": SOURCE}},
+        "custom_hooks": [{"type": "A"}],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("option", "goes_to"),
+    [
+        ("model.backbone.depth=18", "both"),
+        ("model.head.temperature=0.2", "ssl"),
+        ("model.head.num_classes=9", "finetune"),
+        ("custom_hooks.0.type=B", "finetune"),
+        ("optimizer.nesterov=True", "both"),  # in neither: the trainings say whether it is right
+    ],
+)
+def test_overrides_go_where_their_key_is(option: str, goes_to: str) -> None:
+    ssl, finetune = configs.share_options([option], SSL, FINETUNE)
+    assert (option in ssl) == (goes_to in ("ssl", "both"))
+    assert (option in finetune) == (goes_to in ("finetune", "both"))
+
+
+def test_data_sources_are_found_through_wrappers() -> None:
+    assert configs.data_source_key(SSL, "train") == "data.train.dataset.data_source"
+    assert configs.data_options(FINETUNE, Path("images"), {"test": Path("my lists/a.txt")}) == [
+        "data.test.data_source.data_prefix=images",
+        "data.test.data_source.ann_file='my lists/a.txt'",
+    ]
+    assert configs.class_list(FINETUNE) == ["MEL", "NV"]
+    with pytest.raises(UserError, match=r"data\.val"):
+        configs.data_source_key(SSL, "val")
+
+
+def test_digest_changes_with_the_content() -> None:
+    other = Config({**FINETUNE._cfg_dict.to_dict(), "runner": {"max_epochs": 1}})
+    assert configs.digest(FINETUNE) != configs.digest(other)
+    assert configs.digest(SSL) == configs.digest(Config(SSL._cfg_dict.to_dict()))
+
+
+def test_epochs() -> None:
+    assert configs.max_epochs(SSL) == 3
+    with pytest.raises(UserError, match="max_epochs"):
+        configs.max_epochs(FINETUNE)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"load_from": "a.pth"},
+        {"model": {"backbone": {"init_cfg": {"type": "Pretrained", "checkpoint": "a.pth"}}}},
+        {"model": {"backbone": {"init_cfg": [{"type": "Pretrained", "checkpoint": "a.pth"}]}}},
+    ],
+)
+def test_scratch_must_be_scratch(extra: dict) -> None:
+    configs.check_scratch(FINETUNE)
+    with pytest.raises(UserError, match="from scratch"):
+        configs.check_scratch(Config({**FINETUNE._cfg_dict.to_dict(), **extra}))

@@ -1,0 +1,31 @@
+"""Print a config with its bases and overrides, as one file."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
+
+from mmselfsup.utils.cli import add_options_argument, quiet_imports
+from mmselfsup.utils.errors import run_cli
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Print the whole config.")
+    parser.add_argument("config", help="file of the config")
+    add_options_argument(parser)
+    return parser.parse_args(argv)
+
+
+def main() -> None:
+    """Print."""
+    args = parse_args()
+    quiet_imports()
+    from mmselfsup.apis.config import load_config
+
+    print(f"Config:\n{load_config(args.config, args.cfg_options).pretty_text}")
+
+
+if __name__ == "__main__":
+    run_cli(main)

@@ -1,0 +1,48 @@
+"""Train a model as a config says.
+
+Example: python tools/train.py configs/selfsup/simclr/simclr_resnet50_8xb32-coslr-200e_in1k.py
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that a clone needs no install
+
+from mmselfsup.utils.cli import add_run_arguments, prepare_process
+from mmselfsup.utils.errors import run_cli
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Train a model as a config says.")
+    parser.add_argument("config", help="file of the config")
+    parser.add_argument(
+        "--resume_from", "--resume-from", dest="resume_from", help="checkpoint to go on from"
+    )
+    parser.add_argument(
+        "--auto-resume", action="store_true", help="go on from the newest checkpoint of the work dir"
+    )
+    parser.add_argument(
+        "--gpus", type=int, help="0: the CPU; else checked, and one is used without a launcher"
+    )
+    parser.add_argument("--gpu_ids", "--gpu-ids", dest="gpu_ids", type=int, nargs="+",
+                        help="the first one is used, without a launcher")
+    parser.add_argument("--seed", type=int, help="seed of all random numbers (default: drawn)")
+    parser.add_argument("--diff-seed", action="store_true", help="another seed on every rank")
+    parser.add_argument("--deterministic", action="store_true", help="deterministic cuDNN")
+    add_run_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def main() -> None:
+    """Train."""
+    args = parse_args()
+    prepare_process(args)
+    from mmselfsup.apis.train_command import run_training
+
+    run_training(args)
+
+
+if __name__ == "__main__":
+    run_cli(main)
