@@ -4,7 +4,9 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from importlib.metadata import packages_distributions
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -97,14 +99,14 @@ def find_late_imports(tree: ast.AST) -> set[str]:
     return set().union(*map(find_imports, functions))
 
 
-def names_of(requirements: list[str]) -> set[str]:
+def names_of(requirements: Iterable[str]) -> set[str]:
     """Return the names of the distributions that are required."""
     return {canonicalize_name(Requirement(line).name) for line in requirements}
 
 
 def test_what_is_imported_is_declared() -> None:
     declared = names_of(PYPROJECT["project"]["dependencies"])
-    optional = names_of(sum(PYPROJECT["project"]["optional-dependencies"].values(), []))
+    optional = names_of(chain(*PYPROJECT["project"]["optional-dependencies"].values()))
     serves_as = {"opencv-python-headless": "opencv-python", "mmcv-full": "mmcv"}
     distributions = packages_distributions()
     files = [path for room in ("mmselfsup", "tools") for path in (ROOT / room).rglob("*.py")]

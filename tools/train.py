@@ -21,13 +21,21 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--resume_from", "--resume-from", dest="resume_from", help="checkpoint to go on from"
     )
     parser.add_argument(
-        "--auto-resume", action="store_true", help="go on from the newest checkpoint of the work dir"
+        "--auto-resume",
+        action="store_true",
+        help="go on from the newest checkpoint of the work dir",
     )
     parser.add_argument(
         "--gpus", type=int, help="0: the CPU; else checked, and one is used without a launcher"
     )
-    parser.add_argument("--gpu_ids", "--gpu-ids", dest="gpu_ids", type=int, nargs="+",
-                        help="the first one is used, without a launcher")
+    parser.add_argument(
+        "--gpu_ids",
+        "--gpu-ids",
+        dest="gpu_ids",
+        type=int,
+        nargs="+",
+        help="the first one is used, without a launcher",
+    )
     parser.add_argument("--seed", type=int, help="seed of all random numbers (default: drawn)")
     parser.add_argument("--diff-seed", action="store_true", help="another seed on every rank")
     parser.add_argument("--deterministic", action="store_true", help="deterministic cuDNN")

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -67,7 +68,9 @@ def read_config(filename: str, options: Sequence[str] | dict[str, Any] = ()) -> 
     try:
         cfg = Config.fromfile(filename)
     except Exception as error:  # whatever the code in a config may raise
-        raise UserError(_describe(error, filename)) from error
+        message = _describe(error, filename)
+        _close_temporary_files(error)
+        raise UserError(message) from error
     overrides = options if isinstance(options, dict) else parse_options(options)
     try:
         cfg.merge_from_dict(overrides)
@@ -75,6 +78,17 @@ def read_config(filename: str, options: Sequence[str] | dict[str, Any] = ()) -> 
         keys = ", ".join(overrides)
         raise UserError(f"--cfg-options {keys}: {one_line(error)}") from error
     return cfg
+
+
+def _close_temporary_files(error: BaseException) -> None:
+    """Close mmcv's copies of the config now: later they complain that their folder has gone."""
+    entry = error.__traceback__
+    while entry is not None:
+        file = entry.tb_frame.f_locals.get("temp_config_file")
+        if file is not None:
+            with suppress(OSError):
+                file.close()
+        entry = entry.tb_next
 
 
 def _describe(error: BaseException, filename: str) -> str:
@@ -88,14 +102,14 @@ def _describe(error: BaseException, filename: str) -> str:
     return f"{where}{at}: {type(error).__name__}: {one_line(error)}"
 
 
-def _place(traceback: TracebackType | None, filename: str) -> tuple[str, int]:
+def _place(entry: TracebackType | None, filename: str) -> tuple[str, int]:
     """The config file and the line at which mmcv was when an error came up."""
     line = 0
-    while traceback is not None:
-        frame = traceback.tb_frame
+    while entry is not None:
+        frame = entry.tb_frame
         if frame.f_code.co_name == "_file2dict":
             filename, line = str(frame.f_locals.get("filename", filename)), 0
         elif frame.f_code.co_name == "<module>":  # mmcv runs a copy of the file, line by line
-            line = traceback.tb_lineno
-        traceback = traceback.tb_next
+            line = entry.tb_lineno
+        entry = entry.tb_next
     return filename, line

@@ -22,7 +22,9 @@ def config_errors(part: str) -> Iterator[None]:
     except UserError:
         raise
     except (ValueError, TypeError, KeyError, OSError) as error:
-        raise UserError(f"{part}: {one_line(error)}") from error
+        raise UserError(
+            f"{part}: {one_line(error)} (MMSELFSUP_DEBUG=1 shows where in the code)"
+        ) from error
 
 
 @contextmanager

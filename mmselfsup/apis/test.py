@@ -44,7 +44,7 @@ class TestResult:
         return arrays if self.labels is None else {**arrays, "labels": self.labels}
 
 
-def test_model(
+def score_model(
     model: nn.Module,
     dataset: Any,
     cfg: Config,
@@ -76,9 +76,6 @@ def test_model(
     return TestResult(scores, None if labels is None else np.asarray(labels), metrics, names)
 
 
-test_model.__test__ = False  # type: ignore[attr-defined]  # pytest looks at names
-
-
 def write_result(result: TestResult, path: str, facts: Mapping[str, Any]) -> None:
     """Write a result, whole or not at all.
 
@@ -91,7 +88,7 @@ def write_result(result: TestResult, path: str, facts: Mapping[str, Any]) -> Non
     check_out(path)
     if path.endswith(".npz"):
         with atomic_write(path, "wb") as file:
-            np.savez_compressed(file, **result.arrays())
+            np.savez_compressed(file, **result.arrays())  # type: ignore[arg-type]
         return
     lists = {name: array.tolist() for name, array in result.arrays().items()}
     metrics = {name: float(value) for name, value in result.metrics.items()}

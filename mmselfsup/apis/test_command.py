@@ -17,7 +17,7 @@ from mmselfsup.utils.errors import UserError
 from .config import load_config
 from .launch import join_ranks, open_log, open_work_dir, work_dir_of
 from .one_line_errors import config_errors
-from .test import TestResult, check_out, test_model, write_result
+from .test import TestResult, check_out, score_model, write_result
 
 
 def run_testing(args: Namespace) -> TestResult:
@@ -42,7 +42,7 @@ def run_testing(args: Namespace) -> TestResult:
     with config_errors("data"):
         dataset = build_dataset(copy.deepcopy(data))
     model = trained_model(cfg, args.checkpoint).to(default_device())
-    result = test_model(model, dataset, cfg, ranks.distributed, logger)
+    result = score_model(model, dataset, cfg, ranks.distributed, logger)
     lines = [f"{name:<24} {value:9.4f}" for name, value in result.metrics.items()]
     logger.info("%d images\n%s", len(dataset), "\n".join(lines))
     if args.out and dist.is_main():

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
-from mmselfsup.core import EvalHook, build_optimizer
+from mmselfsup.core import build_optimizer
 from mmselfsup.datasets import build_dataset
 from mmselfsup.utils import dist
 from mmselfsup.utils.device import default_device
@@ -58,7 +58,8 @@ def train_model(
     model = wrap_model(model, distributed, cfg.get("find_unused_parameters", False))
     with config_errors("optimizer"):
         optimizer = build_optimizer(model, cfg.optimizer)
-    runner = make_runner(model, optimizer, cfg, logger, timestamp, meta)
+    with config_errors("runner"):
+        runner = make_runner(model, optimizer, cfg, logger, timestamp, meta)
     with config_errors("hooks"):
         register_hooks(runner, cfg, loaders, distributed)
     load_weights_or_resume(runner, cfg)
@@ -124,7 +125,7 @@ def register_hooks(
         loader = build_eval_loader(build_dataset(cfg.data.val), cfg, "val", distributed)
         by_epoch = "Iter" not in type(runner).__name__
         options = {"by_epoch": by_epoch, "test_fn": multi_gpu_test, **cfg.evaluation}
-        runner.register_hook(EvalHook(loader, **options), priority="LOW")
+        runner.register_hook(HOOKS.get("EvalHook")(loader, **options), priority="LOW")
 
 
 def optimizer_hook_config(cfg: Config, distributed: bool) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def describe_run(args: Namespace, cfg: Config, logger: Any) -> dict[str, Any]:
 
 def build_model(cfg: Config) -> nn.Module:
     """The model with initialised weights."""
-    model = build_algorithm(copy.deepcopy(cfg.model))
+    model: Any = build_algorithm(copy.deepcopy(cfg.model))
     model.init_weights()
     return model
 
@@ -118,7 +118,8 @@ def build_datasets(cfg: Config) -> list[Any]:
             raise UserError("workflow has a 'val' entry, but data.val is not set")
         val = copy.deepcopy(cfg.data.val)
         if val.get("type") == cfg.data.train.get("type"):
-            val.update({k: v for k, v in cfg.data.train.items() if k not in ("type", "data_source")})
+            val.update(
+                {k: v for k, v in cfg.data.train.items() if k not in ("type", "data_source")}
+            )
         datasets.append(build_dataset(val))
     return datasets
-

@@ -61,7 +61,7 @@ def prepare_splits(
     here = table[table["file"] != ""]
     _warn(listed - len(table), f"listed images are UNK, none of {'/'.join(CLASSES)}: left out")
     absent = table.loc[table["file"] == "", "image"].to_list()
-    _warn(len(absent), f"listed images are not in {folder} (e.g. {absent[:1]}): left out")
+    _warn(len(absent), f"listed images are not in {folder} (e.g. {_first(absent)}): left out")
     if here.empty:
         raise UserError(f"none of the {len(table)} images of {truth_csv} is in {folder}")
 
@@ -92,7 +92,7 @@ def _join(truth_csv: Path, lesion_csv: Path) -> pd.DataFrame:
     unknown = [name for name in table["image"] if name not in lesions]
     _warn(
         len(unknown),
-        f"images of {truth_csv.name} are not in {lesion_csv.name} (e.g. {unknown[:1]}): "
+        f"images of {truth_csv.name} are not in {lesion_csv.name} (e.g. {_first(unknown)}): "
         "each is taken for a lesion of its own",
     )
     table["lesion"] = [lesions.get(name, "") for name in table["image"]]
@@ -125,6 +125,11 @@ def _split(table: pd.DataFrame, num_folds: int, seed: int) -> None:
         parts = deal(train, VALIDATION_PARTS, f"{seed} validation {fold}")
         held_out = {row for row, part in zip(train, parts, strict=True) if part == 0}
         table[f"validation_{fold}"] = [row in held_out for row in table.index]
+
+
+def _first(names: list[str]) -> str:
+    """The first name, where there is one."""
+    return names[0] if names else "none"
 
 
 def _warn(count: int, text: str) -> None:

@@ -88,13 +88,11 @@ class _Watch:
 
 def _end(job: Job, code: int | None, seconds: float) -> None:
     """Stamp a step whose command has ended, or say why it failed."""
-    if code == 0:
+    if code == 0 or (code and job.may_diverge and read_log(job.step.folder).diverged()):
         job.step.finish(seconds)
         return
     job.step.add_time(seconds)
     if code is None:
-        return
-    if job.may_diverge and read_log(job.step.folder).diverged():
         return
     if code in (130, -2):
         raise KeyboardInterrupt

@@ -41,10 +41,12 @@ def number(value: float | None, digits: int) -> str:
 def notes(results: Results) -> list[str]:
     """Say how the numbers came about, and what to beware of."""
     study, runs = results.study, results.runs
+    lr = "each learning rate chosen on validation lesions"
     lines = [
         f"Fold {study['fold']}, seed {study['seed']}, {runs[0].n_test} test images; equal "
-        f"{runs[0].epochs} epochs of fine-tuning, the last one counts; each learning rate chosen "
-        "on validation lesions. Columns of classes: recall."
+        f"{runs[0].epochs} epochs of fine-tuning, the last one counts; "
+        f"{lr if results.lr_search else 'the learning rate was given, not chosen'}. "
+        "Columns of classes: recall."
     ]
     lines += filter(None, (at_the_edge(tried) for tried in by_arm(results.lr_search).values()))
     return lines

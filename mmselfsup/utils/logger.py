@@ -75,7 +75,12 @@ def close_log_files() -> None:
 
 
 def _tell_mmcv() -> None:
-    """Keep mmcv's ``get_logger('mmselfsup')`` from hanging its own handlers on our logger."""
+    """Make this the logger of mmcv's own messages, and keep mmcv from adding handlers to it.
+
+    mmcv writes to the first logger it knows; initial weights go to the files of that one only.
+    """
     from mmcv.utils.logging import logger_initialized
 
-    logger_initialized.setdefault(NAME, True)
+    others = {name: done for name, done in logger_initialized.items() if name != NAME}
+    logger_initialized.clear()
+    logger_initialized.update({NAME: True, **others})

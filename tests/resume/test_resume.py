@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 from mmcv.runner import HOOKS, Hook
-from tests.runner.fakes import make_loader, make_runner, weights
 
 from mmselfsup.core.runner import EpochBasedRunner, IterBasedRunner
 from mmselfsup.utils.errors import UserError
+from tests.runner.fakes import make_loader, make_runner, weights
 
 
 class Save(Hook):  # type: ignore[misc]
@@ -142,4 +142,8 @@ def test_mmcvs_checkpoint_hook_works(tmp_path: Path) -> None:
     runner = make_runner(EpochBasedRunner, str(tmp_path), max_epochs=2)
     runner.register_hook(HOOKS.get("CheckpointHook")(interval=1))
     runner.run([make_loader()], [("train", 1)])
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["epoch_1.pth", "epoch_2.pth", "latest.pth"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "epoch_1.pth",
+        "epoch_2.pth",
+        "latest.pth",
+    ]

@@ -65,7 +65,9 @@ def test_first_loss_that_is_not_finite_stops(bad: float) -> None:
     for number, value in enumerate([1.0, bad, math.nan]):
         buffer.iteration = number
         buffer.update({"loss_a": torch.tensor(0.5), "loss": torch.tensor(value)})
-    with pytest.raises(UserError, match=r"not finite at iteration 2 \(loss_a 0.5, loss (nan|-?inf)"):
+    with pytest.raises(
+        UserError, match=r"not finite at iteration 2 \(loss_a 0.5, loss (nan|-?inf)"
+    ):
         buffer.check()
 
 

@@ -9,10 +9,10 @@ import mmcv.runner.iter_based_runner as mmcv_iter
 import pytest
 import torch
 from mmcv.runner import RUNNERS, Hook
-from tests.runner.fakes import Recorder, TinyModel, make_loader, make_runner, quiet_logger, weights
 
 from mmselfsup.core.runner import EpochBasedRunner, IterBasedRunner
 from mmselfsup.utils.errors import UserError
+from tests.runner.fakes import Recorder, TinyModel, make_loader, make_runner, quiet_logger, weights
 
 EPOCHS = (EpochBasedRunner, mmcv_epoch.EpochBasedRunner, {"max_epochs": 2})
 ITERS = (IterBasedRunner, mmcv_iter.IterBasedRunner, {"max_iters": 7})
@@ -112,7 +112,7 @@ def test_bad_workflow(runner_class: Any, workflow: Any, message: str) -> None:
 
 @pytest.mark.parametrize("runner_class", [EpochBasedRunner, IterBasedRunner])
 def test_without_an_end(runner_class: Any) -> None:
-    with pytest.raises(UserError, match="max_(epochs|iters) is not set"):
+    with pytest.raises(UserError, match=r"max_(epochs|iters) is not set"):
         make_runner(runner_class).run([make_loader()], [("train", 1)])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmselfsup.study.record import RunRecord, SearchRecord
+from mmselfsup.study.record import Results, RunRecord, SearchRecord
 from mmselfsup.utils.metrics import classification_metrics, confusion_matrix
 
 CLASSES = ["MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC"]
@@ -68,3 +68,40 @@ def write_log(folder: Path, epochs: int, start: float, val: float | None = None)
             )
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (folder / "20240101_000000.log.json").write_text(text)
+
+
+def write_finished_study(folder: Path) -> None:
+    """Fill a work directory with results.json, logs and a resolved config."""
+    search = []
+    for arm, values in (("scratch", (0.36, 0.42, 0.40)), ("simclr", (0.47, 0.55, 0.52))):
+        for lr, value in zip(LRS, values, strict=True):
+            write_log(folder / "finetune" / arm / f"lr_{lr:g}", EPOCHS, 2.0, value)
+            search.append(SearchRecord(arm, lr, EPOCHS, value, lr == 0.03, 50.0))
+        write_log(folder / "finetune" / arm / "final", EPOCHS, 2.0)
+    write_log(folder / "ssl", 30, 4.0)
+    (folder / "ssl" / "small.py").write_text("model = dict(type='SimCLR')\nname = '<b>'\n")
+    results = Results(
+        study={
+            "algorithm": "simclr",
+            "fold": 0,
+            "seed": 0,
+            "demo": True,
+            "date": "2024-01-01",
+            "version": "1.0.0",
+        },
+        runs=[make_run("scratch", 1.0), make_run("simclr", 1.9)],
+        lr_search=search,
+        ssl={
+            "config": "configs/selfsup/simclr/small.py",
+            "epochs": 30,
+            "seconds": 90.0,
+            "images_of": "train",
+        },
+        split={
+            part: dict(zip(CLASSES, [n * k for n in COUNTS], strict=True))
+            for part, k in (("train", 4), ("subtrain", 3), ("val", 1), ("test", 1))
+        },
+        environment={"Machine": "2 cores", "torch": "2.15.0"},
+        commands=["python tools/train.py configs/x.py --work_dir w --cfg-options a=1"],
+    )
+    results.write(folder / "results.json")

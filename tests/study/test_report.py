@@ -8,6 +8,7 @@ import pytest
 
 from mmselfsup.study.report import write_report
 from mmselfsup.utils.errors import UserError
+from tests.study.study_data import write_finished_study
 
 VOID = {"meta", "img", "br", "link", "input", "hr", "use", "path"}
 
@@ -49,11 +50,13 @@ def parse(path: Path) -> tuple[Page, str]:
     return page, html
 
 
-@pytest.fixture
-def page(finished_study: Path) -> tuple[Page, str]:
-    # the smallest PNG: one pixel
-    (finished_study / "ssl" / "views.png").write_bytes(b"\x89PNG fake")
-    return parse(write_report(finished_study))
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> tuple[Page, str]:
+    """The report of a finished study, parsed and as text."""
+    folder = tmp_path_factory.mktemp("study")
+    write_finished_study(folder)
+    (folder / "ssl" / "views.png").write_bytes(b"\x89PNG")
+    return parse(write_report(folder))
 
 
 def test_is_self_contained(page: tuple[Page, str]) -> None:

@@ -1,11 +1,12 @@
 """From the bytes of an image file to a PIL image.
 
-JPEG and PNG go through OpenCV, which is faster than Pillow and gives the same pixels; what is not
-whole, and any other format, goes through Pillow, which knows more formats and says what is wrong.
+JPEG and PNG go through OpenCV, which is faster than Pillow and gives the same pixels; any other
+format, and what OpenCV refuses, goes through Pillow, which knows more and says what is wrong.
 
 Colour: whatever the file holds (grey, palette, CMYK, transparency, 16 bits a channel), RGB with 8
 bits a channel comes out; transparency is dropped, 16 bits keep their upper 8. The orientation
-that a camera noted in EXIF is applied, unless the colour type ends with `_ignore_orientation`.
+that a camera noted in EXIF is applied, unless the colour type ends with `_ignore_orientation`
+(Pillow always applies that of a TIFF file).
 """
 
 from __future__ import annotations
@@ -29,9 +30,8 @@ _FLAGS = {
 COLOR_TYPES = (*_FLAGS, "unchanged")
 CHANNEL_ORDERS = ("rgb", "bgr")
 
-# First and last bytes of a whole file. OpenCV 4 fills the rest of a truncated JPEG with grey and
-# does not complain, so a file without its end is Pillow's.
-_WHOLE = ((b"\xff\xd8\xff", b"\xff\xd9"), (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"))
+_JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+_PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 # What Pillow raises for broken files; struct.error and others hide in its plugins.
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, KeyError, Image.DecompressionBombError)
 
@@ -67,7 +67,9 @@ def decode_image(data: bytes, color_type: str = "color", channel_order: str = "r
     if color_type == "unchanged":
         return _open(data)
     pixels = None
-    if any(data.startswith(first) and data.endswith(last) for first, last in _WHOLE):
+    if data.startswith((_JPEG, _PNG)):
+        if not _has_end(data):
+            raise ImageError("the file is damaged (its end is missing)")
         pixels = _decode_opencv(data, color_type)
     if pixels is None:
         image = _decode_pillow(data, color_type)
@@ -75,6 +77,21 @@ def decode_image(data: bytes, color_type: str = "color", channel_order: str = "r
     if pixels.ndim == 3 and channel_order == "rgb":
         cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
     return Image.fromarray(pixels)
+
+
+def _has_end(data: bytes) -> bool:
+    """Whether a JPEG or PNG file holds the mark of its end; what a camera appends may follow.
+
+    Decoders do not tell: some fill what is missing with grey.
+    """
+    if data.startswith(_PNG):
+        return _PNG_END in data
+    if data.endswith(_JPEG_END):
+        return True
+    at = 2  # walk from segment to segment to the pixels: a thumbnail has an end mark of its own
+    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return data.find(_JPEG_END, at) >= 0
 
 
 def _decode_opencv(data: bytes, color_type: str) -> NDArray[np.uint8] | None:

@@ -14,7 +14,7 @@ IMG_EXTENSIONS = (
 )  # fmt: skip
 NO_LABEL = -1
 _INTEGER = re.compile(r"[+-]?[0-9]+")
-_NAME_AND_INTEGERS = re.compile(r"(.*\S)\s+((?:[+-]?[0-9]+\s+)+)")
+_NAME_AND_INTEGERS = re.compile(r"(.*?\S)\s+((?:[+-]?[0-9]+\s+)+)")
 
 
 class Entry(NamedTuple):

@@ -51,7 +51,7 @@ def _dark(layers: Layers, tone: Tone, amount: float, structure: Array) -> None:
 def paint_nv(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
     """Melanocytic naevus: round, one colour, regular network or even globules."""
     outline = paint_ground(canvas, rng, layers, tone, Border(0.06, 0.02, 0.16, 1.5))
-    period = rng.uniform(0.24, 0.34)
+    period = rng.uniform(0.30, 0.42)
     if rng.random() < 0.75:
         structure = network(canvas, rng, period, 0.035)
     else:
@@ -66,7 +66,7 @@ def paint_mel(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
     outline = paint_ground(canvas, rng, layers, tone, Border(0.24, 0.05, 0.08, 1.7))
     patches = smoothstep(-0.1, 0.5, canvas.noise(rng, 1.1)) * outline.mask
     _dark(layers, tone, 0.8, patches)
-    broken = network(canvas, rng, rng.uniform(0.3, 0.42), 0.16)
+    broken = network(canvas, rng, rng.uniform(0.36, 0.5), 0.18)
     broken = broken * sector(canvas, rng, rng.uniform(1.8, 3.4)) * outline.mask
     globules = scatter(rng, 18, 0.1, 0.9) * 0.8 + rng.uniform(-0.4, 0.4, 2)
     spots = canvas.discs(globules, rng.uniform(0.03, 0.1, len(globules))) * outline.mask
@@ -81,13 +81,13 @@ def paint_mel(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
 def paint_bkl(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
     """Benign keratosis: sharp moth-eaten edge, milia-like cysts, comedo-like openings, ridges."""
     outline = paint_ground(canvas, rng, layers, tone, Border(0.10, 0.07, 0.04, 1.5))
-    winding = ridges(canvas, rng, rng.uniform(0.22, 0.32), 0.14) * patchy(canvas, rng, 0.2)
+    winding = ridges(canvas, rng, rng.uniform(0.28, 0.4), 0.15) * patchy(canvas, rng, 0.2)
     _dark(layers, tone, float(rng.choice([0.25, 0.8])), winding * outline.mask)
     openings = scatter(rng, int(rng.integers(4, 10)), 0, 0.85)
-    sizes = rng.uniform(0.05, 0.09, len(openings))
+    sizes = rng.uniform(0.06, 0.1, len(openings))
     _dark(layers, tone, 1.5, canvas.discs(openings, sizes) * outline.mask)
     cysts = scatter(rng, int(rng.integers(10, 20)), 0, 0.9)
-    radii = rng.uniform(0.04, 0.085, len(cysts))
+    radii = rng.uniform(0.05, 0.095, len(cysts))
     layers.cover(np.float32(0.8 * tone.strength) * canvas.discs(cysts, radii), YELLOW)
 
 
@@ -95,7 +95,7 @@ def paint_df(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
     """Dermatofibroma: white scar-like patch in the middle, fine network around it."""
     outline = paint_ground(canvas, rng, layers, tone, Border(0.06, 0.03, 0.3, 1.25))
     ring = smoothstep(0.75, 0.45, outline.depth) * outline.mask
-    lines = network(canvas, rng, rng.uniform(0.2, 0.26), 0.03) * ring * patchy(canvas, rng, 0.3)
+    lines = network(canvas, rng, rng.uniform(0.25, 0.32), 0.03) * ring * patchy(canvas, rng, 0.3)
     _dark(layers, tone, 0.8, lines)
     edge = outline.depth + np.float32(0.10) * canvas.noise(rng, 0.5)
     patch = smoothstep(0.42, 0.75, edge) * patchy(canvas, rng, 0.6, 0.4)

@@ -29,7 +29,7 @@ PAINTERS: dict[str, Painter] = {
     "SCC": paint_scc,
 }
 
-_LESION_RADIUS = 0.36  # of the image height, at zoom 1
+_LESION_RADIUS = 0.40  # of the image height, at zoom 1
 _SCATTER = 0.03  # of the lesion radius: how far light spreads in skin
 _FINE_BELOW = 200  # short sides under this are drawn at twice their size
 
@@ -43,11 +43,11 @@ def _look_at(size: int, rng: Rng) -> Canvas:
     """A photographer's choice: where, how near, which way up."""
     factor = 2 if size < _FINE_BELOW else 1
     height, width = size * factor, width_of(size) * factor
-    zoom = float(np.exp(np.clip(rng.normal(0, 0.2), -0.4, 0.4)))
+    zoom = float(np.exp(np.clip(rng.normal(0, 0.2), -0.35, 0.35)))
     tilt = np.diag(np.exp(rng.normal(0, 0.05, 2)) * rng.choice([-1.0, 1.0], 2))
     turn = rotation(rng.uniform(0, 2 * np.pi))
     matrix = turn @ tilt @ rotation(rng.uniform(0, np.pi)) * (zoom * _LESION_RADIUS * height)
-    shift = np.clip(rng.normal(0, 0.08, 2), -0.2, 0.2) * height
+    shift = np.clip(rng.normal(0, 0.07, 2), -0.16, 0.16) * height
     centre = (width / 2 + shift[0], height / 2 + shift[1])
     return Canvas(height, width, matrix, centre)
 

@@ -33,7 +33,7 @@ def paint_ak(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
     """Actinic keratosis: strawberry pattern (red net around pale follicles) and scale."""
     outline = paint_ground(canvas, rng, layers, tone, Border(0.15, 0.05, 0.4, 1.5))
     _red(layers, tone, 0.4, outline.mask)
-    spacing = rng.uniform(0.27, 0.38)
+    spacing = rng.uniform(0.32, 0.44)
     follicles = lattice(rng, spacing, 0.2, 1.15)
     sizes = spacing * rng.uniform(0.8, 1.2, len(follicles))
     fade = outline.mask * patchy(canvas, rng, 0.4) * np.float32(tone.strength)
@@ -46,7 +46,7 @@ def paint_ak(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
 def paint_vasc(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
     """Vascular lesion: crowded red, purple or black lacunae parted by pale walls."""
     outline = paint_ground(canvas, rng, layers, tone, Border(0.08, 0.02, 0.1, 1.3))
-    spacing = rng.uniform(0.36, 0.55)
+    spacing = rng.uniform(0.42, 0.6)
     middles = lattice(rng, spacing, 0.22, 0.95)
     sizes = rng.uniform(0.34, 0.52, len(middles)) * spacing
     lacunae = canvas.discs(middles, sizes) * outline.mask * patchy(canvas, rng, 0.6, 0.5)
@@ -63,7 +63,7 @@ def paint_scc(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
     places = scatter(rng, int(rng.integers(10, 20)), 0.62, 1.05)
     _red(layers, tone, 1.5, short_vessels(canvas, places, rng, 0.24, 0.045))
     circles = scatter(rng, int(rng.integers(6, 12)), 0.4, 0.85)
-    rings = canvas.discs(circles, rng.uniform(0.08, 0.12, len(circles)), line=0.055)
+    rings = canvas.discs(circles, rng.uniform(0.09, 0.14, len(circles)), line=0.06)
     layers.cover(np.float32(tone.strength) * rings, WHITE)
     edge = outline.depth + np.float32(0.14) * canvas.noise(rng, 0.45)
     keratin = smoothstep(0.45, 0.72, edge) * patchy(canvas, rng, 0.6, 0.3)

@@ -110,6 +110,11 @@ class ResNet(_ResNet):
                 outs.append(x)
         return tuple(outs)
 
+    def train(self, mode: bool = True) -> "ResNet":
+        """Switch to training or evaluation; frozen layers stay in evaluation."""
+        super().train(mode)  # mmcls's returns nothing
+        return self
+
 
 @BACKBONES.register_module()
 class ResNetV1d(ResNet):

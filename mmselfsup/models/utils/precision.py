@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ParamSpec, TypeVar
 
 import torch
@@ -11,12 +12,13 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def mixed_precision(enabled: bool, like: Tensor) -> torch.autocast:
+def mixed_precision(enabled: bool, like: Tensor) -> AbstractContextManager[object]:
     """The autocast region of a model's forward pass on the device of ``like``.
 
-    Half precision is what the device does best: float16 on GPUs, bfloat16 on CPUs.
+    Half precision is what the device does best: float16 on GPUs, bfloat16 on CPUs. Where it is not
+    enabled, a region that the caller opened stays in force.
     """
-    return torch.autocast(like.device.type, enabled=enabled)
+    return torch.autocast(like.device.type) if enabled else nullcontext()
 
 
 def widen(value: Any) -> Any:

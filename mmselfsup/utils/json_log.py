@@ -1,0 +1,73 @@
+"""Read the JSON lines that a training writes beside its text log."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from .errors import UserError
+
+Line = dict[str, Any]
+
+
+def read_json_log(path: str) -> list[Line]:
+    """The lines of training and validation of a ``*.log.json``, in the order of the file.
+
+    The first line, which describes the run, and a line that was cut off by a crash are left out.
+
+    Raises:
+        UserError: the file can't be read or has no such line.
+    """
+    try:
+        texts = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"can't read the log {path}: {error}") from error
+    lines = []
+    for text in texts:
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(line, dict) and {"mode", "epoch", "iter"} <= line.keys():
+            lines.append(line)
+    if not lines:
+        raise UserError(f"{path} has no line of a training: give a *.log.json of a work dir")
+    return lines
+
+
+def curve(lines: Iterable[Line], key: str) -> tuple[list[float], list[float]]:
+    """A value over the epochs trained.
+
+    Returns:
+        Epochs (with fractions for lines of training) and values; both empty if no line has it.
+    """
+    lines = list(lines)
+    length = max((line["iter"] for line in lines if line["mode"] == "train"), default=1)
+    points = [
+        (
+            line["epoch"] - 1 + line["iter"] / length if line["mode"] == "train" else line["epoch"],
+            float(line[key]),
+        )
+        for line in lines
+        if key in line
+    ]
+    return [x for x, _ in points], [y for _, y in points]
+
+
+def iteration_times(
+    lines: Iterable[Line], include_outliers: bool = False
+) -> dict[int, list[float]]:
+    """Seconds of an iteration, as logged, for each epoch.
+
+    Args:
+        lines: see :func:`read_json_log`.
+        include_outliers: keep the first line of an epoch, which holds the start of the workers.
+    """
+    times: dict[int, list[float]] = defaultdict(list)
+    for line in lines:
+        if line["mode"] == "train" and "time" in line:
+            times[line["epoch"]].append(float(line["time"]))
+    if include_outliers:
+        return dict(times)
+    return {epoch: values[1:] or values for epoch, values in times.items()}

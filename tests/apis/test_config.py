@@ -1,0 +1,86 @@
+"""Configs and overrides: what is read, and how errors are told."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmselfsup.apis.config import parse_options, read_config
+from mmselfsup.utils.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0.5", 0.5),
+        ("3", 3),
+        ("True", True),
+        ("None", None),
+        ("word", "word"),
+        ("a/b=c", "a/b=c"),
+        ("1,2", [1, 2]),
+        ("[1,2]", [1, 2]),
+        ("(1,2)", (1, 2)),
+        ("[(1,2),(3,4)]", [(1, 2), (3, 4)]),
+        ("[x,y]", ["x", "y"]),
+        ("{'b': {'c': [1]}}", {"b": {"c": [1]}}),
+        ("-1e-3", -1e-3),
+        ("", ""),
+    ],
+)
+def test_options(text: str, value: Any) -> None:
+    parsed = parse_options([f"a.b={text}"])["a.b"]
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+@pytest.mark.parametrize("option", ["lr", "=1", "a={'b'", "a=[(1,2]"])
+def test_bad_options(option: str) -> None:
+    with pytest.raises(UserError, match="--cfg-options"):
+        parse_options([option])
+
+
+def test_bases_lists_of_bases_and_delete(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("model = dict(type='A', depth=18, width=2)\n")
+    (tmp_path / "two.py").write_text("optimizer = dict(type='SGD', lr=0.1)\n")
+    (tmp_path / "leaf.py").write_text(
+        "_base_ = ['one.py', 'two.py']\nmodel = dict(depth=50)\n"
+        "optimizer = dict(_delete_=True, type='LARS')\n"
+    )
+    cfg = read_config(str(tmp_path / "leaf.py"), ["model.width=4", "optimizer.eps=1e-8"])
+    assert cfg.model == {"type": "A", "depth": 50, "width": 4}
+    assert cfg.optimizer == {"type": "LARS", "eps": 1e-8}
+
+
+@pytest.mark.parametrize(
+    ("leaf", "base", "message"),
+    [
+        ("a = dict(\n", "", r"leaf\.py, line 1: syntax error"),
+        ("_base_ = 'base.py'\n", "x = 1\ny = = 2\n", r"base\.py, line 2: syntax error"),
+        ("_base_ = 'base.py'\n", "x = 1\n\ny = z + 1\n", r"base\.py, line 3: NameError.*'z'"),
+        ("_base_ = 'gone.py'\n", "", r"gone\.py"),
+        ("_base_ = ['base.py', 'base.py']\n", "x = 1\n", r"Duplicate key"),
+        ("_base_ = 'base.py'\nx = 5\n", "x = dict(a=1)\n", r"leaf\.py.*TypeError"),
+    ],
+)
+def test_broken_files_are_named_with_their_line(
+    leaf: str, base: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "leaf.py").write_text(leaf)
+    (tmp_path / "base.py").write_text(base)
+    if "x = 5" in leaf:
+        assert read_config(str(tmp_path / "leaf.py")).x == 5  # mmcv: a plain value replaces
+        (tmp_path / "leaf.py").write_text("_base_ = 'base.py'\nx = dict(a=dict(b=1))\n")
+    with pytest.raises(UserError, match=message):
+        read_config(str(tmp_path / "leaf.py"))
+
+
+def test_override_that_does_not_fit(tmp_path: Path) -> None:
+    (tmp_path / "leaf.py").write_text("steps = [dict(a=1)]\n")
+    with pytest.raises(UserError, match=r"--cfg-options steps\.7\.a"):
+        read_config(str(tmp_path / "leaf.py"), ["steps.7.a=2"])
+
+
+def test_missing_file() -> None:
+    with pytest.raises(UserError, match=r"no config nowhere\.py"):
+        read_config("nowhere.py")

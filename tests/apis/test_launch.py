@@ -1,0 +1,89 @@
+"""Folders, seeds, devices."""
+
+import os
+import random
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmcv import Config
+
+from mmselfsup.apis import init_random_seed, set_random_seed
+from mmselfsup.apis.launch import _check_local_ranks, join_ranks, open_work_dir, work_dir_of
+from mmselfsup.utils.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("config", "folder"),
+    [
+        ("configs/selfsup/simclr/a.py", "work_dirs/selfsup/a"),
+        ("configs/benchmarks/classification/imagenet/b.py", "work_dirs/benchmarks/b"),
+        ("./configs/selfsup/a.py", "work_dirs/selfsup/a"),
+        ("/root/mmselfsup/configs/selfsup/moco/a.py", "work_dirs/selfsup/a"),
+        ("my/own/c.py", "work_dirs/own/c"),
+        ("/elsewhere/c.py", "work_dirs/c"),
+        ("c.py", "work_dirs/c"),
+    ],
+)
+def test_default_work_dir(config: str, folder: str) -> None:
+    assert work_dir_of(config) == folder
+
+
+def test_work_dir_that_can_not_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="can't write the work dir"):
+        open_work_dir(str(tmp_path / "file" / "x"))
+    open_work_dir(str(tmp_path / "new" / "x"))
+    assert not list((tmp_path / "new" / "x").iterdir())
+
+
+def test_seeds() -> None:
+    assert init_random_seed(5) == 5
+    assert init_random_seed() != init_random_seed()
+
+    def draw() -> tuple[float, ...]:
+        set_random_seed(3)
+        return random.random(), np.random.rand(), torch.rand(()).item()
+
+    assert draw() == draw()
+
+
+def args(**kwargs: Any) -> Namespace:
+    return Namespace(
+        **{"launcher": "none", "gpus": None, "gpu_ids": None, "gpu_id": None, **kwargs}
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "chosen"),
+    [({}, 0), ({"gpu_id": 1}, 1), ({"gpu_ids": [1, 0]}, 1), ({"gpus": 2}, 0), ({"gpus": 1}, 0)],
+)
+def test_one_gpu_of_two(given: Any, chosen: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[int] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", used.append)
+    cfg = Config({})
+    ranks = join_ranks(args(**given), cfg)
+    assert used == cfg.gpu_ids == [chosen]
+    assert bool(ranks.note) == (given.get("gpus") == 2 or "gpu_ids" in given)
+
+
+@pytest.mark.parametrize("given", [{"gpus": 3}, {"gpu_id": 2}, {"gpu_ids": [0, 5]}])
+def test_more_gpus_than_there_are(given: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(UserError, match="2"):
+        join_ranks(args(**given), Config({}))
+
+
+def test_more_processes_than_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setitem(os.environ, "LOCAL_WORLD_SIZE", "4")
+    with pytest.raises(UserError, match="4 processes on this machine, but 2 GPU"):
+        _check_local_ranks("nccl")
+    _check_local_ranks("gloo")

@@ -1,0 +1,144 @@
+"""Every config in ``configs/`` builds its model, its optimizer and its pipelines, without data."""
+
+import functools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmcv import Config
+from mmcv.runner import HOOKS, RUNNERS
+from PIL import Image
+
+from mmselfsup.core.optimizer import build_optimizer
+from mmselfsup.datasets import DATASETS, DATASOURCES
+from mmselfsup.datasets.builder import build_pipeline
+from mmselfsup.models import build_algorithm
+
+ROOT = Path(__file__).parents[2]
+
+
+def name_of(config):
+    """The name of a config in a test's name: its file name, which is unique."""
+    return Path(config).stem
+
+
+CONFIGS = [
+    str(path.relative_to(ROOT))
+    for path in sorted((ROOT / "configs").rglob("*.py"))
+    if "_base_" not in path.parts
+]
+each_config = pytest.mark.parametrize("config", CONFIGS, ids=name_of)
+TRAINED = [c for c in CONFIGS if not c.endswith(("knn_imagenet.py", "tsne_imagenet.py"))]
+each_training = pytest.mark.parametrize("config", TRAINED, ids=name_of)
+
+
+@functools.cache
+def load(config):
+    return Config.fromfile(ROOT / config)
+
+
+@functools.cache
+def _model(text):
+    with torch.device("meta"):  # shapes without memory: one head has 375 million weights
+        return build_algorithm(json.loads(text))
+
+
+def model_of(cfg):
+    """The model without its numbers, built once for all configs that share it."""
+    return _model(json.dumps(cfg.model, sort_keys=True))
+
+
+@functools.cache
+def _view(text, size):
+    values = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    return build_pipeline(json.loads(text))(Image.fromarray(values))
+
+
+def view_of(data, pipeline):
+    """What the pipeline makes of a picture as its data set has them."""
+    size = (32, 32) if "CIFAR" in data.data_source.type else (45, 60)
+    return _view(json.dumps(pipeline), size)
+
+
+def test_there_are_configs():
+    assert len(CONFIGS) > 40
+
+
+@each_config
+def test_no_unknown_key(config):
+    from mmselfsup.utils.config import check_config
+
+    check_config(load(config).copy(), str(ROOT / config), [])
+
+
+@each_training
+def test_model_and_optimizer_build(config):
+    cfg = load(config)
+    model = model_of(cfg)
+    optimizer = build_optimizer(model, cfg.optimizer)
+    trained = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
+    assert len(trained) == sum(p.requires_grad for p in model.parameters())
+
+
+@each_training
+def test_runner_and_hooks_are_registered(config):
+    cfg = load(config)
+    assert cfg.runner.type in RUNNERS
+    policy = cfg.lr_config.policy
+    assert f"{policy[0].upper()}{policy[1:]}LrUpdaterHook" in HOOKS
+    for hook in [*cfg.log_config.hooks, *cfg.get("custom_hooks", [])]:
+        assert hook.type in HOOKS
+
+
+@each_config
+def test_data(config):
+    cfg = load(config)
+    parts = {key: cfg.data[key] for key in ("train", "val", "test", "extract") if key in cfg.data}
+    assert parts
+    for part, data in parts.items():
+        assert data.type in DATASETS, part
+        assert data.data_source.type in DATASOURCES, part
+        views = data.get("pipelines") or [data.pipeline]
+        assert len(views) == len(data.get("num_views", [1])), part
+        for pipeline in views:
+            view = view_of(data, pipeline)
+            assert view.dtype == torch.float32
+            assert view.ndim == 3
+            assert view.shape[1] == view.shape[2], part
+            assert torch.isfinite(view).all()
+
+
+@pytest.mark.parametrize("config", [c for c in TRAINED if "isic2019" in c], ids=name_of)
+def test_isic_trains_and_tests_on_different_lists(config):
+    data = load(config).data
+    lists = [data[p].data_source.ann_file for p in ("train", "val", "test") if p in data]
+    assert len(set(lists)) == len(lists)
+    sources = [data[p].data_source for p in ("train", "val", "test") if p in data]
+    for source in sources:
+        names = source.get("classes")
+        if names is not None:
+            assert len(names) == load(config).model.head.num_classes
+
+
+@pytest.mark.parametrize("arm", ["demo", "-64"])
+def test_pretraining_and_finetuning_have_the_same_backbone(arm):
+    backbones = []
+    for config in (c for c in TRAINED if "isic2019" in c and Path(c).stem.endswith(arm)):
+        shapes = {k: v.shape for k, v in model_of(load(config)).backbone.state_dict().items()}
+        backbones.append(shapes)
+    assert len(backbones) == 2
+    assert backbones[0] == backbones[1]
+
+
+@pytest.mark.parametrize("config", [c for c in TRAINED if "isic2019-" in c], ids=name_of)
+def test_the_small_ones_take_a_step(config):
+    cfg = load(config)
+    model = build_algorithm(cfg.model)
+    data = cfg.data.train
+    views = [view_of(data, p) for p in (data.get("pipelines") or [data.pipeline])]
+    batch = torch.stack([views[0]] * 4) + torch.rand(4, 1, 1, 1)
+    img = [batch, batch.flip(0)] if "num_views" in data else batch
+    loss = model.train_step({"img": img, "label": torch.arange(4), "idx": torch.arange(4)})["loss"]
+    assert torch.isfinite(loss)

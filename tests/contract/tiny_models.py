@@ -1,0 +1,92 @@
+"""One small model and one kind of batch for each algorithm: the place to add a new method to.
+
+``TINY[name]`` is a :class:`Tiny`. The contract tests train every algorithm of the registry with
+it, alone and on two ranks.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+
+
+def two_views(n: int, generator: torch.Generator) -> dict[str, Any]:
+    """A batch of MultiViewDataset."""
+    views = [torch.rand(n, 3, 32, 32, generator=generator) for _ in range(2)]
+    return {"img": views, "idx": torch.arange(n)}
+
+
+def labelled(n: int, generator: torch.Generator) -> dict[str, Any]:
+    """A batch of SingleViewDataset with 3 classes."""
+    img = torch.rand(n, 3, 32, 32, generator=generator)
+    return {"img": img, "label": torch.arange(n) % 3, "idx": torch.arange(n)}
+
+
+class Tiny(NamedTuple):
+    """What the contract tests need to know about an algorithm.
+
+    Attributes:
+        cfg: config of a model that trains in milliseconds.
+        batch: makes a batch of n samples.
+        joined: whether R ranks must do what one process does on their joined batch. False where
+            a method draws random numbers in its forward pass.
+    """
+
+    cfg: dict[str, Any]
+    batch: Callable[[int, torch.Generator], dict[str, Any]]
+    joined: bool = True
+
+
+RESNET = {
+    "type": "ResNet",
+    "depth": 18,
+    "stem_channels": 4,
+    "base_channels": 4,
+    "norm_cfg": {"type": "SyncBN"},
+}
+MMCLS_HEAD = {
+    "type": "mmcls.LinearClsHead",
+    "num_classes": 3,
+    "in_channels": 32,
+    "cal_acc": False,
+    "loss": {"type": "mmcls.CrossEntropyLoss"},
+}
+
+TINY = {
+    "SimCLR": Tiny(
+        {
+            "type": "SimCLR",
+            "backbone": RESNET,
+            "neck": {
+                "type": "NonLinearNeck",
+                "in_channels": 32,
+                "hid_channels": 8,
+                "out_channels": 4,
+            },
+            "head": {"type": "ContrastiveHead", "temperature": 0.5},
+        },
+        two_views,
+    ),
+    "Classification": Tiny(
+        {
+            "type": "Classification",
+            "backbone": RESNET,
+            "head": {
+                "type": "ClsHead",
+                "with_avg_pool": True,
+                "in_channels": 32,
+                "num_classes": 3,
+            },
+        },
+        labelled,
+    ),
+    "MMClsImageClassifierWrapper": Tiny(
+        {
+            "type": "MMClsImageClassifierWrapper",
+            "backbone": {**RESNET, "type": "mmselfsup.ResNet"},
+            "neck": {"type": "mmcls.GlobalAveragePooling"},
+            "head": MMCLS_HEAD,
+        },
+        labelled,
+    ),
+}

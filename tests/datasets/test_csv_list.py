@@ -1,0 +1,88 @@
+"""CSV lists: the columns are found, and a wrong cell is named by its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mmselfsup.datasets.data_sources.csv_list import is_csv, read_csv
+from mmselfsup.utils.errors import UserError
+
+
+@pytest.fixture
+def csv(tmp_path: Path):
+    def write(text: str, name: str = "list.csv") -> str:
+        path = tmp_path / name
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+@pytest.mark.parametrize("name", ["image", "filename", "Name", "path"])
+@pytest.mark.parametrize("label", ["label", "Target", "class"])
+def test_columns(csv, name: str, label: str) -> None:
+    path = csv(f'age,{name},{label}\n30,"a, b.jpg",2\n40,c.jpg,\n')
+    entries, found = read_csv(path)
+    assert [tuple(entry) for entry in entries] == [("a, b.jpg", 2, 2), ("c.jpg", -1, 3)]
+    assert found is None
+
+
+def test_names_of_classes_as_labels(csv) -> None:
+    path = csv("image;label\na.jpg;NV\nb.jpg;MEL\n")
+    assert [entry.label for entry in read_csv(path, ["MEL", "NV"])[0]] == [1, 0]
+    with pytest.raises(UserError, match=r"line 2: label 'NV' must be a number"):
+        read_csv(path)
+    with pytest.raises(UserError, match=r"line 2: label 'NV' must be one of MEL, BCC"):
+        read_csv(path, ["MEL", "BCC"])
+
+
+def test_numbers_as_pandas_writes_them(csv) -> None:
+    assert read_csv(csv("image,label\na,3.0\n"))[0][0].label == 3
+    with pytest.raises(UserError, match=r"'2\.5'"):
+        read_csv(csv("image,label\na,2.5\n"))
+    with pytest.raises(UserError, match="'nan'"):
+        read_csv(csv("image,label\na,nan\n"))
+
+
+def test_one_hot(csv) -> None:
+    path = csv("image,MEL,NV,UNK\na,0.0,1.0,0.0\nb,1.0,0.0,0.0\n")
+    entries, found = read_csv(path)
+    assert [entry.label for entry in entries] == [1, 0]
+    assert found == ["MEL", "NV", "UNK"]
+    entries, found = read_csv(path, ["NV", "MEL"])  # the order of the classes counts
+    assert [entry.label for entry in entries] == [0, 1]
+    assert found == ["NV", "MEL"]
+    with pytest.raises(UserError, match=r"class\(es\) BCC; there are image, MEL, NV, UNK"):
+        read_csv(path, ["MEL", "BCC"])
+    with pytest.raises(UserError, match="line 2: exactly one class must be 1"):
+        read_csv(path, ["MEL", "UNK"])
+
+
+def test_without_labels(csv) -> None:
+    entries, found = read_csv(csv("image,age,sex\na,55,male\nb,,female\n"))
+    assert [tuple(entry) for entry in entries] == [("a", -1, 2), ("b", -1, 3)]
+    assert found is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("photo,label\na.jpg,1\n", "none of the columns photo, label names the image"),
+        ("image,label\n", "a header but no rows"),
+        ("image,label\na.jpg,1\nb.jpg\n", "line 3: 1 cells, the header has 2"),
+        ("a.jpg,3\nb.jpg,4\n", "none of the columns"),
+    ],
+)
+def test_errors(csv, text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read_csv(csv(text))
+
+
+def test_what_is_a_csv(csv) -> None:
+    assert is_csv(csv("image,label\n"))
+    assert is_csv(csv("image\na.jpg\n"))
+    assert is_csv(csv("image\tlabel\n", "list.tsv"))
+    assert not is_csv(csv("a/abbey/1.jpg 0\n", "train_places205.csv"))  # a list in spite of it
+    assert not is_csv("list.txt")

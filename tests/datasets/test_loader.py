@@ -1,0 +1,227 @@
+"""Batches: reproducible for a seed whatever the workers and ranks, and resumable."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmcv.parallel import DataContainer
+
+from mmselfsup.datasets import build_dataloader, build_dataset
+from mmselfsup.datasets.builder import worker_init_fn
+from mmselfsup.datasets.seeding import SampleIndex, SeededDataset, sample_seeds, seeded
+
+NORM = dict(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
+AUGMENT = [
+    dict(type="RandomResizedCrop", size=16),
+    dict(type="RandomHorizontalFlip"),
+    dict(type="GaussianBlur", sigma_min=0.1, sigma_max=2.0),
+]
+FINISH = [dict(type="ToTensor"), dict(type="Normalize", **NORM)]
+
+
+class Draws(torch.utils.data.Dataset):
+    """Yields what each source of random numbers draws."""
+
+    def __len__(self) -> int:
+        return 13
+
+    def __getitem__(self, idx: int) -> dict[str, Any]:
+        assert type(idx) is int
+        drawn = [torch.rand(()).item(), random.random(), np.random.rand()]
+        return dict(idx=idx, drawn=torch.tensor(drawn, dtype=torch.float64))
+
+    def evaluate(self, x: int) -> int:
+        return x + 1
+
+
+def loader(dataset: Any = None, **kwargs: Any) -> Any:
+    options = dict(samples_per_gpu=4, workers_per_gpu=0, seed=5) | kwargs
+    return build_dataloader(Draws() if dataset is None else dataset, **options)
+
+
+def epoch(data_loader: Any, number: int | None = None) -> list[Any]:
+    if number is not None:
+        data_loader.sampler.set_epoch(number)
+    batches = list(data_loader)
+    index = torch.cat([batch["idx"] for batch in batches])
+    drawn = torch.cat([batch["drawn"] for batch in batches])
+    return [index.tolist(), drawn.tolist()]
+
+
+@pytest.mark.parametrize("options", [dict(), dict(workers_per_gpu=2), dict(replace=True)])
+def test_random_numbers_differ_everywhere(options: dict[str, Any]) -> None:
+    data_loader = loader(**options)
+    drawn = np.array([epoch(data_loader, e)[1] for e in range(3)])  # [3, 13, 3]
+    assert len(np.unique(drawn)) == drawn.size
+    assert 0.3 < drawn.mean() < 0.7
+
+
+def test_a_fresh_process_draws_what_an_uninterrupted_one_draws() -> None:
+    workers = dict(workers_per_gpu=2, persistent_workers=True)
+    uninterrupted = loader(**workers)
+    wanted = [epoch(uninterrupted, e) for e in range(3)]
+    for options in (workers, dict(workers_per_gpu=1, persistent_workers=False), dict()):
+        assert epoch(loader(**options), 2) == wanted[2]
+    assert epoch(loader(seed=6), 2) != wanted[2]
+    unnumbered = loader()
+    assert [epoch(unnumbered) for _ in range(3)] == wanted  # no set_epoch: one after the other
+
+
+def test_ranks_draw_the_batch_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mmselfsup.datasets import loader as module
+
+    alone = epoch(loader(), 1)
+    shares = []
+    for rank in range(2):
+        monkeypatch.setattr(module._dist, "get_world_size", lambda: 2)
+        monkeypatch.setattr(module._dist, "get_rank", lambda rank=rank: rank)
+        monkeypatch.setattr(module._dist, "broadcast_object", lambda obj: obj)
+        shares.append(epoch(loader(), 1))
+    for part in range(2):
+        turns = zip(shares[0][part], shares[1][part], strict=True)
+        assert [value for turn in turns for value in turn][:13] == alone[part]
+
+
+def test_the_random_numbers_of_the_process_are_left_alone() -> None:
+    def after(use: bool) -> tuple[float, ...]:
+        torch.manual_seed(0)
+        random.seed(0)
+        np.random.seed(0)
+        if use:
+            for workers in (0, 1):
+                epoch(loader(workers_per_gpu=workers))
+        return torch.rand(()).item(), random.random(), np.random.rand()
+
+    assert after(True) == after(False)
+
+
+def test_seeded_restores_after_an_error() -> None:
+    before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
+    with pytest.raises(KeyError), seeded(2**64 - 1):  # noqa: PT012
+        torch.rand(1)
+        raise KeyError
+    after = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
+    assert torch.equal(before[0], after[0])
+    assert before[1:] == after[1:]
+
+
+def test_sample_seeds_are_well_mixed() -> None:
+    seeds = sample_seeds(0, 0, np.arange(20_000))
+    for bit in range(64):
+        ones = np.mean((seeds >> np.uint64(bit)) & np.uint64(1))
+        assert abs(float(ones) - 0.5) < 0.02
+    assert len(np.unique(seeds)) == 20_000
+    assert not np.isin(sample_seeds(0, 1, np.arange(100)), seeds).any()
+    assert not np.isin(sample_seeds(1, 0, np.arange(100)), seeds).any()
+
+
+def test_without_a_seed_torch_s_counts() -> None:
+    torch.manual_seed(11)
+    first = epoch(loader(seed=None))
+    torch.manual_seed(11)
+    assert epoch(loader(seed=None)) == first
+    torch.manual_seed(12)
+    assert epoch(loader(seed=None)) != first
+
+
+def test_the_dataset_shows_through() -> None:
+    data_loader = loader()
+    assert data_loader.dataset.evaluate(1) == 2
+    assert len(data_loader.dataset) == 13
+    assert not hasattr(data_loader.dataset, "nothing")
+    dataset = SeededDataset(Draws())
+    torch.manual_seed(1)
+    plain = dataset[3]["drawn"]
+    assert not torch.equal(dataset[3]["drawn"], plain)  # a plain integer: the process's numbers
+    assert torch.equal(dataset[SampleIndex(3, 7)]["drawn"], dataset[SampleIndex(3, 7)]["drawn"])
+
+
+def test_batch_sizes_and_arguments() -> None:
+    assert [len(b["idx"]) for b in loader(drop_last=True)] == [4, 4, 4]
+    assert [len(b["idx"]) for b in loader(shuffle=False)] == [4, 4, 4, 1]
+    assert epoch(loader(shuffle=False))[0] == list(range(13))
+    old = build_dataloader(Draws(), imgs_per_gpu=5, workers_per_gpu=0)
+    assert old.batch_size == 5
+    with pytest.warns(UserWarning, match="the first counts"):
+        assert loader(imgs_per_gpu=5).batch_size == 4
+    assert loader(dist=False, num_gpus=2).batch_size == 8
+    for size in (None, 0):
+        with pytest.raises(ValueError, match="samples_per_gpu must be 1 or more"):
+            build_dataloader(Draws(), samples_per_gpu=size)
+    with pytest.raises(ValueError, match="img_norm_cfg"):
+        loader(prefetch=True)
+
+
+def test_worker_init_fn() -> None:
+    import cv2
+
+    def draw(*args: int) -> tuple[float, ...]:
+        worker_init_fn(*args)
+        return torch.rand(()).item(), random.random(), np.random.rand()
+
+    threads = cv2.getNumThreads()
+    try:
+        assert draw(1, 4, 2, 0) == draw(1, 4, 2, 0)
+        assert draw(1, 4, 2, 0) != draw(0, 4, 2, 0)
+        assert draw(1, 4, 2, 0) != draw(1, 4, 1, 0)
+    finally:
+        cv2.setNumThreads(threads)
+
+
+class Contained(Draws):
+    def __getitem__(self, idx: int) -> dict[str, Any]:
+        return dict(img=DataContainer(torch.full((3, 2, 2), float(idx)), stack=True), idx=idx)
+
+
+def test_data_containers_of_mmcv() -> None:
+    batch = next(iter(loader(Contained(), shuffle=False)))
+    assert isinstance(batch["img"], DataContainer)
+    assert batch["img"].data[0].shape == (4, 3, 2, 2)
+
+
+def test_real_augmentation_is_reproducible(image_folder: Path) -> None:
+    dataset = build_dataset(
+        dict(
+            type="MultiViewDataset",
+            data_source=dict(type="ImageList", data_prefix=str(image_folder)),
+            num_views=[2],
+            pipelines=[AUGMENT + FINISH],
+        )
+    )
+    first = [b["img"] for b in loader(dataset, workers_per_gpu=2)]
+    again = [b["img"] for b in loader(dataset)]
+    for batch, same in zip(first, again, strict=True):
+        assert all(torch.equal(view, other) for view, other in zip(batch, same, strict=True))
+        assert not torch.equal(batch[0], batch[1])
+
+
+@pytest.mark.parametrize("views", [0, 2])
+def test_prefetch_is_the_same_as_normalising_in_the_pipeline(
+    image_folder: Path, views: int
+) -> None:
+    def build(prefetch: bool) -> Any:
+        cfg: dict[str, Any] = dict(
+            data_source=dict(type="ImageList", data_prefix=str(image_folder)), prefetch=prefetch
+        )
+        pipeline = AUGMENT + ([] if prefetch else FINISH)
+        if views:
+            cfg |= dict(type="MultiViewDataset", num_views=[views], pipelines=[pipeline])
+        else:
+            cfg |= dict(type="SingleViewDataset", pipeline=pipeline)
+        return loader(build_dataset(cfg), prefetch=prefetch, img_norm_cfg=NORM)
+
+    fast, slow = build(True), build(False)
+    assert len(fast) == len(slow)
+    assert len(fast.dataset) == 12  # it looks like the loader inside
+    for quick, plain in zip(fast, slow, strict=True):
+        assert quick.keys() == plain.keys()
+        torch.testing.assert_close(quick["idx"].cpu(), plain["idx"])
+        pairs = [(quick["img"], plain["img"])]
+        pairs = list(zip(*pairs[0], strict=True)) if views else pairs
+        for mine, theirs in pairs:
+            torch.testing.assert_close(mine.cpu(), theirs, atol=1e-5, rtol=1e-5)

@@ -1,0 +1,183 @@
+"""Samplers: every sample once, equal shares, the same deal everywhere for a seed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmselfsup.datasets.samplers import (
+    DistributedGivenIterationSampler,
+    DistributedGroupSampler,
+    DistributedSampler,
+    GroupSampler,
+)
+
+SIZES = st.integers(1, 60)
+RANKS = st.integers(1, 7)
+SEEDS = st.integers(0, 2**40)
+
+
+def dealt(sampler_class: Any, dataset: Any, ranks: int, *args: Any, **kwargs: Any) -> list[Any]:
+    """What each rank gets, as plain integers."""
+    samplers = [
+        sampler_class(dataset, *args, num_replicas=ranks, rank=rank, **kwargs)
+        for rank in range(ranks)
+    ]
+    shares = [[int(i) for i in sampler] for sampler in samplers]
+    assert [len(share) for share in shares] == [len(sampler) for sampler in samplers]
+    return shares
+
+
+def joined(shares: list[list[int]]) -> list[int]:
+    """The order over all ranks: they take turns."""
+    return [i for turn in zip(*shares, strict=True) for i in turn]
+
+
+@given(SIZES, RANKS, SEEDS, st.booleans())
+def test_every_sample_once_and_the_rest_repeats_the_start(
+    size: int, ranks: int, seed: int, shuffle: bool
+) -> None:
+    order = joined(dealt(DistributedSampler, range(size), ranks, seed=seed, shuffle=shuffle))
+    assert sorted(order[:size]) == list(range(size))
+    assert len(order) - size < ranks
+    assert order[size:] == [order[i % size] for i in range(len(order) - size)]
+    if not shuffle:
+        assert order[:size] == list(range(size))
+
+
+@given(SIZES, RANKS, SEEDS)
+def test_the_order_does_not_depend_on_the_ranks(size: int, ranks: int, seed: int) -> None:
+    alone = [(int(i), i.seed) for i in DistributedSampler(range(size), 1, 0, seed=seed)]
+    samplers = [DistributedSampler(range(size), ranks, r, seed=seed) for r in range(ranks)]
+    turns = zip(*[[(int(i), i.seed) for i in s] for s in samplers], strict=True)
+    assert [pair for turn in turns for pair in turn][:size] == alone
+
+
+@given(st.integers(20, 60), SEEDS, st.integers(0, 5))
+def test_epochs_differ_and_come_back(size: int, seed: int, epoch: int) -> None:
+    sampler = DistributedSampler(range(size), 1, 0, seed=seed)
+    sampler.set_epoch(epoch)
+    first = [(int(i), i.seed) for i in sampler]
+    second = [(int(i), i.seed) for i in sampler]  # nobody said which: the next epoch
+    assert first != second
+    fresh = DistributedSampler(range(size), 1, 0, seed=seed)
+    fresh.set_epoch(epoch + 1)
+    assert [(int(i), i.seed) for i in fresh] == second
+    fresh.set_epoch(epoch)
+    assert [(int(i), i.seed) for i in fresh] == first
+    assert len({seed for _, seed in first + second}) == 2 * size
+
+
+@given(SIZES, RANKS, SEEDS)
+def test_replace(size: int, ranks: int, seed: int) -> None:
+    order = joined(dealt(DistributedSampler, range(size), ranks, replace=True, seed=seed))
+    assert set(order) <= set(range(size))
+    assert len(order) == -(-size // ranks) * ranks
+
+
+def test_replace_draws_uniformly() -> None:
+    sampler = DistributedSampler(range(50), 1, 0, replace=True)
+    counts = np.bincount([int(i) for _ in range(400) for i in sampler], minlength=50)
+    # 20,000 draws: 400 expected for each, the standard deviation is 20
+    assert counts.min() > 300
+    assert counts.max() < 500
+    assert np.sum((counts - 400) ** 2 / 400) < 95  # chi-square, 49 degrees: mean 49, sd 10
+    one_pass = [int(i) for i in sampler]
+    assert len(set(one_pass)) < 50
+    drawn_twice = [i.seed for i in sampler]
+    assert len(set(drawn_twice)) == 50  # the same image is augmented differently
+
+
+def test_skip_next() -> None:
+    sampler = DistributedSampler(range(10), 1, 0, seed=3)
+    whole = [(int(i), i.seed) for i in sampler]
+    sampler.set_epoch(0)
+    sampler.skip_next(4)
+    assert [(int(i), i.seed) for i in sampler] == whole[4:]
+    assert len(list(sampler)) == 10  # once only
+
+
+@given(st.lists(st.integers(0, 9), min_size=5, max_size=60), SEEDS, RANKS)
+def test_uniform_indices(labels: list[int], seed: int, ranks: int) -> None:
+    samplers = [DistributedSampler(labels, ranks, r, seed=seed) for r in range(ranks)]
+    for sampler in samplers:
+        sampler.set_uniform_indices(labels, 10)
+    order = joined([[int(i) for i in s] for s in samplers])[: len(labels)]
+    counts = np.bincount([labels[i] for i in order], minlength=10)
+    present = counts[np.unique(labels)]
+    assert counts.sum() == present.sum()
+    assert present.max() - present.min() <= 1
+
+
+def test_uniform_indices_draw_all_members() -> None:
+    labels = [0] * 90 + [1] * 10
+    sampler = DistributedSampler(labels, 1, 0)
+    sampler.set_uniform_indices(labels, 2)
+    drawn = np.bincount([int(i) for _ in range(100) for i in sampler], minlength=100)
+    assert drawn.min() > 0
+    assert drawn[:90].sum() == drawn[90:].sum() == 5000
+    with pytest.raises(ValueError, match="labels must be 100 integers"):
+        sampler.set_uniform_indices(labels[:5], 2)
+    with pytest.raises(ValueError, match=r"0\.\.0"):
+        sampler.set_uniform_indices(labels, 1)
+
+
+@given(SIZES, st.integers(1, 9), st.integers(1, 5), RANKS, SEEDS)
+def test_given_iterations(size: int, iters: int, batch: int, ranks: int, seed: int) -> None:
+    args = (iters, batch)
+    order = joined(dealt(DistributedGivenIterationSampler, range(size), ranks, *args, seed=seed))
+    assert len(order) == iters * batch * ranks
+    counts = np.bincount(order, minlength=size)
+    assert counts.max() - counts.min() <= 1  # one order after the other
+    done = iters // 2
+    resumed = dealt(
+        DistributedGivenIterationSampler, range(size), ranks, *args, last_iter=done - 1, seed=seed
+    )
+    assert joined(resumed) == order[done * batch * ranks :]
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=50), st.integers(1, 6), RANKS, SEEDS)
+def test_groups(flags: list[int], batch: int, ranks: int, seed: int) -> None:
+    class Flagged(list):
+        flag = np.array(flags)
+
+    shares = dealt(DistributedGroupSampler, Flagged(flags), ranks, batch, seed=seed)
+    assert set(joined(shares)) == set(range(len(flags)))
+    for share in shares:
+        for start in range(0, len(share), batch):
+            assert len({flags[i] for i in share[start : start + batch]}) == 1
+    assert len({len(share) for share in shares}) == 1
+    assert sum(map(len, shares)) < len(flags) + 4 * batch + ranks * batch
+
+
+def test_group_sampler_alone() -> None:
+    sampler = GroupSampler(range(10), samples_per_gpu=4)  # no flag: one group
+    drawn = [int(i) for i in sampler]
+    assert len(drawn) == len(sampler) == 12
+    assert sorted(drawn[:12])[0] == 0
+    assert set(drawn) == set(range(10))
+    assert [int(i) for i in sampler] != drawn
+
+
+def test_wrong_arguments() -> None:
+    with pytest.raises(ValueError, match=r"rank must be in 0\.\.1, got 2"):
+        DistributedSampler(range(4), num_replicas=2, rank=2)
+    with pytest.raises(ValueError, match="empty"):
+        DistributedSampler([])
+    with pytest.raises(ValueError, match="samples_per_gpu"):
+        GroupSampler(range(4), samples_per_gpu=0)
+
+
+def test_a_known_order_on_any_machine() -> None:
+    sampler = DistributedSampler(range(8), 1, 0, seed=0)
+    assert [int(i) for i in sampler] == KNOWN_ORDER
+    sampler.set_epoch(0)
+    assert next(iter(sampler)).seed == KNOWN_SEED
+
+
+KNOWN_ORDER: list[int] = []
+KNOWN_SEED = 0

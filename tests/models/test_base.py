@@ -1,0 +1,86 @@
+"""How an algorithm is called, and how its losses become one."""
+
+import pytest
+import torch
+
+from mmselfsup.models.algorithms import BaseModel
+from mmselfsup.models.algorithms.base import parse_losses
+
+
+class Plain(BaseModel):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(3, 2)
+
+    def extract_feat(self, img):
+        return (self.layer(img),)
+
+    def forward_train(self, img, **kwargs):
+        self.seen = kwargs
+        return {"loss": self.layer(img).square(), "acc": torch.tensor([50.0])}
+
+
+def test_train_step_gives_a_loss_to_minimise_and_tensors_to_log():
+    model = Plain()
+    out = model.train_step({"img": torch.rand(4, 3), "idx": torch.arange(4)})
+    assert out["num_samples"] == 4
+    assert list(out["log_vars"]) == ["loss", "acc"]
+    assert all(isinstance(v, torch.Tensor) and v.ndim == 0 for v in out["log_vars"].values())
+    assert not any(v.requires_grad for v in out["log_vars"].values())
+    assert set(model.seen) == {"idx"}
+    out["loss"].backward()
+    assert model.layer.weight.grad is not None
+
+
+def test_val_step_is_the_same_pass():
+    model = Plain()
+    data = {"img": torch.rand(4, 3)}
+    assert torch.equal(model.val_step(data)["loss"], model.train_step(data)["loss"])
+
+
+def test_parse_losses_adds_what_is_called_loss():
+    loss, log_vars = parse_losses(
+        {
+            "loss_a": torch.tensor([1.0, 3.0]),
+            "loss_b": [torch.tensor(1.0), torch.tensor(4.0)],
+            "acc": torch.tensor(9.0),
+        }
+    )
+    assert loss.item() == 7.0
+    assert {k: v.item() for k, v in log_vars.items()} == {
+        "loss_a": 2.0,
+        "loss_b": 5.0,
+        "acc": 9.0,
+        "loss": 7.0,
+    }
+
+
+def test_parse_losses_names_what_is_wrong():
+    with pytest.raises(TypeError, match=r"'loss'.*3"):
+        parse_losses({"loss": 3})
+    with pytest.raises(ValueError, match="acc"):
+        parse_losses({"acc": torch.tensor(1.0)})
+
+
+def test_modes():
+    model = Plain()
+    assert model(torch.rand(4, 3), mode="extract")[0].shape == (4, 2)
+    with pytest.raises(ValueError, match="'train', 'test' or 'extract', got 'foo'"):
+        model(torch.rand(4, 3), mode="foo")
+    with pytest.raises(NotImplementedError, match="Plain"):
+        model(torch.rand(4, 3), mode="test")
+
+
+def test_half_precision_where_mmcv_asks_for_it():
+    model = Plain()
+    assert model(torch.rand(4, 3), mode="extract")[0].dtype == torch.float32
+    model.fp16_enabled = True
+    assert model([torch.rand(4, 3)][0], mode="extract")[0].dtype == torch.bfloat16
+
+
+def test_with_neck_and_head():
+    model = Plain()
+    assert not model.with_neck
+    model.neck = torch.nn.Identity()
+    assert model.with_neck
+    assert not model.with_head

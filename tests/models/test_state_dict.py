@@ -1,0 +1,172 @@
+"""Names and shapes of the weights, on which old checkpoints depend."""
+
+import pytest
+
+from mmselfsup.models import build_algorithm
+
+BN = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+
+
+def norm(name, width):
+    return {f"{name}.{part}": () if part == "num_batches_tracked" else (width,) for part in BN}
+
+
+def conv_norm(prefix, number, shape):
+    conv = {f"{prefix}conv{number}.weight": shape}
+    return {**conv, **norm(f"{prefix}bn{number}", shape[0])}
+
+
+def shortcut(prefix, shape, at=0):
+    return {
+        f"{prefix}downsample.{at}.weight": shape,
+        **norm(f"{prefix}downsample.{at + 1}", shape[0]),
+    }
+
+
+def resnet18(in_channels=3):
+    table = conv_norm("", 1, (64, in_channels, 7, 7))
+    before = 64
+    for stage, width in enumerate((64, 128, 256, 512), start=1):
+        for block in range(2):
+            prefix = f"layer{stage}.{block}."
+            table |= conv_norm(prefix, 1, (width, before, 3, 3))
+            table |= conv_norm(prefix, 2, (width, width, 3, 3))
+            if before != width:
+                table |= shortcut(prefix, (width, before, 1, 1))
+            before = width
+    return table
+
+
+def bottlenecks(widths, group_width=None, avg_down=False):
+    """The stages of depth 50; ``widths`` are the channels of the middle convolutions."""
+    table, before = {}, 64
+    for stage, (width, blocks) in enumerate(zip(widths, (3, 4, 6, 3), strict=True), start=1):
+        out = 256 * 2 ** (stage - 1)
+        for block in range(blocks):
+            prefix = f"layer{stage}.{block}."
+            table |= conv_norm(prefix, 1, (width, before, 1, 1))
+            inner = width if group_width is None else group_width * 2 ** (stage - 1)
+            table |= conv_norm(prefix, 2, (width, inner, 3, 3))
+            table |= conv_norm(prefix, 3, (out, width, 1, 1))
+            if block == 0:
+                # avg_down puts a pooling layer before the convolution where there is a stride
+                table |= shortcut(prefix, (out, before, 1, 1), at=int(avg_down and stage > 1))
+            before = out
+    return table
+
+
+def deep_stem():
+    table = {}
+    for i, (out, into) in enumerate(((32, 3), (32, 32), (64, 32))):
+        table |= {f"stem.{i}.conv.weight": (out, into, 3, 3), **norm(f"stem.{i}.bn", out)}
+    return table
+
+
+def under(prefix, table):
+    return {f"{prefix}.{name}": shape for name, shape in table.items()}
+
+
+def linear(name, out, into, bias=True):
+    return {f"{name}.weight": (out, into), **({f"{name}.bias": (out,)} if bias else {})}
+
+
+CLS_HEAD = {"type": "ClsHead", "with_avg_pool": True, "in_channels": 512, "num_classes": 8}
+SIMCLR_NECK = {
+    "type": "NonLinearNeck",
+    "in_channels": 512,
+    "hid_channels": 64,
+    "out_channels": 32,
+    "norm_cfg": {"type": "BN1d"},
+}
+CASES = {
+    "simclr": (
+        {
+            "type": "SimCLR",
+            "backbone": {"type": "ResNet", "depth": 18},
+            "neck": SIMCLR_NECK,
+            "head": {"type": "ContrastiveHead"},
+        },
+        under("backbone", resnet18())
+        | linear("neck.fc0", 64, 512, bias=False)
+        | norm("neck.bn0", 64)
+        | linear("neck.fc1", 32, 64, bias=False)
+        | norm("neck.bn1", 32),
+    ),
+    "simclr, synchronised": (
+        {
+            "type": "SimCLR",
+            "backbone": {"type": "ResNet", "depth": 18, "norm_cfg": {"type": "SyncBN"}},
+            "neck": {**SIMCLR_NECK, "norm_cfg": {"type": "SyncBN"}},
+            "head": {"type": "ContrastiveHead"},
+        },
+        under("backbone", resnet18())
+        | linear("neck.fc0", 64, 512, bias=False)
+        | norm("neck.bn0", 64)
+        | linear("neck.fc1", 32, 64, bias=False)
+        | norm("neck.bn1", 32),
+    ),
+    "classification": (
+        {
+            "type": "Classification",
+            "backbone": {"type": "ResNet", "depth": 18},
+            "head": CLS_HEAD,
+        },
+        under("backbone", resnet18()) | linear("head.fc_cls", 8, 512),
+    ),
+    "edges": (
+        {
+            "type": "Classification",
+            "with_sobel": True,
+            "backbone": {"type": "ResNet", "depth": 18, "in_channels": 2},
+            "head": CLS_HEAD,
+        },
+        under("backbone", resnet18(2))
+        | linear("head.fc_cls", 8, 512)
+        | {
+            "sobel_layer.sobel.0.weight": (1, 3, 1, 1),
+            "sobel_layer.sobel.0.bias": (1,),
+            "sobel_layer.sobel.1.weight": (2, 1, 3, 3),
+            "sobel_layer.sobel.1.bias": (2,),
+        },
+    ),
+    "resnext": (
+        {
+            "type": "Classification",
+            "backbone": {"type": "ResNeXt", "depth": 50, "groups": 32, "width_per_group": 4},
+            "head": {**CLS_HEAD, "in_channels": 2048},
+        },
+        under("backbone", conv_norm("", 1, (64, 3, 7, 7)))
+        | under("backbone", bottlenecks((128, 256, 512, 1024), group_width=4))
+        | linear("head.fc_cls", 8, 2048),
+    ),
+    "resnet-d, all stages": (
+        {
+            "type": "Classification",
+            "backbone": {"type": "ResNetV1d", "depth": 50, "out_indices": [0, 1, 2, 3, 4]},
+            "head": {
+                "type": "MultiClsHead",
+                "pool_type": "specified",
+                "in_indices": [0, 1, 2, 3, 4],
+                "num_classes": 8,
+            },
+        },
+        under("backbone", deep_stem() | bottlenecks((64, 128, 256, 512), avg_down=True))
+        | {
+            name: shape
+            for i, (channels, width) in enumerate(
+                ((64, 9216), (256, 9216), (512, 8192), (1024, 9216), (2048, 8192))
+            )
+            for name, shape in {
+                **norm(f"head.norms.{i}", channels),
+                **linear(f"head.fcs.{i}", 8, width),
+            }.items()
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_names_and_shapes(case):
+    cfg, expected = CASES[case]
+    got = {name: tuple(value.shape) for name, value in build_algorithm(cfg).state_dict().items()}
+    assert got == expected

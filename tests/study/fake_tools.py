@@ -1,0 +1,69 @@
+"""A repository whose tools write at once what the real ones write after hours."""
+
+from pathlib import Path
+
+TRAIN = """
+import json, os, pathlib, sys
+work_dir = pathlib.Path(sys.argv[sys.argv.index("--work_dir") + 1])
+options = dict(o.split("=", 1) for o in sys.argv[sys.argv.index("--cfg-options") + 1:])
+with open("calls.txt", "a") as calls:
+    print("train", work_dir, file=calls)
+lr = float(options.get("optimizer.lr", 1))
+if os.environ.get("FAIL_AT") == str(lr):
+    print("RuntimeError: out of luck")
+    sys.exit(1)
+loss = float("nan") if lr > 0.5 and "optimizer.lr" in options else 1.0
+lines = [{"mode": "train", "epoch": 1, "iter": 5, "loss": loss}]
+if "evaluation" not in options:
+    score = 0.8 - abs(lr - 0.1) + (0.1 if "load_from" in options else 0)
+    lines.append({"mode": "val", "epoch": 1, "iter": 5, "balanced_accuracy": score})
+(work_dir / "1.log.json").write_text("".join(json.dumps(line) + "\\n" for line in lines))
+if loss != loss:
+    sys.exit(1)
+(work_dir / "latest.pth").write_text("weights")
+"""
+
+TEST = """
+import pathlib, sys
+import numpy as np
+out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
+with open("calls.txt", "a") as calls:
+    print("test", out.parent, file=calls)
+labels = np.arange(40) % 8
+scores = np.random.default_rng(0).normal(size=(40, 8))
+scores[np.arange(40), labels] += 0.5 if "scratch" in str(out) else 3
+np.savez(out, scores=scores, labels=labels)
+"""
+
+SPLITS = """
+import json, pathlib, sys
+out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
+with open("calls.txt", "a") as calls:
+    print("splits", out, file=calls)
+for part in ("train", "test", "subtrain", "val"):
+    (out / f"ISIC_2019_{part}_fold0.txt").write_text("ISIC_1.jpg 0\\nISIC_2.jpg 1\\n")
+(out / "splits.json").write_text(json.dumps({"classes": ["MEL", "NV"]}))
+"""
+
+
+def make_fake_repository(root: Path) -> Path:
+    """Write the tools and one image; return the folder of images."""
+    for name, text in (
+        ("train.py", TRAIN),
+        ("test.py", TEST),
+        ("isic2019/prepare_splits.py", SPLITS),
+    ):
+        path = root / "tools" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (root / "isic" / "images").mkdir(parents=True)
+    (root / "isic" / "images" / "ISIC_1.jpg").touch()
+    return root / "isic"
+
+
+def calls(root: Path) -> list[str]:
+    """Give the tools called since the last time, sorted."""
+    path = root / "calls.txt"
+    lines = path.read_text().splitlines() if path.exists() else []
+    path.unlink(missing_ok=True)
+    return sorted(lines)

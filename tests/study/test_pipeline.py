@@ -1,0 +1,137 @@
+"""The whole study over tools that take no time: order, skipping, redoing, failing."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from mmselfsup.study import machine, pipeline
+from mmselfsup.study.find_configs import find_finetune_config, find_ssl_config
+from mmselfsup.study.record import read_results
+from mmselfsup.study.settings import StudySettings
+from mmselfsup.utils.errors import UserError
+from tests.study.fake_tools import calls, make_fake_repository
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+ARMS = ("scratch", "simclr")
+EVERYTHING = sorted(
+    [
+        "splits work/data/splits",
+        "train work/ssl",
+        *(f"train work/finetune/{arm}/lr_{lr}" for arm in ARMS for lr in ("0.01", "0.1", "0.9")),
+        *(f"train work/finetune/{arm}/final" for arm in ARMS),
+        *(f"test work/finetune/{arm}/test" for arm in ARMS),
+    ]
+)
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudySettings:
+    """A study in a repository of fake tools."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(machine, "look", lambda: machine.Machine(cores=2, gpus=0, warm=True))
+    make_fake_repository(tmp_path)
+    return StudySettings(
+        root=tmp_path,
+        isic_root=Path("isic"),
+        work_dir=Path("work"),
+        algorithm="simclr",
+        ssl_config=find_ssl_config(CONFIGS, "simclr", demo=True),
+        finetune_config=find_finetune_config(CONFIGS, demo=True),
+        lrs=(0.01, 0.1, 0.9),
+        options=("runner.max_epochs=1",),
+    )
+
+
+def test_runs_everything_once(study: StudySettings, capfd: pytest.CaptureFixture[str]) -> None:
+    results = pipeline.run_study(study)
+    assert calls(study.root) == EVERYTHING
+    assert [run.arm for run in results.runs] == list(ARMS)
+    assert [run.lr for run in results.runs] == [0.1, 0.1]
+    diverged = [run for run in results.lr_search if run.balanced_accuracy is None]
+    assert [run.lr for run in diverged] == [0.9, 0.9]
+    assert (study.work_dir / "report.html").exists()
+    assert read_results(study.work_dir / "results.json").runs == results.runs
+
+    output = capfd.readouterr().out
+    assert output.count("$ python tools/train.py") == 9
+    assert "load_from=work/ssl/latest.pth" in output
+    assert "SimCLR pre-training helps" in output
+    assert "--logdir" in output
+
+    pipeline.run_study(study)
+    assert calls(study.root) == []
+
+
+def test_goes_on_where_it_stopped(
+    study: StudySettings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    study = dataclasses.replace(study, lrs=(0.01, 0.1), jobs=1)
+    monkeypatch.setenv("FAIL_AT", "0.1")
+    with pytest.raises(UserError, match=r"scratch, lr 0\.1 failed: .*out of luck.*output\.log"):
+        pipeline.run_study(study)
+    assert calls(study.root) == [
+        "splits work/data/splits",
+        "train work/finetune/scratch/lr_0.01",
+        "train work/finetune/scratch/lr_0.1",
+        "train work/ssl",
+    ]
+    assert not (study.work_dir / "results.json").exists()
+    monkeypatch.delenv("FAIL_AT")
+    capfd.readouterr()
+    pipeline.run_study(study)
+    assert calls(study.root) == [
+        "test work/finetune/scratch/test",
+        "test work/finetune/simclr/test",
+        "train work/finetune/scratch/final",
+        "train work/finetune/scratch/lr_0.1",
+        "train work/finetune/simclr/final",
+        "train work/finetune/simclr/lr_0.01",
+        "train work/finetune/simclr/lr_0.1",
+    ]
+    assert "goes on where it stopped" in capfd.readouterr().out
+
+
+def test_changed_settings_redo_what_depends_on_them(
+    study: StudySettings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    study = dataclasses.replace(study, lrs=(0.1,))
+    pipeline.run_study(study)
+    calls(study.root)
+    capfd.readouterr()
+
+    changed = dataclasses.replace(study, ssl_options=("optimizer.weight_decay=0.5",))
+    pipeline.run_study(changed)
+    assert calls(study.root) == [
+        "test work/finetune/simclr/test",
+        "train work/finetune/simclr/final",
+        "train work/ssl",
+    ]
+    assert "the old results are in work/ssl.old-1" in capfd.readouterr().out
+
+    pipeline.run_study(dataclasses.replace(changed, lrs=(0.2,)))
+    assert calls(study.root) == [
+        "test work/finetune/scratch/test",
+        "test work/finetune/simclr/test",
+        "train work/finetune/scratch/final",
+        "train work/finetune/simclr/final",
+    ]
+    assert "lr 0.1 -> 0.2" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"fold": 5}, "FOLD=5"),
+        ({"finetune_options": ("optimizer.lr=0.1",)}, "FINETUNE_LRS"),
+        ({"ssl_options": ("optimizer.leraning_rate=0.1",)}, "leraning_rate"),
+        ({"ssl_config": Path("none.py")}, r"none\.py"),
+    ],
+)
+def test_mistakes_are_found_before_anything_runs(
+    study: StudySettings, change: dict, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        pipeline.run_study(dataclasses.replace(study, **change))
+    assert calls(study.root) == []
+    assert not study.work_dir.exists()

@@ -1,0 +1,94 @@
+"""print_config, count_parameters, analyze_logs, and test.py's own errors."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.tools.command import ROOT, run_tool
+
+
+def test_print_config(place: Path) -> None:
+    argv = ["simclr.py", "--cfg-options", "optimizer.lr=0.25"]
+    done = run_tool("misc/print_config.py", *argv, folder=place)
+    assert done.code == 0, done.text
+    assert "lr=0.25" in done.text
+    (place / "copy.py").write_text(done.text.partition("Config:\n")[2])
+    again = run_tool("misc/print_config.py", "copy.py", folder=place)
+    assert again.text == done.text
+
+
+def test_count_parameters(place: Path) -> None:
+    done = run_tool("analysis_tools/count_parameters.py", "classifier.py", folder=place)
+    assert done.code == 0, done.text
+    table = {row.split()[0]: row.split()[1] for row in done.text.strip().splitlines()}
+    assert table["head"] == str(64 * 3 + 3)
+    assert int(table["all"].replace(",", "")) > int(table["head"])
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    lines = [{"env_info": "x"}]
+    for epoch in (1, 2):
+        lines += [
+            {
+                "mode": "train",
+                "epoch": epoch,
+                "iter": i,
+                "loss": 1 / i,
+                "time": 9.0 if i == 1 else e,
+            }
+            for i, e in ((1, 9), (2, epoch), (3, epoch))
+        ]
+        lines.append({"mode": "val", "epoch": epoch, "iter": 4, "accuracy": 0.5})
+    path = tmp_path / "run.log.json"
+    path.write_text("\n".join(map(json.dumps, lines)) + '\n{"mode": "tra')
+    return path
+
+
+def test_times(log: Path) -> None:
+    tool = "analysis_tools/analyze_logs.py"
+    done = run_tool(tool, "cal_train_time", str(log), folder=log.parent)
+    assert "slowest epoch 2, average time is 2.0000 s/iter" in done.text
+    assert "average iter time: 1.5000 s/iter" in done.text
+    done = run_tool(tool, "cal_train_time", str(log), "--include-outliers", folder=log.parent)
+    assert "average iter time: 4.0000 s/iter" in done.text
+
+
+def test_curves(log: Path) -> None:
+    tool = "analysis_tools/analyze_logs.py"
+    argv = ["plot_curve", str(log), "--keys", "loss", "accuracy", "--out", "fig.png"]
+    done = run_tool(tool, *argv, "--legend", "a", "b", "--title", "t", folder=log.parent)
+    assert done.code == 0, done.text
+    assert (log.parent / "fig.png").stat().st_size > 1000
+    done = run_tool(tool, "plot_curve", str(log), "--keys", "gain", folder=log.parent)
+    assert done.code == 2
+    assert "has no 'gain'; it has accuracy" in done.last_line
+    done = run_tool(tool, "cal_train_time", "gone.json", folder=log.parent)
+    assert done.code == 2
+    assert "can't read the log gone.json" in done.last_line
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["classifier.py", "gone.pth"], "no checkpoint at gone.pth"),
+        (["classifier.py", "list.txt"], "list.txt is no checkpoint"),
+        (["classifier.py", "list.txt", "--out", "a.txt"], "name a .json or .npz file"),
+        (["simclr.py", "list.txt"], "no data.test and no data.val"),
+    ],
+)
+def test_bad_input_of_test(place: Path, argv: list[str], message: str) -> None:
+    done = run_tool("test.py", *argv, folder=place)
+    assert done.code == 2, done.text
+    assert message in done.last_line
+
+
+@pytest.mark.parametrize("script", ["dist_train", "dist_test", "slurm_train", "slurm_test"])
+def test_shell_scripts_say_how_they_are_used(script: str) -> None:
+    path = ROOT / "tools" / f"{script}.sh"
+    done = subprocess.run(["bash", str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"usage: tools/{script}.sh ")
+    assert subprocess.run(["bash", "-n", str(path)], check=False).returncode == 0
