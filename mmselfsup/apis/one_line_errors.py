@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from mmselfsup.core.runner import NonFiniteLossError
+from mmselfsup.utils import dist
 from mmselfsup.utils.errors import UserError, one_line
+from mmselfsup.utils.logger import get_root_logger
 
 _MARK = "UserError: "
 
@@ -28,12 +31,20 @@ def config_errors(part: str) -> Iterator[None]:
 
 
 @contextmanager
-def worker_errors() -> Iterator[None]:
-    """Take a worker's traceback out of the message that a loader wraps around its error."""
+def run_errors() -> Iterator[None]:
+    """See that an error during a run reaches the user, once and in one line.
+
+    A loader wraps the traceback of its worker around an error: that is taken off. An error that
+    other ranks need not have, such as an unreadable image, is told by the rank that met it.
+    """
     try:
         yield
+    except NonFiniteLossError:
+        raise  # all ranks have it, the first one tells
     except UserError as error:
         text = str(error)
-        if not text.startswith("Caught UserError in DataLoader worker"):
-            raise
-        raise UserError(text.rpartition(_MARK)[2].strip()) from error
+        if text.startswith("Caught UserError in DataLoader worker"):
+            text = text.rpartition(_MARK)[2].strip()
+        if not dist.is_main():
+            get_root_logger().error("rank %d: %s", dist.get_rank(), text)
+        raise UserError(text) from error

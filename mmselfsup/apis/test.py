@@ -16,7 +16,7 @@ from mmselfsup.utils.collect import collect_results
 from mmselfsup.utils.errors import UserError
 
 from .loaders import build_eval_loader
-from .one_line_errors import worker_errors
+from .one_line_errors import run_errors
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def score_model(
         logger: where a missing label is told.
     """
     loader = build_eval_loader(dataset, cfg, "test", distributed)
-    with worker_errors():
+    with run_errors():
         scores = collect_results(model, loader)
     labels = getattr(dataset, "gt_labels", None)
     classes = getattr(dataset, "CLASSES", None)

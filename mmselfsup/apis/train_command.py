@@ -46,8 +46,10 @@ def run_training(args: Namespace) -> None:
     meta = describe_run(args, cfg, logger)
     if ranks.note:
         logger.info(ranks.note)
-    cfg.seed = meta["seed"] = seed_everything(cfg.get("seed"), args.deterministic, args.diff_seed)
-    logger.info("seed: %d, deterministic: %s", cfg.seed, args.deterministic)
+    deterministic = bool(args.deterministic or cfg.get("deterministic"))
+    differ = bool(args.diff_seed or cfg.get("diff_seed"))
+    cfg.seed = meta["seed"] = seed_everything(cfg.get("seed"), deterministic, differ)
+    logger.info("seed: %d, deterministic: %s", cfg.seed, deterministic)
     with config_errors("model"):
         model = build_model(cfg)
     with config_errors("data"):

@@ -34,9 +34,8 @@ def prepare_splits(
 
     Args:
         root: where the data set lies.
-        ground_truth: CSV of the labels; None looks for the official name below ``root``.
-        metadata: CSV of the lesion ids; None looks for the official name below ``root``.
-        images: folder of the images; None looks for the official name below ``root``.
+        ground_truth, metadata, images: CSV of the labels, CSV of the lesion ids, folder of the
+            images; None looks for the official name below ``root``.
         num_folds: number of folds, at least 2.
         seed: other seeds give other folds.
         out: where the lists go; None: ``root/splits``.
@@ -45,48 +44,36 @@ def prepare_splits(
         What was written to ``splits.json``.
 
     Raises:
-        UserError: a file is missing or makes no sense, no image is on disk, ``out`` can't be
-            written. No list is left half-written.
+        UserError: a file is missing or makes no sense, no image is there, ``out`` can't be written.
     """
     root = Path(root)
-    truth_csv = Path(ground_truth or find_csv(root, GROUND_TRUTH, "--ground-truth"))
-    lesion_csv = Path(metadata or find_csv(root, METADATA, "--metadata"))
-    table = _join(truth_csv, lesion_csv)
-    listed = len(table)
-    table = table[table["label"] < len(CLASSES)].reset_index(drop=True)
+    listed = _join(root, ground_truth, metadata)
+    table = listed[listed["label"] < len(CLASSES)].reset_index(drop=True)
     _split(table, num_folds, seed)
-
     folder, files = find_images(root, Path(images) if images else None)
     table["file"] = [files.get(name, "") for name in table["image"]]
+    _warn_of_missing(listed, table, folder)
     here = table[table["file"] != ""]
-    _warn(listed - len(table), f"listed images are UNK, none of {'/'.join(CLASSES)}: left out")
-    absent = table.loc[table["file"] == "", "image"].to_list()
-    _warn(len(absent), f"listed images are not in {folder} (e.g. {_first(absent)}): left out")
     if here.empty:
-        raise UserError(f"none of the {len(table)} images of {truth_csv} is in {folder}")
-
+        raise UserError(f"none of the {len(table)} listed images is in {folder}")
     lists = Path(out) if out else root / "splits"
-    return write_lists(
-        lists,
-        here,
-        {
-            "algorithm": ALGORITHM,
-            "seed": seed,
-            "num_folds": num_folds,
-            "classes": list(CLASSES),
-            "images": Path(os.path.relpath(folder, lists)).as_posix(),
-            "num_listed": listed,
-            "num_unknown": listed - len(table),
-            "num_not_on_disk": len(absent),
-            "num_images": len(here),
-            "num_lesions": int(here.loc[here["lesion"] != "", "lesion"].nunique()),
-            "num_without_lesion_id": int((here["lesion"] == "").sum()),
-        },
-    )
+    facts = {
+        "algorithm": ALGORITHM,
+        "seed": seed,
+        "num_folds": num_folds,
+        "classes": list(CLASSES),
+        "images": Path(os.path.relpath(folder, lists)).as_posix(),
+        "num_listed": len(listed),
+        "num_unknown": len(listed) - len(table),
+        "num_not_on_disk": len(table) - len(here),
+    }
+    return write_lists(lists, here, facts)
 
 
-def _join(truth_csv: Path, lesion_csv: Path) -> pd.DataFrame:
+def _join(root: Path, ground_truth: str | Path | None, metadata: str | Path | None) -> pd.DataFrame:
     """Columns image, label, lesion; sorted by image, so that the rows' order means nothing."""
+    truth_csv = Path(ground_truth or find_csv(root, GROUND_TRUTH, "--ground-truth"))
+    lesion_csv = Path(metadata or find_csv(root, METADATA, "--metadata"))
     table = read_ground_truth(truth_csv).sort_values("image", ignore_index=True)
     lesions = read_lesion_ids(lesion_csv)
     unknown = [name for name in table["image"] if name not in lesions]
@@ -125,6 +112,14 @@ def _split(table: pd.DataFrame, num_folds: int, seed: int) -> None:
         parts = deal(train, VALIDATION_PARTS, f"{seed} validation {fold}")
         held_out = {row for row, part in zip(train, parts, strict=True) if part == 0}
         table[f"validation_{fold}"] = [row in held_out for row in table.index]
+
+
+def _warn_of_missing(listed: pd.DataFrame, table: pd.DataFrame, folder: Path) -> None:
+    """Say which listed images can't be used."""
+    unknown = len(listed) - len(table)
+    _warn(unknown, f"listed images are UNK, none of {'/'.join(CLASSES)}: left out")
+    absent = table.loc[table["file"] == "", "image"].to_list()
+    _warn(len(absent), f"listed images are not in {folder} (e.g. {_first(absent)}): left out")
 
 
 def _first(names: list[str]) -> str:

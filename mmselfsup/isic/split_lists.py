@@ -29,11 +29,11 @@ def write_lists(out: Path, table: pd.DataFrame, facts: dict[str, Any]) -> dict[s
 
     Args:
         out: folder, made where it is missing.
-        table: columns ``file``, ``label``, ``fold`` (int) and ``validation_{k}`` (bool).
+        table: columns ``file``, ``label``, ``lesion``, ``fold`` (int), ``validation_{k}`` (bool).
         facts: what else to put into ``splits.json``; ``num_folds`` is needed.
 
     Returns:
-        ``facts`` with ``class_counts`` and, under ``folds``, name, size and classes of each list.
+        ``facts`` with the counts and, under ``folds``, name, size and classes of each list.
 
     Raises:
         UserError: ``out`` can't be written.
@@ -50,7 +50,14 @@ def write_lists(out: Path, table: pd.DataFrame, facts: dict[str, Any]) -> dict[s
             for part, chosen in zip(PARTS, rows, strict=True)
         }
         folds.append({"fold": fold, **parts})
-    summary = {**facts, "class_counts": _count(table), "folds": folds}
+    lesions = table.loc[table["lesion"] != "", "lesion"]
+    counts = {
+        "num_images": len(table),
+        "num_lesions": int(lesions.nunique()),
+        "num_without_lesion_id": len(table) - len(lesions),
+        "class_counts": _count(table),
+    }
+    summary = {**facts, **counts, "folds": folds}
     atomic_write_json(out / SUMMARY, summary)
     return summary
 

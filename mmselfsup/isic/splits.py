@@ -42,9 +42,7 @@ def assign_folds(
     ``seed`` among equally large ones. Each goes to the fold where its class plus its class from
     its source are fewest so far, then its class, then images in all, then by the draw. A group of
     several classes counts as its rarest. As many lesions have one image, classes end up within an
-    image or two of each other.
-
-    Balancing the sources, too, keeps the folds balanced for who has the images of one source only.
+    image or two of each other. Balancing the sources, too, helps who has the images of one only.
 
     Args:
         labels: class of each of N images.
@@ -63,9 +61,7 @@ def assign_folds(
     if not len(labels) == len(groups) == len(sources):
         lengths = f"{len(labels)}, {len(groups)}, {len(sources)}"
         raise ValueError(f"labels, groups and sources must be equally long, got {lengths}")
-    members: dict[str, list[int]] = defaultdict(list)
-    for index, group in enumerate(groups):
-        members[group].append(index)
+    members = _members(groups)
     if not 2 <= num_folds <= len(members):
         raise ValueError(f"the number of folds must be 2..{len(members)} (groups), got {num_folds}")
 
@@ -82,6 +78,14 @@ def assign_folds(
             fold_of[index] = fold
             dealt[fold].update(_keys(labels[index], sources[index]))
     return fold_of
+
+
+def _members(groups: Sequence[str]) -> dict[str, list[int]]:
+    """Which images a group has."""
+    members: dict[str, list[int]] = defaultdict(list)
+    for index, group in enumerate(groups):
+        members[group].append(index)
+    return members
 
 
 def _keys(label: int, source: str) -> tuple[_Key, _Key, _Key]:

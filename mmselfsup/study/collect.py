@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from .logs import read_log
 from .plan import Plan
 from .record import RunRecord, SearchRecord
 from .settings import SCRATCH
+from .stage import DIVERGED
 from .step import Step
 
 PARTS = ("train", "subtrain", "val", "test")
@@ -61,11 +63,10 @@ def search_record(plan: Plan, arm: str, lr: float, step: Step) -> SearchRecord:
     Raises:
         UserError: The log has no balanced accuracy.
     """
-    log = read_log(step.folder)
-    value: float | None = log.last_val("balanced_accuracy")
-    if log.diverged():
+    value: float | None = read_log(step.folder).last_val("balanced_accuracy")
+    if step.outcome() == DIVERGED:
         value = None
-    elif value is None or value != value:
+    elif value is None or math.isnan(value):
         raise UserError(
             f"{step.folder} logged no balanced_accuracy; FINETUNE_CONFIG needs an `evaluation`"
         )

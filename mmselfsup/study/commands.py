@@ -14,7 +14,7 @@ def pretrain(plan: Plan) -> Command:
     """Pre-train on the training lesions."""
     lists = {"train": plan.settings.split("train")}
     options = [*plan.ssl_options, *configs.data_options(plan.ssl, plan.images, lists)]
-    return _train(plan, plan.settings.ssl_config, plan.settings.ssl_dir, options, log=False)
+    return _train(plan, plan.settings.ssl_config, plan.settings.ssl_dir, options)
 
 
 def search(plan: Plan, arm: str, lr: float) -> Command:
@@ -57,10 +57,10 @@ def _finetune(
         options.append(f"load_from={configs.quoted(weights)}")
     options += configs.data_options(plan.finetune, plan.images, lists)
     work_dir = plan.settings.run_dir(arm, name)
-    return _train(plan, plan.settings.finetune_config, work_dir, options, log=True)
+    return _train(plan, plan.settings.finetune_config, work_dir, options)
 
 
-def _train(plan: Plan, config: Path, work_dir: Path, options: Sequence[str], log: bool) -> Command:
+def _train(plan: Plan, config: Path, work_dir: Path, options: Sequence[str]) -> Command:
     settings = plan.settings
     argv = (
         plan.relative(config),
@@ -76,4 +76,4 @@ def _train(plan: Plan, config: Path, work_dir: Path, options: Sequence[str], log
         argv = ("tools/dist_train.sh", argv[0], str(settings.gpus), *argv[1:])
     else:
         argv = ("tools/train.py", *argv)
-    return Command(argv, settings.root, work_dir / "output.log" if log else None)
+    return Command(argv, settings.root, work_dir / "output.log")

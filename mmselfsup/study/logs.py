@@ -46,11 +46,6 @@ class TrainingLog:
         """Count the epochs trained, with fractions."""
         return max((x for x, _ in self.train_curve()), default=0.0)
 
-    def diverged(self) -> bool:
-        """Tell whether the last loss logged is not a finite number."""
-        curve = self.train_curve()
-        return bool(curve) and not math.isfinite(curve[-1][1])
-
 
 def read_log(work_dir: Path) -> TrainingLog:
     """Read all `*.log.json` of a work directory; where a resumed run repeats, the later line wins.

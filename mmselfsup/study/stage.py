@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+
+from tqdm import tqdm
 
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.progress import progress
@@ -15,6 +18,7 @@ from .logs import read_log
 from .machine import Machine
 from .step import Step
 
+DIVERGED = "diverged"
 _LOOK_S = 2.0
 
 
@@ -56,40 +60,47 @@ def run_stage(title: str, jobs: Sequence[Job], machine: Machine, at_a_time: int 
         print(f"{job.step.begin()}\n$ {job.command}", flush=True)
     if not todo:
         return
+    began = time.monotonic()
     at_a_time = machine.jobs(at_a_time, len(todo))
-    quiet = all(job.command.log for job in todo)
-    with progress(
-        desc=title, total=sum(job.epochs for job in todo) if quiet else None, unit="epoch",
-        disable=not quiet or not any(job.epochs for job in todo),
-    ) as bar:  # fmt: skip
+    total = sum(job.epochs for job in todo if job.command.log)  # others show their own progress
+    with progress(desc=title, total=total, unit="epoch") if total else nullcontext() as bar:
         watch = _Watch(todo, bar)
         run_all(
-            [job.command for job in todo], at_a_time, machine.warm, machine.threads(at_a_time),
+            [job.command for job in todo],
+            at_a_time,
+            machine.warm,
+            machine.threads(at_a_time),
             on_end=lambda number, code, seconds: _end(todo[number], code, seconds),
             on_poll=watch.look,
-        )  # fmt: skip
+        )
         watch.look(now=True)
+    print(f"{title}: {(time.monotonic() - began) / 60:.1f} min", flush=True)
 
 
 class _Watch:
     """Move a progress bar by what the logs of running trainings say."""
 
-    def __init__(self, jobs: Sequence[Job], bar) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, jobs: Sequence[Job], bar: tqdm | None) -> None:
         self._jobs, self._bar, self._last = jobs, bar, 0.0
 
     def look(self, now: bool = False) -> None:
         """Read the logs, every other second."""
-        if self._bar.disable or (time.monotonic() - self._last < _LOOK_S and not now):
+        if self._bar is None or (time.monotonic() - self._last < _LOOK_S and not now):
             return
         self._last = time.monotonic()
-        epochs = [min(job.epochs, read_log(job.step.folder).epochs_done()) for job in self._jobs]
+        logs = [read_log(job.step.folder) for job in self._jobs]
+        epochs = [
+            min(job.epochs, log.epochs_done()) for job, log in zip(self._jobs, logs, strict=True)
+        ]
+        if len(logs) == 1 and logs[0].train:
+            self._bar.set_postfix(loss=logs[0].train[-1].get("loss"), refresh=False)
         self._bar.update(max(0, int(sum(epochs)) - self._bar.n))
 
 
 def _end(job: Job, code: int | None, seconds: float) -> None:
     """Stamp a step whose command has ended, or say why it failed."""
-    if code == 0 or (code and job.may_diverge and read_log(job.step.folder).diverged()):
-        job.step.finish(seconds)
+    if code == 0 or (code and job.may_diverge and _diverged(job)):
+        job.step.finish(seconds, DIVERGED if code else "")
         return
     job.step.add_time(seconds)
     if code is None:
@@ -98,12 +109,18 @@ def _end(job: Job, code: int | None, seconds: float) -> None:
         raise KeyboardInterrupt
     reason = f"exit code {code}"
     if job.command.log:
-        reason += f"; {_last_line(job.command.log)} (all of it: {job.command.log})"
+        reason = f"{_last_line(job.command.log)} (all of it: {job.command.log})"
     raise UserError(f"{job.step.name} failed: {reason}")
+
+
+def _diverged(job: Job) -> bool:
+    """Tell whether a training stopped because its loss wasn't a finite number."""
+    log = job.command.log
+    return log is not None and "loss is not finite" in log.read_text(errors="replace")
 
 
 def _last_line(log: Path) -> str:
     """Give the last line of a log that says an error, or else the last line."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if "rror" in line]
-    return (errors or lines or ["it printed nothing"])[-1].strip()
+    return (errors or lines or ["it printed nothing"])[-1].strip().removeprefix("error: ")

@@ -1,6 +1,6 @@
 """Steps that are skipped when done, go on when broken off, and start anew when settings change.
 
-Each step owns a folder. The stamp `step.json` in it says with which settings the step was started
+Each step owns a folder. The stamp `.step.json` in it says with which settings the step was started
 and whether it was finished.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 from mmselfsup.utils.atomic import atomic_write_json
 from mmselfsup.utils.errors import UserError
 
-STAMP = "step.json"
+STAMP = ".step.json"
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,15 @@ class Step:
                 line = f"starts anew ({'; '.join(changes)}); the old results are in {aside}"
             else:
                 line = "goes on where it stopped"
-        self._write("started", seconds=self.seconds())
+        self._write("started", self.seconds())
         return f"{self.name}: {line}"
 
-    def finish(self, seconds: float) -> None:
+    def finish(self, seconds: float, outcome: str = "") -> None:
         """Stamp the step as done.
 
         Args:
             seconds: Wall-clock time since `begin`; times of broken runs are added up.
+            outcome: How it ended, if not with the result hoped for.
 
         Raises:
             UserError: An output is missing.
@@ -74,16 +75,21 @@ class Step:
         missing = [name for name in self.outputs if not (self.folder / name).exists()]
         if missing:
             raise UserError(f"{self.name}: {self.folder} lacks {', '.join(missing)}; see its log")
-        self._write("done", seconds=self.seconds() + seconds)
+        self._write("done", self.seconds() + seconds, outcome)
 
     def add_time(self, seconds: float) -> None:
         """Remember the time of a run that was broken off."""
-        self._write("started", seconds=self.seconds() + seconds)
+        self._write("started", self.seconds() + seconds)
 
     def seconds(self) -> float:
         """Wall-clock seconds spent on this step so far."""
         stamp = self._stamp()
         return 0.0 if stamp is None else float(stamp.get("seconds", 0.0))
+
+    def outcome(self) -> str:
+        """Tell how the step ended, if not with the result hoped for."""
+        stamp = self._stamp()
+        return "" if stamp is None else str(stamp.get("outcome", ""))
 
     def _stamp(self) -> dict[str, Any] | None:
         """Read the stamp; None if there is none that can be understood."""
@@ -110,8 +116,13 @@ class Step:
         self.folder.rename(aside)
         return aside
 
-    def _write(self, state: str, seconds: float) -> None:
-        stamp = {"state": state, "seconds": round(seconds, 1), "settings": dict(self.settings)}
+    def _write(self, state: str, seconds: float, outcome: str = "") -> None:
+        stamp = {
+            "state": state,
+            "outcome": outcome,
+            "seconds": round(seconds, 1),
+            "settings": dict(self.settings),
+        }
         atomic_write_json(self.folder / STAMP, stamp)
 
 

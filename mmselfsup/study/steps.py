@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from mmselfsup.isic.demo.dataset import DemoSettings
+from mmselfsup.isic.layout import GROUND_TRUTH, METADATA
 
 from . import configs
 from .plan import Plan
@@ -18,8 +22,8 @@ NUM_FOLDS = 5
 
 def demo_data_step(settings: StudySettings) -> Step:
     """Make the embedded data set."""
-    outputs = ("ISIC_2019_Training_GroundTruth.csv", "ISIC_2019_Training_Metadata.csv")
-    return Step("demo data", settings.isic_root, {"seed": 0}, outputs)
+    outputs = (GROUND_TRUTH, METADATA)
+    return Step("demo data", settings.isic_root, asdict(DemoSettings()), outputs)
 
 
 def split_step(settings: StudySettings, num_images: int) -> Step:
@@ -47,7 +51,7 @@ def search_step(plan: Plan, arm: str, lr: float) -> Step:
     lists = {part: _content(plan.settings.split(part)) for part in ("subtrain", "val")}
     facts = {**_finetuning(plan, arm, lr), **lists}
     folder = plan.settings.run_dir(arm, f"lr_{lr:g}")
-    return Step(f"fine-tuning {arm}, lr {lr:g}", folder, facts, ("step.json",))
+    return Step(f"fine-tuning {arm}, lr {lr:g}", folder, facts)
 
 
 def final_step(plan: Plan, arm: str, lr: float) -> Step:

@@ -86,7 +86,8 @@ def _collect(
     device = device or default_device()
     batches: list[dict[str, NDArray[Any]]] = []
     shard = _shard(loader)
-    for batch in progress(shard, desc="evaluation", unit="batch", leave=False):
+    # A short evaluation needs no bar.
+    for batch in progress(shard, desc="evaluation", unit="batch", leave=False, delay=2.0):
         results = func(**to_device(batch, device))
         batches.append({key: _to_numpy(value) for key, value in results.items()})
     own = {key: np.concatenate([b[key] for b in batches]) for key in (batches or [{}])[0]}

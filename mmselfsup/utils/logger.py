@@ -3,6 +3,7 @@
 import logging
 import sys
 from pathlib import Path
+from typing import TextIO
 
 from tqdm import tqdm
 
@@ -13,13 +14,21 @@ NAME = "mmselfsup"
 _FORMAT = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
 
 
-class TqdmHandler(logging.Handler):
+class TqdmHandler(logging.StreamHandler[TextIO]):
     """Write lines to stderr, above any progress bar that is being drawn."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)  # the stream is not kept, see below
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        """Stderr as it is now: programs and tests put others in its place."""
+        return sys.stderr
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
         try:
-            tqdm.write(self.format(record), file=sys.stderr)
+            tqdm.write(self.format(record), file=self.stream)
         except (OSError, ValueError):  # the terminal has gone
             self.handleError(record)
 

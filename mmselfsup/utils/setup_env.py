@@ -11,7 +11,8 @@ def setup_multi_processes(cfg: Mapping[str, Any]) -> None:
 
     Keys of ``cfg``: ``mp_start_method`` (default ``'fork'``), ``opencv_num_threads`` (default 0:
     none beside the caller's), and ``data.workers_per_gpu``: with more than one worker, OpenMP and
-    MKL get one thread each, unless the environment says otherwise.
+    MKL get ``omp_num_threads`` and ``mkl_num_threads`` (default 1), unless the environment says
+    otherwise.
 
     Raises:
         ValueError: the start method does not exist on this system.
@@ -29,5 +30,5 @@ def setup_multi_processes(cfg: Mapping[str, Any]) -> None:
     data = cfg.get("data") or {}
     workers = data.get("train_dataloader", {}).get("workers_per_gpu", data.get("workers_per_gpu"))
     if workers is not None and workers > 1:
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
-        os.environ.setdefault("MKL_NUM_THREADS", "1")
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ.setdefault(name, str(cfg.get(name.lower(), 1)))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from mmcv import Config
+
 from mmselfsup.core.checkpoint import fetch, load_state
 from mmselfsup.utils.errors import UserError
 

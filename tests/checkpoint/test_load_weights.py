@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
+
 from mmselfsup.core.checkpoint import load_weights
 from mmselfsup.utils.errors import UserError
-from torch import nn
 
 Make = Callable[..., nn.Module]
 
@@ -111,9 +112,7 @@ def test_student_and_teacher_side_by_side(
     assert_same(model.backbone, student)
 
 
-def test_bare_backbone_as_model(
-    tmp_path: Path, make_backbone: Make, make_classifier: Make
-) -> None:
+def test_bare_backbone_as_model(tmp_path: Path, make_backbone: Make, make_classifier: Make) -> None:
     source, model = make_classifier(), make_backbone()
     report = load_weights(model, write(tmp_path / "a.pth", source.state_dict()))
     assert_same(model, source.backbone)
@@ -175,9 +174,7 @@ def test_strict(tmp_path: Path, make_backbone: Make, make_classifier: Make) -> N
 
 
 def test_long_lists_are_summed_up(tmp_path: Path, make_byol: Make, make_classifier: Make) -> None:
-    report = load_weights(
-        make_classifier(), write(tmp_path / "a.pth", make_byol().state_dict())
-    )
+    report = load_weights(make_classifier(), write(tmp_path / "a.pth", make_byol().state_dict()))
     assert f"left over ({len(report.unexpected)})" in str(report)
     assert "online_net.* " in str(report)
     assert len(str(report).splitlines()) <= 4
@@ -203,4 +200,5 @@ def test_torchvision_resnet_file_fits_mmcls_resnet(tmp_path: Path) -> None:
     assert report.complete
     assert report.unexpected == ("fc.weight", "fc.bias")
     assert torch.equal(model.backbone.layer4[1].conv2.weight, source.layer4[1].conv2.weight)
-    assert torch.equal(model.backbone.layer2[0].downsample[1].bias, source.layer2[0].downsample[1].bias)
+    shortcut = model.backbone.layer2[0].downsample[1]
+    assert torch.equal(shortcut.bias, source.layer2[0].downsample[1].bias)

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 import torch
 from mmcv import Config
+from torch import nn
+from torch.optim import SGD, AdamW
+
 from mmselfsup.core.checkpoint import (
     export_backbone,
     link_latest,
@@ -18,8 +21,6 @@ from mmselfsup.core.checkpoint import (
 )
 from mmselfsup.core.optimizer import build_optimizer
 from mmselfsup.utils.errors import UserError
-from torch import nn
-from torch.optim import SGD, AdamW
 
 Make = Callable[..., nn.Module]
 
@@ -92,7 +93,9 @@ def test_optimizers_by_name(tmp_path: Path, make_classifier: Make) -> None:
     assert set(loaded["optimizer"]) == {"backbone", "head"}
 
 
-@pytest.mark.parametrize("error", [RuntimeError("killed"), KeyboardInterrupt(), OSError(28, "full")])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("killed"), KeyboardInterrupt(), OSError(28, "no space left")]
+)
 def test_stopped_while_writing_keeps_the_old_file(
     tmp_path: Path,
     make_classifier: Make,
@@ -186,9 +189,7 @@ def test_optimizer_of_0x_resumes_exactly(make_classifier: Make) -> None:
     optimizer = old_optimizer(old)
     trained(old, optimizer)
     new.load_state_dict(old.state_dict())
-    config = dict(
-        type="LARS", lr=9.0, momentum=0.9, weight_decay=0.1, paramwise_options=OPTIONS
-    )
+    config = dict(type="LARS", lr=9.0, momentum=0.9, weight_decay=0.1, paramwise_options=OPTIONS)
     resumed = build_optimizer(new, config)
     saved = copy.deepcopy(optimizer.state_dict())  # otherwise both share the buffers
     load_optimizer_state(resumed, saved, new, list(old.state_dict()))
@@ -205,6 +206,4 @@ def test_optimizer_of_another_config_is_an_error(make_classifier: Make) -> None:
         [dict(params=model.backbone.parameters()), dict(params=model.head.parameters())], lr=1
     ).state_dict()
     with pytest.raises(UserError, match="resume with the config of the checkpoint"):
-        load_optimizer_state(
-            SGD(model.parameters(), lr=1), saved, model, list(model.state_dict())
-        )
+        load_optimizer_state(SGD(model.parameters(), lr=1), saved, model, list(model.state_dict()))

@@ -68,9 +68,9 @@ def test_read_list_keeps_line_numbers(tmp_path: Path) -> None:
 def test_long_list_is_fast(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     path.write_text("".join(f"ISIC_{i:07d}.jpg {i % 8}\n" for i in range(30_000)))
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(read_list(str(path))) == 30_000
-    assert time.perf_counter() - start < 2  # about 0.05 s on an idle core
+    assert time.process_time() - start < 1  # about 0.05 s
 
 
 def test_errors_name_the_list(tmp_path: Path) -> None:

@@ -50,48 +50,6 @@ def test_torchvision_transforms_have_their_own_names() -> None:
     assert build("Resize", size=8, interpolation=3)(noise()).size == (9, 8)  # as MAE's config
 
 
-# ---- blur
-
-
-def test_blur_is_a_gaussian() -> None:
-    sigma, reach = 1.7, 12
-    offsets = np.arange(-reach, reach + 1)
-    kernel = np.exp(-(offsets**2) / (2 * sigma**2))
-    kernel /= kernel.sum()
-    img = noise()
-    padded = np.pad(np.asarray(img, dtype=float), ((reach,) * 2, (reach,) * 2, (0, 0)), "edge")
-    rows = sum(k * padded[i : i + 33] for i, k in enumerate(kernel))
-    both = sum(k * rows[:, i : i + 41] for i, k in enumerate(kernel))
-    blurred = GaussianBlur(sigma, sigma, p=1)(img)
-    assert blurred.mode == "RGB"
-    assert np.abs(np.asarray(blurred) - both).max() <= 1.5
-
-
-def test_blur_draws_its_width_uniformly() -> None:
-    img = Image.fromarray(np.pad([[[255] * 3]], ((20, 20), (20, 20), (0, 0))).astype(np.uint8))
-    transform = GaussianBlur(1.0, 3.0, p=1.0)
-    # the peak of a blurred point is 255 / (2 pi sigma^2), so it tells sigma
-    peaks = np.array([np.asarray(transform(img))[20, 20, 0] for _ in range(600)])
-    sigmas = np.sqrt(255 / (2 * np.pi * peaks))
-    quarters = np.quantile(sigmas, [0.25, 0.5, 0.75])
-    np.testing.assert_allclose(quarters, [1.5, 2.0, 2.5], atol=0.17)
-
-
-def test_blur_probability_and_arguments() -> None:
-    assert share_changed(GaussianBlur(0.1, 2.0, p=0.3), noise()) == pytest.approx(0.3, abs=0.08)
-    assert share_changed(GaussianBlur(0.1, 2.0, p=0.0), noise()) == 0
-    img = noise()
-    assert GaussianBlur(0, 0, p=1)(img) is img
-    assert GaussianBlur(1, 1, p=1)(img.convert("L")).mode == "L"
-    with pytest.raises(ValueError, match="sigma_min"):
-        GaussianBlur(2.0, 1.0)
-    with pytest.raises(ValueError, match=r"p must be in 0\.\.1, got 1\.5"):
-        GaussianBlur(0.1, 2.0, p=1.5)
-
-
-# ---- colours
-
-
 def test_solarization() -> None:
     img = noise()
     values = np.asarray(img)
@@ -116,9 +74,6 @@ def test_lighting_steps_along_the_principal_colors() -> None:
     lit = Lighting(0.5)(noise())
     assert isinstance(lit, Image.Image)
     assert lit.size == noise().size
-
-
-# ---- groups and tensors
 
 
 def test_random_applied_trans() -> None:
@@ -147,81 +102,6 @@ def test_two_pictures_of_one_crop() -> None:
     assert kind((20, 30), interpolation="random")(noise(64, 64)).size == (30, 20)
     with pytest.raises(ValueError, match="got cubic"):
         kind(32, interpolation="cubic")
-
-
-# ---- masks
-
-
-def test_simmim_mask() -> None:
-    transform = SimMIMMaskGenerator(192, 32, 4, 0.6)
-    masks = []
-    for _ in range(300):
-        img, mask = transform("img")
-        assert img == "img"
-        assert mask.shape == (48, 48)
-        patches = mask.view(6, 8, 6, 8)
-        assert torch.equal(patches.amin((1, 3)), patches.amax((1, 3)))  # whole patches
-        assert int(patches[:, 0, :, 0].sum()) == 22  # ceil(36 * 0.6)
-        masks.append(patches[:, 0, :, 0])
-    assert mask.dtype == torch.int64
-    often = torch.stack(masks).float().mean(0)  # each patch equally often
-    assert (often - 22 / 36).abs().max() < 0.12
-    for sizes in ((192, 30, 4), (192, 32, 5)):
-        with pytest.raises(ValueError, match="multiple"):
-            SimMIMMaskGenerator(*sizes)
-    with pytest.raises(ValueError, match="mask_ratio"):
-        SimMIMMaskGenerator(mask_ratio=1.2)
-
-
-@pytest.mark.parametrize(
-    ("transform", "wanted"),
-    [
-        (BEiTMaskGenerator((14, 14), num_masking_patches=75, min_num_patches=16), 75),
-        (MaskFeatMaskGenerator(14, 0.4), 78),
-    ],
-)
-def test_block_masks(transform: Any, wanted: int) -> None:
-    counts, total = [], torch.zeros(14, 14)
-    for _ in range(200):
-        mask = transform("img")[1]
-        assert mask.shape == (14, 14)
-        assert mask.dtype == torch.int64
-        assert set(mask.unique().tolist()) <= {0, 1}
-        counts.append(int(mask.sum()))
-        total += mask
-    assert max(counts) <= wanted  # never more
-    assert np.mean(counts) > 0.85 * wanted
-    assert total.min() > 0  # every patch is masked sometimes
-    # blocks: a masked patch has more masked neighbours than chance would give it
-    beside = (mask[:, 1:] & mask[:, :-1]).sum() / mask[:, 1:].sum()
-    assert beside > 1.3 * wanted / 196
-
-
-def test_block_sizes_and_shapes() -> None:
-    generator = BEiTMaskGenerator(20, 60, 60, 60, min_aspect=0.25)  # one block of 60 patches
-    aspects = []
-    for _ in range(300):
-        mask = generator("img")[1]
-        if not int(mask.sum()):
-            continue
-        rows, columns = mask.any(1).sum().item(), mask.any(0).sum().item()
-        assert int(mask.sum()) == rows * columns  # a rectangle
-        assert 45 <= rows * columns <= 60
-        aspects.append(np.log(rows / columns))
-    assert len(aspects) > 150
-    assert abs(np.mean(aspects)) < 0.15  # as often tall as wide
-    assert max(np.abs(aspects)) < np.log(4) + 0.4
-
-
-def test_masks_beside_several_images() -> None:
-    out = BEiTMaskGenerator(14, 75)(["first", "second"])
-    assert out[:2] == ("first", "second")
-    assert out[2].shape == (14, 14)
-    with pytest.raises(ValueError, match="can't be masked in 4 x 4"):
-        BEiTMaskGenerator(4, 17)
-
-
-# ---- timm
 
 
 def test_random_aug_without_timm(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,10 +17,8 @@ def conv_norm(prefix, number, shape):
 
 
 def shortcut(prefix, shape, at=0):
-    return {
-        f"{prefix}downsample.{at}.weight": shape,
-        **norm(f"{prefix}downsample.{at + 1}", shape[0]),
-    }
+    name = f"{prefix}downsample."
+    return {f"{name}{at}.weight": shape, **norm(f"{name}{at + 1}", shape[0])}
 
 
 def resnet18(in_channels=3):
@@ -70,14 +68,16 @@ def linear(name, out, into, bias=True):
     return {f"{name}.weight": (out, into), **({f"{name}.bias": (out,)} if bias else {})}
 
 
+def multi_head(stages):
+    table = {}
+    for i, (channels, width) in enumerate(stages):
+        table |= norm(f"head.norms.{i}", channels) | linear(f"head.fcs.{i}", 8, width)
+    return table
+
+
 CLS_HEAD = {"type": "ClsHead", "with_avg_pool": True, "in_channels": 512, "num_classes": 8}
-SIMCLR_NECK = {
-    "type": "NonLinearNeck",
-    "in_channels": 512,
-    "hid_channels": 64,
-    "out_channels": 32,
-    "norm_cfg": {"type": "BN1d"},
-}
+WIDTHS = {"in_channels": 512, "hid_channels": 64, "out_channels": 32}
+SIMCLR_NECK = {"type": "NonLinearNeck", **WIDTHS, "norm_cfg": {"type": "BN1d"}}
 CASES = {
     "simclr": (
         {
@@ -92,25 +92,8 @@ CASES = {
         | linear("neck.fc1", 32, 64, bias=False)
         | norm("neck.bn1", 32),
     ),
-    "simclr, synchronised": (
-        {
-            "type": "SimCLR",
-            "backbone": {"type": "ResNet", "depth": 18, "norm_cfg": {"type": "SyncBN"}},
-            "neck": {**SIMCLR_NECK, "norm_cfg": {"type": "SyncBN"}},
-            "head": {"type": "ContrastiveHead"},
-        },
-        under("backbone", resnet18())
-        | linear("neck.fc0", 64, 512, bias=False)
-        | norm("neck.bn0", 64)
-        | linear("neck.fc1", 32, 64, bias=False)
-        | norm("neck.bn1", 32),
-    ),
     "classification": (
-        {
-            "type": "Classification",
-            "backbone": {"type": "ResNet", "depth": 18},
-            "head": CLS_HEAD,
-        },
+        {"type": "Classification", "backbone": {"type": "ResNet", "depth": 18}, "head": CLS_HEAD},
         under("backbone", resnet18()) | linear("head.fc_cls", 8, 512),
     ),
     "edges": (
@@ -143,26 +126,22 @@ CASES = {
         {
             "type": "Classification",
             "backbone": {"type": "ResNetV1d", "depth": 50, "out_indices": [0, 1, 2, 3, 4]},
-            "head": {
-                "type": "MultiClsHead",
-                "pool_type": "specified",
-                "in_indices": [0, 1, 2, 3, 4],
-                "num_classes": 8,
-            },
+            "head": {"type": "MultiClsHead", "in_indices": [0, 1, 2, 3, 4], "num_classes": 8},
         },
         under("backbone", deep_stem() | bottlenecks((64, 128, 256, 512), avg_down=True))
-        | {
-            name: shape
-            for i, (channels, width) in enumerate(
-                ((64, 9216), (256, 9216), (512, 8192), (1024, 9216), (2048, 8192))
-            )
-            for name, shape in {
-                **norm(f"head.norms.{i}", channels),
-                **linear(f"head.fcs.{i}", 8, width),
-            }.items()
-        },
+        | multi_head(((64, 9216), (256, 9216), (512, 8192), (1024, 9216), (2048, 8192))),
     ),
 }
+
+SIMCLR, SIMCLR_NAMES = CASES["simclr"]
+CASES["simclr, synchronised"] = (
+    {
+        **SIMCLR,
+        "backbone": {**SIMCLR["backbone"], "norm_cfg": {"type": "SyncBN"}},
+        "neck": {**SIMCLR_NECK, "norm_cfg": {"type": "SyncBN"}},
+    },
+    SIMCLR_NAMES,
+)
 
 
 @pytest.mark.parametrize("case", CASES)

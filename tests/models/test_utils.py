@@ -63,6 +63,14 @@ def test_sync_bn_alone_is_batch_normalisation(shape, momentum):
         sync(torch.rand(3))
 
 
+def test_the_fused_layer_of_torch_accepts_ours():
+    """On GPUs torch's forward runs with our object; alone it runs on a CPU too."""
+    layer, x = SyncBatchNorm(3), torch.rand(4, 3, 2)
+    expected = torch.nn.BatchNorm1d(3)(x)
+    assert torch.equal(torch.nn.SyncBatchNorm.forward(layer, x), expected)
+    assert not isinstance(layer, torch.nn.SyncBatchNorm)  # DistributedDataParallel refuses on CPU
+
+
 class Model(torch.nn.Module):
     def forward(self, img, mode, **kwargs):
         assert mode == "extract"

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
+
 from mmselfsup.core.optimizer import build_optimizer
 from mmselfsup.utils.errors import UserError
-from torch import nn
 
 SIMCLR_OPTIONS = {
     "(bn|gn)(\\d+)?.(weight|bias)": dict(weight_decay=0.0, lars_exclude=True),
@@ -86,9 +87,7 @@ def test_options_of_0x_that_name_nothing_are_harmless() -> None:
 
 
 def test_mmcv_paramwise_cfg_still_works() -> None:
-    config = dict(
-        type="SGD", lr=0.1, weight_decay=0.1, paramwise_cfg=dict(norm_decay_mult=0.0)
-    )
+    config = dict(type="SGD", lr=0.1, weight_decay=0.1, paramwise_cfg=dict(norm_decay_mult=0.0))
     groups = options_by_name(make_model(), config)
     assert groups["backbone.bn1.weight"]["weight_decay"] == 0
     assert groups["backbone.conv1.weight"]["weight_decay"] == 0.1

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 import torch
 from mmcv.runner import OPTIMIZERS
-from mmselfsup.core.optimizer import LARS
 from torch import Tensor, nn
+
+from mmselfsup.core.optimizer import LARS
 
 SHAPES = [(4, 3, 3, 3), (4,), (7, 5), (1,)]
 
@@ -42,7 +43,7 @@ def slow_lars(
         if not lars_exclude and weight_norm > 0 and grad_norm > 0:
             ratio = eta * weight_norm / (grad_norm + weight_decay * weight_norm + eps)
         step = lr if lars_exclude else ratio * lr
-        update = torch.add(grad, weight, alpha=weight_decay) * step  # one rounding, as a kernel does
+        update = torch.add(grad, weight, alpha=weight_decay) * step  # rounded once
         if momentum:
             old = buffers[i]
             buffer = update

@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
+from torch import nn
+
 from mmselfsup.core.optimizer import build_optimizer
 from mmselfsup.core.optimizer.transformer_finetune_constructor import swin_layer, vit_layer
 from mmselfsup.utils.errors import UserError
-from torch import nn
 
 
 class TinyViT(nn.Module):

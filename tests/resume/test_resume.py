@@ -138,12 +138,13 @@ def test_another_model_can_not_be_resumed(tmp_path: Path) -> None:
         other.resume(str(tmp_path / "epoch_1.pth"))
 
 
-def test_mmcvs_checkpoint_hook_works(tmp_path: Path) -> None:
+def test_checkpoint_hook_inside_epochs(tmp_path: Path) -> None:
     runner = make_runner(EpochBasedRunner, str(tmp_path), max_epochs=2)
-    runner.register_hook(HOOKS.get("CheckpointHook")(interval=1))
+    runner.register_hook(HOOKS.get("CheckpointHook")(interval=2, by_epoch=False))
     runner.run([make_loader()], [("train", 1)])
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "epoch_1.pth",
-        "epoch_2.pth",
-        "latest.pth",
-    ]
+    names = {path.name for path in tmp_path.glob("*_*.pth")}
+    assert names == {"iter_2.pth", "iter_4.pth", "iter_6.pth"}
+    later = make_runner(EpochBasedRunner, str(tmp_path), max_epochs=2)
+    later.resume(str(tmp_path / "iter_4.pth"))
+    later.run([make_loader()], [("train", 1)])
+    assert_same(runner, later)

@@ -19,7 +19,8 @@ if "evaluation" not in options:
     lines.append({"mode": "val", "epoch": 1, "iter": 5, "balanced_accuracy": score})
 (work_dir / "1.log.json").write_text("".join(json.dumps(line) + "\\n" for line in lines))
 if loss != loss:
-    sys.exit(1)
+    print("error: the loss is not finite at iteration 5")
+    sys.exit(2)
 (work_dir / "latest.pth").write_text("weights")
 """
 

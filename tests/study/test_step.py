@@ -70,7 +70,7 @@ def test_folder_without_a_stamp_is_not_trusted(tmp_path: Path) -> None:
 def test_broken_stamp_counts_as_none(tmp_path: Path, content: str) -> None:
     step = make(tmp_path / "run", lr=0.1)
     do(step)
-    (tmp_path / "run" / "step.json").write_text(content)
+    (tmp_path / "run" / ".step.json").write_text(content)
     assert not step.is_done()
 
 

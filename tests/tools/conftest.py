@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch.utils.tensorboard  # noqa: F401  # this and what follows: for the tests' forks, once
 from PIL import Image
 
-# Whatever the tests' forks need is imported here, once.
 import mmselfsup.apis.test_command
 import mmselfsup.apis.train_command  # noqa: F401
 

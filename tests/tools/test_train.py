@@ -150,6 +150,31 @@ def test_loss_that_is_not_finite(place: Path) -> None:
     assert not list(place.glob("**/*.pth"))
 
 
+ONE_RANK = {
+    "pytorch": {"RANK": "0", "WORLD_SIZE": "1"},
+    "slurm": {"SLURM_PROCID": "0", "SLURM_NTASKS": "1", "SLURM_NODELIST": "here"},
+    "mpi": {
+        "OMPI_COMM_WORLD_RANK": "0",
+        "OMPI_COMM_WORLD_SIZE": "1",
+        "OMPI_COMM_WORLD_LOCAL_RANK": "0",
+    },
+}
+
+
+@pytest.mark.parametrize("launcher", sorted(ONE_RANK))
+def test_one_rank_of_each_launcher_trains_as_without(place: Path, launcher: str) -> None:
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    argv = ["simclr.py", "--seed", "1", "--cfg-options", "runner.max_epochs=1", "--work_dir"]
+    if launcher == "pytorch":  # as launchers before torchrun say it
+        argv = ["--local_rank=0", *argv]
+    done = train(
+        place, *argv, "with", "--launcher", launcher, env={**ONE_RANK[launcher], **address}
+    )
+    assert done.code == 0, done.text
+    assert train(place, *argv, "without").code == 0
+    assert same_weights(place / "with" / "latest.pth", place / "without" / "latest.pth")
+
+
 def test_help_is_quick() -> None:
     began = time.perf_counter()
     done = subprocess.run(

@@ -11,15 +11,13 @@ model = dict(
     head=dict(temperature=0.2),
 )
 
-# Small batches: lr = 0.075 * sqrt(batch size) (SimCLR, appendix B.1)
-optimizer = dict(
-    lr=0.85,
-    paramwise_options={
-        "(bn|gn)(\\d+)?.(weight|bias)": dict(weight_decay=0.0, lars_exclude=True),
-        "bias": dict(weight_decay=0.0, lars_exclude=True),
-    },
-)
+# LARS is made for large batches; at 128 images plain SGD learns faster in few epochs.
+optimizer = dict(_delete_=True, type="SGD", lr=0.12, momentum=0.9, weight_decay=5e-4)
+lr_config = dict(warmup_iters=1)
 runner = dict(max_epochs=100)
+
+# float16 on GPUs, bfloat16 on CPUs; the loss is computed in float32.
+fp16 = dict(loss_scale="dynamic")
 
 checkpoint_config = dict(interval=10, max_keep_ckpts=2)
 log_config = dict(interval=10)

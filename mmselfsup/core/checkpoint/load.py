@@ -58,7 +58,8 @@ def _renamed(function: Callable[..., Any], module: str, name: str) -> Callable[.
 
 def _plain_data_classes() -> list[Any]:
     """Data beyond tensors that checkpoints of OpenMMLab, timm and others carry."""
-    builders = {"scalar": np.float64(0).__reduce__()[0], "_reconstruct": np.zeros(1).__reduce__()[0]}
+    examples: dict[str, Any] = {"scalar": np.float64(0), "_reconstruct": np.zeros(1)}
+    builders = {name: example.__reduce__()[0] for name, example in examples.items()}
     numpy_functions = [
         _renamed(function, f"{module}.multiarray", name)
         for module in ("numpy.core", "numpy._core")

@@ -49,7 +49,7 @@ def to_cpu(value: Any) -> Any:
 
 def _weights(model: nn.Module) -> OrderedDict[str, Tensor]:
     """The state dict in main memory, with the modules' versions that converters look at."""
-    state = getattr(model, "module", model).state_dict()
+    state: Any = getattr(model, "module", model).state_dict()
     weights = OrderedDict((name, to_cpu(tensor)) for name, tensor in state.items())
     weights._metadata = state._metadata  # type: ignore[attr-defined]
     return weights

@@ -79,7 +79,7 @@ def load_weights(
     model = getattr(model, "module", model)
     source = weights_of(load_state(filename), filename)
     names, prefix = _plan(source, model, filename)
-    target = model.state_dict()
+    target: Any = model.state_dict()
     filled: OrderedDict[str, Tensor] = OrderedDict()
     # Names and shapes are today's already: no module may convert them from an older version.
     filled._metadata = target._metadata  # type: ignore[attr-defined]

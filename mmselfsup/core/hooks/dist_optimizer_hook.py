@@ -1,6 +1,5 @@
 """One optimizer step out of several batches, and the norm of the gradient for the log."""
 
-from contextlib import AbstractContextManager
 from typing import Any
 
 from mmcv.runner import HOOKS, OptimizerHook
@@ -8,7 +7,6 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.module import unwrap
 
 from .gradients import drop_gradients, gradient_norm
 
@@ -23,8 +21,7 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
         update_interval: step every this many iterations; the loss is divided by the number of
             batches in a step. With several processes gradients are exchanged once a step.
         grad_clip: arguments of :func:`torch.nn.utils.clip_grad_norm_`, as ``dict(max_norm=5.)``.
-        coalesce: of MMSelfSup 0.x; ``DistributedDataParallel`` decides now.
-        bucket_size_mb: as ``coalesce``.
+        coalesce, bucket_size_mb: of MMSelfSup 0.x; ``DistributedDataParallel`` decides now.
         frozen_layers_cfg: part of a parameter name -> number of iterations from the start of
             training in which those parameters get no gradient.
         detect_anomalous_params: log parameters that the loss doesn't depend on (slow).
@@ -48,7 +45,7 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
         self.update_interval = update_interval
         self.frozen_layers_cfg = dict(frozen_layers_cfg or {})
         self._first_iter = 0
-        self._no_sync: AbstractContextManager[None] | None = None
+        self._no_sync: Any = None
 
     def before_run(self, runner: Any) -> None:
         """Start from an empty gradient."""
@@ -56,8 +53,8 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
         runner.optimizer.zero_grad()
         if runner.iter % self.update_interval:
             runner.logger.warning("resumed between two steps: the first one has fewer batches")
-        has_bn = any(isinstance(module, _BatchNorm) for module in runner.model.modules())
-        if has_bn and self.update_interval > 1:
+        norms = [m for m in runner.model.modules() if isinstance(m, _BatchNorm)]
+        if self.update_interval > 1 and norms:
             runner.logger.warning("update_interval: batch normalisation still sees single batches")
 
     def before_train_iter(self, runner: Any) -> None:
@@ -77,9 +74,8 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
             self._no_sync = None
         if not self._is_step(runner):
             return
-        module = unwrap(runner.model)
         frozen = [part for part, iters in self.frozen_layers_cfg.items() if runner.iter < iters]
-        drop_gradients(module, frozen)
+        drop_gradients(runner.model, frozen)
         norm = self._finish_gradients(runner)
         if norm is not None:
             runner.log_buffer.update({"grad_norm": norm}, runner.outputs["num_samples"])
@@ -99,8 +95,8 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
         loss.backward()
 
     def _finish_gradients(self, runner: Any) -> Tensor | None:
-        """Clip if asked to; the norm before that, as a tensor on its device."""
-        params = list(unwrap(runner.model).parameters())
+        """Clip if asked to; the norm before that, on its device."""
+        params = list(runner.model.parameters())
         return self.clip_grads(params) if self.grad_clip is not None else gradient_norm(params)
 
     def _step(self, runner: Any) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from mmcv.runner import HOOKS
 from mmcv.runner.fp16_utils import wrap_fp16_model
-from torch import Tensor, nn
+from torch import Tensor
 from torch.amp import GradScaler
 
 from mmselfsup.utils.errors import UserError
@@ -23,6 +23,7 @@ def make_scaler(loss_scale: LossScale, device: str) -> tuple[GradScaler, float |
     Raises:
         UserError: ``loss_scale`` is neither a number, nor ``'dynamic'``, nor a dict.
     """
+    options: dict[str, Any]
     if loss_scale == "dynamic":
         options, fixed = {}, None
     elif isinstance(loss_scale, int | float):
@@ -83,10 +84,11 @@ class GradAccumFp16OptimizerHook(DistOptimizerHook):
     def _step(self, runner: Any) -> None:
         self.loss_scaler.step(runner.optimizer)
         self.loss_scaler.update(self._fixed_scale)
-        runner.meta.setdefault("fp16", {})["loss_scaler"] = self.loss_scaler.state_dict()
+        if self._fixed_scale is None:
+            runner.meta.setdefault("fp16", {})["loss_scaler"] = self.loss_scaler.state_dict()
 
 
-def enable_half_precision(model: nn.Module) -> None:
+def enable_half_precision(model: Any) -> None:
     """Tell a model that its forward pass runs in half precision.
 
     Our models need to hear it once, at the top. A model of another library marks the modules

@@ -111,14 +111,14 @@ class LARS(Optimizer):
         """Scale, add momentum and subtract, for all tensors of a group at once."""
         grads: list[Tensor] = [param.grad for param in params if param.grad is not None]
         decay = group["weight_decay"]
-        updates = torch._foreach_add(grads, params, alpha=decay)  # g + weight_decay * w
+        updates = list(torch._foreach_add(grads, params, alpha=decay))  # g + weight_decay * w
         if group["lars_exclude"]:
             torch._foreach_mul_(updates, group["lr"])
         else:
             ratios = trust_ratios(params, grads, decay, group["eta"], group["eps"])
             torch._foreach_mul_(updates, list((ratios * group["lr"]).unbind()))
         if group["momentum"] != 0:
-            updates = self._add_momentum(group, params, list(updates))
+            updates = self._add_momentum(group, params, updates)
         torch._foreach_sub_(params, updates)
 
     def _add_momentum(

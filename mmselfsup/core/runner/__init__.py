@@ -1,7 +1,14 @@
 """Runners: mmcv's loops without their pauses, under mmcv's names."""
 
 from .epoch_based_runner import EpochBasedRunner
-from .iter_based_runner import IterBasedRunner, IterLoader
-from .log_buffer import TensorLogBuffer
+from .iter_based_runner import IterBasedRunner
+from .iter_loader import IterLoader
+from .log_buffer import NonFiniteLossError, TensorLogBuffer
 
-__all__ = ["EpochBasedRunner", "IterBasedRunner", "IterLoader", "TensorLogBuffer"]
+__all__ = [
+    "EpochBasedRunner",
+    "IterBasedRunner",
+    "IterLoader",
+    "NonFiniteLossError",
+    "TensorLogBuffer",
+]

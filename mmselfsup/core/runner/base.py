@@ -50,7 +50,9 @@ class CommonRunner(StateMixin, BaseRunner):  # type: ignore[misc]
         loss, log_vars = module._parse_losses(self.model(**data))
         return {"loss": loss, "log_vars": log_vars, "num_samples": batch_size(data)}
 
-    def _announce(self, data_loaders: Sequence[Any], workflow: Sequence[Any], end: str) -> None:
+    def _announce(
+        self, data_loaders: Sequence[Any], workflow: Sequence[Any], done: int, end: int, unit: str
+    ) -> None:
         """Check the workflow and say in the log what will run.
 
         Raises:
@@ -68,4 +70,6 @@ class CommonRunner(StateMixin, BaseRunner):  # type: ignore[misc]
             )
         self.logger.info("Start running, host: %s, work_dir: %s", get_host_info(), self.work_dir)
         self.logger.info("Hooks run in this order:\n%s", self.get_hook_info())
-        self.logger.info("workflow: %s, max: %s", workflow, end)
+        self.logger.info("workflow: %s, max: %d %s", workflow, end, unit)
+        if done >= end:
+            self.logger.info("nothing left to train: %d of %d %s are done", done, end, unit)

@@ -90,7 +90,7 @@ class EpochBasedRunner(CommonRunner, _EpochBasedRunner):  # type: ignore[misc]
             self._max_epochs = max_epochs
         if self._max_epochs is None:
             raise UserError("runner.max_epochs is not set")
-        self._announce(data_loaders, workflow, f"{self._max_epochs} epochs")
+        self._announce(data_loaders, workflow, self.epoch, self._max_epochs, "epochs")
         pairs = list(zip(workflow, data_loaders, strict=True))
         self._fit_progress(next(len(loader) for (mode, _), loader in pairs if mode == "train"))
         self.call_hook("before_run")
@@ -127,6 +127,14 @@ class EpochBasedRunner(CommonRunner, _EpochBasedRunner):  # type: ignore[misc]
         meta: Mapping[str, Any] | None = None,
         create_symlink: bool = True,
     ) -> None:
-        """Write ``filename_tmpl`` with the number of the epoch, and point ``latest.pth`` to it."""
-        filename = filename_tmpl.format(self.epoch + 1)
+        """Write a checkpoint and point ``latest.pth`` to it.
+
+        The number in its name is that of the epoch; inside an epoch it is that of the iteration,
+        and ``iter_{}.pth`` takes the place of ``epoch_{}.pth``.
+        """
+        number = self.epoch + 1
+        if self._in_iteration:
+            number = self.iter + 1
+            filename_tmpl = "iter_{}.pth" if filename_tmpl == "epoch_{}.pth" else filename_tmpl
+        filename = filename_tmpl.format(number)
         self._write_checkpoint(out_dir, filename, meta, save_optimizer, create_symlink)

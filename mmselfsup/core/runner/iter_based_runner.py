@@ -1,7 +1,6 @@
 """Training iteration by iteration, round and round through the loader."""
 
 from collections.abc import Mapping
-from itertools import islice
 from typing import Any
 
 import torch
@@ -9,45 +8,10 @@ from mmcv.runner import RUNNERS, IterTimerHook
 from mmcv.runner import IterBasedRunner as _IterBasedRunner
 
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.loader import set_epoch
 from mmselfsup.utils.rng_state import rng_untouched
 
 from .base import CommonRunner
-
-
-class IterLoader:
-    """An endless iterator over a loader.
-
-    Args:
-        dataloader: the loader, with at least one batch.
-        start: number of batches that an earlier run has drawn.
-    """
-
-    def __init__(self, dataloader: Any, start: int = 0) -> None:
-        self._dataloader = dataloader
-        self._epoch, skip = divmod(start, len(dataloader))
-        set_epoch(dataloader, self._epoch)
-        self.iter_loader = islice(dataloader, skip, None)
-
-    @property
-    def epoch(self) -> int:
-        """Number of complete rounds."""
-        return self._epoch
-
-    def __next__(self) -> Any:
-        batch = next(self.iter_loader, None)
-        if batch is None:
-            self._epoch += 1
-            set_epoch(self._dataloader, self._epoch)
-            self.iter_loader = islice(self._dataloader, 0, None)
-            batch = next(self.iter_loader)
-        return batch
-
-    def __len__(self) -> int:
-        return len(self._dataloader)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._dataloader, name)  # hooks look at .dataset, .sampler, ...
+from .iter_loader import IterLoader
 
 
 @RUNNERS.register_module(force=True)
@@ -103,7 +67,7 @@ class IterBasedRunner(CommonRunner, _IterBasedRunner):  # type: ignore[misc]
             self._max_iters = max_iters
         if self._max_iters is None:
             raise UserError("runner.max_iters is not set")
-        self._announce(data_loaders, workflow, f"{self._max_iters} iterations")
+        self._announce(data_loaders, workflow, self.iter, self._max_iters, "iterations")
         self.call_hook("before_run")
         pairs = [
             (mode, iters, IterLoader(loader, self.iter if mode == "train" else 0))

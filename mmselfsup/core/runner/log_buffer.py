@@ -15,6 +15,10 @@ from mmselfsup.utils.errors import UserError
 _WATCHED = "loss"
 
 
+class NonFiniteLossError(UserError):
+    """A training loss is nan or infinite; raised on all ranks at once."""
+
+
 @dataclass(frozen=True)
 class _Update:
     """Tensors of one call of ``update``: (name, place in its history), and when it was."""
@@ -83,7 +87,7 @@ class TensorLogBuffer(LogBuffer):  # type: ignore[misc]
             n: how many values back, 0 for all.
 
         Raises:
-            UserError: a training loss was not finite on any rank.
+            NonFiniteLossError: a training loss was not finite on any rank.
         """
         if n < 0:
             raise ValueError(f"n must not be negative, got {n}")
@@ -100,7 +104,7 @@ class TensorLogBuffer(LogBuffer):  # type: ignore[misc]
         """Read what is still on the device.
 
         Raises:
-            UserError: a training loss was not finite on any rank.
+            NonFiniteLossError: a training loss was not finite on any rank.
         """
         self._fetch()
         self._exchange({})
@@ -114,9 +118,9 @@ class TensorLogBuffer(LogBuffer):  # type: ignore[misc]
     def _fetch(self) -> None:
         """Replace waiting tensors by numbers: one transfer for each device and type."""
         groups: dict[tuple[torch.device, torch.dtype], list[tuple[str, int]]] = defaultdict(list)
-        for place in (place for update in self._waiting for place in update.places):
-            tensor = self.val_history[place[0]][place[1]]
-            groups[tensor.device, tensor.dtype].append(place)
+        for name, i in (place for update in self._waiting for place in update.places):
+            tensor = self.val_history[name][i]
+            groups[tensor.device, tensor.dtype].append((name, i))
         for places in groups.values():
             values = torch.stack([self.val_history[name][i] for name, i in places]).tolist()
             for (name, i), value in zip(places, values, strict=True):
@@ -145,7 +149,7 @@ class TensorLogBuffer(LogBuffer):  # type: ignore[misc]
         for number, (of_rank, complaint) in enumerate(ranks):
             if complaint is not None:
                 where = f"rank {number}: " if len(ranks) > 1 else ""
-                raise UserError(where + complaint)
+                raise NonFiniteLossError(where + complaint)
             for name, pair in of_rank.items():
                 pooled[name].append(pair)
         return pooled

@@ -107,7 +107,9 @@ class BaseDataSource(metaclass=ABCMeta):
                 return self.get_img(candidate), candidate
             except UserError as error:
                 self._broken[candidate] = True
-                logging.getLogger("mmselfsup").warning("skipped: %s", error)
+                logging.getLogger("mmselfsup").warning(
+                    "skipped an image (%d so far): %s", self.num_skipped(), error
+                )
         raise UserError(f"none of the {len(self)} images in {self.data_prefix} can be read")
 
     def num_skipped(self) -> int:

@@ -20,12 +20,11 @@ from pathlib import Path
 from mmselfsup.utils.atomic import atomic_write_json, atomic_write_text
 from mmselfsup.utils.errors import UserError
 
-from .plan import CHALLENGE_COUNTS, MIN_IMAGES, Photo, make_plan
+from ..labels import CLASSES, UNKNOWN
+from ..layout import GROUND_TRUTH, IMAGES, METADATA
+from .plan import MIN_IMAGES, Photo, make_plan
 from .write import write_images
 
-IMAGES = "ISIC_2019_Training_Input"
-GROUND_TRUTH = "ISIC_2019_Training_GroundTruth.csv"
-METADATA = "ISIC_2019_Training_Metadata.csv"
 SETTINGS = "demo.json"
 
 MIN_SIZE, MAX_SIZE = 16, 1024
@@ -120,7 +119,7 @@ def _table(rows: list[list[str]]) -> str:
 
 
 def _ground_truth(photos: list[Photo]) -> str:
-    labels = [*CHALLENGE_COUNTS, "UNK"]
+    labels = [*CLASSES, UNKNOWN]
     rows = [[photo.image, *(str(float(photo.label == x)) for x in labels)] for photo in photos]
     return _table([["image", *labels], *rows])
 

@@ -23,7 +23,7 @@ CHALLENGE_COUNTS = {
 }
 MIN_IMAGES = 16  # below this a class would have no image
 _FLOOR = 40  # images a class gets at least, so that every fold has each class
-_MIN_LESIONS = 16
+_MIN_LESIONS = 8
 
 _IMAGES_A_LESION = (0.57, 0.21, 0.12, 0.06, 0.04)  # shares of lesions with 1 to 5 images
 _NO_LESION_ID = 0.15  # share of the single images

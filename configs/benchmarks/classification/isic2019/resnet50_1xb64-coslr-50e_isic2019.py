@@ -6,9 +6,7 @@ _base_ = [
 ]
 
 # One over the root of the challenge's class counts, mean 1: NV has 54 times the images of DF.
-model = dict(
-    head=dict(num_classes=8, class_weight=[0.45, 0.27, 0.53, 1.04, 0.6, 1.98, 1.92, 1.22])
-)
+model = dict(head=dict(num_classes=8, class_weight=[0.45, 0.27, 0.53, 1.04, 0.6, 1.98, 1.92, 1.22]))
 
 optimizer = dict(lr=0.03, weight_decay=1e-4, nesterov=True)
 runner = dict(max_epochs=50)

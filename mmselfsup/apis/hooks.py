@@ -1,0 +1,72 @@
+"""Which hooks a config asks for, registered in one order."""
+
+import copy
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from mmcv import Config
+from mmcv.runner import HOOKS, BaseRunner
+from mmcv.utils import build_from_cfg
+
+from mmselfsup.core import EvalHook, register_default_hooks
+from mmselfsup.datasets import build_dataset
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.test_helper import multi_gpu_test
+
+from .loaders import build_eval_loader
+
+
+def register_hooks(
+    runner: BaseRunner, cfg: Config, loaders: Sequence[Any], distributed: bool
+) -> None:
+    """Register mmcv's hooks, those of the config, the evaluation, and ours, in this order."""
+    cfg = copy.deepcopy(cfg)  # registering takes keys out
+    runner.register_training_hooks(
+        lr_config=cfg.get("lr_config"),
+        optimizer_config=optimizer_hook_config(cfg, distributed),
+        checkpoint_config=cfg.get("checkpoint_config"),
+        log_config=cfg.get("log_config"),
+        momentum_config=cfg.get("momentum_config"),
+        timer_config=cfg.get("timer", dict(type="IterTimerHook")),
+    )
+    for hook_cfg in cfg.get("custom_hooks") or []:
+        register_custom_hook(runner, hook_cfg, loaders, distributed)
+    if cfg.get("evaluation"):
+        if cfg.data.get("val") is None:
+            raise UserError("evaluation needs a data set: set data.val")
+        loader = build_eval_loader(build_dataset(cfg.data.val), cfg, "val", distributed)
+        by_epoch = "Iter" not in type(runner).__name__
+        options = {"by_epoch": by_epoch, "test_fn": multi_gpu_test, **cfg.evaluation}
+        runner.register_hook(EvalHook(loader, **options), priority="LOW")
+    # Loggers write into the work dir; a run by call may have none.
+    register_default_hooks(runner, cfg.get("log_config") if runner.work_dir else None)
+
+
+def optimizer_hook_config(cfg: Config, distributed: bool) -> dict[str, Any]:
+    """The optimizer hook: half precision where ``fp16`` is set, ours unless another is named."""
+    config = dict(cfg.get("optimizer_config") or {})
+    if cfg.get("fp16") is not None:
+        config.setdefault("type", "GradAccumFp16OptimizerHook")
+        return {**config, **cfg.fp16, "distributed": distributed}
+    return {"type": "DistOptimizerHook", **config}
+
+
+def register_custom_hook(
+    runner: BaseRunner, hook_cfg: Any, loaders: Sequence[Any], distributed: bool
+) -> None:
+    """Register a hook of ``custom_hooks``; it gets the loaders if its constructor asks for them."""
+    if not isinstance(hook_cfg, dict):
+        runner.register_hook(hook_cfg)
+        return
+    hook_cfg = dict(hook_cfg)
+    priority = hook_cfg.pop("priority", "NORMAL")
+    hook_type = hook_cfg.get("type")
+    hook_class = HOOKS.get(hook_type) if isinstance(hook_type, str) else hook_type
+    offered = {"dist_mode": distributed, "data_loaders": list(loaders)}
+    if hook_class is not None:
+        parameters = inspect.signature(hook_class).parameters.values()
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            names = {p.name for p in parameters}
+            offered = {name: value for name, value in offered.items() if name in names}
+    runner.register_hook(build_from_cfg(hook_cfg, HOOKS, offered), priority=priority)

@@ -1,0 +1,33 @@
+"""Keep the checkpoint with the best score; the old one goes after the new one is whole."""
+
+import os
+from contextlib import suppress
+from typing import Any
+
+from mmselfsup.utils import dist
+
+
+def keep_best(hook: Any, runner: Any, score: float) -> None:
+    """Save the model if ``score`` beats the best one so far.
+
+    Best score and file stand in ``runner.meta['hook_msgs']``, so that a resumed run knows them.
+
+    Args:
+        hook: the evaluation hook with its rule (``compare_func``, ``rule``, ``key_indicator``),
+            ``out_dir`` and ``by_epoch``.
+        runner: the runner.
+        score: the metric; nan never wins.
+    """
+    messages = runner.meta.setdefault("hook_msgs", {})
+    best = messages.get("best_score", hook.init_value_map[hook.rule])
+    if not hook.compare_func(score, best):
+        return
+    unit, number = ("epoch", runner.epoch + 1) if hook.by_epoch else ("iter", runner.iter + 1)
+    name = f"best_{hook.key_indicator}_{unit}_{number}.pth"
+    old, path = messages.get("best_ckpt"), os.path.join(hook.out_dir, name)
+    messages.update(best_score=score, best_ckpt=path)
+    runner.save_checkpoint(hook.out_dir, filename_tmpl=name, create_symlink=False)
+    if old and old != path and dist.is_main():
+        with suppress(FileNotFoundError):
+            os.unlink(old)
+    runner.logger.info("best %s so far: %.4f, saved as %s", hook.key_indicator, score, name)

@@ -1,0 +1,58 @@
+"""The confusion matrix as a picture in TensorBoard."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .writer import tensorboard_writer
+
+MAX_CLASSES = 40
+
+
+def draw_confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> NDArray[np.uint8]:
+    """Draw counts [C, C] (rows are the truth), coloured by the share of the row.
+
+    Returns:
+        [H, W, 3] in 0..255.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    size = 2.0 + 0.55 * len(names)
+    figure = Figure(figsize=(size, size), dpi=100, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # [C, C]
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(matrix.shape):
+        colour = "white" if share[row, column] > 0.5 else "black"
+        axes.text(column, row, str(matrix[row, column]), ha="center", va="center", color=colour)
+    axes.set_xticks(range(len(names)), names, rotation=90)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("truth")
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def show_confusion(runner: Any, dataset: Any, results: Mapping[str, Any]) -> None:
+    """Send the confusion matrix of each head to TensorBoard, where that is in use.
+
+    Does nothing for data sets without labels and for more than ``MAX_CLASSES`` classes.
+    """
+    writer = tensorboard_writer(runner)
+    labels = getattr(dataset, "gt_labels", None)
+    if writer is None or labels is None:
+        return
+    from mmselfsup.utils.metrics import confusion_matrix
+
+    for head, scores in results.items():
+        num_classes = np.shape(scores)[1]
+        if num_classes > MAX_CLASSES:
+            continue
+        matrix = confusion_matrix(scores, labels, num_classes)
+        names = getattr(dataset, "CLASSES", None) or [str(i) for i in range(num_classes)]
+        picture = draw_confusion(matrix, names)
+        writer.add_image(f"confusion/{head}", picture, runner.iter, dataformats="HWC")

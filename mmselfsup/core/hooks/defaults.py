@@ -1,0 +1,36 @@
+"""The hooks that every training has without a word in its config."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmcv.runner import HOOKS
+
+from .log_stats_hook import LogStatsHook
+from .progress_bar_hook import ProgressBarHook
+from .views_image_hook import ViewsImageHook
+
+_BEFORE_LOGGERS = 89  # mmcv's loggers have VERY_LOW, 90
+
+
+def register_default_hooks(runner: Any, log_config: Mapping[str, Any] | None = None) -> None:
+    """Add statistics for the log, the progress bar, the picture of views, and TensorBoard.
+
+    Call it after the loggers of the config are registered. A hook that the config names is not
+    added a second time.
+
+    Args:
+        runner: the runner.
+        log_config: of the config: ``interval`` and ``hooks``; None for a run without loggers.
+    """
+    present = {type(hook).__name__ for hook in runner.hooks}
+    if "ViewsImageHook" not in present:
+        runner.register_hook(ViewsImageHook())
+    by_epoch = "Iter" not in type(runner).__name__
+    options = dict(interval=(log_config or {}).get("interval", 10), by_epoch=by_epoch)
+    if log_config and "LogStatsHook" not in present:
+        runner.register_hook(LogStatsHook(**options), priority=_BEFORE_LOGGERS)
+    if "ProgressBarHook" not in present:  # after the statistics: these have the mean loss ready
+        runner.register_hook(ProgressBarHook(), priority=_BEFORE_LOGGERS)
+    if log_config and "TensorboardLoggerHook" not in present:
+        tensorboard = HOOKS.build(dict(type="TensorboardLoggerHook", **options))
+        runner.register_hook(tensorboard, priority="VERY_LOW")

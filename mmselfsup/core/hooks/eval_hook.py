@@ -1,0 +1,86 @@
+"""Measure the model at intervals, and keep the checkpoint that was best by a named metric."""
+
+from collections.abc import Callable
+from typing import Any
+
+from mmcv.runner import HOOKS
+from mmcv.runner import EvalHook as MMCVEvalHook
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmselfsup.utils import dist
+from mmselfsup.utils.collect import collect_results
+from mmselfsup.utils.errors import UserError
+
+from .best_checkpoint import keep_best
+from .confusion_picture import show_confusion
+
+
+def share_statistics(model: nn.Module) -> None:
+    """Give the batch-norm statistics of the first rank, which are saved, to all ranks."""
+    for module in model.modules():
+        if isinstance(module, _BatchNorm) and module.track_running_stats:
+            for buffer in (module.running_mean, module.running_var):
+                if buffer is not None:
+                    buffer.copy_(dist.broadcast(buffer))
+
+
+@HOOKS.register_module(name=["EvalHook", "DistEvalHook"])
+class EvalHook(MMCVEvalHook):  # type: ignore[misc]
+    """mmcv's hook for one rank or many: results are collected from all ranks, measured once.
+
+    Args:
+        dataloader: its data set has ``evaluate(results, logger=..., **eval_kwargs)``.
+        test_fn: ``(model, dataloader) -> results``; by default ``collect_results``.
+        broadcast_bn_buffer: measure all ranks' parts with the statistics of the first rank.
+        tmpdir, gpu_collect: of mmcv, not needed.
+        *args, **kwargs: of mmcv's hook: ``start`` (first epoch or iteration), ``interval``,
+            ``by_epoch``, ``save_best`` (name of a metric, ``'auto'`` for the first one), ``rule``
+            (``'greater'`` or ``'less'``; by default read from the metric's name),
+            ``greater_keys``, ``less_keys``, ``out_dir``, ``file_client_args``; anything else goes
+            to ``evaluate``, such as ``topk``.
+    """
+
+    _default_greater_keys = [*MMCVEvalHook._default_greater_keys, "recall", "f1"]
+
+    def __init__(
+        self,
+        dataloader: Any,
+        *args: Any,
+        test_fn: Callable[[nn.Module, Any], Any] | None = None,
+        broadcast_bn_buffer: bool = True,
+        tmpdir: str | None = None,
+        gpu_collect: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        inner = getattr(dataloader, "loader", dataloader)  # mmcv asks for torch's own class
+        super().__init__(inner, *args, test_fn=test_fn or collect_results, **kwargs)
+        self.dataloader = dataloader
+        self.broadcast_bn_buffer = broadcast_bn_buffer
+
+    def _do_evaluate(self, runner: Any) -> None:
+        """Collect on all ranks, measure on the first, tell all, keep the best."""
+        if self.broadcast_bn_buffer:
+            share_statistics(runner.model)
+        results = self.test_fn(runner.model, self.dataloader)
+        metrics: dict[str, Any] = {}
+        if dist.is_main():
+            dataset = self.dataloader.dataset
+            metrics = dataset.evaluate(results, logger=runner.logger, **self.eval_kwargs)
+            show_confusion(runner, dataset, results)
+        metrics = dist.broadcast_object(metrics)
+        runner.log_buffer.output.update(metrics, eval_iter_num=len(self.dataloader))
+        runner.log_buffer.ready = True
+        if self.save_best is not None:
+            keep_best(self, runner, self._score(metrics))
+
+    def _score(self, metrics: dict[str, Any]) -> float:
+        """The metric that decides what is best."""
+        if self.key_indicator == "auto":
+            self._init_rule(self.rule, next(iter(metrics)))
+        if self.key_indicator not in metrics:
+            raise UserError(
+                f"evaluation.save_best is {self.key_indicator!r}; the data set measures "
+                f"{', '.join(metrics)}"
+            )
+        return metrics[self.key_indicator]

@@ -1,0 +1,49 @@
+"""Throughput, waiting time and memory, for every logger."""
+
+import resource
+import sys
+from typing import Any
+
+import torch
+from mmcv.runner import HOOKS, LoggerHook
+
+# getrusage counts in KiB on Linux and in bytes on macOS.
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+_MIB = 1024**2
+
+
+@HOOKS.register_module()
+class LogStatsHook(LoggerHook):  # type: ignore[misc]
+    """Work out numbers of a log line before the loggers write it.
+
+    Adds to what the loggers see:
+
+    - ``images_per_s``: images of all ranks a second (an image counts once, whatever its views);
+    - ``data_share``: share of the time spent waiting for data, 0..1;
+    - ``cpu_memory``: peak memory of this process in MiB;
+    - ``gpu_memory``: peak memory of tensors on the GPU in MiB, where there is one.
+
+    Register it before the loggers, with their interval: it is a logger itself, so that averages
+    are there when it is called.
+
+    Args:
+        interval: every this many iterations.
+        **kwargs: see mmcv's ``LoggerHook``.
+    """
+
+    def __init__(self, interval: int = 10, **kwargs: Any) -> None:
+        super().__init__(interval, **kwargs)
+
+    def log(self, runner: Any) -> None:
+        """Add the numbers to the output of the log buffer."""
+        output = runner.log_buffer.output
+        time = output.get("time")
+        if runner.mode != "train" or not time:
+            return
+        num_images = runner.outputs.get("num_samples", 0) * runner.world_size
+        output["images_per_s"] = num_images / time
+        output["data_share"] = output.get("data_time", 0.0) / time
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        output["cpu_memory"] = peak * _RSS_UNIT / _MIB
+        if torch.cuda.is_available():
+            output["gpu_memory"] = torch.cuda.max_memory_allocated() / _MIB

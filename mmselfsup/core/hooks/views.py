@@ -1,0 +1,75 @@
+"""From a batch to one picture of its augmented views.
+
+Shape letters: N images, V views, C channels, H and W size in pixels.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+from torchvision.transforms import Normalize
+from torchvision.utils import make_grid
+
+# Where data sets and pipelines keep what is inside them.
+_INSIDE = ("dataset", "datasets", "pipeline", "pipelines", "trans", "transforms")
+
+
+def find_normalize(thing: Any, depth: int = 8) -> Normalize | None:
+    """The first ``Normalize`` in a data set's pipelines, None where there is none."""
+    if isinstance(thing, Normalize) or depth == 0:
+        return thing if isinstance(thing, Normalize) else None
+    parts: list[Any] = list(thing) if isinstance(thing, list | tuple) else []
+    # Wrappers pass attributes on to what is inside; a step inwards each time still ends.
+    parts += [getattr(thing, name) for name in _INSIDE if hasattr(thing, name)]
+    found = (find_normalize(part, depth - 1) for part in parts)
+    return next((normalize for normalize in found if normalize is not None), None)
+
+
+def split_views(img: Tensor | Sequence[Tensor]) -> list[Tensor]:
+    """The views [N, C, H, W] of a batch, C 1 or 3: as many as are in ``img``.
+
+    ``img`` is a tensor [N, C, H, W], a list of such, or [N, V, C, H, W]; 6 channels are two
+    images one behind the other. Anything else gives no view.
+    """
+    if not isinstance(img, Tensor):
+        return [view for part in img for view in split_views(part)]
+    if img.dim() == 5:
+        return [view for part in img.unbind(1) for view in split_views(part)]
+    if img.dim() != 4 or (img.shape[1] != 1 and img.shape[1] % 3):
+        return []
+    return [img] if img.shape[1] == 1 else list(img.split(3, dim=1))
+
+
+def to_display(view: Tensor, normalize: Normalize | None) -> Tensor:
+    """Undo the normalisation: [N, C, H, W] in 0..1; stretched to 0..1 where it is not known."""
+    view = view.detach().float().cpu()
+    if normalize is not None and len(normalize.mean) == view.shape[1]:
+        mean = torch.as_tensor(normalize.mean).view(-1, 1, 1)
+        std = torch.as_tensor(normalize.std).view(-1, 1, 1)
+        return (view * std + mean).clamp(0, 1)
+    low, high = view.amin(), view.amax()
+    return (view - low) / (high - low).clamp(min=1e-12)
+
+
+def views_picture(
+    img: Tensor | Sequence[Tensor], normalize: Normalize | None, num_images: int = 8
+) -> Tensor | None:
+    """One row for each image, one column for each view; small crops get a border.
+
+    Returns:
+        [3, H, W] in 0..1, None where ``img`` holds no pictures.
+    """
+    views = [to_display(view[:num_images], normalize) for view in split_views(img)]
+    if not views:
+        return None
+    height = max(view.shape[2] for view in views)
+    width = max(view.shape[3] for view in views)
+    padded = []
+    for view in views:
+        below, right = height - view.shape[2], width - view.shape[3]
+        border = (right // 2, right - right // 2, below // 2, below - below // 2)
+        padded.append(pad(view, border, value=1).expand(-1, 3, -1, -1))
+    tiles = torch.stack(padded, dim=1).flatten(0, 1)  # [N * V, 3, H, W]
+    return make_grid(tiles, nrow=len(views), padding=2, pad_value=1)

@@ -1,0 +1,41 @@
+"""Round and round through a loader."""
+
+from itertools import islice
+from typing import Any
+
+from mmselfsup.utils.loader import set_epoch
+
+
+class IterLoader:
+    """An endless iterator over a loader.
+
+    Args:
+        dataloader: the loader, with at least one batch.
+        start: number of batches that an earlier run has drawn.
+    """
+
+    def __init__(self, dataloader: Any, start: int = 0) -> None:
+        self._dataloader = dataloader
+        self._epoch, skip = divmod(start, len(dataloader))
+        set_epoch(dataloader, self._epoch)
+        self.iter_loader = islice(dataloader, skip, None)
+
+    @property
+    def epoch(self) -> int:
+        """Number of complete rounds."""
+        return self._epoch
+
+    def __next__(self) -> Any:
+        batch = next(self.iter_loader, None)
+        if batch is None:
+            self._epoch += 1
+            set_epoch(self._dataloader, self._epoch)
+            self.iter_loader = islice(self._dataloader, 0, None)
+            batch = next(self.iter_loader)
+        return batch
+
+    def __len__(self) -> int:
+        return len(self._dataloader)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._dataloader, name)  # hooks look at .dataset, .sampler, ...

@@ -1,0 +1,80 @@
+"""Look a ``type`` up: by its name, in the registry that the place in the config calls for.
+
+The registries are filled by packages above this one, so those are imported when a config is
+checked, not before.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+
+from mmcv.utils import Registry
+
+# Place in a config -> package to import so that the registry is filled, module, name.
+_HOMES = {
+    "model": ("mmselfsup.models", "mmselfsup.models.builder", "MODELS"),
+    "datasource": ("mmselfsup.datasets", "mmselfsup.datasets.builder", "DATASOURCES"),
+    "dataset": ("mmselfsup.datasets", "mmselfsup.datasets.builder", "DATASETS"),
+    "pipeline": ("mmselfsup.datasets", "mmselfsup.datasets.builder", "PIPELINES"),
+    "hook": ("mmselfsup.core", "mmcv.runner", "HOOKS"),
+    "runner": ("mmselfsup.core", "mmcv.runner", "RUNNERS"),
+    "optimizer": ("mmselfsup.core", "mmcv.runner", "OPTIMIZERS"),
+    "constructor": ("mmselfsup.core", "mmcv.runner", "OPTIMIZER_BUILDERS"),
+    "norm": ("mmselfsup.models", "mmcv.cnn", "NORM_LAYERS"),
+    "conv": ("mmcv.cnn", "mmcv.cnn", "CONV_LAYERS"),
+    "activation": ("mmcv.cnn", "mmcv.cnn", "ACTIVATION_LAYERS"),
+    "init": ("mmcv.cnn", "mmcv.cnn", "INITIALIZERS"),
+    "augment": ("mmcls.models", "mmcls.models.utils.augment.builder", "AUGMENT"),
+    "padding": ("mmcv.cnn", "mmcv.cnn", "PADDING_LAYERS"),
+    "upsample": ("mmcv.cnn", "mmcv.cnn", "UPSAMPLE_LAYERS"),
+    "plugin": ("mmcv.cnn", "mmcv.cnn", "PLUGIN_LAYERS"),
+    "dropout": ("mmcv.cnn.bricks", "mmcv.cnn.bricks.registry", "DROPOUT_LAYERS"),
+    "attention": ("mmcls.models", "mmcv.cnn.bricks.registry", "ATTENTION"),
+    "transformer": ("mmcls.models", "mmcv.cnn.bricks.registry", "TRANSFORMER_LAYER"),
+    "ffn": ("mmcls.models", "mmcv.cnn.bricks.registry", "FEEDFORWARD_NETWORK"),
+}
+
+# Inside a model, a dict with a type may name any of these.
+INSIDE_MODEL = (
+    "model", "norm", "conv", "activation", "init", "augment", "padding", "upsample", "plugin",
+    "dropout", "attention", "transformer", "ffn",
+)  # fmt: skip
+
+
+@lru_cache(maxsize=None)
+def registry(kind: str) -> Registry:
+    """The filled registry of a kind, such as ``'model'`` or ``'hook'``."""
+    package, module, name = _HOMES[kind]
+    import_module(package)
+    return getattr(import_module(module), name)
+
+
+def resolve(name: str, kind: str) -> Callable[..., Any] | None:
+    """The class or function of that name, None if there is none.
+
+    A scope such as ``mmcls.`` loads that library's models, if it is installed.
+    """
+    scope = name.partition(".")[0] if "." in name else None
+    if kind == "model" and scope is not None and scope not in _root(registry(kind)).children:
+        try:
+            import_module(f"{scope}.models")
+        except ImportError:
+            return None
+    return registry(kind).get(name)
+
+
+def names(kind: str) -> list[str]:
+    """All names of a kind; those of other libraries with their scope."""
+    own = registry(kind)
+    found = list(own.module_dict)
+    for scope, child in _root(own).children.items():
+        if child is not own:
+            found += [f"{scope}.{name}" for name in child.module_dict]
+    return sorted(found)
+
+
+def _root(start: Registry) -> Registry:
+    while start.parent is not None:
+        start = start.parent
+    return start

@@ -1,0 +1,67 @@
+"""One image through a trained model."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmcv import Config
+from PIL import Image
+
+from mmselfsup.apis import inference_model, init_model
+from mmselfsup.core.checkpoint import save_checkpoint
+from mmselfsup.utils.errors import UserError
+
+BACKBONE = dict(type="ResNet", depth=18, stem_channels=8, base_channels=8, out_indices=[4])
+PIPELINE = [dict(type="Resize", size=[32, 32]), dict(type="ToTensor")]
+
+
+def config(**changes: Any) -> Config:
+    head = dict(type="ClsHead", with_avg_pool=True, in_channels=64, num_classes=3)
+    model = dict(type="Classification", backbone=BACKBONE, head=head)
+    return Config({"model": model, "data": dict(val=dict(pipeline=PIPELINE)), **changes})
+
+
+@pytest.fixture
+def image() -> Image.Image:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+def test_scores_of_a_classifier_from_files(tmp_path: Path, image: Image.Image) -> None:
+    (tmp_path / "c.py").write_text(config().pretty_text)
+    model = init_model(str(tmp_path / "c.py"), device="cpu")
+    save_checkpoint(model, str(tmp_path / "w.pth"))
+    again = init_model(str(tmp_path / "c.py"), str(tmp_path / "w.pth"), device="cpu")
+    assert not again.training
+    img, scores = inference_model(again, image)
+    assert img.shape == (1, 3, 32, 32)
+    assert scores["head4"].shape == (1, 3)
+    torch.testing.assert_close(scores["head4"], inference_model(model, image)[1]["head4"])
+
+
+def test_features_of_a_method_without_test(image: Image.Image) -> None:
+    neck = dict(type="LinearNeck", in_channels=64, out_channels=8)
+    simclr = dict(type="SimCLR", backbone=BACKBONE, neck=neck, head=dict(type="ContrastiveHead"))
+    cfg = config(model=simclr, data=None, test_pipeline=PIPELINE)
+    _, features = inference_model(init_model(cfg, device="cpu"), image)
+    assert features[0].shape[:2] == (1, 64)
+
+
+def test_options_and_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    cfg = config()
+    with pytest.warns(UserWarning, match="no GPU here"):
+        model = init_model(cfg, options={"model.head.num_classes": 5})
+    assert model.cfg.model.head.num_classes == 5
+    assert cfg.model.head.num_classes == 3
+
+
+def test_bad_input(image: Image.Image) -> None:
+    with pytest.raises(TypeError, match="file name or a Config, got int"):
+        init_model(3)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="no config"):
+        init_model("nowhere.py")
+    with pytest.raises(UserError, match="test_pipeline"):
+        inference_model(init_model(config(data=None), device="cpu"), image)

@@ -1,0 +1,24 @@
+"""The snippets of the tutorials run as they stand, one after the other."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mmselfsup.datasets import DATASOURCES, PIPELINES
+
+TUTORIALS = Path(__file__).parents[2] / "docs" / "en" / "tutorials"
+
+
+@pytest.mark.parametrize("name", ["1_new_dataset.md", "2_data_pipeline.md"])
+def test_snippets_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for registry in (DATASOURCES, PIPELINES):  # what a snippet registers is gone afterwards
+        monkeypatch.setattr(registry, "_module_dict", dict(registry.module_dict))
+    snippets = re.findall(r"^```python\n(.*?)^```", (TUTORIALS / name).read_text(), re.S | re.M)
+    assert snippets
+    namespace: dict[str, object] = {}
+    for number, snippet in enumerate(snippets, 1):
+        exec(compile(snippet, f"{name}, snippet {number}", "exec"), namespace)

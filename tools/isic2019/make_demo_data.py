@@ -1,0 +1,42 @@
+"""Make a small data set of drawn, dermoscopy-like images in the layout of ISIC-2019."""
+
+import argparse
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="Writes ISIC_2019_Training_Input/*.jpg, ISIC_2019_Training_GroundTruth.csv and "
+        "ISIC_2019_Training_Metadata.csv. Equal arguments give equal files. A stopped run is "
+        "continued by the same call; a folder that holds anything else is left alone.",
+    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write")
+    parser.add_argument("--num-images", type=int, metavar="N", help="default: 2400")
+    parser.add_argument(
+        "--size", type=int, metavar="S", help="short side in pixels, default: 72 (gives 96x72)"
+    )
+    parser.add_argument("--seed", type=int, metavar="K", help="default: 0")
+    parser.add_argument("--workers", type=int, metavar="W", help="processes, default: all cores")
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    from collections import Counter
+
+    from mmselfsup.isic.demo.dataset import DemoSettings, make_demo_data
+
+    given = {name: getattr(args, name) for name in ("num_images", "size", "seed")}
+    settings = DemoSettings(**{name: value for name, value in given.items() if value is not None})
+    photos = make_demo_data(args.out, settings, args.workers)
+    counts = Counter(photo.label for photo in photos)
+    lesions = len({photo.lesion for photo in photos})
+    listed = " ".join(f"{label} {count}" for label, count in counts.most_common())
+    print(f"{args.out}: {len(photos)} images of {lesions} lesions ({listed})")
+
+
+if __name__ == "__main__":
+    args = parse_args()  # before the imports, so that --help is quick
+
+    from mmselfsup.utils.errors import run_cli
+
+    run_cli(lambda: main(args))
