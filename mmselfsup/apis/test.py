@@ -1,6 +1,7 @@
 """Measure a trained model on a data set."""
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,7 +92,10 @@ def write_result(result: TestResult, path: str, facts: Mapping[str, Any]) -> Non
             np.savez_compressed(file, **result.arrays())  # type: ignore[arg-type]
         return
     lists = {name: array.tolist() for name, array in result.arrays().items()}
-    metrics = {name: float(value) for name, value in result.metrics.items()}
+    values = {name: float(value) for name, value in result.metrics.items()}
+    metrics = {
+        name: v if math.isfinite(v) else None for name, v in values.items()
+    }  # JSON has no nan
     head = {**facts, "metrics": metrics, "classes": result.classes}
     atomic_write_json(path, {**head, **lists})
 

@@ -1,5 +1,6 @@
 """Train a model on data sets as a config says; the steps stand in the order they are taken."""
 
+import inspect
 import logging
 from typing import Any
 
@@ -71,11 +72,16 @@ def wrap_model(
     trains = any(p.requires_grad for p in model.parameters())
     if not distributed or dist.get_world_size() == 1 or not trains:
         return model
+    for buffer in model.buffers():  # queues and memories begin alike on all ranks
+        buffer.copy_(dist.broadcast(buffer))
+    names = inspect.signature(DistributedDataParallel).parameters
+    sync = "forward_sync_buffers" if "forward_sync_buffers" in names else "broadcast_buffers"
+    options: dict[str, Any] = {sync: False}  # running statistics stay each rank's own, as in 0.x
     return DistributedDataParallel(
         model,
         device_ids=None if device.type == "cpu" else [device.index],
-        broadcast_buffers=False,
         find_unused_parameters=find_unused_parameters,
+        **options,
     )
 
 

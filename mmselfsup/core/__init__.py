@@ -1,40 +1,11 @@
 """What drives the training: runners, hooks, optimizers, checkpoints."""
 
-from . import hooks, optimizer
-from .hooks import (
-    CheckpointHook,
-    DistOptimizerHook,
-    EvalHook,
-    GradAccumFp16OptimizerHook,
-    LogStatsHook,
-    ProgressBarHook,
-    ViewsImageHook,
-    register_default_hooks,
-)
-from .optimizer import (
-    LARS,
-    DefaultOptimizerConstructor,
-    TransformerFinetuneConstructor,
-    build_optimizer,
-)
-from .runner import EpochBasedRunner, IterBasedRunner, TensorLogBuffer
+from . import hooks, optimizer, runner
+from .hooks import *  # noqa: F403
+from .optimizer import *  # noqa: F403
+from .runner import *  # noqa: F403
 
-__all__ = [
-    "LARS",
-    "CheckpointHook",
-    "DefaultOptimizerConstructor",
-    "DistOptimizerHook",
-    "EpochBasedRunner",
-    "EvalHook",
-    "GradAccumFp16OptimizerHook",
-    "IterBasedRunner",
-    "LogStatsHook",
-    "ProgressBarHook",
-    "TensorLogBuffer",
-    "TransformerFinetuneConstructor",
-    "ViewsImageHook",
-    "build_optimizer",
-    "hooks",
-    "optimizer",
-    "register_default_hooks",
-]
+__all__ = ["hooks", "optimizer"]
+__all__ += hooks.__all__
+__all__ += optimizer.__all__
+__all__ += runner.__all__

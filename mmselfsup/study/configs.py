@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,9 +21,7 @@ def load(path: Path, options: Sequence[str] = ()) -> Config:
     Raises:
         UserError: It isn't there, can't be read, or has an unknown key.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # mmcv's notice about its version 2
-        from mmselfsup.apis.config import load_config
+    from mmselfsup.apis.config import load_config  # loads torch
 
     return load_config(str(path), list(options))
 

@@ -3,7 +3,7 @@
 import logging
 import sys
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from tqdm import tqdm
 
@@ -14,7 +14,13 @@ NAME = "mmselfsup"
 _FORMAT = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
 
 
-class TqdmHandler(logging.StreamHandler[TextIO]):
+if TYPE_CHECKING:
+    _StreamHandler = logging.StreamHandler[TextIO]
+else:
+    _StreamHandler = logging.StreamHandler  # takes no parameter before Python 3.11
+
+
+class TqdmHandler(_StreamHandler):
     """Write lines to stderr, above any progress bar that is being drawn."""
 
     def __init__(self) -> None:

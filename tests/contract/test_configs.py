@@ -1,5 +1,7 @@
 """Every config in ``configs/`` builds its model, its optimizer and its pipelines, without data."""
 
+import copy
+import copy
 import functools
 import json
 from pathlib import Path
@@ -70,7 +72,7 @@ def test_there_are_configs():
 def test_no_unknown_key(config):
     from mmselfsup.utils.config import check_config
 
-    check_config(load(config).copy(), str(ROOT / config), [])
+    check_config(copy.deepcopy(load(config)), str(ROOT / config), [])
 
 
 @each_training

@@ -115,7 +115,7 @@ def _resume(rank: int, folder: str) -> Any:
         data = TinyData(16)
         loader = build_dataloader(data, samples_per_gpu=4, workers_per_gpu=0, seed=1)
         torch.manual_seed(rank)  # ranks differ: each must find its own random state again
-        runner.model = DistributedDataParallel(runner.model, broadcast_buffers=False)
+        runner.model = wrap_model(runner.model, distributed=True)
         runner.run([loader], [("train", 1)])
         return weights(runner)
 

@@ -13,7 +13,6 @@ HELPERS = frozenset(
         "extract_pipeline",
         "format_pipeline",
         "lr",
-        "name",
         "num_classes",
         "num_crops",
         "num_views",

@@ -5,7 +5,7 @@ checked, not before.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -42,7 +42,7 @@ INSIDE_MODEL = (
 )  # fmt: skip
 
 
-@lru_cache(maxsize=None)
+@cache
 def registry(kind: str) -> Registry:
     """The filled registry of a kind, such as ``'model'`` or ``'hook'``."""
     package, module, name = _HOMES[kind]

@@ -1,74 +1,25 @@
 """The settings at the top of a config, and how each of them is checked."""
 
-import re
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from typing import Any
 
-from torch.utils.data import DataLoader
-
-from . import legacy
-from .registries import names, registry, resolve
-from .signature import accepted_args
+from .data_section import check_data, check_evaluation
+from .optimizer_section import check_optimizer
+from .registries import registry
 from .walk import Walker
 
 # Settings whose value is a plain one.
 PLAIN = (
     "auto_resume", "cudnn_benchmark", "deterministic", "device", "diff_seed", "dist_params",
     "find_unused_parameters", "gpu_ids", "gpus", "img_norm_cfg", "launcher", "load_from",
-    "log_level", "mkl_num_threads", "mp_start_method", "omp_num_threads", "opencv_num_threads",
-    "persistent_workers", "prefetch", "resume_from", "seed", "total_epochs", "work_dir",
-    "workflow",
-)  # fmt: skip
-DATASETS = ("train", "val", "test", "extract")
-_PARAMWISE_CFG = (
-    "custom_keys", "bias_lr_mult", "bias_decay_mult", "norm_decay_mult", "dwconv_decay_mult",
-    "dcn_offset_lr_mult", "bypass_duplicate",
+    "log_level", "mkl_num_threads", "mp_start_method", "name", "omp_num_threads",
+    "opencv_num_threads", "persistent_workers", "prefetch", "resume_from", "seed", "split_at",
+    "split_name", "total_epochs", "work_dir", "workflow",
 )  # fmt: skip
 
 
 def _model(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
     walker.typed(value, "model", "model")
-
-
-def _data(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
-    build = import_module("mmselfsup.datasets").build_dataloader
-    loader = (*accepted_args(build).names, *accepted_args(DataLoader).names, "sampling_replace")
-    loader = tuple(dict.fromkeys(name for name in loader if name != "dataset"))
-    loaders = tuple(f"{part}_dataloader" for part in DATASETS)
-    if not walker.keys(value, (*DATASETS, *loader, *loaders), "data"):
-        return
-    for part in loaders:
-        if part in value:
-            walker.keys(value[part], loader, f"data.{part}")
-    for part in DATASETS:
-        dataset = value.get(part)
-        several = isinstance(dataset, list | tuple)
-        for i, item in enumerate(dataset if several else [] if dataset is None else [dataset]):
-            walker.typed(item, "dataset", f"data.{part}.{i}" if several else f"data.{part}")
-
-
-def _optimizer(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
-    extra = ["constructor", "paramwise_cfg", "paramwise_options"]
-    if not isinstance(value, Mapping):
-        value = {} if value is None else value
-    constructor = value.get("constructor") if isinstance(value, Mapping) else None
-    if constructor == "TransformerFinetuneConstructor":
-        extra += ["layer_decay", "model_type"]
-    target = walker.typed(value, "optimizer", "optimizer", extra=extra)
-    if target is None:
-        return
-    if constructor is not None and resolve(constructor, "constructor") is None:
-        path = "optimizer.constructor"
-        walker.findings.unknown_type(path, constructor, names("constructor"), "constructor")
-    if value.get("paramwise_cfg") is not None:
-        walker.keys(value["paramwise_cfg"], _PARAMWISE_CFG, "optimizer.paramwise_cfg")
-    options = [name for name in accepted_args(target).names if name != "params"]
-    options += [f"{name}_mult" for name in options]
-    for pattern, chosen in (value.get("paramwise_options") or {}).items():
-        if pattern not in legacy.MISPLACED_OPTIONS:
-            path = f"optimizer.paramwise_options.{pattern}"
-            walker.keys(chosen, (*options, *legacy.GROUP_OPTIONS), path)
 
 
 def _optimizer_config(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
@@ -140,25 +91,10 @@ def _test_pipeline(walker: Walker, value: Any, config: Mapping[str, Any]) -> Non
     walker.inside(value, "pipeline", "test_pipeline")
 
 
-def _evaluation(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
-    """Arguments of the hook, and of the validation set's ``evaluate``."""
-    if value is None:
-        return
-    hook = [n for n in accepted_args(resolve("EvalHook", "hook") or object).names]
-    val = (config.get("data") or {}).get("val")
-    name = val.get("type") if isinstance(val, Mapping) else None
-    dataset = resolve(name, "dataset") if isinstance(name, str) else None
-    evaluate = getattr(dataset, "evaluate", None)
-    own = list(accepted_args(evaluate).names) if evaluate is not None else ["topk"]
-    given = ("self", "results", "logger", "dataloader", "test_fn")
-    valid = dict.fromkeys(key for key in (*hook, *own) if key not in given)
-    walker.keys(value, valid, "evaluation")
-
-
 SECTIONS: dict[str, Callable[[Walker, Any, Mapping[str, Any]], None]] = {
     "model": _model,
-    "data": _data,
-    "optimizer": _optimizer,
+    "data": check_data,
+    "optimizer": check_optimizer,
     "optimizer_config": _optimizer_config,
     "fp16": _fp16,
     "lr_config": _policy("LrUpdaterHook", "lr_config"),
@@ -169,6 +105,6 @@ SECTIONS: dict[str, Callable[[Walker, Any, Mapping[str, Any]], None]] = {
     "log_config": _log_config,
     "custom_hooks": _custom_hooks,
     "custom_imports": _custom_imports,
-    "evaluation": _evaluation,
+    "evaluation": check_evaluation,
     "test_pipeline": _test_pipeline,
 }

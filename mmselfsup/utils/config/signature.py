@@ -5,7 +5,7 @@ import inspect
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -82,7 +82,7 @@ def _follow(function: Callable[..., Any], variable: str) -> _Kwargs:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def accepted_args(target: Callable[..., Any]) -> Accepted:
     """Arguments of a class or a function.
 

@@ -1,5 +1,8 @@
 _base_ = "../../../../_base_/isic2019.py"
 
+# The order of the challenge's CSV: label 0 is MEL.
+classes = ["MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC"]
+
 data_prefix = "data/isic2019/ISIC_2019_Training_Input"
 splits = "data/isic2019/splits/"
 
@@ -36,7 +39,7 @@ data = dict(
             type="ImageList",
             data_prefix=data_prefix,
             ann_file=splits + "ISIC_2019_subtrain_fold0.txt",
-            classes={{_base_.classes}},
+            classes=classes,
         ),
         pipeline=train_pipeline,
     ),
@@ -46,7 +49,7 @@ data = dict(
             type="ImageList",
             data_prefix=data_prefix,
             ann_file=splits + "ISIC_2019_val_fold0.txt",
-            classes={{_base_.classes}},
+            classes=classes,
         ),
         pipeline=test_pipeline,
     ),
@@ -56,7 +59,7 @@ data = dict(
             type="ImageList",
             data_prefix=data_prefix,
             ann_file=splits + "ISIC_2019_test_fold0.txt",
-            classes={{_base_.classes}},
+            classes=classes,
         ),
         pipeline=test_pipeline,
     ),

@@ -1,0 +1,46 @@
+"""How ``data`` and ``evaluation`` are checked."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from .registries import resolve
+from .signature import accepted_args
+from .walk import Walker
+
+_DATASETS = ("train", "val", "test", "extract")
+
+
+def check_data(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
+    """Data sets with all inside them, and the arguments of the loaders."""
+    build = import_module("mmselfsup.datasets").build_dataloader
+    loader = (*accepted_args(build).names, *accepted_args(DataLoader).names, "sampling_replace")
+    loader = tuple(dict.fromkeys(name for name in loader if name != "dataset"))
+    loaders = tuple(f"{part}_dataloader" for part in _DATASETS)
+    if not walker.keys(value, (*_DATASETS, *loader, *loaders), "data"):
+        return
+    for part in loaders:
+        if part in value:
+            walker.keys(value[part], loader, f"data.{part}")
+    for part in _DATASETS:
+        dataset = value.get(part)
+        several = isinstance(dataset, list | tuple)
+        for i, item in enumerate(dataset if several else [] if dataset is None else [dataset]):
+            walker.typed(item, "dataset", f"data.{part}.{i}" if several else f"data.{part}")
+
+
+def check_evaluation(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
+    """Arguments of the hook, and of the validation set's ``evaluate``."""
+    if value is None:
+        return
+    hook = list(accepted_args(resolve("EvalHook", "hook") or object).names)
+    val = (config.get("data") or {}).get("val")
+    name = val.get("type") if isinstance(val, Mapping) else None
+    dataset = resolve(name, "dataset") if isinstance(name, str) else None
+    evaluate = getattr(dataset, "evaluate", None)
+    own = list(accepted_args(evaluate).names) if evaluate is not None else ["topk"]
+    given = ("self", "results", "logger", "dataloader", "test_fn")
+    valid = dict.fromkeys(key for key in (*hook, *own) if key not in given)
+    walker.keys(value, valid, "evaluation")

@@ -1,0 +1,70 @@
+"""Measuring a model: with and without labels, one head and several, written as asked."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mmcv import Config
+from torch import Tensor, nn
+
+from mmselfsup.apis.test import TestResult, score_model, write_result
+from mmselfsup.utils.errors import UserError
+from tests.runner.fakes import TinyData, quiet_logger
+
+
+class Scores(nn.Module):
+    def forward(self, img: Tensor, mode: str, **kwargs: Any) -> dict[str, Tensor]:
+        return {"head0": img[:, :3].cpu()}
+
+
+class Labelled(TinyData):
+    CLASSES = ["a", "b", "c"]
+
+    def __init__(self, labels: list[int]) -> None:
+        super().__init__(len(labels), noise=0.0)
+        self.gt_labels = np.array(labels)
+
+    def evaluate(self, results: Any, logger: Any, topk: Any) -> dict[str, float]:
+        return {"rows": float(len(results["head0"])), "k": float(topk[-1]), "none": float("nan")}
+
+
+CONFIG = Config({"data": {"samples_per_gpu": 2, "workers_per_gpu": 0}, "evaluation": {"topk": [2]}})
+
+
+def test_metrics_and_files(tmp_path: Path) -> None:
+    result = score_model(Scores(), Labelled([0, 1, 2, 0, 1]), CONFIG)
+    assert result.metrics["rows"] == 5
+    assert result.metrics["k"] == 2
+    write_result(result, str(tmp_path / "new" / "a.npz"), {})
+    with np.load(tmp_path / "new" / "a.npz") as data:
+        np.testing.assert_array_equal(data["scores"], result.scores["head0"])
+        assert data["labels"].tolist() == [0, 1, 2, 0, 1]
+    write_result(result, str(tmp_path / "a.json"), {"config": "c.py"})
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert found["config"] == "c.py"
+    assert found["classes"] == ["a", "b", "c"]
+    assert found["metrics"] == {"rows": 5, "k": 2, "none": None}
+    assert np.shape(found["scores"]) == (5, 3)
+
+
+def test_without_labels() -> None:
+    result = score_model(Scores(), Labelled([0, -1]), CONFIG, logger=quiet_logger())
+    assert not result.metrics
+    assert len(result.arrays()["scores"]) == 2
+    result = score_model(Scores(), TinyData(3), CONFIG)
+    assert list(result.arrays()) == ["scores"]
+
+
+def test_several_heads() -> None:
+    result = TestResult({"head1": np.zeros((2, 3)), "head2": np.ones((2, 3))}, np.zeros(2), {})
+    assert sorted(result.arrays()) == ["labels", "scores_head1", "scores_head2"]
+
+
+@pytest.mark.parametrize("name", ["a.txt", "folder.json"])
+def test_bad_output(name: str, tmp_path: Path) -> None:
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(UserError, match=r"\.json or \.npz"):
+        write_result(TestResult({}, None, {}), str(tmp_path / name), {})
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.json"]
