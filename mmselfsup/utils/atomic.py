@@ -10,6 +10,10 @@ from typing import IO, Any
 
 from .errors import UserError
 
+# It can only be read by setting it, which another thread would notice: once, at import.
+_UMASK = os.umask(0o022)
+os.umask(_UMASK)
+
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
@@ -33,9 +37,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
             yield file
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)  # mkstemp makes it private; results are meant to be shared
+        os.chmod(name, 0o666 & ~_UMASK)  # mkstemp makes it private; results are meant to be shared
         os.replace(name, target)
     except BaseException as error:
         with suppress(FileNotFoundError):

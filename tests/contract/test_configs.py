@@ -1,7 +1,6 @@
 """Every config in ``configs/`` builds its model, its optimizer and its pipelines, without data."""
 
 import copy
-import copy
 import functools
 import json
 from pathlib import Path

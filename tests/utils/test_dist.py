@@ -31,12 +31,13 @@ def test_alone_every_collective_is_the_identity():
 
 
 def test_unknown_reduction_names_the_known_ones():
-    with pytest.raises(ValueError, match="max.*got 'product'"):
+    with pytest.raises(ValueError, match=r"max.*got 'product'"):
         dist.all_reduce(torch.ones(1), "product")
 
 
 @pytest.mark.parametrize(
-    ("launcher", "word"), [("pytorch", "RANK"), ("slurm", "SLURM_PROCID"), ("mpi", "OMPI"), ("x", "x")]
+    ("launcher", "word"),
+    [("pytorch", "RANK"), ("slurm", "SLURM_PROCID"), ("mpi", "OMPI"), ("x", "x")],
 )
 def test_missing_environment_is_one_clear_line(launcher, word, monkeypatch):
     for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "SLURM_PROCID"):

@@ -7,7 +7,7 @@ model = dict(
 )
 
 train_pipeline = [
-    dict(type="RandomResizedCrop", size=48, scale=(0.2, 1.0)),
+    dict(type="RandomResizedCrop", size=48, scale=(0.3, 1.0)),
     dict(type="RandomHorizontalFlip"),
     dict(type="RandomVerticalFlip"),
     dict(
@@ -18,7 +18,7 @@ train_pipeline = [
     dict(
         type="RandomAppliedTrans",
         transforms=[
-            dict(type="ColorJitter", brightness=0.6, contrast=0.6, saturation=0.6, hue=0.05)
+            dict(type="ColorJitter", brightness=0.4, contrast=0.4, saturation=0.4, hue=0.05)
         ],
         p=0.8,
     ),
@@ -26,7 +26,7 @@ train_pipeline = [
     dict(type="ToTensor"),
     dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
 ]
-data = dict(train=dict(pipelines=[train_pipeline]))
+data = dict(samples_per_gpu=64, train=dict(pipelines=[train_pipeline]))
 
-lr_config = dict(warmup_iters=1)
-runner = dict(max_epochs=20)
+optimizer = dict(lr=0.1)
+runner = dict(max_epochs=24)

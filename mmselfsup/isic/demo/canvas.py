@@ -109,7 +109,7 @@ class Canvas:
         sizes = np.round(np.broadcast_to(radii, len(points)) * self.scale * _FIXED)
         for middle, size in zip(self._fixed(points).tolist(), sizes, strict=True):
             cv2.circle(ink, middle, max(int(size), 1), 255, thickness, cv2.LINE_AA, _SHIFT)
-        return ink.astype(np.float32) / 255
+        return ink.astype(np.float32) / np.float32(255)
 
     def lines(self, paths: Sequence[NDArray[np.float64]], widths: Sequence[float]) -> Array:
         """Open polylines as a map [H, W] in 0..1.
@@ -122,7 +122,7 @@ class Canvas:
         for path, width in zip(paths, widths, strict=True):
             thickness = max(1, round(width * self.scale))
             cv2.polylines(ink, [self._fixed(path)], False, 255, thickness, cv2.LINE_AA, _SHIFT)
-        return ink.astype(np.float32) / 255
+        return ink.astype(np.float32) / np.float32(255)
 
 
 def smoothstep(low: float, high: float, x: Array) -> Array:

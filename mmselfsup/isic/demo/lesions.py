@@ -93,12 +93,14 @@ def draw_outline(canvas: Canvas, rng: Rng, border: Border) -> Outline:
     phases = rng.uniform(0, 2 * np.pi, len(orders))
     sizes = border.notches * rng.uniform(0.3, 1.0, len(orders)) / np.sqrt(orders / 2)
     u, v = canvas.grid
-    u, v = u / np.float32(stretch), v * np.float32(stretch)
-    theta = np.arctan2(v, u)
-    reach = np.ones_like(theta)
-    for order, phase, size in zip(orders, phases, sizes, strict=True):
-        reach += np.float32(size) * np.cos(order * theta + np.float32(phase))
-    depth = 1 - np.sqrt(u * u + v * v) / np.maximum(reach, 0.3)
+    point = u / np.float32(stretch) + 1j * (v * np.float32(stretch))
+    radius = np.abs(point)
+    turn = point / np.maximum(radius, np.float32(1e-6))  # exp(i * angle)
+    power, reach = turn, np.ones_like(radius)
+    for phase, size in zip(phases, sizes, strict=True):
+        power = power * turn
+        reach += (power * np.complex64(size * np.exp(1j * phase))).real
+    depth = np.asarray(1 - radius / np.maximum(reach, np.float32(0.3)), np.float32)
     depth += np.float32(border.ragged) * canvas.noise(rng, 0.35, 12)
     return Outline(depth, smoothstep(-border.softness, border.softness, depth))
 

@@ -21,7 +21,7 @@ def _ink(shape: tuple[int, ...], paths: list[NDArray[np.float64]], width: float)
     fixed = [np.round(path * height * _FIXED).astype(np.int32) for path in paths]
     thickness = max(1, round(width * height))
     cv2.polylines(ink, fixed, False, 255, thickness, cv2.LINE_AA, _SHIFT)
-    return (ink.astype(np.float32) / 255)[..., None]
+    return (ink.astype(np.float32) / np.float32(255))[..., None]
 
 
 def add_hair(rgb: Array, rng: Rng) -> Array:

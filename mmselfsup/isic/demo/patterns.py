@@ -63,8 +63,8 @@ def sector(canvas: Canvas, rng: Rng, width: float) -> Array:
     """A soft cone from the middle outwards, ``width`` radians wide: what lies on one side."""
     u, v = canvas.grid
     angle = rng.uniform(0, 2 * np.pi)
-    radius = np.sqrt(u * u + v * v) + 1e-6
-    cosine = (np.float32(np.cos(angle)) * u + np.float32(np.sin(angle)) * v) / radius
+    radius = np.sqrt(u * u + v * v) + np.float32(1e-6)
+    cosine = np.asarray((np.float32(np.cos(angle)) * u + np.float32(np.sin(angle)) * v) / radius
     edge = float(np.cos(width / 2))
     return smoothstep(edge - 0.3, edge + 0.2, cosine)
 

@@ -33,9 +33,7 @@ def draw_tone(rng: Rng) -> Tone:
     return Tone(rng.uniform(0.1, 0.8), rng.uniform(0.05, 0.5), rng.uniform(0.55, 1.05))
 
 
-def paint_ground(
-    canvas: Canvas, rng: Rng, layers: Layers, tone: Tone, border: Border
-) -> Outline:
+def paint_ground(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone, border: Border) -> Outline:
     """The outline filled with the lesion's uneven ground colour."""
     outline = draw_outline(canvas, rng, border)
     ground = outline.mask * (0.8 + 0.2 * np.clip(outline.depth, 0, 1))

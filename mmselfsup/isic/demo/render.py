@@ -76,7 +76,8 @@ def render(label: str, lesion: Rng, photo: Rng, size: int) -> NDArray[np.uint8]:
         if photo.random() < chance:
             rgb = add(rgb, photo)
     if canvas.height != size:
-        rgb = cv2.resize(rgb, (width_of(size), size), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(rgb, (width_of(size), size), interpolation=cv2.INTER_AREA)
+        rgb = np.asarray(small, np.float32)
     rgb = nuisances.vignette(nuisances.light(rgb, photo), photo)
     rgb = nuisances.sensor(rgb, photo)
     return np.clip(np.round(rgb * 255), 0, 255).astype(np.uint8)

@@ -1,7 +1,8 @@
 """Refuse what a config says to nobody."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from mmcv import Config
 
@@ -35,20 +36,25 @@ def check_config(cfg: Config, filename: str | None = None, overrides: Iterable[s
     if filename is not None and Path(filename).is_file():
         helpers |= helper_variables(filename)
     content = cfg._cfg_dict
-    known = (*SECTIONS, *PLAIN)
+    overridden = {key.partition(".")[0] for key in keys}
     for key in list(content):
         if key in SECTIONS:
             SECTIONS[key](walker, content[key], content)
-        elif key in PLAIN:
-            continue
-        elif key not in helpers:
-            findings.unknown_key(key, known, "a config")
-        elif any(part.partition(".")[0] == key for part in keys):
+        elif key not in (*PLAIN, *helpers):
+            findings.unknown_key(key, (*SECTIONS, *PLAIN), "a config")
+        if key in overridden and _has_no_reader(key, content, helpers):
             findings.add(
                 key,
                 f"{key!r} is a variable of the config file, and what was made from it is made "
                 "already; set the key that is used, such as optimizer.lr or data.train.pipeline",
             )
-        else:
-            content.pop(key)
     findings.raise_first()
+    for key in helpers.difference(SECTIONS, PLAIN).intersection(content):
+        content.pop(key)
+
+
+def _has_no_reader(key: str, content: Mapping[str, Any], helpers: set[str]) -> bool:
+    """Whether a key is used while the file is read, but not afterwards."""
+    if key == "img_norm_cfg":  # loaders read it where they normalise
+        return not content.get("prefetch")
+    return key in helpers and key not in SECTIONS and key not in PLAIN

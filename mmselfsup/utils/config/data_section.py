@@ -36,7 +36,8 @@ def check_evaluation(walker: Walker, value: Any, config: Mapping[str, Any]) -> N
     if value is None:
         return
     hook = list(accepted_args(resolve("EvalHook", "hook") or object).names)
-    val = (config.get("data") or {}).get("val")
+    data = config.get("data")
+    val = data.get("val") if isinstance(data, Mapping) else None
     name = val.get("type") if isinstance(val, Mapping) else None
     dataset = resolve(name, "dataset") if isinstance(name, str) else None
     evaluate = getattr(dataset, "evaluate", None)

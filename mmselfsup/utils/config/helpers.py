@@ -21,7 +21,7 @@ def helper_variables(filename: str) -> set[str]:
     for tree in _trees(Path(filename), set()):
         found |= _assigned(tree) & _read(tree)
         found |= _read_from_base(tree) | _imported(tree)
-    return found
+    return found - {"_base_"}
 
 
 def _trees(path: Path, seen: set[Path]) -> Iterator[ast.Module]:

@@ -1,11 +1,13 @@
-"""What configs of MMSelfSup 0.x carry without effect; the one place that knows."""
+"""What configs, above all those of MMSelfSup 0.x, carry without effect; it is told here alone."""
 
 from collections.abc import Callable
 from typing import Any
 
-# Variables of config files that are still there after the file was read.
+# Variables of config files that are still there after the file was read, used there or not:
+# of 0.x, and `classes` of the ISIC-2019 configs.
 HELPERS = frozenset(
     {
+        "classes",
         "color_distort_strength",
         "data_source",
         "dataset_type",

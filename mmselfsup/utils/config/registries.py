@@ -5,6 +5,7 @@ checked, not before.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -55,13 +56,15 @@ def resolve(name: str, kind: str) -> Callable[..., Any] | None:
 
     A scope such as ``mmcls.`` loads that library's models, if it is installed.
     """
+    own = registry(kind)
     scope = name.partition(".")[0] if "." in name else None
-    if kind == "model" and scope is not None and scope not in _root(registry(kind)).children:
-        try:
+    if scope in (None, own.scope):
+        return own.get(name)
+    if kind == "model" and scope not in _root(own).children:
+        with suppress(ImportError):
             import_module(f"{scope}.models")
-        except ImportError:
-            return None
-    return registry(kind).get(name)
+    # mmcv fails where a scope is unknown
+    return own.get(name) if scope in _root(own).children else None
 
 
 def names(kind: str) -> list[str]:

@@ -23,8 +23,9 @@ test_pipeline = [
     dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
 ]
 data = dict(
+    samples_per_gpu=64,
     train=dict(pipeline=train_pipeline),
     val=dict(pipeline=test_pipeline),
     test=dict(pipeline=test_pipeline),
 )
-runner = dict(max_epochs=10)
+runner = dict(max_epochs=8)
