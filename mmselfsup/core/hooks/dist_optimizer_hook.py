@@ -1,5 +1,6 @@
 """One optimizer step out of several batches, and the norm of the gradient for the log."""
 
+from contextlib import ExitStack
 from typing import Any
 
 from mmcv.runner import HOOKS, OptimizerHook
@@ -22,8 +23,7 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
             batches in a step. With several processes gradients are exchanged once a step.
         grad_clip: arguments of :func:`torch.nn.utils.clip_grad_norm_`, as ``dict(max_norm=5.)``.
         coalesce, bucket_size_mb: of MMSelfSup 0.x; ``DistributedDataParallel`` decides now.
-        frozen_layers_cfg: part of a parameter name -> number of iterations from the start of
-            training in which those parameters get no gradient.
+        frozen_layers_cfg: part of a parameter name -> iterations from the start without gradient.
         detect_anomalous_params: log parameters that the loss doesn't depend on (slow).
 
     Raises:
@@ -45,7 +45,7 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
         self.update_interval = update_interval
         self.frozen_layers_cfg = dict(frozen_layers_cfg or {})
         self._first_iter = 0
-        self._no_sync: Any = None
+        self._no_sync = ExitStack()
 
     def before_run(self, runner: Any) -> None:
         """Start from an empty gradient."""
@@ -60,8 +60,7 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
     def before_train_iter(self, runner: Any) -> None:
         """Leave the exchange of gradients to the last batch of a step."""
         if not self._is_step(runner) and hasattr(runner.model, "no_sync"):
-            self._no_sync = runner.model.no_sync()
-            self._no_sync.__enter__()
+            self._no_sync.enter_context(runner.model.no_sync())
 
     def after_train_iter(self, runner: Any) -> None:
         """Backward pass; on the last batch of a step: freeze, clip, log, step."""
@@ -69,9 +68,7 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
         if self.detect_anomalous_params:
             self.detect_anomalous_parameters(loss, runner)
         self._backward(loss / self._num_batches(runner))
-        if self._no_sync is not None:
-            self._no_sync.__exit__(None, None, None)
-            self._no_sync = None
+        self._no_sync.close()
         if not self._is_step(runner):
             return
         frozen = [part for part, iters in self.frozen_layers_cfg.items() if runner.iter < iters]

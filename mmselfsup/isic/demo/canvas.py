@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 Rng = np.random.Generator
 
-_SHIFT = 4  # OpenCV draws on a grid of 1 / 2**_SHIFT pixel
-_FIXED = 1 << _SHIFT
+SHIFT = 4  # OpenCV draws on a grid of 1 / 2**SHIFT pixel
+FIXED = 1 << SHIFT
 
 
 def rotation(angle: float) -> NDArray[np.float64]:
@@ -89,7 +89,7 @@ class Canvas:
     def _fixed(self, points: NDArray[np.float64]) -> NDArray[np.int32]:
         """Lesion coordinates [N, 2] to OpenCV's fixed-point pixels [N, 2]."""
         pixels = points @ self._matrix.T + self._centre
-        return np.round(pixels * _FIXED).astype(np.int32)
+        return np.round(pixels * FIXED).astype(np.int32)
 
     def discs(
         self,
@@ -106,9 +106,9 @@ class Canvas:
         """
         ink = np.zeros((self.height, self.width), dtype=np.uint8)
         thickness = max(1, round(line * self.scale)) if line > 0 else cv2.FILLED
-        sizes = np.round(np.broadcast_to(radii, len(points)) * self.scale * _FIXED)
+        sizes = np.round(np.broadcast_to(radii, len(points)) * self.scale * FIXED)
         for middle, size in zip(self._fixed(points).tolist(), sizes, strict=True):
-            cv2.circle(ink, middle, max(int(size), 1), 255, thickness, cv2.LINE_AA, _SHIFT)
+            cv2.circle(ink, middle, max(int(size), 1), 255, thickness, cv2.LINE_AA, SHIFT)
         return ink.astype(np.float32) / np.float32(255)
 
     def lines(self, paths: Sequence[NDArray[np.float64]], widths: Sequence[float]) -> Array:
@@ -121,7 +121,7 @@ class Canvas:
         ink = np.zeros((self.height, self.width), dtype=np.uint8)
         for path, width in zip(paths, widths, strict=True):
             thickness = max(1, round(width * self.scale))
-            cv2.polylines(ink, [self._fixed(path)], False, 255, thickness, cv2.LINE_AA, _SHIFT)
+            cv2.polylines(ink, [self._fixed(path)], False, 255, thickness, cv2.LINE_AA, SHIFT)
         return ink.astype(np.float32) / np.float32(255)
 
 

@@ -8,19 +8,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .canvas import Array, Rng
-
-_SHIFT = 4
-_FIXED = 1 << _SHIFT
+from .canvas import FIXED, SHIFT, Array, Rng
 
 
 def _ink(shape: tuple[int, ...], paths: list[NDArray[np.float64]], width: float) -> Array:
     """Polylines in shares of the height as opacity [H, W, 1]."""
     height = shape[0]
     ink = np.zeros(shape[:2], dtype=np.uint8)
-    fixed = [np.round(path * height * _FIXED).astype(np.int32) for path in paths]
+    fixed = [np.round(path * height * FIXED).astype(np.int32) for path in paths]
     thickness = max(1, round(width * height))
-    cv2.polylines(ink, fixed, False, 255, thickness, cv2.LINE_AA, _SHIFT)
+    cv2.polylines(ink, fixed, False, 255, thickness, cv2.LINE_AA, SHIFT)
     return (ink.astype(np.float32) / np.float32(255))[..., None]
 
 
@@ -62,10 +59,10 @@ def add_bubbles(rgb: Array, rng: Rng) -> Array:
     height, width = rgb.shape[:2]
     for _ in range(int(rng.integers(1, 5))):
         radius = rng.uniform(0.02, 0.07) * height
-        middle = np.round(rng.uniform(0, 1, 2) * (width, height) * _FIXED).astype(int).tolist()
+        middle = np.round(rng.uniform(0, 1, 2) * (width, height) * FIXED).astype(int).tolist()
         for thickness, gain in ((cv2.FILLED, 0.08), (max(1, round(0.012 * height)), 0.3)):
             ink = np.zeros((height, width), dtype=np.uint8)
-            cv2.circle(ink, middle, int(radius * _FIXED), 255, thickness, cv2.LINE_AA, _SHIFT)
+            cv2.circle(ink, middle, int(radius * FIXED), 255, thickness, cv2.LINE_AA, SHIFT)
             rgb = rgb + np.float32(gain / 255) * ink[..., None] * (1 - rgb)
     return rgb
 

@@ -64,7 +64,8 @@ def sector(canvas: Canvas, rng: Rng, width: float) -> Array:
     u, v = canvas.grid
     angle = rng.uniform(0, 2 * np.pi)
     radius = np.sqrt(u * u + v * v) + np.float32(1e-6)
-    cosine = np.asarray((np.float32(np.cos(angle)) * u + np.float32(np.sin(angle)) * v) / radius
+    along = np.float32(np.cos(angle)) * u + np.float32(np.sin(angle)) * v
+    cosine = np.asarray(along / radius, np.float32)
     edge = float(np.cos(width / 2))
     return smoothstep(edge - 0.3, edge + 0.2, cosine)
 

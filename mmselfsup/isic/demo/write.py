@@ -8,7 +8,6 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.progress import progress
 
 from .plan import Photo
 from .worker import Order, draw_batch, set_up_process
@@ -41,6 +40,8 @@ def write_images(
     Raises:
         UserError: the folder can't be written, or a process was killed.
     """
+    from mmselfsup.utils.progress import progress  # loads torch; bad arguments end before that
+
     orders = [
         Order(str(folder / f"{photo.image}.jpg"), photo.label, photo.lesion, number)
         for number, photo in enumerate(photos)
