@@ -2,6 +2,9 @@
 
 import argparse
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that a clone needs no install
 
 
 def parse_args() -> argparse.Namespace:

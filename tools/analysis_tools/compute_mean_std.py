@@ -1,6 +1,10 @@
 """Measure mean and standard deviation of images, and print them as a config line."""
 
 import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
 
 def parse_args() -> argparse.Namespace:

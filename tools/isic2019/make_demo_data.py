@@ -1,6 +1,10 @@
 """Make a small data set of drawn, dermoscopy-like images in the layout of ISIC-2019."""
 
 import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
 
 def parse_args() -> argparse.Namespace:

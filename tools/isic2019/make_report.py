@@ -1,6 +1,10 @@
 """Write report.html again from the results.json and the logs of a study."""
 
 import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
 
 def parse_args() -> argparse.Namespace:

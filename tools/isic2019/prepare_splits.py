@@ -1,6 +1,10 @@
 """Make cross-validation lists of ISIC-2019: stratified by class, no lesion on both sides."""
 
 import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
 
 def parse_args() -> argparse.Namespace:
