@@ -80,7 +80,7 @@ explain() {
         cause="the disk is full"
     elif grep -q 'CERTIFICATE_VERIFY_FAILED' "$log" 2>/dev/null; then
         cause="the package index shows a certificate that this machine does not trust"
-    elif grep -qE 'NewConnectionError|NameResolutionError|ProxyError|ConnectTimeoutError' "$log" 2>/dev/null; then
+    elif grep -qE 'connection broken by|NewConnectionError|ProxyError' "$log" 2>/dev/null; then
         cause="the package index cannot be reached"
     fi
     die "not installed: $cause; docs/en/install.md has the remedies, then run the same command again"

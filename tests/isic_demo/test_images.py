@@ -25,7 +25,7 @@ def canvas(turn: float = 0.0, centre: tuple[float, float] = (20.0, 16.0)) -> Can
 def test_mean_colour_tells_the_classes_badly(demo: tuple[Path, list[Photo]]) -> None:
     root, photos = demo
     files = [root / "ISIC_2019_Training_Input" / f"{photo.image}.jpg" for photo in photos]
-    colour = np.stack([cv2.imread(str(file)).reshape(-1, 3).mean(0) for file in files])
+    colour = np.stack([np.asarray(cv2.imread(str(file))).reshape(-1, 3).mean(0) for file in files])
     labels = np.array([CLASSES.index(photo.label) for photo in photos])
     lesions = [photo.lesion for photo in photos]
     model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ def test_a_stopped_run_is_continued(
     drawn = 0
     render = worker.render
 
-    def stop_after_40(*args: object) -> object:
+    def stop_after_40(*args: Any) -> object:
         nonlocal drawn
         drawn += 1
         if drawn == 41:
