@@ -29,4 +29,4 @@ train_pipeline = [
 data = dict(samples_per_gpu=64, train=dict(pipelines=[train_pipeline]))
 
 optimizer = dict(lr=0.1)
-runner = dict(max_epochs=24)
+runner = dict(max_epochs=14)

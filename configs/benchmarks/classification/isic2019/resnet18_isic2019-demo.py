@@ -28,4 +28,5 @@ data = dict(
     val=dict(pipeline=test_pipeline),
     test=dict(pipeline=test_pipeline),
 )
-runner = dict(max_epochs=8)
+optimizer = dict(lr=0.02)
+runner = dict(max_epochs=6)
