@@ -22,7 +22,7 @@ from mmselfsup.utils.errors import UserError
         ("configs/selfsup/simclr/a.py", "work_dirs/selfsup/a"),
         ("configs/benchmarks/classification/imagenet/b.py", "work_dirs/benchmarks/b"),
         ("./configs/selfsup/a.py", "work_dirs/selfsup/a"),
-        ("/home/me/mmselfsup/configs/selfsup/moco/a.py", "work_dirs/selfsup/a"),
+        ("/srv/code/configs/selfsup/moco/a.py", "work_dirs/selfsup/a"),
         ("my/own/c.py", "work_dirs/own/c"),
         ("/elsewhere/c.py", "work_dirs/c"),
         ("c.py", "work_dirs/c"),
