@@ -12,8 +12,10 @@ from torch.optim import Optimizer
 
 from mmselfsup.core import build_optimizer
 from mmselfsup.utils import dist
+from mmselfsup.utils.data_size import DataSize, fit_to_data
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.logger import get_root_logger
+from mmselfsup.utils.module import unwrap
 from mmselfsup.utils.seed import init_random_seed, set_random_seed
 
 from .hooks import register_hooks
@@ -50,6 +52,8 @@ def train_model(
     logger = get_root_logger(log_level=cfg.get("log_level", "INFO"))
     datasets = list(dataset) if isinstance(dataset, (list, tuple)) else [dataset]
     loaders = build_train_loaders(datasets, cfg, distributed)
+    size = data_size(loaders[0], distributed)
+    fit_to_data(model.modules(), size)
     model = wrap_model(model, distributed, cfg.get("find_unused_parameters", False))
     with config_errors("optimizer"):
         optimizer = build_optimizer(model, cfg.optimizer)
@@ -57,10 +61,17 @@ def train_model(
         runner = make_runner(model, optimizer, cfg, logger, timestamp, meta)
     with config_errors("hooks"):
         register_hooks(runner, cfg, loaders, distributed)
+    fit_to_data(runner.hooks, size)
     load_weights_or_resume(runner, cfg)
     with run_errors():
         runner.run(loaders, [tuple(entry) for entry in cfg.get("workflow", [("train", 1)])])
     return runner
+
+
+def data_size(loader: Any, distributed: bool) -> DataSize:
+    """How many images the training has, in all and in one iteration."""
+    ranks = dist.get_world_size() if distributed else 1
+    return DataSize(len(loader.dataset), loader.batch_size * ranks)
 
 
 def wrap_model(
@@ -105,8 +116,14 @@ def make_runner(
 
 
 def load_weights_or_resume(runner: BaseRunner, cfg: Config) -> None:
-    """Go on from ``resume_from``, else start from the weights in ``load_from``."""
+    """Go on from ``resume_from``, else start from the weights in ``load_from``.
+
+    A file that holds a backbone alone fills the online network; the target follows it.
+    """
     if cfg.get("resume_from"):
         runner.resume(cfg.resume_from)
     elif cfg.get("load_from"):
-        runner.load_checkpoint(cfg.load_from)
+        report = runner.load_checkpoint(cfg.load_from)
+        module: Any = unwrap(runner.model)
+        if hasattr(module, "start_targets") and not module.holds_targets(report.matched):
+            module.start_targets()

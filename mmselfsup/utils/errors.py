@@ -13,6 +13,14 @@ class UserError(ValueError):
     """
 
 
+class ArgumentError(ValueError, AssertionError):
+    """An argument that a class or function can't work with.
+
+    A ``ValueError``, as PyTorch raises; an ``AssertionError`` too, because MMSelfSup 0.x asserted
+    its arguments and code written for it may catch that.
+    """
+
+
 def one_line(error: BaseException) -> str:
     """The message of an error without line breaks."""
     return " ".join(str(error).split())

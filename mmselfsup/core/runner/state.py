@@ -20,7 +20,7 @@ from mmselfsup.utils.rng_state import RngState, get_rng_state, set_rng_state
 
 
 class StateMixin:
-    """Checkpoints of a runner: weights, optimizer, progress, random state of every rank.
+    """Checkpoints of a runner: weights, optimizer, hooks, progress, random state of every rank.
 
     ``meta`` counts what is complete: ``epoch`` epochs, ``iter`` iterations in all, ``inner_iter``
     iterations of the epoch that was broken off (0 between epochs).
@@ -30,6 +30,7 @@ class StateMixin:
     optimizer: Any
     logger: Any
     meta: Any
+    hooks: list[Any]
     _epoch: int
     _iter: int
     _inner_iter: int
@@ -71,7 +72,12 @@ class StateMixin:
             path,
             optimizer=self.optimizer if save_optimizer else None,
             meta=merged,
-            extra={"rng_state": self._rng_states or [get_rng_state()]},
+            extra={
+                "rng_state": self._rng_states or [get_rng_state()],
+                "hook_state": {
+                    type(hook).__name__: hook.state_dict() for hook in self._stateful_hooks()
+                },
+            },
         )
         if create_symlink:
             link_latest(path)
@@ -119,6 +125,7 @@ class StateMixin:
                 self.meta[key] = meta[key]
         if resume_optimizer:
             self._resume_optimizer(checkpoint, state)
+        self._resume_hooks(state.get("hook_state") or {})
         self._resume_rng(state.get("rng_state"), meta)
         self.logger.info("resumed from %s: epoch %d, iter %d", checkpoint, self._epoch, self._iter)
 
@@ -132,6 +139,19 @@ class StateMixin:
             return
         for name, optimizer in self.optimizer.items():
             load_optimizer_state(optimizer, state["optimizer"][name], module, names)
+
+    def _stateful_hooks(self) -> list[Any]:
+        """Hooks whose state training needs to go on: those with both methods of a state dict."""
+        methods = ("state_dict", "load_state_dict")
+        return [hook for hook in self.hooks if all(hasattr(hook, name) for name in methods)]
+
+    def _resume_hooks(self, states: Mapping[str, Any]) -> None:
+        for hook in self._stateful_hooks():
+            name = type(hook).__name__
+            if name in states:
+                hook.load_state_dict(states[name])
+            else:
+                self.logger.warning("the checkpoint has no state of %s: it starts anew", name)
 
     def _resume_rng(self, states: Any, meta: Mapping[str, Any]) -> None:
         """Keep this rank's random state until the first batch is about to be drawn."""

@@ -2,13 +2,14 @@
 
 from abc import ABCMeta, abstractmethod
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
+from ..utils.ema import copy_to_targets, update_targets
 from ..utils.precision import mixed_precision
 
 Losses = Mapping[str, Tensor | Sequence[Tensor]]
@@ -54,6 +55,8 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
 
     A subclass writes ``extract_feat`` and ``forward_train``, and ``forward_test`` where there is
     something to test. Keys of the batch that a method has no use for arrive in ``**kwargs``.
+    A method with a momentum encoder also sets ``momentum``, writes ``momentum_pairs`` and calls
+    ``start_targets`` at the end of its constructor.
 
     Args:
         init_cfg: mmcv's description of how weights are initialised.
@@ -62,11 +65,37 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
     backbone: nn.Module
     neck: Any
     head: Any
+    #: Share of its old weights that a target keeps in an update, 0 to 1.
+    momentum: float
 
     def __init__(self, init_cfg: dict | list[dict] | None = None) -> None:
         super().__init__(init_cfg)
         # mmcv's Fp16OptimizerHook sets this on every module that has it.
         self.fp16_enabled = False
+
+    def momentum_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
+        """(online, target) modules whose targets follow by a moving average; none by default."""
+        return []
+
+    def init_weights(self) -> None:
+        """Initialise the weights, then start every target as a copy of its online module."""
+        super().init_weights()
+        self.start_targets()
+
+    def start_targets(self) -> None:
+        """Make the targets equal to their online modules and stop their gradients."""
+        copy_to_targets(self.momentum_pairs())
+
+    def holds_targets(self, names: Iterable[str]) -> bool:
+        """Whether any of the weights called ``names`` belongs to a target."""
+        filled = set(names)
+        targets = [target for _, target in self.momentum_pairs()]
+        ids = {id(p) for target in targets for p in target.parameters()}
+        return any(id(p) in ids for name, p in self.named_parameters() if name in filled)
+
+    def momentum_update(self) -> None:
+        """Move the targets towards their online modules by ``self.momentum``."""
+        update_targets(self.momentum_pairs(), self.momentum)
 
     @property
     def with_neck(self) -> bool:

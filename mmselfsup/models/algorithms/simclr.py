@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...utils import dist
+from ...utils.errors import ArgumentError
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..losses import pair_similarities
 from ..utils.precision import widen
@@ -40,7 +41,7 @@ class SimCLR(BaseModel):
     ) -> None:
         super().__init__(init_cfg)
         if neck is None or head is None:
-            raise ValueError(f"SimCLR needs a neck and a head, got neck={neck}, head={head}")
+            raise ArgumentError(f"SimCLR needs a neck and a head, got neck={neck}, head={head}")
         self.backbone = build_backbone(backbone)
         self.neck = build_neck(neck)
         self.head = build_head(head)
@@ -63,7 +64,7 @@ class SimCLR(BaseModel):
             ValueError: not two views.
         """
         if len(img) != 2:
-            raise ValueError(f"SimCLR takes 2 views of each image, got {len(img)}")
+            raise ArgumentError(f"SimCLR takes 2 views of each image, got {len(img)}")
         views = torch.stack(list(img), dim=1).flatten(0, 1)  # [2N, C, H, W], pairs side by side
         h = self.extract_feat(views)  # one entry
         z = self.neck(h)[0]  # [2N, D]

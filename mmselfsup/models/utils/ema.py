@@ -1,0 +1,46 @@
+"""Target networks: a copy at the start, then an exponential moving average of the online weights.
+
+Sources: He et al. 2020 (MoCo), equation 2; Grill et al. 2020 (BYOL), section 3.1.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+Pairs = Iterable[tuple[nn.Module, nn.Module]]
+
+
+@torch.no_grad()
+def copy_to_targets(pairs: Pairs) -> None:
+    """Make every target equal to its online module, buffers included, and stop its gradients.
+
+    Args:
+        pairs: (online, target) modules of one structure.
+    """
+    for online, target in pairs:
+        target.load_state_dict(online.state_dict())
+        target.requires_grad_(False)
+
+
+@torch.no_grad()
+def update_targets(pairs: Pairs, momentum: float) -> None:
+    """target <- momentum * target + (1 - momentum) * online, for all parameters at once.
+
+    Buffers are left alone: the batch normalisation of a target keeps statistics of its own, as
+    in MoCo, BYOL and MMSelfSup 0.x. Nothing waits for the device.
+
+    Args:
+        pairs: (online, target) modules of one structure.
+        momentum: share of the old weights, 0 to 1.
+
+    Raises:
+        ValueError: the momentum lies outside 0..1.
+    """
+    if not 0 <= momentum <= 1:
+        raise ValueError(f"momentum must lie in 0..1, got {momentum}")
+    for online, target in pairs:
+        old: list[Tensor] = list(target.parameters())
+        new: list[Tensor] = list(online.parameters())
+        if old:
+            torch._foreach_lerp_(old, new, 1 - momentum)
