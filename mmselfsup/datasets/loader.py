@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, default_collate
 
 from ..utils import dist as _dist
 from ..utils.device import default_device
+from ..utils.errors import ArgumentError
 from .samplers import DistributedSampler
 from .seeding import SeededDataset, worker_init_fn
 from .utils import PrefetchLoader
@@ -65,7 +66,7 @@ def build_dataloader(
     """
     batch_size = _batch_size(samples_per_gpu, imgs_per_gpu)
     if prefetch and img_norm_cfg is None:
-        raise ValueError("prefetch=True needs img_norm_cfg=dict(mean=..., std=...)")
+        raise ArgumentError("prefetch=True needs img_norm_cfg=dict(mean=..., std=...)")
     ranks, rank = (_dist.get_world_size(), _dist.get_rank()) if dist else (1, 0)
     if not dist:
         batch_size, workers_per_gpu = batch_size * num_gpus, workers_per_gpu * num_gpus
@@ -98,7 +99,7 @@ def _batch_size(samples_per_gpu: int | None, imgs_per_gpu: int | None) -> int:
         )
     size = imgs_per_gpu if samples_per_gpu is None else samples_per_gpu
     if size is None or size < 1:
-        raise ValueError(f"samples_per_gpu must be 1 or more, got {size}")
+        raise ArgumentError(f"samples_per_gpu must be 1 or more, got {size}")
     return size
 
 

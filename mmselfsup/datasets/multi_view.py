@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..utils.errors import ArgumentError
 from .base import BaseDataset
 from .builder import DATASETS, build_pipeline
 
@@ -29,7 +30,7 @@ class MultiViewDataset(BaseDataset):
         prefetch: bool = False,
     ) -> None:
         if len(num_views) != len(pipelines) or any(n < 1 for n in num_views):
-            raise ValueError(
+            raise ArgumentError(
                 f"num_views needs a number from 1 for each pipeline, got {list(num_views)} for "
                 f"{len(pipelines)} pipelines"
             )

@@ -7,6 +7,8 @@ table set-up of Vose, A linear algorithm for generating random numbers (1991).
 import torch
 from torch import Tensor
 
+from .errors import ArgumentError
+
 
 class AliasMethod:
     """A table of columns, each with its own outcome and one alias.
@@ -15,14 +17,14 @@ class AliasMethod:
         probs: [K], weights >= 0 of the outcomes 0..K-1; they are scaled to sum to 1.
 
     Raises:
-        ValueError: ``probs`` is no vector, has a negative or non-finite entry or sums to 0.
+        ArgumentError: ``probs`` is no vector, has a negative or non-finite entry or sums to 0.
     """
 
     def __init__(self, probs: Tensor) -> None:
         weights = probs.detach().double()
         usable = weights.dim() == 1 and bool(torch.isfinite(weights).all())
         if not usable or bool((weights < 0).any()) or float(weights.sum()) <= 0:
-            raise ValueError("probs must be a vector of finite weights >= 0 with a positive sum")
+            raise ArgumentError("probs must be a vector of finite weights >= 0 with a positive sum")
         heights = (weights * len(weights) / weights.sum()).tolist()  # mean 1
         alias = list(range(len(heights)))
         small = [k for k, height in enumerate(heights) if height < 1]

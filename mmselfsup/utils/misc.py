@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .errors import ArgumentError
+
 _NUMBERED = re.compile(r"^(?:epoch|iter)_(\d+)$")
 
 
@@ -51,7 +53,7 @@ def tensor2imgs(
         N images [H, W, 3], clipped to 0..255.
     """
     if tensor.dim() != 4 or tensor.shape[1] != 3:
-        raise ValueError(f"tensor must have the shape [N, 3, H, W], got {tuple(tensor.shape)}")
+        raise ArgumentError(f"tensor must have the shape [N, 3, H, W], got {tuple(tensor.shape)}")
     shape = (1, 3, 1, 1)
     images = tensor.detach().float() * tensor.new_tensor(std).view(shape)
     images = images + tensor.new_tensor(mean).view(shape)

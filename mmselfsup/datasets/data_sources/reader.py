@@ -8,6 +8,7 @@ from typing import Any
 from mmcv import FileClient
 from PIL.Image import Image
 
+from ...utils.errors import ArgumentError
 from .decode import CHANNEL_ORDERS, COLOR_TYPES, decode_image
 
 
@@ -15,10 +16,10 @@ def one_of(name: str, value: Any, accepted: Sequence[str]) -> Any:
     """Return `value` if it is accepted.
 
     Raises:
-        ValueError: It is not.
+        ArgumentError: It is not.
     """
     if value not in accepted:
-        raise ValueError(f"{name} must be one of {', '.join(accepted)}, got {value!r}")
+        raise ArgumentError(f"{name} must be one of {', '.join(accepted)}, got {value!r}")
     return value
 
 

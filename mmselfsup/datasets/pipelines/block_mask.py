@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...utils.errors import ArgumentError
 from ..builder import PIPELINES
 from .chance import check_probability
 
@@ -31,7 +32,7 @@ class _BlockMask:
     ) -> None:
         self.height, self.width = shape
         if not 0 <= num_masking_patches <= self.height * self.width:
-            raise ValueError(
+            raise ArgumentError(
                 f"{num_masking_patches} patches can't be masked in {self.height} x {self.width}"
             )
         self.num_masking_patches = num_masking_patches

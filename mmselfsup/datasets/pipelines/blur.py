@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ...utils.errors import ArgumentError
 from ..builder import PIPELINES
 from .chance import check_probability, happens
 
@@ -35,7 +36,7 @@ class GaussianBlur:
     def __post_init__(self) -> None:
         check_probability(self.p)
         if not 0 <= self.sigma_min <= self.sigma_max:
-            raise ValueError(
+            raise ArgumentError(
                 f"0 <= sigma_min <= sigma_max is needed, got {self.sigma_min} and {self.sigma_max}"
             )
 

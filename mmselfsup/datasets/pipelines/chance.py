@@ -2,11 +2,13 @@
 
 import torch
 
+from ...utils.errors import ArgumentError
+
 
 def check_probability(p: float, name: str = "p") -> None:
     """Raise ValueError where `p` is no probability."""
     if not 0 <= p <= 1:
-        raise ValueError(f"{name} must be in 0..1, got {p}")
+        raise ArgumentError(f"{name} must be in 0..1, got {p}")
 
 
 def happens(p: float) -> bool:

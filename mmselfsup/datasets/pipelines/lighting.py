@@ -7,6 +7,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms import functional as F
 
+from ...utils.errors import ArgumentError
 from ..builder import PIPELINES
 
 # Principal components of the RGB values of ImageNet, for values in 0..1 (AlexNet, section 4.1).
@@ -31,7 +32,11 @@ class Lighting:
     alphastd: float = 0.1
 
     def __call__(self, img: Tensor | Image.Image) -> Tensor | Image.Image:
-        """Change a tensor [3, H, W] in 0..1 (values may leave that range), or a PIL image."""
+        """Change a tensor [3, H, W] in 0..1 (values may leave that range), or a PIL image.
+
+        Raises:
+            ArgumentError: anything else.
+        """
         if self.alphastd == 0:
             return img
         alpha = torch.randn(3) * self.alphastd
@@ -39,4 +44,6 @@ class Lighting:
         if isinstance(img, Image.Image):
             lit = F.to_tensor(img) + step[:, None, None]
             return F.to_pil_image(lit.clamp_(0, 1).mul_(255).round_().byte())
+        if not isinstance(img, Tensor):
+            raise ArgumentError(f"Lighting takes a tensor or a PIL image, got {type(img).__name__}")
         return img + step.to(img)[:, None, None]

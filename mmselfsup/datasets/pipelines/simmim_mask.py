@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...utils.errors import ArgumentError
 from ..builder import PIPELINES
 from .chance import check_probability
 
@@ -33,7 +34,7 @@ class SimMIMMaskGenerator:
     ) -> None:
         check_probability(mask_ratio, "mask_ratio")
         if input_size % mask_patch_size or mask_patch_size % model_patch_size:
-            raise ValueError(
+            raise ArgumentError(
                 f"input_size {input_size} must be a multiple of mask_patch_size {mask_patch_size}, "
                 f"and that one of model_patch_size {model_patch_size}"
             )

@@ -5,6 +5,7 @@ from PIL import Image
 from torchvision.transforms import InterpolationMode, RandomResizedCrop
 from torchvision.transforms import functional as F
 
+from ...utils.errors import ArgumentError
 from ..builder import PIPELINES
 
 _MODES = {
@@ -49,7 +50,9 @@ class RandomResizedCropAndInterpolationWithTwoPic:
     ) -> None:
         for mode in (interpolation, second_interpolation):
             if mode not in (*_MODES, "random"):
-                raise ValueError(f"interpolation must be random or one of {[*_MODES]}, got {mode}")
+                raise ArgumentError(
+                    f"interpolation must be random or one of {[*_MODES]}, got {mode}"
+                )
         self.size = _size(size)
         self.second_size = None if second_size is None else _size(second_size)
         self.scale = list(scale)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch.utils.data import Sampler
 
 from ...utils import dist
+from ...utils.errors import ArgumentError
 from ..seeding import SampleIndex, sample_seeds
 
 Indices = NDArray[np.int64]
@@ -37,9 +38,9 @@ class SeededSampler(Sampler[int]):
         self.num_replicas = dist.get_world_size() if num_replicas is None else num_replicas
         self.rank = dist.get_rank() if rank is None else rank
         if not 0 <= self.rank < self.num_replicas:
-            raise ValueError(f"rank must be in 0..{self.num_replicas - 1}, got {self.rank}")
+            raise ArgumentError(f"rank must be in 0..{self.num_replicas - 1}, got {self.rank}")
         if len(dataset) == 0:
-            raise ValueError("the dataset is empty: there is nothing to draw")
+            raise ArgumentError("the dataset is empty: there is nothing to draw")
         seed = 0 if seed is None else int(seed)
         # without a common seed the ranks would draw from different orders
         self.seed: int = dist.broadcast_object(seed) if self.num_replicas > 1 else seed
@@ -90,7 +91,7 @@ class UniformClassSampler(SeededSampler):
         """
         values = np.asarray(labels, dtype=np.int64)
         if values.shape != (len(self.dataset),) or values.min() < 0 or values.max() >= num_classes:
-            raise ValueError(
+            raise ArgumentError(
                 f"labels must be {len(self.dataset)} integers in 0..{num_classes - 1}, got the "
                 f"shape {values.shape} and values in {values.min()}..{values.max()}"
             )

@@ -11,6 +11,7 @@ from collections.abc import Sized
 import numpy as np
 import torch
 
+from ...utils.errors import ArgumentError
 from .base import Indices, SeededSampler
 
 
@@ -38,7 +39,7 @@ class DistributedGroupSampler(SeededSampler):
     ) -> None:
         super().__init__(dataset, num_replicas, rank, seed)
         if samples_per_gpu < 1:
-            raise ValueError(f"samples_per_gpu must be 1 or more, got {samples_per_gpu}")
+            raise ArgumentError(f"samples_per_gpu must be 1 or more, got {samples_per_gpu}")
         self.samples_per_gpu = samples_per_gpu
         self.flag = np.asarray(
             getattr(dataset, "flag", np.zeros(len(dataset))), dtype=np.int64

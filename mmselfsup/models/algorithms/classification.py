@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ...utils.errors import ArgumentError
 from ..builder import ALGORITHMS, build_backbone, build_head
 from ..utils import Sobel
 from .base import BaseModel
@@ -43,7 +44,7 @@ class Classification(BaseModel):
         init_cfg: see :class:`BaseModel`.
 
     Raises:
-        ValueError: without a head.
+        ArgumentError: without a head.
     """
 
     def __init__(
@@ -56,7 +57,9 @@ class Classification(BaseModel):
     ) -> None:
         super().__init__(init_cfg)
         if head is None:
-            raise ValueError("Classification needs a head, for example dict(type='ClsHead', ...)")
+            raise ArgumentError(
+                "Classification needs a head, for example dict(type='ClsHead', ...)"
+            )
         self.with_sobel = with_sobel
         if with_sobel:
             self.sobel_layer = Sobel()

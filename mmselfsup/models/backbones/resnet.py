@@ -10,6 +10,7 @@ from typing import Any
 from mmcls.models.backbones import ResNet as _ResNet
 from torch import Tensor
 
+from ...utils.errors import ArgumentError
 from ..builder import BACKBONES
 from ..utils.init_cfg import CONV_INIT
 
@@ -43,7 +44,7 @@ class ResNet(_ResNet):
         drop_path_rate: share of the samples for which a block is skipped, equal for all blocks.
 
     Raises:
-        ValueError: an unknown depth, or an output that does not exist.
+        ArgumentError: an unknown depth, or an output that does not exist.
     """
 
     def __init__(
@@ -71,9 +72,11 @@ class ResNet(_ResNet):
         **kwargs: Any,
     ) -> None:
         if depth not in self.arch_settings:
-            raise ValueError(f"depth must be one of {sorted(self.arch_settings)}, got {depth}")
+            raise ArgumentError(f"depth must be one of {sorted(self.arch_settings)}, got {depth}")
         if not out_indices or any(not 0 <= i <= num_stages for i in out_indices):
-            raise ValueError(f"out_indices must lie in 0..{num_stages}, got {tuple(out_indices)}")
+            raise ArgumentError(
+                f"out_indices must lie in 0..{num_stages}, got {tuple(out_indices)}"
+            )
         super().__init__(
             depth=depth,
             in_channels=in_channels,

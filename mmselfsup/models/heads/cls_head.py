@@ -7,6 +7,7 @@ import torch
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
+from ...utils.errors import ArgumentError
 from ..builder import HEADS
 from ..utils import accuracy, only_feature
 from ..utils.init_cfg import LINEAR_INIT
@@ -38,7 +39,7 @@ class ClsHead(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         if class_weight is not None and len(class_weight) != num_classes:
-            raise ValueError(f"class_weight needs {num_classes} values, got {len(class_weight)}")
+            raise ArgumentError(f"class_weight needs {num_classes} values, got {len(class_weight)}")
         self.with_avg_pool, self.vit_backbone = with_avg_pool, vit_backbone
         self.in_channels, self.num_classes = in_channels, num_classes
         weight = None if class_weight is None else torch.tensor(class_weight, dtype=torch.float)

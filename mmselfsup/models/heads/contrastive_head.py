@@ -3,6 +3,7 @@
 from mmcv.runner import BaseModule
 from torch import Tensor
 
+from ...utils.errors import ArgumentError
 from ..builder import HEADS
 from ..losses import info_nce
 
@@ -15,13 +16,13 @@ class ContrastiveHead(BaseModule):
         temperature: what similarities are divided by, above 0.
 
     Raises:
-        ValueError: the temperature is not above 0.
+        ArgumentError: the temperature is not above 0.
     """
 
     def __init__(self, temperature: float = 0.1) -> None:
         super().__init__()
         if temperature <= 0:
-            raise ValueError(f"temperature must be above 0, got {temperature}")
+            raise ArgumentError(f"temperature must be above 0, got {temperature}")
         self.temperature = temperature
 
     def forward(self, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ from mmcv.cnn import build_norm_layer
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
+from ...utils.errors import ArgumentError
 from ..builder import NECKS
 from ..utils import only_feature
 from ..utils.init_cfg import NORM_INIT
@@ -32,7 +33,7 @@ class NonLinearNeck(BaseModule):
         init_cfg: mmcv's description of how weights are initialised.
 
     Raises:
-        ValueError: ``num_layers`` is below 1.
+        ArgumentError: ``num_layers`` is below 1.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class NonLinearNeck(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         if num_layers < 1:
-            raise ValueError(f"num_layers must be at least 1, got {num_layers}")
+            raise ArgumentError(f"num_layers must be at least 1, got {num_layers}")
         self.num_layers = num_layers
         self.with_avg_pool = with_avg_pool
         self.vit_backbone = vit_backbone

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from ...utils.errors import ArgumentError
+
 
 def only_feature(features: Sequence[Any], owner: object) -> Any:
     """The single entry of ``features``.
@@ -12,10 +14,10 @@ def only_feature(features: Sequence[Any], owner: object) -> Any:
         owner: the module that can use one entry only; its class is named in the error.
 
     Raises:
-        ValueError: there is not exactly one entry.
+        ArgumentError: there is not exactly one entry.
     """
     if len(features) != 1:
-        raise ValueError(
+        raise ArgumentError(
             f"{type(owner).__name__} takes the features of one stage, got {len(features)}: give "
             "the backbone a single entry in out_indices"
         )

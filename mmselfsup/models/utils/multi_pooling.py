@@ -6,6 +6,8 @@ from typing import ClassVar
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
+from ...utils.errors import ArgumentError
+
 _CHANNELS = (64, 256, 512, 1024, 2048)
 _GRIDS = (12, 6, 4, 3, 2)
 
@@ -23,7 +25,7 @@ class MultiPooling(BaseModule):
         backbone: only ``'resnet50'`` is known.
 
     Raises:
-        ValueError: an argument is none of these.
+        ArgumentError: an argument is none of these.
     """
 
     CHANNELS: ClassVar[dict[str, tuple[int, ...]]] = {"resnet50": _CHANNELS}
@@ -49,13 +51,13 @@ class MultiPooling(BaseModule):
     ) -> None:
         super().__init__()
         if backbone not in self.POOL_PARAMS:
-            raise ValueError(
+            raise ArgumentError(
                 f"backbone must be one of {sorted(self.POOL_PARAMS)}, got {backbone!r}"
             )
         if pool_type not in ("adaptive", "specified"):
-            raise ValueError(f"pool_type must be 'adaptive' or 'specified', got {pool_type!r}")
+            raise ArgumentError(f"pool_type must be 'adaptive' or 'specified', got {pool_type!r}")
         if any(not 0 <= i < len(_GRIDS) for i in in_indices):
-            raise ValueError(f"in_indices must lie in 0..4, got {tuple(in_indices)}")
+            raise ArgumentError(f"in_indices must lie in 0..4, got {tuple(in_indices)}")
         self.pools = nn.ModuleList(
             nn.AdaptiveAvgPool2d(self.POOL_SIZES[backbone][i])
             if pool_type == "adaptive"
@@ -67,10 +69,10 @@ class MultiPooling(BaseModule):
         """A list of [N, C_i, H_i, W_i] -> a list of [N, C_i, G_i, G_i].
 
         Raises:
-            ValueError: not as many feature maps as ``in_indices``.
+            ArgumentError: not as many feature maps as ``in_indices``.
         """
         if len(x) != len(self.pools):
-            raise ValueError(
+            raise ArgumentError(
                 f"in_indices names {len(self.pools)} stages, the backbone gave {len(x)}: make its "
                 "out_indices the same"
             )
