@@ -8,6 +8,7 @@ import mmcv.runner.epoch_based_runner as mmcv_epoch
 import mmcv.runner.iter_based_runner as mmcv_iter
 import pytest
 import torch
+from mmcv.parallel import MMDataParallel
 from mmcv.runner import RUNNERS, Hook
 
 from mmselfsup.core.runner import EpochBasedRunner, IterBasedRunner
@@ -138,3 +139,13 @@ def test_batch_processor_of_old_code() -> None:
         )
     runner.run([make_loader(4)], [("train", 1)])
     assert calls == [True]
+
+
+def test_mmcvs_wrapper_changes_nothing() -> None:
+    results = []
+    for wrap in (lambda model: model, MMDataParallel):
+        runner = make_runner(EpochBasedRunner, max_epochs=2)
+        runner.model = wrap(runner.model)
+        runner.run([make_loader()], [("train", 1)])
+        results.append([p.detach().clone() for p in runner.model.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))

@@ -45,8 +45,8 @@ class CommonRunner(StateMixin, BaseRunner):  # type: ignore[misc]
             return self.batch_processor(self.model, data, train_mode=train_mode, **kwargs)
         if not train_mode:
             return module.val_step(data, self.optimizer)
-        if self.model is module:
-            return module.train_step(data, self.optimizer, **kwargs)
+        if hasattr(self.model, "train_step"):  # the bare module, or mmcv's MMDataParallel
+            return self.model.train_step(data, self.optimizer, **kwargs)
         loss, log_vars = module._parse_losses(self.model(**data))
         return {"loss": loss, "log_vars": log_vars, "num_samples": batch_size(data)}
 
