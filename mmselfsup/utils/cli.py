@@ -35,12 +35,38 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     add_options_argument(parser)
 
 
+def add_frozen_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the judges of frozen features have in common."""
+    parser.add_argument("config", help="config of the pre-training: its model is measured")
+    parser.add_argument(
+        "--checkpoint", help="file of the weights; 'none' measures the untrained network"
+    )
+    parser.add_argument("--random", action="store_true", help="the same as --checkpoint none")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of random weights and held-out samples (default 0)"
+    )
+    parser.add_argument(
+        "--dataset-config",
+        default="configs/benchmarks/classification/knn_imagenet.py",
+        help="config with data.train and data.val (default %(default)s)",
+    )
+    parser.add_argument(
+        "--features", metavar="FILE.npz", help="keep the features there, or take them from there"
+    )
+    parser.add_argument("--out", metavar="FILE.json", help="result (default: in the work dir)")
+    parser.add_argument(
+        "--use-cuda", nargs="?", default=True, const=True, help="of 0.x: 'False' uses the CPU"
+    )
+    add_run_arguments(parser)
+
+
 def prepare_process(args: argparse.Namespace) -> None:
     """What must happen between reading the arguments and importing torch."""
     quiet_imports()
     if args.local_rank is not None:  # old launchers give an argument, torchrun the environment
         os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    if getattr(args, "gpus", None) == 0:
+    use_cuda = str(getattr(args, "use_cuda", True)).lower() not in ("false", "0", "no")
+    if getattr(args, "gpus", None) == 0 or not use_cuda:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 

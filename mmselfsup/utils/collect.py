@@ -38,13 +38,16 @@ def collect_results(model: nn.Module, loader: DataLoader[Any]) -> Arrays:
     was_training = module.training
     module.eval()
     try:
-        return _collect(partial(module, mode="test"), loader, module_device(module))
+        return _collect(partial(module, mode="test"), loader, device=module_device(module))
     finally:
         module.train(was_training)
 
 
 def nondist_forward_collect(
-    func: Callable[..., Mapping[str, Any]], data_loader: DataLoader[Any], length: int
+    func: Callable[..., Mapping[str, Any]],
+    data_loader: DataLoader[Any],
+    length: int,
+    desc: str = "evaluation",
 ) -> Arrays:
     """Call ``func(**batch)`` for all samples and join its results.
 
@@ -52,8 +55,9 @@ def nondist_forward_collect(
         func: gives a dict of tensors or arrays with one row a sample.
         data_loader: see :func:`collect_results`.
         length: rows to return, at most the length of the data set.
+        desc: of the progress bar.
     """
-    return {key: rows[:length] for key, rows in _collect(func, data_loader).items()}
+    return {key: rows[:length] for key, rows in _collect(func, data_loader, desc).items()}
 
 
 def dist_forward_collect(
@@ -62,6 +66,7 @@ def dist_forward_collect(
     rank: int,
     length: int,
     ret_rank: int = -1,
+    desc: str = "evaluation",
 ) -> Arrays:
     """Like :func:`nondist_forward_collect`, shared out over the ranks.
 
@@ -71,8 +76,9 @@ def dist_forward_collect(
         rank: this process.
         length: rows to return, at most the length of the data set.
         ret_rank: the rank that gets the result, -1 for all; the others get an empty dict.
+        desc: of the progress bar.
     """
-    results = nondist_forward_collect(func, data_loader, length)
+    results = nondist_forward_collect(func, data_loader, length, desc)
     return results if ret_rank in (-1, rank) else {}
 
 
@@ -80,6 +86,7 @@ def dist_forward_collect(
 def _collect(
     func: Callable[..., Mapping[str, Any]],
     loader: DataLoader[Any],
+    desc: str = "evaluation",
     device: torch.device | None = None,
 ) -> Arrays:
     """Walk through this rank's share, then join the shares of all ranks in order."""
@@ -87,7 +94,7 @@ def _collect(
     batches: list[dict[str, NDArray[Any]]] = []
     shard = _shard(loader)
     # A short evaluation needs no bar.
-    for batch in progress(shard, desc="evaluation", unit="batch", leave=False, delay=2.0):
+    for batch in progress(shard, desc=desc, unit="batch", leave=False, delay=2.0):
         results = func(**to_device(batch, device))
         batches.append({key: _to_numpy(value) for key, value in results.items()})
     own = {key: np.concatenate([b[key] for b in batches]) for key in (batches or [{}])[0]}

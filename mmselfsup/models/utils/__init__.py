@@ -5,6 +5,7 @@ from .ema import copy_to_targets, update_targets
 from .extract_process import ExtractProcess, MultiExtractProcess
 from .features import only_feature
 from .gather_layer import GatherLayer
+from .knn_classifier import knn_classifier
 from .multi_pooling import MultiPooling
 from .precision import full_precision, mixed_precision
 from .queue import enqueue, new_queue
@@ -23,6 +24,7 @@ __all__ = [
     "copy_to_targets",
     "enqueue",
     "full_precision",
+    "knn_classifier",
     "mixed_precision",
     "new_queue",
     "only_feature",

@@ -51,8 +51,8 @@ class ExtractProcess:
             return self._forward(model, **data)
 
         if distributed:
-            return dist_forward_collect(run, data_loader, dist.get_rank(), length)
-        return nondist_forward_collect(run, data_loader, length)
+            return dist_forward_collect(run, data_loader, dist.get_rank(), length, desc="features")
+        return nondist_forward_collect(run, data_loader, length, desc="features")
 
 
 class MultiExtractProcess(ExtractProcess):

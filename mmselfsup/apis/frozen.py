@@ -1,0 +1,151 @@
+"""Features of a frozen network for two lists of images."""
+
+import copy
+import logging
+import os
+from typing import Any
+
+import numpy as np
+from mmcv import Config
+from torch import nn
+
+from mmselfsup.core.checkpoint import load_weights
+from mmselfsup.core.evaluation import (
+    LabelledFeatures,
+    Origin,
+    check_labels,
+    dataset_digest,
+    read_features,
+    weights_digest,
+    write_features,
+)
+from mmselfsup.datasets import build_dataset
+from mmselfsup.models import build_algorithm
+from mmselfsup.models.utils import ExtractProcess
+from mmselfsup.utils import dist
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.seed import set_random_seed
+
+from .loaders import build_eval_loader
+from .one_line_errors import config_errors, run_errors
+
+#: The data set that neighbours come from or that a probe is fitted on, and the one to measure on.
+PARTS = {"train": "train", "val": "test"}
+
+
+def frozen_model(
+    cfg: Config, checkpoint: str | None, seed: int, logger: logging.Logger | None = None
+) -> nn.Module:
+    """The model of a config in eval mode, its whole backbone filled from a checkpoint.
+
+    Args:
+        cfg: a config with ``model``.
+        checkpoint: file of the weights; None leaves them as the config initialises them: random,
+            or those of ``init_cfg=dict(type='Pretrained', ...)``.
+        seed: of the random weights.
+        logger: where the report of the loading goes.
+
+    Raises:
+        UserError: the checkpoint leaves a weight of the backbone open.
+    """
+    if cfg.get("model") is None:
+        raise UserError("the config has no model: give the config of a pre-training")
+    set_random_seed(seed)
+    with config_errors("model"):
+        model: Any = build_algorithm(copy.deepcopy(cfg.model))
+        if checkpoint is None:
+            model.init_weights()
+    if checkpoint is not None:
+        report = load_weights(model, checkpoint, logger=logger)
+        if not report.complete:
+            raise UserError(
+                f"{checkpoint} fills {report.backbone_matched} of {report.backbone_total} weights "
+                "of the backbone: take the config it was trained with"
+            )
+    return model.eval()
+
+
+def labelled_datasets(cfg: Config, name: str) -> dict[str, Any]:
+    """``data.train`` and ``data.val`` (or ``data.test``), each image with one label.
+
+    Args:
+        cfg: a data set config.
+        name: its file, for errors.
+
+    Raises:
+        UserError: one of the two is missing, or an image has no label.
+    """
+    data = cfg.get("data") or {}
+    configs: dict[str, Any] = {
+        "train": data.get("train"),
+        "val": data.get("val") or data.get("test"),
+    }
+    absent = [part for part, part_cfg in configs.items() if part_cfg is None]
+    if absent:
+        raise UserError(f"{name} has no data.{absent[0]}: data.train and data.val are needed")
+    datasets = {}
+    for part, part_cfg in configs.items():
+        with config_errors(f"data.{part}"):
+            dataset = build_dataset(copy.deepcopy(part_cfg))
+        where = part_cfg.get("data_source", {}).get("ann_file") or f"{name}, data.{part}"
+        check_labels(getattr(dataset, "gt_labels", None), len(dataset), where)
+        datasets[part] = dataset
+    return datasets
+
+
+def extract(
+    model: nn.Module, datasets: dict[str, Any], cfg: Config, distributed: bool = False
+) -> LabelledFeatures:
+    """Send all images through the model once, shared out over the ranks, on every rank the same.
+
+    Args:
+        model: an algorithm in eval mode, on its device; its last stage counts, averaged over all
+            positions.
+        datasets: of :func:`labelled_datasets`.
+        cfg: the data set config, for batch size and workers.
+        distributed: whether there are several ranks.
+    """
+    arrays: dict[str, Any] = {}
+    settings = copy.deepcopy(cfg)
+    settings.persistent_workers = False  # each list is gone through once
+    for part, kind in PARTS.items():
+        loader = build_eval_loader(datasets[part], settings, part, distributed)
+        with run_errors():
+            arrays[kind] = ExtractProcess().extract(model, loader, distributed)["feat"]
+        arrays[f"{kind}_labels"] = np.asarray(datasets[part].gt_labels, dtype=np.int64)
+    return LabelledFeatures(classes=datasets["train"].CLASSES, **arrays)
+
+
+def origin_of(model: nn.Module, datasets: dict[str, Any], cfg: Config) -> Origin:
+    """What features come from, as digests; the keys name the parts in an error."""
+    data = cfg.data
+    lists = {"train": data.train, "val": data.get("val") or data.get("test")}
+    digests = {
+        f"{kind} images or pipeline": dataset_digest(lists[part].to_dict(), datasets[part])
+        for part, kind in PARTS.items()
+    }
+    return {"weights": weights_digest(model), **digests}
+
+
+def kept_features(path: str, origin: Origin) -> LabelledFeatures | None:
+    """The features in a file, the same answer on every rank; None where there is no file yet.
+
+    Raises:
+        UserError: on every rank, if they can't be used.
+    """
+    data, complaint = None, None
+    if dist.is_main() and os.path.exists(path):
+        try:
+            data = read_features(path, origin)
+        except UserError as error:
+            complaint = str(error)
+    data, complaint = dist.broadcast_object((data, complaint))
+    if complaint is not None:
+        raise UserError(complaint)
+    return data
+
+
+def keep_features(path: str, data: LabelledFeatures, origin: Origin) -> None:
+    """Write features once, on the first rank."""
+    if dist.is_main():
+        write_features(path, data, origin)

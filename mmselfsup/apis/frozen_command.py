@@ -1,0 +1,166 @@
+"""What ``tools/benchmarks/classification/test_knn.py`` and ``test_linear.py`` do, step by step."""
+
+import logging
+import os
+import time
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import Any
+
+from mmcv import Config
+
+from mmselfsup.core.evaluation import (
+    LabelledFeatures,
+    check_features_path,
+    choose_penalty,
+    evaluate_knn,
+    evaluate_probe,
+)
+from mmselfsup.utils import dist, setup_multi_processes
+from mmselfsup.utils.atomic import atomic_write_json
+from mmselfsup.utils.device import default_device
+from mmselfsup.utils.errors import UserError
+
+from .config import load_config
+from .frozen import (
+    extract,
+    frozen_model,
+    keep_features,
+    kept_features,
+    labelled_datasets,
+    origin_of,
+)
+from .frozen_options import split_options
+from .frozen_table import finite, print_table
+from .launch import join_ranks, open_log, open_work_dir, work_dir_of
+
+Rows = dict[str, Mapping[str, Any]]
+
+
+def run_knn(args: Namespace) -> None:
+    """Classify by nearest neighbours, print a table, write JSON.
+
+    Raises:
+        UserError: see the single steps.
+    """
+
+    def judge(data: LabelledFeatures, logger: logging.Logger) -> tuple[Rows, dict[str, Any]]:
+        ks = list(dict.fromkeys(args.num_knn))
+        found = evaluate_knn(data, ks, args.temperature, default_device())
+        return {f"kNN, k={k}": m for k, m in found.items()}, {"temperature": args.temperature}
+
+    run_frozen(args, "knn", judge)
+
+
+def run_linear(args: Namespace) -> None:
+    """Fit a balanced linear classifier, print a table, write JSON.
+
+    Raises:
+        UserError: see the single steps.
+    """
+
+    def judge(data: LabelledFeatures, logger: logging.Logger) -> tuple[Rows, dict[str, Any]]:
+        tried: dict[float, float] = {}
+        penalty = args.penalty[0]
+        if len(args.penalty) > 1:
+            penalty, tried = choose_penalty(data, args.penalty, args.seed)
+            shown = ", ".join(f"{c:g}: {b:.4f}" for c, b in tried.items())
+            logger.info("balanced accuracy on held-out training samples by C: %s", shown)
+        row: Rows = {f"linear probe, C={penalty:g}": evaluate_probe(data, penalty)}
+        return row, {"C": penalty, "C_tried": {f"{c:g}": b for c, b in tried.items()}}
+
+    run_frozen(args, "linear", judge)
+
+
+def run_frozen(args: Namespace, name: str, judge: Any) -> None:
+    """The way from the command line to the judgement.
+
+    Args:
+        args: of the command line.
+        name: start of the names of log and result.
+        judge: ``(features, logger) -> (rows of the table, further facts)``.
+    """
+    checkpoint = wanted_checkpoint(args)
+    if args.features:
+        check_features_path(args.features)
+    cfg, data_cfg = read_configs(args)
+    if checkpoint is None and not args.random and not _is_pretrained(cfg.get("model")):
+        raise UserError("name the weights by --checkpoint FILE, or ask for --random ones")
+    cfg.work_dir = args.work_dir or cfg.get("work_dir") or work_dir_of(args.config)
+    open_work_dir(cfg.work_dir)
+    setup_multi_processes({**cfg, "data": data_cfg.get("data")})
+    ranks = join_ranks(args, cfg)
+    logger, stamp = open_log(cfg, f"{name}_")
+    if ranks.note:
+        logger.info(ranks.note)
+    datasets = labelled_datasets(data_cfg, args.dataset_config)
+    model = frozen_model(cfg, checkpoint, args.seed, logger).to(default_device())
+    start = time.perf_counter()
+    data = _features(args, model, datasets, data_cfg, ranks.distributed, logger)
+    seconds = time.perf_counter() - start
+    if dist.is_main():
+        rows, facts = judge(data, logger)
+        weights = checkpoint or f"initial weights, seed {args.seed}"
+        head = {
+            "config": args.config,
+            "checkpoint": weights,
+            "dataset_config": args.dataset_config,
+            "num_train": len(data.train),
+            "num_test": len(data.test),
+            "feature_width": int(data.train.shape[1]),
+            **facts,
+            "classes": data.classes,
+        }
+        print_table(rows, data, weights)
+        path = args.out or os.path.join(cfg.work_dir, f"{name}_{stamp}.json")
+        atomic_write_json(path, {**head, "results": {k: finite(m) for k, m in rows.items()}})
+        num_images = len(data.train) + len(data.test)
+        logger.info("%d images in %.1f s; written: %s", num_images, seconds, os.path.abspath(path))
+    dist.destroy()
+
+
+def wanted_checkpoint(args: Namespace) -> str | None:
+    """The file of the weights; None for those that the config initialises."""
+    if args.checkpoint in (None, "none", "None", "random"):
+        args.random = args.random or args.checkpoint is not None
+        return None
+    if args.random:
+        raise UserError("--random and --checkpoint contradict each other: leave one out")
+    return str(args.checkpoint)
+
+
+def read_configs(args: Namespace) -> tuple[Config, Config]:
+    """The config of the model and that of the data sets, with their overrides."""
+    data_cfg = load_config(args.dataset_config)
+    model_options, data_options = split_options(args.cfg_options, data_cfg)
+    return (
+        load_config(args.config, model_options),
+        load_config(args.dataset_config, data_options),
+    )
+
+
+def _features(
+    args: Namespace,
+    model: Any,
+    datasets: dict[str, Any],
+    cfg: Config,
+    distributed: bool,
+    logger: logging.Logger,
+) -> LabelledFeatures:
+    """From the file where they are kept, else from the images."""
+    if not args.features:
+        return extract(model, datasets, cfg, distributed)
+    origin = origin_of(model, datasets, cfg)
+    data = kept_features(args.features, origin)
+    if data is None:
+        data = extract(model, datasets, cfg, distributed)
+        keep_features(args.features, data, origin)
+    logger.info("features: %s", os.path.abspath(args.features))
+    return data
+
+
+def _is_pretrained(cfg: Any) -> bool:
+    """Whether a part of the model names a file of weights."""
+    if isinstance(cfg, Mapping):
+        return cfg.get("type") == "Pretrained" or any(map(_is_pretrained, cfg.values()))
+    return isinstance(cfg, list | tuple) and any(map(_is_pretrained, cfg))

@@ -1,0 +1,30 @@
+"""What frozen features are worth: nearest neighbours, a linear probe, signs of collapse."""
+
+from .kept import (
+    Origin,
+    check_features_path,
+    dataset_digest,
+    read_features,
+    weights_digest,
+    write_features,
+)
+from .knn import evaluate_knn, knn_scores
+from .labelled import LabelledFeatures, check_labels
+from .linear_probe import DEFAULT_C, choose_penalty, evaluate_probe, probe_scores
+
+__all__ = [
+    "DEFAULT_C",
+    "LabelledFeatures",
+    "Origin",
+    "check_features_path",
+    "check_labels",
+    "choose_penalty",
+    "dataset_digest",
+    "evaluate_knn",
+    "evaluate_probe",
+    "knn_scores",
+    "probe_scores",
+    "read_features",
+    "weights_digest",
+    "write_features",
+]

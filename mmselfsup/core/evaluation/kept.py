@@ -1,0 +1,87 @@
+"""Features kept in a file, and whose they are."""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from mmselfsup.utils.atomic import atomic_write
+from mmselfsup.utils.errors import UserError
+
+from .labelled import LabelledFeatures
+
+Origin = dict[str, str]
+_ARRAYS = ("train", "train_labels", "test", "test_labels")
+
+
+def weights_digest(model: nn.Module) -> str:
+    """SHA-256 of all weights and buffers of a model."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def dataset_digest(cfg: Mapping[str, Any], dataset: Any) -> str:
+    """SHA-256 of a data set: its config, the names of its images in order, their labels.
+
+    What the image files hold is not looked at.
+    """
+    digest = hashlib.sha256(json.dumps(cfg, sort_keys=True, default=str).encode())
+    source = getattr(dataset, "data_source", None)
+    for info in getattr(source, "data_infos", ()):
+        digest.update(str(info.get("img_info", {}).get("filename", "")).encode() + b"\n")
+    digest.update(np.asarray(dataset.gt_labels).tobytes())
+    return digest.hexdigest()
+
+
+def write_features(path: str, data: LabelledFeatures, origin: Origin) -> None:
+    """Write features and their origin as ``.npz``, whole or not at all."""
+    arrays = {name: getattr(data, name) for name in _ARRAYS}
+    names = np.array([] if data.classes is None else list(data.classes), dtype=np.str_)
+    with atomic_write(path) as file:
+        np.savez(file, origin=json.dumps(origin), classes=names, **arrays)
+
+
+def read_features(path: str, origin: Origin) -> LabelledFeatures:
+    """Read what :func:`write_features` wrote.
+
+    Args:
+        path: the file.
+        origin: what the features must come from: a digest for each part.
+
+    Raises:
+        UserError: it is no such file, or its features come from something else.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found: Origin = json.loads(str(file["origin"]))
+            arrays = {name: file[name] for name in _ARRAYS}
+            classes = [str(name) for name in file["classes"]] or None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"--features {path}: not a file that this tool wrote, or not a whole one; delete it"
+        ) from error
+    other = [part for part, digest in origin.items() if found.get(part) != digest]
+    if other:
+        raise UserError(
+            f"--features {path}: its features come from other {', other '.join(other)}; delete it "
+            "or name another file"
+        )
+    return LabelledFeatures(classes=classes, **arrays)
+
+
+def check_features_path(path: str) -> None:
+    """Refuse a name for features before the work is done.
+
+    Raises:
+        UserError: it doesn't end with ``.npz``, or is a folder.
+    """
+    if not path.endswith(".npz") or Path(path).is_dir():
+        raise UserError(f"--features {path}: name a .npz file")

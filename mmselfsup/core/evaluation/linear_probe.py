@@ -1,0 +1,107 @@
+"""How well a linear classifier on frozen features tells the class. Letters: M training samples,
+N test samples, D width, C classes.
+"""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.metrics import classification_metrics, confusion_matrix, per_class_recall
+
+from .labelled import LabelledFeatures
+
+#: Inverse strength of the L2 penalty on the weights; the loss is a sum over samples.
+DEFAULT_C = 0.01
+_MAX_ITERS = 1000
+
+
+def fit_probe(
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    penalty: float = DEFAULT_C,
+    max_iters: int = _MAX_ITERS,
+) -> Any:
+    """Fit scikit-learn's logistic regression on standardised features, all classes weigh the same.
+
+    The problem is convex and starts from zero: nothing is drawn.
+
+    Args:
+        features: [M, D]; brought to mean 0 and deviation 1 by the statistics of these samples.
+        labels: [M], two classes or more.
+        penalty: scikit-learn's ``C``, above 0; smaller is smoother.
+        max_iters: steps of L-BFGS.
+
+    Returns:
+        A fitted pipeline with ``predict_proba``.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    probe = LogisticRegression(C=penalty, class_weight="balanced", max_iter=max_iters)
+    pipeline = make_pipeline(StandardScaler(), probe)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the caller's cap is the user's choice
+        return pipeline.fit(features, labels)
+
+
+def probe_scores(
+    data: LabelledFeatures, penalty: float = DEFAULT_C, max_iters: int = _MAX_ITERS
+) -> NDArray[np.float32]:
+    """Probabilities [N, C] of the test samples; 0 for classes without a training sample.
+
+    Raises:
+        UserError: ``penalty`` is not above 0, or features that can't be used.
+    """
+    data.check()
+    if penalty <= 0:
+        raise UserError(f"-C {penalty}: it must be above 0")
+    pipeline = fit_probe(data.train, data.train_labels, penalty, max_iters)
+    scores = np.zeros((len(data.test), data.num_classes), dtype=np.float32)
+    scores[:, pipeline[-1].classes_] = pipeline.predict_proba(data.test)
+    return scores
+
+
+def choose_penalty(
+    data: LabelledFeatures, penalties: Sequence[float], seed: int = 0
+) -> tuple[float, dict[float, float]]:
+    """Choose C on a fifth of the training samples, held out class by class.
+
+    The test samples are not looked at. Samples are held out one by one: where several images show
+    one lesion, give a single C.
+
+    Args:
+        data: the features.
+        penalties: values to try.
+        seed: draws the held-out samples.
+
+    Returns:
+        The best value, and the balanced accuracy on the held-out samples for each.
+    """
+    from sklearn.model_selection import StratifiedShuffleSplit
+
+    data.check()
+    counts = np.bincount(data.train_labels)
+    if counts[counts > 0].min() < 2:
+        raise UserError("a class has one training sample only: give a single -C")
+    splitter = StratifiedShuffleSplit(n_splits=1, test_size=0.2, random_state=seed)
+    fit, held = next(splitter.split(data.train, data.train_labels))
+    part = LabelledFeatures(
+        data.train[fit], data.train_labels[fit], data.train[held], data.train_labels[held]
+    )
+    found = {}
+    for penalty in penalties:
+        scores = probe_scores(part, penalty)
+        recalls = per_class_recall(confusion_matrix(scores, part.test_labels, part.num_classes))
+        found[penalty] = float(np.nanmean(recalls))
+    return max(found, key=lambda penalty: found[penalty]), found
+
+
+def evaluate_probe(data: LabelledFeatures, penalty: float = DEFAULT_C) -> dict[str, Any]:
+    """The metrics of :func:`classification_metrics`; see :func:`probe_scores`."""
+    return classification_metrics(probe_scores(data, penalty), data.test_labels, data.classes)

@@ -1,0 +1,105 @@
+"""The weighted k-NN against a slow loop, scikit-learn, and the figures of MMSelfSup 0.x."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from sklearn.neighbors import KNeighborsClassifier
+
+from mmselfsup.core.evaluation import LabelledFeatures, evaluate_knn, knn_scores
+from mmselfsup.models.utils import knn_classifier
+from mmselfsup.models.utils.knn_classifier import knn_votes
+from mmselfsup.utils.errors import UserError
+
+
+def draw(n: int, d: int, c: int, unit: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
+    features = torch.randn(n, d)
+    return (F.normalize(features) if unit else features), torch.randint(0, c, (n,))
+
+
+def slow_votes(
+    train: torch.Tensor, labels: torch.Tensor, test: torch.Tensor, k: int, T: float, c: int
+) -> torch.Tensor:
+    rows = []
+    for query in test.double():
+        similar = [float(query @ other) for other in train.double()]
+        votes = [0.0] * c
+        for i in sorted(range(len(similar)), key=lambda i: -similar[i])[:k]:
+            votes[int(labels[i])] += np.exp(similar[i] / T)
+        rows.append([vote / sum(votes) for vote in votes])
+    return torch.tensor(rows, dtype=torch.float32)
+
+
+@pytest.mark.parametrize(("k", "T", "unit"), [(1, 0.07, True), (7, 0.07, True), (30, 2.0, False)])
+def test_votes_are_those_of_a_slow_loop(
+    k: int, T: float, unit: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (train, labels), (test, _) = draw(30, 6, 4, unit), draw(11, 6, 4, unit)
+    expected = slow_votes(train, labels, test, k, T, 5)
+    got = knn_votes(train, labels, test, [k, 2], T, 5)
+    torch.testing.assert_close(got[k], expected, rtol=1e-4, atol=1e-6)
+    expected = slow_votes(train, labels, test, 2, T, 5)
+    torch.testing.assert_close(got[2], expected, rtol=1e-4, atol=1e-6)
+    # its module is hidden behind a function of the same name
+    monkeypatch.setitem(knn_votes.__globals__, "_MAX_SIMILARITIES", 100)  # three queries at a time
+    torch.testing.assert_close(knn_votes(train, labels, test, [k], T, 5)[k], got[k])
+
+
+def test_equal_weights_are_sklearns() -> None:
+    (train, labels), (test, _) = draw(60, 5, 3), draw(20, 5, 3)
+    judge = KNeighborsClassifier(9, metric="cosine").fit(train.numpy(), labels.numpy())
+    got = knn_votes(train, labels, test, [9], 1e6, 3)[9]
+    np.testing.assert_allclose(got, judge.predict_proba(test.numpy()), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("n", "q", "d", "c", "k", "T", "top1", "top5"),
+    [
+        (300, 130, 16, 8, 20, 0.07, 12.307692307692308, 55.38461538461539),
+        (500, 250, 32, 10, 200, 0.07, 7.6, 46.4),
+        (500, 250, 32, 40, 3, 0.5, 1.6, 6.0),
+    ],
+)
+def test_figures_of_0x(
+    n: int, q: int, d: int, c: int, k: int, T: float, top1: float, top5: float
+) -> None:
+    """Printed by MMSelfSup 0.11.0, torch 2.15, CPU, for these features (in this order, seed 0)."""
+    torch.manual_seed(0)
+    for case in [(300, 130, 16, 8), (50, 23, 8, 3), (500, 250, 32, 10), (500, 250, 32, 40)]:
+        train, test = (F.normalize(torch.randn(m, case[2])) for m in case[:2])
+        labels, truth = (torch.randint(0, case[3], (m,)) for m in case[:2])
+        if case == (n, q, d, c):
+            break
+    assert knn_classifier(train, labels, test, truth, k, T, c) == pytest.approx((top1, top5))
+
+
+def test_few_samples_and_large_similarities() -> None:
+    train, labels = draw(6, 4, 2)
+    top1, top5 = knn_classifier(train, labels, train, labels, 2, 0.001, 2)
+    assert (top1, top5) == (100.0, 100.0)
+
+
+def test_metrics_for_each_k() -> None:
+    train, labels = draw(40, 8, 4)
+    data = LabelledFeatures(*(2 * [5 * train.numpy(), labels.numpy()]), classes=list("abcd"))
+    found = evaluate_knn(data, (1, 40), temperature=1e3)
+    assert found[1]["balanced_accuracy"] == found[1]["accuracy"] == found[1]["recall_a"] == 1.0
+    assert found[40]["balanced_accuracy"] < 1.0
+
+
+def test_bad_input() -> None:
+    train, labels = draw(10, 3, 2)
+    data = LabelledFeatures(*(2 * [train.numpy(), labels.numpy()]))
+    with pytest.raises(UserError, match=r"--num-knn 5 20: there are 10 training samples, give"):
+        knn_scores(data, (5, 20))
+    with pytest.raises(UserError, match="--temperature 0"):
+        knn_scores(data, (5,), temperature=0)
+    with pytest.raises(ValueError, match=r"k must lie in 1\.\.10"):
+        knn_votes(train, labels, train, [11], 0.07, 2)
+    broken = train.numpy().copy()
+    broken[3] = np.nan
+    with pytest.raises(UserError, match="1 of 10 test features are NaN"):
+        knn_scores(LabelledFeatures(train.numpy(), labels.numpy(), broken, labels.numpy()))
+    zeros = np.zeros(10, dtype=np.int64)
+    with pytest.raises(UserError, match="all of one class"):
+        knn_scores(LabelledFeatures(train.numpy(), zeros, train.numpy(), zeros), (5,))

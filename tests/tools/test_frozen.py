@@ -1,0 +1,109 @@
+"""test_knn.py and test_linear.py: table, JSON, kept features, and one line for what is wrong."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+import mmselfsup.apis.frozen_command  # noqa: F401  (for the forks, once)
+from mmselfsup.apis.frozen import frozen_model
+from mmselfsup.apis.frozen_options import split_options
+from mmselfsup.utils.errors import UserError
+from tests.tools.command import Done, run_tool
+
+KNN, LINEAR = "benchmarks/classification/test_knn.py", "benchmarks/classification/test_linear.py"
+ARGS = ["simclr.py", "--dataset-config", "classifier.py", "--work-dir", "out"]
+
+
+def run(place: Path, *argv: str, tool: str = KNN) -> Done:
+    return run_tool(tool, *ARGS, *argv, folder=place)
+
+
+@pytest.fixture
+def checkpoint(place: Path) -> Path:
+    """Weights of the pre-training's model, unlike those of any seed."""
+    from mmcv import Config
+
+    model = frozen_model(Config.fromfile(str(place / "simclr.py")), None, seed=123)
+    torch.save({"state_dict": model.state_dict(), "meta": {}}, place / "weights.pth")
+    return place / "weights.pth"
+
+
+def test_knn_and_probe_share_the_features(place: Path, checkpoint: Path) -> None:
+    argv = ["--checkpoint", "weights.pth", "--features", "kept.npz", "--out", "knn.json"]
+    done = run(place, *argv, "--num-knn", "1", "3")
+    assert done.code == 0, done.text
+    assert "kNN, k=1" in done.text
+    assert "12 training and 12 test images, 64 features each; weights: weights.pth" in done.text
+    result = json.loads((place / "knn.json").read_text())
+    assert result["results"]["kNN, k=1"]["balanced_accuracy"] == 1.0
+    assert list(result["results"]) == ["kNN, k=1", "kNN, k=3"]
+    (place / "images" / "0.jpg").unlink()  # nothing is read a second time
+    argv = ["--checkpoint", "weights.pth", "--features", "kept.npz", "-C", "0.1"]
+    done = run(place, *argv, "--out", "linear.json", tool=LINEAR)
+    assert done.code == 0, done.text
+    result = json.loads((place / "linear.json").read_text())
+    assert result["C"] == 0.1
+    assert result["results"]["linear probe, C=0.1"]["recall_red"] == 1.0
+    done = run(place, "--random", "--features", "kept.npz")
+    assert done.code == 2
+    assert "--features kept.npz: its features come from other weights;" in done.last_line
+    argv = ["--checkpoint", "weights.pth", "--features", "kept.npz"]
+    done = run(place, *argv, "--cfg-options", "data.val.data_source.data_prefix=./images")
+    assert done.code == 2
+    assert "come from other test images or pipeline;" in done.last_line
+    (place / "kept.npz").write_bytes((place / "kept.npz").read_bytes()[:200])
+    assert "not a whole one; delete it" in run(place, *argv).last_line
+
+
+def test_untrained_network_and_the_path_of_0x(place: Path) -> None:
+    argv = ["--checkpoint", "none", "--seed", "3", "--num-knn", "2", "--use-cuda", "True"]
+    done = run(place, *argv, tool="benchmarks/classification/knn_imagenet/test_knn.py")
+    assert done.code == 0, done.text
+    assert "weights: initial weights, seed 3" in done.text
+    (path,) = (place / "out").glob("knn_*.json")
+    assert json.loads(path.read_text())["checkpoint"] == "initial weights, seed 3"
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "name the weights by --checkpoint FILE, or ask for --random ones"),
+        (["--checkpoint", "gone.pth"], "no checkpoint at gone.pth"),
+        (["--checkpoint", "gone.pth", "--random"], "contradict each other"),
+        (["--random", "--num-knn", "20"], "there are 12 training samples"),
+        (["--random", "--features", "a.txt"], "--features a.txt: name a .npz file"),
+        (["--random", "--dataset-config", "simclr.py"], "no data.val"),
+        (
+            ["--random", "--cfg-options", "data.val.data_source.ann_file=bare.txt"],
+            "bare.txt: 1 of 2 images have no label",
+        ),
+        (["--random", "--cfg-options", "data.val.pipelin=1"], "did you mean 'pipeline'"),
+    ],
+)
+def test_bad_input_is_one_line(place: Path, argv: list[str], message: str) -> None:
+    (place / "bare.txt").write_text("0.jpg 0\n1.jpg\n")
+    done = run(place, *argv)
+    assert done.code == 2, done.text
+    assert message in done.last_line
+    assert done.last_line.startswith("error: ")
+
+
+def test_another_backbone_is_refused(place: Path, checkpoint: Path) -> None:
+    from mmcv import Config
+
+    cfg = Config.fromfile(str(place / "simclr.py"))
+    cfg.model.backbone.depth = 34
+    with pytest.raises(UserError, match="weights of the backbone: take the config it was trained"):
+        frozen_model(cfg, str(checkpoint), seed=0)
+
+
+def test_options_are_shared_out() -> None:
+    from mmcv import Config
+
+    data = Config(dict(data=dict(train=dict(a=1), val=dict(a=1)), norm=1))
+    options = ["model.depth=2", "data.*.a=3", "norm=2", "data.val.b=1"]
+    model, rest = split_options(options, data)
+    assert model == ["model.depth=2"]
+    assert rest == ["data.train.a=3", "data.val.a=3", "norm=2", "data.val.b=1"]
