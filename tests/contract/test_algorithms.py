@@ -56,6 +56,22 @@ def test_train_step_keeps_its_numbers_as_tensors(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_targets_start_equal_and_frozen(name):
+    for initialise in (False, True):
+        model = build_algorithm(TINY[name].cfg)
+        if initialise:
+            model.init_weights()
+        for online, target in getattr(model, "momentum_pairs", list)():
+            followed = online.state_dict()
+            assert list(target.state_dict()) == list(followed)
+            for key, value in target.state_dict().items():
+                assert torch.equal(value, followed[key]), key
+                assert value.data_ptr() != followed[key].data_ptr(), key
+            assert not any(p.requires_grad for p in target.parameters())
+            assert all(p.requires_grad for p in online.parameters())
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_two_ranks_stay_together(name, ranks):
     first, second = (rank[name] for rank in ranks)
     assert first["losses"] == pytest.approx(second["losses"])

@@ -51,19 +51,49 @@ MMCLS_HEAD = {
     "cal_acc": False,
     "loss": {"type": "mmcls.CrossEntropyLoss"},
 }
+NECK = {
+    "type": "NonLinearNeck",
+    "in_channels": 32,
+    "hid_channels": 8,
+    "out_channels": 4,
+}
+PREDICTOR = {**NECK, "in_channels": 4, "with_avg_pool": False, "with_last_bn": False}
+QUEUE = {"queue_len": 8, "feat_dim": 4, "head": {"type": "ContrastiveHead", "temperature": 0.5}}
 
 TINY = {
     "SimCLR": Tiny(
         {
             "type": "SimCLR",
             "backbone": RESNET,
-            "neck": {
-                "type": "NonLinearNeck",
-                "in_channels": 32,
-                "hid_channels": 8,
-                "out_channels": 4,
-            },
+            "neck": NECK,
             "head": {"type": "ContrastiveHead", "temperature": 0.5},
+        },
+        two_views,
+    ),
+    # Shuffling draws an order, but with synchronised statistics no order changes the result.
+    "MoCo": Tiny(
+        {"type": "MoCo", "backbone": RESNET, "neck": {**NECK, "type": "MoCoV2Neck"}, **QUEUE},
+        two_views,
+    ),
+    "DenseCL": Tiny(
+        {"type": "DenseCL", "backbone": RESNET, "neck": {**NECK, "type": "DenseCLNeck"}, **QUEUE},
+        two_views,
+    ),
+    "BYOL": Tiny(
+        {
+            "type": "BYOL",
+            "backbone": RESNET,
+            "neck": NECK,
+            "head": {"type": "LatentPredictHead", "predictor": PREDICTOR},
+        },
+        two_views,
+    ),
+    "SimSiam": Tiny(
+        {
+            "type": "SimSiam",
+            "backbone": RESNET,
+            "neck": NECK,
+            "head": {"type": "LatentPredictHead", "predictor": PREDICTOR},
         },
         two_views,
     ),

@@ -1,22 +1,30 @@
 """Hooks: what happens around the training loop. One class a file."""
 
+from .byol_hook import BYOLHook
 from .checkpoint_hook import CheckpointHook
 from .defaults import register_default_hooks
+from .densecl_hook import DenseCLHook
 from .dist_optimizer_hook import DistOptimizerHook
 from .eval_hook import EvalHook
 from .fp16_optimizer_hook import GradAccumFp16OptimizerHook
 from .log_stats_hook import LogStatsHook
+from .momentum_update_hook import MomentumUpdateHook
 from .progress_bar_hook import ProgressBarHook
+from .simsiam_hook import SimSiamHook
 from .text_logger_hook import TextLoggerHook
 from .views_image_hook import ViewsImageHook
 
 __all__ = [
+    "BYOLHook",
     "CheckpointHook",
+    "DenseCLHook",
     "DistOptimizerHook",
     "EvalHook",
     "GradAccumFp16OptimizerHook",
     "LogStatsHook",
+    "MomentumUpdateHook",
     "ProgressBarHook",
+    "SimSiamHook",
     "TextLoggerHook",
     "ViewsImageHook",
     "register_default_hooks",

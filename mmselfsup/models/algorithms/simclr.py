@@ -14,6 +14,7 @@ from ...utils import dist
 from ...utils.errors import ArgumentError
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..losses import pair_similarities
+from ..utils import two_views
 from ..utils.precision import widen
 from .base import BaseModel
 
@@ -63,9 +64,9 @@ class SimCLR(BaseModel):
         Raises:
             ValueError: not two views.
         """
-        if len(img) != 2:
-            raise ArgumentError(f"SimCLR takes 2 views of each image, got {len(img)}")
-        views = torch.stack(list(img), dim=1).flatten(0, 1)  # [2N, C, H, W], pairs side by side
+        views = torch.stack(two_views(img, self), dim=1).flatten(
+            0, 1
+        )  # [2N, C, H, W], pairs side by side
         h = self.extract_feat(views)  # one entry
         z = self.neck(h)[0]  # [2N, D]
         z = F.normalize(widen(z), dim=1)  # [2N, D]

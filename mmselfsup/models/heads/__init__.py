@@ -2,6 +2,7 @@
 
 from .cls_head import ClsHead
 from .contrastive_head import ContrastiveHead
+from .latent_pred_head import LatentClsHead, LatentPredictHead
 from .multi_cls_head import MultiClsHead
 
-__all__ = ["ClsHead", "ContrastiveHead", "MultiClsHead"]
+__all__ = ["ClsHead", "ContrastiveHead", "LatentClsHead", "LatentPredictHead", "MultiClsHead"]

@@ -1,6 +1,16 @@
 """Loss formulas as pure functions."""
 
+from .cosine import negative_cosine
+from .dense_match import dense_matches, take_places
 from .info_nce import info_nce
 from .nt_xent import pair_similarities
+from .queue_nce import queue_similarities
 
-__all__ = ["info_nce", "pair_similarities"]
+__all__ = [
+    "dense_matches",
+    "info_nce",
+    "negative_cosine",
+    "pair_similarities",
+    "queue_similarities",
+    "take_places",
+]

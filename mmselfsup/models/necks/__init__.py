@@ -1,7 +1,9 @@
 """Necks: projections between a backbone and a head."""
 
 from .avgpool2d_neck import AvgPool2dNeck
+from .densecl_neck import DenseCLNeck
 from .linear_neck import LinearNeck
+from .mocov2_neck import MoCoV2Neck
 from .nonlinear_neck import NonLinearNeck
 
-__all__ = ["AvgPool2dNeck", "LinearNeck", "NonLinearNeck"]
+__all__ = ["AvgPool2dNeck", "DenseCLNeck", "LinearNeck", "MoCoV2Neck", "NonLinearNeck"]

@@ -8,11 +8,13 @@ from .gather_layer import GatherLayer
 from .knn_classifier import knn_classifier
 from .multi_pooling import MultiPooling
 from .precision import full_precision, mixed_precision
-from .queue import enqueue, new_queue
+from .queue import MAX_QUEUE_LEN, enqueue, fit_queue_len, new_queue
 from .sobel import Sobel
 from .sync_bn import SyncBatchNorm
+from .views import two_views
 
 __all__ = [
+    "MAX_QUEUE_LEN",
     "Accuracy",
     "ExtractProcess",
     "GatherLayer",
@@ -23,10 +25,12 @@ __all__ = [
     "accuracy",
     "copy_to_targets",
     "enqueue",
+    "fit_queue_len",
     "full_precision",
     "knn_classifier",
     "mixed_precision",
     "new_queue",
     "only_feature",
+    "two_views",
     "update_targets",
 ]

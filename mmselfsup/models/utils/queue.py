@@ -3,9 +3,18 @@
 He et al. 2020 (MoCo), section 3.2. Letters: D width, K length, N new features.
 """
 
+import logging
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from ...utils.data_size import DataSize
+from ...utils.errors import UserError
+from ...utils.logger import NAME
+
+#: Length of a queue for data sets that are large enough, as in the papers.
+MAX_QUEUE_LEN = 65536
 
 
 def new_queue(width: int, length: int) -> tuple[Tensor, Tensor]:
@@ -43,3 +52,38 @@ def enqueue(queue: Tensor, pointer: Tensor, features: Tensor) -> None:
     steps = torch.arange(skipped, num_new, device=queue.device)  # [min(N, K)]
     queue.index_copy_(1, (pointer + steps) % length, kept.T.to(queue.dtype))
     pointer.copy_((pointer + num_new) % length)
+
+
+def fit_queue_len(given: int | None, size: DataSize, owner: object) -> int:
+    """The length of a queue for a data set.
+
+    Not given, it is the largest power of two up to a quarter of the images, so that an image
+    seldom meets its own last key as a negative; at least one batch, at most ``MAX_QUEUE_LEN``. It
+    doesn't depend on the batch otherwise, so a run can be resumed on another number of processes.
+
+    Args:
+        given: the length that the user chose, or None.
+        size: of the training data.
+        owner: the method; its class is named in the messages.
+
+    Raises:
+        UserError: the given length is shorter than a batch.
+    """
+    method, batch, images = type(owner).__name__, size.batch_size, size.num_images
+    quarter = max(images // 4, 1)
+    fitting = min(max(1 << (quarter.bit_length() - 1), batch), MAX_QUEUE_LEN)
+    if given is None:
+        logging.getLogger(NAME).info("%s: queue_len is %d, from %d images", method, fitting, images)
+        return fitting
+    if given < batch:
+        raise UserError(
+            f"{method}: queue_len={given} is shorter than a batch of {batch} images (of all "
+            f"processes): set model.queue_len to {max(fitting, batch)}, or to None"
+        )
+    if given > images:
+        logging.getLogger(NAME).warning(
+            "%s: queue_len=%d, but there are %d images: each meets itself as a negative; "
+            "%d would suit them",
+            *(method, given, images, fitting),
+        )
+    return given

@@ -1,0 +1,2 @@
+# The path of MMSelfSup v0.5.0.
+_base_ = "../mocov1/mocov1_resnet50_8xb32-fp16-steplr-200e_in1k.py"

@@ -1,0 +1,76 @@
+"""Let a target network follow its online network, ever more slowly."""
+
+import math
+from typing import Any, Protocol
+
+from mmcv.runner import HOOKS, Hook
+
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.module import unwrap
+
+
+class Follower(Protocol):
+    """What the hook asks of a model.
+
+    Attributes:
+        base_momentum: share of its old weights that the target keeps in the first iteration.
+        momentum: the same at the moment; the hook sets it.
+    """
+
+    base_momentum: float
+    momentum: float
+
+    def momentum_update(self) -> None:
+        """Move the target by ``momentum``."""
+        ...
+
+
+@HOOKS.register_module(name=["MomentumUpdateHook", "BYOLHook"])
+class MomentumUpdateHook(Hook):  # type: ignore[misc]
+    """Move the target after the optimizer step, with a momentum on a cosine.
+
+    ``m = end - (end - base) * (cos(pi * iter / max_iters) + 1) / 2`` (BYOL, section 3.2). The
+    momentum depends on the iteration alone, so nothing of it has to be kept for a resume.
+
+    Args:
+        end_momentum: the momentum at the end of the training, 0 to 1.
+        update_interval: iterations of one update; that of the optimizer hook, so that the target
+            follows a step of the optimizer and not a batch.
+
+    Raises:
+        UserError: ``update_interval`` is no positive integer.
+    """
+
+    def __init__(self, end_momentum: float = 1.0, update_interval: int = 1) -> None:
+        if not isinstance(update_interval, int) or update_interval < 1:
+            raise UserError(f"update_interval is {update_interval!r}: give an integer from 1")
+        self.end_momentum = end_momentum
+        self.update_interval = update_interval
+
+    def before_train_iter(self, runner: Any) -> None:
+        """Set the momentum of an iteration that ends with an update."""
+        if not self.every_n_iters(runner, self.update_interval):
+            return
+        model = self._model(runner)
+        progress = runner.iter / runner.max_iters  # 0 to 1
+        span = self.end_momentum - model.base_momentum
+        model.momentum = self.end_momentum - span * (math.cos(math.pi * progress) + 1) / 2
+
+    def after_train_iter(self, runner: Any) -> None:
+        """Move the target; the optimizer hook has stepped already, its priority is higher."""
+        if self.every_n_iters(runner, self.update_interval):
+            self._model(runner).momentum_update()
+
+    def _model(self, runner: Any) -> Follower:
+        model: Any = unwrap(runner.model)
+        missing = [
+            name
+            for name in ("base_momentum", "momentum", "momentum_update")
+            if not hasattr(model, name)
+        ]
+        if missing:
+            raise UserError(
+                f"custom_hooks: MomentumUpdateHook needs {missing[0]} in the model, which "
+                f"{type(model).__name__} doesn't have"
+            )
+        return model

@@ -1,0 +1,43 @@
+"""Keep the predictor's learning rate while the others fall."""
+
+from typing import Any
+
+from mmcv.runner import HOOKS, Hook
+
+
+@HOOKS.register_module()
+class SimSiamHook(Hook):  # type: ignore[misc]
+    """Fix the learning rate of the parameter groups that are marked ``fix_lr``.
+
+    SimSiam, section 4.2: a predictor whose rate doesn't decay does better. The groups are marked
+    in the config: ``optimizer.paramwise_options={'predictor': dict(fix_lr=True)}``. Where the
+    rate is also changed in every iteration (warm-up, ``by_epoch=False``), set
+    ``adjust_by_epoch=False``.
+
+    Args:
+        fix_pred_lr: False leaves all rates alone.
+        lr: the rate to keep.
+        adjust_by_epoch: set it at the start of each epoch, otherwise before each iteration.
+    """
+
+    def __init__(self, fix_pred_lr: bool, lr: float, adjust_by_epoch: bool = True) -> None:
+        self.fix_pred_lr = fix_pred_lr
+        self.lr = lr
+        self.adjust_by_epoch = adjust_by_epoch
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Set the rate, if once an epoch is enough."""
+        if self.adjust_by_epoch:
+            self._fix(runner)
+
+    def before_train_iter(self, runner: Any) -> None:
+        """Set the rate, if it has to be set each time."""
+        if not self.adjust_by_epoch:
+            self._fix(runner)
+
+    def _fix(self, runner: Any) -> None:
+        if not self.fix_pred_lr:
+            return
+        for group in runner.optimizer.param_groups:
+            if group.get("fix_lr"):
+                group["lr"] = self.lr

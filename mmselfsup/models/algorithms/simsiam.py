@@ -1,0 +1,64 @@
+"""SimSiam: Chen & He 2021, "Exploring Simple Siamese Representation Learning", CVPR.
+
+Letters: N images of this process, C channels, D width of a projection.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from ...utils.errors import ArgumentError
+from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
+from ..utils import two_views
+from .base import BaseModel
+
+
+@ALGORITHMS.register_module()
+class SimSiam(BaseModel):
+    """Each view predicts the projection of the other one, which gets no gradient.
+
+    Args:
+        backbone: the backbone of the encoder f.
+        neck: the projection of the encoder f.
+        head: the predictor h and the loss, :class:`LatentPredictHead`.
+        init_cfg: see :class:`BaseModel`.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict | None = None,
+        head: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if neck is None or head is None:
+            raise ArgumentError(f"SimSiam needs a neck and a head, got neck={neck}, head={head}")
+        self.encoder = nn.Sequential(build_backbone(backbone), build_neck(neck))
+        self.backbone, self.neck = self.encoder
+        self.head = build_head(head)
+
+    def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
+        """Images [N, C, H, W] -> features of the backbone."""
+        return self.backbone(img)
+
+    def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
+        """Equations 3 and 4, algorithm 1.
+
+        Args:
+            img: the two views, each [N, C, H, W].
+            **kwargs: the rest of the batch, unused.
+
+        Returns:
+            ``loss`` in -1..1, the mean over the N images of this process.
+
+        Raises:
+            ArgumentError: not two views.
+        """
+        first, second = two_views(img, self)
+        z1 = self.encoder(first)[0]  # [N, D]
+        z2 = self.encoder(second)[0]  # [N, D]
+        loss_12 = self.head(z1, z2)["loss"]
+        loss_21 = self.head(z2, z1)["loss"]
+        return {"loss": (loss_12 + loss_21) / 2}

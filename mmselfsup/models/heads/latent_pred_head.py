@@ -1,0 +1,54 @@
+"""Heads that compare a prediction from one view with the other view. N batch, D width."""
+
+import torch
+from mmcv.runner import BaseModule
+from torch import Tensor, nn
+
+from ..builder import HEADS, build_neck
+from ..losses import negative_cosine
+
+
+@HEADS.register_module()
+class LatentPredictHead(BaseModule):
+    """A predictor, and minus the cosine between its output and the target (BYOL, SimSiam).
+
+    Args:
+        predictor: config of a neck that takes and gives vectors.
+    """
+
+    def __init__(self, predictor: dict) -> None:
+        super().__init__()
+        self.predictor = build_neck(predictor)
+
+    def forward(self, input: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Projections [N, D] of two views -> ``loss`` in -1..1; no gradient into the target."""
+        prediction = self.predictor([input])[0]  # [N, D]
+        return {"loss": negative_cosine(prediction, target.detach())}
+
+
+@HEADS.register_module()
+class LatentClsHead(BaseModule):
+    """A classifier whose labels are its own decisions on the other view.
+
+    Args:
+        in_channels: D.
+        num_classes: number of classes.
+        init_cfg: mmcv's description of how weights are initialised.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int,
+        init_cfg: dict = {"type": "Normal", "std": 0.01, "layer": "Linear"},  # noqa: B006
+    ) -> None:
+        super().__init__(init_cfg)
+        self.predictor = nn.Linear(in_channels, num_classes)
+        self.criterion = nn.CrossEntropyLoss()
+
+    def forward(self, input: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Projections [N, D] of two views -> ``loss``, at least 0; no gradient into the target."""
+        scores = self.predictor(input)  # [N, num_classes]
+        with torch.no_grad():
+            labels = self.predictor(target).argmax(dim=1)  # [N]
+        return {"loss": self.criterion(scores.float(), labels)}

@@ -1,0 +1,47 @@
+"""The projection of MoCo v2: Chen et al. 2020, "Improved Baselines ...", section 3."""
+
+from collections.abc import Sequence
+
+from mmcv.runner import BaseModule
+from torch import Tensor, nn
+
+from ..builder import NECKS
+from ..utils import only_feature
+
+
+@NECKS.register_module()
+class MoCoV2Neck(BaseModule):
+    """Two linear layers with a ReLU between them: fc-relu-fc.
+
+    Args:
+        in_channels: width of the features.
+        hid_channels: width of the hidden layer.
+        out_channels: width of the projection.
+        with_avg_pool: average-pool feature maps first; False takes vectors.
+        init_cfg: mmcv's description of how weights are initialised.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        hid_channels: int,
+        out_channels: int,
+        with_avg_pool: bool = True,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.with_avg_pool = with_avg_pool
+        if with_avg_pool:
+            self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
+        self.mlp = nn.Sequential(
+            nn.Linear(in_channels, hid_channels),
+            nn.ReLU(inplace=True),
+            nn.Linear(hid_channels, out_channels),
+        )
+
+    def forward(self, x: Sequence[Tensor]) -> list[Tensor]:
+        """[[N, in_channels, H, W]] or [[N, in_channels]] -> [[N, out_channels]]."""
+        h = only_feature(x, self)
+        if self.with_avg_pool:
+            h = self.avgpool(h)
+        return [self.mlp(h.flatten(1))]
