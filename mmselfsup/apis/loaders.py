@@ -62,5 +62,15 @@ def build_train_loaders(datasets: Sequence[Any], cfg: Config, distributed: bool)
 
 
 def build_eval_loader(dataset: Any, cfg: Config, part: str, distributed: bool) -> Any:
-    """A loader that keeps the order and leaves nothing out."""
-    return build_dataloader(dataset, **loader_args(cfg, part, distributed))
+    """A loader that keeps the order and leaves nothing out.
+
+    Raises:
+        UserError: The config wants it to leave the last images out.
+    """
+    args = loader_args(cfg, part, distributed)
+    if args.get("drop_last"):
+        raise UserError(
+            f"data.{part}_dataloader.drop_last=True would leave the last images unmeasured: take "
+            "it out (data.drop_last=True is about training only)"
+        )
+    return build_dataloader(dataset, **args)

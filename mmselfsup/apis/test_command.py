@@ -3,6 +3,7 @@
 import copy
 import os
 from argparse import Namespace
+from collections.abc import Mapping
 
 from mmcv import Config
 from torch import nn
@@ -43,8 +44,7 @@ def run_testing(args: Namespace) -> TestResult:
         dataset = build_dataset(copy.deepcopy(data))
     model = trained_model(cfg, args.checkpoint).to(default_device())
     result = score_model(model, dataset, cfg, ranks.distributed, logger)
-    lines = [f"{name:<24} {value:9.4f}" for name, value in result.metrics.items()]
-    logger.info("%d images\n%s", len(dataset), "\n".join(lines))
+    logger.info("%d images\n%s", len(dataset), "\n".join(metric_lines(result.metrics)))
     if args.out and dist.is_main():
         facts = {"config": args.config, "checkpoint": args.checkpoint, "num_samples": len(dataset)}
         write_result(result, args.out, facts)
@@ -69,3 +69,15 @@ def trained_model(cfg: Config, checkpoint: str) -> nn.Module:
             f"({', '.join(open_weights[:3])}, ...): test with the config it was trained with"
         )
     return model
+
+
+def metric_lines(metrics: Mapping[str, float]) -> list[str]:
+    """A line for each number of a log, with its 95 % interval where there is one."""
+    lines = []
+    for name, value in metrics.items():
+        if "/" in name:
+            continue
+        low, high = (metrics.get(f"interval/{name}/{end}") for end in ("low", "high"))
+        interval = "" if low is None else f"  95 %: {low:.4f} to {high:.4f}"
+        lines.append(f"{name:<24} {value:9.4f}{interval}")
+    return lines

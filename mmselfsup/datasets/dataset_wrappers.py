@@ -27,12 +27,21 @@ class ConcatDataset(TorchConcatDataset[Any]):
             self.flag = np.concatenate([dataset.flag for dataset in datasets])
 
     def evaluate(
-        self, results: dict[str, Any], logger: Any = None, topk: Any = (1, 5), **kwargs: Any
+        self,
+        results: dict[str, Any],
+        logger: Any = None,
+        topk: Any = (1, 5),
+        unk_threshold: float | None = None,
+        bootstrap: int = 0,
+        **kwargs: Any,
     ) -> dict[str, float]:
         """Measure all datasets together, as `SingleViewDataset.evaluate` does for one."""
         sources = [dataset.data_source for dataset in cast("list[Any]", self.datasets)]
         labels = np.concatenate([source.get_gt_labels() for source in sources])
-        return evaluate_heads(results, labels, self.CLASSES, topk, logger)
+        parts: list[Any] = [getattr(source, "lesions", None) for source in sources]
+        lesions = None if None in parts else [lesion for part in parts for lesion in part]
+        options = {"unk_threshold": unk_threshold, "bootstrap": bootstrap}
+        return evaluate_heads(results, labels, self.CLASSES, topk, logger, lesions, **options)
 
 
 @DATASETS.register_module()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from mmcv.utils import print_log
 from numpy.typing import ArrayLike, NDArray
 
 from ..utils.errors import UserError
+from ..utils.lesions import source_of
 
 
 def evaluate_heads(
@@ -18,28 +19,30 @@ def evaluate_heads(
     class_names: Sequence[str] | None = None,
     topk: int | Sequence[int] = (1, 5),
     logger: Any = None,
+    lesions: Sequence[str] | None = None,
+    **options: Any,
 ) -> dict[str, float]:
     """Measure the scores of each head.
 
     Args:
         results: For each head its scores [N, C].
         labels: [N], the truth.
-        class_names: Names of the C classes.
+        class_names: Names of the C classes; `UNK` last where it is one of them.
         topk: Which top-k accuracies to give; a k above C is left out.
         logger: Logger or its name; None is silent.
+        lesions: N lesion ids, `''` where it is not known: gives the numbers by source.
+        **options: See `head_numbers`.
 
     Returns:
-        For each head `<head>_top<k>` in percent (0..100, as MMSelfSup 0.x), and the fractions
-        (0..1) of `mmselfsup.utils.metrics.classification_metrics`: with these names where there
-        is one head, `<head>_<name>` where there are several.
+        For each head `<head>_top<k>` in percent (0..100, as MMSelfSup 0.x), and the numbers of
+        `head_numbers`: with these names where there is one head, `<head>_<name>` where there are
+        several.
 
     Raises:
         UserError: The number of scores is not the number of labels, an image has no label or
             several labels.
         ValueError: The scores hold NaN, or fewer classes than the labels.
     """
-    from ..utils.metrics import classification_metrics  # loads scikit-learn
-
     if labels.ndim != 1:
         raise UserError("evaluation needs one label for each image, these have several")
     if (labels < 0).any():
@@ -52,14 +55,67 @@ def evaluate_heads(
         scores = np.asarray(value)  # [N, C]
         if len(scores) != len(labels):
             raise UserError(f"{head}: {len(scores)} scores for {len(labels)} images of the dataset")
-        metrics = classification_metrics(scores, labels, class_names)
+        metrics = head_numbers(scores, labels, class_names, lesions, **options)
         for k, accuracy in topk_accuracy(scores, labels, topk).items():
             numbers[f"{head}_top{k}"] = accuracy
         prefix = f"{head}_" if len(results) > 1 else ""
         numbers.update({f"{prefix}{name}": metric for name, metric in metrics.items()})
     if logger is not None:
-        print_log(", ".join(f"{name}: {x:.4f}" for name, x in numbers.items()), logger=logger)
+        shown = [f"{name}: {x:.4f}" for name, x in numbers.items() if "/" not in name]
+        print_log(", ".join(shown), logger=logger)
     return numbers
+
+
+def head_numbers(
+    scores: NDArray[Any],
+    labels: NDArray[np.int64],
+    class_names: Sequence[str] | None = None,
+    lesions: Sequence[str] | None = None,
+    unk_threshold: float | None = None,
+    bootstrap: int = 0,
+) -> dict[str, float]:
+    """Measure the scores of one head.
+
+    A name without a slash belongs into a log line. Names with slashes are details: for TensorBoard
+    and the file of metrics (see `mmselfsup.core.hooks.metric_details`).
+
+    Args:
+        scores: [N, C].
+        labels: [N], the truth.
+        class_names: See `evaluate_heads`.
+        lesions: See `evaluate_heads`.
+        unk_threshold: An image whose highest probability is below counts as `UNK`; all numbers are
+            then about one class more. None: no such class, unless the network has one.
+        bootstrap: Resamples for the 95 % intervals, drawn by lesion; 0 leaves them out.
+
+    Returns:
+        `classification_metrics`, and below `MANY_CLASSES` `detailed_metrics`,
+        `interval/<metric>/low` and `high` (`bootstrap_intervals`), and where `UNK` is a class
+        `without_UNK/<metric>`: `classification_metrics` on the known classes alone.
+    """
+    from ..utils import metrics  # loads scikit-learn
+
+    scores, named = metrics.with_unknown(scores, class_names, unk_threshold)
+    numbers = metrics.classification_metrics(scores, labels, named)
+    if scores.shape[1] >= metrics.MANY_CLASSES:
+        return numbers
+    sources = None if lesions is None else [source_of(lesion) for lesion in lesions]
+    numbers |= metrics.detailed_metrics(scores, labels, named, sources)
+    if bootstrap:
+        groups = lesion_keys(lesions)
+        intervals = metrics.bootstrap_intervals(scores, labels, groups, bootstrap)
+        for name, (low, high) in intervals.items():
+            numbers |= {f"interval/{name}/low": low, f"interval/{name}/high": high}
+    if named and named[-1] == metrics.UNKNOWN and (labels < len(named) - 1).any():
+        probs, truth, _ = metrics.known_only(scores, labels)
+        known = metrics.classification_metrics(probs, truth, named[:-1])
+        numbers |= {f"without_UNK/{name}": value for name, value in known.items()}
+    return numbers
+
+
+def lesion_keys(lesions: Sequence[str] | None) -> list[Hashable] | None:
+    """A key for each lesion; an image without one is a lesion of its own."""
+    return None if lesions is None else [name or index for index, name in enumerate(lesions)]
 
 
 def topk_accuracy(

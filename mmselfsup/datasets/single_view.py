@@ -39,6 +39,8 @@ class SingleViewDataset(BaseDataset):
         results: dict[str, Any],
         logger: Any = None,
         topk: int | Sequence[int] = (1, 5),
+        unk_threshold: float | None = None,
+        bootstrap: int = 0,
         **kwargs: Any,
     ) -> dict[str, float]:
         """Measure the scores of each head against the labels.
@@ -48,9 +50,17 @@ class SingleViewDataset(BaseDataset):
                 dataset.
             logger: Logger or its name; None is silent.
             topk: Which top-k accuracies to give.
+            unk_threshold: An image whose highest probability is below counts as `UNK`.
+            bootstrap: Resamples for the 95 % intervals; 0 leaves them out.
             **kwargs: Ignored, so that configs may carry options of other datasets.
 
         Returns:
-            See `mmselfsup.datasets.evaluation.evaluate_heads`.
+            See `mmselfsup.datasets.evaluation.evaluate_heads`. Where the data source knows the
+            lesions (`metadata`), the numbers stand there for each source too, and the bootstrap
+            draws whole lesions.
         """
-        return evaluate_heads(results, self.gt_labels, self.CLASSES, topk, logger)
+        options = {"unk_threshold": unk_threshold, "bootstrap": bootstrap}
+        lesions = getattr(self.data_source, "lesions", None)
+        return evaluate_heads(
+            results, self.gt_labels, self.CLASSES, topk, logger, lesions, **options
+        )

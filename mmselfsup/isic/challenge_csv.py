@@ -5,10 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from ..utils.errors import UserError
+from ..utils.lesions import clean_lesion
 from .labels import CLASSES, UNKNOWN
 from .layout import IMAGE_SUFFIXES
-
-_NO_LESION = ("", "nan", "na", "n/a", "none", "null")
 
 
 def read_ground_truth(path: str | Path) -> pd.DataFrame:
@@ -51,8 +50,7 @@ def read_lesion_ids(path: str | Path) -> dict[str, str]:
             is missing or stands there twice.
     """
     table = _read_table(Path(path), ("image", "lesion_id"))
-    lesions = [name.strip() for name in table["lesion_id"]]
-    lesions = ["" if name.lower() in _NO_LESION else name for name in lesions]
+    lesions = [clean_lesion(name) for name in table["lesion_id"]]
     return dict(zip(table["image"], lesions, strict=True))
 
 

@@ -1,6 +1,7 @@
 """Measuring a model: with and without labels, one head and several, written as asked."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from mmcv import Config
 from torch import Tensor, nn
 
 from mmselfsup.apis.test import TestResult, score_model, write_result
+from mmselfsup.apis.test_command import metric_lines
 from mmselfsup.utils.errors import UserError
 from tests.runner.fakes import TinyData, quiet_logger
 
@@ -60,6 +62,9 @@ def test_without_labels() -> None:
 def test_several_heads() -> None:
     result = TestResult({"head1": np.zeros((2, 3)), "head2": np.ones((2, 3))}, np.zeros(2), {})
     assert sorted(result.arrays()) == ["labels", "scores_head1", "scores_head2"]
+    named = replace(result, images=["a.jpg", "b.jpg"], lesions=["x", ""])
+    assert named.arrays()["images"].tolist() == ["a.jpg", "b.jpg"]
+    assert named.arrays()["lesions"].tolist() == ["x", ""]
 
 
 @pytest.mark.parametrize("name", ["a.txt", "folder.json"])
@@ -68,3 +73,29 @@ def test_bad_output(name: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"\.json or \.npz"):
         write_result(TestResult({}, None, {}), str(tmp_path / name), {})
     assert [path.name for path in tmp_path.iterdir()] == ["folder.json"]
+
+
+def test_options_of_evaluate() -> None:
+    class Detailed(Labelled):
+        def evaluate(  # type: ignore[override]
+            self, results: Any, logger: Any, topk: Any, bootstrap: int = 0, kappa: int = 0
+        ) -> dict[str, float]:
+            return {"kappa": kappa, "a/b/c": 2.0, "a/d": float("nan"), "bootstrap": bootstrap}
+
+    cfg = Config({**CONFIG, "evaluation": {"interval": 1, "save_best": "kappa", "kappa": 3}})
+    result = score_model(Scores(), Detailed([0, 1]), cfg)
+    assert result.metrics["kappa"] == 3
+    assert result.metrics["bootstrap"] == 1000
+    cfg.evaluation.bootstrap = 5
+    assert score_model(Scores(), Detailed([0, 1]), cfg).metrics["bootstrap"] == 5
+
+
+def test_details_stand_apart(tmp_path: Path) -> None:
+    metrics = {"acc": 0.5, "a/b/c": 2.0, "a/d": float("nan"), "interval/acc/low": 0.25}
+    metrics["interval/acc/high"] = 0.75
+    result = TestResult({"head0": np.zeros((2, 3))}, np.zeros(2, dtype=int), metrics)
+    write_result(result, str(tmp_path / "a.json"), {})
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert found["metrics"] == {"acc": 0.5}
+    assert found["details"]["a"] == {"b": {"c": 2.0}, "d": None}
+    assert metric_lines(metrics) == ["acc                         0.5000  95 %: 0.2500 to 0.7500"]

@@ -9,7 +9,7 @@ from mmcv.runner import HOOKS, Hook
 from torch import nn
 
 from mmselfsup.apis.hooks import optimizer_hook_config, register_custom_hook, register_hooks
-from mmselfsup.apis.loaders import build_train_loaders, loader_args
+from mmselfsup.apis.loaders import build_eval_loader, build_train_loaders, loader_args
 from mmselfsup.apis.one_line_errors import config_errors, run_errors
 from mmselfsup.apis.train import make_runner, train_model, wrap_model
 from mmselfsup.core import EpochBasedRunner, IterBasedRunner
@@ -146,6 +146,15 @@ def test_too_few_images() -> None:
     cfg = config(data=dict(samples_per_gpu=4, workers_per_gpu=0, drop_last=True))
     with pytest.raises(UserError, match="3 images don't fill one batch of 4 on 1 process"):
         build_train_loaders([TinyData(3)], cfg, distributed=False)
+
+
+def test_no_image_is_left_out_of_an_evaluation() -> None:
+    data = dict(samples_per_gpu=2, workers_per_gpu=0, drop_last=True)
+    loader = build_eval_loader(TinyData(3), config(data=data), "val", distributed=False)
+    assert len(loader) == 2
+    cfg = config(data=dict(data, val_dataloader=dict(drop_last=True)))
+    with pytest.raises(UserError, match=r"data\.val_dataloader\.drop_last=True would leave"):
+        build_eval_loader(TinyData(3), cfg, "val", distributed=False)
 
 
 def test_evaluation_without_data() -> None:

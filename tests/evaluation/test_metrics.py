@@ -9,14 +9,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmselfsup.utils import metrics
 from mmselfsup.utils.metrics import (
     classification_metrics,
     confusion_matrix,
     macro_auc,
     per_class_recall,
     probabilities,
+    summary,
 )
+
+
+def slow_ece(probs: np.ndarray, guesses: list[int], labels: np.ndarray) -> float:
+    """Guo et al. 2017, equation 3, with 15 bins, by a loop over bins and samples."""
+    error = 0.0
+    for m in range(15):
+        inside = [
+            i
+            for i, row in enumerate(probs)
+            if m / 15 < max(row) <= (m + 1) / 15 or (m == 0 and max(row) == 0)
+        ]
+        if inside:
+            right = sum(guesses[i] == labels[i] for i in inside) / len(inside)
+            sure = sum(max(probs[i]) for i in inside) / len(inside)
+            error += len(inside) / len(probs) * abs(right - sure)
+    return error
 
 
 def slow_metrics(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -44,6 +60,8 @@ def slow_metrics(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         "balanced_accuracy": sum(valid) / len(valid),
         "accuracy": sum(g == t for g, t in zip(guesses, labels, strict=True)) / num_samples,
         "macro_auc": sum(aucs) / len(aucs) if aucs else float("nan"),
+        "ece": slow_ece(probs, guesses, labels),
+        "num_classes": num_classes,
         **{f"recall_{c}": r for c, r in recalls.items()},
     }
 
@@ -74,7 +92,7 @@ def test_constant_scores_are_chance() -> None:
 
 
 def test_class_without_samples_is_left_out_and_named_once() -> None:
-    metrics._warn_absent.cache_clear()
+    summary._warn_absent.cache_clear()
     scores, labels = np.eye(4)[[0, 1, 1]], np.array([0, 1, 0])
     with pytest.warns(UserWarning, match="c, d"):
         result = classification_metrics(scores, labels, "abcd")
@@ -113,9 +131,13 @@ def test_confusion_matrix_has_the_truth_in_rows() -> None:
 
 def test_many_classes_give_the_detail_only_when_asked() -> None:
     scores, labels = np.eye(120), np.arange(120)
-    assert set(classification_metrics(scores, labels)) == {"balanced_accuracy", "accuracy"}
+    assert set(classification_metrics(scores, labels)) == {
+        "balanced_accuracy",
+        "accuracy",
+        "num_classes",
+    }
     detailed = classification_metrics(scores, labels, detailed=True)
-    assert len(detailed) == 123
+    assert len(detailed) == 125
     assert detailed["recall_119"] == detailed["macro_auc"] == 1
 
 

@@ -23,7 +23,8 @@ def keep_best(hook: Any, runner: Any, score: float) -> None:
     if not hook.compare_func(score, best):
         return
     unit, number = ("epoch", runner.epoch + 1) if hook.by_epoch else ("iter", runner.iter + 1)
-    name = f"best_{hook.key_indicator}_{unit}_{number}.pth"
+    metric = hook.key_indicator.replace("/", "_")  # details have slashes
+    name = f"best_{metric}_{unit}_{number}.pth"
     old, path = messages.get("best_ckpt"), os.path.join(hook.out_dir, name)
     messages.update(best_score=score, best_ckpt=path)
     runner.save_checkpoint(hook.out_dir, filename_tmpl=name, create_symlink=False)

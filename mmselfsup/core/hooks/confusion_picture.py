@@ -37,22 +37,30 @@ def draw_confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> NDArray[n
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def show_confusion(runner: Any, dataset: Any, results: Mapping[str, Any]) -> None:
+def show_confusion(
+    runner: Any, dataset: Any, results: Mapping[str, Any], unk_threshold: float | None = None
+) -> None:
     """Send the confusion matrix of each head to TensorBoard, where that is in use.
 
     Does nothing for data sets without labels and for more than ``MAX_CLASSES`` classes.
+
+    Args:
+        runner: the runner.
+        dataset: the data set that was measured, with ``gt_labels`` and ``CLASSES``.
+        results: for each head its scores [N, C].
+        unk_threshold: of ``evaluation``: one class more, UNK.
     """
     writer = tensorboard_writer(runner)
     labels = getattr(dataset, "gt_labels", None)
     if writer is None or labels is None:
         return
-    from mmselfsup.utils.metrics import confusion_matrix
+    from mmselfsup.utils.metrics import confusion_matrix, with_unknown
 
-    for head, scores in results.items():
-        num_classes = np.shape(scores)[1]
-        if num_classes > MAX_CLASSES:
+    for head, head_scores in results.items():
+        classes = getattr(dataset, "CLASSES", None)
+        scores, names = with_unknown(head_scores, classes, unk_threshold)
+        if scores.shape[1] > MAX_CLASSES:
             continue
-        matrix = confusion_matrix(scores, labels, num_classes)
-        names = getattr(dataset, "CLASSES", None) or [str(i) for i in range(num_classes)]
-        picture = draw_confusion(matrix, names)
+        matrix = confusion_matrix(scores, labels, scores.shape[1])
+        picture = draw_confusion(matrix, names or [str(i) for i in range(len(matrix))])
         writer.add_image(f"confusion/{head}", picture, runner.iter, dataformats="HWC")

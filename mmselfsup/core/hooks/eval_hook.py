@@ -14,6 +14,8 @@ from mmselfsup.utils.errors import UserError
 
 from .best_checkpoint import keep_best
 from .confusion_picture import show_confusion
+from .metric_details import headline, keep_details
+from .reliability_picture import show_reliability
 
 
 def share_statistics(model: nn.Module) -> None:
@@ -39,9 +41,13 @@ class EvalHook(MMCVEvalHook):  # type: ignore[misc]
             (``'greater'`` or ``'less'``; by default read from the metric's name),
             ``greater_keys``, ``less_keys``, ``out_dir``, ``file_client_args``; anything else goes
             to ``evaluate``, such as ``topk``.
+
+    What ``evaluate`` returns goes to the logs; names with a slash (details: by class, by source)
+    go to TensorBoard and ``metrics/*.json`` only. ``save_best`` may name either.
     """
 
     _default_greater_keys = [*MMCVEvalHook._default_greater_keys, "recall", "f1"]
+    _default_less_keys = [*MMCVEvalHook._default_less_keys, "ece"]
 
     def __init__(
         self,
@@ -67,9 +73,12 @@ class EvalHook(MMCVEvalHook):  # type: ignore[misc]
         if dist.is_main():
             dataset = self.dataloader.dataset
             metrics = dataset.evaluate(results, logger=runner.logger, **self.eval_kwargs)
-            show_confusion(runner, dataset, results)
+            threshold = self.eval_kwargs.get("unk_threshold")
+            keep_details(runner, metrics, by_epoch=self.by_epoch)
+            show_confusion(runner, dataset, results, threshold)
+            show_reliability(runner, dataset, results, threshold)
         metrics = dist.broadcast_object(metrics)
-        runner.log_buffer.output.update(metrics, eval_iter_num=len(self.dataloader))
+        runner.log_buffer.output.update(headline(metrics), eval_iter_num=len(self.dataloader))
         runner.log_buffer.ready = True
         if self.save_best is not None:
             keep_best(self, runner, self._score(metrics))

@@ -123,6 +123,10 @@ class BaseDataSource(metaclass=ABCMeta):
             raise UserError(f"{self.ann_file}: all images need the same number of labels")
         return np.array(labels, dtype=np.int64)
 
+    def image_names(self) -> list[str]:
+        """The file name of each image below its folder: [len]."""
+        return [info["img_info"]["filename"] for info in self.data_infos]
+
     def get_cat_ids(self, idx: int) -> int:
         """The label of the image `idx`."""
         return int(self.data_infos[idx]["gt_label"])

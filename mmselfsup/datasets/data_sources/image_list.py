@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from ...utils.errors import UserError
@@ -17,6 +18,7 @@ from .entries import (
     read_list,
     with_extension,
 )
+from .lesions import read_lesions
 
 
 @DATASOURCES.register_module()
@@ -29,9 +31,24 @@ class ImageList(BaseDataSource):
     extension (`.jpg`), a name means the image file that is called so. In a folder without a list
     no image has a label, and the sub-folders' names mean nothing; `ImageNet` reads them as classes.
 
+    Args:
+        data_prefix: Folder of the images.
+        metadata: CSV file with the columns `image` and `lesion_id` (ISIC-2019's metadata). The
+            attribute `lesions` then holds the lesion of each image (`''` where it is not known),
+            and evaluation measures by source and by lesion; without it `lesions` is None.
+        **kwargs: See `BaseDataSource`.
+
     Raises:
         UserError: The list or the folder is missing or empty, or a label is not in `classes`.
     """
+
+    def __init__(
+        self, data_prefix: str | None, *args: Any, metadata: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(data_prefix, *args, **kwargs)
+        self.lesions: list[str] | None = None
+        if metadata is not None:
+            self.lesions = read_lesions(os.path.expanduser(metadata), self.image_names())
 
     def load_annotations(self) -> list[dict[str, Any]]:
         if self.ann_file is None:

@@ -1,6 +1,6 @@
-"""Numbers for a single-label classifier: balanced accuracy, recalls, AUC, confusion matrix.
+"""The few numbers that stand in every log line: balanced accuracy, recalls, AUC.
 
-Shapes: N samples, C classes. All metrics are fractions 0..1; scikit-learn does the counting.
+Letters: N samples, C classes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from .calibration import expected_calibration_error
+from .inputs import checked
 
 #: From this number of classes on, recalls of single classes and the AUC are given only if asked.
 MANY_CLASSES = 100
@@ -42,7 +45,7 @@ def classification_metrics(
     Raises:
         ValueError: For empty, NaN, infinite or misshapen scores and for labels outside 0..C-1.
     """
-    probs, truth = _checked(scores, labels)
+    probs, truth = checked(scores, labels)
     num_classes = probs.shape[1]
     names = [str(i) for i in range(num_classes)] if class_names is None else list(class_names)
     if len(names) != num_classes:
@@ -56,7 +59,9 @@ def classification_metrics(
     }
     if detailed if detailed is not None else num_classes < MANY_CLASSES:
         metrics["macro_auc"] = macro_auc(scores, truth)
+        metrics["ece"] = expected_calibration_error(probs, truth)
         metrics.update({f"recall_{n}": float(r) for n, r in zip(names, recalls, strict=True)})
+    metrics["num_classes"] = float(num_classes)
     return metrics
 
 
@@ -64,7 +69,7 @@ def confusion_matrix(scores: ArrayLike, labels: ArrayLike, num_classes: int) -> 
     """Count predictions: [C, C], rows are the truth, columns the class with the highest score."""
     from sklearn import metrics
 
-    probs, truth = _checked(scores, labels)
+    probs, truth = checked(scores, labels)
     if probs.shape[1] != num_classes:
         raise ValueError(f"scores have {probs.shape[1]} classes, {num_classes} are expected")
     predicted = np.asarray(scores).argmax(axis=1)  # [N]
@@ -87,42 +92,11 @@ def macro_auc(scores: ArrayLike, labels: ArrayLike) -> float:
     """
     from sklearn import metrics
 
-    probs, truth = _checked(scores, labels)
+    probs, truth = checked(scores, labels)
     present = np.unique(truth)
     if len(present) < 2:
         return float("nan")
     return float(np.mean([metrics.roc_auc_score(truth == c, probs[:, c]) for c in present]))
-
-
-def probabilities(scores: ArrayLike) -> NDArray[np.float64]:
-    """Turn scores [N, C] into probabilities: softmax, unless the rows are probabilities already.
-
-    Rows in 0..1 that sum to 1 (to within 1e-3, for half precision) are taken as they are.
-    """
-    values = np.asarray(scores, dtype=np.float64)
-    if values.min() >= 0 and np.allclose(values.sum(axis=1), 1, rtol=0, atol=1e-3):
-        return values
-    exps = np.exp(values - values.max(axis=1, keepdims=True))
-    return exps / exps.sum(axis=1, keepdims=True)
-
-
-def _checked(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Check both arrays and return probabilities [N, C] and labels [N]."""
-    values, truth = np.asarray(scores), np.asarray(labels)
-    if values.ndim != 2 or 0 in values.shape:
-        raise ValueError(f"scores must be a filled array [N, C], got the shape {values.shape}")
-    if truth.shape != values.shape[:1]:
-        raise ValueError(f"{len(values)} scores, but labels have the shape {truth.shape}")
-    bad = int((~np.isfinite(values)).any(axis=1).sum())
-    if bad:
-        raise ValueError(f"{bad} of {len(values)} samples have NaN or infinite scores")
-    if truth.dtype.kind not in "iu":
-        raise ValueError(f"labels must be integers, got {truth.dtype}")
-    if truth.min() < 0 or truth.max() >= values.shape[1]:
-        raise ValueError(
-            f"labels must lie in 0..{values.shape[1] - 1}, got {truth.min()}..{truth.max()}"
-        )
-    return probabilities(values), truth.astype(np.int64)
 
 
 @functools.cache

@@ -1,0 +1,69 @@
+"""The CSV file that the ISIC-2019 challenge scores. Letters: N images, C classes."""
+
+import os
+
+import pandas as pd
+
+from ..utils.atomic import atomic_write_text
+from ..utils.errors import UserError
+from ..utils.metrics import add_unknown, probabilities
+from ..utils.score_files import ScoreFile
+from .labels import CLASSES, UNKNOWN
+from .layout import IMAGE_SUFFIXES
+
+COLUMNS = ("image", *CLASSES, UNKNOWN)
+DIGITS = 9
+
+
+def submission_table(scores: ScoreFile, unk_threshold: float | None = None) -> pd.DataFrame:
+    """Make the rows of a submission: one an image, in the order of the scores.
+
+    Args:
+        scores: of eight classes in the order of ``CLASSES``, or of nine, ``UNK`` last.
+        unk_threshold: with eight classes: an image whose highest probability is below is ``UNK``
+            (see ``add_unknown``); None gives ``UNK`` the probability 0.
+
+    Returns:
+        Columns ``COLUMNS``: the name without extension, probabilities 0..1 that add up to 1.
+
+    Raises:
+        UserError: the images have no names or one twice, or the classes are others.
+    """
+    if scores.images is None:
+        raise UserError(f"{scores.path} doesn't name its images: write it again with test.py")
+    known = scores.scores.shape[1]
+    if known not in (len(CLASSES), len(CLASSES) + 1):
+        raise UserError(f"{scores.path} has {known} classes, a submission has 8, or 9 with UNK")
+    if scores.classes is not None and scores.classes != list(COLUMNS[1 : known + 1]):
+        raise UserError(
+            f"{scores.path} has the classes {', '.join(scores.classes)}; a submission wants them "
+            f"in the order {', '.join(COLUMNS[1:])}"
+        )
+    if unk_threshold is not None and known > len(CLASSES):
+        raise UserError(f"{scores.path} has an output for UNK: leave --unk-threshold out")
+    try:
+        probs = probabilities(scores.scores)
+        if unk_threshold is not None:
+            probs = add_unknown(probs, unk_threshold)
+    except ValueError as error:
+        raise UserError(f"--unk-threshold: {error}") from error
+    table = pd.DataFrame(probs, columns=list(COLUMNS[1 : probs.shape[1] + 1]))
+    table.insert(0, "image", [_stem(name) for name in scores.images])
+    if UNKNOWN not in table:
+        table[UNKNOWN] = 0.0
+    twice = table["image"][table["image"].duplicated()]
+    if len(twice):
+        raise UserError(f"{scores.path}: the image {twice.iloc[0]} stands there more than once")
+    return table
+
+
+def write_submission(table: pd.DataFrame, path: str) -> None:
+    """Write the table as the challenge wants it, whole or not at all."""
+    text: str = table.to_csv(index=False, float_format=f"%.{DIGITS}f", lineterminator="\n")
+    atomic_write_text(path, text)
+
+
+def _stem(name: str) -> str:
+    """The name of an image without folders and extension."""
+    stem, suffix = os.path.splitext(os.path.basename(name))
+    return stem if suffix.lower() in IMAGE_SUFFIXES else stem + suffix

@@ -1,0 +1,120 @@
+"""How sure a number is: bootstrap over lesions, and the comparison of two runs.
+
+Images of one lesion are not independent, so whole lesions are drawn, with all their images.
+
+Letters: N samples, C classes, L lesions, B resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .inputs import checked
+from .resample import drawn_weights, lesion_index, weighted_numbers
+
+Floats = NDArray[np.float64]
+
+
+def bootstrap_intervals(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    lesions: Sequence[Hashable] | None = None,
+    num_resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, tuple[float, float]]:
+    """Percentile intervals of balanced accuracy, accuracy and macro AUC.
+
+    Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13: L lesions are drawn
+    from the L lesions with replacement, B times; the interval goes from the (1 - level)/2 to the
+    (1 + level)/2 quantile of the B numbers. A class that a resample misses is left out of its
+    means.
+
+    Args:
+        scores: [N, C], logits or probabilities.
+        labels: [N], 0..C-1.
+        lesions: key of the lesion of each sample; None: each sample is one.
+        num_resamples: B.
+        seed: Of the draws.
+        level: Of the interval, 0..1.
+
+    Returns:
+        Lower and upper end by the name of the metric.
+    """
+    probs, truth = checked(scores, labels)
+    right = np.asarray(scores).argmax(axis=1) == truth  # [N]
+    parts = [
+        weighted_numbers(probs, truth, right, weights)
+        for weights in drawn_weights(lesion_index(lesions, len(truth)), num_resamples, seed)
+    ]
+    return {key: _interval(np.concatenate([p[key] for p in parts]), level) for key in parts[0]}
+
+
+def compare_runs(
+    first: ArrayLike,
+    second: ArrayLike,
+    labels: ArrayLike,
+    lesions: Sequence[Hashable] | None = None,
+    num_resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, dict[str, float]]:
+    """Compare two classifiers on the same samples.
+
+    The interval of the difference comes from a paired bootstrap: both are measured on the same
+    drawn lesions. The p-value comes from a paired permutation test (Good, "Permutation Tests",
+    2000): if the two were alike, their predictions for a lesion could be exchanged; p is the share
+    of B random exchanges, and of what was seen, whose difference is at least as large. It is
+    two-sided, and at least 1/(B + 1). Macro AUC gets an interval only.
+
+    Args:
+        first, second: [N, C] scores of the two, of the same samples in the same order.
+        labels: [N], 0..C-1.
+        lesions, num_resamples, seed, level: See `bootstrap_intervals`.
+
+    Returns:
+        For each metric `difference` (second - first), `low` and `high`, and `p_value`.
+    """
+    (probs, truth), (others, _) = checked(first, labels), checked(second, labels)
+    if probs.shape != others.shape:
+        raise ValueError(f"the scores have different shapes: {probs.shape} and {others.shape}")
+    index = lesion_index(lesions, len(truth))
+    right = [np.asarray(s).argmax(axis=1) == truth for s in (first, second)]
+    one = np.ones((1, len(truth)))
+
+    def differences(weights: Floats) -> dict[str, Floats]:
+        before = weighted_numbers(probs, truth, right[0], weights)
+        after = weighted_numbers(others, truth, right[1], weights)
+        return {key: after[key] - before[key] for key in after}
+
+    parts = [differences(weights) for weights in drawn_weights(index, num_resamples, seed)]
+    seen = {key: float(value[0]) for key, value in differences(one).items()}
+    result = {}
+    for key, difference in seen.items():
+        low, high = _interval(np.concatenate([p[key] for p in parts]), level)
+        result[key] = {"difference": difference, "low": low, "high": high}
+    gain = right[1].astype(float) - right[0]  # [N]
+    counts = np.bincount(truth)
+    shares = {
+        "accuracy": gain / len(truth),
+        "balanced_accuracy": gain / counts[truth] / (counts > 0).sum(),
+    }
+    rng = np.random.default_rng(seed)
+    signs = rng.choice((-1.0, 1.0), size=(num_resamples, int(index.max()) + 1))  # [B, L]
+    for key, share in shares.items():
+        exchanged = signs @ np.bincount(index, weights=share)  # [B]
+        larger = (np.abs(exchanged) >= abs(seen[key]) - 1e-12).sum()
+        result[key]["p_value"] = float((1 + larger) / (1 + num_resamples))
+    return result
+
+
+def _interval(values: Floats, level: float) -> tuple[float, float]:
+    """The middle `level` of the values that are numbers."""
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return float("nan"), float("nan")
+    low, high = np.quantile(values, ((1 - level) / 2, (1 + level) / 2))
+    return float(low), float(high)
