@@ -6,11 +6,13 @@ from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from PIL.Image import Image
 from torch.utils.data import Dataset
 
 from .builder import build_datasource, build_pipeline
+from .pipelines.pixels import to_image
 from .utils import to_numpy
 
 
@@ -50,7 +52,10 @@ class BaseDataset(Dataset[dict[str, Any]], metaclass=ABCMeta):
         raise NotImplementedError(f"{type(self).__name__} has no evaluation")
 
     def _finish(self, img: Any) -> Any:
-        """Turn the PIL image at the end of a prefetch pipeline into a uint8 tensor [3, H, W]."""
-        if self.prefetch and isinstance(img, Image):
+        """Turn an image at the end of a prefetch pipeline into a uint8 tensor [3, H, W].
+
+        Of any other pipeline that ends with an image, it is a PIL image.
+        """
+        if self.prefetch and isinstance(img, (Image, np.ndarray)):
             return torch.from_numpy(to_numpy(img))
-        return img
+        return to_image(img) if isinstance(img, np.ndarray) else img

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mmcv.utils import Registry, build_from_cfg
-from torchvision.transforms import Compose
 
 from .loader import build_dataloader
 from .seeding import worker_init_fn
@@ -25,7 +24,9 @@ def build_datasource(cfg: Config, default_args: Config | None = None) -> Any:
 
 def build_pipeline(cfgs: Sequence[Config]) -> Callable[[Any], Any]:
     """Build the transforms of a pipeline and chain them."""
-    return Compose([build_from_cfg(cfg, PIPELINES) for cfg in cfgs])
+    from .pipelines.chain import Chain
+
+    return Chain([build_from_cfg(cfg, PIPELINES) for cfg in cfgs])
 
 
 def build_dataset(cfg: Config | Sequence[Config], default_args: Config | None = None) -> Any:

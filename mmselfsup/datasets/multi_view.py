@@ -44,5 +44,5 @@ class MultiViewDataset(BaseDataset):
         ]  # V pipelines
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
-        image, _ = self.data_source.load(idx)
+        image, _ = self.data_source.load_pixels(idx)
         return {"img": [self._finish(trans(image)) for trans in self.trans], "idx": idx}

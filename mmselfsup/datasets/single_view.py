@@ -30,7 +30,7 @@ class SingleViewDataset(BaseDataset):
         self.gt_labels = self.data_source.get_gt_labels()  # [len] or [len, L]
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
-        image, source_idx = self.data_source.load(idx)
+        image, source_idx = self.data_source.load_pixels(idx)
         img = self._finish(self.pipeline(image))
         return {"img": img, "label": self.gt_labels[source_idx], "idx": idx}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -23,12 +24,13 @@ from torchvision.datasets.utils import (
 from ..utils.device import default_device, to_device
 
 
-def to_numpy(pil_img: Image) -> NDArray[np.uint8]:
-    """Turn an image into an array [C, H, W], uint8, channels first; a grey image has C = 1."""
+def to_numpy(pil_img: Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Turn an image, PIL's or an array [H, W] or [H, W, C], into an array [C, H, W], uint8.
+
+    Channels come first; a grey image has C = 1. The array is a copy.
+    """
     pixels = np.array(pil_img, dtype=np.uint8)  # [H, W] or [H, W, C]
-    if pixels.ndim < 3:
-        return pixels[None]
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    return pixels[None] if pixels.ndim < 3 else np.stack(cv2.split(pixels))
 
 
 def rm_suffix(s: str, suffix: str | None = None) -> str:

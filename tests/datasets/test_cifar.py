@@ -93,3 +93,10 @@ def test_download_only_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(UserError):  # the fake download brings nothing
         CIFAR10(str(tmp_path), download=True)
     assert calls == [((CIFAR10.url, str(tmp_path)), dict(md5=CIFAR10.md5))]
+
+
+def test_cache_of_cifar(cifar10: Path, tmp_path: Path) -> None:
+    plain = CIFAR10(str(cifar10))
+    cached = CIFAR10(str(cifar10), cache=dict(dir=str(tmp_path / "cache")))
+    for i in range(len(plain)):
+        np.testing.assert_array_equal(cached.get_pixels(i), np.asarray(plain.get_img(i)))

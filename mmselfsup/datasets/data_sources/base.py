@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
@@ -11,15 +10,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL.Image import Image
 
 from ...utils.errors import UserError
-from .decode import ImageError
+from ..cache import open_cache
 from .entries import Entry, read_text
+from .loading import Loading
 from .reader import ImageReader, one_of
 
 
-class BaseDataSource(metaclass=ABCMeta):
+class BaseDataSource(Loading, metaclass=ABCMeta):
     """A list of images with labels, and the way to read one of them.
 
     A subclass says in `load_annotations` what the images are: a list with, for each image,
@@ -37,6 +36,8 @@ class BaseDataSource(metaclass=ABCMeta):
         file_client_args: Arguments of mmcv's `FileClient`: the disk, or a storage service.
         on_error: What `load` does with an image that can't be read: `raise` an error, or `skip`
             it, take the next readable one instead, and count it (see `num_skipped`).
+        cache: `dict(dir=folder, short_side=256)`: decode each image once and keep it there, see
+            `mmselfsup.datasets.cache.open_cache`.
     """
 
     CLASSES: Any = None
@@ -51,6 +52,7 @@ class BaseDataSource(metaclass=ABCMeta):
         channel_order: str = "rgb",
         file_client_args: dict[str, Any] = dict(backend="disk"),  # noqa: B006
         on_error: str = "raise",
+        cache: dict[str, Any] | None = None,
     ) -> None:
         self.data_prefix = os.path.expanduser(data_prefix or "")
         self.ann_file = None if ann_file is None else os.path.expanduser(ann_file)
@@ -65,6 +67,7 @@ class BaseDataSource(metaclass=ABCMeta):
         self._broken = torch.zeros(len(self.data_infos), dtype=torch.bool)
         if on_error == "skip":
             self._broken.share_memory_()
+        self.cache = None if cache is None else open_cache(self, **cache)
 
     @abstractmethod
     def load_annotations(self) -> list[dict[str, Any]]:
@@ -72,49 +75,6 @@ class BaseDataSource(metaclass=ABCMeta):
 
     def __len__(self) -> int:
         return len(self.data_infos)
-
-    def get_img(self, idx: int) -> Image:
-        """Read the image `idx`.
-
-        Raises:
-            ImageError: It is missing, damaged, or no image.
-        """
-        info = self.data_infos[idx]
-        path = os.path.join(info["img_prefix"] or "", info["img_info"]["filename"])
-        try:
-            return self.reader.read(path)
-        except (ImageError, OSError) as error:
-            reason = getattr(error, "strerror", None) or error
-            line = f" (line {info['line']} of {self.ann_file})" if info.get("line") else ""
-            raise ImageError(
-                f"{path}{line}: {reason}; replace it, take it off the list, or set "
-                "on_error='skip' in the data source"
-            ) from error
-
-    def load(self, idx: int) -> tuple[Image, int]:
-        """Read the image `idx`, or with `on_error='skip'` the next one that can be read.
-
-        Returns:
-            The image and its own index: there stands its label.
-        """
-        if self.on_error == "raise":
-            return self.get_img(idx), idx
-        for step in range(len(self)):
-            candidate = (idx + step) % len(self)
-            if self._broken[candidate]:
-                continue
-            try:
-                return self.get_img(candidate), candidate
-            except UserError as error:
-                self._broken[candidate] = True
-                logging.getLogger("mmselfsup").warning(
-                    "skipped an image (%d so far): %s", self.num_skipped(), error
-                )
-        raise UserError(f"none of the {len(self)} images in {self.data_prefix} can be read")
-
-    def num_skipped(self) -> int:
-        """How many images could not be read and were skipped so far, over all workers."""
-        return int(self._broken.sum())
 
     def get_gt_labels(self) -> NDArray[np.int64]:
         """The labels of all images: [len], or [len, L] where each has L labels."""

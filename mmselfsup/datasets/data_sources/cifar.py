@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from ...utils import dist
 from ...utils.errors import UserError
 from ..builder import DATASOURCES
+from ..pipelines.pixels import Pixels
 from ..utils import download_and_extract_archive
 from .base import BaseDataSource
 
@@ -68,6 +68,7 @@ class CIFAR10(BaseDataSource):
         on_error: Without meaning here.
         download: Fetch and unpack the official archive (170 MB) into `data_prefix` if it is not
             there. Never done unless asked for.
+        cache: See `BaseDataSource`; these images are in memory anyway.
     """
 
     base_folder = "cifar-10-batches-py"
@@ -88,12 +89,13 @@ class CIFAR10(BaseDataSource):
         file_client_args: dict[str, Any] = dict(backend="disk"),  # noqa: B006
         on_error: str = "raise",
         download: bool = False,
+        cache: dict[str, Any] | None = None,
     ) -> None:
         if download:
             self._download(os.path.expanduser(data_prefix))
         super().__init__(
             data_prefix, classes, ann_file, test_mode, color_type, channel_order,
-            file_client_args, on_error,
+            file_client_args, on_error, cache,
         )  # fmt: skip
 
     def _download(self, data_prefix: str) -> None:
@@ -129,10 +131,10 @@ class CIFAR10(BaseDataSource):
             ]
         return infos
 
-    def get_img(self, idx: int) -> Image.Image:
-        """Return the image `idx`, 32 x 32."""
+    def decode(self, idx: int) -> Pixels:
+        """The image `idx`, [32, 32, 3]."""
         pixels = self.data_infos[idx]["img"]
-        return Image.fromarray(pixels if self.reader.channel_order == "rgb" else pixels[..., ::-1])
+        return pixels if self.reader.channel_order == "rgb" else pixels[..., ::-1].copy()
 
 
 @DATASOURCES.register_module()

@@ -1,4 +1,4 @@
-"""From the bytes of an image file to a PIL image.
+"""From the bytes of an image file to an image: an array, or a PIL image.
 
 JPEG and PNG go through OpenCV, which is faster than Pillow and gives the same pixels; any other
 format, and what OpenCV refuses, goes through Pillow, which knows more and says what is wrong.
@@ -48,6 +48,18 @@ class ImageError(UserError):
 
 
 def decode_image(data: bytes, color_type: str = "color", channel_order: str = "rgb") -> Image.Image:
+    """Decode an image file to a PIL image, RGB or L; see `decode_pixels`."""
+    return as_image(decode_pixels(data, color_type, channel_order))
+
+
+def as_image(decoded: NDArray[np.uint8] | Image.Image) -> Image.Image:
+    """What `decode_pixels` returns, as a PIL image."""
+    return Image.fromarray(decoded) if isinstance(decoded, np.ndarray) else decoded
+
+
+def decode_pixels(
+    data: bytes, color_type: str = "color", channel_order: str = "rgb"
+) -> NDArray[np.uint8] | Image.Image:
     """Decode an image file.
 
     Args:
@@ -57,7 +69,7 @@ def decode_image(data: bytes, color_type: str = "color", channel_order: str = "r
         channel_order: `rgb`, or `bgr` to swap the channels of a colour image.
 
     Returns:
-        A PIL image, RGB or L.
+        [H, W, 3] or [H, W]; a PIL image where the colour type is `unchanged`.
 
     Raises:
         ImageError: The file is empty, truncated, or no image.
@@ -72,11 +84,11 @@ def decode_image(data: bytes, color_type: str = "color", channel_order: str = "r
             raise ImageError("the file is damaged (its end is missing)")
         pixels = _decode_opencv(data, color_type)
     if pixels is None:
-        image = _decode_pillow(data, color_type)
-        return image if channel_order == "rgb" else _swap(image)
+        pixels = np.array(_decode_pillow(data, color_type))
+        return pixels if channel_order == "rgb" or pixels.ndim == 2 else pixels[..., ::-1].copy()
     if pixels.ndim == 3 and channel_order == "rgb":
         cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
-    return Image.fromarray(pixels)
+    return pixels
 
 
 def _has_end(data: bytes) -> bool:
@@ -123,8 +135,3 @@ def _decode_pillow(data: bytes, color_type: str) -> Image.Image:
     if image.mode.startswith("I;16"):  # Pillow would cut values above 255 off
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     return image.convert("L" if color_type.startswith("grayscale") else "RGB")
-
-
-def _swap(image: Image.Image) -> Image.Image:
-    """Swap red and blue of a colour image."""
-    return image if image.mode == "L" else Image.merge("RGB", image.split()[::-1])

@@ -9,7 +9,8 @@ from mmcv import FileClient
 from PIL.Image import Image
 
 from ...utils.errors import ArgumentError
-from .decode import CHANNEL_ORDERS, COLOR_TYPES, decode_image
+from ..pipelines.pixels import Pixels
+from .decode import CHANNEL_ORDERS, COLOR_TYPES, as_image, decode_pixels
 
 
 def one_of(name: str, value: Any, accepted: Sequence[str]) -> Any:
@@ -46,7 +47,11 @@ class ImageReader:
         return bool(self.file_client_args.get("backend") == "disk")
 
     def read(self, path: str) -> Image:
-        """Read one image.
+        """Read one image as a PIL image, see `read_pixels`."""
+        return as_image(self.read_pixels(path))
+
+    def read_pixels(self, path: str) -> Pixels | Image:
+        """Read one image: an array, or a PIL image for the colour type `unchanged`.
 
         Raises:
             OSError: The file can't be read.
@@ -54,4 +59,4 @@ class ImageReader:
         """
         if self._client is None:
             self._client = FileClient(**self.file_client_args)
-        return decode_image(bytes(self._client.get(path)), self.color_type, self.channel_order)
+        return decode_pixels(bytes(self._client.get(path)), self.color_type, self.channel_order)

@@ -1,14 +1,23 @@
-"""Transforms of a pipeline: a PIL image goes in, a PIL image or a tensor comes out."""
+"""Transforms of a pipeline: an image goes in, an image or a tensor comes out."""
 
 from . import torchvision_transforms
 from .transforms import (
     BEiTMaskGenerator,
+    CenterCrop,
+    ColorJitter,
     GaussianBlur,
     Lighting,
     MaskFeatMaskGenerator,
+    Normalize,
     RandomAppliedTrans,
     RandomAug,
+    RandomGrayscale,
+    RandomHorizontalFlip,
+    RandomResizedCrop,
     RandomResizedCropAndInterpolationWithTwoPic,
+    RandomRotation,
+    RandomVerticalFlip,
+    Resize,
     SimMIMMaskGenerator,
     Solarization,
     ToTensor,
@@ -16,12 +25,21 @@ from .transforms import (
 
 __all__ = [
     "BEiTMaskGenerator",
+    "CenterCrop",
+    "ColorJitter",
     "GaussianBlur",
     "Lighting",
     "MaskFeatMaskGenerator",
+    "Normalize",
     "RandomAppliedTrans",
     "RandomAug",
+    "RandomGrayscale",
+    "RandomHorizontalFlip",
+    "RandomResizedCrop",
     "RandomResizedCropAndInterpolationWithTwoPic",
+    "RandomRotation",
+    "RandomVerticalFlip",
+    "Resize",
     "SimMIMMaskGenerator",
     "Solarization",
     "ToTensor",

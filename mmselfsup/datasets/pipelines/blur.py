@@ -1,15 +1,15 @@
 """Gaussian blur."""
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import cv2
-import numpy as np
 import torch
-from PIL import Image
 
 from ...utils.errors import ArgumentError
 from ..builder import PIPELINES
 from .chance import check_probability, happens
+from .pixels import on_pixels
 
 
 @PIPELINES.register_module()
@@ -33,6 +33,8 @@ class GaussianBlur:
     sigma_max: float
     p: float = 0.5
 
+    takes_pixels: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         check_probability(self.p)
         if not 0 <= self.sigma_min <= self.sigma_max:
@@ -40,13 +42,14 @@ class GaussianBlur:
                 f"0 <= sigma_min <= sigma_max is needed, got {self.sigma_min} and {self.sigma_max}"
             )
 
-    def __call__(self, img: Image.Image) -> Image.Image:
+    def __call__(self, img: Any) -> Any:
+        """Blur a PIL image or an array [H, W] or [H, W, C]."""
         if not happens(self.p):
             return img
         sigma = self.sigma_min + (self.sigma_max - self.sigma_min) * torch.rand(()).item()
         if sigma == 0:
             return img
-        pixels = np.asarray(img)
-        return Image.fromarray(
-            cv2.GaussianBlur(pixels, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+        return on_pixels(
+            lambda pixels: cv2.GaussianBlur(pixels, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE),
+            img,
         )

@@ -16,6 +16,8 @@ class RandomAppliedTrans:
         p: Probability to apply them.
     """
 
+    takes_pixels = True
+
     def __init__(self, transforms: Sequence[dict[str, Any]], p: float = 0.5) -> None:
         check_probability(p)
         self.trans = build_pipeline(transforms)

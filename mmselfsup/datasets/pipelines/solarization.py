@@ -1,11 +1,14 @@
 """Solarization."""
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from PIL import Image, ImageOps
+import cv2
+import numpy as np
 
 from ..builder import PIPELINES
 from .chance import check_probability, happens
+from .pixels import on_pixels
 
 
 @PIPELINES.register_module()
@@ -23,8 +26,15 @@ class Solarization:
     threshold: int = 128
     p: float = 0.5
 
+    takes_pixels: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         check_probability(self.p)
 
-    def __call__(self, img: Image.Image) -> Image.Image:
-        return ImageOps.solarize(img, self.threshold) if happens(self.p) else img
+    def __call__(self, img: Any) -> Any:
+        """Solarize a PIL image or an array."""
+        if not happens(self.p):
+            return img
+        values = np.arange(256)
+        table = np.where(values < self.threshold, values, 255 - values).astype(np.uint8)
+        return on_pixels(lambda pixels: cv2.LUT(pixels, table), img)

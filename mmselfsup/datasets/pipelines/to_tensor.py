@@ -1,20 +1,79 @@
-"""From PIL images to tensors."""
+"""From images to tensors, and the normalisation that follows. Letters: C channels, H, W."""
+
+from __future__ import annotations
 
 from typing import Any
 
+import cv2
+import numpy as np
+import torch
+import torchvision.transforms as T
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
 from torchvision.transforms import functional as F
 
 from ..builder import PIPELINES
+from .pixels import Pixels, to_pixels
+
+_UNIT = torch.arange(256, dtype=torch.uint8).float().div(255)  # [256]
 
 
-@PIPELINES.register_module(force=True)  # torchvision's takes a single image only
+@PIPELINES.register_module()
 class ToTensor:
-    """Turn a PIL image into a float tensor [C, H, W] in 0..1; several images into a list."""
+    """Turn an image into a float tensor [C, H, W] in 0..1; several images into a list."""
+
+    takes_pixels = True
 
     def __call__(self, imgs: Any) -> Any:
         if isinstance(imgs, (list, tuple)):
             return [F.to_tensor(img) for img in imgs]
+        if isinstance(imgs, np.ndarray) and imgs.dtype == np.uint8:
+            return by_table(imgs, _UNIT.expand(_channels(imgs), 256).numpy())
         return F.to_tensor(imgs)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
+
+
+@PIPELINES.register_module()
+class Normalize(T.Normalize):  # type: ignore[misc]
+    """torchvision's: `(x - mean) / std` for each channel of a tensor [C, H, W].
+
+    Behind `ToTensor` in a pipeline, both are one pass over the image (`from_image`).
+    """
+
+    def from_image(self, img: Any) -> Tensor | None:
+        """What `ToTensor` and then this transform make of an image, bit for bit.
+
+        Returns:
+            [C, H, W] float32, or None for what only the two of them can do.
+        """
+        pixels = to_pixels(img) if isinstance(img, Image.Image) else img
+        if not isinstance(pixels, np.ndarray):
+            return None
+        mean, std = (torch.tensor(v, dtype=torch.float32).view(-1) for v in (self.mean, self.std))
+        if not len(mean) == len(std) == _channels(pixels) or pixels.dtype != np.uint8:
+            return None
+        return by_table(pixels, _UNIT.sub(mean[:, None]).div_(std[:, None]).numpy())
+
+
+def by_table(pixels: Pixels, tables: NDArray[np.float32]) -> Tensor:
+    """Replace each value by that of its channel's table.
+
+    Args:
+        pixels: [H, W] or [H, W, C].
+        tables: [C, 256].
+
+    Returns:
+        [C, H, W] float32.
+    """
+    out = np.empty((len(tables), *pixels.shape[:2]), np.float32)
+    planes = [pixels] if pixels.ndim == 2 else cv2.split(pixels)
+    for plane, table, target in zip(planes, tables, out, strict=True):
+        cv2.LUT(plane, table, dst=target)
+    return torch.from_numpy(out)
+
+
+def _channels(pixels: Pixels) -> int:
+    return 1 if pixels.ndim == 2 else pixels.shape[2]

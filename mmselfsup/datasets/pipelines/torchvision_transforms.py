@@ -1,4 +1,4 @@
-"""Every transform of `torchvision.transforms` under its own name."""
+"""Every transform of `torchvision.transforms` under its own name, but for those that are ours."""
 
 import inspect
 from enum import Enum
@@ -7,7 +7,12 @@ from torchvision import transforms
 
 from ..builder import PIPELINES
 
-_OWN = {"GaussianBlur", "ToTensor"}  # names that mean our own classes
+# Names that mean our own classes.
+_OWN = {
+    "CenterCrop", "ColorJitter", "GaussianBlur", "Normalize", "RandomGrayscale",
+    "RandomHorizontalFlip", "RandomResizedCrop", "RandomRotation", "RandomVerticalFlip", "Resize",
+    "ToTensor",
+}  # fmt: skip
 
 
 def _register() -> None:

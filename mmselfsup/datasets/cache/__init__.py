@@ -1,0 +1,6 @@
+"""The decode cache: every image decoded once, kept as bytes that all workers share."""
+
+from .open import open_cache
+from .store import ImageStore
+
+__all__ = ["ImageStore", "open_cache"]

@@ -1,0 +1,115 @@
+"""Reading one image of a data source: from its file or from the cache, skipping what is broken."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+from PIL.Image import Image
+from torch import Tensor
+
+from ...utils.errors import UserError
+from ..cache import ImageStore
+from ..pipelines.pixels import Pixels, to_image, to_pixels
+from .decode import ImageError
+from .reader import ImageReader
+
+
+class Loading:
+    """The part of a data source that reads images.
+
+    A subclass whose images are not in files of their own overrides `decode`, or `get_img` where it
+    has PIL images.
+    """
+
+    data_infos: list[dict[str, Any]]
+    data_prefix: str
+    ann_file: str | None
+    reader: ImageReader
+    on_error: str
+    cache: ImageStore | None = None
+    _broken: Tensor  # [len], bool: which images were skipped
+
+    def path(self, idx: int) -> str:
+        """The file of the image `idx`."""
+        info = self.data_infos[idx]
+        return os.path.join(info["img_prefix"] or "", info["img_info"]["filename"])
+
+    def decode(self, idx: int) -> Pixels | Image:
+        """Read the image `idx` from its file.
+
+        Returns:
+            An array [H, W, 3] or [H, W]; a PIL image for `color_type='unchanged'`.
+
+        Raises:
+            ImageError: It is missing, damaged, or no image.
+        """
+        path, info = self.path(idx), self.data_infos[idx]
+        try:
+            return self.reader.read_pixels(path)
+        except (ImageError, OSError) as error:
+            reason = getattr(error, "strerror", None) or error
+            line = f" (line {info['line']} of {self.ann_file})" if info.get("line") else ""
+            raise ImageError(
+                f"{path}{line}: {reason}; replace it, take it off the list, or set "
+                "on_error='skip' in the data source"
+            ) from error
+
+    def get_img(self, idx: int) -> Image:
+        """The image `idx` as a PIL image; errors as in `decode`."""
+        found = self._cached(idx)
+        image = self.decode(idx) if found is None else found
+        return image if isinstance(image, Image) else to_image(image)
+
+    def get_pixels(self, idx: int) -> Pixels | Image:
+        """The image `idx` as an array [H, W, 3] or [H, W], not to be written into.
+
+        Where it has another mode than RGB or L, it is a PIL image. Errors as in `decode`.
+        """
+        found = self._cached(idx)
+        return self.uncached_pixels(idx) if found is None else found
+
+    def uncached_pixels(self, idx: int) -> Pixels | Image:
+        """As `get_pixels`, whatever the cache holds."""
+        if type(self).get_img is Loading.get_img:
+            return self.decode(idx)
+        image = self.get_img(idx)  # a subclass reads in its own way
+        pixels = to_pixels(image)
+        return image if pixels is None else pixels
+
+    def load(self, idx: int) -> tuple[Image, int]:
+        """Read the image `idx`, or with `on_error='skip'` the next one that can be read.
+
+        Returns:
+            The image and its own index: there stands its label.
+        """
+        return self._first_readable(idx, self.get_img)
+
+    def load_pixels(self, idx: int) -> tuple[Pixels | Image, int]:
+        """As `load`, with the image as `get_pixels` gives it."""
+        return self._first_readable(idx, self.get_pixels)
+
+    def num_skipped(self) -> int:
+        """How many images could not be read and were skipped so far, over all workers."""
+        return int(self._broken.sum())
+
+    def _cached(self, idx: int) -> Pixels | None:
+        return None if self.cache is None else self.cache[idx]
+
+    def _first_readable(self, idx: int, read: Callable[[int], Any]) -> tuple[Any, int]:
+        if self.on_error == "raise":
+            return read(idx), idx
+        num_images = len(self.data_infos)
+        for candidate in ((idx + step) % num_images for step in range(num_images)):
+            if self._broken[candidate]:
+                continue
+            try:
+                return read(candidate), candidate
+            except UserError as error:
+                self._broken[candidate] = True
+                logging.getLogger("mmselfsup").warning(
+                    "skipped an image (%d so far): %s", self.num_skipped(), error
+                )
+        raise UserError(f"none of the {num_images} images in {self.data_prefix} can be read")

@@ -1,0 +1,54 @@
+"""Flips and rotations, in 8 bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import torchvision.transforms as T
+from torchvision.transforms import functional as F
+
+from ..builder import PIPELINES
+from .chance import happens
+from .pixels import OnPixels, Pixels, to_image
+
+
+@PIPELINES.register_module()
+class RandomHorizontalFlip(OnPixels, T.RandomHorizontalFlip):  # type: ignore[misc]
+    """torchvision's: left and right change places with probability `p`."""
+
+    def change(self, pixels: Pixels) -> Pixels:
+        return _array(cv2.flip(pixels, 1)) if happens(self.p) else pixels
+
+
+@PIPELINES.register_module()
+class RandomVerticalFlip(OnPixels, T.RandomVerticalFlip):  # type: ignore[misc]
+    """torchvision's: top and bottom change places with probability `p`."""
+
+    def change(self, pixels: Pixels) -> Pixels:
+        return _array(cv2.flip(pixels, 0)) if happens(self.p) else pixels
+
+
+@PIPELINES.register_module()
+class RandomRotation(OnPixels, T.RandomRotation):  # type: ignore[misc]
+    """torchvision's: a rotation by an angle drawn from `degrees`, counter-clockwise.
+
+    Quarter turns of a square image move pixels and do nothing else; any other goes through Pillow.
+    """
+
+    def change(self, pixels: Pixels) -> Pixels:
+        angle = self.get_params(self.degrees)
+        square = pixels.shape[0] == pixels.shape[1]
+        if angle % 90 == 0 and square and self.center is None:
+            return np.ascontiguousarray(np.rot90(pixels, int(angle // 90) % 4))
+        fill = self.fill
+        if isinstance(fill, int | float):
+            fill = [float(fill)] * (3 if pixels.ndim == 3 else 1)
+        options: dict[str, Any] = dict(expand=self.expand, center=self.center, fill=list(fill))
+        return np.array(F.rotate(to_image(pixels), angle, self.interpolation, **options))
+
+
+def _array(pixels: Any) -> Pixels:
+    """What OpenCV returns, under its type."""
+    return pixels  # type: ignore[no-any-return]

@@ -1,0 +1,228 @@
+"""The decode cache: the same images, written once, whatever interrupts the writing."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmselfsup.datasets import build_dataloader, build_dataset, build_datasource
+from mmselfsup.datasets.cache import write
+from mmselfsup.datasets.data_sources import ImageList
+from mmselfsup.datasets.pipelines import Resize
+from mmselfsup.utils.errors import UserError
+
+NUM_IMAGES = 7
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Colour images, 30 x 40 and one 20 x 10, as PNG and JPEG."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(NUM_IMAGES):
+        size = (20, 10, 3) if i == 3 else (30, 40, 3)
+        image = Image.fromarray(rng.integers(0, 256, size).astype(np.uint8))
+        image.save(folder / f"{i}.{'png' if i % 2 else 'jpg'}")
+    return folder
+
+
+def source(images: Path, **kwargs: Any) -> Any:
+    return build_datasource(dict(type="ImageList", data_prefix=str(images), **kwargs))
+
+
+def cache(images: Path, short_side: int | None = 16) -> dict[str, Any]:
+    return dict(dir=str(images.parent / "cache"), short_side=short_side)
+
+
+class Counter:
+    """Counts how many images are decoded; after `most` it raises, as a crash would."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, most: int = 10**9) -> None:
+        self.count, decode = 0, ImageList.decode
+
+        def counting(source: Any, idx: int) -> Any:
+            if self.count >= most:
+                raise KeyboardInterrupt
+            self.count += 1
+            return decode(source, idx)
+
+        monkeypatch.setattr(ImageList, "decode", counting)
+
+
+@pytest.mark.parametrize("color_type", ["color", "grayscale"])
+def test_a_whole_cache_gives_the_decoded_pixels(images: Path, color_type: str) -> None:
+    plain = source(images, color_type=color_type)
+    cached = source(images, color_type=color_type, cache=cache(images, None))
+    for i in range(NUM_IMAGES):
+        np.testing.assert_array_equal(cached.get_pixels(i), plain.get_pixels(i))
+        assert cached.get_img(i).mode == plain.get_img(i).mode
+    assert cached.cache.num_bytes() == sum(plain.get_pixels(i).size for i in range(NUM_IMAGES))
+
+
+def test_large_images_are_shrunk_as_resize_does(images: Path) -> None:
+    plain, cached = source(images), source(images, cache=cache(images))
+    for i in range(NUM_IMAGES):
+        pixels = plain.get_pixels(i)
+        small = pixels if i == 3 else Resize(16)(pixels)  # one is small already
+        np.testing.assert_array_equal(cached.get_pixels(i), small)
+        np.testing.assert_array_equal(np.asarray(cached.get_img(i)), small)
+
+
+def test_it_is_written_once(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counter = Counter(monkeypatch)
+    first = source(images, cache=cache(images))
+    assert counter.count == NUM_IMAGES
+    second = source(images, cache=cache(images))
+    copy = pickle.loads(pickle.dumps(second))
+    for i in range(NUM_IMAGES):
+        np.testing.assert_array_equal(first.get_pixels(i), copy.get_pixels(i))
+    assert counter.count == NUM_IMAGES
+
+
+def test_a_changed_list_adds_what_is_missing(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lists = {"a": "0.jpg\n1.png\n2.jpg\n", "b": "2.jpg\n4.jpg\n1.png\n4.jpg\n"}
+    for name, text in lists.items():
+        (images.parent / name).write_text(text)
+    counter = Counter(monkeypatch)
+    source(images, ann_file=str(images.parent / "a"), cache=cache(images))
+    assert counter.count == 3
+    cached = source(images, ann_file=str(images.parent / "b"), cache=cache(images))
+    assert counter.count == 4
+    plain = source(images, ann_file=str(images.parent / "b"))
+    for i in range(4):
+        np.testing.assert_array_equal(cached.get_pixels(i), Resize(16)(plain.get_pixels(i)))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [({}, {"color_type": "grayscale"}), ({}, {"channel_order": "bgr"})]
+)
+def test_other_settings_are_another_cache(
+    images: Path, first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    one = source(images, cache=cache(images), **first)
+    other = source(images, cache=cache(images), **second)
+    larger = source(images, cache=cache(images, 20))
+    assert len({one.cache.folder, other.cache.folder, larger.cache.folder}) == 3
+    assert min(larger.get_pixels(0).shape[:2]) == 20
+
+
+def test_a_changed_file_is_noticed(images: Path) -> None:
+    folder = source(images, cache=cache(images)).cache.folder
+    os.utime(images / "0.jpg", ns=(1, 1))
+    with pytest.raises(UserError, match=r"0\.jpg was changed after it was cached; remove .*cache"):
+        source(images, cache=cache(images))
+    assert folder.exists()
+
+
+def test_writing_goes_on_after_a_crash(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write, "_AT_ONCE", 2)
+    monkeypatch.setattr(write, "_MAX_THREADS", 1)
+    with monkeypatch.context() as patch:
+        Counter(patch, most=5)
+        with pytest.raises(KeyboardInterrupt):
+            source(images, cache=cache(images))
+    (folder,) = (images.parent / "cache").iterdir()
+    with open(folder / "pixels.bin", "ab") as file:  # bytes whose record is missing
+        file.write(b"half an image")
+    with open(folder / "index.bin", "ab") as file:  # a record that was cut off
+        file.write(b"half")
+    counter = Counter(monkeypatch)
+    cached, plain = source(images, cache=cache(images)), source(images)
+    assert counter.count == NUM_IMAGES - 4
+    for i in (0, 1, 2, 4, 5, 6):
+        np.testing.assert_array_equal(cached.get_pixels(i), Resize(16)(plain.get_pixels(i)))
+
+
+def test_a_damaged_cache_is_named(images: Path) -> None:
+    folder = source(images, cache=cache(images)).cache.folder
+    os.truncate(folder / "pixels.bin", 100)
+    with pytest.raises(UserError, match="is damaged; remove this folder"):
+        source(images, cache=cache(images))
+
+
+def test_a_broken_image_stops_the_writing_or_is_skipped(images: Path) -> None:
+    (images / "2.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    with pytest.raises(UserError, match=r"2\.jpg: the file is damaged"):
+        source(images, cache=cache(images))
+    cached = source(images, cache=cache(images), on_error="skip")
+    _, taken = cached.load_pixels(2)
+    assert (taken, cached.num_skipped()) == (3, 1)
+
+
+@pytest.mark.parametrize("short_side", [0, "256", -3])
+def test_wrong_settings_are_told(images: Path, short_side: Any) -> None:
+    with pytest.raises(UserError, match="short_side is"):
+        source(images, cache=cache(images, short_side))
+    with pytest.raises(UserError, match="color_type='color'"):
+        source(images, cache=cache(images), color_type="unchanged")
+
+
+def _open_and_count(images: Path, decoded: Any) -> None:
+    decode = ImageList.decode
+
+    def counting(source: Any, idx: int) -> Any:
+        with decoded.get_lock():
+            decoded.value += 1
+        return decode(source, idx)
+
+    ImageList.decode = counting  # type: ignore[method-assign]
+    source(images, cache=cache(images)).get_pixels(0)
+
+
+def test_of_several_processes_one_writes(images: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    decoded = context.Value("i", 0)
+    processes = [context.Process(target=_open_and_count, args=(images, decoded)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert decoded.value == NUM_IMAGES
+
+
+def test_workers_see_the_same_batches(images: Path) -> None:
+    def batches(workers: int, **kwargs: Any) -> Any:
+        data_source = dict(type="ImageList", data_prefix=str(images), **kwargs)
+        pipeline = [dict(type="RandomResizedCrop", size=8), dict(type="ToTensor")]
+        dataset = build_dataset(
+            dict(type="SingleViewDataset", data_source=data_source, pipeline=pipeline)
+        )
+        loader = build_dataloader(dataset, 3, workers_per_gpu=workers, dist=False, seed=1)
+        return [batch["img"] for batch in loader]
+
+    plain, cached = batches(0), batches(2, cache=cache(images, None))
+    assert all((one == other).all() for one, other in zip(plain, cached, strict=True))
+
+
+def test_folders_of_classes(images: Path) -> None:
+    for name in ("cat", "dog"):
+        folder = images.parent / "classes" / name
+        folder.mkdir(parents=True)
+        (images / "0.jpg").rename(folder / "0.jpg") if name == "cat" else (images / "2.jpg").rename(
+            folder / "0.jpg"
+        )
+    kwargs = dict(type="ImageNet", data_prefix=str(images.parent / "classes"))
+    plain, cached = build_datasource(kwargs), build_datasource({**kwargs, "cache": cache(images)})
+    assert len(cached) == 2
+    for i in range(2):
+        np.testing.assert_array_equal(cached.get_pixels(i), Resize(16)(plain.get_pixels(i)))
+
+
+def test_a_source_that_reads_in_its_own_way(images: Path) -> None:
+    class Own(ImageList):
+        def get_img(self, idx: int) -> Image.Image:
+            return Image.new("RGB", (20, 20), (idx, 0, 0))
+
+    cached = Own(str(images), cache=cache(images))
+    assert cached.get_pixels(5).shape == (16, 16, 3)
+    assert (cached.get_pixels(5) == (5, 0, 0)).all()
+    assert Own(str(images)).load_pixels(4)[0][0, 0, 0] == 4
