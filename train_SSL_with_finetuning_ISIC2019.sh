@@ -12,8 +12,8 @@ same network trained from scratch.
     ISIC_ROOT=/data/isic2019 ./train_SSL_with_finetuning_ISIC2019.sh [key=value ...]
     ./train_SSL_with_finetuning_ISIC2019.sh --demo     with images made on the spot, in minutes
 
-Steps: split lists -> pre-training on the training lesions of the fold -> for both starts (random
-and pre-trained weights) try each learning rate on held-out training lesions -> train both on the
+Steps: split lists -> pre-training on the training lesions of the fold -> for every start (random
+and pre-trained weights) try each learning rate on held-out training lesions -> train all on the
 whole training fold with equal epochs -> test after the last epoch -> results.json, report.html.
 Each command is printed. A step whose result is there is skipped, a broken one goes on where it
 stopped, and one whose settings have changed starts anew (its old result is kept aside).
@@ -21,21 +21,25 @@ stopped, and one whose settings have changed starts anew (its old result is kept
 Environment             (default)
   ISIC_ROOT             folder of the unpacked ISIC-2019 files, see docs/en/prepare_data.md
   WORK_DIR              where everything goes (work_dirs/isic2019/[demo_]ALGORITHM_foldN_seedN)
-  ALGORITHM             pre-training (simclr)
-  SSL_CONFIG            its config (the ISIC-2019 config of ALGORITHM under configs/selfsup/)
-  FINETUNE_CONFIG       of the classifier (in configs/benchmarks/classification/isic2019/)
+  ALGORITHM             pre-training (simclr); several, "relative_loc odc swav", are a curriculum:
+                        each starts from the last one's backbone, the classifier from the last
+  SIZE                  64: the small configs, ResNet-18 at 64 px; (224): ResNet-50 at 224 px
+  SSL_CONFIG            configs of the pre-trainings, as many as ALGORITHM names (by its SIZE)
+  FINETUNE_CONFIG       config of the classifier (by its SIZE)
   FINETUNE_LRS          learning rates to try: "0.01 0.03 0.1" (0.3, 1 and 3 times the config's);
-                        a single one is taken for both starts without trying
+                        a single one is taken for every start without trying
   FOLD, SEED            test fold 0 to 4 (0), seed of every training (0)
+  FOLDS, SEEDS          several, "0 1 2 3 4": each in a folder of WORK_DIR, and one report over all
   GPUS                  processes of a training, one GPU each (unset: one process, GPU or CPU)
   JOBS                  fine-tunings at the same time (one on a GPU, up to four on CPU cores)
   PYTHON                interpreter (.venv/bin/python if there, else python3)
 
 Arguments
+  --compare                        several pre-trainings: each on its own, and one table
   key=value ...                    go to --cfg-options of pre-training and fine-tuning; a key that
-                                   only one of the configs has goes to that one
-  --ssl-options key=value ...      to the pre-training only, e.g. runner.max_epochs=100
-  --finetune-options key=value ... to both fine-tunings only
+                                   only some of the configs have goes to those
+  --ssl-options key=value ...      to the pre-trainings only, e.g. runner.max_epochs=100
+  --finetune-options key=value ... to the fine-tunings only
   --demo, --help
 TEXT
 }

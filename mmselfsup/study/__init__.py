@@ -1,7 +1,9 @@
 """The ISIC-2019 study: pre-train, fine-tune, compare with training from scratch, report.
 
-In the order of use: `settings` (what the user asked for), `commands` (the command lines of the
-steps), `step` (skip what is done), `launch` (run them), `search` (choose the learning rate),
-`record` and `collect` (results.json), `table` (the closing table), `logs`, `figures` and `report`
-(report.html), `pipeline` (all of it in order). No torch here: training is done by `tools/`.
+In the order of use: `arguments` and `checks` (what the user asked for: `settings`), `campaign`
+(every fold and seed, under a `lock`), `pipeline` (one study in order). A study reads its configs
+(`plan`, `pretraining`), and each of its `steps` has a command line (`commands`) that is skipped
+when done (`step`) or run (`stage`, `launch`, `process`). `search` chooses the learning rate,
+`collect` fills the records (`record`, `results`: results.json); `table` prints them, `logs`,
+`figures` and `report` draw report.html. No torch here: training is done by `tools/`.
 """

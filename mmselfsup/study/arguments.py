@@ -1,19 +1,35 @@
-"""Read and check what the user gave by environment and command line."""
+"""From environment and command line to the studies asked for."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mmselfsup.isic.layout import find_images
 from mmselfsup.utils.errors import UserError
 
-from .find_configs import find_finetune_config, find_ssl_config
-from .settings import SCRATCH, StudySettings
+from .checks import algorithm_names, check_isic_root, check_options, integer, integers, parse_lrs
+from .find_configs import DEMO, FULL_SIZE, find_finetune_config, find_ssl_config
+from .settings import JOIN, StudySettings
 
 
-def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> StudySettings:
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for.
+
+    Attributes:
+        work_dir: Everything is written below it, and one study at a time works there.
+        studies: One for each fold and seed.
+        several: Whether folds or seeds were given as lists, so that each has a folder of its own.
+    """
+
+    work_dir: Path
+    studies: tuple[StudySettings, ...]
+    several: bool
+
+
+def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> Request:
     """Read what the user asked for.
 
     Args:
@@ -26,38 +42,38 @@ def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> StudySetti
     """
     args = _parser().parse_args(argv)
     isic_root = Path() if args.demo else check_isic_root(env.get("ISIC_ROOT"))
-    demo, fold, seed = args.demo, integer(env, "FOLD", 0), integer(env, "SEED", 0)
-    algorithm = env.get("ALGORITHM") or "simclr"
-    if algorithm == SCRATCH:
-        raise UserError(f"ALGORITHM={SCRATCH}: training from scratch is always part of the study")
-    name = f"{'demo_' if demo else ''}{algorithm}_fold{fold}_seed{seed}"
-    work_dir = _inside(env.get("WORK_DIR") or root / "work_dirs" / "isic2019" / name, root)
-    demo_root = work_dir / "data" / "isic2019"
-    ssl_config, finetune_config = env.get("SSL_CONFIG"), env.get("FINETUNE_CONFIG")
-    configs = root / "configs"
-    return StudySettings(
+    folds, seeds = integers(env, "FOLD", "FOLDS"), integers(env, "SEED", "SEEDS")
+    several = bool(env.get("FOLDS") or env.get("SEEDS"))
+    size = env.get("SIZE") or (DEMO if args.demo else FULL_SIZE)
+    ssl_configs = _ssl_configs(env, root, size)
+    compare = args.compare and len(ssl_configs) > 1
+    name = "_".join(("compare", *ssl_configs)) if compare else JOIN.join(ssl_configs)
+    name = f"{'demo_' if args.demo else ''}{name}{'-' + env['SIZE'] if env.get('SIZE') else ''}"
+    end = "" if several else f"_fold{folds[0]}_seed{seeds[0]}"
+    default = root / "work_dirs" / "isic2019" / f"{name}{end}"
+    work_dir = _inside(env.get("WORK_DIR") or default, root)
+    finetune_config = env.get("FINETUNE_CONFIG")
+    study = StudySettings(
         root=root,
-        isic_root=demo_root if demo else _inside(isic_root, root),
+        isic_root=work_dir / "data" / "isic2019" if args.demo else _inside(isic_root, root),
         work_dir=work_dir,
-        algorithm=algorithm,
-        ssl_config=(
-            _config(ssl_config, root) if ssl_config else find_ssl_config(configs, algorithm, demo)
-        ),
+        ssl_configs=ssl_configs,
         finetune_config=(
             _config(finetune_config, root)
             if finetune_config
-            else find_finetune_config(configs, demo)
+            else find_finetune_config(root / "configs", size)
         ),
-        fold=fold,
-        seed=seed,
+        compare=compare,
+        data_dir=work_dir / "data",
         gpus=integer(env, "GPUS", 0),
         jobs=integer(env, "JOBS", 0),
         lrs=parse_lrs(env.get("FINETUNE_LRS", "")),
         ssl_options=check_options(args.ssl_options),
         finetune_options=check_options(args.finetune_options),
         options=check_options([*args.options, *args.cfg_options]),
-        demo=demo,
+        demo=args.demo,
     )
+    return Request(work_dir, _spread(study, folds, seeds, several), several)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,9 +81,45 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="train_SSL_with_finetuning_ISIC2019.sh", add_help=False)
     parser.add_argument("options", nargs="*", default=[])
     parser.add_argument("--demo", action="store_true")
+    parser.add_argument("--compare", action="store_true")
     for flag in ("--cfg-options", "--ssl-options", "--finetune-options"):
         parser.add_argument(flag, nargs="+", default=[], metavar="key=value")
     return parser
+
+
+def _ssl_configs(env: Mapping[str, str], root: Path, size: str) -> dict[str, Path]:
+    """Give each algorithm its config: the one named for it, or that of the size.
+
+    Raises:
+        UserError: A config isn't there, or there aren't as many as algorithms.
+    """
+    names = algorithm_names(env.get("ALGORITHM") or "simclr")
+    text = env.get("SSL_CONFIG")
+    if not text:
+        return {name: find_ssl_config(root / "configs", name, size) for name in names}
+    files = [text] if len(names) == 1 else text.split()
+    if len(files) != len(names):
+        raise UserError(
+            f"SSL_CONFIG names {len(files)} configs for the {len(names)} pre-trainings of "
+            f"ALGORITHM ({', '.join(names)}): name one for each, in this order, or none"
+        )
+    return {name: _config(file, root) for name, file in zip(names, files, strict=True)}
+
+
+def _spread(
+    study: StudySettings, folds: Sequence[int], seeds: Sequence[int], several: bool
+) -> tuple[StudySettings, ...]:
+    """Make a study of each fold and seed."""
+    return tuple(
+        replace(
+            study,
+            fold=fold,
+            seed=seed,
+            work_dir=study.work_dir / f"fold{fold}_seed{seed}" if several else study.work_dir,
+        )
+        for seed in seeds
+        for fold in folds
+    )
 
 
 def _inside(path: str | Path, root: Path) -> Path:
@@ -86,57 +138,3 @@ def _config(text: str, root: Path) -> Path:
         if path.is_file():
             return path
     raise UserError(f"there is no config {text}; configs lie in {root / 'configs'}")
-
-
-def parse_lrs(text: str) -> tuple[float, ...]:
-    """Read learning rates separated by blanks or commas, sorted, each once.
-
-    Raises:
-        UserError: A value is no positive number.
-    """
-    words = text.replace(",", " ").split()
-    try:
-        values = sorted({float(word) for word in words})
-    except ValueError as error:
-        raise UserError(
-            f"FINETUNE_LRS={text!r}: {error}; give numbers such as '0.01 0.1'"
-        ) from None
-    if any(not 0 < value < float("inf") for value in values):
-        raise UserError(f"FINETUNE_LRS={text!r}: learning rates must be positive numbers")
-    return tuple(values)
-
-
-def integer(env: Mapping[str, str], name: str, default: int, minimum: int = 0) -> int:
-    """Read a whole number from the environment.
-
-    Raises:
-        UserError: The value is no whole number or below the minimum.
-    """
-    text = env.get(name) or str(default)
-    if not text.isascii() or not text.isdigit() or int(text) < minimum:
-        raise UserError(f"{name}={text!r} must be a whole number of at least {minimum}")
-    return int(text)
-
-
-def check_options(options: Sequence[str]) -> tuple[str, ...]:
-    """Check that each argument has the form `key=value`."""
-    for option in options:
-        if "=" not in option or option.startswith(("-", "=")):
-            raise UserError(f"unknown argument {option!r}; see --help (overrides: key=value)")
-    return tuple(options)
-
-
-def check_isic_root(path: str | None) -> Path:
-    """Check that the data set is there.
-
-    Raises:
-        UserError: The folder isn't given, isn't there or holds no image.
-    """
-    advice = "get ISIC-2019 as docs/en/prepare_data.md describes, or try --demo"
-    if not path:
-        raise UserError(f"ISIC_ROOT is not set: {advice}")
-    try:
-        find_images(Path(path))
-    except UserError as error:
-        raise UserError(f"ISIC_ROOT={path}: {error}; {advice}") from None
-    return Path(path)

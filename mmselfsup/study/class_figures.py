@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .record import RunRecord
-from .svg import GRID, INK, MUTED, PAPER, arm_color, panel, to_svg
+from .svg import GRID, INK, MUTED, PAPER, panel, to_svg
+
+_MOST_BARS = 3  # of a class; of more classifiers, points are drawn
 
 
-def recall_bars(runs: Sequence[RunRecord], name: str) -> str:
-    """Draw the recall of each class as a pair of bars, with the number of test images."""
+def recall_bars(runs: Sequence[RunRecord], colors: Mapping[str, str], name: str) -> str:
+    """Draw the recall of each class, a bar or a point a classifier, with the number of images."""
     names = list(runs[0].recall)
     totals = [sum(row) for row in runs[0].confusion_matrix]
     thick = 0.8 / len(runs)
@@ -17,7 +19,10 @@ def recall_bars(runs: Sequence[RunRecord], name: str) -> str:
         for i, run in enumerate(runs):
             ys = [c + (i - (len(runs) - 1) / 2) * thick for c in range(len(names))]
             values = [run.recall[c] or 0.0 for c in names]
-            axes.barh(ys, values, thick * 0.9, color=arm_color(run.arm))
+            if len(runs) > _MOST_BARS:
+                axes.plot(values, ys, "o", color=colors[run.arm], markersize=4)
+                continue
+            axes.barh(ys, values, thick * 0.9, color=colors[run.arm])
             for y, value in zip(ys, values, strict=True):
                 axes.text(value + 0.01, y, f"{value:.2f}", va="center", color=MUTED, fontsize=8)
         labels = [f"{c} ({n})" for c, n in zip(names, totals, strict=True)]
@@ -30,7 +35,7 @@ def recall_bars(runs: Sequence[RunRecord], name: str) -> str:
         return to_svg(figure, name, "Recall of each class for each classifier")
 
 
-def confusion(run: RunRecord, name: str) -> str:
+def confusion(run: RunRecord, color: str, name: str) -> str:
     """Draw a confusion matrix: counts, shaded by the share of the true class."""
     matrix, names = run.confusion_matrix, list(run.recall)
     with panel(height=4.3) as (figure, axes):
@@ -39,7 +44,7 @@ def confusion(run: RunRecord, name: str) -> str:
         for i, row in enumerate(matrix):
             for j, count in enumerate(row):
                 share = count / max(sum(row), 1)
-                color, ink = arm_color(run.arm), PAPER if share > 0.6 else INK
+                ink = PAPER if share > 0.6 else INK
                 axes.add_patch(
                     Rectangle((j - 0.5, i - 0.5), 1, 1, facecolor=color, alpha=share, linewidth=0)
                 )

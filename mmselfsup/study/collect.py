@@ -18,11 +18,13 @@ from mmselfsup.version import __version__
 from . import configs
 from .logs import read_log
 from .plan import Plan
-from .record import RunRecord, SearchRecord
-from .settings import SCRATCH
+from .pretraining import Pretraining
+from .record import RunRecord, SearchRecord, SslRecord
 from .stage import DIVERGED
 from .step import Step
+from .steps import pretrain_step
 
+IMAGES_OF = "train"  # pre-training sees the training lesions of the fold
 PARTS = ("train", "subtrain", "val", "test")
 
 
@@ -34,13 +36,13 @@ def run_record(plan: Plan, arm: str, lr: float, step: Step) -> RunRecord:
     num_classes = scores.shape[1]
     names = configs.class_list(plan.finetune) or [str(i) for i in range(num_classes)]
     metrics = classification_metrics(scores, labels, names, detailed=True)
-    weights = plan.weights(arm)
+    start = plan.pretraining(arm)
     return RunRecord(
         arm=arm,
         config=plan.relative(settings.finetune_config),
-        ssl_config=None if arm == SCRATCH else plan.relative(settings.ssl_config),
-        weights=None if weights is None else os.path.relpath(weights, settings.work_dir),
-        ssl_on=None if arm == SCRATCH else "train",
+        ssl=[] if start is None else [ssl_record(plan, task) for task in start.chain],
+        weights=None if start is None else os.path.relpath(start.backbone, settings.work_dir),
+        ssl_on=None if start is None else IMAGES_OF,
         seed=settings.seed,
         fold=settings.fold,
         lr=lr,
@@ -79,28 +81,30 @@ def read_scores(path: Path) -> tuple[np.ndarray, np.ndarray]:
         return data["scores"], data["labels"]
 
 
-def ssl_facts(plan: Plan, step: Step) -> dict[str, Any]:
-    """Describe the pre-training."""
-    settings, curve = plan.settings, read_log(step.folder).train_curve()
-    return {
-        "config": plan.relative(settings.ssl_config),
-        "epochs": plan.ssl_epochs,
-        "images_of": "train",
-        "last_loss": curve[-1][1] if curve else None,
-        "seconds": step.seconds(),
-        "cfg_options": list(plan.ssl_options),
-    }
+def ssl_record(plan: Plan, task: Pretraining) -> SslRecord:
+    """Describe a pre-training."""
+    curve = read_log(task.folder).train_curve()
+    return SslRecord(
+        name=task.name,
+        config=plan.relative(task.config),
+        epochs=task.epochs,
+        images_of=IMAGES_OF,
+        last_loss=curve[-1][1] if curve else None,
+        seconds=pretrain_step(plan, task).seconds(),
+        cfg_options=list(task.options),
+    )
 
 
 def study_facts(plan: Plan) -> dict[str, Any]:
     """Describe the study."""
     settings = plan.settings
     return {
-        "algorithm": settings.algorithm,
+        "algorithms": list(settings.ssl_configs),
+        "compare": settings.compare,
         "fold": settings.fold,
         "seed": settings.seed,
         "demo": settings.demo,
-        "ssl_config": plan.relative(settings.ssl_config),
+        "ssl_configs": [plan.relative(path) for path in settings.ssl_configs.values()],
         "finetune_config": plan.relative(settings.finetune_config),
         "date": datetime.date.today().isoformat(),
         "version": __version__,

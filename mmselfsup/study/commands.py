@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import configs
-from .launch import Command
 from .plan import Plan
+from .pretraining import Pretraining
+from .process import Command
 
 
-def pretrain(plan: Plan) -> Command:
-    """Pre-train on the training lesions."""
+def pretrain(plan: Plan, task: Pretraining) -> Command:
+    """Pre-train on the training lesions, from the backbone of the task before if there is one."""
+    options = list(task.options)
+    if task.after is not None:
+        options.append(f"load_from={configs.quoted(task.after.backbone)}")
     lists = {"train": plan.settings.split("train")}
-    options = [*plan.ssl_options, *configs.data_options(plan.ssl, plan.images, lists)]
-    return _train(plan, plan.settings.ssl_config, plan.settings.ssl_dir, options)
+    options += configs.data_options(task.cfg, plan.images, lists)
+    return _train(plan, task.config, task.folder, options)
 
 
 def search(plan: Plan, arm: str, lr: float) -> Command:
@@ -52,9 +56,9 @@ def _finetune(
     plan: Plan, arm: str, lr: float, name: str, lists: dict[str, Path], extra: Sequence[str]
 ) -> Command:
     options = [*plan.finetune_options, f"optimizer.lr={lr:g}", *extra]
-    weights = plan.weights(arm)
-    if weights is not None:
-        options.append(f"load_from={configs.quoted(weights)}")
+    start = plan.pretraining(arm)
+    if start is not None:
+        options.append(f"load_from={configs.quoted(start.backbone)}")
     options += configs.data_options(plan.finetune, plan.images, lists)
     work_dir = plan.settings.run_dir(arm, name)
     return _train(plan, plan.settings.finetune_config, work_dir, options)

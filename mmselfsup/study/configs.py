@@ -117,20 +117,19 @@ def has_key(cfg: Config, key: str) -> bool:
     return True
 
 
-def share_options(
-    options: Sequence[str], ssl: Config, finetune: Config
-) -> tuple[list[str], list[str]]:
-    """Deal overrides `key=value` to the pre-training and to the fine-tuning.
+def share_options(options: Sequence[str], cfgs: Sequence[Config]) -> list[list[str]]:
+    """Deal overrides `key=value` to configs.
 
-    A key that only one of the configs has goes to that one; every other goes to both, where an
-    unknown key is an error that names the nearest one.
+    A key that only some of the configs have goes to those; a key that none has goes to all, where
+    an unknown one is an error that names the nearest.
+
+    Returns:
+        For each config its overrides.
     """
-    for_ssl, for_finetune = [], []
+    dealt: list[list[str]] = [[] for _ in cfgs]
     for option in options:
-        key = option.split("=", 1)[0]
-        here, there = has_key(ssl, key), has_key(finetune, key)
-        if here or not there:
-            for_ssl.append(option)
-        if there or not here:
-            for_finetune.append(option)
-    return for_ssl, for_finetune
+        owns = [has_key(cfg, option.split("=", 1)[0]) for cfg in cfgs]
+        for own, hand in zip(owns, dealt, strict=True):
+            if own or not any(owns):
+                hand.append(option)
+    return dealt

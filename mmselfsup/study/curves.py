@@ -2,43 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from . import figures
 from .logs import read_log
-from .record import Results
+from .results import Results
+from .svg import SSL_COLORS
 from .verdict import display_name
 
+Drawing = tuple[str, str]  # caption, SVG
 
-def learning_curves(results: Results, work_dir: Path) -> list[tuple[str, str]]:
-    """Draw the curves whose logs are there: (caption, SVG)."""
-    finetune = work_dir / "finetune"
-    name = display_name(results.study["algorithm"])
+
+def learning_curves(results: Results, colors: Mapping[str, str], work_dir: Path) -> list[Drawing]:
+    """Draw the curves whose logs are there."""
+    return [
+        *_pretrainings(results, colors, work_dir / "ssl"),
+        *_finals(results, colors, work_dir / "finetune"),
+        *_search(results, colors, work_dir / "finetune"),
+    ]
+
+
+def _pretrainings(results: Results, colors: Mapping[str, str], folder: Path) -> list[Drawing]:
+    """Draw the loss of each pre-training by itself: losses of two methods can't be compared."""
     drawn = []
-    loss = read_log(work_dir / "ssl").train_curve()
-    if loss:
-        lines = {results.study["algorithm"]: loss}
-        svg = figures.curves(lines, "ssl-loss", "loss", f"Loss of the {name} pre-training")
-        drawn.append((f"Loss of the {name} pre-training.", svg))
-    finals = {run.arm: read_log(finetune / run.arm / "final").train_curve() for run in results.runs}
-    if any(finals.values()):
-        svg = figures.curves(finals, "ft-loss", "loss", "Training loss of the final classifiers")
-        drawn.append(("Training loss of the final classifiers, on the whole training fold.", svg))
+    for i, ssl in enumerate(results.ssl):
+        loss = read_log(folder / ssl.name).train_curve()
+        if loss:
+            caption = f"Loss of the {display_name(ssl.name)} pre-training"
+            color = {ssl.name: colors.get(ssl.name, SSL_COLORS[0])}
+            svg = figures.curves({ssl.name: loss}, color, f"ssl-loss-{i}", "loss", caption)
+            drawn.append((f"{caption}.", svg))
+    return drawn
+
+
+def _finals(results: Results, colors: Mapping[str, str], folder: Path) -> list[Drawing]:
+    """Draw the training loss of the final classifiers."""
+    finals = {run.arm: read_log(folder / run.arm / "final").train_curve() for run in results.runs}
+    if not any(finals.values()):
+        return []
+    svg = figures.curves(
+        finals, colors, "ft-loss", "loss", "Training loss of the final classifiers"
+    )
+    return [("Training loss of the final classifiers, on the whole training fold.", svg)]
+
+
+def _search(results: Results, colors: Mapping[str, str], folder: Path) -> list[Drawing]:
+    """Draw what the learning rates gave on the validation lesions."""
     tried = {
-        (run.arm, run.lr): read_log(finetune / run.arm / f"lr_{run.lr:g}").val_curve()
+        (run.arm, run.lr): read_log(folder / run.arm / f"lr_{run.lr:g}").val_curve()
         for run in results.lr_search
     }
-    if any(tried.values()):
-        chosen = {run.arm: run.lr for run in results.lr_search if run.chosen}
-        svg = figures.search_curves(tried, chosen, "val-curves")
-        drawn.append(
-            ("Validation lesions: every learning rate tried; the chosen one is strong.", svg)
-        )
-        svg = figures.search_points(results.lr_search, "val-lrs")
-        drawn.append(
-            (
-                "Validation lesions after the last epoch, by learning rate; filled: chosen.",
-                svg,
-            )
-        )
-    return drawn
+    if not any(tried.values()):
+        return []
+    chosen = {run.arm: run.lr for run in results.lr_search if run.chosen}
+    lines = figures.search_curves(tried, chosen, colors, "val-curves")
+    points = figures.search_points(results.lr_search, colors, "val-lrs")
+    return [
+        ("Validation lesions: every learning rate tried; the chosen one is strong.", lines),
+        ("Validation lesions after the last epoch, by learning rate; filled: chosen.", points),
+    ]

@@ -8,40 +8,41 @@ from collections.abc import Mapping, Sequence
 from .logs import Curve
 from .record import SearchRecord
 from .settings import SCRATCH
-from .svg import PAPER, arm_color, panel, to_svg
+from .svg import PAPER, panel, to_svg
 from .table import by_arm
 from .verdict import display_name
 
 
 def curves(
-    lines: Mapping[str, Curve], name: str, ylabel: str, description: str, log: bool = False
+    lines: Mapping[str, Curve], colors: Mapping[str, str], name: str, ylabel: str, description: str
 ) -> str:
     """Draw values over epochs, a line for each arm, named at its end.
 
     Args:
         lines: Arm -> (epochs, value) pairs.
+        colors: Colour of each arm.
         name: Name of the figure.
         ylabel: What the values are.
         description: For people who listen to the page.
-        log: Logarithmic values.
     """
     with panel() as (figure, axes):
         for arm, curve in lines.items():
             xs, ys = zip(*_finite(curve), strict=True) if _finite(curve) else ((), ())
             style = "--" if arm == SCRATCH else "-"
-            axes.plot(xs, ys, style, color=arm_color(arm), label=display_name(arm))
+            axes.plot(xs, ys, style, color=colors[arm], label=display_name(arm))
         axes.set_xlabel("epoch")
         axes.set_ylabel(ylabel)
         axes.set_xlim(left=0)
-        if log:
-            axes.set_yscale("log")
         if len(lines) > 1:
             axes.legend(loc="best")
         return to_svg(figure, name, description)
 
 
 def search_curves(
-    lines: Mapping[tuple[str, float], Curve], chosen: Mapping[str, float], name: str
+    lines: Mapping[tuple[str, float], Curve],
+    chosen: Mapping[str, float],
+    colors: Mapping[str, str],
+    name: str,
 ) -> str:
     """Draw the validation balanced accuracy of each learning rate tried; strong if chosen."""
     with panel() as (figure, axes):
@@ -53,7 +54,7 @@ def search_curves(
             axes.plot(
                 *zip(*points, strict=True),
                 "--" if arm == SCRATCH else "-",
-                color=arm_color(arm),
+                color=colors[arm],
                 alpha=1 if strong else 0.35,
                 linewidth=1.8 if strong else 1,
                 label=f"{display_name(arm)}, lr {lr:g}" if strong else None,
@@ -65,7 +66,7 @@ def search_curves(
         return to_svg(figure, name, "Validation balanced accuracy of every learning rate tried")
 
 
-def search_points(tried: Sequence[SearchRecord], name: str) -> str:
+def search_points(tried: Sequence[SearchRecord], colors: Mapping[str, str], name: str) -> str:
     """Draw the validation balanced accuracy over the learning rate, a line for each arm."""
     with panel() as (figure, axes):
         for arm, runs in by_arm(tried).items():
@@ -73,7 +74,7 @@ def search_points(tried: Sequence[SearchRecord], name: str) -> str:
             if not points:
                 continue
             style = "o--" if arm == SCRATCH else "o-"
-            color = arm_color(arm)
+            color = colors[arm]
             axes.plot(
                 *zip(*points, strict=True),
                 style,

@@ -6,44 +6,49 @@ from pathlib import Path
 
 from mmselfsup.utils.errors import UserError
 
-
-def available_algorithms(configs: Path) -> dict[str, list[Path]]:
-    """Find the pre-trainings that have an ISIC-2019 config: name -> configs, sorted."""
-    found: dict[str, list[Path]] = {}
-    for path in sorted(configs.glob("selfsup/*/*isic2019*.py")):
-        found.setdefault(path.parent.name, []).append(path)
-    return found
+DEMO = "demo"
+FULL_SIZE = "224"
 
 
-def find_ssl_config(configs: Path, algorithm: str, demo: bool = False) -> Path:
-    """Choose the ISIC-2019 config of an algorithm: the demo's, or else the full-size one.
+def ending(size: str) -> str:
+    """Give the end of the names of configs: of a size in pixels, or of the demo."""
+    return "isic2019" if size == FULL_SIZE else f"isic2019-{size}"
+
+
+def find_ssl_config(configs: Path, algorithm: str, size: str = FULL_SIZE) -> Path:
+    """Choose the ISIC-2019 config of an algorithm.
+
+    Args:
+        configs: The folder `configs`.
+        algorithm: Name of its folder under `selfsup`.
+        size: Side of the images in pixels, or `demo`.
 
     Raises:
-        UserError: No such config; names the algorithms there are.
+        UserError: No such config; names what there is.
     """
-    found = available_algorithms(configs)
-    fitting = [p for p in found.get(algorithm, []) if ("demo" in p.stem) == demo]
-    full_size = [p for p in fitting if demo or p.stem.endswith("isic2019")]
-    if full_size:
-        return full_size[0]
-    fitting_names = [
-        name for name, paths in found.items() if any(("demo" in p.stem) == demo for p in paths)
-    ]
+    found = sorted(configs.glob(f"selfsup/*/*{ending(size)}.py"))
+    for path in found:
+        if path.parent.name == algorithm:
+            return path
+    what = "demo" if size == DEMO else f"ISIC-2019 (SIZE={size})"
+    advice = f"SIZE=64 with --demo, {_SSL}" if size == DEMO else _SSL
+    names = ", ".join(dict.fromkeys(path.parent.name for path in found)) or "none"
     raise UserError(
-        f"ALGORITHM={algorithm} has no {'demo' if demo else 'ISIC-2019'} config under "
-        f"{configs / 'selfsup'}; available: {', '.join(fitting_names) or 'none'} "
-        "(or name a config with SSL_CONFIG)"
+        f"ALGORITHM={algorithm} has no {what} config under {configs / 'selfsup'}; "
+        f"available: {names} (or {advice})"
     )
 
 
-def find_finetune_config(configs: Path, demo: bool = False) -> Path:
-    """Choose the ISIC-2019 config of the classifier: the demo's, or else the full-size one.
+_SSL = "name a config with SSL_CONFIG"
+
+
+def find_finetune_config(configs: Path, size: str = FULL_SIZE) -> Path:
+    """Choose the ISIC-2019 config of the classifier.
 
     Raises:
         UserError: There is none.
     """
     folder = configs / "benchmarks" / "classification" / "isic2019"
-    for path in sorted(folder.glob("*isic2019*.py")):
-        if ("demo" in path.stem) if demo else path.stem.endswith("isic2019"):
-            return path
-    raise UserError(f"no {'demo ' if demo else ''}config in {folder}; name one: FINETUNE_CONFIG")
+    for path in sorted(folder.glob(f"*{ending(size)}.py")):
+        return path
+    raise UserError(f"no config *{ending(size)}.py in {folder}; name one: FINETUNE_CONFIG")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from mmselfsup.utils.errors import UserError
+
 _PACKAGES = ("torch", "torchvision", "mmcv", "mmcls", "numpy", "scikit-learn", "opencv-python")
 _MAX_JOBS = 4
 
@@ -42,6 +44,22 @@ def look() -> Machine:
     from .launch import warm_up
 
     return Machine(len(os.sched_getaffinity(0)), torch.cuda.device_count(), warm_up())
+
+
+def check_gpus(wanted: int) -> None:
+    """Check that there is a GPU for each process of a training.
+
+    Raises:
+        UserError: There are fewer.
+    """
+    if wanted == 0:
+        return
+    import torch
+
+    found = torch.cuda.device_count()
+    if wanted > found:
+        there = f"there are {found}" if found else "there is none; without GPUS the CPU is used"
+        raise UserError(f"GPUS={wanted}: {there}")
 
 
 def environment(machine: Machine) -> dict[str, str]:

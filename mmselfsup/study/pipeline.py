@@ -10,10 +10,11 @@ from mmselfsup.isic.layout import find_images
 from mmselfsup.utils.errors import UserError
 
 from . import collect, commands, machine, steps
-from .launch import Command
 from .plan import Plan
-from .record import Results, SearchRecord
+from .process import Command
+from .record import SearchRecord
 from .report import write_report
+from .results import Results
 from .search import choose_lr
 from .settings import StudySettings
 from .stage import Job, run_stage
@@ -27,13 +28,14 @@ def run_study(settings: StudySettings) -> Results:
         UserError: Something the user gave can't be used, or a training failed.
     """
     typed: list[Command] = []
-    _check(Plan(settings, settings.isic_root))
+    check(settings)
     here = machine.look()
     plan = Plan(settings, _prepare_data(settings, here, typed))
 
-    pretrain = Job(steps.pretrain_step(plan), commands.pretrain(plan), plan.ssl_epochs)
-    run_stage(f"Pre-training: {settings.algorithm}", [pretrain], here)
-    typed.append(pretrain.command)
+    for task in plan.pretrainings:
+        job = Job(steps.pretrain_step(plan, task), commands.pretrain(plan, task), task.epochs)
+        run_stage(f"Pre-training: {task.name}", [job], here)
+        typed.append(job.command)
 
     tried = _search(plan, here, typed)
     chosen = {run.arm: run.lr for run in tried if run.chosen} or dict.fromkeys(
@@ -57,7 +59,7 @@ def run_study(settings: StudySettings) -> Results:
             for (arm, lr), job in zip(chosen.items(), finals, strict=True)
         ],
         lr_search=tried,
-        ssl=collect.ssl_facts(plan, pretrain.step),
+        ssl=[collect.ssl_record(plan, task) for task in plan.pretrainings],
         split=collect.split_counts(plan),
         environment=machine.environment(here),
         commands=[str(command) for command in typed],
@@ -116,11 +118,17 @@ def _search(plan: Plan, here: machine.Machine, typed: list[Command]) -> list[Sea
     return found
 
 
-def _check(plan: Plan) -> None:
-    """Find mistakes in the settings before hours of training, not after."""
-    if plan.settings.fold >= steps.NUM_FOLDS:
-        raise UserError(f"FOLD={plan.settings.fold}: the folds are 0 to {steps.NUM_FOLDS - 1}")
-    _ = plan.ssl_options, plan.finetune_options, plan.lrs, plan.epochs, plan.ssl_epochs
+def check(settings: StudySettings) -> None:
+    """Find mistakes in the settings before hours of training, not after.
+
+    Raises:
+        UserError: A config, an override or the fold can't be used, or there are too few GPUs.
+    """
+    if settings.fold >= steps.NUM_FOLDS:
+        raise UserError(f"fold {settings.fold}: the folds are 0 to {steps.NUM_FOLDS - 1}")
+    machine.check_gpus(settings.gpus)
+    plan = Plan(settings, settings.isic_root)
+    _ = plan.finetune, plan.lrs, plan.epochs, [task.epochs for task in plan.pretrainings]
 
 
 def _close(results: Results, settings: StudySettings) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from mmselfsup.utils.errors import UserError
 
 from . import configs
-from .settings import LR_FACTORS, SCRATCH, StudySettings
+from .pretraining import Pretraining
+from .settings import JOIN, LR_FACTORS, SCRATCH, StudySettings
 
 if TYPE_CHECKING:
     from mmcv import Config
@@ -28,9 +29,16 @@ class Plan:
     images: Path
 
     @cached_property
-    def ssl(self) -> Config:
-        """Config of the pre-training with its overrides."""
-        return configs.load(self.settings.ssl_config, self.ssl_options)
+    def pretrainings(self) -> tuple[Pretraining, ...]:
+        """The pre-trainings, each after the one it starts from."""
+        made: dict[tuple[str, ...], Pretraining] = {}
+        for tasks in self.settings.sequences:
+            path, options = self.settings.ssl_configs[tasks[-1]], self._ssl_options[tasks[-1]]
+            cfg = configs.load(path, options)
+            folder = self.settings.ssl_dir(JOIN.join(tasks))
+            after = made.get(tasks[:-1])
+            made[tasks] = Pretraining(tasks, path, cfg, tuple(options), folder, after)
+        return tuple(made.values())
 
     @cached_property
     def finetune(self) -> Config:
@@ -40,18 +48,13 @@ class Plan:
         return cfg
 
     @cached_property
-    def ssl_options(self) -> list[str]:
-        """Overrides of the pre-training."""
-        return [*self._shared[0], *self.settings.ssl_options]
-
-    @cached_property
     def finetune_options(self) -> list[str]:
         """Overrides of the fine-tuning.
 
         Raises:
             UserError: One of them is the comparison's own.
         """
-        options = [*self._shared[1], *self.settings.finetune_options]
+        options = [*self._shared[-1], *self.settings.finetune_options]
         for option in options:
             if option.split("=", 1)[0] in _OWN_KEYS:
                 raise UserError(
@@ -61,11 +64,22 @@ class Plan:
         return options
 
     @cached_property
-    def _shared(self) -> tuple[list[str], list[str]]:
-        """Overrides of either config, dealt."""
-        settings = self.settings
-        plain = (configs.load(path) for path in (settings.ssl_config, settings.finetune_config))
-        return configs.share_options(settings.options, *plain)
+    def _plain(self) -> list[Config]:
+        """The configs without overrides: of the pre-trainings, then of the fine-tuning."""
+        paths = (*self.settings.ssl_configs.values(), self.settings.finetune_config)
+        return [configs.load(path) for path in paths]
+
+    @cached_property
+    def _shared(self) -> list[list[str]]:
+        """Overrides of whichever config has the key, dealt in the order of `_plain`."""
+        return configs.share_options(self.settings.options, self._plain)
+
+    @cached_property
+    def _ssl_options(self) -> dict[str, list[str]]:
+        """Overrides of the pre-trainings by task."""
+        own = configs.share_options(self.settings.ssl_options, self._plain[:-1])
+        pairs = zip(self.settings.ssl_configs, self._shared[:-1], own, strict=True)
+        return {task: [*shared, *options] for task, shared, options in pairs}
 
     @cached_property
     def lrs(self) -> tuple[float, ...]:
@@ -78,14 +92,9 @@ class Plan:
         """Epochs of every fine-tuning, overrides included."""
         return configs.max_epochs(self.finetune)
 
-    @cached_property
-    def ssl_epochs(self) -> int:
-        """Epochs of the pre-training, overrides included."""
-        return configs.max_epochs(self.ssl)
-
-    def weights(self, arm: str) -> Path | None:
-        """File the classifier of an arm starts from; None: random weights."""
-        return None if arm == SCRATCH else self.settings.ssl_dir / "latest.pth"
+    def pretraining(self, arm: str) -> Pretraining | None:
+        """The pre-training an arm starts from; None: random weights."""
+        return None if arm == SCRATCH else next(p for p in self.pretrainings if p.name == arm)
 
     def relative(self, path: Path) -> str:
         """Write a path inside the repository from there."""

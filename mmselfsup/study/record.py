@@ -1,18 +1,32 @@
-"""The schema of results.json."""
+"""What results.json says about a classifier, a pre-training, a learning rate."""
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
 
-from mmselfsup.utils.atomic import atomic_write_json
-from mmselfsup.utils.errors import UserError
 
-SCHEMA = 1
+@dataclass(frozen=True)
+class SslRecord:
+    """One pre-training.
+
+    Attributes:
+        name: Its task after the tasks it builds on, joined by `+`.
+        config: Its config.
+        epochs: Epochs of this task.
+        images_of: Images it saw: `train` (of this fold).
+        last_loss: The loss last logged; None if none was.
+        seconds: Wall-clock time.
+        cfg_options: Overrides of the config.
+    """
+
+    name: str
+    config: str
+    epochs: int
+    images_of: str
+    last_loss: float | None
+    seconds: float
+    cfg_options: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -22,9 +36,9 @@ class RunRecord:
     All metrics are fractions 0..1 after the last epoch; None stands for "can't be given".
 
     Attributes:
-        arm: `scratch`, or the name of the pre-training.
+        arm: `scratch`, or the name of the pre-training (`a+b`: b after a).
         config: Fine-tuning config.
-        ssl_config: Config of the pre-training; None from scratch.
+        ssl: The pre-trainings behind it, in order; empty from scratch.
         weights: File the classifier started from; None from scratch.
         ssl_on: Images the pre-training saw: `train` (of this fold); None from scratch.
         seed: Seed of the training.
@@ -44,7 +58,7 @@ class RunRecord:
 
     arm: str
     config: str
-    ssl_config: str | None
+    ssl: list[SslRecord]
     weights: str | None
     ssl_on: str | None
     seed: int
@@ -83,65 +97,6 @@ class SearchRecord:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Results:
-    """Everything a study found out: what results.json holds.
-
-    Attributes:
-        study: Settings: algorithm, fold, seed, configs, whether the images are the demo's.
-        runs: The classifiers compared.
-        lr_search: The learning rates tried.
-        ssl: The pre-training: config, epochs, images, seconds, last loss.
-        split: Number of images of every class in each list.
-        environment: Versions and machine.
-        commands: The command lines that ran.
-        schema: Version of this layout.
-    """
-
-    study: dict[str, Any]
-    runs: list[RunRecord]
-    lr_search: list[SearchRecord]
-    ssl: dict[str, Any]
-    split: dict[str, dict[str, int]]
-    environment: dict[str, Any]
-    commands: list[str]
-    schema: int = SCHEMA
-
-    def write(self, path: Path) -> None:
-        """Write the results as JSON; NaN becomes null."""
-        atomic_write_json(path, _plain(asdict(self)))
-
-
-def read_results(path: Path) -> Results:
-    """Read a results.json.
-
-    Raises:
-        UserError: The file isn't there or is of another layout.
-    """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if data["schema"] != SCHEMA:
-            raise UserError(f"{path} has schema {data['schema']}, this version reads {SCHEMA}")
-        data["runs"] = [RunRecord(**run) for run in data["runs"]]
-        data["lr_search"] = [SearchRecord(**run) for run in data["lr_search"]]
-        return Results(**data)
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist; run the study first") from None
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is no results.json of a study: {error}") from error
-
-
 def class_names(runs: Sequence[RunRecord]) -> list[str]:
     """Give the names of the classes in the order of the confusion matrices."""
     return list(runs[0].recall) if runs else []
-
-
-def _plain(value: Any) -> Any:
-    """Replace NaN, which JSON has no word for, by None."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value

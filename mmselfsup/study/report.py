@@ -11,11 +11,13 @@ from mmselfsup.utils.atomic import atomic_write_text
 
 from . import class_figures
 from .curves import learning_curves
-from .record import Results, RunRecord, read_results
+from .record import RunRecord
+from .results import Results, read_results
 from .search import at_the_edge
-from .settings import SCRATCH
-from .table import by_arm, number
-from .verdict import compare, display_name
+from .settings import JOIN, SCRATCH
+from .svg import arm_colors, css_color
+from .table import MANY, by_arm, number
+from .verdict import display_name, verdicts
 
 _MAX_PICTURE_BYTES = 4_000_000
 
@@ -80,6 +82,7 @@ def _difference(cells: Sequence[float | None]) -> str:
 def _context(results: Results, work_dir: Path) -> dict[str, Any]:
     """Collect what the template shows."""
     search = by_arm(results.lr_search)
+    colors = arm_colors([run.arm for run in results.runs])
     return {
         "study": results.study,
         "runs": results.runs,
@@ -87,23 +90,37 @@ def _context(results: Results, work_dir: Path) -> dict[str, Any]:
         "split": results.split,
         "environment": results.environment,
         "commands": results.commands,
-        "algorithm": display_name(results.study["algorithm"]),
+        "algorithm": _title(results),
+        "colors": {arm: css_color(color) for arm, color in colors.items()},
         "display_name": display_name,
         "number": number,
         "minutes": lambda seconds: f"{seconds / 60:.1f} min",
-        "verdict": compare(results.runs),
+        "verdicts": verdicts(results.runs),
+        "many": MANY,
         "rows": metric_rows(results.runs),
         "search": search,
         "edges": [line for line in map(at_the_edge, search.values()) if line],
-        "recall_bars": class_figures.recall_bars(results.runs, "recall"),
+        "recall_bars": class_figures.recall_bars(results.runs, colors, "recall"),
         "confusions": [
-            (display_name(run.arm), class_figures.confusion(run, f"confusion-{run.arm}"))
-            for run in results.runs
+            (display_name(run.arm), class_figures.confusion(run, colors[run.arm], f"confusion-{i}"))
+            for i, run in enumerate(results.runs)
         ],
-        "curves": learning_curves(results, work_dir),
-        "views": _picture(work_dir / "ssl" / "views.png"),
+        "curves": learning_curves(results, colors, work_dir),
+        "views": _views(results, work_dir / "ssl"),
         "configs": _configs(work_dir, results),
     }
+
+
+def _title(results: Results) -> str:
+    """Name the pre-trainings that are compared."""
+    names = [display_name(run.arm) for run in results.runs if run.arm != SCRATCH]
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1] if names else "")))
+
+
+def _views(results: Results, folder: Path) -> list[tuple[str, str]]:
+    """Read the pictures of what the pre-trainings see: (name, data URI)."""
+    found = [(ssl.name, _picture(folder / ssl.name / "views.png")) for ssl in results.ssl]
+    return [(display_name(name.split(JOIN)[-1]), uri) for name, uri in found if uri is not None]
 
 
 def _picture(path: Path) -> str | None:
@@ -115,10 +132,12 @@ def _picture(path: Path) -> str | None:
 
 def _configs(work_dir: Path, results: Results) -> list[tuple[str, str]]:
     """Read the resolved configs that the trainings left in their work directories."""
-    folders = {f"{display_name(results.study['algorithm'])} pre-training": work_dir / "ssl"}
+    folders = {
+        f"{display_name(ssl.name)} pre-training": work_dir / "ssl" / ssl.name for ssl in results.ssl
+    }
     for run in results.runs:
-        what = "classifier from scratch" if run.arm == SCRATCH else "fine-tuned classifier"
-        folders[f"Final {what}"] = work_dir / "finetune" / run.arm / "final"
+        what = "from scratch" if run.arm == SCRATCH else f"after {display_name(run.arm)}"
+        folders[f"Final classifier {what}"] = work_dir / "finetune" / run.arm / "final"
     return [
         (title, path.read_text(encoding="utf-8"))
         for title, folder in folders.items()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 #: Learning rates to try if none are given, as multiples of the one in the fine-tuning config.
 LR_FACTORS = (0.3, 1.0, 3.0)
 SCRATCH = "scratch"
+JOIN = "+"  # between the tasks in the name of a curriculum
 
 
 @dataclass(frozen=True)
@@ -17,27 +19,30 @@ class StudySettings:
     Attributes:
         root: The repository (it holds `configs/` and `tools/`).
         isic_root: Folder of ISIC-2019 (images and the official CSVs).
-        work_dir: Everything the study writes.
-        algorithm: Name of the pre-training and of its arm in the results, such as `simclr`.
-        ssl_config: Config of the pre-training.
+        work_dir: Everything this fold and seed write.
+        ssl_configs: Config of each pre-training by its name, such as `simclr`, in order.
         finetune_config: Config of the classifier.
+        compare: Whether the pre-trainings are compared, each on its own; or else they follow one
+            another as a curriculum.
+        data_dir: Folder of the lists; None: `data` in the work directory. Folds and seeds share it.
         fold: Number of the test fold, 0-based.
         seed: Seed of every training.
         gpus: Processes of a training, one GPU each; 0: one process on the GPU or the CPU.
         jobs: Fine-tunings run at the same time; 0: chosen for the machine.
         lrs: Learning rates tried for each arm; empty: `LR_FACTORS` times the config's.
-        ssl_options: Overrides `key=value` of the pre-training config.
+        ssl_options: Overrides `key=value` of the pre-training configs.
         finetune_options: Overrides `key=value` of the fine-tuning config.
-        options: Overrides `key=value` of whichever of the two configs has the key.
+        options: Overrides `key=value` of whichever of the configs have the key.
         demo: Make and use the embedded data set.
     """
 
     root: Path
     isic_root: Path
     work_dir: Path
-    algorithm: str
-    ssl_config: Path
+    ssl_configs: Mapping[str, Path]
     finetune_config: Path
+    compare: bool = False
+    data_dir: Path | None = None
     fold: int = 0
     seed: int = 0
     gpus: int = 0
@@ -49,23 +54,31 @@ class StudySettings:
     demo: bool = False
 
     @property
-    def arms(self) -> tuple[str, str]:
-        """The two starts of the classifier: random weights and the pre-trained ones."""
-        return SCRATCH, self.algorithm
+    def sequences(self) -> tuple[tuple[str, ...], ...]:
+        """The pre-trainings to do, in order: each a task after the tasks it builds on."""
+        tasks = tuple(self.ssl_configs)
+        if self.compare:
+            return tuple((task,) for task in tasks)
+        return tuple(tasks[:n] for n in range(1, len(tasks) + 1))
 
     @property
-    def ssl_dir(self) -> Path:
-        """Work directory of the pre-training."""
-        return self.work_dir / "ssl"
+    def arms(self) -> tuple[str, ...]:
+        """The starts of the classifier: random weights, and each pre-training compared."""
+        compared = self.sequences if self.compare else self.sequences[-1:]
+        return SCRATCH, *(JOIN.join(tasks) for tasks in compared)
 
     @property
     def splits_dir(self) -> Path:
         """Folder of the lists of images."""
-        return self.work_dir / "data" / "splits"
+        return (self.data_dir or self.work_dir / "data") / "splits"
 
     def split(self, part: str) -> Path:
         """List of images: part is train, test, subtrain or val."""
         return self.splits_dir / f"ISIC_2019_{part}_fold{self.fold}.txt"
+
+    def ssl_dir(self, name: str) -> Path:
+        """Work directory of a pre-training."""
+        return self.work_dir / "ssl" / name
 
     def run_dir(self, arm: str, name: str) -> Path:
         """Work directory of a fine-tuning: name is `final` or `lr_<value>`."""

@@ -13,9 +13,10 @@ from tqdm import tqdm
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.progress import progress
 
-from .launch import Command, run_all
+from .launch import run_all
 from .logs import read_log
 from .machine import Machine
+from .process import Command
 from .step import Step
 
 DIVERGED = "diverged"

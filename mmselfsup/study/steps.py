@@ -13,7 +13,8 @@ from mmselfsup.isic.layout import GROUND_TRUTH, METADATA
 
 from . import configs
 from .plan import Plan
-from .settings import SCRATCH, StudySettings
+from .pretraining import Pretraining
+from .settings import StudySettings
 from .step import Step
 
 SPLIT_SEED = 0  # the folds stay the same for every SEED, or else seeds couldn't be compared
@@ -37,13 +38,15 @@ def split_step(settings: StudySettings, num_images: int) -> Step:
     return Step("splits", settings.splits_dir, facts, ("splits.json",))
 
 
-def pretrain_step(plan: Plan) -> Step:
+def pretrain_step(plan: Plan, task: Pretraining) -> Step:
     """Pre-train on the training lesions."""
     facts = {
-        **_training(plan, plan.settings.ssl_config, configs.digest(plan.ssl), plan.ssl_options),
+        **_training(plan, task.config, configs.digest(task.cfg), list(task.options)),
         "train images": _content(plan.settings.split("train")),
     }
-    return Step(f"{plan.settings.algorithm} pre-training", plan.settings.ssl_dir, facts, _DONE)
+    if task.after is not None:
+        facts["task before"] = _hash(pretrain_step(plan, task.after).settings)
+    return Step(f"{task.name} pre-training", task.folder, facts, (*_DONE, task.backbone.name))
 
 
 def search_step(plan: Plan, arm: str, lr: float) -> Step:
@@ -91,7 +94,8 @@ def _finetuning(plan: Plan, arm: str, lr: float) -> dict[str, Any]:
     settings = plan.settings
     digest = configs.digest(plan.finetune)
     facts = _training(plan, settings.finetune_config, digest, plan.finetune_options)
-    weights = None if arm == SCRATCH else _hash(pretrain_step(plan).settings)
+    start = plan.pretraining(arm)
+    weights = None if start is None else _hash(pretrain_step(plan, start).settings)
     return {**facts, "lr": lr, "pre-training": weights}
 
 

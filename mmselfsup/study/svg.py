@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 #: Colours as drawn (each unlike any other) and the CSS variables that take their place.
 INK, MUTED, GRID, PAPER = "#010101", "#020202", "#030303", "#040404"
-SCRATCH_COLOR, SSL_COLOR = "#050505", "#060606"
+SCRATCH_COLOR = "#050505"
+SSL_COLORS = tuple("#" + f"{number:02x}" * 3 for number in range(6, 14))
 _VARIABLES = {
     INK: "var(--ink)",
     MUTED: "var(--muted)",
     GRID: "var(--grid)",
     PAPER: "var(--paper)",
     SCRATCH_COLOR: "var(--scratch)",
-    SSL_COLOR: "var(--ssl)",
+    **{color: f"var(--ssl-{i})" for i, color in enumerate(SSL_COLORS, 1)},
 }
 _STYLE: Any = {
     "svg.fonttype": "none",  # text stays text: it scales, can be found and read aloud
@@ -89,6 +90,13 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
     return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
 
 
-def arm_color(arm: str) -> str:
-    """Give the colour of an arm."""
-    return SCRATCH_COLOR if arm == SCRATCH else SSL_COLOR
+def arm_colors(arms: Sequence[str]) -> dict[str, str]:
+    """Give each arm a colour; beyond eight pre-trainings they come again."""
+    others = [arm for arm in arms if arm != SCRATCH]
+    colors = {arm: SSL_COLORS[i % len(SSL_COLORS)] for i, arm in enumerate(others)}
+    return {SCRATCH: SCRATCH_COLOR, **colors}
+
+
+def css_color(color: str) -> str:
+    """Give the CSS colour that a drawn one turns into."""
+    return _VARIABLES[color]

@@ -8,10 +8,15 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from .record import Results, RunRecord, SearchRecord, class_names
+from .record import RunRecord, SearchRecord, class_names
+from .results import Results
 from .search import at_the_edge
-from .verdict import compare, display_name
+from .verdict import display_name, verdicts
 
+MANY = (
+    "Several comparisons with the same classifier from scratch: about one in twenty true equals "
+    "differs by two standard errors by chance."
+)
 _WIDTH = 100  # columns where the output is no terminal
 
 
@@ -48,6 +53,8 @@ def notes(results: Results) -> list[str]:
         f"{lr if results.lr_search else 'the learning rate was given, not chosen'}. "
         "Columns of classes: recall."
     ]
+    if len(runs) > 2:
+        lines.append(MANY)
     lines += filter(None, (at_the_edge(tried) for tried in by_arm(results.lr_search).values()))
     return lines
 
@@ -66,8 +73,7 @@ def print_results(results: Results, console: Console | None = None) -> None:
     if not console.is_terminal:
         console = Console(width=_WIDTH, file=console.file)
     console.print(results_table(results.runs))
-    verdict = compare(results.runs)
-    if verdict is not None:
+    for verdict in verdicts(results.runs):
         console.print(verdict.text, style="bold", highlight=False)
     for line in notes(results):
         console.print(line, style="dim", highlight=False)

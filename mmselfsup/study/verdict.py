@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .record import RunRecord
-from .settings import SCRATCH
+from .settings import JOIN, SCRATCH
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,20 @@ def standard_error(matrix: Sequence[Sequence[int]]) -> float:
     return math.sqrt(sum(variances)) / max(len(variances), 1)
 
 
-def compare(runs: Sequence[RunRecord]) -> Verdict | None:
-    """Compare the pre-trained classifier with that from scratch; None without both.
+def verdicts(runs: Sequence[RunRecord]) -> list[Verdict]:
+    """Compare each pre-trained classifier with that from scratch; empty without the latter."""
+    scratch = next((run for run in runs if run.arm == SCRATCH), None)
+    if scratch is None:
+        return []
+    found = [compare(scratch, run) for run in runs if run.arm != SCRATCH]
+    return [verdict for verdict in found if verdict is not None]
+
+
+def compare(scratch: RunRecord, other: RunRecord) -> Verdict | None:
+    """Compare a pre-trained classifier with that from scratch; None if either has no metric.
 
     A difference below two standard errors is called unclear.
     """
-    scratch = next((run for run in runs if run.arm == SCRATCH), None)
-    other = next((run for run in runs if run.arm != SCRATCH), None)
-    if scratch is None or other is None:
-        return None
     before, after = scratch.balanced_accuracy, other.balanced_accuracy
     if before is None or after is None:
         return None
@@ -101,5 +106,5 @@ _NAMES = {
 
 
 def display_name(arm: str) -> str:
-    """Give the name of an arm as papers write it."""
-    return _NAMES.get(arm, arm)
+    """Give the name of an arm as papers write it; arrows join the tasks of a curriculum."""
+    return " → ".join(_NAMES.get(task, task) for task in arm.split(JOIN))

@@ -7,7 +7,8 @@ import json, os, pathlib, sys
 work_dir = pathlib.Path(sys.argv[sys.argv.index("--work_dir") + 1])
 options = dict(o.split("=", 1) for o in sys.argv[sys.argv.index("--cfg-options") + 1:])
 with open("calls.txt", "a") as calls:
-    print("train", work_dir, file=calls)
+    start = options.get("load_from") if "ssl" in work_dir.parts else None
+    print("train", work_dir, *(["from", start] if start else []), file=calls)
 lr = float(options.get("optimizer.lr", 1))
 if os.environ.get("FAIL_AT") == str(lr):
     print("RuntimeError: out of luck")
@@ -22,6 +23,7 @@ if loss != loss:
     print("error: the loss is not finite at iteration 5")
     sys.exit(2)
 (work_dir / "latest.pth").write_text("weights")
+(work_dir / "backbone.pth").write_text("weights")
 """
 
 TEST = """

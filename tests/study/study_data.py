@@ -8,13 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from mmselfsup.study.record import Results, RunRecord, SearchRecord
+from mmselfsup.study.record import RunRecord, SearchRecord, SslRecord
+from mmselfsup.study.results import Results
 from mmselfsup.utils.metrics import classification_metrics, confusion_matrix
 
 CLASSES = ["MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC"]
 COUNTS = [90, 260, 66, 17, 52, 5, 5, 13]
 LRS = (0.01, 0.03, 0.1)
 EPOCHS = 8
+
+
+def make_ssl(name: str) -> SslRecord:
+    """A pre-training of thirty epochs."""
+    return SslRecord(name, f"configs/selfsup/{name}/small.py", 30, "train", 0.5, 90.0)
 
 
 def make_run(arm: str, skill: float, seed: int = 0) -> RunRecord:
@@ -27,8 +33,8 @@ def make_run(arm: str, skill: float, seed: int = 0) -> RunRecord:
     return RunRecord(
         arm=arm,
         config="configs/benchmarks/classification/isic2019/small.py",
-        ssl_config=None if arm == "scratch" else "configs/selfsup/simclr/small.py",
-        weights=None if arm == "scratch" else "ssl/latest.pth",
+        ssl=[] if arm == "scratch" else [make_ssl(arm)],
+        weights=None if arm == "scratch" else f"ssl/{arm}/backbone.pth",
         ssl_on=None if arm == "scratch" else "train",
         seed=0,
         fold=0,
@@ -70,33 +76,37 @@ def write_log(folder: Path, epochs: int, start: float, val: float | None = None)
     (folder / "20240101_000000.log.json").write_text(text)
 
 
-def write_finished_study(folder: Path) -> None:
-    """Fill a work directory with results.json, logs and a resolved config."""
+def write_finished_study(folder: Path, arms: dict[str, float] | None = None) -> None:
+    """Fill a work directory with results.json, logs and a resolved config.
+
+    Args:
+        folder: The work directory.
+        arms: Skill of the classifiers by arm, see `make_run`.
+    """
+    arms = {"scratch": 1.0, "simclr": 1.9} if arms is None else arms
     search = []
-    for arm, values in (("scratch", (0.36, 0.42, 0.40)), ("simclr", (0.47, 0.55, 0.52))):
-        for lr, value in zip(LRS, values, strict=True):
+    for i, arm in enumerate(arms):
+        for lr, value in zip(LRS, (0.36 + i / 10, 0.42 + i / 10, 0.40 + i / 10), strict=True):
             write_log(folder / "finetune" / arm / f"lr_{lr:g}", EPOCHS, 2.0, value)
             search.append(SearchRecord(arm, lr, EPOCHS, value, lr == 0.03, 50.0))
         write_log(folder / "finetune" / arm / "final", EPOCHS, 2.0)
-    write_log(folder / "ssl", 30, 4.0)
-    (folder / "ssl" / "small.py").write_text("model = dict(type='SimCLR')\nname = '<b>'\n")
+    names = [arm for arm in arms if arm != "scratch"]
+    for name in names:
+        write_log(folder / "ssl" / name, 30, 4.0)
+        (folder / "ssl" / name / "small.py").write_text("model = dict()\nname = '<b>'\n")
     results = Results(
         study={
-            "algorithm": "simclr",
+            "algorithms": names,
+            "compare": len(names) > 1,
             "fold": 0,
             "seed": 0,
             "demo": True,
             "date": "2024-01-01",
             "version": "1.0.0",
         },
-        runs=[make_run("scratch", 1.0), make_run("simclr", 1.9)],
+        runs=[make_run(arm, skill) for arm, skill in arms.items()],
         lr_search=search,
-        ssl={
-            "config": "configs/selfsup/simclr/small.py",
-            "epochs": 30,
-            "seconds": 90.0,
-            "images_of": "train",
-        },
+        ssl=[make_ssl(name) for name in names],
         split={
             part: dict(zip(CLASSES, [n * k for n in COUNTS], strict=True))
             for part, k in (("train", 4), ("subtrain", 3), ("val", 1), ("test", 1))

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.study.arguments import parse, parse_lrs
+from mmselfsup.study.arguments import parse
+from mmselfsup.study.checks import parse_lrs
+from mmselfsup.study.settings import StudySettings
 from mmselfsup.utils.errors import UserError
 
 
@@ -16,6 +18,7 @@ def root(tmp_path: Path) -> Path:
         "selfsup/simclr/simclr_b_isic2019-64.py",
         "selfsup/simclr/simclr_c_isic2019-demo.py",
         "selfsup/byol/byol_isic2019.py",
+        "selfsup/byol/byol_isic2019-64.py",
         "selfsup/odc/odc_in1k.py",
         "benchmarks/classification/isic2019/r50_isic2019.py",
         "benchmarks/classification/isic2019/r18_isic2019-64.py",
@@ -35,9 +38,14 @@ def isic(tmp_path: Path) -> str:
     return str(tmp_path / "isic")
 
 
+def one(argv: list[str], env: dict[str, str], root: Path) -> StudySettings:
+    (study,) = parse(argv, env, root).studies
+    return study
+
+
 def test_defaults(root: Path, isic: str) -> None:
-    settings = parse([], {"ISIC_ROOT": isic}, root)
-    assert settings.ssl_config.name == "simclr_a_isic2019.py"
+    settings = one([], {"ISIC_ROOT": isic}, root)
+    assert settings.ssl_configs["simclr"].name == "simclr_a_isic2019.py"
     assert settings.finetune_config.name == "r50_isic2019.py"
     assert settings.work_dir == Path("work_dirs/isic2019/simclr_fold0_seed0")
     assert settings.arms == ("scratch", "simclr")
@@ -45,8 +53,8 @@ def test_defaults(root: Path, isic: str) -> None:
 
 
 def test_demo_needs_no_data(root: Path) -> None:
-    settings = parse(["--demo"], {"SEED": "3"}, root)
-    assert settings.ssl_config.name == "simclr_c_isic2019-demo.py"
+    settings = one(["--demo"], {"SEED": "3"}, root)
+    assert settings.ssl_configs["simclr"].name == "simclr_c_isic2019-demo.py"
     assert settings.finetune_config.name == "r18_isic2019-demo.py"
     assert settings.isic_root == settings.work_dir / "data" / "isic2019"
     assert settings.seed == 3
@@ -59,15 +67,48 @@ def test_everything_given(root: Path, isic: str, tmp_path: Path) -> None:
         "SSL_CONFIG": "configs/selfsup/odc/odc_in1k.py",
     }  # fmt: skip
     argv = ["a=1", "--cfg-options", "b=2", "--ssl-options", "c=3", "--finetune-options", "d=4"]
-    settings = parse(argv, env, root)
+    settings = one(argv, env, root)
     assert settings.options == ("a=1", "b=2")
     assert settings.ssl_options == ("c=3",)
     assert settings.finetune_options == ("d=4",)
     assert settings.lrs == (0.01, 0.1)
-    assert settings.ssl_config == root / "configs/selfsup/odc/odc_in1k.py"
+    assert settings.ssl_configs == {"byol": root / "configs/selfsup/odc/odc_in1k.py"}
     assert settings.arms == ("scratch", "byol")
     assert (settings.fold, settings.gpus, settings.jobs) == (2, 4, 3)
     assert settings.work_dir == tmp_path / "w"
+
+
+def test_size_picks_the_small_twins(root: Path, isic: str) -> None:
+    settings = one([], {"ISIC_ROOT": isic, "SIZE": "64", "ALGORITHM": "byol"}, root)
+    assert settings.ssl_configs["byol"].name == "byol_isic2019-64.py"
+    assert settings.finetune_config.name == "r18_isic2019-64.py"
+    assert settings.work_dir.name == "byol-64_fold0_seed0"
+    assert one(["--demo"], {"SIZE": "64", "ALGORITHM": "byol"}, root).demo
+
+
+def test_several_follow_one_another_or_are_compared(root: Path, isic: str) -> None:
+    env = {"ISIC_ROOT": isic, "ALGORITHM": "simclr byol"}
+    settings = one([], env, root)
+    assert settings.sequences == (("simclr",), ("simclr", "byol"))
+    assert settings.arms == ("scratch", "simclr+byol")
+    assert settings.work_dir.name == "simclr+byol_fold0_seed0"
+    settings = one(["--compare"], env, root)
+    assert settings.sequences == (("simclr",), ("byol",))
+    assert settings.arms == ("scratch", "simclr", "byol")
+    assert settings.work_dir.name == "compare_simclr_byol_fold0_seed0"
+    first, second = "configs/selfsup/odc/odc_in1k.py", "configs/selfsup/byol/byol_isic2019.py"
+    settings = one([], {**env, "SSL_CONFIG": f"{first} {second}"}, root)
+    assert settings.ssl_configs == {"simclr": root / first, "byol": root / second}
+
+
+def test_folds_and_seeds(root: Path, isic: str) -> None:
+    env = {"ISIC_ROOT": isic, "FOLDS": "0 3", "SEEDS": "1,2", "WORK_DIR": "/tmp/w"}
+    request = parse([], env, root)
+    assert [(s.fold, s.seed) for s in request.studies] == [(0, 1), (3, 1), (0, 2), (3, 2)]
+    assert request.studies[1].work_dir == Path("/tmp/w/fold3_seed1")
+    assert {s.splits_dir for s in request.studies} == {Path("/tmp/w/data/splits")}
+    assert request.several
+    assert not parse([], {"ISIC_ROOT": isic}, root).several
 
 
 @pytest.mark.parametrize(
@@ -76,11 +117,18 @@ def test_everything_given(root: Path, isic: str, tmp_path: Path) -> None:
         ([], {"ISIC_ROOT": ""}, "ISIC_ROOT is not set.*--demo"),
         ([], {"ISIC_ROOT": "/nowhere"}, "ISIC_ROOT=/nowhere: .*--demo"),
         ([], {"ALGORITHM": "foo"}, "ALGORITHM=foo .* available: byol, simclr"),
-        (["--demo"], {"ALGORITHM": "byol"}, "ALGORITHM=byol .* available: simclr"),
+        (["--demo"], {"ALGORITHM": "byol"}, "ALGORITHM=byol .* available: simclr .*SIZE=64"),
+        ([], {"ALGORITHM": "byol byol"}, "byol twice"),
+        ([], {"ALGORITHM": "../byol"}, "'../byol' is no name"),
+        ([], {"ALGORITHM": "simclr byol", "SSL_CONFIG": "a.py"}, "1 configs for the 2"),
+        ([], {"SIZE": "32"}, r"no ISIC-2019 \(SIZE=32\) config"),
+        ([], {"FOLDS": "0 0"}, "FOLDS='0 0'"),
+        ([], {"FOLDS": "0 x"}, "FOLDS: 'x'"),
+        ([], {"SEED": "1", "SEEDS": "0 1"}, "SEED and SEEDS"),
         ([], {"ALGORITHM": "scratch"}, "always part"),
         ([], {"SSL_CONFIG": "configs/none.py"}, "no config configs/none.py"),
-        ([], {"SEED": "x"}, "SEED='x'"),
-        ([], {"FOLD": "-1"}, "FOLD='-1'"),
+        ([], {"SEED": "x"}, "SEED: 'x'"),
+        ([], {"FOLD": "-1"}, "FOLD: '-1'"),
         ([], {"FINETUNE_LRS": "0.1 fast"}, "FINETUNE_LRS"),
         ([], {"FINETUNE_LRS": "0"}, "positive"),
         (["optimizer.lr"], {}, "unknown argument 'optimizer.lr'"),

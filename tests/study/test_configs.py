@@ -36,7 +36,7 @@ FINETUNE = Config(
     ],
 )
 def test_overrides_go_where_their_key_is(option: str, goes_to: str) -> None:
-    ssl, finetune = configs.share_options([option], SSL, FINETUNE)
+    ssl, finetune = configs.share_options([option], [SSL, FINETUNE])
     assert (option in ssl) == (goes_to in ("ssl", "both"))
     assert (option in finetune) == (goes_to in ("finetune", "both"))
 

@@ -1,13 +1,15 @@
 """Commands run, side by side, in forks or afresh; all end with their parent."""
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from mmselfsup.study.launch import Command, run_all
+from mmselfsup.study.launch import run_all
+from mmselfsup.study.process import Command
 
 SCRIPT = """
 import os, sys, time
@@ -64,6 +66,68 @@ def test_the_others_end_when_one_fails(root: Path, warm: bool) -> None:
         run_all([job(root, "a", 60), job(root, "b", 0.3, 1)], 2, warm, 1, on_end)
     assert time.monotonic() - began < 20
     assert ended == {1: 1, 0: None}
+
+
+STUBBORN = """
+import os, signal, sys, time
+child = os.fork()
+if child == 0:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    open(sys.argv[1], "w").write(str(os.getpid()))
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("warm", [True, False])
+def test_what_a_command_has_started_ends_with_it(root: Path, warm: bool) -> None:
+    (root / "job.py").write_text(STUBBORN)
+    ended: list[int | None] = []
+
+    def stop_when_started() -> None:
+        if (root / "child").exists() and (root / "child").read_text():
+            raise KeyboardInterrupt
+
+    command = Command(("job.py", "child"), root, root / "log")
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_all([command], 1, warm, 1, lambda _, code, __: ended.append(code), stop_when_started)
+    assert time.monotonic() - began < 15
+    assert ended == [None]
+    until = time.monotonic() + 15  # the kernel takes a moment
+    while _alive((root / "child").read_text()) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not _alive((root / "child").read_text())
+
+
+def test_training_dies_with_a_study_that_was_killed(root: Path) -> None:
+    (root / "job.py").write_text(
+        "import os, sys, time\nopen(sys.argv[1], 'w').write(str(os.getpid()))\ntime.sleep(60)\n"
+    )
+    study = (
+        "import sys, pathlib\nfrom mmselfsup.study.launch import run_all\n"
+        "from mmselfsup.study.process import Command\n"
+        "root = pathlib.Path(sys.argv[1])\n"
+        "run_all([Command(('job.py', 'pid'), root)], 1, False, 1, lambda *_: None)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", study, str(root)])
+    pid = ""
+    while not pid:
+        time.sleep(0.05)
+        pid = (root / "pid").read_text() if (root / "pid").exists() else ""
+    process.kill()
+    process.wait()
+    until = time.monotonic() + 15
+    while _alive(pid) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not _alive(pid)
+
+
+def _alive(pid: str) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_command_reads_as_typed() -> None:

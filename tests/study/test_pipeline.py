@@ -7,7 +7,7 @@ import pytest
 
 from mmselfsup.study import machine, pipeline
 from mmselfsup.study.find_configs import find_finetune_config, find_ssl_config
-from mmselfsup.study.record import read_results
+from mmselfsup.study.results import read_results
 from mmselfsup.study.settings import StudySettings
 from mmselfsup.utils.errors import UserError
 from tests.study.fake_tools import calls, make_fake_repository
@@ -17,7 +17,7 @@ ARMS = ("scratch", "simclr")
 EVERYTHING = sorted(
     [
         "splits work/data/splits",
-        "train work/ssl",
+        "train work/ssl/simclr",
         *(f"train work/finetune/{arm}/lr_{lr}" for arm in ARMS for lr in ("0.01", "0.1", "0.9")),
         *(f"train work/finetune/{arm}/final" for arm in ARMS),
         *(f"test work/finetune/{arm}/test" for arm in ARMS),
@@ -35,9 +35,8 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudySettings:
         root=tmp_path,
         isic_root=Path("isic"),
         work_dir=Path("work"),
-        algorithm="simclr",
-        ssl_config=find_ssl_config(CONFIGS, "simclr", demo=True),
-        finetune_config=find_finetune_config(CONFIGS, demo=True),
+        ssl_configs={"simclr": find_ssl_config(CONFIGS, "simclr", "demo")},
+        finetune_config=find_finetune_config(CONFIGS, "demo"),
         lrs=(0.01, 0.1, 0.9),
         options=("runner.max_epochs=1",),
     )
@@ -55,7 +54,7 @@ def test_runs_everything_once(study: StudySettings, capfd: pytest.CaptureFixture
 
     output = capfd.readouterr().out
     assert output.count("$ python tools/train.py") == 9
-    assert "load_from=work/ssl/latest.pth" in output
+    assert "load_from=work/ssl/simclr/backbone.pth" in output
     assert "SimCLR pre-training helps" in output
     assert "--logdir" in output
 
@@ -74,7 +73,7 @@ def test_goes_on_where_it_stopped(
         "splits work/data/splits",
         "train work/finetune/scratch/lr_0.01",
         "train work/finetune/scratch/lr_0.1",
-        "train work/ssl",
+        "train work/ssl/simclr",
     ]
     assert not (study.work_dir / "results.json").exists()
     monkeypatch.delenv("FAIL_AT")
@@ -105,9 +104,9 @@ def test_changed_settings_redo_what_depends_on_them(
     assert calls(study.root) == [
         "test work/finetune/simclr/test",
         "train work/finetune/simclr/final",
-        "train work/ssl",
+        "train work/ssl/simclr",
     ]
-    assert "the old results are in work/ssl.old-1" in capfd.readouterr().out
+    assert "the old results are in work/ssl/simclr.old-1" in capfd.readouterr().out
 
     pipeline.run_study(dataclasses.replace(changed, lrs=(0.2,)))
     assert calls(study.root) == [
@@ -119,13 +118,67 @@ def test_changed_settings_redo_what_depends_on_them(
     assert "lr 0.1 -> 0.2" in capfd.readouterr().out
 
 
+@pytest.fixture
+def two(study: StudySettings) -> StudySettings:
+    """Two pre-trainings."""
+    configs = {**study.ssl_configs, "byol": study.ssl_configs["simclr"]}
+    return dataclasses.replace(study, ssl_configs=configs, lrs=(0.1,))
+
+
+def test_curriculum_starts_each_task_from_the_last_backbone(two: StudySettings) -> None:
+    results = pipeline.run_study(two)
+    assert [call for call in calls(two.root) if "ssl" in call] == [
+        "train work/ssl/simclr",
+        "train work/ssl/simclr+byol from work/ssl/simclr/backbone.pth",
+    ]
+    assert [run.arm for run in results.runs] == ["scratch", "simclr+byol"]
+    assert [ssl.name for ssl in results.runs[1].ssl] == ["simclr", "simclr+byol"]
+    assert results.runs[1].weights == "ssl/simclr+byol/backbone.pth"
+
+    pipeline.run_study(two)
+    assert calls(two.root) == []
+    # another first task: everything after it is done again, the classifier from scratch is not
+    changed = dataclasses.replace(two, ssl_options=("optimizer.weight_decay=0.5",))
+    pipeline.run_study(changed)
+    assert calls(two.root) == [
+        "test work/finetune/simclr+byol/test",
+        "train work/finetune/simclr+byol/final",
+        "train work/ssl/simclr",
+        "train work/ssl/simclr+byol from work/ssl/simclr/backbone.pth",
+    ]
+
+
+def test_comparison_trains_scratch_once_and_each_on_its_own(
+    two: StudySettings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    results = pipeline.run_study(dataclasses.replace(two, compare=True))
+    done = calls(two.root)
+    assert [call for call in done if "ssl" in call] == [
+        "train work/ssl/byol",
+        "train work/ssl/simclr",
+    ]
+    assert [call for call in done if "final" in call] == [
+        f"train work/finetune/{arm}/final" for arm in ("byol", "scratch", "simclr")
+    ]
+    assert [run.arm for run in results.runs] == ["scratch", "simclr", "byol"]
+    output = capfd.readouterr().out
+    assert "SimCLR pre-training helps" in output
+    assert "BYOL pre-training helps" in output
+
+    pipeline.run_study(two)  # what both have in common isn't done again
+    assert [call for call in calls(two.root) if "ssl" in call or "scratch" in call] == [
+        "train work/ssl/simclr+byol from work/ssl/simclr/backbone.pth"
+    ]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"fold": 5}, "FOLD=5"),
+        ({"fold": 5}, "fold 5: the folds are 0 to 4"),
+        ({"gpus": 2}, "GPUS=2: there is none"),
         ({"finetune_options": ("optimizer.lr=0.1",)}, "FINETUNE_LRS"),
         ({"ssl_options": ("optimizer.leraning_rate=0.1",)}, "leraning_rate"),
-        ({"ssl_config": Path("none.py")}, r"none\.py"),
+        ({"ssl_configs": {"simclr": Path("none.py")}}, r"none\.py"),
     ],
 )
 def test_mistakes_are_found_before_anything_runs(

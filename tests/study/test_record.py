@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.study.record import Results, read_results
+from mmselfsup.study.results import Results, read_results
 from mmselfsup.utils.errors import UserError
-from tests.study.study_data import CLASSES, make_run
+from tests.study.study_data import CLASSES, make_run, make_ssl
 
 
 def test_written_results_are_read_again(finished_study: Path) -> None:
@@ -22,7 +22,7 @@ def test_every_run_has_what_a_reader_needs(finished_study: Path) -> None:
     for run in data["runs"]:
         needed = (
             "config seed fold arm lr n_test balanced_accuracy accuracy recall macro_auc "
-            "confusion_matrix epochs seconds checkpoint ssl_config"
+            "confusion_matrix epochs seconds checkpoint ssl"
         )
         assert set(needed.split()) <= run.keys()
         assert list(run["recall"]) == CLASSES
@@ -31,11 +31,12 @@ def test_every_run_has_what_a_reader_needs(finished_study: Path) -> None:
 
 def test_nan_becomes_null(tmp_path: Path) -> None:
     run = dataclasses.replace(make_run("scratch", 1.0), macro_auc=float("nan"))
-    Results({}, [run], [], {"loss": float("inf")}, {}, {}, []).write(tmp_path / "results.json")
+    ssl = dataclasses.replace(make_ssl("simclr"), last_loss=float("inf"))
+    Results({}, [run], [], [ssl], {}, {}, []).write(tmp_path / "results.json")
     assert "NaN" not in (tmp_path / "results.json").read_text()
     results = read_results(tmp_path / "results.json")
     assert results.runs[0].macro_auc is None
-    assert results.ssl["loss"] is None
+    assert results.ssl[0].last_loss is None
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_nan_becomes_null(tmp_path: Path) -> None:
         (None, "does not exist"),
         ("{", "is no results.json"),
         ("{}", "is no results.json"),
-        ('{"schema": 1, "runs": [{}]}', "is no results.json"),
+        ('{"schema": 2, "ssl": [], "runs": [{}]}', "is no results.json"),
         ('{"schema": 99}', "schema 99"),
     ],
 )

@@ -55,7 +55,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> tuple[Page, str]:
     """The report of a finished study, parsed and as text."""
     folder = tmp_path_factory.mktemp("study")
     write_finished_study(folder)
-    (folder / "ssl" / "views.png").write_bytes(b"\x89PNG")
+    (folder / "ssl" / "simclr" / "views.png").write_bytes(b"\x89PNG")
     return parse(write_report(folder))
 
 
@@ -97,6 +97,21 @@ def test_colours_follow_the_scheme(page: tuple[Page, str]) -> None:
     for drawing in re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL):
         assert "var(--" in drawing
         assert not re.search(r"#0[0-9a-f]0[0-9a-f]0[0-9a-f]", drawing)
+
+
+def test_several_pretrainings_are_rows_of_one_table(tmp_path: Path) -> None:
+    arms = {"scratch": 1.0, "simclr": 1.9, "byol": 1.5, "relative_loc+odc": 1.2}
+    write_finished_study(tmp_path, arms)
+    parsed, html = parse(write_report(tmp_path))
+    for words in (
+        "SimCLR, BYOL and Relative location → ODC",
+        "BYOL pre-training helps",
+        "by chance",
+    ):
+        assert words in parsed.text
+    assert parsed.count("svg") == 1 + 4 + 3 + 3  # recalls, confusions, losses, other curves
+    for number in (1, 2, 3):
+        assert f"background: var(--ssl-{number})" in html
 
 
 def test_text_of_others_is_escaped(page: tuple[Page, str]) -> None:

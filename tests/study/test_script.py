@@ -26,8 +26,8 @@ def test_help_fits_a_screen_and_names_everything() -> None:
     assert len(done.stdout.splitlines()) <= 48
     assert max(map(len, done.stdout.splitlines())) <= 100
     variables = ["ISIC_ROOT", "WORK_DIR", "GPUS", "FOLD", "SEED", "ALGORITHM", "SSL_CONFIG"]
-    variables += ["FINETUNE_CONFIG", "FINETUNE_LRS", "PYTHON"]
-    for name in (*variables, "--demo", "--ssl-options", "--finetune-options"):
+    variables += ["FINETUNE_CONFIG", "FINETUNE_LRS", "PYTHON", "SIZE", "FOLDS", "SEEDS"]
+    for name in (*variables, "--demo", "--compare", "--ssl-options", "--finetune-options"):
         assert name in done.stdout
 
 

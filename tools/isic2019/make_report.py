@@ -16,8 +16,8 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     from pathlib import Path
 
-    from mmselfsup.study.record import read_results
     from mmselfsup.study.report import write_report
+    from mmselfsup.study.results import read_results
     from mmselfsup.study.table import print_results
 
     print_results(read_results(Path(args.work_dir) / "results.json"))

@@ -11,13 +11,13 @@ ROOT = Path(__file__).resolve().parents[2]
 def main() -> int:
     from mmselfsup.study.arguments import parse
 
-    settings = parse(sys.argv[1:], os.environ, ROOT)
+    request = parse(sys.argv[1:], os.environ, ROOT)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that running trainings end, too
     os.chdir(ROOT)  # the paths in the commands that are printed start here
 
-    from mmselfsup.study.pipeline import run_study
+    from mmselfsup.study.campaign import run
 
-    run_study(settings)
+    run(request)
     return 0
 
 

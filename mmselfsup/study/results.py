@@ -1,0 +1,78 @@
+"""The schema of results.json."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mmselfsup.utils.atomic import atomic_write_json
+from mmselfsup.utils.errors import UserError
+
+from .record import RunRecord, SearchRecord, SslRecord
+
+SCHEMA = 2
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything a study found out: what results.json holds.
+
+    Attributes:
+        study: Settings: pre-trainings, fold, seed, configs, whether the images are the demo's.
+        runs: The classifiers compared.
+        lr_search: The learning rates tried.
+        ssl: The pre-trainings.
+        split: Number of images of every class in each list.
+        environment: Versions and machine.
+        commands: The command lines that ran.
+        schema: Version of this layout.
+    """
+
+    study: dict[str, Any]
+    runs: list[RunRecord]
+    lr_search: list[SearchRecord]
+    ssl: list[SslRecord]
+    split: dict[str, dict[str, int]]
+    environment: dict[str, Any]
+    commands: list[str]
+    schema: int = SCHEMA
+
+    def write(self, path: Path) -> None:
+        """Write the results as JSON; NaN becomes null."""
+        atomic_write_json(path, _plain(asdict(self)))
+
+
+def read_results(path: Path) -> Results:
+    """Read a results.json.
+
+    Raises:
+        UserError: The file isn't there or is of another layout.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["schema"] != SCHEMA:
+            raise UserError(f"{path} has schema {data['schema']}, this version reads {SCHEMA}")
+        data["ssl"] = [SslRecord(**ssl) for ssl in data["ssl"]]
+        for run in data["runs"]:
+            run["ssl"] = [SslRecord(**ssl) for ssl in run["ssl"]]
+        data["runs"] = [RunRecord(**run) for run in data["runs"]]
+        data["lr_search"] = [SearchRecord(**run) for run in data["lr_search"]]
+        return Results(**data)
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; run the study first") from None
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is no results.json of a study: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    """Replace NaN, which JSON has no word for, by None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
