@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import pipeline
 from .arguments import Request
-from .lock import only_study
+from .one_at_a_time import only_study
 
 
 def run(request: Request) -> None:
