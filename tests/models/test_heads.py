@@ -103,3 +103,33 @@ def test_multi_cls_head_wants_as_many_maps_as_indices():
     head = build_head({"type": "MultiClsHead", "in_indices": (0, 1)})
     with pytest.raises(ValueError, match="names 2 stages, the backbone gave 1"):
         head([torch.rand(2, 64, 8, 8)])
+
+
+def test_latent_predict_head():
+    predictor = {
+        "type": "NonLinearNeck",
+        "in_channels": 6,
+        "hid_channels": 5,
+        "out_channels": 6,
+        "with_avg_pool": False,
+        "norm_cfg": {"type": "BN1d"},
+    }
+    head = build_head({"type": "LatentPredictHead", "predictor": predictor}).eval()
+    x, target = torch.rand(4, 6), torch.rand(4, 6, requires_grad=True)
+    loss = head(x, target)["loss"]
+    cosine = F.cosine_similarity(head.predictor([x])[0], target)
+    assert loss.item() == pytest.approx(-cosine.mean().item())
+    loss.backward()
+    assert target.grad is None
+
+
+def test_latent_cls_head():
+    head = build_head({"type": "LatentClsHead", "in_channels": 6, "num_classes": 3})
+    head.init_weights()
+    assert head.predictor.weight.std() < 0.02
+    x, target = torch.rand(4, 6), torch.rand(4, 6, requires_grad=True)
+    labels = head.predictor(target).argmax(dim=1)
+    loss = head(x, target)["loss"]
+    assert loss.item() == pytest.approx(F.cross_entropy(head.predictor(x), labels).item())
+    loss.backward()
+    assert target.grad is None

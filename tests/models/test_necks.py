@@ -85,3 +85,30 @@ def test_several_stages_are_refused_with_a_reason():
 def test_at_least_one_layer():
     with pytest.raises(ValueError, match="got 0"):
         nonlinear(num_layers=0)
+
+
+MOCOV2 = {"type": "MoCoV2Neck", "in_channels": 6, "hid_channels": 5, "out_channels": 4}
+DENSE = {**MOCOV2, "type": "DenseCLNeck"}
+
+
+def test_mocov2_neck():
+    neck, x = build_neck(MOCOV2), torch.rand(3, 6, 2, 2)
+    expected = neck.mlp[2](neck.mlp[0](x.mean(dim=(2, 3))).relu())
+    assert torch.allclose(neck([x])[0], expected, atol=1e-6)
+    assert build_neck({**MOCOV2, "with_avg_pool": False})([torch.rand(3, 6)])[0].shape == (3, 4)
+
+
+@pytest.mark.parametrize(("num_grid", "side"), [(None, 4), (0, 4), (2, 2), (6, 6)])
+def test_densecl_neck(num_grid, side):
+    neck, x = build_neck({**DENSE, "num_grid": num_grid}), torch.rand(3, 6, 4, 4)
+    whole, dense, mean = neck([x])
+    assert whole.shape == mean.shape == (3, 4)
+    assert dense.shape == (3, 4, side * side)
+    assert torch.allclose(whole, neck.mlp(x.mean(dim=(2, 3))), atol=1e-6)
+    assert torch.allclose(mean, dense.mean(dim=2), atol=1e-6)
+    if side == 4:
+        place = neck.mlp2(x[:, :, 1:2, 2:3]).flatten(1)
+        assert torch.allclose(dense[:, :, 1 * 4 + 2], place, atol=1e-6)
+    if side == 2:
+        place = neck.mlp2(x[:, :, :2, 2:].mean(dim=(2, 3), keepdim=True)).flatten(1)
+        assert torch.allclose(dense[:, :, 1], place, atol=1e-6)

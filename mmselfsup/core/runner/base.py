@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mmcv.runner import BaseRunner
+from mmcv.runner import HOOKS, BaseRunner
 from mmcv.runner.utils import get_host_info
+from mmcv.utils import build_from_cfg
 from torch import nn
 
 from mmselfsup.utils.device import batch_size, to_device
@@ -26,6 +27,19 @@ class CommonRunner(StateMixin, BaseRunner):  # type: ignore[misc]
         super().__init__(unwrap(model), *args, **kwargs)  # mmcv wants to see train_step
         self.model = model
         self.log_buffer = TensorLogBuffer()
+
+    def register_checkpoint_hook(self, checkpoint_config: Any) -> None:
+        """Register the hook that saves, behind all that changes what is saved.
+
+        mmcv gives it the priority of the custom hooks, and registers it before them: a checkpoint
+        inside an epoch would miss their last update (a moving average, a memory).
+        """
+        if checkpoint_config is None:
+            return
+        hook = checkpoint_config
+        if isinstance(hook, dict):
+            hook = build_from_cfg({"type": "CheckpointHook", **hook}, HOOKS)
+        self.register_hook(hook, priority="LOW")
 
     def run_iter(self, data_batch: Any, train_mode: bool, **kwargs: Any) -> None:
         """Move a batch to the model's device, call the model, keep its losses for the log."""

@@ -1,0 +1,97 @@
+"""Every method, stopped and resumed, gives the same bits as without a stop.
+
+A new method is one line in ``METHODS``; its model and its batches are those of
+``tests/contract/tiny_models.py``.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmcv import Config
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from mmselfsup.apis.train import train_model
+from mmselfsup.models import build_algorithm
+from tests.contract.tiny_models import TINY
+
+NUM_IMAGES, BATCH, EPOCHS = 12, 4, 3
+
+#: Name of the algorithm -> what its config has beside the model.
+METHODS: dict[str, dict[str, Any]] = {
+    "SimCLR": {},
+    "Classification": {},
+    "MoCo": {},
+    "DenseCL": dict(custom_hooks=[dict(type="DenseCLHook", start_iters=5)]),
+    "BYOL": dict(custom_hooks=[dict(type="MomentumUpdateHook")]),
+    "SimSiam": dict(
+        optimizer=dict(
+            type="SGD", lr=0.05, momentum=0.9, paramwise_options={"predictor": dict(fix_lr=True)}
+        ),
+        custom_hooks=[dict(type="SimSiamHook", priority="HIGH", fix_pred_lr=True, lr=0.05)],
+    ),
+}
+
+
+class Samples(Dataset[dict[str, Any]]):
+    """The samples of a tiny batch one by one, with noise as augmentations would draw it."""
+
+    def __init__(self, name: str) -> None:
+        self.batch = TINY[name].batch(NUM_IMAGES, torch.Generator().manual_seed(1))
+
+    def __len__(self) -> int:
+        return NUM_IMAGES
+
+    def __getitem__(self, i: int) -> dict[str, Any]:
+        sample = {k: v[i] for k, v in self.batch.items() if k != "img"}
+        img = self.batch["img"]
+        views = [self.noisy(v[i]) for v in img] if isinstance(img, list) else self.noisy(img[i])
+        return {"img": views, **sample}
+
+    def noisy(self, view: Tensor) -> Tensor:
+        return view + 0.1 * torch.rand_like(view)
+
+
+def train(name: str, folder: Path, **changes: Any) -> Any:
+    """Train a tiny model and save after every iteration and epoch."""
+    cfg = Config(
+        dict(
+            dict(optimizer=dict(type="SGD", lr=0.05, momentum=0.9)) | METHODS[name] | changes,
+            log_level="ERROR",
+            data=dict(samples_per_gpu=BATCH, workers_per_gpu=0),
+            lr_config=dict(policy="CosineAnnealing", min_lr=0.0, by_epoch=False),
+            runner=dict(type="EpochBasedRunner", max_epochs=EPOCHS),
+            log_config=dict(interval=1, hooks=[]),
+            checkpoint_config=dict(interval=1, by_epoch=False),
+            work_dir=str(folder),
+            seed=0,
+        )
+    )
+    torch.manual_seed(len(changes))  # a resumed run finds its random state in the checkpoint
+    model = build_algorithm(TINY[name].cfg)
+    model.init_weights()
+    return train_model(model, Samples(name), cfg)
+
+
+def state_of(runner: Any) -> dict[str, Tensor]:
+    """Weights, buffers and the optimizer's momentum, by name."""
+    names = dict(enumerate(p for g in runner.optimizer.param_groups for p in g["params"]))
+    momenta = {
+        f"momentum {i}": runner.optimizer.state[p]["momentum_buffer"]
+        for i, p in names.items()
+        if "momentum_buffer" in runner.optimizer.state.get(p, {})
+    }
+    return {**runner.model.state_dict(), **momenta}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_resume_is_bit_equal(name: str, tmp_path: Path) -> None:
+    whole = state_of(train(name, tmp_path / "whole"))
+    for done in (3, 5):  # between two epochs, inside one
+        file = str(tmp_path / "whole" / f"iter_{done}.pth")
+        resumed = state_of(train(name, tmp_path / "resumed", resume_from=file))
+        assert list(resumed) == list(whole)
+        changed = [key for key, value in whole.items() if not torch.equal(value, resumed[key])]
+        assert not changed, f"after {done} iterations"
