@@ -12,6 +12,8 @@ from .builder import (
 )
 from .dataset_wrappers import ConcatDataset, RepeatDataset
 from .multi_view import MultiViewDataset
+from .relative_loc import RelativeLocDataset
+from .rotation_pred import RotationPredDataset
 from .single_view import SingleViewDataset
 
 __all__ = [
@@ -21,7 +23,9 @@ __all__ = [
     "BaseDataset",
     "ConcatDataset",
     "MultiViewDataset",
+    "RelativeLocDataset",
     "RepeatDataset",
+    "RotationPredDataset",
     "SingleViewDataset",
     "build_dataloader",
     "build_dataset",

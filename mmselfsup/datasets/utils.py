@@ -46,6 +46,8 @@ class PrefetchLoader:
 
     Args:
         loader: Yields dicts with `img`, a uint8 tensor [N, 3, H, W] or a list of such.
+            Dimensions may stand between N and 3, and several images one behind the other in the
+            channels.
         mean: Mean of each channel, in 0..1.
         std: Standard deviation of each channel, in 0..1.
         device: Where the batches go; by default the current GPU, or the CPU if there is none.
@@ -68,7 +70,8 @@ class PrefetchLoader:
         mean, std = self._mean.to(device), self._std.to(device)
 
         def normalise(img: Tensor) -> Tensor:
-            return img.float().sub_(mean).div_(std)
+            images = img.float().unflatten(-3, (-1, mean.shape[1]))  # [N, ..., 1, 3, H, W]
+            return images.sub_(mean).div_(std).flatten(-4, -3)
 
         for batch in self.loader:
             moved = to_device(batch, device)

@@ -7,7 +7,9 @@ errors (``mmselfsup.utils.errors``) without loading torch.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .collect_env import collect_env  # same name as its module: must be bound at once
+# Same names as their modules: must be bound at once.
+from .collect_env import collect_env
+from .distributed_sinkhorn import distributed_sinkhorn
 
 if TYPE_CHECKING:
     from .alias_multinomial import AliasMethod
@@ -58,6 +60,7 @@ __all__ = [
     "collect_env",
     "concat_all_gather",
     "dist_forward_collect",
+    "distributed_sinkhorn",
     "find_latest_checkpoint",
     "gather_tensors",
     "gather_tensors_batch",

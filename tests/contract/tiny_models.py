@@ -16,6 +16,24 @@ def two_views(n: int, generator: torch.Generator) -> dict[str, Any]:
     return {"img": views, "idx": torch.arange(n)}
 
 
+def crops(n: int, generator: torch.Generator) -> dict[str, Any]:
+    """A batch of MultiViewDataset with 2 large and 2 small views."""
+    views = [torch.rand(n, 3, side, side, generator=generator) for side in (32, 32, 24, 24)]
+    return {"img": views, "idx": torch.arange(n)}
+
+
+def pairs(n: int, generator: torch.Generator) -> dict[str, Any]:
+    """A batch of RelativeLocDataset."""
+    img = torch.rand(n, 8, 6, 24, 24, generator=generator)
+    return {"img": img, "patch_label": torch.arange(8).repeat(n, 1)}
+
+
+def rotations(n: int, generator: torch.Generator) -> dict[str, Any]:
+    """A batch of RotationPredDataset."""
+    img = torch.rand(n, 4, 3, 32, 32, generator=generator)
+    return {"img": img, "rot_label": torch.arange(4).repeat(n, 1)}
+
+
 def labelled(n: int, generator: torch.Generator) -> dict[str, Any]:
     """A batch of SingleViewDataset with 3 classes."""
     img = torch.rand(n, 3, 32, 32, generator=generator)
@@ -96,6 +114,48 @@ TINY = {
             "head": {"type": "LatentPredictHead", "predictor": PREDICTOR},
         },
         two_views,
+    ),
+    "SwAV": Tiny(
+        {
+            "type": "SwAV",
+            "backbone": RESNET,
+            "neck": {"type": "SwAVNeck", "in_channels": 32, "hid_channels": 8, "out_channels": 4},
+            "head": {
+                "type": "SwAVHead",
+                "feat_dim": 4,
+                "num_crops": [2, 2],
+                "num_prototypes": 5,
+            },
+        },
+        crops,
+    ),
+    "RelativeLoc": Tiny(
+        {
+            "type": "RelativeLoc",
+            "backbone": RESNET,
+            "neck": {
+                "type": "RelativeLocNeck",
+                "in_channels": 32,
+                "out_channels": 8,
+                "norm_cfg": {"type": "SyncBN"},
+            },
+            "head": {"type": "ClsHead", "in_channels": 8, "num_classes": 8},
+        },
+        pairs,
+        joined=False,  # dropout; without it: tests/distributed/test_swav.py
+    ),
+    "RotationPred": Tiny(
+        {
+            "type": "RotationPred",
+            "backbone": RESNET,
+            "head": {
+                "type": "ClsHead",
+                "with_avg_pool": True,
+                "in_channels": 32,
+                "num_classes": 4,
+            },
+        },
+        rotations,
     ),
     "Classification": Tiny(
         {

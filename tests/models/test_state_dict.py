@@ -92,6 +92,40 @@ CASES = {
         | linear("neck.fc1", 32, 64, bias=False)
         | norm("neck.bn1", 32),
     ),
+    "swav": (
+        {
+            "type": "SwAV",
+            "backbone": {"type": "ResNet", "depth": 18},
+            "neck": {"type": "SwAVNeck", **WIDTHS, "norm_cfg": {"type": "BN1d"}},
+            "head": {"type": "SwAVHead", "feat_dim": 32, "num_prototypes": 24},
+        },
+        under("backbone", resnet18())
+        | norm("neck.bn", 64)
+        | linear("neck.projection_neck.0", 64, 512)
+        | norm("neck.projection_neck.1", 64)
+        | linear("neck.projection_neck.3", 32, 64)
+        | linear("head.prototypes", 24, 32, bias=False),
+    ),
+    "relative location": (
+        {
+            "type": "RelativeLoc",
+            "backbone": {"type": "ResNet", "depth": 18},
+            "neck": {"type": "RelativeLocNeck", "in_channels": 512, "out_channels": 64},
+            "head": {"type": "ClsHead", "in_channels": 64, "num_classes": 8},
+        },
+        under("backbone", resnet18())
+        | linear("neck.fc", 64, 1024)
+        | norm("neck.bn", 64)
+        | linear("head.fc_cls", 8, 64),
+    ),
+    "rotation prediction": (
+        {
+            "type": "RotationPred",
+            "backbone": {"type": "ResNet", "depth": 18},
+            "head": {**CLS_HEAD, "num_classes": 4},
+        },
+        under("backbone", resnet18()) | linear("head.fc_cls", 4, 512),
+    ),
     "classification": (
         {"type": "Classification", "backbone": {"type": "ResNet", "depth": 18}, "head": CLS_HEAD},
         under("backbone", resnet18()) | linear("head.fc_cls", 8, 512),

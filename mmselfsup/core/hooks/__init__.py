@@ -11,6 +11,7 @@ from .log_stats_hook import LogStatsHook
 from .momentum_update_hook import MomentumUpdateHook
 from .progress_bar_hook import ProgressBarHook
 from .simsiam_hook import SimSiamHook
+from .swav_hook import SwAVHook
 from .text_logger_hook import TextLoggerHook
 from .views_image_hook import ViewsImageHook
 
@@ -25,6 +26,7 @@ __all__ = [
     "MomentumUpdateHook",
     "ProgressBarHook",
     "SimSiamHook",
+    "SwAVHook",
     "TextLoggerHook",
     "ViewsImageHook",
     "register_default_hooks",

@@ -6,8 +6,11 @@ from .classification import Classification
 from .densecl import DenseCL
 from .mmcls_classifier_wrapper import MMClsImageClassifierWrapper
 from .moco import MoCo
+from .relative_loc import RelativeLoc
+from .rotation_pred import RotationPred
 from .simclr import SimCLR
 from .simsiam import SimSiam
+from .swav import SwAV
 
 __all__ = [
     "BYOL",
@@ -16,6 +19,9 @@ __all__ = [
     "DenseCL",
     "MMClsImageClassifierWrapper",
     "MoCo",
+    "RelativeLoc",
+    "RotationPred",
     "SimCLR",
     "SimSiam",
+    "SwAV",
 ]

@@ -4,5 +4,13 @@ from .cls_head import ClsHead
 from .contrastive_head import ContrastiveHead
 from .latent_pred_head import LatentClsHead, LatentPredictHead
 from .multi_cls_head import MultiClsHead
+from .swav_head import SwAVHead
 
-__all__ = ["ClsHead", "ContrastiveHead", "LatentClsHead", "LatentPredictHead", "MultiClsHead"]
+__all__ = [
+    "ClsHead",
+    "ContrastiveHead",
+    "LatentClsHead",
+    "LatentPredictHead",
+    "MultiClsHead",
+    "SwAVHead",
+]

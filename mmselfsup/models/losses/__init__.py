@@ -5,6 +5,7 @@ from .dense_match import dense_matches, take_places
 from .info_nce import info_nce
 from .nt_xent import pair_similarities
 from .queue_nce import queue_similarities
+from .swapped_prediction import swapped_prediction
 
 __all__ = [
     "dense_matches",
@@ -12,5 +13,6 @@ __all__ = [
     "negative_cosine",
     "pair_similarities",
     "queue_similarities",
+    "swapped_prediction",
     "take_places",
 ]

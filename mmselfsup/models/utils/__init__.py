@@ -6,9 +6,11 @@ from .extract_process import ExtractProcess, MultiExtractProcess
 from .features import only_feature
 from .gather_layer import GatherLayer
 from .knn_classifier import knn_classifier
+from .multi_crop import forward_by_size
 from .multi_pooling import MultiPooling
+from .multi_prototypes import MultiPrototypes
 from .precision import full_precision, mixed_precision
-from .queue import MAX_QUEUE_LEN, enqueue, fit_queue_len, new_queue
+from .queue import MAX_QUEUE_LEN, enqueue, fit_queue_len, new_queue, push_newest
 from .sobel import Sobel
 from .sync_bn import SyncBatchNorm
 from .views import two_views
@@ -20,17 +22,20 @@ __all__ = [
     "GatherLayer",
     "MultiExtractProcess",
     "MultiPooling",
+    "MultiPrototypes",
     "Sobel",
     "SyncBatchNorm",
     "accuracy",
     "copy_to_targets",
     "enqueue",
     "fit_queue_len",
+    "forward_by_size",
     "full_precision",
     "knn_classifier",
     "mixed_precision",
     "new_queue",
     "only_feature",
+    "push_newest",
     "two_views",
     "update_targets",
 ]

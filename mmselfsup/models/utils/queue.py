@@ -87,3 +87,19 @@ def fit_queue_len(given: int | None, size: DataSize, owner: object) -> int:
             *(method, given, images, fitting),
         )
     return given
+
+
+@torch.no_grad()
+def push_newest(queue: Tensor, features: Tensor) -> Tensor:
+    """Put features at the front and drop the oldest at the end; any number of them.
+
+    SwAV's queue keeps this order, newest first, so that it says by itself how full it is.
+
+    Args:
+        queue: [A, K, D], one queue for each of A views.
+        features: [A, N, D].
+
+    Returns:
+        A new queue [A, K, D].
+    """
+    return torch.cat((features.to(queue.dtype), queue), dim=1)[:, : queue.shape[1]]

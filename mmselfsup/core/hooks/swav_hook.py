@@ -1,0 +1,107 @@
+"""The queue of SwAV: when it starts, how long it is, and that it survives a resume."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmcv.runner import HOOKS, Hook
+from torch import Tensor
+
+from mmselfsup.utils import dist
+from mmselfsup.utils.data_size import DataSize
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.module import module_device, unwrap
+
+_PAPER_LENGTH = 3840  # with batches of 256 images
+
+
+@HOOKS.register_module()
+class SwAVHook(Hook):  # type: ignore[misc]
+    """Give the head a queue of earlier projections, so that small batches get balanced codes.
+
+    Caron et al. 2020 (SwAV), section 3.1. The queue is saved and resumed with the checkpoint.
+
+    Args:
+        batch_size: images of one iteration on one process, of 0.x; the data's counts, and the log
+            tells where they differ. None leaves it to the data.
+        epoch_queue_starts: epochs without a queue at the start, while projections are poor.
+        crops_for_assign: which views get codes, as in the head.
+        feat_dim: width of a projection.
+        queue_length: projections of each view over all processes, at any batch size; 0 goes
+            without. None takes whole batches: the paper's 3840, or fewer where the data are few.
+        interval: of 0.x, without effect.
+
+    Raises:
+        UserError: a negative length; before the first iteration, one above the number of images.
+
+    Difference from 0.x: there a length was cut to whole batches, which made it 0 in silence where
+    a batch was longer; each process had its share of it, and a file of its own for a resume.
+    """
+
+    def __init__(
+        self,
+        batch_size: int | None = None,
+        epoch_queue_starts: int = 15,
+        crops_for_assign: Sequence[int] = [0, 1],
+        feat_dim: int = 128,
+        queue_length: int | None = 0,
+        interval: int = 1,
+    ) -> None:
+        if queue_length is not None and queue_length < 0:
+            raise UserError(f"SwAVHook.queue_length is {queue_length}: 0 is no queue, or give more")
+        self.batch_size, self.feat_dim, self.interval = batch_size, feat_dim, interval
+        self.epoch_queue_starts = epoch_queue_starts
+        self.crops_for_assign = list(crops_for_assign)
+        self.queue_length = _PAPER_LENGTH if queue_length is None else queue_length
+        self.queue: Tensor | None = None  # of the last epoch, or resumed
+        self._derive_length = queue_length is None
+        self._notes: list[str] = []
+        self._head: Any = None
+
+    def fit_dataset(self, size: DataSize) -> None:
+        """Check the length against the data, or take one from there."""
+        own, batch = size.batch_size // dist.get_world_size(), size.batch_size
+        if self.batch_size not in (None, own):
+            self._notes.append(f"batch_size={self.batch_size}, but there are {own} images in one")
+        self.batch_size = own
+        most = size.num_images // batch * batch or size.num_images
+        if self._derive_length:
+            self.queue_length = min(max(_PAPER_LENGTH // batch, 1) * batch, most)
+        if self.queue_length > size.num_images:
+            raise UserError(
+                f"SwAVHook.queue_length={self.queue_length} is more than the {size.num_images} "
+                f"images of the data: use {most} or fewer, 0 for no queue"
+            )
+
+    def before_run(self, runner: Any) -> None:
+        """Find the head, and say what is not as configured."""
+        self._head = getattr(unwrap(runner.model), "head", None)
+        last = getattr(runner, "_max_epochs", None)
+        if self.queue_length and last is not None and self.epoch_queue_starts >= last:
+            start = self.epoch_queue_starts
+            self._notes.append(f"no queue: it starts after epoch {start} of {last}")
+        for note in self._notes:
+            runner.logger.warning("SwAVHook: %s", note)
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Start the queue when its time has come, or go on with the one that was resumed."""
+        if not self.queue_length or runner.epoch < self.epoch_queue_starts:
+            return
+        shape = (len(self.crops_for_assign), self.queue_length, self.feat_dim)
+        if self.queue is None or self.queue.shape != shape:
+            self.queue = torch.zeros(shape)
+        self.queue = self.queue.to(module_device(unwrap(runner.model)))
+        self._head.queue, self._head.use_queue = self.queue, False
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """Keep the queue."""
+        self.queue = getattr(self._head, "queue", None)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The queue [A, length, D] as it is now, None before it starts."""
+        queue = getattr(self._head, "queue", None)
+        return {"queue": None if queue is None else queue.clone()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up a queue; the next epoch gives it to the head."""
+        self.queue = state["queue"]

@@ -1,0 +1,83 @@
+"""Pairs of patches of one image: Doersch et al. 2015, section 3. P = 8 pairs of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torchvision.transforms.functional as TF
+from PIL.Image import Image
+from torchvision.transforms import RandomCrop
+
+from ..utils.errors import UserError
+from .base import BaseDataset
+from .builder import DATASETS, build_pipeline
+
+_SIDE = 3  # patches a side
+_CENTRE = 4  # place of the middle one
+
+
+def image_to_patches(img: Image, patch_jitter: int = 21) -> list[Image]:
+    """Cut an image into a grid of 3 x 3 cells, and a patch at a random place out of each.
+
+    The gaps keep lines from going on from one patch to the next, which would give its place away.
+
+    Args:
+        img: image of W x H pixels.
+        patch_jitter: pixels by which a patch is smaller than its cell, from 0.
+
+    Returns:
+        9 patches of W // 3 - jitter by H // 3 - jitter pixels, row by row.
+
+    Raises:
+        UserError: the image is too small for a patch of one pixel.
+
+    Difference from 0.x: where W and H differ, 0.x takes one for the other.
+    """
+    width, height = img.size[0] // _SIDE, img.size[1] // _SIDE  # of a cell
+    size = (height - patch_jitter, width - patch_jitter)
+    if min(size) < 1:
+        raise UserError(
+            f"an image of {img.size[0]}x{img.size[1]} pixels has cells of {width}x{height}, too "
+            f"small for a patch_jitter of {patch_jitter}: resize to {_SIDE * (patch_jitter + 32)}"
+        )
+    crop = RandomCrop(size)
+    places = [(row * height, column * width) for row in range(_SIDE) for column in range(_SIDE)]
+    return [crop(TF.crop(img, top, left, height, width)) for top, left in places]
+
+
+@DATASETS.register_module()
+class RelativeLocDataset(BaseDataset):
+    """The 8 outer patches of an image, each with the middle one, and where they lie.
+
+    A sample has ``img`` [P, 6, h, w], a pair being the outer patch and the middle one in the
+    channels, and ``patch_label`` [P] (int64), 0 to 7 row by row.
+
+    Args:
+        data_source: Config of the data source.
+        pipeline: Configs of the transforms of the whole image; ends with a PIL image.
+        format_pipeline: Configs of the transforms of each patch; ends with a tensor.
+        prefetch: See `BaseDataset`; `format_pipeline` is left out.
+        patch_jitter: See `image_to_patches`.
+    """
+
+    def __init__(
+        self,
+        data_source: dict[str, Any],
+        pipeline: Sequence[dict[str, Any]],
+        format_pipeline: Sequence[dict[str, Any]],
+        prefetch: bool = False,
+        patch_jitter: int = 21,
+    ) -> None:
+        super().__init__(data_source, pipeline, prefetch)
+        self.format_pipeline = build_pipeline([] if prefetch else format_pipeline)
+        self.patch_jitter = patch_jitter
+
+    def __getitem__(self, idx: int) -> dict[str, Any]:
+        image, _ = self.data_source.load(idx)
+        cut = image_to_patches(self.pipeline(image), self.patch_jitter)
+        patches = [self._finish(self.format_pipeline(patch)) for patch in cut]  # [3, h, w] each
+        centre = patches.pop(_CENTRE)
+        pairs = torch.stack([torch.cat((patch, centre)) for patch in patches])  # [P, 6, h, w]
+        return {"img": pairs, "patch_label": torch.arange(len(pairs))}

@@ -1,0 +1,37 @@
+"""An image in four orientations: Gidaris et al. 2018, section 2. P = 4 rotations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..utils.errors import UserError
+from .base import BaseDataset
+from .builder import DATASETS
+
+
+def rotate(img: Tensor) -> list[Tensor]:
+    """Turn an image [C, H, W] counter-clockwise by 0, 90, 180 and 270 degrees; 4 tensors."""
+    return [torch.rot90(img, turns, dims=(1, 2)) for turns in range(4)]
+
+
+@DATASETS.register_module()
+class RotationPredDataset(BaseDataset):
+    """An image in its four orientations, and by how many quarter turns each was rotated.
+
+    A sample has ``img`` [P, 3, H, H] and ``rot_label`` [P] (int64), 0 to 3. The pipeline must end
+    with a square. Arguments: see `BaseDataset`.
+    """
+
+    def __getitem__(self, idx: int) -> dict[str, Any]:
+        image, _ = self.data_source.load(idx)
+        img = self._finish(self.pipeline(image))  # [3, H, H]
+        if img.shape[1] != img.shape[2]:
+            raise UserError(
+                f"rotations need a square, the pipeline gave {img.shape[2]}x{img.shape[1]} pixels: "
+                "end it with a crop, or Resize to (H, H)"
+            )
+        rotated = torch.stack(rotate(img))  # [P, 3, H, H]
+        return {"img": rotated, "rot_label": torch.arange(len(rotated))}

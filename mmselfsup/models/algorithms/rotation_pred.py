@@ -1,0 +1,79 @@
+"""Rotation prediction: Gidaris et al. 2018, "Unsupervised Representation Learning by Predicting
+Image Rotations", ICLR.
+
+Letters: N images, P = 4 rotations of each, C channels.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from ...utils.errors import ArgumentError
+from ..builder import ALGORITHMS, build_backbone, build_head
+from .base import BaseModel
+from .classification import head_names
+
+
+@ALGORITHMS.register_module()
+class RotationPred(BaseModel):
+    """By how many quarter turns was an image rotated?
+
+    Args:
+        backbone: the encoder.
+        head: the classifier of the 4 rotations.
+        init_cfg: see :class:`BaseModel`.
+
+    Raises:
+        ArgumentError: without a head.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        head: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if head is None:
+            raise ArgumentError(f"RotationPred needs a head, got head={head}")
+        self.backbone = build_backbone(backbone)
+        self.head = build_head(head)
+
+    def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
+        """Images [N, C, H, W] -> features of the backbone."""
+        return self.backbone(img)
+
+    def score_rotations(self, img: Tensor) -> list[Tensor]:
+        """Rotated images [N, P, C, H, W] or [N*P, C, H, W] -> logits [[N*P, 4]]."""
+        rotated = img.flatten(0, 1) if img.dim() == 5 else img  # [N*P, C, H, W]
+        return self.head(self.extract_feat(rotated))
+
+    def forward_train(
+        self, img: Tensor, rot_label: Tensor | None = None, **kwargs: Any
+    ) -> dict[str, Tensor]:
+        """Cross entropy of the rotations (equation 3 of the paper, its mean over a batch).
+
+        Args:
+            img: see :meth:`score_rotations`.
+            rot_label: quarter turns of each, 0 to 3, [N, P] or [N*P].
+            **kwargs: the rest of the batch, unused.
+
+        Returns:
+            ``loss`` and ``acc`` of the head.
+        """
+        if rot_label is None:
+            raise ArgumentError("RotationPred needs rot_label, as RotationPredDataset gives it")
+        return self.head.loss(self.score_rotations(img), rot_label.flatten())
+
+    def forward_test(self, img: Tensor, **kwargs: Any) -> dict[str, Tensor]:
+        """Logits [N*P, 4] on the CPU, under the head's name such as ``head4``."""
+        scores = self.score_rotations(img)
+        names = head_names(self.backbone, len(scores))
+        return {name: s.float().cpu() for name, s in zip(names, scores, strict=True)}
+
+    def forward(  # type: ignore[override]
+        self, img: Any, rot_label: Any = None, mode: str = "train", **kwargs: Any
+    ) -> Any:
+        """See :meth:`BaseModel.forward`; the label may come by position, as in 0.x."""
+        return super().forward(img, mode=mode, rot_label=rot_label, **kwargs)

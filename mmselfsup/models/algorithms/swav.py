@@ -1,0 +1,76 @@
+"""SwAV: Caron et al. 2020, "Unsupervised Learning of Visual Features by Contrasting Cluster
+Assignments", NeurIPS.
+
+Letters: N images of this process, V views, C channels, D width of a projection.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from ...utils.errors import ArgumentError
+from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
+from ..utils.multi_crop import forward_by_size
+from .base import BaseModel
+
+
+@ALGORITHMS.register_module()
+class SwAV(BaseModel):
+    """Each view of an image predicts the cluster assignment of its other views.
+
+    Args:
+        backbone: the encoder f.
+        neck: the projection, :class:`SwAVNeck`.
+        head: prototypes, codes and loss, :class:`SwAVHead`.
+        init_cfg: see :class:`BaseModel`.
+
+    Raises:
+        ArgumentError: without a neck or a head.
+
+    Difference from 0.x: Sinkhorn sums over all ranks in every iteration (see
+    :func:`distributed_sinkhorn`), so many ranks do what one does on the joined batch; the queue
+    holds the joined batch on every rank. In one process loss and gradient are those of 0.x.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict | None = None,
+        head: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if neck is None or head is None:
+            raise ArgumentError(f"SwAV needs a neck and a head, got neck={neck}, head={head}")
+        self.backbone = build_backbone(backbone)
+        self.neck = build_neck(neck)
+        self.head = build_head(head)
+
+    def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
+        """Images [N, C, H, W] -> features of the backbone."""
+        return self.backbone(img)
+
+    def forward_train(self, img: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """The swapped prediction loss (equation 6) of all views.
+
+        Args:
+            img: V views, those of one size side by side, each [N, C, H, W].
+            **kwargs: the rest of the batch, unused.
+
+        Returns:
+            ``loss``, the mean over the images of this process.
+
+        Raises:
+            ArgumentError: not a list of V views.
+        """
+        num_views = sum(self.head.num_crops)
+        if isinstance(img, Tensor) or len(img) != num_views:
+            got = "one tensor" if isinstance(img, Tensor) else f"{len(img)} views"
+            raise ArgumentError(
+                f"SwAV takes a list of {num_views} views (head.num_crops={self.head.num_crops} "
+                f"and data.train.num_views must agree), got {got}"
+            )
+        features = forward_by_size(self.extract_feat, img)  # for each size [[M, C, H, W]]
+        z = self.neck(features)[0]  # [V*N, D]
+        return self.head(z)

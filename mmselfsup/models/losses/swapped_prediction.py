@@ -1,0 +1,35 @@
+"""SwAV's loss. Letters: A views with a code, V views, N images, K prototypes."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..utils.precision import full_precision
+
+
+@full_precision
+def swapped_prediction(
+    scores: Tensor, codes: Tensor, crops_for_assign: Sequence[int], temperature: float
+) -> Tensor:
+    """Predict the code of one view from every other view of the image.
+
+    Caron et al. 2020 (SwAV), equation 2, for several crops as in equation 6: the mean over the
+    views with a code, their other views and the images of ``-sum_k q_k log softmax(s / T)_k``.
+
+    Args:
+        scores: similarities of each view's projection to the prototypes, [V, N, K].
+        codes: q, [A, N, K], rows sum to 1; no gradient is meant to flow there.
+        crops_for_assign: which of the V views the codes belong to, A numbers.
+        temperature: T > 0.
+
+    Returns:
+        A scalar, at least 0.
+    """
+    log_p = torch.log_softmax(scores / temperature, dim=2)  # [V, N, K]
+    num_views = len(scores)
+    total = scores.new_zeros(())
+    for crop, code in zip(crops_for_assign, codes, strict=True):
+        agreement = (code * log_p).sum(dim=2).mean(dim=1)  # [V]
+        total = total - (agreement.sum() - agreement[crop]) / (num_views - 1)
+    return total / len(crops_for_assign)

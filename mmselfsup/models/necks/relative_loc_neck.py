@@ -1,0 +1,49 @@
+"""The layer on top of a pair of patches."""
+
+from collections.abc import Sequence
+
+from mmcv.cnn import build_norm_layer
+from mmcv.runner import BaseModule
+from torch import Tensor, nn
+
+from ..builder import NECKS
+from ..utils import only_feature
+from ..utils.init_cfg import LINEAR_INIT
+
+
+@NECKS.register_module()
+class RelativeLocNeck(BaseModule):
+    """Average pooling, then fc-bn-relu-dropout on the joined features of two patches.
+
+    Args:
+        in_channels: width of the features of one patch.
+        out_channels: width of the result.
+        with_avg_pool: average-pool feature maps first; False takes vectors.
+        norm_cfg: config of the normalisation. Its ``momentum`` is 0.003 where not given: the
+            statistics are those of many batches.
+        init_cfg: mmcv's description of how weights are initialised.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        with_avg_pool: bool = True,
+        norm_cfg: dict = {"type": "BN1d"},  # noqa: B006
+        init_cfg: dict | list[dict] | None = LINEAR_INIT,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.with_avg_pool = with_avg_pool
+        if with_avg_pool:
+            self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
+        self.fc = nn.Linear(2 * in_channels, out_channels)
+        self.bn = build_norm_layer({"momentum": 0.003, **norm_cfg}, out_channels)[1]
+        self.relu = nn.ReLU(inplace=True)
+        self.dropout = nn.Dropout()
+
+    def forward(self, x: Sequence[Tensor]) -> list[Tensor]:
+        """[[N, 2 * in_channels, H, W]] or [[N, 2 * in_channels]] -> [[N, out_channels]]."""
+        h = only_feature(x, self)
+        if self.with_avg_pool:
+            h = self.avgpool(h)
+        return [self.dropout(self.relu(self.bn(self.fc(h.flatten(1)))))]

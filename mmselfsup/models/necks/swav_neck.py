@@ -1,0 +1,75 @@
+"""The projection of SwAV."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmcv.cnn import build_norm_layer
+from mmcv.runner import BaseModule
+from torch import Tensor, nn
+
+from ..builder import NECKS
+from ..utils import only_feature
+from ..utils.init_cfg import NORM_INIT
+from ..utils.precision import widen
+
+
+@NECKS.register_module()
+class SwAVNeck(BaseModule):
+    """Average pooling, fc-bn-relu-fc, and normalisation to unit length.
+
+    Args:
+        in_channels: width of the features.
+        hid_channels: width of the hidden layer; 0 leaves a single linear layer.
+        out_channels: width D of the projection; 0 projects nothing.
+        with_avg_pool: average-pool feature maps first; False takes vectors.
+        with_l2norm: scale every projection to unit length.
+        norm_cfg: config of the normalisation.
+        init_cfg: mmcv's description of how weights are initialised.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        hid_channels: int,
+        out_channels: int,
+        with_avg_pool: bool = True,
+        with_l2norm: bool = True,
+        norm_cfg: dict = {"type": "SyncBN"},  # noqa: B006
+        init_cfg: dict | list[dict] | None = NORM_INIT,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.with_avg_pool, self.with_l2norm = with_avg_pool, with_l2norm
+        if with_avg_pool:
+            self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
+        self.projection_neck: nn.Module | None = None
+        if out_channels and not hid_channels:
+            self.projection_neck = nn.Linear(in_channels, out_channels)
+        elif out_channels:
+            # 0.x's checkpoints hold the normalisation under two names
+            self.bn = build_norm_layer(norm_cfg, hid_channels)[1]
+            self.projection_neck = nn.Sequential(
+                nn.Linear(in_channels, hid_channels),
+                self.bn,
+                nn.ReLU(inplace=True),
+                nn.Linear(hid_channels, out_channels),
+            )
+
+    def forward(self, x: Sequence[Any]) -> list[Tensor]:
+        """The features of each size of views -> all projections.
+
+        Args:
+            x: for each size of views what the backbone returned: [[M, in_channels, H, W]] (or
+                [[M, in_channels]]) with M views; a plain list of tensors is taken too.
+
+        Returns:
+            [[sum of M, D]], in the order of ``x``.
+        """
+        maps = [part if isinstance(part, Tensor) else only_feature(part, self) for part in x]
+        if self.with_avg_pool:
+            maps = [self.avgpool(m) for m in maps]
+        h = torch.cat([m.flatten(1) for m in maps])  # [sum of M, in_channels]
+        if self.projection_neck is not None:
+            h = self.projection_neck(h)
+        return [F.normalize(widen(h), dim=1) if self.with_l2norm else h]

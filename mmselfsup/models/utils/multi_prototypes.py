@@ -1,0 +1,62 @@
+"""Prototypes: linear layers without bias whose rows have unit length. D width, K prototypes."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+from mmcv.runner import BaseModule
+from torch import Tensor, nn
+
+from ...utils.errors import ArgumentError
+
+
+class MultiPrototypes(BaseModule):
+    """Several sets of prototypes, ``prototypes0``, ``prototypes1``, ..., side by side.
+
+    Args:
+        output_dim: width D of the projections.
+        num_prototypes: K of each set, a list.
+
+    Raises:
+        ArgumentError: ``num_prototypes`` is no list of numbers from 1.
+    """
+
+    def __init__(self, output_dim: int, num_prototypes: Sequence[int]) -> None:
+        super().__init__()
+        if not isinstance(num_prototypes, list | tuple) or any(k < 1 for k in num_prototypes):
+            raise ArgumentError(
+                f"num_prototypes must be a list of numbers from 1, got {num_prototypes!r}"
+            )
+        self.num_heads = len(num_prototypes)
+        for i, k in enumerate(num_prototypes):
+            self.add_module(f"prototypes{i}", nn.Linear(output_dim, k, bias=False))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Projections [N, D] -> the scores [N, K] for each set."""
+        return [layer(x) for layer in self.children()]
+
+
+def build_prototypes(width: int, num_prototypes: int | Sequence[int]) -> nn.Module:
+    """A linear layer for one number of prototypes, :class:`MultiPrototypes` for a list.
+
+    Raises:
+        ArgumentError: a number below 1.
+    """
+    if isinstance(num_prototypes, int):
+        if num_prototypes < 1:
+            raise ArgumentError(f"num_prototypes must be from 1, got {num_prototypes}")
+        return nn.Linear(width, num_prototypes, bias=False)
+    return MultiPrototypes(width, num_prototypes)
+
+
+def prototype_sets(prototypes: nn.Module) -> Iterator[nn.Linear]:
+    """Each set of prototypes, after its rows are scaled to unit length.
+
+    Caron et al. 2020 (SwAV), section 3.1: the columns of C are unit vectors. The optimizer moves
+    them off the sphere, so they are put back at the start of every step.
+    """
+    for layer in prototypes.modules():
+        if isinstance(layer, nn.Linear):
+            with torch.no_grad():
+                layer.weight.copy_(F.normalize(layer.weight, dim=1))
+            yield layer
