@@ -54,6 +54,16 @@ def read_lesion_ids(path: str | Path) -> dict[str, str]:
     return dict(zip(table["image"], lesions, strict=True))
 
 
+def read_image_names(path: str | Path) -> list[str]:
+    """Read which images a file is about: its column ``image``, without extensions.
+
+    Raises:
+        UserError: no such file, no CSV, no column ``image``, no row, a name that is missing or
+            stands there twice.
+    """
+    return list(_read_table(Path(path), ("image",))["image"])
+
+
 def _read_table(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
     """All cells as text, indexed by line number, with clean and unique image names."""
     try:

@@ -8,6 +8,9 @@ from ..utils.errors import UserError
 GROUND_TRUTH = "ISIC_2019_Training_GroundTruth.csv"
 METADATA = "ISIC_2019_Training_Metadata.csv"
 IMAGES = "ISIC_2019_Training_Input"
+TEST_GROUND_TRUTH = "ISIC_2019_Test_GroundTruth.csv"
+TEST_METADATA = "ISIC_2019_Test_Metadata.csv"
+TEST_IMAGES = "ISIC_2019_Test_Input"
 
 #: What images may end with, in order of preference; the challenge's are ``.jpg``.
 IMAGE_SUFFIXES: tuple[str, ...] = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")

@@ -1,17 +1,20 @@
 """From the challenge's files to the lists that training and testing read."""
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ..utils.errors import UserError
-from .challenge_csv import read_ground_truth, read_lesion_ids
+from .challenge_test import write_test_list
+from .duplicate_pairs import Duplicates, find_pairs, write_pairs
+from .duplicates import join_groups
+from .fold_checks import check_folds
 from .labels import CLASSES
-from .layout import GROUND_TRUTH, METADATA, find_csv, find_images
-from .split_lists import write_lists
+from .layout import find_images
+from .listed import Files, join_files, warn_of_missing
+from .split_lists import remove_old, write_lists
 from .splits import ALGORITHM, assign_folds, lesion_groups, lesion_sources
 
 #: One part of this many of the training images is held out for choosing hyper-parameters.
@@ -20,44 +23,54 @@ VALIDATION_PARTS = 5
 
 def prepare_splits(
     root: str | Path,
-    ground_truth: str | Path | None = None,
-    metadata: str | Path | None = None,
-    images: str | Path | None = None,
+    files: Files | None = None,
     num_folds: int = 5,
     seed: int = 0,
     out: str | Path | None = None,
+    duplicates: Duplicates | None = None,
+    allow_missing_class: bool = False,
 ) -> dict[str, Any]:
     """Write the lists of all folds and ``splits.json``; see ``tools/isic2019/prepare_splits.py``.
 
-    The folds come from the CSV files alone. Images that are not on disk are left out afterwards,
-    so that an incomplete download changes no other image's fold.
+    The folds come from the CSV files alone, unless near-duplicates are grouped. Images that are
+    not on disk are left out afterwards, so that an incomplete download changes no other image's
+    fold.
 
     Args:
         root: where the data set lies.
-        ground_truth, metadata, images: CSV of the labels, CSV of the lesion ids, folder of the
-            images; None looks for the official name below ``root``.
+        files: its files, where they lie elsewhere.
         num_folds: number of folds, at least 2.
         seed: other seeds give other folds.
         out: where the lists go; None: ``root/splits``.
+        duplicates: look at the images for near-duplicates; None doesn't.
+        allow_missing_class: whether a list of training or test images may lack a class.
 
     Returns:
         What was written to ``splits.json``.
 
     Raises:
-        UserError: a file is missing or makes no sense, no image is there, ``out`` can't be written.
+        UserError: a file is missing or makes no sense, no image is there, a class is missing in a
+            fold, ``out`` can't be written.
     """
-    root = Path(root)
-    listed = _join(root, ground_truth, metadata)
+    root, files = Path(root), files or Files()
+    listed = join_files(root, files)
     table = listed[listed["label"] < len(CLASSES)].reset_index(drop=True)
-    _split(table, num_folds, seed)
-    folder, files = find_images(root, Path(images) if images else None)
-    table["file"] = [files.get(name, "") for name in table["image"]]
-    _warn_of_missing(listed, table, folder)
-    here = table[table["file"] != ""]
-    if here.empty:
+    groups = lesion_groups(table["image"].to_list(), table["lesion"].to_list())
+    folder, found = find_images(root, Path(files.images) if files.images else None)
+    table["file"] = [found.get(name, "") for name in table["image"]]
+    warn_of_missing(listed, table, folder)
+    if (table["file"] == "").all():
         raise UserError(f"none of the {len(table)} listed images is in {folder}")
+    pairs = None if duplicates is None else find_pairs(table, groups, folder, duplicates)
+    if pairs is not None and duplicates is not None and duplicates.group:
+        groups = join_groups(groups, pairs)
+    _split(table, groups, num_folds, seed)
+    here = table[table["file"] != ""]
+    if not allow_missing_class:
+        check_folds(here, num_folds)
     lists = Path(out) if out else root / "splits"
-    facts = {
+    remove_old(lists, num_folds)
+    facts: dict[str, Any] = {
         "algorithm": ALGORITHM,
         "seed": seed,
         "num_folds": num_folds,
@@ -67,31 +80,19 @@ def prepare_splits(
         "num_unknown": len(listed) - len(table),
         "num_not_on_disk": len(table) - len(here),
     }
+    if pairs is not None and duplicates is not None:
+        facts["duplicates"] = write_pairs(lists, table, pairs, duplicates)
+    challenge_test = write_test_list(
+        root, lists, files.test_metadata, files.test_ground_truth, files.test_images
+    )
+    if challenge_test is not None:
+        facts["challenge_test"] = challenge_test
     return write_lists(lists, here, facts)
 
 
-def _join(root: Path, ground_truth: str | Path | None, metadata: str | Path | None) -> pd.DataFrame:
-    """Columns image, label, lesion; sorted by image, so that the rows' order means nothing."""
-    truth_csv = Path(ground_truth or find_csv(root, GROUND_TRUTH, "--ground-truth"))
-    lesion_csv = Path(metadata or find_csv(root, METADATA, "--metadata"))
-    table = read_ground_truth(truth_csv).sort_values("image", ignore_index=True)
-    lesions = read_lesion_ids(lesion_csv)
-    unknown = [name for name in table["image"] if name not in lesions]
-    _warn(
-        len(unknown),
-        f"images of {truth_csv.name} are not in {lesion_csv.name} (e.g. {_first(unknown)}): "
-        "each is taken for a lesion of its own",
-    )
-    table["lesion"] = [lesions.get(name, "") for name in table["image"]]
-    classes = table[table["lesion"] != ""].groupby("lesion")["label"].nunique()
-    _warn(int((classes > 1).sum()), "lesions have images of several classes")
-    return table
-
-
-def _split(table: pd.DataFrame, num_folds: int, seed: int) -> None:
+def _split(table: pd.DataFrame, groups: list[str], num_folds: int, seed: int) -> None:
     """Add the columns fold and, for each fold k, validation_k (bool; False in the test part)."""
     labels = table["label"].to_list()
-    groups = lesion_groups(table["image"].to_list(), table["lesion"].to_list())
     sources = lesion_sources(table["lesion"].to_list())
 
     def deal(rows: list[int], parts: int, seed: int | str) -> list[int]:
@@ -112,22 +113,3 @@ def _split(table: pd.DataFrame, num_folds: int, seed: int) -> None:
         parts = deal(train, VALIDATION_PARTS, f"{seed} validation {fold}")
         held_out = {row for row, part in zip(train, parts, strict=True) if part == 0}
         table[f"validation_{fold}"] = [row in held_out for row in table.index]
-
-
-def _warn_of_missing(listed: pd.DataFrame, table: pd.DataFrame, folder: Path) -> None:
-    """Say which listed images can't be used."""
-    unknown = len(listed) - len(table)
-    _warn(unknown, f"listed images are UNK, none of {'/'.join(CLASSES)}: left out")
-    absent = table.loc[table["file"] == "", "image"].to_list()
-    _warn(len(absent), f"listed images are not in {folder} (e.g. {_first(absent)}): left out")
-
-
-def _first(names: list[str]) -> str:
-    """The first name, where there is one."""
-    return names[0] if names else "none"
-
-
-def _warn(count: int, text: str) -> None:
-    """Tell the user what was left out, where anything was."""
-    if count:
-        print(f"warning: {count} {text}", file=sys.stderr, flush=True)

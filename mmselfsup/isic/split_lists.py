@@ -10,9 +10,12 @@ from rich.table import Table
 
 from ..utils.atomic import atomic_write_json, atomic_write_text
 from ..utils.errors import UserError
+from .challenge_test import LIST as TEST_LIST
+from .fold_checks import source_counts
 from .labels import CLASSES
 
 SUMMARY = "splits.json"
+DUPLICATES = "duplicates.csv"
 PARTS = ("train", "test", "subtrain", "val")
 
 
@@ -24,8 +27,8 @@ def list_name(part: str, fold: int) -> str:
 def write_lists(out: Path, table: pd.DataFrame, facts: dict[str, Any]) -> dict[str, Any]:
     """Write four lists a fold, then ``splits.json``.
 
-    ``splits.json`` is taken away first and written last: where it is, the lists are whole and
-    belong together.
+    ``splits.json`` is taken away first (:func:`remove_old`) and written last: where it is, the
+    lists are whole and belong together.
 
     Args:
         out: folder, made where it is missing.
@@ -39,7 +42,6 @@ def write_lists(out: Path, table: pd.DataFrame, facts: dict[str, Any]) -> dict[s
         UserError: ``out`` can't be written.
     """
     num_folds: int = facts["num_folds"]
-    _remove_old(out, num_folds)
     folds = []
     for fold in range(num_folds):
         test = table["fold"] == fold
@@ -49,6 +51,7 @@ def write_lists(out: Path, table: pd.DataFrame, facts: dict[str, Any]) -> dict[s
             part: _write_list(out / list_name(part, fold), table[chosen])
             for part, chosen in zip(PARTS, rows, strict=True)
         }
+        parts["test"]["source_counts"] = source_counts(table[test])
         folds.append({"fold": fold, **parts})
     lesions = table.loc[table["lesion"] != "", "lesion"]
     counts = {
@@ -56,16 +59,18 @@ def write_lists(out: Path, table: pd.DataFrame, facts: dict[str, Any]) -> dict[s
         "num_lesions": int(lesions.nunique()),
         "num_without_lesion_id": len(table) - len(lesions),
         "class_counts": _count(table),
+        "source_counts": source_counts(table),
     }
     summary = {**facts, **counts, "folds": folds}
     atomic_write_json(out / SUMMARY, summary)
     return summary
 
 
-def _remove_old(out: Path, num_folds: int) -> None:
-    """Take away the old summary, and lists of folds that the new split doesn't have."""
+def remove_old(out: Path, num_folds: int) -> None:
+    """Take away the old summary, and lists that the new split doesn't have."""
     try:
-        (out / SUMMARY).unlink(missing_ok=True)
+        for name in (SUMMARY, TEST_LIST, DUPLICATES):
+            (out / name).unlink(missing_ok=True)
         for part in PARTS:
             for path in out.glob(f"ISIC_2019_{part}_fold*.txt"):
                 number = path.stem.rpartition("fold")[2]

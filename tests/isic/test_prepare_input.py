@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mmselfsup.isic.listed import Files
 from mmselfsup.isic.prepare import prepare_splits
 from mmselfsup.utils.errors import UserError
 
@@ -50,11 +51,11 @@ def test_what_is_missing_is_named(challenge: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"there is no folder .*--root"):
         prepare_splits(tmp_path / "absent")
     with pytest.raises(UserError, match=r"there is no folder .*--images"):
-        prepare_splits(challenge, images=tmp_path / "absent")
+        prepare_splits(challenge, files=Files(images=tmp_path / "absent"))
     (tmp_path / "other").mkdir()
     (tmp_path / "other/x.jpg").touch()
     with pytest.raises(UserError, match="none of the 80 listed images is in"):
-        prepare_splits(challenge, images=tmp_path / "other")
+        prepare_splits(challenge, files=Files(images=tmp_path / "other"))
     with pytest.raises(UserError, match=r"must be 2\.\.48 \(groups\), got 1"):
         prepare_splits(challenge, num_folds=1)
     (challenge / IMAGES).rename(challenge / "elsewhere")

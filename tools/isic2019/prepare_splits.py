@@ -33,9 +33,36 @@ def parse_args() -> argparse.Namespace:
         metavar="DIR",
         help="folder of the images (default: ISIC_2019_Training_Input or images below R)",
     )
+    for name, what in (
+        ("--test-ground-truth", "ISIC_2019_Test_GroundTruth.csv"),
+        ("--test-metadata", "ISIC_2019_Test_Metadata.csv"),
+    ):
+        parser.add_argument(
+            name, metavar="CSV", help=f"of the challenge's test, where there is one (R/{what})"
+        )
+    parser.add_argument(
+        "--test-images", metavar="DIR", help="its images (default: ISIC_2019_Test_Input below R)"
+    )
     parser.add_argument("--folds", type=int, default=5, metavar="F", help="default: 5")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
     parser.add_argument("--out", metavar="DIR", help="where the lists go (default: R/splits)")
+    parser.add_argument(
+        "--find-duplicates",
+        action="store_true",
+        help="look at the images for near-duplicates of different lesions, write duplicates.csv",
+    )
+    parser.add_argument(
+        "--group-duplicates",
+        action="store_true",
+        help="the same, and keep them on one side of each fold (the folds change)",
+    )
+    parser.add_argument(
+        "--duplicate-distance", type=int, default=24, metavar="B", help="of 256 bits (default: 24)"
+    )
+    parser.add_argument("--workers", type=int, metavar="W", help="processes (default: one a core)")
+    parser.add_argument(
+        "--allow-missing-class", action="store_true", help="let a list lack a class"
+    )
     return parser.parse_args()
 
 
@@ -45,19 +72,44 @@ def main(args: argparse.Namespace) -> None:
 
     from rich.console import Console
 
+    from mmselfsup.isic.duplicate_pairs import Duplicates
+    from mmselfsup.isic.fold_checks import missing_classes, source_table
+    from mmselfsup.isic.listed import Files
     from mmselfsup.isic.prepare import prepare_splits
-    from mmselfsup.isic.split_lists import fold_table
+    from mmselfsup.isic.split_lists import PARTS, fold_table
 
+    duplicates = None
+    if args.find_duplicates or args.group_duplicates:
+        duplicates = Duplicates(args.group_duplicates, args.duplicate_distance, args.workers)
+    files = Files(**{name: getattr(args, name) for name in Files.__dataclass_fields__})
     summary = prepare_splits(
-        args.root, args.ground_truth, args.metadata, args.images, args.folds, args.seed, args.out
+        args.root,
+        files,
+        args.folds,
+        args.seed,
+        args.out,
+        duplicates,
+        args.allow_missing_class,
     )
     out = Path(args.out or Path(args.root, "splits"))
-    Console().print(fold_table(summary))
+    Console().print(fold_table(summary), source_table(summary))
+    for line in missing_classes(summary["folds"], PARTS):
+        print(f"warning: {line}", file=sys.stderr)
     print(
         f"{summary['num_images']} of {summary['num_listed']} listed images, "
         f"{summary['num_lesions']} lesions and {summary['num_without_lesion_id']} images without "
-        f"a lesion id\nimages: {os.path.normpath(out / summary['images'])}\nlists:  {out}"
+        f"a lesion id"
     )
+    if "duplicates" in summary:
+        print(
+            "near-duplicates of different lesions: {num_pairs} pairs, {num_across_folds} on both "
+            "sides of a fold, {num_across_classes} of different classes".format(
+                **summary["duplicates"]
+            )
+        )
+    if "challenge_test" in summary:
+        print("challenge's test: {num_images} images in {file}".format(**summary["challenge_test"]))
+    print(f"images: {os.path.normpath(out / summary['images'])}\nlists:  {out}")
 
 
 if __name__ == "__main__":

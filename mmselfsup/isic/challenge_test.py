@@ -1,0 +1,90 @@
+"""The list of the challenge's own test images."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from ..utils.atomic import atomic_write_text
+from ..utils.errors import UserError
+from .challenge_csv import read_ground_truth, read_image_names
+from .labels import CLASSES, UNKNOWN
+from .layout import TEST_GROUND_TRUTH, TEST_IMAGES, TEST_METADATA, find_csv, find_images
+
+LIST = "ISIC_2019_challenge_test.txt"
+
+
+def write_test_list(
+    root: Path,
+    out: Path,
+    metadata: str | Path | None = None,
+    ground_truth: str | Path | None = None,
+    images: str | Path | None = None,
+) -> dict[str, Any] | None:
+    """Write the list of the challenge's test images, where its files are there.
+
+    A line is ``NAME.jpg label`` where there is a ground truth (labels 0..8, 8 is UNK), else
+    ``NAME.jpg``. Images that are not on disk are left out; where there is no folder of test images
+    at all, the list has all of them, for later.
+
+    Args:
+        root: where the data set lies.
+        out: folder of the lists.
+        metadata, ground_truth: CSV files; None looks for the official names below ``root``.
+        images: folder of the images; None looks for ``ISIC_2019_Test_Input`` below ``root``.
+
+    Returns:
+        For ``splits.json``: name, size, sha256 of the list, ``num_not_on_disk``, and
+        ``class_counts`` where there is a ground truth. None where there is neither CSV.
+
+    Raises:
+        UserError: a file that was named is missing or makes no sense, or the ground truth has
+            other images than the metadata.
+    """
+    listed = _csv(root, metadata, TEST_METADATA, "--test-metadata")
+    truth = _csv(root, ground_truth, TEST_GROUND_TRUTH, "--test-ground-truth")
+    if listed is None and truth is None:
+        return None
+    names = sorted(read_image_names(listed or truth or root))
+    labels: dict[str, int] = {}
+    if truth is not None:
+        table = read_ground_truth(truth)
+        labels = dict(zip(table["image"], table["label"], strict=True))
+        other = sorted(set(names) ^ labels.keys())
+        if listed is not None and other:
+            raise UserError(
+                f"{truth.name} and {listed.name} differ in {len(other)} images (e.g. {other[0]})"
+            )
+    files = _files(root, images)
+    here = [name for name in names if files is None or name in files]
+    lines = []
+    for name in here:
+        file = f"{name}.jpg" if files is None else files[name]
+        lines.append(f"{file} {labels[name]}\n" if labels else f"{file}\n")
+    text = "".join(lines)
+    atomic_write_text(out / LIST, text)
+    facts: dict[str, Any] = {"file": LIST, "num_images": len(here)}
+    facts["num_not_on_disk"] = len(names) if files is None else len(names) - len(here)
+    facts["sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    if labels:
+        found = [labels[name] for name in here]
+        facts["class_counts"] = {n: found.count(i) for i, n in enumerate((*CLASSES, UNKNOWN))}
+    return facts
+
+
+def _csv(root: Path, given: str | Path | None, name: str, option: str) -> Path | None:
+    """The file that was named, else the official one, else None."""
+    if given is not None:
+        return Path(given)
+    try:
+        return find_csv(root, name, option)
+    except UserError:
+        return None
+
+
+def _files(root: Path, given: str | Path | None) -> dict[str, str] | None:
+    """Files of the test images by name; None where there is no folder."""
+    if given is not None:
+        return find_images(root, Path(given))[1]
+    folders = [root / TEST_IMAGES, *sorted(root.glob(f"*/{TEST_IMAGES}"))]
+    folder = next((f for f in folders if f.is_dir()), None)
+    return None if folder is None else find_images(root, folder)[1]

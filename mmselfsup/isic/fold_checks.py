@@ -1,0 +1,84 @@
+"""Whether folds are fit for use, and what they hold, by class and by source."""
+
+from typing import Any
+
+import pandas as pd
+from rich.box import SIMPLE
+from rich.table import Table
+
+from ..utils.errors import UserError
+from ..utils.lesions import source_of
+from .labels import CLASSES
+
+
+def missing_classes(summary_folds: list[dict[str, Any]], parts: tuple[str, ...]) -> list[str]:
+    """A line for each list that lacks a class: ``fold 3: no DF among the test images``."""
+    lines = []
+    for fold in summary_folds:
+        for part in parts:
+            counts: dict[str, int] = fold[part]["class_counts"]
+            absent = [name for name, count in counts.items() if count == 0]
+            if absent:
+                lines.append(f"fold {fold['fold']}: no {', '.join(absent)} among the {part} images")
+    return lines
+
+
+def check_folds(table: pd.DataFrame, num_folds: int) -> None:
+    """Refuse folds whose training or test images lack a class.
+
+    A recall without a sample is no number, so balanced accuracies of such folds can't be compared.
+
+    Args:
+        table: columns ``label`` and ``fold``, see ``write_lists``.
+        num_folds: number of folds.
+
+    Raises:
+        UserError: names the first fold and what to do.
+    """
+    counts = pd.crosstab(table["fold"], table["label"]).reindex(
+        index=range(num_folds), columns=range(len(CLASSES)), fill_value=0
+    )
+    totals = counts.sum()
+    folds = [
+        {
+            "fold": fold,
+            "test": {"class_counts": dict(zip(CLASSES, counts.loc[fold], strict=True))},
+            "train": {"class_counts": dict(zip(CLASSES, totals - counts.loc[fold], strict=True))},
+        }
+        for fold in range(num_folds)
+    ]
+    lines = missing_classes(folds, ("test", "train"))
+    if lines:
+        rare = CLASSES[int(totals.argmin())]
+        raise UserError(
+            f"{lines[0]} ({len(lines)} such lists; {int(totals.min())} images of {rare} in all): "
+            "take fewer --folds, get the missing images, or allow it with --allow-missing-class"
+        )
+
+
+def source_counts(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Images of each class by source: HAM, BCN, MSK, none (without a lesion id)."""
+    sources = rows["lesion"].map(source_of)
+    counts = pd.crosstab(sources, rows["label"]).reindex(columns=range(len(CLASSES)), fill_value=0)
+    return {
+        str(source): {name: int(row[label]) for label, name in enumerate(CLASSES)}
+        for source, row in counts.iterrows()
+    }
+
+
+def source_table(summary: dict[str, Any]) -> Table:
+    """The test images of each fold by source and class."""
+    table = Table(
+        title="test images by source", box=SIMPLE, padding=0, title_justify="left", show_edge=False
+    )
+    for name in ("fold", "source", *CLASSES, "sum"):
+        table.add_column(name, justify="right", no_wrap=True)
+    folds = [(str(fold["fold"]), fold["test"]["source_counts"]) for fold in summary["folds"]]
+    for name, counts in (*folds, ("all", summary["source_counts"])):
+        for source, row in counts.items():
+            values = [row[label] for label in CLASSES]
+            table.add_row(name, source, *map(str, (*values, sum(values))))
+            name = ""
+        if len(summary["source_counts"]) > 1:
+            table.add_section()
+    return table
