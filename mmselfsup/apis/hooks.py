@@ -5,15 +5,18 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from mmcv import Config
 from mmcv.runner import HOOKS, BaseRunner
 from mmcv.utils import build_from_cfg
 
 from mmselfsup.core import EvalHook, register_default_hooks
 from mmselfsup.datasets import build_dataset
+from mmselfsup.utils.device import default_device
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.test_helper import multi_gpu_test
 
+from .acceleration import amp_dtype
 from .loaders import build_eval_loader
 
 
@@ -44,8 +47,11 @@ def register_hooks(
 
 
 def optimizer_hook_config(cfg: Config, distributed: bool) -> dict[str, Any]:
-    """The optimizer hook: half precision where ``fp16`` is set, ours unless another is named."""
+    """The optimizer hook: one that scales the loss for float16, ours unless another is named."""
     config = dict(cfg.get("optimizer_config") or {})
+    if amp_dtype(cfg.get("amp"), default_device()) is torch.float16:
+        scale = cfg.amp.get("loss_scale", "dynamic")
+        return {"type": "GradAccumFp16OptimizerHook", "loss_scale": scale, **config}
     if cfg.get("fp16") is not None:
         config.setdefault("type", "GradAccumFp16OptimizerHook")
         return {**config, **cfg.fp16, "distributed": distributed}

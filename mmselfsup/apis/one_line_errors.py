@@ -1,5 +1,6 @@
 """Turn what a user can mend into a :class:`UserError`, whichever library noticed it."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -48,3 +49,17 @@ def run_errors() -> Iterator[None]:
         if not dist.is_main():
             get_root_logger().error("rank %d: %s", dist.get_rank(), text)
         raise UserError(text) from error
+    except Exception as error:
+        if not _from_compiler(error):
+            raise
+        raise UserError(
+            f"compile: torch.compile failed ({one_line(error)[:300]}); set compile=False, or on a "
+            "CPU install a C++ compiler"
+        ) from error
+
+
+def _from_compiler(error: BaseException) -> bool:
+    """Whether torch.compile raised an error; its module is loaded only where it is in use."""
+    dynamo = sys.modules.get("torch._dynamo.exc")
+    base = getattr(dynamo, "TorchDynamoException", None)
+    return base is not None and isinstance(error, base)

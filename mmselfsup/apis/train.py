@@ -18,6 +18,7 @@ from mmselfsup.utils.logger import get_root_logger
 from mmselfsup.utils.module import unwrap
 from mmselfsup.utils.seed import init_random_seed, set_random_seed
 
+from .acceleration import accelerate
 from .hooks import register_hooks
 from .loaders import build_train_loaders
 from .one_line_errors import config_errors, run_errors
@@ -54,6 +55,8 @@ def train_model(
     loaders = build_train_loaders(datasets, cfg, distributed)
     size = data_size(loaders[0], distributed)
     fit_to_data(model.modules(), size)
+    with config_errors("model"):
+        accelerate(model, cfg, logger)
     model = wrap_model(model, distributed, cfg.get("find_unused_parameters", False))
     with config_errors("optimizer"):
         optimizer = build_optimizer(model, cfg.optimizer)
@@ -92,6 +95,7 @@ def wrap_model(
         model,
         device_ids=None if device.type == "cpu" else [device.index],
         find_unused_parameters=find_unused_parameters,
+        gradient_as_bucket_view=True,  # spares a copy of all gradients
         **options,
     )
 

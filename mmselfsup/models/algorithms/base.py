@@ -72,6 +72,8 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
         super().__init__(init_cfg)
         # mmcv's Fp16OptimizerHook sets this on every module that has it.
         self.fp16_enabled = False
+        # Half precision of the forward pass, as the config's `amp` chose it.
+        self.amp_dtype: torch.dtype | None = None
 
     def momentum_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
         """(online, target) modules whose targets follow by a moving average; none by default."""
@@ -130,7 +132,8 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
         Raises:
             ValueError: an unknown mode.
         """
-        with mixed_precision(self.fp16_enabled, like=img if isinstance(img, Tensor) else img[0]):
+        like = img if isinstance(img, Tensor) else img[0]
+        with mixed_precision(self.fp16_enabled, like, self.amp_dtype):
             if mode == "train":
                 return self.forward_train(img, **kwargs)
             if mode == "test":

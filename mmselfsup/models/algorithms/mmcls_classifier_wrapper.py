@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from typing import Any
 
+import torch
 from mmcls.models.classifiers import ImageClassifier
 from torch import Tensor
 
@@ -37,6 +38,7 @@ class MMClsImageClassifierWrapper(ImageClassifier):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(backbone, neck, head, pretrained, train_cfg, init_cfg)
+        self.amp_dtype: torch.dtype | None = None  # see BaseModel
 
     def forward(self, img: Tensor, mode: str = "train", **kwargs: Any) -> Any:
         """See :meth:`BaseModel.forward`.
@@ -44,7 +46,7 @@ class MMClsImageClassifierWrapper(ImageClassifier):
         Raises:
             ValueError: an unknown mode.
         """
-        with mixed_precision(self.fp16_enabled, like=img):
+        with mixed_precision(self.fp16_enabled, img, self.amp_dtype):
             if mode == "train":
                 return self.forward_train(img, **kwargs)
             if mode == "test":

@@ -12,13 +12,21 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def mixed_precision(enabled: bool, like: Tensor) -> AbstractContextManager[object]:
+def mixed_precision(
+    enabled: bool, like: Tensor, dtype: torch.dtype | None = None
+) -> AbstractContextManager[object]:
     """The autocast region of a model's forward pass on the device of ``like``.
 
-    Half precision is what the device does best: float16 on GPUs, bfloat16 on CPUs. Where it is not
-    enabled, a region that the caller opened stays in force.
+    Where it is not enabled, a region that the caller opened stays in force.
+
+    Args:
+        enabled: whether there is one; a ``dtype`` enables it too.
+        like: any tensor of the model's device.
+        dtype: the half precision; None takes float16 on GPUs and bfloat16 on CPUs.
     """
-    return torch.autocast(like.device.type) if enabled else nullcontext()
+    if not enabled and dtype is None:
+        return nullcontext()
+    return torch.autocast(like.device.type, dtype=dtype)
 
 
 def widen(value: Any) -> Any:

@@ -10,7 +10,8 @@ from .walk import Walker
 
 # Settings whose value is a plain one.
 PLAIN = (
-    "auto_resume", "cudnn_benchmark", "deterministic", "device", "diff_seed", "dist_params",
+    "auto_resume", "channels_last", "compile", "cudnn_benchmark", "deterministic", "device",
+    "diff_seed", "dist_params",
     "find_unused_parameters", "gpu_ids", "gpus", "img_norm_cfg", "launcher", "load_from",
     "log_level", "mkl_num_threads", "mp_start_method", "name", "omp_num_threads",
     "opencv_num_threads", "persistent_workers", "prefetch", "resume_from", "seed", "split_at",
@@ -32,6 +33,11 @@ def _optimizer_config(walker: Walker, value: Any, config: Mapping[str, Any]) -> 
 def _fp16(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
     if value is not None:
         walker.typed(value, "hook", "fp16", default="GradAccumFp16OptimizerHook")
+
+
+def _amp(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
+    if value is not None:
+        walker.keys(value, ("dtype", "loss_scale"), "amp")
 
 
 def _policy(suffix: str, section: str) -> Callable[[Walker, Any, Mapping[str, Any]], None]:
@@ -97,6 +103,7 @@ SECTIONS: dict[str, Callable[[Walker, Any, Mapping[str, Any]], None]] = {
     "optimizer": check_optimizer,
     "optimizer_config": _optimizer_config,
     "fp16": _fp16,
+    "amp": _amp,
     "lr_config": _policy("LrUpdaterHook", "lr_config"),
     "momentum_config": _policy("MomentumUpdaterHook", "momentum_config"),
     "runner": _runner,
