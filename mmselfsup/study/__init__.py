@@ -5,5 +5,6 @@ In the order of use: `arguments` and `checks` (what the user asked for: `setting
 (`plan`, `pretraining`), and each of its `steps` has a command line (`commands`) that is skipped
 when done (`step`) or run (`stage`, `launch`, `process`). `search` chooses the learning rate,
 `collect` fills the records (`record`, `results`: results.json); `table` prints them, `logs`,
-`figures` and `report` draw report.html. No torch here: training is done by `tools/`.
+`figures` and `report` draw report.html. Over many studies, `recipe` sorts their runs, `interval`
+compares them, `overview` is their table. No torch here: training is done by `tools/`.
 """

@@ -17,6 +17,7 @@ from .search import at_the_edge
 from .settings import JOIN, SCRATCH
 from .svg import arm_colors, css_color
 from .table import MANY, by_arm, number
+from .templates import render
 from .verdict import display_name, verdicts
 
 _MAX_PICTURE_BYTES = 4_000_000
@@ -34,18 +35,9 @@ def write_report(work_dir: Path) -> Path:
     Raises:
         UserError: There is no results.json, or the report can't be written.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     results = read_results(work_dir / "results.json")
-    env = Environment(
-        loader=PackageLoader("mmselfsup.study", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     path = work_dir / "report.html"
-    atomic_write_text(path, env.get_template("report.html.j2").render(_context(results, work_dir)))
+    atomic_write_text(path, render("report.html.j2", _context(results, work_dir)))
     return path
 
 

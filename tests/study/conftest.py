@@ -4,6 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from mmselfsup.study import machine
+from mmselfsup.study.find_configs import find_finetune_config, find_ssl_config
+from mmselfsup.study.settings import StudySettings
+from tests.study.fake_tools import make_fake_repository
 from tests.study.study_data import write_finished_study
 
 
@@ -12,3 +16,23 @@ def finished_study(tmp_path: Path) -> Path:
     """A work directory with results.json, logs and a resolved config."""
     write_finished_study(tmp_path)
     return tmp_path
+
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudySettings:
+    """A study in a repository of fake tools."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(machine, "look", lambda: machine.Machine(cores=2, gpus=0, warm=True))
+    make_fake_repository(tmp_path)
+    return StudySettings(
+        root=tmp_path,
+        isic_root=Path("isic"),
+        work_dir=Path("work"),
+        ssl_configs={"simclr": find_ssl_config(CONFIGS, "simclr", "demo")},
+        finetune_config=find_finetune_config(CONFIGS, "demo"),
+        lrs=(0.01, 0.1, 0.9),
+        options=("runner.max_epochs=1",),
+    )

@@ -44,7 +44,8 @@ out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
 with open("calls.txt", "a") as calls:
     print("splits", out, file=calls)
 for part in ("train", "test", "subtrain", "val"):
-    (out / f"ISIC_2019_{part}_fold0.txt").write_text("ISIC_1.jpg 0\\nISIC_2.jpg 1\\n")
+    for fold in range(5):
+        (out / f"ISIC_2019_{part}_fold{fold}.txt").write_text("ISIC_1.jpg 0\\nISIC_2.jpg 1\\n")
 (out / "splits.json").write_text(json.dumps({"classes": ["MEL", "NV"]}))
 """
 

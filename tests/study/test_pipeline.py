@@ -5,14 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.study import machine, pipeline
-from mmselfsup.study.find_configs import find_finetune_config, find_ssl_config
+from mmselfsup.study import pipeline
 from mmselfsup.study.results import read_results
 from mmselfsup.study.settings import StudySettings
 from mmselfsup.utils.errors import UserError
-from tests.study.fake_tools import calls, make_fake_repository
+from tests.study.fake_tools import calls
 
-CONFIGS = Path(__file__).parents[2] / "configs"
 ARMS = ("scratch", "simclr")
 EVERYTHING = sorted(
     [
@@ -23,23 +21,6 @@ EVERYTHING = sorted(
         *(f"test work/finetune/{arm}/test" for arm in ARMS),
     ]
 )
-
-
-@pytest.fixture
-def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudySettings:
-    """A study in a repository of fake tools."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(machine, "look", lambda: machine.Machine(cores=2, gpus=0, warm=True))
-    make_fake_repository(tmp_path)
-    return StudySettings(
-        root=tmp_path,
-        isic_root=Path("isic"),
-        work_dir=Path("work"),
-        ssl_configs={"simclr": find_ssl_config(CONFIGS, "simclr", "demo")},
-        finetune_config=find_finetune_config(CONFIGS, "demo"),
-        lrs=(0.01, 0.1, 0.9),
-        options=("runner.max_epochs=1",),
-    )
 
 
 def test_runs_everything_once(study: StudySettings, capfd: pytest.CaptureFixture[str]) -> None:

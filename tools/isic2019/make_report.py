@@ -1,4 +1,4 @@
-"""Write report.html again from the results.json and the logs of a study."""
+"""Write the reports again: of a study, and of all studies under a folder."""
 
 import argparse
 import sys
@@ -9,19 +9,23 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("work_dir", help="work directory of the study (it holds results.json)")
+    parser.add_argument(
+        "work_dir", type=Path, help="work directory of a study, or a folder of several"
+    )
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
-    from pathlib import Path
-
+    from mmselfsup.study.campaign import report
     from mmselfsup.study.report import write_report
     from mmselfsup.study.results import read_results
     from mmselfsup.study.table import print_results
 
-    print_results(read_results(Path(args.work_dir) / "results.json"))
-    print(f"Report: {write_report(Path(args.work_dir))}")
+    own = args.work_dir / "results.json"
+    if own.exists():
+        print_results(read_results(own))
+        print(f"\nReport:       {write_report(args.work_dir)}")
+    report(args.work_dir)
 
 
 if __name__ == "__main__":

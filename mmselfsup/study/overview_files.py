@@ -1,0 +1,126 @@
+"""The table of all runs as files: CSV, LaTeX, and an HTML page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+from mmselfsup.utils.atomic import atomic_write_text
+from mmselfsup.version import __version__
+
+from .interval import BALANCED, metrics
+from .overview import HEADERS, Overview, cell, gain_cell
+from .recipe import RESULTS
+from .settings import SCRATCH
+from .svg import SCRATCH_COLOR, SSL_COLORS, panel, to_svg
+from .templates import render
+
+TABLES = "table.csv", "table.tex"
+_LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "→": r"$\rightarrow$"}
+
+
+def write_tables(overview: Overview) -> list[Path]:
+    """Write `table.csv` and `table.tex`."""
+    paths = [overview.root / name for name in TABLES]
+    for path, text in zip(paths, (to_csv(overview), to_latex(overview)), strict=True):
+        atomic_write_text(path, text)
+    return paths
+
+
+def to_csv(overview: Overview) -> str:
+    """Write the table with full precision: a row a recipe."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    head = ["classifier", "pre-training", "fine-tuning", "epochs", "folds", "seeds", "runs"]
+    parts = [f"{name} {part}" for name in overview.columns for part in ("mean", "sd")]
+    writer.writerow([*head, *parts, "gain", "gain half interval"])
+    for row in overview.rows:
+        run = next(iter(row.recipe.runs.values()))
+        ssl = " then ".join(f"{s.config} ({s.epochs} epochs)" for s in run.ssl)
+        numbers: list[float | str | None] = []
+        for summary in row.cells.values():
+            numbers += ["", ""] if summary is None else [summary.mean, summary.spread]
+        gain = ["", ""] if row.gain is None else [row.gain.mean, row.gain.half]
+        facts = [row.recipe.label, ssl, run.config, run.epochs, *row.counts]
+        writer.writerow([*facts, *numbers, *gain])
+    return buffer.getvalue()
+
+
+def to_latex(overview: Overview) -> str:
+    """Write the table for the package booktabs; percent signs lead to what it says."""
+    heads = [HEADERS.get(name, name) for name in overview.columns]
+    lines = [f"% {line}" for line in overview.notes()]
+    lines += [rf"\begin{{tabular}}{{l{'r' * (len(heads) + 1)}}}", r"\toprule"]
+    lines += [" & ".join(map(_escape, ["classifier", *heads, "gain"])) + r" \\", r"\midrule"]
+    for row in overview.rows:
+        cells = [
+            _latex_number(cell(summary, 3 if i < 3 else 2), name in row.bold)
+            for i, (name, summary) in enumerate(row.cells.items())
+        ]
+        gain = _latex_number(gain_cell(row.gain), False)
+        lines.append(" & ".join([_escape(row.recipe.label), *cells, gain]) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def write_page(overview: Overview) -> Path:
+    """Write the page: `report.html`, or `overview.html` where a study has its own report."""
+    own = (overview.root / RESULTS).exists()
+    path = overview.root / ("overview.html" if own else "report.html")
+    atomic_write_text(path, render("overview.html.j2", _context(overview)))
+    return path
+
+
+def _context(overview: Overview) -> dict[str, Any]:
+    """Collect what the template shows."""
+    runs = [
+        {
+            "label": row.recipe.label,
+            "run": run,
+            "report": os.path.relpath(row.recipe.folders[place] / "report.html", overview.root),
+        }
+        for row in overview.rows
+        for place, run in row.recipe.runs.items()
+    ]
+    return {
+        "heads": [HEADERS.get(name, name) for name in overview.columns],
+        "rows": overview.rows,
+        "cell": cell,
+        "gain_cell": gain_cell,
+        "notes": overview.notes(),
+        "points": _points(overview),
+        "runs": runs,
+        "version": __version__,
+    }
+
+
+def _points(overview: Overview) -> str:
+    """Draw the balanced accuracy of every run, a line a recipe, with the mean as a bar."""
+    metric = metrics([])[BALANCED]
+    with panel(height=0.9 + 0.42 * len(overview.rows), width=7.5) as (figure, axes):
+        for i, row in enumerate(overview.rows):
+            color = SCRATCH_COLOR if row.recipe.arm == SCRATCH else SSL_COLORS[0]
+            values = [v for v in map(metric, row.recipe.runs.values()) if v is not None]
+            axes.plot(values, [i] * len(values), "o", color=color, alpha=0.6, markersize=6)
+            summary = row.cells[BALANCED]
+            if summary is not None:
+                axes.plot([summary.mean] * 2, [i - 0.28, i + 0.28], "-", color=color, linewidth=2.5)
+        axes.set_yticks(range(len(overview.rows)), [row.recipe.label for row in overview.rows])
+        axes.set_ylim(len(overview.rows) - 0.4, -0.6)
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel("balanced accuracy on the test fold")
+        return to_svg(figure, "points", "Balanced accuracy of every run by classifier")
+
+
+def _escape(text: str) -> str:
+    return "".join(_LATEX.get(letter, letter) for letter in text)
+
+
+def _latex_number(text: str, bold: bool) -> str:
+    """Write a number of the table in maths, a dash as it is."""
+    if text in ("", "–"):
+        return text.replace("–", "--")
+    maths = text.replace(" ± ", r" \pm ")
+    return rf"$\mathbf{{{maths}}}$" if bold else f"${maths}$"
