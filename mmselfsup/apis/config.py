@@ -1,47 +1,17 @@
 """From a file name and overrides to a checked config."""
 
-import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from mmcv import Config, DictAction
+from mmcv import Config
 
 from mmselfsup.utils.config import check_config
 from mmselfsup.utils.errors import UserError, one_line
 
-
-def parse_options(options: Iterable[str]) -> dict[str, Any]:
-    """Read ``key=value`` as mmcv does; values may also be written as in Python.
-
-    ``a.b=1``, ``a=1,2`` (a list), ``a=[1,2]``, ``a=(1,2)``, ``a="[(1,2),(3,4)]"``, ``a=[x,y]``
-    (strings), ``a="{'b': 1}"`` (a dict).
-
-    Raises:
-        UserError: an option has no ``=`` or brackets that don't fit.
-    """
-    parsed = {}
-    for option in options:
-        key, equals, text = option.partition("=")
-        if not equals or not key:
-            raise UserError(f"--cfg-options {option}: write KEY=VALUE, without blanks around =")
-        parsed[key] = _parse_value(option, text)
-    return parsed
-
-
-def _parse_value(option: str, text: str) -> Any:
-    if text[:1] in ("{", "[", "("):
-        try:
-            return ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            if text[0] == "{":
-                raise UserError(f"--cfg-options {option}: not a dict as Python writes it") from None
-    try:
-        return DictAction._parse_iterable(text)
-    except AssertionError as error:
-        raise UserError(f"--cfg-options {option}: {one_line(error)}") from error
+from .options import parse_options
 
 
 def load_config(filename: str, options: Sequence[str] | dict[str, Any] = ()) -> Config:
