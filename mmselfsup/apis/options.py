@@ -54,13 +54,11 @@ def parse_value(text: str) -> Any:
 
 
 def _in_brackets(text: str) -> Any:
-    """Read a list, a tuple or a dict: as Python does, or with bare words in it."""
-    value = _literal(text)
+    """Read a list or a tuple, whose elements may be bare words, or a dict as Python writes it."""
     if text[0] == "{":
+        value = _literal(text)
         if not isinstance(value, dict):
             raise ValueError("not a dict as Python writes it")
-        return value
-    if isinstance(value, (list, tuple)):
         return value
     values = [parse_value(part) for part in _split(text[1:-1]) if part.strip()]
     return tuple(values) if text[0] == "(" else values

@@ -1,43 +1,11 @@
 """Configs and overrides: what is read, and how errors are told."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from mmselfsup.apis.config import parse_options, read_config
+from mmselfsup.apis.config import read_config
 from mmselfsup.utils.errors import UserError
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("0.5", 0.5),
-        ("3", 3),
-        ("True", True),
-        ("None", None),
-        ("word", "word"),
-        ("a/b=c", "a/b=c"),
-        ("1,2", [1, 2]),
-        ("[1,2]", [1, 2]),
-        ("(1,2)", (1, 2)),
-        ("[(1,2),(3,4)]", [(1, 2), (3, 4)]),
-        ("[x,y]", ["x", "y"]),
-        ("{'b': {'c': [1]}}", {"b": {"c": [1]}}),
-        ("-1e-3", -1e-3),
-        ("", ""),
-    ],
-)
-def test_options(text: str, value: Any) -> None:
-    parsed = parse_options([f"a.b={text}"])["a.b"]
-    assert parsed == value
-    assert type(parsed) is type(value)
-
-
-@pytest.mark.parametrize("option", ["lr", "=1", "a={'b'", "a=[(1,2]"])
-def test_bad_options(option: str) -> None:
-    with pytest.raises(UserError, match="--cfg-options"):
-        parse_options([option])
 
 
 def test_bases_lists_of_bases_and_delete(tmp_path: Path) -> None:
