@@ -48,20 +48,20 @@ def parse_value(text: str) -> Any:
     parts = list(_split(text))
     if len(parts) > 1:
         return [parse_value(part) for part in parts if part.strip()]
+    if text.startswith("{"):
+        return _dict(text)
     if text[:1] in _CLOSING and text.endswith(_CLOSING[text[0]]):
-        return _in_brackets(text)
+        values = [parse_value(part) for part in _split(text[1:-1]) if part.strip()]
+        return tuple(values) if text[0] == "(" else values
     return _plain(text)
 
 
-def _in_brackets(text: str) -> Any:
-    """Read a list or a tuple, whose elements may be bare words, or a dict as Python writes it."""
-    if text[0] == "{":
-        value = _literal(text)
-        if not isinstance(value, dict):
-            raise ValueError("not a dict as Python writes it")
-        return value
-    values = [parse_value(part) for part in _split(text[1:-1]) if part.strip()]
-    return tuple(values) if text[0] == "(" else values
+def _dict(text: str) -> dict[Any, Any]:
+    """Read a dict as Python writes it."""
+    value = _literal(text)
+    if not isinstance(value, dict):
+        raise ValueError("not a dict as Python writes it")
+    return value
 
 
 def _split(text: str) -> Iterator[str]:
