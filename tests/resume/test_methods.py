@@ -32,6 +32,13 @@ METHODS: dict[str, dict[str, Any]] = {
         ),
         custom_hooks=[dict(type="SimSiamHook", priority="HIGH", fix_pred_lr=True, lr=0.05)],
     ),
+    "SwAV": dict(
+        custom_hooks=[
+            dict(type="SwAVHook", epoch_queue_starts=1, feat_dim=4, queue_length=6),
+        ]
+    ),
+    "RelativeLoc": {},
+    "RotationPred": {},
 }
 
 

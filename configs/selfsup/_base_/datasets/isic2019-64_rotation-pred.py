@@ -1,0 +1,9 @@
+_base_ = "isic2019_rotation-pred.py"
+
+train_pipeline = [
+    dict(type="RandomResizedCrop", size=64, scale=(0.3, 1.0)),
+    dict(type="ToTensor"),
+    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
+]
+
+data = dict(workers_per_gpu=2, train=dict(pipeline=train_pipeline))

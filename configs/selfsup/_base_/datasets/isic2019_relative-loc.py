@@ -1,0 +1,28 @@
+_base_ = "../../../_base_/isic2019.py"
+
+# 255 pixels: 3 x 3 cells of 85, patches of 64. Colour tells one image from another, not one place
+# from another: two of three images are grey, as in 0.x.
+train_pipeline = [
+    dict(type="Resize", size=292),
+    dict(type="RandomCrop", size=255),
+    dict(type="RandomGrayscale", p=0.66),
+]
+format_pipeline = [
+    dict(type="ToTensor"),
+    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
+]
+
+data = dict(
+    samples_per_gpu=64,
+    workers_per_gpu=4,
+    train=dict(
+        type="RelativeLocDataset",
+        data_source=dict(
+            type="ImageList",
+            data_prefix="data/isic2019/ISIC_2019_Training_Input",
+            ann_file="data/isic2019/splits/ISIC_2019_train_fold0.txt",
+        ),
+        pipeline=train_pipeline,
+        format_pipeline=format_pipeline,
+    ),
+)

@@ -1,0 +1,35 @@
+_base_ = [
+    "../_base_/models/swav.py",
+    "../_base_/datasets/isic2019-64_swav_mcrop-2-6.py",
+    "../_base_/schedules/sgd_coslr-200e_in1k.py",
+    "../_base_/default_runtime.py",
+]
+
+model = dict(
+    backbone=dict(depth=18),
+    neck=dict(in_channels=512, hid_channels=512),
+    head=dict(num_prototypes=100),
+)
+custom_hooks = [
+    dict(
+        type="SwAVHook",
+        priority="VERY_HIGH",
+        batch_size=64,
+        epoch_queue_starts=1,
+        crops_for_assign=[0, 1],
+        feat_dim=128,
+        queue_length=256,
+    )
+]
+
+# LARS is made for large batches; at 64 images plain SGD learns faster in few epochs.
+optimizer = dict(lr=0.06, weight_decay=5e-4)
+optimizer_config = dict(frozen_layers_cfg=dict(prototypes=50))
+lr_config = dict(warmup="linear", warmup_iters=1, warmup_ratio=1e-4, warmup_by_epoch=True)
+runner = dict(max_epochs=100)
+
+# float16 on GPUs, bfloat16 on CPUs; codes and loss are computed in float32.
+fp16 = dict(loss_scale="dynamic")
+
+checkpoint_config = dict(interval=10, max_keep_ckpts=2)
+log_config = dict(interval=10)
