@@ -2,6 +2,7 @@
 
 from .cls_head import ClsHead
 from .contrastive_head import ContrastiveHead
+from .cross_correlation_head import LatentCrossCorrelationHead
 from .latent_pred_head import LatentClsHead, LatentPredictHead
 from .multi_cls_head import MultiClsHead
 from .swav_head import SwAVHead
@@ -10,6 +11,7 @@ __all__ = [
     "ClsHead",
     "ContrastiveHead",
     "LatentClsHead",
+    "LatentCrossCorrelationHead",
     "LatentPredictHead",
     "MultiClsHead",
     "SwAVHead",

@@ -6,6 +6,9 @@ from torch import Tensor, nn
 
 from ..builder import HEADS, build_neck
 from ..losses import negative_cosine
+from .cross_correlation_head import LatentCrossCorrelationHead  # its module in 0.x is this one
+
+__all__ = ["LatentClsHead", "LatentCrossCorrelationHead", "LatentPredictHead"]
 
 
 @HEADS.register_module()

@@ -1,0 +1,38 @@
+"""The head of Barlow Twins. Letters: N images of this process, R processes, D width."""
+
+from mmcv.runner import BaseModule
+from torch import Tensor
+
+from ...utils import dist
+from ..builder import HEADS
+from ..losses import redundancy_loss
+from ..utils import SyncBatchNorm, full_precision
+
+
+@HEADS.register_module()
+class LatentCrossCorrelationHead(BaseModule):
+    """The cross-correlation of two views over the joined batch shall be the identity.
+
+    Zbontar et al. 2021 (Barlow Twins), equations 1 and 2.
+
+    Args:
+        in_channels: D.
+        lambd: weight of the entries off the diagonal.
+
+    Difference from 0.x: with several processes the means and deviations are those of the joined
+    batch, so that loss and gradient are those of one process.
+    """
+
+    def __init__(self, in_channels: int, lambd: float = 0.0051) -> None:
+        super().__init__()
+        self.lambd = lambd
+        self.bn = SyncBatchNorm(in_channels, affine=False)  # (z - mean) / deviation
+
+    def forward(self, input: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Projections [N, D] of two views -> ``loss``, at least 0."""
+        return {"loss": redundancy_loss(self._correlation(input, target), self.lambd)}
+
+    @full_precision
+    def _correlation(self, input: Tensor, target: Tensor) -> Tensor:  # [N, D] twice -> [D, D]
+        own = self.bn(input).T @ self.bn(target) / input.shape[0]  # [D, D]
+        return dist.all_reduce_with_grad(own) / dist.get_world_size()

@@ -1,0 +1,27 @@
+"""Barlow Twins' loss. Letters: D width."""
+
+import torch
+from torch import Tensor
+
+from ..utils.precision import full_precision
+
+
+@full_precision
+def redundancy_loss(correlation: Tensor, weight: float) -> Tensor:
+    """How far a cross-correlation matrix is from the identity.
+
+    Zbontar et al. 2021 (Barlow Twins), equation 1: the sum over the diagonal of ``(1 - c_ii)^2``
+    plus ``weight`` times the sum of all other ``c_ij^2``.
+
+    Args:
+        correlation: [D, D], entries in -1..1.
+        weight: of the entries off the diagonal, at least 0.
+
+    Returns:
+        A scalar, at least 0.
+    """
+    squares = correlation.square()  # [D, D]
+    diagonal = torch.diagonal(correlation)  # [D]
+    on = (1 - diagonal).square().sum()
+    off = squares.sum() - torch.diagonal(squares).sum()
+    return on + weight * off
