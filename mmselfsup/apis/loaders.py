@@ -37,6 +37,7 @@ def loader_args(cfg: Config, part: str, distributed: bool) -> dict[str, Any]:
         args.update(prefetch=True, img_norm_cfg=cfg.get("img_norm_cfg"))
     args.update(own)
     if part != "train":
+        args.pop("sampler", None)
         args.update(shuffle=False, drop_last=False, replace=False)
     args.update(cfg.data.get(f"{part}_dataloader", {}))
     return args

@@ -4,6 +4,7 @@ import inspect
 import logging
 from typing import Any
 
+import numpy as np
 from mmcv import Config
 from mmcv.runner import BaseRunner, build_runner
 from torch import nn
@@ -74,7 +75,17 @@ def train_model(
 def data_size(loader: Any, distributed: bool) -> DataSize:
     """How many images the training has, in all and in one iteration."""
     ranks = dist.get_world_size() if distributed else 1
-    return DataSize(len(loader.dataset), loader.batch_size * ranks)
+    labels = getattr(loader.dataset, "gt_labels", None)
+    counts = None if labels is None else class_counts(labels)
+    return DataSize(len(loader.dataset), loader.batch_size * ranks, counts)
+
+
+def class_counts(labels: Any) -> tuple[int, ...] | None:
+    """Images of each class, from labels [len]; None where an image has no label or several."""
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or not len(labels) or labels.min() < 0:
+        return None
+    return tuple(np.bincount(labels).tolist())
 
 
 def wrap_model(

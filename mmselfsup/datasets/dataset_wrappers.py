@@ -23,6 +23,8 @@ class ConcatDataset(TorchConcatDataset[Any]):
     def __init__(self, datasets: Sequence[Any]) -> None:
         super().__init__(datasets)
         self.CLASSES: list[str] | None = datasets[0].CLASSES
+        if all(hasattr(dataset, "gt_labels") for dataset in datasets):
+            self.gt_labels = np.concatenate([dataset.gt_labels for dataset in datasets])
         if all(hasattr(dataset, "flag") for dataset in datasets):  # groups of a GroupSampler
             self.flag = np.concatenate([dataset.flag for dataset in datasets])
 
@@ -58,6 +60,8 @@ class RepeatDataset:
         self.times = times
         self.CLASSES: list[str] | None = dataset.CLASSES
         self._ori_len = len(dataset)
+        if hasattr(dataset, "gt_labels"):
+            self.gt_labels = np.tile(dataset.gt_labels, times)
         if hasattr(dataset, "flag"):
             self.flag = np.tile(dataset.flag, times)
 

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, default_collate
 from ..utils import dist as _dist
 from ..utils.device import default_device
 from ..utils.errors import ArgumentError
-from .samplers import DistributedSampler
+from .samplers import build_sampler
 from .seeding import SeededDataset, worker_init_fn
 from .utils import PrefetchLoader
 
@@ -34,14 +34,15 @@ def build_dataloader(
     persistent_workers: bool = True,
     prefetch: bool = False,
     img_norm_cfg: Mapping[str, Sequence[float]] | None = None,
+    sampler: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> Any:
     """Build the loader of one process, alone or as one of many.
 
-    Its sampler is a `DistributedSampler` in either case; call its `set_epoch` (mmcv's
-    `DistSamplerSeedHook` does) to say which epoch comes. How the augmentations get their random
-    numbers is told in `mmselfsup.datasets.seeding`; `loader.dataset` is the dataset inside a
-    `SeededDataset`, which passes its attributes on.
+    Its sampler is a `DistributedSampler`, unless `sampler` names another; call its `set_epoch`
+    (mmcv's `DistSamplerSeedHook` does) to say which epoch comes. How the augmentations get their
+    random numbers is told in `mmselfsup.datasets.seeding`; `loader.dataset` is the dataset inside
+    a `SeededDataset`, which passes its attributes on.
 
     Args:
         dataset: What to load.
@@ -59,6 +60,8 @@ def build_dataloader(
         prefetch: The dataset yields uint8 images, and the loader normalises them on the model's
             device (see `PrefetchLoader`).
         img_norm_cfg: `mean` and `std` for `prefetch`, in 0..1.
+        sampler: Another sampler of `mmselfsup.datasets.samplers` with its options, such as
+            `dict(type="ClassBalancedSampler", power=0.5)`.
         **kwargs: Further arguments of `torch.utils.data.DataLoader`, such as `drop_last`.
 
     Returns:
@@ -71,19 +74,21 @@ def build_dataloader(
     if not dist:
         batch_size, workers_per_gpu = batch_size * num_gpus, workers_per_gpu * num_gpus
     seed = torch.initial_seed() % 2**31 if seed is None else seed
-    sampler = DistributedSampler(dataset, ranks, rank, shuffle=shuffle, replace=replace, seed=seed)
+    dealer = build_sampler(
+        sampler, dataset, ranks, rank, shuffle=shuffle, replace=replace, seed=seed
+    )
     kwargs.setdefault("collate_fn", partial(collate, samples_per_gpu=batch_size))
     loader: Any = DataLoader(
         SeededDataset(dataset),
         batch_size=batch_size,
-        sampler=sampler,
+        sampler=dealer,
         num_workers=workers_per_gpu,
         pin_memory=pin_memory and default_device().type != "cpu",
         persistent_workers=persistent_workers and workers_per_gpu > 0,
         worker_init_fn=partial(
-            worker_init_fn, num_workers=workers_per_gpu, rank=rank, seed=sampler.seed
+            worker_init_fn, num_workers=workers_per_gpu, rank=rank, seed=dealer.seed
         ),
-        generator=torch.Generator().manual_seed(sampler.seed),  # spares the model's random numbers
+        generator=torch.Generator().manual_seed(dealer.seed),  # spares the model's random numbers
         **kwargs,
     )
     if not prefetch or img_norm_cfg is None:

@@ -12,10 +12,12 @@ class DataSize:
     Attributes:
         num_images: length of the training data set.
         batch_size: images of one iteration, over all ranks.
+        class_counts: images of each class, from class 0; None for data without labels.
     """
 
     num_images: int
     batch_size: int
+    class_counts: tuple[int, ...] | None = None
 
 
 def fit_to_data(parts: Iterable[Any], size: DataSize) -> None:

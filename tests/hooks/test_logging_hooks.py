@@ -82,6 +82,7 @@ def test_config_may_name_the_hooks_itself(make_runner: Make) -> None:
     names = [type(hook).__name__ for hook in runner.hooks]
     assert names == [
         "ViewsImageHook",
+        "TrainingShareHook",
         "LogStatsHook",
         "ProgressBarHook",
         "TextLoggerHook",
@@ -92,7 +93,11 @@ def test_config_may_name_the_hooks_itself(make_runner: Make) -> None:
 def test_without_loggers(make_runner: Make) -> None:
     runner = make_runner()
     register_default_hooks(runner, None)
-    assert [type(hook).__name__ for hook in runner.hooks] == ["ViewsImageHook", "ProgressBarHook"]
+    assert [type(hook).__name__ for hook in runner.hooks] == [
+        "ViewsImageHook",
+        "TrainingShareHook",
+        "ProgressBarHook",
+    ]
 
 
 def test_other_loggers_get_plain_numbers(make_runner: Make, make_loader: Make) -> None:

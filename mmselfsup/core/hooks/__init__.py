@@ -13,6 +13,7 @@ from .progress_bar_hook import ProgressBarHook
 from .simsiam_hook import SimSiamHook
 from .swav_hook import SwAVHook
 from .text_logger_hook import TextLoggerHook
+from .training_share_hook import TrainingShareHook
 from .views_image_hook import ViewsImageHook
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "SimSiamHook",
     "SwAVHook",
     "TextLoggerHook",
+    "TrainingShareHook",
     "ViewsImageHook",
     "register_default_hooks",
 ]

@@ -7,6 +7,7 @@ from mmcv.runner import HOOKS
 
 from .log_stats_hook import LogStatsHook
 from .progress_bar_hook import ProgressBarHook
+from .training_share_hook import TrainingShareHook
 from .views_image_hook import ViewsImageHook
 
 _BEFORE_LOGGERS = 89  # mmcv's loggers have VERY_LOW, 90
@@ -25,6 +26,8 @@ def register_default_hooks(runner: Any, log_config: Mapping[str, Any] | None = N
     present = {type(hook).__name__ for hook in runner.hooks}
     if "ViewsImageHook" not in present:
         runner.register_hook(ViewsImageHook())
+    if "TrainingShareHook" not in present:
+        runner.register_hook(TrainingShareHook())
     by_epoch = "Iter" not in type(runner).__name__
     options = dict(interval=(log_config or {}).get("interval", 10), by_epoch=by_epoch)
     if log_config and "LogStatsHook" not in present:

@@ -21,13 +21,18 @@ def head_names(backbone: Any, num_heads: int) -> list[str]:
     return names + [f"head{indices[-1]}_unpool"] * (num_heads - len(names))
 
 
-def build_augments(train_cfg: dict | None) -> Any:
-    """mmcls's mixing of images and labels (``train_cfg=dict(augments=[...])``), or None."""
+def build_augments(train_cfg: dict | None, num_classes: int | None = None) -> Any:
+    """mmcls's mixing of images and labels (``train_cfg=dict(augments=[...])``), or None.
+
+    Where an augmentation has no ``num_classes``, it gets that of the head.
+    """
     if train_cfg is None or train_cfg.get("augments") is None:
         return None
     from mmcls.models.utils.augment import Augments
 
-    return Augments(train_cfg["augments"])
+    given = train_cfg["augments"]
+    configs = [given] if isinstance(given, dict) else given
+    return Augments([{"num_classes": num_classes, **config} for config in configs])
 
 
 @ALGORITHMS.register_module()
@@ -65,7 +70,7 @@ class Classification(BaseModel):
             self.sobel_layer = Sobel()
         self.backbone = build_backbone(backbone)
         self.head = build_head(head)
-        self.augments = build_augments(train_cfg)
+        self.augments = build_augments(train_cfg, getattr(self.head, "num_classes", None))
 
     def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
         """Images [N, 3, H, W] -> features of the backbone."""

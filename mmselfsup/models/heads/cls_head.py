@@ -3,19 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
-from ...utils.errors import ArgumentError
 from ..builder import HEADS
 from ..utils import accuracy, only_feature
 from ..utils.init_cfg import LINEAR_INIT
+from .class_losses import build_criterion, cosine_scale, scaled_cosines
 
 
 @HEADS.register_module()
 class ClsHead(BaseModule):
-    """A linear layer and cross entropy.
+    """A linear layer and cross entropy, or another loss.
 
     Args:
         with_avg_pool: average-pool feature maps first; False takes vectors.
@@ -25,6 +24,8 @@ class ClsHead(BaseModule):
         init_cfg: how weights are initialised.
         class_weight: weight of each class in the loss, for unbalanced data; None weighs all alike.
         label_smoothing: share of the label spread over all classes, 0 to 1.
+        loss: another loss, such as ``dict(type='FocalLoss', weight='effective_number')``, see
+            :mod:`~mmselfsup.models.heads.class_losses`; it takes the place of the last two.
     """
 
     def __init__(
@@ -36,23 +37,25 @@ class ClsHead(BaseModule):
         init_cfg: dict | list[dict] | None = LINEAR_INIT,
         class_weight: Sequence[float] | None = None,
         label_smoothing: float = 0.0,
+        loss: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if class_weight is not None and len(class_weight) != num_classes:
-            raise ArgumentError(f"class_weight needs {num_classes} values, got {len(class_weight)}")
         self.with_avg_pool, self.vit_backbone = with_avg_pool, vit_backbone
         self.in_channels, self.num_classes = in_channels, num_classes
-        weight = None if class_weight is None else torch.tensor(class_weight, dtype=torch.float)
-        self.criterion = nn.CrossEntropyLoss(weight=weight, label_smoothing=label_smoothing)
+        self.criterion = build_criterion(num_classes, class_weight, label_smoothing, loss)
         if with_avg_pool:
             self.avg_pool = nn.AdaptiveAvgPool2d((1, 1))
         self.fc_cls = nn.Linear(in_channels, num_classes)
+        self.cosine_scale = cosine_scale(self.criterion)
+        self.fc_cls.bias.requires_grad_(self.cosine_scale is None)  # a cosine has none
 
     def forward(self, x: Sequence[Any]) -> list[Tensor]:
         """[[N, in_channels, H, W]] or [[N, in_channels]] -> logits [[N, num_classes]]."""
         h = only_feature(x, self)
         h = h[-1] if self.vit_backbone else h
         h = self.avg_pool(h) if self.with_avg_pool else h
+        if self.cosine_scale is not None:
+            return [scaled_cosines(h.flatten(1), self.fc_cls.weight, self.cosine_scale)]
         return [self.fc_cls(h.flatten(1))]
 
     def loss(self, cls_score: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:

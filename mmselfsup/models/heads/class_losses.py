@@ -1,0 +1,152 @@
+"""The losses that ``ClsHead(loss=dict(type=...))`` knows; formulas stand in ``models/losses``."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...utils.errors import ArgumentError
+from ..builder import MODELS
+from ..losses import class_losses, class_weights
+from .balanced_loss import BalancedLoss
+
+
+@MODELS.register_module()
+class CrossEntropyLoss(BalancedLoss):
+    """:func:`~mmselfsup.models.losses.weighted_cross_entropy`.
+
+    Args:
+        num_classes: number of classes.
+        label_smoothing: share of the label spread over all classes, 0 to 1.
+        **kwargs: see :class:`BalancedLoss`.
+    """
+
+    def __init__(self, num_classes: int, label_smoothing: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(num_classes, **kwargs)
+        self.label_smoothing = label_smoothing
+
+    def measure(self, score: Tensor, labels: Tensor, weight: Tensor | None) -> Tensor:
+        return class_losses.weighted_cross_entropy(score, labels, weight, self.label_smoothing)
+
+
+@MODELS.register_module()
+class FocalLoss(BalancedLoss):
+    """:func:`~mmselfsup.models.losses.focal_loss`.
+
+    Args:
+        num_classes: number of classes.
+        gamma: at least 0; 0 is cross entropy.
+        **kwargs: see :class:`BalancedLoss`.
+    """
+
+    def __init__(self, num_classes: int, gamma: float = 2.0, **kwargs: Any) -> None:
+        super().__init__(num_classes, **kwargs)
+        if gamma < 0:
+            raise ArgumentError(f"gamma must be at least 0, got {gamma}")
+        self.gamma = gamma
+
+    def measure(self, score: Tensor, labels: Tensor, weight: Tensor | None) -> Tensor:
+        return class_losses.focal_loss(score, labels, self.gamma, weight)
+
+
+@MODELS.register_module()
+class LogitAdjustedLoss(BalancedLoss):
+    """:func:`~mmselfsup.models.losses.logit_adjusted_cross_entropy`.
+
+    Args:
+        num_classes: number of classes.
+        tau: 1 aims at the balanced accuracy, 0 is cross entropy.
+        **kwargs: see :class:`BalancedLoss`.
+    """
+
+    uses_counts = True
+
+    def __init__(self, num_classes: int, tau: float = 1.0, **kwargs: Any) -> None:
+        self.tau = tau
+        super().__init__(num_classes, **kwargs)
+
+    def offset_of(self, counts: Tensor) -> Tensor:
+        return class_weights.log_prior(counts)
+
+    def measure(self, score: Tensor, labels: Tensor, weight: Tensor | None) -> Tensor:
+        return class_losses.logit_adjusted_cross_entropy(
+            score, labels, self.offset, self.tau, weight
+        )
+
+
+@MODELS.register_module()
+class LDAMLoss(BalancedLoss):
+    """:func:`~mmselfsup.models.losses.ldam_loss` with deferred re-weighting (DRW).
+
+    As in the paper's experiments the head is a cosine classifier: features and the weights of the
+    last layer have length 1, its bias is not used, and cosines are multiplied by ``scale``.
+
+    Args:
+        num_classes: number of classes.
+        max_margin: margin of the rarest class, between cosines.
+        scale: what cosines are multiplied by.
+        weight, beta, deferred: see :class:`BalancedLoss`; by default effective numbers with 0.9999
+            for the last fifth of the training, as in the paper's algorithm 1.
+        **kwargs: see :class:`BalancedLoss`.
+    """
+
+    uses_counts = True
+    cosine = True
+
+    def __init__(
+        self,
+        num_classes: int,
+        max_margin: float = 0.5,
+        scale: float = 30.0,
+        weight: Any = "effective_number",
+        beta: float = 0.9999,
+        deferred: float = 0.8,
+        **kwargs: Any,
+    ) -> None:
+        if max_margin < 0 or scale <= 0:
+            raise ArgumentError(
+                f"max_margin must be at least 0 and scale above, got {max_margin} and {scale}"
+            )
+        self.max_margin, self.scale = max_margin, scale
+        super().__init__(num_classes, weight=weight, beta=beta, deferred=deferred, **kwargs)
+
+    def offset_of(self, counts: Tensor) -> Tensor:
+        return self.scale * class_weights.ldam_margins(counts, self.max_margin)
+
+    def measure(self, score: Tensor, labels: Tensor, weight: Tensor | None) -> Tensor:
+        return class_losses.ldam_loss(score, labels, self.offset, weight)
+
+
+def build_criterion(
+    num_classes: int,
+    class_weight: Sequence[float] | None,
+    label_smoothing: float,
+    config: dict[str, Any] | None,
+) -> nn.Module:
+    """The loss of a classifier: the one that ``config`` names, else torch's cross entropy.
+
+    Raises:
+        ArgumentError: weights of another length, or weights beside a config.
+    """
+    if config is None:
+        if class_weight is not None and len(class_weight) != num_classes:
+            raise ArgumentError(f"class_weight needs {num_classes} values, got {len(class_weight)}")
+        weight = None if class_weight is None else torch.tensor(class_weight, dtype=torch.float)
+        return nn.CrossEntropyLoss(weight=weight, label_smoothing=label_smoothing)
+    if class_weight is not None or label_smoothing:
+        raise ArgumentError("class_weight and label_smoothing don't go with loss: put them into it")
+    cls = MODELS.get(config["type"])
+    own = isinstance(cls, type) and issubclass(cls, BalancedLoss)
+    return MODELS.build({"num_classes": num_classes, **config} if own else dict(config))
+
+
+def cosine_scale(criterion: Any) -> float | None:
+    """What a loss on cosines wants them multiplied by; None for a loss on logits."""
+    return criterion.scale if getattr(criterion, "cosine", False) else None
+
+
+def scaled_cosines(features: Tensor, weight: Tensor, scale: float) -> Tensor:
+    """Cosines between features [N, D] and classes [C, D], times ``scale``: [N, C]."""
+    return scale * F.linear(F.normalize(features), F.normalize(weight))
