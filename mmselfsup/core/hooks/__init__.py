@@ -7,6 +7,7 @@ from .densecl_hook import DenseCLHook
 from .dist_optimizer_hook import DistOptimizerHook
 from .eval_hook import EvalHook
 from .fp16_optimizer_hook import GradAccumFp16OptimizerHook
+from .frozen_features_hook import FrozenFeaturesHook
 from .log_stats_hook import LogStatsHook
 from .momentum_update_hook import MomentumUpdateHook
 from .progress_bar_hook import ProgressBarHook
@@ -22,6 +23,7 @@ __all__ = [
     "DenseCLHook",
     "DistOptimizerHook",
     "EvalHook",
+    "FrozenFeaturesHook",
     "GradAccumFp16OptimizerHook",
     "LogStatsHook",
     "MomentumUpdateHook",

@@ -1,6 +1,9 @@
-"""Find TensorBoard among the hooks of a runner."""
+"""Find the loggers among the hooks of a runner."""
 
+from collections.abc import Mapping
 from typing import Any
+
+from mmcv.runner import LogBuffer, LoggerHook
 
 
 def tensorboard_writer(runner: Any) -> Any:
@@ -10,3 +13,18 @@ def tensorboard_writer(runner: Any) -> Any:
     """
     writers = (getattr(hook, "writer", None) for hook in runner.hooks)
     return next((writer for writer in writers if hasattr(writer, "add_image")), None)
+
+
+def log_apart(runner: Any, numbers: Mapping[str, float]) -> None:
+    """Let every logger write a line of its own for these numbers, as for an evaluation.
+
+    What the loggers have gathered of the training stays for its own line.
+    """
+    gathered, runner.log_buffer = runner.log_buffer, LogBuffer()
+    runner.log_buffer.output.update(numbers)
+    try:
+        for hook in runner.hooks:
+            if isinstance(hook, LoggerHook):
+                hook.log(runner)
+    finally:
+        runner.log_buffer = gathered

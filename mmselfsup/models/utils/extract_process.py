@@ -18,14 +18,16 @@ class ExtractProcess:
     def __init__(self) -> None:
         self.avg_pool = nn.AdaptiveAvgPool2d((1, 1))
 
-    def _pool(self, features: Sequence[Any]) -> dict[str, Tensor]:
+    def pool(self, features: Sequence[Any]) -> dict[str, Tensor]:
+        """One vector or small grid for each image, from what ``extract_feat`` gave."""
         last = features[-1]
         if isinstance(last, list | tuple):  # a vision transformer's (patches, class token)
             last = last[-1]
         return {"feat": self.avg_pool(last) if last.ndim == 4 else last}
 
-    def _forward(self, model: nn.Module, **data: Any) -> dict[str, Tensor]:
-        pooled = self._pool(model(mode="extract", **data))
+    def extract_batch(self, model: nn.Module, **data: Any) -> dict[str, Tensor]:
+        """Features of one batch, each [N, D], float32 on the CPU."""
+        pooled = self.pool(model(mode="extract", **data))
         return {name: value.flatten(1).float().cpu() for name, value in pooled.items()}  # [N, D]
 
     @torch.no_grad()
@@ -48,7 +50,7 @@ class ExtractProcess:
         length = len(data_loader.dataset)  # type: ignore[arg-type]
 
         def run(**data: Any) -> dict[str, Tensor]:
-            return self._forward(model, **data)
+            return self.extract_batch(model, **data)
 
         if distributed:
             return dist_forward_collect(run, data_loader, dist.get_rank(), length, desc="features")
@@ -74,6 +76,7 @@ class MultiExtractProcess(ExtractProcess):
         self.multi_pooling = MultiPooling(pool_type, layer_indices, backbone)
         self.layer_indices = layer_indices
 
-    def _pool(self, features: Sequence[Any]) -> dict[str, Tensor]:
+    def pool(self, features: Sequence[Any]) -> dict[str, Tensor]:
+        """See :class:`ExtractProcess`."""
         pooled = self.multi_pooling(features)
         return {f"feat{i + 1}": x for i, x in zip(self.layer_indices, pooled, strict=True)}

@@ -1,0 +1,150 @@
+"""A few images to watch a training by. Letters: N images."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from mmcv import Config
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, Subset
+from torchvision.transforms import CenterCrop, Compose, Normalize, Resize, ToTensor
+
+from mmselfsup.datasets import build_dataset
+from mmselfsup.datasets.find_normalize import find_normalize
+from mmselfsup.utils.errors import UserError
+
+_MARGIN = 8 / 7  # as 256 to 224: the short side before the centre is cut out
+NO_LABEL = -1
+
+
+class MonitorImages(Dataset[dict[str, Any]]):
+    """Images of a data source in one fixed view: resized, the centre cut out, normalised.
+
+    Args:
+        data_source: gives images and, where it has them, labels.
+        size: height and width in pixels.
+        normalize: as in training.
+    """
+
+    def __init__(self, data_source: Any, size: tuple[int, int], normalize: Normalize) -> None:
+        self.data_source = data_source
+        short = Resize(round(min(size) * _MARGIN)) if size[0] == size[1] else Resize(size)
+        self.pipeline: Callable[[Any], Any] = Compose(
+            [short, CenterCrop(size), ToTensor(), normalize]
+        )
+        self.gt_labels = data_source.get_gt_labels()
+
+    def __len__(self) -> int:
+        return len(self.data_source)
+
+    def __getitem__(self, idx: int) -> dict[str, Any]:
+        return {"img": self.pipeline(self.data_source.load(idx)[0])}
+
+
+def own_images(dataset: Any, img: Any) -> MonitorImages:
+    """The images of a training data set, in one fixed view.
+
+    Args:
+        dataset: what is trained on.
+        img: images of one of its batches: they tell the size.
+
+    Raises:
+        UserError: it can't be found out where its images come from or how they are normalised.
+    """
+    source, normalize = getattr(dataset, "data_source", None), find_normalize(dataset)
+    size = view_size(img)
+    if source is None or normalize is None or size is None:
+        raise UserError(
+            "FrozenFeaturesHook: the training data don't tell what to measure on; set "
+            "data=dict(train=..., val=...) with two data set configs"
+        )
+    return MonitorImages(source, size, normalize)
+
+
+def view_size(img: Any) -> tuple[int, int] | None:
+    """Height and width of the first view of a batch, None where there is no image in it."""
+    while isinstance(img, list | tuple) and img:
+        img = img[0]
+    if isinstance(img, Tensor) and img.ndim >= 4:
+        return int(img.shape[-2]), int(img.shape[-1])
+    return None
+
+
+def pair_of_views(img: Any) -> tuple[Tensor, Tensor] | None:
+    """The first two views [N, C, H, W] of a batch, if it has two of one shape."""
+    if not isinstance(img, list | tuple) or len(img) < 2:
+        return None
+    first, second = img[0], img[1]
+    if not isinstance(first, Tensor) or not isinstance(second, Tensor):
+        return None
+    alike = first.shape == second.shape and first.ndim == 4 and first.is_floating_point()
+    return (first, second) if alike else None
+
+
+def labels_of(dataset: Any) -> NDArray[np.int64]:
+    """One class number for each image [N], -1 where there is none."""
+    labels = getattr(dataset, "gt_labels", None)
+    if labels is None or np.ndim(labels) != 1 or len(labels) != len(dataset):
+        return np.full(len(dataset), NO_LABEL)
+    return np.asarray(labels, dtype=np.int64)
+
+
+def places_in_class(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each of the images [N] how many of its class stand before it [N]."""
+    places = np.zeros(len(labels), dtype=np.int64)
+    for label in np.unique(labels):
+        own = labels == label
+        places[own] = np.arange(own.sum())
+    return places
+
+
+def pick_evenly(labels: NDArray[np.int64], num: int, seed: int = 0) -> NDArray[np.int64]:
+    """Choose images of all classes in turn, so that few are enough for a balanced accuracy.
+
+    Args:
+        labels: [N], -1 where there is none; unlabelled images are taken only if all are.
+        num: how many, if there are as many.
+        seed: draws which ones of a class.
+
+    Returns:
+        Which images [at most num].
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    order = order[labels[order] >= 0] if (labels >= 0).any() else order
+    return order[np.argsort(places_in_class(labels[order]), kind="stable")][:num]
+
+
+def split_picked(
+    dataset: Any, num_train: int, num_test: int
+) -> tuple["Subset[Any]", "Subset[Any]"]:
+    """Two disjoint parts of one data set, each with its classes as even as can be.
+
+    At most a quarter of the images is taken, in the ratio of the two numbers, so that watching
+    stays cheap beside training on them.
+    """
+    labels, total = labels_of(dataset), num_train + num_test
+    picked = pick_evenly(labels, max(2, min(total, len(dataset) // 4)))
+    places, share = places_in_class(labels[picked]), num_test / total
+    # In each class the test part grows by one where the line places * share passes an integer.
+    test = np.floor((places + 1) * share) > np.floor(places * share)
+    return Subset(dataset, picked[~test].tolist()), Subset(dataset, picked[test].tolist())
+
+
+def configured_parts(
+    data: str | dict[str, Any], num_train: int, num_test: int
+) -> tuple["Subset[Any]", "Subset[Any]"]:
+    """Parts of ``train`` and ``val`` (or ``test``) of a data set config, or of its file.
+
+    Raises:
+        UserError: one of the two is missing.
+    """
+    parts = Config.fromfile(data).data if isinstance(data, str) else data
+    configs: list[Any] = [parts.get("train"), parts.get("val") or parts.get("test")]
+    if None in configs:
+        raise UserError("FrozenFeaturesHook: data needs train and val, each a data set config")
+    train, test = (build_dataset(cfg) for cfg in configs)
+    return (
+        Subset(train, pick_evenly(labels_of(train), num_train).tolist()),
+        Subset(test, pick_evenly(labels_of(test), num_test).tolist()),
+    )

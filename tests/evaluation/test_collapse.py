@@ -1,0 +1,87 @@
+"""Signs of collapse against slow computations, on features that are healthy and that are not."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmselfsup.core.evaluation.collapse import alignment, effective_rank, feature_std, uniformity
+from mmselfsup.core.evaluation.signs import collapse_signs
+
+
+@pytest.fixture
+def features() -> torch.Tensor:
+    return torch.randn(40, 12) + 0.5
+
+
+def test_std_is_numpys(features: torch.Tensor) -> None:
+    rows = features.numpy() / np.linalg.norm(features.numpy(), axis=1, keepdims=True)
+    assert float(feature_std(3 * features)) == pytest.approx(rows.std(axis=0).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(40, 12), (9, 30)])
+def test_effective_rank_is_that_of_the_singular_values(shape: tuple[int, int]) -> None:
+    features = torch.randn(shape)
+    rows = features.numpy() / np.linalg.norm(features.numpy(), axis=1, keepdims=True)
+    shares = np.linalg.svd(rows, compute_uv=False)
+    shares /= shares.sum()
+    expected = math.exp(-sum(p * math.log(p) for p in shares))
+    assert float(effective_rank(features)) == pytest.approx(expected, rel=1e-4)
+    rows = torch.eye(5).repeat(4, 1)
+    assert float(effective_rank(rows)) == pytest.approx(5)
+    assert float(effective_rank(rows[:, :1] + torch.ones(20, 3))) == pytest.approx(1, abs=0.7)
+
+
+def test_alignment_and_uniformity_are_loops(features: torch.Tensor) -> None:
+    other = features + 0.3 * torch.randn_like(features)
+    a, b = F.normalize(features), F.normalize(other)
+    squares = [float(((x - y) ** 2).sum()) for x, y in zip(a, b, strict=True)]
+    assert float(alignment(features, other)) == pytest.approx(sum(squares) / 40, rel=1e-5)
+    pairs = [math.exp(-2 * float(((a[i] - a[j]) ** 2).sum())) for i in range(40) for j in range(i)]
+    expected = math.log(sum(pairs) / len(pairs))
+    assert float(uniformity(features)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_healthy_features() -> None:
+    signs = collapse_signs(torch.randn(500, 64), 0.5)
+    assert signs.spread == pytest.approx(1, abs=0.05)
+    assert signs.std == pytest.approx(1 / 8, abs=0.01)
+    assert signs.rank > 50
+    assert signs.uniformity == pytest.approx(-4, abs=0.3)
+    assert signs.complaint() is None
+    assert signs.numbers()["alignment"] == 0.5
+    assert "alignment" not in collapse_signs(torch.randn(5, 3)).numbers()
+    assert collapse_signs(torch.randn(500, 64).relu()).complaint() is None
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-3])
+def test_constant_output_is_a_collapse(noise: float) -> None:
+    signs = collapse_signs(torch.rand(1, 64) + noise * torch.randn(100, 64))
+    assert signs.rank < 1.5
+    assert signs.uniformity == pytest.approx(0, abs=1e-3)
+    assert "hardly differ between images" in (signs.complaint() or "")
+
+
+def test_projections_collapse_on_their_own() -> None:
+    features, constant = torch.randn(50, 16), torch.ones(20, 8) + 1e-3 * torch.randn(20, 8)
+    assert collapse_signs(features, 0.1, torch.randn(20, 8)).complaint() is None
+    signs = collapse_signs(features, 0.0, constant)
+    assert "the projections hardly differ" in (signs.complaint() or "")
+    assert signs.numbers()["projection_rank"] == pytest.approx(1, abs=0.1)
+    few = torch.randn(200, 3) @ torch.randn(3, 100)
+    assert "projections lie in few" in (collapse_signs(features, 0.1, few).complaint() or "")
+
+
+def test_a_line_and_nan_are_a_collapse() -> None:
+    line = torch.randn(100, 1) * torch.rand(1, 64)
+    assert "few directions: their effective rank is 1.00" in (
+        collapse_signs(line).complaint() or ""
+    )
+    assert collapse_signs(torch.full((4, 3), math.nan)).complaint() is not None
+
+
+def test_one_sample_is_refused() -> None:
+    with pytest.raises(ValueError, match="M >= 2"):
+        collapse_signs(torch.rand(1, 3))

@@ -1,0 +1,51 @@
+"""Where the projector of a method is found, and what comes out of it."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmselfsup.core.evaluation.projection import find_projector, project
+
+
+class Neck(nn.Module):
+    """Averages over all positions, takes the first two channels."""
+
+    def forward(self, x: list[Tensor]) -> list[Tensor]:
+        return [x[0].mean((2, 3))[:, :2], x[0]]
+
+
+class WithNeck(nn.Module):
+    """As SimCLR and SimSiam."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.neck = Neck()
+
+
+class WithTarget(nn.Module):
+    """As MoCo and BYOL."""
+
+    def __init__(self, *parts: nn.Module) -> None:
+        super().__init__()
+        self.online = nn.Sequential(*parts)
+
+    def momentum_pairs(self) -> list[Any]:
+        return [(self.online, self.online)]
+
+
+def test_neck_of_its_own_or_behind_the_online_backbone() -> None:
+    features = torch.rand(3, 4, 5, 5)
+    target = WithTarget(nn.Identity(), Neck())
+    assert find_projector(target) is target.online[-1]
+    for model in (WithNeck(), target):
+        projected = project(model, [features.bfloat16()])
+        assert projected is not None
+        assert projected.dtype == torch.float32
+        torch.testing.assert_close(projected, features.mean((2, 3))[:, :2], atol=0.01, rtol=0.01)
+
+
+def test_no_projector() -> None:
+    for model in (nn.Identity(), WithTarget(nn.Identity())):
+        assert find_projector(model) is None
+        assert project(model, [torch.rand(2, 3, 4, 4)]) is None
