@@ -66,6 +66,12 @@ def test_labels_are_needed(case):
         model(img)
 
 
+def test_each_input_needs_a_label(case):
+    model, img, _, labels = case
+    with pytest.raises(ArgumentError, match=r"a label for each of 24|a label for each of 12"):
+        model(img, labels[0])
+
+
 def test_a_step_counts_images(case):
     model, img, label, labels = case
     out = model.train_step({"img": img, label: labels}, None)

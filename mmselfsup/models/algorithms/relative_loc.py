@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...utils.errors import ArgumentError
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
+from ..utils.views import one_label_each
 from .base import BaseModel
 from .classification import head_names
 
@@ -76,7 +77,8 @@ class RelativeLoc(BaseModel):
         """
         if patch_label is None:
             raise ArgumentError("RelativeLoc needs patch_label, as RelativeLocDataset gives it")
-        return self.head.loss(self.score_pairs(img), patch_label.flatten())
+        scores = self.score_pairs(img)  # [[N*P, 8]]
+        return self.head.loss(scores, one_label_each(patch_label, len(scores[0]), self))
 
     def forward_test(self, img: Tensor, **kwargs: Any) -> dict[str, Tensor]:
         """Logits [N*P, 8] on the CPU, under the head's name such as ``head4``."""

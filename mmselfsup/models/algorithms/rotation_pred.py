@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...utils.errors import ArgumentError
 from ..builder import ALGORITHMS, build_backbone, build_head
+from ..utils.views import one_label_each
 from .base import BaseModel
 from .classification import head_names
 
@@ -64,7 +65,8 @@ class RotationPred(BaseModel):
         """
         if rot_label is None:
             raise ArgumentError("RotationPred needs rot_label, as RotationPredDataset gives it")
-        return self.head.loss(self.score_rotations(img), rot_label.flatten())
+        scores = self.score_rotations(img)  # [[N*P, 4]]
+        return self.head.loss(scores, one_label_each(rot_label, len(scores[0]), self))
 
     def forward_test(self, img: Tensor, **kwargs: Any) -> dict[str, Tensor]:
         """Logits [N*P, 4] on the CPU, under the head's name such as ``head4``."""

@@ -23,3 +23,22 @@ def two_views(img: Sequence[Tensor] | Tensor, owner: object) -> tuple[Tensor, Te
             f"{type(owner).__name__} takes 2 views of each image, got {got}: use MultiViewDataset"
         )
     return img[0], img[1]
+
+
+def one_label_each(labels: Tensor, count: int, owner: object) -> Tensor:
+    """Labels [N, P] or [N*P] of a pretext task -> [N*P].
+
+    Args:
+        labels: what the data set gives.
+        count: N*P, the inputs that the network saw.
+        owner: the algorithm; its class is named in the error.
+
+    Raises:
+        ArgumentError: there is not one label for each input.
+    """
+    if labels.numel() != count:
+        raise ArgumentError(
+            f"{type(owner).__name__} takes a label for each of {count} inputs, got labels of the "
+            f"shape {tuple(labels.shape)}"
+        )
+    return labels.flatten()
