@@ -13,6 +13,7 @@ from mmcv import Config
 
 from mmselfsup.utils import dist
 from mmselfsup.utils.atomic import atomic_write_text
+from mmselfsup.utils.device import choose_device, num_gpus
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.logger import get_root_logger
 from mmselfsup.utils.seed import init_random_seed, set_random_seed
@@ -35,8 +36,10 @@ def join_ranks(args: Namespace, cfg: Config) -> Ranks:
     """Choose the GPU of this process and, under a launcher, join the process group.
 
     Raises:
-        UserError: more GPUs or processes are asked for than there are GPUs.
+        UserError: more GPUs or processes are asked for than there are GPUs, or ``cfg.device`` asks
+            for one where there is none.
     """
+    choose_device(cfg.get("device"))
     if args.launcher == "none":
         return Ranks(distributed=False, note=_choose_gpu(args, cfg))
     params = dict(cfg.get("dist_params") or {})
@@ -51,8 +54,8 @@ def join_ranks(args: Namespace, cfg: Config) -> Ranks:
 
 def _check_local_ranks(backend: str | None) -> None:
     """NCCL needs a GPU for each process; say so before it hangs or fails."""
-    local_ranks, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
-    if torch.cuda.is_available() and backend in (None, "nccl") and local_ranks > gpus:
+    local_ranks, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), num_gpus()
+    if gpus and backend in (None, "nccl") and local_ranks > gpus:
         raise UserError(
             f"{local_ranks} processes on this machine, but {gpus} GPU(s): lower --nproc_per_node, "
             "or share GPUs by --cfg-options dist_params.backend=gloo"
@@ -65,7 +68,7 @@ def _choose_gpu(args: Namespace, cfg: Config) -> str:
     Returns:
         A note for the log.
     """
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    gpus = num_gpus()
     number = getattr(args, "gpus", None)
     if number is not None and number > gpus:
         found = f"there are {gpus}" if gpus else "there is none; without --gpus the CPU is used"

@@ -1,6 +1,6 @@
 """Loaders of a config, for training, validation and testing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mmcv import Config
@@ -63,10 +63,11 @@ def build_train_loaders(datasets: Sequence[Any], cfg: Config, distributed: bool)
 
 
 def build_eval_loader(dataset: Any, cfg: Config, part: str, distributed: bool) -> Any:
-    """A loader that keeps the order and leaves nothing out.
+    """A loader that keeps the order, leaves nothing out and puts nothing in its place.
 
     Raises:
-        UserError: The config wants it to leave the last images out.
+        UserError: The config wants it to leave the last images out, or to take another image where
+            one can't be read.
     """
     args = loader_args(cfg, part, distributed)
     if args.get("drop_last"):
@@ -74,4 +75,18 @@ def build_eval_loader(dataset: Any, cfg: Config, part: str, distributed: bool) -
             f"data.{part}_dataloader.drop_last=True would leave the last images unmeasured: take "
             "it out (data.drop_last=True is about training only)"
         )
+    if any(getattr(source, "on_error", "") == "skip" for source in data_sources(dataset)):
+        raise UserError(
+            f"data.{part}: on_error='skip' would measure another image in the place of one that "
+            "can't be read; take it out here (it is for training), and the image off the list"
+        )
     return build_dataloader(dataset, **args)
+
+
+def data_sources(dataset: Any) -> Iterator[Any]:
+    """The data sources of a data set, through wrappers such as ``ConcatDataset``."""
+    if hasattr(dataset, "data_source"):
+        yield dataset.data_source
+    inner = getattr(dataset, "dataset", None)
+    for part in getattr(dataset, "datasets", [] if inner is None else [inner]):
+        yield from data_sources(part)

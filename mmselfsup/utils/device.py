@@ -6,10 +6,39 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .errors import UserError
+
+_gpus_are_wanted = True
+
+
+def choose_device(name: str | None) -> None:
+    """Say where this process computes from now on.
+
+    Args:
+        name: ``'cpu'`` although there may be a GPU, ``'cuda'`` on a GPU and nowhere else, None
+            where there is one.
+
+    Raises:
+        UserError: another name, or there is no GPU.
+    """
+    global _gpus_are_wanted
+    if name not in (None, "cpu", "cuda"):
+        raise UserError(f"device={name!r}: use 'cpu' or 'cuda' (and --gpu-id for which GPU)")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            "device='cuda': there is no GPU that PyTorch can use; leave it out, or 'cpu'"
+        )
+    _gpus_are_wanted = name != "cpu"
+
+
+def num_gpus() -> int:
+    """Number of GPUs that this process may use."""
+    return torch.cuda.device_count() if _gpus_are_wanted and torch.cuda.is_available() else 0
+
 
 def default_device() -> torch.device:
-    """The current GPU where there is one, else the CPU."""
-    if torch.cuda.is_available():
+    """The current GPU where there is one to be used, else the CPU."""
+    if num_gpus():
         return torch.device("cuda", torch.cuda.current_device())
     return torch.device("cpu")
 

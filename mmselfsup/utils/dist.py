@@ -14,6 +14,7 @@ import torch
 import torch.distributed as torch_dist
 from torch import Tensor
 
+from .device import num_gpus
 from .errors import UserError
 
 _OPS = {
@@ -215,11 +216,11 @@ def init_dist(
             f"--launcher {launcher} needs {', '.join(missing)} in the environment: start with "
             "torchrun, or leave --launcher out"
         )
-    has_gpu = torch.cuda.is_available()
+    has_gpu = num_gpus() > 0
     if backend is None or (backend == "nccl" and not has_gpu):
         backend = "nccl" if has_gpu else "gloo"
     if has_gpu:
-        torch.cuda.set_device(get_local_rank() % torch.cuda.device_count())
+        torch.cuda.set_device(get_local_rank() % num_gpus())
     if timeout is not None:
         kwargs["timeout"] = timeout
     torch_dist.init_process_group(backend=backend, **kwargs)

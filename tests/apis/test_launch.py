@@ -13,6 +13,7 @@ from mmcv import Config
 
 from mmselfsup.apis import init_random_seed, set_random_seed
 from mmselfsup.apis.launch import _check_local_ranks, join_ranks, open_work_dir, work_dir_of
+from mmselfsup.utils.device import choose_device, default_device
 from mmselfsup.utils.errors import UserError
 
 
@@ -87,3 +88,27 @@ def test_more_processes_than_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="4 processes on this machine, but 2 GPU"):
         _check_local_ranks("nccl")
     _check_local_ranks("gloo")
+
+
+def test_device_of_the_config(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="device='cuda': there is no GPU"):
+        join_ranks(args(), Config({"device": "cuda"}))
+    with pytest.raises(UserError, match="device='npu': use 'cpu' or 'cuda'"):
+        join_ranks(args(), Config({"device": "npu"}))
+    used: list[int] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "set_device", used.append)
+    try:
+        join_ranks(args(), Config({"device": "cpu"}))
+        assert default_device() == torch.device("cpu")
+        with pytest.raises(UserError, match="this machine has 0"):
+            join_ranks(args(gpu_id=1), Config({"device": "cpu"}))
+        assert used == []
+        join_ranks(args(gpu_id=1), Config({"device": "cuda"}))
+        assert used == [1]
+        assert default_device() == torch.device("cuda", 1)
+    finally:
+        choose_device(None)

@@ -1,5 +1,6 @@
 """The steps of training: wrapping, runner, hooks, and what a hook of a config is offered."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -155,6 +156,18 @@ def test_no_image_is_left_out_of_an_evaluation() -> None:
     cfg = config(data=dict(data, val_dataloader=dict(drop_last=True)))
     with pytest.raises(UserError, match=r"data\.val_dataloader\.drop_last=True would leave"):
         build_eval_loader(TinyData(3), cfg, "val", distributed=False)
+
+
+def test_no_other_image_is_measured_in_the_place_of_a_broken_one() -> None:
+    data, sources = (
+        TinyData(3),
+        [SimpleNamespace(on_error=on_error) for on_error in ("raise", "skip")],
+    )
+    data.data_source = sources[0]  # type: ignore[attr-defined]
+    build_eval_loader(data, config(), "val", distributed=False)
+    data.datasets = [SimpleNamespace(data_source=source) for source in sources]  # type: ignore[attr-defined]
+    with pytest.raises(UserError, match=r"data\.val: on_error='skip' would measure another"):
+        build_eval_loader(data, config(), "val", distributed=False)
 
 
 def test_evaluation_without_data() -> None:

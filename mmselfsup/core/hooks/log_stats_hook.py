@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from mmcv.runner import HOOKS, LoggerHook
 
+from mmselfsup.utils.device import num_gpus
+
 # getrusage counts in KiB on Linux and in bytes on macOS.
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 _MIB = 1024**2
@@ -45,5 +47,5 @@ class LogStatsHook(LoggerHook):  # type: ignore[misc]
         output["data_share"] = output.get("data_time", 0.0) / time
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         output["cpu_memory"] = peak * _RSS_UNIT / _MIB
-        if torch.cuda.is_available():
+        if num_gpus():
             output["gpu_memory"] = torch.cuda.max_memory_allocated() / _MIB

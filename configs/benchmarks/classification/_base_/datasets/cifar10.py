@@ -15,6 +15,9 @@ test_pipeline = [
 # True: the loader delivers uint8 and the device normalises
 prefetch = False
 
+# As in MMSelfSup 0.x, val and test measure the TRAINING images: neither says `test_mode=True`.
+# For the 10,000 test images give
+#   --cfg-options data.val.data_source.test_mode=True data.test.data_source.test_mode=True
 data = dict(
     samples_per_gpu=128,
     workers_per_gpu=2,
