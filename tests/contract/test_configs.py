@@ -31,7 +31,7 @@ CONFIGS = [
     if "_base_" not in path.parts
 ]
 each_config = pytest.mark.parametrize("config", CONFIGS, ids=name_of)
-TRAINED = [c for c in CONFIGS if not name_of(c).startswith(("knn_", "tsne_"))]
+TRAINED = [c for c in CONFIGS if not name_of(c).startswith(("knn_", "svm_", "tsne_"))]
 each_training = pytest.mark.parametrize("config", TRAINED, ids=name_of)
 
 
@@ -42,7 +42,12 @@ def load(config):
 
 @functools.cache
 def _model(text):
-    with torch.device("meta"):  # shapes without memory: one head has 375 million weights
+    try:
+        with torch.device("meta"):  # shapes without memory: one head has 375 million weights
+            return build_algorithm(json.loads(text))
+    except RuntimeError as error:  # mmcls's Swin reads numbers from tensors while it is built
+        if "meta tensors" not in str(error):
+            raise
         return build_algorithm(json.loads(text))
 
 
@@ -59,6 +64,8 @@ def _view(text, size):
 
 def view_of(data, pipeline):
     """What the pipeline makes of a picture as its data set has them."""
+    if any(transform.type == "RandomAug" for transform in pipeline):
+        pytest.importorskip("timm")
     size = (32, 32) if "CIFAR" in data.data_source.type else (45, 60)
     return _view(json.dumps(pipeline), size)
 
