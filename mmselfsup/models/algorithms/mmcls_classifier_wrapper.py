@@ -37,6 +37,8 @@ class MMClsImageClassifierWrapper(ImageClassifier):
         train_cfg: dict | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
+        if not backbone.get("init_cfg", True):  # {} of 0.x: to be filled in, or the default
+            backbone = {key: value for key, value in backbone.items() if key != "init_cfg"}
         super().__init__(backbone, neck, head, pretrained, train_cfg, init_cfg)
         self.amp_dtype: torch.dtype | None = None  # see BaseModel
 
