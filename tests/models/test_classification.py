@@ -108,3 +108,13 @@ def test_mmcls_classifier():
     assert model(batch()["img"], mode="extract")[0].shape == (4, 64)
     with pytest.raises(ValueError, match="got 'foo'"):
         model(batch()["img"], mode="foo")
+
+
+def test_mmcls_backbone_with_an_init_cfg_to_be_filled_in():
+    arch = {"embed_dims": 8, "depths": [1, 1, 1, 1], "num_heads": [1, 1, 1, 1]}
+    backbone = {"type": "mmcls.SwinTransformer", "arch": arch, "img_size": 32, "init_cfg": {}}
+    head = {**WRAPPER["head"], "in_channels": 64}
+    model = build_algorithm({**WRAPPER, "backbone": backbone, "head": head})
+    model.init_weights()
+    losses = model(torch.randn(2, 3, 32, 32), label=torch.tensor([0, 2]))
+    assert torch.isfinite(losses["loss"])
