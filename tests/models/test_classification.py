@@ -113,6 +113,7 @@ def test_mmcls_classifier():
 def test_mmcls_backbone_with_an_init_cfg_to_be_filled_in():
     arch = {"embed_dims": 8, "depths": [1, 1, 1, 1], "num_heads": [1, 1, 1, 1]}
     backbone = {"type": "mmcls.SwinTransformer", "arch": arch, "img_size": 32, "init_cfg": {}}
+    backbone["pad_small_map"] = True
     head = {**WRAPPER["head"], "in_channels": 64}
     model = build_algorithm({**WRAPPER, "backbone": backbone, "head": head})
     model.init_weights()
