@@ -25,6 +25,7 @@ BUILD_CONSTRAINT = "setuptools<81"
 DISTRIBUTION_OF = {
     "PIL": "pillow",
     "cv2": "opencv-python",
+    "faiss": "faiss-cpu",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }

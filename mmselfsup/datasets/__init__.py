@@ -11,6 +11,7 @@ from .builder import (
     build_datasource,
 )
 from .dataset_wrappers import ConcatDataset, RepeatDataset
+from .deepcluster import DeepClusterDataset
 from .multi_view import MultiViewDataset
 from .relative_loc import RelativeLocDataset
 from .rotation_pred import RotationPredDataset
@@ -22,6 +23,7 @@ __all__ = [
     "PIPELINES",
     "BaseDataset",
     "ConcatDataset",
+    "DeepClusterDataset",
     "MultiViewDataset",
     "RelativeLocDataset",
     "RepeatDataset",

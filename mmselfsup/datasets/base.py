@@ -23,7 +23,7 @@ class BaseDataset(Dataset[dict[str, Any]], metaclass=ABCMeta):
     that a sample may have.
 
     Args:
-        data_source: Config of the data source.
+        data_source: Config of the data source, or a data source that another dataset has too.
         pipeline: Configs of the transforms, applied in order.
         prefetch: Leave the images as uint8 tensors [3, H, W]; the loader normalises them. The
             pipeline then ends with a PIL image (no `ToTensor`, no `Normalize`).
@@ -31,11 +31,12 @@ class BaseDataset(Dataset[dict[str, Any]], metaclass=ABCMeta):
 
     def __init__(
         self,
-        data_source: dict[str, Any],
+        data_source: Any,
         pipeline: Sequence[dict[str, Any]],
         prefetch: bool = False,
     ) -> None:
-        self.data_source = build_datasource(data_source)
+        ready = not isinstance(data_source, dict)
+        self.data_source: Any = data_source if ready else build_datasource(data_source)
         self.pipeline = build_pipeline(pipeline)
         self.prefetch = prefetch
         self.CLASSES: list[str] | None = self.data_source.CLASSES

@@ -19,6 +19,7 @@ from .builder import (
     build_neck,
 )
 from .heads import *  # noqa: F403
+from .memories import *  # noqa: F403
 from .necks import *  # noqa: F403
 
 __all__ = [

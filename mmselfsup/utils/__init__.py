@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .batch_shuffle import batch_shuffle_ddp, batch_unshuffle_ddp
     from .collect import dist_forward_collect, nondist_forward_collect
     from .dist_utils import sync_random_seed
+    from .extractor import Extractor
     from .gather import concat_all_gather, gather_tensors, gather_tensors_batch
     from .logger import get_root_logger
     from .misc import find_latest_checkpoint
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AliasMethod": "alias_multinomial",
+    "Extractor": "extractor",
     "batch_shuffle_ddp": "batch_shuffle",
     "batch_unshuffle_ddp": "batch_shuffle",
     "concat_all_gather": "gather",
@@ -55,6 +57,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "AliasMethod",
+    "Extractor",
     "batch_shuffle_ddp",
     "batch_unshuffle_ddp",
     "collect_env",

@@ -48,6 +48,7 @@ def test_trains_alone(name, alone):
 @pytest.mark.parametrize("name", NAMES)
 def test_train_step_keeps_its_numbers_as_tensors(name):
     model = build_algorithm(TINY[name].cfg)
+    TINY[name].prepare(model)
     batch = TINY[name].batch(4, torch.Generator().manual_seed(0))
     out = model.train_step(batch, None)
     assert out["num_samples"] == 4

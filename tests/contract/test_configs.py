@@ -11,11 +11,13 @@ import torch
 from mmcv import Config
 from mmcv.runner import HOOKS, RUNNERS
 from PIL import Image
+from tiny_models import fill_memory
 
 from mmselfsup.core.optimizer import build_optimizer
 from mmselfsup.datasets import DATASETS, DATASOURCES, build_dataset
 from mmselfsup.datasets.builder import build_pipeline
 from mmselfsup.models import build_algorithm
+from mmselfsup.utils.data_size import DataSize, fit_to_data
 
 ROOT = Path(__file__).parents[2]
 
@@ -155,6 +157,11 @@ def four_images(tmp_path_factory):
 def test_the_small_ones_take_a_step(config, four_images):
     cfg = load(config)
     model = build_algorithm(cfg.model)
+    fit_to_data(model.modules(), DataSize(num_images=2000, batch_size=4))
+    if hasattr(getattr(model, "memory_bank", None), "init_memory"):
+        fill_memory(model)
     dataset = build_dataset({**cfg.data.train, "data_source": four_images})
+    if hasattr(dataset, "assign_labels"):
+        dataset.assign_labels(range(4))
     batch = torch.utils.data.default_collate([dataset[i] for i in range(4)])
     assert torch.isfinite(model.train_step(batch)["loss"])

@@ -16,6 +16,7 @@ def step(name, half):
     torch.manual_seed(0)
     model = build_algorithm(copy.deepcopy(TINY[name].cfg))
     model.init_weights()
+    TINY[name].prepare(model)
     batch = TINY[name].batch(8, torch.Generator().manual_seed(0))
     if half:
         model.amp_dtype = torch.bfloat16

@@ -40,6 +40,19 @@ def labelled(n: int, generator: torch.Generator) -> dict[str, Any]:
     return {"img": img, "label": torch.arange(n) % 3, "idx": torch.arange(n)}
 
 
+def clustered(n: int, generator: torch.Generator) -> dict[str, Any]:
+    """A batch of DeepClusterDataset with 3 clusters."""
+    img = torch.rand(n, 3, 32, 32, generator=generator)
+    return {"img": img, "pseudo_label": torch.arange(n) % 3, "idx": torch.arange(n)}
+
+
+def fill_memory(model: Any) -> None:
+    """Give ODC's memory features and labels, as the first clustering does."""
+    bank = model.memory_bank
+    rows = torch.randn(bank.feature_bank.shape, generator=torch.Generator().manual_seed(2))
+    bank.init_memory(rows, torch.arange(len(rows)) % bank.num_classes)
+
+
 class Tiny(NamedTuple):
     """What the contract tests need to know about an algorithm.
 
@@ -48,11 +61,13 @@ class Tiny(NamedTuple):
         batch: makes a batch of n samples.
         joined: whether R ranks must do what one process does on their joined batch. False where
             a method draws random numbers in its forward pass.
+        prepare: what must happen to a new model before its first batch.
     """
 
     cfg: dict[str, Any]
     batch: Callable[[int, torch.Generator], dict[str, Any]]
     joined: bool = True
+    prepare: Callable[[Any], None] = lambda model: None
 
 
 RESNET = {
@@ -178,5 +193,45 @@ TINY = {
             "head": MMCLS_HEAD,
         },
         labelled,
+    ),
+    "NPID": Tiny(
+        {
+            "type": "NPID",
+            "backbone": RESNET,
+            "neck": {"type": "LinearNeck", "in_channels": 32, "out_channels": 4},
+            "head": {"type": "ContrastiveHead", "temperature": 0.5},
+            "memory_bank": {"type": "SimpleMemory", "length": 12, "feat_dim": 4, "momentum": 0.5},
+            "neg_num": 5,
+        },
+        labelled,
+        joined=False,
+    ),
+    "DeepCluster": Tiny(
+        {
+            "type": "DeepCluster",
+            "backbone": {**RESNET, "in_channels": 2},
+            "neck": {"type": "AvgPool2dNeck"},
+            "head": {"type": "ClsHead", "in_channels": 32, "num_classes": 3},
+        },
+        clustered,
+    ),
+    "ODC": Tiny(
+        {
+            "type": "ODC",
+            "backbone": RESNET,
+            "neck": {"type": "ODCNeck", "in_channels": 32, "hid_channels": 8, "out_channels": 4},
+            "head": {"type": "ClsHead", "in_channels": 4, "num_classes": 3},
+            "memory_bank": {
+                "type": "ODCMemory",
+                "length": 12,
+                "feat_dim": 4,
+                "momentum": 0.5,
+                "num_classes": 3,
+                "min_cluster": 1,
+            },
+        },
+        clustered,
+        joined=False,  # dropout
+        prepare=fill_memory,
     ),
 }

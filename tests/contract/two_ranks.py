@@ -35,6 +35,7 @@ def make(name: str) -> tuple[nn.Module, dict[str, Any]]:
     torch.manual_seed(0)
     model = build_algorithm(TINY[name].cfg)
     model.init_weights()
+    TINY[name].prepare(model)
     batch = TINY[name].batch(JOINED, torch.Generator().manual_seed(1))
     img = batch["img"]
     batch["img"] = [v.double() for v in img] if isinstance(img, list) else img.double()

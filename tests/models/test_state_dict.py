@@ -167,6 +167,61 @@ CASES = {
     ),
 }
 
+CLUSTERS = {"type": "ClsHead", "with_avg_pool": False, "num_classes": 5}
+CASES["npid"] = (
+    {
+        "type": "NPID",
+        "backbone": {"type": "ResNet", "depth": 18},
+        "neck": {"type": "LinearNeck", "in_channels": 512, "out_channels": 32},
+        "head": {"type": "ContrastiveHead"},
+        "memory_bank": {"type": "SimpleMemory", "length": 16, "feat_dim": 32, "momentum": 0.5},
+    },
+    under("backbone", resnet18())
+    | linear("neck.fc", 32, 512)
+    | {"memory_bank.feature_bank": (16, 32)},  # in 0.x it was not in the checkpoint
+)
+CASES["odc"] = (
+    {
+        "type": "ODC",
+        "backbone": {"type": "ResNet", "depth": 18},
+        "neck": {"type": "ODCNeck", **WIDTHS, "norm_cfg": {"type": "BN1d"}},
+        "head": {**CLUSTERS, "in_channels": 32},
+        "memory_bank": {
+            "type": "ODCMemory",
+            "length": 16,
+            "feat_dim": 32,
+            "momentum": 0.5,
+            "num_classes": 5,
+            "min_cluster": 2,
+        },
+    },
+    under("backbone", resnet18())
+    | linear("neck.fc0", 64, 512)
+    | {
+        "neck.bn0.running_mean": (64,),
+        "neck.bn0.running_var": (64,),
+        "neck.bn0.num_batches_tracked": (),
+    }
+    | linear("neck.fc1", 32, 64)
+    | linear("head.fc_cls", 5, 32)
+    | {
+        "memory_bank.feature_bank": (16, 32),
+        "memory_bank.label_bank": (16,),
+        "memory_bank.centroids": (5, 32),
+    },
+)
+CASES["deepcluster"] = (
+    {
+        "type": "DeepCluster",
+        "backbone": {"type": "ResNet", "depth": 18, "in_channels": 2},
+        "neck": {"type": "AvgPool2dNeck"},
+        "head": {**CLUSTERS, "in_channels": 512},
+    },
+    under("backbone", resnet18(2))
+    | linear("head.fc_cls", 5, 512)
+    | {name: shape for name, shape in CASES["edges"][1].items() if name.startswith("sobel_layer")},
+)
+
 SIMCLR, SIMCLR_NAMES = CASES["simclr"]
 CASES["simclr, synchronised"] = (
     {

@@ -24,6 +24,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "SimCLR": {},
     "Classification": {},
     "MoCo": {},
+    "NPID": {},
     "DenseCL": dict(custom_hooks=[dict(type="DenseCLHook", start_iters=5)]),
     "BYOL": dict(custom_hooks=[dict(type="MomentumUpdateHook")]),
     "SimSiam": dict(

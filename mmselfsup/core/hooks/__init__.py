@@ -2,6 +2,7 @@
 
 from .byol_hook import BYOLHook
 from .checkpoint_hook import CheckpointHook
+from .deepcluster_hook import DeepClusterHook
 from .defaults import register_default_hooks
 from .densecl_hook import DenseCLHook
 from .dist_optimizer_hook import DistOptimizerHook
@@ -10,6 +11,7 @@ from .fp16_optimizer_hook import GradAccumFp16OptimizerHook
 from .frozen_features_hook import FrozenFeaturesHook
 from .log_stats_hook import LogStatsHook
 from .momentum_update_hook import MomentumUpdateHook
+from .odc_hook import ODCHook
 from .progress_bar_hook import ProgressBarHook
 from .simsiam_hook import SimSiamHook
 from .swav_hook import SwAVHook
@@ -20,6 +22,7 @@ from .views_image_hook import ViewsImageHook
 __all__ = [
     "BYOLHook",
     "CheckpointHook",
+    "DeepClusterHook",
     "DenseCLHook",
     "DistOptimizerHook",
     "EvalHook",
@@ -27,6 +30,7 @@ __all__ = [
     "GradAccumFp16OptimizerHook",
     "LogStatsHook",
     "MomentumUpdateHook",
+    "ODCHook",
     "ProgressBarHook",
     "SimSiamHook",
     "SwAVHook",

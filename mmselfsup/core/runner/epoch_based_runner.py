@@ -47,6 +47,7 @@ class EpochBasedRunner(CommonRunner, _EpochBasedRunner):  # type: ignore[misc]
             del self.data_batch
             self._in_iteration = False
             self._iter += 1
+        self._take_up_rng()  # for the hooks below, where the resumed epoch had no batch left
         self.log_buffer.check()
         with rng_untouched() as state:
             self._rng_states = dist.all_gather_object(state)

@@ -3,9 +3,12 @@
 from .base import BaseModel
 from .byol import BYOL
 from .classification import Classification
+from .deepcluster import DeepCluster
 from .densecl import DenseCL
 from .mmcls_classifier_wrapper import MMClsImageClassifierWrapper
 from .moco import MoCo
+from .npid import NPID
+from .odc import ODC
 from .relative_loc import RelativeLoc
 from .rotation_pred import RotationPred
 from .simclr import SimCLR
@@ -14,8 +17,11 @@ from .swav import SwAV
 
 __all__ = [
     "BYOL",
+    "NPID",
+    "ODC",
     "BaseModel",
     "Classification",
+    "DeepCluster",
     "DenseCL",
     "MMClsImageClassifierWrapper",
     "MoCo",

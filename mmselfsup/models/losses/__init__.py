@@ -19,6 +19,7 @@ from .dense_match import dense_matches, take_places
 from .info_nce import info_nce
 from .nt_xent import pair_similarities
 from .queue_nce import queue_similarities
+from .sampled_similarities import sampled_similarities
 from .swapped_prediction import swapped_prediction
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "pair_similarities",
     "queue_similarities",
     "redundancy_loss",
+    "sampled_similarities",
     "swapped_prediction",
     "take_places",
     "weighted_cross_entropy",

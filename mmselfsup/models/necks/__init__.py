@@ -5,6 +5,7 @@ from .densecl_neck import DenseCLNeck
 from .linear_neck import LinearNeck
 from .mocov2_neck import MoCoV2Neck
 from .nonlinear_neck import NonLinearNeck
+from .odc_neck import ODCNeck
 from .relative_loc_neck import RelativeLocNeck
 from .swav_neck import SwAVNeck
 
@@ -14,6 +15,7 @@ __all__ = [
     "LinearNeck",
     "MoCoV2Neck",
     "NonLinearNeck",
+    "ODCNeck",
     "RelativeLocNeck",
     "SwAVNeck",
 ]

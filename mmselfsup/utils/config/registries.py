@@ -18,6 +18,7 @@ _HOMES = {
     "datasource": ("mmselfsup.datasets", "mmselfsup.datasets.builder", "DATASOURCES"),
     "dataset": ("mmselfsup.datasets", "mmselfsup.datasets.builder", "DATASETS"),
     "pipeline": ("mmselfsup.datasets", "mmselfsup.datasets.builder", "PIPELINES"),
+    "clustering": ("mmselfsup.utils", "mmselfsup.utils.clustering", "CLUSTERINGS"),
     "hook": ("mmselfsup.core", "mmcv.runner", "HOOKS"),
     "runner": ("mmselfsup.core", "mmcv.runner", "RUNNERS"),
     "optimizer": ("mmselfsup.core", "mmcv.runner", "OPTIMIZERS"),

@@ -22,6 +22,7 @@ _KIND_OF_KEY = {
     "conv_cfg": "conv",
     "act_cfg": "activation",
     "augments": "augment",
+    "clustering": "clustering",
 }
 # What the builder of a kind takes out before it calls the class.
 _EXTRA = {"norm": ("requires_grad",), "init": ("override", "name")}

@@ -1,0 +1,49 @@
+_base_ = "isic2019_deepcluster.py"
+
+train_pipeline = [
+    dict(type="RandomResizedCrop", size=64, scale=(0.2, 1.0)),
+    dict(type="RandomHorizontalFlip"),
+    dict(type="RandomVerticalFlip"),
+    dict(
+        type="RandomAppliedTrans",
+        transforms=[dict(type="RandomRotation", degrees=(90, 90))],
+        p=0.5,
+    ),
+    dict(
+        type="RandomAppliedTrans",
+        transforms=[
+            dict(type="ColorJitter", brightness=0.4, contrast=0.4, saturation=0.4, hue=0.05)
+        ],
+        p=0.8,
+    ),
+    dict(type="RandomGrayscale", p=0.1),
+    dict(type="ToTensor"),
+    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
+]
+extract_pipeline = [
+    dict(type="Resize", size=64),
+    dict(type="CenterCrop", size=64),
+    dict(type="ToTensor"),
+    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
+]
+
+data = dict(samples_per_gpu=128, workers_per_gpu=2, train=dict(pipeline=train_pipeline))
+
+num_classes = 200
+# The clustering sees the images of data.train, through a pipeline of its own.
+custom_hooks = [
+    dict(
+        type="DeepClusterHook",
+        extractor=dict(
+            samples_per_gpu=128,
+            workers_per_gpu=2,
+            dataset=dict(type="DeepClusterDataset", pipeline=extract_pipeline),
+        ),
+        clustering=dict(type="Kmeans", k=num_classes, pca_dim=256),
+        unif_sampling=True,
+        reweight=False,
+        reweight_pow=0.5,
+        initial=True,
+        interval=1,
+    ),
+]

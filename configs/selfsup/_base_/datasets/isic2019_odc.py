@@ -1,0 +1,74 @@
+_base_ = "../../../_base_/isic2019.py"
+
+# A lesion has no up and no left: flips and quarter turns keep its meaning. Its colour is what
+# dermatologists look at: little jitter of hue.
+train_pipeline = [
+    dict(type="RandomResizedCrop", size=224, scale=(0.2, 1.0)),
+    dict(type="RandomHorizontalFlip"),
+    dict(type="RandomVerticalFlip"),
+    dict(
+        type="RandomAppliedTrans",
+        transforms=[dict(type="RandomRotation", degrees=(90, 90))],
+        p=0.5,
+    ),
+    dict(
+        type="RandomAppliedTrans",
+        transforms=[
+            dict(type="ColorJitter", brightness=0.4, contrast=0.4, saturation=0.4, hue=0.05)
+        ],
+        p=0.8,
+    ),
+    dict(type="RandomGrayscale", p=0.1),
+    dict(type="ToTensor"),
+    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
+]
+extract_pipeline = [
+    dict(type="Resize", size=256),
+    dict(type="CenterCrop", size=224),
+    dict(type="ToTensor"),
+    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
+]
+
+data = dict(
+    samples_per_gpu=64,
+    workers_per_gpu=4,
+    drop_last=True,  # batches of one size
+    replace=True,  # draw with replacement
+    train=dict(
+        type="DeepClusterDataset",
+        data_source=dict(
+            type="ImageList",
+            data_prefix="data/isic2019/ISIC_2019_Training_Input",
+            ann_file="data/isic2019/splits/ISIC_2019_train_fold0.txt",
+        ),
+        pipeline=train_pipeline,
+    ),
+)
+
+num_classes = 80
+# The clustering sees the images of data.train, through a pipeline of its own.
+custom_hooks = [
+    dict(
+        type="DeepClusterHook",
+        extractor=dict(
+            samples_per_gpu=64,
+            workers_per_gpu=4,
+            dataset=dict(type="DeepClusterDataset", pipeline=extract_pipeline),
+        ),
+        clustering=dict(type="Kmeans", k=num_classes, pca_dim=-1),
+        unif_sampling=False,
+        reweight=True,
+        reweight_pow=0.5,
+        init_memory=True,
+        initial=True,
+        interval=9999999999,  # epochs: only before the first
+    ),
+    dict(
+        type="ODCHook",
+        centroids_update_interval=10,  # iterations
+        deal_with_small_clusters_interval=1,
+        evaluate_interval=50,
+        reweight=True,
+        reweight_pow=0.5,
+    ),
+]

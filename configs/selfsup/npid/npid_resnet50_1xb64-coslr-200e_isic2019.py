@@ -1,0 +1,16 @@
+_base_ = [
+    "../_base_/models/npid.py",
+    "../_base_/datasets/isic2019_npid.py",
+    "../_base_/schedules/sgd_coslr-200e_in1k.py",
+    "../_base_/default_runtime.py",
+]
+
+# 4096 negatives, as in the paper: a fifth of the 20,000 training images
+model = dict(neg_num=4096, memory_bank=dict(length=None))
+
+optimizer = dict(lr=0.03)
+
+# float16 on GPUs, bfloat16 on CPUs; the loss is computed in float32.
+fp16 = dict(loss_scale="dynamic")
+
+checkpoint_config = dict(interval=10, max_keep_ckpts=2)

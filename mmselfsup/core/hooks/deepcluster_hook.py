@@ -1,0 +1,155 @@
+"""Cluster the features of the training images between epochs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.runner import HOOKS, Hook
+from torch import Tensor
+
+from mmselfsup.utils import Extractor
+from mmselfsup.utils.data_size import DataSize
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.module import unwrap
+
+from .clusters import (
+    Labels,
+    build_clustering,
+    extract_cluster_assign,
+    report_sizes,
+    restart_head,
+    with_training_images,
+)
+
+
+@HOOKS.register_module()
+class DeepClusterHook(Hook):  # type: ignore[misc]
+    """The clustering of DeepCluster (Caron et al. 2018, section 3.2), and the start of ODC.
+
+    The clusters are in the checkpoint (``hook_state``), so that a resumed run goes on with them.
+
+    Args:
+        extractor: arguments of :class:`Extractor`; without ``dataset.data_source`` it takes the
+            images of the training.
+        clustering: ``dict(type='Kmeans', k=..., pca_dim=...)``; ``k`` is the head's
+            ``num_classes``. See ``mmselfsup.utils.clustering``.
+        unif_sampling: draw all clusters equally often (section 3.3).
+        reweight: weigh clusters in the loss by their size to the power of ``-reweight_pow``.
+        reweight_pow: see ``reweight``.
+        init_memory: fill the memory bank of the model with features and clusters (ODC).
+        initial: cluster before the first epoch.
+        interval: epochs from one clustering to the next.
+        dist_mode: whether ranks share the extraction out.
+        data_loaders: the training loader comes first.
+    """
+
+    def __init__(
+        self,
+        extractor: dict[str, Any],
+        clustering: dict[str, Any],
+        unif_sampling: bool,
+        reweight: bool,
+        reweight_pow: float,
+        init_memory: bool = False,
+        initial: bool = True,
+        interval: int = 1,
+        dist_mode: bool = True,
+        data_loaders: Sequence[Any] | None = None,
+    ) -> None:
+        images = with_training_images(extractor, data_loaders)
+        self.extractor = Extractor(dist_mode=dist_mode, **images)
+        self.clustering_cfg = dict(clustering)
+        build_clustering(self.clustering_cfg)  # fails early
+        self.unif_sampling, self.init_memory = unif_sampling, init_memory
+        self.reweight, self.reweight_pow = reweight, reweight_pow
+        self.initial, self.interval = initial, interval
+        self.data_loaders = data_loaders
+        self.labels: Labels | None = None
+
+    def fit_dataset(self, size: DataSize) -> None:
+        """Check the images and the clusters against the training data.
+
+        Raises:
+            UserError: other images than those of the training, or fewer than clusters.
+        """
+        own, k = len(self.extractor.dataset), self.clustering_cfg.get("k", 1)
+        if own != size.num_images:
+            raise UserError(
+                f"DeepClusterHook extracts {own} images, the training has {size.num_images}: give "
+                "extractor.dataset and data.train the same data_source"
+            )
+        if k > own:
+            raise UserError(f"{own} training images can't make clustering.k={k} clusters: lower k")
+
+    def before_run(self, runner: Any) -> None:
+        """Take the clusters of the checkpoint up, or cluster for the first time."""
+        self._check(runner)
+        if self.labels is not None:
+            self._loader.dataset.assign_labels(self.labels)
+            self._balance(runner, self.labels)
+        elif self.initial:
+            self.deepcluster(runner)
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """Cluster every ``interval`` epochs."""
+        if self.every_n_epochs(runner, self.interval):
+            self.deepcluster(runner)
+
+    def deepcluster(self, runner: Any) -> None:
+        """Extract, cluster, assign, balance; restart the head; fill the memory where asked to."""
+        features, labels = extract_cluster_assign(
+            runner,
+            self.extractor,
+            lambda: build_clustering(self.clustering_cfg),
+            self._loader.dataset,
+        )
+        self.labels = labels
+        self.evaluate(runner, labels)
+        self._balance(runner, labels)
+        restart_head(runner)
+        if self.init_memory:
+            model: Any = unwrap(runner.model)
+            model.memory_bank.init_memory(features, labels)
+
+    def evaluate(self, runner: Any, new_labels: Labels) -> None:
+        """Log the sizes of the clusters."""
+        report_sizes(runner, new_labels, self.clustering_cfg.get("k", 1))
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The cluster of each image, ``labels`` [L]; nothing before the first clustering."""
+        return {} if self.labels is None else {"labels": torch.from_numpy(self.labels)}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what :meth:`state_dict` gave, when the run begins."""
+        self.labels = state["labels"].numpy() if "labels" in state else None
+
+    @property
+    def _loader(self) -> Any:
+        if not self.data_loaders:
+            raise UserError("DeepClusterHook needs data_loaders with the training loader first")
+        return self.data_loaders[0]
+
+    def _check(self, runner: Any) -> None:
+        dataset, model = self._loader.dataset, unwrap(runner.model)
+        if not hasattr(dataset, "assign_labels"):
+            raise UserError("DeepClusterHook: data.train must be a DeepClusterDataset")
+        k, classes = self.clustering_cfg.get("k"), getattr(model, "num_classes", None)
+        if None not in (k, classes) and k != classes:
+            raise UserError(
+                f"clustering.k is {k}, the head has num_classes={classes}: make them equal"
+            )
+        if self.labels is not None and len(self.labels) != len(dataset):
+            raise UserError(
+                f"the checkpoint has clusters of {len(self.labels)} images, the training data have "
+                f"{len(dataset)}: use load_from instead of resume_from"
+            )
+
+    def _balance(self, runner: Any, labels: Labels) -> None:
+        """Let the sampler and the loss treat small and large clusters alike, where asked to."""
+        model: Any = unwrap(runner.model)
+        if self.unif_sampling:
+            num_clusters = max(self.clustering_cfg.get("k", 1), int(np.max(labels)) + 1)
+            self._loader.sampler.set_uniform_indices(labels, num_clusters)
+        if self.reweight:
+            model.set_reweight(labels, self.reweight_pow)

@@ -1,0 +1,166 @@
+"""The memories of ODC: Zhan et al. 2020, "Online Deep Clustering ...", CVPR, section 3.
+
+Letters: L images, N images of this process, R processes, K clusters, D width of a feature.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...utils import dist
+from ...utils.data_size import DataSize
+from ...utils.errors import ArgumentError, UserError
+from ...utils.logger import get_root_logger
+from ..builder import MEMORIES
+from .base import FeatureBank
+from .clusters import check_labelled, cluster_sizes, mean_features, nearest, split_in_two
+
+
+@MEMORIES.register_module()
+class ODCMemory(FeatureBank):
+    """The samples memory (features and labels) and the centroids memory.
+
+    Args:
+        length: number of training images; None takes it from the data.
+        feat_dim: width of a feature.
+        momentum: share of the new feature in the samples memory, 0 to 1.
+        num_classes: K.
+        min_cluster: clusters with fewer samples are small: they are emptied and refilled.
+        debug: log how many clusters were small.
+        **kwargs: ignored, as in 0.x.
+
+    Difference from 0.x: all memories are buffers, equal on all ranks. An image that was drawn
+    twice in a batch counts with its last feature.
+    """
+
+    label_bank: Tensor
+    centroids: Tensor
+
+    def __init__(
+        self,
+        length: int | None = None,
+        feat_dim: int = 256,
+        momentum: float = 0.5,
+        num_classes: int = 10000,
+        min_cluster: int = 20,
+        debug: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(length, feat_dim, momentum)
+        self.num_classes, self.min_cluster, self.debug = num_classes, min_cluster, debug
+        self.initialized = False
+        self.register_buffer("label_bank", torch.zeros(length or 0, dtype=torch.long))  # [L]
+        self.register_buffer("centroids", torch.zeros(num_classes, feat_dim))  # [K, D]
+
+    def first_rows(self, length: int) -> Tensor:
+        """Zeros: an empty memory."""
+        return torch.zeros(length, self.feat_dim)
+
+    def fit_dataset(self, size: DataSize) -> None:
+        """See :class:`FeatureBank`.
+
+        Raises:
+            UserError: the given length is not the number of images, or these can't fill the
+                clusters.
+        """
+        super().fit_dataset(size)
+        if size.num_images < self.num_classes * max(self.min_cluster, 1):
+            raise UserError(
+                f"{size.num_images} training images can't fill {self.num_classes} clusters of at "
+                f"least {self.min_cluster}: lower min_cluster, or the number of clusters "
+                "(num_classes of memory_bank and head, k of the clustering)"
+            )
+
+    def allocate(self, length: int) -> None:
+        """Make the buffers for ``length`` images, unless they are there already."""
+        super().allocate(length)
+        if len(self.label_bank) != length:
+            self.label_bank = self.label_bank.new_zeros(length)
+
+    @torch.no_grad()
+    def init_memory(self, feature: Any, label: Any) -> None:
+        """Fill all memories from a clustering of the whole data set; no cluster stays empty.
+
+        Args:
+            feature: [L, D], an array or a tensor.
+            label: cluster of each image, [L], 0..K-1.
+
+        Raises:
+            ArgumentError: see :func:`check_labelled`.
+        """
+        rows, labels = torch.as_tensor(feature), torch.as_tensor(label)
+        check_labelled(rows, labels, tuple(self.feature_bank.shape), self.num_classes)
+        self.label_bank.copy_(labels)
+        self.feature_bank.copy_(F.normalize(rows.to(self.feature_bank), dim=1))
+        self.update_centroids_memory()
+        sizes = cluster_sizes(self.label_bank, self.num_classes)
+        self._refill(torch.nonzero(sizes == 0).flatten().tolist())
+        self.synchronise()
+        self.initialized = True
+
+    @torch.no_grad()
+    def update_samples_memory(self, ind: Tensor, feature: Tensor) -> Tensor:
+        """Blend features into the samples memory and give their images the nearest centroid.
+
+        Args:
+            ind: indices of the images, [N] (int64).
+            feature: [N, D].
+
+        Returns:
+            Share of the joined batch whose label has changed, a scalar on the device.
+        """
+        if not self.initialized:
+            raise ArgumentError("the memory is empty: fill it with init_memory first")
+        ind, rows = self.blend(ind, feature)  # [RN], [RN, D]
+        labels = nearest(rows, self.centroids)  # [RN]
+        change_ratio = (labels != self.label_bank[ind]).to(rows.dtype).mean()
+        self.label_bank[ind] = labels
+        return change_ratio
+
+    @torch.no_grad()
+    def update_centroids_memory(self, cinds: list[int] | None = None) -> None:
+        """Make centroids the mean features of their clusters; an empty cluster keeps its centroid.
+
+        Args:
+            cinds: which clusters; None for all of them, then all ranks must call it.
+        """
+        if cinds is None:
+            means = mean_features(self.feature_bank, self.label_bank, self.centroids)
+            # Sums of floats on GPUs differ in their last digits from rank to rank.
+            self.centroids.copy_(dist.broadcast(means))
+            return
+        for cluster in cinds:
+            self.centroids[cluster] = self.feature_bank[self.label_bank == cluster].mean(dim=0)
+
+    @torch.no_grad()
+    def deal_with_small_clusters(self) -> None:
+        """Dissolve clusters below ``min_cluster`` into the others, then refill them.
+
+        Which clusters are small must be known to go on, so this waits for the device.
+        """
+        sizes = cluster_sizes(self.label_bank, self.num_classes)
+        small = torch.nonzero(sizes < self.min_cluster).flatten().tolist()
+        if self.debug:
+            get_root_logger().info("%d of %d clusters are small", len(small), self.num_classes)
+        if not small or len(small) == self.num_classes:
+            return
+        large = torch.nonzero(sizes >= self.min_cluster).flatten()
+        moved = torch.nonzero(sizes[self.label_bank] < self.min_cluster).flatten()
+        self.label_bank[moved] = large[nearest(self.feature_bank[moved], self.centroids[large])]
+        self._refill(small)
+
+    def _refill(self, empty: list[int]) -> None:
+        """Split the largest cluster for each empty one; both get their own centroids."""
+        for cluster in empty:
+            largest = int(cluster_sizes(self.label_bank, self.num_classes).argmax())
+            members = torch.nonzero(self.label_bank == largest).flatten()
+            second = members[split_in_two(self.feature_bank[members])]
+            self.label_bank[second] = cluster
+            self.update_centroids_memory([largest, cluster])
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        if f"{prefix}label_bank" in state_dict:
+            self.initialized = bool(self.centroids.any())

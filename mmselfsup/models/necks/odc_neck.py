@@ -1,0 +1,56 @@
+"""The neck of ODC."""
+
+from collections.abc import Sequence
+
+from mmcv.cnn import build_norm_layer
+from mmcv.runner import BaseModule
+from torch import Tensor, nn
+
+from ..builder import NECKS
+from ..utils import only_feature
+from ..utils.init_cfg import NORM_INIT
+
+
+@NECKS.register_module()
+class ODCNeck(BaseModule):
+    """fc-bn-relu-dropout-fc-relu, with a dropout of one half.
+
+    The normalisation has no weight and no bias, and running statistics that change slowly: their
+    momentum is 0.001.
+
+    Args:
+        in_channels: width of the features.
+        hid_channels: width of the hidden layer.
+        out_channels: width of the projection.
+        with_avg_pool: average-pool feature maps first; False takes vectors.
+        norm_cfg: config of the normalisation.
+        init_cfg: mmcv's description of how weights are initialised.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        hid_channels: int,
+        out_channels: int,
+        with_avg_pool: bool = True,
+        norm_cfg: dict = {"type": "SyncBN"},  # noqa: B006
+        init_cfg: dict | list[dict] | None = NORM_INIT,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.with_avg_pool = with_avg_pool
+        if with_avg_pool:
+            self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
+        self.fc0 = nn.Linear(in_channels, hid_channels)
+        norm = {**norm_cfg, "momentum": 0.001, "affine": False}
+        self.bn0 = build_norm_layer(norm, hid_channels)[1]
+        self.fc1 = nn.Linear(hid_channels, out_channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.dropout = nn.Dropout()
+
+    def forward(self, x: Sequence[Tensor]) -> list[Tensor]:
+        """[[N, in_channels, H, W]] or [[N, in_channels]] -> [[N, out_channels]]."""
+        h = only_feature(x, self)
+        if self.with_avg_pool:
+            h = self.avgpool(h)
+        h = self.relu(self.bn0(self.fc0(h.flatten(1))))  # [N, hid_channels]
+        return [self.relu(self.fc1(self.dropout(h)))]

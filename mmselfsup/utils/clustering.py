@@ -1,0 +1,147 @@
+"""Group the features of a data set: k-means and power iteration clustering.
+
+Caron et al. 2018 (DeepCluster), section 4.3 and appendix. Letters: N samples, K clusters, D width.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.utils import Registry
+from numpy.typing import NDArray
+
+from .device import default_device
+from .errors import UserError
+from .kmeans import Clusters, faiss_kmeans, torch_kmeans
+from .power_iteration import find_maxima_cluster, make_adjacencyW, make_graph, run_pic
+from .whitening import preprocess_features
+
+__all__ = [
+    "CLUSTERINGS",
+    "PIC",
+    "Kmeans",
+    "find_maxima_cluster",
+    "make_adjacencyW",
+    "make_graph",
+    "preprocess_features",
+    "run_kmeans",
+    "run_pic",
+]
+
+#: What ``clustering=dict(type=...)`` may name.
+CLUSTERINGS = Registry("clustering")
+
+
+def _kmeans(x: NDArray[Any], k: int) -> Clusters:
+    """Cluster [N, D] on the GPU where there is one; torch's generator gives the seed."""
+    if len(x) < k:
+        raise UserError(
+            f"{len(x)} images can't make {k} clusters: lower k (and the head's num_classes)"
+        )
+    seed = int(torch.randint(2**31 - 1, ()))
+    x = np.ascontiguousarray(x, dtype=np.float32)
+    device = default_device()
+    if device.type == "cpu":
+        return faiss_kmeans(x, k, seed)
+    return torch_kmeans(torch.from_numpy(x).to(device), k, seed)
+
+
+def run_kmeans(
+    x: NDArray[Any], nmb_clusters: int, verbose: bool = False
+) -> tuple[list[int], float]:
+    """k-means with 20 iterations from random samples.
+
+    Args:
+        x: [N, D].
+        nmb_clusters: K.
+        verbose: print the loss.
+
+    Returns:
+        The cluster of each sample, and the sum of squared distances to the centroids.
+    """
+    clusters = _kmeans(x, nmb_clusters)
+    if verbose:
+        print(f"k-means loss: {clusters.loss:.6g}")
+    return clusters.labels.tolist(), clusters.loss
+
+
+@CLUSTERINGS.register_module()
+class Kmeans:
+    """k-means on whitened features of unit length.
+
+    Args:
+        k: number of clusters.
+        pca_dim: see :func:`preprocess_features`.
+
+    Attributes:
+        labels: the cluster of each sample, [N] (int64), after :meth:`cluster`.
+        centroids: [K, pca_dim], after :meth:`cluster`.
+    """
+
+    def __init__(self, k: int, pca_dim: int = 256) -> None:
+        self.k, self.pca_dim = k, pca_dim
+
+    def cluster(self, feat: NDArray[Any], verbose: bool = False) -> float:
+        """Cluster features [N, D]; gives the sum of squared distances to the centroids."""
+        found = _kmeans(preprocess_features(feat, self.pca_dim), self.k)
+        self.labels, self.centroids = found.labels, found.centroids
+        if verbose:
+            print(f"k-means loss: {found.loss:.6g}")
+        return found.loss
+
+
+@CLUSTERINGS.register_module()
+class PIC:
+    """Power iteration clustering on whitened features of unit length.
+
+    Args:
+        args: unused, as in 0.x.
+        sigma: bandwidth of the edges.
+        nnn: number of nearest neighbours.
+        alpha: share of the walk along edges.
+        distribute_singletons: give a sample that is a cluster of its own to the cluster of its
+            nearest neighbour in a larger one.
+        pca_dim: see :func:`preprocess_features`.
+
+    Attributes:
+        labels: the cluster of each sample, [N] (int64), after :meth:`cluster`.
+        images_lists: the samples of each cluster, after :meth:`cluster`.
+    """
+
+    def __init__(
+        self,
+        args: Any = None,
+        sigma: float = 0.2,
+        nnn: int = 5,
+        alpha: float = 0.001,
+        distribute_singletons: bool = True,
+        pca_dim: int = 256,
+    ) -> None:
+        self.sigma, self.nnn, self.alpha = sigma, nnn, alpha
+        self.distribute_singletons, self.pca_dim = distribute_singletons, pca_dim
+
+    def cluster(self, data: NDArray[Any], verbose: bool = False) -> int:
+        """Cluster features [N, D]; there is no loss to return: 0."""
+        ids, distances = make_graph(preprocess_features(data, self.pca_dim), self.nnn)
+        labels = np.asarray(run_pic(ids, distances, self.sigma, self.alpha), dtype=np.int64)
+        if self.distribute_singletons:
+            labels = _join_singletons(labels, ids)
+        self.labels = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+        by_cluster = np.argsort(self.labels, kind="stable")
+        ends = np.cumsum(np.bincount(self.labels))[:-1]
+        self.images_lists = [part.tolist() for part in np.split(by_cluster, ends)]
+        if verbose:
+            print(f"power iteration clustering: {len(self.images_lists)} clusters")
+        return 0
+
+
+def _join_singletons(labels: NDArray[np.int64], ids: NDArray[Any]) -> NDArray[np.int64]:
+    """Labels in which lonely samples are with their nearest neighbour that is not lonely."""
+    lonely = np.bincount(labels)[labels] == 1  # [N]
+    joined = labels.copy()
+    for sample in np.flatnonzero(lonely):
+        others = ids[sample, 1:]
+        social = others[~lonely[others]]
+        if len(social):
+            joined[sample] = labels[social[0]]
+    return joined

@@ -1,0 +1,88 @@
+"""Features of the training images, for clustering. Letters: N images, D width of a feature."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from .collect import nondist_forward_collect
+from .module import unwrap
+
+
+class Extractor:
+    """Runs a model's backbone and neck over a data set, in its order, on any number of ranks.
+
+    Args:
+        dataset: a data set, or its config.
+        samples_per_gpu: batch size of a process.
+        workers_per_gpu: worker processes of a process.
+        dist_mode: whether ranks share the images out.
+        persistent_workers: keep the workers for the next time.
+        imgs_per_gpu: old name of ``samples_per_gpu``.
+        **kwargs: further arguments of :func:`build_dataloader`, as ``prefetch``, ``img_norm_cfg``.
+
+    Raises:
+        TypeError: ``dataset`` is neither a data set nor a dict.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        samples_per_gpu: int | None = None,
+        workers_per_gpu: int = 1,
+        dist_mode: bool = False,
+        persistent_workers: bool = True,
+        imgs_per_gpu: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        from ..datasets import build_dataloader, build_dataset  # rooms above this one
+
+        if not isinstance(dataset, Dataset | dict):
+            raise TypeError(
+                f"dataset must be a Dataset object or a dict, got {type(dataset).__name__}"
+            )
+        self.dataset: Any = build_dataset(dataset) if isinstance(dataset, dict) else dataset
+        self.dist_mode = dist_mode
+        self.data_loader = build_dataloader(
+            self.dataset,
+            imgs_per_gpu=imgs_per_gpu,
+            samples_per_gpu=samples_per_gpu,
+            workers_per_gpu=workers_per_gpu,
+            dist=dist_mode,
+            shuffle=False,
+            persistent_workers=persistent_workers,
+            **kwargs,
+        )
+
+    def _forward_func(self, runner: Any, **x: Any) -> dict[str, Tensor]:
+        """One batch -> ``feature`` [N, D] on the CPU."""
+        module: Any = unwrap(runner.model)
+        last = module(mode="extract", **x)[-1]
+        if last.dtype in (torch.float16, torch.bfloat16):  # the neck stands outside autocast
+            last = last.float()
+        if getattr(module, "neck", None) is not None:
+            last = module.neck([last])[-1]
+        return {"feature": last.flatten(1).cpu()}
+
+    def __call__(self, runner: Any) -> NDArray[np.float32]:
+        """The features of all images, [N, D], on every rank.
+
+        Args:
+            runner: has the ``model``; it is in eval mode meanwhile.
+        """
+        module = unwrap(runner.model)
+        was_training = module.training
+        module.eval()
+        try:
+            found = nondist_forward_collect(
+                lambda **x: self._forward_func(runner, **x),
+                self.data_loader,
+                len(self.dataset),
+                desc="features",
+            )
+        finally:
+            module.train(was_training)
+        return found["feature"]

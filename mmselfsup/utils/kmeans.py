@@ -1,0 +1,89 @@
+"""k-means: faiss on the CPU, torch on a GPU; in both cases one iteration after the other.
+
+Letters: N samples, K clusters, D width of a feature.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .progress import progress
+
+NUM_ITERS = 20  # as DeepCluster's
+_NUM_SCORES = 2**26  # scores of samples against centroids that are in memory at a time
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """What k-means found.
+
+    Attributes:
+        labels: nearest centroid of each sample, [N] (int64).
+        centroids: [K, D] (float32).
+        loss: sum of the squared distances of the samples to their centroids.
+    """
+
+    labels: NDArray[np.int64]
+    centroids: NDArray[np.float32]
+    loss: float
+
+
+def faiss_kmeans(x: NDArray[np.float32], k: int, seed: int) -> Clusters:
+    """k-means of faiss [N, D]; an empty cluster is refilled by splitting a large one."""
+    import faiss
+
+    centroids: Any = None
+    for _ in progress(range(NUM_ITERS), desc="k-means", leave=False, delay=2.0):
+        # One iteration a call, so that there is something to show.
+        step = faiss.Kmeans(
+            x.shape[1],
+            k,
+            niter=1,
+            seed=seed,
+            min_points_per_centroid=1,
+            max_points_per_centroid=len(x),
+        )
+        step.train(x, init_centroids=centroids)
+        centroids = step.centroids
+    distances, labels = step.index.search(x, 1)  # [N, 1] each
+    return Clusters(labels[:, 0].astype(np.int64), centroids, float(distances.sum()))
+
+
+def nearest_centroids(x: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
+    """The nearest centroid of each sample.
+
+    Args:
+        x: [N, D].
+        centroids: [K, D].
+
+    Returns:
+        Its number [N], and the squared distance [N].
+    """
+    half_norms = centroids.square().sum(dim=1) / 2  # [K]
+    labels, scores = [], []
+    for part in x.split(max(1, _NUM_SCORES // len(centroids))):
+        score, label = (part @ centroids.T - half_norms).max(dim=1)
+        labels.append(label)
+        scores.append(score)
+    distances = x.square().sum(dim=1) - 2 * torch.cat(scores)
+    return torch.cat(labels), distances.clamp(min=0)
+
+
+def torch_kmeans(x: Tensor, k: int, seed: int) -> Clusters:
+    """k-means on the device of ``x`` [N, D]; an empty cluster takes the sample farthest off."""
+    generator = torch.Generator().manual_seed(seed)
+    first = torch.randperm(len(x), generator=generator)[:k]
+    centroids = x[first.to(x.device)]  # [K, D]
+    for _ in progress(range(NUM_ITERS), desc="k-means", leave=False, delay=2.0):
+        labels, distances = nearest_centroids(x, centroids)
+        sizes = torch.bincount(labels, minlength=k)[:, None]  # [K, 1]
+        sums = torch.zeros_like(centroids).index_add_(0, labels, x)
+        centroids = sums / sizes.clamp(min=1)
+        empty = torch.nonzero(sizes[:, 0] == 0).flatten()
+        centroids[empty] = x[distances.topk(len(empty)).indices]
+    labels, distances = nearest_centroids(x, centroids)
+    return Clusters(labels.cpu().numpy(), centroids.cpu().numpy(), float(distances.sum()))

@@ -1,0 +1,105 @@
+"""Power iteration clustering: Lin and Cohen 2010, in the form of Douze et al. 2018.
+
+It groups the nodes of a nearest-neighbour graph by the maxima of a stationary distribution; the
+number of clusters follows from the data. Letters: N samples, M neighbours, D width.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .device import default_device
+from .progress import progress
+
+_NUM_ITERS = 200
+_CHUNK = 1024
+
+
+def make_graph(xb: NDArray[np.float32], nnn: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The nearest neighbours of every sample, itself first.
+
+    Args:
+        xb: [N, D].
+        nnn: number of neighbours beside the sample itself.
+
+    Returns:
+        Their indices and squared distances, both [N, nnn + 1], near ones first.
+    """
+    device = default_device()
+    if device.type == "cpu":
+        import faiss
+
+        index = faiss.IndexFlatL2(xb.shape[1])
+        index.add(xb)
+        distances, indices = index.search(xb, nnn + 1)
+        return indices, distances
+    x = torch.from_numpy(xb).to(device)
+    found = [torch.cdist(part, x).topk(nnn + 1, largest=False) for part in x.split(_CHUNK)]
+    near = torch.cat([pair.values for pair in found]).square()
+    return torch.cat([pair.indices for pair in found]).cpu().numpy(), near.cpu().numpy()
+
+
+def make_adjacencyW(ids: NDArray[Any], distances: NDArray[Any], sigma: float) -> Any:
+    """A sparse matrix [N, N] with exp(-distance / sigma^2) from each sample to its neighbours.
+
+    Args:
+        ids: [N, 1 + M], neighbours of each sample; the first column, the sample itself, is left
+            out.
+        distances: [N, 1 + M], squared distances.
+        sigma: bandwidth, above 0.
+    """
+    from scipy.sparse import csr_matrix
+
+    num, width = ids.shape
+    starts = (width - 1) * np.arange(num + 1)
+    weights = np.exp(-distances[:, 1:].ravel() / sigma**2)
+    return csr_matrix((weights, ids[:, 1:].ravel(), starts), shape=(num, num))
+
+
+def find_maxima_cluster(W: Any, v: NDArray[Any]) -> NDArray[np.float64]:
+    """Climb from each node to a local maximum of ``v``; nodes with one summit are a cluster.
+
+    A node steps to the neighbour with the largest weight times rise, and stays where none rises.
+
+    Args:
+        W: sparse matrix [N, N] in csr format.
+        v: height of each node, [N].
+
+    Returns:
+        Number of the cluster of each node, [N], counted from 0 in the order of the summits.
+    """
+    num = W.shape[0]
+    sources = np.repeat(np.arange(num), np.diff(W.indptr))
+    rise = W.data * (v[W.indices] - v[sources])
+    order = np.lexsort((np.arange(len(rise)), -rise, sources))  # of equal ones the first
+    first = np.unique(sources[order], return_index=True)
+    steepest = order[first[1]]
+    goes_up = rise[steepest] > 0
+    step = np.arange(num)
+    step[first[0][goes_up]] = W.indices[steepest[goes_up]]
+    while not np.array_equal(step[step], step):
+        step = step[step]  # twice as far in one go
+    return np.unique(step, return_inverse=True)[1].astype(np.float64)
+
+
+def run_pic(ids: NDArray[Any], distances: NDArray[Any], sigma: float, alpha: float) -> list[int]:
+    """Cluster the nodes of a nearest-neighbour graph.
+
+    Args:
+        ids, distances: as :func:`make_graph` returns them.
+        sigma: bandwidth of the edges.
+        alpha: share of the walk along edges; the rest jumps anywhere.
+
+    Returns:
+        The cluster of each node.
+    """
+    graph = make_adjacencyW(ids, distances, sigma)
+    graph = (graph + graph.transpose()).tocsr()  # symmetric
+    num = graph.shape[0]
+    v = np.full(num, 1 / num, dtype=np.float32)
+    for _ in progress(range(_NUM_ITERS), desc="power iteration", leave=False, delay=2.0):
+        v = alpha * graph.dot(v).astype(np.float32) + (1 - alpha) / num
+        v /= v.sum()
+    return [int(cluster) for cluster in find_maxima_cluster(graph, v)]

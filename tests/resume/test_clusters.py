@@ -1,0 +1,110 @@
+"""Clusters, memories and weights survive a stop: the same bits as without one."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmcv import Config
+
+from mmselfsup.apis.train import train_model
+from mmselfsup.models import build_algorithm
+from mmselfsup.utils.errors import UserError
+from tests.contract.tiny_models import TINY
+from tests.resume.test_methods import NUM_IMAGES, Samples, state_of
+
+
+class Clustered(Samples):
+    """The tiny samples, with the labels that a clustering gives them."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.labels = np.full(NUM_IMAGES, -1)
+
+    def assign_labels(self, labels: np.ndarray) -> None:
+        self.labels = np.array(labels)
+
+    def __getitem__(self, i: int) -> dict[str, Any]:
+        return {**super().__getitem__(i), "pseudo_label": int(self.labels[i])}
+
+
+def hooks(name: str, **changes: Any) -> list[dict[str, Any]]:
+    odc = name == "ODC"
+    options = dict(
+        type="DeepClusterHook",
+        extractor=dict(dataset=Clustered(name), samples_per_gpu=4, workers_per_gpu=0),
+        clustering=dict(type="Kmeans", k=3, pca_dim=-1 if odc else 4),
+        unif_sampling=not odc,
+        reweight=True,
+        reweight_pow=0.5,
+        init_memory=odc,
+        initial=True,
+        interval=9999 if odc else 1,
+    )
+    step = dict(
+        type="ODCHook",
+        centroids_update_interval=2,
+        deal_with_small_clusters_interval=1,
+        evaluate_interval=2,
+        reweight=True,
+        reweight_pow=0.5,
+    )
+    return [{**options, **changes}, step] if odc else [{**options, **changes}]
+
+
+def train(name: str, folder: Path, seed: int = 0, images: Any = None, **changes: Any) -> Any:
+    cfg = Config(
+        dict(
+            dict(custom_hooks=hooks(name)) | changes,
+            optimizer=dict(
+                type="SGD",
+                lr=0.05,
+                momentum=0.9,
+                paramwise_options={"\\Ahead.": dict(momentum=0.0)},
+            ),
+            log_level="ERROR",
+            data=dict(samples_per_gpu=4, workers_per_gpu=0, replace=name == "ODC"),
+            lr_config=dict(policy="CosineAnnealing", min_lr=0.0, by_epoch=False),
+            runner=dict(type="EpochBasedRunner", max_epochs=3),
+            log_config=dict(interval=1, hooks=[]),
+            checkpoint_config=dict(interval=1, by_epoch=False),
+            work_dir=str(folder),
+            seed=0,
+        )
+    )
+    torch.manual_seed(seed)
+    model = build_algorithm(TINY[name].cfg)
+    model.init_weights()
+    return train_model(model, images or Clustered(name), cfg)
+
+
+@pytest.mark.parametrize("name", ["DeepCluster", "ODC"])
+def test_resume_is_bit_equal(name: str, tmp_path: Path) -> None:
+    whole = train(name, tmp_path / "whole")
+    for done in (3, 5):  # between two epochs, inside one
+        file = str(tmp_path / "whole" / f"iter_{done}.pth")
+        later = train(name, tmp_path / "later", seed=1, resume_from=file)
+        first, second = state_of(whole), state_of(later)
+        assert list(first) == list(second)
+        changed = [key for key, value in first.items() if not torch.equal(value, second[key])]
+        assert not changed, f"after {done} iterations"
+        assert torch.equal(whole.model.loss_weight, later.model.loss_weight)
+        labels = [runner.data_loader.dataset.labels for runner in (whole, later)]
+        assert labels[0].tolist() == labels[1].tolist()
+        assert labels[0].min() >= 0
+
+
+def test_a_checkpoint_of_other_images_is_refused(tmp_path: Path) -> None:
+    train("DeepCluster", tmp_path)
+    more = Clustered("DeepCluster")
+    hook = hooks("DeepCluster", extractor=dict(dataset=more, samples_per_gpu=4, workers_per_gpu=0))
+    more.__class__ = type("More", (Clustered,), {"__len__": lambda self: NUM_IMAGES - 1})
+    with pytest.raises(UserError, match="clusters of 12 images, the training data have 11"):
+        train(
+            "DeepCluster",
+            tmp_path / "more",
+            images=more,
+            custom_hooks=hook,
+            resume_from=str(tmp_path / "iter_3.pth"),
+        )
