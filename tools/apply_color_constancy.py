@@ -25,6 +25,14 @@ def parse_args() -> argparse.Namespace:
         help="first apply 255*(I/255)^(1/G), 2.2 is common (default: don't)",
     )
     parser.add_argument(
+        "--crop-border",
+        action="store_true",
+        help="first cut the dark border round the field of view away, and nothing else",
+    )
+    parser.add_argument(
+        "--keep-colors", action="store_true", help="don't correct the colours, only crop and shrink"
+    )
+    parser.add_argument(
         "--short-side",
         type=int,
         metavar="N",
@@ -43,7 +51,14 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> int:
     from mmselfsup.isic.color_constancy_folder import Settings, correct_folder
 
-    settings = Settings(args.power, args.gamma, args.short_side, args.quality)
+    settings = Settings(
+        args.power,
+        args.gamma,
+        args.short_side,
+        args.quality,
+        args.crop_border,
+        args.keep_colors,
+    )
     made, before, failures = correct_folder(args.src, args.dst, settings, args.workers)
     print(f"{made} images made, {before} were there, {len(failures)} could not be read: {args.dst}")
     for line in failures:

@@ -1,10 +1,8 @@
 """Shades of Gray for a folder of images: parallel, and able to go on where it stopped."""
 
 import json
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -12,13 +10,14 @@ from PIL import Image
 
 from ..utils.atomic import atomic_write, atomic_write_json
 from ..utils.errors import UserError, one_line
+from .border import crop_border
 from .color_constancy import (
     apply_table,
-    check_parameters,
     correction_table,
     histogram_of,
     illuminant,
 )
+from .color_constancy_settings import Settings
 from .images import open_rgb, walk_images
 from .parallel import default_workers, run_parallel
 
@@ -28,39 +27,14 @@ _LOSSY = (".jpg", ".jpeg", ".webp")
 _EXACT = (".png", ".bmp", ".tif", ".tiff", ".ppm")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the output depends on.
-
-    Attributes:
-        power: p of the Minkowski mean, above 0.
-        gamma: gamma to undo first, above 0, or None.
-        short_side: images with a longer short side are made smaller, in pixels; None for none.
-        quality: of JPEG and WebP files, 1..100.
-    """
-
-    power: float = 6.0
-    gamma: float | None = None
-    short_side: int | None = None
-    quality: int = 95
-
-    def __post_init__(self) -> None:
-        try:
-            check_parameters(self.power, self.gamma)
-        except ValueError as error:
-            raise UserError(str(error)) from error
-        if self.short_side is not None and self.short_side < 1:
-            raise UserError(f"the short side must be 1 pixel or more, got {self.short_side}")
-        if not 1 <= self.quality <= 100:
-            raise UserError(f"the quality must be 1..100, got {self.quality}")
-
-
 def correct(image: Image.Image, settings: Settings) -> Image.Image:
-    """Correct one RGB image and make it smaller where wanted.
+    """Correct one RGB image: cut its border, make it smaller, where wanted.
 
-    The light is measured on the full frame, so it is the same for every ``short_side``. Then the
-    image is made smaller (area mean), then corrected: clipping comes last and darkens no mean.
+    The light is measured on what is left after the cut, in full size, so it is the same for every
+    ``short_side``. Then the image is made smaller (area mean), then corrected: clipping comes last
+    and darkens no mean.
     """
+    image = crop_border(image) if settings.crop_border else image
     light = illuminant(histogram_of(image), settings.power, settings.gamma)
     side = min(image.size)
     if settings.short_side is not None and settings.short_side < side:
@@ -68,6 +42,8 @@ def correct(image: Image.Image, settings: Settings) -> Image.Image:
         size = [max(1, round(length * ratio)) for length in image.size]
         smaller = cv2.resize(np.asarray(image), size, interpolation=cv2.INTER_AREA)
         image = Image.fromarray(smaller)
+    if settings.keep_colors:
+        return image
     return apply_table(image, correction_table(light, settings.gamma))
 
 
@@ -109,7 +85,7 @@ def correct_folder(
 def _check_record(target: Path, settings: Settings, any_done: bool) -> None:
     """Refuse to mix images of different settings; write down the settings of a new folder."""
     record = target / RECORD
-    wanted: dict[str, Any] = {"method": "shades of gray, clipped", **asdict(settings)}
+    wanted = settings.record()
     if record.exists():
         try:
             found = json.loads(record.read_text(encoding="utf-8"))

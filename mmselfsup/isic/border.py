@@ -1,0 +1,72 @@
+"""Find the dark border round the field of view of a dermatoscope.
+
+Letters: H, W pixels.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image
+
+#: Brightest channel of a border's pixel, 0..255, in an image whose skin is bright.
+DARK = 50
+#: A border is darker than this share of the skin's brightness.
+SHARE = 0.3
+#: Share of a line's pixels that may be brighter: dust, a hair, the mark of a ruler.
+STRAY = 0.002
+#: What is left has at least this share of each side; else the image itself is dark.
+LEAST = 0.35
+
+
+class Box(NamedTuple):
+    """A part of an image in pixels; right and bottom are the first ones outside."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+def find_border(image: Image.Image) -> Box:
+    """The part of an image that is left when the dark border is cut away.
+
+    A row or column is border when it is dark from end to end and so is everything between it and
+    the edge. So the box holds the whole field of view: of a round one its bounding box, the
+    corners of which stay dark. Nothing else is cut.
+
+    The image is looked at through a median filter, so that noise does not count. Dark means that
+    the brightest channel is below ``DARK`` and below ``SHARE`` of the image's own brightness (90th
+    percentile).
+
+    Args:
+        image: RGB.
+
+    Returns:
+        The box; the whole image where there is no border, or where what is left would be less than
+        ``LEAST`` of a side.
+    """
+    pixels = np.asarray(image.convert("RGB")).max(axis=2)  # [H, W]
+    height, width = pixels.shape
+    whole = Box(0, 0, width, height)
+    if min(height, width) < 16:
+        return whole
+    smooth = cv2.medianBlur(pixels, 5)
+    bright = smooth >= min(DARK, SHARE * float(np.percentile(smooth, 90)))  # [H, W]
+    top, bottom = _inside(bright.mean(axis=1) > STRAY)
+    left, right = _inside(bright[top:bottom].mean(axis=0) > STRAY)
+    if bottom - top < LEAST * height or right - left < LEAST * width:
+        return whole
+    return Box(left, top, right, bottom)
+
+
+def crop_border(image: Image.Image) -> Image.Image:
+    """The image without its dark border, see :func:`find_border`."""
+    box = find_border(image)
+    return image if box == (0, 0, *image.size) else image.crop(box)
+
+
+def _inside(lines: np.ndarray) -> tuple[int, int]:
+    """First line that is not border, and the first behind the last one; all where there is none."""
+    found = np.flatnonzero(lines)
+    return (int(found[0]), int(found[-1]) + 1) if len(found) else (0, len(lines))

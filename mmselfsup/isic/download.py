@@ -1,0 +1,63 @@
+"""Is the download of ISIC-2019 complete and what the challenge published?"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..utils.errors import UserError
+from .challenge_csv import read_image_names
+from .layout import GROUND_TRUTH, METADATA, TEST_METADATA, find_csv, find_images
+
+#: SHA-256 of the official files.
+CHECKSUMS: dict[str, str] = {
+    GROUND_TRUTH: "1aeb657e274f8bbeff05c1afcd4af3148fe44445723a95c48f1b4f44af05890f",
+    METADATA: "39d5e27038cc9e15f9982875206f471e62e83a36873e237589cee5208f13f249",
+    TEST_METADATA: "38921370cfdec6b5914f050d5f13a089936474a0da87be6f72a9267c66641b57",
+}
+
+
+@dataclass(frozen=True)
+class Download:
+    """What was found.
+
+    Attributes:
+        images: folder of the training images.
+        num_listed: images in the ground truth.
+        num_here: of these on disk.
+    """
+
+    images: Path
+    num_listed: int
+    num_here: int
+
+
+def check_download(root: Path, any_csv: bool = False, partial: bool = False) -> Download:
+    """Check the CSV files by their SHA-256 and the images by their names.
+
+    Args:
+        root: where the data set lies.
+        any_csv: take CSV files that are not the official ones.
+        partial: take fewer images than the ground truth lists.
+
+    Raises:
+        UserError: a file is missing or another one, or images are missing.
+    """
+    for name, digest in CHECKSUMS.items():
+        if name == TEST_METADATA and not any(root.glob(f"**/{name}")):
+            continue  # only who takes part in the challenge needs it
+        path = find_csv(root, name, "--root")
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found != digest and not any_csv:
+            raise UserError(
+                f"{path} is not the official file (sha256 {found[:12]}..., published "
+                f"{digest[:12]}...): download it again, or allow it with --any-csv"
+            )
+    names = read_image_names(find_csv(root, GROUND_TRUTH, "--root"))
+    folder, files = find_images(root)
+    missing = [name for name in names if name not in files]
+    if missing and not partial:
+        raise UserError(
+            f"{len(missing)} of {len(names)} images are not in {folder} (e.g. {missing[0]}): "
+            "unpack the archive again, or allow it with --partial"
+        )
+    return Download(folder, len(names), len(names) - len(missing))

@@ -1,0 +1,82 @@
+"""The check of the download, and the script that does everything."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mmselfsup.isic import download
+from mmselfsup.isic.download import check_download
+from mmselfsup.utils.errors import UserError
+from tests.tools.command import ROOT, run_tool
+
+FAKE = """#!/usr/bin/env bash
+echo "$(basename "$1") ${*:2}" >> "$CALLS"
+case "$*" in
+*--print-images*) echo pictures ;;
+*apply_color_constancy*) mkdir -p out; [ -z "${BROKEN:-}" ] || exit 1 ;;
+*compute_mean_std*) mkdir -p out; echo "img_norm_cfg = 1" ;;
+esac
+"""
+
+
+def test_check(challenge: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="is not the official file"):
+        check_download(challenge)
+    found = check_download(challenge, any_csv=True)
+    assert (found.num_listed, found.num_here) == (80, 80)
+    (found.images / "ISIC_0000003.jpg").unlink()
+    with pytest.raises(UserError, match=r"1 of 80 images .*ISIC_0000003.*--partial"):
+        check_download(challenge, any_csv=True)
+    argv = ["--root", ".", "--any-csv", "--partial"]
+    done = run_tool("isic2019/check_download.py", *argv, folder=challenge)
+    assert done.last_line == "79 of 80 images in ISIC_2019_Training_Input"
+    assert len(download.CHECKSUMS) == 3
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder with a stand-in for Python that writes its calls down."""
+    (tmp_path / "python").write_text(FAKE)
+    (tmp_path / "python").chmod(0o755)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "ISIC_2019_Training_GroundTruth.csv").write_text("image\n")
+    return tmp_path
+
+
+def prepare(place: Path, **options: str) -> tuple[int, list[str]]:
+    names = {"PYTHON": "./python", "CALLS": "calls", "ISIC_ROOT": "in", "OUT": "out", **options}
+    script = ROOT / "tools" / "isic2019" / "prepare_all.sh"
+    done = subprocess.run(
+        ["bash", script], cwd=place, env={**os.environ, **names}, capture_output=True, timeout=60
+    )
+    calls = (place / "calls").read_text().splitlines()
+    (place / "calls").unlink()
+    return done.returncode, calls
+
+
+def test_prepare_all(place: Path) -> None:
+    code, calls = prepare(place, CHECK="--partial", SPLITS="--group-duplicates", WORKERS="2")
+    assert code == 0
+    assert [call.split()[0] for call in calls] == [
+        "check_download.py",
+        "check_download.py",
+        "apply_color_constancy.py",
+        "prepare_splits.py",
+        "compute_mean_std.py",
+        "contact_sheet.py",
+    ]
+    assert calls[0] == "check_download.py --root in --partial"
+    images = "--src pictures --dst out/ISIC_2019_Training_Input --crop-border --short-side 256"
+    assert calls[2] == f"apply_color_constancy.py {images} --workers 2"
+    assert calls[3] == "prepare_splits.py --root out --group-duplicates --workers 2"
+    assert (place / "out" / "ISIC_2019_Training_GroundTruth.csv").exists()
+    assert (place / "out" / "statistics.txt").read_text() == "img_norm_cfg = 1\n"
+
+
+def test_prepare_all_stops_at_a_failure(place: Path) -> None:
+    code, calls = prepare(place, BROKEN="1")
+    assert code == 1
+    assert calls[-1].startswith("apply_color_constancy.py")
+    assert prepare(place)[0] == 0  # and goes on when called again

@@ -1,0 +1,34 @@
+"""Draw images before and after their preparation side by side, to look at."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
+
+from mmselfsup.utils.errors import run_cli
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="Half of the images are those with the largest dark borders; a green frame shows "
+        "what is kept of them.",
+    )
+    parser.add_argument("--before", required=True, metavar="DIR", help="original images")
+    parser.add_argument("--after", required=True, metavar="DIR", help="prepared images")
+    parser.add_argument("--out", required=True, metavar="FILE", help=".png or .jpg")
+    parser.add_argument("--num", type=int, default=24, metavar="N", help="images (24)")
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    from mmselfsup.isic.contact_sheet import write_sheet
+
+    number = write_sheet(Path(args.before), Path(args.after), Path(args.out), args.num)
+    print(f"{args.out}: {number} images before and after")
+
+
+if __name__ == "__main__":
+    args = parse_args()
+    run_cli(lambda: main(args))

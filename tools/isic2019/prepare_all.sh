@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# From the download of ISIC-2019 to images, lists and statistics that training can use:
+#
+#   ISIC_ROOT=data/isic2019 OUT=data/isic2019_256 tools/isic2019/prepare_all.sh
+#
+# Checks the download, cuts dark borders, shrinks, takes the colour of the light out, makes the
+# splits, measures mean and deviation, and draws a contact sheet. May be stopped and called again:
+# images that are done are skipped. Options come from the environment:
+#
+#   ISIC_ROOT   folder of the unpacked files      (data/isic2019)
+#   OUT         folder to write                   (${ISIC_ROOT}_prepared)
+#   SHORT_SIDE  pixels of the shorter side        (256)
+#   CHECK       options of check_download.py, e.g. "--partial --any-csv"
+#   IMAGES      options of apply_color_constancy.py beyond --crop-border --short-side,
+#               e.g. "--keep-colors"
+#   SPLITS      options of prepare_splits.py, e.g. "--group-duplicates --seed 1"
+#   SIZE        pixels at which mean and deviation are measured (224)
+#   WORKERS     processes                         (all cores)
+#   PYTHON      interpreter                       (python)
+set -euo pipefail
+
+ISIC_ROOT=${ISIC_ROOT:-data/isic2019}
+OUT=${OUT:-${ISIC_ROOT%/}_prepared}
+PYTHON=${PYTHON:-python}
+tools=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+read -ra check <<<"${CHECK:-}"
+read -ra images <<<"${IMAGES:-}"
+read -ra splits <<<"${SPLITS:-}"
+workers=(${WORKERS:+--workers "$WORKERS"})
+
+step() { printf '\n== %s\n' "$1"; }
+
+step "1/6 check the download in $ISIC_ROOT"
+"$PYTHON" "$tools/isic2019/check_download.py" --root "$ISIC_ROOT" "${check[@]}"
+source=$("$PYTHON" "$tools/isic2019/check_download.py" --root "$ISIC_ROOT" "${check[@]}" --print-images)
+
+step "2/6 images: borders, size, colour constancy"
+"$PYTHON" "$tools/apply_color_constancy.py" --src "$source" --dst "$OUT/ISIC_2019_Training_Input" \
+    --crop-border --short-side "${SHORT_SIDE:-256}" "${images[@]}" "${workers[@]}"
+
+step "3/6 CSV files"
+find -L "$ISIC_ROOT" -maxdepth 3 -name 'ISIC_2019_*.csv' -not -path "${OUT%/}/*" \
+    -exec cp -f {} "$OUT/" \;
+ls "$OUT"/*.csv
+
+step "4/6 splits"
+"$PYTHON" "$tools/isic2019/prepare_splits.py" --root "$OUT" "${splits[@]}" "${workers[@]}"
+
+step "5/6 mean and deviation of the training images of fold 0 (for img_norm_cfg)"
+"$PYTHON" "$tools/analysis_tools/compute_mean_std.py" \
+    --data-prefix "$OUT/ISIC_2019_Training_Input" \
+    --ann-file "$OUT/splits/ISIC_2019_train_fold0.txt" --size "${SIZE:-224}" "${workers[@]}" \
+    >"$OUT/statistics.txt.part"
+mv "$OUT/statistics.txt.part" "$OUT/statistics.txt"
+cat "$OUT/statistics.txt"
+
+step "6/6 contact sheet"
+"$PYTHON" "$tools/isic2019/contact_sheet.py" --before "$source" \
+    --after "$OUT/ISIC_2019_Training_Input" --out "$OUT/contact_sheet.png"
