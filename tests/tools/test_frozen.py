@@ -1,15 +1,20 @@
 """test_knn.py and test_linear.py: table, JSON, kept features, and one line for what is wrong."""
 
 import json
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from mmcv import Config
 
 import mmselfsup.apis.frozen_command  # noqa: F401  (for the forks, once)
-from mmselfsup.apis.frozen import frozen_model
+from mmselfsup.apis.frozen import extract, frozen_model, kept_features, labelled_datasets
 from mmselfsup.apis.frozen_options import split_options
+from mmselfsup.core.evaluation import LabelledFeatures
 from mmselfsup.utils.errors import UserError
+from tests.distributed.ranks import run_ranks
 from tests.tools.command import Done, run_tool
 
 KNN, LINEAR = "benchmarks/classification/test_knn.py", "benchmarks/classification/test_linear.py"
@@ -23,8 +28,6 @@ def run(place: Path, *argv: str, tool: str = KNN) -> Done:
 @pytest.fixture
 def checkpoint(place: Path) -> Path:
     """Weights of the pre-training's model, unlike those of any seed."""
-    from mmcv import Config
-
     model = frozen_model(Config.fromfile(str(place / "simclr.py")), None, seed=123)
     torch.save({"state_dict": model.state_dict(), "meta": {}}, place / "weights.pth")
     return place / "weights.pth"
@@ -91,8 +94,6 @@ def test_bad_input_is_one_line(place: Path, argv: list[str], message: str) -> No
 
 
 def test_another_backbone_is_refused(place: Path, checkpoint: Path) -> None:
-    from mmcv import Config
-
     cfg = Config.fromfile(str(place / "simclr.py"))
     cfg.model.backbone.depth = 34
     with pytest.raises(UserError, match="weights of the backbone: take the config it was trained"):
@@ -100,10 +101,38 @@ def test_another_backbone_is_refused(place: Path, checkpoint: Path) -> None:
 
 
 def test_options_are_shared_out() -> None:
-    from mmcv import Config
-
     data = Config(dict(data=dict(train=dict(a=1), val=dict(a=1)), norm=1))
     options = ["model.depth=2", "data.*.a=3", "norm=2", "data.val.b=1"]
     model, rest = split_options(options, data)
     assert model == ["model.depth=2"]
     assert rest == ["data.train.a=3", "data.val.a=3", "norm=2", "data.val.b=1"]
+
+
+def features_of(place: str, distributed: bool) -> LabelledFeatures:
+    """Of the untrained network for the twelve images, in the place."""
+    os.chdir(place)
+    data = Config.fromfile("classifier.py")
+    data.data.train.data_source.ann_file = "odd.txt"  # eleven images: unequal shares
+    model = frozen_model(Config.fromfile("simclr.py"), None, seed=0)
+    return extract(model, labelled_datasets(data, "classifier.py"), data, distributed)
+
+
+def on_a_rank(rank: int, place: str) -> tuple[LabelledFeatures, str]:
+    """The features, and what a rank hears of a file of features that can't be used."""
+    data = features_of(place, True)
+    with pytest.raises(UserError) as caught:
+        kept_features("list.txt", {})
+    return data, str(caught.value)
+
+
+def test_two_ranks_have_the_features_of_one(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = (place / "list.txt").read_text().splitlines(keepends=True)
+    (place / "odd.txt").write_text("".join(lines[:11]))
+    monkeypatch.chdir(place)
+    alone = features_of(str(place), False)
+    assert alone.train.shape == (11, 64)
+    for data, complaint in run_ranks(on_a_rank, place, str(place)):
+        np.testing.assert_allclose(data.train, alone.train, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(data.test, alone.test, rtol=1e-4, atol=1e-5)
+        np.testing.assert_array_equal(data.train_labels, alone.train_labels)
+        assert "--features list.txt: not a file that this tool wrote" in complaint
