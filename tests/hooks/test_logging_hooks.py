@@ -85,6 +85,7 @@ def test_config_may_name_the_hooks_itself(make_runner: Make) -> None:
         "ViewsImageHook",
         "TrainingShareHook",
         "LogStatsHook",
+        "SpeedAdviceHook",
         "ProgressBarHook",
         "TextLoggerHook",
         "TensorboardLoggerHook",

@@ -14,6 +14,7 @@ from .momentum_update_hook import MomentumUpdateHook
 from .odc_hook import ODCHook
 from .progress_bar_hook import ProgressBarHook
 from .simsiam_hook import SimSiamHook
+from .speed_advice_hook import SpeedAdviceHook
 from .swav_hook import SwAVHook
 from .text_logger_hook import TextLoggerHook
 from .training_share_hook import TrainingShareHook
@@ -33,6 +34,7 @@ __all__ = [
     "ODCHook",
     "ProgressBarHook",
     "SimSiamHook",
+    "SpeedAdviceHook",
     "SwAVHook",
     "TextLoggerHook",
     "TrainingShareHook",

@@ -7,6 +7,7 @@ from mmcv.runner import HOOKS
 
 from .log_stats_hook import LogStatsHook
 from .progress_bar_hook import ProgressBarHook
+from .speed_advice_hook import SpeedAdviceHook
 from .training_share_hook import TrainingShareHook
 from .views_image_hook import ViewsImageHook
 
@@ -14,7 +15,7 @@ _BEFORE_LOGGERS = 89  # mmcv's loggers have VERY_LOW, 90
 
 
 def register_default_hooks(runner: Any, log_config: Mapping[str, Any] | None = None) -> None:
-    """Add statistics for the log, the progress bar, the picture of views, and TensorBoard.
+    """Add statistics and advice for the log, progress bar, picture of views, and TensorBoard.
 
     Call it after the loggers of the config are registered. A hook that the config names is not
     added a second time.
@@ -32,6 +33,8 @@ def register_default_hooks(runner: Any, log_config: Mapping[str, Any] | None = N
     options = dict(interval=(log_config or {}).get("interval", 10), by_epoch=by_epoch)
     if log_config and "LogStatsHook" not in present:
         runner.register_hook(LogStatsHook(**options), priority=_BEFORE_LOGGERS)
+    if log_config and "SpeedAdviceHook" not in present:
+        runner.register_hook(SpeedAdviceHook(), priority=_BEFORE_LOGGERS)
     if "ProgressBarHook" not in present:  # after the statistics: these have the mean loss ready
         runner.register_hook(ProgressBarHook(), priority=_BEFORE_LOGGERS)
     if log_config and "TensorboardLoggerHook" not in present:
