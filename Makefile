@@ -1,7 +1,7 @@
 # `make help` lists the targets. Each one that needs .venv makes it first, once.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format clean
+.PHONY: help install demo test bench check format clean
 
 python := $(CURDIR)/.venv/bin/python
 # One thread a process: the tests run in several processes already.
@@ -24,6 +24,21 @@ demo: install  ## pre-trains and fine-tunes on the embedded demo data, on the CP
 
 test: install  ## runs the tests
 	@$(one_thread) "$(python)" -m pytest -n $(workers) $(ARGS)
+
+# IMAGES: large JPEG files; SMALL: small ones; LISTS: folder of the fold's lists.
+IMAGES ?= data/isic2019/originals
+SMALL ?= data/isic2019/images
+LISTS ?= data/isic2019/splits
+
+bench: install  ## measures speed against competitors, writes docs/en/benchmarks.md
+	@"$(python)" benchmarks/items.py --images "$(IMAGES)" $(BENCH)
+	@"$(python)" benchmarks/step.py --compile $(BENCH)
+	@"$(python)" benchmarks/end_to_end.py --compile --images "$(SMALL)" $(BENCH) \
+		--train-list "$(LISTS)/ISIC_2019_train_fold0.txt" \
+		--test-list "$(LISTS)/ISIC_2019_test_fold0.txt"
+	@"$(python)" benchmarks/overheads.py --images "$(SMALL)" \
+		--train-list "$(LISTS)/ISIC_2019_train_fold0.txt"
+	@"$(python)" benchmarks/gpu.py
 
 check: install  ## linter, formatter and type checker, changing nothing
 	@"$(python)" -m ruff check .

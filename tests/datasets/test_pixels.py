@@ -68,7 +68,7 @@ PAIRS: list[tuple[str, dict[str, Any], float, int]] = [
     ("RandomRotation", dict(degrees=(90, 90)), 0, 0),
     ("RandomRotation", dict(degrees=30, fill=7), 0, 0),
     ("RandomGrayscale", dict(p=0.5), 0.05, 1),
-    ("ColorJitter", dict(brightness=0.8), 0, 0),
+    ("ColorJitter", dict(brightness=0.8), 0.1, 1),
     ("ColorJitter", dict(contrast=0.8), 0.05, 3),
     ("ColorJitter", dict(saturation=0.8), 0.3, 3),
     ("ColorJitter", dict(hue=0.5), 2.0, 25),

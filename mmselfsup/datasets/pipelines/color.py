@@ -1,8 +1,8 @@
 """Brightness, contrast, saturation, hue and grey, in 8 bits.
 
-The arithmetic is Pillow's: values are cut down to whole numbers, never rounded. What depends on one
-channel alone is a table of 256 values, equal to Pillow's; grey values and saturation differ from it
-by one level at most. The hue is turned in OpenCV's HSV, which is finer than Pillow's.
+The arithmetic is Pillow's: values are cut down to whole numbers, never rounded. Brightness,
+contrast, saturation and grey differ from it by one level at most, on few values. The hue is turned
+in OpenCV's HSV, which is finer than Pillow's.
 
 Letters: H and W of an image.
 """
@@ -14,13 +14,11 @@ from typing import Any
 import cv2
 import numpy as np
 import torchvision.transforms as T
-from numpy.typing import NDArray
 
 from ..builder import PIPELINES
 from .chance import happens
 from .pixels import OnPixels, Pixels
 
-_VALUES = np.arange(256, dtype=np.float32)
 _CUT = -0.499  # added before OpenCV rounds: cuts down, and leaves whole numbers alone
 
 
@@ -29,21 +27,20 @@ def grey(pixels: Pixels) -> Pixels:
     return pixels if pixels.ndim == 2 else _array(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
 
 
-def blend_table(end: float, factor: float) -> NDArray[np.uint8]:
-    """[256], `end + factor * (v - end)` cut to 0..255, for every value v."""
-    blended = end + np.float32(factor) * (_VALUES - np.float32(end))
-    return np.clip(blended, 0, 255).astype(np.uint8)
+def blend_with(pixels: Pixels, value: float, factor: float) -> Pixels:
+    """`value + factor * (v - value)` cut to 0..255, for every value v."""
+    return _array(cv2.addWeighted(pixels, factor, pixels, 0, (1 - factor) * value + _CUT))
 
 
 def brighten(pixels: Pixels, factor: float) -> Pixels:
     """Multiply all values: 0 is black, 1 changes nothing."""
-    return _array(cv2.LUT(pixels, blend_table(0, factor)))
+    return blend_with(pixels, 0, factor)
 
 
 def stretch_contrast(pixels: Pixels, factor: float) -> Pixels:
     """Move all values away from the mean of the grey image: 0 is flat, 1 changes nothing."""
     mean = int(cv2.mean(grey(pixels))[0] + 0.5)
-    return _array(cv2.LUT(pixels, blend_table(mean, factor)))
+    return blend_with(pixels, mean, factor)
 
 
 def saturate(pixels: Pixels, factor: float) -> Pixels:

@@ -11,6 +11,7 @@ Letters: H and W of the image.
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import cv2
 import numpy as np
@@ -39,9 +40,16 @@ def resize(pixels: Pixels, size: tuple[int, int], mode: str = "bilinear") -> Pix
     if not pixels.flags.writeable:  # torch would warn
         pixels = pixels.copy()
     planes = torch.from_numpy(pixels if pixels.ndim == 3 else pixels[..., None])  # [H, W, C]
-    planes = F.interpolate(planes.permute(2, 0, 1)[None], size, mode=mode, antialias=True)[0]
-    arrays = planes.contiguous().numpy()  # [C, height, width]
+    planes = F.interpolate(planes.permute(2, 0, 1)[None], size, mode=mode, antialias=True)
+    arrays = planes[0].contiguous().numpy()  # [C, height, width]
     return cv2.merge([*arrays]) if pixels.ndim == 3 else arrays[0]  # type: ignore[return-value]
+
+
+@cache
+def _logarithms(ratio: tuple[float, float]) -> list[float]:
+    """As torchvision takes them: in float32."""
+    logarithms: list[float] = torch.log(torch.tensor(ratio)).tolist()
+    return logarithms
 
 
 @PIPELINES.register_module()
@@ -60,7 +68,7 @@ class RandomResizedCrop(OnPixels, T.RandomResizedCrop):  # type: ignore[misc]
 
     def draw(self, height: int, width: int) -> tuple[int, int, int, int]:
         """Draw (top, left, height, width) of a crop from an image of this size."""
-        log_ratio = torch.log(torch.tensor(self.ratio)).tolist()
+        log_ratio = _logarithms(tuple(self.ratio))
         for _ in range(_TRIES):
             area = height * width * torch.empty(1).uniform_(*self.scale).item()
             aspect = torch.empty(1).uniform_(*log_ratio).exp_().item()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import cv2
@@ -52,10 +53,17 @@ class Normalize(T.Normalize):  # type: ignore[misc]
         pixels = to_pixels(img) if isinstance(img, Image.Image) else img
         if not isinstance(pixels, np.ndarray):
             return None
-        mean, std = (torch.tensor(v, dtype=torch.float32).view(-1) for v in (self.mean, self.std))
-        if not len(mean) == len(std) == _channels(pixels) or pixels.dtype != np.uint8:
+        tables = normalized_values(tuple(self.mean), tuple(self.std))
+        if len(tables) != _channels(pixels) or pixels.dtype != np.uint8:
             return None
-        return by_table(pixels, _UNIT.sub(mean[:, None]).div_(std[:, None]).numpy())
+        return by_table(pixels, tables)
+
+
+@cache
+def normalized_values(mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.float32]:
+    """[C, 256]: what becomes of each of the 256 values in each channel."""
+    shift, scale = (torch.tensor(v, dtype=torch.float32)[:, None] for v in (mean, std))
+    return _UNIT.sub(shift).div_(scale).numpy()
 
 
 def by_table(pixels: Pixels, tables: NDArray[np.float32]) -> Tensor:

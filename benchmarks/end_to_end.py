@@ -1,0 +1,92 @@
+"""End to end on the CPU: epochs of SimCLR, ResNet-18, 64 px, ours against lightly 1.6.0.
+
+Files to weights: decoding, augmentation, loader, model, optimizer, log. Both train on the same
+images with two loader workers; then a k-NN on frozen features, by the same code for both.
+
+Example: python benchmarks/end_to_end.py --images data/isic2019/images
+    --train-list data/isic2019/splits/ISIC_2019_train_fold0.txt
+    --test-list data/isic2019/splits/ISIC_2019_test_fold0.txt
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from environments import add_arguments, python_of
+from pairs import ROOT, Worker, in_turn, median
+from results import Row, ratio_row, save
+
+CONFIG = ROOT / "configs/selfsup/simclr/simclr_resnet18_1xb128-coslr-100e_isic2019-64.py"
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=Path, required=True, help="folder of small images")
+    parser.add_argument("--train-list", type=Path, required=True, help="lines `name label`")
+    parser.add_argument("--test-list", type=Path, required=True, help="for the k-NN")
+    parser.add_argument("--limit", type=int, default=2560, help="images of the training list")
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--compile", action="store_true")
+    add_arguments(parser, "lightly")
+    args = parser.parse_args()
+    peer = python_of("lightly", args.environments, args.lightly_python)
+    train, test = (path.read_text().split("\n") for path in (args.train_list, args.test_list))
+    wanted = dict(
+        folder=str(args.images.resolve()),
+        train=[line for line in train if line][: args.limit],
+        test=[line for line in test if line],
+        epochs=args.epochs, batch=128, workers=2, threads=args.threads, size=64,
+        config=str(CONFIG), compile=args.compile, cache=True,
+    )  # fmt: skip
+    workers = [
+        Worker("lightly", peer, "epochs_lightly.py", wanted, threads=args.threads),
+        Worker("ours", sys.executable, "epochs_ours.py", wanted, True, args.threads),
+    ]
+    versions = {worker.name: f"on torch {worker.info['torch']}" for worker in workers}
+    answers = in_turn(workers, args.epochs + 1)
+    scores = {name: values.pop()["score"] for name, values in answers.items()}
+    num_images = len(wanted["train"]) // 128 * 128
+    speed = {name: num_images / median(values) for name, values in answers.items()}
+    rows = [
+        ratio_row(
+            "images/s, ours / lightly",
+            answers["lightly"][1:],
+            answers["ours"][1:],
+            2.2,
+            f"{speed['ours']:.0f} against {speed['lightly']:.0f} images/s, first epoch left out",
+            with_cpu=False,
+        ),
+        Row(
+            "the same for all epochs, with writing the cache, starting workers, compiling",
+            f"{_total(answers, workers[1].info['cache']):.2f}x",
+            "",
+            "",
+            None,
+            f"of this the cache took {workers[1].info['cache']:.1f} s",
+        ),
+        Row(
+            f"k-NN balanced accuracy after {args.epochs} epochs on {num_images} images",
+            f"{scores['ours']:.3f}",
+            "",
+            f"lightly's {scores['lightly']:.3f}",
+            scores["ours"] >= scores["lightly"],
+            f"k = 20, {len(wanted['test'])} test images, one seed",
+        ),
+    ]
+    options = f"--limit {args.limit} --epochs {args.epochs} --threads {args.threads}"
+    compiled = " --compile" * args.compile
+    save("end_to_end", f"python benchmarks/end_to_end.py ... {options}{compiled}", rows, versions)
+
+
+def _total(answers: dict[str, list[dict[str, float]]], before: float) -> float:
+    """Ratio of the times of all epochs together; `before`: what ours spent before the first."""
+    seconds = {name: sum(answer["wall"] for answer in values) for name, values in answers.items()}
+    return seconds["lightly"] / (seconds["ours"] + before)
+
+
+if __name__ == "__main__":
+    main()

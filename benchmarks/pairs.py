@@ -1,0 +1,103 @@
+"""Programs that are measured in turn, round by round, so that a busy machine is busy for all.
+
+A worker is a script of `benchmarks/workers/`, run by the python of any environment. It prints
+`##` and a line of JSON when it is ready, and another one for each `go` that it reads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+WORKERS = Path(__file__).parent / "workers"
+ROOT = Path(__file__).parents[1]
+MARK = "##"
+
+
+class Worker:
+    """A running worker.
+
+    Args:
+        name: what it stands for in the table.
+        python: of its environment.
+        script: file name in `workers/`.
+        settings: passed to it as JSON.
+        ours: whether it imports the package of this checkout.
+        threads: for OpenMP.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        python: str,
+        script: str,
+        settings: Mapping[str, Any],
+        ours: bool = False,
+        threads: int = 1,
+    ) -> None:
+        self.name = name
+        env = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONWARNINGS": "ignore"}
+        env.pop("PYTHONPATH", None)
+        if ours:
+            env["PYTHONPATH"] = str(ROOT)
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self._process = subprocess.Popen(
+            [python, str(WORKERS / script), json.dumps(settings)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            cwd=tempfile.gettempdir(),  # not where a package of this checkout could be found
+            env=env,
+        )
+        self.info = self._answer()
+
+    def go(self) -> dict[str, float]:
+        """Let it do its work once: `wall` and `cpu` seconds, and whatever it adds."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def close(self) -> None:
+        """Let it end."""
+        self._process.communicate()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith(MARK):
+                answer: dict[str, Any] = json.loads(line[len(MARK) :])
+                return answer
+        self._log.seek(0)
+        raise SystemExit(f"{self.name} has failed:\n{self._log.read()[-2000:]}")
+
+
+def in_turn(workers: Sequence[Worker], rounds: int) -> dict[str, list[dict[str, float]]]:
+    """Let all work once a round, forwards and backwards in turn; the answers of each."""
+    answers: dict[str, list[dict[str, float]]] = {worker.name: [] for worker in workers}
+    for number in range(rounds):
+        for worker in workers if number % 2 == 0 else reversed(workers):
+            answers[worker.name].append(worker.go())
+    for worker in workers:
+        worker.close()
+    return answers
+
+
+def ratio(
+    slow: Sequence[Mapping[str, float]], fast: Sequence[Mapping[str, float]], key: str = "wall"
+) -> dict[str, float]:
+    """How many times longer `slow` took, round by round: median, lowest, highest."""
+    ratios = [s[key] / f[key] for s, f in zip(slow, fast, strict=True)]
+    return {"median": statistics.median(ratios), "low": min(ratios), "high": max(ratios)}
+
+
+def median(answers: Sequence[Mapping[str, float]], key: str = "wall") -> float:
+    """The median of one number over the rounds."""
+    return statistics.median(answer[key] for answer in answers)

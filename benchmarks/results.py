@@ -1,0 +1,134 @@
+"""What was measured: one JSON file for each row, and the table made of all of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pairs import ratio
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "en" / "benchmarks.md"
+BEGIN, END = "<!-- table: made by make bench -->", "<!-- end of the table -->"
+
+
+@dataclass
+class Row:
+    """One line of the table.
+
+    Attributes:
+        what: what was compared with what.
+        value: the ratio, or the number with its unit; of wall time.
+        spread: lowest and highest round.
+        cpu: the same ratio of CPU time, for work of one process; it decides about `met`.
+        wanted: the goal.
+        met: whether it was reached; None where there is no goal.
+        details: how the numbers came about, in words.
+    """
+
+    what: str
+    value: str
+    spread: str
+    wanted: str
+    met: bool | None
+    details: str = ""
+    cpu: str = ""
+
+
+@dataclass
+class Result:
+    """All rows of one script."""
+
+    script: str
+    command: str
+    rows: list[Row]
+    versions: dict[str, str] = field(default_factory=dict)
+    machine: str = ""
+    date: str = ""
+
+
+def machine() -> str:
+    """Processor, cores and GPU of this machine."""
+    model = platform.processor() or "unknown processor"
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        pass
+    import torch
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    return f"{model}, {os.cpu_count()} cores, {gpu}"
+
+
+def ratio_row(
+    what: str,
+    slow: Sequence[Mapping[str, float]],
+    fast: Sequence[Mapping[str, float]],
+    goal: float | None,
+    details: str = "",
+    with_cpu: bool = True,
+) -> Row:
+    """A row for how many times longer `slow` took than `fast`, which should be `goal` or more.
+
+    CPU time decides where it counts all the work: waiting for other users' processes is no part of
+    it. It does not count the workers of a loader.
+    """
+    wall = ratio(slow, fast)
+    cpu = ratio(slow, fast, "cpu")["median"] if with_cpu else None
+    return Row(
+        what,
+        f"{wall['median']:.2f}x",
+        f"{wall['low']:.2f} to {wall['high']:.2f}",
+        "" if goal is None else f"{goal:g}x",
+        None if goal is None else (wall["median"] if cpu is None else cpu) >= goal,
+        details,
+        "" if cpu is None else f"{cpu:.2f}x",
+    )
+
+
+def save(script: str, command: str, rows: Sequence[Row], versions: dict[str, str]) -> None:
+    """Keep the rows of a script, print them, and write the table anew."""
+    date = time.strftime("%Y-%m-%d")
+    result = Result(script, command, list(rows), versions, machine(), date)
+    FOLDER.mkdir(exist_ok=True)
+    path = FOLDER / f"{script}.json"
+    path.write_text(json.dumps(asdict(result), indent=2) + "\n")
+    for row in rows:
+        cpu = f"; CPU time {row.cpu}" if row.cpu else ""
+        wanted = f", wanted {row.wanted}" if row.wanted else ""
+        print(f"{row.what}: {row.value} ({row.spread}){cpu}{wanted}; {row.details}")
+    write_table()
+
+
+def write_table() -> None:
+    """Put the table of all results into the page."""
+    page = PAGE.read_text()
+    head, rest = page.split(BEGIN)
+    tail = rest.split(END)[1]
+    parts = [_section(json.loads(path.read_text())) for path in sorted(FOLDER.glob("*.json"))]
+    PAGE.write_text(head + BEGIN + "\n\n" + "\n".join(parts) + "\n" + END + tail)
+
+
+def _section(result: dict[str, Any]) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    lines = [
+        f"### `{result['script']}`",
+        "",
+        f"`{result['command']}`, {result['date']}; {result['machine']}; {versions}.",
+        "",
+        "| measured | wall time | lowest to highest | CPU time | wanted | reached | how |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in result["rows"]:
+        met = {True: "yes", False: "no", None: ""}[row["met"]]
+        cells = [row[key] for key in ("what", "value", "spread", "cpu", "wanted")]
+        lines.append("| " + " | ".join([*cells, met, row["details"]]) + " |")
+    return "\n".join([*lines, ""])
