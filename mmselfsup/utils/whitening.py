@@ -23,8 +23,8 @@ def preprocess_features(npdata: NDArray[Any], pca: int) -> NDArray[np.float32]:
         [N, pca], or [N, D] with ``pca=-1``.
 
     Raises:
-        ArgumentError: no matrix, or more components than it has.
-        UserError: the features are not finite.
+        ArgumentError: no matrix.
+        UserError: more components than images or features, or the features are not finite.
     """
     if not isinstance(npdata, np.ndarray) or npdata.ndim != 2:
         raise ArgumentError(f"features must be an array [N, D], got {type(npdata).__name__}")
@@ -33,8 +33,8 @@ def preprocess_features(npdata: NDArray[Any], pca: int) -> NDArray[np.float32]:
         raise UserError("clustering: the features are not finite; lower optimizer.lr")
     if pca != -1:
         if not 1 <= pca <= min(x.shape):
-            raise ArgumentError(
-                f"pca_dim={pca} needs at least as many images and features, there are "
+            raise UserError(
+                f"clustering.pca_dim={pca} needs at least as many images and features, there are "
                 f"{x.shape[0]} images with {x.shape[1]} features: lower pca_dim, or -1 for none"
             )
         x = x - x.mean(dim=0)

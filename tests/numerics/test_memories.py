@@ -1,0 +1,160 @@
+"""Memory banks, ODC's steps and class weights against loops over single images."""
+
+import math
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from mmselfsup.models.losses import sampled_similarities
+from mmselfsup.models.memories import ODCMemory, SimpleMemory
+from mmselfsup.models.memories.base import last_of_each
+from mmselfsup.models.memories.clusters import nearest, split_in_two
+from mmselfsup.models.utils.class_weights import balancing_weights
+
+LENGTH, WIDTH, CLUSTERS = 12, 5, 3
+
+
+def unit(row):
+    return row / math.sqrt(sum(x * x for x in row.tolist()))
+
+
+def slow_rows(bank, ind, features, momentum):
+    """One image after the other, each from the bank as it was before the batch."""
+    bank = bank.clone()
+    rows = [
+        unit((1 - momentum) * bank[i] + momentum * unit(f))
+        for i, f in zip(ind.tolist(), features, strict=True)
+    ]
+    for i, row in zip(ind.tolist(), rows, strict=True):
+        bank[i] = row
+    return bank
+
+
+def filled_odc(seed=0, momentum=0.4, labels=None, min_cluster=1):
+    generator = torch.Generator().manual_seed(seed)
+    memory = ODCMemory(LENGTH, WIDTH, momentum, CLUSTERS, min_cluster).double()
+    features = torch.randn(LENGTH, WIDTH, generator=generator, dtype=torch.float64)
+    labels = torch.arange(LENGTH) % CLUSTERS if labels is None else torch.tensor(labels)
+    memory.init_memory(features, labels)
+    return memory
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("ind", [[4, 0, 11], [2, 7, 2, 2, 7]])  # the second draws images twice
+def test_update_equals_the_loop(ind, momentum):
+    memory = SimpleMemory(LENGTH, WIDTH, momentum).double()
+    ind = torch.tensor(ind)
+    features = torch.randn(len(ind), WIDTH, dtype=torch.float64) * 3
+    expected = slow_rows(memory.feature_bank, ind, features, momentum)
+    memory.update(ind, features)
+    assert_close(memory.feature_bank, expected)
+    assert_close(memory.feature_bank.norm(dim=1), torch.ones(LENGTH, dtype=torch.float64))
+
+
+def test_the_last_of_equal_indices_counts():
+    assert last_of_each(torch.tensor([3, 1, 3, 2, 1])).tolist() == [2, 4, 2, 3, 4]
+
+
+def test_centroids_are_the_means_of_unit_features():
+    memory = filled_odc()
+    for cluster in range(CLUSTERS):
+        members = [memory.feature_bank[i] for i in range(LENGTH) if i % CLUSTERS == cluster]
+        assert_close(memory.centroids[cluster], sum(members) / len(members))
+
+
+def test_an_empty_cluster_keeps_its_centroid():
+    memory = filled_odc()
+    old = memory.centroids[1].clone()
+    memory.label_bank[memory.label_bank == 1] = 0
+    memory.update_centroids_memory()
+    assert torch.equal(memory.centroids[1], old)
+
+
+def test_samples_get_the_label_of_the_nearest_centroid():
+    memory = filled_odc()
+    ind, before = torch.tensor([5, 1, 9, 8]), memory.label_bank.clone()
+    features = torch.randn(4, WIDTH, dtype=torch.float64)
+    expected = slow_rows(memory.feature_bank, ind, features, 0.4)
+    change_ratio = memory.update_samples_memory(ind, features)
+    assert_close(memory.feature_bank, expected)
+    changed = 0
+    for i in range(LENGTH):
+        label = before[i]
+        if i in ind.tolist():
+            label = max(range(CLUSTERS), key=lambda c: float(memory.centroids[c] @ expected[i]))
+            changed += int(label != before[i])
+        assert memory.label_bank[i] == label
+    assert change_ratio.item() == pytest.approx(changed / 4)
+
+
+def test_small_clusters_are_dissolved_and_refilled_from_the_largest():
+    memory = filled_odc(labels=[0] * 7 + [1] * 4 + [2], min_cluster=2)
+    rows, centroids = memory.feature_bank.clone(), memory.centroids.clone()
+    memory.deal_with_small_clusters()
+    # The lonely sample went to the nearer of the two large clusters, 0 was split for cluster 2.
+    home = max((0, 1), key=lambda c: float(centroids[c] @ rows[11]))
+    assert (memory.label_bank[7:11] == 1).all()
+    largest = torch.tensor([*range(7), *([11] if home == 0 else [])])
+    assert set(memory.label_bank[largest].tolist()) == {0, 2}
+    assert memory.label_bank[11] in ((0, 2) if home == 0 else (1,))
+    for cluster in (0, 2):
+        assert_close(memory.centroids[cluster], rows[memory.label_bank == cluster].mean(0))
+    assert torch.equal(memory.centroids[1], centroids[1])
+
+
+def test_nothing_happens_where_no_cluster_is_small():
+    memory = filled_odc(min_cluster=4)
+    before = {name: buffer.clone() for name, buffer in memory.named_buffers()}
+    memory.deal_with_small_clusters()
+    assert all(torch.equal(buffer, before[name]) for name, buffer in memory.named_buffers())
+
+
+def test_no_cluster_is_empty_after_the_first_clustering():
+    memory = filled_odc(labels=[2] * LENGTH)
+    assert torch.bincount(memory.label_bank, minlength=CLUSTERS).min() > 0
+
+
+def test_two_groups_are_found():
+    groups = torch.tensor([0, 1, 1, 0, 1])
+    features = torch.randn(5, 3) * 0.01 + groups[:, None] * 4.0
+    second = split_in_two(features)
+    assert second.tolist() in ((groups == 1).tolist(), (groups == 0).tolist())
+
+
+def test_equal_features_are_split_all_the_same():
+    assert split_in_two(torch.ones(5, 3)).tolist() == [False, True, False, True, False]
+
+
+def test_nearest_in_half_precision_region():
+    features, centroids = torch.randn(6, 4), torch.randn(3, 4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        got = nearest(features, centroids)
+    assert torch.equal(got, (features @ centroids.T).argmax(dim=1))
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_class_weights(power):
+    labels = torch.tensor([0, 0, 0, 0, 1, 3])
+    sizes = [4, 1, 1, 1]  # the empty class counts as one sample
+    raw = [size**-power for size in sizes]
+    expected = torch.tensor([w / sum(raw) for w in raw])
+    assert_close(balancing_weights(labels, 4, power), expected)
+
+
+def test_similarities_equal_the_loop():
+    generator = torch.Generator().manual_seed(0)
+    feature = torch.randn(3, 4, generator=generator, dtype=torch.float64)
+    bank = torch.randn(7, 4, generator=generator, dtype=torch.float64)
+    pos_idx, neg_idx = torch.tensor([6, 0, 3]), torch.tensor([[1, 1], [2, 5], [3, 0]])
+    pos, neg = sampled_similarities(feature, bank, pos_idx, neg_idx)
+    for i in range(3):
+        assert pos[i, 0].item() == pytest.approx(float(feature[i] @ bank[pos_idx[i]]))
+        for k in range(2):
+            assert neg[i, k].item() == pytest.approx(float(feature[i] @ bank[neg_idx[i, k]]))
+    feature.requires_grad_()
+
+    def both(f):
+        return sampled_similarities(f, bank, pos_idx, neg_idx)
+
+    assert torch.autograd.gradcheck(both, (feature,))
