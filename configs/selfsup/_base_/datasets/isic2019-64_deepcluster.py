@@ -27,7 +27,7 @@ extract_pipeline = [
     dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
 ]
 
-data = dict(samples_per_gpu=128, workers_per_gpu=2, train=dict(pipeline=train_pipeline))
+data = dict(samples_per_gpu=64, workers_per_gpu=2, train=dict(pipeline=train_pipeline))
 
 num_classes = 200
 # The clustering sees the images of data.train, through a pipeline of its own.

@@ -10,7 +10,9 @@ model = dict(
     neg_num=4096,
     backbone=dict(depth=18),
     neck=dict(in_channels=512),
-    memory_bank=dict(length=None),
+    head=dict(temperature=0.2),
+    # A row is a pass old when it is met again: in few passes, older features only blur it.
+    memory_bank=dict(length=None, momentum=1.0),
 )
 
 optimizer = dict(lr=0.06, weight_decay=5e-4)
