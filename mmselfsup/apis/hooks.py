@@ -61,14 +61,17 @@ def optimizer_hook_config(cfg: Config, distributed: bool) -> dict[str, Any]:
 def register_custom_hook(
     runner: BaseRunner, hook_cfg: Any, loaders: Sequence[Any], distributed: bool
 ) -> None:
-    """Register a hook of ``custom_hooks``; it gets the loaders if its constructor asks for them."""
+    """Register a hook of ``custom_hooks``; it gets the loaders if its constructor asks for them.
+
+    Its priority is that of the config, else the ``default_priority`` of its class, else NORMAL.
+    """
     if not isinstance(hook_cfg, dict):
         runner.register_hook(hook_cfg)
         return
     hook_cfg = dict(hook_cfg)
-    priority = hook_cfg.pop("priority", "NORMAL")
     hook_type = hook_cfg.get("type")
     hook_class = HOOKS.get(hook_type) if isinstance(hook_type, str) else hook_type
+    priority = hook_cfg.pop("priority", getattr(hook_class, "default_priority", "NORMAL"))
     offered = {"dist_mode": distributed, "data_loaders": list(loaders)}
     if hook_class is not None:
         parameters = inspect.signature(hook_class).parameters.values()

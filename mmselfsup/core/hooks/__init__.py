@@ -12,6 +12,7 @@ from .frozen_features_hook import FrozenFeaturesHook
 from .log_stats_hook import LogStatsHook
 from .momentum_update_hook import MomentumUpdateHook
 from .odc_hook import ODCHook
+from .probe_first_hook import ProbeFirstHook
 from .progress_bar_hook import ProgressBarHook
 from .simsiam_hook import SimSiamHook
 from .speed_advice_hook import SpeedAdviceHook
@@ -19,6 +20,7 @@ from .swav_hook import SwAVHook
 from .text_logger_hook import TextLoggerHook
 from .training_share_hook import TrainingShareHook
 from .views_image_hook import ViewsImageHook
+from .weight_average_hook import WeightAverageHook
 
 __all__ = [
     "BYOLHook",
@@ -32,6 +34,7 @@ __all__ = [
     "LogStatsHook",
     "MomentumUpdateHook",
     "ODCHook",
+    "ProbeFirstHook",
     "ProgressBarHook",
     "SimSiamHook",
     "SpeedAdviceHook",
@@ -39,5 +42,6 @@ __all__ = [
     "TextLoggerHook",
     "TrainingShareHook",
     "ViewsImageHook",
+    "WeightAverageHook",
     "register_default_hooks",
 ]

@@ -14,6 +14,7 @@ from mmselfsup.utils.errors import UserError
 
 from .best_checkpoint import keep_best
 from .confusion_picture import show_confusion
+from .measured_weights import measured_weights
 from .metric_details import headline, keep_details
 from .reliability_picture import show_reliability
 
@@ -31,6 +32,9 @@ def share_statistics(model: nn.Module) -> None:
 class EvalHook(MMCVEvalHook):  # type: ignore[misc]
     """mmcv's hook for one rank or many: results are collected from all ranks, measured once.
 
+    What ``evaluate`` returns goes to the logs; names with a slash (details: by class, by source)
+    go to TensorBoard and ``metrics/*.json`` only. ``save_best`` may name either.
+
     Args:
         dataloader: its data set has ``evaluate(results, logger=..., **eval_kwargs)``.
         test_fn: ``(model, dataloader) -> results``; by default ``collect_results``.
@@ -41,9 +45,6 @@ class EvalHook(MMCVEvalHook):  # type: ignore[misc]
             (``'greater'`` or ``'less'``; by default read from the metric's name),
             ``greater_keys``, ``less_keys``, ``out_dir``, ``file_client_args``; anything else goes
             to ``evaluate``, such as ``topk``.
-
-    What ``evaluate`` returns goes to the logs; names with a slash (details: by class, by source)
-    go to TensorBoard and ``metrics/*.json`` only. ``save_best`` may name either.
     """
 
     _default_greater_keys = [*MMCVEvalHook._default_greater_keys, "recall", "f1"]
@@ -65,6 +66,11 @@ class EvalHook(MMCVEvalHook):  # type: ignore[misc]
         self.broadcast_bn_buffer = broadcast_bn_buffer
 
     def _do_evaluate(self, runner: Any) -> None:
+        """Measure and keep the best, with the weights that hooks want to be measured."""
+        with measured_weights(runner):
+            self._measure(runner)
+
+    def _measure(self, runner: Any) -> None:
         """Collect on all ranks, measure on the first, tell all, keep the best."""
         if self.broadcast_bn_buffer:
             share_statistics(runner.model)

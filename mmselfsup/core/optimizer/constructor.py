@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from mmselfsup.utils.errors import UserError
 
+from .layer_decay import layer_scales
 from .param_groups import group_parameters
 
 
@@ -30,8 +31,12 @@ class DefaultOptimizerConstructor(MMCVOptimizerConstructor):
     All expressions that are found in a name count, a later one over an earlier one. ``X_mult``
     multiplies the optimizer's own ``X``.
 
+    ``layer_decay=0.7`` lets the learning rate of a ResNet fall from the head to the stem, see
+    :mod:`~mmselfsup.core.optimizer.layer_decay`.
+
     Args:
-        optimizer_cfg: ``type``, arguments of the optimizer, ``paramwise_options``.
+        optimizer_cfg: ``type``, arguments of the optimizer, ``paramwise_options``,
+            ``layer_decay`` in (0, 1].
         paramwise_cfg: mmcv's own options; used where ``paramwise_options`` are not given.
     """
 
@@ -40,14 +45,18 @@ class DefaultOptimizerConstructor(MMCVOptimizerConstructor):
     ) -> None:
         config = dict(optimizer_cfg)
         self.options = config.pop("paramwise_options", None) or {}
+        self.layer_decay: float | None = config.pop("layer_decay", None)
         super().__init__(config, paramwise_cfg)
-        if self.paramwise_cfg and self.options:
-            raise UserError("optimizer: give paramwise_options or paramwise_cfg, not both")
+        if self.paramwise_cfg and (self.options or self.layer_decay is not None):
+            raise UserError(
+                "optimizer: give paramwise_options and layer_decay, or paramwise_cfg, not both"
+            )
 
     def __call__(self, model: nn.Module) -> Optimizer:
         """Build the optimizer of ``model``."""
         if self.paramwise_cfg:
             return super().__call__(model)
         model = getattr(model, "module", model)
-        groups = group_parameters(model, self.options, self.optimizer_cfg)
+        scale = None if self.layer_decay is None else layer_scales(model, self.layer_decay)
+        groups = group_parameters(model, self.options, self.optimizer_cfg, scale)
         return build_from_cfg({**self.optimizer_cfg, "params": groups}, OPTIMIZERS)

@@ -4,7 +4,7 @@ Parameters whose options are equal share a group, so that the optimizer can upda
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import nn
@@ -57,7 +57,10 @@ def options_of(name: str, options: Options, base: Mapping[str, Any]) -> dict[str
 
 
 def group_parameters(
-    model: nn.Module, options: Options, base: Mapping[str, Any]
+    model: nn.Module,
+    options: Options,
+    base: Mapping[str, Any],
+    lr_scale: Callable[[str], float] | None = None,
 ) -> list[dict[str, Any]]:
     """The parameter groups of ``model``, in the order in which they first occur.
 
@@ -65,11 +68,14 @@ def group_parameters(
         model: the bare model. Frozen parameters stand in the group without options.
         options: regular expression over parameter names -> options of the optimizer's group.
         base: the optimizer config, for multipliers.
+        lr_scale: what the learning rate of a parameter is multiplied by, from its name.
     """
     check_options(options)
     groups: dict[str, dict[str, Any]] = {}
     for name, param in model.named_parameters():
         own = options_of(name, options, base) if param.requires_grad else {}
+        if lr_scale is not None and param.requires_grad:
+            own["lr"] = own.get("lr", base["lr"]) * lr_scale(name)
         key = repr(sorted(own.items()))
         groups.setdefault(key, {"params": [], **own})["params"].append(param)
     return list(groups.values())

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ...utils.errors import ArgumentError
 from ..builder import ALGORITHMS, build_backbone, build_head
 from ..utils import Sobel
+from ..utils.test_time import augmented_views, check_augment
 from .base import BaseModel
 
 
@@ -47,9 +49,11 @@ class Classification(BaseModel):
         train_cfg: ``dict(augments=[...])`` mixes the batch as mmcls does (``BatchMixup``,
             ``BatchCutMix``, ``BatchResizeMix``).
         init_cfg: see :class:`BaseModel`.
+        test_cfg: ``dict(augment='dihedral')`` averages the probabilities over turned and mirrored
+            images, see :func:`~mmselfsup.models.utils.test_time.augmented_views`.
 
     Raises:
-        ArgumentError: without a head.
+        ArgumentError: without a head, or for an unknown ``augment``.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class Classification(BaseModel):
         head: dict | None = None,
         train_cfg: dict | None = None,
         init_cfg: dict | list[dict] | None = None,
+        test_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if head is None:
@@ -71,6 +76,8 @@ class Classification(BaseModel):
         self.backbone = build_backbone(backbone)
         self.head = build_head(head)
         self.augments = build_augments(train_cfg, getattr(self.head, "num_classes", None))
+        self.test_augment: str | None = (test_cfg or {}).get("augment")
+        check_augment(self.test_augment)
 
     def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
         """Images [N, 3, H, W] -> features of the backbone."""
@@ -89,7 +96,20 @@ class Classification(BaseModel):
         return self.head.loss(self.head(self.extract_feat(img)), label)
 
     def forward_test(self, img: Tensor, **kwargs: Any) -> dict[str, Tensor]:
-        """Scores [N, classes] (logits) of each head on the CPU, under :func:`head_names`."""
-        scores = self.head(self.extract_feat(img))
+        """Scores [N, classes] of each head on the CPU, under :func:`head_names`.
+
+        They are logits; with test-time augmentation probabilities.
+        """
+        scores = self._scores(img)
         names = head_names(self.backbone, len(scores))
         return {name: s.float().cpu() for name, s in zip(names, scores, strict=True)}
+
+    def _scores(self, img: Tensor) -> Sequence[Tensor]:
+        """Logits of each head, or the mean of the probabilities over the views."""
+        if self.test_augment is None:
+            return self.head(self.extract_feat(img))
+        views = augmented_views(img, self.test_augment)
+        by_view = [
+            [s.float().softmax(dim=1) for s in self.head(self.extract_feat(view))] for view in views
+        ]
+        return [torch.stack(scores).mean(dim=0) for scores in zip(*by_view, strict=True)]

@@ -16,10 +16,10 @@ _PARAMWISE_CFG = (
 
 def check_optimizer(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
     """The optimizer, its constructor, and options by regular expression."""
-    extra = ["constructor", "paramwise_cfg", "paramwise_options"]
+    extra = ["constructor", "paramwise_cfg", "paramwise_options", "layer_decay"]
     constructor = value.get("constructor") if isinstance(value, Mapping) else None
     if constructor == "TransformerFinetuneConstructor":
-        extra += ["layer_decay", "model_type"]
+        extra.append("model_type")
     target = walker.typed(value, "optimizer", "optimizer", extra=extra)
     if target is None:
         return

@@ -1,0 +1,101 @@
+"""A moving average of the weights, which is what is measured and kept."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmcv.runner import HOOKS, Hook
+from torch import Tensor
+
+from mmselfsup.utils.errors import ArgumentError
+from mmselfsup.utils.module import unwrap
+
+FILE = "averaged.pth"
+
+
+@HOOKS.register_module()
+class WeightAverageHook(Hook):  # type: ignore[misc]
+    """Average the weights over the steps, as Polyak and Juditsky 1992 do, exponentially.
+
+    ``average <- m * average + (1 - m) * weights`` after every step, buffers (statistics of batch
+    normalisation) included. ``m`` is ``momentum``, in the first steps ``(1 + t) / (10 + t)``
+    where that is smaller, so that the random start is soon forgotten.
+
+    Training doesn't see the average. Evaluation does, and so does the best checkpoint; at the end
+    ``averaged.pth`` holds it. The other checkpoints hold the weights of the training, and the
+    average beside them for a resume.
+
+    Args:
+        momentum: m, at least 0 and below 1. Of the last ``1 / (1 - m)`` steps most is left.
+        update_interval: iterations of one update; that of the optimizer hook.
+
+    Raises:
+        ArgumentError: an argument is out of range.
+    """
+
+    #: After the optimizer's step (40), before a checkpoint is written (50).
+    default_priority = 45
+
+    def __init__(self, momentum: float = 0.999, update_interval: int = 1) -> None:
+        if not 0 <= momentum < 1 or update_interval < 1:
+            raise ArgumentError(
+                f"momentum must be at least 0 and below 1 and update_interval at least 1, got "
+                f"{momentum} and {update_interval}"
+            )
+        self.momentum, self.update_interval = momentum, update_interval
+        self.updates = 0
+        self.average: dict[str, Tensor] = {}
+
+    def before_run(self, runner: Any) -> None:
+        """Start from the weights, or go on with the average of the checkpoint."""
+        weights = unwrap(runner.model).state_dict()
+        start = self.average or weights
+        self.average = {
+            name: start[name].detach().clone().to(tensor.device) for name, tensor in weights.items()
+        }
+
+    def after_train_iter(self, runner: Any) -> None:
+        """Move the average."""
+        if not self.every_n_iters(runner, self.update_interval):
+            return
+        momentum = min(self.momentum, (1 + self.updates) / (10 + self.updates))
+        self.updates += 1
+        old: list[Tensor] = []
+        new: list[Tensor] = []
+        for name, tensor in unwrap(runner.model).state_dict().items():
+            if tensor.is_floating_point():
+                old.append(self.average[name])
+                new.append(tensor)
+            else:
+                self.average[name].copy_(tensor)
+        torch._foreach_lerp_(old, new, 1 - momentum)
+
+    @contextmanager
+    def evaluation_weights(self, runner: Any) -> Iterator[None]:
+        """Give the model the average, and its own weights back at the end of the block."""
+        live = unwrap(runner.model).state_dict()
+        own = {name: tensor.detach().clone() for name, tensor in live.items()}
+        try:
+            for name, tensor in live.items():
+                tensor.copy_(self.average[name])
+            yield
+        finally:
+            for name, tensor in live.items():
+                tensor.copy_(own[name])
+
+    def after_run(self, runner: Any) -> None:
+        """Write the average as a checkpoint of its own."""
+        if runner.work_dir:
+            with self.evaluation_weights(runner):
+                runner.save_checkpoint(
+                    runner.work_dir, FILE, save_optimizer=False, create_symlink=False
+                )
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resume needs."""
+        return {"updates": self.updates, "average": self.average}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what :meth:`state_dict` gave."""
+        self.updates, self.average = int(state["updates"]), dict(state["average"])
