@@ -10,6 +10,7 @@ from mmselfsup.isic.layout import find_images
 from mmselfsup.utils.errors import UserError
 
 from . import collect, commands, machine, steps
+from .backbones import check_backbones
 from .plan import Plan
 from .process import Command
 from .record import SearchRecord
@@ -122,13 +123,17 @@ def check(settings: StudySettings) -> None:
     """Find mistakes in the settings before hours of training, not after.
 
     Raises:
-        UserError: A config, an override or the fold can't be used, or there are too few GPUs.
+        UserError: A config, an override or the fold can't be used, the networks are different
+            ones, or there are too few GPUs.
     """
     if settings.fold >= steps.NUM_FOLDS:
         raise UserError(f"fold {settings.fold}: the folds are 0 to {steps.NUM_FOLDS - 1}")
     machine.check_gpus(settings.gpus)
     plan = Plan(settings, settings.isic_root)
     _ = plan.finetune, plan.lrs, plan.epochs, [task.epochs for task in plan.pretrainings]
+    for task in plan.pretrainings:
+        for warning in check_backbones(task, plan.finetune):
+            print(f"warning: {warning}", flush=True)
 
 
 def _close(results: Results, settings: StudySettings) -> None:

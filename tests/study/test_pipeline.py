@@ -157,6 +157,7 @@ def test_comparison_trains_scratch_once_and_each_on_its_own(
     [
         ({"fold": 5}, "fold 5: the folds are 0 to 4"),
         ({"gpus": 2}, "GPUS=2: there is none"),
+        ({"ssl_options": ("model.backbone.depth=50",)}, "simclr has depth=50, that of .* 18"),
         ({"finetune_options": ("optimizer.lr=0.1",)}, "FINETUNE_LRS"),
         ({"ssl_options": ("optimizer.leraning_rate=0.1",)}, "leraning_rate"),
         ({"ssl_configs": {"simclr": Path("none.py")}}, r"none\.py"),
@@ -169,3 +170,11 @@ def test_mistakes_are_found_before_anything_runs(
         pipeline.run_study(dataclasses.replace(study, **change))
     assert calls(study.root) == []
     assert not study.work_dir.exists()
+
+
+def test_other_input_channels_are_told(
+    study: StudySettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("model.backbone.in_channels=2",)
+    pipeline.check(dataclasses.replace(study, ssl_options=options))
+    assert "warning: simclr sees 2 input channels, the classifier 3" in capsys.readouterr().out
