@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.study import machine
+from mmselfsup.study import machine, pipeline
 from mmselfsup.study.find_configs import find_finetune_config, find_ssl_config
 from mmselfsup.study.settings import StudySettings
 from tests.study.fake_tools import make_fake_repository
@@ -36,3 +36,14 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudySettings:
         lrs=(0.01, 0.1, 0.9),
         options=("runner.max_epochs=1",),
     )
+
+
+@pytest.fixture
+def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the figures of report.html out: they take most of the time, and have their own tests."""
+
+    def write(work_dir: Path) -> Path:
+        (work_dir / "report.html").touch()
+        return work_dir / "report.html"
+
+    monkeypatch.setattr(pipeline, "write_report", write)

@@ -10,6 +10,8 @@ from mmselfsup.study.settings import StudySettings
 from mmselfsup.utils.errors import UserError
 from tests.study.fake_tools import calls
 
+pytestmark = pytest.mark.usefixtures("no_drawing")
+
 
 def spread(study: StudySettings, folds: tuple[int, ...], seeds: tuple[int, ...]) -> Request:
     studies = tuple(
@@ -37,8 +39,8 @@ def test_every_fold_and_seed_and_a_report_over_them(
     for name in ("report.html", "table.csv", "table.tex", "fold1_seed2/report.html"):
         assert (study.work_dir / name).is_file()
     assert "2 x 2" in capfd.readouterr().out
-    campaign.run(spread(study, (0, 1), (0, 2, 3)))
-    assert sum("ssl" in call for call in calls(study.root)) == 2
+    campaign.run(spread(study, (0,), (0, 3)))
+    assert sum("ssl" in call for call in calls(study.root)) == 1
 
 
 def test_a_mistake_in_the_last_fold_is_found_first(study: StudySettings) -> None:

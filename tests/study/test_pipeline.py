@@ -43,6 +43,7 @@ def test_runs_everything_once(study: StudySettings, capfd: pytest.CaptureFixture
     assert calls(study.root) == []
 
 
+@pytest.mark.usefixtures("no_drawing")
 def test_goes_on_where_it_stopped(
     study: StudySettings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -72,6 +73,7 @@ def test_goes_on_where_it_stopped(
     assert "goes on where it stopped" in capfd.readouterr().out
 
 
+@pytest.mark.usefixtures("no_drawing")
 def test_changed_settings_redo_what_depends_on_them(
     study: StudySettings, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,6 +108,7 @@ def two(study: StudySettings) -> StudySettings:
     return dataclasses.replace(study, ssl_configs=configs, lrs=(0.1,))
 
 
+@pytest.mark.usefixtures("no_drawing")
 def test_curriculum_starts_each_task_from_the_last_backbone(two: StudySettings) -> None:
     results = pipeline.run_study(two)
     assert [call for call in calls(two.root) if "ssl" in call] == [
@@ -129,6 +132,7 @@ def test_curriculum_starts_each_task_from_the_last_backbone(two: StudySettings) 
     ]
 
 
+@pytest.mark.usefixtures("no_drawing")
 def test_comparison_trains_scratch_once_and_each_on_its_own(
     two: StudySettings, capfd: pytest.CaptureFixture[str]
 ) -> None:
