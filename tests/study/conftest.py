@@ -40,7 +40,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudySettings:
 
 @pytest.fixture
 def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the figures of report.html out: they take most of the time, and have their own tests."""
+    """Leave out the figures of report.html: they take long, and have tests of their own."""
 
     def write(work_dir: Path) -> Path:
         (work_dir / "report.html").touch()
