@@ -127,6 +127,13 @@ def test_a_length_that_can_not_work() -> None:
     assert (hook.queue_length, hook.batch_size) == (256, 512)
 
 
+def test_the_queue_must_fit_the_head(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"feat_dim is 128, but that of the head is 4"):
+        train(tmp_path, feat_dim=128)
+    with pytest.raises(UserError, match=r"crops_for_assign is \[0\], but"):
+        train(tmp_path, crops_for_assign=[0])
+
+
 def test_what_is_not_as_configured_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     logger = quiet_logger()

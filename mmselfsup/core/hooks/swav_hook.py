@@ -32,7 +32,8 @@ class SwAVHook(Hook):  # type: ignore[misc]
         interval: of 0.x, without effect.
 
     Raises:
-        UserError: a negative length; before the first iteration, one above the number of images.
+        UserError: a negative length; before the first iteration, one above the number of images,
+            or views or width that are not the head's.
 
     Difference from 0.x: there a length was cut to whole batches, which made it 0 in silence where
     a batch was longer; each process had its share of it, and a file of its own for a resume.
@@ -76,6 +77,10 @@ class SwAVHook(Hook):  # type: ignore[misc]
     def before_run(self, runner: Any) -> None:
         """Find the head, and say what is not as configured."""
         self._head = getattr(unwrap(runner.model), "head", None)
+        for name in ("crops_for_assign", "feat_dim") if self.queue_length else ():
+            own = getattr(self, name)
+            if (wanted := getattr(self._head, name, own)) != own:
+                raise UserError(f"SwAVHook.{name} is {own}, but that of the head is {wanted}")
         last = getattr(runner, "_max_epochs", None)
         if self.queue_length and last is not None and self.epoch_queue_starts >= last:
             start = self.epoch_queue_starts

@@ -54,8 +54,13 @@ class SwAVHead(BaseModule):
             raise ArgumentError(
                 f"temperature and epsilon must be above 0, got {temperature} and {epsilon}"
             )
+        if not crops_for_assign or not 0 <= max(crops_for_assign) < sum(num_crops):
+            raise ArgumentError(
+                f"crops_for_assign={crops_for_assign} must name some of the {sum(num_crops)} views "
+                f"of num_crops={num_crops}"
+            )
+        self.feat_dim, self.temperature = feat_dim, temperature
         self.sinkhorn_iterations, self.epsilon = sinkhorn_iterations, epsilon
-        self.temperature = temperature
         self.crops_for_assign, self.num_crops = list(crops_for_assign), list(num_crops)
         self.prototypes = build_prototypes(feat_dim, num_prototypes)
         self.queue: Tensor | None = None
