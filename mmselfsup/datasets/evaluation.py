@@ -43,6 +43,8 @@ def evaluate_heads(
             several labels.
         ValueError: The scores hold NaN, or fewer classes than the labels.
     """
+    from ..utils.metrics import with_unknown  # loads scikit-learn
+
     if labels.ndim != 1:
         raise UserError("evaluation needs one label for each image, these have several")
     if (labels < 0).any():
@@ -56,6 +58,7 @@ def evaluate_heads(
         if len(scores) != len(labels):
             raise UserError(f"{head}: {len(scores)} scores for {len(labels)} images of the dataset")
         metrics = head_numbers(scores, labels, class_names, lesions, **options)
+        scores, _ = with_unknown(scores, class_names, options.get("unk_threshold"))
         for k, accuracy in topk_accuracy(scores, labels, topk).items():
             numbers[f"{head}_top{k}"] = accuracy
         prefix = f"{head}_" if len(results) > 1 else ""

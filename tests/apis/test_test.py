@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mmselfsup.apis.test import TestResult, score_model, write_result
 from mmselfsup.apis.test_command import metric_lines
+from mmselfsup.datasets.data_sources import BaseDataSource
 from mmselfsup.utils.errors import UserError
 from tests.runner.fakes import TinyData, quiet_logger
 
@@ -99,3 +100,15 @@ def test_details_stand_apart(tmp_path: Path) -> None:
     assert found["metrics"] == {"acc": 0.5}
     assert found["details"]["a"] == {"b": {"c": 2.0}, "d": None}
     assert metric_lines(metrics) == ["acc                         0.5000  95 %: 0.2500 to 0.7500"]
+
+
+def test_images_that_are_no_files_have_no_names() -> None:
+    class Numbers(BaseDataSource):
+        def load_annotations(self) -> list[dict[str, Any]]:
+            return [dict(gt_label=0)] * 2
+
+    data: Any = Labelled([0, 1])
+    data.data_source = Numbers(None)
+    result = score_model(Scores(), data, CONFIG)
+    assert result.images is None
+    assert result.lesions is None

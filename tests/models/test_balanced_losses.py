@@ -170,3 +170,10 @@ def test_mixing(kind: str) -> None:
                 assert own[i].item() == pytest.approx(kept[i].item(), abs=1e-5)
         assert (own < 1).any()
     assert torch.isfinite(model(img, label=label)["loss"])
+
+
+def test_loss_of_mmcls() -> None:
+    head = make(dict(type="mmcls.LabelSmoothLoss", label_smooth_val=0.1, num_classes=3))
+    losses = head.loss(head([X]), LABELS)
+    expected = nn.functional.cross_entropy(head([X])[0], LABELS, label_smoothing=0.1)
+    torch.testing.assert_close(losses["loss"], expected)

@@ -38,3 +38,22 @@ def test_mistakes_are_one_line(place: Path) -> None:
         done = run_tool("train.py", "classifier.py", "--cfg-options", option, folder=place)
         assert done.code == 2, done.text
         assert message in done.last_line
+
+
+def test_nine_classes_of_labels_eight_of_the_network(place: Path) -> None:
+    """The challenge's test: UNK is among the labels, the network doesn't know it."""
+    done = run_tool("train.py", "classifier.py", "--work-dir", "w", folder=place)
+    assert done.code == 0, done.text
+    lines = (place / "list.txt").read_text().splitlines()
+    (place / "test.txt").write_text("\n".join([*lines[:-2], *(f"{x[:-1]}3" for x in lines[-2:])]))
+    options = [
+        "data.val.data_source.ann_file=test.txt",
+        "data.val.data_source.classes=['red','green','blue','UNK']",
+    ]
+    argv = ["test.py", "classifier.py", "w/latest.pth", "--cfg-options", *options]
+    done = run_tool(*argv, folder=place)
+    assert done.code == 2
+    assert "the labels know 4 classes, UNK is one of them, the network 3" in done.last_line
+    done = run_tool(*argv, "evaluation.unk_threshold=0.5", folder=place)
+    assert done.code == 0, done.text
+    assert "recall_UNK" in done.text

@@ -83,9 +83,10 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
             raise UserError(f"{self.ann_file}: all images need the same number of labels")
         return np.array(labels, dtype=np.int64)
 
-    def image_names(self) -> list[str]:
-        """The file name of each image below its folder: [len]."""
-        return [info["img_info"]["filename"] for info in self.data_infos]
+    def image_names(self) -> list[str] | None:
+        """The file name of each image below its folder: [len]; None where images are no files."""
+        names = [info.get("img_info", {}).get("filename", "") for info in self.data_infos]
+        return names if all(names) else None
 
     def get_cat_ids(self, idx: int) -> int:
         """The label of the image `idx`."""

@@ -48,7 +48,7 @@ class ImageList(BaseDataSource):
         super().__init__(data_prefix, *args, **kwargs)
         self.lesions: list[str] | None = None
         if metadata is not None:
-            self.lesions = read_lesions(os.path.expanduser(metadata), self.image_names())
+            self.lesions = read_lesions(os.path.expanduser(metadata), self.image_names() or [])
 
     def load_annotations(self) -> list[dict[str, Any]]:
         if self.ann_file is None:
