@@ -62,13 +62,20 @@ def trained_model(cfg: Config, checkpoint: str) -> nn.Module:
     with config_errors("model"):
         model = build_algorithm(copy.deepcopy(cfg.model))
     report = load_weights(model, checkpoint)
-    open_weights = [*report.missing, *(mismatch.name for mismatch in report.mismatched)]
+    unread = tuple(f"{name}." for name, part in model.named_modules() if part_of_training(part))
+    found = [*report.missing, *(mismatch.name for mismatch in report.mismatched)]
+    open_weights = [name for name in found if not name.startswith(unread)]
     if open_weights:
         raise UserError(
             f"{checkpoint} has no fitting weights for {len(open_weights)} names of the model "
             f"({', '.join(open_weights[:3])}, ...): test with the config it was trained with"
         )
     return model
+
+
+def part_of_training(module: nn.Module) -> bool:
+    """Whether only the training reads a module, such as a memory bank."""
+    return getattr(module, "training_only", False)
 
 
 def metric_lines(metrics: Mapping[str, float]) -> list[str]:

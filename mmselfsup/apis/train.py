@@ -73,11 +73,12 @@ def train_model(
 
 
 def data_size(loader: Any, distributed: bool) -> DataSize:
-    """How many images the training has, in all and in one iteration."""
+    """How many different images the training has, and how many there are in one iteration."""
     ranks = dist.get_world_size() if distributed else 1
     labels = getattr(loader.dataset, "gt_labels", None)
     counts = None if labels is None else class_counts(labels)
-    return DataSize(len(loader.dataset), loader.batch_size * ranks, counts)
+    num_images = getattr(loader.dataset, "num_images", len(loader.dataset))
+    return DataSize(num_images, loader.batch_size * ranks, counts)
 
 
 def class_counts(labels: Any) -> tuple[int, ...] | None:

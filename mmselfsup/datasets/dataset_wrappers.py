@@ -14,7 +14,10 @@ from .evaluation import evaluate_heads
 
 @DATASETS.register_module()
 class ConcatDataset(TorchConcatDataset[Any]):
-    """Datasets one after the other; the `idx` of a sample counts within its own dataset.
+    """Datasets one after the other; the `idx` of a sample is its place in all of them together.
+
+    So a memory bank has one row for each image. In MMSelfSup 0.x `idx` counted within the own
+    dataset, and images of different datasets shared a row.
 
     Args:
         datasets: The datasets; the classes are those of the first.
@@ -27,6 +30,12 @@ class ConcatDataset(TorchConcatDataset[Any]):
             self.gt_labels = np.concatenate([dataset.gt_labels for dataset in datasets])
         if all(hasattr(dataset, "flag") for dataset in datasets):  # groups of a GroupSampler
             self.flag = np.concatenate([dataset.flag for dataset in datasets])
+
+    def __getitem__(self, idx: int) -> Any:
+        sample = super().__getitem__(idx)
+        if isinstance(sample, dict) and "idx" in sample:
+            sample["idx"] = idx % len(self)
+        return sample
 
     def evaluate(
         self,
@@ -60,6 +69,7 @@ class RepeatDataset:
         self.times = times
         self.CLASSES: list[str] | None = dataset.CLASSES
         self._ori_len = len(dataset)
+        self.num_images = len(dataset)  # different ones; `idx` counts these
         if hasattr(dataset, "gt_labels"):
             self.gt_labels = np.tile(dataset.gt_labels, times)
         if hasattr(dataset, "flag"):

@@ -94,7 +94,8 @@ def test_concat_and_repeat(source: dict[str, Any]) -> None:
     assert isinstance(both, ConcatDataset)
     assert len(both) == 24
     assert both.CLASSES == ["MEL", "NV", "BCC"]
-    assert both[14]["idx"] == 2
+    assert both[14]["idx"] == 14  # a memory bank has a row for each image
+    assert both[-1]["idx"] == 23
     repeated = build_dataset(dict(type="RepeatDataset", dataset=single(source), times=3))
     assert isinstance(repeated, RepeatDataset)
     assert len(repeated) == 36

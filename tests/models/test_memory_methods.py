@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmcv import Config
 
+from mmselfsup.apis.test_command import trained_model
 from mmselfsup.core.checkpoint import load_weights
 from mmselfsup.models import build_algorithm
 from mmselfsup.models.memories import ODCMemory, SimpleMemory
@@ -179,3 +180,15 @@ def test_config_of_0x_on_other_data():
     bank = SimpleMemory(**{k: v for k, v in cfg.model.memory_bank.items() if k != "type"})
     with pytest.raises(UserError, match="set it to 20"):
         bank.fit_dataset(SIZE)
+
+
+def test_a_checkpoint_without_banks_is_enough_for_a_test(tmp_path):
+    model = tiny("ODC")
+    old = {k: v for k, v in model.state_dict().items() if not k.startswith("memory_bank")}
+    torch.save({"state_dict": old}, tmp_path / "old.pth")
+    cfg = Config({"model": TINY["ODC"].cfg})
+    assert not trained_model(cfg, str(tmp_path / "old.pth")).memory_bank.initialized
+    del old["head.fc_cls.weight"]
+    torch.save({"state_dict": old}, tmp_path / "less.pth")
+    with pytest.raises(UserError, match=r"1 names .*head\.fc_cls\.weight"):
+        trained_model(cfg, str(tmp_path / "less.pth"))

@@ -9,7 +9,14 @@ _base_ = [
 model = dict(
     neg_num=4096,
     backbone=dict(depth=18),
-    neck=dict(in_channels=512),
+    # Normalised projections lie apart from the start; those of a single layer begin as one bundle.
+    neck=dict(
+        _delete_=True,
+        type="NonLinearNeck",  # fc-bn-relu-fc-bn
+        in_channels=512,
+        hid_channels=512,
+        out_channels=128,
+    ),
     head=dict(temperature=0.2),
     # A row is a pass old when it is met again: in few passes, older features only blur it.
     memory_bank=dict(length=None, momentum=1.0),

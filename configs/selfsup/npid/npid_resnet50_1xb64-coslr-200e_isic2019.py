@@ -6,7 +6,19 @@ _base_ = [
 ]
 
 # 4096 negatives, as in the paper: a fifth of the 20,000 training images
-model = dict(neg_num=4096, memory_bank=dict(length=None))
+model = dict(
+    neg_num=4096,
+    # Normalised projections lie apart from the start; those of a single layer begin as one bundle.
+    neck=dict(
+        _delete_=True,
+        type="NonLinearNeck",  # fc-bn-relu-fc-bn
+        in_channels=2048,
+        hid_channels=2048,
+        out_channels=128,
+    ),
+    head=dict(temperature=0.2),
+    memory_bank=dict(length=None),
+)
 
 optimizer = dict(lr=0.03)
 

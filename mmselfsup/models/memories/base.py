@@ -40,6 +40,8 @@ class FeatureBank(BaseModule):
         ArgumentError: a size below 1, or a momentum outside 0..1.
     """
 
+    #: A test doesn't need the bank of its checkpoint.
+    training_only = True
     feature_bank: Tensor
 
     def __init__(self, length: int | None, feat_dim: int, momentum: float) -> None:
