@@ -102,6 +102,8 @@ def test_what_is_refused_before_the_first_iteration(tmp_path: Any) -> None:
         run(clustering=dict(type="KMeans", k=3))
     with pytest.raises(UserError, match="pca_dim=100 needs"):
         run(clustering=dict(type="Kmeans", k=3, pca_dim=100))
+    with pytest.raises(UserError, match="without initial=True"):
+        run(initial=False)
     short = torch.utils.data.Subset(Clustered("DeepCluster"), range(5))
     with pytest.raises(UserError, match="extracts 5 images, the training has 12"):
         run(extractor=dict(dataset=short, samples_per_gpu=4, workers_per_gpu=0))
@@ -117,6 +119,18 @@ def test_other_data_sets_and_models_are_refused() -> None:
         hook.before_run(runner)
     with pytest.raises(UserError, match="no memory_bank"):
         ODCHook(1, 1, 1, True, 0.5).before_train_epoch(runner)
+
+
+def test_a_clustering_that_counts_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    hook = make_hook("DeepCluster", clustering=dict(type="PIC", pca_dim=4, nnn=2))
+    runner = make_runner("DeepCluster")
+    monkeypatch.setattr(runner.model, "num_classes", 1)
+    with pytest.raises(UserError, match=r"found \d+ clusters, the head has num_classes=1"):
+        hook.before_run(runner)
+    monkeypatch.setattr(runner.model, "num_classes", 12)
+    hook.before_run(runner)
+    assert hook.labels is not None
+    assert hook.labels.max() < 12
 
 
 def test_a_batch_larger_than_the_data_set(tmp_path: Any) -> None:

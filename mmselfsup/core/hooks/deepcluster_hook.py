@@ -13,6 +13,7 @@ from mmselfsup.utils.data_size import DataSize
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.module import unwrap
 
+from .cluster_checks import check_images, check_labels, check_run
 from .clusters import (
     Labels,
     build_clustering,
@@ -68,28 +69,20 @@ class DeepClusterHook(Hook):  # type: ignore[misc]
         self.labels: Labels | None = None
 
     def fit_dataset(self, size: DataSize) -> None:
-        """Check the images and the clusters against the training data.
-
-        Raises:
-            UserError: other images than those of the training, or fewer than clusters.
-        """
-        own, k = len(self.extractor.dataset), self.clustering_cfg.get("k", 1)
-        if own != size.num_images:
-            raise UserError(
-                f"DeepClusterHook extracts {own} images, the training has {size.num_images}: give "
-                "extractor.dataset and data.train the same data_source"
-            )
-        if k > own:
-            raise UserError(f"{own} training images can't make clustering.k={k} clusters: lower k")
+        """Refuse other images than those of the training, and fewer than clusters."""
+        check_images(len(self.extractor.dataset), size.num_images, self.clustering_cfg.get("k", 1))
 
     def before_run(self, runner: Any) -> None:
         """Take the clusters of the checkpoint up, or cluster for the first time."""
-        self._check(runner)
+        k = self.clustering_cfg.get("k")
+        check_run(self._loader.dataset, unwrap(runner.model), k, self.labels)
         if self.labels is not None:
             self._loader.dataset.assign_labels(self.labels)
             self._balance(runner, self.labels)
         elif self.initial:
             self.deepcluster(runner)
+        elif not self.init_memory:
+            raise UserError("DeepClusterHook: without initial=True the first epoch has no clusters")
 
     def after_train_epoch(self, runner: Any) -> None:
         """Cluster every ``interval`` epochs."""
@@ -104,6 +97,7 @@ class DeepClusterHook(Hook):  # type: ignore[misc]
             lambda: build_clustering(self.clustering_cfg),
             self._loader.dataset,
         )
+        check_labels(labels, unwrap(runner.model))
         self.labels = labels
         self.evaluate(runner, labels)
         self._balance(runner, labels)
@@ -129,21 +123,6 @@ class DeepClusterHook(Hook):  # type: ignore[misc]
         if not self.data_loaders:
             raise UserError("DeepClusterHook needs data_loaders with the training loader first")
         return self.data_loaders[0]
-
-    def _check(self, runner: Any) -> None:
-        dataset, model = self._loader.dataset, unwrap(runner.model)
-        if not hasattr(dataset, "assign_labels"):
-            raise UserError("DeepClusterHook: data.train must be a DeepClusterDataset")
-        k, classes = self.clustering_cfg.get("k"), getattr(model, "num_classes", None)
-        if None not in (k, classes) and k != classes:
-            raise UserError(
-                f"clustering.k is {k}, the head has num_classes={classes}: make them equal"
-            )
-        if self.labels is not None and len(self.labels) != len(dataset):
-            raise UserError(
-                f"the checkpoint has clusters of {len(self.labels)} images, the training data have "
-                f"{len(dataset)}: use load_from instead of resume_from"
-            )
 
     def _balance(self, runner: Any, labels: Labels) -> None:
         """Let the sampler and the loss treat small and large clusters alike, where asked to."""

@@ -1,0 +1,71 @@
+"""What a clustering of the training images is refused for, before the first iteration."""
+
+from collections.abc import Sized
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmselfsup.utils.errors import UserError
+
+
+def check_images(extracted: int, trained: int, num_clusters: int) -> None:
+    """Compare the numbers of images and clusters.
+
+    Args:
+        extracted: images whose features are clustered.
+        trained: images of the training.
+        num_clusters: clusters that are asked for.
+
+    Raises:
+        UserError: other images are extracted than trained on, or there are too few.
+    """
+    if extracted != trained:
+        raise UserError(
+            f"DeepClusterHook extracts {extracted} images, the training has {trained}: give "
+            "extractor.dataset and data.train the same data_source, or the first one none"
+        )
+    if num_clusters > trained:
+        raise UserError(
+            f"{trained} training images can't make clustering.k={num_clusters} clusters: lower k"
+        )
+
+
+def check_labels(labels: NDArray[np.int64], model: Any) -> None:
+    """Check that the head has a class for every cluster that was found.
+
+    Raises:
+        UserError: it has too few; a clustering such as ``PIC`` decides on the number itself.
+    """
+    found, classes = int(labels.max()) + 1, getattr(model, "num_classes", None)
+    if classes is not None and found > classes:
+        raise UserError(
+            f"the clustering found {found} clusters, the head has num_classes={classes}: raise it"
+        )
+
+
+def check_run(dataset: Any, model: Any, num_clusters: int | None, labels: Sized | None) -> None:
+    """Check that data, model and checkpoint go with the clustering.
+
+    Args:
+        dataset: of the training.
+        model: without its wrapper.
+        num_clusters: clusters that are asked for; None where the clustering finds their number.
+        labels: of a checkpoint.
+
+    Raises:
+        UserError: the data set takes no labels, the head has other classes, or the labels are of
+            other images.
+    """
+    if not hasattr(dataset, "assign_labels"):
+        raise UserError("DeepClusterHook: data.train must be a DeepClusterDataset")
+    classes = getattr(model, "num_classes", None)
+    if None not in (num_clusters, classes) and num_clusters != classes:
+        raise UserError(
+            f"clustering.k is {num_clusters}, the head has num_classes={classes}: make them equal"
+        )
+    if labels is not None and len(labels) != len(dataset):
+        raise UserError(
+            f"the checkpoint has clusters of {len(labels)} images, the training data have "
+            f"{len(dataset)}: use load_from instead of resume_from"
+        )
