@@ -20,6 +20,7 @@ from .interval import (
     summarize,
 )
 from .recipe import Findings, Recipe, find_recipes
+from .table import WIDTH
 
 HEADERS = {BALANCED: "bal. acc.", "macro AUC": "AUC"}
 
@@ -70,6 +71,8 @@ class Overview:
             "error of its test images and spread over seeds). Bold: better than every other row, "
             "interval included, not corrected for the number of rows."
         ]
+        if any(row.recipe.label.endswith(")") for row in self.rows):
+            lines.append("Numbers in brackets tell recipes of one name apart; the files say which.")
         if self.findings.num_repeated:
             lines.append(
                 f"{self.findings.num_repeated} runs were there more than once (same recipe, fold "
@@ -122,8 +125,10 @@ def gain_cell(gain: Difference | None) -> str:
 def print_overview(overview: Overview, console: Console | None = None) -> None:
     """Print the table without the recalls, which are in the files, and the notes."""
     console = console or Console()
+    if not console.is_terminal:
+        console = Console(width=max(console.width, WIDTH), file=console.file)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("classifier", no_wrap=True)
+    table.add_column("classifier")  # the one column that may wrap: numbers must stay whole
     shown = overview.columns[:3]
     for header in ("folds x seeds", *(HEADERS.get(name, name) for name in shown), "gain"):
         table.add_column(header, justify="right", no_wrap=True)

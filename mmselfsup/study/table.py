@@ -17,7 +17,7 @@ MANY = (
     "Several comparisons with the same classifier from scratch: about one in twenty true equals "
     "differs by two standard errors by chance."
 )
-_WIDTH = 100  # columns where the output is no terminal
+WIDTH = 100  # columns where the output is no terminal
 
 
 def results_table(runs: Sequence[RunRecord]) -> Table:
@@ -71,7 +71,7 @@ def print_results(results: Results, console: Console | None = None) -> None:
     """Print the table, the verdict and the notes."""
     console = console or Console()
     if not console.is_terminal:
-        console = Console(width=_WIDTH, file=console.file)
+        console = Console(width=WIDTH, file=console.file)
     console.print(results_table(results.runs))
     for verdict in verdicts(results.runs):
         console.print(verdict.text, style="bold", highlight=False)
