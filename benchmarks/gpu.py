@@ -1,6 +1,6 @@
 """On one GPU: SimCLR in training by the runner, from the cache, against a loop written by hand.
 
-The loop by hand is compiled, in bfloat16 and channels_last, over images that are on the GPU already.
+The loop by hand is compiled, in bfloat16 and channels_last, on images that lie on the GPU already.
 Where there is no GPU this script says so and leaves the row open.
 
 Example: python benchmarks/gpu.py --images data/isic2019/images

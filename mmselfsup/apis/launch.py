@@ -13,6 +13,7 @@ from mmcv import Config
 
 from mmselfsup.utils import dist
 from mmselfsup.utils.atomic import atomic_write_text
+from mmselfsup.utils.config import config_text
 from mmselfsup.utils.device import choose_device, num_gpus
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.logger import get_root_logger
@@ -131,7 +132,7 @@ def dump_config(cfg: Config, config: str) -> None:
     """Write the whole config, bases and overrides included, into the work directory."""
     if dist.is_main():
         name = re.sub(r"\.(json|ya?ml)$", ".py", os.path.basename(config))
-        atomic_write_text(os.path.join(cfg.work_dir, name), cfg.pretty_text + "\n")
+        atomic_write_text(os.path.join(cfg.work_dir, name), config_text(cfg._cfg_dict))
 
 
 def seed_everything(seed: int | None, deterministic: bool, differ: bool) -> int:

@@ -15,6 +15,7 @@ from mmselfsup.core.checkpoint import load_state
 from mmselfsup.datasets import build_dataset
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import collect_env, dist, find_latest_checkpoint, setup_multi_processes
+from mmselfsup.utils.config import config_text
 from mmselfsup.utils.errors import UserError
 
 from .config import load_config
@@ -90,10 +91,11 @@ def describe_run(args: Namespace, cfg: Config, logger: Any) -> dict[str, Any]:
     env = "\n".join(f"{name}: {value}" for name, value in collect_env().items())
     line = "-" * 60
     logger.info("Environment:\n%s\n%s\n%s", line, env, line)
-    logger.info("Config:\n%s", cfg.pretty_text)
+    text = config_text(cfg._cfg_dict)
+    logger.info("Config:\n%s", text)
     return {
         "env_info": env,
-        "config": cfg.pretty_text,
+        "config": text,
         "exp_name": os.path.basename(args.config),
         "mmselfsup_version": __version__,
     }

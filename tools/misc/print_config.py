@@ -23,8 +23,9 @@ def main() -> None:
     args = parse_args()
     quiet_imports()
     from mmselfsup.apis.config import load_config
+    from mmselfsup.utils.config import config_text
 
-    print(f"Config:\n{load_config(args.config, args.cfg_options).pretty_text}")
+    print(f"Config:\n{config_text(load_config(args.config, args.cfg_options)._cfg_dict)}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,50 @@
+"""A config as text that Python reads back; mmcv's formatter takes seconds for it."""
+
+import keyword
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_WIDTH = 100
+
+
+def config_text(config: Mapping[str, Any]) -> str:
+    """Write ``key = value`` for each key of a config, nested values indented.
+
+    Args:
+        config: the config's dict; values that are no dicts, lists or tuples are written by
+            ``repr``.
+    """
+    lines = [f"{key} = {_value(value, len(key) + 3, 0)}" for key, value in config.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: Any, used: int, indent: int) -> str:
+    """One value: on one line where it fits behind ``used`` letters, else an item a line."""
+    if isinstance(value, Mapping):
+        named = all(_is_name(key) for key in value)
+        opening, closing = ("dict(", ")") if named else ("{", "}")
+        keys = [f"{key}=" if named else f"{key!r}: " for key in value]
+        items: Iterable[Any] = value.values()
+    elif isinstance(value, list | tuple):
+        opening, closing = ("[", "]") if isinstance(value, list) else ("(", ")")
+        keys, items = [""] * len(value), value
+        if isinstance(value, tuple) and len(value) == 1:
+            closing = ",)"
+    else:
+        return repr(value)
+    inner = indent + 4
+    parts = [
+        key + _value(item, inner + len(key) + 1, inner)
+        for key, item in zip(keys, items, strict=True)
+    ]
+    line = opening + ", ".join(parts) + closing
+    if used + len(line) <= _WIDTH and "\n" not in line:
+        return line
+    space = " " * inner
+    body = "".join(f"{space}{part},\n" for part in parts)
+    return f"{opening}\n{body}{' ' * indent}{closing.lstrip(',')}"
+
+
+def _is_name(key: Any) -> bool:
+    """Whether a key can stand before ``=`` in a call."""
+    return isinstance(key, str) and key.isidentifier() and not keyword.iskeyword(key)
