@@ -17,7 +17,6 @@ from mmselfsup.core.evaluation import (
     dataset_digest,
     read_features,
     weights_digest,
-    write_features,
 )
 from mmselfsup.datasets import build_dataset
 from mmselfsup.models import build_algorithm
@@ -143,9 +142,3 @@ def kept_features(path: str, origin: Origin) -> LabelledFeatures | None:
     if complaint is not None:
         raise UserError(complaint)
     return data
-
-
-def keep_features(path: str, data: LabelledFeatures, origin: Origin) -> None:
-    """Write features once, on the first rank."""
-    if dist.is_main():
-        write_features(path, data, origin)

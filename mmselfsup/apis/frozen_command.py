@@ -15,22 +15,21 @@ from mmselfsup.core.evaluation import (
     choose_penalty,
     evaluate_knn,
     evaluate_probe,
+    write_features,
 )
 from mmselfsup.utils import dist, setup_multi_processes
 from mmselfsup.utils.atomic import atomic_write_json
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.errors import UserError
 
-from .config import load_config
 from .frozen import (
     extract,
     frozen_model,
-    keep_features,
     kept_features,
     labelled_datasets,
     origin_of,
 )
-from .frozen_options import split_options
+from .frozen_options import is_pretrained, read_configs, wanted_checkpoint
 from .frozen_table import finite, print_table
 from .launch import join_ranks, open_log, open_work_dir, work_dir_of
 
@@ -84,7 +83,7 @@ def run_frozen(args: Namespace, name: str, judge: Any) -> None:
     if args.features:
         check_features_path(args.features)
     cfg, data_cfg = read_configs(args)
-    if checkpoint is None and not args.random and not _is_pretrained(cfg.get("model")):
+    if checkpoint is None and not args.random and not is_pretrained(cfg.get("model")):
         raise UserError("name the weights by --checkpoint FILE, or ask for --random ones")
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or work_dir_of(args.config)
     open_work_dir(cfg.work_dir)
@@ -119,26 +118,6 @@ def run_frozen(args: Namespace, name: str, judge: Any) -> None:
     dist.destroy()
 
 
-def wanted_checkpoint(args: Namespace) -> str | None:
-    """The file of the weights; None for those that the config initialises."""
-    if args.checkpoint in (None, "none", "None", "random"):
-        args.random = args.random or args.checkpoint is not None
-        return None
-    if args.random:
-        raise UserError("--random and --checkpoint contradict each other: leave one out")
-    return str(args.checkpoint)
-
-
-def read_configs(args: Namespace) -> tuple[Config, Config]:
-    """The config of the model and that of the data sets, with their overrides."""
-    data_cfg = load_config(args.dataset_config)
-    model_options, data_options = split_options(args.cfg_options, data_cfg)
-    return (
-        load_config(args.config, model_options),
-        load_config(args.dataset_config, data_options),
-    )
-
-
 def _features(
     args: Namespace,
     model: Any,
@@ -154,13 +133,7 @@ def _features(
     data = kept_features(args.features, origin)
     if data is None:
         data = extract(model, datasets, cfg, distributed)
-        keep_features(args.features, data, origin)
+        if dist.is_main():
+            write_features(args.features, data, origin)
     logger.info("features: %s", os.path.abspath(args.features))
     return data
-
-
-def _is_pretrained(cfg: Any) -> bool:
-    """Whether a part of the model names a file of weights."""
-    if isinstance(cfg, Mapping):
-        return cfg.get("type") == "Pretrained" or any(map(_is_pretrained, cfg.values()))
-    return isinstance(cfg, list | tuple) and any(map(_is_pretrained, cfg))

@@ -1,8 +1,14 @@
-"""Which overrides go to the config of the model, which to that of the data sets."""
+"""What a command line about frozen features asks for: which weights, which configs."""
 
-from collections.abc import Iterable
+from argparse import Namespace
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from mmcv import Config
+
+from mmselfsup.utils.errors import UserError
+
+from .config import load_config
 
 
 def split_options(options: Iterable[str], data_cfg: Config) -> tuple[list[str], list[str]]:
@@ -29,3 +35,30 @@ def split_options(options: Iterable[str], data_cfg: Config) -> tuple[list[str], 
         else:
             model.append(option)
     return model, data
+
+
+def wanted_checkpoint(args: Namespace) -> str | None:
+    """The file of the weights; None for those that the config initialises."""
+    if args.checkpoint in (None, "none", "None", "random"):
+        args.random = args.random or args.checkpoint is not None
+        return None
+    if args.random:
+        raise UserError("--random and --checkpoint contradict each other: leave one out")
+    return str(args.checkpoint)
+
+
+def read_configs(args: Namespace) -> tuple[Config, Config]:
+    """The config of the model and that of the data sets, with their overrides."""
+    data_cfg = load_config(args.dataset_config)
+    model_options, data_options = split_options(args.cfg_options, data_cfg)
+    return (
+        load_config(args.config, model_options),
+        load_config(args.dataset_config, data_options),
+    )
+
+
+def is_pretrained(cfg: Any) -> bool:
+    """Whether a part of the model names a file of weights."""
+    if isinstance(cfg, Mapping):
+        return cfg.get("type") == "Pretrained" or any(map(is_pretrained, cfg.values()))
+    return isinstance(cfg, list | tuple) and any(map(is_pretrained, cfg))
