@@ -2,6 +2,7 @@
 
 from .byol_hook import BYOLHook
 from .checkpoint_hook import CheckpointHook
+from .cosine_annealing_hook import StepFixCosineAnnealingLrUpdaterHook
 from .deepcluster_hook import DeepClusterHook
 from .defaults import register_default_hooks
 from .densecl_hook import DenseCLHook
@@ -38,6 +39,7 @@ __all__ = [
     "ProgressBarHook",
     "SimSiamHook",
     "SpeedAdviceHook",
+    "StepFixCosineAnnealingLrUpdaterHook",
     "SwAVHook",
     "TextLoggerHook",
     "TrainingShareHook",
