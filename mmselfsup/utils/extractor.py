@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from .collect import nondist_forward_collect
+from .device import batch_size
 from .module import unwrap
 
 
@@ -65,7 +66,7 @@ class Extractor:
             last = last.float()
         if getattr(module, "neck", None) is not None:
             last = module.neck([last])[-1]
-        return {"feature": last.flatten(1).cpu()}
+        return {"feature": last.reshape(batch_size(x), -1).cpu()}
 
     def __call__(self, runner: Any) -> NDArray[np.float32]:
         """The features of all images, [N, D], on every rank.

@@ -16,19 +16,22 @@ def preprocess_features(npdata: NDArray[Any], pca: int) -> NDArray[np.float32]:
     """Whiten by a principal component analysis, then scale every row to length 1.
 
     Args:
-        npdata: features [N, D].
+        npdata: features [N, D], float32.
         pca: number of components to keep; -1 leaves the analysis out.
 
     Returns:
         [N, pca], or [N, D] with ``pca=-1``.
 
     Raises:
-        ArgumentError: no matrix.
+        ArgumentError: no matrix of float32, which is refused as in 0.x: a copy in another
+            precision would double the memory in silence.
         UserError: more components than images or features, or the features are not finite.
     """
     if not isinstance(npdata, np.ndarray) or npdata.ndim != 2:
         raise ArgumentError(f"features must be an array [N, D], got {type(npdata).__name__}")
-    x = torch.from_numpy(np.ascontiguousarray(npdata, dtype=np.float32)).to(default_device())
+    if npdata.dtype != np.float32:
+        raise ArgumentError(f"features must be float32, got {npdata.dtype}: astype(np.float32)")
+    x = torch.from_numpy(np.ascontiguousarray(npdata)).to(default_device())
     if not bool(torch.isfinite(x).all()):
         raise UserError("clustering: the features are not finite; lower optimizer.lr")
     if pca != -1:

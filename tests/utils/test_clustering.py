@@ -109,7 +109,7 @@ def test_the_seed_comes_from_torch():
 def test_whitening():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((400, 5)) * [5, 1, 3, 0.1, 2] + 7
-    got = preprocess_features(x, 3)
+    got = preprocess_features(x.astype(np.float32), 3)
     assert got.shape == (400, 3)
     assert np.allclose(np.linalg.norm(got, axis=1), 1, atol=1e-5)
     centred = x - x.mean(0)
@@ -128,6 +128,8 @@ def test_wrong_features_are_refused():
     x = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
     with pytest.raises(AssertionError):
         Kmeans(2, 2).cluster(x.tolist())
+    with pytest.raises(AssertionError, match="float64"):
+        Kmeans(2, 2).cluster(x.astype(np.float64))
     with pytest.raises(UserError, match=r"pca_dim=5 .* 6 images with 4 features"):
         preprocess_features(x, 5)
     with pytest.raises(UserError, match="6 images can't make 7 clusters"):

@@ -61,6 +61,7 @@ class DeepClusterHook(Hook):  # type: ignore[misc]
         images = with_training_images(extractor, data_loaders)
         self.extractor = Extractor(dist_mode=dist_mode, **images)
         self.clustering_cfg = dict(clustering)
+        self.clustering_type = clustering["type"]
         build_clustering(self.clustering_cfg)  # fails early
         self.unif_sampling, self.init_memory = unif_sampling, init_memory
         self.reweight, self.reweight_pow = reweight, reweight_pow
