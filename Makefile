@@ -38,7 +38,7 @@ bench: install  ## measures speed against competitors, writes docs/en/benchmarks
 		--test-list "$(LISTS)/ISIC_2019_test_fold0.txt"
 	@"$(python)" benchmarks/overheads.py --images "$(SMALL)" \
 		--train-list "$(LISTS)/ISIC_2019_train_fold0.txt"
-	@"$(python)" benchmarks/gpu.py
+	@"$(python)" benchmarks/gpu.py --images "$(SMALL)"
 
 check: install  ## linter, formatter and type checker, changing nothing
 	@"$(python)" -m ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import venv
@@ -22,14 +23,17 @@ PACKAGES = {
 def python_of(name: str, folder: Path, given: str | None = None) -> str:
     """The python of a competitor's environment; installs it where it is not there yet.
 
+    The path is absolute, for workers run in another folder. A link stays a link: followed, it would
+    lead out of the environment.
+
     Args:
         name: a key of `PACKAGES`.
         folder: where the environments lie.
         given: an environment's python that is there already.
     """
     if given:
-        return given
-    home = folder / name
+        return os.path.abspath(given)
+    home = Path(os.path.abspath(folder / name))
     python = home / "bin" / "python"
     if not (home / "ready").exists():
         print(f"installing {name} into {home}", file=sys.stderr)

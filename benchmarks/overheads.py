@@ -59,20 +59,30 @@ def loop_rows(args: argparse.Namespace) -> tuple[list[Row], dict[str, str]]:
 
 
 def seconds_of(command: list[str], until: str | None = None) -> dict[str, float]:
-    """Wall and CPU time of a command, or until a line with `until` is printed."""
+    """Wall and CPU time of a command, or until a line with `until` is printed.
+
+    Ends the benchmark where the command fails or the line never comes: its time would mean nothing.
+    """
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
     start = time.perf_counter()
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env
     )
     assert process.stdout is not None
-    for line in process.stdout:
-        if until is not None and until in line:
+    seen, last = until is None, ""
+    for last in process.stdout:
+        if until is not None and until in last:
+            seen = True
             break
     wall, cpu = time.perf_counter() - start, _cpu_seconds(process.pid)
     if until is not None:
         process.terminate()
     process.communicate()
+    if not seen or (until is None and process.returncode):
+        missing = "" if seen else f" without a line with {until!r}"
+        raise SystemExit(
+            f"{' '.join(command)} ended with {process.returncode}{missing}: {last.strip()}"
+        )
     return {"wall": wall, "cpu": cpu}
 
 

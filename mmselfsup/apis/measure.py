@@ -1,15 +1,22 @@
 """Measure files of scores again, and compare two of them. Letters: N images."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from mmselfsup.datasets.data_sources.lesions import read_lesions
 from mmselfsup.datasets.evaluation import head_numbers, lesion_keys
+from mmselfsup.utils.atomic import atomic_write
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.metrics import compare_runs, with_unknown
 from mmselfsup.utils.score_files import ScoreFile
+
+#: Formats of pictures by the end of their name.
+PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
 
 def lesions_of(scores: ScoreFile, metadata: str | None = None) -> list[str] | None:
@@ -31,9 +38,16 @@ def measure(
     unk_threshold: float | None = None,
     bootstrap: int = 1000,
 ) -> dict[str, float]:
-    """All numbers of a file; see ``mmselfsup.datasets.evaluation.head_numbers``."""
-    labels = labels_of(scores)
-    return head_numbers(scores.scores, labels, scores.classes, lesions, unk_threshold, bootstrap)
+    """All numbers of a file; see ``mmselfsup.datasets.evaluation.head_numbers``.
+
+    Raises:
+        UserError: an image has no label, or labels and classes don't fit the scores.
+    """
+    labels, options = labels_of(scores), (lesions, unk_threshold, bootstrap)
+    try:
+        return head_numbers(scores.scores, labels, scores.classes, *options)
+    except ValueError as error:
+        raise UserError(f"{scores.path}: {error}") from error
 
 
 def compare(
@@ -48,18 +62,57 @@ def compare(
     Raises:
         UserError: the two are not about the same images.
     """
+    check_same_images(first, second)
     labels = labels_of(first)
-    same = np.array_equal(labels, labels_of(second)) and (
-        None in (first.images, second.images) or first.images == second.images
-    )
-    if not same:
-        raise UserError(f"{first.path} and {second.path} are not about the same images in order")
     before, after = (with_unknown(f.scores, f.classes, unk_threshold)[0] for f in (first, second))
     if before.shape != after.shape:
         raise UserError(
             f"{first.path} has {before.shape[1]} classes, {second.path} {after.shape[1]}"
         )
     return compare_runs(before, after, labels, lesion_keys(lesions), bootstrap)
+
+
+def check_same_images(first: ScoreFile, second: ScoreFile) -> None:
+    """Refuse two files that can't be compared.
+
+    Raises:
+        UserError: they are about other images, or in another order.
+    """
+    same = np.array_equal(labels_of(first), labels_of(second)) and (
+        None in (first.images, second.images) or first.images == second.images
+    )
+    if not same:
+        raise UserError(
+            f"{first.path} and {second.path} are not about the same images in order: compare two "
+            "tests on one list, measure others one by one"
+        )
+
+
+def check_options(bootstrap: int, out: str | None, pictures: Sequence[str | None]) -> None:
+    """Refuse options of the tool before the work is done.
+
+    Args:
+        bootstrap: resamples; 0 leaves intervals out.
+        out: file for the numbers.
+        pictures: files to draw, ``.png`` or ``.jpg``.
+
+    Raises:
+        UserError: an option is of no use.
+    """
+    if bootstrap < 0:
+        raise UserError(f"--bootstrap {bootstrap}: give a number of resamples, 0 or more")
+    for path in pictures:
+        if path is not None and Path(path).suffix.lower() not in PICTURES:
+            raise UserError(f"{path}: name a .png or .jpg file")
+    for path in (out, *pictures):
+        if path is not None and Path(path).is_dir():
+            raise UserError(f"{path} is a folder: name a file")
+
+
+def write_picture(path: str, pixels: NDArray[np.uint8]) -> None:
+    """Write [H, W, 3] as PNG or JPEG, whole or not at all."""
+    with atomic_write(path) as file:
+        Image.fromarray(pixels).save(file, format=PICTURES[Path(path).suffix.lower()])
 
 
 def comparison_lines(found: Mapping[str, Mapping[str, float]]) -> list[str]:

@@ -79,12 +79,17 @@ def part_of_training(module: nn.Module) -> bool:
 
 
 def metric_lines(metrics: Mapping[str, float]) -> list[str]:
-    """A line for each number of a log, with its 95 % interval where there is one."""
+    """A line for each number of a log, with its 95 % interval where there is one.
+
+    An interval by image, which is too narrow, says so.
+    """
     lines = []
+    by_image = metrics.get("interval/by_lesion") == 0
+    remark = "  (by image, lesions unknown)" if by_image else ""
     for name, value in metrics.items():
         if "/" in name:
             continue
         low, high = (metrics.get(f"interval/{name}/{end}") for end in ("low", "high"))
-        interval = "" if low is None else f"  95 %: {low:.4f} to {high:.4f}"
+        interval = "" if low is None else f"  95 %: {low:.4f} to {high:.4f}{remark}"
         lines.append(f"{name:<24} {value:9.4f}{interval}")
     return lines

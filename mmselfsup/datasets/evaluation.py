@@ -88,27 +88,35 @@ def head_numbers(
         class_names: See `evaluate_heads`.
         lesions: See `evaluate_heads`.
         unk_threshold: An image whose highest probability is below counts as `UNK`; all numbers are
-            then about one class more. None: no such class, unless the network has one.
-        bootstrap: Resamples for the 95 % intervals, drawn by lesion; 0 leaves them out.
+            then about one class more, but `ece` and `melanoma/...` come from the probabilities that
+            the network gave. None: no such class, unless the network has one.
+        bootstrap: Resamples for the 95 % intervals, drawn by lesion, or by image where no lesion
+            is known; 0 leaves them out.
 
     Returns:
         `classification_metrics`, and below `MANY_CLASSES` `detailed_metrics`,
-        `interval/<metric>/low` and `high` (`bootstrap_intervals`), and where `UNK` is a class
+        `interval/<metric>/low` and `high` (`bootstrap_intervals`) with `interval/by_lesion` (1, or
+        0 where lesions are not known and images were drawn), and where `UNK` is a class
         `without_UNK/<metric>`: `classification_metrics` on the known classes alone.
     """
     from ..utils import metrics  # loads scikit-learn
 
+    given = scores
     scores, named = metrics.with_unknown(scores, class_names, unk_threshold)
     numbers = metrics.classification_metrics(scores, labels, named)
     if scores.shape[1] >= metrics.MANY_CLASSES:
         return numbers
     sources = None if lesions is None else [source_of(lesion) for lesion in lesions]
-    numbers |= metrics.detailed_metrics(scores, labels, named, sources)
+    sure = None if unk_threshold is None else metrics.without_threshold(given, unk_threshold)
+    if sure is not None:
+        numbers["ece"] = metrics.expected_calibration_error(sure, labels)
+    numbers |= metrics.detailed_metrics(scores, labels, named, sources, sure)
     if bootstrap:
         groups = lesion_keys(lesions)
         intervals = metrics.bootstrap_intervals(scores, labels, groups, bootstrap)
         for name, (low, high) in intervals.items():
             numbers |= {f"interval/{name}/low": low, f"interval/{name}/high": high}
+        numbers["interval/by_lesion"] = float(any(lesions or ()))
     if named and named[-1] == metrics.UNKNOWN and (labels < len(named) - 1).any():
         probs, truth, _ = metrics.known_only(scores, labels)
         known = metrics.classification_metrics(probs, truth, named[:-1])

@@ -1,6 +1,7 @@
 """The list of the challenge's own test images."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,34 @@ from .layout import TEST_GROUND_TRUTH, TEST_IMAGES, TEST_METADATA, find_csv, fin
 LIST = "ISIC_2019_challenge_test.txt"
 
 
-def write_test_list(
+@dataclass(frozen=True)
+class TestList:
+    """A list that waits to be written.
+
+    Attributes:
+        text: its lines.
+        facts: for ``splits.json``: name, size, sha256 of the list, ``num_not_on_disk``, and
+            ``class_counts`` where there is a ground truth.
+    """
+
+    __test__ = False  # not a test of pytest's
+
+    text: str
+    facts: dict[str, Any]
+
+    def write(self, out: Path) -> dict[str, Any]:
+        """Write it into the folder of the lists, whole or not at all; gives the facts."""
+        atomic_write_text(out / LIST, self.text)
+        return self.facts
+
+
+def read_test_list(
     root: Path,
-    out: Path,
     metadata: str | Path | None = None,
     ground_truth: str | Path | None = None,
     images: str | Path | None = None,
-) -> dict[str, Any] | None:
-    """Write the list of the challenge's test images, where its files are there.
+) -> TestList | None:
+    """Make the list of the challenge's test images, where its files are there; writes nothing.
 
     A line is ``NAME.jpg label`` where there is a ground truth (labels 0..8, 8 is UNK), else
     ``NAME.jpg``. Images that are not on disk are left out; where there is no folder of test images
@@ -28,17 +49,15 @@ def write_test_list(
 
     Args:
         root: where the data set lies.
-        out: folder of the lists.
         metadata, ground_truth: CSV files; None looks for the official names below ``root``.
         images: folder of the images; None looks for ``ISIC_2019_Test_Input`` below ``root``.
 
     Returns:
-        For ``splits.json``: name, size, sha256 of the list, ``num_not_on_disk``, and
-        ``class_counts`` where there is a ground truth. None where there is neither CSV.
+        The list; None where there is neither CSV.
 
     Raises:
-        UserError: a file that was named is missing or makes no sense, or the ground truth has
-            other images than the metadata.
+        UserError: a file that was named is missing or makes no sense, the ground truth has
+            other images than the metadata, or the folder of test images is empty.
     """
     listed = _csv(root, metadata, TEST_METADATA, "--test-metadata")
     truth = _csv(root, ground_truth, TEST_GROUND_TRUTH, "--test-ground-truth")
@@ -61,14 +80,13 @@ def write_test_list(
         file = f"{name}.jpg" if files is None else files[name]
         lines.append(f"{file} {labels[name]}\n" if labels else f"{file}\n")
     text = "".join(lines)
-    atomic_write_text(out / LIST, text)
     facts: dict[str, Any] = {"file": LIST, "num_images": len(here)}
     facts["num_not_on_disk"] = len(names) if files is None else len(names) - len(here)
     facts["sha256"] = hashlib.sha256(text.encode()).hexdigest()
     if labels:
         found = [labels[name] for name in here]
         facts["class_counts"] = {n: found.count(i) for i, n in enumerate((*CLASSES, UNKNOWN))}
-    return facts
+    return TestList(text, facts)
 
 
 def _csv(root: Path, given: str | Path | None, name: str, option: str) -> Path | None:
@@ -84,7 +102,9 @@ def _csv(root: Path, given: str | Path | None, name: str, option: str) -> Path |
 def _files(root: Path, given: str | Path | None) -> dict[str, str] | None:
     """Files of the test images by name; None where there is no folder."""
     if given is not None:
-        return find_images(root, Path(given))[1]
+        return find_images(root, Path(given), TEST_IMAGES, "--test-images")[1]
     folders = [root / TEST_IMAGES, *sorted(root.glob(f"*/{TEST_IMAGES}"))]
     folder = next((f for f in folders if f.is_dir()), None)
-    return None if folder is None else find_images(root, folder)[1]
+    if folder is None:
+        return None
+    return find_images(root, folder, TEST_IMAGES, "--test-images")[1]

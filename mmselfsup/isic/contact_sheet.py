@@ -68,6 +68,8 @@ def write_sheet(before: Path, after: Path, path: Path, number: int = 24) -> int:
     """
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise UserError(f"{path}: name a .png or .jpg file")
+    if number < 1:
+        raise UserError(f"--num {number}: a sheet needs 1 image or more")
     names = choose(before, after, number)
     sheet = draw_sheet(before, after, names)
     with atomic_write(path) as file:

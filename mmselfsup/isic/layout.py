@@ -39,19 +39,27 @@ def find_csv(root: Path, name: str, option: str) -> Path:
     )
 
 
-def find_images(root: Path, given: Path | None = None) -> tuple[Path, dict[str, str]]:
+def find_images(
+    root: Path, given: Path | None = None, name: str = IMAGES, option: str = "--images"
+) -> tuple[Path, dict[str, str]]:
     """The folder that holds the images, and its files by image name without extension.
 
     Looks at ``given``, or else at ``ISIC_2019_Training_Input`` and ``images`` in ``root`` and
     one level below. Unpacking the official archive into a folder of its own name puts the images
     one folder deeper; there they are found, too.
 
+    Args:
+        root: where the data set lies.
+        given: the folder, where it was named.
+        name: of the archive, without ``.zip``, for the message.
+        option: command line option that names the folder, for the message.
+
     Raises:
         UserError: no folder with images; says so when only the archive is there.
     """
     if given is not None:
         if not given.is_dir():
-            raise UserError(f"there is no folder {given}; --images is where the images lie")
+            raise UserError(f"there is no folder {given}; {option} is where the images lie")
         places = [given]
     else:
         patterns = (IMAGES, f"*/{IMAGES}", "images", "*/images")
@@ -62,8 +70,8 @@ def find_images(root: Path, given: Path | None = None) -> tuple[Path, dict[str, 
             files = image_files(folder) if folder.is_dir() else {}
             if files:
                 return folder, files
-    archive = next(iter(sorted(root.glob(f"**/{IMAGES}.zip"))), None)
-    hint = f"unpack {archive}" if archive else "name the folder with --images"
+    archive = next(iter(sorted(root.glob(f"**/{name}.zip"))), None)
+    hint = f"unpack {archive}" if archive else f"name the folder with {option}"
     looked = given or f"{root}/{IMAGES} and {root}/images"
     raise UserError(f"no images in {looked}; {hint}")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ..utils.errors import UserError
-from .challenge_test import write_test_list
+from .challenge_test import read_test_list
 from .duplicate_pairs import Duplicates, find_pairs, write_pairs
 from .duplicates import join_groups
 from .fold_checks import check_folds
@@ -69,7 +69,10 @@ def prepare_splits(
     if not allow_missing_class:
         check_folds(here, num_folds)
     lists = Path(out) if out else root / "splits"
-    remove_old(lists, num_folds)
+    challenge_test = read_test_list(
+        root, files.test_metadata, files.test_ground_truth, files.test_images
+    )
+    remove_old(lists, num_folds)  # from here on only writing can fail
     facts: dict[str, Any] = {
         "algorithm": ALGORITHM,
         "seed": seed,
@@ -82,11 +85,8 @@ def prepare_splits(
     }
     if pairs is not None and duplicates is not None:
         facts["duplicates"] = write_pairs(lists, table, pairs, duplicates)
-    challenge_test = write_test_list(
-        root, lists, files.test_metadata, files.test_ground_truth, files.test_images
-    )
     if challenge_test is not None:
-        facts["challenge_test"] = challenge_test
+        facts["challenge_test"] = challenge_test.write(lists)
     return write_lists(lists, here, facts)
 
 

@@ -2,11 +2,12 @@
 
 import os
 
+import numpy as np
 import pandas as pd
 
 from ..utils.atomic import atomic_write_text
 from ..utils.errors import UserError
-from ..utils.metrics import add_unknown, probabilities
+from ..utils.metrics import probabilities, unknown_score
 from ..utils.score_files import ScoreFile
 from .labels import CLASSES, UNKNOWN
 from .layout import IMAGE_SUFFIXES
@@ -21,10 +22,12 @@ def submission_table(scores: ScoreFile, unk_threshold: float | None = None) -> p
     Args:
         scores: of eight classes in the order of ``CLASSES``, or of nine, ``UNK`` last.
         unk_threshold: with eight classes: an image whose highest probability is below is ``UNK``
-            (see ``add_unknown``); None gives ``UNK`` the probability 0.
+            (see ``unknown_score``); None gives ``UNK`` the probability 0.
 
     Returns:
-        Columns ``COLUMNS``: the name without extension, probabilities 0..1 that add up to 1.
+        Columns ``COLUMNS``: the name without extension, scores 0..1. The known classes have the
+        probabilities of the network, so that each stays on its side of 0.5, where the challenge
+        parts yes from no; with a threshold the nine add up to more than 1, which it allows.
 
     Raises:
         UserError: the images have no names or one twice, or the classes are others.
@@ -44,7 +47,7 @@ def submission_table(scores: ScoreFile, unk_threshold: float | None = None) -> p
     try:
         probs = probabilities(scores.scores)
         if unk_threshold is not None:
-            probs = add_unknown(probs, unk_threshold)
+            probs = np.column_stack((probs, unknown_score(probs, unk_threshold)))
     except ValueError as error:
         raise UserError(f"--unk-threshold: {error}") from error
     table = pd.DataFrame(probs, columns=list(COLUMNS[1 : probs.shape[1] + 1]))

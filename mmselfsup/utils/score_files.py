@@ -46,7 +46,8 @@ def read_score_file(path: str, head: str | None = None) -> ScoreFile:
         head: which head, where there are several, such as ``head4``.
 
     Raises:
-        UserError: The file can't be read, holds no scores, or several and ``head`` is none of them.
+        UserError: The file can't be read, holds no scores, or several and ``head`` is none of them,
+            or its parts are about different numbers of images.
     """
     arrays = _arrays(path)
     names = [name for name in arrays if name == _PREFIX or name.startswith(f"{_PREFIX}_")]
@@ -62,6 +63,9 @@ def read_score_file(path: str, head: str | None = None) -> ScoreFile:
         for name in ("classes", "images", "lesions")
     }
     labels = arrays.get("labels")
+    for name in ("labels", "images", "lesions"):
+        if arrays.get(name) is not None and len(arrays[name]) != len(scores):
+            raise UserError(f"{path}: {len(arrays[name])} {name} for {len(scores)} scores")
     return ScoreFile(path, scores, None if labels is None else np.asarray(labels), **texts)
 
 
@@ -77,5 +81,5 @@ def _arrays(path: str) -> Mapping[str, Any]:
             return dict(data)
     except OSError as error:
         raise UserError(f"can't read {path}: {error.strerror or error}") from error
-    except (ValueError, zipfile.BadZipFile, AttributeError) as error:
+    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise UserError(f"{path} is no .npz or .json of test.py: {error}") from error

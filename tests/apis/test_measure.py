@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from mmselfsup.apis.measure import compare, lesions_of
+from mmselfsup.apis.measure import compare, lesions_of, measure, write_picture
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.score_files import read_score_file
 from tests.tools.command import run_tool
@@ -50,6 +51,26 @@ def test_tool(folder: Path) -> None:
     assert (folder / "c.png").stat().st_size > 1000
 
 
+def call(argv: tuple[str, ...], folder: Path) -> str:
+    """The last line of the tool, which must stop before it prints a number."""
+    done = run_tool("analysis_tools/measure_scores.py", *argv, folder=folder)
+    assert done.code == 2, done.text
+    assert "accuracy" not in done.text
+    return done.last_line
+
+
+def test_pictures_need_no_folder(folder: Path) -> None:
+    write_picture(str(folder / "new" / "r.jpg"), np.zeros((4, 4, 3), np.uint8))
+    assert Image.open(folder / "new" / "r.jpg").format == "JPEG"
+
+
+def test_labels_beyond_the_classes_are_a_mistake(folder: Path) -> None:
+    arrays = dict(np.load(folder / "a.npz"))
+    np.savez(folder / "e.npz", **{**arrays, "labels": arrays["labels"] + 5})
+    with pytest.raises(UserError, match=r"e.npz: labels must lie in 0..2"):
+        measure(read_score_file(str(folder / "e.npz")), bootstrap=0)
+
+
 def test_mistakes(folder: Path) -> None:
     first, second = (read_score_file(str(folder / f"{name}.npz")) for name in "ab")
     (folder / "bad.csv").write_text("image,lesion\nx,y\n")
@@ -66,4 +87,23 @@ def test_mistakes(folder: Path) -> None:
     done = run_tool("analysis_tools/measure_scores.py", "d.npz", folder=folder)
     assert done.code == 2
     assert "has images without a label" in done.last_line
+    pairs = (
+        (("a.npz", "--bootstrap", "-1"), "--bootstrap -1: give a number of resamples, 0 or more"),
+        (("a.npz", "--reliability", "r.what"), "r.what: name a .png or .jpg file"),
+        (("a.npz", "--out", "."), ". is a folder: name a file"),
+        (("empty.npz",), "empty.npz is no .npz or .json"),
+        (("a.npz", "fold1.npz", "--metadata", "meta.csv"), "not about the same images in order"),
+        (("a.npz", "--head", "head9"), "a.npz holds scores"),
+    )
+    (folder / "empty.npz").touch()
+    np.savez(
+        folder / "fold1.npz",
+        **{name: array[:40] for name, array in arrays.items() if name != "classes"},
+    )
+    np.savez(folder / "short.npz", **{**arrays, "labels": arrays["labels"][:9]})
+    with pytest.raises(UserError, match="9 labels for 60 scores"):
+        read_score_file(str(folder / "short.npz"))
+    for argv, message in pairs:
+        failed = call(argv, folder)
+        assert message in failed, failed
     assert compare(first, second, bootstrap=10)["accuracy"]["difference"] > 0

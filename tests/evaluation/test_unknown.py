@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mmselfsup.datasets.evaluation import evaluate_heads, head_numbers
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.metrics import add_unknown, known_only, probabilities
+from mmselfsup.utils.metrics import add_unknown, known_only, probabilities, unknown_score
 
 EIGHT = ["MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC"]
 NINE = [*EIGHT, "UNK"]
@@ -56,6 +56,31 @@ def test_every_number_says_how_many_classes() -> None:
     assert "per_class/UNK/auc" in nine
 
 
+@pytest.mark.filterwarnings("ignore:no sample")
+def test_a_threshold_keeps_melanoma_and_calibration() -> None:
+    """0.55 for MEL stays above 0.5, though the row gets a ninth entry."""
+    scores = np.full((4, 8), 0.45 / 7)
+    scores[:, 0] = 0.55
+    scores[2:] = scores[2:, ::-1]
+    labels = np.array([0, 1, 7, 8])
+    lesions = ["HAM_1", "HAM_2", "HAM_3", "HAM_4"]
+    found = head_numbers(scores, labels, NINE, lesions, unk_threshold=0.4)
+    assert found["melanoma/sensitivity"] == found["source/HAM/melanoma/sensitivity"] == 1
+    assert found["ece"] == found["source/HAM/ece"] == pytest.approx(0.05)  # 2 of 4 right
+
+
+@given(st.integers(0, 10**6), st.floats(0.01, 1))
+def test_unknown_score_is_a_diagnosis_of_its_own(seed: int, threshold: float) -> None:
+    probs = probabilities(np.random.default_rng(seed).normal(size=(50, 4)) * 3)
+    highest, score = probs.max(axis=1), unknown_score(probs, threshold)
+    clear = abs(highest - threshold) > 1e-9
+    assert ((score > 0.5) == (highest < threshold))[clear].all()
+    assert ((score > highest) == (highest < threshold))[clear].all()
+    assert score.min() >= 0
+    assert score.max() <= 1
+    assert (np.diff(score[np.argsort(highest)]) <= 1e-12).all()
+
+
 def test_ninth_class_of_the_network_and_of_the_labels() -> None:
     rng = np.random.default_rng(0)
     scores, labels = rng.normal(size=(90, 9)), np.arange(90) % 9
@@ -87,3 +112,5 @@ def test_interval_by_lesion() -> None:
     scores, labels = np.eye(3)[[0, 1, 2, 0]], np.array([0, 1, 2, 1])
     found = head_numbers(scores, labels, None, ["HAM_1", "HAM_2", "", ""], bootstrap=50)
     assert 0 <= found["interval/accuracy/low"] <= 0.75 <= found["interval/accuracy/high"] <= 1
+    assert found["interval/by_lesion"] == 1
+    assert head_numbers(scores, labels, bootstrap=5)["interval/by_lesion"] == 0

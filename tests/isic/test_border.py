@@ -104,6 +104,8 @@ def test_folder_and_sheet(tmp_path: Path) -> None:
     assert (sheet == (0, 220, 80)).all(axis=2).any()  # the frame
     with pytest.raises(UserError, match=r"name a \.png"):
         write_sheet(source, target, tmp_path / "sheet.gif")
+    with pytest.raises(UserError, match="--num 0: a sheet needs 1 image or more"):
+        write_sheet(source, target, tmp_path / "sheet.png", number=0)
     with pytest.raises(UserError, match="none of the images"):
         write_sheet(source, tmp_path, tmp_path / "sheet.png")
 

@@ -69,6 +69,20 @@ def test_mistakes(challenge: Path) -> None:
         prepare_splits(challenge, Files(test_metadata=challenge / "none.csv"))
 
 
+def test_bad_test_files_leave_the_old_splits(challenge: Path) -> None:
+    prepare_splits(challenge)
+    before = {path: path.read_bytes() for path in (challenge / "splits").iterdir()}
+    add_test(challenge, truth=True, images=0)
+    folder = challenge / "ISIC_2019_Test_Input"
+    folder.mkdir()
+    with pytest.raises(UserError, match=r"no images in .*_Test_Input.*folder with --test-images"):
+        prepare_splits(challenge)
+    (challenge / "ISIC_2019_Test_Input.zip").touch()
+    with pytest.raises(UserError, match=r"no images in \S+_Test_Input; unpack .*_Test_Input.zip"):
+        prepare_splits(challenge, num_folds=2)
+    assert {path: path.read_bytes() for path in (challenge / "splits").iterdir()} == before
+
+
 def test_a_fold_without_a_class_is_refused(challenge: Path) -> None:
     folder = challenge / "ISIC_2019_Training_Input"
     for i in range(5, 80, 8):  # DF: two images are left

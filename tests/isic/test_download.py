@@ -15,8 +15,8 @@ FAKE = """#!/usr/bin/env bash
 echo "$(basename "$1") ${*:2}" >> "$CALLS"
 case "$*" in
 *--print-images*) echo pictures ;;
-*apply_color_constancy*) mkdir -p out; [ -z "${BROKEN:-}" ] || exit 1 ;;
-*compute_mean_std*) mkdir -p out; echo "img_norm_cfg = 1" ;;
+*apply_color_constancy*) mkdir -p "$OUT"; [ -z "${BROKEN:-}" ] || exit 1 ;;
+*compute_mean_std*) mkdir -p "$OUT"; echo "img_norm_cfg = 1" ;;
 esac
 """
 
@@ -73,6 +73,17 @@ def test_prepare_all(place: Path) -> None:
     assert calls[3] == "prepare_splits.py --root out --group-duplicates --workers 2"
     assert (place / "out" / "ISIC_2019_Training_GroundTruth.csv").exists()
     assert (place / "out" / "statistics.txt").read_text() == "img_norm_cfg = 1\n"
+
+
+def test_prepare_all_with_test_images(place: Path) -> None:
+    (place / "in" / "ISIC_2019_Test_Input").mkdir()
+    code, calls = prepare(place, OUT="in/out", IMAGES="--keep-colors", SHORT_SIDE="64")
+    assert code == 0
+    dst, options = "in/out/ISIC_2019_Test_Input", "--crop-border --short-side 64 --keep-colors"
+    call = f"apply_color_constancy.py --src in/ISIC_2019_Test_Input --dst {dst} {options}"
+    assert calls[3] == call
+    (place / "in" / "out" / "ISIC_2019_Test_Input").mkdir()
+    assert prepare(place, OUT="in/out", IMAGES="--keep-colors", SHORT_SIDE="64")[1][3] == call
 
 
 def test_prepare_all_stops_at_a_failure(place: Path) -> None:

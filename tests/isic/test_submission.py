@@ -61,6 +61,15 @@ def test_tool_with_a_threshold(tmp_path: Path) -> None:
     assert max(COLUMNS[1:], key=lambda name: float(rows[2][name])) == "UNK"
 
 
+def test_a_threshold_leaves_the_known_classes(tmp_path: Path) -> None:
+    """The challenge parts yes from no at 0.5: a melanoma at 0.55 stays one."""
+    probs = np.full((3, 8), 0.45 / 7)
+    probs[:, 0] = 0.55
+    table = submission_table(read_score_file(scores(tmp_path / "s.npz", scores=probs)), 0.4)
+    np.testing.assert_allclose(table[list(COLUMNS[1:9])], probs)
+    assert (table["UNK"] < 0.5).all()
+
+
 @pytest.mark.parametrize(
     ("columns", "changes", "threshold", "message"),
     [

@@ -4,7 +4,8 @@
 #   ISIC_ROOT=data/isic2019 OUT=data/isic2019_256 tools/isic2019/prepare_all.sh
 #
 # Checks the download, cuts dark borders, shrinks, takes the colour of the light out, makes the
-# splits, measures mean and deviation, and draws a contact sheet. May be stopped and called again:
+# splits, measures mean and deviation, and draws a contact sheet. The challenge's test images are
+# prepared in the same way where there is a folder ISIC_2019_Test_Input. May be stopped and called again:
 # images that are done are skipped. Options come from the environment:
 #
 #   ISIC_ROOT   folder of the unpacked files      (data/isic2019)
@@ -37,6 +38,12 @@ source=$("$PYTHON" "$tools/isic2019/check_download.py" --root "$ISIC_ROOT" "${ch
 step "2/6 images: borders, size, colour constancy"
 "$PYTHON" "$tools/apply_color_constancy.py" --src "$source" --dst "$OUT/ISIC_2019_Training_Input" \
     --crop-border --short-side "${SHORT_SIDE:-256}" "${images[@]}" "${workers[@]}"
+tests=$(find -L "$ISIC_ROOT" -maxdepth 2 -type d -name ISIC_2019_Test_Input \
+    -not -path "${OUT%/}/*" -print -quit)
+if [ -n "$tests" ]; then  # the challenge's test images must look as those of the training
+    "$PYTHON" "$tools/apply_color_constancy.py" --src "$tests" --dst "$OUT/ISIC_2019_Test_Input" \
+        --crop-border --short-side "${SHORT_SIDE:-256}" "${images[@]}" "${workers[@]}"
+fi
 
 step "3/6 CSV files"
 find -L "$ISIC_ROOT" -maxdepth 3 -name 'ISIC_2019_*.csv' -not -path "${OUT%/}/*" \

@@ -54,9 +54,8 @@ def show_reliability(
     labels = getattr(dataset, "gt_labels", None)
     if writer is None or labels is None:
         return
-    from mmselfsup.utils.metrics import with_unknown
+    from mmselfsup.utils.metrics import without_threshold
 
     for head, head_scores in results.items():
-        scores, _ = with_unknown(head_scores, getattr(dataset, "CLASSES", None), unk_threshold)
-        picture = draw_reliability(scores, labels)
+        picture = draw_reliability(without_threshold(head_scores, unk_threshold), labels)
         writer.add_image(f"reliability/{head}", picture, runner.iter, dataformats="HWC")

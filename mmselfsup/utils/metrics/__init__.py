@@ -16,7 +16,14 @@ from .summary import (
     macro_auc,
     per_class_recall,
 )
-from .unknown import UNKNOWN, add_unknown, known_only, with_unknown
+from .unknown import (
+    UNKNOWN,
+    add_unknown,
+    known_only,
+    unknown_score,
+    with_unknown,
+    without_threshold,
+)
 
 __all__ = [
     "MANY_CLASSES",
@@ -37,5 +44,7 @@ __all__ = [
     "per_class_recall",
     "probabilities",
     "specificity_above_sensitivity",
+    "unknown_score",
     "with_unknown",
+    "without_threshold",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .calibration import expected_calibration_error
 from .inputs import checked
 from .one_class import one_against_rest
 from .summary import classification_metrics
@@ -21,6 +22,7 @@ def detailed_metrics(
     labels: ArrayLike,
     class_names: Sequence[str] | None = None,
     sources: Sequence[str] | None = None,
+    sure: ArrayLike | None = None,
 ) -> dict[str, float]:
     """Measure every class against the rest, and everything again for each source.
 
@@ -32,6 +34,8 @@ def detailed_metrics(
         labels: [N], integers 0..C-1.
         class_names: C names; the class numbers if not given.
         sources: N names of where a sample comes from.
+        sure: [N, C], the probabilities to compare with 0.5 and to measure the calibration of, where
+            these are others (`without_threshold`).
 
     Returns:
         Names have slashes, see `nested`: `per_class/<class>/<metric>` (metrics of
@@ -43,7 +47,8 @@ def detailed_metrics(
     probs, truth = checked(scores, labels)
     predicted = np.asarray(scores).argmax(axis=1)  # [N]
     names = [str(i) for i in range(probs.shape[1])] if class_names is None else list(class_names)
-    numbers = _of_classes(probs, truth, predicted, names)
+    given = probs if sure is None else np.asarray(sure)
+    numbers = _of_classes(probs, truth, predicted, names, given)
     for source in sorted(set(sources or ())):
         chosen = np.array([name == source for name in sources or ()])
         numbers[f"source/{source}/num_samples"] = float(chosen.sum())
@@ -51,13 +56,17 @@ def detailed_metrics(
             warnings.simplefilter("ignore")
             part = classification_metrics(np.asarray(scores)[chosen], truth[chosen], names, True)
         part = {key: value for key, value in part.items() if not key.startswith("recall_")}
-        part |= _of_classes(probs[chosen], truth[chosen], predicted[chosen], names)
+        part |= _of_classes(probs[chosen], truth[chosen], predicted[chosen], names, given[chosen])
+        if sure is not None:
+            part["ece"] = expected_calibration_error(given[chosen], truth[chosen])
         numbers.update({f"source/{source}/{key}": value for key, value in part.items()})
     return numbers
 
 
-def _of_classes(probs: Any, truth: Any, predicted: Any, names: Sequence[str]) -> dict[str, float]:
-    """Every class against the rest, their means, and melanoma."""
+def _of_classes(
+    probs: Any, truth: Any, predicted: Any, names: Sequence[str], sure: Any
+) -> dict[str, float]:
+    """Every class against the rest, their means, and melanoma (by `sure`)."""
     table = {
         name: one_against_rest(probs[:, c], truth == c, predicted == c)
         for c, name in enumerate(names)
@@ -68,7 +77,7 @@ def _of_classes(probs: Any, truth: Any, predicted: Any, names: Sequence[str]) ->
         values = values[~np.isnan(values)]
         numbers[f"macro/{key}"] = float(values.mean()) if len(values) else float("nan")
     if MELANOMA in names:
-        column = probs[:, list(names).index(MELANOMA)]
+        column = sure[:, list(names).index(MELANOMA)]
         alone = one_against_rest(column, truth == names.index(MELANOMA), column > 0.5)
         numbers.update({f"melanoma/{key}": value for key, value in alone.items()})
     return numbers

@@ -18,9 +18,9 @@ UNKNOWN = "UNK"
 def add_unknown(scores: ArrayLike, threshold: float) -> NDArray[np.float64]:
     """Add a class that wins where the highest probability is below a threshold.
 
-    With p the highest of the C probabilities and t the threshold, the new column is t * (t / p):
-    above p exactly where p < t, and the larger the less sure the network is, so that it ranks
-    samples too. Rows are scaled to the sum 1 again.
+    The new column is `unknown_score`; then rows are scaled to the sum 1 again, because metrics of
+    all classes want probabilities. That makes the known ones smaller: what compares them with 0.5
+    or with how often they are right takes `without_threshold`.
 
     Args:
         scores: [N, C], logits or probabilities.
@@ -29,12 +29,46 @@ def add_unknown(scores: ArrayLike, threshold: float) -> NDArray[np.float64]:
     Returns:
         Probabilities [N, C + 1].
     """
+    probs = probabilities(scores)
+    joined = np.concatenate((probs, unknown_score(probs, threshold)[:, None]), axis=1)  # [N, C + 1]
+    return joined / joined.sum(axis=1, keepdims=True)
+
+
+def unknown_score(probs: NDArray[np.float64], threshold: float) -> NDArray[np.float64]:
+    """How much speaks for the unknown class beside the probabilities of the known ones.
+
+    With p the highest probability and t the threshold: above p and above 0.5 exactly where p < t.
+    It falls from 1 at p = 0 to max(t, 0.5) at t, and from min(t, 0.5) there to 0 at p = 1, so that
+    it ranks samples too: the less sure the network, the larger.
+
+    Args:
+        probs: [N, C], 0..1.
+        threshold: t, above 0 and at most 1.
+
+    Returns:
+        [N], 0..1; no probability that would make the sum of a row 1.
+    """
     if not 0 < threshold <= 1:
         raise ValueError(f"the threshold must be above 0 and at most 1, got {threshold}")
-    probs = probabilities(scores)
-    unknown = threshold * (threshold / probs.max(axis=1, keepdims=True))  # [N, 1]
-    joined = np.concatenate((probs, unknown), axis=1)  # [N, C + 1]
-    return joined / joined.sum(axis=1, keepdims=True)
+    highest = probs.max(axis=1)  # [N]
+    unsure = 1 - highest / threshold * (1 - max(threshold, 0.5))
+    rest = np.clip(1 - highest, 0, None)
+    sure = min(threshold, 0.5) * (rest / (1 - threshold) if threshold < 1 else rest)
+    scores: NDArray[np.float64] = np.where(highest < threshold, unsure, sure)
+    return scores
+
+
+def without_threshold(scores: ArrayLike, threshold: float | None) -> NDArray[np.float64]:
+    """The probabilities as the network gave them, for labels of one class more.
+
+    Args:
+        scores: [N, C], logits or probabilities.
+        threshold: of the unknown class; None: there is none.
+
+    Returns:
+        [N, C], or with a threshold [N, C + 1], the last column 0.
+    """
+    return np.pad(probabilities(scores), ((0, 0), (0, int(threshold is not None))))
 
 
 def with_unknown(

@@ -1,0 +1,46 @@
+"""What the benchmarks start: pythons of other environments, and commands whose end is timed."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tools.command import ROOT
+
+
+@pytest.fixture
+def scripts(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The modules ``environments`` and ``overheads`` of benchmarks/, which are no package."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import environments
+    import overheads
+
+    return environments, overheads
+
+
+def test_the_python_of_an_environment_is_absolute_and_stays_a_link(
+    scripts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environments, _ = scripts
+    monkeypatch.chdir(tmp_path)
+    python = tmp_path / "envs" / "lightly" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    (tmp_path / "envs" / "lightly" / "ready").touch()
+    assert environments.python_of("lightly", Path("envs")) == str(python)
+    assert environments.python_of("lightly", Path("x"), "envs/lightly/bin/python") == str(python)
+
+
+def test_a_command_that_fails_has_no_time(scripts: Any) -> None:
+    _, overheads = scripts
+
+    def run(code: str, until: str | None = None) -> dict[str, float]:
+        found: dict[str, float] = overheads.seconds_of([sys.executable, "-c", code], until)
+        return found
+
+    assert run("print('Epoch 1'); import time; time.sleep(60)", "Epoch")["wall"] < 60
+    with pytest.raises(SystemExit, match=r"ended with 0 without a line with 'Epoch': other"):
+        run("print('other')", "Epoch")
+    with pytest.raises(SystemExit, match=r"ended with 3: error: no images"):
+        run("print('error: no images'); raise SystemExit(3)")
