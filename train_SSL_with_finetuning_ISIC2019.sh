@@ -20,7 +20,11 @@ stopped, and one whose settings have changed starts anew (its old result is kept
 
 Environment             (default)
   ISIC_ROOT             folder of the unpacked ISIC-2019 files, see docs/en/prepare_data.md
-  WORK_DIR              where everything goes (work_dirs/isic2019/[demo_]ALGORITHM_foldN_seedN)
+  SPLITS                options for tools/isic2019/prepare_splits.py, "--group-duplicates", or a
+                        folder of ready lists (five folds made in WORK_DIR/data/splits, seed 0)
+  WORK_DIR              where everything goes (work_dirs/isic2019/[demo_]NAME[-SIZE]_foldN_seedN,
+                        NAME: ALGORITHM; a+b of a curriculum, compare_a_b with --compare; without
+                        _foldN_seedN where FOLDS or SEEDS are set)
   ALGORITHM             pre-training (simclr); several, "relative_loc odc swav", are a curriculum:
                         each starts from the last one's backbone, the classifier from the last
   SIZE                  64: the small configs, ResNet-18 at 64 px; (224): ResNet-50 at 224 px

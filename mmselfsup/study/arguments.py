@@ -10,6 +10,7 @@ from pathlib import Path
 from mmselfsup.utils.errors import UserError
 
 from .checks import algorithm_names, check_isic_root, check_options, integer, integers, parse_lrs
+from .data_files import read_splits
 from .find_configs import DEMO, FULL_SIZE, find_finetune_config, find_ssl_config
 from .settings import JOIN, StudySettings
 
@@ -40,7 +41,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> Request:
     Raises:
         UserError: Something is missing or can't be used.
     """
-    args = _parser().parse_args(argv)
+    args = _parser().parse_intermixed_args(argv)
     isic_root = Path() if args.demo else check_isic_root(env.get("ISIC_ROOT"))
     folds, seeds = integers(env, "FOLD", "FOLDS"), integers(env, "SEED", "SEEDS")
     several = bool(env.get("FOLDS") or env.get("SEEDS"))
@@ -53,6 +54,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> Request:
     default = root / "work_dirs" / "isic2019" / f"{name}{end}"
     work_dir = _inside(env.get("WORK_DIR") or default, root)
     finetune_config = env.get("FINETUNE_CONFIG")
+    ready, split_options = read_splits(env.get("SPLITS", ""))
     study = StudySettings(
         root=root,
         isic_root=work_dir / "data" / "isic2019" if args.demo else _inside(isic_root, root),
@@ -65,6 +67,8 @@ def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> Request:
         ),
         compare=compare,
         data_dir=work_dir / "data",
+        ready_splits=None if ready is None else _inside(ready, root),
+        splits=split_options,
         gpus=integer(env, "GPUS", 0),
         jobs=integer(env, "JOBS", 0),
         lrs=parse_lrs(env.get("FINETUNE_LRS", "")),

@@ -15,7 +15,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.metrics import classification_metrics, confusion_matrix
 from mmselfsup.version import __version__
 
-from . import configs
+from . import configs, data_files
 from .logs import read_log
 from .plan import Plan
 from .pretraining import Pretraining
@@ -25,7 +25,6 @@ from .step import Step
 from .steps import pretrain_step
 
 IMAGES_OF = "train"  # pre-training sees the training lesions of the fold
-PARTS = ("train", "subtrain", "val", "test")
 
 
 def run_record(plan: Plan, arm: str, lr: float, step: Step) -> RunRecord:
@@ -56,6 +55,7 @@ def run_record(plan: Plan, arm: str, lr: float, step: Step) -> RunRecord:
         seconds=step.seconds(),
         checkpoint=os.path.relpath(step.folder / "latest.pth", settings.work_dir),
         cfg_options=list(plan.finetune_options),
+        config_sha256=configs.digest(plan.finetune),
     )
 
 
@@ -92,6 +92,7 @@ def ssl_record(plan: Plan, task: Pretraining) -> SslRecord:
         last_loss=curve[-1][1] if curve else None,
         seconds=pretrain_step(plan, task).seconds(),
         cfg_options=list(task.options),
+        config_sha256=configs.digest(task.cfg),
     )
 
 
@@ -106,6 +107,9 @@ def study_facts(plan: Plan) -> dict[str, Any]:
         "demo": settings.demo,
         "ssl_configs": [plan.relative(path) for path in settings.ssl_configs.values()],
         "finetune_config": plan.relative(settings.finetune_config),
+        "data": data_files.facts(settings, plan.images),
+        "gpus": max(settings.gpus, 1),
+        "lrs": list(plan.lrs),
         "date": datetime.date.today().isoformat(),
         "version": __version__,
     }
@@ -113,10 +117,14 @@ def study_facts(plan: Plan) -> dict[str, Any]:
 
 def split_counts(plan: Plan) -> dict[str, dict[str, int]]:
     """Count the images of every class in the lists of the fold."""
-    summary = json.loads((plan.settings.splits_dir / "splits.json").read_text(encoding="utf-8"))
+    summary = plan.settings.splits_dir / "splits.json"
+    if summary.is_file():
+        classes = json.loads(summary.read_text(encoding="utf-8"))["classes"]
+    else:  # lists of the user's
+        classes = configs.class_list(plan.finetune) or []
     counts = {}
-    for part in PARTS:
+    for part in data_files.PARTS:
         lines = plan.settings.split(part).read_text(encoding="utf-8").splitlines()
         labels = [int(line.rsplit(maxsplit=1)[1]) for line in lines if line.strip()]
-        counts[part] = {name: labels.count(i) for i, name in enumerate(summary["classes"])}
+        counts[part] = {name: labels.count(i) for i, name in enumerate(classes)}
     return counts

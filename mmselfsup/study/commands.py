@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import configs
+from . import configs, data_files
 from .plan import Plan
 from .pretraining import Pretraining
 from .process import Command
+from .settings import StudySettings
+
+
+def splits(settings: StudySettings) -> Command:
+    """Make the lists; what the user gave comes last and counts."""
+    lesions = data_files.metadata(settings)
+    argv = (
+        *("tools/isic2019/prepare_splits.py", "--root", str(settings.isic_root)),
+        *(() if lesions is None else ("--metadata", str(lesions))),
+        *("--out", str(settings.splits_dir), "--folds", str(data_files.NUM_FOLDS)),
+        *("--seed", str(data_files.SPLIT_SEED), *settings.splits),
+    )
+    return Command(argv, settings.root)
 
 
 def pretrain(plan: Plan, task: Pretraining) -> Command:
@@ -24,7 +37,7 @@ def pretrain(plan: Plan, task: Pretraining) -> Command:
 def search(plan: Plan, arm: str, lr: float) -> Command:
     """Fine-tune on the larger part of the training fold, measure on the rest of it."""
     lists = {"train": plan.settings.split("subtrain"), "val": plan.settings.split("val")}
-    return _finetune(plan, arm, lr, f"lr_{lr:g}", lists, [])
+    return _finetune(plan, arm, lr, f"lr_{lr:g}", lists, _lesions(plan, "val"))
 
 
 def final(plan: Plan, arm: str, lr: float) -> Command:
@@ -38,6 +51,7 @@ def test(plan: Plan, arm: str) -> Command:
     final, out = plan.settings.run_dir(arm, "final"), plan.settings.run_dir(arm, "test")
     lists = {"test": plan.settings.split("test")}
     options = [*plan.finetune_options, *configs.data_options(plan.finetune, plan.images, lists)]
+    options += _lesions(plan, "test")
     argv = (
         "tools/test.py",
         plan.relative(plan.settings.finetune_config),
@@ -62,6 +76,12 @@ def _finetune(
     options += configs.data_options(plan.finetune, plan.images, lists)
     work_dir = plan.settings.run_dir(arm, name)
     return _train(plan, plan.settings.finetune_config, work_dir, options)
+
+
+def _lesions(plan: Plan, part: str) -> list[str]:
+    """Say which images are of one lesion, so that intervals and sources can be given."""
+    path = data_files.metadata(plan.settings)
+    return [] if path is None else configs.metadata_options(plan.finetune, part, path)
 
 
 def _train(plan: Plan, config: Path, work_dir: Path, options: Sequence[str]) -> Command:

@@ -62,6 +62,14 @@ def data_options(cfg: Config, images: Path, lists: dict[str, Path]) -> list[str]
     return options
 
 
+def metadata_options(cfg: Config, part: str, metadata: Path) -> list[str]:
+    """Tell a data source the lesions of its images, if it can know them and doesn't yet."""
+    source = _data_source(cfg, part)
+    if source.get("type") != "ImageList" or "metadata" in source:
+        return []
+    return [f"{data_source_key(cfg, part)}.metadata={quoted(metadata)}"]
+
+
 def quoted(path: Path) -> str:
     """Write a path so that `--cfg-options` takes it as one string, blanks and commas included."""
     text = str(path)
@@ -70,11 +78,16 @@ def quoted(path: Path) -> str:
 
 def class_list(cfg: Config) -> list[str] | None:
     """Give the names of the classes of the test set, if the config has them."""
-    node: Any = cfg
-    for name in data_source_key(cfg, "test").split("."):
-        node = node[name]
-    classes = node.get("classes")
+    classes = _data_source(cfg, "test").get("classes")
     return list(classes) if isinstance(classes, (list, tuple)) else None
+
+
+def _data_source(cfg: Config, part: str) -> Any:
+    """Give the data source of a data set."""
+    node: Any = cfg
+    for name in data_source_key(cfg, part).split("."):
+        node = node[name]
+    return node
 
 
 def max_epochs(cfg: Config) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist, mean, stdev, variance
 
 from .recipe import Recipe
@@ -106,8 +106,12 @@ def best(recipes: Sequence[Recipe], name: str, metric: Metric) -> Recipe | None:
 
 
 def scratch_of(recipe: Recipe, recipes: Sequence[Recipe]) -> Recipe | None:
-    """Give the training from scratch with the same fine-tuning; None for that itself."""
+    """Give the training from scratch with the same data and fine-tuning; None for that itself.
+
+    Of each fold and seed it is the run of the same study, where there is one.
+    """
     if recipe.arm == SCRATCH:
         return None
     fitting = (r for r in recipes if r.arm == SCRATCH and r.reference == recipe.reference)
-    return next(fitting, None)
+    found = next(fitting, None)
+    return found and replace(found, runs={**found.runs, **recipe.own_scratch})

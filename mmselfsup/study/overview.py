@@ -66,13 +66,15 @@ class Overview:
         """Say what the numbers are."""
         lines = [
             "Mean ± standard deviation over the runs (folds and seeds); columns of classes: recall."
-            " Gain: balanced accuracy minus that from scratch on the same folds and seeds, with "
-            "its 95 % interval (several folds: corrected resampled t interval; one fold: sampling "
-            "error of its test images and spread over seeds). Bold: better than every other row, "
-            "interval included, not corrected for the number of rows."
+            " Gain: balanced accuracy minus that from scratch on the same data, folds and seeds, "
+            "with its 95 % interval (several folds: corrected resampled t interval; one fold: "
+            "sampling error of its test images and spread over seeds). Bold: better than every "
+            "other row on the same lists, interval included, not corrected for the number of rows."
         ]
         if any(row.recipe.label.endswith(")") for row in self.rows):
-            lines.append("Numbers in brackets tell recipes of one name apart; the files say which.")
+            lines.append(
+                "Numbers in brackets tell recipes of one name apart; table.csv says which."
+            )
         if self.findings.num_repeated:
             lines.append(
                 f"{self.findings.num_repeated} runs were there more than once (same recipe, fold "
@@ -94,14 +96,15 @@ def make_overview(root: Path) -> Overview:
     classes = [c for recipe in recipes for run in recipe.runs.values() for c in run.recall]
     measures = metrics(list(dict.fromkeys(classes)))
     real = [recipe for recipe in recipes if not recipe.demo] or recipes
-    winners = {name: best(real, name, metric) for name, metric in measures.items()}
+    groups = [[r for r in real if r.lists == lists] for lists in {r.lists for r in real}]
+    winners = [(name, best(group, name, measures[name])) for group in groups for name in measures]
     rows = []
     for recipe in recipes:
         scratch = scratch_of(recipe, recipes)
         gain = None
         if scratch is not None:
             gain = difference(recipe, scratch, BALANCED, measures[BALANCED])
-        bold = frozenset(name for name, winner in winners.items() if winner is recipe)
+        bold = frozenset(name for name, winner in winners if winner is recipe)
         cells = {name: summarize(recipe, metric) for name, metric in measures.items()}
         rows.append(Row(recipe, cells, bold, gain))
     return Overview(root, list(measures), rows, findings)

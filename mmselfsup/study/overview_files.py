@@ -36,7 +36,7 @@ def to_csv(overview: Overview) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     head = ["classifier", "pre-training", "fine-tuning", "epochs", "folds", "seeds", "runs"]
     parts = [f"{name} {part}" for name in overview.columns for part in ("mean", "sd")]
-    writer.writerow([*head, *parts, "gain", "gain half interval"])
+    writer.writerow([*head, *parts, "gain", "gain half interval", "conditions"])
     for row in overview.rows:
         run = next(iter(row.recipe.runs.values()))
         ssl = " then ".join(f"{s.config} ({s.epochs} epochs)" for s in run.ssl)
@@ -45,7 +45,7 @@ def to_csv(overview: Overview) -> str:
             numbers += ["", ""] if summary is None else [summary.mean, summary.spread]
         gain = ["", ""] if row.gain is None else [row.gain.mean, row.gain.half]
         facts = [row.recipe.label, ssl, run.config, run.epochs, *row.counts]
-        writer.writerow([*facts, *numbers, *gain])
+        writer.writerow([*facts, *numbers, *gain, row.recipe.conditions])
     return buffer.getvalue()
 
 

@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 
 from mmselfsup.isic.layout import find_images
-from mmselfsup.utils.errors import UserError
 
-from . import collect, commands, machine, steps
+from . import collect, commands, data_files, machine, steps
 from .backbones import check_backbones
 from .plan import Plan
 from .process import Command
@@ -71,19 +70,16 @@ def run_study(settings: StudySettings) -> Results:
 
 
 def _prepare_data(settings: StudySettings, here: machine.Machine, typed: list[Command]) -> Path:
-    """Make the demo images if asked, then the lists; return the folder of images."""
+    """Make the demo images if asked, then the lists if not given; return the folder of images."""
     if settings.demo:
         argv = ("tools/isic2019/make_demo_data.py", "--out", str(settings.isic_root))
         command = Command(argv, settings.root)
         typed.append(command)
         run_stage("Demo data", [Job(steps.demo_data_step(settings), command)], here)
     folder, files = find_images(settings.isic_root)
-    splits = (
-        *("tools/isic2019/prepare_splits.py", "--root", str(settings.isic_root)),
-        *("--out", str(settings.splits_dir), "--folds", str(steps.NUM_FOLDS)),
-        *("--seed", str(steps.SPLIT_SEED)),
-    )
-    command = Command(splits, settings.root)
+    if settings.ready_splits is not None:
+        return folder
+    command = commands.splits(settings)
     typed.append(command)
     run_stage("Splits", [Job(steps.split_step(settings, len(files)), command)], here)
     return folder
@@ -126,8 +122,7 @@ def check(settings: StudySettings) -> None:
         UserError: A config, an override or the fold can't be used, the networks are different
             ones, or there are too few GPUs.
     """
-    if settings.fold >= steps.NUM_FOLDS:
-        raise UserError(f"fold {settings.fold}: the folds are 0 to {steps.NUM_FOLDS - 1}")
+    data_files.check_fold(settings)
     machine.check_gpus(settings.gpus)
     plan = Plan(settings, settings.isic_root)
     _ = plan.finetune, plan.lrs, plan.epochs, [task.epochs for task in plan.pretrainings]

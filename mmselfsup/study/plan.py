@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 #: Keys of the fine-tuning that the comparison itself sets.
 _OWN_KEYS = ("optimizer.lr", "load_from", "resume_from")
+_DATA_KEY = re.compile(r"data\..*data_source\.(data_prefix|ann_file)")
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,9 @@ class Plan:
         """Overrides of the fine-tuning.
 
         Raises:
-            UserError: One of them is the comparison's own.
+            UserError: One of them is the comparison's own, or names data.
         """
-        options = [*self._shared[-1], *self.settings.finetune_options]
+        options = _without_data([*self._shared[-1], *self.settings.finetune_options])
         for option in options:
             if option.split("=", 1)[0] in _OWN_KEYS:
                 raise UserError(
@@ -76,10 +78,14 @@ class Plan:
 
     @cached_property
     def _ssl_options(self) -> dict[str, list[str]]:
-        """Overrides of the pre-trainings by task."""
+        """Overrides of the pre-trainings by task.
+
+        Raises:
+            UserError: One of them names data.
+        """
         own = configs.share_options(self.settings.ssl_options, self._plain[:-1])
         pairs = zip(self.settings.ssl_configs, self._shared[:-1], own, strict=True)
-        return {task: [*shared, *options] for task, shared, options in pairs}
+        return {task: _without_data([*shared, *options]) for task, shared, options in pairs}
 
     @cached_property
     def lrs(self) -> tuple[float, ...]:
@@ -100,3 +106,18 @@ class Plan:
         """Write a path inside the repository from there."""
         rel = os.path.relpath(path, self.settings.root)
         return str(path) if rel.startswith("..") else rel
+
+
+def _without_data(options: list[str]) -> list[str]:
+    """Refuse overrides of images and lists, which the study sets itself.
+
+    Raises:
+        UserError: There is one.
+    """
+    for option in options:
+        if _DATA_KEY.fullmatch(option.split("=", 1)[0]):
+            raise UserError(
+                f"{option} can't be given, the study sets it: set ISIC_ROOT for the images, "
+                "SPLITS for the lists"
+            )
+    return options

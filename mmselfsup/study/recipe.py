@@ -10,6 +10,7 @@ from typing import Any
 
 from mmselfsup.utils.errors import UserError
 
+from .conditions import describe, identity, lists, reference
 from .record import RunRecord
 from .results import Results, read_results
 from .settings import SCRATCH
@@ -30,6 +31,9 @@ class Recipe:
         reference: What a recipe shares with the training from scratch that it is compared with.
         test_share: Number of test images for one training image, the mean over the runs.
         demo: Whether the images are the made ones of the demo.
+        lists: Hash of the lists; recipes with the same one were tested on the same images.
+        conditions: Data, learning rates tried and processes, for people.
+        own_scratch: By fold and seed, the training from scratch of the same study.
     """
 
     label: str
@@ -38,6 +42,9 @@ class Recipe:
     reference: str
     test_share: float
     demo: bool
+    lists: str
+    conditions: str
+    own_scratch: Mapping[Place, RunRecord]
 
     @property
     def arm(self) -> str:
@@ -80,23 +87,11 @@ def find_recipes(root: Path) -> Findings:
     groups: dict[str, dict[Place, tuple[Path, Results, RunRecord]]] = {}
     for folder, results in studies:
         for run in results.runs:
-            group = groups.setdefault(_identity(run, results), {})
+            group = groups.setdefault(identity(run, results), {})
             found.num_repeated += (run.fold, run.seed) in group
             group[run.fold, run.seed] = folder, results, run
     found.recipes = _named([_recipe(group) for group in groups.values()])
     return found
-
-
-def _identity(run: RunRecord, results: Results) -> str:
-    """Write down everything that makes a run, but for fold, seed and learning rate."""
-    ssl = [(s.name, s.config, s.epochs, s.images_of, s.cfg_options) for s in run.ssl]
-    return repr((_reference(run, results), run.arm, ssl))
-
-
-def _reference(run: RunRecord, results: Results) -> str:
-    """Write down the fine-tuning, which pre-trained runs share with those from scratch."""
-    demo = bool(results.study.get("demo"))
-    return repr((run.config, run.cfg_options, run.epochs, list(run.recall), demo))
 
 
 def _recipe(group: Mapping[Place, tuple[Path, Results, RunRecord]]) -> Recipe:
@@ -108,9 +103,19 @@ def _recipe(group: Mapping[Place, tuple[Path, Results, RunRecord]]) -> Recipe:
         label=display_name(run.arm),
         runs={place: run for place, (_, _, run) in ordered.items()},
         folders={place: folder for place, (folder, _, _) in ordered.items()},
-        reference=_reference(run, results),
+        reference=reference(run, results),
         test_share=sum(shares) / len(shares),
         demo=bool(results.study.get("demo")),
+        lists=lists(results),
+        conditions=describe(run, results),
+        own_scratch={
+            place: scratch
+            for place, (_, results, run) in ordered.items()
+            for scratch in results.runs
+            if scratch.arm == SCRATCH
+            and (scratch.fold, scratch.seed) == place
+            and reference(scratch, results) == reference(run, results)
+        },
     )
 
 

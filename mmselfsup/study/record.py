@@ -18,6 +18,7 @@ class SslRecord:
         last_loss: The loss last logged; None if none was.
         seconds: Wall-clock time.
         cfg_options: Overrides of the config.
+        config_sha256: Start of the hash of all the config says, overrides included.
     """
 
     name: str
@@ -27,6 +28,7 @@ class SslRecord:
     last_loss: float | None
     seconds: float
     cfg_options: list[str] = field(default_factory=list)
+    config_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class RunRecord:
         seconds: Wall-clock time of the training, other trainings running beside it.
         checkpoint: File of the trained classifier.
         cfg_options: Overrides of the config.
+        config_sha256: Start of the hash of all the config says, overrides included.
     """
 
     arm: str
@@ -74,6 +77,7 @@ class RunRecord:
     seconds: float
     checkpoint: str
     cfg_options: list[str] = field(default_factory=list)
+    config_sha256: str = ""
 
 
 @dataclass(frozen=True)

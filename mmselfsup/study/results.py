@@ -21,7 +21,8 @@ class Results:
     """Everything a study found out: what results.json holds.
 
     Attributes:
-        study: Settings: pre-trainings, fold, seed, configs, whether the images are the demo's.
+        study: Settings: pre-trainings, fold, seed, configs, data (`data_files.facts`), processes,
+            learning rates to try, whether the images are the demo's.
         runs: The classifiers compared.
         lr_search: The learning rates tried.
         ssl: The pre-trainings.

@@ -25,6 +25,8 @@ class StudySettings:
         compare: Whether the pre-trainings are compared, each on its own; or else they follow one
             another as a curriculum.
         data_dir: Folder of the lists; None: `data` in the work directory. Folds and seeds share it.
+        ready_splits: Folder of lists of the user's; None: the study makes them.
+        splits: Options for `prepare_splits.py`.
         fold: Number of the test fold, 0-based.
         seed: Seed of every training.
         gpus: Processes of a training, one GPU each; 0: one process on the GPU or the CPU.
@@ -43,6 +45,8 @@ class StudySettings:
     finetune_config: Path
     compare: bool = False
     data_dir: Path | None = None
+    ready_splits: Path | None = None
+    splits: tuple[str, ...] = ()
     fold: int = 0
     seed: int = 0
     gpus: int = 0
@@ -70,6 +74,8 @@ class StudySettings:
     @property
     def splits_dir(self) -> Path:
         """Folder of the lists of images."""
+        if self.ready_splits is not None:
+            return self.ready_splits
         return (self.data_dir or self.work_dir / "data") / "splits"
 
     def split(self, part: str) -> Path:

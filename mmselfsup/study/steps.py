@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from mmselfsup.isic.demo.dataset import DemoSettings
 from mmselfsup.isic.layout import GROUND_TRUTH, METADATA
 
-from . import configs
+from . import configs, data_files
 from .plan import Plan
 from .pretraining import Pretraining
 from .settings import StudySettings
 from .step import Step
-
-SPLIT_SEED = 0  # the folds stay the same for every SEED, or else seeds couldn't be compared
-NUM_FOLDS = 5
 
 
 def demo_data_step(settings: StudySettings) -> Step:
@@ -32,8 +28,11 @@ def split_step(settings: StudySettings, num_images: int) -> Step:
     facts = {
         "isic_root": str(settings.isic_root),
         "images": num_images,
-        "folds": NUM_FOLDS,
-        "seed": SPLIT_SEED,
+        "folds": data_files.NUM_FOLDS,
+        "seed": data_files.SPLIT_SEED,
+        "options": list(settings.splits),
+        "ground truth": _content(data_files.ground_truth(settings)),
+        "metadata": _content(data_files.metadata(settings)),
     }
     return Step("splits", settings.splits_dir, facts, ("splits.json",))
 
@@ -69,6 +68,7 @@ def test_step(plan: Plan, arm: str, lr: float) -> Step:
     facts = {
         "final": _hash(final_step(plan, arm, lr).settings),
         "test images": _content(plan.settings.split("test")),
+        "metadata": _content(data_files.metadata(plan.settings)),
     }
     folder = plan.settings.run_dir(arm, "test")
     return Step(f"test {arm}", folder, facts, ("scores.npz",))
@@ -99,10 +99,9 @@ def _finetuning(plan: Plan, arm: str, lr: float) -> dict[str, Any]:
     return {**facts, "lr": lr, "pre-training": weights}
 
 
-@lru_cache
-def _content(path: Path) -> str:
-    """Hash a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+def _content(path: Path | None) -> str | None:
+    """Hash a file, if there is one."""
+    return None if path is None else data_files.sha256(path)[:16]
 
 
 def _hash(facts: Any) -> str:

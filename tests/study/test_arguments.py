@@ -131,6 +131,9 @@ def test_folds_and_seeds(root: Path, isic: str) -> None:
         ([], {"FOLD": "-1"}, "FOLD: '-1'"),
         ([], {"FINETUNE_LRS": "0.1 fast"}, "FINETUNE_LRS"),
         ([], {"FINETUNE_LRS": "0"}, "positive"),
+        ([], {"SPLITS": "none"}, "no such folder"),
+        ([], {"SPLITS": "--out x"}, "--out can't be given"),
+        ([], {"SPLITS": "--seed '1"}, "SPLITS=--seed '1: No closing"),
         (["optimizer.lr"], {}, "unknown argument 'optimizer.lr'"),
     ],
 )
@@ -146,6 +149,18 @@ def test_folder_without_images(root: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"no images.*prepare_data\.md"):
         parse([], {"ISIC_ROOT": str(tmp_path / "empty")}, root)
+
+
+def test_overrides_on_both_sides_of_a_flag(root: Path) -> None:
+    assert one(["a=1", "--demo", "b=2"], {}, root).options == ("a=1", "b=2")
+
+
+def test_splits(root: Path, isic: str, tmp_path: Path) -> None:
+    options = {"ISIC_ROOT": isic, "SPLITS": "--group-duplicates --seed 1"}
+    assert one([], options, root).splits == ("--group-duplicates", "--seed", "1")
+    study = one([], {"ISIC_ROOT": isic, "SPLITS": str(tmp_path)}, root)
+    assert study.splits == ()
+    assert study.splits_dir == tmp_path
 
 
 def test_lrs() -> None:

@@ -24,9 +24,9 @@ from tests.study.test_report import parse
 TRAIN = {name: 4 * count for name, count in zip(CLASSES, COUNTS, strict=True)}
 
 
-def write(folder: Path, *runs: RunRecord, demo: bool = False) -> None:
+def write(folder: Path, *runs: RunRecord, demo: bool = False, **facts: object) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    study = {"demo": demo, "fold": 0, "seed": 0}
+    study = {"demo": demo, "fold": 0, "seed": 0, **facts}
     Results(study, list(runs), [], [], {"train": TRAIN}, {}, []).write(folder / "results.json")
 
 
@@ -133,6 +133,38 @@ def test_what_counts_as_the_same_recipe(tmp_path: Path) -> None:
     overview = make_overview(tmp_path)
     assert any("f/results.json is no results.json" in line for line in overview.notes())
     assert any("nothing about skin" in line for line in overview.notes())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"data": {"images": "/grey", "lists": "1"}},
+        {"data": {"images": "/isic", "lists": "2"}},
+        {"gpus": 2},
+        {"lrs": [0.03]},
+    ],
+)
+def test_runs_on_other_terms_are_not_merged(tmp_path: Path, other: dict) -> None:
+    facts = {"data": {"images": "/isic", "lists": "1"}, "gpus": 1, "lrs": [0.01, 0.03]}
+    write(tmp_path / "a", run("scratch", 0.5, 0), run("simclr", 0.6, 0), **facts)
+    write(tmp_path / "b", run("scratch", 0.7, 0), run("byol", 0.65, 0), **{**facts, **other})
+    overview = make_overview(tmp_path)
+    assert overview.findings.num_repeated == 0
+    gains = {row.recipe.arm: row.gain.mean for row in overview.rows if row.gain}
+    assert gains == {"simclr": pytest.approx(0.1), "byol": pytest.approx(-0.05)}
+    write(tmp_path / "c", run("scratch", 0.5, 0, config_sha256="0"), **facts)
+    assert sum(row.recipe.arm == "scratch" for row in make_overview(tmp_path).rows) == 3
+
+
+def test_gain_is_over_scratch_of_the_same_study(tmp_path: Path) -> None:
+    write(tmp_path / "a", run("scratch", 0.5, 0), run("simclr", 0.6, 0))
+    write(tmp_path / "b", run("scratch", 0.7, 0), run("byol", 0.65, 0))
+    write(tmp_path / "c", run("odc", 0.75, 0))
+    os.utime(tmp_path / "a" / "results.json", (1, 1))
+    gains = {row.recipe.arm: row.gain.mean for row in make_overview(tmp_path).rows if row.gain}
+    assert {arm: round(gain, 6) for arm, gain in gains.items()} == {
+        "simclr": 0.1, "byol": -0.05, "odc": 0.05,
+    }  # fmt: skip
 
 
 def test_nothing_found(tmp_path: Path) -> None:

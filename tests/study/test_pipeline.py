@@ -165,6 +165,10 @@ def test_comparison_trains_scratch_once_and_each_on_its_own(
         ({"finetune_options": ("optimizer.lr=0.1",)}, "FINETUNE_LRS"),
         ({"ssl_options": ("optimizer.leraning_rate=0.1",)}, "leraning_rate"),
         ({"ssl_configs": {"simclr": Path("none.py")}}, r"none\.py"),
+        ({"options": ("data.train.data_source.ann_file=a",)}, "ISIC_ROOT.*SPLITS"),
+        ({"ssl_options": ("data.train.data_source.data_prefix=a",)}, "ISIC_ROOT.*SPLITS"),
+        ({"finetune_options": ("data.val.data_source.ann_file=a",)}, "ISIC_ROOT.*SPLITS"),
+        ({"ready_splits": Path()}, "SPLITS=.* lacks ISIC_2019_train_fold0.txt"),
     ],
 )
 def test_mistakes_are_found_before_anything_runs(

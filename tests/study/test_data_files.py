@@ -1,0 +1,71 @@
+"""Lists of the study's own or of the user's, the official CSVs, and what results.json says."""
+
+import dataclasses
+import itertools
+from pathlib import Path
+
+import pytest
+
+from mmselfsup.isic.layout import GROUND_TRUTH, METADATA
+from mmselfsup.study import commands, data_files, pipeline, steps
+from mmselfsup.study.plan import Plan
+from mmselfsup.study.results import read_results
+from mmselfsup.study.settings import StudySettings
+from tests.study.fake_tools import calls
+
+pytestmark = pytest.mark.usefixtures("no_drawing")
+
+
+def test_ready_lists_are_used_and_told(study: StudySettings) -> None:
+    ready = Path("my lists")
+    ready.mkdir()
+    for part in data_files.PARTS:
+        (ready / f"ISIC_2019_{part}_fold0.txt").write_text("ISIC_1.jpg 0\nISIC_2.jpg 1\n")
+    study = dataclasses.replace(study, ready_splits=ready, lrs=(0.1,), gpus=0)
+    pipeline.run_study(study)
+    assert not any(call.startswith("splits") for call in calls(study.root))
+    results = read_results(study.work_dir / "results.json")
+    assert (results.study["gpus"], results.study["lrs"]) == (1, [0.1])
+    data = results.study["data"]
+    assert data["images"] == str((study.root / "isic" / "images").resolve())
+    assert data["sha256"]["test"] == data_files.sha256(study.split("test"))
+    assert results.split["train"]["NV"] == 1
+    assert all(run.config_sha256 for run in results.runs)
+    assert all(ssl.config_sha256 for ssl in results.ssl)
+
+    other = dataclasses.replace(study, fold=1)  # one hash for all folds
+    for part in data_files.PARTS:
+        other.split(part).write_text("ISIC_1.jpg 0\n")
+    facts = [data_files.facts(each, Path("isic/images")) for each in (study, other)]
+    assert facts[0]["lists"] == facts[1]["lists"] != data["lists"]
+    assert facts[0]["sha256"] == data["sha256"] != facts[1]["sha256"]
+
+
+def test_lists_depend_on_both_csvs_and_the_options(study: StudySettings) -> None:
+    stamps = [steps.split_step(study, 1).settings]
+    for name in (GROUND_TRUTH, METADATA):
+        (study.isic_root / name).write_text("image\n")
+        stamps.append(steps.split_step(study, 1).settings)
+    study = dataclasses.replace(study, splits=("--group-duplicates",))
+    stamps.append(steps.split_step(study, 1).settings)
+    assert all(one != other for one, other in itertools.pairwise(stamps))
+    argv = commands.splits(study).argv
+    assert argv[argv.index("--metadata") + 1] == str(study.isic_root / METADATA)
+    assert argv[-1] == "--group-duplicates"
+
+    given = study.isic_root / "own.csv"
+    given.write_text("image\n")
+    for options in (("--metadata", str(given)), (f"--metadata={given}",)):
+        assert data_files.metadata(dataclasses.replace(study, splits=options)) == given
+
+
+def test_validation_and_test_know_the_lesions(study: StudySettings) -> None:
+    plan = Plan(study, study.isic_root / "images")
+    assert not any("metadata" in word for word in commands.test(plan, "scratch").argv)
+    (study.isic_root / METADATA).write_text("image,lesion_id\n")
+    path = f"isic/{METADATA}"
+    assert f"data.test.data_source.metadata={path}" in commands.test(plan, "scratch").argv
+    assert f"data.val.data_source.metadata={path}" in commands.search(plan, "scratch", 0.1).argv
+    options = ("data.test.data_source.metadata=own.csv",)
+    plan = Plan(dataclasses.replace(study, finetune_options=options), plan.images)
+    assert f"data.test.data_source.metadata={path}" not in commands.test(plan, "scratch").argv
