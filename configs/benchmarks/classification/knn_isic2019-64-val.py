@@ -1,0 +1,9 @@
+# To watch a run and to choose by: learns from four fifths of the training fold, is measured on the
+# fifth part. The test fold is not looked at.
+_base_ = "knn_isic2019-64.py"
+
+splits = "data/isic2019/splits/"
+data = dict(
+    train=dict(data_source=dict(ann_file=splits + "ISIC_2019_subtrain_fold0.txt")),
+    val=dict(data_source=dict(ann_file=splits + "ISIC_2019_val_fold0.txt")),
+)
