@@ -86,7 +86,8 @@ def labelled_datasets(cfg: Config, name: str) -> dict[str, Any]:
     for part, part_cfg in configs.items():
         with config_errors(f"data.{part}"):
             dataset = build_dataset(copy.deepcopy(part_cfg))
-        where = part_cfg.get("data_source", {}).get("ann_file") or f"{name}, data.{part}"
+        source = part_cfg.get("data_source", {}) if isinstance(part_cfg, dict) else {}
+        where = source.get("ann_file") or f"{name}, data.{part}"
         check_labels(getattr(dataset, "gt_labels", None), len(dataset), where)
         datasets[part] = dataset
     return datasets

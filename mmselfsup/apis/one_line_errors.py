@@ -1,15 +1,18 @@
 """Turn what a user can mend into a :class:`UserError`, whichever library noticed it."""
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mmselfsup.core.runner import NonFiniteLossError
 from mmselfsup.utils import dist
-from mmselfsup.utils.errors import UserError, one_line
+from mmselfsup.utils.errors import ArgumentError, UserError, one_line
 from mmselfsup.utils.logger import get_root_logger
 
-_MARK = "UserError: "
+# How a loader wraps an error of its worker, and where the message in it begins.
+_FROM_WORKER = re.compile(r"Caught (User|Argument)Error in DataLoader worker")
+_LAST_ERROR = re.compile(r"(?:User|Argument)Error: ")
 
 
 @contextmanager
@@ -42,10 +45,10 @@ def run_errors() -> Iterator[None]:
         yield
     except NonFiniteLossError:
         raise  # all ranks have it, the first one tells
-    except UserError as error:
+    except (UserError, ArgumentError) as error:
         text = str(error)
-        if text.startswith("Caught UserError in DataLoader worker"):
-            text = text.rpartition(_MARK)[2].strip()
+        if _FROM_WORKER.match(text):  # behind the traceback of the worker
+            text = _LAST_ERROR.split(text)[-1].strip()
         if not dist.is_main():
             get_root_logger().error("rank %d: %s", dist.get_rank(), text)
         raise UserError(text) from error

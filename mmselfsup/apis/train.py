@@ -53,7 +53,8 @@ def train_model(
     """
     logger = get_root_logger(log_level=cfg.get("log_level", "INFO"))
     datasets = list(dataset) if isinstance(dataset, (list, tuple)) else [dataset]
-    loaders = build_train_loaders(datasets, cfg, distributed)
+    with config_errors("data"):
+        loaders = build_train_loaders(datasets, cfg, distributed)
     size = data_size(loaders[0], distributed)
     fit_to_data(model.modules(), size)
     with config_errors("model"):
@@ -78,6 +79,8 @@ def data_size(loader: Any, distributed: bool) -> DataSize:
     labels = getattr(loader.dataset, "gt_labels", None)
     counts = None if labels is None else class_counts(labels)
     num_images = getattr(loader.dataset, "num_images", len(loader.dataset))
+    if counts is not None:  # a RepeatDataset tells its labels as often as it repeats
+        counts = tuple(count * num_images // len(loader.dataset) for count in counts)
     return DataSize(num_images, loader.batch_size * ranks, counts)
 
 

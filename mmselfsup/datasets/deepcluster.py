@@ -56,6 +56,6 @@ class DeepClusterDataset(BaseDataset):
         self._clusters.copy_(torch.from_numpy(values.astype(np.int64)))
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
-        image, source_idx = self.data_source.load(idx)
+        image, source_idx = self.data_source.load_pixels(idx)
         img = self._finish(self.pipeline(image))
         return {"img": img, "pseudo_label": int(self._clusters[source_idx]), "idx": idx}

@@ -26,7 +26,7 @@ class RotationPredDataset(BaseDataset):
     """
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
-        image, _ = self.data_source.load(idx)
+        image, _ = self.data_source.load_pixels(idx)
         img = self._finish(self.pipeline(image))  # [3, H, H]
         if img.shape[1] != img.shape[2]:
             raise UserError(

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from mmcv import Config
@@ -12,9 +13,9 @@ from torch import nn
 from mmselfsup.apis.hooks import optimizer_hook_config, register_custom_hook, register_hooks
 from mmselfsup.apis.loaders import build_eval_loader, build_train_loaders, loader_args
 from mmselfsup.apis.one_line_errors import config_errors, run_errors
-from mmselfsup.apis.train import make_runner, train_model, wrap_model
+from mmselfsup.apis.train import data_size, make_runner, train_model, wrap_model
 from mmselfsup.core import EpochBasedRunner, IterBasedRunner
-from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.errors import ArgumentError, UserError
 from tests.runner.fakes import TinyData, TinyModel, make_loader
 from tests.runner.fakes import make_runner as tiny_runner
 
@@ -194,3 +195,19 @@ def test_iterations() -> None:
     runner = train_model(TinyModel(), TinyData(8), cfg)
     assert isinstance(runner, IterBasedRunner)
     assert runner.iter == 3
+
+
+def test_class_counts_of_a_repeated_data_set_are_those_of_its_images():
+    class Data:
+        gt_labels, num_images = np.tile([0, 0, 0, 0, 1, 1], 10), 6
+
+        def __len__(self):
+            return 60
+
+    size = data_size(SimpleNamespace(dataset=Data(), batch_size=2), distributed=False)
+    assert (size.num_images, size.class_counts) == (6, (4, 2))
+
+
+def test_a_wrong_argument_during_the_run_is_one_line():
+    with pytest.raises(UserError, match="takes 2 views"), run_errors():
+        raise ArgumentError("MoCo takes 2 views of each image, got 3")

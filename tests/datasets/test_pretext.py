@@ -83,8 +83,9 @@ def test_relative_loc_sample(source: dict[str, Any]) -> None:
     image = dataset.data_source.get_img(3).resize((90, 90), Image.Resampling.BILINEAR)
     patches = [torch.from_numpy(to_numpy(p)) / 255 for p in image_to_patches(image)]
     for pair, at in zip(sample["img"], (0, 1, 2, 3, 5, 6, 7, 8), strict=True):
-        torch.testing.assert_close(pair[:3], patches[at])
-        torch.testing.assert_close(pair[3:], patches[4])
+        # Arrays are shrunk by another library than PIL: a grey level more or less.
+        torch.testing.assert_close(pair[:3], patches[at], atol=1.01 / 255, rtol=0)
+        torch.testing.assert_close(pair[3:], patches[4], atol=1.01 / 255, rtol=0)
     assert relative_loc(source, format_pipeline=TO_TENSOR, patch_jitter=2)[0]["img"].shape[2:] == (
         28,
         28,

@@ -16,13 +16,20 @@ from mmselfsup.utils.errors import UserError
 from .labelled import LabelledFeatures
 
 Origin = dict[str, str]
+_USED = ("backbone.", "sobel_layer.")
 _ARRAYS = ("train", "train_labels", "test", "test_labels")
 
 
 def weights_digest(model: nn.Module) -> str:
-    """SHA-256 of all weights and buffers of a model."""
+    """SHA-256 of the weights and buffers that make the features: the backbone's, and Sobel's.
+
+    Necks, heads and queues have no part in them, and a file of a backbone alone leaves those as
+    the seed draws them.
+    """
+    weights = sorted(model.state_dict().items())
+    used = [(name, tensor) for name, tensor in weights if name.startswith(_USED)]
     digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
+    for name, tensor in used or weights:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -27,7 +27,11 @@ def keep_best(hook: Any, runner: Any, score: float) -> None:
     name = f"best_{metric}_{unit}_{number}.pth"
     old, path = messages.get("best_ckpt"), os.path.join(hook.out_dir, name)
     messages.update(best_score=score, best_ckpt=path)
-    runner.save_checkpoint(hook.out_dir, filename_tmpl=name, create_symlink=False)
+    # Weights that are measured in place of the trained ones don't go with the optimizer's state.
+    averaged = any(hasattr(other, "evaluation_weights") for other in runner.hooks)
+    runner.save_checkpoint(
+        hook.out_dir, filename_tmpl=name, create_symlink=False, save_optimizer=not averaged
+    )
     if old and old != path and dist.is_main():
         with suppress(FileNotFoundError):
             os.unlink(old)

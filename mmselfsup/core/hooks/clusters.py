@@ -44,7 +44,11 @@ def with_training_images(extractor: dict[str, Any], loaders: Sequence[Any] | Non
     dataset = extractor.get("dataset")
     if not isinstance(dataset, dict) or "data_source" in dataset or not loaders:
         return extractor
-    source = loaders[0].dataset.data_source
+    source = getattr(loaders[0].dataset, "data_source", None)
+    if source is None:
+        raise UserError(
+            "extractor.dataset needs its data_source here: the training joins or repeats data sets"
+        )
     return {**extractor, "dataset": {**dataset, "data_source": source}}
 
 

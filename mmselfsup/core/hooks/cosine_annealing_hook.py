@@ -11,9 +11,9 @@ class StepFixCosineAnnealingLrUpdaterHook(CosineAnnealingLrUpdaterHook):  # type
     """mmcv's cosine, begun where the warm-up ends, and a linear warm-up that begins at 0.
 
     ``lr_config=dict(policy="StepFixCosineAnnealing", ...)`` asks for it. With w iterations of
-    warm-up and n in all, iteration i has ``lr * i / w`` before w, and from there the cosine at
-    ``(i - w) / (n - w)``; mmcv's own runs the cosine from the first iteration on. He et al. 2022
-    (MAE), appendix A.1, train so.
+    warm-up and n in all, iteration i has the cosine at ``(i - w) / (n - w)``, where mmcv's own
+    runs it from the first iteration on; before w that value (the cosine goes back as it came)
+    is multiplied by ``i / w``. So did 0.x for its masked-image methods.
 
     Args:
         min_lr, min_lr_ratio, **kwargs: see mmcv; ``warmup_ratio`` counts for the warm-ups

@@ -22,6 +22,7 @@ from .clusters import (
     restart_head,
     with_training_images,
 )
+from .epochs import needs_epochs
 
 
 @HOOKS.register_module()
@@ -75,6 +76,7 @@ class DeepClusterHook(Hook):  # type: ignore[misc]
 
     def before_run(self, runner: Any) -> None:
         """Take the clusters of the checkpoint up, or cluster for the first time."""
+        needs_epochs(runner, self)
         k = self.clustering_cfg.get("k")
         check_run(self._loader.dataset, unwrap(runner.model), k, self.labels)
         if self.labels is not None:

@@ -8,6 +8,7 @@ from mmselfsup.utils.errors import ArgumentError, UserError
 from mmselfsup.utils.module import unwrap
 
 from .dist_optimizer_hook import DistOptimizerHook
+from .epochs import needs_epochs
 
 
 @HOOKS.register_module()
@@ -35,6 +36,7 @@ class ProbeFirstHook(Hook):  # type: ignore[misc]
 
     def before_run(self, runner: Any) -> None:
         """Find the part and the hook that steps."""
+        needs_epochs(runner, self)
         self.module: Any = getattr(unwrap(runner.model), self.part, None)
         hooks = [hook for hook in runner.hooks if isinstance(hook, DistOptimizerHook)]
         if self.module is None or not hooks:

@@ -4,6 +4,8 @@ from typing import Any
 
 from mmcv.runner import HOOKS, Hook
 
+from .epochs import needs_epochs
+
 
 @HOOKS.register_module()
 class SimSiamHook(Hook):  # type: ignore[misc]
@@ -24,6 +26,11 @@ class SimSiamHook(Hook):  # type: ignore[misc]
         self.fix_pred_lr = fix_pred_lr
         self.lr = lr
         self.adjust_by_epoch = adjust_by_epoch
+
+    def before_run(self, runner: Any) -> None:
+        """See that there are epochs, if the rate is set once in each."""
+        if self.adjust_by_epoch:
+            needs_epochs(runner, self, "set adjust_by_epoch=False")
 
     def before_train_epoch(self, runner: Any) -> None:
         """Set the rate, if once an epoch is enough."""

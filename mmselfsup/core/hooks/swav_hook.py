@@ -12,6 +12,8 @@ from mmselfsup.utils.data_size import DataSize
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.module import module_device, unwrap
 
+from .epochs import needs_epochs
+
 _PAPER_LENGTH = 3840  # with batches of 256 images
 
 
@@ -77,16 +79,22 @@ class SwAVHook(Hook):  # type: ignore[misc]
     def before_run(self, runner: Any) -> None:
         """Find the head, and say what is not as configured."""
         self._head = getattr(unwrap(runner.model), "head", None)
-        for name in ("crops_for_assign", "feat_dim") if self.queue_length else ():
+        if self.queue_length:
+            needs_epochs(runner, self, "or set queue_length=0")
+        start, last = self.epoch_queue_starts, getattr(runner, "max_epochs", None)
+        if self.queue_length and last is not None and start >= last:
+            self._notes.append(f"no queue: it starts after epoch {start} of {last}")
+        elif self.queue_length:
+            self._check_fit()
+        for note in self._notes:
+            runner.logger.warning("SwAVHook: %s", note)
+
+    def _check_fit(self) -> None:
+        """See that the queue holds what the head will ask it for."""
+        for name in ("crops_for_assign", "feat_dim"):
             own = getattr(self, name)
             if (wanted := getattr(self._head, name, own)) != own:
                 raise UserError(f"SwAVHook.{name} is {own}, but that of the head is {wanted}")
-        last = getattr(runner, "_max_epochs", None)
-        if self.queue_length and last is not None and self.epoch_queue_starts >= last:
-            start = self.epoch_queue_starts
-            self._notes.append(f"no queue: it starts after epoch {start} of {last}")
-        for note in self._notes:
-            runner.logger.warning("SwAVHook: %s", note)
 
     def before_train_epoch(self, runner: Any) -> None:
         """Start the queue when its time has come, or go on with the one that was resumed."""

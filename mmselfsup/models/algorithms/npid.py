@@ -91,7 +91,8 @@ class NPID(BaseModel):
         bank = self.memory_bank.feature_bank.clone()  # [L, D]
         pos, neg = sampled_similarities(v, bank, idx, self.draw_negatives(idx))  # [N, 1], [N, K]
         losses = self.head(pos, neg)
-        self.memory_bank.update(idx, v.detach())
+        if self.training:  # in validation idx counts other images
+            self.memory_bank.update(idx, v.detach())
         return losses
 
     @torch.no_grad()

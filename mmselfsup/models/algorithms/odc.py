@@ -56,12 +56,13 @@ class ODC(PseudoLabelModel):
 
         Returns:
             ``loss``, ``acc`` in percent, and ``change_ratio``: the share of images whose label
-            has changed.
+            has changed (in training only).
         """
         feature = self.project(img)  # one entry
         losses = self.head.loss(self.head(feature), self.memory_bank.label_bank[idx])
         vectors = feature[0].detach().flatten(1)  # [N, D]
-        losses["change_ratio"] = self.memory_bank.update_samples_memory(idx, vectors)
+        if self.training:  # in validation idx counts other images
+            losses["change_ratio"] = self.memory_bank.update_samples_memory(idx, vectors)
         return losses
 
     @torch.no_grad()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ...utils.errors import ArgumentError
 from ..builder import MODELS
 from ..losses import class_losses, class_weights
+from ..utils.precision import full_precision
 from .balanced_loss import BalancedLoss
 
 
@@ -147,6 +148,7 @@ def cosine_scale(criterion: Any) -> float | None:
     return criterion.scale if getattr(criterion, "cosine", False) else None
 
 
+@full_precision
 def scaled_cosines(features: Tensor, weight: Tensor, scale: float) -> Tensor:
     """Cosines between features [N, D] and classes [C, D], times ``scale``: [N, C]."""
     return scale * F.linear(F.normalize(features), F.normalize(weight))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...utils.errors import ArgumentError
+from ..utils.class_weights import count_classes
 from ..utils.precision import full_precision
 
 
@@ -30,7 +31,7 @@ def check_labelled(
 
 def cluster_sizes(labels: Tensor, num_clusters: int) -> Tensor:
     """Number of samples in each cluster: labels [L] -> [K] (int64)."""
-    return torch.bincount(labels, minlength=num_clusters)
+    return count_classes(labels, num_clusters)
 
 
 def mean_features(features: Tensor, labels: Tensor, centroids: Tensor) -> Tensor:

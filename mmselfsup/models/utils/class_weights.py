@@ -3,7 +3,15 @@
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from ...utils.errors import ArgumentError
+
+
+def count_classes(labels: Tensor, num_classes: int) -> Tensor:
+    """Number of samples of each class: labels [L] -> [K] (int64), without waiting for a device."""
+    counts = torch.zeros(num_classes, dtype=torch.long, device=labels.device)  # [K]
+    return counts.scatter_add_(0, labels, torch.ones_like(labels))
 
 
 def balancing_weights(labels: Tensor, num_classes: int, power: float) -> Tensor:
@@ -20,7 +28,7 @@ def balancing_weights(labels: Tensor, num_classes: int, power: float) -> Tensor:
     Difference from 0.x: an empty class weighs as a class with one sample. In 0.x it had ten
     thousand times the weight of the others, for the first sample that came into it.
     """
-    sizes = torch.bincount(labels, minlength=num_classes).clamp(min=1).float()  # [K]
+    sizes = count_classes(labels, num_classes).clamp(min=1).float()  # [K]
     weights = sizes.pow(-power)
     return weights / weights.sum()
 
@@ -33,6 +41,14 @@ def set_class_weights(head: Any, weights: Tensor) -> None:
     Args:
         head: has a ``criterion`` with a ``weight``, as :class:`ClsHead`.
         weights: [K].
+
+    Raises:
+        ArgumentError: the head has another loss, which would not look at them.
     """
+    if not isinstance(getattr(head, "criterion", None), nn.CrossEntropyLoss):
+        raise ArgumentError(
+            "reweight=True needs the plain cross entropy of ClsHead: leave head.loss out, or set "
+            "reweight=False"
+        )
     weights = weights.to(next(head.parameters()))
     head.criterion.register_buffer("weight", weights, persistent=False)

@@ -1,0 +1,22 @@
+"""Hooks that act between epochs say so where a runner has none."""
+
+from typing import Any
+
+from mmselfsup.utils.errors import UserError
+
+
+def needs_epochs(
+    runner: Any, hook: Any, advice: str = "use runner.type='EpochBasedRunner'"
+) -> None:
+    """See that the runner counts epochs: one that counts iterations never calls the hook.
+
+    Args:
+        runner: the runner of the training.
+        hook: the hook that acts between epochs; its class is named in the error.
+        advice: what to do.
+
+    Raises:
+        UserError: the runner has no epochs.
+    """
+    if getattr(runner, "max_epochs", 0) is None:
+        raise UserError(f"{type(hook).__name__}: this runner has no epochs; {advice}")
