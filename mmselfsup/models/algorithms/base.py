@@ -9,15 +9,11 @@ import torch
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
+from ...utils.device import batch_size
 from ..utils.ema import copy_to_targets, update_targets
 from ..utils.precision import mixed_precision
 
 Losses = Mapping[str, Tensor | Sequence[Tensor]]
-
-
-def batch_size(img: Tensor | Sequence[Tensor]) -> int:
-    """Number of images in a batch, whether it is one tensor or a list of views."""
-    return len(img) if isinstance(img, Tensor) else len(img[0])
 
 
 def parse_losses(losses: Losses) -> tuple[Tensor, "OrderedDict[str, Tensor]"]:
