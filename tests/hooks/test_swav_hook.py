@@ -96,10 +96,18 @@ def test_resumed_is_equal_bit_for_bit(done: int, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("queue*"))
 
 
-def test_another_length_starts_anew(tmp_path: Path) -> None:
+def test_another_length_starts_anew_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     train(tmp_path)
+    told: list[str] = []
+    monkeypatch.setattr(
+        quiet_logger(), "warning", lambda text, *args: told.append(text % args if args else text)
+    )
     later = train(tmp_path, resume="iter_10.pth", queue_length=5)
     assert later.watch.seen == [(4, False), (5, False)]
+    new = "SwAVHook: the resumed queue [2, 9, 4] starts anew: the config asks for [2, 5, 4]"
+    assert told.count(new) == 1
 
 
 def test_no_queue_by_default(tmp_path: Path) -> None:

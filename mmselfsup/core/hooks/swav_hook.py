@@ -101,7 +101,11 @@ class SwAVHook(Hook):  # type: ignore[misc]
         if not self.queue_length or runner.epoch < self.epoch_queue_starts:
             return
         shape = (len(self.crops_for_assign), self.queue_length, self.feat_dim)
-        if self.queue is None or self.queue.shape != shape:
+        if self.queue is not None and self.queue.shape != shape:
+            text = "SwAVHook: the resumed queue %s starts anew: the config asks for %s"
+            runner.logger.warning(text, list(self.queue.shape), list(shape))
+            self.queue = None
+        if self.queue is None:
             self.queue = torch.zeros(shape)
         self.queue = self.queue.to(module_device(unwrap(runner.model)))
         self._head.queue, self._head.use_queue = self.queue, False
