@@ -72,6 +72,14 @@ def train(work_dir: Path, resume: str | None = None, epochs: int = 4, **kwargs: 
     return runner
 
 
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The warnings of the log."""
+    texts: list[str] = []
+    monkeypatch.setattr(quiet_logger(), "warning", lambda text, *args: texts.append(text % args))
+    return texts
+
+
 def test_the_queue_starts_late_fills_and_is_used(tmp_path: Path) -> None:
     seen = train(tmp_path).watch.seen
     filling = [(4, False), (8, False), (9, False)]
@@ -96,14 +104,8 @@ def test_resumed_is_equal_bit_for_bit(done: int, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("queue*"))
 
 
-def test_another_length_starts_anew_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_length_starts_anew_and_says_so(tmp_path: Path, told: list[str]) -> None:
     train(tmp_path)
-    told: list[str] = []
-    monkeypatch.setattr(
-        quiet_logger(), "warning", lambda text, *args: told.append(text % args if args else text)
-    )
     later = train(tmp_path, resume="iter_10.pth", queue_length=5)
     assert later.watch.seen == [(4, False), (5, False)]
     new = "SwAVHook: the resumed queue [2, 9, 4] starts anew: the config asks for [2, 5, 4]"
@@ -142,9 +144,6 @@ def test_the_queue_must_fit_the_head(tmp_path: Path) -> None:
         train(tmp_path, crops_for_assign=[0])
 
 
-def test_what_is_not_as_configured_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
-    logger = quiet_logger()
-    monkeypatch.setattr(logger, "warning", lambda text, *args: told.append(text % args))
+def test_what_is_not_as_configured_is_told(tmp_path: Path, told: list[str]) -> None:
     train(tmp_path, epochs=1)
     assert told == ["SwAVHook: no queue: it starts after epoch 1 of 1"]
