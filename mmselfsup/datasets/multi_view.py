@@ -8,6 +8,7 @@ from typing import Any
 from ..utils.errors import ArgumentError
 from .base import BaseDataset
 from .builder import DATASETS, build_pipeline
+from .lesion_positives import LesionPositives
 
 
 @DATASETS.register_module()
@@ -20,6 +21,9 @@ class MultiViewDataset(BaseDataset):
             crops; V is their sum.
         pipelines: One list of transforms for each entry of `num_views`.
         prefetch: See `BaseDataset`.
+        lesion_positives: `dict(metadata=CSV, held_out=LIST, prob=1.0)`: the second view comes from
+            another image of the same lesion, where there is one (MICLe, Azizi et al. 2021), see
+            `LesionPositives`; None: all views come from one image.
     """
 
     def __init__(
@@ -28,6 +32,7 @@ class MultiViewDataset(BaseDataset):
         num_views: Sequence[int],
         pipelines: Sequence[Sequence[dict[str, Any]]],
         prefetch: bool = False,
+        lesion_positives: dict[str, Any] | None = None,
     ) -> None:
         if len(num_views) != len(pipelines) or any(n < 1 for n in num_views):
             raise ArgumentError(
@@ -42,7 +47,19 @@ class MultiViewDataset(BaseDataset):
             for pipeline, views in zip(self.pipelines, num_views, strict=True)
             for _ in range(views)
         ]  # V pipelines
+        self.lesion_positives = self._positives(lesion_positives)
+
+    def _positives(self, options: dict[str, Any] | None) -> LesionPositives | None:
+        if options is None:
+            return None
+        if len(self.trans) < 2:
+            raise ArgumentError("lesion_positives are about the second view: num_views gives one")
+        return LesionPositives(self.data_source, **options)
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
-        image, _ = self.data_source.load_pixels(idx)
-        return {"img": [self._finish(trans(image)) for trans in self.trans], "idx": idx}
+        image, found = self.data_source.load_pixels(idx)
+        images = [image] * len(self.trans)
+        if self.lesion_positives is not None:
+            images[1] = self.lesion_positives.choose(found, image)
+        views = zip(self.trans, images, strict=True)
+        return {"img": [self._finish(trans(image)) for trans, image in views], "idx": idx}

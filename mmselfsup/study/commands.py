@@ -7,6 +7,7 @@ from pathlib import Path
 
 from . import configs, data_files
 from .plan import Plan
+from .positives import positives_options
 from .pretraining import Pretraining
 from .process import Command
 from .settings import StudySettings
@@ -31,6 +32,8 @@ def pretrain(plan: Plan, task: Pretraining) -> Command:
         options.append(f"load_from={configs.quoted(task.after.backbone)}")
     lists = {"train": plan.settings.split("train")}
     options += configs.data_options(task.cfg, plan.images, lists)
+    lesions = data_files.metadata(plan.settings)
+    options += positives_options(task.cfg, plan.settings.split("test"), lesions)
     return _train(plan, task.config, task.folder, options)
 
 

@@ -12,6 +12,7 @@ from mmselfsup.isic.layout import GROUND_TRUTH, METADATA
 
 from . import configs, data_files
 from .plan import Plan
+from .positives import positives_options
 from .pretraining import Pretraining
 from .settings import StudySettings
 from .step import Step
@@ -43,6 +44,8 @@ def pretrain_step(plan: Plan, task: Pretraining) -> Step:
         **_training(plan, task.config, configs.digest(task.cfg), list(task.options)),
         "train images": _content(plan.settings.split("train")),
     }
+    if positives_options(task.cfg, plan.settings.split("test"), None):
+        facts["lesions of positives"] = _content(data_files.metadata(plan.settings))
     if task.after is not None:
         facts["task before"] = _hash(pretrain_step(plan, task.after).settings)
     return Step(f"{task.name} pre-training", task.folder, facts, (*_DONE, task.backbone.name))

@@ -6,6 +6,7 @@ import pytest
 from mmcv import Config
 
 from mmselfsup.study import configs
+from mmselfsup.study.positives import positives_options
 from mmselfsup.utils.errors import UserError
 
 SOURCE = {"type": "ImageList", "data_prefix": "", "ann_file": "", "classes": ["MEL", "NV"]}
@@ -50,6 +51,18 @@ def test_data_sources_are_found_through_wrappers() -> None:
     assert configs.class_list(FINETUNE) == ["MEL", "NV"]
     with pytest.raises(UserError, match=r"data\.val"):
         configs.data_source_key(SSL, "val")
+
+
+def test_lesion_positives_get_the_lesions_and_the_test_list() -> None:
+    test, metadata = Path("my lists/test.txt"), Path("meta.csv")
+    assert positives_options(SSL, test, metadata) == []
+    lesions = {"metadata": "data/a.csv", "held_out": "data/b.txt"}
+    dataset = {"data_source": SOURCE, "lesion_positives": lesions}
+    cfg = Config({"data": {"train": {"type": "RepeatDataset", "dataset": dataset}}})
+    key = "data.train.dataset.lesion_positives"
+    held_out = f"{key}.held_out='my lists/test.txt'"
+    assert positives_options(cfg, test, metadata) == [f"{key}.metadata=meta.csv", held_out]
+    assert positives_options(cfg, test, None) == [held_out]
 
 
 def test_digest_changes_with_the_content() -> None:

@@ -101,6 +101,19 @@ def test_changed_settings_redo_what_depends_on_them(
     assert "lr 0.1 -> 0.2" in capfd.readouterr().out
 
 
+@pytest.mark.usefixtures("no_drawing")
+def test_lesion_positives_keep_the_test_list_out(
+    study: StudySettings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    options = ("data.train.lesion_positives.metadata=meta.csv",)
+    study = dataclasses.replace(study, lrs=(0.1,), ssl_options=options, fold=2)
+    pipeline.run_study(study)
+    held_out = "data.train.lesion_positives.held_out=work/data/splits/ISIC_2019_test_fold2.txt"
+    assert capfd.readouterr().out.count(held_out) == 1
+    pipeline.run_study(study)
+    assert len(calls(study.root)) == 6  # nothing is done again
+
+
 @pytest.fixture
 def two(study: StudySettings) -> StudySettings:
     """Two pre-trainings."""

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Sequence
 
 from ...utils.errors import UserError
-from .entries import NO_LABEL, Entry, read_text
+from .entries import NO_LABEL, Entry, read_list, read_text
 
 NAME_COLUMNS = ("image", "filename", "name", "path")
 LABEL_COLUMNS = ("label", "target", "class")
@@ -19,6 +19,12 @@ def is_csv(path: str) -> bool:
         return False
     header = read_text(path).partition("\n")[0].strip()
     return any(d in header for d in _DELIMITERS) or header.lower() in NAME_COLUMNS
+
+
+def read_names(path: str, classes: Sequence[str] | None = None) -> list[str]:
+    """The names of the images of a list, text or CSV; `classes` as for `read_csv`."""
+    entries = read_csv(path, classes)[0] if is_csv(path) else read_list(path)
+    return [entry.name for entry in entries]
 
 
 def read_csv(

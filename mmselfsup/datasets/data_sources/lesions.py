@@ -35,14 +35,14 @@ def read_lesions(path: str, names: Sequence[str]) -> list[str]:
             f"{path} lacks the column(s) {', '.join(missing)}; it has: "
             f"{', '.join(rows.fieldnames[:12])}"
         )
-    lesions = {_stem(row["image"] or ""): clean_lesion(row["lesion_id"] or "") for row in rows}
-    stems = [_stem(name) for name in names]
+    lesions = {image_stem(row["image"] or ""): clean_lesion(row["lesion_id"] or "") for row in rows}
+    stems = [image_stem(name) for name in names]
     if not any(stem in lesions for stem in stems):
         raise UserError(f"{path} has none of the {len(names)} images (e.g. {names[0]})")
     return [lesions.get(stem, "") for stem in stems]
 
 
-def _stem(name: str) -> str:
+def image_stem(name: str) -> str:
     """The name of a file without folders and without the extension of an image."""
     name = os.path.basename(name.strip())
     return os.path.splitext(name)[0] if has_image_extension(name) else name

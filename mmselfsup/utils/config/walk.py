@@ -1,6 +1,7 @@
 """Walk through the parts of a config that name classes, and check what these are given."""
 
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from typing import Any
 
 from . import legacy
@@ -31,6 +32,15 @@ _PROVIDED = {
     "optimizer": ("params",),
     "runner": ("model", "batch_processor", "optimizer", "work_dir", "logger", "meta"),
     "norm": ("num_features", "num_channels", "normalized_shape"),
+}
+# Dicts without a type: of what they are the arguments, and which of these a config doesn't give.
+_ARGUMENTS = {
+    "cache": ("mmselfsup.datasets.cache", "open_cache", ("source",)),
+    "lesion_positives": (
+        "mmselfsup.datasets.lesion_positives",
+        "LesionPositives",
+        ("data_source",),
+    ),
 }
 # **kwargs that go to a method of another class.
 _FORWARDED = {"CheckpointHook": ("filename_tmpl", "create_symlink", "meta")}
@@ -79,7 +89,9 @@ class Walker:
             return None
         self._check_keys(config, target, kind, path, tuple(extra))
         for key, value in config.items():
-            if key != "type":
+            if key in _ARGUMENTS and value is not None:
+                self._arguments(value, key, f"{path}.{key}")
+            elif key != "type":
                 self.inside(value, _KIND_OF_KEY.get(key, kind), f"{path}.{key}")
         return target
 
@@ -104,6 +116,12 @@ class Walker:
                 continue
             shown = [n for n in accepted.names if n not in _PROVIDED.get(kind, ())]
             self.findings.unknown_key(f"{path}.{key}", (*shown, *extra), label)
+
+    def _arguments(self, value: Any, key: str, path: str) -> None:
+        """Check a dict without type that holds the arguments of a function or a class."""
+        module, name, provided = _ARGUMENTS[key]
+        names = accepted_args(getattr(import_module(module), name)).names
+        self.keys(value, (name for name in names if name not in provided), path)
 
     def inside(self, value: Any, kind: str, path: str) -> None:
         """Check the dicts with a ``type`` in any nesting of lists and dicts."""

@@ -1,0 +1,132 @@
+"""Positives from other images of the same lesion, for methods that compare two views."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from ..utils.errors import ArgumentError, UserError
+from .data_sources.csv_list import read_names
+from .data_sources.lesions import image_stem, read_lesions
+from .pipelines.chance import check_probability, happens
+from .pipelines.pixels import Pixels
+
+
+class LesionPositives:
+    """Chooses, for an image, another image of the same lesion.
+
+    Source: Azizi et al. 2021 (arXiv 2101.05224), the section on MICLe: a positive pair is made of two
+    images of one patient case where there are several, else of two views of one image.
+
+    Difference from the paper: what belongs together is a lesion (`lesion_id`), not a patient.
+
+    The random choices come from torch's generator, so that they follow the seed of the sample (see
+    `seeding`); where there is nothing to choose nothing is drawn.
+
+    Args:
+        data_source: Where the images come from; partners are among them and nowhere else.
+        metadata: CSV file with the columns `image` and `lesion_id`. An image whose lesion is not
+            known has no partner.
+        held_out: The list, or lists, of the images that the model will be measured on. A lesion
+            that stands there must not be among those of the data source. None where there is no
+            such list.
+        prob: Probability of taking another image where there is one, 0..1.
+
+    Raises:
+        UserError: A held-out image or lesion is among those of the data source; a file is missing;
+            no lesion has two images.
+        ArgumentError: `prob` is no probability, or the images are no files and so have no name.
+    """
+
+    def __init__(
+        self,
+        data_source: Any,
+        metadata: str,
+        held_out: str | Sequence[str] | None,
+        prob: float = 1.0,
+    ) -> None:
+        check_probability(prob, "lesion_positives.prob")
+        names = data_source.image_names()
+        if names is None:
+            raise ArgumentError(
+                f"lesion_positives: images of {type(data_source).__name__} have no file names to "
+                "look up in metadata; take ImageList"
+            )
+        self.data_source = data_source
+        self.prob = prob
+        lists = [held_out] if isinstance(held_out, str) else list(held_out or ())
+        classes = data_source.CLASSES
+        unseen = [name for path in lists for name in read_names(os.path.expanduser(path), classes)]
+        lesions = read_lesions(os.path.expanduser(metadata), [*names, *unseen])
+        self._lesions, unseen_lesions = lesions[: len(names)], lesions[len(names) :]
+        source = data_source.ann_file or data_source.data_prefix
+        seen = (names, self._lesions)
+        _check_apart(source, ", ".join(lists), seen, (unseen, unseen_lesions))
+        self._images: dict[str, list[int]] = {}  # lesion -> its images
+        for idx, lesion in enumerate(self._lesions):
+            if lesion:
+                self._images.setdefault(lesion, []).append(idx)
+        logging.getLogger("mmselfsup").info(
+            "lesion positives: %d of %d images have another one of their lesion",
+            self.num_with_partner(),
+            len(names),
+        )
+        if self.num_with_partner() == 0:
+            raise UserError(
+                f"lesion_positives: no lesion of {metadata} has two of the {len(names)} images; "
+                "take lesion_positives out"
+            )
+
+    def num_with_partner(self) -> int:
+        """How many images have another image of their lesion."""
+        return sum(len(images) for images in self._images.values() if len(images) > 1)
+
+    def partners(self, idx: int) -> list[int]:
+        """The other images of the lesion of the image `idx`, in the order of the data source."""
+        return [other for other in self._images.get(self._lesions[idx], ()) if other != idx]
+
+    def choose(self, idx: int, image: Pixels | Any) -> Pixels | Any:
+        """Another image of the lesion, each as likely as the others; or the image itself.
+
+        Args:
+            idx: Place of the image in the data source.
+            image: The image, as `load_pixels` gives it.
+
+        Returns:
+            An image as `load_pixels` gives it. It is `image` where the lesion has no other, with
+            probability 1 - `prob`, and where the other one can't be read and is skipped.
+        """
+        partners = self.partners(idx)
+        if not partners or not happens(self.prob):
+            return image
+        partner = partners[int(torch.randint(len(partners), ()).item())]
+        other, found = self.data_source.load_pixels(partner)
+        # with on_error="skip" the data source may have gone on to an image of another lesion
+        return other if self._lesions[found] == self._lesions[idx] else image
+
+
+def _check_apart(
+    source: str,
+    held_out: str,
+    seen: tuple[Sequence[str], Sequence[str]],
+    unseen: tuple[Sequence[str], Sequence[str]],
+) -> None:
+    """Refuse images and lesions that stand in both; `seen` and `unseen` are names and lesions."""
+    stems = {image_stem(name) for name in seen[0]}
+    known = set(seen[1]) - {""}
+    both = [
+        (name, lesion)
+        for name, lesion in zip(*unseen, strict=True)
+        if image_stem(name) in stems or lesion in known
+    ]
+    if both:
+        name, lesion = both[0]
+        raise UserError(
+            f"lesion_positives: {len(both)} images of {held_out} show lesions of {source} (e.g. "
+            f"{name}, lesion {lesion or 'not known'}), which only training may see; make "
+            "lists that part no lesion with tools/isic2019/prepare_splits.py"
+        )

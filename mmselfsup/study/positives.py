@@ -1,0 +1,29 @@
+"""Lesion positives of a pre-training, which need the lesions and the list of the fold's test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .configs import data_source_key, has_key, quoted
+
+if TYPE_CHECKING:
+    from mmcv import Config
+
+
+def positives_options(cfg: Config, held_out: Path, metadata: Path | None) -> list[str]:
+    """Tell lesion positives, where a pre-training has them, what the study takes.
+
+    Args:
+        cfg: The config of the pre-training.
+        held_out: List of the images that the study tests on.
+        metadata: CSV of the lesions; None leaves that of the config.
+
+    Returns:
+        Overrides `key=value`; none where `lesion_positives` isn't set.
+    """
+    key = data_source_key(cfg, "train").rpartition(".")[0] + ".lesion_positives"
+    if not has_key(cfg, f"{key}.metadata"):
+        return []
+    lesions = [] if metadata is None else [f"{key}.metadata={quoted(metadata)}"]
+    return [*lesions, f"{key}.held_out={quoted(held_out)}"]
