@@ -19,8 +19,8 @@ from .pipelines.pixels import Pixels
 class LesionPositives:
     """Chooses, for an image, another image of the same lesion.
 
-    Source: Azizi et al. 2021 (arXiv 2101.05224), the section on MICLe: a positive pair is made of two
-    images of one patient case where there are several, else of two views of one image.
+    Source: Azizi et al. 2021 (arXiv 2101.05224), the section on MICLe: a positive pair is
+    made of two images of one patient case where there are several, else of two views of one image.
 
     Difference from the paper: what belongs together is a lesion (`lesion_id`), not a patient.
 
