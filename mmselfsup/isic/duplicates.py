@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from ..utils.errors import UserError
+from .images import open_rgb
 from .parallel import default_workers, run_parallel
 
 _SIDE = 16  # of the square of frequencies: B = 256
@@ -55,13 +55,21 @@ def _hash(path: Path) -> NDArray[np.bool_]:
     """The hash of one file: [B]."""
     import imagehash
 
+    image = _small_jpeg(path) or open_rgb(path)
+    return np.asarray(imagehash.phash(image, _SIDE).hash, dtype=bool).ravel()
+
+
+def _small_jpeg(path: Path) -> Image.Image | None:
+    """A JPEG file in grey, of which an eighth of the pixels is decoded where that suffices.
+
+    None for other files, which Pillow would not turn into 8 bits of grey as they are meant.
+    """
     try:
-        with Image.open(path) as image:
-            image.draft("L", (128, 128))  # JPEG: decode an eighth of the pixels, if that suffices
-            bits = imagehash.phash(ImageOps.exif_transpose(image).convert("L"), _SIDE).hash
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"can't read the image {path}: {error}") from error
-    return np.asarray(bits, dtype=bool).ravel()
+        with Image.open(path, formats=("JPEG",)) as image:
+            image.draft("L", (128, 128))
+            return ImageOps.exif_transpose(image).convert("L")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None  # what is broken is told by whoever reads it in full
 
 
 def near_pairs(hashes: NDArray[np.bool_], distance: int = DISTANCE) -> list[Pair]:

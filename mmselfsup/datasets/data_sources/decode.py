@@ -12,6 +12,8 @@ that a camera noted in EXIF is applied, unless the colour type ends with `_ignor
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import cv2
@@ -116,22 +118,32 @@ def _decode_opencv(data: bytes, color_type: str) -> NDArray[np.uint8] | None:
 
 
 def _open(data: bytes) -> Image.Image:
-    """Open and decode with Pillow, or say what is wrong."""
-    try:
+    """Open and decode with Pillow."""
+    with _told():
         image = Image.open(io.BytesIO(data))
         image.load()
-    except Image.UnidentifiedImageError:
-        raise ImageError("this is no image file, or of a format that can't be read") from None
-    except _BROKEN as error:
-        raise ImageError(f"the file is damaged ({error})") from error
     return image
 
 
 def _decode_pillow(data: bytes, color_type: str) -> Image.Image:
     """Decode with Pillow to RGB or L."""
     image = _open(data)
-    if not color_type.endswith("_ignore_orientation"):
-        image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16"):  # Pillow would cut values above 255 off
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    return image.convert("L" if color_type.startswith("grayscale") else "RGB")
+    with _told():
+        if not color_type.endswith("_ignore_orientation"):
+            image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I;16"):  # Pillow would cut values above 255 off
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        if image.mode == "LAB":  # Pillow knows no way from here to grey
+            image = image.convert("RGB")
+        return image.convert("L" if color_type.startswith("grayscale") else "RGB")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say what is wrong with a file that Pillow is at work on."""
+    try:
+        yield
+    except Image.UnidentifiedImageError:
+        raise ImageError("this is no image file, or of a format that can't be read") from None
+    except _BROKEN as error:
+        raise ImageError(f"the file is damaged ({error})") from error

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ...utils.errors import ArgumentError
 from ..utils.precision import full_precision
 
 
@@ -17,12 +18,13 @@ def pair_similarities(z: Tensor) -> tuple[Tensor, Tensor]:
         Positives [2N, 1] and negatives [2N, 2N - 2].
 
     Raises:
-        ValueError: an odd number of rows, or fewer than two images, which leaves no negative.
+        ArgumentError: an odd number of rows, or fewer than two images, which leaves no negative.
     """
     rows = z.shape[0]
     if rows % 2 or rows < 4:
-        raise ValueError(
-            f"NT-Xent needs two views of at least two images, got {rows} rows: use a larger batch"
+        raise ArgumentError(
+            f"NT-Xent needs two views of at least two images, got {rows} rows: use a larger batch, "
+            "and data.drop_last=True where the last one is too small"
         )
     similarity = z @ z.T  # [2N, 2N]
     row = torch.arange(rows, device=z.device)[:, None]  # [2N, 1]
