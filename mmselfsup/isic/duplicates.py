@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from .images import open_rgb
 from .parallel import default_workers, run_parallel
 
 _SIDE = 16  # of the square of frequencies: B = 256
@@ -54,6 +53,8 @@ def image_hashes(files: Sequence[Path], workers: int | None = None) -> NDArray[n
 def _hash(path: Path) -> NDArray[np.bool_]:
     """The hash of one file: [B]."""
     import imagehash
+
+    from .images import open_rgb  # loads torch, which the other splits need not
 
     image = _small_jpeg(path) or open_rgb(path)
     return np.asarray(imagehash.phash(image, _SIDE).hash, dtype=bool).ravel()
