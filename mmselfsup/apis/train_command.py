@@ -122,8 +122,8 @@ def build_datasets(cfg: Config) -> list[Any]:
             raise UserError("workflow has a 'val' entry, but data.val is not set")
         val = copy.deepcopy(cfg.data.val)
         if val.get("type") == cfg.data.train.get("type"):
-            val.update(
-                {k: v for k, v in cfg.data.train.items() if k not in ("type", "data_source")}
-            )
+            # lesion positives are of training lesions; the list they keep out may be this one
+            own = ("type", "data_source", "lesion_positives")
+            val.update({k: v for k, v in cfg.data.train.items() if k not in own})
         datasets.append(build_dataset(val))
     return datasets

@@ -12,6 +12,7 @@ import torch
 from mmcv import Config
 from PIL import Image
 
+from mmselfsup.apis.train_command import build_datasets
 from mmselfsup.datasets import MultiViewDataset, RepeatDataset, build_dataloader, build_dataset
 from mmselfsup.utils.config import check_config
 from mmselfsup.utils.errors import UserError
@@ -152,6 +153,18 @@ def test_held_out_images_and_lesions_are_refused(
     both = dict(held_out=[str(files / "other.csv"), str(files / "test.txt")])
     with pytest.raises(UserError, match=r"other.csv, .*test.txt show"):
         build_dataset(config(files, both, classes))
+
+
+def test_a_validation_loss_has_no_lesion_positives_of_training(files: Path) -> None:
+    train = config(files)
+    images = dict(data_prefix=str(files / "images"), ann_file=str(files / "test.txt"))
+    val = dict(type="MultiViewDataset", data_source=dict(type="ImageList", **images))
+    workflow = [("train", 1), ("val", 1)]
+    cfg = Config(dict(data=dict(train=train, val=val), workflow=workflow))
+    first, second = build_datasets(cfg)  # held_out is the list of val
+    assert first.lesion_positives is not None
+    assert second.lesion_positives is None
+    assert shown(second[0]) == [10, 10]
 
 
 def test_mistakes(files: Path) -> None:
