@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from mmselfsup.models import build_algorithm
 from mmselfsup.utils.device import to_device
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.module import module_device
+from mmselfsup.utils.patients import encode_patient
 
 from .config import read_config
 from .one_line_errors import config_errors
@@ -58,28 +60,36 @@ def init_model(
     return model.to(device).eval()
 
 
-def inference_model(model: nn.Module, data: Image.Image) -> tuple[Tensor, Any]:
+def inference_model(
+    model: nn.Module, data: Image.Image, patient: Mapping[str, Any] | None = None
+) -> tuple[Tensor, Any]:
     """Send one image through the test pipeline of the model's config and through the model.
 
     Args:
         model: a model of :func:`init_model`.
         data: an image.
+        patient: for a head that takes metadata: any of ``age`` (years), ``site`` and ``sex``, see
+            :func:`~mmselfsup.utils.patients.encode_patient`; ``{}`` where nothing is known.
 
     Returns:
         What the pipeline made of it, as a batch of one, and the result: scores of a model that
         can be tested, otherwise the features of its backbone.
 
     Raises:
-        UserError: the config has no test pipeline.
+        UserError: the config has no test pipeline, the patient has a value that is none of
+            ISIC-2019's, or the head takes metadata and there is no patient.
     """
     pipeline = build_pipeline(_test_pipeline(model.cfg))  # type: ignore[arg-type]
     device = module_device(model)
     sample = pipeline(data)
     batch = torch.utils.data.default_collate([sample])
     img = to_device(batch, device)
+    more = {}
+    if patient is not None:
+        more["patient"] = torch.from_numpy(encode_patient(**patient))[None].to(device)  # [1, D]
     with torch.no_grad():
         try:
-            return img, model(img, mode="test")
+            return img, model(img, mode="test", **more)
         except NotImplementedError:
             return img, model(img, mode="extract")
 

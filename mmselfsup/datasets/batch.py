@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class BatchKey(NamedTuple):
-    """One row of the table. Letters: N batch, V views, H and W pixels, P patches."""
+    """One row of the table. Letters: N batch, D width, V views, H and W pixels, P patches."""
 
     shape: str
     dtype: str
@@ -41,6 +41,13 @@ BATCH_KEYS: dict[str, BatchKey] = {
         "int64",
         "place of the sample in its dataset",
         ("SingleViewDataset", "MultiViewDataset", "DeepClusterDataset"),
+    ),
+    "patient": BatchKey(
+        "[N, D]",
+        "float32",
+        "age, site and sex, as `mmselfsup.utils.patients` encodes them; only where the data source "
+        "has `patients`",
+        ("SingleViewDataset",),
     ),
     "pseudo_label": BatchKey("[N]", "int64", "cluster of the image", ("DeepClusterDataset",)),
     "patch_label": BatchKey(

@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 from torch.utils.data import ConcatDataset as TorchConcatDataset
 
+from ..utils.errors import UserError
 from .builder import DATASETS
 from .evaluation import evaluate_heads
 
@@ -21,10 +22,20 @@ class ConcatDataset(TorchConcatDataset[Any]):
 
     Args:
         datasets: The datasets; the classes are those of the first.
+
+    Raises:
+        UserError: Some of them know the patients of their images, others don't.
     """
 
     def __init__(self, datasets: Sequence[Any]) -> None:
         super().__init__(datasets)
+        known = {getattr(dataset, "has_patients", False) for dataset in datasets}
+        self.has_patients = known == {True}
+        if len(known) > 1:
+            raise UserError(
+                "some of the joined data sets have patients in their data source, others don't: "
+                "give all of them a CSV file, or none"
+            )
         self.CLASSES: list[str] | None = datasets[0].CLASSES
         if all(hasattr(dataset, "gt_labels") for dataset in datasets):
             self.gt_labels = np.concatenate([dataset.gt_labels for dataset in datasets])
@@ -68,6 +79,7 @@ class RepeatDataset:
         self.dataset = dataset
         self.times = times
         self.CLASSES: list[str] | None = dataset.CLASSES
+        self.has_patients: bool = getattr(dataset, "has_patients", False)
         self._ori_len = len(dataset)
         self.num_images = len(dataset)  # different ones; `idx` counts these
         if hasattr(dataset, "gt_labels"):

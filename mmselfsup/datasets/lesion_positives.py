@@ -11,7 +11,8 @@ import torch
 
 from ..utils.errors import ArgumentError, UserError
 from .data_sources.csv_list import read_names
-from .data_sources.lesions import image_stem, read_lesions
+from .data_sources.lesions import read_lesions
+from .data_sources.metadata import stem
 from .pipelines.chance import check_probability, happens
 from .pipelines.pixels import Pixels
 
@@ -116,12 +117,12 @@ def _check_apart(
     unseen: tuple[Sequence[str], Sequence[str]],
 ) -> None:
     """Refuse images and lesions that stand in both; `seen` and `unseen` are names and lesions."""
-    stems = {image_stem(name) for name in seen[0]}
+    stems = {stem(name) for name in seen[0]}
     known = set(seen[1]) - {""}
     both = [
         (name, lesion)
         for name, lesion in zip(*unseen, strict=True)
-        if image_stem(name) in stems or lesion in known
+        if stem(name) in stems or lesion in known
     ]
     if both:
         name, lesion = both[0]

@@ -12,7 +12,7 @@ from .evaluation import evaluate_heads
 
 @DATASETS.register_module()
 class SingleViewDataset(BaseDataset):
-    """One image, its label and its index.
+    """One image, its label and its index; its patient where the data source knows it.
 
     Args:
         data_source: Config of the data source.
@@ -28,11 +28,16 @@ class SingleViewDataset(BaseDataset):
     ) -> None:
         super().__init__(data_source, pipeline, prefetch)
         self.gt_labels = self.data_source.get_gt_labels()  # [len] or [len, L]
+        self.patients = getattr(self.data_source, "patients", None)  # [len, D]
+        self.has_patients = self.patients is not None
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
         image, source_idx = self.data_source.load_pixels(idx)
         img = self._finish(self.pipeline(image))
-        return {"img": img, "label": self.gt_labels[source_idx], "idx": idx}
+        sample = {"img": img, "label": self.gt_labels[source_idx], "idx": idx}
+        if self.patients is not None:
+            sample["patient"] = self.patients[source_idx]
+        return sample
 
     def evaluate(
         self,

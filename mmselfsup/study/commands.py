@@ -53,8 +53,7 @@ def test(plan: Plan, arm: str) -> Command:
     """Measure the final classifier of an arm on the test fold."""
     final, out = plan.settings.run_dir(arm, "final"), plan.settings.run_dir(arm, "test")
     lists = {"test": plan.settings.split("test")}
-    options = [*plan.finetune_options, *configs.data_options(plan.finetune, plan.images, lists)]
-    options += _lesions(plan, "test")
+    options = [*plan.finetune_options, *_data(plan, lists), *_lesions(plan, "test")]
     argv = (
         "tools/test.py",
         plan.relative(plan.settings.finetune_config),
@@ -76,9 +75,15 @@ def _finetune(
     start = plan.pretraining(arm)
     if start is not None:
         options.append(f"load_from={configs.quoted(start.backbone)}")
-    options += configs.data_options(plan.finetune, plan.images, lists)
+    options += _data(plan, lists)
     work_dir = plan.settings.run_dir(arm, name)
     return _train(plan, plan.settings.finetune_config, work_dir, options)
+
+
+def _data(plan: Plan, lists: dict[str, Path]) -> list[str]:
+    """Point the classifier's data sets to this study's files."""
+    metadata = data_files.metadata(plan.settings)
+    return configs.data_options(plan.finetune, plan.images, lists, metadata)
 
 
 def _lesions(plan: Plan, part: str) -> list[str]:

@@ -53,12 +53,19 @@ def data_source_key(cfg: Config, part: str) -> str:
     return f"{key}.data_source"
 
 
-def data_options(cfg: Config, images: Path, lists: dict[str, Path]) -> list[str]:
-    """Point the data sets of a config to images and lists: part -> list."""
+def data_options(
+    cfg: Config, images: Path, lists: dict[str, Path], metadata: Path | None = None
+) -> list[str]:
+    """Point the data sets of a config to images and lists: part -> list.
+
+    A data source that reads the patients of its images reads them from `metadata`.
+    """
     options = []
     for part, path in lists.items():
         key = data_source_key(cfg, part)
         options += [f"{key}.data_prefix={quoted(images)}", f"{key}.ann_file={quoted(path)}"]
+        if metadata is not None and _data_source(cfg, part).get("patients") is not None:
+            options.append(f"{key}.patients={quoted(metadata)}")
     return options
 
 

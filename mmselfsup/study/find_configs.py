@@ -49,6 +49,7 @@ def find_finetune_config(configs: Path, size: str = FULL_SIZE) -> Path:
         UserError: There is none.
     """
     folder = configs / "benchmarks" / "classification" / "isic2019"
-    for path in sorted(folder.glob(f"*{ending(size)}.py")):
-        return path
+    found = sorted(folder.glob(f"*{ending(size)}.py"), key=lambda path: (len(path.name), path))
+    if found:
+        return found[0]  # the plain one: variants add a word to its name
     raise UserError(f"no config *{ending(size)}.py in {folder}; name one: FINETUNE_CONFIG")

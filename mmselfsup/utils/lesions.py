@@ -2,8 +2,8 @@
 
 import re
 
-#: What files write where a lesion is not known, in small letters.
-_NO_LESION = ("", "nan", "na", "n/a", "none", "null")
+#: What files write where something is not known, in small letters.
+NO_VALUE = ("", "nan", "na", "n/a", "none", "null")
 #: Source of an image whose lesion is not known.
 NO_SOURCE = "none"
 
@@ -11,7 +11,7 @@ NO_SOURCE = "none"
 def clean_lesion(text: str) -> str:
     """The lesion id in a cell of a table, ``''`` where it says that there is none."""
     text = text.strip()
-    return "" if text.lower() in _NO_LESION else text
+    return "" if text.lower() in NO_VALUE else text
 
 
 def source_of(lesion: str) -> str:

@@ -49,6 +49,21 @@ def test_features_of_a_method_without_test(image: Image.Image) -> None:
     assert features[0].shape[:2] == (1, 64)
 
 
+def test_the_patient_of_an_image(image: Image.Image) -> None:
+    cfg = config()
+    cfg.model.head.update(type="MetadataClsHead")
+    model = init_model(cfg, device="cpu")
+    torch.nn.init.normal_(model.head.fc_cls.weight)
+    known = inference_model(model, image, dict(age=70, site="head/neck", sex="male"))[1]["head4"]
+    nothing = inference_model(model, image, {})[1]["head4"]
+    assert known.shape == (1, 3)
+    assert not torch.allclose(known, nothing)
+    with pytest.raises(UserError, match="needs age, site and sex"):
+        inference_model(model, image)
+    with pytest.raises(UserError, match="site 'nose' must be one of"):
+        inference_model(model, image, dict(site="nose"))
+
+
 def test_options_and_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     cfg = config()

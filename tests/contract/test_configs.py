@@ -150,6 +150,8 @@ def four_images(tmp_path_factory):
         values = np.random.default_rng(i).integers(0, 256, (45, 60, 3), dtype=np.uint8)
         Image.fromarray(values).save(folder / f"{i}.png")
     (folder / "list.txt").write_text("".join(f"{i}.png {i}\n" for i in range(4)))
+    rows = "".join(f"{i},{20 * i},head/neck,male\n" for i in range(3)) + "3,,,\n"
+    (folder / "patients.csv").write_text("image,age_approx,anatom_site_general,sex\n" + rows)
     return {"type": "ImageList", "data_prefix": str(folder), "ann_file": str(folder / "list.txt")}
 
 
@@ -160,7 +162,10 @@ def test_the_small_ones_take_a_step(config, four_images):
     fit_to_data(model.modules(), DataSize(num_images=2000, batch_size=4))
     if hasattr(getattr(model, "memory_bank", None), "init_memory"):
         fill_memory(model)
-    dataset = build_dataset({**cfg.data.train, "data_source": four_images})
+    source = dict(four_images)
+    if "patients" in cfg.data.train.data_source:
+        source["patients"] = str(Path(source["data_prefix"], "patients.csv"))
+    dataset = build_dataset({**cfg.data.train, "data_source": source})
     if hasattr(dataset, "assign_labels"):
         dataset.assign_labels(range(4))
     batch = torch.utils.data.default_collate([dataset[i] for i in range(4)])

@@ -64,8 +64,11 @@ def test_multi_view(source: dict[str, Any]) -> None:
             MultiViewDataset(source, num_views, [large, small])
 
 
-def test_samples_speak_the_vocabulary(source: dict[str, Any]) -> None:
+def test_samples_speak_the_vocabulary(source: dict[str, Any], tmp_path: Path) -> None:
     views = MultiViewDataset(source, [2], [[dict(type="ToTensor")]])
+    rows = "".join(f"{i},,,\n" for i in range(12))
+    (tmp_path / "meta.csv").write_text("image,age_approx,anatom_site_general,sex\n" + rows)
+    source["patients"] = str(tmp_path / "meta.csv")
     for dataset in (build_dataset(single(source)), views):
         sample = dataset[0]
         assert set(sample) <= set(BATCH_KEYS)

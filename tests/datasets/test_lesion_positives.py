@@ -170,7 +170,7 @@ def test_a_validation_loss_has_no_lesion_positives_of_training(files: Path) -> N
 def test_mistakes(files: Path) -> None:
     for wrong, said in (
         (dict(prob=1.5), "prob must be in 0..1, got 1.5"),
-        (dict(metadata=str(files / "none.csv")), "none.csv: no such list"),
+        (dict(metadata=str(files / "none.csv")), "none.csv: no such CSV file of metadata"),
         (dict(held_out=str(files / "none.txt")), "none.txt: no such list"),
     ):
         with pytest.raises(ValueError, match=said):

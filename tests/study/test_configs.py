@@ -6,6 +6,7 @@ import pytest
 from mmcv import Config
 
 from mmselfsup.study import configs
+from mmselfsup.study.find_configs import find_finetune_config
 from mmselfsup.study.positives import positives_options
 from mmselfsup.utils.errors import UserError
 
@@ -49,6 +50,22 @@ def test_data_sources_are_found_through_wrappers() -> None:
         "data.test.data_source.ann_file='my lists/a.txt'",
     ]
     assert configs.class_list(FINETUNE) == ["MEL", "NV"]
+
+
+def test_patients_come_from_the_study_where_the_config_reads_them() -> None:
+    lists, metadata = {"test": Path("a.txt")}, Path("meta.csv")
+    assert not any("patients" in x for x in configs.data_options(FINETUNE, Path(), lists, metadata))
+    cfg = Config({"data": {"test": {"data_source": {**SOURCE, "patients": "default.csv"}}}})
+    found = configs.data_options(cfg, Path(), lists, metadata)
+    assert found[-1] == "data.test.data_source.patients=meta.csv"
+    assert not any("patients" in x for x in configs.data_options(cfg, Path(), lists))
+
+
+@pytest.mark.parametrize("size", ["224", "64", "demo"])
+def test_the_plain_classifier_is_found(size: str) -> None:
+    name = find_finetune_config(Path(__file__).parents[2] / "configs", size).name
+    assert name.count("_") <= 2
+    assert "metadata" not in name
     with pytest.raises(UserError, match=r"data\.val"):
         configs.data_source_key(SSL, "val")
 

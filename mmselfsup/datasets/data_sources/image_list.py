@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...utils.errors import UserError
 from ..builder import DATASOURCES
 from .base import BaseDataSource
@@ -19,6 +22,7 @@ from .entries import (
     with_extension,
 )
 from .lesions import read_lesions
+from .patients import read_patients
 
 
 @DATASOURCES.register_module()
@@ -36,19 +40,33 @@ class ImageList(BaseDataSource):
         metadata: CSV file with the columns `image` and `lesion_id` (ISIC-2019's metadata). The
             attribute `lesions` then holds the lesion of each image (`''` where it is not known),
             and evaluation measures by source and by lesion; without it `lesions` is None.
+        patients: CSV file with the columns `image`, `age_approx`, `anatom_site_general` and `sex`
+            (ISIC-2019's metadata). The attribute `patients` then holds the code of each image's
+            patient, [len, D] (see `mmselfsup.utils.patients`), and samples have it for the head;
+            without it `patients` is None.
         **kwargs: See `BaseDataSource`.
 
     Raises:
-        UserError: The list or the folder is missing or empty, or a label is not in `classes`.
+        UserError: The list or the folder is missing or empty, a label is not in `classes`, or a
+            CSV file can't be used (see `lesions.read_lesions`, `patients.read_patients`).
     """
 
     def __init__(
-        self, data_prefix: str | None, *args: Any, metadata: str | None = None, **kwargs: Any
+        self,
+        data_prefix: str | None,
+        *args: Any,
+        metadata: str | None = None,
+        patients: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(data_prefix, *args, **kwargs)
+        names = self.image_names() or []
         self.lesions: list[str] | None = None
         if metadata is not None:
-            self.lesions = read_lesions(os.path.expanduser(metadata), self.image_names() or [])
+            self.lesions = read_lesions(os.path.expanduser(metadata), names)
+        self.patients: NDArray[np.float32] | None = None
+        if patients is not None:
+            self.patients = read_patients(os.path.expanduser(patients), names)
 
     def load_annotations(self) -> list[dict[str, Any]]:
         if self.ann_file is None:

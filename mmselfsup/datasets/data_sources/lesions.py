@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import os
 from collections.abc import Sequence
 
 from ...utils.errors import UserError
 from ...utils.lesions import clean_lesion
-from .entries import has_image_extension, read_text
+from .metadata import read_metadata, stem
 
 _COLUMNS = ("image", "lesion_id")
 
@@ -27,22 +25,9 @@ def read_lesions(path: str, names: Sequence[str]) -> list[str]:
     Raises:
         UserError: The file is missing, lacks a column, or knows none of the images.
     """
-    rows = csv.DictReader(read_text(path).splitlines())
-    rows.fieldnames = [name.strip() for name in rows.fieldnames or ()]
-    missing = [name for name in _COLUMNS if name not in rows.fieldnames]
-    if missing:
-        raise UserError(
-            f"{path} lacks the column(s) {', '.join(missing)}; it has: "
-            f"{', '.join(rows.fieldnames[:12])}"
-        )
-    lesions = {image_stem(row["image"] or ""): clean_lesion(row["lesion_id"] or "") for row in rows}
-    stems = [image_stem(name) for name in names]
-    if not any(stem in lesions for stem in stems):
+    rows = read_metadata(path, _COLUMNS)
+    lesions = {name: clean_lesion(row.cells["lesion_id"]) for name, row in rows}
+    stems = [stem(name) for name in names]
+    if not any(name in lesions for name in stems):
         raise UserError(f"{path} has none of the {len(names)} images (e.g. {names[0]})")
-    return [lesions.get(stem, "") for stem in stems]
-
-
-def image_stem(name: str) -> str:
-    """The name of a file without folders and without the extension of an image."""
-    name = os.path.basename(name.strip())
-    return os.path.splitext(name)[0] if has_image_extension(name) else name
+    return [lesions.get(name, "") for name in stems]

@@ -53,7 +53,8 @@ class Classification(BaseModel):
             images, see :func:`~mmselfsup.models.utils.test_time.augmented_views`.
 
     Raises:
-        ArgumentError: without a head, or for an unknown ``augment``.
+        ArgumentError: without a head, for an unknown ``augment``, or where images shall be mixed
+            and the head takes metadata, which can't be.
     """
 
     def __init__(
@@ -75,7 +76,13 @@ class Classification(BaseModel):
             self.sobel_layer = Sobel()
         self.backbone = build_backbone(backbone)
         self.head = build_head(head)
+        self.uses_patient: bool = getattr(self.head, "uses_patient", False)
         self.augments = build_augments(train_cfg, getattr(self.head, "num_classes", None))
+        if self.augments is not None and self.uses_patient:
+            raise ArgumentError(
+                f"train_cfg.augments mixes images, but not the metadata of {head['type']}: leave "
+                "one of them out"
+            )
         self.test_augment: str | None = (test_cfg or {}).get("augment")
         check_augment(self.test_augment)
 
@@ -83,33 +90,48 @@ class Classification(BaseModel):
         """Images [N, 3, H, W] -> features of the backbone."""
         return self.backbone(self.sobel_layer(img) if self.with_sobel else img)
 
-    def forward_train(self, img: Tensor, label: Tensor, **kwargs: Any) -> dict[str, Tensor]:
+    def classify(self, img: Tensor, patient: Tensor | None = None) -> Sequence[Tensor]:
+        """Images [N, 3, H, W] -> logits [N, classes] of each head.
+
+        Args:
+            img: the images.
+            patient: codes [N, D] for a head that takes them.
+        """
+        features = self.extract_feat(img)
+        return self.head(features, patient) if self.uses_patient else self.head(features)
+
+    def forward_train(
+        self, img: Tensor, label: Tensor, patient: Tensor | None = None, **kwargs: Any
+    ) -> dict[str, Tensor]:
         """Losses and accuracies of the heads.
 
         Args:
             img: images [N, 3, H, W].
             label: class numbers [N].
+            patient: age, site and sex [N, D], where the data set gives them.
             **kwargs: the rest of the batch, unused.
         """
         if self.augments is not None:
             img, label = self.augments(img, label)
-        return self.head.loss(self.head(self.extract_feat(img)), label)
+        return self.head.loss(self.classify(img, patient), label)
 
-    def forward_test(self, img: Tensor, **kwargs: Any) -> dict[str, Tensor]:
+    def forward_test(
+        self, img: Tensor, patient: Tensor | None = None, **kwargs: Any
+    ) -> dict[str, Tensor]:
         """Scores [N, classes] of each head on the CPU, under :func:`head_names`.
 
         They are logits; with test-time augmentation probabilities.
         """
-        scores = self._scores(img)
+        scores = self._scores(img, patient)
         names = head_names(self.backbone, len(scores))
         return {name: s.float().cpu() for name, s in zip(names, scores, strict=True)}
 
-    def _scores(self, img: Tensor) -> Sequence[Tensor]:
+    def _scores(self, img: Tensor, patient: Tensor | None) -> Sequence[Tensor]:
         """Logits of each head, or the mean of the probabilities over the views."""
         if self.test_augment is None:
-            return self.head(self.extract_feat(img))
+            return self.classify(img, patient)
         views = augmented_views(img, self.test_augment)
         by_view = [
-            [s.float().softmax(dim=1) for s in self.head(self.extract_feat(view))] for view in views
+            [s.float().softmax(dim=1) for s in self.classify(view, patient)] for view in views
         ]
         return [torch.stack(scores).mean(dim=0) for scores in zip(*by_view, strict=True)]

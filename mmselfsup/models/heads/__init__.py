@@ -4,6 +4,7 @@ from .cls_head import ClsHead
 from .contrastive_head import ContrastiveHead
 from .cross_correlation_head import LatentCrossCorrelationHead
 from .latent_pred_head import LatentClsHead, LatentPredictHead
+from .metadata_cls_head import MetadataClsHead
 from .multi_cls_head import MultiClsHead
 from .swav_head import SwAVHead
 
@@ -13,6 +14,7 @@ __all__ = [
     "LatentClsHead",
     "LatentCrossCorrelationHead",
     "LatentPredictHead",
+    "MetadataClsHead",
     "MultiClsHead",
     "SwAVHead",
 ]

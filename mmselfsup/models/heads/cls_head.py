@@ -51,12 +51,20 @@ class ClsHead(BaseModule):
 
     def forward(self, x: Sequence[Any]) -> list[Tensor]:
         """[[N, in_channels, H, W]] or [[N, in_channels]] -> logits [[N, num_classes]]."""
+        return [self.scores(self.pooled(x))]
+
+    def pooled(self, x: Sequence[Any]) -> Tensor:
+        """The features of the backbone as one vector an image, [N, in_channels]."""
         h = only_feature(x, self)
         h = h[-1] if self.vit_backbone else h
         h = self.avg_pool(h) if self.with_avg_pool else h
+        return h.flatten(1)
+
+    def scores(self, h: Tensor) -> Tensor:
+        """Vectors -> logits [N, num_classes]."""
         if self.cosine_scale is not None:
-            return [scaled_cosines(h.flatten(1), self.fc_cls.weight, self.cosine_scale)]
-        return [self.fc_cls(h.flatten(1))]
+            return scaled_cosines(h, self.fc_cls.weight, self.cosine_scale)
+        return self.fc_cls(h)
 
     def loss(self, cls_score: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
         """Logits [[N, num_classes]] and labels [N] (or [N, num_classes]) -> ``loss``, ``acc``."""

@@ -1,0 +1,89 @@
+"""Measure and write an ensemble of score files. Letters: N images."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.score_files import ScoreFile
+
+from .measure import lesions_of, measure
+from .test import TestResult, check_out, write_result
+from .test_command import metric_lines
+
+#: What is printed of each member.
+_SHOWN = ("balanced_accuracy", "macro_auc")
+
+
+def check_arguments(bootstrap: int, out: str | None, submission: str | None) -> None:
+    """Refuse options of the tool before the work is done.
+
+    Args:
+        bootstrap: resamples; 0 leaves intervals out.
+        out: ``.npz`` or ``.json`` for the scores.
+        submission: file for the challenge's CSV.
+
+    Raises:
+        UserError: an option is of no use.
+    """
+    if bootstrap < 0:
+        raise UserError(f"--bootstrap {bootstrap}: give a number of resamples, 0 or more")
+    if out is not None:
+        check_out(out)
+    if submission is not None and Path(submission).is_dir():
+        raise UserError(f"--submission {submission} is a folder: name a file")
+
+
+def measure_ensemble(
+    files: Sequence[ScoreFile],
+    joined: ScoreFile,
+    metadata: str | None = None,
+    unk_threshold: float | None = None,
+    bootstrap: int = 1000,
+) -> dict[str, float]:
+    """Print two numbers of each member and all of the ensemble, where every image has a label.
+
+    Args:
+        files: the members.
+        joined: the ensemble.
+        metadata: CSV of the lesions, see ``lesions_of``.
+        unk_threshold: an image whose highest probability is below counts as ``UNK``.
+        bootstrap: resamples for the ensemble's 95 % intervals.
+
+    Returns:
+        The numbers of the ensemble, see ``measure``; empty without labels.
+
+    Raises:
+        UserError: see ``measure``.
+    """
+    if joined.labels is None or (joined.labels < 0).any():
+        print(f"{len(joined.scores)} images, not all with a label: no metrics")
+        return {}
+    for file in files:
+        if file.labels is not None:
+            own = measure(file, None, unk_threshold, 0)
+            shown = "  ".join(f"{name} {own[name]:.4f}" for name in _SHOWN if name in own)
+            print(f"{file.path}: {shown}")
+    metrics = measure(joined, lesions_of(joined, metadata), unk_threshold, bootstrap)
+    print(
+        f"ensemble of {len(files)}, {len(joined.scores)} images", *metric_lines(metrics), sep="\n"
+    )
+    return metrics
+
+
+def write_ensemble(
+    joined: ScoreFile, metrics: Mapping[str, float], path: str, facts: Mapping[str, Any]
+) -> None:
+    """Write the scores of an ensemble as ``tools/test.py`` writes those of one model.
+
+    Args:
+        joined: the ensemble.
+        metrics: its numbers.
+        path: ``.npz`` or ``.json``, see ``write_result``.
+        facts: what the JSON file says about how it was made.
+    """
+    result = TestResult(
+        {"mean": joined.scores}, joined.labels, metrics,
+        joined.classes, joined.images, joined.lesions,
+    )  # fmt: skip
+    write_result(result, path, {**facts, "num_samples": len(joined.scores)})

@@ -1,0 +1,76 @@
+"""A classifier that looks at the image and at age, site and sex of the patient."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...utils.errors import ArgumentError, UserError
+from ...utils.patients import WIDTH
+from ..builder import HEADS
+from ..utils.dense_layers import dense_layers
+from ..utils.hide_metadata import HideMetadata
+from .cls_head import ClsHead
+
+_INIT = {"type": "Kaiming", "mode": "fan_in", "layer": "Linear"}
+_INIT_LAST = {"type": "Normal", "name": "fc_cls", "std": 0.01}
+
+
+@HEADS.register_module()
+class MetadataClsHead(ClsHead):
+    """The metadata pass a small network; its output joins the features of the image.
+
+    Source: Gessert et al. 2020, see :mod:`mmselfsup.utils.patients`. Differences: layer instead of
+    batch normalisation, which also takes a batch of one; nothing is trained by itself beforehand
+    (``ProbeFirstHook`` does that).
+
+    Args:
+        in_channels: width of the image's features.
+        num_classes: number of classes.
+        metadata_channels: widths of the layers for the metadata.
+        fusion_channels: width of the layer behind the joined features; None leaves it out, and
+            metadata and image then add to the logits independently of each other.
+        dropout: behind each of these layers.
+        missing_prob: how often training hides age, site or sex, see
+            :class:`~mmselfsup.models.utils.hide_metadata.HideMetadata`.
+        norm_cfg: config of the normalisation.
+        init_cfg: how weights are initialised.
+        **kwargs: see :class:`ClsHead`.
+    """
+
+    uses_patient = True
+
+    def __init__(
+        self,
+        in_channels: int = 2048,
+        num_classes: int = 1000,
+        metadata_channels: Sequence[int] = (256, 256),
+        fusion_channels: int | None = 1024,
+        dropout: float = 0.4,
+        missing_prob: float = 0.1,
+        norm_cfg: dict = {"type": "LN"},  # noqa: B006
+        init_cfg: dict | list[dict] | None = {**_INIT, "override": _INIT_LAST},  # noqa: B006
+        **kwargs: Any,
+    ) -> None:
+        if not metadata_channels:
+            raise ArgumentError("metadata_channels needs a width or more; ClsHead has no metadata")
+        joined = in_channels + metadata_channels[-1]
+        widths = [joined] if fusion_channels is None else [joined, fusion_channels]
+        super().__init__(
+            in_channels=widths[-1], num_classes=num_classes, init_cfg=init_cfg, **kwargs
+        )
+        self.in_channels = in_channels
+        self.hide = HideMetadata(missing_prob)
+        self.metadata_net = dense_layers([WIDTH, *metadata_channels], norm_cfg, dropout)
+        self.fusion = dense_layers(widths, norm_cfg, dropout)
+
+    def forward(self, x: Sequence[Any], patient: Tensor | None = None) -> list[Tensor]:
+        """Features as for :class:`ClsHead` and codes [N, D] -> logits [[N, num_classes]]."""
+        if patient is None:
+            raise UserError(
+                "MetadataClsHead needs age, site and sex: give the data_source of this data set "
+                "patients='.../ISIC_2019_Training_Metadata.csv'"
+            )
+        h = torch.cat((self.pooled(x), self.metadata_net(self.hide(patient))), dim=1)
+        return [self.scores(self.fusion(h))]

@@ -1,0 +1,68 @@
+"""Average what several models say about the same images: an ensemble of the folds.
+
+Example: python tools/isic2019/ensemble.py fold*/scores.npz --out all.npz --submission all.csv
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
+
+from mmselfsup.utils.cli import quiet_imports
+from mmselfsup.utils.errors import run_cli
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description="Average the probabilities of several models for the same images.",
+        epilog="Take images that none of the models was trained on. A fold's test images are "
+        "training images of the other folds: the mean over these looks far too good.",
+    )
+    parser.add_argument("scores", nargs="+", help=".npz or .json of tools/test.py --out; 2 or more")
+    parser.add_argument(
+        "--mean",
+        choices=("arithmetic", "geometric"),  # utils.ensemble.MEANS, without loading numpy
+        default="arithmetic",
+        help="of the probabilities (default: arithmetic)",
+    )
+    parser.add_argument("--out", metavar="FILE", help="scores of the ensemble: .npz or .json")
+    parser.add_argument("--submission", metavar="CSV", help="what the ISIC-2019 challenge scores")
+    parser.add_argument("--unk-threshold", type=float, metavar="T", help="below T means UNK")
+    parser.add_argument("--head", metavar="NAME", help="where files hold several, e.g. head4")
+    parser.add_argument(
+        "--metadata",
+        metavar="CSV",
+        help="columns image, lesion_id: numbers by source, intervals by lesion",
+    )
+    parser.add_argument(
+        "--bootstrap", type=int, default=1000, metavar="B", help="resamples (1000), 0: none"
+    )
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Average, measure where there are labels, write what was asked for."""
+    quiet_imports()
+    from mmselfsup.apis.ensemble import check_arguments, measure_ensemble, write_ensemble
+    from mmselfsup.isic.submission import submission_table, write_submission
+    from mmselfsup.utils.ensemble import average_scores
+    from mmselfsup.utils.score_files import read_score_file
+
+    check_arguments(args.bootstrap, args.out, args.submission)
+    files = [read_score_file(path, args.head) for path in args.scores]
+    joined = average_scores(files, args.mean)
+    table = submission_table(joined, args.unk_threshold) if args.submission else None
+    metrics = measure_ensemble(files, joined, args.metadata, args.unk_threshold, args.bootstrap)
+    if args.out:
+        write_ensemble(joined, metrics, args.out, {"ensemble": args.scores, "mean": args.mean})
+        print(f"{args.out}: {len(joined.scores)} images, {args.mean} mean of {len(files)} models")
+    if table is not None:
+        write_submission(table, args.submission)
+        print(f"{args.submission}: {len(table)} images")
+
+
+if __name__ == "__main__":
+    args = parse_args()
+    run_cli(lambda: main(args))
