@@ -8,7 +8,8 @@ _base_ = [
 # 4096 negatives, as in the paper: a fifth of the 20,000 training images
 model = dict(
     neg_num=4096,
-    backbone=dict(depth=18),
+    # Blocks that start as the identity: without them a run of few epochs learns little.
+    backbone=dict(depth=18, zero_init_residual=True),
     # Normalised projections lie apart from the start; those of a single layer begin as one bundle.
     neck=dict(
         _delete_=True,

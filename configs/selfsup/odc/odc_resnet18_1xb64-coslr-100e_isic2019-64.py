@@ -7,7 +7,8 @@ _base_ = [
 
 # 80 clusters for 20,000 images
 model = dict(
-    backbone=dict(depth=18),
+    # Blocks that start as the identity: without them a run of few epochs learns little.
+    backbone=dict(depth=18, zero_init_residual=True),
     neck=dict(in_channels=512),
     head=dict(num_classes=80),
     memory_bank=dict(length=None, num_classes=80),
