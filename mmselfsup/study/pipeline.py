@@ -10,6 +10,7 @@ from mmselfsup.isic.layout import find_images
 
 from . import collect, commands, data_files, machine, steps
 from .backbones import check_backbones
+from .looks.stage import look_at_features
 from .plan import Plan
 from .process import Command
 from .record import SearchRecord
@@ -36,6 +37,7 @@ def run_study(settings: StudySettings) -> Results:
         job = Job(steps.pretrain_step(plan, task), commands.pretrain(plan, task), task.epochs)
         run_stage(f"Pre-training: {task.name}", [job], here)
         typed.append(job.command)
+    typed += look_at_features(plan, here)
 
     tried = _search(plan, here, typed)
     chosen = {run.arm: run.lr for run in tried if run.chosen} or dict.fromkeys(

@@ -1,5 +1,6 @@
 """What frozen features are worth: nearest neighbours, a linear probe, signs of collapse."""
 
+from .embedding import PERPLEXITY, embed
 from .kept import (
     Origin,
     check_features_path,
@@ -11,18 +12,22 @@ from .kept import (
 from .knn import evaluate_knn, knn_scores
 from .labelled import LabelledFeatures, check_labels
 from .linear_probe import DEFAULT_C, choose_penalty, evaluate_probe, probe_scores
+from .nearest import nearest
 
 __all__ = [
     "DEFAULT_C",
+    "PERPLEXITY",
     "LabelledFeatures",
     "Origin",
     "check_features_path",
     "check_labels",
     "choose_penalty",
     "dataset_digest",
+    "embed",
     "evaluate_knn",
     "evaluate_probe",
     "knn_scores",
+    "nearest",
     "probe_scores",
     "read_features",
     "weights_digest",

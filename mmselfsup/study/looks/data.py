@@ -1,0 +1,70 @@
+"""The images to look at as a data set config, and what is known of their lesions."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmcv import Config
+
+from mmselfsup.utils.lesions import source_of
+
+from ..configs import data_source_key
+
+_LOADER_KEYS = ("samples_per_gpu", "workers_per_gpu")
+
+
+def looks_config(
+    cfg: Config, images: Path, train: Path, test: Path, metadata: Path | None
+) -> Config:
+    """Both lists behind the test pipeline of a classifier's config.
+
+    Args:
+        cfg: Config of the classifier.
+        images: Folder of the images.
+        train: List of the images that neighbours come from.
+        test: List of the images to look at.
+        metadata: CSV of the lesions, if there is one.
+
+    Returns:
+        A config with `data.train` and `data.val` as `labelled_datasets` wants them.
+    """
+    node: Any = cfg
+    for name in data_source_key(cfg, "test").split(".")[:-1]:
+        node = node[name]
+    data: dict[str, Any] = {key: cfg.data[key] for key in _LOADER_KEYS if key in cfg.data}
+    for part, path in (("train", train), ("val", test)):
+        dataset = copy.deepcopy(node.to_dict())
+        source = dataset["data_source"]
+        source.update(data_prefix=str(images), ann_file=str(path))
+        source.pop("patients", None)  # for a head; features of a backbone know images only
+        if source.get("type") == "ImageList":
+            source.pop("metadata", None)
+            if metadata is not None:
+                source["metadata"] = str(metadata)
+        data[part] = dataset
+    top = {key: cfg[key] for key in ("img_norm_cfg", "prefetch") if key in cfg}
+    return Config({**copy.deepcopy(top), "data": data})
+
+
+def sources_of(dataset: Any) -> list[str] | None:
+    """The source of each image (HAM, BCN, MSK, none); None where no lesion is known."""
+    lesions = getattr(dataset.data_source, "lesions", None)
+    return None if lesions is None else [source_of(lesion) for lesion in lesions]
+
+
+def shared_lesions(first: Sequence[str] | None, second: Sequence[str] | None) -> int | None:
+    """Count the lesions that have images in both lists.
+
+    Args:
+        first: Lesion of each image of a list, `''` where there is none; None if they aren't known.
+        second: The same of the other list.
+
+    Returns:
+        None if the lesions of a list aren't known.
+    """
+    if first is None or second is None:
+        return None
+    return len((set(first) & set(second)) - {""})

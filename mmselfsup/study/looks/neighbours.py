@@ -1,0 +1,58 @@
+"""Query images and the training images that the features put beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmselfsup.core.evaluation import LabelledFeatures, nearest
+
+from .files import Neighbour, Query
+from .thumbs import write_thumb
+
+NUM_NEIGHBOURS = 6
+
+
+def find_neighbours(
+    features: Mapping[str, LabelledFeatures],
+    datasets: Mapping[str, Any],
+    queries: Sequence[int],
+    thumbs: Path,
+) -> list[Query]:
+    """Find the neighbours of test images before and after, and write the small pictures.
+
+    Args:
+        features: `before` and `after`.
+        datasets: `train` and `val`, the images that they are of.
+        queries: Which test images.
+        thumbs: Folder of the small pictures.
+
+    Raises:
+        UserError: An image can't be read.
+    """
+    rows: dict[str, list[list[Neighbour]]] = {}
+    for side, data in features.items():
+        found = nearest(data.train, data.test[list(queries)], NUM_NEIGHBOURS)
+        rows[side] = [
+            [
+                Neighbour(
+                    *_image(datasets["train"], i, thumbs, "train"), cosine=round(float(cosine), 4)
+                )
+                for i, cosine in zip(index, cosines, strict=True)
+            ]
+            for index, cosines in zip(*found, strict=True)
+        ]
+    return [
+        Query(*_image(datasets["val"], i, thumbs, "test"), rows["before"][n], rows["after"][n])
+        for n, i in enumerate(queries)
+    ]
+
+
+def _image(dataset: Any, i: int, thumbs: Path, part: str) -> tuple[str, int, str]:
+    """Name, class and small picture of an image; the picture is written unless it is there."""
+    info = dataset.data_source.data_infos[i]
+    name, thumb = info["img_info"]["filename"], f"{part}_{i}.webp"
+    if not (thumbs / thumb).exists():
+        write_thumb(Path(info["img_prefix"]) / name, thumbs / thumb)
+    return name, int(info["gt_label"]), thumb

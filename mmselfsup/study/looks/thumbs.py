@@ -1,0 +1,32 @@
+"""Small pictures of images, for a page that carries them inside."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from mmselfsup.isic.images import open_rgb
+from mmselfsup.utils.atomic import atomic_write
+
+SIDE = 96  # pixels
+_QUALITY = 60
+
+
+def write_thumb(image: Path, path: Path) -> None:
+    """Write the central square of an image, 96 pixels a side, as WebP (about 2 kB).
+
+    Raises:
+        UserError: The image can't be read.
+    """
+    small = ImageOps.fit(open_rgb(image), (SIDE, SIDE), Image.Resampling.LANCZOS)
+    with atomic_write(path) as file:
+        small.save(file, format="WEBP", quality=_QUALITY, method=6)
+
+
+def data_uri(path: Path) -> str | None:
+    """Read a small picture for the page; None if it isn't there."""
+    if not path.is_file():
+        return None
+    return "data:image/webp;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
