@@ -11,7 +11,9 @@ from mmselfsup.utils.atomic import atomic_write_text
 
 from . import class_figures
 from .curves import learning_curves
+from .looks.section import look_sections
 from .record import RunRecord
+from .reliability import reliability
 from .results import Results, read_results
 from .search import at_the_edge
 from .settings import JOIN, SCRATCH
@@ -97,7 +99,9 @@ def _context(results: Results, work_dir: Path) -> dict[str, Any]:
             (display_name(run.arm), class_figures.confusion(run, colors[run.arm], f"confusion-{i}"))
             for i, run in enumerate(results.runs)
         ],
+        "reliability": reliability(results.runs, colors, work_dir),
         "curves": learning_curves(results, colors, work_dir),
+        "looks": look_sections(work_dir, results.ssl),
         "views": _views(results, work_dir / "ssl"),
         "configs": _configs(work_dir, results),
     }

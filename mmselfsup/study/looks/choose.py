@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmselfsup.datasets.data_sources.entries import NO_LABEL, Entry
+if TYPE_CHECKING:
+    from mmselfsup.datasets.data_sources.entries import Entry
 
 MOST_POINTS = 2000
 NUM_QUERIES = 6
+_NO_LABEL = -1
 
 
 def draw_points(entries: Sequence[Entry], seed: int, most: int = MOST_POINTS) -> list[Entry]:
@@ -48,5 +51,5 @@ def draw_queries(labels: NDArray[np.int64], seed: int, wanted: int = NUM_QUERIES
 def lines_of(entries: Sequence[Entry]) -> str:
     """Write images as a list that data sources read."""
     return "".join(
-        f"{e.name}\n" if e.label == NO_LABEL else f"{e.name} {e.label}\n" for e in entries
+        f"{e.name}\n" if e.label == _NO_LABEL else f"{e.name} {e.label}\n" for e in entries
     )

@@ -20,7 +20,7 @@ from mmselfsup.apis.frozen import (
 )
 from mmselfsup.core.evaluation import LabelledFeatures, embed, write_features
 from mmselfsup.datasets.data_sources.entries import read_list
-from mmselfsup.utils import setup_multi_processes
+from mmselfsup.utils import get_root_logger, setup_multi_processes
 from mmselfsup.utils.atomic import atomic_write_text
 from mmselfsup.utils.device import default_device
 
@@ -48,10 +48,11 @@ def run(args: Namespace) -> None:
     data_cfg = looks_config(classifier, args.images, args.train, out / "test.txt", args.metadata)
     setup_multi_processes(data_cfg)
     datasets = labelled_datasets(data_cfg, str(args.dataset_config))
-    features = {
-        side: _features(frozen_model(cfg, weights, args.seed), datasets, data_cfg, out, side)
-        for side, weights in zip(SIDES, (None, str(args.checkpoint)), strict=True)
-    }
+    logger = get_root_logger(out / "look.log")  # takes mmcv's lines on each weight, too
+    features = {}
+    for side, weights in zip(SIDES, (None, str(args.checkpoint)), strict=True):
+        model = frozen_model(cfg, weights, args.seed, logger).to(default_device())
+        features[side] = _features(model, datasets, data_cfg, out, side)
     places = {}
     for side, data in features.items():
         print(f"{side} pre-training: t-SNE of {len(data.test)} test images", flush=True)
@@ -70,7 +71,6 @@ def _features(
     model: Any, datasets: dict[str, Any], cfg: Config, folder: Path, side: str
 ) -> LabelledFeatures:
     """Features of all images, from the file of a run that was broken off or from the images."""
-    model = model.to(default_device())
     path, origin = str(folder / f"{side}.npz"), origin_of(model, datasets, cfg)
     data = kept_features(path, origin)
     if data is None:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
-from PIL import Image, ImageOps
-
-from mmselfsup.isic.images import open_rgb
 from mmselfsup.utils.atomic import atomic_write
 
 SIDE = 96  # pixels
@@ -20,6 +17,10 @@ def write_thumb(image: Path, path: Path) -> None:
     Raises:
         UserError: The image can't be read.
     """
+    from PIL import Image, ImageOps
+
+    from mmselfsup.isic.images import open_rgb  # loads torch, which a report can do without
+
     small = ImageOps.fit(open_rgb(image), (SIDE, SIDE), Image.Resampling.LANCZOS)
     with atomic_write(path) as file:
         small.save(file, format="WEBP", quality=_QUALITY, method=6)

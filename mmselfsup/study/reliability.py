@@ -1,0 +1,61 @@
+"""Whether the classifiers are right as often as they say: a figure from the scores of the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mmselfsup.utils.metrics import calibration_bins, expected_calibration_error
+
+from .collect import read_scores
+from .curves import Drawing
+from .record import RunRecord
+from .settings import SCRATCH
+from .svg import MUTED, panel, to_svg
+from .verdict import display_name
+
+_LARGEST_DOT = 120.0  # square points: the bin with the most images
+
+
+def reliability(
+    runs: Sequence[RunRecord], colors: Mapping[str, str], work_dir: Path
+) -> list[Drawing]:
+    """Draw the share that is right over the confidence, a line a classifier, a dot a bin.
+
+    Args:
+        runs: The classifiers.
+        colors: Colour of each arm.
+        work_dir: Work directory of the study; classifiers whose scores aren't there are left out.
+
+    Returns:
+        One figure with its caption; none without scores.
+    """
+    paths = {run.arm: work_dir / "finetune" / run.arm / "test" / "scores.npz" for run in runs}
+    scores = {arm: read_scores(path) for arm, path in paths.items() if path.is_file()}
+    if not scores:
+        return []
+    errors = {arm: expected_calibration_error(*found) for arm, found in scores.items()}
+    with panel(height=4.3) as (figure, axes):
+        axes.plot((0, 1), (0, 1), ":", color=MUTED, linewidth=1)
+        for arm, found in scores.items():
+            bins = calibration_bins(*found)
+            filled = bins["count"] > 0
+            sizes = _LARGEST_DOT * bins["count"][filled] / np.max(bins["count"])
+            x, y = bins["confidence"][filled], bins["accuracy"][filled]
+            style = "--" if arm == SCRATCH else "-"
+            axes.plot(x, y, style, color=colors[arm], label=display_name(arm), linewidth=1)
+            axes.scatter(x, y, sizes, color=colors[arm], alpha=0.7, linewidths=0)
+        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        axes.set_xlabel("confidence (highest probability)")
+        axes.set_ylabel("share that is right")
+        axes.legend(loc="upper left")
+        svg = to_svg(figure, "reliability", "Share of right answers over the confidence")
+    listed = ", ".join(f"{display_name(arm)} {error:.3f}" for arm, error in errors.items())
+    caption = (
+        "Reliability: test images in bins of confidence, the area of a dot by their number; on the "
+        f"dotted line a classifier is right as often as it says. Expected calibration error: "
+        f"{listed}."
+    )
+    return [(caption, svg)]
