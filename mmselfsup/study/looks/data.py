@@ -13,7 +13,7 @@ from mmselfsup.utils.lesions import source_of
 
 from ..configs import data_source_key
 
-_LOADER_KEYS = ("samples_per_gpu", "workers_per_gpu")
+_LOADER_KEYS = ("samples_per_gpu", "imgs_per_gpu", "workers_per_gpu")
 
 
 def looks_config(

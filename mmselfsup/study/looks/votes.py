@@ -15,9 +15,7 @@ NUM_VOTERS = 20
 _TEMPERATURE = 0.07  # as in the tools for frozen features
 
 
-def count_votes(
-    data: LabelledFeatures, train: list[str] | None, test: list[str] | None
-) -> Votes:
+def count_votes(data: LabelledFeatures, train: list[str] | None, test: list[str] | None) -> Votes:
     """Let the neighbours vote for the class, and for the source where it is known.
 
     Args:
@@ -33,9 +31,7 @@ def count_votes(
     return Votes(by_class, vote(data, *labels))
 
 
-def vote(
-    data: LabelledFeatures, train: NDArray[np.int64], test: NDArray[np.int64]
-) -> float:
+def vote(data: LabelledFeatures, train: NDArray[np.int64], test: NDArray[np.int64]) -> float:
     """Balanced accuracy of a vote of the 20 nearest for labels of any meaning.
 
     Args:
