@@ -40,11 +40,15 @@ np.savez(out, scores=scores, labels=labels)
 
 LOOK = """
 import pathlib, sys
+import numpy as np
+from mmselfsup.study.looks.files import Look, Points, Votes, write_look
 out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
 with open("calls.txt", "a") as calls:
     print("look", out, file=calls)
-for name in ("points.npz", "looks.json"):
-    (out / name).write_text("")
+votes = {"before": Votes(0.2, None), "after": Votes(0.4, None)}
+places = np.zeros((2, 2), dtype=np.float32)
+points = Points(np.array(["a", "b"]), np.arange(2), np.array([], dtype=str), places, places)
+write_look(out, Look(["MEL", "NV"], 2, 2, 2, 0, 20, votes, None, []), points)
 """
 
 SPLITS = """

@@ -16,6 +16,7 @@ EVERYTHING = sorted(
     [
         "splits work/data/splits",
         "train work/ssl/simclr",
+        "look work/looks/simclr",
         *(f"train work/finetune/{arm}/lr_{lr}" for arm in ARMS for lr in ("0.01", "0.1", "0.9")),
         *(f"train work/finetune/{arm}/final" for arm in ARMS),
         *(f"test work/finetune/{arm}/test" for arm in ARMS),
@@ -52,6 +53,7 @@ def test_goes_on_where_it_stopped(
     with pytest.raises(UserError, match=r"scratch, lr 0\.1 failed: .*out of luck.*output\.log"):
         pipeline.run_study(study)
     assert calls(study.root) == [
+        "look work/looks/simclr",
         "splits work/data/splits",
         "train work/finetune/scratch/lr_0.01",
         "train work/finetune/scratch/lr_0.1",
@@ -85,6 +87,7 @@ def test_changed_settings_redo_what_depends_on_them(
     changed = dataclasses.replace(study, ssl_options=("optimizer.weight_decay=0.5",))
     pipeline.run_study(changed)
     assert calls(study.root) == [
+        "look work/looks/simclr",
         "test work/finetune/simclr/test",
         "train work/finetune/simclr/final",
         "train work/ssl/simclr",
@@ -111,7 +114,7 @@ def test_lesion_positives_keep_the_test_list_out(
     held_out = "data.train.lesion_positives.held_out=work/data/splits/ISIC_2019_test_fold2.txt"
     assert capfd.readouterr().out.count(held_out) == 1
     pipeline.run_study(study)
-    assert len(calls(study.root)) == 6  # nothing is done again
+    assert len(calls(study.root)) == 7  # nothing is done again
 
 
 @pytest.fixture
@@ -138,6 +141,7 @@ def test_curriculum_starts_each_task_from_the_last_backbone(two: StudySettings) 
     changed = dataclasses.replace(two, ssl_options=("optimizer.weight_decay=0.5",))
     pipeline.run_study(changed)
     assert calls(two.root) == [
+        "look work/looks/simclr+byol",
         "test work/finetune/simclr+byol/test",
         "train work/finetune/simclr+byol/final",
         "train work/ssl/simclr",
@@ -154,6 +158,10 @@ def test_comparison_trains_scratch_once_and_each_on_its_own(
     assert [call for call in done if "ssl" in call] == [
         "train work/ssl/byol",
         "train work/ssl/simclr",
+    ]
+    assert [call for call in done if "look" in call] == [
+        "look work/looks/byol",
+        "look work/looks/simclr",
     ]
     assert [call for call in done if "final" in call] == [
         f"train work/finetune/{arm}/final" for arm in ("byol", "scratch", "simclr")
