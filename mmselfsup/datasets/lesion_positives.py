@@ -71,12 +71,11 @@ class LesionPositives:
         for idx, lesion in enumerate(self._lesions):
             if lesion:
                 self._images.setdefault(lesion, []).append(idx)
+        found = self.num_with_partner()
         logging.getLogger("mmselfsup").info(
-            "lesion positives: %d of %d images have another one of their lesion",
-            self.num_with_partner(),
-            len(names),
+            "lesion positives: %d of %d images have another one of their lesion", found, len(names)
         )
-        if self.num_with_partner() == 0:
+        if found == 0:
             raise UserError(
                 f"lesion_positives: no lesion of {metadata} has two of the {len(names)} images; "
                 "take lesion_positives out"

@@ -45,12 +45,21 @@ def data_source_key(cfg: Config, part: str) -> str:
     Raises:
         UserError: There is none, or more than one.
     """
+    return f"{dataset(cfg, part)[0]}.data_source"
+
+
+def dataset(cfg: Config, part: str) -> tuple[str, Any]:
+    """Find the data set that has the data source; arguments and errors as `data_source_key`.
+
+    Returns:
+        Its dotted key, such as `data.train`, and its config.
+    """
     key, node = f"data.{part}", cfg.get("data", {}).get(part)
     while isinstance(node, dict) and "data_source" not in node:
         key, node = f"{key}.dataset", node.get("dataset")
     if not isinstance(node, dict):
         raise UserError(f"{cfg.filename}: the study needs one data source under data.{part}")
-    return f"{key}.data_source"
+    return key, node
 
 
 def data_options(
@@ -64,7 +73,10 @@ def data_options(
     for part, path in lists.items():
         key = data_source_key(cfg, part)
         options += [f"{key}.data_prefix={quoted(images)}", f"{key}.ann_file={quoted(path)}"]
-        if metadata is not None and _data_source(cfg, part).get("patients") is not None:
+        if (
+            metadata is not None
+            and _data_source(cfg, part).get("patients") is not None
+        ):
             options.append(f"{key}.patients={quoted(metadata)}")
     return options
 
@@ -91,10 +103,7 @@ def class_list(cfg: Config) -> list[str] | None:
 
 def _data_source(cfg: Config, part: str) -> Any:
     """Give the data source of a data set."""
-    node: Any = cfg
-    for name in data_source_key(cfg, part).split("."):
-        node = node[name]
-    return node
+    return dataset(cfg, part)[1]["data_source"]
 
 
 def max_epochs(cfg: Config) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .configs import data_source_key, has_key, quoted
+from .configs import dataset, has_key, quoted
 
 if TYPE_CHECKING:
     from mmcv import Config
@@ -22,7 +22,7 @@ def positives_options(cfg: Config, held_out: Path, metadata: Path | None) -> lis
     Returns:
         Overrides `key=value`; none where `lesion_positives` isn't set.
     """
-    key = data_source_key(cfg, "train").rpartition(".")[0] + ".lesion_positives"
+    key = f"{dataset(cfg, 'train')[0]}.lesion_positives"
     if not has_key(cfg, f"{key}.metadata"):
         return []
     lesions = [] if metadata is None else [f"{key}.metadata={quoted(metadata)}"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from mmselfsup.utils.atomic import atomic_write_text
 
 from . import class_figures
 from .curves import learning_curves
+from .data_uri import data_uri
 from .looks.section import look_sections
 from .record import RunRecord
 from .reliability import reliability
@@ -21,8 +21,6 @@ from .svg import arm_colors, css_color
 from .table import MANY, by_arm, number
 from .templates import render
 from .verdict import display_name, verdicts
-
-_MAX_PICTURE_BYTES = 4_000_000
 
 
 def write_report(work_dir: Path) -> Path:
@@ -115,15 +113,8 @@ def _title(results: Results) -> str:
 
 def _views(results: Results, folder: Path) -> list[tuple[str, str]]:
     """Read the pictures of what the pre-trainings see: (name, data URI)."""
-    found = [(ssl.name, _picture(folder / ssl.name / "views.png")) for ssl in results.ssl]
+    found = [(ssl.name, data_uri(folder / ssl.name / "views.png")) for ssl in results.ssl]
     return [(display_name(name.split(JOIN)[-1]), uri) for name, uri in found if uri is not None]
-
-
-def _picture(path: Path) -> str | None:
-    """Read a PNG as a data URI; None if it isn't there or too big to carry."""
-    if not path.is_file() or path.stat().st_size > _MAX_PICTURE_BYTES:
-        return None
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
 
 
 def _configs(work_dir: Path, results: Results) -> list[tuple[str, str]]:

@@ -32,8 +32,8 @@ def split_step(settings: StudySettings, num_images: int) -> Step:
         "folds": data_files.NUM_FOLDS,
         "seed": data_files.SPLIT_SEED,
         "options": list(settings.splits),
-        "ground truth": _content(data_files.ground_truth(settings)),
-        "metadata": _content(data_files.metadata(settings)),
+        "ground truth": content(data_files.ground_truth(settings)),
+        "metadata": content(data_files.metadata(settings)),
     }
     return Step("splits", settings.splits_dir, facts, ("splits.json",))
 
@@ -42,10 +42,10 @@ def pretrain_step(plan: Plan, task: Pretraining) -> Step:
     """Pre-train on the training lesions."""
     facts = {
         **_training(plan, task.config, configs.digest(task.cfg), list(task.options)),
-        "train images": _content(plan.settings.split("train")),
+        "train images": content(plan.settings.split("train")),
     }
     if positives_options(task.cfg, plan.settings.split("test"), None):
-        facts["lesions of positives"] = _content(data_files.metadata(plan.settings))
+        facts["lesions of positives"] = content(data_files.metadata(plan.settings))
     if task.after is not None:
         facts["task before"] = _hash(pretrain_step(plan, task.after).settings)
     return Step(f"{task.name} pre-training", task.folder, facts, (*_DONE, task.backbone.name))
@@ -53,7 +53,7 @@ def pretrain_step(plan: Plan, task: Pretraining) -> Step:
 
 def search_step(plan: Plan, arm: str, lr: float) -> Step:
     """Fine-tune on the subtrain list and measure on the val list."""
-    lists = {part: _content(plan.settings.split(part)) for part in ("subtrain", "val")}
+    lists = {part: content(plan.settings.split(part)) for part in ("subtrain", "val")}
     facts = {**_finetuning(plan, arm, lr), **lists}
     folder = plan.settings.run_dir(arm, f"lr_{lr:g}")
     return Step(f"fine-tuning {arm}, lr {lr:g}", folder, facts)
@@ -61,7 +61,7 @@ def search_step(plan: Plan, arm: str, lr: float) -> Step:
 
 def final_step(plan: Plan, arm: str, lr: float) -> Step:
     """Fine-tune on the whole training fold."""
-    facts = {**_finetuning(plan, arm, lr), "train images": _content(plan.settings.split("train"))}
+    facts = {**_finetuning(plan, arm, lr), "train images": content(plan.settings.split("train"))}
     folder = plan.settings.run_dir(arm, "final")
     return Step(f"final {arm}, lr {lr:g}", folder, facts, _DONE)
 
@@ -70,8 +70,8 @@ def test_step(plan: Plan, arm: str, lr: float) -> Step:
     """Measure the final classifier on the test fold."""
     facts = {
         "final": _hash(final_step(plan, arm, lr).settings),
-        "test images": _content(plan.settings.split("test")),
-        "metadata": _content(data_files.metadata(plan.settings)),
+        "test images": content(plan.settings.split("test")),
+        "metadata": content(data_files.metadata(plan.settings)),
     }
     folder = plan.settings.run_dir(arm, "test")
     return Step(f"test {arm}", folder, facts, ("scores.npz",))
@@ -102,7 +102,7 @@ def _finetuning(plan: Plan, arm: str, lr: float) -> dict[str, Any]:
     return {**facts, "lr": lr, "pre-training": weights}
 
 
-def _content(path: Path | None) -> str | None:
+def content(path: Path | None) -> str | None:
     """Hash a file, if there is one."""
     return None if path is None else data_files.sha256(path)[:16]
 

@@ -1,6 +1,8 @@
 """Features on a plane, to look at. Letters: N samples, D width."""
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 
 PERPLEXITY = 30.0
@@ -41,8 +43,7 @@ def embed(features: NDArray[np.float32], seed: int = 0) -> NDArray[np.float32]:
 
 def unit_length(features: NDArray[np.float32]) -> NDArray[np.float32]:
     """Features [N, D] divided by their Euclidean length; zeros stay zeros."""
-    norms = np.linalg.norm(features, axis=1, keepdims=True)  # [N, 1]
-    return np.divide(features, norms, out=np.zeros_like(features), where=norms > 0)
+    return F.normalize(torch.from_numpy(features), dim=1).numpy()
 
 
 def _start(units: NDArray[np.float32]) -> NDArray[np.float32]:

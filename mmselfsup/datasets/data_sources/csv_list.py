@@ -23,8 +23,14 @@ def is_csv(path: str) -> bool:
 
 def read_names(path: str, classes: Sequence[str] | None = None) -> list[str]:
     """The names of the images of a list, text or CSV; `classes` as for `read_csv`."""
-    entries = read_csv(path, classes)[0] if is_csv(path) else read_list(path)
-    return [entry.name for entry in entries]
+    return [entry.name for entry in read_entries(path, classes)[0]]
+
+
+def read_entries(
+    path: str, classes: Sequence[str] | None = None
+) -> tuple[list[Entry], list[str] | None]:
+    """Read a list, text or CSV; see `read_csv`. A text list names no classes."""
+    return read_csv(path, classes) if is_csv(path) else (read_list(path), None)
 
 
 def read_csv(

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from ...utils.errors import UserError
 from ..builder import DATASOURCES
 from .base import BaseDataSource
-from .csv_list import is_csv, read_csv
+from .csv_list import read_entries
 from .entries import (
     NO_LABEL,
     Entry,
     check_labels,
     find_images,
     has_image_extension,
-    read_list,
     with_extension,
 )
 from .lesions import read_lesions
@@ -81,9 +80,7 @@ class ImageList(BaseDataSource):
 
     def _entries(self, path: str) -> list[Entry]:
         """Read the list; one-hot columns of a CSV file name the classes where nobody else does."""
-        if not is_csv(path):
-            return read_list(path)
-        entries, found = read_csv(path, self.CLASSES)
+        entries, found = read_entries(path, self.CLASSES)
         if self.CLASSES is None:
             self.CLASSES = found
         return entries

@@ -11,7 +11,7 @@ from mmcv import Config
 
 from mmselfsup.utils.lesions import source_of
 
-from ..configs import data_source_key
+from ..configs import dataset
 
 _LOADER_KEYS = ("samples_per_gpu", "imgs_per_gpu", "workers_per_gpu")
 
@@ -31,20 +31,18 @@ def looks_config(
     Returns:
         A config with `data.train` and `data.val` as `labelled_datasets` wants them.
     """
-    node: Any = cfg
-    for name in data_source_key(cfg, "test").split(".")[:-1]:
-        node = node[name]
+    node = dataset(cfg, "test")[1]
     data: dict[str, Any] = {key: cfg.data[key] for key in _LOADER_KEYS if key in cfg.data}
     for part, path in (("train", train), ("val", test)):
-        dataset = copy.deepcopy(node.to_dict())
-        source = dataset["data_source"]
+        own = copy.deepcopy(node.to_dict())
+        source = own["data_source"]
         source.update(data_prefix=str(images), ann_file=str(path))
         source.pop("patients", None)  # for a head; features of a backbone know images only
         if source.get("type") == "ImageList":
             source.pop("metadata", None)
             if metadata is not None:
                 source["metadata"] = str(metadata)
-        data[part] = dataset
+        data[part] = own
     top = {key: cfg[key] for key in ("img_norm_cfg", "prefetch") if key in cfg}
     return Config({**copy.deepcopy(top), "data": data})
 

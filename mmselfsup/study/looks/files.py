@@ -23,37 +23,40 @@ SIDES = ("before", "after")
 
 
 @dataclass(frozen=True)
-class Neighbour:
-    """A training image beside a query.
+class Shown:
+    """An image of the page.
 
     Attributes:
         image: Its name in the list.
         label: Its class.
         thumb: Name of its small picture.
-        cosine: Of its features with the query's, -1..1.
     """
 
     image: str
     label: int
     thumb: str
+
+
+@dataclass(frozen=True)
+class Neighbour(Shown):
+    """A training image beside a query.
+
+    Attributes:
+        cosine: Of its features with the query's, -1..1.
+    """
+
     cosine: float
 
 
 @dataclass(frozen=True)
-class Query:
+class Query(Shown):
     """A test image and its nearest training images.
 
     Attributes:
-        image: Its name in the list.
-        label: Its class.
-        thumb: Name of its small picture.
         before: Neighbours in the random network, nearest first.
         after: Neighbours in the pre-trained network.
     """
 
-    image: str
-    label: int
-    thumb: str
     before: list[Neighbour]
     after: list[Neighbour]
 

@@ -6,23 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..data_uri import data_uri
 from ..record import SslRecord
 from ..verdict import display_name
-from .files import SIDES, THUMBS, Look, Neighbour, Points, Query, read_look
+from .files import SIDES, THUMBS, Look, Points, Query, Shown, read_look
 from .scatter import scatter
 from .stage import look_dir
-from .thumbs import data_uri
 
 Maps = list[tuple[str, str]]  # what it shows, SVG
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image of the page: its class, small picture, cosine with the query, right or not."""
+    """An image of the page: its class, its small picture, whether the class is the query's."""
 
     name: str
     uri: str | None
-    cosine: float
     right: bool
 
 
@@ -108,8 +107,7 @@ def _maps(points: Points, kinds: Sequence[int], num_kinds: int, description: str
     ]
 
 
-def _picture(image: Query | Neighbour, query: Query, look: Look, thumbs: Path) -> Picture:
+def _picture(image: Shown, query: Query, look: Look, thumbs: Path) -> Picture:
     """Make a query or a neighbour ready for the page."""
-    cosine = image.cosine if isinstance(image, Neighbour) else 1.0
-    name = look.classes[image.label]
-    return Picture(name, data_uri(thumbs / image.thumb), cosine, image.label == query.label)
+    uri = data_uri(thumbs / image.thumb)
+    return Picture(look.classes[image.label], uri, image.label == query.label)

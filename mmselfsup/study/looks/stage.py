@@ -11,7 +11,7 @@ from ..pretraining import Pretraining
 from ..process import Command
 from ..stage import Job, run_stage
 from ..step import Step
-from ..steps import pretrain_step
+from ..steps import content, pretrain_step
 from .choose import MOST_POINTS
 from .files import LOOK, POINTS
 
@@ -36,16 +36,15 @@ def look_dir(work_dir: Path, name: str) -> Path:
 def look_step(plan: Plan, task: Pretraining) -> Step:
     """Everything a look depends on."""
     settings = plan.settings
-    metadata = data_files.metadata(settings)
     facts = {
         "pre-training": dict(pretrain_step(plan, task).settings),
         "content of the classifier's config": configs.digest(plan.finetune),
         "seed": settings.seed,
         "most points": MOST_POINTS,
         "folder of images": str(plan.images),
-        "train images": data_files.sha256(settings.split("train")),
-        "test images": data_files.sha256(settings.split("test")),
-        "metadata": None if metadata is None else data_files.sha256(metadata),
+        "train images": content(settings.split("train")),
+        "test images": content(settings.split("test")),
+        "metadata": content(data_files.metadata(settings)),
     }
     folder = look_dir(settings.work_dir, task.name)
     return Step(f"look at the features of {task.name}", folder, facts, (POINTS, LOOK))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 from mmselfsup.utils.atomic import atomic_write
@@ -24,10 +23,3 @@ def write_thumb(image: Path, path: Path) -> None:
     small = ImageOps.fit(open_rgb(image), (SIDE, SIDE), Image.Resampling.LANCZOS)
     with atomic_write(path) as file:
         small.save(file, format="WEBP", quality=_QUALITY, method=6)
-
-
-def data_uri(path: Path) -> str | None:
-    """Read a small picture for the page; None if it isn't there."""
-    if not path.is_file():
-        return None
-    return "data:image/webp;base64," + base64.b64encode(path.read_bytes()).decode("ascii")

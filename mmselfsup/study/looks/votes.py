@@ -12,7 +12,6 @@ from mmselfsup.utils.metrics import confusion_matrix, per_class_recall
 from .files import Votes
 
 NUM_VOTERS = 20
-_TEMPERATURE = 0.07  # as in the tools for frozen features
 
 
 def count_votes(data: LabelledFeatures, train: list[str] | None, test: list[str] | None) -> Votes:
@@ -41,6 +40,6 @@ def vote(data: LabelledFeatures, train: NDArray[np.int64], test: NDArray[np.int6
     """
     judged = LabelledFeatures(data.train, train, data.test, test)
     k = min(NUM_VOTERS, len(train))
-    scores = knn_scores(judged, (k,), _TEMPERATURE, default_device())[k]
+    scores = knn_scores(judged, (k,), device=default_device())[k]
     recall = per_class_recall(confusion_matrix(scores, test, judged.num_classes))
     return float(np.nanmean(recall))
