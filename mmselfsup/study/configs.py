@@ -73,10 +73,7 @@ def data_options(
     for part, path in lists.items():
         key = data_source_key(cfg, part)
         options += [f"{key}.data_prefix={quoted(images)}", f"{key}.ann_file={quoted(path)}"]
-        if (
-            metadata is not None
-            and _data_source(cfg, part).get("patients") is not None
-        ):
+        if metadata is not None and _data_source(cfg, part).get("patients") is not None:
             options.append(f"{key}.patients={quoted(metadata)}")
     return options
 
