@@ -1,0 +1,57 @@
+"""How many epochs of a config show the network a given number of views."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mmselfsup.utils.errors import UserError
+
+from .. import configs
+
+if TYPE_CHECKING:
+    from mmcv import Config
+
+#: What the network sees of an image in an epoch: four turns; nine patches, whose centre is met with
+#: each of the eight others.
+_VIEWS = {"RotationPredDataset": 4, "RelativeLocDataset": 9}
+
+#: Share of a training for its warm-up, which configs count in epochs of a long one.
+WARMUP = 0.05
+
+
+def views_per_image(cfg: Config) -> int:
+    """Count the views of an image that the network sees in an epoch, small crops included."""
+    dataset = configs.dataset(cfg, "train")[1]
+    if "num_views" in dataset:
+        return sum(int(number) for number in dataset["num_views"])
+    return _VIEWS.get(dataset["type"], 1)
+
+
+def epochs_for(cfg: Config, views: int, num_images: int) -> int:
+    """Give the epochs whose views come nearest to a number of views, at least one."""
+    return max(1, round(views / (views_per_image(cfg) * num_images)))
+
+
+def budget_options(cfg: Config, epochs: int, num_images: int) -> list[str]:
+    """Override a config's epochs, and its warm-up, which is made `WARMUP` of the iterations.
+
+    Raises:
+        UserError: A batch holds more images than there are.
+    """
+    options = [f"runner.max_epochs={epochs}"]
+    batch = _batch(cfg)
+    if batch > num_images:
+        raise UserError(
+            f"{cfg.filename}: a batch of {batch} images, but the training list has {num_images}; "
+            "give --cfg-options data.samples_per_gpu=N"
+        )
+    if cfg.get("lr_config", {}).get("warmup"):
+        iters = max(1, round(WARMUP * epochs * (num_images // batch)))
+        options += ["lr_config.warmup_by_epoch=False", f"lr_config.warmup_iters={iters}"]
+        options += [f"lr_config.warmup_ratio={max(cfg.lr_config.get('warmup_ratio', 0), 0.1):g}"]
+    return options
+
+
+def _batch(cfg: Config) -> int:
+    data: Any = cfg.data
+    return int(data.get("samples_per_gpu", 1))
