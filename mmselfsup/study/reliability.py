@@ -50,7 +50,7 @@ def reliability(
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axes.set_xlabel("confidence (highest probability)")
         axes.set_ylabel("share that is right")
-        axes.legend(loc="upper left")
+        axes.legend(loc="best")
         svg = to_svg(figure, "reliability", "Share of right answers over the confidence")
     listed = ", ".join(f"{display_name(arm)} {error:.3f}" for arm, error in errors.items())
     caption = (

@@ -189,6 +189,7 @@ def test_files(tree: Path) -> None:
     assert (tree / "report.html").exists()
     assert 'class="best">0.530 ± 0.012' in html
     assert parsed.count("svg") == 1
+    assert '<div class="scroll"><svg' in html  # readable on a phone, too
     assert 'href="fold3_seed0/report.html"' in html
     write(tree, run("scratch", 0.4, 0))
     assert write_page(make_overview(tree)).name == "overview.html"
