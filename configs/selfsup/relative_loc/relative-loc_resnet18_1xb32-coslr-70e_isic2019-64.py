@@ -13,7 +13,7 @@ model = dict(
 )
 
 data = dict(samples_per_gpu=32)
-optimizer = dict(lr=0.03, weight_decay=5e-4)
+optimizer = dict(lr=0.01, weight_decay=5e-4)
 lr_config = dict(warmup="linear", warmup_iters=1, warmup_ratio=1e-4, warmup_by_epoch=True)
 runner = dict(max_epochs=70)
 

@@ -4,7 +4,8 @@ _base_ = "isic2019_relative-loc.py"
 train_pipeline = [
     dict(type="Resize", size=132),
     dict(type="RandomCrop", size=120),
-    dict(type="RandomGrayscale", p=0.66),
+    # Colour tells lesions apart: seldom taken away, unlike in photographs, whose lens it gives away.
+    dict(type="RandomGrayscale", p=0.2),
 ]
 
 data = dict(workers_per_gpu=2, train=dict(pipeline=train_pipeline, patch_jitter=8))
