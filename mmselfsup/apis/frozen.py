@@ -21,8 +21,8 @@ from mmselfsup.core.evaluation import (
 from mmselfsup.datasets import build_dataset
 from mmselfsup.models import build_algorithm
 from mmselfsup.models.utils import ExtractProcess
-from mmselfsup.utils import dist
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.on_main import on_main
 from mmselfsup.utils.seed import set_random_seed
 
 from .loaders import build_eval_loader
@@ -133,13 +133,4 @@ def kept_features(path: str, origin: Origin) -> LabelledFeatures | None:
     Raises:
         UserError: on every rank, if they can't be used.
     """
-    data, complaint = None, None
-    if dist.is_main() and os.path.exists(path):
-        try:
-            data = read_features(path, origin)
-        except UserError as error:
-            complaint = str(error)
-    data, complaint = dist.broadcast_object((data, complaint))
-    if complaint is not None:
-        raise UserError(complaint)
-    return data
+    return on_main(lambda: read_features(path, origin) if os.path.exists(path) else None)

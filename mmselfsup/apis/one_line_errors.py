@@ -5,9 +5,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mmselfsup.core.runner import NonFiniteLossError
 from mmselfsup.utils import dist
-from mmselfsup.utils.errors import ArgumentError, UserError, one_line
+from mmselfsup.utils.errors import ArgumentError, SharedError, UserError, one_line
 from mmselfsup.utils.logger import get_root_logger
 
 # How a loader wraps an error of its worker, and where the message in it begins.
@@ -43,7 +42,7 @@ def run_errors() -> Iterator[None]:
     """
     try:
         yield
-    except NonFiniteLossError:
+    except SharedError:
         raise  # all ranks have it, the first one tells
     except (UserError, ArgumentError) as error:
         text = str(error)

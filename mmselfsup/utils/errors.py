@@ -13,6 +13,10 @@ class UserError(ValueError):
     """
 
 
+class SharedError(UserError):
+    """An error that all ranks raise together: the first one tells it."""
+
+
 class ArgumentError(ValueError, AssertionError):
     """An argument that a class or function can't work with.
 

@@ -15,6 +15,7 @@ from mmselfsup.datasets import build_dataloader
 from mmselfsup.models.utils import ExtractProcess
 from mmselfsup.utils import dist
 from mmselfsup.utils.metrics import confusion_matrix, per_class_recall
+from mmselfsup.utils.on_main import on_main
 
 from .knn import knn_scores
 from .labelled import LabelledFeatures
@@ -105,7 +106,7 @@ class Monitor:
         """
         features = ExtractProcess().extract(model, self._loader, dist.is_distributed())["feat"]
         shares = dist.all_gather_object(see_views(model, views) if views else None)
-        return dist.broadcast_object(self._judge(features, shares) if dist.is_main() else None)
+        return on_main(lambda: self._judge(features, shares))
 
     def _judge(
         self, features: NDArray[np.float32], shares: list[Any]

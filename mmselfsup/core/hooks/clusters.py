@@ -17,6 +17,7 @@ from mmselfsup.utils import dist
 from mmselfsup.utils.clustering import CLUSTERINGS
 from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.module import unwrap
+from mmselfsup.utils.on_main import on_main
 
 Labels = NDArray[np.int64]
 
@@ -85,12 +86,13 @@ def extract_cluster_assign(
         The features [L, D] and the cluster of each image [L], equal on all ranks.
     """
     features = extract(runner)
-    labels: Any = None
-    if dist.is_main():
+
+    def cluster() -> Labels:
         algorithm = make()
         algorithm.cluster(features)
-        labels = np.asarray(algorithm.labels, dtype=np.int64)
-    labels = dist.broadcast_object(labels)
+        return np.asarray(algorithm.labels, dtype=np.int64)
+
+    labels = on_main(cluster)
     dataset.assign_labels(labels)
     return features, labels
 

@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mmselfsup.utils import dist
 from mmselfsup.utils.collect import collect_results
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.on_main import on_main
 
 from .best_checkpoint import keep_best
 from .confusion_picture import show_confusion
@@ -75,19 +76,23 @@ class EvalHook(MMCVEvalHook):  # type: ignore[misc]
         if self.broadcast_bn_buffer:
             share_statistics(runner.model)
         results = self.test_fn(runner.model, self.dataloader)
-        metrics: dict[str, Any] = {}
-        if dist.is_main():
-            dataset = self.dataloader.dataset
-            metrics = dataset.evaluate(results, logger=runner.logger, **self.eval_kwargs)
-            threshold = self.eval_kwargs.get("unk_threshold")
-            keep_details(runner, metrics, by_epoch=self.by_epoch)
-            show_confusion(runner, dataset, results, threshold)
-            show_reliability(runner, dataset, results, threshold)
-        metrics = dist.broadcast_object(metrics)
+        metrics = on_main(lambda: self._evaluate(runner, results))
         runner.log_buffer.output.update(headline(metrics), eval_iter_num=len(self.dataloader))
         runner.log_buffer.ready = True
         if self.save_best is not None:
             keep_best(self, runner, self._score(metrics))
+
+    def _evaluate(self, runner: Any, results: Any) -> dict[str, Any]:
+        """The metrics of the results of all ranks, with their details and pictures written."""
+        dataset = self.dataloader.dataset
+        metrics: dict[str, Any] = dataset.evaluate(
+            results, logger=runner.logger, **self.eval_kwargs
+        )
+        threshold = self.eval_kwargs.get("unk_threshold")
+        keep_details(runner, metrics, by_epoch=self.by_epoch)
+        show_confusion(runner, dataset, results, threshold)
+        show_reliability(runner, dataset, results, threshold)
+        return metrics
 
     def _score(self, metrics: dict[str, Any]) -> float:
         """The metric that decides what is best."""

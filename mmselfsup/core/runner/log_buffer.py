@@ -10,12 +10,12 @@ from mmcv.runner import LogBuffer
 from torch import Tensor
 
 from mmselfsup.utils import dist
-from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.errors import SharedError
 
 _WATCHED = "loss"
 
 
-class NonFiniteLossError(UserError):
+class NonFiniteLossError(SharedError):
     """A training loss is nan or infinite; raised on all ranks at once."""
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ...utils import dist
 from ...utils.errors import UserError
+from ...utils.on_main import on_main
 from ..builder import DATASOURCES
 from ..pipelines.pixels import Pixels
 from ..utils import download_and_extract_archive
@@ -100,10 +100,12 @@ class CIFAR10(BaseDataSource):
 
     def _download(self, data_prefix: str) -> None:
         """Let one process fetch the archive while the others wait."""
-        there = os.path.isdir(os.path.join(data_prefix, self.base_folder))
-        if dist.is_main() and not there:
-            download_and_extract_archive(self.url, data_prefix, md5=self.md5)
-        dist.barrier()
+
+        def fetch() -> None:
+            if not os.path.isdir(os.path.join(data_prefix, self.base_folder)):
+                download_and_extract_archive(self.url, data_prefix, md5=self.md5)
+
+        on_main(fetch)
 
     def load_annotations(self) -> list[dict[str, Any]]:
         folder = os.path.join(self.data_prefix, self.base_folder)
