@@ -6,7 +6,6 @@ Shape letters: R ranks, N rows of one rank, D everything behind the first dimens
 """
 
 import os
-import subprocess
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from .device import num_gpus
 from .errors import UserError
+from .launchers import read_mpi, read_slurm
 
 _OPS = {
     "sum": torch_dist.ReduceOp.SUM,
@@ -153,35 +153,6 @@ def all_gather_object(obj: Any) -> list[Any]:
     return box
 
 
-def _read_slurm(port: int | None) -> None:
-    """Say in torchrun's environment variables what Slurm says in its own."""
-    try:
-        rank, size = os.environ["SLURM_PROCID"], os.environ["SLURM_NTASKS"]
-        nodes = os.environ["SLURM_NODELIST"]
-    except KeyError as error:
-        raise UserError(f"--launcher slurm needs {error} in the environment: use srun") from error
-    if port is not None:
-        os.environ["MASTER_PORT"] = str(port)
-    os.environ.setdefault("MASTER_PORT", "29500")
-    if "MASTER_ADDR" not in os.environ:
-        hosts = subprocess.check_output(["scontrol", "show", "hostnames", nodes], text=True)
-        os.environ["MASTER_ADDR"] = hosts.split()[0]
-    os.environ.update(RANK=rank, WORLD_SIZE=size)
-    os.environ.setdefault("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0"))
-
-
-def _read_mpi() -> None:
-    """Say in torchrun's environment variables what Open MPI says in its own."""
-    pairs = (("RANK", "RANK"), ("WORLD_SIZE", "SIZE"), ("LOCAL_RANK", "LOCAL_RANK"))
-    try:
-        for name, suffix in pairs:
-            os.environ[name] = os.environ[f"OMPI_COMM_WORLD_{suffix}"]
-    except KeyError as error:
-        raise UserError(f"--launcher mpi needs {error} in the environment: use mpirun") from error
-    os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
-    os.environ.setdefault("MASTER_PORT", "29500")
-
-
 def init_dist(
     launcher: str,
     backend: str | None = None,
@@ -205,9 +176,9 @@ def init_dist(
         UserError: the environment lacks what the launcher should have set.
     """
     if launcher == "slurm":
-        _read_slurm(port)
+        read_slurm(port)
     elif launcher == "mpi":
-        _read_mpi()
+        read_mpi()
     elif launcher != "pytorch":
         raise UserError(f"unknown launcher {launcher!r}: use pytorch, slurm or mpi")
     missing = [n for n in ("RANK", "WORLD_SIZE", "MASTER_ADDR") if n not in os.environ]

@@ -65,6 +65,8 @@ class SwAVHead(BaseModule):
         self.prototypes = build_prototypes(feat_dim, num_prototypes)
         self.queue: Tensor | None = None
         self.use_queue = False
+        self._counted: Tensor | None = None  # the queue that ``_filled`` rows were counted in
+        self._filled = 0
 
     @full_precision
     def forward(self, x: Tensor) -> dict[str, Tensor]:
@@ -85,7 +87,9 @@ class SwAVHead(BaseModule):
             )
         if self.training and self.queue is not None:
             new = views.detach()[self.crops_for_assign].transpose(0, 1)  # [N, A, D]
-            self.queue = push_newest(self.queue, dist.all_gather_cat(new).transpose(0, 1))
+            joined = dist.all_gather_cat(new).transpose(0, 1)  # [A, R*N, D]
+            self.queue = self._counted = push_newest(self.queue, joined)
+            self._filled += joined.shape[1]
         return {"loss": torch.stack(losses).mean()}
 
     def _codes(self, scores: Tensor, earlier: Tensor | None) -> Tensor:
@@ -102,9 +106,11 @@ class SwAVHead(BaseModule):
     def _queue_share(self) -> Tensor | None:
         """This rank's part of the queue once it is full, so that all ranks together count it once.
 
-        Until then one value a step is read from the device.
+        Rows are read from the device once, when a queue is set, and counted from there on.
         """
         if self.queue is None:
             return None
-        self.use_queue = self.use_queue or bool(self.queue[:, -1].any())
+        if self.queue is not self._counted:
+            self._counted, self._filled = self.queue, int(self.queue[0].any(-1).sum())
+        self.use_queue = self.use_queue or self._filled >= self.queue.shape[1]
         return self.queue[:, dist.get_rank() :: dist.get_world_size()] if self.use_queue else None
