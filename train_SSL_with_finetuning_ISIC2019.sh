@@ -41,6 +41,8 @@ Environment             (default)
 
 Arguments
   --compare                        several pre-trainings: each on its own, and one table
+  --ssl-on all                     pre-train on the test images, too, without labels; every table
+                                   says so (train: the training images of the fold only)
   key=value ...                    go to --cfg-options of pre-training and fine-tuning; a key that
                                    only some of the configs have goes to those
   --ssl-options key=value ...      to the pre-trainings only, e.g. runner.max_epochs=100

@@ -24,8 +24,6 @@ from .stage import DIVERGED
 from .step import Step
 from .steps import pretrain_step
 
-IMAGES_OF = "train"  # pre-training sees the training lesions of the fold
-
 
 def run_record(plan: Plan, arm: str, lr: float, step: Step) -> RunRecord:
     """Measure the final classifier of an arm from the scores that the test wrote."""
@@ -41,7 +39,7 @@ def run_record(plan: Plan, arm: str, lr: float, step: Step) -> RunRecord:
         config=plan.relative(settings.finetune_config),
         ssl=[] if start is None else [ssl_record(plan, task) for task in start.chain],
         weights=None if start is None else os.path.relpath(start.backbone, settings.work_dir),
-        ssl_on=None if start is None else IMAGES_OF,
+        ssl_on=None if start is None else settings.ssl_on,
         seed=settings.seed,
         fold=settings.fold,
         lr=lr,
@@ -88,7 +86,7 @@ def ssl_record(plan: Plan, task: Pretraining) -> SslRecord:
         name=task.name,
         config=plan.relative(task.config),
         epochs=task.epochs,
-        images_of=IMAGES_OF,
+        images_of=plan.settings.ssl_on,
         last_loss=curve[-1][1] if curve else None,
         seconds=pretrain_step(plan, task).seconds(),
         cfg_options=list(task.options),
@@ -102,6 +100,7 @@ def study_facts(plan: Plan) -> dict[str, Any]:
     return {
         "algorithms": list(settings.ssl_configs),
         "compare": settings.compare,
+        "ssl_on": settings.ssl_on,
         "fold": settings.fold,
         "seed": settings.seed,
         "demo": settings.demo,

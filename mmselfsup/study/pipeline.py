@@ -17,7 +17,8 @@ from .record import SearchRecord
 from .report import write_report
 from .results import Results
 from .search import choose_lr
-from .settings import StudySettings
+from .settings import TRAIN, StudySettings
+from .ssl_images import write_ssl_list
 from .stage import Job, run_stage
 from .table import print_results
 
@@ -32,6 +33,7 @@ def run_study(settings: StudySettings) -> Results:
     check(settings)
     here = machine.look()
     plan = Plan(settings, _prepare_data(settings, here, typed))
+    write_ssl_list(settings)
 
     for task in plan.pretrainings:
         job = Job(steps.pretrain_step(plan, task), commands.pretrain(plan, task), task.epochs)
@@ -51,7 +53,8 @@ def run_study(settings: StudySettings) -> Results:
     tests = [
         Job(steps.test_step(plan, arm, lr), commands.test(plan, arm)) for arm, lr in chosen.items()
     ]
-    run_stage("Test on lesions that no training has seen", tests, here, settings.jobs)
+    seen = "training" if settings.ssl_on == TRAIN else "fine-tuning"
+    run_stage(f"Test on lesions that no {seen} has seen", tests, here, settings.jobs)
     typed += [job.command for job in (*finals, *tests)]
 
     results = Results(

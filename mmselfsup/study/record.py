@@ -14,7 +14,7 @@ class SslRecord:
         name: Its task after the tasks it builds on, joined by `+`.
         config: Its config.
         epochs: Epochs of this task.
-        images_of: Images it saw: `train` (of this fold).
+        images_of: Images it saw: those of the fold's `train` list, or `all`: of its test list, too.
         last_loss: The loss last logged; None if none was.
         seconds: Wall-clock time.
         cfg_options: Overrides of the config.
@@ -42,7 +42,7 @@ class RunRecord:
         config: Fine-tuning config.
         ssl: The pre-trainings behind it, in order; empty from scratch.
         weights: File the classifier started from; None from scratch.
-        ssl_on: Images the pre-training saw: `train` (of this fold); None from scratch.
+        ssl_on: Images the pre-training saw: `train` or `all`, as `images_of`; None from scratch.
         seed: Seed of the training.
         fold: Number of the test fold.
         lr: Learning rate, chosen on validation lesions.

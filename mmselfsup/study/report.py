@@ -16,11 +16,11 @@ from .record import RunRecord
 from .reliability import reliability
 from .results import Results, read_results
 from .search import at_the_edge
-from .settings import JOIN, SCRATCH
+from .settings import ALL, JOIN, SCRATCH
 from .svg import arm_colors, css_color
-from .table import MANY, by_arm, number
+from .table import MANY, SAW_TEST, by_arm, number
 from .templates import render
-from .verdict import display_name, verdicts
+from .verdict import display_name, run_label, verdicts
 
 
 def write_report(work_dir: Path) -> Path:
@@ -75,6 +75,7 @@ def _context(results: Results, work_dir: Path) -> dict[str, Any]:
     """Collect what the template shows."""
     search = by_arm(results.lr_search)
     colors = arm_colors([run.arm for run in results.runs])
+    labels = {run.arm: run_label(run) for run in results.runs}
     return {
         "study": results.study,
         "runs": results.runs,
@@ -85,6 +86,9 @@ def _context(results: Results, work_dir: Path) -> dict[str, Any]:
         "algorithm": _title(results),
         "colors": {arm: css_color(color) for arm, color in colors.items()},
         "display_name": display_name,
+        "run_label": run_label,
+        "arm_label": lambda arm: labels.get(arm) or display_name(arm),
+        "saw_test": SAW_TEST if any(run.ssl_on == ALL for run in results.runs) else "",
         "number": number,
         "minutes": lambda seconds: f"{seconds / 60:.1f} min",
         "verdicts": verdicts(results.runs),

@@ -10,6 +10,8 @@ from pathlib import Path
 LR_FACTORS = (0.3, 1.0, 3.0)
 SCRATCH = "scratch"
 JOIN = "+"  # between the tasks in the name of a curriculum
+#: What the pre-trainings see: the training list of the fold, or the images of its test list, too.
+TRAIN, ALL = "train", "all"
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class StudySettings:
         finetune_config: Config of the classifier.
         compare: Whether the pre-trainings are compared, each on its own; or else they follow one
             another as a curriculum.
+        ssl_on: Images the pre-trainings see: `train` or `all`.
         data_dir: Folder of the lists; None: `data` in the work directory. Folds and seeds share it.
         ready_splits: Folder of lists of the user's; None: the study makes them.
         splits: Options for `prepare_splits.py`.
@@ -44,6 +47,7 @@ class StudySettings:
     ssl_configs: Mapping[str, Path]
     finetune_config: Path
     compare: bool = False
+    ssl_on: str = TRAIN
     data_dir: Path | None = None
     ready_splits: Path | None = None
     splits: tuple[str, ...] = ()
@@ -76,7 +80,18 @@ class StudySettings:
         """Folder of the lists of images."""
         if self.ready_splits is not None:
             return self.ready_splits
-        return (self.data_dir or self.work_dir / "data") / "splits"
+        return self._data_dir / "splits"
+
+    @property
+    def ssl_list(self) -> Path:
+        """List of the images that the pre-trainings see."""
+        if self.ssl_on == TRAIN:
+            return self.split("train")
+        return self._data_dir / f"ISIC_2019_train+test_fold{self.fold}.txt"
+
+    @property
+    def _data_dir(self) -> Path:
+        return self.data_dir or self.work_dir / "data"
 
     def split(self, part: str) -> Path:
         """List of images: part is train, test, subtrain or val."""

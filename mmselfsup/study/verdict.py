@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .record import RunRecord
-from .settings import JOIN, SCRATCH
+from .settings import ALL, JOIN, SCRATCH
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,13 @@ def compare(scratch: RunRecord, other: RunRecord) -> Verdict | None:
         f"({difference:+.3f}, standard error {error:.3f})"
     )
     name = display_name(other.arm)
+    on = " on all images, test images included," if other.ssl_on == ALL else ""
     if abs(difference) < 2 * error:
-        text = f"No clear difference: {name} pre-training gives {numbers}."
+        text = f"No clear difference: {name} pre-training{on} gives {numbers}."
     elif difference > 0:
-        text = f"{name} pre-training helps: {numbers}."
+        text = f"{name} pre-training{on} helps: {numbers}."
     else:
-        text = f"{name} pre-training does not help here: {numbers}."
+        text = f"{name} pre-training{on} does not help here: {numbers}."
     outcome = "unclear" if abs(difference) < 2 * error else "better" if difference > 0 else "worse"
     return Verdict(outcome, text, difference, error)
 
@@ -108,3 +109,9 @@ _NAMES = {
 def display_name(arm: str) -> str:
     """Give the name of an arm as papers write it; arrows join the tasks of a curriculum."""
     return " → ".join(_NAMES.get(task, task) for task in arm.split(JOIN))
+
+
+def run_label(run: RunRecord) -> str:
+    """Name a classifier in a table; one whose pre-training saw test images is told apart."""
+    seen = " (pre-trained on all images, test images included)" if run.ssl_on == ALL else ""
+    return display_name(run.arm) + seen
