@@ -20,6 +20,7 @@ from .checks import (
 from .command_line import make_parser
 from .data_files import read_splits
 from .find_configs import DEMO, FULL_SIZE, find_finetune_config, find_ssl_config
+from .greedy.option import read_min_gain
 from .settings import ALL, JOIN, TRAIN, StudySettings
 
 
@@ -57,7 +58,9 @@ def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> Request:
     ssl_configs = _ssl_configs(env, root, size)
     ssl_on = check_choice("--ssl-on", args.ssl_on, (TRAIN, ALL))
     compare = args.compare and len(ssl_configs) > 1
-    name = "_".join(("compare", *ssl_configs)) if compare else JOIN.join(ssl_configs)
+    min_gain = read_min_gain(args.curriculum, args.min_gain, args.compare, len(ssl_configs))
+    kind = "compare" if compare else "greedy" if min_gain is not None else None
+    name = "_".join((kind, *ssl_configs)) if kind else JOIN.join(ssl_configs)
     name = f"{'demo_' if args.demo else ''}{name}{'-' + env['SIZE'] if env.get('SIZE') else ''}"
     name += "" if ssl_on == TRAIN else f"_ssl-on-{ssl_on}"
     name += "" if several else f"_fold{folds[0]}_seed{seeds[0]}"
@@ -76,6 +79,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> Request:
             else find_finetune_config(root / "configs", size)
         ),
         compare=compare,
+        min_gain=min_gain,
         ssl_on=ssl_on,
         data_dir=work_dir / "data",
         ready_splits=None if ready is None else _inside(ready, root),

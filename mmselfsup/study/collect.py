@@ -16,6 +16,7 @@ from mmselfsup.utils.metrics import classification_metrics, confusion_matrix
 from mmselfsup.version import __version__
 
 from . import configs, data_files
+from .greedy.facts import greedy_facts
 from .logs import read_log
 from .plan import Plan
 from .pretraining import Pretraining
@@ -34,6 +35,7 @@ def run_record(plan: Plan, arm: str, lr: float, step: Step) -> RunRecord:
     names = configs.class_list(plan.finetune) or [str(i) for i in range(num_classes)]
     metrics = classification_metrics(scores, labels, names, detailed=True)
     start = plan.pretraining(arm)
+    greedy = start is not None and settings.min_gain is not None
     return RunRecord(
         arm=arm,
         config=plan.relative(settings.finetune_config),
@@ -54,6 +56,7 @@ def run_record(plan: Plan, arm: str, lr: float, step: Step) -> RunRecord:
         checkpoint=os.path.relpath(step.folder / "latest.pth", settings.work_dir),
         cfg_options=list(plan.finetune_options),
         config_sha256=configs.digest(plan.finetune),
+        chosen_from=list(settings.ssl_configs) if greedy else [],
     )
 
 
@@ -100,6 +103,7 @@ def study_facts(plan: Plan) -> dict[str, Any]:
     return {
         "algorithms": list(settings.ssl_configs),
         "compare": settings.compare,
+        "greedy": greedy_facts(plan),
         "ssl_on": settings.ssl_on,
         "fold": settings.fold,
         "seed": settings.seed,

@@ -14,6 +14,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--demo", action="store_true")
     parser.add_argument("--compare", action="store_true")
     parser.add_argument("--ssl-on", default=TRAIN)
+    parser.add_argument("--curriculum")
+    parser.add_argument("--min-gain")
     for flag in ("--cfg-options", "--ssl-options", "--finetune-options"):
         parser.add_argument(flag, nargs="+", default=[], metavar="key=value")
     return parser

@@ -18,6 +18,7 @@ from .recipe import RESULTS
 from .settings import SCRATCH
 from .svg import SCRATCH_COLOR, SSL_COLORS, panel, to_svg
 from .templates import render
+from .verdict import display_name
 
 TABLES = "table.csv", "table.tex"
 _TICK = 30  # letters a line beside an axis
@@ -43,6 +44,8 @@ def to_csv(overview: Overview) -> str:
     for row in overview.rows:
         run = next(iter(row.recipe.runs.values()))
         ssl = " then ".join(f"{s.config} ({s.epochs} epochs)" for s in run.ssl)
+        if run.chosen_from:
+            ssl = "greedy, see conditions"
         numbers: list[float | str | None] = []
         for summary in row.cells.values():
             numbers += ["", ""] if summary is None else [summary.mean, summary.spread]
@@ -80,7 +83,7 @@ def _context(overview: Overview) -> dict[str, Any]:
     """Collect what the template shows."""
     runs = [
         {
-            "label": row.recipe.label,
+            "label": row.recipe.label + (f": {display_name(run.arm)}" if run.chosen_from else ""),
             "run": run,
             "report": os.path.relpath(row.recipe.folders[place] / "report.html", overview.root),
         }

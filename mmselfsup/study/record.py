@@ -57,6 +57,7 @@ class RunRecord:
         checkpoint: File of the trained classifier.
         cfg_options: Overrides of the config.
         config_sha256: Start of the hash of all the config says, overrides included.
+        chosen_from: Tasks that a greedy curriculum was made of; empty where the order was given.
     """
 
     arm: str
@@ -78,6 +79,7 @@ class RunRecord:
     checkpoint: str
     cfg_options: list[str] = field(default_factory=list)
     config_sha256: str = ""
+    chosen_from: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,9 @@ class StudySettings:
         finetune_config: Config of the classifier.
         compare: Whether the pre-trainings are compared, each on its own; or else they follow one
             another as a curriculum.
+        min_gain: What a further task must gain for a greedy curriculum to take it, in balanced
+            accuracy 0..1; None: the curriculum is the order given.
+        order: Tasks of the curriculum that was chosen, in order; empty: all, as they are given.
         ssl_on: Images the pre-trainings see: `train` or `all`.
         data_dir: Folder of the lists; None: `data` in the work directory. Folds and seeds share it.
         ready_splits: Folder of lists of the user's; None: the study makes them.
@@ -47,6 +50,8 @@ class StudySettings:
     ssl_configs: Mapping[str, Path]
     finetune_config: Path
     compare: bool = False
+    min_gain: float | None = None
+    order: tuple[str, ...] = ()
     ssl_on: str = TRAIN
     data_dir: Path | None = None
     ready_splits: Path | None = None
@@ -64,7 +69,7 @@ class StudySettings:
     @property
     def sequences(self) -> tuple[tuple[str, ...], ...]:
         """The pre-trainings to do, in order: each a task after the tasks it builds on."""
-        tasks = tuple(self.ssl_configs)
+        tasks = self.order or tuple(self.ssl_configs)
         if self.compare:
             return tuple((task,) for task in tasks)
         return tuple(tasks[:n] for n in range(1, len(tasks) + 1))

@@ -112,6 +112,16 @@ def display_name(arm: str) -> str:
 
 
 def run_label(run: RunRecord) -> str:
-    """Name a classifier in a table; one whose pre-training saw test images is told apart."""
-    seen = " (pre-trained on all images, test images included)" if run.ssl_on == ALL else ""
-    return display_name(run.arm) + seen
+    """Name a classifier in the table of its study; one that saw test images is told apart."""
+    return display_name(run.arm) + (" (greedy)" if run.chosen_from else "") + _seen(run)
+
+
+def recipe_label(run: RunRecord) -> str:
+    """Name the recipe of a classifier: a greedy curriculum by what it was made of."""
+    if not run.chosen_from:
+        return run_label(run)
+    return f"Greedy curriculum of {', '.join(map(display_name, run.chosen_from))}{_seen(run)}"
+
+
+def _seen(run: RunRecord) -> str:
+    return " (pre-trained on all images, test images included)" if run.ssl_on == ALL else ""
