@@ -228,7 +228,15 @@ def test_the_report_shows_the_decisions(tmp_path: Path) -> None:
     parsed, html = parse(write_report(tmp_path))
     section = html[html.index("How the curriculum was chosen") :]
     section = section[: section.index("</section>")]
-    for words in ("untrained network", "0.200 ± 0.020", "diverged", "+0.005", "6400", "1600"):
+    for words in (
+        "untrained network",
+        "0.200 ± 0.020",
+        "diverged",
+        "+0.005",
+        "6400",
+        "1600",
+        "4.5 min for all 3",
+    ):
         assert words in section
     assert section.count("<tbody>") == section.count("</tbody>") == 3
     assert section.count('class="main"') == 1

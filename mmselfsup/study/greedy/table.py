@@ -86,12 +86,14 @@ def print_curriculum(curriculum: Curriculum) -> None:
 
 def explanation(curriculum: Curriculum) -> str:
     """Say what the scores are."""
+    trained = [trial.score for trial in curriculum.trials if trial.tasks]
+    minutes = sum(score.seconds for score in trained) / 60
     return (
         f"Score: balanced accuracy of a linear probe on frozen features, fitted on "
         f"{curriculum.num_fit} training images and scored on {curriculum.num_val} images of other "
         "training lesions (their labels choose the sequence, no test image does); s.e.: standard "
         "error by the number of these images. Gain: over the sequence that is extended. Time: of "
-        "the last task's training."
+        f"the last task's training; {minutes:.1f} min for all {len(trained)}."
     )
 
 
