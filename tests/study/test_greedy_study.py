@@ -95,7 +95,7 @@ def test_the_classifier_starts_from_the_best_sequence(
     assert probe.format(config) in output
     assert f"test_linear.py {config} --random --seed 0 --work_dir" in output
     assert "Chosen: BYOL → SimCLR. No further task was taken" in output
-    assert "best, but gains too little" in output
+    assert "best, but gains nothing" in output
 
     found = read_results(greedy.work_dir / "results.json")
     assert found.curriculum == results.curriculum
@@ -211,6 +211,10 @@ def test_the_decision_is_told_in_words() -> None:
     assert "the loss of every extension was not finite" in reason(found)
     assert "No task alone beat the untrained network" in reason(found)
     assert table_rows(found)[1].gain == "\N{MINUS SIGN}0.050"
+    worse = trial("odc simclr", 0.25, -0.05, True, False)
+    found = dataclasses.replace(FOUND, trials=(*FOUND.trials[:3], worse))
+    assert "ODC → SimCLR, gains nothing (\N{MINUS SIGN}0.050)." in reason(found)
+    assert table_rows(found)[3].decision == "best, but gains nothing"
 
 
 def test_a_curriculum_comes_back_as_it_was() -> None:

@@ -51,10 +51,12 @@ def reason(curriculum: Curriculum) -> str:
     if last is None:
         text += "No further task was taken: the loss of every extension was not finite."
     else:
-        text += (
-            f"No further task was taken: the best extension, {sequence_name(last)}, gains "
-            f"{signed(last.gain)}, not more than {curriculum.min_gain:g}."
+        what = (
+            f"gains {signed(last.gain)}, not more than {curriculum.min_gain:g}"
+            if (last.gain or 0.0) > 0
+            else f"gains nothing ({signed(last.gain)})"
         )
+        text += f"No further task was taken: the best extension, {sequence_name(last)}, {what}."
     first = trials[chosen.tasks[:1]]
     if first.gain is not None and first.gain <= 0:
         text += " No task alone beat the untrained network; the best one was taken all the same."
@@ -110,6 +112,9 @@ def signed(value: float | None) -> str:
 def _row(trial: Trial) -> Row:
     score = trial.score
     value = "diverged" if score.value is None else f"{score.value:.3f} ± {score.error or 0:.3f}"
-    decision = "kept" if trial.kept else "best, but gains too little" if trial.best else ""
+    decision = ""
+    if trial.best:
+        too_little = "gains too little" if (trial.gain or 0.0) > 0 else "gains nothing"
+        decision = "kept" if trial.kept else f"best, but {too_little}"
     minutes = f"{score.seconds / 60:.1f} min" if trial.tasks else ""
     return Row(trial, sequence_name(trial), value, signed(trial.gain), decision, minutes)
