@@ -29,7 +29,7 @@ def results_table(runs: Sequence[RunRecord]) -> Table:
     """Build the table: a row for each classifier, its metrics and the recall of each class."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     long = any(run.ssl_on == ALL for run in runs)
-    table.add_column("classifier", no_wrap=not long, min_width=18 if long else None)
+    table.add_column("classifier", no_wrap=not long, min_width=12 if long else None)
     for header in ("lr", "bal. acc.", "accuracy", "AUC"):
         table.add_column(header, justify="right", no_wrap=True)
     for name in class_names(runs):

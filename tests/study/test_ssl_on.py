@@ -109,7 +109,7 @@ def test_the_report_and_the_table_of_a_study_say_it(tmp_path: Path) -> None:
     words = " ".join(text.getvalue().split())
     assert "pre-training on all images, test images included, helps" in words
     assert "The pre-training has seen the test images" in words
-    column = " ".join(line[:19].strip() for line in text.getvalue().splitlines()[3:8])
+    column = " ".join(line[:17].strip() for line in text.getvalue().splitlines()[3:9])
     assert LABEL in " ".join(column.split())
 
     parsed, _ = parse(write_report(tmp_path))
