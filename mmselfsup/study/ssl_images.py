@@ -34,6 +34,7 @@ def write_ssl_list(settings: StudySettings) -> None:
 
 
 def ssl_images_facts(settings: StudySettings) -> dict[str, str]:
-    """What a pre-training depends on: the hash of each list that it sees."""
+    """What a pre-training depends on: the hash of each list that it sees, and that it sees all."""
     parts = ("train", "test") if settings.ssl_on == ALL else ("train",)
-    return {f"{part} images": data_files.sha256(settings.split(part))[:16] for part in parts}
+    facts = {f"{part} images": data_files.sha256(settings.split(part))[:16] for part in parts}
+    return {**facts, "--ssl-on": ALL} if settings.ssl_on == ALL else facts
