@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,10 +59,8 @@ def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> Request:
     ssl_on = check_choice("--ssl-on", args.ssl_on, (TRAIN, ALL))
     compare = args.compare and len(ssl_configs) > 1
     min_gain = read_min_gain(args.curriculum, args.min_gain, args.compare, len(ssl_configs))
-    kind = "compare" if compare else "greedy" if min_gain is not None else None
-    name = "_".join((kind, *ssl_configs)) if kind else JOIN.join(ssl_configs)
-    name = f"{'demo_' if args.demo else ''}{name}{'-' + env['SIZE'] if env.get('SIZE') else ''}"
-    name += "" if ssl_on == TRAIN else f"_ssl-on-{ssl_on}"
+    kind = "compare" if compare else "greedy" if min_gain is not None else ""
+    name = _name("demo_" if args.demo else "", kind, ssl_configs, env.get("SIZE"), ssl_on)
     name += "" if several else f"_fold{folds[0]}_seed{seeds[0]}"
     default = root / "work_dirs" / "isic2019" / name
     work_dir = _inside(env.get("WORK_DIR") or default, root)
@@ -93,6 +91,13 @@ def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> Request:
         demo=args.demo,
     )
     return Request(work_dir, _spread(study, folds, seeds, several), several)
+
+
+def _name(start: str, kind: str, tasks: Iterable[str], size: str | None, ssl_on: str) -> str:
+    """Name a study by what tells it from others in its default folder."""
+    name = "_".join((kind, *tasks)) if kind else JOIN.join(tasks)
+    name = f"{start}{name}{f'-{size}' if size else ''}"
+    return name if ssl_on == TRAIN else f"{name}_ssl-on-{ssl_on}"
 
 
 def _ssl_configs(env: Mapping[str, str], root: Path, size: str) -> dict[str, Path]:
