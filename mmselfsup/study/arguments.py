@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,11 +17,11 @@ from .checks import (
     integers,
     parse_lrs,
 )
-from .command_line import make_parser
+from .command_line import make_parser, study_name
 from .data_files import read_splits
 from .find_configs import DEMO, FULL_SIZE, find_finetune_config, find_ssl_config
 from .greedy.option import read_min_gain
-from .settings import ALL, JOIN, TRAIN, StudySettings
+from .settings import ALL, TRAIN, StudySettings
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> Request:
     compare = args.compare and len(ssl_configs) > 1
     min_gain = read_min_gain(args.curriculum, args.min_gain, args.compare, len(ssl_configs))
     kind = "compare" if compare else "greedy" if min_gain is not None else ""
-    name = _name("demo_" if args.demo else "", kind, ssl_configs, env.get("SIZE"), ssl_on)
+    name = study_name("demo_" if args.demo else "", kind, ssl_configs, env.get("SIZE"), ssl_on)
     name += "" if several else f"_fold{folds[0]}_seed{seeds[0]}"
     default = root / "work_dirs" / "isic2019" / name
     work_dir = _inside(env.get("WORK_DIR") or default, root)
@@ -91,13 +91,6 @@ def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> Request:
         demo=args.demo,
     )
     return Request(work_dir, _spread(study, folds, seeds, several), several)
-
-
-def _name(start: str, kind: str, tasks: Iterable[str], size: str | None, ssl_on: str) -> str:
-    """Name a study by what tells it from others in its default folder."""
-    name = "_".join((kind, *tasks)) if kind else JOIN.join(tasks)
-    name = f"{start}{name}{f'-{size}' if size else ''}"
-    return name if ssl_on == TRAIN else f"{name}_ssl-on-{ssl_on}"
 
 
 def _ssl_configs(env: Mapping[str, str], root: Path, size: str) -> dict[str, Path]:

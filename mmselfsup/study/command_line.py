@@ -1,10 +1,11 @@
-"""The command line of the study."""
+"""The command line of the study, and the name that follows from it."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 
-from .settings import TRAIN
+from .settings import JOIN, TRAIN
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -19,3 +20,10 @@ def make_parser() -> argparse.ArgumentParser:
     for flag in ("--cfg-options", "--ssl-options", "--finetune-options"):
         parser.add_argument(flag, nargs="+", default=[], metavar="key=value")
     return parser
+
+
+def study_name(start: str, kind: str, tasks: Iterable[str], size: str | None, ssl_on: str) -> str:
+    """Name a study by what tells it from others in its default folder."""
+    name = "_".join((kind, *tasks)) if kind else JOIN.join(tasks)
+    name = f"{start}{name}{f'-{size}' if size else ''}"
+    return name if ssl_on == TRAIN else f"{name}_ssl-on-{ssl_on}"
