@@ -24,8 +24,8 @@ Environment             (default)
   SPLITS                options for tools/isic2019/prepare_splits.py, "--group-duplicates", or a
                         folder of ready lists (five folds made in WORK_DIR/data/splits, seed 0)
   WORK_DIR              where everything goes (work_dirs/isic2019/[demo_]NAME[-SIZE]_foldN_seedN,
-                        NAME: ALGORITHM; a+b of a curriculum, compare_a_b with --compare; without
-                        _foldN_seedN where FOLDS or SEEDS are set)
+                        NAME: ALGORITHM; a+b of a curriculum, compare_a_b with --compare, greedy_a_b
+                        with --curriculum; no _foldN_seedN where FOLDS or SEEDS are set)
   ALGORITHM             pre-training (simclr); several, "relative_loc odc swav", are a curriculum:
                         each starts from the last one's backbone, the classifier from the last
   SIZE                  64: the small configs, ResNet-18 at 64 px; (224): ResNet-50 at 224 px
@@ -41,6 +41,11 @@ Environment             (default)
 
 Arguments
   --compare                        several pre-trainings: each on its own, and one table
+  --curriculum greedy              several pre-trainings: the best one by a linear probe on held-out
+                                   training lesions, then the best to follow, while it gains
+  --min-gain G                     ... more than G in balanced accuracy (0.01)
+  --ssl-on all                     pre-train on the test images, too, without labels; every table
+                                   says so (train: the training images of the fold only)
   key=value ...                    go to --cfg-options of pre-training and fine-tuning; a key that
                                    only some of the configs have goes to those
   --ssl-options key=value ...      to the pre-trainings only, e.g. runner.max_epochs=100

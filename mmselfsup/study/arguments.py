@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmselfsup.utils.errors import UserError
 
-from .checks import algorithm_names, check_isic_root, check_options, integer, integers, parse_lrs
+from .checks import (
+    algorithm_names,
+    check_choice,
+    check_isic_root,
+    check_options,
+    integer,
+    integers,
+    parse_lrs,
+)
+from .command_line import make_parser, study_name
 from .data_files import read_splits
 from .find_configs import DEMO, FULL_SIZE, find_finetune_config, find_ssl_config
-from .settings import JOIN, StudySettings
+from .greedy.option import read_min_gain
+from .settings import ALL, TRAIN, StudySettings
 
 
 @dataclass(frozen=True)
@@ -41,17 +50,19 @@ def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> Request:
     Raises:
         UserError: Something is missing or can't be used.
     """
-    args = _parser().parse_intermixed_args(argv)
+    args = make_parser().parse_intermixed_args(argv)
     isic_root = Path() if args.demo else check_isic_root(env.get("ISIC_ROOT"))
     folds, seeds = integers(env, "FOLD", "FOLDS"), integers(env, "SEED", "SEEDS")
     several = bool(env.get("FOLDS") or env.get("SEEDS"))
     size = env.get("SIZE") or (DEMO if args.demo else FULL_SIZE)
     ssl_configs = _ssl_configs(env, root, size)
+    ssl_on = check_choice("--ssl-on", args.ssl_on, (TRAIN, ALL))
     compare = args.compare and len(ssl_configs) > 1
-    name = "_".join(("compare", *ssl_configs)) if compare else JOIN.join(ssl_configs)
-    name = f"{'demo_' if args.demo else ''}{name}{'-' + env['SIZE'] if env.get('SIZE') else ''}"
-    end = "" if several else f"_fold{folds[0]}_seed{seeds[0]}"
-    default = root / "work_dirs" / "isic2019" / f"{name}{end}"
+    min_gain = read_min_gain(args.curriculum, args.min_gain, args.compare, len(ssl_configs))
+    kind = "compare" if compare else "greedy" if min_gain is not None else ""
+    name = study_name("demo_" if args.demo else "", kind, ssl_configs, env.get("SIZE"), ssl_on)
+    name += "" if several else f"_fold{folds[0]}_seed{seeds[0]}"
+    default = root / "work_dirs" / "isic2019" / name
     work_dir = _inside(env.get("WORK_DIR") or default, root)
     finetune_config = env.get("FINETUNE_CONFIG")
     ready, split_options = read_splits(env.get("SPLITS", ""))
@@ -66,6 +77,8 @@ def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> Request:
             else find_finetune_config(root / "configs", size)
         ),
         compare=compare,
+        min_gain=min_gain,
+        ssl_on=ssl_on,
         data_dir=work_dir / "data",
         ready_splits=None if ready is None else _inside(ready, root),
         splits=split_options,
@@ -78,17 +91,6 @@ def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> Request:
         demo=args.demo,
     )
     return Request(work_dir, _spread(study, folds, seeds, several), several)
-
-
-def _parser() -> argparse.ArgumentParser:
-    """Say what stands on the command line; the script's --help explains it."""
-    parser = argparse.ArgumentParser(prog="train_SSL_with_finetuning_ISIC2019.sh", add_help=False)
-    parser.add_argument("options", nargs="*", default=[])
-    parser.add_argument("--demo", action="store_true")
-    parser.add_argument("--compare", action="store_true")
-    for flag in ("--cfg-options", "--ssl-options", "--finetune-options"):
-        parser.add_argument(flag, nargs="+", default=[], metavar="key=value")
-    return parser
 
 
 def _ssl_configs(env: Mapping[str, str], root: Path, size: str) -> dict[str, Path]:

@@ -84,6 +84,17 @@ def check_options(options: Sequence[str]) -> tuple[str, ...]:
     return tuple(options)
 
 
+def check_choice(flag: str, value: str, choices: Sequence[str]) -> str:
+    """Check that an option has one of its values.
+
+    Raises:
+        UserError: It has another one.
+    """
+    if value not in choices:
+        raise UserError(f"{flag} {value}: give {' or '.join(choices)}")
+    return value
+
+
 def check_isic_root(path: str | None) -> Path:
     """Check that the data set is there.
 

@@ -16,6 +16,7 @@ from mmselfsup.utils.metrics import classification_metrics, confusion_matrix
 from mmselfsup.version import __version__
 
 from . import configs, data_files
+from .greedy.facts import greedy_facts
 from .logs import read_log
 from .plan import Plan
 from .pretraining import Pretraining
@@ -23,8 +24,6 @@ from .record import RunRecord, SearchRecord, SslRecord
 from .stage import DIVERGED
 from .step import Step
 from .steps import pretrain_step
-
-IMAGES_OF = "train"  # pre-training sees the training lesions of the fold
 
 
 def run_record(plan: Plan, arm: str, lr: float, step: Step) -> RunRecord:
@@ -36,12 +35,13 @@ def run_record(plan: Plan, arm: str, lr: float, step: Step) -> RunRecord:
     names = configs.class_list(plan.finetune) or [str(i) for i in range(num_classes)]
     metrics = classification_metrics(scores, labels, names, detailed=True)
     start = plan.pretraining(arm)
+    greedy = start is not None and settings.min_gain is not None
     return RunRecord(
         arm=arm,
         config=plan.relative(settings.finetune_config),
         ssl=[] if start is None else [ssl_record(plan, task) for task in start.chain],
         weights=None if start is None else os.path.relpath(start.backbone, settings.work_dir),
-        ssl_on=None if start is None else IMAGES_OF,
+        ssl_on=None if start is None else settings.ssl_on,
         seed=settings.seed,
         fold=settings.fold,
         lr=lr,
@@ -56,6 +56,7 @@ def run_record(plan: Plan, arm: str, lr: float, step: Step) -> RunRecord:
         checkpoint=os.path.relpath(step.folder / "latest.pth", settings.work_dir),
         cfg_options=list(plan.finetune_options),
         config_sha256=configs.digest(plan.finetune),
+        chosen_from=list(settings.ssl_configs) if greedy else [],
     )
 
 
@@ -88,7 +89,7 @@ def ssl_record(plan: Plan, task: Pretraining) -> SslRecord:
         name=task.name,
         config=plan.relative(task.config),
         epochs=task.epochs,
-        images_of=IMAGES_OF,
+        images_of=plan.settings.ssl_on,
         last_loss=curve[-1][1] if curve else None,
         seconds=pretrain_step(plan, task).seconds(),
         cfg_options=list(task.options),
@@ -102,6 +103,8 @@ def study_facts(plan: Plan) -> dict[str, Any]:
     return {
         "algorithms": list(settings.ssl_configs),
         "compare": settings.compare,
+        "greedy": greedy_facts(plan),
+        "ssl_on": settings.ssl_on,
         "fold": settings.fold,
         "seed": settings.seed,
         "demo": settings.demo,

@@ -10,7 +10,7 @@ from .plan import Plan
 from .positives import positives_options
 from .pretraining import Pretraining
 from .process import Command
-from .settings import StudySettings
+from .settings import TRAIN, StudySettings
 
 
 def splits(settings: StudySettings) -> Command:
@@ -26,14 +26,15 @@ def splits(settings: StudySettings) -> Command:
 
 
 def pretrain(plan: Plan, task: Pretraining) -> Command:
-    """Pre-train on the training lesions, from the backbone of the task before if there is one."""
+    """Pre-train without labels, from the backbone of the task before if there is one."""
     options = list(task.options)
     if task.after is not None:
         options.append(f"load_from={configs.quoted(task.after.backbone)}")
-    lists = {"train": plan.settings.split("train")}
+    lists = {"train": plan.settings.ssl_list}
     options += configs.data_options(task.cfg, plan.images, lists)
     lesions = data_files.metadata(plan.settings)
-    options += positives_options(task.cfg, plan.settings.split("test"), lesions)
+    held_out = plan.settings.split("test") if plan.settings.ssl_on == TRAIN else None
+    options += positives_options(task.cfg, held_out, lesions)
     return _train(plan, task.config, task.folder, options)
 
 

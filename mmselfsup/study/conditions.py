@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .record import RunRecord
 from .results import Results
+from .verdict import display_name
 
 
 def identity(run: RunRecord, results: Results) -> str:
@@ -11,6 +14,9 @@ def identity(run: RunRecord, results: Results) -> str:
     ssl = [
         (s.name, s.config, s.config_sha256, s.epochs, s.images_of, s.cfg_options) for s in run.ssl
     ]
+    if run.chosen_from:  # what was chosen may differ from fold to fold
+        made = ("greedy", run.ssl_on, results.study.get("greedy"))
+        return repr((reference(run, results), made))
     return repr((reference(run, results), run.arm, ssl))
 
 
@@ -32,8 +38,9 @@ def lists(results: Results) -> str:
     return str(results.study.get("data", {}).get("lists", ""))
 
 
-def describe(run: RunRecord, results: Results) -> str:
-    """Say on what, and with what, a run was trained."""
+def describe(runs: Sequence[tuple[RunRecord, Results]]) -> str:
+    """Say on what, and with what, the runs of a recipe were trained; each with its study."""
+    run, results = runs[0]
     study = results.study
     data = study.get("data")
     parts = [f"images in {data['images']}, lists {data['lists'][:8]}"] if data else []
@@ -43,4 +50,9 @@ def describe(run: RunRecord, results: Results) -> str:
         parts.append("lr " + " or ".join(f"{lr:g}" for lr in study["lrs"]))
     if study.get("gpus"):
         parts.append(f"GPUS {study['gpus']}")
+    if run.chosen_from and (greedy := study.get("greedy")):
+        tasks = greedy["tasks"].items()
+        made = ", ".join(f"{name} ({t['config']}, {t['epochs']} epochs)" for name, t in tasks)
+        parts.append(f"greedy, min. gain {greedy['min_gain']:g}, of {made}")
+        parts += [f"fold {r.fold}, seed {r.seed} chose {display_name(r.arm)}" for r, _ in runs]
     return "; ".join(parts)

@@ -19,6 +19,7 @@ from .interval import (
     scratch_of,
     summarize,
 )
+from .overview_notes import overview_notes
 from .recipe import Findings, Recipe, find_recipes
 from .table import WIDTH
 
@@ -64,25 +65,7 @@ class Overview:
 
     def notes(self) -> list[str]:
         """Say what the numbers are."""
-        lines = [
-            "Mean ± standard deviation over the runs (folds and seeds); columns of classes: recall."
-            " Gain: balanced accuracy minus that from scratch on the same data, folds and seeds, "
-            "with its 95 % interval (several folds: corrected resampled t interval; one fold: "
-            "sampling error of its test images and spread over seeds). Bold: better than every "
-            "other row on the same lists, interval included, not corrected for the number of rows."
-        ]
-        if any(row.recipe.label.endswith(")") for row in self.rows):
-            lines.append(
-                "Numbers in brackets tell recipes of one name apart; table.csv says which."
-            )
-        if self.findings.num_repeated:
-            lines.append(
-                f"{self.findings.num_repeated} runs were there more than once (same recipe, fold "
-                "and seed): the newest counts."
-            )
-        if any(row.recipe.demo for row in self.rows):
-            lines.append("Runs on the demo's made images say nothing about skin.")
-        return [*lines, *(f"Left out: {reason}" for reason in self.findings.skipped)]
+        return overview_notes(self.findings)
 
 
 def make_overview(root: Path) -> Overview:
@@ -96,7 +79,8 @@ def make_overview(root: Path) -> Overview:
     classes = [c for recipe in recipes for run in recipe.runs.values() for c in run.recall]
     measures = metrics(list(dict.fromkeys(classes)))
     real = [recipe for recipe in recipes if not recipe.demo] or recipes
-    groups = [[r for r in real if r.lists == lists] for lists in {r.lists for r in real}]
+    fair = [recipe for recipe in real if not recipe.saw_test_images]
+    groups = [[r for r in fair if r.lists == lists] for lists in {r.lists for r in fair}]
     winners = [(name, best(group, name, measures[name])) for group in groups for name in measures]
     rows = []
     for recipe in recipes:

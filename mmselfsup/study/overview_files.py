@@ -6,6 +6,7 @@ import csv
 import io
 import os
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from mmselfsup.utils.atomic import atomic_write_text
@@ -17,8 +18,10 @@ from .recipe import RESULTS
 from .settings import SCRATCH
 from .svg import SCRATCH_COLOR, SSL_COLORS, panel, to_svg
 from .templates import render
+from .verdict import display_name
 
 TABLES = "table.csv", "table.tex"
+_TICK = 30  # letters a line beside an axis
 _LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "→": r"$\rightarrow$"}
 
 
@@ -34,17 +37,20 @@ def to_csv(overview: Overview) -> str:
     """Write the table with full precision: a row a recipe."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    head = ["classifier", "pre-training", "fine-tuning", "epochs", "folds", "seeds", "runs"]
+    head = ["classifier", "pre-training", "pre-trained on", "fine-tuning", "epochs"]
+    head += ["folds", "seeds", "runs"]
     parts = [f"{name} {part}" for name in overview.columns for part in ("mean", "sd")]
     writer.writerow([*head, *parts, "gain", "gain half interval", "conditions"])
     for row in overview.rows:
         run = next(iter(row.recipe.runs.values()))
         ssl = " then ".join(f"{s.config} ({s.epochs} epochs)" for s in run.ssl)
+        if run.chosen_from:
+            ssl = "greedy, see conditions"
         numbers: list[float | str | None] = []
         for summary in row.cells.values():
             numbers += ["", ""] if summary is None else [summary.mean, summary.spread]
         gain = ["", ""] if row.gain is None else [row.gain.mean, row.gain.half]
-        facts = [row.recipe.label, ssl, run.config, run.epochs, *row.counts]
+        facts = [row.recipe.label, ssl, run.ssl_on or "", run.config, run.epochs, *row.counts]
         writer.writerow([*facts, *numbers, *gain, row.recipe.conditions])
     return buffer.getvalue()
 
@@ -77,7 +83,7 @@ def _context(overview: Overview) -> dict[str, Any]:
     """Collect what the template shows."""
     runs = [
         {
-            "label": row.recipe.label,
+            "label": row.recipe.label + (f": {display_name(run.arm)}" if run.chosen_from else ""),
             "run": run,
             "report": os.path.relpath(row.recipe.folders[place] / "report.html", overview.root),
         }
@@ -107,7 +113,8 @@ def _points(overview: Overview) -> str:
             summary = row.cells[BALANCED]
             if summary is not None:
                 axes.plot([summary.mean] * 2, [i - 0.28, i + 0.28], "-", color=color, linewidth=2.5)
-        axes.set_yticks(range(len(overview.rows)), [row.recipe.label for row in overview.rows])
+        labels = [fill(row.recipe.label, _TICK) for row in overview.rows]
+        axes.set_yticks(range(len(labels)), labels)
         axes.set_ylim(len(overview.rows) - 0.4, -0.6)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("balanced accuracy on the test fold")

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from mmselfsup.isic.layout import find_images
 
 from . import collect, commands, data_files, machine, steps
 from .backbones import check_backbones
+from .greedy.record import Curriculum
+from .greedy.run import choose_curriculum
 from .looks.stage import look_at_features
+from .lr_search import try_lrs
 from .plan import Plan
 from .process import Command
-from .record import SearchRecord
 from .report import write_report
 from .results import Results
-from .search import choose_lr
-from .settings import StudySettings
+from .settings import TRAIN, StudySettings
+from .ssl_images import write_ssl_list
 from .stage import Job, run_stage
 from .table import print_results
 
@@ -31,15 +34,14 @@ def run_study(settings: StudySettings) -> Results:
     typed: list[Command] = []
     check(settings)
     here = machine.look()
-    plan = Plan(settings, _prepare_data(settings, here, typed))
+    images = _prepare_data(settings, here, typed)
+    write_ssl_list(settings)
 
-    for task in plan.pretrainings:
-        job = Job(steps.pretrain_step(plan, task), commands.pretrain(plan, task), task.epochs)
-        run_stage(f"Pre-training: {task.name}", [job], here)
-        typed.append(job.command)
+    plan, curriculum = _pretrain(settings, images, here, typed)
+    settings = plan.settings
     typed += look_at_features(plan, here)
 
-    tried = _search(plan, here, typed)
+    tried = try_lrs(plan, here, typed)
     chosen = {run.arm: run.lr for run in tried if run.chosen} or dict.fromkeys(
         settings.arms, plan.lrs[0]
     )
@@ -51,7 +53,8 @@ def run_study(settings: StudySettings) -> Results:
     tests = [
         Job(steps.test_step(plan, arm, lr), commands.test(plan, arm)) for arm, lr in chosen.items()
     ]
-    run_stage("Test on lesions that no training has seen", tests, here, settings.jobs)
+    seen = "training" if settings.ssl_on == TRAIN else "fine-tuning"
+    run_stage(f"Test on lesions that no {seen} has seen", tests, here, settings.jobs)
     typed += [job.command for job in (*finals, *tests)]
 
     results = Results(
@@ -65,6 +68,7 @@ def run_study(settings: StudySettings) -> Results:
         split=collect.split_counts(plan),
         environment=machine.environment(here),
         commands=[str(command) for command in typed],
+        curriculum=curriculum,
     )
     results.write(settings.work_dir / "results.json")
     _close(results, settings)
@@ -87,34 +91,20 @@ def _prepare_data(settings: StudySettings, here: machine.Machine, typed: list[Co
     return folder
 
 
-def _search(plan: Plan, here: machine.Machine, typed: list[Command]) -> list[SearchRecord]:
-    """Try the learning rates for each arm; nothing to try if there is only one."""
-    settings = plan.settings
-    if len(plan.lrs) == 1:
-        return []
-    pairs = [(arm, lr) for arm in settings.arms for lr in plan.lrs]
-    jobs = [
-        Job(
-            steps.search_step(plan, arm, lr),
-            commands.search(plan, arm, lr),
-            plan.epochs,
-            may_diverge=True,
-        )
-        for arm, lr in pairs
-    ]
-    typed += [job.command for job in jobs]
-    run_stage("Learning rates, chosen on validation lesions", jobs, here, settings.jobs)
-    tried = [
-        collect.search_record(plan, arm, lr, job.step)
-        for (arm, lr), job in zip(pairs, jobs, strict=True)
-    ]
-    found = [
-        run for arm in settings.arms for run in choose_lr([run for run in tried if run.arm == arm])
-    ]
-    for run in found:
-        value = "diverged" if run.balanced_accuracy is None else f"{run.balanced_accuracy:.3f}"
-        print(f"{run.arm:>12}  lr {run.lr:<8g} {value}{'  <- chosen' if run.chosen else ''}")
-    return found
+def _pretrain(
+    settings: StudySettings, images: Path, here: machine.Machine, typed: list[Command]
+) -> tuple[Plan, Curriculum | None]:
+    """Pre-train in the order given, or choose it; return the plan with the order that counts."""
+    plan = Plan(settings, images)
+    if settings.min_gain is not None:
+        found, did = choose_curriculum(plan, here, settings.min_gain)
+        typed += did
+        return Plan(replace(settings, order=found.chosen), images), found
+    for task in plan.pretrainings:
+        job = Job(steps.pretrain_step(plan, task), commands.pretrain(plan, task), task.epochs)
+        run_stage(f"Pre-training: {task.name}", [job], here)
+        typed.append(job.command)
+    return plan, None
 
 
 def check(settings: StudySettings) -> None:

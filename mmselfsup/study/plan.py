@@ -33,14 +33,14 @@ class Plan:
     @cached_property
     def pretrainings(self) -> tuple[Pretraining, ...]:
         """The pre-trainings, each after the one it starts from."""
-        made: dict[tuple[str, ...], Pretraining] = {}
-        for tasks in self.settings.sequences:
-            path, options = self.settings.ssl_configs[tasks[-1]], self._ssl_options[tasks[-1]]
-            cfg = configs.load(path, options)
-            folder = self.settings.ssl_dir(JOIN.join(tasks))
-            after = made.get(tasks[:-1])
-            made[tasks] = Pretraining(tasks, path, cfg, tuple(options), folder, after)
-        return tuple(made.values())
+        return tuple(self.sequence(tasks) for tasks in self.settings.sequences)
+
+    def sequence(self, tasks: tuple[str, ...]) -> Pretraining:
+        """The last pre-training of a sequence of tasks, each of which may be there repeatedly."""
+        after = self.sequence(tasks[:-1]) if len(tasks) > 1 else None
+        task, folder = tasks[-1], self.settings.ssl_dir(JOIN.join(tasks))
+        path, options = self.settings.ssl_configs[task], tuple(self._ssl_options[task])
+        return Pretraining(tasks, path, self._ssl_cfgs[task], options, folder, after)
 
     @cached_property
     def finetune(self) -> Config:
@@ -64,6 +64,12 @@ class Plan:
                     "(FINETUNE_LRS lists the learning rates; --ssl-options are for pre-training)"
                 )
         return options
+
+    @cached_property
+    def _ssl_cfgs(self) -> dict[str, Config]:
+        """Configs of the pre-trainings with their overrides, by task."""
+        paths = self.settings.ssl_configs.items()
+        return {task: configs.load(path, self._ssl_options[task]) for task, path in paths}
 
     @cached_property
     def _plain(self) -> list[Config]:

@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from mmcv import Config
 
 
-def positives_options(cfg: Config, held_out: Path, metadata: Path | None) -> list[str]:
+def positives_options(cfg: Config, held_out: Path | None, metadata: Path | None) -> list[str]:
     """Tell lesion positives, where a pre-training has them, what the study takes.
 
     Args:
         cfg: The config of the pre-training.
-        held_out: List of the images that the study tests on.
+        held_out: List of the images that the study tests on, whose lesions must not be among
+            those of the pre-training; None where it sees all images: then there is nothing to
+            keep out, and test images of a lesion are positives of each other.
         metadata: CSV of the lesions; None leaves that of the config.
 
     Returns:
@@ -26,4 +28,4 @@ def positives_options(cfg: Config, held_out: Path, metadata: Path | None) -> lis
     if not has_key(cfg, f"{key}.metadata"):
         return []
     lesions = [] if metadata is None else [f"{key}.metadata={quoted(metadata)}"]
-    return [*lesions, f"{key}.held_out={quoted(held_out)}"]
+    return [*lesions, f"{key}.held_out={None if held_out is None else quoted(held_out)}"]

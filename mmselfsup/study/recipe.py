@@ -13,8 +13,8 @@ from mmselfsup.utils.errors import UserError
 from .conditions import describe, identity, lists, reference
 from .record import RunRecord
 from .results import Results, read_results
-from .settings import SCRATCH
-from .verdict import display_name
+from .settings import ALL, SCRATCH
+from .verdict import recipe_label
 
 RESULTS = "results.json"
 Place = tuple[int, int]  # fold, seed
@@ -50,6 +50,11 @@ class Recipe:
     def arm(self) -> str:
         """Start of the classifier."""
         return next(iter(self.runs.values())).arm
+
+    @property
+    def saw_test_images(self) -> bool:
+        """Whether the pre-training saw the images that the classifier was tested on."""
+        return any(run.ssl_on == ALL for run in self.runs.values())
 
 
 @dataclass
@@ -100,14 +105,14 @@ def _recipe(group: Mapping[Place, tuple[Path, Results, RunRecord]]) -> Recipe:
     _, results, run = next(iter(ordered.values()))
     shares = [run.n_test / max(1, _num_train(results)) for _, results, run in ordered.values()]
     return Recipe(
-        label=display_name(run.arm),
+        label=recipe_label(run),
         runs={place: run for place, (_, _, run) in ordered.items()},
         folders={place: folder for place, (folder, _, _) in ordered.items()},
         reference=reference(run, results),
         test_share=sum(shares) / len(shares),
         demo=bool(results.study.get("demo")),
         lists=lists(results),
-        conditions=describe(run, results),
+        conditions=describe([(run, results) for _, results, run in ordered.values()]),
         own_scratch={
             place: scratch
             for place, (_, results, run) in ordered.items()

@@ -14,7 +14,7 @@ class SslRecord:
         name: Its task after the tasks it builds on, joined by `+`.
         config: Its config.
         epochs: Epochs of this task.
-        images_of: Images it saw: `train` (of this fold).
+        images_of: Images it saw: those of the fold's `train` list, or `all`: of its test list, too.
         last_loss: The loss last logged; None if none was.
         seconds: Wall-clock time.
         cfg_options: Overrides of the config.
@@ -42,7 +42,7 @@ class RunRecord:
         config: Fine-tuning config.
         ssl: The pre-trainings behind it, in order; empty from scratch.
         weights: File the classifier started from; None from scratch.
-        ssl_on: Images the pre-training saw: `train` (of this fold); None from scratch.
+        ssl_on: Images the pre-training saw: `train` or `all`, as `images_of`; None from scratch.
         seed: Seed of the training.
         fold: Number of the test fold.
         lr: Learning rate, chosen on validation lesions.
@@ -57,6 +57,7 @@ class RunRecord:
         checkpoint: File of the trained classifier.
         cfg_options: Overrides of the config.
         config_sha256: Start of the hash of all the config says, overrides included.
+        chosen_from: Tasks that a greedy curriculum was made of; empty where the order was given.
     """
 
     arm: str
@@ -78,6 +79,7 @@ class RunRecord:
     checkpoint: str
     cfg_options: list[str] = field(default_factory=list)
     config_sha256: str = ""
+    chosen_from: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

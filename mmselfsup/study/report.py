@@ -11,16 +11,17 @@ from mmselfsup.utils.atomic import atomic_write_text
 from . import class_figures
 from .curves import learning_curves
 from .data_uri import data_uri
+from .greedy.table import explanation, reason, table_rows
 from .looks.section import look_sections
 from .record import RunRecord
 from .reliability import reliability
 from .results import Results, read_results
 from .search import at_the_edge
-from .settings import JOIN, SCRATCH
+from .settings import ALL, JOIN, SCRATCH
 from .svg import arm_colors, css_color
-from .table import MANY, by_arm, number
+from .table import MANY, SAW_TEST, by_arm, number
 from .templates import render
-from .verdict import display_name, verdicts
+from .verdict import display_name, run_label, verdicts
 
 
 def write_report(work_dir: Path) -> Path:
@@ -75,6 +76,7 @@ def _context(results: Results, work_dir: Path) -> dict[str, Any]:
     """Collect what the template shows."""
     search = by_arm(results.lr_search)
     colors = arm_colors([run.arm for run in results.runs])
+    labels = {run.arm: run_label(run) for run in results.runs}
     return {
         "study": results.study,
         "runs": results.runs,
@@ -85,6 +87,9 @@ def _context(results: Results, work_dir: Path) -> dict[str, Any]:
         "algorithm": _title(results),
         "colors": {arm: css_color(color) for arm, color in colors.items()},
         "display_name": display_name,
+        "run_label": run_label,
+        "arm_label": lambda arm: labels.get(arm) or display_name(arm),
+        "saw_test": SAW_TEST if any(run.ssl_on == ALL for run in results.runs) else "",
         "number": number,
         "minutes": lambda seconds: f"{seconds / 60:.1f} min",
         "verdicts": verdicts(results.runs),
@@ -99,6 +104,10 @@ def _context(results: Results, work_dir: Path) -> dict[str, Any]:
         ],
         "reliability": reliability(results.runs, colors, work_dir),
         "curves": learning_curves(results, colors, work_dir),
+        "curriculum": results.curriculum,
+        "decisions": results.curriculum and table_rows(results.curriculum),
+        "reason": reason,
+        "explanation": explanation,
         "looks": look_sections(work_dir, results.ssl),
         "views": _views(results, work_dir / "ssl"),
         "configs": _configs(work_dir, results),

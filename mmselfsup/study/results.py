@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mmselfsup.utils.atomic import atomic_write_json
-from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.errors import ArgumentError, UserError
 
+from .greedy.record import Curriculum, read_curriculum
 from .record import RunRecord, SearchRecord, SslRecord
 
 SCHEMA = 2
@@ -29,6 +30,7 @@ class Results:
         split: Number of images of every class in each list.
         environment: Versions and machine.
         commands: The command lines that ran.
+        curriculum: How the order of the pre-trainings was chosen; None where it was given.
         schema: Version of this layout.
     """
 
@@ -39,6 +41,7 @@ class Results:
     split: dict[str, dict[str, int]]
     environment: dict[str, Any]
     commands: list[str]
+    curriculum: Curriculum | None = None
     schema: int = SCHEMA
 
     def write(self, path: Path) -> None:
@@ -61,10 +64,12 @@ def read_results(path: Path) -> Results:
             run["ssl"] = [SslRecord(**ssl) for ssl in run["ssl"]]
         data["runs"] = [RunRecord(**run) for run in data["runs"]]
         data["lr_search"] = [SearchRecord(**run) for run in data["lr_search"]]
+        if data.get("curriculum") is not None:
+            data["curriculum"] = read_curriculum(data["curriculum"])
         return Results(**data)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; run the study first") from None
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (json.JSONDecodeError, KeyError, TypeError, ArgumentError) as error:
         raise UserError(f"{path} is no results.json of a study: {error}") from error
 
 

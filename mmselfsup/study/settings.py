@@ -10,6 +10,8 @@ from pathlib import Path
 LR_FACTORS = (0.3, 1.0, 3.0)
 SCRATCH = "scratch"
 JOIN = "+"  # between the tasks in the name of a curriculum
+#: What the pre-trainings see: the training list of the fold, or the images of its test list, too.
+TRAIN, ALL = "train", "all"
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,10 @@ class StudySettings:
         finetune_config: Config of the classifier.
         compare: Whether the pre-trainings are compared, each on its own; or else they follow one
             another as a curriculum.
+        min_gain: What a further task must gain for a greedy curriculum to take it, in balanced
+            accuracy 0..1; None: the curriculum is the order given.
+        order: Tasks of the curriculum that was chosen, in order; empty: all, as they are given.
+        ssl_on: Images the pre-trainings see: `train` or `all`.
         data_dir: Folder of the lists; None: `data` in the work directory. Folds and seeds share it.
         ready_splits: Folder of lists of the user's; None: the study makes them.
         splits: Options for `prepare_splits.py`.
@@ -44,6 +50,9 @@ class StudySettings:
     ssl_configs: Mapping[str, Path]
     finetune_config: Path
     compare: bool = False
+    min_gain: float | None = None
+    order: tuple[str, ...] = ()
+    ssl_on: str = TRAIN
     data_dir: Path | None = None
     ready_splits: Path | None = None
     splits: tuple[str, ...] = ()
@@ -60,7 +69,7 @@ class StudySettings:
     @property
     def sequences(self) -> tuple[tuple[str, ...], ...]:
         """The pre-trainings to do, in order: each a task after the tasks it builds on."""
-        tasks = tuple(self.ssl_configs)
+        tasks = self.order or tuple(self.ssl_configs)
         if self.compare:
             return tuple((task,) for task in tasks)
         return tuple(tasks[:n] for n in range(1, len(tasks) + 1))
@@ -76,7 +85,18 @@ class StudySettings:
         """Folder of the lists of images."""
         if self.ready_splits is not None:
             return self.ready_splits
-        return (self.data_dir or self.work_dir / "data") / "splits"
+        return self._data_dir / "splits"
+
+    @property
+    def ssl_list(self) -> Path:
+        """List of the images that the pre-trainings see."""
+        if self.ssl_on == TRAIN:
+            return self.split("train")
+        return self._data_dir / f"ISIC_2019_train+test_fold{self.fold}.txt"
+
+    @property
+    def _data_dir(self) -> Path:
+        return self.data_dir or self.work_dir / "data"
 
     def split(self, part: str) -> Path:
         """List of images: part is train, test, subtrain or val."""

@@ -39,6 +39,10 @@ class Job:
     epochs: int = 0
     may_diverge: bool = False
 
+    def is_done(self) -> bool:
+        """Tell whether there is nothing left to do: a divergence counts where it is a result."""
+        return self.step.is_done() and (self.may_diverge or not self.step.outcome())
+
 
 def run_stage(title: str, jobs: Sequence[Job], machine: Machine, at_a_time: int = 0) -> None:
     """Do the steps that aren't done yet.
@@ -53,7 +57,7 @@ def run_stage(title: str, jobs: Sequence[Job], machine: Machine, at_a_time: int 
         UserError: A command failed.
     """
     print(f"\n== {title}", flush=True)
-    todo = [job for job in jobs if not job.step.is_done()]
+    todo = [job for job in jobs if not job.is_done()]
     for job in jobs:
         if job not in todo:
             print(f"{job.step.name}: done before, skipped")

@@ -35,13 +35,13 @@ class Step:
     outputs: tuple[str, ...] = ()
 
     def is_done(self) -> bool:
-        """Tell whether the result for these settings is there."""
+        """Tell whether the result for these settings is there, or another outcome is known."""
         stamp = self._stamp()
         return (
             stamp is not None
             and stamp["state"] == "done"
             and not self._changes(stamp)
-            and all((self.folder / name).exists() for name in self.outputs)
+            and (bool(stamp.get("outcome")) or not self._missing())
         )
 
     def begin(self) -> str:
@@ -67,13 +67,13 @@ class Step:
 
         Args:
             seconds: Wall-clock time since `begin`; times of broken runs are added up.
-            outcome: How it ended, if not with the result hoped for.
+            outcome: How it ended, if not with the result hoped for; then outputs may be missing.
 
         Raises:
             UserError: An output is missing.
         """
-        missing = [name for name in self.outputs if not (self.folder / name).exists()]
-        if missing:
+        missing = self._missing()
+        if missing and not outcome:
             raise UserError(f"{self.name}: {self.folder} lacks {', '.join(missing)}; see its log")
         self._write("done", self.seconds() + seconds, outcome)
 
@@ -90,6 +90,10 @@ class Step:
         """Tell how the step ended, if not with the result hoped for."""
         stamp = self._stamp()
         return "" if stamp is None else str(stamp.get("outcome", ""))
+
+    def _missing(self) -> list[str]:
+        """Name the outputs that aren't there."""
+        return [name for name in self.outputs if not (self.folder / name).exists()]
 
     def _stamp(self) -> dict[str, Any] | None:
         """Read the stamp; None if there is none that can be understood."""

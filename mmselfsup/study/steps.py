@@ -15,6 +15,7 @@ from .plan import Plan
 from .positives import positives_options
 from .pretraining import Pretraining
 from .settings import StudySettings
+from .ssl_images import ssl_images_facts
 from .step import Step
 
 
@@ -39,12 +40,12 @@ def split_step(settings: StudySettings, num_images: int) -> Step:
 
 
 def pretrain_step(plan: Plan, task: Pretraining) -> Step:
-    """Pre-train on the training lesions."""
+    """Pre-train on the images of the study's list for it."""
     facts = {
         **_training(plan, task.config, configs.digest(task.cfg), list(task.options)),
-        "train images": content(plan.settings.split("train")),
+        **ssl_images_facts(plan.settings),
     }
-    if positives_options(task.cfg, plan.settings.split("test"), None):
+    if positives_options(task.cfg, None, None):
         facts["lesions of positives"] = content(data_files.metadata(plan.settings))
     if task.after is not None:
         facts["task before"] = _hash(pretrain_step(plan, task.after).settings)

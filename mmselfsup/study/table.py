@@ -11,11 +11,16 @@ from rich.table import Table
 from .record import RunRecord, SearchRecord, class_names
 from .results import Results
 from .search import at_the_edge
-from .verdict import display_name, verdicts
+from .settings import ALL
+from .verdict import run_label, verdicts
 
 MANY = (
     "Several comparisons with the same classifier from scratch: about one in twenty true equals "
     "differs by two standard errors by chance."
+)
+SAW_TEST = (
+    "The pre-training has seen the test images, without their labels (--ssl-on all): beside "
+    "networks that have never seen theirs, these numbers may look too good."
 )
 WIDTH = 100  # columns where the output is no terminal
 
@@ -23,14 +28,15 @@ WIDTH = 100  # columns where the output is no terminal
 def results_table(runs: Sequence[RunRecord]) -> Table:
     """Build the table: a row for each classifier, its metrics and the recall of each class."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("classifier", no_wrap=True)
+    long = any(run.ssl_on == ALL for run in runs)
+    table.add_column("classifier", no_wrap=not long, min_width=12 if long else None)
     for header in ("lr", "bal. acc.", "accuracy", "AUC"):
         table.add_column(header, justify="right", no_wrap=True)
     for name in class_names(runs):
         table.add_column(name, justify="right", no_wrap=True)
     for run in runs:
         table.add_row(
-            display_name(run.arm),
+            run_label(run),
             f"{run.lr:g}",
             *(number(v, 3) for v in (run.balanced_accuracy, run.accuracy, run.macro_auc)),
             *(number(v, 2) for v in run.recall.values()),
@@ -53,6 +59,8 @@ def notes(results: Results) -> list[str]:
         f"{lr if results.lr_search else 'the learning rate was given, not chosen'}. "
         "Columns of classes: recall."
     ]
+    if any(run.ssl_on == ALL for run in runs):
+        lines.append(SAW_TEST)
     if len(runs) > 2:
         lines.append(MANY)
     lines += filter(None, (at_the_edge(tried) for tried in by_arm(results.lr_search).values()))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .record import RunRecord
-from .settings import JOIN, SCRATCH
+from .settings import ALL, JOIN, SCRATCH
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,13 @@ def compare(scratch: RunRecord, other: RunRecord) -> Verdict | None:
         f"({difference:+.3f}, standard error {error:.3f})"
     )
     name = display_name(other.arm)
+    on = " on all images, test images included," if other.ssl_on == ALL else ""
     if abs(difference) < 2 * error:
-        text = f"No clear difference: {name} pre-training gives {numbers}."
+        text = f"No clear difference: {name} pre-training{on} gives {numbers}."
     elif difference > 0:
-        text = f"{name} pre-training helps: {numbers}."
+        text = f"{name} pre-training{on} helps: {numbers}."
     else:
-        text = f"{name} pre-training does not help here: {numbers}."
+        text = f"{name} pre-training{on} does not help here: {numbers}."
     outcome = "unclear" if abs(difference) < 2 * error else "better" if difference > 0 else "worse"
     return Verdict(outcome, text, difference, error)
 
@@ -108,3 +109,19 @@ _NAMES = {
 def display_name(arm: str) -> str:
     """Give the name of an arm as papers write it; arrows join the tasks of a curriculum."""
     return " → ".join(_NAMES.get(task, task) for task in arm.split(JOIN))
+
+
+def run_label(run: RunRecord) -> str:
+    """Name a classifier in the table of its study; one that saw test images is told apart."""
+    return display_name(run.arm) + (" (greedy)" if run.chosen_from else "") + _seen(run)
+
+
+def recipe_label(run: RunRecord) -> str:
+    """Name the recipe of a classifier: a greedy curriculum by what it was made of."""
+    if not run.chosen_from:
+        return run_label(run)
+    return f"Greedy curriculum of {', '.join(map(display_name, run.chosen_from))}{_seen(run)}"
+
+
+def _seen(run: RunRecord) -> str:
+    return " (pre-trained on all images, test images included)" if run.ssl_on == ALL else ""

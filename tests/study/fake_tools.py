@@ -14,6 +14,8 @@ if os.environ.get("FAIL_AT") == str(lr):
     print("RuntimeError: out of luck")
     sys.exit(1)
 loss = float("nan") if lr > 0.5 and "optimizer.lr" in options else 1.0
+if work_dir.name == os.environ.get("DIVERGES"):
+    loss = float("nan")
 lines = [{"mode": "train", "epoch": 1, "iter": 5, "loss": loss}]
 if "evaluation" not in options:
     score = 0.8 - abs(lr - 0.1) + (0.1 if "load_from" in options else 0)
@@ -51,6 +53,18 @@ points = Points(np.array(["a", "b"]), np.arange(2), np.array([], dtype=str), pla
 write_look(out, Look(["MEL", "NV"], 2, 2, 2, 0, 20, votes, None, []), points)
 """
 
+#: Scores by what the name of the sequence's folder is.
+PROBE = """
+import json, os, pathlib, sys
+out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
+with open("calls.txt", "a") as calls:
+    print("probe", out.parent, file=calls)
+scores = json.loads(os.environ["SCORES"])
+value = scores.get(out.parent.name, 0.1)
+row = {"balanced_accuracy": value, "recall_MEL": value, "recall_NV": value}
+out.write_text(json.dumps({"results": {"linear probe, C=0.01": row}}))
+"""
+
 SPLITS = """
 import json, pathlib, sys
 out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
@@ -70,6 +84,7 @@ def make_fake_repository(root: Path) -> Path:
         ("test.py", TEST),
         ("isic2019/prepare_splits.py", SPLITS),
         ("isic2019/look_at_features.py", LOOK),
+        ("benchmarks/classification/test_linear.py", PROBE),
     ):
         path = root / "tools" / name
         path.parent.mkdir(parents=True, exist_ok=True)

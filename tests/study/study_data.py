@@ -18,12 +18,12 @@ LRS = (0.01, 0.03, 0.1)
 EPOCHS = 8
 
 
-def make_ssl(name: str) -> SslRecord:
+def make_ssl(name: str, ssl_on: str = "train") -> SslRecord:
     """A pre-training of thirty epochs."""
-    return SslRecord(name, f"configs/selfsup/{name}/small.py", 30, "train", 0.5, 90.0)
+    return SslRecord(name, f"configs/selfsup/{name}/small.py", 30, ssl_on, 0.5, 90.0)
 
 
-def make_run(arm: str, skill: float, seed: int = 0) -> RunRecord:
+def make_run(arm: str, skill: float, seed: int = 0, ssl_on: str = "train") -> RunRecord:
     """A classifier whose scores are noise plus `skill` on the true class."""
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(8), COUNTS)
@@ -33,9 +33,9 @@ def make_run(arm: str, skill: float, seed: int = 0) -> RunRecord:
     return RunRecord(
         arm=arm,
         config="configs/benchmarks/classification/isic2019/small.py",
-        ssl=[] if arm == "scratch" else [make_ssl(arm)],
+        ssl=[] if arm == "scratch" else [make_ssl(arm, ssl_on)],
         weights=None if arm == "scratch" else f"ssl/{arm}/backbone.pth",
-        ssl_on=None if arm == "scratch" else "train",
+        ssl_on=None if arm == "scratch" else ssl_on,
         seed=0,
         fold=0,
         lr=0.03,
@@ -76,12 +76,15 @@ def write_log(folder: Path, epochs: int, start: float, val: float | None = None)
     (folder / "20240101_000000.log.json").write_text(text)
 
 
-def write_finished_study(folder: Path, arms: dict[str, float] | None = None) -> None:
+def write_finished_study(
+    folder: Path, arms: dict[str, float] | None = None, ssl_on: str = "train"
+) -> None:
     """Fill a work directory with results.json, logs and a resolved config.
 
     Args:
         folder: The work directory.
         arms: Skill of the classifiers by arm, see `make_run`.
+        ssl_on: Images that the pre-trainings saw.
     """
     arms = {"scratch": 1.0, "simclr": 1.9} if arms is None else arms
     search = []
@@ -104,9 +107,9 @@ def write_finished_study(folder: Path, arms: dict[str, float] | None = None) -> 
             "date": "2024-01-01",
             "version": "1.0.0",
         },
-        runs=[make_run(arm, skill) for arm, skill in arms.items()],
+        runs=[make_run(arm, skill, ssl_on=ssl_on) for arm, skill in arms.items()],
         lr_search=search,
-        ssl=[make_ssl(name) for name in names],
+        ssl=[make_ssl(name, ssl_on) for name in names],
         split={
             part: dict(zip(CLASSES, [n * k for n in COUNTS], strict=True))
             for part, k in (("train", 4), ("subtrain", 3), ("val", 1), ("test", 1))

@@ -101,6 +101,24 @@ def test_several_follow_one_another_or_are_compared(root: Path, isic: str) -> No
     assert settings.ssl_configs == {"simclr": root / first, "byol": root / second}
 
 
+def test_a_greedy_curriculum(root: Path, isic: str) -> None:
+    env = {"ISIC_ROOT": isic, "ALGORITHM": "simclr byol"}
+    assert one([], env, root).min_gain is None
+    settings = one(["--curriculum", "greedy"], env, root)
+    assert settings.min_gain == 0.01
+    assert settings.work_dir.name == "greedy_simclr_byol_fold0_seed0"
+    assert one(["--curriculum=greedy", "--min-gain", "0.5"], env, root).min_gain == 0.5
+
+
+def test_images_of_the_pretrainings(root: Path, isic: str) -> None:
+    env = {"ISIC_ROOT": isic, "FOLD": "3"}
+    assert one([], env, root).ssl_list == one(["--ssl-on", "train"], env, root).split("train")
+    settings = one(["--ssl-on", "all"], env, root)
+    assert settings.ssl_on == "all"
+    assert settings.work_dir.name == "simclr_ssl-on-all_fold3_seed0"  # beside that of `train`
+    assert settings.ssl_list == settings.work_dir / "data" / "ISIC_2019_train+test_fold3.txt"
+
+
 def test_folds_and_seeds(root: Path, isic: str) -> None:
     env = {"ISIC_ROOT": isic, "FOLDS": "0 3", "SEEDS": "1,2", "WORK_DIR": "/tmp/w"}
     request = parse([], env, root)
@@ -134,6 +152,14 @@ def test_folds_and_seeds(root: Path, isic: str) -> None:
         ([], {"SPLITS": "none"}, "no such folder"),
         ([], {"SPLITS": "--out x"}, "--out can't be given"),
         ([], {"SPLITS": "--seed '1"}, "SPLITS=--seed '1: No closing"),
+        (["--curriculum", "greedy"], {}, "several pre-trainings: name two or more"),
+        (
+            ["--curriculum", "greedy", "--compare"],
+            {"ALGORITHM": "simclr byol"},
+            "--curriculum greedy and --compare contradict",
+        ),
+        (["--min-gain", "0.1"], {}, "--min-gain is for --curriculum greedy"),
+        (["--ssl-on", "test"], {}, "--ssl-on test: give train or all"),
         (["optimizer.lr"], {}, "unknown argument 'optimizer.lr'"),
     ],
 )

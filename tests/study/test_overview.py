@@ -176,11 +176,11 @@ def test_files(tree: Path) -> None:
     overview = make_overview(tree)
     write_tables(overview)
     line = rows(overview)["SimCLR"]
-    assert line[1:7] == [
-        "configs/selfsup/simclr/small.py (30 epochs)",
+    assert line[1:8] == [
+        "configs/selfsup/simclr/small.py (30 epochs)", "train",
         "configs/benchmarks/classification/isic2019/small.py", "8", "5", "1", "5",
     ]  # fmt: skip
-    assert float(line[7]) == pytest.approx(0.53)
+    assert float(line[8]) == pytest.approx(0.53)
     latex = to_latex(overview)
     assert r"$\mathbf{0.530 \pm 0.012}$" in latex
     body = [line for line in latex.splitlines() if line.endswith(r" \\")]

@@ -27,7 +27,8 @@ def test_help_fits_a_screen_and_names_everything() -> None:
     assert max(map(len, done.stdout.splitlines())) <= 100
     variables = ["ISIC_ROOT", "WORK_DIR", "GPUS", "FOLD", "SEED", "ALGORITHM", "SSL_CONFIG"]
     variables += ["FINETUNE_CONFIG", "FINETUNE_LRS", "PYTHON", "SIZE", "FOLDS", "SEEDS", "SPLITS"]
-    for name in (*variables, "--demo", "--compare", "--ssl-options", "--finetune-options"):
+    flags = ["--demo", "--compare", "--curriculum", "--min-gain", "--ssl-on", "--ssl-options"]
+    for name in (*variables, *flags, "--finetune-options"):
         assert name in done.stdout
 
 

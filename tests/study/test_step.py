@@ -85,3 +85,12 @@ def test_finishing_without_the_output_is_an_error(tmp_path: Path) -> None:
 def test_long_values_are_named_only(tmp_path: Path) -> None:
     do(make(tmp_path / "run", options=["a=1"] * 20))
     assert "options changed" in make(tmp_path / "run", options=["a=2"] * 20).begin()
+
+
+def test_another_outcome_needs_no_output(tmp_path: Path) -> None:
+    step = make(tmp_path / "run", lr=0.1)
+    step.begin()
+    step.finish(1.0, "diverged")
+    assert step.is_done()
+    assert step.outcome() == "diverged"
+    assert not make(tmp_path / "run", lr=0.2).is_done()

@@ -50,7 +50,8 @@ def _be_tool(
     handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
-    sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+    # closefd: a tool that forks on and puts other files here must not close the descriptors
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
     os.chdir(folder)
     os.environ.update({"CUDA_VISIBLE_DEVICES": "", **env})
     sys.argv = [str(script), *argv]

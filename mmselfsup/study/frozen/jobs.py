@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,22 +39,17 @@ def judge_job(settings: FrozenSettings, entry: Entry, judge: str) -> Job:
     """
     folder = entry.folder / judge
     result = folder / f"{judge}.json"
-    weights = (
-        ("--random", "--seed", str(entry.seed))
-        if entry.name == UNTRAINED
-        else ("--checkpoint", str(entry.folder / "train" / WEIGHTS))
-    )
+    trained = entry.name != UNTRAINED
+    weights = weights_argv(entry.folder / "train" / WEIGHTS if trained else None, entry.seed)
     options = [f"data.*.data_source.data_prefix={configs.quoted(settings.images)}"]
     for part, path in (("train", settings.train), ("val", settings.test)):
         options.append(f"data.{part}.data_source.ann_file={configs.quoted(path)}")
-    options += [option for option in entry.options if option.startswith("model.")]
+    options += model_options(entry.options)
     argv = (
-        *(f"tools/benchmarks/classification/test_{judge}.py", _relative(settings, entry.config)),
-        *weights,
+        *judge_argv(judge, _relative(settings, entry.config), weights, folder),
         *(("--num-knn", str(settings.num_knn)) if judge == "knn" else ()),
         *("--dataset-config", _relative(settings, settings.dataset_config)),
-        *("--features", str(entry.folder / FEATURES), "--work_dir", str(folder)),
-        *("--out", str(result), "--cfg-options", *options),
+        *("--features", str(entry.folder / FEATURES), "--cfg-options", *options),
     )
     facts = {
         **_facts(settings, entry),
@@ -63,6 +59,25 @@ def judge_job(settings: FrozenSettings, entry: Entry, judge: str) -> Job:
     }
     step = Step(f"{judge} {entry.title}", folder, facts, (result.name,))
     return Job(step, Command(argv, settings.root, folder / "output.log"))
+
+
+def judge_argv(judge: str, config: str, weights: tuple[str, ...], folder: Path) -> tuple[str, ...]:
+    """Begin the command line of a judge (`knn` or `linear`), which writes `<judge>.json`."""
+    tool = f"tools/benchmarks/classification/test_{judge}.py"
+    out = str(folder / f"{judge}.json")
+    return (tool, config, *weights, "--work_dir", str(folder), "--out", out)
+
+
+def weights_argv(checkpoint: Path | None, seed: int) -> tuple[str, ...]:
+    """Name the weights to judge; None: random ones of a seed."""
+    if checkpoint is None:
+        return ("--random", "--seed", str(seed))
+    return ("--checkpoint", str(checkpoint))
+
+
+def model_options(options: Sequence[str]) -> list[str]:
+    """Pick the overrides of a pre-training that change the network that is judged."""
+    return [option for option in options if option.startswith("model.")]
 
 
 def _facts(settings: FrozenSettings, entry: Entry) -> dict[str, Any]:

@@ -54,8 +54,8 @@ def read_record(entry: Entry, num_knn: int) -> FrozenRecord:
     lines = read_log(train).train if entry.epochs else []
     speeds = [line["images_per_s"] for line in lines if "images_per_s" in line]
     losses = [float(line["loss"]) for line in lines if "loss" in line]
-    knn = _results(entry.folder / "knn" / "knn.json", f"kNN, k={num_knn}")
-    probe = _results(entry.folder / "linear" / "linear.json", "linear probe")
+    knn = judged(entry.folder / "knn" / "knn.json", f"kNN, k={num_knn}")
+    probe = judged(entry.folder / "linear" / "linear.json", "linear probe")
     return FrozenRecord(
         name=entry.name,
         seed=entry.seed,
@@ -73,7 +73,7 @@ def read_record(entry: Entry, num_knn: int) -> FrozenRecord:
     )
 
 
-def _results(path: Path, start: str) -> dict[str, Any]:
-    """Metrics of the first row whose name begins so."""
+def judged(path: Path, start: str) -> dict[str, Any]:
+    """Metrics of a judge's first row whose name begins so."""
     results: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["results"]
     return next(metrics for name, metrics in results.items() if name.startswith(start))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..data_uri import data_uri
 from ..record import SslRecord
+from ..settings import ALL
 from ..verdict import display_name
 from .files import SIDES, THUMBS, Look, Points, Query, Shown, read_look
 from .scatter import scatter
@@ -31,6 +32,7 @@ class Section:
 
     Attributes:
         title: Name of the pre-training.
+        saw_test: Whether it saw the test images.
         look: The numbers.
         classes: Names of the classes among the points, with the number of points.
         sources: The same of the sources; empty where lesions aren't known.
@@ -40,6 +42,7 @@ class Section:
     """
 
     title: str
+    saw_test: bool
     look: Look
     classes: list[tuple[int, str, int]]
     sources: list[tuple[int, str, int]]
@@ -55,21 +58,23 @@ def look_sections(work_dir: Path, ssl: Sequence[SslRecord]) -> list[Section]:
         UserError: The files of one are damaged.
     """
     sections = []
-    for name in (record.name for record in ssl):
-        folder = look_dir(work_dir, name)
+    for record in ssl:
+        folder = look_dir(work_dir, record.name)
         found = read_look(folder)
         if found is not None:
-            sections.append(_section(display_name(name), *found, folder / THUMBS))
+            sections.append(_section(record, *found, folder / THUMBS))
     return sections
 
 
-def _section(title: str, look: Look, points: Points, thumbs: Path) -> Section:
+def _section(record: SslRecord, look: Look, points: Points, thumbs: Path) -> Section:
     """Draw the maps and gather the pictures."""
+    title = display_name(record.name)
     labels = [int(label) for label in points.labels]
     names = sorted({str(source) for source in points.sources}, key=lambda s: (s == "none", s))
     kinds = [names.index(str(source)) for source in points.sources]
     return Section(
         title=title,
+        saw_test=record.images_of == ALL,
         look=look,
         classes=_counts(look.classes, labels),
         sources=_counts(names, kinds),

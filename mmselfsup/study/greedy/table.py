@@ -1,0 +1,120 @@
+"""The decision table: on the terminal, and as rows for the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ..settings import JOIN
+from ..table import WIDTH
+from ..verdict import display_name
+from .record import Curriculum, Trial
+
+UNTRAINED = "untrained network"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table, in words.
+
+    Attributes:
+        trial: What it is about.
+        name: The sequence.
+        score: Balanced accuracy and its standard error.
+        gain: With its sign.
+        decision: What came of it.
+        minutes: Of the training of its last task.
+    """
+
+    trial: Trial
+    name: str
+    score: str
+    gain: str
+    decision: str
+    minutes: str
+
+
+def table_rows(curriculum: Curriculum) -> list[Row]:
+    """Write every line of the table in words."""
+    return [_row(trial) for trial in curriculum.trials]
+
+
+def reason(curriculum: Curriculum) -> str:
+    """Say in a sentence or two what was chosen and why no further task was taken."""
+    trials = {trial.tasks: trial for trial in curriculum.trials}
+    chosen = trials[curriculum.chosen]
+    last = curriculum.last_best
+    text = f"Chosen: {sequence_name(chosen)}. "
+    if last is None:
+        text += "No further task was taken: the loss of every extension was not finite."
+    else:
+        what = (
+            f"gains {signed(last.gain)}, not more than {curriculum.min_gain:g}"
+            if (last.gain or 0.0) > 0
+            else f"gains nothing ({signed(last.gain)})"
+        )
+        text += f"No further task was taken: the best extension, {sequence_name(last)}, {what}."
+    first = trials[chosen.tasks[:1]]
+    if first.gain is not None and first.gain <= 0:
+        text += " No task alone beat the untrained network; the best one was taken all the same."
+    return text
+
+
+def print_curriculum(curriculum: Curriculum) -> None:
+    """Print the table and what was decided."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("sequence")
+    for header in ("score ± s.e.", "gain"):
+        table.add_column(header, justify="right", no_wrap=True)
+    table.add_column("decision", no_wrap=True)
+    for header in ("epochs", "time"):
+        table.add_column(header, justify="right", no_wrap=True)
+    rows = table_rows(curriculum)
+    for row, after in zip(rows, [*rows[1:], None], strict=True):
+        ends = after is None or len(after.trial.tasks) > len(row.trial.tasks)
+        cells = (row.score, row.gain, row.decision, str(row.trial.score.epochs or ""), row.minutes)
+        style = "bold" if row.trial.kept else None
+        table.add_row(row.name, *cells, style=style, end_section=ends)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
+    console.print(table)
+    console.print(reason(curriculum), style="bold", highlight=False)
+    console.print(explanation(curriculum), style="dim", highlight=False)
+
+
+def explanation(curriculum: Curriculum) -> str:
+    """Say what the scores are."""
+    trained = [trial.score for trial in curriculum.trials if trial.tasks]
+    minutes = sum(score.seconds for score in trained) / 60
+    return (
+        f"Score: balanced accuracy of a linear probe on frozen features, fitted on "
+        f"{curriculum.num_fit} training images and scored on {curriculum.num_val} images of other "
+        "training lesions (their labels choose the sequence, no test image does); s.e.: standard "
+        "error by the number of these images. Gain: over the sequence that is extended. Time: of "
+        f"the last task's training; {minutes:.1f} min for all {len(trained)}."
+    )
+
+
+def sequence_name(trial: Trial) -> str:
+    """Name a sequence as papers write it."""
+    return display_name(JOIN.join(trial.tasks)) if trial.tasks else UNTRAINED
+
+
+def signed(value: float | None) -> str:
+    """Write a difference with its sign; nothing where there is none."""
+    return "" if value is None else f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _row(trial: Trial) -> Row:
+    score = trial.score
+    value = "diverged" if score.value is None else f"{score.value:.3f} ± {score.error or 0:.3f}"
+    decision = ""
+    if trial.best:
+        too_little = "gains too little" if (trial.gain or 0.0) > 0 else "gains nothing"
+        decision = "kept" if trial.kept else f"best, but {too_little}"
+    minutes = f"{score.seconds / 60:.1f} min" if trial.tasks else ""
+    return Row(trial, sequence_name(trial), value, signed(trial.gain), decision, minutes)
