@@ -16,6 +16,7 @@ from mmselfsup.utils.metrics import classification_metrics, confusion_matrix
 from mmselfsup.version import __version__
 
 from . import configs, data_files
+from .explain.files import read_explanation
 from .logs import read_log
 from .plan import Plan
 from .pretraining import Pretraining
@@ -36,6 +37,7 @@ def run_record(plan: Plan, arm: str, lr: float, step: Step) -> RunRecord:
     names = configs.class_list(plan.finetune) or [str(i) for i in range(num_classes)]
     metrics = classification_metrics(scores, labels, names, detailed=True)
     start = plan.pretraining(arm)
+    explanation = read_explanation(settings.run_dir(arm, "explain"))
     return RunRecord(
         arm=arm,
         config=plan.relative(settings.finetune_config),
@@ -56,6 +58,7 @@ def run_record(plan: Plan, arm: str, lr: float, step: Step) -> RunRecord:
         checkpoint=os.path.relpath(step.folder / "latest.pth", settings.work_dir),
         cfg_options=list(plan.finetune_options),
         config_sha256=configs.digest(plan.finetune),
+        blackout=None if explanation is None else explanation.blackout,
     )
 
 

@@ -10,6 +10,7 @@ from mmselfsup.isic.layout import find_images
 
 from . import collect, commands, data_files, machine, steps
 from .backbones import check_backbones
+from .explain.stage import explain_classifiers
 from .looks.stage import look_at_features
 from .plan import Plan
 from .process import Command
@@ -53,6 +54,7 @@ def run_study(settings: StudySettings) -> Results:
     ]
     run_stage("Test on lesions that no training has seen", tests, here, settings.jobs)
     typed += [job.command for job in (*finals, *tests)]
+    typed += explain_classifiers(plan, here, chosen)
 
     results = Results(
         study=collect.study_facts(plan),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from .explain.files import Blackout
+
 
 @dataclass(frozen=True)
 class SslRecord:
@@ -57,6 +59,7 @@ class RunRecord:
         checkpoint: File of the trained classifier.
         cfg_options: Overrides of the config.
         config_sha256: Start of the hash of all the config says, overrides included.
+        blackout: What it still knows without the lesion; None where that was not looked at.
     """
 
     arm: str
@@ -78,6 +81,7 @@ class RunRecord:
     checkpoint: str
     cfg_options: list[str] = field(default_factory=list)
     config_sha256: str = ""
+    blackout: Blackout | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from mmselfsup.utils.atomic import atomic_write_text
 from . import class_figures
 from .curves import learning_curves
 from .data_uri import data_uri
+from .explain.section import explain_sections
 from .looks.section import look_sections
 from .record import RunRecord
 from .reliability import reliability
@@ -99,6 +100,7 @@ def _context(results: Results, work_dir: Path) -> dict[str, Any]:
         ],
         "reliability": reliability(results.runs, colors, work_dir),
         "curves": learning_curves(results, colors, work_dir),
+        "explanations": explain_sections(work_dir, results.runs),
         "looks": look_sections(work_dir, results.ssl),
         "views": _views(results, work_dir / "ssl"),
         "configs": _configs(work_dir, results),

@@ -11,6 +11,8 @@ from typing import Any
 from mmselfsup.utils.atomic import atomic_write_json
 from mmselfsup.utils.errors import UserError
 
+AS_IS, HIDDEN, ONLY = "as_is", "lesion_hidden", "lesion_only"
+VIEWS = (AS_IS, HIDDEN, ONLY)
 EXPLAIN, SHEET, PICTURES = "explain.json", "masks.webp", "pictures"
 
 

@@ -1,7 +1,9 @@
 """Where the evidence for a class lies: Grad-CAM.
 
 Source: Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
-Localization" (ICCV 2017), section 3. Letters: N images, C classes, K channels, h, w places of a map.
+Localization" (ICCV 2017), section 3.
+
+Letters: N images, C classes, K channels, h, w places of a map.
 
 The gradient is needed at the last map only, so it goes through the head and no further: frozen
 backbones work, and no hook is needed.

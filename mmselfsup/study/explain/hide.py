@@ -10,10 +10,9 @@ from PIL.Image import Image
 
 from mmselfsup.isic.border import DARK
 
+from .files import AS_IS, HIDDEN
 from .masks import LesionMasks, as_rgb
 
-AS_IS, HIDDEN, ONLY = "as_is", "lesion_hidden", "lesion_only"
-VIEWS = (AS_IS, HIDDEN, ONLY)
 _SAMPLED = 20_000  # pixels are enough for a median
 
 

@@ -33,5 +33,5 @@ def kept(path: Path, origin: Mapping[str, str], make: Callable[[], Arrays]) -> A
         pass  # made anew
     arrays = make()
     with atomic_write(path) as out:
-        np.savez_compressed(out, **{"origin": np.array(wanted), **arrays})
+        np.savez_compressed(out, origin=wanted, **arrays)  # type: ignore[arg-type]
     return arrays

@@ -80,10 +80,9 @@ class _Search(Dataset[dict[str, Any]]):
     def __getitem__(self, idx: int) -> dict[str, Any]:
         image, _ = self.data_source.load_pixels(idx)
         found = find_lesion(as_rgb(image))
-        bits = cv2.resize(
-            found.mask.astype(np.uint8), (_SIDE, _SIDE), interpolation=cv2.INTER_NEAREST
-        )
-        return {"packed": np.packbits(bits), "guessed": found.guessed}
+        mask = found.mask.astype(np.uint8)
+        square = cv2.resize(mask, (_SIDE, _SIDE), interpolation=cv2.INTER_NEAREST)
+        return {"packed": np.packbits(square > 0), "guessed": found.guessed}
 
 
 def _same(**batch: Any) -> dict[str, Any]:

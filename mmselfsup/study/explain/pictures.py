@@ -16,7 +16,8 @@ from torch import Tensor
 from mmselfsup.datasets.find_normalize import find_normalize
 from mmselfsup.utils.atomic import atomic_write
 
-from .hide import VIEWS, hide
+from .files import VIEWS
+from .hide import hide
 from .masks import LesionMasks, as_rgb
 
 Pixels = NDArray[np.uint8]

@@ -22,8 +22,7 @@ from mmselfsup.utils.errors import UserError
 from ..configs import dataset as dataset_of
 from ..data_files import sha256
 from .cases import draw_cases
-from .files import PICTURES, SHEET, Explanation, write_explanation
-from .hide import AS_IS, VIEWS
+from .files import AS_IS, PICTURES, SHEET, VIEWS, Explanation, write_explanation
 from .kept import kept
 from .masks import LesionMasks, find_masks
 from .measure import blackout, view_scores
