@@ -22,6 +22,8 @@ LEAST, MOST = 0.005, 0.7
 MOST_FRAME = 0.3
 #: How much the lesion must differ from what is left, in standard deviations of the latter.
 LEAST_CONTRAST = 1.2
+#: The same in units of Lab: what an eye tells apart side by side.
+LEAST_DIFFERENCE = 2.0
 #: Half axes of the ellipse that takes the place of a mask that is not believed, of each side.
 ELLIPSE = 0.4
 
@@ -105,7 +107,9 @@ def _lesion(small: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     alike[[0, main]] = False, True
     mask = _filled(alike[index].astype(np.uint8))
     rest = away[(mask == 0) & inside]
-    if not rest.size or away[mask > 0].mean() - rest.mean() < LEAST_CONTRAST * rest.std():
+    if not rest.size:
+        return None
+    if away[mask > 0].mean() - rest.mean() < max(LEAST_CONTRAST * rest.std(), LEAST_DIFFERENCE):
         return None
     return np.asarray(cv2.dilate(mask, disc(_MARGIN)), np.uint8)
 

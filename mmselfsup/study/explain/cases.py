@@ -31,7 +31,7 @@ from .pictures import enlarged, heat_over, seen_pixels, write_webp
 
 def draw_cases(
     model: Any, dataset: Any, cfg: Config, scores: Scores, seed: int, folder: Path
-) -> tuple[list[Case], str]:
+) -> tuple[list[Case], list[int], str]:
     """Choose test images and write their pictures.
 
     Args:
@@ -43,7 +43,7 @@ def draw_cases(
         folder: Of the pictures.
 
     Returns:
-        The cases, and why they have no heat maps; empty where they have.
+        The cases; rows and columns of their heat maps, and why they have none: `Explanation`.
     """
     predicted = scores.argmax(axis=1)
     chosen = choose_cases(np.asarray(dataset.gt_labels), predicted, seed)
@@ -68,7 +68,7 @@ def draw_cases(
             heat=None if heats is None else f"{i}_heat.webp",
         )
         cases.append(case)
-    return cases, no_heat
+    return cases, [] if heats is None else list(heats.shape[1:]), no_heat
 
 
 def _look(

@@ -83,13 +83,15 @@ class Explanation:
         seed: Of the draws.
         blackout: Numbers.
         cases: Right ones, then wrong ones.
-        no_heat: Why there are no heat maps; empty where there are.
+        places: Rows and columns of a heat map before it is enlarged; empty without heat maps.
+        no_heat: Why there are none; empty where there are.
     """
 
     classes: list[str]
     seed: int
     blackout: Blackout
     cases: list[Case]
+    places: list[int]
     no_heat: str
 
 

@@ -21,12 +21,12 @@ def reading(title: str, blackout: Blackout) -> str:
     kept, alone = (max((v.balanced_accuracy - chance) / lead, 0.0) for v in (hidden, only))
     if hidden.balanced_low > chance:
         text = (
-            f"{name} keeps {kept:.0%} of its lead over chance with the lesion hidden: that much can "
+            f"{name} keeps {kept:.0%} of its lead over chance with the lesion hidden: that can "
             "be told from what lies around it (skin, hair, marks, light, the outline of the hole)."
         )
     else:
         text = (
-            f"{name} with the lesion hidden is no longer surely better than chance: what it knows, "
-            "it knows from the lesion."
+            f"{name} with the lesion hidden is no longer surely better than chance: nothing shows "
+            "that it knows more than the lesion tells."
         )
     return f"{text} From the lesion alone it has {alone:.0%} of the lead."

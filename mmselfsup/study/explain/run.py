@@ -58,12 +58,15 @@ def run(args: Namespace) -> None:
         )["scores"]
     drawn = np.random.default_rng(args.seed).permutation(len(dataset))[:SHOWN_MASKS]
     write_webp(mask_sheet(dataset.data_source, masks, sorted(drawn.tolist())), out / SHEET)
-    cases, no_heat = draw_cases(model, dataset, cfg, scores[AS_IS], args.seed, out / PICTURES)
+    cases, places, no_heat = draw_cases(
+        model, dataset, cfg, scores[AS_IS], args.seed, out / PICTURES
+    )
     explanation = Explanation(
         classes=list(dataset.CLASSES or map(str, range(scores[AS_IS].shape[1]))),
         seed=args.seed,
         blackout=blackout(scores, dataset, cfg, masks),
         cases=cases,
+        places=places,
         no_heat=no_heat,
     )
     write_explanation(out, explanation)
