@@ -51,6 +51,18 @@ points = Points(np.array(["a", "b"]), np.arange(2), np.array([], dtype=str), pla
 write_look(out, Look(["MEL", "NV"], 2, 2, 2, 0, 20, votes, None, []), points)
 """
 
+EXPLAIN = """
+import pathlib, sys
+from mmselfsup.study.explain.files import *
+out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
+with open("calls.txt", "a") as calls:
+    print("explain", out, file=calls)
+views = {view: ViewScore(*[0.5] * 6) for view in VIEWS}
+blackout = Blackout(views, 0.125, 0.125, 40, 0, 0.2, False)
+(out / SHEET).touch()
+write_explanation(out, Explanation(["MEL", "NV"], 0, blackout, [], [2, 2], ""))
+"""
+
 SPLITS = """
 import json, pathlib, sys
 out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
@@ -70,6 +82,7 @@ def make_fake_repository(root: Path) -> Path:
         ("test.py", TEST),
         ("isic2019/prepare_splits.py", SPLITS),
         ("isic2019/look_at_features.py", LOOK),
+        ("isic2019/explain.py", EXPLAIN),
     ):
         path = root / "tools" / name
         path.parent.mkdir(parents=True, exist_ok=True)
