@@ -30,6 +30,7 @@ from mmselfsup.study.explain.files import (
     read_explanation,
     write_explanation,
 )
+from mmselfsup.study.explain.fine_maps import fine_maps
 from mmselfsup.study.explain.grad_cam import grad_cam, heat_maps
 from mmselfsup.study.explain.hide import HidingSource, hide
 from mmselfsup.study.explain.kept import kept
@@ -104,7 +105,7 @@ def test_a_frozen_classifier_has_the_map_of_its_last_stage() -> None:
     model: Any = build_algorithm(copy.deepcopy(CLASSIFIER)).eval()
     nn.init.normal_(model.head.fc_cls.weight)
     img, classes = torch.randn(2, 3, 64, 96), torch.tensor([1, 2])
-    found = heat_maps(model, {"img": img, "label": classes}, classes)
+    found = heat_maps(model, img, classes)
     last = model.extract_feat(img)[-1]
     expected = torch.einsum("nkhw,nk->nhw", last, model.head.fc_cls.weight[classes]) / 6
     assert found.shape == (2, 2, 3)
@@ -119,7 +120,36 @@ def test_a_network_without_maps_is_told() -> None:
             return [img.flatten(1)]
 
     with pytest.raises(UserError, match=r"Identity gives no map \[N, K, h, w\]"):
-        heat_maps(Tokens(), {"img": torch.ones(1, 3, 2, 2)}, torch.tensor([0]))
+        heat_maps(Tokens(), torch.ones(1, 3, 2, 2), torch.tensor([0]))
+
+
+def pooled(img: Tensor) -> Tensor:
+    """A network that sees brightness in squares of 16 pixels, and weighs one corner double."""
+    squares = nn.functional.avg_pool2d(img[:, 0], 16)
+    squares[:, -1, -1] *= 2
+    return squares
+
+
+def test_fine_maps_show_a_spot_where_it_is_between_the_places() -> None:
+    img = torch.zeros(2, 3, 64, 96)
+    img[0, :, 28:32, 42:46] = 1
+    img[1, :, 10:14, 60:64] = 1
+    found, places = fine_maps(pooled, img)
+    assert places == [4, 6]
+    assert found.shape == (2, 64, 96)
+    for heat, (row, column) in zip(found, ((29.5, 43.5), (11.5, 61.5)), strict=True):
+        down, across = torch.meshgrid(torch.arange(64.0), torch.arange(96.0), indexing="ij")
+        assert float((heat * down).sum() / heat.sum()) == pytest.approx(row, abs=1.5)
+        assert float((heat * across).sum() / heat.sum()) == pytest.approx(column, abs=1.5)
+        assert heat[round(row), round(column)] > 0.9 * heat.max()
+
+
+def test_fine_maps_of_mirrored_images_are_mirrored() -> None:
+    img = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    found, _ = fine_maps(pooled, img)
+    mirrored, _ = fine_maps(pooled, img.flip(3))
+    torch.testing.assert_close(mirrored, found.flip(2))
+    assert not torch.allclose(pooled(img.flip(3)), pooled(img).flip(2))
 
 
 def test_the_hottest_place_is_yellow_and_the_coldest_untouched() -> None:
@@ -397,7 +427,7 @@ def test_the_report_shows_numbers_masks_and_heat_maps(finished_study: Path) -> N
     assert re.search(r"without looking</th><td>0\.125</td><td>0\.500</td>", section)
     assert "20 of 400" in section
     assert section.count("data:image/webp;base64,") == 1 + 2 * 3  # masks once; one picture is gone
-    assert section.count("Maps of 2 × 3 places") == 2
+    assert section.count("The last stage has 2 × 3 places") == 2
     assert section.count('class="case right"') == section.count('class="case wrong"') == 2
     assert "&lt;NV&gt;</b> 0.50, MEL 0.25" in section
     assert "<NV>" not in html

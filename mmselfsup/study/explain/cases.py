@@ -1,6 +1,6 @@
 """Test images that a classifier got right or wrong, drawn with the heat map of what it named.
 
-Letters: N images, C classes, H, W pixels, h, w places of a map.
+Letters: N images, C classes, H, W pixels.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from mmselfsup.utils.errors import UserError
 
 from .choose import choose_cases
 from .files import Case
+from .fine_maps import fine_maps
 from .grad_cam import heat_maps
 from .measure import Scores
 from .pictures import enlarged, heat_over, seen_pixels, write_webp
@@ -47,7 +48,7 @@ def draw_cases(
     """
     predicted = scores.argmax(axis=1)
     chosen = choose_cases(np.asarray(dataset.gt_labels), predicted, seed)
-    images, heats, no_heat = _look(model, dataset, cfg, chosen, predicted[chosen])
+    images, heats, places, no_heat = _look(model, dataset, cfg, chosen, predicted[chosen])
     given = torch.as_tensor(scores)  # probabilities already, where views were averaged
     probabilities = given if model.test_augment else given.softmax(dim=1)
     names = dataset.data_source.image_names() or [str(i) for i in range(len(dataset))]
@@ -68,23 +69,25 @@ def draw_cases(
             heat=None if heats is None else f"{i}_heat.webp",
         )
         cases.append(case)
-    return cases, [] if heats is None else list(heats.shape[1:]), no_heat
+    return cases, places, no_heat
 
 
 def _look(
     model: Any, dataset: Any, cfg: Config, chosen: Sequence[int], classes: NDArray[np.int64]
-) -> tuple[Tensor, Tensor | None, str]:
-    """The images as the network gets them, [N, 3, H, W], and their heat maps [N, h, w]."""
+) -> tuple[Tensor, Tensor | None, list[int], str]:
+    """The images as the network gets them, [N, 3, H, W], and their heat maps [N, H, W]."""
     settings = copy.deepcopy(cfg)
     settings.persistent_workers = False
     with run_errors():
         loader = build_eval_loader(Subset(dataset, list(chosen)), settings, "test", False)
         batches = [to_device(batch, default_device()) for batch in loader]
-    keys = [key for key in ("img", "patient") if key in batches[0]]
-    batch = {key: torch.cat([part[key] for part in batches]) for key in keys}
+    img = torch.cat([batch["img"] for batch in batches])
+    known = "patient" in batches[0]
+    patient = torch.cat([batch["patient"] for batch in batches]) if known else None
+    named = torch.as_tensor(classes).to(img.device)
     try:
-        named = torch.as_tensor(classes).to(batch["img"].device)
-        return batch["img"], heat_maps(model, batch, named), ""
+        heats, places = fine_maps(lambda part: heat_maps(model, part, named, patient), img)
     except UserError as error:  # another kind of network: the rest is worth having
         print(f"warning: {error}", flush=True)
-        return batch["img"], None, str(error)
+        return img, None, [], str(error)
+    return img, heats, places, ""

@@ -83,7 +83,7 @@ class Explanation:
         seed: Of the draws.
         blackout: Numbers.
         cases: Right ones, then wrong ones.
-        places: Rows and columns of a heat map before it is enlarged; empty without heat maps.
+        places: Rows and columns of the last stage's map; empty without heat maps.
         no_heat: Why there are none; empty where there are.
     """
 

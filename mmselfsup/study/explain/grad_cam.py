@@ -49,13 +49,16 @@ def grad_cam(maps: Tensor, classify: Callable[[Tensor], Tensor], classes: Tensor
 
 
 @torch.no_grad()
-def heat_maps(model: nn.Module, batch: dict[str, Any], classes: Tensor) -> Tensor:
+def heat_maps(
+    model: nn.Module, img: Tensor, classes: Tensor, patient: Tensor | None = None
+) -> Tensor:
     """Grad-CAM of a classifier at the last stage of its backbone.
 
     Args:
         model: A `Classification` in eval mode.
-        batch: `img` [N, 3, H, W] and, where the head wants it, `patient` [N, D].
+        img: [N, 3, H, W].
         classes: [N], which class of each image.
+        patient: [N, D], for a head that takes it.
 
     Returns:
         [N, h, w], 0 or more.
@@ -64,7 +67,7 @@ def heat_maps(model: nn.Module, batch: dict[str, Any], classes: Tensor) -> Tenso
         UserError: The last stage gives no map [N, K, h, w], or the head does not use it.
     """
     network: Any = model
-    *stages, last = network.extract_feat(batch["img"])
+    *stages, last = network.extract_feat(img)
     if not isinstance(last, Tensor) or last.dim() != 4:
         raise UserError(
             f"the last stage of {type(network.backbone).__name__} gives no map [N, K, h, w]: no "
@@ -72,6 +75,6 @@ def heat_maps(model: nn.Module, batch: dict[str, Any], classes: Tensor) -> Tenso
         )
 
     def classify(maps: Tensor) -> Tensor:
-        return network.class_scores((*stages, maps), batch.get("patient"))[-1]
+        return network.class_scores((*stages, maps), patient)[-1]
 
     return grad_cam(last.float(), classify, classes)
