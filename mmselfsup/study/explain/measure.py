@@ -40,8 +40,9 @@ def view_scores(
         `scores`: [N, C].
 
     Raises:
-        UserError: An image can't be read, or the classifier has several heads.
+        UserError: An image can't be read, scores are not finite, or there are several heads.
     """
+    print(f"{view.replace('_', ' ')}: {len(dataset)} test images", flush=True)
     part_hidden = copy.copy(dataset)
     part_hidden.data_source = HidingSource(dataset.data_source, masks, view)
     settings = copy.deepcopy(cfg)
@@ -51,6 +52,12 @@ def view_scores(
     if len(scores) != 1:
         raise UserError(f"the classifier has the heads {', '.join(scores)}: take one with one head")
     (found,) = scores.values()
+    broken = int((~np.isfinite(found)).any(axis=1).sum())
+    if broken:
+        raise UserError(
+            f"{broken} of {len(found)} images have scores that are NaN or infinite: the weights are "
+            "broken, take an earlier checkpoint"
+        )
     return {"scores": found}
 
 

@@ -23,7 +23,7 @@ from .masks import LesionMasks, as_rgb
 Pixels = NDArray[np.uint8]
 
 WIDTH = 176  # pixels of a picture
-_HEAT = 0.75  # how much the hottest place covers the image
+_HEAT = 0.6  # how much the hottest place covers the image
 _QUALITY = 70
 _TILE, _GAP, _COLUMNS = (104, 78), 6, 3
 _FOUND, _GUESSED = (0, 210, 90), (255, 60, 40)

@@ -50,7 +50,6 @@ def run(args: Namespace) -> None:
     origin = {"images": images, "weights": sha256(checkpoint), "model": str(cfg.model)}
     scores = {}
     for view in VIEWS:
-        print(f"{view.replace('_', ' ')}: {len(dataset)} test images", flush=True)
         scores[view] = kept(
             out / f"{view}.npz",
             origin,
