@@ -55,8 +55,8 @@ def view_scores(
     broken = int((~np.isfinite(found)).any(axis=1).sum())
     if broken:
         raise UserError(
-            f"{broken} of {len(found)} images have scores that are NaN or infinite: the weights are "
-            "broken, take an earlier checkpoint"
+            f"{broken} of {len(found)} images have scores that are NaN or infinite: the weights "
+            "are broken, take an earlier checkpoint"
         )
     return {"scores": found}
 
