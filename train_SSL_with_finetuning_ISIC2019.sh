@@ -15,7 +15,8 @@ same network trained from scratch.
 Steps: split lists -> pre-training on the training lesions of the fold -> look at the features
 before and after it (t-SNE, nearest neighbours) -> for every start (random and pre-trained weights)
 try each learning rate on held-out training lesions -> train all on the whole training fold with
-equal epochs -> test after the last epoch -> results.json, report.html.
+equal epochs -> test after the last epoch -> explain (accuracy with the lesion hidden, heat maps)
+-> results.json, report.html.
 Each command is printed. A step whose result is there is skipped, a broken one goes on where it
 stopped, and one whose settings have changed starts anew (its old result is kept aside).
 

@@ -16,6 +16,7 @@ from mmselfsup.utils.metrics import classification_metrics, confusion_matrix
 from mmselfsup.version import __version__
 
 from . import configs, data_files
+from .explain.files import read_explanation
 from .greedy.facts import greedy_facts
 from .logs import read_log
 from .plan import Plan
@@ -36,6 +37,7 @@ def run_record(plan: Plan, arm: str, lr: float, step: Step) -> RunRecord:
     metrics = classification_metrics(scores, labels, names, detailed=True)
     start = plan.pretraining(arm)
     greedy = start is not None and settings.min_gain is not None
+    explanation = read_explanation(settings.run_dir(arm, "explain"))
     return RunRecord(
         arm=arm,
         config=plan.relative(settings.finetune_config),
@@ -57,6 +59,7 @@ def run_record(plan: Plan, arm: str, lr: float, step: Step) -> RunRecord:
         cfg_options=list(plan.finetune_options),
         config_sha256=configs.digest(plan.finetune),
         chosen_from=list(settings.ssl_configs) if greedy else [],
+        blackout=None if explanation is None else explanation.blackout,
     )
 
 

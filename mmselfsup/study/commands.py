@@ -53,8 +53,6 @@ def final(plan: Plan, arm: str, lr: float) -> Command:
 def test(plan: Plan, arm: str) -> Command:
     """Measure the final classifier of an arm on the test fold."""
     final, out = plan.settings.run_dir(arm, "final"), plan.settings.run_dir(arm, "test")
-    lists = {"test": plan.settings.split("test")}
-    options = [*plan.finetune_options, *_data(plan, lists), *_lesions(plan, "test")]
     argv = (
         "tools/test.py",
         plan.relative(plan.settings.finetune_config),
@@ -64,9 +62,15 @@ def test(plan: Plan, arm: str) -> Command:
         "--out",
         str(out / "scores.npz"),
         "--cfg-options",
-        *options,
+        *test_options(plan),
     )
     return Command(argv, plan.settings.root, out / "output.log")
+
+
+def test_options(plan: Plan) -> list[str]:
+    """Say what the classifier's config must know to be measured on the test fold."""
+    lists = {"test": plan.settings.split("test")}
+    return [*plan.finetune_options, *_data(plan, lists), *_lesions(plan, "test")]
 
 
 def _finetune(

@@ -11,6 +11,7 @@ from mmselfsup.isic.layout import find_images
 
 from . import collect, commands, data_files, machine, steps
 from .backbones import check_backbones
+from .explain.stage import explain_classifiers
 from .greedy.record import Curriculum
 from .greedy.run import choose_curriculum
 from .looks.stage import look_at_features
@@ -56,6 +57,7 @@ def run_study(settings: StudySettings) -> Results:
     seen = "training" if settings.ssl_on == TRAIN else "fine-tuning"
     run_stage(f"Test on lesions that no {seen} has seen", tests, here, settings.jobs)
     typed += [job.command for job in (*finals, *tests)]
+    typed += explain_classifiers(plan, here, chosen)
 
     results = Results(
         study=collect.study_facts(plan),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from .explain.files import Blackout
+
 
 @dataclass(frozen=True)
 class SslRecord:
@@ -58,6 +60,7 @@ class RunRecord:
         cfg_options: Overrides of the config.
         config_sha256: Start of the hash of all the config says, overrides included.
         chosen_from: Tasks that a greedy curriculum was made of; empty where the order was given.
+        blackout: What it still knows without the lesion; None where that was not looked at.
     """
 
     arm: str
@@ -80,6 +83,7 @@ class RunRecord:
     cfg_options: list[str] = field(default_factory=list)
     config_sha256: str = ""
     chosen_from: list[str] = field(default_factory=list)
+    blackout: Blackout | None = None
 
 
 @dataclass(frozen=True)

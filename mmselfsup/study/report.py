@@ -11,6 +11,7 @@ from mmselfsup.utils.atomic import atomic_write_text
 from . import class_figures
 from .curves import learning_curves
 from .data_uri import data_uri
+from .explain.section import explain_sections
 from .greedy.table import explanation, reason, table_rows
 from .looks.section import look_sections
 from .record import RunRecord
@@ -108,6 +109,7 @@ def _context(results: Results, work_dir: Path) -> dict[str, Any]:
         "decisions": results.curriculum and table_rows(results.curriculum),
         "reason": reason,
         "explanation": explanation,
+        "explanations": explain_sections(work_dir, results.runs),
         "looks": look_sections(work_dir, results.ssl),
         "views": _views(results, work_dir / "ssl"),
         "configs": _configs(work_dir, results),

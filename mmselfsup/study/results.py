@@ -11,6 +11,7 @@ from typing import Any
 from mmselfsup.utils.atomic import atomic_write_json
 from mmselfsup.utils.errors import ArgumentError, UserError
 
+from .explain.files import blackout_of
 from .greedy.record import Curriculum, read_curriculum
 from .record import RunRecord, SearchRecord, SslRecord
 
@@ -62,6 +63,8 @@ def read_results(path: Path) -> Results:
         data["ssl"] = [SslRecord(**ssl) for ssl in data["ssl"]]
         for run in data["runs"]:
             run["ssl"] = [SslRecord(**ssl) for ssl in run["ssl"]]
+            if run.get("blackout") is not None:
+                run["blackout"] = blackout_of(run["blackout"])
         data["runs"] = [RunRecord(**run) for run in data["runs"]]
         data["lr_search"] = [SearchRecord(**run) for run in data["lr_search"]]
         if data.get("curriculum") is not None:

@@ -65,6 +65,18 @@ row = {"balanced_accuracy": value, "recall_MEL": value, "recall_NV": value}
 out.write_text(json.dumps({"results": {"linear probe, C=0.01": row}}))
 """
 
+EXPLAIN = """
+import pathlib, sys
+from mmselfsup.study.explain.files import *
+out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
+with open("calls.txt", "a") as calls:
+    print("explain", out, file=calls)
+views = {view: ViewScore(*[0.5] * 6) for view in VIEWS}
+blackout = Blackout(views, 0.125, 0.125, 40, 0, 0.2, False)
+(out / SHEET).touch()
+write_explanation(out, Explanation(["MEL", "NV"], 0, blackout, [], [2, 2], ""))
+"""
+
 SPLITS = """
 import json, pathlib, sys
 out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
@@ -85,6 +97,7 @@ def make_fake_repository(root: Path) -> Path:
         ("isic2019/prepare_splits.py", SPLITS),
         ("isic2019/look_at_features.py", LOOK),
         ("benchmarks/classification/test_linear.py", PROBE),
+        ("isic2019/explain.py", EXPLAIN),
     ):
         path = root / "tools" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,7 @@ EVERYTHING = sorted(
         *(f"train work/finetune/{arm}/lr_{lr}" for arm in ARMS for lr in ("0.01", "0.1", "0.9")),
         *(f"train work/finetune/{arm}/final" for arm in ARMS),
         *(f"test work/finetune/{arm}/test" for arm in ARMS),
+        *(f"explain work/finetune/{arm}/explain" for arm in ARMS),
     ]
 )
 
@@ -64,6 +65,8 @@ def test_goes_on_where_it_stopped(
     capfd.readouterr()
     pipeline.run_study(study)
     assert calls(study.root) == [
+        "explain work/finetune/scratch/explain",
+        "explain work/finetune/simclr/explain",
         "test work/finetune/scratch/test",
         "test work/finetune/simclr/test",
         "train work/finetune/scratch/final",
@@ -87,6 +90,7 @@ def test_changed_settings_redo_what_depends_on_them(
     changed = dataclasses.replace(study, ssl_options=("optimizer.weight_decay=0.5",))
     pipeline.run_study(changed)
     assert calls(study.root) == [
+        "explain work/finetune/simclr/explain",
         "look work/looks/simclr",
         "test work/finetune/simclr/test",
         "train work/finetune/simclr/final",
@@ -96,6 +100,8 @@ def test_changed_settings_redo_what_depends_on_them(
 
     pipeline.run_study(dataclasses.replace(changed, lrs=(0.2,)))
     assert calls(study.root) == [
+        "explain work/finetune/scratch/explain",
+        "explain work/finetune/simclr/explain",
         "test work/finetune/scratch/test",
         "test work/finetune/simclr/test",
         "train work/finetune/scratch/final",
@@ -114,7 +120,7 @@ def test_lesion_positives_keep_the_test_list_out(
     held_out = "data.train.lesion_positives.held_out=work/data/splits/ISIC_2019_test_fold2.txt"
     assert capfd.readouterr().out.count(held_out) == 1
     pipeline.run_study(study)
-    assert len(calls(study.root)) == 7  # nothing is done again
+    assert len(calls(study.root)) == 9  # nothing is done again
 
 
 @pytest.fixture
@@ -141,6 +147,7 @@ def test_curriculum_starts_each_task_from_the_last_backbone(two: StudySettings) 
     changed = dataclasses.replace(two, ssl_options=("optimizer.weight_decay=0.5",))
     pipeline.run_study(changed)
     assert calls(two.root) == [
+        "explain work/finetune/simclr+byol/explain",
         "look work/looks/simclr+byol",
         "test work/finetune/simclr+byol/test",
         "train work/finetune/simclr+byol/final",

@@ -97,7 +97,12 @@ class Classification(BaseModel):
             img: the images.
             patient: codes [N, D] for a head that takes them.
         """
-        features = self.extract_feat(img)
+        return self.class_scores(self.extract_feat(img), patient)
+
+    def class_scores(
+        self, features: Sequence[Tensor], patient: Tensor | None = None
+    ) -> Sequence[Tensor]:
+        """Features of the backbone -> logits [N, classes] of each head; see :meth:`classify`."""
         return self.head(features, patient) if self.uses_patient else self.head(features)
 
     def forward_train(

@@ -1,0 +1,134 @@
+"""Find the lesion in a dermoscopic image without training: colour against the skin, thresholded.
+
+Not a diagnosis tool: it is right on most images, and says where it gives up. Letters: H, W pixels,
+h, w of the copy that is looked at, K components.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .lesion_colour import dark_corners, disc, from_skin, without_hair
+
+Mask = NDArray[np.bool_]
+
+#: The lesion's share of the image, before its outline is widened; otherwise it is not believed.
+LEAST, MOST = 0.005, 0.7
+#: Share of the image's frame that a lesion may lie on.
+MOST_FRAME = 0.3
+#: How much the lesion must differ from what is left, in standard deviations of the latter.
+LEAST_CONTRAST = 1.2
+#: The same in units of Lab: what an eye tells apart side by side.
+LEAST_DIFFERENCE = 2.0
+#: Half axes of the ellipse that takes the place of a mask that is not believed, of each side.
+ELLIPSE = 0.4
+
+_SIDE = 192  # pixels, the longer side of the copy; all sizes below are its pixels
+_GAP = 13  # holes and notches of the lesion that are closed
+_RING = 0.9  # distance from the centre where skin begins, in half sides
+_HEART = 0.5  # a lesion comes nearer to the centre than this
+_MARGIN = 13  # width of the brush that widens the outline: an edge is soft
+
+
+class LesionMask(NamedTuple):
+    """Where the lesion is: `mask` [H, W], True inside; `guessed`: an ellipse, nothing was found."""
+
+    mask: Mask
+    guessed: bool
+
+
+def find_lesion(pixels: NDArray[np.uint8]) -> LesionMask:
+    """Find the lesion, with a margin.
+
+    Hairs are closed and dark corners left out; the distance of each pixel's colour from that of
+    the skin along the edges is thresholded (Otsu, "A threshold selection method from gray-level
+    histograms", 1979); of the connected parts, the one that counts most around the centre is the
+    lesion, with others of like size and colour. Holes are filled, the outline is widened.
+
+    Args:
+        pixels: [H, W, 3] RGB or [H, W].
+
+    Returns:
+        The mask; an ellipse in the middle where what was found has an unlikely size, lies along
+        the image's frame or in a corner of it, or hardly differs from its surroundings.
+    """
+    rgb = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB) if pixels.ndim == 2 else pixels
+    height, width = rgb.shape[:2]
+    scale = _SIDE / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = np.asarray(cv2.resize(rgb, size, interpolation=method), np.uint8)  # [h, w, 3]
+    found = _lesion(small)
+    if found is None:
+        return LesionMask(ellipse(height, width), True)
+    whole = cv2.resize(found, (width, height), interpolation=cv2.INTER_NEAREST)
+    return LesionMask(whole > 0, False)
+
+
+def ellipse(height: int, width: int) -> Mask:
+    """An ellipse in the middle of an image, [H, W]."""
+    return _from_centre(height, width) <= ELLIPSE * 2
+
+
+def _lesion(small: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """The mask [h, w], 0 or 1; None where it is not believed."""
+    inside = ~dark_corners(small)
+    from_centre = _from_centre(*small.shape[:2])
+    ring = inside & (from_centre > _RING)
+    if not ring.any():
+        return None
+    away = from_skin(without_hair(small), ring)
+    levels = np.rint(255 * away / max(float(np.percentile(away[inside], 99)), 1e-6))
+    levels = levels.clip(0, 255).astype(np.uint8)
+    threshold, _ = cv2.threshold(levels[inside][:, None], 0, 255, cv2.THRESH_OTSU)
+    parts = _smooth(((levels > threshold) & inside).astype(np.uint8))
+    count, index, stats, _ = cv2.connectedComponentsWithStats(parts)  # 0 is the skin
+    if count < 2:
+        return None
+    weight = np.bincount(index.ravel(), np.exp(-2 * from_centre**2).ravel(), count)  # [K]
+    main = 1 + int(weight[1:].argmax())
+    frame = np.concatenate([index[0], index[-1], index[:, 0], index[:, -1]])
+    corners = index[[0, 0, -1, -1], [0, -1, 0, -1]]
+    if (
+        not LEAST < stats[main, cv2.CC_STAT_AREA] / index.size < MOST
+        or (frame == main).mean() > MOST_FRAME
+        or main in corners
+        or from_centre[index == main].min() > _HEART
+    ):
+        return None
+    areas = stats[:, cv2.CC_STAT_AREA]
+    colour = np.bincount(index.ravel(), away.ravel(), count) / areas  # [K]
+    alike = (areas > 0.25 * areas[main]) & (colour > 0.75 * colour[main])
+    alike[frame] = False
+    alike[[0, main]] = False, True
+    mask = _filled(alike[index].astype(np.uint8))
+    rest = away[(mask == 0) & inside]
+    if not rest.size:
+        return None
+    if away[mask > 0].mean() - rest.mean() < max(LEAST_CONTRAST * rest.std(), LEAST_DIFFERENCE):
+        return None
+    return np.asarray(cv2.dilate(mask, disc(_MARGIN)), np.uint8)
+
+
+def _smooth(parts: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Drop specks, close gaps; both as if the skin went on beyond the frame."""
+    clean = cv2.morphologyEx(parts, cv2.MORPH_OPEN, disc(5))
+    wide = cv2.copyMakeBorder(clean, *(_GAP,) * 4, cv2.BORDER_CONSTANT, value=0)
+    closed = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, disc(_GAP))
+    return np.asarray(closed[_GAP:-_GAP, _GAP:-_GAP], np.uint8)
+
+
+def _filled(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The mask without holes."""
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(cv2.drawContours(np.zeros_like(mask), outlines, -1, 1, -1), np.uint8)
+
+
+def _from_centre(height: int, width: int) -> NDArray[np.float64]:
+    """Distance from the centre in half sides: [H, W], 1 in the middle of each side."""
+    down, across = ((2 * np.arange(n) + 1) / n - 1 for n in (height, width))
+    return np.hypot(down[:, None], across)

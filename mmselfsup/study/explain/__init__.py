@@ -1,0 +1,1 @@
+"""Where a classifier looks: heat maps of test images, and its accuracy without the lesion."""

@@ -1,0 +1,90 @@
+"""Explain a trained classifier: what it does without the lesion, and where it looks."""
+
+from __future__ import annotations
+
+import copy
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmcv import Config
+
+from mmselfsup.apis.config import load_config
+from mmselfsup.apis.one_line_errors import config_errors
+from mmselfsup.apis.test_command import trained_model
+from mmselfsup.core.evaluation import check_labels, dataset_digest
+from mmselfsup.datasets import build_dataset
+from mmselfsup.utils import setup_multi_processes
+from mmselfsup.utils.device import default_device
+from mmselfsup.utils.errors import UserError
+
+from ..configs import dataset as dataset_of
+from ..data_files import sha256
+from .cases import draw_cases
+from .files import AS_IS, PICTURES, SHEET, VIEWS, Explanation, write_explanation
+from .kept import kept
+from .masks import LesionMasks, find_masks
+from .measure import blackout, view_scores
+from .pictures import mask_sheet, write_webp
+
+SHOWN_MASKS = 24
+
+
+def run(args: Namespace) -> None:
+    """The way from the command line to the files of an explanation.
+
+    Raises:
+        UserError: A file or config can't be used.
+    """
+    out, checkpoint = Path(args.out), Path(args.checkpoint)
+    cfg = load_config(args.config, args.cfg_options)
+    setup_multi_processes(cfg)
+    dataset, images = _dataset(cfg, args.config)
+    model: Any = trained_model(cfg, str(checkpoint)).to(default_device()).eval()
+    if not hasattr(model, "class_scores"):
+        raise UserError(f"{args.config}: {type(model).__name__} is no classifier with a head")
+    masks = LesionMasks(
+        **kept(out / "masks.npz", {"images": images}, lambda: find_masks(dataset.data_source, cfg))
+    )
+    origin = {"images": images, "weights": sha256(checkpoint), "model": str(cfg.model)}
+    scores = {}
+    for view in VIEWS:
+        scores[view] = kept(
+            out / f"{view}.npz",
+            origin,
+            lambda view=view: view_scores(model, dataset, cfg, masks, view),  # type: ignore[misc]
+        )["scores"]
+    drawn = np.random.default_rng(args.seed).permutation(len(dataset))[:SHOWN_MASKS]
+    write_webp(mask_sheet(dataset.data_source, masks, sorted(drawn.tolist())), out / SHEET)
+    cases, places, no_heat = draw_cases(
+        model, dataset, cfg, scores[AS_IS], args.seed, out / PICTURES
+    )
+    explanation = Explanation(
+        classes=list(dataset.CLASSES or map(str, range(scores[AS_IS].shape[1]))),
+        seed=args.seed,
+        blackout=blackout(scores, dataset, cfg, masks),
+        cases=cases,
+        places=places,
+        no_heat=no_heat,
+    )
+    write_explanation(out, explanation)
+    for view, found in explanation.blackout.views.items():
+        print(f"{view:<14} balanced accuracy {found.balanced_accuracy:.4f}  "
+              f"95 %: {found.balanced_low:.4f} to {found.balanced_high:.4f}")  # fmt: skip
+    print(f"masks guessed: {explanation.blackout.guessed} of {len(dataset)}\nwritten: {out}")
+
+
+def _dataset(cfg: Config, name: str) -> tuple[Any, str]:
+    """The test images with their labels, and a digest of them.
+
+    Raises:
+        UserError: There are none, or not every one has a label.
+    """
+    part = "test" if cfg.data.get("test") is not None else "val"
+    _, node = dataset_of(cfg, part)
+    with config_errors(f"data.{part}"):
+        dataset = build_dataset(copy.deepcopy(node))
+    where = node["data_source"].get("ann_file") or f"{name}, data.{part}"
+    check_labels(getattr(dataset, "gt_labels", None), len(dataset), where)
+    return dataset, dataset_digest(node.to_dict(), dataset)

@@ -1,0 +1,43 @@
+"""Look at what a trained classifier looks at: heat maps, and its accuracy without the lesion."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
+
+from mmselfsup.utils.cli import add_options_argument, prepare_process
+from mmselfsup.utils.errors import run_cli
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="Writes explain.json (accuracies on the images as they are, with the lesion hidden "
+        "and with nothing but the lesion; the images shown), pictures/ (Grad-CAM of a few right "
+        "and wrong answers) and masks.webp (24 of the masks); report.html shows them. Masks and "
+        "scores stay in .npz files, so that a stopped run goes on.",
+    )
+    parser.add_argument("config", help="config of the classifier; its data.test is looked at")
+    parser.add_argument("checkpoint", help="its weights")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the images shown (default: %(default)s)"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+    add_options_argument(parser)
+    parser.set_defaults(local_rank=None)  # one process: prepare_process asks
+    return parser.parse_args(argv)
+
+
+def main() -> None:
+    """Look."""
+    args = parse_args()
+    prepare_process(args)
+    from mmselfsup.study.explain.run import run
+
+    run(args)
+
+
+if __name__ == "__main__":
+    run_cli(main)
