@@ -56,15 +56,16 @@ def blur(images: Tensor, sigmas: Tensor, radius: int) -> Tensor:
     taps = torch.exp(-(offsets**2) / (2 * widths**2)) * (offsets.abs() <= reach)  # [N, K]
     taps = taps / taps.sum(1, keepdim=True)
     rows, columns = (
-        (taps @ shifts(radius, size).to(images.device).flatten(1)).view(-1, size, size)
+        (taps @ shifts(radius, size, images.device).flatten(1)).view(-1, size, size)
         for size in images.shape[2:]
     )
     return resample(images.permute(0, 2, 3, 1), rows, columns).round_()
 
 
 @lru_cache(maxsize=16)
-def shifts(radius: int, size: int) -> Tensor:
+def shifts(radius: int, size: int, device: torch.device) -> Tensor:
     """Where each tap takes its value from: [K, size, size], 1 at (tap, result, source), else 0."""
-    places = torch.arange(size)
-    source = (places[:, None] + torch.arange(-radius, radius + 1)).clamp(0, size - 1)  # [size, K]
+    places = torch.arange(size, device=device)
+    offsets = torch.arange(-radius, radius + 1, device=device)
+    source = (places[:, None] + offsets).clamp(0, size - 1)  # [size, K]
     return (source.T[:, :, None] == places).float()

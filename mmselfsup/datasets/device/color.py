@@ -111,7 +111,7 @@ class Grey(PixelTwin):
         return (float(happens(self.p)),)
 
     def apply(self, images: Tensor, drawn: Drawn) -> Tensor:
-        return on_rows(images, drawn.host[:, 0] > 0, lambda own, _: luma(own).expand_as(own))
+        return on_rows(images, drawn.host[:, 0] > 0, lambda own, _: luma(own).repeat(1, 3, 1, 1))
 
 
 class Solarize(PixelTwin):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -93,6 +92,3 @@ def _same(tensor: Tensor) -> Tensor:
 def whole(values: Tensor) -> Tensor:
     """Cut values down to whole numbers in 0..255, in place; one that is 0.001 below stays."""
     return values.add_(0.001).floor_().clamp_(0, 255)
-
-
-Transform = Any

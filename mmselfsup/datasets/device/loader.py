@@ -1,0 +1,96 @@
+"""The loader that augments whole batches on the model's device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ...utils.device import default_device, to_device
+from ...utils.errors import ArgumentError
+from .collate import DeferredBatch
+
+if TYPE_CHECKING:
+    from .plan import ViewPlan
+
+
+class AugmentingLoader:
+    """A loader whose batches hold views in the place of pixels and numbers.
+
+    It looks like the loader inside it (`dataset`, `sampler`, ...), and runs on a CPU too.
+
+    Args:
+        loader: Yields dicts with a `DeferredBatch` as `img`.
+        plans: One for each view; not a list: `img` is this one view.
+        device: Where the batches go; by default the current GPU, or the CPU if there is none.
+
+    Attributes:
+        listeners: Called when a batch has come, before any of it goes to the device.
+    """
+
+    def __init__(
+        self, loader: Any, plans: ViewPlan | list[ViewPlan], device: torch.device | None = None
+    ) -> None:
+        self.loader, self.plans, self.device = loader, plans, device
+        self.listeners: list[Callable[[], None]] = []
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        device = self.device or default_device()
+        for batch in self.loader:
+            for heard in self.listeners:
+                heard()
+            yield {**to_device(batch, device), "img": self._views(batch["img"], device)}
+
+    def _views(self, deferred: DeferredBatch, device: torch.device) -> Tensor | list[Tensor]:
+        """[N, 3, S, T] float32 for each view."""
+        alone = not isinstance(self.plans, list)
+        plans: list[ViewPlan] = [self.plans] if alone else self.plans  # type: ignore[list-item,assignment]
+        pixels = deferred.pixels.to(device, non_blocking=True).float()
+        views = []
+        for plan, rows, numbers in zip(plans, deferred.rows, deferred.numbers, strict=True):
+            own = pixels
+            if rows is not None:
+                own = pixels.index_select(0, rows.to(device, non_blocking=True))
+            views.append(plan.apply(own, numbers))
+        return views[0] if alone else views
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "loader" or name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.loader, name)
+
+
+def plans_of(dataset: Any) -> ViewPlan | list[ViewPlan] | None:
+    """What the batches of a dataset have to go through, None where its samples are ready.
+
+    Args:
+        dataset: May be a wrapper such as `ConcatDataset` and `RepeatDataset`.
+
+    Raises:
+        ArgumentError: Joined datasets differ in it.
+    """
+    found = [getattr(part, "plans", None) for part in _parts(dataset)]
+    if len({_text(plans) for plans in found}) > 1:
+        raise ArgumentError(
+            "device_transforms: joined data sets need the same pipelines and all of them "
+            "device_transforms=True, or none"
+        )
+    return found[0] if found else None
+
+
+def _parts(dataset: Any) -> Iterator[Any]:
+    inner = getattr(dataset, "dataset", None)
+    parts = getattr(dataset, "datasets", [] if inner is None else [inner])
+    if not parts:
+        yield dataset
+    for part in parts:
+        yield from _parts(part)
+
+
+def _text(plans: Any) -> str:
+    return repr([plan.text for plan in plans] if isinstance(plans, list) else plans and plans.text)
