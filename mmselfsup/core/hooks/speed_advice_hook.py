@@ -70,7 +70,10 @@ def _data_settings(runner: Any) -> list[str]:
     source = getattr(getattr(loader, "dataset", None), "data_source", None)
     if source is not None and getattr(source, "cache", None) is None:
         settings.append("cache=dict(dir=..., short_side=256) in the data source")
-    if num_gpus() and getattr(getattr(loader, "dataset", None), "plans", ()) is None:
+    plans = getattr(getattr(loader, "dataset", None), "plans", ())  # () where there can be none
+    if plans and not num_gpus():
+        settings.append("device_transforms=False in the data set (it is for GPUs)")
+    if plans is None and num_gpus():
         settings.append("device_transforms=True in the data set")
     if workers < cores:
         settings.append(f"a data.workers_per_gpu above {workers} ({cores} cores here)")

@@ -2,46 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from ...utils.device import default_device, to_device
+from ...utils.device import to_device
 from ...utils.errors import ArgumentError
 from .collate import DeferredBatch
+from .wrapper import DeviceLoader
 
 if TYPE_CHECKING:
     from .plan import ViewPlan
 
 
-class AugmentingLoader:
+class AugmentingLoader(DeviceLoader):
     """A loader whose batches hold views in the place of pixels and numbers.
-
-    It looks like the loader inside it (`dataset`, `sampler`, ...), and runs on a CPU too.
 
     Args:
         loader: Yields dicts with a `DeferredBatch` as `img`.
         plans: One for each view; not a list: `img` is this one view.
-        device: Where the batches go; by default the current GPU, or the CPU if there is none.
-
-    Attributes:
-        listeners: Called when a batch has come, before any of it goes to the device.
+        device: See `DeviceLoader`.
     """
 
     def __init__(
         self, loader: Any, plans: ViewPlan | list[ViewPlan], device: torch.device | None = None
     ) -> None:
-        self.loader, self.plans, self.device = loader, plans, device
-        self.listeners: list[Callable[[], None]] = []
+        super().__init__(loader, device)
+        self.plans = plans
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        device = self.device or default_device()
-        for batch in self.loader:
-            for heard in self.listeners:
-                heard()
-            yield {**to_device(batch, device), "img": self._views(batch["img"], device)}
+    def finish(self, batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
+        return {**to_device(batch, device), "img": self._views(batch["img"], device)}
 
     def _views(self, deferred: DeferredBatch, device: torch.device) -> Tensor | list[Tensor]:
         """[N, 3, S, T] float32 for each view."""
@@ -55,14 +47,6 @@ class AugmentingLoader:
                 own = pixels.index_select(0, rows.to(device, non_blocking=True))
             views.append(plan.apply(own, numbers))
         return views[0] if alone else views
-
-    def __len__(self) -> int:
-        return len(self.loader)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "loader" or name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self.loader, name)
 
 
 def plans_of(dataset: Any) -> ViewPlan | list[ViewPlan] | None:

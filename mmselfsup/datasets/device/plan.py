@@ -134,8 +134,7 @@ def _flat(pipeline: Any) -> Iterator[Any]:
     """All transforms, those inside of `RandomAppliedTrans` too."""
     for transform in pipeline.transforms:
         if isinstance(transform, RandomAppliedTrans):
-            inner: Any = transform.trans
-            yield from _flat(inner)
+            yield from _flat(transform.trans)
         else:
             yield transform
 
