@@ -183,3 +183,18 @@ def test_nothing_waits_for_the_device() -> None:
     assert views.device.type == "meta"
     assert views.shape == (16, 3, 32, 32)
     assert views.dtype == torch.float32
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gives_the_same_and_is_never_waited_for() -> None:
+    plan = plan_of(pipeline(BYOL[:4]))
+    numbers = torch.tensor([plan.draw(100, 140) for _ in range(16)])
+    pixels = torch.randint(0, 256, (16, 100, 140, 3), dtype=torch.uint8)
+    there = pixels.cuda()
+    plan.apply(there, numbers)  # chooses kernels
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        views = plan.apply(there, numbers)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    compare(views.cpu(), plan.apply(pixels, numbers), 0.2, 25)

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from ...utils.errors import ArgumentError
 from ..pipelines.blur import GaussianBlur
-from ..pipelines.chance import happens
 from ..pipelines.color import ColorJitter, RandomGrayscale
 from ..pipelines.random_applied import RandomAppliedTrans
 from ..pipelines.resizing import RandomResizedCrop
@@ -23,6 +22,7 @@ from ..pipelines.turning import RandomHorizontalFlip, RandomRotation, RandomVert
 from .blur import Blur
 from .color import Grey, Jitter, Solarize
 from .geometry import Crop, Flip, Orientation, QuarterTurn, Turn
+from .group import Sometimes, leaves
 from .twin import Drawn, PixelTwin, Twin
 
 #: Transform -> its twin. `RandomResizedCrop` comes first, `ToTensor` and `Normalize` last.
@@ -36,19 +36,6 @@ TWINS: dict[type, Any] = {
     Solarization: Solarize,
 }
 _ORDER = "RandomResizedCrop, then colours, blur, flips and quarter turns, then ToTensor, Normalize"
-
-
-class Sometimes(Twin):
-    """The twin of `RandomAppliedTrans`. Numbers: those of the twins in it."""
-
-    def __init__(self, twins: Sequence[Twin], p: float) -> None:
-        self.twins, self.p = twins, p
-        self.nothing = tuple(number for twin in twins for number in twin.nothing)
-
-    def draw(self, height: int, width: int) -> tuple[float, ...]:
-        if not happens(self.p):
-            return self.nothing
-        return tuple(number for twin in self.twins for number in twin.draw(height, width))
 
 
 class ViewPlan:
@@ -70,7 +57,7 @@ class ViewPlan:
             raise ArgumentError(f"device_transforms: the order is {_ORDER}, not {_names(pipeline)}")
         self.crop = Crop(transforms[0])
         self.twins: list[Twin] = [self.crop, *map(_twin, transforms[1:])]
-        self.steps = list(_leaves(self.twins))  # (twin, its first number, the first behind)
+        self.steps = list(leaves(self.twins))  # (twin, its first number, the first behind)
         turns = any(isinstance(twin, QuarterTurn) for twin, *_ in self.steps)
         if turns and len(set(self.crop.size)) > 1:
             raise ArgumentError(
@@ -151,14 +138,3 @@ def _twin(transform: Any) -> Twin:
         raise ArgumentError(f"device_transforms: the order is {_ORDER}; {name} stands elsewhere")
     twin: Twin = TWINS[type(transform)](transform)
     return twin
-
-
-def _leaves(twins: Sequence[Twin], begin: int = 0) -> Iterator[tuple[Twin, int, int]]:
-    """All twins that do something, with the place of their numbers."""
-    for twin in twins:
-        end = begin + len(twin.nothing)
-        if isinstance(twin, Sometimes):
-            yield from _leaves(twin.twins, begin)
-        else:
-            yield twin, begin, end
-        begin = end
