@@ -7,7 +7,6 @@ from typing import Any
 
 from .base import BaseDataset
 from .builder import DATASETS
-from .device.collate import defer
 from .device.plan import view_plans
 from .evaluation import evaluate_heads
 
@@ -39,11 +38,7 @@ class SingleViewDataset(BaseDataset):
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
         image, source_idx = self.data_source.load_pixels(idx)
-        if self.plans is None:
-            img = self._finish(self.pipeline(image))
-        else:
-            img = defer([image], [self.plans])
-        sample = {"img": img, "label": self.gt_labels[source_idx], "idx": idx}
+        sample = {"img": self._view(image), "label": self.gt_labels[source_idx], "idx": idx}
         if self.patients is not None:
             sample["patient"] = self.patients[source_idx]
         return sample

@@ -95,6 +95,13 @@ def test_one_view_with_label(folder: Path) -> None:
     assert_alike(epoch(single(folder, True)), epoch(single(folder, False)))
 
 
+def test_one_view_with_its_cluster(folder: Path) -> None:
+    configs = [{**single(folder, fast), "type": "DeepClusterDataset"} for fast in (True, False)]
+    batches = epoch(configs[0])
+    assert batches[0]["pseudo_label"].tolist() == [-1] * 4
+    assert_alike(batches, epoch(configs[1]))
+
+
 def test_views_of_another_image_of_the_lesion(folder: Path) -> None:
     partners = dict(metadata=str(folder / "metadata.csv"), held_out=None)
     options = dict(lesion_positives=partners, num_views=[3], pipelines=[crop(24)])

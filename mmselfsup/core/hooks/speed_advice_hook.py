@@ -67,12 +67,12 @@ def _data_settings(runner: Any) -> list[str]:
     loader = runner.data_loader
     workers, cores = getattr(loader, "num_workers", 0), os.cpu_count() or 1
     settings = []
-    source = getattr(getattr(loader, "dataset", None), "data_source", None)
-    if source is not None and getattr(source, "cache", None) is None:
-        settings.append("cache=dict(dir=..., short_side=256) in the data source")
     plans = getattr(getattr(loader, "dataset", None), "plans", ())  # () where there can be none
     if plans and not num_gpus():
         settings.append("device_transforms=False in the data set (it is for GPUs)")
+    source = getattr(getattr(loader, "dataset", None), "data_source", None)
+    if source is not None and getattr(source, "cache", None) is None:
+        settings.append("cache=dict(dir=..., short_side=256) in the data source")
     if plans is None and num_gpus():
         settings.append("device_transforms=True in the data set")
     if workers < cores:

@@ -58,7 +58,7 @@ def plans_of(dataset: Any) -> ViewPlan | list[ViewPlan] | None:
     Raises:
         ArgumentError: Joined datasets differ in it.
     """
-    found = [getattr(part, "plans", None) for part in _parts(dataset)]
+    found = [getattr(part, "plans", None) or None for part in _parts(dataset)]
     if len({_text(plans) for plans in found}) > 1:
         raise ArgumentError(
             "device_transforms: joined data sets need the same pipelines and all of them "
