@@ -97,9 +97,11 @@ CROPS: list[tuple[dict[str, Any], float, float]] = [
 
 
 @pytest.mark.parametrize(("options", "mean", "most"), CROPS)
-def test_crops_against_torchvision(options: dict[str, Any], mean: float, most: float) -> None:
-    slow = torchvision_views([T.RandomResizedCrop(**options)], IMAGES)
-    compare(fast_views(pipeline([], **options), IMAGES), slow, mean, most)
+def test_crops_against_both_ways(options: dict[str, Any], mean: float, most: float) -> None:
+    chain = pipeline([], **options)
+    fast = fast_views(chain, IMAGES)
+    compare(fast, slow_views(chain, IMAGES), mean, most)
+    compare(fast, torchvision_views([T.RandomResizedCrop(**options)], IMAGES), mean, most)
 
 
 def test_a_pipeline_against_torchvision() -> None:
