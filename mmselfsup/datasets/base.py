@@ -31,8 +31,8 @@ class BaseDataset(Dataset[dict[str, Any]], metaclass=ABCMeta):
 
     Attributes:
         plans: How the views are made on the device, where they are, see
-            `mmselfsup.datasets.device`: one plan, or a list where a sample has a list of views. None
-            where the workers make them, () where a dataset knows no other way.
+            `mmselfsup.datasets.device`: one plan, or a list where a sample has a list of views.
+            None where the workers make them, () where a dataset knows no other way.
     """
 
     plans: Any = ()

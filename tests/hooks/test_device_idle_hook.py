@@ -148,6 +148,21 @@ def test_on_every_log_line(
     assert all((share > 0.5) is idle for share in later)
 
 
+def test_by_iterations(tmp_path: Path, make_runner: Make, make_loader: Make) -> None:
+    runner = make_runner(iters=4)
+    log = dict(interval=1, hooks=[dict(type="TextLoggerHook", by_epoch=False)])
+    runner.register_training_hooks(
+        lr_config=dict(policy="fixed"), optimizer_config=DistOptimizerHook(), log_config=log
+    )
+    register_default_hooks(runner, log)
+    runner.run([make_loader(length=8)], [("train", 1)])  # goes round twice
+    (file,) = tmp_path.glob("*.log.json")
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    shares = [line["idle_share"] for line in lines if line.get("mode") == "train"]
+    assert len(shares) == 4
+    assert all(0 <= share <= 1 for share in shares)
+
+
 def test_nothing_to_measure_on_is_no_trouble(clock: Clock) -> None:
     runner = SimpleNamespace(
         model=nn.Identity(), data_loader=object(), log_buffer=TensorLogBuffer()
