@@ -37,8 +37,7 @@ class AugmentingLoader(DeviceLoader):
 
     def _views(self, deferred: DeferredBatch, device: torch.device) -> Tensor | list[Tensor]:
         """[N, 3, S, T] float32 for each view."""
-        alone = not isinstance(self.plans, list)
-        plans: list[ViewPlan] = [self.plans] if alone else self.plans  # type: ignore[list-item,assignment]
+        plans = self.plans if isinstance(self.plans, list) else [self.plans]
         pixels = deferred.pixels.to(device, non_blocking=True).float()
         views = []
         for plan, rows, numbers in zip(plans, deferred.rows, deferred.numbers, strict=True):
@@ -46,7 +45,7 @@ class AugmentingLoader(DeviceLoader):
             if rows is not None:
                 own = pixels.index_select(0, rows.to(device, non_blocking=True))
             views.append(plan.apply(own, numbers))
-        return views[0] if alone else views
+        return views if isinstance(self.plans, list) else views[0]
 
 
 def plans_of(dataset: Any) -> ViewPlan | list[ViewPlan] | None:
