@@ -29,16 +29,18 @@ test: install  ## runs the tests
 IMAGES ?= data/isic2019/originals
 SMALL ?= data/isic2019/images
 LISTS ?= data/isic2019/splits
+# QUICK=--quick: tiny settings, to see that the scripts work; nothing is kept.
+QUICK ?=
 
 bench: install  ## measures speed against competitors, writes docs/en/benchmarks.md
-	@"$(python)" benchmarks/items.py --images "$(IMAGES)" $(BENCH)
-	@"$(python)" benchmarks/step.py --compile $(BENCH)
-	@"$(python)" benchmarks/end_to_end.py --compile --images "$(SMALL)" $(BENCH) \
+	@"$(python)" benchmarks/items.py --images "$(IMAGES)" $(BENCH) $(QUICK)
+	@"$(python)" benchmarks/step.py --compile $(BENCH) $(QUICK)
+	@"$(python)" benchmarks/end_to_end.py --compile --images "$(SMALL)" $(BENCH) $(QUICK) \
 		--train-list "$(LISTS)/ISIC_2019_train_fold0.txt" \
 		--test-list "$(LISTS)/ISIC_2019_test_fold0.txt"
-	@"$(python)" benchmarks/overheads.py --images "$(SMALL)" \
+	@"$(python)" benchmarks/overheads.py --images "$(SMALL)" $(QUICK) \
 		--train-list "$(LISTS)/ISIC_2019_train_fold0.txt"
-	@"$(python)" benchmarks/gpu.py --images "$(SMALL)"
+	@"$(python)" benchmarks/gpu.py --images "$(SMALL)" $(QUICK)
 
 check: install  ## linter, formatter and type checker, changing nothing
 	@"$(python)" -m ruff check .

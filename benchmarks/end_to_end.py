@@ -16,7 +16,7 @@ from pathlib import Path
 
 from environments import add_arguments, python_of
 from pairs import ROOT, Worker, in_turn, median
-from results import Row, ratio_row, save
+from results import Row, add_quick, ratio_row, save
 
 CONFIG = ROOT / "configs/selfsup/simclr/simclr_resnet18_1xb128-coslr-100e_isic2019-64.py"
 
@@ -31,15 +31,19 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--batch", type=int, default=128)
     add_arguments(parser, "lightly")
+    add_quick(parser)
     args = parser.parse_args()
+    if args.quick:
+        args.limit, args.epochs, args.batch, args.compile = 32, 2, 16, False
     peer = python_of("lightly", args.environments, args.lightly_python)
     train, test = (path.read_text().split("\n") for path in (args.train_list, args.test_list))
     wanted = dict(
         folder=str(args.images.resolve()),
         train=[line for line in train if line][: args.limit],
-        test=[line for line in test if line],
-        epochs=args.epochs, batch=128, workers=2, threads=args.threads, size=64,
+        test=[line for line in test if line][: 32 if args.quick else None],
+        epochs=args.epochs, batch=args.batch, workers=2, threads=args.threads, size=64,
         config=str(CONFIG), compile=args.compile, cache=True,
     )  # fmt: skip
     workers = [
@@ -49,7 +53,7 @@ def main() -> None:
     versions = {worker.name: f"on torch {worker.info['torch']}" for worker in workers}
     answers = in_turn(workers, args.epochs + 1)
     scores = {name: values.pop()["score"] for name, values in answers.items()}
-    num_images = len(wanted["train"]) // 128 * 128
+    num_images = len(wanted["train"]) // args.batch * args.batch
     speed = {name: num_images / median(values) for name, values in answers.items()}
     rows = [
         ratio_row(
@@ -79,7 +83,8 @@ def main() -> None:
     ]
     options = f"--limit {args.limit} --epochs {args.epochs} --threads {args.threads}"
     compiled = " --compile" * args.compile
-    save("end_to_end", f"python benchmarks/end_to_end.py ... {options}{compiled}", rows, versions)
+    command = f"python benchmarks/end_to_end.py ... {options}{compiled}"
+    save("end_to_end", command, rows, versions, keep=not args.quick)
 
 
 def _total(answers: dict[str, list[dict[str, float]]], before: float) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 
 from environments import add_arguments, python_of
 from pairs import Worker, in_turn, median
-from results import Row, ratio_row, save
+from results import Row, add_quick, ratio_row, save
 
 Config = dict[str, Any]
 _TO_TENSOR: list[Config] = [
@@ -99,16 +99,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--items", type=int, default=16, help="items a round")
     add_arguments(parser, "mmselfsup")
+    add_quick(parser)
     args = parser.parse_args()
+    if args.quick:
+        args.rounds, args.items = 2, 1
     args.images = args.images.resolve()
     peer = python_of("mmselfsup", args.environments, args.mmselfsup_python)
     names = sorted(p.name for p in args.images.iterdir() if p.suffix.lower() in (".jpg", ".jpeg"))
+    names = names[: 4 if args.quick else None]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "list.txt").write_text("".join(f"{name} 0\n" for name in names))
         rows = [row for method in METHODS for row in measure(method, args, peer, folder)]
     command = f"python benchmarks/items.py --images IMAGES --rounds {args.rounds}"
-    save("items", command, rows, args.versions)
+    save("items", command, rows, args.versions, keep=not args.quick)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from end_to_end import CONFIG
 from pairs import ROOT, Worker, in_turn, median, ratio
-from results import Row, save
+from results import Row, add_quick, save
 
 ITERS = 10  # of an epoch
 
@@ -103,12 +103,12 @@ def start_rows(args: argparse.Namespace) -> list[Row]:
             f"data.train.data_source.ann_file={args.train_list.resolve()}",
             f"data.train.data_source.cache={{'dir': '{folder}/cache', 'short_side': None}}",
             "log_config.interval=1",
+            *(["data.samples_per_gpu=8"] if args.quick else []),
         ]
         command = [*train, str(CONFIG), "--work-dir", f"{folder}/work", "--cfg-options", *options]
         until = "Epoch [1][1/" if args.until is None else args.until
-        firsts = [seconds_of(command, until) for _ in range(args.starts + 1)][
-            1:
-        ]  # writes the cache
+        seconds_of(command, until)  # writes the cache
+        firsts = [seconds_of(command, until) for _ in range(args.starts)]
     notes = f"a bare `import torch` took {median(bare):.1f} s ({median(bare, 'cpu'):.1f} s of CPU)"
     return [
         _start_row("`tools/train.py --help`", helps, 1.0, notes),
@@ -133,11 +133,15 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--until", help="what the line of the first iteration holds")
+    add_quick(parser)
     args = parser.parse_args()
+    if args.quick:
+        args.batch, args.rounds, args.starts = 2, 2, 1
     rows, versions = loop_rows(args)
     rows += start_rows(args)
     options = f"--batch {args.batch} --rounds {args.rounds} --threads {args.threads}"
-    save("overheads", f"python benchmarks/overheads.py ... {options}", rows, versions)
+    command = f"python benchmarks/overheads.py ... {options}"
+    save("overheads", command, rows, versions, keep=not args.quick)
 
 
 if __name__ == "__main__":

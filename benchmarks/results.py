@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -94,17 +95,31 @@ def ratio_row(
     )
 
 
-def save(script: str, command: str, rows: Sequence[Row], versions: dict[str, str]) -> None:
-    """Keep the rows of a script, print them, and write the table anew."""
-    date = time.strftime("%Y-%m-%d")
-    result = Result(script, command, list(rows), versions, machine(), date)
-    FOLDER.mkdir(exist_ok=True)
-    path = FOLDER / f"{script}.json"
-    path.write_text(json.dumps(asdict(result), indent=2) + "\n")
+def add_quick(parser: argparse.ArgumentParser) -> None:
+    """An option to see in a minute that a script works."""
+    text = "a tiny setting, to see that the script works: nothing is kept, the numbers tell nothing"
+    parser.add_argument("--quick", action="store_true", help=text)
+
+
+def save(
+    script: str,
+    command: str,
+    rows: Sequence[Row],
+    versions: dict[str, str],
+    keep: bool = True,
+) -> None:
+    """Print the rows of a script; unless `keep` is False, keep them and write the table anew."""
     for row in rows:
         cpu = f"; CPU time {row.cpu}" if row.cpu else ""
         wanted = f", wanted {row.wanted}" if row.wanted else ""
         print(f"{row.what}: {row.value} ({row.spread}){cpu}{wanted}; {row.details}")
+    if not keep:
+        print("quick: nothing is kept, these numbers tell nothing")
+        return
+    result = Result(script, command, list(rows), versions, machine(), time.strftime("%Y-%m-%d"))
+    FOLDER.mkdir(exist_ok=True)
+    path = FOLDER / f"{script}.json"
+    path.write_text(json.dumps(asdict(result), indent=2) + "\n")
     write_table()
 
 

@@ -13,7 +13,7 @@ import sys
 
 from environments import add_arguments, python_of
 from pairs import Worker, in_turn, median
-from results import Row, ratio_row, save
+from results import Row, add_quick, ratio_row, save
 
 
 def measure(args: argparse.Namespace, peer: str, depth: int, size: int, images: int) -> list[Row]:
@@ -84,8 +84,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action="store_true", help="measure torch.compile too")
     add_arguments(parser, "mmselfsup")
+    add_quick(parser)
     args = parser.parse_args()
     peer = python_of("mmselfsup", args.environments, args.mmselfsup_python)
+    if args.quick:
+        args.rounds, args.compile = 2, False
+        save("step", "", measure(args, peer, 18, 64, 2), args.versions, keep=False)
+        return
     rows = measure(args, peer, 50, 224, args.images)
     rows += measure(args, peer, 18, 64, args.small_images)
     options = f"--images {args.images} --small-images {args.small_images} --rounds {args.rounds}"

@@ -1,6 +1,10 @@
-"""Epochs of SimCLR on a GPU: by our runner from the decode cache, or by a loop written by hand."""
+"""Epochs of SimCLR on a GPU: by our runner from the decode cache, or by a loop written by hand.
+
+On a CPU it does the same, which is of use to try it out.
+"""
 
 import os
+import resource
 import tempfile
 import time
 from typing import Any
@@ -15,33 +19,46 @@ from mmselfsup.apis.train import train_model
 from mmselfsup.apis.train_command import build_datasets, build_model
 
 wanted = settings()
-depth, size, images, iters = (wanted[key] for key in ("depth", "size", "images", "iters"))
+kind, depth, size, images, iters = (
+    wanted[key] for key in ("kind", "depth", "size", "images", "iters")
+)
 width = 2048 if depth == 50 else 512
-device = torch.device("cuda")
+on_gpu = torch.cuda.is_available()
+device = torch.device("cuda" if on_gpu else "cpu")
+NORM = dict(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
 torch.backends.cudnn.benchmark = True
 
 
 def memory() -> float:
-    """Peak memory of tensors in MiB."""
-    return torch.cuda.max_memory_allocated() / 2**20
+    """Peak memory of tensors on the GPU in MiB; of the process where there is none."""
+    if on_gpu:
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+def finish() -> None:
+    """Wait for the GPU."""
+    if on_gpu:
+        torch.cuda.synchronize()
 
 
 def by_hand() -> None:
     """Compiled, bfloat16, channels_last, images on the GPU."""
     model = PlainSimCLR(depth).to(device, memory_format=torch.channels_last).train()
-    model.net.compile()
+    if wanted["compile"]:
+        model.net.compile()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, fused=True)
     views = torch.randn(2, images, 3, size, size, device=device)
 
     def epoch() -> dict[str, float]:
         for _ in range(iters):
-            with torch.autocast("cuda", torch.bfloat16):
+            with torch.autocast(device.type, torch.bfloat16):
                 loss = model(*views)
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
-        torch.cuda.synchronize()
-        return {"memory": memory(), "waiting": 0.0}
+        finish()
+        return {"memory": memory()}
 
     serve(epoch, {})
 
@@ -54,21 +71,25 @@ class Turns(Hook):  # type: ignore[misc]
         next_go()
         self.start, self.waited = time.perf_counter(), 0.0
         self.end = self.start
+        self.idle: list[Any] = []  # of each iteration; reading one would wait
 
     def before_train_iter(self, runner: Any) -> None:
         self.waited += time.perf_counter() - self.end
+        self.idle.append(runner.log_buffer.val_history["idle_time"][-1])
 
     def after_train_iter(self, runner: Any) -> None:
         self.end = time.perf_counter()
 
     def after_train_epoch(self, runner: Any) -> None:
-        torch.cuda.synchronize()
+        finish()
         wall = time.perf_counter() - self.start
-        tell({"wall": wall, "cpu": 0, "memory": memory(), "waiting": self.waited / wall})
+        idle = sum(map(float, self.idle[1:]))  # the first holds the time until it was its turn
+        shares = {"waiting": self.waited / wall, "idle": idle / wall}
+        tell({"wall": wall, "cpu": 0, "views": 2 * images * iters, "memory": memory(), **shares})
 
 
 def ours() -> None:
-    """The runner, with workers that read the cache; images travel as bytes."""
+    """The runner, with workers that read the cache; bytes travel, as views or as images."""
     folder = tempfile.mkdtemp()
     names = sorted(os.listdir(wanted["folder"]))
     names = (names * (images * iters // len(names) + 1))[: images * iters]
@@ -82,6 +103,11 @@ def ours() -> None:
         dict(type="RandomGrayscale", p=0.2),
         dict(type="GaussianBlur", sigma_min=0.1, sigma_max=2.0, p=0.5),
     ]
+    on_device = kind == "device"
+    views = dict(prefetch=True)
+    if on_device:
+        pipeline += [dict(type="ToTensor"), dict(type="Normalize", **NORM)]
+        views = dict(device_transforms=True)
     source = dict(type="ImageList", data_prefix=wanted["folder"], ann_file=f"{folder}/list.txt")
     cache = dict(dir=f"{folder}/cache", short_side=256)
     cfg = Config(
@@ -99,13 +125,12 @@ def ours() -> None:
                 samples_per_gpu=images, workers_per_gpu=wanted["workers"], drop_last=True,
                 train=dict(
                     type="MultiViewDataset", data_source={**source, "cache": cache},
-                    num_views=[2], pipelines=[pipeline], prefetch=True,
+                    num_views=[2], pipelines=[pipeline], **views,
                 ),
             ),
-            prefetch=True,
-            img_norm_cfg=dict(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]),
-            amp=dict(dtype="bfloat16"), channels_last=True, compile=True,
-            optimizer=dict(type="SGD", lr=0.1, momentum=0.9, fused=True),
+            prefetch=not on_device, img_norm_cfg=NORM,
+            amp=dict(dtype="bfloat16"), channels_last=True, compile=wanted["compile"],
+            optimizer=dict(type="SGD", lr=0.1, momentum=0.9),
             lr_config=dict(policy="CosineAnnealing", min_lr=0.0),
             runner=dict(type="EpochBasedRunner", max_epochs=wanted["epochs"]),
             log_config=dict(interval=20, hooks=[dict(type="TextLoggerHook")]),
@@ -118,4 +143,4 @@ def ours() -> None:
     train_model(model, datasets, cfg, timestamp="bench")
 
 
-by_hand() if wanted["kind"] == "by hand" else ours()
+by_hand() if kind == "by hand" else ours()

@@ -6,6 +6,7 @@ from typing import Any
 from mmcv import Config
 
 from mmselfsup.datasets import build_dataloader
+from mmselfsup.datasets.device.loader import plans_of
 from mmselfsup.utils import dist
 from mmselfsup.utils.errors import UserError
 
@@ -66,8 +67,8 @@ def build_eval_loader(dataset: Any, cfg: Config, part: str, distributed: bool) -
     """A loader that keeps the order, leaves nothing out and puts nothing in its place.
 
     Raises:
-        UserError: The config wants it to leave the last images out, or to take another image where
-            one can't be read.
+        UserError: The config wants it to leave the last images out, to take another image where
+            one can't be read, or to draw views at random on the device.
     """
     args = loader_args(cfg, part, distributed)
     if args.get("drop_last"):
@@ -79,6 +80,11 @@ def build_eval_loader(dataset: Any, cfg: Config, part: str, distributed: bool) -
         raise UserError(
             f"data.{part}: on_error='skip' would measure another image in the place of one that "
             "can't be read; take it out here (it is for training), and the image off the list"
+        )
+    if plans_of(dataset) is not None:
+        raise UserError(
+            f"data.{part}: device_transforms=True is for training, whose views are drawn at random;"
+            " take it out here, an evaluation has one way to see an image"
         )
     return build_dataloader(dataset, **args)
 

@@ -12,6 +12,7 @@ from PIL.Image import Image
 from torch.utils.data import Dataset
 
 from .builder import build_datasource, build_pipeline
+from .device.collate import defer
 from .pipelines.pixels import to_image
 from .utils import to_numpy
 
@@ -27,7 +28,14 @@ class BaseDataset(Dataset[dict[str, Any]], metaclass=ABCMeta):
         pipeline: Configs of the transforms, applied in order.
         prefetch: Leave the images as uint8 tensors [3, H, W]; the loader normalises them. The
             pipeline then ends with a PIL image (no `ToTensor`, no `Normalize`).
+
+    Attributes:
+        plans: How the views are made on the device, where they are, see
+            `mmselfsup.datasets.device`: one plan, or a list where a sample has a list of views.
+            None where the workers make them, () where a dataset knows no other way.
     """
+
+    plans: Any = ()
 
     def __init__(
         self,
@@ -51,6 +59,12 @@ class BaseDataset(Dataset[dict[str, Any]], metaclass=ABCMeta):
     def evaluate(self, results: dict[str, Any], logger: Any = None, **kwargs: Any) -> Any:
         """Turn the outputs of a model for all samples into metrics; not every dataset can."""
         raise NotImplementedError(f"{type(self).__name__} has no evaluation")
+
+    def _view(self, image: Any) -> Any:
+        """What the pipeline makes of an image; or what is needed to make it on the device."""
+        if self.plans:
+            return defer([image], [self.plans])
+        return self._finish(self.pipeline(image))
 
     def _finish(self, img: Any) -> Any:
         """Turn an image at the end of a prefetch pipeline into a uint8 tensor [3, H, W].

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..utils.errors import ArgumentError
 from .base import BaseDataset
 from .builder import DATASETS
+from .device.plan import view_plans
 
 
 @DATASETS.register_module()
@@ -25,6 +26,7 @@ class DeepClusterDataset(BaseDataset):
         data_source: See `BaseDataset`.
         pipeline: Configs of the transforms.
         prefetch: See `BaseDataset`.
+        device_transforms: See `SingleViewDataset`.
     """
 
     def __init__(
@@ -32,8 +34,10 @@ class DeepClusterDataset(BaseDataset):
         data_source: Any,
         pipeline: Sequence[dict[str, Any]],
         prefetch: bool = False,
+        device_transforms: bool = False,
     ) -> None:
         super().__init__(data_source, pipeline, prefetch)
+        self.plans = view_plans([self.pipeline])[0] if device_transforms else None
         self._clusters = torch.full((len(self.data_source),), -1).share_memory_()  # int64
 
     @property
@@ -57,5 +61,5 @@ class DeepClusterDataset(BaseDataset):
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
         image, source_idx = self.data_source.load_pixels(idx)
-        img = self._finish(self.pipeline(image))
-        return {"img": img, "pseudo_label": int(self._clusters[source_idx]), "idx": idx}
+        cluster = int(self._clusters[source_idx])
+        return {"img": self._view(image), "pseudo_label": cluster, "idx": idx}

@@ -15,6 +15,8 @@ from torch.utils.data import DataLoader, default_collate
 from ..utils import dist as _dist
 from ..utils.device import default_device
 from ..utils.errors import ArgumentError
+from .device.collate import Deferred, join
+from .device.loader import AugmentingLoader, plans_of
 from .samplers import build_sampler
 from .seeding import SeededDataset, worker_init_fn
 from .utils import PrefetchLoader
@@ -65,11 +67,18 @@ def build_dataloader(
         **kwargs: Further arguments of `torch.utils.data.DataLoader`, such as `drop_last`.
 
     Returns:
-        A `DataLoader`, or a `PrefetchLoader` round it.
+        A `DataLoader`; round it a `PrefetchLoader`, or an `AugmentingLoader` where the dataset has
+        `device_transforms=True`.
     """
     batch_size = _batch_size(samples_per_gpu, imgs_per_gpu)
     if prefetch and img_norm_cfg is None:
         raise ArgumentError("prefetch=True needs img_norm_cfg=dict(mean=..., std=...)")
+    plans = plans_of(dataset)
+    if prefetch and plans is not None:
+        raise ArgumentError(
+            "prefetch and device_transforms both send bytes to the device: take prefetch out, and "
+            "end the pipelines with ToTensor and Normalize"
+        )
     ranks, rank = (_dist.get_world_size(), _dist.get_rank()) if dist else (1, 0)
     if not dist:
         batch_size, workers_per_gpu = batch_size * num_gpus, workers_per_gpu * num_gpus
@@ -91,6 +100,8 @@ def build_dataloader(
         generator=torch.Generator().manual_seed(dealer.seed),  # spares the model's random numbers
         **kwargs,
     )
+    if plans is not None:
+        return AugmentingLoader(loader, plans)
     if not prefetch or img_norm_cfg is None:
         return loader
     return PrefetchLoader(loader, img_norm_cfg["mean"], img_norm_cfg["std"])
@@ -113,4 +124,7 @@ def collate(batch: list[Any], samples_per_gpu: int = 1) -> Any:
     first = batch[0]
     if isinstance(first, Mapping) and any(isinstance(v, DataContainer) for v in first.values()):
         return container_collate(batch, samples_per_gpu)
+    if isinstance(first, Mapping) and isinstance(first.get("img"), Deferred):
+        rest = [{key: value for key, value in one.items() if key != "img"} for one in batch]
+        return {"img": join([one["img"] for one in batch]), **default_collate(rest)}
     return default_collate(batch)

@@ -8,6 +8,8 @@ from typing import Any
 from ..utils.errors import ArgumentError
 from .base import BaseDataset
 from .builder import DATASETS, build_pipeline
+from .device.collate import defer
+from .device.plan import view_plans
 from .lesion_positives import LesionPositives
 
 
@@ -24,6 +26,8 @@ class MultiViewDataset(BaseDataset):
         lesion_positives: `dict(metadata=CSV, held_out=LIST, prob=1.0)`: the second view comes from
             another image of the same lesion, where there is one (MICLe, Azizi et al. 2021), see
             `LesionPositives`; None: all views come from one image.
+        device_transforms: Make the views in batches on the model's device, see
+            `mmselfsup.datasets.device`; for training.
     """
 
     def __init__(
@@ -33,6 +37,7 @@ class MultiViewDataset(BaseDataset):
         pipelines: Sequence[Sequence[dict[str, Any]]],
         prefetch: bool = False,
         lesion_positives: dict[str, Any] | None = None,
+        device_transforms: bool = False,
     ) -> None:
         if len(num_views) != len(pipelines) or any(n < 1 for n in num_views):
             raise ArgumentError(
@@ -47,6 +52,7 @@ class MultiViewDataset(BaseDataset):
             for pipeline, views in zip(self.pipelines, num_views, strict=True)
             for _ in range(views)
         ]  # V pipelines
+        self.plans = view_plans(self.trans) if device_transforms else None
         self.lesion_positives = self._positives(lesion_positives)
 
     def _positives(self, options: dict[str, Any] | None) -> LesionPositives | None:
@@ -61,5 +67,7 @@ class MultiViewDataset(BaseDataset):
         images = [image] * len(self.trans)
         if self.lesion_positives is not None:
             images[1] = self.lesion_positives.choose(found, image)
+        if self.plans is not None:
+            return {"img": defer(images, self.plans), "idx": idx}
         views = zip(self.trans, images, strict=True)
         return {"img": [self._finish(trans(image)) for trans, image in views], "idx": idx}

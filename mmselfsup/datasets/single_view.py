@@ -7,6 +7,7 @@ from typing import Any
 
 from .base import BaseDataset
 from .builder import DATASETS
+from .device.plan import view_plans
 from .evaluation import evaluate_heads
 
 
@@ -18,6 +19,8 @@ class SingleViewDataset(BaseDataset):
         data_source: Config of the data source.
         pipeline: Configs of the transforms.
         prefetch: See `BaseDataset`.
+        device_transforms: Make the views in batches on the model's device, see
+            `mmselfsup.datasets.device`; for training.
     """
 
     def __init__(
@@ -25,16 +28,17 @@ class SingleViewDataset(BaseDataset):
         data_source: dict[str, Any],
         pipeline: Sequence[dict[str, Any]],
         prefetch: bool = False,
+        device_transforms: bool = False,
     ) -> None:
         super().__init__(data_source, pipeline, prefetch)
+        self.plans = view_plans([self.pipeline])[0] if device_transforms else None
         self.gt_labels = self.data_source.get_gt_labels()  # [len] or [len, L]
         self.patients = getattr(self.data_source, "patients", None)  # [len, D]
         self.has_patients = self.patients is not None
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
         image, source_idx = self.data_source.load_pixels(idx)
-        img = self._finish(self.pipeline(image))
-        sample = {"img": img, "label": self.gt_labels[source_idx], "idx": idx}
+        sample = {"img": self._view(image), "label": self.gt_labels[source_idx], "idx": idx}
         if self.patients is not None:
             sample["patient"] = self.patients[source_idx]
         return sample

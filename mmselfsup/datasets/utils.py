@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -21,7 +21,8 @@ from torchvision.datasets.utils import (
     extract_archive,
 )
 
-from ..utils.device import default_device, to_device
+from ..utils.device import to_device
+from .device.wrapper import DeviceLoader
 
 
 def to_numpy(pil_img: Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -38,11 +39,10 @@ def rm_suffix(s: str, suffix: str | None = None) -> str:
     return s.removesuffix(suffix) if suffix is not None else s.rpartition(".")[0] or s
 
 
-class PrefetchLoader:
+class PrefetchLoader(DeviceLoader):
     """A loader of uint8 images that normalises them on the device where the model lives.
 
-    A quarter of the bytes travels, and the workers are spared the arithmetic. It looks like the
-    loader inside it (`dataset`, `sampler`, ...), and runs on a CPU too.
+    A quarter of the bytes travels, and the workers are spared the arithmetic.
 
     Args:
         loader: Yields dicts with `img`, a uint8 tensor [N, 3, H, W] or a list of such.
@@ -50,7 +50,7 @@ class PrefetchLoader:
             channels.
         mean: Mean of each channel, in 0..1.
         std: Standard deviation of each channel, in 0..1.
-        device: Where the batches go; by default the current GPU, or the CPU if there is none.
+        device: See `DeviceLoader`.
     """
 
     def __init__(
@@ -60,33 +60,22 @@ class PrefetchLoader:
         std: Sequence[float],
         device: torch.device | None = None,
     ) -> None:
-        self.loader = loader
-        self.device = device
+        super().__init__(loader, device)
         self._mean = torch.tensor([255.0 * m for m in mean]).view(1, -1, 1, 1)  # [1, 3, 1, 1]
         self._std = torch.tensor([255.0 * s for s in std]).view(1, -1, 1, 1)
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        device = self.device or default_device()
-        mean, std = self._mean.to(device), self._std.to(device)
+    def finish(self, batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
+        mean, std = (v.to(device, non_blocking=True) for v in (self._mean, self._std))
 
         def normalise(img: Tensor) -> Tensor:
             images = img.float().unflatten(-3, (-1, mean.shape[1]))  # [N, ..., 1, 3, H, W]
             return images.sub_(mean).div_(std).flatten(-4, -3)
 
-        for batch in self.loader:
-            moved = to_device(batch, device)
-            img = moved["img"]
-            views = isinstance(img, (list, tuple))
-            moved["img"] = [normalise(view) for view in img] if views else normalise(img)
-            yield moved
-
-    def __len__(self) -> int:
-        return len(self.loader)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "loader" or name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self.loader, name)
+        moved: dict[str, Any] = to_device(batch, device)
+        img = moved["img"]
+        views = isinstance(img, (list, tuple))
+        moved["img"] = [normalise(view) for view in img] if views else normalise(img)
+        return moved
 
 
 __all__ = [

@@ -32,6 +32,28 @@ def test_the_python_of_an_environment_is_absolute_and_stays_a_link(
     assert environments.python_of("lightly", Path("x"), "envs/lightly/bin/python") == str(python)
 
 
+def test_a_quick_run_keeps_nothing(
+    scripts: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import results
+
+    page = tmp_path / "page.md"
+    page.write_text(f"head {results.BEGIN} old {results.END} tail")
+    monkeypatch.setattr(results, "PAGE", page)
+    monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
+    row = results.Row("a step", "1.00x", "", "2x", False)
+    results.save("step", "command", [row], {}, keep=False)
+    assert "a step: 1.00x" in capsys.readouterr().out
+    assert "old" in page.read_text()
+    assert not (tmp_path / "results").exists()
+    results.save("step", "command", [row], {})
+    assert "| a step | 1.00x |" in page.read_text()
+    assert "old" not in page.read_text()
+
+
 def test_a_command_that_fails_has_no_time(scripts: Any) -> None:
     _, overheads = scripts
 

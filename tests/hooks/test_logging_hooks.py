@@ -50,6 +50,7 @@ def test_json_lines(tmp_path: Path, make_runner: Make, make_loader: Make) -> Non
         assert line["grad_norm"] > 0
         assert line["loss"] > 0
         assert line["images_per_s"] == pytest.approx(4 / line["time"], rel=1e-3)
+        assert 0 <= line["idle_share"] < 1
         assert line["data_share"] == pytest.approx(line["data_time"] / line["time"], rel=1e-3)
         assert 10 < line["cpu_memory"] < 1e6
 
@@ -65,6 +66,7 @@ def test_tensorboard_by_default(tmp_path: Path, make_runner: Make, make_loader: 
         "train/grad_norm",
         "train/images_per_s",
         "train/data_share",
+        "train/idle_share",
         "train/cpu_memory",
         "learning_rate",
         "momentum",
@@ -84,6 +86,7 @@ def test_config_may_name_the_hooks_itself(make_runner: Make) -> None:
     assert names == [
         "ViewsImageHook",
         "TrainingShareHook",
+        "DeviceIdleHook",
         "LogStatsHook",
         "SpeedAdviceHook",
         "ProgressBarHook",

@@ -32,6 +32,26 @@ def test_waiting_for_data(monkeypatch: pytest.MonkeyPatch) -> None:
     assert line.endswith("try smaller images (cache.short_side)")
 
 
+@pytest.mark.parametrize(
+    ("gpus", "plans", "words"),
+    [
+        (1, None, "device_transforms=True in the data set"),
+        (0, [object()], "device_transforms=False in the data set (it is for GPUs)"),
+        (0, None, None),
+        (1, [object()], None),
+        (1, (), None),
+    ],
+)
+def test_views_on_the_device_are_for_gpus(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, plans: Any, words: str | None
+) -> None:
+    monkeypatch.setattr("mmselfsup.core.hooks.speed_advice_hook.num_gpus", lambda: gpus)
+    runner = fake(nn.Conv2d(3, 3, 3))
+    runner.data_loader.dataset.plans = plans
+    line = advice(runner, 50, 0.3)
+    assert words in line if words else "device_transforms" not in line
+
+
 def test_waiting_for_the_model() -> None:
     model = nn.Sequential(nn.Conv2d(3, 3, 3))
     line = advice(fake(model), 50, 0.01)

@@ -39,6 +39,19 @@ def _regroup(saved: Mapping[str, Any], optimizer: Optimizer, places: list[int]) 
     return {"state": state, "param_groups": groups}
 
 
+def _computed_as_here(saved: Mapping[str, Any], optimizer: Optimizer) -> dict[str, Any]:
+    """The state dict with the kernels of ``optimizer``: these belong to the machine.
+
+    torch would take ``fused`` and ``foreach`` from the file, which may come from another device or
+    from a time when they were not in use.
+    """
+    groups = [
+        {**old, **{key: own[key] for key in ("fused", "foreach") if key in own}}
+        for old, own in zip(saved["param_groups"], optimizer.param_groups, strict=True)
+    ]
+    return {**saved, "param_groups": groups}
+
+
 def load_optimizer_state(
     optimizer: Optimizer, saved: Mapping[str, Any], model: nn.Module, weight_names: list[str]
 ) -> None:
@@ -56,7 +69,7 @@ def load_optimizer_state(
     """
     sizes = _group_sizes(saved["param_groups"])
     if sizes == _group_sizes(optimizer.param_groups):
-        optimizer.load_state_dict(dict(saved))
+        optimizer.load_state_dict(_computed_as_here(saved, optimizer))
         return
     params = dict(getattr(model, "module", model).named_parameters())
     order = [params[name] for name in weight_names if name in params]
@@ -66,4 +79,5 @@ def load_optimizer_state(
             f"{_group_sizes(optimizer.param_groups)}; resume with the config of the checkpoint, "
             "or use load_from to take the weights only"
         )
-    optimizer.load_state_dict(_regroup(saved, optimizer, _positions(optimizer, order)))
+    regrouped = _regroup(saved, optimizer, _positions(optimizer, order))
+    optimizer.load_state_dict(_computed_as_here(regrouped, optimizer))

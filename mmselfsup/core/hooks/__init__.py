@@ -6,6 +6,7 @@ from .cosine_annealing_hook import StepFixCosineAnnealingLrUpdaterHook
 from .deepcluster_hook import DeepClusterHook
 from .defaults import register_default_hooks
 from .densecl_hook import DenseCLHook
+from .device_idle_hook import DeviceIdleHook
 from .dist_optimizer_hook import DistOptimizerHook
 from .eval_hook import EvalHook
 from .fp16_optimizer_hook import GradAccumFp16OptimizerHook
@@ -28,6 +29,7 @@ __all__ = [
     "CheckpointHook",
     "DeepClusterHook",
     "DenseCLHook",
+    "DeviceIdleHook",
     "DistOptimizerHook",
     "EvalHook",
     "FrozenFeaturesHook",

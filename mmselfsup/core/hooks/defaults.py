@@ -5,6 +5,7 @@ from typing import Any
 
 from mmcv.runner import HOOKS
 
+from .device_idle_hook import DeviceIdleHook
 from .log_stats_hook import LogStatsHook
 from .progress_bar_hook import ProgressBarHook
 from .speed_advice_hook import SpeedAdviceHook
@@ -31,6 +32,8 @@ def register_default_hooks(runner: Any, log_config: Mapping[str, Any] | None = N
         runner.register_hook(TrainingShareHook())
     by_epoch = "Iter" not in type(runner).__name__
     options = dict(interval=(log_config or {}).get("interval", 10), by_epoch=by_epoch)
+    if log_config and "DeviceIdleHook" not in present:
+        runner.register_hook(DeviceIdleHook(), priority=DeviceIdleHook.default_priority)
     if log_config and "LogStatsHook" not in present:
         runner.register_hook(LogStatsHook(**options), priority=_BEFORE_LOGGERS)
     if log_config and "SpeedAdviceHook" not in present:

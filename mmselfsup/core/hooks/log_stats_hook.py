@@ -22,6 +22,8 @@ class LogStatsHook(LoggerHook):  # type: ignore[misc]
 
     - ``images_per_s``: images of all ranks a second (an image counts once, whatever its views);
     - ``data_share``: share of the time spent waiting for data, 0..1;
+    - ``idle_share``: share of the time in which the device had nothing to do, 0..1, see
+      ``DeviceIdleHook``; waiting for data is part of it, unless the loader works on the device;
     - ``cpu_memory``: peak memory of this process in MiB;
     - ``gpu_memory``: peak memory of tensors on the GPU in MiB, where there is one.
 
@@ -39,12 +41,14 @@ class LogStatsHook(LoggerHook):  # type: ignore[misc]
     def log(self, runner: Any) -> None:
         """Add the numbers to the output of the log buffer."""
         output = runner.log_buffer.output
-        time = output.get("time")
+        time, idle = output.get("time"), output.get("idle_time")
         if runner.mode != "train" or not time:
             return
         num_images = runner.outputs.get("num_samples", 0) * runner.world_size
         output["images_per_s"] = num_images / time
         output["data_share"] = output.get("data_time", 0.0) / time
+        if idle is not None:
+            output["idle_share"] = min(idle / time, 1.0)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         output["cpu_memory"] = peak * _RSS_UNIT / _MIB
         if num_gpus():

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from mmcv.runner import HOOKS, Hook
 
+from mmselfsup.utils.device import num_gpus
 from mmselfsup.utils.dist import is_main
 from mmselfsup.utils.module import unwrap
 
@@ -66,9 +67,14 @@ def _data_settings(runner: Any) -> list[str]:
     loader = runner.data_loader
     workers, cores = getattr(loader, "num_workers", 0), os.cpu_count() or 1
     settings = []
+    plans = getattr(getattr(loader, "dataset", None), "plans", ())  # () where there can be none
+    if plans and not num_gpus():
+        settings.append("device_transforms=False in the data set (it is for GPUs)")
     source = getattr(getattr(loader, "dataset", None), "data_source", None)
     if source is not None and getattr(source, "cache", None) is None:
         settings.append("cache=dict(dir=..., short_side=256) in the data source")
+    if plans is None and num_gpus():
+        settings.append("device_transforms=True in the data set")
     if workers < cores:
         settings.append(f"a data.workers_per_gpu above {workers} ({cores} cores here)")
     return settings or ["smaller images (cache.short_side)"]

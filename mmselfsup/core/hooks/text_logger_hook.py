@@ -19,5 +19,6 @@ class TextLoggerHook(MMCVTextLoggerHook):  # type: ignore[misc]
         return float(f"{items:.6g}") if isinstance(items, float) else items
 
     def _log_info(self, log_dict: dict[str, Any], runner: Any) -> None:
-        # mmcv prints the GPU's memory itself, as "memory".
-        super()._log_info({k: v for k, v in log_dict.items() if k != "gpu_memory"}, runner)
+        # mmcv prints the GPU's memory itself, as "memory"; of the idle time the share is enough.
+        left_out = ("gpu_memory", "idle_time")
+        super()._log_info({k: v for k, v in log_dict.items() if k not in left_out}, runner)

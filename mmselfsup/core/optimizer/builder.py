@@ -7,6 +7,8 @@ from mmcv.runner.optimizer import build_optimizer_constructor
 from torch import nn
 from torch.optim import Optimizer
 
+from .fused import with_fused
+
 
 def build_optimizer(model: nn.Module, optimizer_cfg: dict[str, Any]) -> Optimizer:
     """Build the optimizer of ``model`` from its config; the config is left as it is.
@@ -15,9 +17,10 @@ def build_optimizer(model: nn.Module, optimizer_cfg: dict[str, Any]) -> Optimize
         model: the model, wrapped for several processes or not.
         optimizer_cfg: ``type`` and its arguments; further ``constructor`` (default
             ``DefaultOptimizerConstructor``) and what that understands, such as
-            ``paramwise_options`` or mmcv's ``paramwise_cfg``.
+            ``paramwise_options`` or mmcv's ``paramwise_cfg``. torch's SGD, Adam and AdamW get
+            ``fused=True`` unless something else is said about it.
     """
-    config = copy.deepcopy(dict(optimizer_cfg))
+    config = with_fused(copy.deepcopy(dict(optimizer_cfg)), model)
     constructor = build_optimizer_constructor(
         dict(
             type=config.pop("constructor", "DefaultOptimizerConstructor"),

@@ -42,11 +42,15 @@ class GaussianBlur:
                 f"0 <= sigma_min <= sigma_max is needed, got {self.sigma_min} and {self.sigma_max}"
             )
 
+    def draw(self) -> float:
+        """Draw the standard deviation in pixels; 0 for no blur."""
+        if not happens(self.p):
+            return 0.0
+        return self.sigma_min + (self.sigma_max - self.sigma_min) * torch.rand(()).item()
+
     def __call__(self, img: Any) -> Any:
         """Blur a PIL image or an array [H, W] or [H, W, C]."""
-        if not happens(self.p):
-            return img
-        sigma = self.sigma_min + (self.sigma_max - self.sigma_min) * torch.rand(()).item()
+        sigma = self.draw()
         if sigma == 0:
             return img
         return on_pixels(

@@ -20,7 +20,7 @@ class RandomAppliedTrans:
 
     def __init__(self, transforms: Sequence[dict[str, Any]], p: float = 0.5) -> None:
         check_probability(p)
-        self.trans = build_pipeline(transforms)
+        self.trans: Any = build_pipeline(transforms)
         self.p = p
 
     def __call__(self, img: Any) -> Any:
