@@ -8,11 +8,12 @@ from pathlib import Path
 
 from mmselfsup.isic.layout import find_images
 
-from . import collect, commands, data_files, machine, steps
+from . import collect, commands, configs, data_files, machine, steps
 from .backbones import check_backbones
 from .looks.stage import look_at_features
 from .plan import Plan
 from .process import Command
+from .ready_lists import check_lists
 from .record import SearchRecord
 from .report import write_report
 from .results import Results
@@ -128,6 +129,12 @@ def check(settings: StudySettings) -> None:
     machine.check_gpus(settings.gpus)
     plan = Plan(settings, settings.isic_root)
     _ = plan.finetune, plan.lrs, plan.epochs, [task.epochs for task in plan.pretrainings]
+    if settings.ready_splits is not None:
+        classes = configs.class_list(plan.finetune)
+        paths = [settings.split(part) for part in data_files.PARTS]
+        check_lists(
+            paths, find_images(settings.isic_root)[0], None if classes is None else len(classes)
+        )
     for task in plan.pretrainings:
         for warning in check_backbones(task, plan.finetune):
             print(f"warning: {warning}", flush=True)

@@ -108,7 +108,7 @@ def _end(job: Job, code: int | None, seconds: float) -> None:
         return
     if code in (130, -2):
         raise KeyboardInterrupt
-    reason = f"exit code {code}"
+    reason = f"exit code {code}, see the lines above"
     if job.command.log:
         reason = f"{_last_line(job.command.log)} (all of it: {job.command.log})"
     raise UserError(f"{job.step.name} failed: {reason}")
