@@ -130,11 +130,9 @@ def check(settings: StudySettings) -> None:
     plan = Plan(settings, settings.isic_root)
     _ = plan.finetune, plan.lrs, plan.epochs, [task.epochs for task in plan.pretrainings]
     if settings.ready_splits is not None:
-        classes = configs.class_list(plan.finetune)
         paths = [settings.split(part) for part in data_files.PARTS]
-        check_lists(
-            paths, find_images(settings.isic_root)[0], None if classes is None else len(classes)
-        )
+        images, _ = find_images(settings.isic_root)
+        check_lists(paths, images, configs.class_list(plan.finetune))
     for task in plan.pretrainings:
         for warning in check_backbones(task, plan.finetune):
             print(f"warning: {warning}", flush=True)

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mmselfsup.datasets.data_sources.entries import Entry, read_list
+from mmselfsup.datasets.data_sources.csv_list import read_entries
+from mmselfsup.datasets.data_sources.entries import Entry
 from mmselfsup.utils.errors import UserError
 
 
-def check_lists(paths: Iterable[Path], images: Path, num_classes: int | None) -> None:
+def check_lists(paths: Iterable[Path], images: Path, classes: Sequence[str] | None) -> None:
     """Check that each image of the lists is there and has a label.
 
     Args:
         paths: The lists.
         images: Folder of the images.
-        num_classes: Labels are 0 to this minus 1; None: any from 0.
+        classes: Names of the classes, in the order of the labels; None: any label from 0.
 
     Raises:
         UserError: A list is empty or no text, a label isn't one of the classes, or files are
             missing.
     """
     for path in paths:
-        entries = read_list(str(path))
+        entries = read_entries(str(path), classes)[0]
         for entry in entries:
-            _check_label(path, entry, num_classes)
+            _check_label(path, entry, None if classes is None else len(classes))
         missing = [entry for entry in entries if not (images / entry.name).is_file()]
         if missing:
             raise UserError(
