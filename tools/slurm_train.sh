@@ -5,6 +5,10 @@ if [ "$#" -lt 4 ]; then
     echo "usage: tools/slurm_train.sh PARTITION JOB_NAME CONFIG WORK_DIR [arguments of train.py]" >&2
     exit 2
 fi
+if ! command -v srun >/dev/null; then
+    echo "error: there is no srun here: call this where Slurm is, or tools/dist_train.sh without it" >&2
+    exit 2
+fi
 PARTITION=$1
 JOB_NAME=$2
 CONFIG=$3

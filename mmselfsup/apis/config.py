@@ -1,5 +1,6 @@
 """From a file name and overrides to a checked config."""
 
+import copy
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -7,11 +8,15 @@ from types import TracebackType
 from typing import Any
 
 from mmcv import Config
+from mmcv.utils import import_modules_from_strings
 
 from mmselfsup.utils.config import check_config
 from mmselfsup.utils.errors import UserError, one_line
 
 from .options import parse_options
+
+#: What mmcv raises where an override doesn't fit the config.
+_MISFIT = (KeyError, TypeError, ValueError, IndexError, AttributeError, AssertionError)
 
 
 def load_config(filename: str, options: Sequence[str] | dict[str, Any] = ()) -> Config:
@@ -44,10 +49,35 @@ def read_config(filename: str, options: Sequence[str] | dict[str, Any] = ()) -> 
     overrides = options if isinstance(options, dict) else parse_options(options)
     try:
         cfg.merge_from_dict(overrides)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, AssertionError) as error:
-        keys = ", ".join(overrides)
+    except _MISFIT as error:
+        keys = ", ".join(_misfits(cfg, overrides))
         raise UserError(f"--cfg-options {keys}: {one_line(error)}") from error
+    if any(key.partition(".")[0] == "custom_imports" for key in overrides):
+        _import_modules(cfg)
     return cfg
+
+
+def _misfits(cfg: Config, overrides: dict[str, Any]) -> list[str]:
+    """The keys that can't be set by themselves; all of them where only the whole doesn't fit."""
+    found = []
+    for key, value in overrides.items():
+        try:
+            copy.deepcopy(cfg).merge_from_dict({key: value})
+        except _MISFIT:
+            found.append(key)
+    return found or list(overrides)
+
+
+def _import_modules(cfg: Config) -> None:
+    """Import what an override of `custom_imports` names; mmcv imports what the file names."""
+    try:
+        import_modules_from_strings(**cfg.custom_imports)
+    except Exception as error:  # whatever the code of a module may raise
+        cause = error.__context__ or error  # mmcv's own ImportError says nothing
+        raise UserError(
+            f"--cfg-options custom_imports: {type(cause).__name__}: {one_line(cause)}; give "
+            "\"{'imports': ['package.module']}\", and PYTHONPATH where to find it"
+        ) from error
 
 
 def _close_temporary_files(error: BaseException) -> None:

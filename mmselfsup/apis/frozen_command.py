@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mmcv import Config
@@ -12,13 +12,14 @@ from mmcv import Config
 from mmselfsup.core.evaluation import (
     LabelledFeatures,
     check_features_path,
+    check_neighbours,
     choose_penalty,
     evaluate_knn,
     evaluate_probe,
     write_features,
 )
 from mmselfsup.utils import dist, setup_multi_processes
-from mmselfsup.utils.atomic import atomic_write_json
+from mmselfsup.utils.atomic import atomic_write_json, check_writable
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.errors import UserError
 
@@ -43,12 +44,13 @@ def run_knn(args: Namespace) -> None:
         UserError: see the single steps.
     """
 
+    ks = list(dict.fromkeys(args.num_knn))
+
     def judge(data: LabelledFeatures, logger: logging.Logger) -> tuple[Rows, dict[str, Any]]:
-        ks = list(dict.fromkeys(args.num_knn))
         found = evaluate_knn(data, ks, args.temperature, default_device())
         return {f"kNN, k={k}": m for k, m in found.items()}, {"temperature": args.temperature}
 
-    run_frozen(args, "knn", judge)
+    run_frozen(args, "knn", judge, lambda num: check_neighbours(ks, args.temperature, num))
 
 
 def run_linear(args: Namespace) -> None:
@@ -71,17 +73,22 @@ def run_linear(args: Namespace) -> None:
     run_frozen(args, "linear", judge)
 
 
-def run_frozen(args: Namespace, name: str, judge: Any) -> None:
+def run_frozen(
+    args: Namespace, name: str, judge: Any, check: Callable[[int], None] = lambda num_train: None
+) -> None:
     """The way from the command line to the judgement.
 
     Args:
         args: of the command line.
         name: start of the names of log and result.
         judge: ``(features, logger) -> (rows of the table, further facts)``.
+        check: refuses arguments that don't go with the number of training images, before the work.
     """
     checkpoint = wanted_checkpoint(args)
     if args.features:
         check_features_path(args.features)
+    if args.out:
+        check_writable(args.out)
     cfg, data_cfg = read_configs(args)
     if checkpoint is None and not args.random and not is_pretrained(cfg.get("model")):
         raise UserError("name the weights by --checkpoint FILE, or ask for --random ones")
@@ -94,6 +101,7 @@ def run_frozen(args: Namespace, name: str, judge: Any) -> None:
         logger.info(ranks.note)
     datasets = labelled_datasets(data_cfg, args.dataset_config)
     model = frozen_model(cfg, checkpoint, args.seed, logger).to(default_device())
+    check(len(datasets["train"]))
     start = time.perf_counter()
     data = _features(args, model, datasets, data_cfg, ranks.distributed, logger)
     seconds = time.perf_counter() - start

@@ -71,6 +71,8 @@ def _choose_gpu(args: Namespace, cfg: Config) -> str:
     """
     gpus = num_gpus()
     number = getattr(args, "gpus", None)
+    if number is not None and number < 0:
+        raise UserError(f"--gpus {number}: give 0 for the CPU, or a number of GPUs")
     if number is not None and number > gpus:
         found = f"there are {gpus}" if gpus else "there is none; without --gpus the CPU is used"
         raise UserError(f"--gpus {number}: {found}")

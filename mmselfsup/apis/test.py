@@ -14,7 +14,7 @@ from torch import nn
 
 from mmselfsup.core import EvalHook
 from mmselfsup.core.hooks.metric_details import finite, headline
-from mmselfsup.utils.atomic import atomic_write, atomic_write_json
+from mmselfsup.utils.atomic import atomic_write, atomic_write_json, check_writable
 from mmselfsup.utils.collect import collect_results
 from mmselfsup.utils.config.signature import accepted_args
 from mmselfsup.utils.errors import UserError
@@ -140,7 +140,8 @@ def check_out(path: str) -> None:
     """Refuse an ``--out`` of an unknown kind before the work is done.
 
     Raises:
-        UserError: neither ``.json`` nor ``.npz``, or the name of a folder.
+        UserError: neither ``.json`` nor ``.npz``, or the name of a folder, or not to be written.
     """
     if not path.endswith((".json", ".npz")) or Path(path).is_dir():
         raise UserError(f"--out {path}: name a .json or .npz file")
+    check_writable(path)

@@ -15,6 +15,7 @@ from mmselfsup.core import build_optimizer
 from mmselfsup.utils import dist
 from mmselfsup.utils.data_size import DataSize, fit_to_data
 from mmselfsup.utils.device import default_device
+from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.logger import get_root_logger
 from mmselfsup.utils.module import unwrap
 from mmselfsup.utils.seed import init_random_seed, set_random_seed
@@ -78,10 +79,11 @@ def data_size(loader: Any, distributed: bool) -> DataSize:
     ranks = dist.get_world_size() if distributed else 1
     labels = getattr(loader.dataset, "gt_labels", None)
     counts = None if labels is None else class_counts(labels)
+    unlabelled = 0 if labels is None else int((np.asarray(labels) < 0).sum())
     num_images = getattr(loader.dataset, "num_images", len(loader.dataset))
     if counts is not None:  # a RepeatDataset tells its labels as often as it repeats
         counts = tuple(count * num_images // len(loader.dataset) for count in counts)
-    return DataSize(num_images, loader.batch_size * ranks, counts)
+    return DataSize(num_images, loader.batch_size * ranks, counts, unlabelled)
 
 
 def class_counts(labels: Any) -> tuple[int, ...] | None:
@@ -123,11 +125,19 @@ def make_runner(
     timestamp: str | None,
     meta: dict[str, Any] | None,
 ) -> BaseRunner:
-    """The runner that ``cfg.runner`` names."""
+    """The runner that ``cfg.runner`` names.
+
+    Raises:
+        UserError: it has no epochs or iterations to run.
+    """
     parts = dict(
         model=model, optimizer=optimizer, work_dir=cfg.get("work_dir"), logger=logger, meta=meta
     )
     runner_cfg = cfg.get("runner") or dict(type="EpochBasedRunner", max_epochs=cfg.total_epochs)
+    for key in ("max_epochs", "max_iters"):
+        length = runner_cfg.get(key)
+        if length is not None and not (isinstance(length, int) and length > 0):
+            raise UserError(f"runner.{key}={length!r}: give a whole number above 0")
     runner = build_runner(runner_cfg, default_args=parts)
     if timestamp is not None:
         runner.timestamp = timestamp

@@ -63,6 +63,7 @@ def run_training(args: Namespace) -> None:
 def read_settings(args: Namespace) -> Config:
     """The config with what the command line says on top."""
     cfg = load_config(args.config, args.cfg_options)
+    check_complete(cfg, args.config)
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or work_dir_of(args.config)
     if args.resume_from is not None:
         cfg.resume_from = args.resume_from
@@ -77,6 +78,20 @@ def read_settings(args: Namespace) -> Config:
     elif cfg.get("seed") is None and cfg.get("resume_from"):
         cfg.seed = (load_state(cfg.resume_from, map_location="meta").get("meta") or {}).get("seed")
     return cfg
+
+
+def check_complete(cfg: Config, filename: str) -> None:
+    """Refuse a config that leaves out what no training can do without."""
+    missing = [key for key in ("model", "optimizer") if not cfg.get(key)]
+    if not (cfg.get("data") or {}).get("train"):
+        missing.append("data.train")
+    if not (cfg.get("runner") or cfg.get("total_epochs")):
+        missing.append("runner")
+    if missing:
+        raise UserError(
+            f"{filename} has no {', '.join(missing)}: a training needs them (_base_ may name files "
+            "that have them)"
+        )
 
 
 def latest_checkpoint(work_dir: str) -> str | None:

@@ -92,9 +92,9 @@ def quoted(path: Path) -> str:
     return repr(text) if re.search(r"[\s,()\[\]{}'\"]", text) else text
 
 
-def class_list(cfg: Config) -> list[str] | None:
-    """Give the names of the classes of the test set, if the config has them."""
-    classes = _data_source(cfg, "test").get("classes")
+def class_list(cfg: Config, part: str = "test") -> list[str] | None:
+    """Give the names of the classes of a data set, if the config has them."""
+    classes = _data_source(cfg, part).get("classes")
     return list(classes) if isinstance(classes, (list, tuple)) else None
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmselfsup.isic.layout import find_images
 
-from . import collect, commands, data_files, machine, steps
+from . import collect, commands, configs, data_files, machine, steps
 from .backbones import check_backbones
 from .explain.stage import explain_classifiers
 from .greedy.record import Curriculum
@@ -18,6 +18,7 @@ from .looks.stage import look_at_features
 from .lr_search import try_lrs
 from .plan import Plan
 from .process import Command
+from .ready_lists import check_lists
 from .report import write_report
 from .results import Results
 from .settings import TRAIN, StudySettings
@@ -120,6 +121,10 @@ def check(settings: StudySettings) -> None:
     machine.check_gpus(settings.gpus)
     plan = Plan(settings, settings.isic_root)
     _ = plan.finetune, plan.lrs, plan.epochs, [task.epochs for task in plan.pretrainings]
+    if settings.ready_splits is not None:
+        paths = [settings.split(part) for part in data_files.PARTS]
+        images, _ = find_images(settings.isic_root)
+        check_lists(paths, images, configs.class_list(plan.finetune))
     for task in plan.pretrainings:
         for warning in check_backbones(task, plan.finetune):
             print(f"warning: {warning}", flush=True)

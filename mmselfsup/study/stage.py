@@ -112,9 +112,10 @@ def _end(job: Job, code: int | None, seconds: float) -> None:
         return
     if code in (130, -2):
         raise KeyboardInterrupt
-    reason = f"exit code {code}"
+    reason = f"exit code {code}, see the lines above"
     if job.command.log:
-        reason = f"{_last_line(job.command.log)} (all of it: {job.command.log})"
+        last = _last_line(job.command.log) or f"it printed nothing, exit code {code}"
+        reason = f"{last} (all of it: {job.command.log})"
     raise UserError(f"{job.step.name} failed: {reason}")
 
 
@@ -125,7 +126,7 @@ def _diverged(job: Job) -> bool:
 
 
 def _last_line(log: Path) -> str:
-    """Give the last line of a log that says an error, or else the last line."""
+    """Give the last line of a log that says an error, or else the last line; empty: none."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if "rror" in line]
-    return (errors or lines or ["it printed nothing"])[-1].strip().removeprefix("error: ")
+    return (errors or lines or [""])[-1].strip().removeprefix("error: ")

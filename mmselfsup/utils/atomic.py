@@ -31,7 +31,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     except OSError as error:
-        raise UserError(f"can't write {target}: {error.strerror}; check the folder") from error
+        raise UserError(f"can't write {target}: {_reason(error)}; check the folder") from error
     try:
         with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file
@@ -45,6 +45,29 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
         if isinstance(error, OSError):
             raise UserError(f"can't write {target}: {error.strerror or error}") from error
         raise
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """See that `atomic_write` will be able to write ``path``, before hours of work for it.
+
+    Raises:
+        UserError: as `atomic_write`.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise UserError(f"can't write {target}: it is a folder; name a file")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(prefix=f".{target.name}.", dir=target.parent):
+            pass
+    except OSError as error:
+        raise UserError(f"can't write {target}: {_reason(error)}; check the folder") from error
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, (FileExistsError, NotADirectoryError)):
+        return "a file stands where its folder should be"
+    return str(error.strerror)
 
 
 def atomic_write_text(path: str | os.PathLike[str], text: str) -> None:

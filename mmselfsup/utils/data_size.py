@@ -13,11 +13,13 @@ class DataSize:
         num_images: length of the training data set.
         batch_size: images of one iteration, over all ranks.
         class_counts: images of each class, from class 0; None for data without labels.
+        num_unlabelled: samples whose label is -1, where the data have labels.
     """
 
     num_images: int
     batch_size: int
     class_counts: tuple[int, ...] | None = None
+    num_unlabelled: int = 0
 
 
 def fit_to_data(parts: Iterable[Any], size: DataSize) -> None:

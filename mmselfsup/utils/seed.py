@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from . import dist
+from .errors import UserError
 
-_MAX_SEED = 2**31
+_MAX_SEED = 2**31  # of drawn ones
 
 
 def init_random_seed(seed: int | None = None, device: str | None = "cuda") -> int:
@@ -17,8 +18,13 @@ def init_random_seed(seed: int | None = None, device: str | None = "cuda") -> in
     Args:
         seed: a seed, given back as it is; None to draw one from the operating system.
         device: not needed any more; kept for calls written for MMSelfSup 0.x.
+
+    Raises:
+        UserError: a seed that generators don't take.
     """
     if seed is not None:
+        if not isinstance(seed, int) or not 0 <= seed < 2**32:
+            raise UserError(f"seed {seed}: give a whole number from 0 to {2**32 - 1}")
         return seed
     drawn = int.from_bytes(os.urandom(4), "little") % _MAX_SEED
     return int(dist.broadcast_object(drawn))

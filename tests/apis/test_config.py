@@ -1,5 +1,6 @@
 """Configs and overrides: what is read, and how errors are told."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,22 @@ def test_override_that_does_not_fit(tmp_path: Path) -> None:
     (tmp_path / "leaf.py").write_text("steps = [dict(a=1)]\n")
     with pytest.raises(UserError, match=r"--cfg-options steps\.7\.a"):
         read_config(str(tmp_path / "leaf.py"), ["steps.7.a=2"])
+
+
+def test_only_the_override_that_does_not_fit_is_named(tmp_path: Path) -> None:
+    (tmp_path / "leaf.py").write_text("steps = [dict(a=1)]\nb = 1\n")
+    with pytest.raises(UserError, match=r"--cfg-options steps\.7\.a: "):
+        read_config(str(tmp_path / "leaf.py"), ["b=2", "steps.7.a=2", "c=3"])
+
+
+def test_custom_imports_on_the_command_line_are_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "leaf.py").write_text("a = 1\n")
+    (tmp_path / "module_of_mine.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    read_config(str(tmp_path / "leaf.py"), ["custom_imports={'imports':['module_of_mine']}"])
+    assert sys.modules.pop("module_of_mine", None) is not None
 
 
 def test_missing_file() -> None:

@@ -103,7 +103,8 @@ def make_fake_repository(root: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     (root / "isic" / "images").mkdir(parents=True)
-    (root / "isic" / "images" / "ISIC_1.jpg").touch()
+    for number in (1, 2):
+        (root / "isic" / "images" / f"ISIC_{number}.jpg").touch()
     return root / "isic"
 
 

@@ -11,6 +11,7 @@ from mmselfsup.study import commands, data_files, pipeline, steps
 from mmselfsup.study.plan import Plan
 from mmselfsup.study.results import read_results
 from mmselfsup.study.settings import StudySettings
+from mmselfsup.utils.errors import UserError
 from tests.study.fake_tools import calls
 
 pytestmark = pytest.mark.usefixtures("no_drawing")
@@ -39,6 +40,27 @@ def test_ready_lists_are_used_and_told(study: StudySettings) -> None:
     facts = [data_files.facts(each, Path("isic/images")) for each in (study, other)]
     assert facts[0]["lists"] == facts[1]["lists"] != data["lists"]
     assert facts[0]["sha256"] == data["sha256"] != facts[1]["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("ISIC_1.jpg 8", r"test_fold0.txt, line 2: 'ISIC_1.jpg' must have one label, a .*0 to 7"),
+        ("ISIC_1.jpg", r"test_fold0.txt, line 2: 'ISIC_1.jpg' must have one label"),
+        ("gone.jpg 1", r"test_fold0.txt, line 2: gone.jpg is not in .* \(1 of 2 images"),
+    ],
+)
+def test_ready_lists_are_read_before_anything_is_trained(
+    study: StudySettings, line: str, message: str
+) -> None:
+    ready = Path("lists")
+    ready.mkdir()
+    for part in data_files.PARTS:
+        last = line if part == "test" else "ISIC_1.jpg 1"
+        (ready / f"ISIC_2019_{part}_fold0.txt").write_text(f"ISIC_1.jpg 0\n{last}\n")
+    with pytest.raises(UserError, match=message):
+        pipeline.run_study(dataclasses.replace(study, ready_splits=ready))
+    assert not calls(study.root)
 
 
 def test_lists_depend_on_both_csvs_and_the_options(study: StudySettings) -> None:

@@ -70,51 +70,72 @@ def test_warm_up_is_a_twentieth_of_the_iterations() -> None:
         budget_options(config_of("simclr"), 1, 100)
 
 
+@pytest.fixture
+def lists(place: Path) -> Path:
+    """The place with a training list of eight images, a test list of four, and `judges.py`."""
+    lines = [f"{i}.jpg {i % 3}\n" for i in range(12)]
+    (place / "train.txt").write_text("".join(lines[:8]))
+    (place / "test.txt").write_text("".join(lines[8:]))
+    judges = Config.fromfile(str(place / "classifier.py"))
+    Config(dict(data={**judges.data, "samples_per_gpu": 4})).dump(str(place / "judges.py"))
+    return place
+
+
 def compare(place: Path, *argv: str) -> Done:
     tiny = "model.backbone.stem_channels=8 model.backbone.base_channels=8 model.backbone.depth=18"
     options = f"data.workers_per_gpu=0 data.samples_per_gpu=4 log_config.interval=1 {tiny}"
     heads = ["model.neck.in_channels=64", "model.head.in_channels=64"]
-    lists = ["--images", "images", "--train", "list.txt", "--test", "list.txt", "--num-knn", "2"]
+    lists = ["--images", "images", "--train", "train.txt", "--test", "test.txt", "--num-knn", "2"]
     argv = (*lists, "--out", "out", "--jobs", "1", *argv)
     return run_tool(
         "isic2019/compare_frozen.py", *argv, "--cfg-options", *options.split(), *heads, folder=place
     )
 
 
-def test_table_and_second_run(place: Path) -> None:
-    (place / "list.txt").write_text("".join(f"{i}.jpg {i % 3}\n" for i in range(12)))
-    judges = Config.fromfile(str(place / "classifier.py"))
-    Config(dict(data={**judges.data, "samples_per_gpu": 4})).dump(str(place / "judges.py"))
-    argv = ("--views", "96", "--algorithms", "simclr", "rotation_pred", "--dataset-config")
-    done = compare(place, *argv, "judges.py")
+def test_table_and_second_run(lists: Path) -> None:
+    argv = ("--views", "64", "--algorithms", "simclr", "rotation_pred", "--dataset-config")
+    done = compare(lists, *argv, "judges.py")
     assert done.code == 0, done.text
-    found = json.loads((place / "out" / "frozen.json").read_text())
+    found = json.loads((lists / "out" / "frozen.json").read_text())
     rows = {row["name"]: row for row in found["rows"]}
     assert list(rows) == ["untrained", "simclr", "rotation_pred"]
     assert [row["epochs"] for row in rows.values()] == [0, 4, 2]
-    assert [row["views"] for row in rows.values()] == [0, 96, 96]
+    assert [row["views"] for row in rows.values()] == [0, 64, 64]
     assert all(0 <= row["knn"] <= 1 and 0 <= row["probe"] <= 1 for row in rows.values())
     assert rows["simclr"]["first_loss"] > 0
-    with (place / "out" / "frozen.csv").open() as file:
-        assert [row["views"] for row in csv.DictReader(file)] == ["0", "96", "96"]
-    assert (place / "out" / "frozen.md").read_text().count("\n| ") == 3
-    done = compare(place, *argv, "judges.py")
+    with (lists / "out" / "frozen.csv").open() as file:
+        assert [row["views"] for row in csv.DictReader(file)] == ["0", "64", "64"]
+    assert (lists / "out" / "frozen.md").read_text().count("\n| ") == 3
+    done = compare(lists, *argv, "judges.py")
     assert done.text.count("done before, skipped") == 2 + 3 + 3
-    assert json.loads((place / "out" / "frozen.json").read_text())["rows"] == found["rows"]
+    assert json.loads((lists / "out" / "frozen.json").read_text())["rows"] == found["rows"]
+    # Another test list: judged anew, with features of its own, and nothing is trained again.
+    (lists / "test.txt").write_text("8.jpg 2\n9.jpg 0\n10.jpg 1\n")
+    done = compare(lists, *argv, "judges.py")
+    assert done.code == 0, done.text
+    assert done.text.count("done before, skipped") == 2
 
 
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--views", "3"], "--views 3 is less than one view of each of the 12"),
+        (["--views", "3"], "--views 3 is less than one view of each of the 8"),
+        (["--views", "0"], "--views 0: give 1 or more"),
+        (["--num-knn", "9"], "--num-knn 9: there are 8 training images"),
+        (["--num-knn", "0"], "--num-knn 0: give 1 or more"),
+        (["--jobs", "-1"], "--jobs -1: give 0 or more"),
+        (["--seeds", "-1"], "--seeds -1: give 0 or more"),
+        (["--test", "train.txt"], "8 images stand in both lists, such as 0.jpg"),
+        (["--test", "bare.txt"], "bare.txt, line 2: '9.jpg' must have one label, a number"),
         (["--train", "gone.txt"], "--train gone.txt: there is no such file"),
         (["--images", "gone"], "--images gone: there is no such folder"),
         (["--seeds", "1", "1"], "--seeds 1 1: give each once"),
         (["--algorithms", "simlcr"], "ALGORITHM=simlcr has no ISIC-2019 (SIZE=64) config"),
     ],
 )
-def test_bad_input_is_one_line(place: Path, argv: list[str], message: str) -> None:
-    done = compare(place, "--dataset-config", "classifier.py", *argv)
+def test_bad_input_is_one_line(lists: Path, argv: list[str], message: str) -> None:
+    (lists / "bare.txt").write_text("8.jpg 1\n9.jpg\n")
+    done = compare(lists, "--dataset-config", "judges.py", *argv)
     assert done.code == 2
     assert message in done.last_line
 

@@ -49,10 +49,10 @@ def test_knn_and_probe_share_the_features(place: Path, checkpoint: Path) -> None
     result = json.loads((place / "linear.json").read_text())
     assert result["C"] == 0.1
     assert result["results"]["linear probe, C=0.1"]["recall_red"] == 1.0
-    done = run(place, "--random", "--features", "kept.npz")
+    done = run(place, "--random", "--num-knn", "1", "--features", "kept.npz")
     assert done.code == 2
     assert "--features kept.npz: its features come from other weights;" in done.last_line
-    argv = ["--checkpoint", "weights.pth", "--features", "kept.npz"]
+    argv = ["--checkpoint", "weights.pth", "--features", "kept.npz", "--num-knn", "1"]
     done = run(place, *argv, "--cfg-options", "data.val.data_source.data_prefix=./images")
     assert done.code == 2
     assert "come from other test images or pipeline;" in done.last_line
@@ -77,6 +77,8 @@ def test_untrained_network_and_the_path_of_0x(place: Path) -> None:
         (["--checkpoint", "gone.pth", "--random"], "contradict each other"),
         (["--random", "--num-knn", "20"], "there are 12 training samples"),
         (["--random", "--features", "a.txt"], "--features a.txt: name a .npz file"),
+        (["--random", "--features", "list.txt/a.npz"], "can't write list.txt/a.npz: a file stands"),
+        (["--random", "--out", "list.txt/a.json"], "can't write list.txt/a.json: a file stands"),
         (["--random", "--dataset-config", "simclr.py"], "no data.val"),
         (
             ["--random", "--cfg-options", "data.val.data_source.ann_file=bare.txt"],
@@ -91,6 +93,7 @@ def test_bad_input_is_one_line(place: Path, argv: list[str], message: str) -> No
     assert done.code == 2, done.text
     assert message in done.last_line
     assert done.last_line.startswith("error: ")
+    assert "features:" not in done.text  # found before any image was read
 
 
 def test_another_backbone_is_refused(place: Path, checkpoint: Path) -> None:

@@ -92,3 +92,13 @@ def test_shell_scripts_say_how_they_are_used(script: str) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith(f"usage: tools/{script}.sh ")
     assert subprocess.run(["bash", "-n", str(path)], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("script", ["slurm_train", "slurm_test"])
+def test_without_slurm_it_is_said_in_one_line(script: str, tmp_path: Path) -> None:
+    argv = ["/bin/bash", str(ROOT / "tools" / f"{script}.sh"), "PARTITION", "JOB", "a.py", "b"]
+    env = {"PATH": str(tmp_path)}  # whatever this machine has
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: there is no srun here")
+    assert done.stderr.count("\n") == 1

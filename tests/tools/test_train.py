@@ -124,6 +124,20 @@ BAD = [
     (["simclr.py", "--cfg-options", "data.samples_per_gpu=64", "data.drop_last=True"], "64"),
     (["simclr.py", "--cfg-options", "optimizer.lr=-1"], "optimizer: .*learning rate: -1"),
     (["simclr.py", "--launcher", "pytorch"], "RANK"),
+    (["simclr.py", "--gpus", "-1"], "--gpus -1: give 0 for the CPU"),
+    (["simclr.py", "--seed", "-5"], "seed -5: give a whole number from 0"),
+    (["simclr.py", "--cfg-options", "seed=one"], "seed one: give a whole number"),
+    (["simclr.py", "--cfg-options", "runner.max_epochs=0"], "max_epochs=0: give a whole number"),
+    (["simclr.py", "--cfg-options", "runner.max_epochs=two"], "max_epochs='two': give a whole"),
+    (
+        ["simclr.py", "--cfg-options", "custom_imports={'imports':['gone']}"],
+        "custom_imports: .*gone",
+    ),
+    (["empty.py"], "empty.py has no model, optimizer, data.train, runner"),
+    (
+        ["classifier.py", "--cfg-options", "data.train.data_source.ann_file=bare.txt"],
+        "data.train: 2 of 12 images have no label",
+    ),
     (["missing_image.py", "--work_dir", "x"], "nothere.jpg"),
     (["missing_image.py", "--cfg-options", "data.workers_per_gpu=1"], "nothere.jpg"),
 ]
@@ -132,6 +146,9 @@ BAD = [
 @pytest.mark.parametrize(("argv", "message"), BAD, ids=[" ".join(argv) for argv, _ in BAD])
 def test_bad_input_is_one_line(place: Path, argv: list[str], message: str) -> None:
     (place / "broken.py").write_text("a = 1\nmodel = dict(\n")
+    (place / "empty.py").touch()
+    bare = [f"{number}.jpg 0" if number < 10 else f"{number}.jpg" for number in range(12)]
+    (place / "bare.txt").write_text("\n".join(bare))
     (place / "other.txt").write_text("nothere.jpg 0\n" * 8)
     config = (place / "simclr.py").read_text().replace("list.txt", "other.txt")
     (place / "missing_image.py").write_text(config)

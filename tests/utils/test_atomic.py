@@ -4,7 +4,12 @@ import stat
 
 import pytest
 
-from mmselfsup.utils.atomic import atomic_write, atomic_write_json, atomic_write_text
+from mmselfsup.utils.atomic import (
+    atomic_write,
+    atomic_write_json,
+    atomic_write_text,
+    check_writable,
+)
 from mmselfsup.utils.errors import UserError
 
 
@@ -41,3 +46,16 @@ def test_unwritable_folder_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("I am no folder")
     with pytest.raises(UserError, match="can't write"):
         atomic_write_text(tmp_path / "file" / "x.txt", "text")
+
+
+def test_check_before_the_work(tmp_path):
+    (tmp_path / "file").touch()
+    for name, message in (("file/a", "a file stands where"), ("file/b/a", "a file stands where")):
+        with pytest.raises(UserError, match=message):
+            check_writable(tmp_path / name)
+        with pytest.raises(UserError, match=message):
+            atomic_write_text(tmp_path / name, "x")
+    with pytest.raises(UserError, match="it is a folder"):
+        check_writable(tmp_path)
+    check_writable(tmp_path / "new" / "a.json")
+    assert os.listdir(tmp_path / "new") == []

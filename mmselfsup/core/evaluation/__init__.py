@@ -9,7 +9,7 @@ from .kept import (
     weights_digest,
     write_features,
 )
-from .knn import evaluate_knn, knn_scores
+from .knn import check_neighbours, evaluate_knn, knn_scores
 from .labelled import LabelledFeatures, check_labels
 from .linear_probe import DEFAULT_C, choose_penalty, evaluate_probe, probe_scores
 from .nearest import nearest
@@ -21,6 +21,7 @@ __all__ = [
     "Origin",
     "check_features_path",
     "check_labels",
+    "check_neighbours",
     "choose_penalty",
     "dataset_digest",
     "embed",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from mmselfsup.utils.atomic import atomic_write
+from mmselfsup.utils.atomic import atomic_write, check_writable
 from mmselfsup.utils.errors import UserError
 
 from .labelled import LabelledFeatures
@@ -88,7 +88,9 @@ def check_features_path(path: str) -> None:
     """Refuse a name for features before the work is done.
 
     Raises:
-        UserError: it doesn't end with ``.npz``, or is a folder.
+        UserError: it doesn't end with ``.npz``, or is a folder, or can't be written.
     """
     if not path.endswith(".npz") or Path(path).is_dir():
         raise UserError(f"--features {path}: name a .npz file")
+    if not Path(path).exists():  # features that are there are only read
+        check_writable(path)

@@ -38,7 +38,17 @@ def knn_scores(
         UserError: more neighbours than training samples, or features that can't be used.
     """
     data.check()
-    num_train = len(data.train)
+    check_neighbours(ks, temperature, len(data.train))
+    train, test = (
+        F.normalize(torch.from_numpy(x).to(device), dim=1) for x in (data.train, data.test)
+    )
+    labels = torch.from_numpy(data.train_labels).to(device)
+    votes = knn_votes(train, labels, test, ks, temperature, data.num_classes)
+    return {k: share.cpu().numpy() for k, share in votes.items()}
+
+
+def check_neighbours(ks: Sequence[int], temperature: float, num_train: int) -> None:
+    """Refuse numbers of neighbours or a temperature that can't work; see `knn_scores`."""
     if not ks or min(ks) < 1 or max(ks) > num_train:
         raise UserError(
             f"--num-knn {' '.join(map(str, ks))}: there are {num_train} training samples, give "
@@ -46,12 +56,6 @@ def knn_scores(
         )
     if temperature <= 0:
         raise UserError(f"--temperature {temperature}: it must be above 0")
-    train, test = (
-        F.normalize(torch.from_numpy(x).to(device), dim=1) for x in (data.train, data.test)
-    )
-    labels = torch.from_numpy(data.train_labels).to(device)
-    votes = knn_votes(train, labels, test, ks, temperature, data.num_classes)
-    return {k: share.cpu().numpy() for k, share in votes.items()}
 
 
 def evaluate_knn(

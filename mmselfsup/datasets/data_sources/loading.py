@@ -53,7 +53,7 @@ class Loading:
             reason = getattr(error, "strerror", None) or error
             line = f" (line {info['line']} of {self.ann_file})" if info.get("line") else ""
             raise ImageError(
-                f"{path}{line}: {reason}; replace it, take it off the list, or set "
+                f"{path}{line}: {reason}; replace it, take it off the list, or (in training) set "
                 "on_error='skip' in the data source"
             ) from error
 

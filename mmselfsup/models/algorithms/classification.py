@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...utils.errors import ArgumentError
+from ...utils.data_size import DataSize
+from ...utils.errors import ArgumentError, UserError
 from ..builder import ALGORITHMS, build_backbone, build_head
 from ..utils import Sobel
 from ..utils.test_time import augmented_views, check_augment
@@ -85,6 +86,14 @@ class Classification(BaseModel):
             )
         self.test_augment: str | None = (test_cfg or {}).get("augment")
         check_augment(self.test_augment)
+
+    def fit_dataset(self, size: DataSize) -> None:
+        """Refuse training data without labels, before the first iteration."""
+        if size.num_unlabelled:
+            raise UserError(
+                f"data.train: {size.num_unlabelled} of {size.num_images} images have no label; a "
+                "classifier needs 'name label' in every line of ann_file"
+            )
 
     def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
         """Images [N, 3, H, W] -> features of the backbone."""

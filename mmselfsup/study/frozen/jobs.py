@@ -14,7 +14,6 @@ from .entry import UNTRAINED, Entry
 from .settings import FrozenSettings
 
 WEIGHTS, FEATURES = "latest.pth", "features.npz"
-KNN, PROBE = "knn.json", "linear.json"
 
 
 def train_job(settings: FrozenSettings, entry: Entry) -> Job:
@@ -35,7 +34,7 @@ def judge_job(settings: FrozenSettings, entry: Entry, judge: str) -> Job:
     Args:
         settings: The comparison.
         entry: Whose features.
-        judge: `knn` or `linear`; the features are extracted by whichever runs first.
+        judge: `knn`, which extracts the features, or `linear`, which comes second and takes them.
     """
     folder = entry.folder / judge
     result = folder / f"{judge}.json"
@@ -49,7 +48,7 @@ def judge_job(settings: FrozenSettings, entry: Entry, judge: str) -> Job:
         *judge_argv(judge, _relative(settings, entry.config), weights, folder),
         *(("--num-knn", str(settings.num_knn)) if judge == "knn" else ()),
         *("--dataset-config", _relative(settings, settings.dataset_config)),
-        *("--features", str(entry.folder / FEATURES), "--cfg-options", *options),
+        *("--features", str(entry.folder / "knn" / FEATURES), "--cfg-options", *options),
     )
     facts = {
         **_facts(settings, entry),

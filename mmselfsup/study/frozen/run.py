@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from mmselfsup.datasets.data_sources.csv_list import read_entries
+from mmselfsup.datasets.data_sources.csv_list import read_names
 from mmselfsup.utils.errors import UserError
 
-from .. import machine
+from .. import configs, machine
 from ..one_at_a_time import only_study
+from ..ready_lists import check_lists
 from ..stage import run_stage
 from .entry import UNTRAINED, plan_entries
 from .jobs import judge_job, train_job
@@ -15,18 +16,39 @@ from .settings import FrozenSettings
 from .table import print_records, write_records
 
 
+def check_data(settings: FrozenSettings) -> int:
+    """Find mistakes in lists and numbers before hours of training; count the training images.
+
+    Raises:
+        UserError: A list can't be used, both name the same image, or there are fewer training
+            images than neighbours, or more than views.
+    """
+    judges = configs.load(settings.dataset_config)
+    for part, path in (("train", settings.train), ("val", settings.test)):
+        check_lists([path], settings.images, configs.class_list(judges, part))
+    train, test = (set(read_names(str(path))) for path in (settings.train, settings.test))
+    if both := sorted(train & test):
+        raise UserError(
+            f"{len(both)} images stand in both lists, such as {both[0]}: a test on training images "
+            f"says nothing; take them off {settings.test}"
+        )
+    if settings.num_knn > len(train):
+        raise UserError(f"--num-knn {settings.num_knn}: there are {len(train)} training images")
+    if settings.views < len(train):
+        raise UserError(
+            f"--views {settings.views} is less than one view of each of the {len(train)} training "
+            "images: give at least as many"
+        )
+    return len(train)
+
+
 def run(settings: FrozenSettings) -> None:
     """Do the steps that aren't done yet, write the table as JSON, CSV and Markdown, print it.
 
     Raises:
         UserError: Something the user gave can't be used, or a training failed.
     """
-    num_images = len(read_entries(str(settings.train))[0])
-    if settings.views < num_images:
-        raise UserError(
-            f"--views {settings.views} is less than one view of each of the {num_images} training "
-            "images: give at least as many"
-        )
+    num_images = check_data(settings)
     entries = plan_entries(settings, num_images)
     with only_study(settings.out):
         here = machine.look()

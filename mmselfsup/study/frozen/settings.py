@@ -48,7 +48,8 @@ def make_settings(args: argparse.Namespace, root: Path) -> FrozenSettings:
     """Check the command line of `tools/isic2019/compare_frozen.py`.
 
     Raises:
-        UserError: A file or folder isn't there, or a name or seed is given twice.
+        UserError: A file or folder isn't there, a number is too small, or a name or seed is given
+            twice.
     """
     ending = "isic2019" if args.size == "224" else f"isic2019-{args.size}"
     default = root / "configs" / "benchmarks" / "classification" / f"knn_{ending}.py"
@@ -62,6 +63,14 @@ def make_settings(args: argparse.Namespace, root: Path) -> FrozenSettings:
             raise UserError(f"{flag} {path}: there is no such file")
     if not args.images.is_dir():
         raise UserError(f"--images {args.images}: there is no such folder")
+    for flag, number, least in (
+        ("--views", args.views, 1),
+        ("--num-knn", args.num_knn, 1),
+        ("--jobs", args.jobs, 0),
+        ("--seeds", min(args.seeds), 0),
+    ):
+        if number < least:
+            raise UserError(f"{flag} {number}: give {least} or more")
     for flag, values in (("--algorithms", args.algorithms), ("--seeds", args.seeds)):
         if len(set(values)) < len(values):
             raise UserError(f"{flag} {' '.join(map(str, values))}: give each once")
