@@ -27,7 +27,12 @@ LABEL = "SimCLR (pre-trained on all images, test images included)"
 
 
 def write_lists(study: StudySettings, train: str, test: str) -> StudySettings:
-    """Lists of the user's, of which the parts that a pre-training could see are given."""
+    """Lists of the user's, of which the parts that a pre-training could see are given.
+
+    Each image they name is there: a study looks for them before it starts.
+    """
+    for line in (train + test).splitlines():
+        (study.isic_root / "images" / line.rsplit(" ", 1)[0]).touch()
     folder = study.root / "lists"
     study = dataclasses.replace(study, ready_splits=folder, lrs=(0.1,))
     folder.mkdir(exist_ok=True)
@@ -63,6 +68,7 @@ def test_a_changed_setting_starts_the_pretraining_anew(
 
     changed = dataclasses.replace(study, ssl_on="all")
     redone = [
+        "explain work/finetune/simclr/explain",
         "look work/looks/simclr",
         "test work/finetune/simclr/test",
         "train work/finetune/simclr/final",
@@ -84,6 +90,7 @@ def test_a_changed_setting_starts_the_pretraining_anew(
 
     pipeline.run_study(changed)
     assert calls(study.root) == []
+    (study.isic_root / "images" / "c.jpg").touch()
     changed.split("test").write_text("b.jpg 1\nc.jpg 0\n")  # other images to see
     pipeline.run_study(changed)
     assert set(redone) < set(calls(study.root))
