@@ -27,7 +27,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n", 1)[0],
         epilog="Each step is skipped when its result is there; a broken one goes on. The numbers "
-        "of epochs are those whose views come nearest to --views, warm-ups are 5 %% of the "
+        "of epochs are those whose views come nearest to --views, warm-ups are 5 % of the "
         "iterations. Writes frozen.json, frozen.csv and frozen.md.",
     )
     parser.add_argument("--images", type=Path, required=True, help="folder of the images")
