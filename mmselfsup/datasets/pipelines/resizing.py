@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from functools import cache
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -39,10 +38,12 @@ def resize(pixels: Pixels, size: tuple[int, int], mode: str = "bilinear") -> Pix
         return pixels
     if not pixels.flags.writeable:  # torch would warn
         pixels = pixels.copy()
-    planes = torch.from_numpy(pixels if pixels.ndim == 3 else pixels[..., None])  # [H, W, C]
-    planes = F.interpolate(planes.permute(2, 0, 1)[None], size, mode=mode, antialias=True)
-    arrays = planes[0].contiguous().numpy()  # [C, height, width]
-    return cv2.merge([*arrays]) if pixels.ndim == 3 else arrays[0]  # type: ignore[return-value]
+    # the batch axis comes first: torch then takes the image as channels-last and leaves it so,
+    # and does not take it apart into planes
+    image = torch.from_numpy(pixels if pixels.ndim == 3 else pixels[..., None])[None]
+    image = F.interpolate(image.permute(0, 3, 1, 2), size, mode=mode, antialias=True)
+    resized = np.ascontiguousarray(image[0].permute(1, 2, 0).numpy())  # [height, width, C]
+    return resized if pixels.ndim == 3 else resized[..., 0]
 
 
 @cache
