@@ -78,7 +78,7 @@ def seeded(seed: int) -> Iterator[None]:
     torch_state, python_state = generator.get_state(), random.getstate()
     numpy_bits = get_bit_generator()
     # numpy reads 32 bits of a seed, torch's CPU generator too: give them different halves
-    set_bit_generator(_spare_bits())  # forty times faster than saving the state
+    set_bit_generator(_spare_bits())  # rather than copying numpy's state out and in again
     np.random.seed(seed & _MASK_32)
     generator.manual_seed(seed >> 32)
     random.seed(seed)

@@ -21,7 +21,7 @@ def share_changed(transform: Any, img: Image.Image, tries: int = 400) -> float:
 
 
 def test_blur_is_a_gaussian() -> None:
-    sigma, reach = 1.7, 12
+    sigma, reach = 1.7, 5  # three sigmas
     offsets = np.arange(-reach, reach + 1)
     kernel = np.exp(-(offsets**2) / (2 * sigma**2))
     kernel /= kernel.sum()
@@ -31,7 +31,7 @@ def test_blur_is_a_gaussian() -> None:
     both = sum(k * rows[:, i : i + 41] for i, k in enumerate(kernel))
     blurred = GaussianBlur(sigma, sigma, p=1)(img)
     assert blurred.mode == "RGB"
-    assert np.abs(np.asarray(blurred) - both).max() <= 1.5
+    assert np.abs(np.asarray(blurred) - both).max() <= 0.51  # rounded once
 
 
 def test_blur_draws_its_width_uniformly() -> None:

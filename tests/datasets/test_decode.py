@@ -99,6 +99,18 @@ def test_color_type_and_channel_order() -> None:
     assert decode_image(encode(gradient().convert("RGBA"), "PNG"), "unchanged").mode == "RGBA"
 
 
+@pytest.mark.parametrize("ignore", ["", "_ignore_orientation"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK", "RGBA", "P", "I;16"])
+def test_both_orders_hold_the_same_channels(mode: str, ignore: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    source = gradient().convert(mode) if mode != "I;16" else gradient().convert("L").convert(mode)
+    data = encode(source, "JPEG" if mode in ("RGB", "L", "CMYK") else "PNG", exif=exif)
+    rgb, bgr = (np.asarray(decode_image(data, f"color{ignore}", order)) for order in ("rgb", "bgr"))
+    assert rgb.shape == ((HEIGHT, WIDTH, 3) if ignore else (WIDTH, HEIGHT, 3))
+    np.testing.assert_array_equal(rgb, bgr[..., ::-1])
+
+
 def noise(kind: str, **options: Any) -> bytes:
     pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
     return encode(Image.fromarray(pixels), kind, **options)

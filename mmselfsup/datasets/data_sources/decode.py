@@ -1,7 +1,7 @@
 """From the bytes of an image file to an image: an array, or a PIL image.
 
-JPEG and PNG go through OpenCV, which is faster than Pillow and gives the same pixels; any other
-format, and what OpenCV refuses, goes through Pillow, which knows more and says what is wrong.
+JPEG and PNG go through OpenCV, straight to the wanted order of channels; any other format, and
+what OpenCV refuses, goes through Pillow, which knows more and says what is wrong.
 
 Colour: whatever the file holds (grey, palette, CMYK, transparency, 16 bits a channel), RGB with 8
 bits a channel comes out; transparency is dropped, 16 bits keep their upper 8. The orientation
@@ -23,14 +23,10 @@ from PIL import Image, ImageOps
 
 from ...utils.errors import UserError
 
-_FLAGS = {
-    "color": cv2.IMREAD_COLOR,
-    "grayscale": cv2.IMREAD_GRAYSCALE,
-    "color_ignore_orientation": cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
-    "grayscale_ignore_orientation": cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION,
-}
-COLOR_TYPES = (*_FLAGS, "unchanged")
-CHANNEL_ORDERS = ("rgb", "bgr")
+_IGNORE = "_ignore_orientation"
+_COLOUR_FLAGS = {"rgb": cv2.IMREAD_COLOR_RGB, "bgr": cv2.IMREAD_COLOR_BGR}
+CHANNEL_ORDERS = (*_COLOUR_FLAGS,)
+COLOR_TYPES = ("color", "grayscale", f"color{_IGNORE}", f"grayscale{_IGNORE}", "unchanged")
 
 _JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 _PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
@@ -84,12 +80,11 @@ def decode_pixels(
     if data.startswith((_JPEG, _PNG)):
         if not _has_end(data):
             raise ImageError("the file is damaged (its end is missing)")
-        pixels = _decode_opencv(data, color_type)
+        pixels = _decode_opencv(data, color_type, channel_order)
     if pixels is None:
         pixels = np.array(_decode_pillow(data, color_type))
-        return pixels if channel_order == "rgb" or pixels.ndim == 2 else pixels[..., ::-1].copy()
-    if pixels.ndim == 3 and channel_order == "rgb":
-        cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
+        if channel_order == "bgr" and pixels.ndim == 3:
+            pixels = pixels[..., ::-1].copy()
     return pixels
 
 
@@ -108,10 +103,14 @@ def _has_end(data: bytes) -> bool:
     return data.find(_JPEG_END, at) >= 0
 
 
-def _decode_opencv(data: bytes, color_type: str) -> NDArray[np.uint8] | None:
-    """Decode to [H, W] or [H, W, 3] in the order BGR; None where OpenCV can't."""
+def _decode_opencv(data: bytes, color_type: str, channel_order: str) -> NDArray[np.uint8] | None:
+    """Decode to [H, W] or [H, W, 3]; None where OpenCV can't."""
+    grey = color_type.startswith("grayscale")
+    flags = cv2.IMREAD_GRAYSCALE if grey else _COLOUR_FLAGS[channel_order]
+    if color_type.endswith(_IGNORE):
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS[color_type])
+        pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
         return None
     return pixels
@@ -129,7 +128,7 @@ def _decode_pillow(data: bytes, color_type: str) -> Image.Image:
     """Decode with Pillow to RGB or L."""
     image = _open(data)
     with _told():
-        if not color_type.endswith("_ignore_orientation"):
+        if not color_type.endswith(_IGNORE):
             image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I;16"):  # Pillow would cut values above 255 off
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))

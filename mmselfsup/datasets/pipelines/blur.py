@@ -20,8 +20,8 @@ class GaussianBlur:
     Source: SimCLR (Chen et al. 2020), appendix A: sigma uniform in 0.1..2.0, p = 0.5.
 
     Differences from the paper: the kernel reaches three sigmas, whatever the image size. Pillow's
-    filter, which MMSelfSup 0.x used, approximates a Gaussian by box filters; this one is exact to
-    a grey level and several times faster.
+    filter, which MMSelfSup 0.x used, approximates a Gaussian by box filters; here it is one, rounded
+    to whole grey levels once.
 
     Args:
         sigma_min: Smallest standard deviation.
@@ -54,7 +54,7 @@ class GaussianBlur:
         if sigma == 0:
             return img
         kernel = cv2.getGaussianKernel(round(6 * sigma + 1) | 1, sigma)
-        # cv2.GaussianBlur reckons in 8 + 8 bits; this one in float, and rounds once
+        # cv2.GaussianBlur has weights of 8 bits; this one reckons in float
         return on_pixels(
             lambda pixels: cv2.sepFilter2D(
                 pixels, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE

@@ -56,7 +56,7 @@ def turn_hue(pixels: Pixels, factor: float) -> Pixels:
     if pixels.ndim == 2:
         return pixels
     hsv = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV_FULL)  # [H, W, 3], the circle is 0..255
-    turn = np.zeros_like(hsv[0])  # [W, 3]: numpy is at its best where it adds whole rows
+    turn = np.zeros_like(hsv[0])  # [W, 3]: whole rows are added, not one value in three
     turn[:, 0] = round(factor * 256) % 256
     hsv += turn
     return _array(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL))

@@ -1,9 +1,8 @@
 """Crops and resizing, in 8 bits.
 
 Resizing is Pillow's: bilinear or bicubic, with a kernel that widens as the image shrinks. torch has
-the same arithmetic with vector instructions, four times as fast: 99 % of the values are equal, the
-rest differ by one. OpenCV's `INTER_AREA` is a box instead of a triangle and lies 0.3 grey levels
-beside it on average (up to 7 on photographs), and is not faster; `INTER_LINEAR` aliases.
+the same arithmetic with vector instructions: bilinear values are equal or differ by one. OpenCV
+has none of it: its `INTER_AREA` is a box instead of a triangle, its `INTER_LINEAR` aliases.
 
 Letters: H and W of the image.
 """
