@@ -93,7 +93,14 @@ def test_ctrl_c_stops_the_workers_and_leaves_whole_files(tmp_path: Path, noise: 
     for number in range(1, 1500):
         os.link(src / "0000.jpg", src / f"{number:04d}.jpg")
     call = [sys.executable, TOOL, "--src", src, "--dst", dst, "--workers", "2"]
-    process = subprocess.Popen(call, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        call,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # a job in the background of a script ignores Ctrl-C, and so would its child
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     deadline = time.monotonic() + 120
     while len(list(dst.glob("*.jpg"))) < 20 and time.monotonic() < deadline:
         time.sleep(0.01)
