@@ -20,8 +20,8 @@ class GaussianBlur:
     Source: SimCLR (Chen et al. 2020), appendix A: sigma uniform in 0.1..2.0, p = 0.5.
 
     Differences from the paper: the kernel reaches three sigmas, whatever the image size. Pillow's
-    filter, which MMSelfSup 0.x used, approximates a Gaussian by box filters; here it is one, rounded
-    to whole grey levels once.
+    filter, which MMSelfSup 0.x used, approximates a Gaussian by box filters; here it is one,
+    rounded to whole grey levels once.
 
     Args:
         sigma_min: Smallest standard deviation.
