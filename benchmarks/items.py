@@ -97,7 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, required=True, help="folder of JPEG files")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--items", type=int, default=16, help="items a round")
+    parser.add_argument("--items", type=int, default=64, help="items a round")
     add_arguments(parser, "mmselfsup")
     add_quick(parser)
     args = parser.parse_args()
