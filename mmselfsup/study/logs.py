@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,14 +47,23 @@ class TrainingLog:
         return max((x for x, _ in self.train_curve()), default=0.0)
 
 
-def read_log(work_dir: Path) -> TrainingLog:
+def log_files(work_dir: Path) -> list[Path]:
+    """List the logs of a work directory, one for each start of the training, oldest first."""
+    return sorted(work_dir.glob("*.log.json"))
+
+
+def read_log(work_dir: Path, without: Collection[Path] = ()) -> TrainingLog:
     """Read all `*.log.json` of a work directory; where a resumed run repeats, the later line wins.
 
     Lines cut off in the middle (a killed run) are left out.
+
+    Args:
+        work_dir: The work directory of a training.
+        without: Logs to pass over.
     """
     found: dict[tuple[str, int, int], dict[str, Any]] = {}
-    for path in sorted(work_dir.glob("*.log.json")):
-        for line in _lines(path):
+    for path in log_files(work_dir):
+        for line in () if path in without else _lines(path):
             key = (line["mode"], line["epoch"], 0 if line["mode"] == "val" else line["iter"])
             found[key] = line
     ordered = [found[key] for key in sorted(found)]

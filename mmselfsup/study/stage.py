@@ -14,7 +14,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.progress import progress
 
 from .launch import run_all
-from .logs import read_log
+from .logs import log_files, read_log
 from .machine import Machine
 from .process import Command
 from .step import Step
@@ -87,13 +87,15 @@ class _Watch:
 
     def __init__(self, jobs: Sequence[Job], bar: tqdm | None) -> None:
         self._jobs, self._bar, self._last = jobs, bar, 0.0
+        # Of a run that was stopped: what it did behind its last checkpoint is done once more.
+        self._old = {path for job in jobs for path in log_files(job.step.folder)}
 
     def look(self, now: bool = False) -> None:
         """Read the logs, every other second."""
         if self._bar is None or (time.monotonic() - self._last < _LOOK_S and not now):
             return
         self._last = time.monotonic()
-        logs = [read_log(job.step.folder) for job in self._jobs]
+        logs = [read_log(job.step.folder, without=self._old) for job in self._jobs]
         epochs = [
             min(job.epochs, log.epochs_done()) for job, log in zip(self._jobs, logs, strict=True)
         ]

@@ -1,0 +1,37 @@
+"""The progress bar over running trainings."""
+
+from pathlib import Path
+
+from tqdm import tqdm
+
+from mmselfsup.study.process import Command
+from mmselfsup.study.stage import Job, _Watch
+from mmselfsup.study.step import Step
+from tests.study.test_logs import line
+
+
+def write(folder: Path, day: int, *epochs: int) -> None:
+    text = "".join(line("train", epoch, 5, loss=epoch) for epoch in epochs)
+    (folder / f"2024010{day}_000000.log.json").write_text(text)
+
+
+def test_bar_counts_what_this_start_has_trained(tmp_path: Path) -> None:
+    write(tmp_path, 1, 1, 2, 3, 4)  # stopped before its first checkpoint
+    job = Job(Step("ssl", tmp_path, {}, ()), Command(("train.py",), tmp_path), epochs=14)
+    bar = tqdm(total=14, disable=False, file=open(tmp_path / "bar", "w"))  # noqa: SIM115
+    watch = _Watch([job], bar)
+    watch.look(now=True)
+    assert bar.n == 0
+    write(tmp_path, 2, 1)
+    watch.look(now=True)
+    assert bar.n == 1
+
+
+def test_bar_of_a_resumed_training_counts_from_its_checkpoint(tmp_path: Path) -> None:
+    write(tmp_path, 1, 1, 2, 3, 4)
+    job = Job(Step("ssl", tmp_path, {}, ()), Command(("train.py",), tmp_path), epochs=14)
+    bar = tqdm(total=14, disable=False, file=open(tmp_path / "bar", "w"))  # noqa: SIM115
+    watch = _Watch([job], bar)
+    write(tmp_path, 2, 5)
+    watch.look(now=True)
+    assert bar.n == 5
