@@ -10,6 +10,8 @@ import venv
 from importlib.metadata import version
 from pathlib import Path
 
+from pairs import ROOT
+
 #: What a competitor needs beside torch and torchvision, of which it gets our versions.
 PACKAGES = {
     "mmselfsup": [
@@ -40,9 +42,11 @@ def python_of(name: str, folder: Path, given: str | None = None) -> str:
         venv.create(home, with_pip=True, clear=True)
         pip = [str(python), "-m", "pip", "install", "-q"]
         ours = [f"{lib}=={version(lib).split('+')[0]}" for lib in ("torch", "torchvision")]
-        subprocess.run([*pip, "setuptools<81", "wheel", *ours], check=True)
+        # as scripts/install.sh does: replaces a constraint of the machine that could forbid our torch
+        env = {**os.environ, "PIP_CONSTRAINT": str(ROOT / "requirements" / "build.txt")}
+        subprocess.run([*pip, "setuptools<81", "wheel", *ours], check=True, env=env)
         # mmcv's source build wants the setuptools from above
-        subprocess.run([*pip, "--no-build-isolation", *PACKAGES[name]], check=True)
+        subprocess.run([*pip, "--no-build-isolation", *PACKAGES[name]], check=True, env=env)
         (home / "ready").touch()
     return str(python)
 
