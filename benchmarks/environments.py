@@ -42,7 +42,7 @@ def python_of(name: str, folder: Path, given: str | None = None) -> str:
         venv.create(home, with_pip=True, clear=True)
         pip = [str(python), "-m", "pip", "install", "-q"]
         ours = [f"{lib}=={version(lib).split('+')[0]}" for lib in ("torch", "torchvision")]
-        # as scripts/install.sh does: replaces a constraint of the machine that could forbid our torch
+        # as scripts/install.sh does; replaces a constraint of the machine that forbids our torch
         env = {**os.environ, "PIP_CONSTRAINT": str(ROOT / "requirements" / "build.txt")}
         subprocess.run([*pip, "setuptools<81", "wheel", *ours], check=True, env=env)
         # mmcv's source build wants the setuptools from above
