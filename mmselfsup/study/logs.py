@@ -42,9 +42,17 @@ class TrainingLog:
         curve = self.val_curve(key)
         return curve[-1][1] if curve else math.nan
 
-    def epochs_done(self) -> float:
-        """Count the epochs trained, with fractions."""
-        return max((x for x, _ in self.train_curve()), default=0.0)
+    def epochs_done(self) -> int:
+        """Count the epochs known to have been trained whole.
+
+        A line says how far its epoch is, not how long epochs are: that is known once there is a
+        second one. So the first epoch counts when the second has begun, the others at their last
+        line, and the epoch of a training of one epoch never.
+        """
+        last = max((line["epoch"] for line in self.train), default=1)
+        whole = max((line["iter"] for line in self.train if line["epoch"] < last), default=math.inf)
+        reached = max((line["iter"] for line in self.train if line["epoch"] == last), default=0)
+        return last if reached >= whole else last - 1
 
 
 def log_files(work_dir: Path) -> list[Path]:

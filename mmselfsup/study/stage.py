@@ -97,11 +97,12 @@ class _Watch:
         self._last = time.monotonic()
         logs = [read_log(job.step.folder, without=self._old) for job in self._jobs]
         epochs = [
-            min(job.epochs, log.epochs_done()) for job, log in zip(self._jobs, logs, strict=True)
+            job.epochs if job.is_done() else min(job.epochs, log.epochs_done())
+            for job, log in zip(self._jobs, logs, strict=True)
         ]
         if len(logs) == 1 and logs[0].train:
             self._bar.set_postfix(loss=logs[0].train[-1].get("loss"), refresh=False)
-        self._bar.update(max(0, int(sum(epochs)) - self._bar.n))
+        self._bar.update(max(0, sum(epochs) - self._bar.n))
 
 
 def _end(job: Job, code: int | None, seconds: float) -> None:

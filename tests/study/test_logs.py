@@ -21,6 +21,15 @@ def test_curves(tmp_path: Path) -> None:
     assert log.epochs_done() == 3
 
 
+def test_an_epoch_is_done_when_it_is_as_long_as_those_before(tmp_path: Path) -> None:
+    text, done = "", []
+    for epoch, i in [(1, 5), (1, 10), (2, 5), (2, 10), (3, 5)]:
+        text += line("train", epoch, i, loss=1)
+        (tmp_path / "20240101_000000.log.json").write_text(text)
+        done.append(read_log(tmp_path).epochs_done())
+    assert done == [0, 0, 1, 2, 2]
+
+
 def test_resumed_run_replaces_what_it_repeats(tmp_path: Path) -> None:
     first = line("train", 1, 5, loss=3) + line("train", 2, 5, loss=2) + '{"mode": "train", "ep'
     (tmp_path / "20240101_000000.log.json").write_text('{"seed": 0}\n' + first)

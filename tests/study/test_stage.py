@@ -22,7 +22,24 @@ def test_bar_counts_what_this_start_has_trained(tmp_path: Path) -> None:
     watch = _Watch([job], bar)
     watch.look(now=True)
     assert bar.n == 0
-    write(tmp_path, 2, 1)
+    write(tmp_path, 2, 1)  # in its first epoch, nobody knows how far
+    watch.look(now=True)
+    assert bar.n == 0
+    write(tmp_path, 2, 1, 2)
+    watch.look(now=True)
+    assert bar.n == 2
+
+
+def test_bar_counts_a_finished_training_of_one_epoch(tmp_path: Path) -> None:
+    step = Step("ssl", tmp_path, {}, ())
+    step.begin()
+    job = Job(step, Command(("train.py",), tmp_path), epochs=1)
+    bar = tqdm(total=1, disable=False, file=open(tmp_path / "bar", "w"))  # noqa: SIM115
+    watch = _Watch([job], bar)
+    write(tmp_path, 1, 1)
+    watch.look(now=True)
+    assert bar.n == 0
+    step.finish(1.0)
     watch.look(now=True)
     assert bar.n == 1
 
@@ -34,4 +51,4 @@ def test_bar_of_a_resumed_training_counts_from_its_checkpoint(tmp_path: Path) ->
     watch = _Watch([job], bar)
     write(tmp_path, 2, 5)
     watch.look(now=True)
-    assert bar.n == 5
+    assert bar.n == 4
