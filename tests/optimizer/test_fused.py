@@ -43,9 +43,42 @@ def test_equals_the_plain_loop(config: dict[str, Any]) -> None:
     fast, slow = make_model(), make_model()
     optimizer = build_optimizer(fast, config)
     plain = build_optimizer(slow, {**config, "foreach": False})
-    assert optimizer.param_groups[0]["fused"] is True
+    assert bool(optimizer.param_groups[0]["fused"]) == ("dampening" not in config)
     assert not plain.param_groups[0]["fused"]
     pairs = zip(steps(fast, optimizer, range(6)), steps(slow, plain, range(6)), strict=True)
+    for mine, theirs in pairs:
+        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_parameters_may_be_frozen_at_first(config: dict[str, Any]) -> None:
+    fast, slow = make_model(), make_model()
+    optimizer = build_optimizer(fast, config)
+    plain = build_optimizer(slow, {**config, "foreach": False})
+    for model, one in ((fast, optimizer), (slow, plain)):
+        for number in range(4):
+            for i, param in enumerate(model.parameters()):
+                frozen = i < 4 and number < 2
+                param.grad = None if frozen else torch.full_like(param, 0.1 * (i + number + 1))
+            one.step()
+    for mine, theirs in zip(fast.parameters(), slow.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_a_skipped_first_step_leaves_no_trace() -> None:
+    """As a loss scaler skips it: the optimizer is told that a gradient overflowed."""
+    config = dict(type="SGD", lr=0.1, momentum=0.9)
+    fast, slow = make_model(), make_model()
+    optimizer = build_optimizer(fast, config)
+    for param in fast.parameters():
+        param.grad = torch.full_like(param, torch.inf)
+    optimizer.grad_scale, optimizer.found_inf = torch.tensor(2.0), torch.tensor(1.0)  # type: ignore[attr-defined]
+    optimizer.step()
+    del optimizer.grad_scale, optimizer.found_inf  # type: ignore[attr-defined]
+    for state in optimizer.state.values():
+        assert not state["momentum_buffer"].any()
+    plain = build_optimizer(slow, {**config, "foreach": False})
+    pairs = zip(steps(fast, optimizer, range(3)), steps(slow, plain, range(3)), strict=True)
     for mine, theirs in pairs:
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
 
@@ -90,7 +123,7 @@ def test_an_old_state_is_taken_up(config: dict[str, Any], without: tuple[str, ..
             if not config.get(key):
                 group.pop(key, None)
     load_optimizer_state(optimizer, saved, fast, list(fast.state_dict()))
-    assert optimizer.param_groups[0]["fused"] is True
+    assert bool(optimizer.param_groups[0]["fused"]) == ("dampening" not in config)
     pairs = zip(steps(fast, optimizer, range(3, 6)), steps(slow, plain, range(3, 6)), strict=True)
     for mine, theirs in pairs:
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)

@@ -5,9 +5,9 @@ from typing import Any
 
 from mmcv.runner.optimizer import build_optimizer_constructor
 from torch import nn
-from torch.optim import Optimizer
+from torch.optim import SGD, Optimizer
 
-from .fused import with_fused
+from .fused import start_momentum, with_fused
 
 
 def build_optimizer(model: nn.Module, optimizer_cfg: dict[str, Any]) -> Optimizer:
@@ -18,7 +18,7 @@ def build_optimizer(model: nn.Module, optimizer_cfg: dict[str, Any]) -> Optimize
         optimizer_cfg: ``type`` and its arguments; further ``constructor`` (default
             ``DefaultOptimizerConstructor``) and what that understands, such as
             ``paramwise_options`` or mmcv's ``paramwise_cfg``. torch's SGD, Adam and AdamW get
-            ``fused=True`` unless something else is said about it.
+            ``fused=True`` unless something else is said about it, or SGD has dampening.
     """
     config = with_fused(copy.deepcopy(dict(optimizer_cfg)), model)
     constructor = build_optimizer_constructor(
@@ -28,4 +28,7 @@ def build_optimizer(model: nn.Module, optimizer_cfg: dict[str, Any]) -> Optimize
             optimizer_cfg=config,
         )
     )
-    return constructor(model)
+    optimizer: Optimizer = constructor(model)
+    if type(optimizer) is SGD:
+        optimizer.register_step_pre_hook(start_momentum)
+    return optimizer

@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from mmcv.runner import OPTIMIZERS
 from torch import nn, optim
 
@@ -14,6 +15,20 @@ _CLASSES: tuple[type, ...] = (optim.SGD, optim.Adam, optim.AdamW)
 _DEVICES = ("cpu", "cuda")
 # Whoever names one of these has chosen how the step is computed.
 _CHOICES = ("fused", "foreach", "capturable", "differentiable")
+
+
+def start_momentum(optimizer: optim.Optimizer, *_: Any) -> None:
+    """Before a step of SGD: momentum from zero where a parameter has a gradient for the first time.
+
+    The fused step has one flag, "first step", for all parameters of a group: it fails where some
+    got their first gradients later than others (frozen until then), and it leaves the momentum
+    unset where a loss scaler skips the first step. Without dampening zero is what the plain loop
+    starts from.
+    """
+    for group in optimizer.param_groups:
+        for p in group["params"] if group["fused"] and group["momentum"] else ():
+            if p.grad is not None and optimizer.state[p].get("momentum_buffer") is None:
+                optimizer.state[p]["momentum_buffer"] = torch.zeros_like(p)
 
 
 def with_fused(config: Mapping[str, Any], model: nn.Module) -> dict[str, Any]:
@@ -26,5 +41,6 @@ def with_fused(config: Mapping[str, Any], model: nn.Module) -> dict[str, Any]:
     kind = config.get("type")
     found = OPTIMIZERS.get(kind) if isinstance(kind, str) else kind
     chosen = any(config.get(name) is not None for name in _CHOICES)
+    chosen = chosen or bool(config.get("dampening"))  # see start_momentum
     fits = all(p.is_floating_point() and p.device.type in _DEVICES for p in model.parameters())
     return {**config, "fused": True} if found in _CLASSES and fits and not chosen else {**config}
