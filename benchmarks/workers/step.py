@@ -51,6 +51,9 @@ if kind == "ours":
     import logging
 
     from mmselfsup.apis.acceleration import accelerate
+    from mmselfsup.utils.memory_allocator import keep_freed_memory
+
+    keep_freed_memory()  # as tools/train.py does on a CPU
 
     options = dict(amp=dict(dtype="bfloat16"), channels_last=True) if half else {}
     accelerate(model, {**options, "compile": wanted["compile"]}, logging.getLogger())

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from mmselfsup.models.utils.small_map_conv import multiply_small_maps
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.errors import UserError
 
@@ -53,6 +54,8 @@ def has_bfloat16(device: torch.device) -> bool:
 def accelerate(model: nn.Module, cfg: Mapping[str, Any], logger: logging.Logger) -> None:
     """Prepare a model, in place, for what ``amp``, ``channels_last`` and ``compile`` say.
 
+    On a CPU convolutions of tiny maps become matrix products, whatever they say.
+
     Args:
         model: the bare model.
         cfg: the config.
@@ -72,6 +75,8 @@ def accelerate(model: nn.Module, cfg: Mapping[str, Any], logger: logging.Logger)
     if cfg.get("channels_last"):
         # Weights are enough: a convolution gives what it gets on in the layout of its weights.
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if default_device().type == "cpu":
+        multiply_small_maps(model)
     compiled = compile_backbones(model, cfg.get("compile"))
     if amp is not None or cfg.get("channels_last") or compiled:
         logger.info(

@@ -21,6 +21,8 @@ from .samplers import build_sampler
 from .seeding import SeededDataset, worker_init_fn
 from .utils import PrefetchLoader
 
+NICE_BESIDE_THE_MODEL = 10  # workers on the model's own cores work while it waits for something
+
 
 def build_dataloader(
     dataset: Any,
@@ -83,6 +85,7 @@ def build_dataloader(
     if not dist:
         batch_size, workers_per_gpu = batch_size * num_gpus, workers_per_gpu * num_gpus
     seed = torch.initial_seed() % 2**31 if seed is None else seed
+    on_cpu = default_device().type == "cpu"
     dealer = build_sampler(
         sampler, dataset, ranks, rank, shuffle=shuffle, replace=replace, seed=seed
     )
@@ -92,10 +95,14 @@ def build_dataloader(
         batch_size=batch_size,
         sampler=dealer,
         num_workers=workers_per_gpu,
-        pin_memory=pin_memory and default_device().type != "cpu",
+        pin_memory=pin_memory and not on_cpu,
         persistent_workers=persistent_workers and workers_per_gpu > 0,
         worker_init_fn=partial(
-            worker_init_fn, num_workers=workers_per_gpu, rank=rank, seed=dealer.seed
+            worker_init_fn,
+            num_workers=workers_per_gpu,
+            rank=rank,
+            seed=dealer.seed,
+            nice=NICE_BESIDE_THE_MODEL if on_cpu else 0,
         ),
         generator=torch.Generator().manual_seed(dealer.seed),  # spares the model's random numbers
         **kwargs,

@@ -13,6 +13,7 @@ seeds python, numpy and torch with it while the sample is made and puts their st
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -124,8 +125,8 @@ class SeededDataset(Dataset[Any]):
         return getattr(self.dataset, name)
 
 
-def worker_init_fn(worker_id: int, num_workers: int, rank: int, seed: int) -> None:
-    """Prepare a worker: its own random numbers, and no threads of OpenCV beside it.
+def worker_init_fn(worker_id: int, num_workers: int, rank: int, seed: int, nice: int = 0) -> None:
+    """Prepare a worker: its own random numbers, its priority, no threads of OpenCV beside it.
 
     The seed counts for what is drawn outside a sample, such as in a collate function.
 
@@ -134,7 +135,10 @@ def worker_init_fn(worker_id: int, num_workers: int, rank: int, seed: int) -> No
         num_workers: Workers of a loader.
         rank: Rank of the process that owns the loader.
         seed: Seed of the run.
+        nice: How much the worker yields to others: added to its niceness, 0 to 19.
     """
+    if nice and hasattr(os, "nice"):
+        os.nice(nice)
     worker_seed = (num_workers * rank + worker_id + seed) & _MASK_32
     random.seed(worker_seed)
     np.random.seed(worker_seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,21 @@ def test_worker_init_fn() -> None:
         assert draw(1, 4, 2, 0) != draw(1, 4, 1, 0)
     finally:
         cv2.setNumThreads(threads)
+
+
+class Niceness(Draws):
+    def __getitem__(self, idx: int) -> dict[str, Any]:
+        return dict(idx=idx, nice=os.nice(0))
+
+
+@pytest.mark.parametrize(("device", "added"), [("cpu", 10), ("cuda", 0)])
+def test_workers_yield_to_a_model_on_the_same_cores(
+    device: str, added: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmselfsup.datasets.loader.default_device", lambda: torch.device(device))
+    batch = next(iter(loader(Niceness(), workers_per_gpu=1, pin_memory=False)))
+    assert set(batch["nice"].tolist()) == {min(os.nice(0) + added, 19)}
+    assert os.nice(0) == next(iter(loader(Niceness())))["nice"][0]  # never this process itself
 
 
 class Contained(Draws):
