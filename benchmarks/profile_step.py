@@ -22,6 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmselfsup.apis.acceleration import accelerate
 from mmselfsup.models import build_algorithm
+from mmselfsup.utils.memory_allocator import keep_freed_memory
 
 # The first that a name of an operator contains is its group.
 GROUPS = {
@@ -112,6 +113,7 @@ def main() -> None:
     add_quick(parser)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    keep_freed_memory()  # as tools/train.py does on a CPU
     side = 256 if args.quick else 4096
     left, right = (torch.randn(side, side, dtype=torch.bfloat16) for _ in range(2))
     peak = 2 * side**3 / seconds_of(lambda: left @ right, args.rounds)

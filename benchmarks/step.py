@@ -1,7 +1,8 @@
 """A step of SimCLR on the CPU: ours against mmselfsup 0.11.0 and against a loop written by hand.
 
 0.11.0 runs in float32, as it can; its `.cuda()` calls are patched out, without which it does not
-run on a CPU at all. The loop by hand has our precision and layout.
+run on a CPU at all. The loop by hand has our precision and layout, and
+the allocator as it is; ours keeps freed memory, as `tools/train.py` sets it on a CPU.
 
 Example: python benchmarks/step.py --images 16 --threads 2
 """
