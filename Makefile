@@ -35,8 +35,9 @@ QUICK ?=
 bench: install  ## measures speed against competitors, writes docs/en/benchmarks.md
 	@"$(python)" benchmarks/items.py --images "$(IMAGES)" $(BENCH) $(QUICK)
 	@"$(python)" benchmarks/step.py --compile $(BENCH) $(QUICK)
+	@"$(python)" benchmarks/methods.py $(QUICK)
 	@"$(python)" benchmarks/profile_step.py $(QUICK)
-	@"$(python)" benchmarks/end_to_end.py --compile --images "$(SMALL)" $(BENCH) $(QUICK) \
+	@"$(python)" benchmarks/end_to_end.py --images "$(SMALL)" $(BENCH) $(QUICK) \
 		--train-list "$(LISTS)/ISIC_2019_train_fold0.txt" \
 		--test-list "$(LISTS)/ISIC_2019_test_fold0.txt"
 	@"$(python)" benchmarks/overheads.py --images "$(SMALL)" $(QUICK) \

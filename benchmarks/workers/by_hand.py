@@ -1,0 +1,245 @@
+"""The methods as one would write them by hand: torchvision's ResNet-18 and a few lines each.
+
+Sizes are those of the small configs. Each class takes the batch of ours, `forward` gives the loss.
+"""
+
+import copy
+import itertools
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import Tensor, nn
+
+D = 128  # width of projections
+
+
+def resnet18() -> Any:
+    """Backbone with pooled features [N, 512]."""
+    net = torchvision.models.resnet18(zero_init_residual=True)
+    net.fc = nn.Identity()
+    return net
+
+
+def mlp(*widths: int, norm: bool = False, last: bool = False) -> nn.Sequential:
+    """Linear layers with ReLU between them, batch norm behind the hidden ones, or all."""
+    layers: list[nn.Module] = []
+    for i, (before, after) in enumerate(itertools.pairwise(widths)):
+        end = i == len(widths) - 2
+        layers.append(nn.Linear(before, after))
+        if norm and (last or not end):
+            layers.append(nn.BatchNorm1d(after))
+        if not end:
+            layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)
+
+
+def unit(x: Tensor) -> Tensor:
+    """Float32, length 1."""
+    return F.normalize(x.float(), dim=1)
+
+
+class Classes(nn.Module):
+    """Rotation prediction and DeepCluster: cross entropy of labels."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.net, self.fc = resnet18(), nn.Linear(512, classes)
+
+    def forward(self, img: Tensor, **labels: Tensor) -> Tensor:
+        """Images [N, C, H, W] or [N, P, C, H, W]."""
+        img = img.flatten(0, 1) if img.dim() == 5 else img
+        scores = self.fc(self.net(img)).float()
+        target = labels.get("rot_label", labels.get("pseudo_label"))
+        assert target is not None
+        return F.cross_entropy(scores, target.flatten())
+
+
+class RelativeLocation(nn.Module):
+    """Which of eight neighbours is the other patch?"""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net, self.fc = resnet18(), nn.Linear(512, 8)
+        self.neck = nn.Sequential(
+            nn.Linear(1024, 512), nn.BatchNorm1d(512), nn.ReLU(inplace=True), nn.Dropout()
+        )
+
+    def forward(self, img: Tensor, patch_label: Tensor) -> Tensor:
+        """Pairs of patches, channels side by side, [N, 8, 6, H, W]."""
+        first, second = img.flatten(0, 1).chunk(2, 1)
+        pair = torch.cat([self.net(first), self.net(second)], 1)
+        return F.cross_entropy(self.fc(self.neck(pair)).float(), patch_label.flatten())
+
+
+class NPID(nn.Module):
+    """Instance discrimination with a memory of all images."""
+
+    def __init__(self, length: int, negatives: int) -> None:
+        super().__init__()
+        self.net, self.neck = resnet18(), mlp(512, 512, D, norm=True, last=True)
+        self.negatives = negatives
+        self.register_buffer("bank", F.normalize(torch.randn(length, D), dim=1))
+
+    def forward(self, img: Tensor, idx: Tensor) -> Tensor:
+        """Images and their places in the memory."""
+        v = unit(self.neck(self.net(img)))
+        with torch.autocast("cpu", enabled=False), torch.no_grad():
+            drawn = torch.randint(len(self.bank), (len(idx), self.negatives))
+            positive, negative = self.bank[idx], self.bank[drawn]
+        with torch.autocast("cpu", enabled=False):
+            logits = torch.cat(
+                [(v * positive).sum(1, keepdim=True), torch.einsum("nd,nkd->nk", v, negative)], 1
+            )
+            loss = F.cross_entropy(logits / 0.5, torch.zeros(len(idx), dtype=torch.long))
+        self.bank[idx] = v.detach()
+        return loss
+
+
+class Momentum(nn.Module):
+    """A network and its slow copy."""
+
+    def __init__(self, net: nn.Module, keep: float) -> None:
+        super().__init__()
+        self.online, self.target, self.keep = net, copy.deepcopy(net), keep
+        for weight in self.target.parameters():
+            weight.requires_grad_(False)
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        """Move the copy."""
+        old, new = list(self.target.parameters()), list(self.online.parameters())
+        torch._foreach_lerp_(old, new, 1 - self.keep)
+
+
+class MoCo(Momentum):
+    """MoCo v2 in one process."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__(nn.Sequential(resnet18(), mlp(512, 512, D)), 0.99)
+        self.register_buffer("queue", F.normalize(torch.randn(D, length), dim=0))
+        self.at = 0
+
+    def forward(self, img: list[Tensor]) -> Tensor:
+        """Query and key views."""
+        q = unit(self.online(img[0]))
+        self.follow()
+        with torch.no_grad():
+            k = unit(self.target(img[1]))
+        with torch.autocast("cpu", enabled=False):
+            logits = torch.cat([(q * k).sum(1, keepdim=True), q @ self.queue.clone()], 1) / 0.2
+            loss = F.cross_entropy(logits, torch.zeros(len(q), dtype=torch.long))
+        self.queue[:, self.at : self.at + len(k)] = k.T
+        self.at = (self.at + len(k)) % self.queue.shape[1]
+        return loss
+
+
+class DenseCL(Momentum):
+    """MoCo v2 on images and on places of their maps."""
+
+    def __init__(self, length: int) -> None:
+        net = nn.ModuleDict(
+            dict(
+                maps=nn.Sequential(*list(resnet18().children())[:-2]),
+                whole=mlp(512, 512, D),
+                places=nn.Sequential(
+                    nn.Conv2d(512, 512, 1), nn.ReLU(inplace=True), nn.Conv2d(512, D, 1)
+                ),
+            )
+        )
+        super().__init__(net, 0.99)
+        for name in ("queue", "queue2"):
+            self.register_buffer(name, F.normalize(torch.randn(D, length), dim=0))
+        self.at = 0
+
+    @staticmethod
+    def encode(net: Any, img: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Maps [N, C, L], projections [N, D], [N, D, L], [N, D]."""
+        maps = net["maps"](img)
+        places = net["places"](maps)
+        whole = net["whole"](maps.mean((2, 3)))
+        return maps.flatten(2), unit(whole), unit(places.flatten(2)), unit(places.mean((2, 3)))
+
+    def forward(self, img: list[Tensor]) -> Tensor:
+        """Query and key views."""
+        maps_q, q, dense_q, _ = self.encode(self.online, img[0])
+        self.follow()
+        with torch.no_grad():
+            maps_k, k, dense_k, mean_k = self.encode(self.target, img[1])
+            alike = unit(maps_q).transpose(1, 2) @ unit(maps_k)  # [N, L, L]
+            best = alike.argmax(2)[:, None].expand(-1, D, -1)
+            matched = dense_k.gather(2, best)
+        with torch.autocast("cpu", enabled=False):
+            rows = [x.transpose(1, 2).flatten(0, 1) for x in (dense_q, matched)]
+            losses = []
+            for one, other, queue in ((q, k, self.queue), (*rows, self.queue2)):
+                logits = torch.cat([(one * other).sum(1, keepdim=True), one @ queue.clone()], 1)
+                target = torch.zeros(len(one), dtype=torch.long)
+                losses.append(F.cross_entropy(logits / 0.2, target))
+        for queue, new in ((self.queue, k), (self.queue2, mean_k)):
+            queue[:, self.at : self.at + len(k)] = new.T
+        self.at = (self.at + len(k)) % self.queue.shape[1]
+        return sum(losses) / 2  # type: ignore[return-value]
+
+
+class BYOL(Momentum):
+    """Prediction of a slow network."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Sequential(resnet18(), mlp(512, 1024, D, norm=True)), 0.97)
+        self.predictor = mlp(D, 1024, D, norm=True)
+
+    def forward(self, img: list[Tensor]) -> Tensor:
+        """Two views."""
+        guesses = [self.predictor(self.online(view)) for view in img]
+        with torch.no_grad():
+            self.follow()
+            aims = [self.target(view) for view in img]
+        pairs = zip(guesses, aims[::-1], strict=True)
+        return sum(-2 * (unit(p) * unit(z)).sum(1).mean() for p, z in pairs)  # type: ignore[return-value]
+
+
+class SimSiam(nn.Module):
+    """Prediction of the other view."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(resnet18(), mlp(512, 512, 512, 512, norm=True, last=True))
+        self.predictor = mlp(512, 128, 512, norm=True)
+
+    def forward(self, img: list[Tensor]) -> Tensor:
+        """Two views."""
+        z = [self.encoder(view) for view in img]
+        p = [self.predictor(one) for one in z]
+        pairs = zip(p, z[::-1], strict=True)
+        return sum(-(unit(a) * unit(b.detach())).sum(1).mean() for a, b in pairs) / 2  # type: ignore[return-value]
+
+
+class SwAV(nn.Module):
+    """Swapped prediction of codes, two large and six small views."""
+
+    def __init__(self, prototypes: int) -> None:
+        super().__init__()
+        self.net, self.neck = resnet18(), mlp(512, 512, D, norm=True)
+        self.prototypes = nn.Linear(D, prototypes, bias=False)
+
+    def forward(self, img: list[Tensor]) -> Tensor:
+        """Eight views."""
+        features = torch.cat([self.net(torch.cat(img[:2])), self.net(torch.cat(img[2:]))])
+        z = unit(self.neck(features))
+        with torch.autocast("cpu", enabled=False):
+            scores = self.prototypes(z).unflatten(0, (len(img), -1))  # [V, N, K]
+            losses = []
+            for i in range(2):
+                with torch.no_grad():
+                    q = torch.exp(scores[i] / 0.02).T
+                    q /= q.sum()
+                    for _ in range(3):
+                        q /= q.sum(1, keepdim=True) * len(q)
+                        q /= q.sum(0, keepdim=True) * q.shape[1]
+                    code = (q * q.shape[1]).T
+                others = [v for v in range(len(img)) if v != i]
+                log_p = F.log_softmax(scores[others] / 0.1, dim=2)
+                losses.append(-(code * log_p).sum(2).mean())
+        return sum(losses) / 2  # type: ignore[return-value]
