@@ -59,7 +59,7 @@ def test_train_extract_and_test(odd_place: Path, options: list[str]) -> None:
     done = knn(odd_place, "--checkpoint", "simclr/latest.pth")
     assert done.code == 0, done.text
     result = json.loads((odd_place / "knn.json").read_text())["results"]["kNN, k=1"]
-    assert result["accuracy"] > 0.94  # each is its own neighbour, but two show the same
+    assert result["accuracy"] > 0.89  # each is its own neighbour, but two pairs show the same
     done = score(odd_place)
     assert done.code == 0, done.text
     assert (odd_place / "scores.json").exists()
