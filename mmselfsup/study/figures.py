@@ -62,7 +62,8 @@ def search_curves(
         axes.set_xlabel("epoch")
         axes.set_ylabel("balanced accuracy")
         axes.set_xlim(left=0)
-        axes.legend(loc="best")
+        # There is no free corner: several thin lines for each that has a name.
+        figure.legend(loc="outside upper center", ncols=2)
         return to_svg(figure, name, "Validation balanced accuracy of every learning rate tried")
 
 
