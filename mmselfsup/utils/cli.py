@@ -62,7 +62,6 @@ def add_frozen_arguments(parser: argparse.ArgumentParser) -> None:
 
 def prepare_process(args: argparse.Namespace) -> None:
     """What must happen between reading the arguments and importing torch."""
-    quiet_imports()
     if args.local_rank is not None:  # old launchers give an argument, torchrun the environment
         os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     use_cuda = str(getattr(args, "use_cuda", True)).lower() not in ("false", "0", "no")

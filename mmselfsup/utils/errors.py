@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from .cli import quiet_imports
+
 
 class UserError(ValueError):
     """What a user gave can't be used.
@@ -35,8 +37,10 @@ def run_cli(main: Callable[[], int | None]) -> NoReturn:
 
     A :class:`UserError` becomes one line on stderr and exit code 2; Ctrl-C exits with 130. Any
     other error is a defect of ours and keeps its traceback. ``MMSELFSUP_DEBUG=1`` shows the
-    traceback of a :class:`UserError` too.
+    traceback of a :class:`UserError` too. What mmcv and torch say of themselves when they are
+    imported is not shown.
     """
+    quiet_imports()
     debug = os.environ.get("MMSELFSUP_DEBUG", "0") not in ("", "0")
     try:
         code = main() or 0

@@ -6,7 +6,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import quiet_imports
 from mmselfsup.utils.errors import run_cli
 
 
@@ -20,7 +19,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Print one line for each part of the model and one for the sum."""
     args = parse_args()
-    quiet_imports()
     from mmselfsup.apis.config import load_config
     from mmselfsup.apis.one_line_errors import config_errors
     from mmselfsup.models import build_algorithm

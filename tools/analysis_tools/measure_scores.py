@@ -9,7 +9,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import quiet_imports
 from mmselfsup.utils.errors import run_cli
 
 
@@ -37,7 +36,6 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Print the numbers, write files where asked."""
-    quiet_imports()
     from mmselfsup.apis import measure
     from mmselfsup.apis.test_command import metric_lines
     from mmselfsup.core.hooks.confusion_picture import draw_confusion

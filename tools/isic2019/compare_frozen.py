@@ -11,7 +11,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import quiet_imports
 from mmselfsup.utils.errors import run_cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +58,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Compare."""
     args = parse_args()
-    quiet_imports()
     from mmselfsup.study.frozen.run import run
     from mmselfsup.study.frozen.settings import make_settings
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import quiet_imports
 from mmselfsup.utils.errors import run_cli
 
 
@@ -24,7 +23,6 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
-    quiet_imports()
     from mmselfsup.isic.contact_sheet import write_sheet
 
     number = write_sheet(Path(args.before), Path(args.after), Path(args.out), args.num)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import quiet_imports
 from mmselfsup.utils.errors import run_cli
 
 
@@ -44,7 +43,6 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Average, measure where there are labels, write what was asked for."""
-    quiet_imports()
     from mmselfsup.apis.ensemble import check_arguments, measure_ensemble, write_ensemble
     from mmselfsup.isic.submission import submission_table, write_submission
     from mmselfsup.utils.ensemble import average_scores

@@ -26,8 +26,6 @@ if __name__ == "__main__":
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.path.insert(0, str(ROOT))
 
-    from mmselfsup.utils.cli import quiet_imports
     from mmselfsup.utils.errors import run_cli
 
-    quiet_imports()
     run_cli(main)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import add_options_argument, quiet_imports
+from mmselfsup.utils.cli import add_options_argument
 from mmselfsup.utils.errors import run_cli
 
 
@@ -21,7 +21,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Print."""
     args = parse_args()
-    quiet_imports()
     from mmselfsup.apis.config import load_config
     from mmselfsup.utils.config import config_text
 
