@@ -68,7 +68,9 @@ def run_stage(title: str, jobs: Sequence[Job], machine: Machine, at_a_time: int 
     began = time.monotonic()
     at_a_time = machine.jobs(at_a_time, len(todo))
     total = sum(job.epochs for job in todo if job.command.log)  # others show their own progress
-    with progress(desc=title, total=total, unit="epoch") if total else nullcontext() as bar:
+    # The mean speed tells the time left: the first epoch counts at once, when its length is known.
+    show = progress(desc=title, total=total, unit="epoch", smoothing=0) if total else nullcontext()
+    with show as bar:
         watch = _Watch(todo, bar)
         run_all(
             [job.command for job in todo],
