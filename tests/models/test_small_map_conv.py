@@ -78,7 +78,13 @@ def test_a_backbone_stays_what_it_was() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "matrix"),
-    [((64, 4, 2, 2), True), ((63, 4, 2, 2), False), ((1, 4, 1, 1), True), ((64, 4, 3, 2), False)],
+    [
+        ((64, 4, 2, 2), True),
+        ((0, 4, 1, 1), True),
+        ((63, 4, 2, 2), False),
+        ((1, 4, 1, 1), True),
+        ((64, 4, 3, 2), False),
+    ],
 )
 def test_only_where_it_pays(
     shape: tuple[int, ...], matrix: bool, monkeypatch: pytest.MonkeyPatch

@@ -48,12 +48,12 @@ def small_map_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int
     outputs = [(i, j) for i in range(0, height, stride) for j in range(0, width, stride)]
     # the output at pixel (i, j) sees pixel (k, l) through the weight at (k - i + 1, l - j + 1)
     rows = [taps[:, 1 - i : 1 - i + height, 1 - j : 1 - j + width] for i, j in outputs]
-    matrix = torch.stack(rows).reshape(len(outputs) * len(weight), -1)  # [outputs O, H W C]
+    matrix = torch.stack(rows).flatten(2).flatten(0, 1)  # [outputs O, H W C]
     if bias is not None:
         bias = bias.repeat(len(outputs))
-    y = F.linear(x.permute(0, 2, 3, 1).reshape(len(x), -1), matrix, bias)
+    y = F.linear(x.permute(0, 2, 3, 1).flatten(1), matrix, bias)
     shape = -(-height // stride), -(-width // stride)
-    return y.view(len(x), *shape, -1).permute(0, 3, 1, 2)
+    return y.view(len(x), *shape, len(weight)).permute(0, 3, 1, 2)
 
 
 def multiply_small_maps(model: nn.Module) -> int:
