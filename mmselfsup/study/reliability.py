@@ -17,6 +17,7 @@ from .svg import MUTED, panel, to_svg
 from .verdict import display_name
 
 _LARGEST_DOT = 120.0  # square points: the bin with the most images
+_FEWEST_JOINED = 10  # images of a bin that the line goes through: a share of fewer says little
 
 
 def reliability(
@@ -45,8 +46,10 @@ def reliability(
             sizes = _LARGEST_DOT * bins["count"][filled] / np.max(bins["count"])
             x, y = bins["confidence"][filled], bins["accuracy"][filled]
             style = "--" if arm == SCRATCH else "-"
-            axes.plot(x, y, style, color=colors[arm], label=display_name(arm), linewidth=1)
-            axes.scatter(x, y, sizes, color=colors[arm], alpha=0.7, linewidths=0)
+            many = bins["count"][filled] >= _FEWEST_JOINED
+            color, label = colors[arm], display_name(arm)
+            axes.plot(x[many], y[many], style, color=color, label=label, linewidth=1)
+            axes.scatter(x, y, sizes, color=color, alpha=0.7, linewidths=0)
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axes.set_xlabel("confidence (highest probability)")
         axes.set_ylabel("share that is right")
@@ -54,8 +57,8 @@ def reliability(
         svg = to_svg(figure, "reliability", "Share of right answers over the confidence")
     listed = ", ".join(f"{display_name(arm)} {error:.3f}" for arm, error in errors.items())
     caption = (
-        "Reliability: test images in bins of confidence, the area of a dot by their number; on the "
-        f"dotted line a classifier is right as often as it says. Expected calibration error: "
-        f"{listed}."
+        "Reliability: test images in bins of confidence, the area of a dot by their number; lines "
+        f"leave out bins with fewer than {_FEWEST_JOINED}. On the dotted line a classifier is "
+        f"right as often as it says. Expected calibration error: {listed}."
     )
     return [(caption, svg)]
