@@ -113,7 +113,7 @@ def main() -> None:
     add_quick(parser)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    keep_freed_memory()  # as tools/train.py does on a CPU
+    keep_freed_memory()  # as a training on a CPU does
     side = 256 if args.quick else 4096
     left, right = (torch.randn(side, side, dtype=torch.bfloat16) for _ in range(2))
     peak = 2 * side**3 / seconds_of(lambda: left @ right, args.rounds)

@@ -13,12 +13,10 @@ from serve import next_go, settings, tell
 from mmselfsup.apis.config import load_config
 from mmselfsup.apis.train import train_model
 from mmselfsup.apis.train_command import build_datasets, build_model
-from mmselfsup.utils.memory_allocator import keep_freed_memory
 
 wanted = settings()
 torch.set_num_threads(wanted["threads"])
 cv2.setNumThreads(0)
-keep_freed_memory()  # as tools/train.py does on a CPU
 torch.manual_seed(0)
 work_dir = tempfile.mkdtemp()
 with open(f"{work_dir}/train.txt", "w") as file:

@@ -11,6 +11,7 @@ from mmcv.runner import HOOKS, BaseRunner
 from mmcv.utils import build_from_cfg
 
 from mmselfsup.core import EvalHook, register_default_hooks
+from mmselfsup.core.hooks.epochs import counts_epochs
 from mmselfsup.datasets import build_dataset
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.errors import UserError
@@ -39,8 +40,7 @@ def register_hooks(
         if cfg.data.get("val") is None:
             raise UserError("evaluation needs a data set: set data.val")
         loader = build_eval_loader(build_dataset(cfg.data.val), cfg, "val", distributed)
-        by_epoch = "Iter" not in type(runner).__name__
-        options = {"by_epoch": by_epoch, "test_fn": multi_gpu_test, **cfg.evaluation}
+        options = {"by_epoch": counts_epochs(runner), "test_fn": multi_gpu_test, **cfg.evaluation}
         runner.register_hook(EvalHook(loader, **options), priority="LOW")
     # Loggers write into the work dir; a run by call may have none.
     register_default_hooks(runner, cfg.get("log_config") if runner.work_dir else None)

@@ -16,9 +16,7 @@ from mmselfsup.datasets import build_dataset
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import collect_env, dist, find_latest_checkpoint, setup_multi_processes
 from mmselfsup.utils.config import config_text
-from mmselfsup.utils.device import default_device
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.memory_allocator import keep_freed_memory
 
 from .config import load_config
 from .launch import (
@@ -44,8 +42,6 @@ def run_training(args: Namespace) -> None:
     setup_multi_processes(cfg)
     torch.backends.cudnn.benchmark = bool(cfg.get("cudnn_benchmark"))
     ranks = join_ranks(args, cfg)
-    if default_device().type == "cpu":
-        keep_freed_memory()
     dump_config(cfg, args.config)
     logger, timestamp = open_log(cfg)
     meta = describe_run(args, cfg, logger)

@@ -86,6 +86,7 @@ def test_config_may_name_the_hooks_itself(make_runner: Make) -> None:
     assert names == [
         "ViewsImageHook",
         "TrainingShareHook",
+        "FreedMemoryHook",
         "DeviceIdleHook",
         "LogStatsHook",
         "SpeedAdviceHook",
@@ -101,6 +102,7 @@ def test_without_loggers(make_runner: Make) -> None:
     assert [type(hook).__name__ for hook in runner.hooks] == [
         "ViewsImageHook",
         "TrainingShareHook",
+        "FreedMemoryHook",
         "ProgressBarHook",
     ]
 

@@ -10,6 +10,7 @@ from .device_idle_hook import DeviceIdleHook
 from .dist_optimizer_hook import DistOptimizerHook
 from .eval_hook import EvalHook
 from .fp16_optimizer_hook import GradAccumFp16OptimizerHook
+from .freed_memory_hook import FreedMemoryHook
 from .frozen_features_hook import FrozenFeaturesHook
 from .log_stats_hook import LogStatsHook
 from .momentum_update_hook import MomentumUpdateHook
@@ -32,6 +33,7 @@ __all__ = [
     "DeviceIdleHook",
     "DistOptimizerHook",
     "EvalHook",
+    "FreedMemoryHook",
     "FrozenFeaturesHook",
     "GradAccumFp16OptimizerHook",
     "LogStatsHook",

@@ -6,6 +6,8 @@ from typing import Any
 from mmcv.runner import HOOKS
 
 from .device_idle_hook import DeviceIdleHook
+from .epochs import counts_epochs
+from .freed_memory_hook import FreedMemoryHook
 from .log_stats_hook import LogStatsHook
 from .progress_bar_hook import ProgressBarHook
 from .speed_advice_hook import SpeedAdviceHook
@@ -16,7 +18,7 @@ _BEFORE_LOGGERS = 89  # mmcv's loggers have VERY_LOW, 90
 
 
 def register_default_hooks(runner: Any, log_config: Mapping[str, Any] | None = None) -> None:
-    """Add statistics and advice for the log, progress bar, picture of views, and TensorBoard.
+    """Add what every training has: a memory that is kept, progress bar, statistics, TensorBoard, ...
 
     Call it after the loggers of the config are registered. A hook that the config names is not
     added a second time.
@@ -30,8 +32,10 @@ def register_default_hooks(runner: Any, log_config: Mapping[str, Any] | None = N
         runner.register_hook(ViewsImageHook())
     if "TrainingShareHook" not in present:
         runner.register_hook(TrainingShareHook())
-    by_epoch = "Iter" not in type(runner).__name__
-    options = dict(interval=(log_config or {}).get("interval", 10), by_epoch=by_epoch)
+    if "FreedMemoryHook" not in present:
+        runner.register_hook(FreedMemoryHook(), priority=FreedMemoryHook.default_priority)
+    interval = (log_config or {}).get("interval", 10)
+    options = dict(interval=interval, by_epoch=counts_epochs(runner))
     if log_config and "DeviceIdleHook" not in present:
         runner.register_hook(DeviceIdleHook(), priority=DeviceIdleHook.default_priority)
     if log_config and "LogStatsHook" not in present:

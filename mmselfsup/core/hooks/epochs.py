@@ -1,8 +1,13 @@
-"""Hooks that act between epochs say so where a runner has none."""
+"""Whether a runner counts epochs; hooks that act between them say so where it does not."""
 
 from typing import Any
 
 from mmselfsup.utils.errors import UserError
+
+
+def counts_epochs(runner: Any) -> bool:
+    """Whether a runner counts epochs; else it counts iterations."""
+    return getattr(runner, "max_epochs", 0) is not None
 
 
 def needs_epochs(
@@ -18,5 +23,5 @@ def needs_epochs(
     Raises:
         UserError: the runner has no epochs.
     """
-    if getattr(runner, "max_epochs", 0) is None:
+    if not counts_epochs(runner):
         raise UserError(f"{type(hook).__name__}: this runner has no epochs; {advice}")

@@ -7,8 +7,8 @@ from mmcv.runner import HOOKS, Hook
 from mmselfsup.core.evaluation.monitor import Monitor
 from mmselfsup.core.evaluation.monitor_images import pair_of_views
 from mmselfsup.core.evaluation.signs import MIN_RANK, MIN_SPREAD
-from mmselfsup.utils.errors import UserError
 
+from .epochs import needs_epochs
 from .undisturbed import undisturbed
 from .writer import log_apart
 
@@ -69,8 +69,8 @@ class FrozenFeaturesHook(Hook):  # type: ignore[misc]
 
     def before_run(self, runner: Any) -> None:
         """See that the runner counts what this hook counts."""
-        if self.by_epoch and runner.max_epochs is None:
-            raise UserError("FrozenFeaturesHook: this runner has no epochs, set by_epoch=False")
+        if self.by_epoch:
+            needs_epochs(runner, self, "set by_epoch=False")
 
     def after_train_iter(self, runner: Any) -> None:
         """Keep a batch for the views in it; measure where iterations are counted."""

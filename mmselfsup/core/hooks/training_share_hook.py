@@ -6,6 +6,8 @@ from mmcv.runner import HOOKS, Hook
 
 from mmselfsup.utils.module import unwrap
 
+from .epochs import counts_epochs
+
 
 @HOOKS.register_module()
 class TrainingShareHook(Hook):  # type: ignore[misc]
@@ -19,7 +21,7 @@ class TrainingShareHook(Hook):  # type: ignore[misc]
         self.modules: list[Any] = [
             m for m in unwrap(runner.model).modules() if hasattr(m, "set_progress")
         ]
-        self.by_epoch = "Iter" not in type(runner).__name__
+        self.by_epoch = counts_epochs(runner)
 
     def before_train_epoch(self, runner: Any) -> None:
         if self.by_epoch:
