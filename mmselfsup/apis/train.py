@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from mmselfsup.core import build_optimizer
 from mmselfsup.utils import dist
-from mmselfsup.utils.data_size import DataSize, fit_to_data
+from mmselfsup.utils.data_size import DataInfo, fit_to_data
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.logger import get_root_logger
@@ -74,7 +74,7 @@ def train_model(
     return runner
 
 
-def data_size(loader: Any, distributed: bool) -> DataSize:
+def data_size(loader: Any, distributed: bool) -> DataInfo:
     """How many different images the training has, and how many there are in one iteration."""
     ranks = dist.get_world_size() if distributed else 1
     labels = getattr(loader.dataset, "gt_labels", None)
@@ -83,7 +83,7 @@ def data_size(loader: Any, distributed: bool) -> DataSize:
     num_images = getattr(loader.dataset, "num_images", len(loader.dataset))
     if counts is not None:  # a RepeatDataset tells its labels as often as it repeats
         counts = tuple(count * num_images // len(loader.dataset) for count in counts)
-    return DataSize(num_images, loader.batch_size * ranks, counts, unlabelled)
+    return DataInfo(num_images, loader.batch_size * ranks, counts, unlabelled)
 
 
 def class_counts(labels: Any) -> tuple[int, ...] | None:

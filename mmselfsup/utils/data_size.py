@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class DataSize:
+class DataInfo:
     """The size of a training run.
 
     Attributes:
@@ -22,7 +22,7 @@ class DataSize:
     num_unlabelled: int = 0
 
 
-def fit_to_data(parts: Iterable[Any], size: DataSize) -> None:
+def fit_to_data(parts: Iterable[Any], size: DataInfo) -> None:
     """Call ``fit_dataset(size)`` of every part that has it, before the first iteration.
 
     A memory bank, a queue or a hook takes its length from there where none was given, and raises

@@ -17,7 +17,7 @@ from mmselfsup.core.optimizer import build_optimizer
 from mmselfsup.datasets import DATASETS, DATASOURCES, build_dataset
 from mmselfsup.datasets.builder import build_pipeline
 from mmselfsup.models import build_algorithm
-from mmselfsup.utils.data_size import DataSize, fit_to_data
+from mmselfsup.utils.data_size import DataInfo, fit_to_data
 
 ROOT = Path(__file__).parents[2]
 
@@ -159,7 +159,7 @@ def four_images(tmp_path_factory):
 def test_the_small_ones_take_a_step(config, four_images):
     cfg = load(config)
     model = build_algorithm(cfg.model)
-    fit_to_data(model.modules(), DataSize(num_images=2000, batch_size=4))
+    fit_to_data(model.modules(), DataInfo(num_images=2000, batch_size=4))
     if hasattr(getattr(model, "memory_bank", None), "init_memory"):
         fill_memory(model)
     source = dict(four_images)

@@ -14,7 +14,7 @@ from mmselfsup.core.hooks.clusters import restart_head
 from mmselfsup.datasets import build_dataloader
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import Extractor
-from mmselfsup.utils.data_size import DataSize
+from mmselfsup.utils.data_size import DataInfo
 from mmselfsup.utils.errors import UserError
 from tests.contract.tiny_models import TINY
 from tests.distributed.ranks import run_ranks
@@ -144,7 +144,7 @@ def test_a_batch_larger_than_the_data_set(tmp_path: Any) -> None:
 def test_state_is_plain_and_complete() -> None:
     hook, runner = make_hook("DeepCluster"), make_runner("DeepCluster")
     assert hook.state_dict() == {}
-    hook.fit_dataset(DataSize(12, 4))
+    hook.fit_dataset(DataInfo(12, 4))
     hook.before_run(runner)
     other = make_hook("DeepCluster")
     other.load_state_dict(hook.state_dict())

@@ -11,7 +11,7 @@ from mmselfsup.core.hooks import SwAVHook
 from mmselfsup.core.runner import EpochBasedRunner
 from mmselfsup.datasets import build_dataloader
 from mmselfsup.models import build_algorithm
-from mmselfsup.utils.data_size import DataSize
+from mmselfsup.utils.data_size import DataInfo
 from mmselfsup.utils.errors import UserError
 from tests.runner.fakes import quiet_logger
 
@@ -123,7 +123,7 @@ def test_no_queue_by_default(tmp_path: Path) -> None:
 )
 def test_a_length_from_the_data(images: int, batch: int, length: int) -> None:
     hook = SwAVHook(queue_length=None)
-    hook.fit_dataset(DataSize(images, batch))
+    hook.fit_dataset(DataInfo(images, batch))
     assert (hook.queue_length, hook.batch_size) == (length, batch)
 
 
@@ -131,9 +131,9 @@ def test_a_length_that_can_not_work() -> None:
     with pytest.raises(UserError, match="-1"):
         SwAVHook(queue_length=-1)
     with pytest.raises(UserError, match=r"3840 is more than the 1000 images.*use 992 or fewer"):
-        SwAVHook(32, queue_length=3840).fit_dataset(DataSize(1000, 32))
+        SwAVHook(32, queue_length=3840).fit_dataset(DataInfo(1000, 32))
     hook = SwAVHook(32, queue_length=256)
-    hook.fit_dataset(DataSize(1000, 512))  # 0.x made it 0
+    hook.fit_dataset(DataInfo(1000, 512))  # 0.x made it 0
     assert (hook.queue_length, hook.batch_size) == (256, 512)
 
 

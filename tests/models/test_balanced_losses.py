@@ -18,14 +18,14 @@ from mmselfsup.models.losses import (
     logit_adjusted_cross_entropy,
     weighted_cross_entropy,
 )
-from mmselfsup.utils.data_size import DataSize, fit_to_data
+from mmselfsup.utils.data_size import DataInfo, fit_to_data
 from mmselfsup.utils.errors import UserError
 
 COUNTS = (40, 10, 5)
-SIZE = DataSize(55, 8, COUNTS)
+SIZE = DataInfo(55, 8, COUNTS)
 
 
-def make(loss: dict[str, Any] | None, size: DataSize | None = SIZE, **options: Any) -> nn.Module:
+def make(loss: dict[str, Any] | None, size: DataInfo | None = SIZE, **options: Any) -> nn.Module:
     head = build_head(dict(type="ClsHead", in_channels=6, num_classes=3, loss=loss, **options))
     head.init_weights()
     nn.init.normal_(head.fc_cls.weight)
@@ -100,10 +100,10 @@ def test_hook_tells_the_progress() -> None:
 @pytest.mark.parametrize(
     ("loss", "size", "message"),
     [
-        (dict(type="LogitAdjustedLoss"), DataSize(9, 3), "needs the labels of data.train"),
-        (dict(type="LogitAdjustedLoss"), DataSize(9, 3, (4, 0, 5)), r"none of the class\(es\) 1$"),
-        (dict(type="LogitAdjustedLoss"), DataSize(9, 3, (4, 5)), r"none of the class\(es\) 2$"),
-        (dict(type="LogitAdjustedLoss"), DataSize(9, 3, (4, 1, 1, 3)), "data have 4 classes"),
+        (dict(type="LogitAdjustedLoss"), DataInfo(9, 3), "needs the labels of data.train"),
+        (dict(type="LogitAdjustedLoss"), DataInfo(9, 3, (4, 0, 5)), r"none of the class\(es\) 1$"),
+        (dict(type="LogitAdjustedLoss"), DataInfo(9, 3, (4, 5)), r"none of the class\(es\) 2$"),
+        (dict(type="LogitAdjustedLoss"), DataInfo(9, 3, (4, 1, 1, 3)), "data have 4 classes"),
         (dict(type="CrossEntropyLoss", weight="sqrt"), SIZE, "weight must be numbers or one of"),
         (dict(type="CrossEntropyLoss", weight=[1, 2]), SIZE, "weight needs 3 values, got 2"),
         (dict(type="FocalLoss", gamma=-1.0), SIZE, "gamma must be"),
@@ -111,7 +111,7 @@ def test_hook_tells_the_progress() -> None:
         (dict(type="LDAMLoss", scale=0.0), SIZE, "scale above"),
     ],
 )
-def test_mistakes(loss: dict[str, Any], size: DataSize, message: str) -> None:
+def test_mistakes(loss: dict[str, Any], size: DataInfo, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(loss, size)
 

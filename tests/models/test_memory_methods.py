@@ -10,11 +10,11 @@ from mmselfsup.apis.test_command import trained_model
 from mmselfsup.core.checkpoint import load_weights
 from mmselfsup.models import build_algorithm
 from mmselfsup.models.memories import ODCMemory, SimpleMemory
-from mmselfsup.utils.data_size import DataSize, fit_to_data
+from mmselfsup.utils.data_size import DataInfo, fit_to_data
 from mmselfsup.utils.errors import ArgumentError, UserError
 from tests.contract.tiny_models import TINY
 
-SIZE = DataSize(num_images=20, batch_size=4)
+SIZE = DataInfo(num_images=20, batch_size=4)
 
 
 def tiny(name, **changes):
@@ -54,7 +54,7 @@ def test_too_few_images_for_the_clusters():
 
 def test_one_image_has_no_negative():
     with pytest.raises(UserError, match="NPID needs 2"):
-        fit_to_data(tiny("NPID", length=None).modules(), DataSize(1, 1))
+        fit_to_data(tiny("NPID", length=None).modules(), DataInfo(1, 1))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from mmcv import Config
 from mmselfsup.apis.train import load_weights_or_resume
 from mmselfsup.core import EpochBasedRunner
 from mmselfsup.models import build_algorithm
-from mmselfsup.utils.data_size import DataSize, fit_to_data
+from mmselfsup.utils.data_size import DataInfo, fit_to_data
 from mmselfsup.utils.errors import UserError
 from tests.contract.tiny_models import TINY
 from tests.runner.fakes import quiet_logger
@@ -123,7 +123,7 @@ def test_queue_takes_its_length_from_the_data(name):
     queues = ["queue"] + ["queue2"] * (name == "DenseCL")
     assert all(getattr(model, q).shape == (4, 65536) for q in queues)
     before = torch.get_rng_state()
-    fit_to_data(model.modules(), DataSize(num_images=1000, batch_size=16))
+    fit_to_data(model.modules(), DataInfo(num_images=1000, batch_size=16))
     assert torch.equal(torch.get_rng_state(), before)
     for queue in queues:
         assert model.state_dict()[queue].shape == (4, 128)
@@ -133,10 +133,10 @@ def test_queue_takes_its_length_from_the_data(name):
 @pytest.mark.parametrize("name", WITH_QUEUE)
 def test_a_given_queue_is_kept_or_refused(name):
     model = build(name, queue_len=32)
-    fit_to_data([model], DataSize(num_images=1000, batch_size=32))
+    fit_to_data([model], DataInfo(num_images=1000, batch_size=32))
     assert model.queue.shape == (4, 32)
     with pytest.raises(UserError, match=f"{name}: queue_len=32 is shorter than a batch of 64"):
-        fit_to_data([model], DataSize(num_images=1000, batch_size=64))
+        fit_to_data([model], DataInfo(num_images=1000, batch_size=64))
 
 
 @pytest.mark.parametrize("name", WITH_TARGET)

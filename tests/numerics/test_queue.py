@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmselfsup.models.utils import MAX_QUEUE_LEN, enqueue, fit_queue_len, new_queue
-from mmselfsup.utils.data_size import DataSize
+from mmselfsup.utils.data_size import DataInfo
 from mmselfsup.utils.errors import UserError
 
 
@@ -62,11 +62,11 @@ def test_features_come_in_any_precision_and_without_graph():
     ],
 )
 def test_length_from_the_data(images, batch, expected):
-    assert fit_queue_len(None, DataSize(images, batch), object()) == expected
+    assert fit_queue_len(None, DataInfo(images, batch), object()) == expected
 
 
 def test_a_given_length_is_kept_or_refused_with_one_that_works():
-    assert fit_queue_len(300, DataSize(1000, 64), object()) == 300
-    assert fit_queue_len(5000, DataSize(1000, 64), object()) == 5000
+    assert fit_queue_len(300, DataInfo(1000, 64), object()) == 300
+    assert fit_queue_len(5000, DataInfo(1000, 64), object()) == 5000
     with pytest.raises(UserError, match=r"queue_len=32.*batch of 64.*queue_len to 128"):
-        fit_queue_len(32, DataSize(1000, 64), object())
+        fit_queue_len(32, DataInfo(1000, 64), object())

@@ -9,7 +9,7 @@ from mmcv.runner import HOOKS, Hook
 from torch import Tensor
 
 from mmselfsup.utils import Extractor
-from mmselfsup.utils.data_size import DataSize
+from mmselfsup.utils.data_size import DataInfo
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.module import unwrap
 
@@ -70,7 +70,7 @@ class DeepClusterHook(Hook):  # type: ignore[misc]
         self.data_loaders = data_loaders
         self.labels: Labels | None = None
 
-    def fit_dataset(self, size: DataSize) -> None:
+    def fit_dataset(self, size: DataInfo) -> None:
         """Refuse other images than those of the training, and fewer than clusters."""
         check_images(len(self.extractor.dataset), size.num_images, self.clustering_cfg.get("k", 1))
 

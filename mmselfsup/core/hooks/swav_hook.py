@@ -8,7 +8,7 @@ from mmcv.runner import HOOKS, Hook
 from torch import Tensor
 
 from mmselfsup.utils import dist
-from mmselfsup.utils.data_size import DataSize
+from mmselfsup.utils.data_size import DataInfo
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.module import module_device, unwrap
 
@@ -61,7 +61,7 @@ class SwAVHook(Hook):  # type: ignore[misc]
         self._notes: list[str] = []
         self._head: Any = None
 
-    def fit_dataset(self, size: DataSize) -> None:
+    def fit_dataset(self, size: DataInfo) -> None:
         """Check the length against the data, or take one from there."""
         own, batch = size.batch_size // dist.get_world_size(), size.batch_size
         if self.batch_size not in (None, own):

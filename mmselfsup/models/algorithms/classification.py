@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...utils.data_size import DataSize
+from ...utils.data_size import DataInfo
 from ...utils.errors import ArgumentError, UserError
 from ..builder import ALGORITHMS, build_backbone, build_head
 from ..utils import Sobel
@@ -87,7 +87,7 @@ class Classification(BaseModel):
         self.test_augment: str | None = (test_cfg or {}).get("augment")
         check_augment(self.test_augment)
 
-    def fit_dataset(self, size: DataSize) -> None:
+    def fit_dataset(self, size: DataInfo) -> None:
         """Refuse training data without labels, before the first iteration."""
         if size.num_unlabelled:
             raise UserError(

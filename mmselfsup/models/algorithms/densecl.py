@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...utils.batch_shuffle import batch_shuffle_ddp, batch_unshuffle_ddp
-from ...utils.data_size import DataSize
+from ...utils.data_size import DataInfo
 from ...utils.errors import ArgumentError
 from ...utils.gather import concat_all_gather
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
@@ -74,7 +74,7 @@ class DenseCL(BaseModel):
         """The query encoder leads the key encoder."""
         return [(self.encoder_q, self.encoder_k)]
 
-    def fit_dataset(self, size: DataSize) -> None:
+    def fit_dataset(self, size: DataInfo) -> None:
         """Check the length of the queues, or take it from the data."""
         self.queue_len = fit_queue_len(self.queue_len, size, self)
         self.queue = self.queue[:, : self.queue_len].clone()  # [D, K]

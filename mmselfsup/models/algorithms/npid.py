@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...utils.data_size import DataSize
+from ...utils.data_size import DataInfo
 from ...utils.errors import ArgumentError, UserError
 from ..builder import ALGORITHMS, build_backbone, build_head, build_memory, build_neck
 from ..losses import sampled_similarities
@@ -59,7 +59,7 @@ class NPID(BaseModel):
         self.memory_bank: Any = build_memory(memory_bank)
         self.neg_num, self.ensure_neg = neg_num, ensure_neg
 
-    def fit_dataset(self, size: DataSize) -> None:
+    def fit_dataset(self, size: DataInfo) -> None:
         """Refuse a single image, which has no negative.
 
         Raises:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ...utils.data_size import DataSize
+from ...utils.data_size import DataInfo
 from ...utils.errors import ArgumentError, UserError
 from ..losses import class_weights
 
@@ -64,7 +64,7 @@ class BalancedLoss(nn.Module):
         if class_counts is not None:
             self.set_counts(class_counts)
 
-    def fit_dataset(self, size: DataSize) -> None:
+    def fit_dataset(self, size: DataInfo) -> None:
         """Take the class counts from the training data, where the loss needs them."""
         if not self.needs_counts or self.given_counts:
             return

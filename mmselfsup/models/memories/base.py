@@ -9,7 +9,7 @@ from mmcv.runner import BaseModule
 from torch import Tensor
 
 from ...utils import dist
-from ...utils.data_size import DataSize
+from ...utils.data_size import DataInfo
 from ...utils.errors import ArgumentError, UserError
 from ..utils.precision import full_precision
 
@@ -57,7 +57,7 @@ class FeatureBank(BaseModule):
         """The rows [length, D] before any image was seen: random unit vectors."""
         return F.normalize(torch.randn(length, self.feat_dim), dim=1)
 
-    def fit_dataset(self, size: DataSize) -> None:
+    def fit_dataset(self, size: DataInfo) -> None:
         """Take the length of the training data, or check the given one against it.
 
         Raises:

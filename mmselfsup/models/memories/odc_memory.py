@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...utils import dist
-from ...utils.data_size import DataSize
+from ...utils.data_size import DataInfo
 from ...utils.errors import ArgumentError, UserError
 from ...utils.logger import get_root_logger
 from ..builder import MEMORIES
@@ -58,7 +58,7 @@ class ODCMemory(FeatureBank):
         """Zeros: an empty memory."""
         return torch.zeros(length, self.feat_dim)
 
-    def fit_dataset(self, size: DataSize) -> None:
+    def fit_dataset(self, size: DataInfo) -> None:
         """See :class:`FeatureBank`.
 
         Raises:

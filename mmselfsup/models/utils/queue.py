@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...utils.data_size import DataSize
+from ...utils.data_size import DataInfo
 from ...utils.errors import UserError
 from ...utils.logger import NAME
 
@@ -54,7 +54,7 @@ def enqueue(queue: Tensor, pointer: Tensor, features: Tensor) -> None:
     pointer.copy_((pointer + num_new) % length)
 
 
-def fit_queue_len(given: int | None, size: DataSize, owner: object) -> int:
+def fit_queue_len(given: int | None, size: DataInfo, owner: object) -> int:
     """The length of a queue for a data set.
 
     Not given, it is the largest power of two up to a quarter of the images, so that an image
