@@ -29,15 +29,15 @@ def run(runner: Any, loader: Any) -> None:
     runner.run([loader], [("train", 1)])
 
 
-@pytest.mark.parametrize("by_epoch", [True, False])
+@pytest.mark.parametrize("iters", [None, 3])
 def test_only_the_first_iteration_is_apart(
-    by_epoch: bool,
+    iters: int | None,
     make_runner: Make,
     make_loader: Make,
     calls: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    runner = make_runner(by_epoch=by_epoch)
+    runner = make_runner(iters=iters)
     with_state: list[int] = []
     keep = freed_memory_hook.keep_freed_memory
 

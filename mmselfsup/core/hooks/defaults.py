@@ -18,7 +18,7 @@ _BEFORE_LOGGERS = 89  # mmcv's loggers have VERY_LOW, 90
 
 
 def register_default_hooks(runner: Any, log_config: Mapping[str, Any] | None = None) -> None:
-    """Add what every training has: a memory that is kept, progress bar, statistics, TensorBoard, ...
+    """Add the hooks of every training: memory, progress bar, statistics, advice, TensorBoard.
 
     Call it after the loggers of the config are registered. A hook that the config names is not
     added a second time.
