@@ -20,7 +20,7 @@ def parse_losses(losses: Losses) -> tuple[Tensor, "OrderedDict[str, Tensor]"]:
     """Add up what a forward pass returned.
 
     Args:
-        losses: tensors, or lists of tensors to be added. Names with ``loss`` in them are
+        losses: Tensors, or lists of tensors to be added. Names with ``loss`` in them are
             minimised, the others (accuracies) only logged.
 
     Returns:
@@ -28,7 +28,7 @@ def parse_losses(losses: Losses) -> tuple[Tensor, "OrderedDict[str, Tensor]"]:
         device: reading a number there would make every step wait for it.
 
     Raises:
-        TypeError: a value is no tensor and no list of tensors.
+        TypeError: A value is no tensor and no list of tensors.
     """
     values: OrderedDict[str, Tensor] = OrderedDict()
     for name, value in losses.items():
@@ -55,7 +55,7 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
     ``start_targets`` at the end of its constructor.
 
     Args:
-        init_cfg: mmcv's description of how weights are initialised.
+        init_cfg: How weights are initialised, in mmcv's format.
     """
 
     backbone: nn.Module
@@ -68,7 +68,7 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
         super().__init__(init_cfg)
         # mmcv's Fp16OptimizerHook sets this on every module that has it.
         self.fp16_enabled = False
-        # Half precision of the forward pass, as the config's `amp` chose it.
+        # Half precision of the forward pass, as the config's ``amp`` chose it.
         self.amp_dtype: torch.dtype | None = None
 
     def momentum_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
@@ -121,12 +121,12 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
         """Call one of the three passes.
 
         Args:
-            img: images [N, C, H, W], or a list of views of that shape.
+            img: Images [N, C, H, W], or a list of views of that shape.
             mode: ``'train'`` gives losses, ``'test'`` scores, ``'extract'`` features.
-            **kwargs: the rest of the batch.
+            **kwargs: The rest of the batch.
 
         Raises:
-            ValueError: an unknown mode.
+            ValueError: An unknown mode.
         """
         like = img if isinstance(img, Tensor) else img[0]
         with mixed_precision(self.fp16_enabled, like, self.amp_dtype):
@@ -145,8 +145,8 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
         """Forward pass of one iteration; the optimizer hook does the rest.
 
         Args:
-            data: a batch, passed to :meth:`forward`.
-            optimizer: unused; mmcv's runners pass it.
+            data: A batch, passed to ``forward``.
+            optimizer: Unused; mmcv's runners pass it.
 
         Returns:
             ``loss`` to call ``backward`` on, ``log_vars`` (tensors), ``num_samples``.
@@ -155,5 +155,5 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
         return {"loss": loss, "log_vars": log_vars, "num_samples": batch_size(data["img"])}
 
     def val_step(self, data: dict[str, Any], optimizer: Any = None) -> dict[str, Any]:
-        """As :meth:`train_step`, for a ``('val', n)`` entry of the workflow."""
+        """As ``train_step``, for a ``('val', n)`` entry of the workflow."""
         return self.train_step(data, optimizer)

@@ -19,16 +19,16 @@ from .base import BaseModel
 class BYOL(BaseModel):
     """The online network predicts what a slow copy of it makes of the other view.
 
-    The copy follows after each optimizer step: :class:`MomentumUpdateHook` must stand in
+    The copy follows after each optimizer step: ``MomentumUpdateHook`` must stand in
     ``custom_hooks``, without it the target stays as it started.
 
     Args:
-        backbone: the encoder f.
-        neck: the projector g.
-        head: the predictor q and the loss, :class:`LatentPredictHead`.
-        base_momentum: share of its old weights that the target keeps at the start (tau_base); the
+        backbone: The encoder f.
+        neck: The projector g.
+        head: The predictor q and the loss, ``LatentPredictHead``.
+        base_momentum: Share of its old weights that the target keeps at the start (tau_base); the
             hook raises it to its ``end_momentum``.
-        init_cfg: see :class:`BaseModel`.
+        init_cfg: See ``BaseModel``.
 
     Differences from 0.x: the target starts equal to the online network, where 0.x drew the online
     network's weights anew after copying them.
@@ -66,14 +66,14 @@ class BYOL(BaseModel):
         """Equation 2 for both orders of the views (section 3.1).
 
         Args:
-            img: the two views, each [N, C, H, W].
-            **kwargs: the rest of the batch, unused.
+            img: The two views, each [N, C, H, W].
+            **kwargs: The rest of the batch, unused.
 
         Returns:
             ``loss`` in -4..4, the mean over the N images of this process.
 
         Raises:
-            ArgumentError: not two views.
+            ArgumentError: Not two views.
         """
         first, second = two_views(img, self)
         online_1 = self.online_net(first)[0]  # [N, D]

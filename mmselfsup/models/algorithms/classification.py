@@ -43,18 +43,18 @@ class Classification(BaseModel):
     """A backbone and a head that classifies its features.
 
     Args:
-        backbone: config of the backbone; ``frozen_stages`` makes it a probe.
-        with_sobel: turn images into edges first (DeepCluster); the backbone then has
+        backbone: Config of the backbone; ``frozen_stages`` makes it a probe.
+        with_sobel: Turn images into edges first (DeepCluster); the backbone then has
             ``in_channels=2``.
-        head: config of the head; it is required.
+        head: Config of the head; it is required.
         train_cfg: ``dict(augments=[...])`` mixes the batch as mmcls does (``BatchMixup``,
             ``BatchCutMix``, ``BatchResizeMix``).
-        init_cfg: see :class:`BaseModel`.
+        init_cfg: See ``BaseModel``.
         test_cfg: ``dict(augment='dihedral')`` averages the probabilities over turned and mirrored
-            images, see :func:`~mmselfsup.models.utils.test_time.augmented_views`.
+            images, see ``augmented_views``.
 
     Raises:
-        ArgumentError: without a head, for an unknown ``augment``, or where images shall be mixed
+        ArgumentError: Without a head, for an unknown ``augment``, or where images shall be mixed
             and the head takes metadata, which can't be.
     """
 
@@ -103,15 +103,15 @@ class Classification(BaseModel):
         """Images [N, 3, H, W] -> logits [N, classes] of each head.
 
         Args:
-            img: the images.
-            patient: codes [N, D] for a head that takes them.
+            img: The images.
+            patient: Codes [N, D] for a head that takes them.
         """
         return self.class_scores(self.extract_feat(img), patient)
 
     def class_scores(
         self, features: Sequence[Tensor], patient: Tensor | None = None
     ) -> Sequence[Tensor]:
-        """Features of the backbone -> logits [N, classes] of each head; see :meth:`classify`."""
+        """Features of the backbone -> logits [N, classes] of each head; see ``classify``."""
         return self.head(features, patient) if self.uses_patient else self.head(features)
 
     def forward_train(
@@ -120,10 +120,10 @@ class Classification(BaseModel):
         """Losses and accuracies of the heads.
 
         Args:
-            img: images [N, 3, H, W].
-            label: class numbers [N].
-            patient: age, site and sex [N, D], where the data set gives them.
-            **kwargs: the rest of the batch, unused.
+            img: Images [N, 3, H, W].
+            label: Class numbers [N].
+            patient: Age, site and sex [N, D], where the data set gives them.
+            **kwargs: The rest of the batch, unused.
         """
         if self.augments is not None:
             img, label = self.augments(img, label)
@@ -132,7 +132,7 @@ class Classification(BaseModel):
     def forward_test(
         self, img: Tensor, patient: Tensor | None = None, **kwargs: Any
     ) -> dict[str, Tensor]:
-        """Scores [N, classes] of each head on the CPU, under :func:`head_names`.
+        """Scores [N, classes] of each head on the CPU, under ``head_names``.
 
         They are logits; with test-time augmentation probabilities.
         """

@@ -15,12 +15,12 @@ from .pseudo_labels import PseudoLabelModel
 class DeepCluster(PseudoLabelModel):
     """Cluster the features of all images, learn to tell the clusters, cluster again (figure 1).
 
-    Here stands the learning (equation 1). :class:`DeepClusterHook` clusters between the epochs;
-    :class:`DeepClusterDataset` hands the clusters out as labels.
+    Here stands the learning (equation 1). ``DeepClusterHook`` clusters between the epochs;
+    ``DeepClusterDataset`` hands the clusters out as labels.
 
     Args:
-        backbone, neck, head, init_cfg: see :class:`PseudoLabelModel`.
-        with_sobel: turn images into edges first (section 3.3).
+        backbone, neck, head, init_cfg: See ``PseudoLabelModel``.
+        with_sobel: Turn images into edges first (section 3.3).
     """
 
     def __init__(
@@ -37,9 +37,9 @@ class DeepCluster(PseudoLabelModel):
         """Cross entropy of the clusters.
 
         Args:
-            img: images [N, 3, H, W].
-            pseudo_label: cluster of each image, [N], 0..K-1.
-            **kwargs: the rest of the batch, unused.
+            img: Images [N, 3, H, W].
+            pseudo_label: Cluster of each image, [N], 0..K-1.
+            **kwargs: The rest of the batch, unused.
 
         Returns:
             ``loss``, and ``acc`` in percent.
@@ -50,7 +50,7 @@ class DeepCluster(PseudoLabelModel):
         """Weigh the clusters in the loss: size^-reweight_pow.
 
         Args:
-            labels: cluster of each image of the data set, an array or a tensor.
+            labels: Cluster of each image of the data set, an array or a tensor.
             reweight_pow: 0 weighs all alike.
         """
         self.weigh_clusters(labels, reweight_pow)

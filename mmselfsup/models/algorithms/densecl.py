@@ -27,16 +27,16 @@ class DenseCL(BaseModel):
     """MoCo v2 on whole images, and the same task for the places of their feature maps.
 
     Args:
-        backbone: the encoder, with one feature map.
-        neck: both projections, :class:`DenseCLNeck`.
-        head: the loss on similarities, :class:`ContrastiveHead`.
-        queue_len: K, see :class:`MoCo`.
+        backbone: The encoder, with one feature map.
+        neck: Both projections, ``DenseCLNeck``.
+        head: The loss on similarities, ``ContrastiveHead``.
+        queue_len: K, see ``MoCo``.
         feat_dim: D, the width of both projections.
-        momentum: share of its old weights that the key encoder keeps in each iteration.
-        loss_lambda: weight of the dense loss, 0 to 1; :class:`DenseCLHook` holds it at 0 first.
-        init_cfg: see :class:`BaseModel`.
+        momentum: Share of its old weights that the key encoder keeps in each iteration.
+        loss_lambda: Weight of the dense loss, 0 to 1; ``DenseCLHook`` holds it at 0 first.
+        init_cfg: See ``BaseModel``.
 
-    Differences from 0.x: those of :class:`MoCo`; with ``num_grid`` in the neck the features that
+    Differences from 0.x: those of ``MoCo``; with ``num_grid`` in the neck the features that
     are matched are pooled to the same grid, so that any grid works.
     """
 
@@ -101,14 +101,14 @@ class DenseCL(BaseModel):
         """Equation 4: (1 - lambda) times the loss of images plus lambda times that of places.
 
         Args:
-            img: the two views, query and key, each [N, C, H, W].
-            **kwargs: the rest of the batch, unused.
+            img: The two views, query and key, each [N, C, H, W].
+            **kwargs: The rest of the batch, unused.
 
         Returns:
             ``loss_single`` (equation 1) and ``loss_dense`` (equation 2), both weighted.
 
         Raises:
-            ArgumentError: not two views.
+            ArgumentError: Not two views.
         """
         im_q, im_k = two_views(img, self)
         maps_q, q, dense_q, _ = self.encode(self.encoder_q, im_q)
@@ -128,7 +128,7 @@ class DenseCL(BaseModel):
 
     @torch.no_grad()
     def encode_keys(self, im_k: Tensor) -> tuple[Tensor, ...]:
-        """Key views [N, 3, H, W] -> as :meth:`encode`, by way of shuffled batches."""
+        """Key views [N, 3, H, W] -> as ``encode``, by way of shuffled batches."""
         if self.training:
             self.momentum_update()
         im_k, order = batch_shuffle_ddp(im_k)

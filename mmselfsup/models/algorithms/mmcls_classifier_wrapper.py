@@ -20,12 +20,12 @@ class MMClsImageClassifierWrapper(ImageClassifier):
     Parts without a scope are looked up in mmcls; ``mmselfsup.X`` names ours.
 
     Args:
-        backbone: config of the backbone.
-        neck: config of the neck.
-        head: config of the head.
-        pretrained: a checkpoint for the backbone.
+        backbone: Config of the backbone.
+        neck: Config of the neck.
+        head: Config of the head.
+        pretrained: A checkpoint for the backbone.
         train_cfg: ``dict(augments=[...])``, see mmcls.
-        init_cfg: mmcv's description of how weights are initialised.
+        init_cfg: How weights are initialised, in mmcv's format.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class MMClsImageClassifierWrapper(ImageClassifier):
         self.amp_dtype: torch.dtype | None = None  # see BaseModel
 
     def forward(self, img: Tensor, mode: str = "train", **kwargs: Any) -> Any:
-        """See :meth:`BaseModel.forward`.
+        """See ``BaseModel.forward``.
 
         Raises:
-            ValueError: an unknown mode.
+            ValueError: An unknown mode.
         """
         with mixed_precision(self.fp16_enabled, img, self.amp_dtype):
             if mode == "train":

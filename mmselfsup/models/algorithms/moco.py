@@ -28,14 +28,14 @@ class MoCo(BaseModel):
     """A query finds the key of the other view of its image among the keys of earlier batches.
 
     Args:
-        backbone: the encoder.
-        neck: the projection.
-        head: the loss on similarities, :class:`ContrastiveHead`.
+        backbone: The encoder.
+        neck: The projection.
+        head: The loss on similarities, ``ContrastiveHead``.
         queue_len: K, at least a batch of all processes. None takes it from the data, see
-            :func:`fit_queue_len`; for data sets as large as ImageNet that is 0.x's 65536.
+            ``fit_queue_len``; for data sets as large as ImageNet that is 0.x's 65536.
         feat_dim: D, the width that the neck gives.
-        momentum: share of its old weights that the key encoder keeps in each iteration.
-        init_cfg: see :class:`BaseModel`.
+        momentum: Share of its old weights that the key encoder keeps in each iteration.
+        init_cfg: See ``BaseModel``.
 
     Differences from 0.x: the key encoder starts equal to the query encoder (section 3.2), where
     0.x drew the query encoder's weights anew after copying them; any queue length works, not only
@@ -86,14 +86,14 @@ class MoCo(BaseModel):
         """InfoNCE (equation 1) with the queue as negatives, algorithm 1 of the paper.
 
         Args:
-            img: the two views, query and key, each [N, C, H, W].
-            **kwargs: the rest of the batch, unused.
+            img: The two views, query and key, each [N, C, H, W].
+            **kwargs: The rest of the batch, unused.
 
         Returns:
             ``loss``, the mean over the N queries of this process.
 
         Raises:
-            ArgumentError: not two views.
+            ArgumentError: Not two views.
         """
         im_q, im_k = two_views(img, self)
         q = F.normalize(widen(self.encoder_q(im_q)[0]), dim=1)  # [N, D]

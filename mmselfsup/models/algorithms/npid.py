@@ -23,13 +23,13 @@ class NPID(BaseModel):
     """Every image is a class of its own, told from the others by its feature in a memory bank.
 
     Args:
-        backbone: the encoder.
-        neck: the projection; None takes the features of the backbone as they are.
-        head: the loss on similarities, :class:`ContrastiveHead`.
-        memory_bank: the features of all images, :class:`SimpleMemory`.
+        backbone: The encoder.
+        neck: The projection; None takes the features of the backbone as they are.
+        head: The loss on similarities, ``ContrastiveHead``.
+        memory_bank: The features of all images, ``SimpleMemory``.
         neg_num: K.
-        ensure_neg: never draw an image as its own negative.
-        init_cfg: see :class:`BaseModel`.
+        ensure_neg: Never draw an image as its own negative.
+        init_cfg: See ``BaseModel``.
 
     Difference from the paper, as in 0.x: the loss is a softmax over the positive and the drawn
     negatives instead of NCE with an estimated constant Z (equations 3 to 8), and there is no
@@ -63,7 +63,7 @@ class NPID(BaseModel):
         """Refuse a single image, which has no negative.
 
         Raises:
-            UserError: fewer than two images.
+            UserError: Fewer than two images.
         """
         if size.num_images < 2:
             raise UserError(f"NPID needs 2 training images or more, got {size.num_images}")
@@ -76,9 +76,9 @@ class NPID(BaseModel):
         """The loss of telling each image from K others; then its row of the bank is updated.
 
         Args:
-            img: images [N, C, H, W].
-            idx: their places in the data set, [N].
-            **kwargs: the rest of the batch, unused.
+            img: Images [N, C, H, W].
+            idx: Their places in the data set, [N].
+            **kwargs: The rest of the batch, unused.
 
         Returns:
             ``loss``, the mean over the images of this process.

@@ -18,13 +18,13 @@ class ODC(PseudoLabelModel):
     """Clustering and learning at once: labels and centroids change in every iteration.
 
     An iteration (figure 2): classify the images by the labels in the samples memory; blend their
-    features into it and give them the label of the nearest centroid. :class:`ODCHook` then weighs
-    the loss, moves the centroids and refills small clusters. :class:`DeepClusterHook` with
+    features into it and give them the label of the nearest centroid. ``ODCHook`` then weighs
+    the loss, moves the centroids and refills small clusters. ``DeepClusterHook`` with
     ``init_memory=True`` fills the memories before the first iteration.
 
     Args:
-        backbone, with_sobel, neck, head, init_cfg: see :class:`PseudoLabelModel`.
-        memory_bank: the memories, :class:`ODCMemory`; required.
+        backbone, with_sobel, neck, head, init_cfg: See ``PseudoLabelModel``.
+        memory_bank: The memories, ``ODCMemory``; required.
     """
 
     def __init__(
@@ -50,9 +50,9 @@ class ODC(PseudoLabelModel):
         """Cross entropy of the labels in memory; then the images of the batch get new ones.
 
         Args:
-            img: images [N, 3, H, W].
-            idx: their places in the data set, [N].
-            **kwargs: the rest of the batch, unused.
+            img: Images [N, 3, H, W].
+            idx: Their places in the data set, [N].
+            **kwargs: The rest of the batch, unused.
 
         Returns:
             ``loss``, ``acc`` in percent, and ``change_ratio``: the share of images whose label
@@ -70,7 +70,7 @@ class ODC(PseudoLabelModel):
         """Weigh the clusters in the loss: size^-reweight_pow (section 3.2).
 
         Args:
-            labels: cluster of each image of the data set; None takes those in memory.
+            labels: Cluster of each image of the data set; None takes those in memory.
             reweight_pow: 0 weighs all alike.
         """
         self.weigh_clusters(self.memory_bank.label_bank if labels is None else labels, reweight_pow)

@@ -20,14 +20,14 @@ class PseudoLabelModel(BaseModel):
     """Backbone, neck and a linear classifier of clusters.
 
     Args:
-        backbone: the encoder; with Sobel edges it has ``in_channels=2``.
-        with_sobel: turn images into edges first.
-        neck: what the clustering sees; None takes the features of the backbone as they are.
-        head: the classifier, :class:`ClsHead`; it is required.
-        init_cfg: see :class:`BaseModel`.
+        backbone: The encoder; with Sobel edges it has ``in_channels=2``.
+        with_sobel: Turn images into edges first.
+        neck: What the clustering sees; None takes the features of the backbone as they are.
+        head: The classifier, ``ClsHead``; it is required.
+        init_cfg: See ``BaseModel``.
 
     Raises:
-        ArgumentError: without a head.
+        ArgumentError: Without a head.
     """
 
     def __init__(

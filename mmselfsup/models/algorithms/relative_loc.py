@@ -22,13 +22,13 @@ class RelativeLoc(BaseModel):
     """Where does a patch lie beside the centre of its image?
 
     Args:
-        backbone: the encoder, shared by both patches of a pair.
-        neck: the layer on the joined features, :class:`RelativeLocNeck`.
-        head: the classifier of the 8 places.
-        init_cfg: see :class:`BaseModel`.
+        backbone: The encoder, shared by both patches of a pair.
+        neck: The layer on the joined features, ``RelativeLocNeck``.
+        head: The classifier of the 8 places.
+        init_cfg: See ``BaseModel``.
 
     Raises:
-        ArgumentError: without a neck or a head.
+        ArgumentError: Without a neck or a head.
     """
 
     def __init__(
@@ -68,9 +68,9 @@ class RelativeLoc(BaseModel):
         """Cross entropy of the places.
 
         Args:
-            img: see :meth:`score_pairs`.
-            patch_label: place of the outer patch, 0 to 7, [N, P] or [N*P].
-            **kwargs: the rest of the batch, unused.
+            img: See ``score_pairs``.
+            patch_label: Place of the outer patch, 0 to 7, [N, P] or [N*P].
+            **kwargs: The rest of the batch, unused.
 
         Returns:
             ``loss`` and ``acc`` of the head.
@@ -89,5 +89,5 @@ class RelativeLoc(BaseModel):
     def forward(  # type: ignore[override]
         self, img: Any, patch_label: Any = None, mode: str = "train", **kwargs: Any
     ) -> Any:
-        """See :meth:`BaseModel.forward`; the label may come by position, as in 0.x."""
+        """See ``BaseModel.forward``; the label may come by position, as in 0.x."""
         return super().forward(img, mode=mode, patch_label=patch_label, **kwargs)

@@ -21,12 +21,12 @@ class RotationPred(BaseModel):
     """By how many quarter turns was an image rotated?
 
     Args:
-        backbone: the encoder.
-        head: the classifier of the 4 rotations.
-        init_cfg: see :class:`BaseModel`.
+        backbone: The encoder.
+        head: The classifier of the 4 rotations.
+        init_cfg: See ``BaseModel``.
 
     Raises:
-        ArgumentError: without a head.
+        ArgumentError: Without a head.
     """
 
     def __init__(
@@ -56,9 +56,9 @@ class RotationPred(BaseModel):
         """Cross entropy of the rotations (equation 3 of the paper, its mean over a batch).
 
         Args:
-            img: see :meth:`score_rotations`.
-            rot_label: quarter turns of each, 0 to 3, [N, P] or [N*P].
-            **kwargs: the rest of the batch, unused.
+            img: See ``score_rotations``.
+            rot_label: Quarter turns of each, 0 to 3, [N, P] or [N*P].
+            **kwargs: The rest of the batch, unused.
 
         Returns:
             ``loss`` and ``acc`` of the head.
@@ -77,5 +77,5 @@ class RotationPred(BaseModel):
     def forward(  # type: ignore[override]
         self, img: Any, rot_label: Any = None, mode: str = "train", **kwargs: Any
     ) -> Any:
-        """See :meth:`BaseModel.forward`; the label may come by position, as in 0.x."""
+        """See ``BaseModel.forward``; the label may come by position, as in 0.x."""
         return super().forward(img, mode=mode, rot_label=rot_label, **kwargs)

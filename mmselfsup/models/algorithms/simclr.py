@@ -24,13 +24,13 @@ class SimCLR(BaseModel):
     """Two views of an image attract each other and repel all other views of the joined batch.
 
     Args:
-        backbone: the encoder f(.).
-        neck: the projection head g(.).
-        head: the loss on similarities, :class:`ContrastiveHead`.
-        init_cfg: see :class:`BaseModel`.
+        backbone: The encoder f(.).
+        neck: The projection head g(.).
+        head: The loss on similarities, ``ContrastiveHead``.
+        init_cfg: See ``BaseModel``.
 
     Difference from 0.x: with R processes 0.x's gradient was 1/R of that of one process on the
-    joined batch, here it is the same (see :class:`GatherLayer`). The loss is equal to 0.x's.
+    joined batch, here it is the same (see ``GatherLayer``). The loss is equal to 0.x's.
     """
 
     def __init__(
@@ -55,14 +55,14 @@ class SimCLR(BaseModel):
         """NT-Xent (equation 1) over the views of all processes.
 
         Args:
-            img: the two views, each [N, C, H, W].
-            **kwargs: the rest of the batch, unused.
+            img: The two views, each [N, C, H, W].
+            **kwargs: The rest of the batch, unused.
 
         Returns:
             ``loss``, the mean over the 2NR views of all processes, equal on all of them.
 
         Raises:
-            ValueError: not two views.
+            ValueError: Not two views.
         """
         views = torch.stack(two_views(img, self), dim=1).flatten(
             0, 1

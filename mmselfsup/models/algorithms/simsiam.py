@@ -19,10 +19,10 @@ class SimSiam(BaseModel):
     """Each view predicts the projection of the other one, which gets no gradient.
 
     Args:
-        backbone: the backbone of the encoder f.
-        neck: the projection of the encoder f.
-        head: the predictor h and the loss, :class:`LatentPredictHead`.
-        init_cfg: see :class:`BaseModel`.
+        backbone: The backbone of the encoder f.
+        neck: The projection of the encoder f.
+        head: The predictor h and the loss, ``LatentPredictHead``.
+        init_cfg: See ``BaseModel``.
     """
 
     def __init__(
@@ -47,14 +47,14 @@ class SimSiam(BaseModel):
         """Equations 3 and 4, algorithm 1.
 
         Args:
-            img: the two views, each [N, C, H, W].
-            **kwargs: the rest of the batch, unused.
+            img: The two views, each [N, C, H, W].
+            **kwargs: The rest of the batch, unused.
 
         Returns:
             ``loss`` in -1..1, the mean over the N images of this process.
 
         Raises:
-            ArgumentError: not two views.
+            ArgumentError: Not two views.
         """
         first, second = two_views(img, self)
         z1 = self.encoder(first)[0]  # [N, D]

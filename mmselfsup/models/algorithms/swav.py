@@ -20,16 +20,16 @@ class SwAV(BaseModel):
     """Each view of an image predicts the cluster assignment of its other views.
 
     Args:
-        backbone: the encoder f.
-        neck: the projection, :class:`SwAVNeck`.
-        head: prototypes, codes and loss, :class:`SwAVHead`.
-        init_cfg: see :class:`BaseModel`.
+        backbone: The encoder f.
+        neck: The projection, ``SwAVNeck``.
+        head: Prototypes, codes and loss, ``SwAVHead``.
+        init_cfg: See ``BaseModel``.
 
     Raises:
-        ArgumentError: without a neck or a head.
+        ArgumentError: Without a neck or a head.
 
     Difference from 0.x: Sinkhorn sums over all ranks in every iteration (see
-    :func:`distributed_sinkhorn`), so many ranks do what one does on the joined batch; the queue
+    ``distributed_sinkhorn``), so many ranks do what one does on the joined batch; the queue
     holds the joined batch on every rank. In one process loss and gradient are those of 0.x.
     """
 
@@ -56,13 +56,13 @@ class SwAV(BaseModel):
 
         Args:
             img: V views, those of one size side by side, each [N, C, H, W].
-            **kwargs: the rest of the batch, unused.
+            **kwargs: The rest of the batch, unused.
 
         Returns:
             ``loss``, the mean over the images of this process.
 
         Raises:
-            ArgumentError: not a list of V views.
+            ArgumentError: Not a list of V views.
         """
         num_views = sum(self.head.num_crops)
         if isinstance(img, Tensor) or len(img) != num_views:

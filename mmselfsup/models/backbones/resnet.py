@@ -20,31 +20,31 @@ class ResNet(_ResNet):
     """ResNet of depth 18, 34, 50, 101 or 152.
 
     Args:
-        depth: number of layers.
-        in_channels: channels of the image.
-        stem_channels: channels of the stem; None takes ``base_channels``.
-        base_channels: middle channels of the first stage, doubled by every stage.
-        expansion: output channels of a block over its middle channels; None is 1 or 4 by depth.
-        num_stages: how many stages there are, 1 to 4.
-        strides: stride of the first block of each stage.
-        dilations: dilation of each stage.
-        out_indices: which outputs to return: 0 the stem before its max pooling, 1 .. num_stages.
+        depth: Number of layers.
+        in_channels: Channels of the image.
+        stem_channels: Channels of the stem; None takes ``base_channels``.
+        base_channels: Middle channels of the first stage, doubled by every stage.
+        expansion: Output channels of a block over its middle channels; None is 1 or 4 by depth.
+        num_stages: How many stages there are, 1 to 4.
+        strides: Stride of the first block of each stage.
+        dilations: Dilation of each stage.
+        out_indices: Which outputs to return: 0 the stem before its max pooling, 1 .. num_stages.
         style: ``'pytorch'`` has the stride in the 3x3 convolution of a bottleneck, ``'caffe'`` in
             the first 1x1.
-        deep_stem: three 3x3 convolutions for the 7x7 one.
-        avg_down: average pooling for the stride of the shortcut.
+        deep_stem: Three 3x3 convolutions for the 7x7 one.
+        avg_down: Average pooling for the stride of the shortcut.
         frozen_stages: -1 trains everything, 0 freezes the stem, i the stem and stages 1 .. i;
             frozen layers stay in eval mode.
-        conv_cfg: config of the convolutions.
-        norm_cfg: config of the normalisation layers.
-        norm_eval: keep the running statistics of all normalisation layers as they are.
-        with_cp: recompute activations in the backward pass to save memory.
-        zero_init_residual: start every block as the identity.
-        init_cfg: mmcv's description of how weights are initialised.
-        drop_path_rate: share of the samples for which a block is skipped, equal for all blocks.
+        conv_cfg: Config of the convolutions.
+        norm_cfg: Config of the normalisation layers.
+        norm_eval: Keep the running statistics of all normalisation layers as they are.
+        with_cp: Recompute activations in the backward pass to save memory.
+        zero_init_residual: Start every block as the identity.
+        init_cfg: How weights are initialised, in mmcv's format.
+        drop_path_rate: Share of the samples for which a block is skipped, equal for all blocks.
 
     Raises:
-        ArgumentError: an unknown depth, or an output that does not exist.
+        ArgumentError: An unknown depth, or an output that does not exist.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class ResNetV1d(ResNet):
     """ResNet-D of He et al. 2019, "Bag of Tricks": a deep stem and average pooling in shortcuts.
 
     Args:
-        **kwargs: as :class:`ResNet`, but for ``deep_stem`` and ``avg_down``.
+        **kwargs: As ``ResNet``, but for ``deep_stem`` and ``avg_down``.
     """
 
     def __init__(self, **kwargs: Any) -> None:

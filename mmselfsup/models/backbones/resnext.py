@@ -14,10 +14,10 @@ class ResNeXt(ResNet):
     """ResNet with grouped 3x3 convolutions, of depth 50, 101 or 152.
 
     Args:
-        depth: number of layers.
-        groups: groups of the 3x3 convolutions.
-        width_per_group: channels of a group in the first stage.
-        **kwargs: as :class:`ResNet`.
+        depth: Number of layers.
+        groups: Groups of the 3x3 convolutions.
+        width_per_group: Channels of a group in the first stage.
+        **kwargs: As ``ResNet``.
     """
 
     arch_settings = _ResNeXt.arch_settings

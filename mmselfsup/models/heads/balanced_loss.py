@@ -21,14 +21,14 @@ class BalancedLoss(nn.Module):
     Args:
         num_classes: C; the head says it.
         weight: ``'none'``; ``'inverse_frequency'`` or ``'effective_number'`` of the class counts
-            (see :mod:`~mmselfsup.models.losses.class_weights`); or C numbers.
-        beta: of the effective number.
-        deferred: share of the training, 0 to 1, during which all classes weigh alike; 0 weighs from
+            (see ``class_weights``); or C numbers.
+        beta: Of the effective number.
+        deferred: Share of the training, 0 to 1, during which all classes weigh alike; 0 weighs from
             the start. Cao et al. 2019 defer re-weighting for 0.8.
-        class_counts: images of each class, where the data can't tell.
+        class_counts: Images of each class, where the data can't tell.
 
     Raises:
-        ArgumentError: an argument is out of range.
+        ArgumentError: An argument is out of range.
     """
 
     #: Whether the head has to give cosines, scaled by ``scale``.
@@ -79,7 +79,7 @@ class BalancedLoss(nn.Module):
         """Say how many images each class has.
 
         Raises:
-            UserError: more classes than the head has, or a class without an image.
+            UserError: More classes than the head has, or a class without an image.
         """
         values = list(counts) + [0] * (self.num_classes - len(counts))
         empty = [str(i) for i, count in enumerate(values) if count < 1]

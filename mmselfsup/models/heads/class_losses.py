@@ -16,12 +16,12 @@ from .balanced_loss import BalancedLoss
 
 @MODELS.register_module()
 class CrossEntropyLoss(BalancedLoss):
-    """:func:`~mmselfsup.models.losses.weighted_cross_entropy`.
+    """``weighted_cross_entropy``.
 
     Args:
-        num_classes: number of classes.
-        label_smoothing: share of the label spread over all classes, 0 to 1.
-        **kwargs: see :class:`BalancedLoss`.
+        num_classes: Number of classes.
+        label_smoothing: Share of the label spread over all classes, 0 to 1.
+        **kwargs: See ``BalancedLoss``.
     """
 
     def __init__(self, num_classes: int, label_smoothing: float = 0.0, **kwargs: Any) -> None:
@@ -34,12 +34,12 @@ class CrossEntropyLoss(BalancedLoss):
 
 @MODELS.register_module()
 class FocalLoss(BalancedLoss):
-    """:func:`~mmselfsup.models.losses.focal_loss`.
+    """``focal_loss``.
 
     Args:
-        num_classes: number of classes.
-        gamma: at least 0; 0 is cross entropy.
-        **kwargs: see :class:`BalancedLoss`.
+        num_classes: Number of classes.
+        gamma: At least 0; 0 is cross entropy.
+        **kwargs: See ``BalancedLoss``.
     """
 
     def __init__(self, num_classes: int, gamma: float = 2.0, **kwargs: Any) -> None:
@@ -54,12 +54,12 @@ class FocalLoss(BalancedLoss):
 
 @MODELS.register_module()
 class LogitAdjustedLoss(BalancedLoss):
-    """:func:`~mmselfsup.models.losses.logit_adjusted_cross_entropy`.
+    """``logit_adjusted_cross_entropy``.
 
     Args:
-        num_classes: number of classes.
+        num_classes: Number of classes.
         tau: 1 aims at the balanced accuracy, 0 is cross entropy.
-        **kwargs: see :class:`BalancedLoss`.
+        **kwargs: See ``BalancedLoss``.
     """
 
     uses_counts = True
@@ -79,18 +79,18 @@ class LogitAdjustedLoss(BalancedLoss):
 
 @MODELS.register_module()
 class LDAMLoss(BalancedLoss):
-    """:func:`~mmselfsup.models.losses.ldam_loss` with deferred re-weighting (DRW).
+    """``ldam_loss`` with deferred re-weighting (DRW).
 
     As in the paper's experiments the head is a cosine classifier: features and the weights of the
     last layer have length 1, its bias is not used, and cosines are multiplied by ``scale``.
 
     Args:
-        num_classes: number of classes.
-        max_margin: margin of the rarest class, between cosines.
-        scale: what cosines are multiplied by.
-        weight, beta, deferred: see :class:`BalancedLoss`; by default effective numbers with 0.9999
+        num_classes: Number of classes.
+        max_margin: Margin of the rarest class, between cosines.
+        scale: What cosines are multiplied by.
+        weight, beta, deferred: See ``BalancedLoss``; by default effective numbers with 0.9999
             for the last fifth of the training, as in the paper's algorithm 1.
-        **kwargs: see :class:`BalancedLoss`.
+        **kwargs: See ``BalancedLoss``.
     """
 
     uses_counts = True
@@ -129,7 +129,7 @@ def build_criterion(
     """The loss of a classifier: the one that ``config`` names, else torch's cross entropy.
 
     Raises:
-        ArgumentError: weights of another length, or weights beside a config.
+        ArgumentError: Weights of another length, or weights beside a config.
     """
     if config is None:
         if class_weight is not None and len(class_weight) != num_classes:

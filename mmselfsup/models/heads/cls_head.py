@@ -17,15 +17,15 @@ class ClsHead(BaseModule):
     """A linear layer and cross entropy, or another loss.
 
     Args:
-        with_avg_pool: average-pool feature maps first; False takes vectors.
-        in_channels: width of the features.
-        num_classes: number of classes.
-        vit_backbone: the feature is a vision transformer's (patches, class token): take the token.
-        init_cfg: how weights are initialised.
-        class_weight: weight of each class in the loss, for unbalanced data; None weighs all alike.
-        label_smoothing: share of the label spread over all classes, 0 to 1.
-        loss: another loss, such as ``dict(type='FocalLoss', weight='effective_number')``, see
-            :mod:`~mmselfsup.models.heads.class_losses`; it takes the place of the last two.
+        with_avg_pool: Average-pool feature maps first; False takes vectors.
+        in_channels: Width of the features.
+        num_classes: Number of classes.
+        vit_backbone: The feature is a vision transformer's (patches, class token): take the token.
+        init_cfg: How weights are initialised, in mmcv's format.
+        class_weight: Weight of each class in the loss, for unbalanced data; None weighs all alike.
+        label_smoothing: Share of the label spread over all classes, 0 to 1.
+        loss: Another loss, such as ``dict(type='FocalLoss', weight='effective_number')``, see
+            ``class_losses``; it takes the place of the last two.
     """
 
     def __init__(

@@ -13,10 +13,10 @@ class ContrastiveHead(BaseModule):
     """InfoNCE with a temperature.
 
     Args:
-        temperature: what similarities are divided by, above 0.
+        temperature: What similarities are divided by, above 0.
 
     Raises:
-        ArgumentError: the temperature is not above 0.
+        ArgumentError: The temperature is not above 0.
     """
 
     def __init__(self, temperature: float = 0.1) -> None:

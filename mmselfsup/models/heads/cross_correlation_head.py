@@ -17,7 +17,7 @@ class LatentCrossCorrelationHead(BaseModule):
 
     Args:
         in_channels: D.
-        lambd: weight of the entries off the diagonal.
+        lambd: Weight of the entries off the diagonal.
 
     Difference from 0.x: with several processes the means and deviations are those of the joined
     batch, so that loss and gradient are those of one process.

@@ -16,7 +16,7 @@ class LatentPredictHead(BaseModule):
     """A predictor, and minus the cosine between its output and the target (BYOL, SimSiam).
 
     Args:
-        predictor: config of a neck that takes and gives vectors.
+        predictor: Config of a neck that takes and gives vectors.
     """
 
     def __init__(self, predictor: dict) -> None:
@@ -35,8 +35,8 @@ class LatentClsHead(BaseModule):
 
     Args:
         in_channels: D.
-        num_classes: number of classes.
-        init_cfg: mmcv's description of how weights are initialised.
+        num_classes: Number of classes.
+        init_cfg: How weights are initialised, in mmcv's format.
     """
 
     def __init__(

@@ -21,22 +21,22 @@ _INIT_LAST = {"type": "Normal", "name": "fc_cls", "std": 0.01}
 class MetadataClsHead(ClsHead):
     """The metadata pass a small network; its output joins the features of the image.
 
-    Source: Gessert et al. 2020, see :mod:`mmselfsup.utils.patients`. Differences: layer instead of
+    Source: Gessert et al. 2020, see ``mmselfsup.utils.patients``. Differences: layer instead of
     batch normalisation, which also takes a batch of one; nothing is trained by itself beforehand
     (``ProbeFirstHook`` does that).
 
     Args:
-        in_channels: width of the image's features.
-        num_classes: number of classes.
-        metadata_channels: widths of the layers for the metadata.
-        fusion_channels: width of the layer behind the joined features; None leaves it out, and
+        in_channels: Width of the image's features.
+        num_classes: Number of classes.
+        metadata_channels: Widths of the layers for the metadata.
+        fusion_channels: Width of the layer behind the joined features; None leaves it out, and
             metadata and image then add to the logits independently of each other.
-        dropout: behind each of these layers.
-        missing_prob: how often training hides age, site or sex, see
-            :class:`~mmselfsup.models.utils.hide_metadata.HideMetadata`.
-        norm_cfg: config of the normalisation.
-        init_cfg: how weights are initialised.
-        **kwargs: see :class:`ClsHead`.
+        dropout: Behind each of these layers.
+        missing_prob: How often training hides age, site or sex, see
+            ``HideMetadata``.
+        norm_cfg: Config of the normalisation.
+        init_cfg: How weights are initialised, in mmcv's format.
+        **kwargs: See ``ClsHead``.
     """
 
     uses_patient = True
@@ -66,7 +66,7 @@ class MetadataClsHead(ClsHead):
         self.fusion = dense_layers(widths, norm_cfg, dropout)
 
     def forward(self, x: Sequence[Any], patient: Tensor | None = None) -> list[Tensor]:
-        """Features as for :class:`ClsHead` and codes [N, D] -> logits [[N, num_classes]]."""
+        """Features as for ``ClsHead`` and codes [N, D] -> logits [[N, num_classes]]."""
         if patient is None:
             raise UserError(
                 "MetadataClsHead needs age, site and sex: give the data_source of this data set "

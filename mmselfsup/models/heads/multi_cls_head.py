@@ -16,13 +16,13 @@ class MultiClsHead(BaseModule):
     """Pool, normalise and classify each stage of a ResNet-50 (Goyal et al. 2019).
 
     Args:
-        pool_type: see :class:`MultiPooling`.
-        in_indices: which of the backbone's outputs arrive.
-        with_last_layer_unpool: one more classifier on the last, 7x7 map as it is.
-        backbone: only ``'resnet50'`` is known.
-        norm_cfg: config of the normalisation.
-        num_classes: number of classes.
-        init_cfg: how weights are initialised.
+        pool_type: See ``MultiPooling``.
+        in_indices: Which of the backbone's outputs arrive.
+        with_last_layer_unpool: One more classifier on the last, 7x7 map as it is.
+        backbone: Only ``'resnet50'`` is known.
+        norm_cfg: Config of the normalisation.
+        num_classes: Number of classes.
+        init_cfg: How weights are initialised, in mmcv's format.
     """
 
     def __init__(

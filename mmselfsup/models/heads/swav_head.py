@@ -25,17 +25,17 @@ class SwAVHead(BaseModule):
 
     Args:
         feat_dim: D.
-        sinkhorn_iterations, epsilon: see :func:`distributed_sinkhorn`.
-        temperature: of the predictions, above 0.
-        crops_for_assign: which of the V views get codes, A numbers; the others only predict.
-        num_crops: views of each size; V is their sum.
+        sinkhorn_iterations, epsilon: See ``distributed_sinkhorn``.
+        temperature: Of the predictions, above 0.
+        crops_for_assign: Which of the V views get codes, A numbers; the others only predict.
+        num_crops: Views of each size; V is their sum.
         num_prototypes: K; a list makes several sets, whose losses are averaged.
-        init_cfg: mmcv's description of how weights are initialised.
+        init_cfg: How weights are initialised, in mmcv's format.
 
     Attributes:
-        queue: earlier projections of the joined batch [A, length, D], newest first, equal on all
-            ranks; zeros where none has come yet. :class:`SwAVHook` sets it, None goes without.
-        use_queue: whether it is full and takes part in the codes.
+        queue: Earlier projections of the joined batch [A, length, D], newest first, equal on all
+            ranks; zeros where none has come yet. ``SwAVHook`` sets it, None goes without.
+        use_queue: Whether it is full and takes part in the codes.
     """
 
     def __init__(

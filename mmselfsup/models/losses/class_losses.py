@@ -18,9 +18,9 @@ def label_shares(labels: Tensor, num_classes: int, smoothing: float = 0.0) -> Te
     """Labels [N], or shares [N, C] (mixup), as float shares [N, C].
 
     Args:
-        labels: class numbers, or shares that add up to 1.
+        labels: Class numbers, or shares that add up to 1.
         num_classes: C.
-        smoothing: part of each label that is spread over all classes, 0 to 1.
+        smoothing: Part of each label that is spread over all classes, 0 to 1.
     """
     shares = labels if labels.ndim == 2 else F.one_hot(labels, num_classes)  # [N, C]
     return shares.float() * (1 - smoothing) + smoothing / num_classes
@@ -36,7 +36,7 @@ def weighted_cross_entropy(
         logits: z, [N, C].
         labels: [N], or shares [N, C].
         weight: w, [C]; None weighs all classes alike.
-        smoothing: see :func:`label_shares`.
+        smoothing: See ``label_shares``.
 
     Returns:
         A scalar.
@@ -60,7 +60,7 @@ def focal_loss(
     Args:
         logits: [N, C].
         labels: [N], or shares [N, C].
-        gamma: at least 0; 0 is cross entropy.
+        gamma: At least 0; 0 is cross entropy.
         weight: [C]; None weighs all classes alike.
 
     Returns:
@@ -89,7 +89,7 @@ def logit_adjusted_cross_entropy(
     Args:
         logits: z, [N, C].
         labels: [N], or shares [N, C].
-        log_priors: log of the share pi of each class in the training data, [C].
+        log_priors: Log of the share pi of each class in the training data, [C].
         tau: 1 aims at the balanced accuracy, 0 is cross entropy.
         weight: [C]; None weighs all classes alike.
 
@@ -112,14 +112,14 @@ def ldam_loss(
     Args:
         logits: z, [N, C]; with the scale s of the paper's implementation, s times the cosines.
         labels: [N].
-        margins: m, [C]; with a scale, s times :func:`ldam_margins`.
+        margins: m, [C]; with a scale, s times ``ldam_margins``.
         weight: [C]; None weighs all classes alike.
 
     Returns:
         A scalar.
 
     Raises:
-        ArgumentError: mixed labels, for which a margin has no meaning.
+        ArgumentError: Mixed labels, for which a margin has no meaning.
     """
     if labels.ndim != 1:
         raise ArgumentError("LDAM's margin needs one class for each image: leave mixup out")

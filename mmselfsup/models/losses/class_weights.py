@@ -8,7 +8,7 @@ def inverse_frequency_weights(counts: Tensor) -> Tensor:
     """Weights proportional to 1/n_c, with mean 1: a class counts the same as any other.
 
     Args:
-        counts: images of each class, [C], each at least 1.
+        counts: Images of each class, [C], each at least 1.
 
     Returns:
         [C], adding up to C.
@@ -21,17 +21,17 @@ def effective_number_weights(counts: Tensor, beta: float = 0.999) -> Tensor:
 
     Cui et al., "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019, equations 2
     and 11, scaled as in section 4. beta = 0 weighs all classes alike; towards 1 the weights become
-    those of :func:`inverse_frequency_weights`.
+    those of ``inverse_frequency_weights``.
 
     Args:
-        counts: images of each class, [C], each at least 1.
-        beta: at least 0 and below 1; the paper takes 0.9, 0.99, 0.999 or 0.9999.
+        counts: Images of each class, [C], each at least 1.
+        beta: At least 0 and below 1; the paper takes 0.9, 0.99, 0.999 or 0.9999.
 
     Returns:
         [C], adding up to C.
 
     Raises:
-        ValueError: beta is out of range.
+        ValueError: Beta is out of range.
     """
     if not 0 <= beta < 1:
         raise ValueError(f"beta must be at least 0 and below 1, got {beta}")
@@ -47,8 +47,8 @@ def ldam_margins(counts: Tensor, max_margin: float = 0.5) -> Tensor:
     2019, equation 13.
 
     Args:
-        counts: images of each class, [C], each at least 1.
-        max_margin: margin of the rarest class.
+        counts: Images of each class, [C], each at least 1.
+        max_margin: Margin of the rarest class.
 
     Returns:
         [C].

@@ -15,7 +15,7 @@ def redundancy_loss(correlation: Tensor, weight: float) -> Tensor:
 
     Args:
         correlation: [D, D], entries in -1..1.
-        weight: of the entries off the diagonal, at least 0.
+        weight: Of the entries off the diagonal, at least 0.
 
     Returns:
         A scalar, at least 0.

@@ -34,7 +34,7 @@ def take_places(grid: Tensor, places: Tensor) -> Tensor:
 
     Args:
         grid: [N, D, L].
-        places: [N, L] (int64), from :func:`dense_matches`.
+        places: [N, L] (int64), from ``dense_matches``.
 
     Returns:
         [N, D, L]: at place i what ``grid`` has at ``places[:, i]``.

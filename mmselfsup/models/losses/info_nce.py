@@ -15,8 +15,8 @@ def info_nce(pos: Tensor, neg: Tensor, temperature: float) -> Tensor:
     al. 2018, equation 4, with similarities divided by a temperature.
 
     Args:
-        pos: similarity of each anchor to its positive, [N, 1].
-        neg: similarities of each anchor to its negatives, [N, K].
+        pos: Similarity of each anchor to its positive, [N, 1].
+        neg: Similarities of each anchor to its negatives, [N, K].
         temperature: T > 0.
 
     Returns:

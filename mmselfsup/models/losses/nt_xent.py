@@ -12,13 +12,13 @@ def pair_similarities(z: Tensor) -> tuple[Tensor, Tensor]:
     """Dot products of each view with its partner and with all views of other images.
 
     Args:
-        z: projections [2N, D], L2-normalised; rows 2i and 2i + 1 are the views of image i.
+        z: Projections [2N, D], L2-normalised; rows 2i and 2i + 1 are the views of image i.
 
     Returns:
         Positives [2N, 1] and negatives [2N, 2N - 2].
 
     Raises:
-        ArgumentError: an odd number of rows, or fewer than two images, which leaves no negative.
+        ArgumentError: An odd number of rows, or fewer than two images, which leaves no negative.
     """
     rows = z.shape[0]
     if rows % 2 or rows < 4:

@@ -18,10 +18,10 @@ def sampled_similarities(
     would take more memory than the N x L products for any bank that fits a device.
 
     Args:
-        feature: unit rows [N, D].
-        bank: unit rows [L, D].
-        pos_idx: own row of each image, [N].
-        neg_idx: drawn rows, [N, K].
+        feature: Unit rows [N, D].
+        bank: Unit rows [L, D].
+        pos_idx: Own row of each image, [N].
+        neg_idx: Drawn rows, [N, K].
 
     Returns:
         Similarities to the positive [N, 1] and to the negatives [N, K].

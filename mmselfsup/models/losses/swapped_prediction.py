@@ -18,9 +18,9 @@ def swapped_prediction(
     views with a code, their other views and the images of ``-sum_k q_k log softmax(s / T)_k``.
 
     Args:
-        scores: similarities of each view's projection to the prototypes, [V, N, K].
+        scores: Similarities of each view's projection to the prototypes, [V, N, K].
         codes: q, [A, N, K], rows sum to 1; no gradient is meant to flow there.
-        crops_for_assign: which of the V views the codes belong to, A numbers.
+        crops_for_assign: Which of the V views the codes belong to, A numbers.
         temperature: T > 0.
 
     Returns:

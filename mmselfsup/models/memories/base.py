@@ -32,12 +32,12 @@ class FeatureBank(BaseModule):
     tensor, so a 0.x checkpoint has none and the bank starts anew.
 
     Args:
-        length: L; None takes it from the training data, see :meth:`fit_dataset`.
+        length: L; None takes it from the training data, see ``fit_dataset``.
         feat_dim: D.
-        momentum: share of the new feature in a row, 0 to 1.
+        momentum: Share of the new feature in a row, 0 to 1.
 
     Raises:
-        ArgumentError: a size below 1, or a momentum outside 0..1.
+        ArgumentError: A size below 1, or a momentum outside 0..1.
     """
 
     #: A test doesn't need the bank of its checkpoint.
@@ -61,7 +61,7 @@ class FeatureBank(BaseModule):
         """Take the length of the training data, or check the given one against it.
 
         Raises:
-            UserError: the given length is not the number of images.
+            UserError: The given length is not the number of images.
         """
         if self.length is None:
             self.allocate(size.num_images)
@@ -85,14 +85,14 @@ class FeatureBank(BaseModule):
         row <- normalised((1 - momentum) * row + momentum * normalised feature)
 
         Args:
-            ind: indices of the images, [N] (int64).
+            ind: Indices of the images, [N] (int64).
             feature: [N, D].
 
         Returns:
             The indices [RN] and their new rows [RN, D] of all ranks, equal on all of them.
 
         Raises:
-            ArgumentError: the length is not known yet.
+            ArgumentError: The length is not known yet.
         """
         if not len(self.feature_bank):
             raise ArgumentError(

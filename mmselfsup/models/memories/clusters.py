@@ -19,7 +19,7 @@ def check_labelled(
     """Refuse features and labels that don't fit a memory.
 
     Raises:
-        ArgumentError: the features are not of ``shape`` [L, D], there is not one label for each,
+        ArgumentError: The features are not of ``shape`` [L, D], there is not one label for each,
             or a label lies outside 0..K-1.
     """
     found = tuple(features.shape), tuple(labels.shape)

@@ -23,13 +23,13 @@ class ODCMemory(FeatureBank):
     """The samples memory (features and labels) and the centroids memory.
 
     Args:
-        length: number of training images; None takes it from the data.
-        feat_dim: width of a feature.
-        momentum: share of the new feature in the samples memory, 0 to 1.
+        length: Number of training images; None takes it from the data.
+        feat_dim: Width of a feature.
+        momentum: Share of the new feature in the samples memory, 0 to 1.
         num_classes: K.
-        min_cluster: clusters with fewer samples are small: they are emptied and refilled.
-        debug: log how many clusters were small.
-        **kwargs: ignored, as in 0.x.
+        min_cluster: Clusters with fewer samples are small: they are emptied and refilled.
+        debug: Log how many clusters were small.
+        **kwargs: Ignored, as in 0.x.
 
     Difference from 0.x: all memories are buffers, equal on all ranks. An image that was drawn
     twice in a batch counts with its last feature.
@@ -59,10 +59,10 @@ class ODCMemory(FeatureBank):
         return torch.zeros(length, self.feat_dim)
 
     def fit_dataset(self, size: DataInfo) -> None:
-        """See :class:`FeatureBank`.
+        """See ``FeatureBank``.
 
         Raises:
-            UserError: the given length is not the number of images, or these can't fill the
+            UserError: The given length is not the number of images, or these can't fill the
                 clusters.
         """
         super().fit_dataset(size)
@@ -85,10 +85,10 @@ class ODCMemory(FeatureBank):
 
         Args:
             feature: [L, D], an array or a tensor.
-            label: cluster of each image, [L], 0..K-1.
+            label: Cluster of each image, [L], 0..K-1.
 
         Raises:
-            ArgumentError: see :func:`check_labelled`.
+            ArgumentError: See ``check_labelled``.
         """
         rows, labels = torch.as_tensor(feature), torch.as_tensor(label)
         check_labelled(rows, labels, tuple(self.feature_bank.shape), self.num_classes)
@@ -105,7 +105,7 @@ class ODCMemory(FeatureBank):
         """Blend features into the samples memory and give their images the nearest centroid.
 
         Args:
-            ind: indices of the images, [N] (int64).
+            ind: Indices of the images, [N] (int64).
             feature: [N, D].
 
         Returns:
@@ -124,7 +124,7 @@ class ODCMemory(FeatureBank):
         """Make centroids the mean features of their clusters; an empty cluster keeps its centroid.
 
         Args:
-            cinds: which clusters; None for all of them, then all ranks must call it.
+            cinds: Which clusters; None for all of them, then all ranks must call it.
         """
         if cinds is None:
             means = mean_features(self.feature_bank, self.label_bank, self.centroids)

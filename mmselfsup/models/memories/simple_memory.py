@@ -15,10 +15,10 @@ class SimpleMemory(FeatureBank):
     """One feature for each image, and a way to draw images for negatives.
 
     Args:
-        length: number of training images; None takes it from the data.
-        feat_dim: width of a feature.
-        momentum: share of the new feature, 0 to 1.
-        **kwargs: ignored, as in 0.x.
+        length: Number of training images; None takes it from the data.
+        feat_dim: Width of a feature.
+        momentum: Share of the new feature, 0 to 1.
+        **kwargs: Ignored, as in 0.x.
     """
 
     def __init__(

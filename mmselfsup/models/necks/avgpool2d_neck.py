@@ -14,7 +14,7 @@ class AvgPool2dNeck(BaseModule):
     """Average-pool a feature map to ``output_size`` x ``output_size``.
 
     Args:
-        output_size: side of the result.
+        output_size: Side of the result.
     """
 
     def __init__(self, output_size: int = 1) -> None:

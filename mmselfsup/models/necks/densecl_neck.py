@@ -17,12 +17,12 @@ class DenseCLNeck(BaseModule):
     """One projection of the whole image and one of every place.
 
     Args:
-        in_channels: channels of the feature map.
-        hid_channels: width of the hidden layers.
+        in_channels: Channels of the feature map.
+        hid_channels: Width of the hidden layers.
         out_channels: D.
         num_grid: S: the map is pooled to S x S places before the dense projection; None or 0
             keeps its own size.
-        init_cfg: mmcv's description of how weights are initialised.
+        init_cfg: How weights are initialised, in mmcv's format.
     """
 
     def __init__(

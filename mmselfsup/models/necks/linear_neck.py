@@ -14,10 +14,10 @@ class LinearNeck(BaseModule):
     """Average pooling and a linear layer.
 
     Args:
-        in_channels: width of the features.
-        out_channels: width of the projection.
+        in_channels: Width of the features.
+        out_channels: Width of the projection.
         with_avg_pool: False takes vectors instead of feature maps.
-        init_cfg: mmcv's description of how weights are initialised.
+        init_cfg: How weights are initialised, in mmcv's format.
     """
 
     def __init__(

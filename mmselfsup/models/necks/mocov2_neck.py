@@ -14,11 +14,11 @@ class MoCoV2Neck(BaseModule):
     """Two linear layers with a ReLU between them: fc-relu-fc.
 
     Args:
-        in_channels: width of the features.
-        hid_channels: width of the hidden layer.
-        out_channels: width of the projection.
-        with_avg_pool: average-pool feature maps first; False takes vectors.
-        init_cfg: mmcv's description of how weights are initialised.
+        in_channels: Width of the features.
+        hid_channels: Width of the hidden layer.
+        out_channels: Width of the projection.
+        with_avg_pool: Average-pool feature maps first; False takes vectors.
+        init_cfg: How weights are initialised, in mmcv's format.
     """
 
     def __init__(

@@ -18,19 +18,19 @@ class NonLinearNeck(BaseModule):
     """``num_layers`` times linear and normalisation, with ReLU between them: fc-bn-relu-...-fc-bn.
 
     Args:
-        in_channels: width of the features.
-        hid_channels: width of the hidden layers.
-        out_channels: width of the projection. With ``num_layers=1`` the only layer is the first
+        in_channels: Width of the features.
+        hid_channels: Width of the hidden layers.
+        out_channels: Width of the projection. With ``num_layers=1`` the only layer is the first
             one, so the projection has ``hid_channels``.
-        num_layers: number of linear layers, at least 1.
-        with_bias: whether all linear layers but the last have a bias.
-        with_last_bn: whether the last linear layer is followed by normalisation.
-        with_last_bn_affine: whether that normalisation has weight and bias.
-        with_last_bias: whether the last linear layer has a bias.
-        with_avg_pool: average-pool feature maps first; False takes vectors.
-        vit_backbone: the feature is a vision transformer's (patches, class token): take the token.
-        norm_cfg: config of the normalisation.
-        init_cfg: mmcv's description of how weights are initialised.
+        num_layers: Number of linear layers, at least 1.
+        with_bias: Whether all linear layers but the last have a bias.
+        with_last_bn: Whether the last linear layer is followed by normalisation.
+        with_last_bn_affine: Whether that normalisation has weight and bias.
+        with_last_bias: Whether the last linear layer has a bias.
+        with_avg_pool: Average-pool feature maps first; False takes vectors.
+        vit_backbone: The feature is a vision transformer's (patches, class token): take the token.
+        norm_cfg: Config of the normalisation.
+        init_cfg: How weights are initialised, in mmcv's format.
 
     Raises:
         ArgumentError: ``num_layers`` is below 1.

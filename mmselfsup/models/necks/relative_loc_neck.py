@@ -16,12 +16,12 @@ class RelativeLocNeck(BaseModule):
     """Average pooling, then fc-bn-relu-dropout on the joined features of two patches.
 
     Args:
-        in_channels: width of the features of one patch.
-        out_channels: width of the result.
-        with_avg_pool: average-pool feature maps first; False takes vectors.
-        norm_cfg: config of the normalisation. Its ``momentum`` is 0.003 where not given: the
+        in_channels: Width of the features of one patch.
+        out_channels: Width of the result.
+        with_avg_pool: Average-pool feature maps first; False takes vectors.
+        norm_cfg: Config of the normalisation. Its ``momentum`` is 0.003 where not given: the
             statistics are those of many batches.
-        init_cfg: mmcv's description of how weights are initialised.
+        init_cfg: How weights are initialised, in mmcv's format.
     """
 
     def __init__(

@@ -20,13 +20,13 @@ class SwAVNeck(BaseModule):
     """Average pooling, fc-bn-relu-fc, and normalisation to unit length.
 
     Args:
-        in_channels: width of the features.
-        hid_channels: width of the hidden layer; 0 leaves a single linear layer.
-        out_channels: width D of the projection; 0 projects nothing.
-        with_avg_pool: average-pool feature maps first; False takes vectors.
-        with_l2norm: scale every projection to unit length.
-        norm_cfg: config of the normalisation.
-        init_cfg: mmcv's description of how weights are initialised.
+        in_channels: Width of the features.
+        hid_channels: Width of the hidden layer; 0 leaves a single linear layer.
+        out_channels: Width D of the projection; 0 projects nothing.
+        with_avg_pool: Average-pool feature maps first; False takes vectors.
+        with_l2norm: Scale every projection to unit length.
+        norm_cfg: Config of the normalisation.
+        init_cfg: How weights are initialised, in mmcv's format.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class SwAVNeck(BaseModule):
         """The features of each size of views -> all projections.
 
         Args:
-            x: for each size of views what the backbone returned: [[M, in_channels, H, W]] (or
+            x: For each size of views what the backbone returned: [[M, in_channels, H, W]] (or
                 [[M, in_channels]]) with M views; a plain list of tensors is taken too.
 
         Returns:

@@ -19,9 +19,9 @@ def accuracy(
     """Share of the samples whose label is among the k highest scores, in percent (0 to 100).
 
     Args:
-        pred: scores [N, C].
-        target: labels [N], or label distributions [N, C] (mixup), whose largest entry counts.
-        topk: one k or several; a k above C is taken as C.
+        pred: Scores [N, C].
+        target: Labels [N], or label distributions [N, C] (mixup), whose largest entry counts.
+        topk: One k or several; a k above C is taken as C.
 
     Returns:
         A tensor of shape [1] for one k, a list of such tensors for several.
@@ -40,10 +40,10 @@ def accuracy(
 
 
 class Accuracy(nn.Module):
-    """:func:`accuracy` as a module.
+    """``accuracy`` as a module.
 
     Args:
-        topk: one k or several.
+        topk: One k or several.
     """
 
     def __init__(self, topk: int | tuple[int, ...] = (1,)) -> None:

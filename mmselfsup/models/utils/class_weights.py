@@ -18,7 +18,7 @@ def balancing_weights(labels: Tensor, num_classes: int, power: float) -> Tensor:
     """Weights that go down with the size of a class: size^-power, scaled to a sum of 1.
 
     Args:
-        labels: class of each sample, [L] (int64).
+        labels: Class of each sample, [L] (int64).
         num_classes: K.
         power: 0 weighs all classes alike, 1 makes small and large classes count the same.
 
@@ -39,11 +39,11 @@ def set_class_weights(head: Any, weights: Tensor) -> None:
     The weights are no part of the ``state_dict``: they follow from the labels.
 
     Args:
-        head: has a ``criterion`` with a ``weight``, as :class:`ClsHead`.
+        head: Has a ``criterion`` with a ``weight``, as ``ClsHead``.
         weights: [K].
 
     Raises:
-        ArgumentError: the head has another loss, which would not look at them.
+        ArgumentError: The head has another loss, which would not look at them.
     """
     if not isinstance(getattr(head, "criterion", None), nn.CrossEntropyLoss):
         raise ArgumentError(

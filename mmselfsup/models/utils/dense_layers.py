@@ -11,10 +11,10 @@ def dense_layers(widths: Sequence[int], norm_cfg: dict, dropout: float) -> nn.Se
     """Linear layers, each followed by a normalisation, ReLU and dropout.
 
     Args:
-        widths: of the input [N, widths[0]] and of the output of each layer; the input alone gives
+        widths: Of the input [N, widths[0]] and of the output of each layer; the input alone gives
             no layer, so the identity.
-        norm_cfg: config of the normalisation.
-        dropout: share of the outputs that are zero in training, 0 to 1.
+        norm_cfg: Config of the normalisation.
+        dropout: Share of the outputs that are zero in training, 0 to 1.
     """
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):

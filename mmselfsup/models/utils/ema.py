@@ -32,10 +32,10 @@ def update_targets(pairs: Pairs, momentum: float) -> None:
 
     Args:
         pairs: (online, target) modules of one structure.
-        momentum: share of the old weights, 0 to 1.
+        momentum: Share of the old weights, 0 to 1.
 
     Raises:
-        ValueError: the momentum lies outside 0..1.
+        ValueError: The momentum lies outside 0..1.
     """
     if not 0 <= momentum <= 1:
         raise ValueError(f"momentum must lie in 0..1, got {momentum}")

@@ -37,9 +37,9 @@ class ExtractProcess:
         """Features of all samples in the order of the data set.
 
         Args:
-            model: an algorithm in eval mode.
-            data_loader: not shuffled; ``data_loader.dataset`` gives the number of samples.
-            distributed: whether the loader of each rank gives a part of the samples.
+            model: An algorithm in eval mode.
+            data_loader: Not shuffled; ``data_loader.dataset`` gives the number of samples.
+            distributed: Whether the loader of each rank gives a part of the samples.
 
         Returns:
             Arrays [N, D], float32; the same on every rank.
@@ -58,12 +58,12 @@ class ExtractProcess:
 
 
 class MultiExtractProcess(ExtractProcess):
-    """Every stage's features, pooled by :class:`MultiPooling`: ``feat1`` .. ``feat5``.
+    """Every stage's features, pooled by ``MultiPooling``: ``feat1`` .. ``feat5``.
 
     Args:
-        pool_type: see :class:`MultiPooling`.
-        backbone: see :class:`MultiPooling`.
-        layer_indices: which of the backbone's outputs to take; ``feat{i + 1}`` is output ``i``.
+        pool_type: See ``MultiPooling``.
+        backbone: See ``MultiPooling``.
+        layer_indices: Which of the backbone's outputs to take; ``feat{i + 1}`` is output ``i``.
     """
 
     def __init__(
@@ -77,6 +77,6 @@ class MultiExtractProcess(ExtractProcess):
         self.layer_indices = layer_indices
 
     def pool(self, features: Sequence[Any]) -> dict[str, Tensor]:
-        """See :class:`ExtractProcess`."""
+        """See ``ExtractProcess``."""
         pooled = self.multi_pooling(features)
         return {f"feat{i + 1}": x for i, x in zip(self.layer_indices, pooled, strict=True)}

@@ -10,11 +10,11 @@ def only_feature(features: Sequence[Any], owner: object) -> Any:
     """The single entry of ``features``.
 
     Args:
-        features: what a backbone or neck returned.
-        owner: the module that can use one entry only; its class is named in the error.
+        features: What a backbone or neck returned.
+        owner: The module that can use one entry only; its class is named in the error.
 
     Raises:
-        ArgumentError: there is not exactly one entry.
+        ArgumentError: There is not exactly one entry.
     """
     if len(features) != 1:
         raise ArgumentError(

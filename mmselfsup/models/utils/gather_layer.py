@@ -11,7 +11,7 @@ from ...utils import dist
 class GatherLayer(torch.autograd.Function):
     """``GatherLayer.apply(x)`` is the tuple of all ranks' ``x``, in rank order, with a gradient.
 
-    Alone it is ``(x,)``. New code calls :func:`mmselfsup.utils.dist.gather_with_grad`, which gives
+    Alone it is ``(x,)``. New code calls ``mmselfsup.utils.dist.gather_with_grad``, which gives
     the same rows as one tensor.
 
     Difference from 0.x: there a rank kept only its own share of the gradient, so the mean that

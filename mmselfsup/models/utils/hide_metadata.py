@@ -12,10 +12,10 @@ class HideMetadata(nn.Module):
 
     A network that sees them all the time would rely on them, and learn that an image without them
     is of the clinic that doesn't give them. Source: Gessert et al. 2020 (see
-    :mod:`mmselfsup.utils.patients`), who hide each with a probability of 0.1.
+    ``mmselfsup.utils.patients``), who hide each with a probability of 0.1.
 
     Args:
-        prob: how often each is hidden, 0 to 1.
+        prob: How often each is hidden, 0 to 1.
 
     Raises:
         ArgumentError: ``prob`` is out of range.

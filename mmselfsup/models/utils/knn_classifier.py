@@ -27,7 +27,7 @@ def knn_votes(
         train_features: [M, D]; of unit length where similarity shall mean the cosine.
         train_labels: [M], 0 to C - 1.
         test_features: [N, D], on the same device.
-        ks: how many neighbours; one ranking serves all.
+        ks: How many neighbours; one ranking serves all.
         temperature: T, above 0.
         num_classes: C.
 
@@ -35,7 +35,7 @@ def knn_votes(
         For each k the shares of the votes [N, C], float32; a row sums to 1.
 
     Raises:
-        ValueError: a k is not in 1 to M, T is not above 0, or there is no test sample.
+        ValueError: A k is not in 1 to M, T is not above 0, or there is no test sample.
     """
     num_train = len(train_features)
     if not ks or min(ks) < 1 or max(ks) > num_train:
@@ -73,12 +73,12 @@ def knn_classifier(
     similarity / T is above 88.
 
     Args:
-        train_features: [M, D], see :func:`knn_votes`.
+        train_features: [M, D], see ``knn_votes``.
         train_labels: [M], 0 to C - 1.
         test_features: [N, D].
         test_labels: [N].
-        k: number of neighbours.
-        T: temperature of the votes.
+        k: Number of neighbours.
+        T: Temperature of the votes.
         num_classes: C.
 
     Returns:

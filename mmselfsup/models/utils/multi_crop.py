@@ -18,8 +18,8 @@ def forward_by_size(function: Callable[[Tensor], Any], views: Sequence[Tensor]) 
     views is kept.
 
     Args:
-        function: takes images [M, C, S, S] with M = N times the number of views of that size.
-        views: images [N, C, S, S] each.
+        function: Takes images [M, C, S, S] with M = N times the number of views of that size.
+        views: Images [N, C, S, S] each.
 
     Returns:
         What the function returned, one entry for each size.

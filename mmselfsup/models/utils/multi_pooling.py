@@ -21,11 +21,11 @@ class MultiPooling(BaseModule):
     Args:
         pool_type: ``'specified'`` uses kernels made for 224 pixel images, ``'adaptive'`` reaches
             the same grids (12, 6, 4, 3, 2) from any size.
-        in_indices: which outputs arrive: 0 the stem, 1 to 4 the stages.
-        backbone: only ``'resnet50'`` is known.
+        in_indices: Which outputs arrive: 0 the stem, 1 to 4 the stages.
+        backbone: Only ``'resnet50'`` is known.
 
     Raises:
-        ArgumentError: an argument is none of these.
+        ArgumentError: An argument is none of these.
     """
 
     CHANNELS: ClassVar[dict[str, tuple[int, ...]]] = {"resnet50": _CHANNELS}
@@ -69,7 +69,7 @@ class MultiPooling(BaseModule):
         """A list of [N, C_i, H_i, W_i] -> a list of [N, C_i, G_i, G_i].
 
         Raises:
-            ArgumentError: not as many feature maps as ``in_indices``.
+            ArgumentError: Not as many feature maps as ``in_indices``.
         """
         if len(x) != len(self.pools):
             raise ArgumentError(

@@ -14,7 +14,7 @@ class MultiPrototypes(BaseModule):
     """Several sets of prototypes, ``prototypes0``, ``prototypes1``, ..., side by side.
 
     Args:
-        output_dim: width D of the projections.
+        output_dim: Width D of the projections.
         num_prototypes: K of each set, a list.
 
     Raises:
@@ -37,10 +37,10 @@ class MultiPrototypes(BaseModule):
 
 
 def build_prototypes(width: int, num_prototypes: int | Sequence[int]) -> nn.Module:
-    """A linear layer for one number of prototypes, :class:`MultiPrototypes` for a list.
+    """A linear layer for one number of prototypes, ``MultiPrototypes`` for a list.
 
     Raises:
-        ArgumentError: a number below 1.
+        ArgumentError: A number below 1.
     """
     if isinstance(num_prototypes, int):
         if num_prototypes < 1:

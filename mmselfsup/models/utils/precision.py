@@ -20,9 +20,9 @@ def mixed_precision(
     Where it is not enabled, a region that the caller opened stays in force.
 
     Args:
-        enabled: whether there is one; a ``dtype`` enables it too.
-        like: any tensor of the model's device.
-        dtype: the half precision; None takes float16 on GPUs and bfloat16 on CPUs.
+        enabled: Whether there is one; a ``dtype`` enables it too.
+        like: Any tensor of the model's device.
+        dtype: The half precision; None takes float16 on GPUs and bfloat16 on CPUs.
     """
     if not enabled and dtype is None:
         return nullcontext()

@@ -28,7 +28,7 @@ def new_queue(width: int, length: int) -> tuple[Tensor, Tensor]:
         The queue [D, K] (float32) and a pointer [1] (int64), to be registered as buffers.
 
     Raises:
-        ValueError: a size below 1.
+        ValueError: A size below 1.
     """
     if width < 1 or length < 1:
         raise ValueError(f"a queue needs a width and a length from 1, got {width} and {length}")
@@ -42,7 +42,7 @@ def enqueue(queue: Tensor, pointer: Tensor, features: Tensor) -> None:
 
     Args:
         queue: [D, K].
-        pointer: place of the oldest column, [1] (int64); moved on by N.
+        pointer: Place of the oldest column, [1] (int64); moved on by N.
         features: [N, D]; of more than K only the last K stay.
     """
     length = queue.shape[1]
@@ -62,12 +62,12 @@ def fit_queue_len(given: int | None, size: DataInfo, owner: object) -> int:
     doesn't depend on the batch otherwise, so a run can be resumed on another number of processes.
 
     Args:
-        given: the length that the user chose, or None.
-        size: of the training data.
-        owner: the method; its class is named in the messages.
+        given: The length that the user chose, or None.
+        size: Of the training data.
+        owner: The method; its class is named in the messages.
 
     Raises:
-        UserError: the given length is shorter than a batch.
+        UserError: The given length is shorter than a batch.
     """
     method, batch, images = type(owner).__name__, size.batch_size, size.num_images
     quarter = max(images // 4, 1)

@@ -36,7 +36,7 @@ def small_map_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int
         x: [N, C, H, W] with H and W at most 2.
         weight: [O, C, 3, 3].
         bias: [O].
-        stride: of both directions.
+        stride: Of both directions.
 
     Returns:
         [N, O, ceil(H / stride), ceil(W / stride)], channels innermost in memory.
@@ -71,7 +71,7 @@ def multiply_small_maps(model: nn.Module) -> int:
 
 
 def _is_able(module: nn.Module) -> bool:
-    """Whether `small_map_conv2d` says what this module does."""
+    """Whether ``small_map_conv2d`` says what this module does."""
     return (
         type(module) is nn.Conv2d
         and module.kernel_size == (3, 3)

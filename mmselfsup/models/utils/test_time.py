@@ -15,7 +15,7 @@ def check_augment(kind: str | None) -> None:
     """Refuse an unknown kind of views; None is no augmentation.
 
     Raises:
-        ArgumentError: it is unknown.
+        ArgumentError: It is unknown.
     """
     if kind is not None and kind not in VIEWS:
         raise ArgumentError(f"test_cfg.augment must be one of {', '.join(VIEWS)}, got {kind!r}")
@@ -34,7 +34,7 @@ def augmented_views(img: Tensor, kind: str) -> Iterator[Tensor]:
         V batches [N, C, H, W], or [N, C, W, H] for quarter turns.
 
     Raises:
-        ArgumentError: an unknown kind.
+        ArgumentError: An unknown kind.
     """
     check_augment(kind)
     if kind != "dihedral":

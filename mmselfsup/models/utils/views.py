@@ -11,11 +11,11 @@ def two_views(img: Sequence[Tensor] | Tensor, owner: object) -> tuple[Tensor, Te
     """The two views [N, C, H, W] in a batch's ``img``.
 
     Args:
-        img: a list of two views.
-        owner: the method that wants them; its class is named in the error.
+        img: A list of two views.
+        owner: The method that wants them; its class is named in the error.
 
     Raises:
-        ArgumentError: a single tensor, or not two views.
+        ArgumentError: A single tensor, or not two views.
     """
     if isinstance(img, Tensor) or len(img) != 2:
         got = f"a tensor {list(img.shape)}" if isinstance(img, Tensor) else len(img)
@@ -29,12 +29,12 @@ def one_label_each(labels: Tensor, count: int, owner: object) -> Tensor:
     """Labels [N, P] or [N*P] of a pretext task -> [N*P].
 
     Args:
-        labels: what the data set gives.
+        labels: What the data set gives.
         count: N*P, the inputs that the network saw.
-        owner: the algorithm; its class is named in the error.
+        owner: The algorithm; its class is named in the error.
 
     Raises:
-        ArgumentError: there is not one label for each input.
+        ArgumentError: There is not one label for each input.
     """
     if labels.numel() != count:
         raise ArgumentError(
