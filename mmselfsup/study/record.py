@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .explain.files import Blackout
+from .explain.files import OcclusionScores
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class RunRecord:
     cfg_options: list[str] = field(default_factory=list)
     config_sha256: str = ""
     chosen_from: list[str] = field(default_factory=list)
-    blackout: Blackout | None = None
+    blackout: OcclusionScores | None = None
 
 
 @dataclass(frozen=True)
@@ -108,5 +108,5 @@ class SearchRecord:
 
 
 def class_names(runs: Sequence[RunRecord]) -> list[str]:
-    """Give the names of the classes in the order of the confusion matrices."""
+    """Return the names of the classes in the order of the confusion matrices."""
     return list(runs[0].recall) if runs else []

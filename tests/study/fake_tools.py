@@ -43,14 +43,14 @@ np.savez(out, scores=scores, labels=labels)
 LOOK = """
 import pathlib, sys
 import numpy as np
-from mmselfsup.study.looks.files import Look, Points, Votes, write_look
+from mmselfsup.study.looks.files import FeatureComparison, Embedding, KnnScores, write_comparison
 out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
 with open("calls.txt", "a") as calls:
     print("look", out, file=calls)
-votes = {"before": Votes(0.2, None), "after": Votes(0.4, None)}
+votes = {"before": KnnScores(0.2, None), "after": KnnScores(0.4, None)}
 places = np.zeros((2, 2), dtype=np.float32)
-points = Points(np.array(["a", "b"]), np.arange(2), np.array([], dtype=str), places, places)
-write_look(out, Look(["MEL", "NV"], 2, 2, 2, 0, 20, votes, None, []), points)
+points = Embedding(np.array(["a", "b"]), np.arange(2), np.array([], dtype=str), places, places)
+write_comparison(out, FeatureComparison(["MEL", "NV"], 2, 2, 2, 0, 20, votes, None, []), points)
 """
 
 #: Scores by what the name of the sequence's folder is.
@@ -72,7 +72,7 @@ out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
 with open("calls.txt", "a") as calls:
     print("explain", out, file=calls)
 views = {view: ViewScore(*[0.5] * 6) for view in VIEWS}
-blackout = Blackout(views, 0.125, 0.125, 40, 0, 0.2, False)
+blackout = OcclusionScores(views, 0.125, 0.125, 40, 0, 0.2, False)
 (out / SHEET).touch()
 write_explanation(out, Explanation(["MEL", "NV"], 0, blackout, [], [2, 2], ""))
 """

@@ -21,7 +21,7 @@ from mmselfsup.study.explain.files import (
 )
 from mmselfsup.study.explain.hide import HidingSource, hide
 from mmselfsup.study.explain.masks import LesionMasks, find_masks
-from mmselfsup.study.explain.measure import blackout, view_scores
+from mmselfsup.study.explain.measure import measure_occlusion, view_scores
 from mmselfsup.study.explain.pictures import seen_pixels
 from mmselfsup.utils.errors import UserError
 
@@ -108,7 +108,7 @@ def test_who_looks_at_the_lesion_loses_without_it_and_no_one_else(
     scores = {
         view: view_scores(Looker(place), dataset, images, masks, view)["scores"] for view in VIEWS
     }
-    found = blackout(scores, dataset, images, masks)
+    found = measure_occlusion(scores, dataset, images, masks)
     accuracy = {view: score.accuracy for view, score in found.views.items()}
     assert accuracy == {AS_IS: 1.0, HIDDEN: hidden, ONLY: alone}
     assert {v: s.balanced_accuracy for v, s in found.views.items()} == accuracy
@@ -137,7 +137,7 @@ def test_intervals_are_drawn_by_lesion_and_hold_the_value(images: Config) -> Non
     masks = LesionMasks(np.zeros((24, 4608), np.uint8), np.ones(24, bool))
     scores = np.zeros((24, 2))
     scores[np.arange(24), dataset.gt_labels ^ (np.arange(24) % 8 < 2)] = 1  # of lesions 0, 4, 8 ...
-    found = blackout(dict.fromkeys(VIEWS, scores), dataset, images, masks)
+    found = measure_occlusion(dict.fromkeys(VIEWS, scores), dataset, images, masks)
     view = found.views[HIDDEN]
     assert view.accuracy == 0.75
     assert view.accuracy_low < 0.75 < view.accuracy_high

@@ -14,15 +14,15 @@ from mmselfsup.study.explain.files import (
     AS_IS,
     HIDDEN,
     ONLY,
-    Blackout,
     Case,
     Explanation,
+    OcclusionScores,
     ViewScore,
     read_explanation,
     write_explanation,
 )
-from mmselfsup.study.explain.kept import kept
-from mmselfsup.study.explain.reading import reading
+from mmselfsup.study.explain.kept import cached_arrays
+from mmselfsup.study.explain.reading import interpretation
 from mmselfsup.study.report import write_report
 from mmselfsup.study.results import read_results
 from mmselfsup.utils.errors import UserError
@@ -36,10 +36,12 @@ def test_arrays_are_made_once_for_an_origin(tmp_path: Path) -> None:
         return {"a": np.arange(3)}
 
     for origin, count in (({"x": "1"}, 1), ({"x": "1"}, 1), ({"x": "2"}, 2)):
-        np.testing.assert_array_equal(kept(tmp_path / "a.npz", origin, make)["a"], np.arange(3))
+        np.testing.assert_array_equal(
+            cached_arrays(tmp_path / "a.npz", origin, make)["a"], np.arange(3)
+        )
         assert len(made) == count
     (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:-30])
-    assert set(kept(tmp_path / "a.npz", {"x": "2"}, make)) == {"a"}
+    assert set(cached_arrays(tmp_path / "a.npz", {"x": "2"}, make)) == {"a"}
     assert len(made) == 3
 
 
@@ -47,7 +49,7 @@ def view(value: float, half: float = 0.05) -> ViewScore:
     return ViewScore(value, value - half, value + half, value, value - half, value + half)
 
 
-NUMBERS = Blackout(
+NUMBERS = OcclusionScores(
     {AS_IS: view(0.525), HIDDEN: view(0.225), ONLY: view(0.425)}, 0.125, 0.5, 400, 20, 0.25, True
 )
 
@@ -57,12 +59,12 @@ NUMBERS = Blackout(
     [
         (0.525, 0.225, "SimCLR keeps 25% of its lead over chance with the lesion hidden"),
         (0.525, 0.17, "no longer surely better than chance"),
-        (0.17, 0.17, "hiding tells nothing"),
+        (0.17, 0.17, "hiding shows nothing"),
     ],
 )
 def test_the_reading_says_what_the_intervals_allow(whole: float, hidden: float, words: str) -> None:
     views = {**NUMBERS.views, AS_IS: view(whole), HIDDEN: view(hidden)}
-    text = reading("SimCLR", replace(NUMBERS, views=views))
+    text = interpretation("SimCLR", replace(NUMBERS, views=views))
     assert words in text
     assert ("From the lesion alone it has 75% of the lead." in text) == (whole > 0.2)
 

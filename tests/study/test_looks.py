@@ -11,19 +11,19 @@ from PIL import Image
 from mmselfsup.core.evaluation import LabelledFeatures
 from mmselfsup.datasets.data_sources.entries import Entry, read_list
 from mmselfsup.study.looks.choose import draw_points, draw_queries, lines_of
-from mmselfsup.study.looks.data import looks_config, shared_lesions
+from mmselfsup.study.looks.data import comparison_config, shared_lesions
 from mmselfsup.study.looks.files import (
-    Look,
+    Embedding,
+    FeatureComparison,
+    KnnScores,
     Neighbour,
-    Points,
     Query,
-    Votes,
-    read_look,
-    write_look,
+    read_comparison,
+    write_comparison,
 )
 from mmselfsup.study.looks.scatter import scatter
 from mmselfsup.study.looks.thumbs import SIDE, write_thumb
-from mmselfsup.study.looks.votes import count_votes
+from mmselfsup.study.looks.votes import knn_scores_by
 from mmselfsup.study.report import write_report
 from mmselfsup.utils.errors import UserError
 
@@ -75,7 +75,7 @@ def test_both_lists_go_through_the_test_pipeline() -> None:
             data=dict(samples_per_gpu=7, workers_per_gpu=0, drop_last=True, train=train, test=test)
         )
     )
-    made = looks_config(cfg, Path("images"), Path("a"), Path("b"), Path("m.csv")).data
+    made = comparison_config(cfg, Path("images"), Path("a"), Path("b"), Path("m.csv")).data
     assert made.samples_per_gpu == 7
     assert "drop_last" not in made
     for part, name in (("train", "a"), ("val", "b")):
@@ -83,7 +83,7 @@ def test_both_lists_go_through_the_test_pipeline() -> None:
         assert made[part].data_source == dict(
             type="ImageList", data_prefix="images", ann_file=name, metadata="m.csv"
         )
-    unknown = looks_config(cfg, Path("images"), Path("a"), Path("b"), None).data
+    unknown = comparison_config(cfg, Path("images"), Path("a"), Path("b"), None).data
     assert "metadata" not in unknown.val.data_source
 
 
@@ -92,11 +92,11 @@ def test_votes_tell_class_and_source() -> None:
     labels = np.repeat([0, 0, 1, 1], 30)
     data = LabelledFeatures(features, labels, features[::10], labels[::10])
     sources = ["HAM"] * 30 + ["BCN"] * 30 + ["HAM"] * 30 + ["BCN"] * 30
-    assert count_votes(data, sources, sources[::10]) == Votes(1.0, 1.0)
-    by_source = count_votes(data, sources, ["HAM"] * 9 + ["BCN"] * 3).by_source
+    assert knn_scores_by(data, sources, sources[::10]) == KnnScores(1.0, 1.0)
+    by_source = knn_scores_by(data, sources, ["HAM"] * 9 + ["BCN"] * 3).by_source
     assert by_source == pytest.approx((6 / 9 + 3 / 3) / 2)
-    assert count_votes(data, None, None) == Votes(1.0, None)
-    assert count_votes(data, ["HAM"] * 120, ["HAM"] * 12).by_source is None
+    assert knn_scores_by(data, None, None) == KnnScores(1.0, None)
+    assert knn_scores_by(data, ["HAM"] * 120, ["HAM"] * 12).by_source is None
 
 
 def test_every_point_is_drawn_in_its_colour_the_rarest_on_top() -> None:
@@ -122,24 +122,24 @@ def make_look(folder: Path, shared: int | None = 0, by_source: float | None = 0.
     """Write a look at six test images, one of them a query with two neighbours."""
     right, wrong = (Neighbour(f"{n}.jpg", n, "t.webp", 0.9) for n in (1, 0))
     query = Query("q.jpg", 1, "gone.webp", [wrong, wrong], [right, wrong])
-    votes = {"before": Votes(0.25, by_source), "after": Votes(0.375, by_source)}
+    votes = {"before": KnnScores(0.25, by_source), "after": KnnScores(0.375, by_source)}
     places = np.linspace(-1, 1, 12, dtype=np.float32).reshape(6, 2)
     sources = np.array(["HAM", "BCN", "none"] * 2 if by_source is not None else ["HAM"] * 6)
-    points = Points(
+    points = Embedding(
         np.array([f"{i}.jpg" for i in range(6)]), np.arange(6) % 2, sources, places, -places
     )
-    look = Look(["MEL", "<NV>"], 40, 6, 9, 0, 20, votes, shared, [query])
-    write_look(folder, look, points)
+    look = FeatureComparison(["MEL", "<NV>"], 40, 6, 9, 0, 20, votes, shared, [query])
+    write_comparison(folder, look, points)
 
 
 def test_a_look_comes_back_as_it_was(tmp_path: Path) -> None:
-    assert read_look(tmp_path) is None
+    assert read_comparison(tmp_path) is None
     make_look(tmp_path)
-    found = read_look(tmp_path)
+    found = read_comparison(tmp_path)
     assert found is not None
     look, points = found
     assert look.queries[0].after[0] == Neighbour("1.jpg", 1, "t.webp", 0.9)
-    assert look.votes["after"] == Votes(0.375, 0.6)
+    assert look.votes["after"] == KnnScores(0.375, 0.6)
     assert points.sources.tolist() == ["HAM", "BCN", "none"] * 2
     np.testing.assert_array_equal(points.before, -points.after)
 
@@ -149,7 +149,9 @@ def test_a_damaged_look_is_told(finished_study: Path, name: str) -> None:
     folder = finished_study / "looks" / "simclr"
     make_look(folder)
     (folder / name).write_bytes((folder / name).read_bytes()[:-40])
-    with pytest.raises(UserError, match=r"looks/simclr: can't read this look.*delete the folder"):
+    with pytest.raises(
+        UserError, match=r"looks/simclr: can't read this .*comparison.*delete the folder"
+    ):
         write_report(finished_study)
 
 

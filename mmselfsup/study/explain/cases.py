@@ -1,4 +1,4 @@
-"""Test images that a classifier got right or wrong, drawn with the heat map of what it named.
+"""Pictures of right and wrong answers of a classifier, with the Grad-CAM of the predicted class.
 
 Letters: N images, C classes, H, W pixels.
 """
@@ -33,24 +33,25 @@ from .pictures import enlarged, heat_over, seen_pixels, write_webp
 def draw_cases(
     model: Any, dataset: Any, cfg: Config, scores: Scores, seed: int, folder: Path
 ) -> tuple[list[Case], list[int], str]:
-    """Choose test images and write their pictures.
+    """Choose test images, write their pictures, and return what they show.
 
     Args:
         model: The classifier, in eval mode.
         dataset: The test images.
         cfg: The config, for the loader.
-        scores: What it says about them, [N, C].
-        seed: See `choose_cases`.
-        folder: Of the pictures.
+        scores: Scores of the test images, [N, C].
+        seed: Seed of the choice, see ``choose_cases``.
+        folder: Folder of the pictures.
 
     Returns:
-        The cases; rows and columns of their heat maps, and why they have none: `Explanation`.
+        The cases; rows and columns of their heat maps; why they have none. See ``Explanation``.
     """
     predicted = scores.argmax(axis=1)
     chosen = choose_cases(np.asarray(dataset.gt_labels), predicted, seed)
-    images, heats, places, no_heat = _look(model, dataset, cfg, chosen, predicted[chosen])
-    given = torch.as_tensor(scores)  # probabilities already, where views were averaged
-    probabilities = given if model.test_augment else given.softmax(dim=1)
+    images, heats, places, no_heat = _heat_of_chosen(model, dataset, cfg, chosen, predicted[chosen])
+    outputs = torch.as_tensor(scores)
+    # With test-time augmentation the scores are probabilities already, averaged over the views.
+    probabilities = outputs if model.test_augment else outputs.softmax(dim=1)
     names = dataset.data_source.image_names() or [str(i) for i in range(len(dataset))]
     cases = []
     for n, i in enumerate(chosen):
@@ -58,12 +59,12 @@ def draw_cases(
         write_webp(pixels, folder / f"{i}.webp")
         if heats is not None:
             write_webp(heat_over(pixels, heats[n].cpu().numpy()), folder / f"{i}_heat.webp")
-        label, said = int(dataset.gt_labels[i]), int(predicted[i])
+        label, answer = int(dataset.gt_labels[i]), int(predicted[i])
         case = Case(
             image=names[i],
             label=label,
-            predicted=said,
-            probability=round(float(probabilities[i, said]), 4),
+            predicted=answer,
+            probability=round(float(probabilities[i, answer]), 4),
             probability_of_label=round(float(probabilities[i, label]), 4),
             picture=f"{i}.webp",
             heat=None if heats is None else f"{i}_heat.webp",
@@ -72,12 +73,12 @@ def draw_cases(
     return cases, places, no_heat
 
 
-def _look(
+def _heat_of_chosen(
     model: Any, dataset: Any, cfg: Config, chosen: Sequence[int], classes: NDArray[np.int64]
 ) -> tuple[Tensor, Tensor | None, list[int], str]:
-    """The images as the network gets them, [N, 3, H, W], and their heat maps [N, H, W]."""
+    """Return the images as the network gets them, [N, 3, H, W], and their heat maps [N, H, W]."""
     settings = copy.deepcopy(cfg)
-    settings.persistent_workers = False
+    settings.persistent_workers = False  # the loader is used once
     with run_errors():
         loader = build_eval_loader(Subset(dataset, list(chosen)), settings, "test", False)
         batches = [to_device(batch, default_device()) for batch in loader]
@@ -87,7 +88,7 @@ def _look(
     named = torch.as_tensor(classes).to(img.device)
     try:
         heats, places = fine_maps(lambda part: heat_maps(model, part, named, patient), img)
-    except UserError as error:  # another kind of network: the rest is worth having
+    except UserError as error:  # such a network has no heat maps; go on with the rest
         print(f"warning: {error}", flush=True)
         return img, None, [], str(error)
     return img, heats, places, ""

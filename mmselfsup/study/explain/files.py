@@ -1,4 +1,4 @@
-"""What an explanation leaves in its folder: `explain.json` and the pictures that it names."""
+"""Files of an explanation: ``explain.json`` and the pictures that it names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXPLAIN, SHEET, PICTURES = "explain.json", "masks.webp", "pictures"
 
 @dataclass(frozen=True)
 class ViewScore:
-    """How well the classifier does on one view of the test images; 0..1, ends of 95 % intervals."""
+    """Scores of the classifier on one view of the test images, 0..1, with 95 % intervals."""
 
     balanced_accuracy: float
     balanced_low: float
@@ -29,17 +29,17 @@ class ViewScore:
 
 
 @dataclass(frozen=True)
-class Blackout:
-    """What the classifier still knows without the lesion.
+class OcclusionScores:
+    """Result of the occlusion test: scores with the lesion hidden, and with the lesion alone.
 
     Attributes:
-        views: By `as_is`, `lesion_hidden`, `lesion_only`.
-        chance: Balanced accuracy of any rule that doesn't look: 1 / number of classes.
-        majority: Accuracy of always naming the most frequent class.
-        num_images: Test images.
-        guessed: Of these, how many have an ellipse in the place of a mask.
-        covered: Mean share of an image that the mask covers, 0..1.
-        by_lesion: Whether intervals are drawn by lesion; by image they are too narrow.
+        views: Scores by view: ``as_is``, ``lesion_hidden``, ``lesion_only``.
+        chance: Balanced accuracy of an answer that ignores the image: 1 / number of classes.
+        majority: Accuracy of always answering the most frequent class.
+        num_images: Number of test images.
+        guessed: Number of images whose mask is an ellipse, as no lesion was found.
+        covered: Mean fraction of an image that the mask covers, 0..1.
+        by_lesion: Whether the bootstrap draws lesions; drawing images makes intervals too narrow.
     """
 
     views: dict[str, ViewScore]
@@ -56,13 +56,13 @@ class Case:
     """A test image that is shown.
 
     Attributes:
-        image: Its name in the list.
-        label: Its class.
+        image: Name of the image in the list.
+        label: True class.
         predicted: The class with the highest score.
-        probability: Of the predicted class, 0..1.
-        probability_of_label: Of the true class, 0..1.
-        picture: Name of the picture: what the network sees.
-        heat: Name of the picture with the heat map of the predicted class over it; None without.
+        probability: Probability of the predicted class, 0..1.
+        probability_of_label: Probability of the true class, 0..1.
+        picture: File name of the picture: the input of the network.
+        heat: File name of the picture under the heat map of the predicted class; None without.
     """
 
     image: str
@@ -76,32 +76,32 @@ class Case:
 
 @dataclass(frozen=True)
 class Explanation:
-    """All of it.
+    """Explanation of one classifier: its occlusion test and its heat maps.
 
     Attributes:
         classes: Names of the classes.
-        seed: Of the draws.
-        blackout: Numbers.
-        cases: Right ones, then wrong ones.
+        seed: Seed of the draws.
+        blackout: Result of the occlusion test; the key of the files is older than its name.
+        cases: Right answers, then wrong ones.
         places: Rows and columns of the last stage's map; empty without heat maps.
-        no_heat: Why there are none; empty where there are.
+        no_heat: Reason for the lack of heat maps; empty where there are some.
     """
 
     classes: list[str]
     seed: int
-    blackout: Blackout
+    blackout: OcclusionScores
     cases: list[Case]
     places: list[int]
     no_heat: str
 
 
 def write_explanation(folder: Path, explanation: Explanation) -> None:
-    """Write `explain.json`."""
+    """Write ``explain.json``."""
     atomic_write_json(folder / EXPLAIN, asdict(explanation))
 
 
 def read_explanation(folder: Path) -> Explanation | None:
-    """Read what `write_explanation` wrote; None where there is nothing.
+    """Return what ``write_explanation`` wrote; None where nothing was written.
 
     Raises:
         UserError: The file is damaged.
@@ -119,11 +119,11 @@ def read_explanation(folder: Path) -> Explanation | None:
         ) from error
 
 
-def blackout_of(data: Mapping[str, Any]) -> Blackout:
-    """Make a `Blackout` from its JSON.
+def blackout_of(data: Mapping[str, Any]) -> OcclusionScores:
+    """Return the ``OcclusionScores`` of their JSON.
 
     Raises:
-        KeyError, TypeError: It is another JSON.
+        KeyError, TypeError: The JSON has other keys.
     """
     views = {name: ViewScore(**score) for name, score in data["views"].items()}
-    return Blackout(**{**data, "views": views})
+    return OcclusionScores(**{**data, "views": views})

@@ -1,11 +1,11 @@
-"""Where the evidence for a class lies: Grad-CAM.
+"""Grad-CAM: where the evidence for a class lies.
 
 Source: Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
 Localization" (ICCV 2017), section 3.
 
 Letters: N images, C classes, K channels, h, w places of a map.
 
-The gradient is needed at the last map only, so it goes through the head and no further: frozen
+The gradient is needed at the last map only, so it passes through the head and no further: frozen
 backbones work, and no hook is needed.
 """
 
@@ -21,14 +21,14 @@ from mmselfsup.utils.errors import UserError
 
 
 def grad_cam(maps: Tensor, classify: Callable[[Tensor], Tensor], classes: Tensor) -> Tensor:
-    """The map of each image for one class, equations 1 and 2.
+    """Return the map of each image for one class, equations 1 and 2.
 
     alpha_k = mean over the places of d y_c / d A_k; L = ReLU(sum over k of alpha_k A_k).
 
     Args:
         maps: A, [N, K, h, w].
-        classify: Gives y, the scores before the softmax [N, C], for maps; an image's scores must
-            not depend on the other images (eval mode).
+        classify: Function of the maps that returns y, the scores before the softmax [N, C]; an
+            image's scores must not depend on the other images (eval mode).
         classes: c, [N], 0..C-1.
 
     Returns:
@@ -39,6 +39,7 @@ def grad_cam(maps: Tensor, classify: Callable[[Tensor], Tensor], classes: Tensor
     """
     with torch.enable_grad():
         maps = maps.detach().requires_grad_()
+        # Summed, as y of an image depends on its own map alone: one backward pass for all.
         scores = classify(maps).gather(1, classes[:, None])  # [N, 1]
         used = scores.requires_grad
         slopes = torch.autograd.grad(scores.sum(), maps, allow_unused=True)[0] if used else None
@@ -52,16 +53,16 @@ def grad_cam(maps: Tensor, classify: Callable[[Tensor], Tensor], classes: Tensor
 def heat_maps(
     model: nn.Module, img: Tensor, classes: Tensor, patient: Tensor | None = None
 ) -> Tensor:
-    """Grad-CAM of a classifier at the last stage of its backbone.
+    """Return the Grad-CAM of a classifier at the last stage of its backbone.
 
     Args:
-        model: A `Classification` in eval mode.
-        img: [N, 3, H, W].
-        classes: [N], which class of each image.
-        patient: [N, D], for a head that takes it.
+        model: A ``Classification`` in eval mode.
+        img: Images [N, 3, H, W].
+        classes: Class of each image whose evidence is shown, [N].
+        patient: Data of the patients [N, D], for a head that takes them.
 
     Returns:
-        [N, h, w], 0 or more.
+        Maps [N, h, w], 0 or more.
 
     Raises:
         UserError: The last stage gives no map [N, K, h, w], or the head does not use it.

@@ -17,26 +17,26 @@ _SAMPLED = 20_000  # pixels are enough for a median
 
 
 def hide(pixels: NDArray[np.uint8], lesion: NDArray[np.bool_], view: str) -> NDArray[np.uint8]:
-    """Fill a part of an image with the colour of its skin.
+    """Return an image with a part of it filled with the colour of its skin.
 
-    Skin colour and not black: a black hole is like nothing that the network was trained on, and
-    may cost accuracy by itself.
+    Skin colour and not black: the network has never seen black holes, and they may cost accuracy
+    by themselves.
 
     Args:
-        pixels: [H, W, 3] RGB.
-        lesion: [H, W].
-        view: `lesion_hidden` fills the lesion, `lesion_only` all the rest, `as_is` nothing.
+        pixels: RGB image [H, W, 3].
+        lesion: Mask of the lesion [H, W].
+        view: ``lesion_hidden`` fills the lesion, ``lesion_only`` all the rest, ``as_is`` nothing.
     """
     if view == AS_IS:
         return pixels
-    gone = lesion if view == HIDDEN else ~lesion
+    hidden = lesion if view == HIDDEN else ~lesion
     filled = pixels.copy()
-    filled[gone] = skin_colour(pixels, lesion)
+    filled[hidden] = skin_colour(pixels, lesion)
     return filled
 
 
 def skin_colour(pixels: NDArray[np.uint8], lesion: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """The median colour [3] outside the lesion, dark borders left out where there is more."""
+    """Return the median colour [3] outside the lesion, dark borders left out where possible."""
     outside = pixels[~lesion] if not lesion.all() else pixels.reshape(-1, 3)
     outside = outside[:: max(1, len(outside) // _SAMPLED)]
     bright = outside[outside.max(axis=1) >= DARK]
@@ -44,19 +44,19 @@ def skin_colour(pixels: NDArray[np.uint8], lesion: NDArray[np.bool_]) -> NDArray
 
 
 class HidingSource:
-    """A data source whose images have a part hidden; everything else is that of the source inside.
+    """A data source whose images have a part hidden; all else is as in the wrapped source.
 
     Args:
         source: A data source of images.
-        masks: Of its images, in its order.
-        view: See `hide`.
+        masks: Masks of its images, in its order.
+        view: View of the images, see ``hide``.
     """
 
     def __init__(self, source: Any, masks: LesionMasks, view: str) -> None:
         self.source, self.masks, self.view = source, masks, view
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("source", "masks", "view"):  # not set yet: a copy is being made
+        if name in ("source", "masks", "view"):  # not set yet while a copy is made: no recursion
             raise AttributeError(name)
         return getattr(self.source, name)
 
@@ -64,7 +64,7 @@ class HidingSource:
         return len(self.source)
 
     def load_pixels(self, idx: int) -> tuple[NDArray[np.uint8] | Image, int]:
-        """The image `idx` and its index, see `BaseDataSource.load_pixels`."""
+        """Return the image ``idx`` and its index, see ``BaseDataSource.load_pixels``."""
         image, found = self.source.load_pixels(idx)
         if self.view == AS_IS:
             return image, found

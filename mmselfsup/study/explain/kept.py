@@ -1,4 +1,4 @@
-"""Arrays that a stopped run need not make again."""
+"""Arrays stored in files, so that a restarted run need not compute them again."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from mmselfsup.utils.atomic import atomic_write
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def kept(path: Path, origin: Mapping[str, str], make: Callable[[], Arrays]) -> Arrays:
-    """Read arrays from a file; make and write them if it isn't there, damaged, or of other origin.
+def cached_arrays(path: Path, origin: Mapping[str, str], make: Callable[[], Arrays]) -> Arrays:
+    """Return the arrays of a file; compute and write them if it is missing, damaged or stale.
 
     Args:
-        path: A `.npz` file.
-        origin: What the arrays come from, such as digests.
-        make: Makes them.
+        path: A ``.npz`` file.
+        origin: What the arrays are computed from, such as digests; the file is stale with another.
+        make: Function that computes them.
     """
     wanted = json.dumps(origin, sort_keys=True)
     try:
@@ -30,7 +30,7 @@ def kept(path: Path, origin: Mapping[str, str], make: Callable[[], Arrays]) -> A
             if str(file["origin"]) == wanted:
                 return {name: file[name] for name in file.files if name != "origin"}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        pass  # made anew
+        pass  # computed again below
     arrays = make()
     with atomic_write(path) as out:
         np.savez_compressed(out, origin=wanted, **arrays)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The lesion masks of a data set, kept small. Letters: N images, H, W pixels, B bytes."""
+"""Lesion masks of a data set, stored compactly. Letters: N images, H, W pixels, B bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mmselfsup.apis.one_line_errors import run_errors
 from mmselfsup.isic.lesion_mask import find_lesion
 from mmselfsup.utils.collect import nondist_forward_collect
 
-_SIDE = 192  # a mask is kept as this many rows and columns
+_SIDE = 192  # a mask is stored as this many rows and columns
 
 
 @dataclass(frozen=True)
@@ -34,24 +34,24 @@ class LesionMasks:
     guessed: NDArray[np.bool_]
 
     def mask(self, index: int, height: int, width: int) -> NDArray[np.bool_]:
-        """The mask of an image, [H, W]."""
+        """Return the mask of an image, [H, W]."""
         square = np.unpackbits(self.packed[index]).reshape(_SIDE, _SIDE)
         return np.asarray(cv2.resize(square, (width, height), interpolation=cv2.INTER_NEAREST) > 0)
 
     def shares(self) -> NDArray[np.float64]:
-        """The part of each image that is lesion, [N], 0..1."""
+        """Return the fraction of each image that is lesion, [N], 0..1."""
         return np.array([np.unpackbits(row).mean() for row in self.packed])
 
 
 def find_masks(source: Any, cfg: Config) -> dict[str, NDArray[Any]]:
-    """Look for the lesion in every image of a data source, with a progress bar.
+    """Return the mask of every image of a data source, with a progress bar.
 
     Args:
         source: The data source.
-        cfg: A config with `data`, for the number of workers.
+        cfg: A config with ``data``, for the number of workers.
 
     Returns:
-        The arrays of `LesionMasks` by name.
+        The arrays of ``LesionMasks`` by name.
 
     Raises:
         UserError: An image can't be read.
@@ -63,13 +63,13 @@ def find_masks(source: Any, cfg: Config) -> dict[str, NDArray[Any]]:
 
 
 def as_rgb(image: NDArray[np.uint8] | Image) -> NDArray[np.uint8]:
-    """An image as [H, W, 3]; a grey one gets three equal channels."""
+    """Return an image as [H, W, 3]; a grey one gets three equal channels."""
     pixels = np.asarray(image.convert("RGB") if isinstance(image, Image) else image, np.uint8)
     return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
 
 
 class _Search(Dataset[dict[str, Any]]):
-    """The mask of each image of a data source."""
+    """A data set of the packed lesion mask of each image of a data source."""
 
     def __init__(self, source: Any) -> None:
         self.data_source = source
@@ -79,10 +79,10 @@ class _Search(Dataset[dict[str, Any]]):
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
         image, _ = self.data_source.load_pixels(idx)
-        found = find_lesion(as_rgb(image))
-        mask = found.mask.astype(np.uint8)
+        lesion = find_lesion(as_rgb(image))
+        mask = lesion.mask.astype(np.uint8)
         square = cv2.resize(mask, (_SIDE, _SIDE), interpolation=cv2.INTER_NEAREST)
-        return {"packed": np.packbits(square > 0), "guessed": found.guessed}
+        return {"packed": np.packbits(square > 0), "guessed": lesion.guessed}
 
 
 def _same(**batch: Any) -> dict[str, Any]:

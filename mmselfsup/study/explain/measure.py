@@ -1,4 +1,4 @@
-"""How well a classifier does without the lesion. Letters: N images, C classes."""
+"""The occlusion test: scores of a classifier without the lesion. Letters: N images, C classes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mmselfsup.apis.test import evaluate_options
 from mmselfsup.utils.collect import collect_results
 from mmselfsup.utils.errors import UserError
 
-from .files import Blackout, ViewScore
+from .files import OcclusionScores, ViewScore
 from .hide import HidingSource
 from .masks import LesionMasks
 
@@ -27,17 +27,17 @@ Scores = NDArray[np.float32]
 def view_scores(
     model: nn.Module, dataset: Any, cfg: Config, masks: LesionMasks, view: str
 ) -> dict[str, Scores]:
-    """What a classifier says about one view of all images, with a progress bar.
+    """Return a classifier's scores of one view of all images, with a progress bar.
 
     Args:
         model: The classifier, on its device.
-        dataset: The images; itself it stays as it is.
+        dataset: The images; the data set itself is not changed.
         cfg: The config, for the loader.
-        masks: Of the images.
-        view: See `hide`.
+        masks: Masks of the images.
+        view: View of the images, see ``hide``.
 
     Returns:
-        `scores`: [N, C].
+        ``scores``: [N, C].
 
     Raises:
         UserError: An image can't be read, scores are not finite, or there are several heads.
@@ -46,31 +46,31 @@ def view_scores(
     part_hidden = copy.copy(dataset)
     part_hidden.data_source = HidingSource(dataset.data_source, masks, view)
     settings = copy.deepcopy(cfg)
-    settings.persistent_workers = False  # the list is gone through once
+    settings.persistent_workers = False  # the loader is used once
     with run_errors():
         scores = collect_results(model, build_eval_loader(part_hidden, settings, "test", False))
     if len(scores) != 1:
         raise UserError(f"the classifier has the heads {', '.join(scores)}: take one with one head")
-    (found,) = scores.values()
-    broken = int((~np.isfinite(found)).any(axis=1).sum())
+    (only,) = scores.values()
+    broken = int((~np.isfinite(only)).any(axis=1).sum())
     if broken:
         raise UserError(
-            f"{broken} of {len(found)} images have scores that are NaN or infinite: the weights "
+            f"{broken} of {len(only)} images have scores that are NaN or infinite: the weights "
             "are broken, take an earlier checkpoint"
         )
-    return {"scores": found}
+    return {"scores": only}
 
 
-def blackout(
+def measure_occlusion(
     scores: Mapping[str, Scores], dataset: Any, cfg: Config, masks: LesionMasks
-) -> Blackout:
-    """Measure the views, with 95 % intervals by a bootstrap over lesions.
+) -> OcclusionScores:
+    """Return the scores of all views, with 95 % intervals by a bootstrap over lesions.
 
     Args:
-        scores: [N, C] by view.
-        dataset: The images, for labels, lesions and `evaluate`.
-        cfg: The config, for the options of `evaluation`.
-        masks: Of the images.
+        scores: Scores [N, C] by view.
+        dataset: The images, for labels, lesions and ``evaluate``.
+        cfg: The config, for the options of ``evaluation``.
+        masks: Masks of the images.
     """
     options = evaluate_options(cfg, dataset)
     numbers = {
@@ -78,7 +78,7 @@ def blackout(
         for view, found in scores.items()
     }
     counts = np.bincount(dataset.gt_labels)
-    return Blackout(
+    return OcclusionScores(
         views={view: _view_score(found) for view, found in numbers.items()},
         chance=1 / int((counts > 0).sum()),
         majority=float(counts.max() / counts.sum()),
@@ -90,11 +90,12 @@ def blackout(
 
 
 def _without_topk(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options without ``topk``, which is 1 here whatever the config says."""
     return {name: value for name, value in options.items() if name != "topk"}
 
 
 def _view_score(numbers: Mapping[str, float]) -> ViewScore:
-    """Pick the numbers of a view."""
+    """Return the scores of a view, from all that ``evaluate`` measures."""
     picked = [
         numbers[name.format(metric)]
         for metric in ("balanced_accuracy", "accuracy")

@@ -1,4 +1,4 @@
-"""Pictures: what the network sees, the heat map over it, masks. Letters: H, W pixels."""
+"""Pictures of the network's input, the heat map over it, and masks. Letters: H, W pixels."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from .masks import LesionMasks, as_rgb
 Pixels = NDArray[np.uint8]
 
 WIDTH = 176  # pixels of a picture
-_HEAT = 0.6  # how much the hottest place covers the image
+_HEAT = 0.6  # opacity of the hottest place
 _QUALITY = 70
 _TILE, _GAP, _COLUMNS = (104, 78), 6, 3
 _FOUND, _GUESSED = (0, 210, 90), (255, 60, 40)
 
 
 def seen_pixels(img: Tensor, dataset: Any, cfg: Config) -> Pixels:
-    """What a network sees, [H, W, 3], from its input [3, H, W].
+    """Return the picture [H, W, 3] of a network's input [3, H, W].
 
     Args:
         img: One normalised image.
-        dataset: Its data set, whose pipeline tells mean and deviation.
-        cfg: Tells them where the loader normalises (`prefetch`).
+        dataset: Its data set, whose pipeline holds mean and deviation.
+        cfg: The config; holds them where the device normalises (``prefetch``).
     """
     normalize = find_normalize(dataset)
     mean, std = ((0.0,), (1.0,)) if normalize is None else (normalize.mean, normalize.std)
@@ -47,35 +47,35 @@ def seen_pixels(img: Tensor, dataset: Any, cfg: Config) -> Pixels:
 
 
 def enlarged(pixels: Pixels) -> Pixels:
-    """The same picture, 176 pixels wide."""
+    """Return the same picture, 176 pixels wide."""
     size = WIDTH, max(1, round(pixels.shape[0] * WIDTH / pixels.shape[1]))
     method = cv2.INTER_AREA if pixels.shape[1] > WIDTH else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(pixels, size, interpolation=method), np.uint8)
 
 
 def heat_over(pixels: Pixels, heat: NDArray[np.float32]) -> Pixels:
-    """Lay a heat map over a picture: no heat leaves it as it is, the most is yellow.
+    """Return a picture under a heat map: no heat leaves it as it is, the most is yellow.
 
     Args:
-        pixels: [H, W, 3].
-        heat: [h, w], 0 or more; only its shape counts, it is divided by its largest value.
+        pixels: The picture [H, W, 3].
+        heat: The heat map [h, w], 0 or more; it is divided by its largest value.
     """
     height, width = pixels.shape[:2]
     large = cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR)
-    share = np.asarray(large / max(float(heat.max()), 1e-12))[..., None]  # [H, W, 1]
-    levels = np.rint(255 * share).astype(np.uint8)
+    level = np.asarray(large / max(float(heat.max()), 1e-12))[..., None]  # [H, W, 1], 0..1
+    levels = np.rint(255 * level).astype(np.uint8)
     colours = cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS)[..., ::-1]
-    mixed = pixels + _HEAT * share * (colours.astype(np.float32) - pixels)
+    mixed = pixels + _HEAT * level * (colours.astype(np.float32) - pixels)
     return np.asarray(np.rint(mixed), np.uint8)
 
 
 def mask_sheet(source: Any, masks: LesionMasks, indices: Sequence[int]) -> Pixels:
-    """Draw images with the outline of their mask, without the lesion, and the lesion alone.
+    """Return a sheet of images with the outline of their mask, the lesion hidden, and it alone.
 
     Args:
         source: A data source.
-        masks: Of its images.
-        indices: Which images.
+        masks: Masks of its images.
+        indices: Indices of the images.
     """
     triples = [_triple(source, masks, i) for i in indices]
     columns = min(_COLUMNS, len(triples))
@@ -89,7 +89,7 @@ def mask_sheet(source: Any, masks: LesionMasks, indices: Sequence[int]) -> Pixel
 
 
 def _triple(source: Any, masks: LesionMasks, index: int) -> Pixels:
-    """The three views of an image side by side, the first with the outline."""
+    """Return the three views of an image side by side, the first with the outline."""
     image, found = source.load_pixels(index)
     pixels = as_rgb(image)
     lesion = masks.mask(found, *pixels.shape[:2])

@@ -1,32 +1,35 @@
-"""What the accuracies without the lesion mean, in plain words."""
+"""Interpretation of the occlusion test in plain words."""
 
 from __future__ import annotations
 
-from .files import AS_IS, HIDDEN, ONLY, Blackout
+from .files import AS_IS, HIDDEN, ONLY, OcclusionScores
 
 
-def reading(title: str, blackout: Blackout) -> str:
-    """Say what the numbers mean, and no more than their intervals allow.
+def interpretation(title: str, occlusion: OcclusionScores) -> str:
+    """Return what the scores mean, and no more than their intervals allow.
 
     Args:
         title: Name of the classifier.
-        blackout: Its numbers.
+        occlusion: Its scores.
     """
-    chance = blackout.chance
-    whole, hidden, only = (blackout.views[view] for view in (AS_IS, HIDDEN, ONLY))
+    chance = occlusion.chance
+    whole, hidden, only = (occlusion.views[view] for view in (AS_IS, HIDDEN, ONLY))
     name = title[0].upper() + title[1:]
     if whole.balanced_low <= chance:
-        return f"{name} is not surely better than chance on whole images: hiding tells nothing."
+        return f"{name} is not surely better than chance on whole images: hiding shows nothing."
     lead = whole.balanced_accuracy - chance
-    kept, alone = (max((v.balanced_accuracy - chance) / lead, 0.0) for v in (hidden, only))
+    # Of the lead over chance, the fractions that either view has.
+    hidden_lead, only_lead = (
+        max((view.balanced_accuracy - chance) / lead, 0.0) for view in (hidden, only)
+    )
     if hidden.balanced_low > chance:
         text = (
-            f"{name} keeps {kept:.0%} of its lead over chance with the lesion hidden: that can "
-            "be told from what lies around it (skin, hair, marks, light, the outline of the hole)."
+            f"{name} keeps {hidden_lead:.0%} of its lead over chance with the lesion hidden: that "
+            "comes from what lies around it (skin, hair, marks, light, the outline of the hole)."
         )
     else:
         text = (
             f"{name} with the lesion hidden is no longer surely better than chance: nothing shows "
-            "that it knows more than the lesion tells."
+            "that it uses more than the lesion."
         )
-    return f"{text} From the lesion alone it has {alone:.0%} of the lead."
+    return f"{text} From the lesion alone it has {only_lead:.0%} of the lead."

@@ -1,4 +1,4 @@
-"""Explain a trained classifier: what it does without the lesion, and where it looks."""
+"""Explanation of a trained classifier: its occlusion test and its heat maps."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from ..configs import dataset as dataset_of
 from ..data_files import sha256
 from .cases import draw_cases
 from .files import AS_IS, PICTURES, SHEET, VIEWS, Explanation, write_explanation
-from .kept import kept
+from .kept import cached_arrays
 from .masks import LesionMasks, find_masks
-from .measure import blackout, view_scores
+from .measure import measure_occlusion, view_scores
 from .pictures import mask_sheet, write_webp
 
 SHOWN_MASKS = 24
 
 
 def run(args: Namespace) -> None:
-    """The way from the command line to the files of an explanation.
+    """Explain the classifier that the command line names, and write the files.
 
     Raises:
         UserError: A file or config can't be used.
@@ -45,12 +45,14 @@ def run(args: Namespace) -> None:
     if not hasattr(model, "class_scores"):
         raise UserError(f"{args.config}: {type(model).__name__} is no classifier with a head")
     masks = LesionMasks(
-        **kept(out / "masks.npz", {"images": images}, lambda: find_masks(dataset.data_source, cfg))
+        **cached_arrays(
+            out / "masks.npz", {"images": images}, lambda: find_masks(dataset.data_source, cfg)
+        )
     )
     origin = {"images": images, "weights": sha256(checkpoint), "model": str(cfg.model)}
     scores = {}
     for view in VIEWS:
-        scores[view] = kept(
+        scores[view] = cached_arrays(
             out / f"{view}.npz",
             origin,
             lambda view=view: view_scores(model, dataset, cfg, masks, view),  # type: ignore[misc]
@@ -63,23 +65,23 @@ def run(args: Namespace) -> None:
     explanation = Explanation(
         classes=list(dataset.CLASSES or map(str, range(scores[AS_IS].shape[1]))),
         seed=args.seed,
-        blackout=blackout(scores, dataset, cfg, masks),
+        blackout=measure_occlusion(scores, dataset, cfg, masks),
         cases=cases,
         places=places,
         no_heat=no_heat,
     )
     write_explanation(out, explanation)
-    for view, found in explanation.blackout.views.items():
-        print(f"{view:<14} balanced accuracy {found.balanced_accuracy:.4f}  "
-              f"95 %: {found.balanced_low:.4f} to {found.balanced_high:.4f}")  # fmt: skip
+    for view, score in explanation.blackout.views.items():
+        print(f"{view:<14} balanced accuracy {score.balanced_accuracy:.4f}  "
+              f"95 %: {score.balanced_low:.4f} to {score.balanced_high:.4f}")  # fmt: skip
     print(f"masks guessed: {explanation.blackout.guessed} of {len(dataset)}\nwritten: {out}")
 
 
 def _dataset(cfg: Config, name: str) -> tuple[Any, str]:
-    """The test images with their labels, and a digest of them.
+    """Return the test images with their labels, and a digest of them.
 
     Raises:
-        UserError: There are none, or not every one has a label.
+        UserError: The config has no test images, or not every one has a label.
     """
     part = "test" if cfg.data.get("test") is not None else "val"
     _, node = dataset_of(cfg, part)

@@ -1,4 +1,4 @@
-"""What the report shows of the explanations."""
+"""Section of the report that shows the explanations."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from .files import (
     ViewScore,
     read_explanation,
 )
-from .reading import reading
+from .reading import interpretation
 
 _ROWS = {AS_IS: "image as it is", HIDDEN: "lesion hidden", ONLY: "lesion alone"}
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A test image of the page: names of its classes, its pictures, its probability."""
+    """A test image of the report: its case, the names of its classes, its pictures."""
 
     case: Case
     label: str
@@ -38,17 +38,17 @@ class Shown:
 
 @dataclass(frozen=True)
 class Section:
-    """What one classifier looks at.
+    """The explanation of one classifier.
 
     Attributes:
-        arm: Its name in the study.
-        title: Its name for people.
-        explanation: The numbers.
+        arm: Name of the classifier in the study.
+        title: Name of the classifier in the report.
+        explanation: The explanation.
         rows: The views with their names.
-        reading: What the numbers mean, in plain words.
-        right: Test images that it told rightly.
-        wrong: Test images that it did not.
-        masks: Sheet of masks, a data URI; None where it isn't there.
+        reading: What the scores mean, in plain words.
+        right: Test images that it classifies correctly.
+        wrong: Test images that it classifies wrongly.
+        masks: Sheet of masks, a data URI; None where the file is missing.
     """
 
     arm: str
@@ -62,7 +62,7 @@ class Section:
 
 
 def explain_sections(work_dir: Path, runs: Sequence[RunRecord]) -> list[Section]:
-    """Read the explanations of a study that are there.
+    """Return the explanations that a study has so far.
 
     Raises:
         UserError: The file of one is damaged.
@@ -77,7 +77,7 @@ def explain_sections(work_dir: Path, runs: Sequence[RunRecord]) -> list[Section]
 
 
 def _section(arm: str, found: Explanation, folder: Path) -> Section:
-    """Gather the pictures."""
+    """Return the section with its pictures."""
     shown = [
         Shown(
             case,
@@ -94,7 +94,7 @@ def _section(arm: str, found: Explanation, folder: Path) -> Section:
         title=title,
         explanation=found,
         rows=[(name, found.blackout.views[view]) for view, name in _ROWS.items()],
-        reading=reading(title, found.blackout),
+        reading=interpretation(title, found.blackout),
         right=[s for s in shown if s.case.label == s.case.predicted],
         wrong=[s for s in shown if s.case.label != s.case.predicted],
         masks=data_uri(folder / SHEET),

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from mmselfsup.utils.atomic import atomic_write_text
 
 from .. import configs
-from ..frozen.jobs import judge_argv, model_options, weights_argv
-from ..frozen.record import judged
-from ..looks.data import looks_config
-from ..plan import Plan
+from ..frozen.jobs import model_options, probe_argv, weights_argv
+from ..frozen.record import read_probe_result
+from ..looks.data import comparison_config
+from ..plan import ResolvedStudy
 from ..pretraining import Pretraining
 from ..process import Command
 from ..settings import SCRATCH
@@ -28,7 +28,7 @@ from ..verdict import standard_error
 if TYPE_CHECKING:
     from mmcv import Config
 
-_JUDGE = "linear"
+_PROBE = "linear"
 
 
 class Probe:
@@ -38,15 +38,15 @@ class Probe:
         plan: The study; images go through the test pipeline of its classifier.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._settings = plan.settings
-        self._folder = plan.settings.work_dir / "greedy"
+    def __init__(self, study: ResolvedStudy) -> None:
+        self._study = study
+        self._settings = study.settings
+        self._folder = study.settings.work_dir / "greedy"
 
     @cached_property
     def _data(self) -> Config:
         fit, val = self._settings.split("subtrain"), self._settings.split("val")
-        return looks_config(self._plan.finetune, self._plan.images, fit, val, None)
+        return comparison_config(self._study.finetune, self._study.images, fit, val, None)
 
     @property
     def _data_file(self) -> Path:
@@ -58,32 +58,33 @@ class Probe:
 
     def job(self, task: Pretraining | None) -> Job:
         """Score a pre-training, or the untrained network."""
-        settings, plan = self._settings, self._plan
-        shown = task or plan.sequence((next(iter(settings.ssl_configs)),))  # whose network it is
+        settings, study = self._settings, self._study
+        # The untrained network has no pre-training of its own: it is that of the first task.
+        network_of = task or study.sequence((next(iter(settings.ssl_configs)),))
         folder = self._score_dir(task)
         weights = weights_argv(None if task is None else task.backbone, settings.seed)
         argv = (
-            *judge_argv(_JUDGE, plan.relative(shown.config), weights, folder),
+            *probe_argv(_PROBE, study.relative(network_of.config), weights, folder),
             *("--dataset-config", str(self._data_file)),
         )
-        if options := model_options(shown.options):
+        if options := model_options(network_of.options):
             argv += ("--cfg-options", *options)
-        made: Any = configs.digest(shown.cfg) if task is None else _facts(plan, task)
+        network: Any = configs.digest(network_of.cfg) if task is None else _facts(study, task)
         facts = {
-            "network" if task is None else "pre-training": made,
+            "network" if task is None else "pre-training": network,
             "content of the data's config": configs.digest(self._data),
             "seed": settings.seed,
             "subtrain": content(settings.split("subtrain")),
             "val": content(settings.split("val")),
         }
         name = "the untrained network" if task is None else task.name
-        step = Step(f"score of {name}", folder, facts, (f"{_JUDGE}.json",))
+        step = Step(f"score of {name}", folder, facts, (f"{_PROBE}.json",))
         return Job(step, Command(argv, settings.root, folder / "output.log"))
 
     def read(self, task: Pretraining | None) -> tuple[float, float]:
-        """Give the balanced accuracy that a score's step left, and its standard error."""
-        found = judged(self._score_dir(task) / f"{_JUDGE}.json", "linear probe")
-        recalls = [value for key, value in found.items() if key.startswith("recall_")]
+        """Return the balanced accuracy that a score's step left, and its standard error."""
+        metrics = read_probe_result(self._score_dir(task) / f"{_PROBE}.json", "linear probe")
+        recalls = [value for key, value in metrics.items() if key.startswith("recall_")]
         labels = [entry.label for entry in self._read_list("val")]
         matrix = []  # right ones on the diagonal, all wrong ones in one more column
         for number, recall in enumerate(recalls):
@@ -92,7 +93,7 @@ class Probe:
             row[number] = round((recall or 0.0) * count)
             row[-1] = count - row[number]
             matrix.append(row)
-        return float(found["balanced_accuracy"]), standard_error(matrix)
+        return float(metrics["balanced_accuracy"]), standard_error(matrix)
 
     def count(self, part: str) -> int:
         """Count the images of a list."""
@@ -107,5 +108,5 @@ class Probe:
         return self._folder / "scores" / (SCRATCH if task is None else task.name)
 
 
-def _facts(plan: Plan, task: Pretraining) -> dict[str, Any]:
-    return dict(pretrain_step(plan, task).settings)
+def _facts(study: ResolvedStudy, task: Pretraining) -> dict[str, Any]:
+    return dict(pretrain_step(study, task).settings)

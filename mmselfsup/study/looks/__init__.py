@@ -1,1 +1,1 @@
-"""A look at frozen features before and after pre-training: a map of them, and neighbours."""
+"""Frozen features before and after pre-training: a t-SNE map of them, and neighbours."""

@@ -1,4 +1,7 @@
-"""Which images are looked at: drawn before any feature is seen. Letters: N images."""
+"""Choice of the images that are compared: drawn before any feature is computed.
+
+Letters: N images.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +20,15 @@ _NO_LABEL = -1
 
 
 def draw_points(entries: Sequence[Entry], seed: int, most: int = MOST_POINTS) -> list[Entry]:
-    """Draw images of a list, classes as often as they are in it; the order stays.
+    """Draw images of a list, classes as often as they occur in it; keep their order.
 
     Args:
-        entries: the N images.
-        seed: draws.
-        most: how many at most.
+        entries: The N images.
+        seed: Seed of the draw.
+        most: Largest number of images.
 
     Returns:
-        All of them if there aren't more than `most`.
+        The drawn images; all of them if there aren't more than ``most``.
     """
     drawn = np.random.default_rng(seed).permutation(len(entries))[:most]
     return [entries[i] for i in np.sort(drawn)]
@@ -35,21 +38,22 @@ def draw_queries(labels: NDArray[np.int64], seed: int, wanted: int = NUM_QUERIES
     """Draw one image of each of the most frequent classes.
 
     Args:
-        labels: [N].
-        seed: draws the image of a class.
-        wanted: how many classes, if there are as many.
+        labels: [N], class of each image.
+        seed: Seed of the draw of a class's image.
+        wanted: Number of classes, if there are as many.
 
     Returns:
-        Which images, in the order of their classes.
+        Indices of the images, in the order of their classes.
     """
     classes, counts = np.unique(labels, return_counts=True)
+    # A stable sort, so that equally frequent classes are chosen alike on every machine.
     frequent = np.sort(classes[np.argsort(-counts, kind="stable")[:wanted]])
     rng = np.random.default_rng(seed)
     return [int(rng.choice(np.flatnonzero(labels == label))) for label in frequent]
 
 
 def lines_of(entries: Sequence[Entry]) -> str:
-    """Write images as a list that data sources read."""
+    """Return the text of a list of images, as data sources read it."""
     return "".join(
         f"{e.name}\n" if e.label == _NO_LABEL else f"{e.name} {e.label}\n" for e in entries
     )

@@ -1,7 +1,7 @@
-"""What a look leaves in its folder: numbers for machines, and small pictures.
+"""Files of a feature comparison: its numbers, and thumbnails.
 
-`points.npz`: `names` [N], `labels` [N], `sources` [N] (empty where not known), `before` and `after`
-[N, 2], the places on the maps. `looks.json`: a `Look`. `thumbs/`: the pictures that it names.
+``points.npz``: an ``Embedding`` of N test images. ``looks.json``: a ``FeatureComparison``.
+``thumbs/``: the thumbnails that it names. These names are part of existing work dirs: they stay.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ SIDES = ("before", "after")
 
 
 @dataclass(frozen=True)
-class Shown:
-    """An image of the page.
+class ShownImage:
+    """An image that the report shows.
 
     Attributes:
-        image: Its name in the list.
-        label: Its class.
-        thumb: Name of its small picture.
+        image: Name of the image in the list.
+        label: Class of the image.
+        thumb: File name of the thumbnail.
     """
 
     image: str
@@ -38,18 +38,18 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Neighbour(Shown):
-    """A training image beside a query.
+class Neighbour(ShownImage):
+    """A training image near a query.
 
     Attributes:
-        cosine: Of its features with the query's, -1..1.
+        cosine: Cosine of its features and the query's, -1..1.
     """
 
     cosine: float
 
 
 @dataclass(frozen=True)
-class Query(Shown):
+class Query(ShownImage):
     """A test image and its nearest training images.
 
     Attributes:
@@ -62,12 +62,13 @@ class Query(Shown):
 
 
 @dataclass(frozen=True)
-class Votes:
-    """How well the nearest training images tell the class and the source.
+class KnnScores:
+    """Balanced accuracy of a k-NN classifier for the class and for the source.
 
     Attributes:
-        by_class: Balanced accuracy, 0..1.
-        by_source: The same for the source; None where lesions aren't known or all are of one.
+        by_class: Balanced accuracy of the class, 0..1.
+        by_source: Balanced accuracy of the source, 0..1; None where lesions aren't known or
+            all images are of one source.
     """
 
     by_class: float
@@ -75,18 +76,19 @@ class Votes:
 
 
 @dataclass(frozen=True)
-class Look:
-    """What was seen.
+class FeatureComparison:
+    """Comparison of the features before and after one pre-training.
 
     Attributes:
         classes: Names of the classes.
-        num_train: Training images, all of the list.
-        num_test: Test images looked at.
-        all_test: Test images in the list.
-        seed: Of the random network, the draws and the maps.
-        voters: Neighbours that vote for a class or a source.
-        votes: What came of the votes, `before` and `after`.
-        shared_lesions: Lesions with images in both lists; None where lesions aren't known.
+        num_train: Number of training images, all of the list.
+        num_test: Number of test images compared.
+        all_test: Number of test images in the list.
+        seed: Seed of the random network, the draws and the maps.
+        voters: Number of neighbours (k) of the k-NN classifier.
+        votes: k-NN scores, ``before`` and ``after``.
+        shared_lesions: Number of lesions with images in both lists; None where lesions aren't
+            known.
         queries: Queries and their neighbours.
     """
 
@@ -96,14 +98,22 @@ class Look:
     all_test: int
     seed: int
     voters: int
-    votes: dict[str, Votes]
+    votes: dict[str, KnnScores]
     shared_lesions: int | None
     queries: list[Query]
 
 
 @dataclass(frozen=True)
-class Points:
-    """The places of N test images; see the top of this file."""
+class Embedding:
+    """Two-dimensional t-SNE embedding of the features of N test images.
+
+    Attributes:
+        names: [N], names of the images.
+        labels: [N], classes of the images.
+        sources: [N], sources of the images; empty where lesions aren't known.
+        before: [N, 2], places on the map of the random network.
+        after: [N, 2], places on the map of the pre-trained network.
+    """
 
     names: NDArray[np.str_]
     labels: NDArray[np.int64]
@@ -112,15 +122,15 @@ class Points:
     after: NDArray[np.float32]
 
 
-def write_look(folder: Path, look: Look, points: Points) -> None:
-    """Write both files, that with the neighbours last."""
+def write_comparison(folder: Path, comparison: FeatureComparison, embedding: Embedding) -> None:
+    """Write both files, ``looks.json`` last: where it exists, both are complete."""
     with atomic_write(folder / POINTS) as file:
-        np.savez(file, **vars(points))
-    atomic_write_json(folder / LOOK, asdict(look))
+        np.savez(file, **vars(embedding))
+    atomic_write_json(folder / LOOK, asdict(comparison))
 
 
-def read_look(folder: Path) -> tuple[Look, Points] | None:
-    """Read what `write_look` wrote; None where there is nothing.
+def read_comparison(folder: Path) -> tuple[FeatureComparison, Embedding] | None:
+    """Return what ``write_comparison`` wrote; None where nothing was written.
 
     Raises:
         UserError: The files are damaged.
@@ -132,9 +142,11 @@ def read_look(folder: Path) -> tuple[Look, Points] | None:
         for query in data["queries"]:
             for side in SIDES:
                 query[side] = [Neighbour(**neighbour) for neighbour in query[side]]
-        data["votes"] = {side: Votes(**votes) for side, votes in data["votes"].items()}
+        data["votes"] = {side: KnnScores(**votes) for side, votes in data["votes"].items()}
         data["queries"] = [Query(**query) for query in data["queries"]]
         with np.load(folder / POINTS, allow_pickle=False) as arrays:
-            return Look(**data), Points(**arrays)
+            return FeatureComparison(**data), Embedding(**arrays)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{folder}: can't read this look ({error}); delete the folder") from error
+        raise UserError(
+            f"{folder}: can't read this feature comparison ({error}); delete the folder"
+        ) from error

@@ -1,4 +1,4 @@
-"""Query images and the training images that the features put beside them."""
+"""Query images and their nearest training images by the features."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def find_neighbours(
     queries: Sequence[int],
     thumbs: Path,
 ) -> list[Query]:
-    """Find the neighbours of test images before and after, and write the small pictures.
+    """Return test images with their neighbours before and after, and write the thumbnails.
 
     Args:
-        features: `before` and `after`.
-        datasets: `train` and `val`, the images that they are of.
-        queries: Which test images.
-        thumbs: Folder of the small pictures.
+        features: Features, ``before`` and ``after``.
+        datasets: Data sets of these features, ``train`` and ``val``.
+        queries: Indices of the test images.
+        thumbs: Folder of the thumbnails.
 
     Raises:
         UserError: An image can't be read.
@@ -50,7 +50,7 @@ def find_neighbours(
 
 
 def _image(dataset: Any, i: int, thumbs: Path, part: str) -> tuple[str, int, str]:
-    """Name, class and small picture of an image; the picture is written unless it is there."""
+    """Return name, class and thumbnail of an image; write the thumbnail unless it exists."""
     info = dataset.data_source.data_infos[i]
     name, thumb = info["img_info"]["filename"], f"{part}_{i}.webp"
     if not (thumbs / thumb).exists():

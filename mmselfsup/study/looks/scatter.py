@@ -1,6 +1,6 @@
-"""A map of points as a small inline SVG: a path for each kind, whose dots are lines of no length.
+"""A scatter plot as a small inline SVG: a path for each kind, its dots lines of length zero.
 
-Matplotlib would write a hundred bytes a point; this takes eight. Letters: N points.
+Matplotlib would write about a hundred bytes for each point; this takes eight. Letters: N points.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ _HALF, _MARGIN = 480, 20  # of a drawing 1000 wide
 def scatter(
     places: NDArray[np.float32], kinds: Sequence[int], num_kinds: int, description: str
 ) -> str:
-    """Draw points, each in the colour of its kind, the rarest kinds on top.
+    """Return a drawing of points, each in the colour of its kind, the rarest kinds on top.
 
     Args:
-        places: [N, 2], -1..1.
-        kinds: Number of each point's kind, 0 to `num_kinds` - 1.
-        num_kinds: How many kinds; kind i gets the class `kind-i`, coloured by the page.
-        description: For people who listen to the page.
+        places: [N, 2], coordinates of the points, -1..1.
+        kinds: Kind of each point, 0 to ``num_kinds`` - 1.
+        num_kinds: Number of kinds; kind i gets the CSS class ``kind-i``, coloured by the page.
+        description: Text for screen readers.
 
     Returns:
-        An SVG element without ids, so that many fit on a page.
+        An SVG element without ids, so that a page may hold several.
     """
     middle = _HALF + _MARGIN
     across = np.rint(middle + _HALF * places[:, 0]).astype(int)

@@ -1,4 +1,4 @@
-"""What the report shows of the looks."""
+"""Section of the report that shows the feature comparisons."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..data_uri import data_uri
 from ..record import SslRecord
 from ..settings import ALL
 from ..verdict import display_name
-from .files import SIDES, THUMBS, Look, Points, Query, Shown, read_look
+from .files import SIDES, THUMBS, Embedding, FeatureComparison, Query, ShownImage, read_comparison
 from .scatter import scatter
 from .stage import look_dir
 
@@ -19,7 +19,7 @@ Maps = list[tuple[str, str]]  # what it shows, SVG
 
 @dataclass(frozen=True)
 class Picture:
-    """An image of the page: its class, its small picture, whether the class is the query's."""
+    """An image of the report: its class, its thumbnail, whether the class is the query's."""
 
     name: str
     uri: str | None
@@ -28,22 +28,23 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """The look at one pre-training.
+    """The feature comparison of one pre-training.
 
     Attributes:
         title: Name of the pre-training.
-        saw_test: Whether it saw the test images.
-        look: The numbers.
-        classes: Names of the classes among the points, with the number of points.
-        sources: The same of the sources; empty where lesions aren't known.
+        saw_test: Whether the pre-training used the test images.
+        look: The comparison.
+        classes: Number, name and number of images of each class on the maps.
+        sources: Number, name and number of images of each source; empty where lesions aren't
+            known.
         by_class: Maps coloured by class.
-        by_source: Maps coloured by source; empty where there are less than two.
-        rows: For each query its picture, and its neighbours by side.
+        by_source: Maps coloured by source; empty where there are fewer than two sources.
+        rows: Each query with its neighbours before and after.
     """
 
     title: str
     saw_test: bool
-    look: Look
+    look: FeatureComparison
     classes: list[tuple[int, str, int]]
     sources: list[tuple[int, str, int]]
     by_class: Maps
@@ -52,7 +53,7 @@ class Section:
 
 
 def look_sections(work_dir: Path, ssl: Sequence[SslRecord]) -> list[Section]:
-    """Read the looks of a study that are there.
+    """Return the feature comparisons that a study has so far.
 
     Raises:
         UserError: The files of one are damaged.
@@ -60,59 +61,66 @@ def look_sections(work_dir: Path, ssl: Sequence[SslRecord]) -> list[Section]:
     sections = []
     for record in ssl:
         folder = look_dir(work_dir, record.name)
-        found = read_look(folder)
+        found = read_comparison(folder)
         if found is not None:
             sections.append(_section(record, *found, folder / THUMBS))
     return sections
 
 
-def _section(record: SslRecord, look: Look, points: Points, thumbs: Path) -> Section:
-    """Draw the maps and gather the pictures."""
+def _section(
+    record: SslRecord, comparison: FeatureComparison, embedding: Embedding, thumbs: Path
+) -> Section:
+    """Return the section with its maps and pictures."""
     title = display_name(record.name)
-    labels = [int(label) for label in points.labels]
-    names = sorted({str(source) for source in points.sources}, key=lambda s: (s == "none", s))
-    kinds = [names.index(str(source)) for source in points.sources]
+    labels = [int(label) for label in embedding.labels]
+    found = {str(source) for source in embedding.sources}
+    names = sorted(found, key=lambda s: (s == "none", s))  # "none" comes last
+    kinds = [names.index(str(source)) for source in embedding.sources]
     return Section(
         title=title,
         saw_test=record.images_of == ALL,
-        look=look,
-        classes=_counts(look.classes, labels),
+        look=comparison,
+        classes=_counts(comparison.classes, labels),
         sources=_counts(names, kinds),
-        by_class=_maps(points, labels, len(look.classes), f"{title}: test images by class"),
+        by_class=_maps(
+            embedding, labels, len(comparison.classes), f"{title}: test images by class"
+        ),
         by_source=(
-            _maps(points, kinds, len(names), f"{title}: test images by source")
+            _maps(embedding, kinds, len(names), f"{title}: test images by source")
             if len(names) > 1
             else []
         ),
         rows=[
             (
-                _picture(query, query, look, thumbs),
+                _picture(query, query, comparison, thumbs),
                 {
-                    side: [_picture(n, query, look, thumbs) for n in getattr(query, side)]
+                    side: [_picture(n, query, comparison, thumbs) for n in getattr(query, side)]
                     for side in SIDES
                 },
             )
-            for query in look.queries
+            for query in comparison.queries
         ],
     )
 
 
 def _counts(names: Sequence[str], kinds: Sequence[int]) -> list[tuple[int, str, int]]:
-    """Number, name and number of points of each kind that has any."""
+    """Return number, name and number of points of each kind that has any."""
     return [(i, name, kinds.count(i)) for i, name in enumerate(names) if i in kinds]
 
 
-def _maps(points: Points, kinds: Sequence[int], num_kinds: int, description: str) -> Maps:
-    """Draw both sides; nothing without kinds."""
+def _maps(embedding: Embedding, kinds: Sequence[int], num_kinds: int, description: str) -> Maps:
+    """Return the maps before and after; none without kinds."""
     if not kinds:
         return []
     return [
-        (side, scatter(getattr(points, side), kinds, num_kinds, f"{description}, {side}"))
+        (side, scatter(getattr(embedding, side), kinds, num_kinds, f"{description}, {side}"))
         for side in SIDES
     ]
 
 
-def _picture(image: Shown, query: Query, look: Look, thumbs: Path) -> Picture:
-    """Make a query or a neighbour ready for the page."""
+def _picture(
+    image: ShownImage, query: Query, comparison: FeatureComparison, thumbs: Path
+) -> Picture:
+    """Return a query or a neighbour as the report shows it."""
     uri = data_uri(thumbs / image.thumb)
-    return Picture(look.classes[image.label], uri, image.label == query.label)
+    return Picture(comparison.classes[image.label], uri, image.label == query.label)

@@ -1,4 +1,4 @@
-"""Small pictures of images, for a page that carries them inside."""
+"""Thumbnails of images, small enough to be embedded in the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the nearest training images tell of an image. Letters: M training images, N test images."""
+"""k-NN scores of features for class and source. Letters: M training images, N test images."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from mmselfsup.core.evaluation import LabelledFeatures, knn_scores
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.metrics import confusion_matrix, per_class_recall
 
-from .files import Votes
+from .files import KnnScores
 
 NUM_VOTERS = 20
 
 
-def count_votes(data: LabelledFeatures, train: list[str] | None, test: list[str] | None) -> Votes:
-    """Let the neighbours vote for the class, and for the source where it is known.
+def knn_scores_by(
+    data: LabelledFeatures, train: list[str] | None, test: list[str] | None
+) -> KnnScores:
+    """Return the k-NN scores for the class, and for the source where it is known.
 
     Args:
         data: Features and classes.
@@ -24,22 +26,22 @@ def count_votes(data: LabelledFeatures, train: list[str] | None, test: list[str]
     """
     by_class = vote(data, data.train_labels, data.test_labels)
     if train is None or test is None or len(set(test)) < 2 or len(set(train)) < 2:
-        return Votes(by_class, None)
+        return KnnScores(by_class, None)
     number = {name: i for i, name in enumerate(sorted({*train, *test}))}
     labels = (np.array([number[s] for s in part], dtype=np.int64) for part in (train, test))
-    return Votes(by_class, vote(data, *labels))
+    return KnnScores(by_class, vote(data, *labels))
 
 
 def vote(data: LabelledFeatures, train: NDArray[np.int64], test: NDArray[np.int64]) -> float:
-    """Balanced accuracy of a vote of the 20 nearest for labels of any meaning.
+    """Return the balanced accuracy of a k-NN classifier (k = 20) for labels of any meaning.
 
     Args:
-        data: Its features count, its labels don't.
-        train: Labels [M].
-        test: Labels [N]; those that no test image has are left out of the mean.
+        data: Features; the labels in it are not used.
+        train: Labels of the training images [M].
+        test: Labels of the test images [N]; a label that none has is left out of the mean.
     """
-    judged = LabelledFeatures(data.train, train, data.test, test)
+    relabelled = LabelledFeatures(data.train, train, data.test, test)
     k = min(NUM_VOTERS, len(train))
-    scores = knn_scores(judged, (k,), device=default_device())[k]
-    recall = per_class_recall(confusion_matrix(scores, test, judged.num_classes))
-    return float(np.nanmean(recall))
+    scores = knn_scores(relabelled, (k,), device=default_device())[k]
+    recall = per_class_recall(confusion_matrix(scores, test, relabelled.num_classes))
+    return float(np.nanmean(recall))  # the recall of a class without test images is NaN
