@@ -1,8 +1,13 @@
-"""The registry of everything that is a module, and the functions that build from a config.
+"""The registry of all modules, and the functions that build them from a config.
 
-One registry under five names: a class can be used wherever a module is asked for, so its name
-must be unique over algorithms, backbones, necks, heads and memories. It is a child of mmcv's, so
-classes of sibling libraries are reached with their scope, for example ``mmcls.SwinTransformer``.
+One registry under five names: any registered class can be used for any part of a model, so its
+name must be unique over algorithms, backbones, necks, heads and memories. The registry is a child
+of mmcv's, so classes of sibling libraries are available with their scope, for example
+``mmcls.SwinTransformer``.
+
+The ``build_*`` functions take ``dict(type="RegisteredName", ...)``, whose other entries are the
+arguments of the constructor. They raise ``KeyError`` for an unknown or missing ``type``; an error
+of the constructor keeps its type.
 """
 
 from typing import Any
@@ -21,25 +26,28 @@ MEMORIES = MODELS
 
 
 def build_algorithm(cfg: dict[str, Any]) -> nn.Module:
-    """Build an algorithm from its config."""
+    """Build an algorithm from its config; its weights are those of PyTorch's defaults.
+
+    ``init_weights`` of the result applies each module's ``init_cfg``.
+    """
     return ALGORITHMS.build(cfg)
 
 
 def build_backbone(cfg: dict[str, Any]) -> nn.Module:
-    """Build a backbone from its config."""
+    """Build a backbone from its config; see ``build_algorithm``."""
     return BACKBONES.build(cfg)
 
 
 def build_neck(cfg: dict[str, Any]) -> nn.Module:
-    """Build a neck from its config."""
+    """Build a neck from its config; see ``build_algorithm``."""
     return NECKS.build(cfg)
 
 
 def build_head(cfg: dict[str, Any]) -> nn.Module:
-    """Build a head from its config."""
+    """Build a head from its config; see ``build_algorithm``."""
     return HEADS.build(cfg)
 
 
 def build_memory(cfg: dict[str, Any]) -> nn.Module:
-    """Build a memory bank from its config."""
+    """Build a memory bank from its config; see ``build_algorithm``."""
     return MEMORIES.build(cfg)

@@ -1,4 +1,4 @@
-"""Self-supervised methods and the classifiers that judge them."""
+"""Self-supervised methods, and the classifiers that evaluate or fine-tune their backbones."""
 
 from .base import BaseModel
 from .byol import BYOL

@@ -1,4 +1,7 @@
-"""What every algorithm has in common: how it is called, and how its losses become one."""
+"""The base class of all algorithms: how they are called, and how their losses are added up.
+
+Letters: N images of this process, C channels, H, W size of an image.
+"""
 
 from abc import ABCMeta, abstractmethod
 from collections import OrderedDict
@@ -17,18 +20,20 @@ Losses = Mapping[str, Tensor | Sequence[Tensor]]
 
 
 def parse_losses(losses: Losses) -> tuple[Tensor, "OrderedDict[str, Tensor]"]:
-    """Add up what a forward pass returned.
+    """Add up the losses that a forward pass returned.
 
     Args:
-        losses: Tensors, or lists of tensors to be added. Names with ``loss`` in them are
-            minimised, the others (accuracies) only logged.
+        losses: Tensors, or lists of tensors to be added; each tensor is replaced by its mean.
+            Names that contain ``loss`` are minimised, the others (accuracies) only logged.
 
     Returns:
-        The sum of the losses, and all values as detached tensors of shape []. They stay on the
-        device: reading a number there would make every step wait for it.
+        The sum of the losses (shape [], with gradient), and all values as detached tensors of
+        shape [], the sum among them as ``loss``. They stay on the device: converting them to
+        Python numbers would make every iteration wait for the device.
 
     Raises:
         TypeError: A value is no tensor and no list of tensors.
+        ValueError: No name contains ``loss``.
     """
     values: OrderedDict[str, Tensor] = OrderedDict()
     for name, value in losses.items():
@@ -47,12 +52,15 @@ def parse_losses(losses: Losses) -> tuple[Tensor, "OrderedDict[str, Tensor]"]:
 
 
 class BaseModel(BaseModule, metaclass=ABCMeta):
-    """Base of the algorithms.
+    """The base class of the algorithms.
 
-    A subclass writes ``extract_feat`` and ``forward_train``, and ``forward_test`` where there is
-    something to test. Keys of the batch that a method has no use for arrive in ``**kwargs``.
-    A method with a momentum encoder also sets ``momentum``, writes ``momentum_pairs`` and calls
-    ``start_targets`` at the end of its constructor.
+    A subclass implements ``extract_feat`` and ``forward_train``, and ``forward_test`` if it has
+    scores to evaluate. Keys of the batch that a method doesn't use arrive in ``**kwargs``.
+    A method with a momentum encoder also sets ``momentum``, implements ``momentum_pairs`` and
+    calls ``start_targets`` at the end of its constructor.
+
+    Under mixed precision features may be float16 or bfloat16, while losses are float32 (see
+    ``full_precision``).
 
     Args:
         init_cfg: How weights are initialised, in mmcv's format.
@@ -61,22 +69,22 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
     backbone: nn.Module
     neck: Any
     head: Any
-    #: Share of its old weights that a target keeps in an update, 0 to 1.
+    #: Coefficient of the target's old weights in an update, 0 to 1.
     momentum: float
 
     def __init__(self, init_cfg: dict | list[dict] | None = None) -> None:
         super().__init__(init_cfg)
-        # mmcv's Fp16OptimizerHook sets this on every module that has it.
+        # mmcv's Fp16OptimizerHook sets it to True on every module that has this attribute.
         self.fp16_enabled = False
-        # Half precision of the forward pass, as the config's ``amp`` chose it.
+        # The half precision of the forward pass, set from the config's ``amp``.
         self.amp_dtype: torch.dtype | None = None
 
     def momentum_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
-        """(online, target) modules whose targets follow by a moving average; none by default."""
+        """Return the (online, target) modules of the moving average; none by default."""
         return []
 
     def init_weights(self) -> None:
-        """Initialise the weights, then start every target as a copy of its online module."""
+        """Initialise the weights, then make every target a copy of its online module."""
         super().init_weights()
         self.start_targets()
 
@@ -85,45 +93,66 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
         copy_to_targets(self.momentum_pairs())
 
     def holds_targets(self, names: Iterable[str]) -> bool:
-        """Whether any of the weights called ``names`` belongs to a target."""
+        """Return whether any of the weights called ``names`` belongs to a target."""
         filled = set(names)
         targets = [target for _, target in self.momentum_pairs()]
         ids = {id(p) for target in targets for p in target.parameters()}
         return any(id(p) in ids for name, p in self.named_parameters() if name in filled)
 
     def momentum_update(self) -> None:
-        """Move the targets towards their online modules by ``self.momentum``."""
+        """Move the targets towards their online modules, by one step with ``self.momentum``.
+
+        Raises:
+            ValueError: The momentum lies outside 0..1.
+        """
         update_targets(self.momentum_pairs(), self.momentum)
 
     @property
     def with_neck(self) -> bool:
-        """Whether there is a neck."""
+        """Return whether the algorithm has a neck."""
         return getattr(self, "neck", None) is not None
 
     @property
     def with_head(self) -> bool:
-        """Whether there is a head."""
+        """Return whether the algorithm has a head."""
         return getattr(self, "head", None) is not None
 
     @abstractmethod
     def extract_feat(self, img: Tensor) -> Sequence[Any]:
-        """Features of the backbone, one entry for each of its ``out_indices``."""
+        """Return the features of the backbone, one entry for each of its ``out_indices``.
+
+        Args:
+            img: Images [N, C, H, W], normalised as in the config's pipeline.
+        """
 
     @abstractmethod
     def forward_train(self, img: Any, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
-        """Losses of one batch."""
+        """Return the losses of one batch.
+
+        Returns:
+            Scalars, or tensors whose mean is meant. Names that contain ``loss`` are added up and
+            minimised, the others only logged.
+        """
 
     def forward_test(self, img: Tensor, **kwargs: Any) -> dict[str, Tensor]:
-        """Scores of one batch, on the CPU."""
+        """Return the scores of one batch: names to tensors [N, ...], float32, on the CPU.
+
+        Raises:
+            NotImplementedError: The method has no scores.
+        """
         raise NotImplementedError(f"{type(self).__name__} has nothing to test")
 
     def forward(self, img: Any, mode: str = "train", **kwargs: Any) -> Any:
-        """Call one of the three passes.
+        """Run one of the three passes.
 
         Args:
             img: Images [N, C, H, W], or a list of views of that shape.
-            mode: ``'train'`` gives losses, ``'test'`` scores, ``'extract'`` features.
+            mode: ``'train'`` for ``forward_train``, ``'test'`` for ``forward_test``, ``'extract'``
+                for ``extract_feat``.
             **kwargs: The rest of the batch.
+
+        Returns:
+            Losses, scores or features.
 
         Raises:
             ValueError: An unknown mode.
@@ -142,18 +171,19 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
         return parse_losses(losses)
 
     def train_step(self, data: dict[str, Any], optimizer: Any = None) -> dict[str, Any]:
-        """Forward pass of one iteration; the optimizer hook does the rest.
+        """Run the forward pass of one iteration; the optimizer hook does the rest.
 
         Args:
             data: A batch, passed to ``forward``.
             optimizer: Unused; mmcv's runners pass it.
 
         Returns:
-            ``loss`` to call ``backward`` on, ``log_vars`` (tensors), ``num_samples``.
+            ``loss`` (a scalar) to call ``backward`` on, ``log_vars`` (see ``parse_losses``), and
+            ``num_samples``, the N images of this process.
         """
         loss, log_vars = self._parse_losses(self(**data))
         return {"loss": loss, "log_vars": log_vars, "num_samples": batch_size(data["img"])}
 
     def val_step(self, data: dict[str, Any], optimizer: Any = None) -> dict[str, Any]:
-        """As ``train_step``, for a ``('val', n)`` entry of the workflow."""
+        """Run ``train_step`` for a ``('val', n)`` entry of the workflow."""
         return self.train_step(data, optimizer)

@@ -17,22 +17,26 @@ from .base import BaseModel
 
 @ALGORITHMS.register_module()
 class BYOL(BaseModel):
-    """The online network predicts what a slow copy of it makes of the other view.
+    """Self-distillation: the online network predicts the target network's output for another view.
 
-    The copy follows after each optimizer step: ``MomentumUpdateHook`` must stand in
-    ``custom_hooks``, without it the target stays as it started.
+    The target is a moving average of the online network, updated after each optimizer step:
+    ``MomentumUpdateHook`` must be in ``custom_hooks``, without it the target never changes.
 
     Args:
-        backbone: The encoder f.
-        neck: The projector g.
-        head: The predictor q and the loss, ``LatentPredictHead``.
-        base_momentum: Share of its old weights that the target keeps at the start (tau_base); the
-            hook raises it to its ``end_momentum``.
+        backbone: Config of the encoder f.
+        neck: Config of the projector g; required.
+        head: Config of the predictor q and the loss, ``LatentPredictHead``; required.
+        base_momentum: Momentum of the target in the first iteration (tau_base), 0 to 1. The hook
+            raises it on a cosine to its ``end_momentum`` at the end of the training.
         init_cfg: See ``BaseModel``.
 
-    Differences from 0.x: the target starts equal to the online network, where 0.x drew the online
-    network's weights anew after copying them.
-    Difference from the paper: the loss is less by the constant 4, as in 0.x; gradients are equal.
+    Raises:
+        ArgumentError: The neck or the head is missing.
+
+    Difference from 0.x: the target starts equal to the online network, where 0.x drew the online
+    network's weights again after copying them.
+    Difference from the paper: the loss is smaller by the constant 4, as in 0.x; the gradients are
+    equal.
     """
 
     def __init__(
@@ -55,25 +59,25 @@ class BYOL(BaseModel):
         self.start_targets()
 
     def momentum_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
-        """The online network leads the target; the predictor has no counterpart."""
+        """Return the online and the target network; the predictor has no target."""
         return [(self.online_net, self.target_net)]
 
     def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
-        """Images [N, C, H, W] -> features of the backbone."""
+        """Return the features of images [N, C, H, W], one entry for each stage of the backbone."""
         return self.backbone(img)
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
-        """Equation 2 for both orders of the views (section 3.1).
+        """Return the loss of equation 2 for both orders of the views (section 3.1).
 
         Args:
             img: The two views, each [N, C, H, W].
             **kwargs: The rest of the batch, unused.
 
         Returns:
-            ``loss`` in -4..4, the mean over the N images of this process.
+            ``loss`` in -4..4, a float32 scalar: the mean over the N images of this process.
 
         Raises:
-            ArgumentError: Not two views.
+            ArgumentError: ``img`` doesn't hold two views.
         """
         first, second = two_views(img, self)
         online_1 = self.online_net(first)[0]  # [N, D]

@@ -1,4 +1,7 @@
-"""A classifier on a backbone: linear probes, fine-tuning, training from scratch."""
+"""A classifier on a backbone: linear probes, fine-tuning, training from scratch.
+
+Letters: N images, K classes, D width of a patient's code, H, W size of an image.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,9 +18,13 @@ from .base import BaseModel
 
 
 def head_names(backbone: Any, num_heads: int) -> list[str]:
-    """The names of the scores: ``head4`` belongs to the backbone's output 4.
+    """Return the names of the scores: ``head4`` belongs to the backbone's output 4.
 
     A head beyond the backbone's outputs (``with_last_layer_unpool``) is ``head<last>_unpool``.
+
+    Args:
+        backbone: The backbone; without ``out_indices`` the heads are numbered from 0.
+        num_heads: Number of heads.
     """
     indices = list(getattr(backbone, "out_indices", range(num_heads)))
     names = [f"head{i}" for i in indices[:num_heads]]
@@ -25,9 +32,14 @@ def head_names(backbone: Any, num_heads: int) -> list[str]:
 
 
 def build_augments(train_cfg: dict | None, num_classes: int | None = None) -> Any:
-    """mmcls's mixing of images and labels (``train_cfg=dict(augments=[...])``), or None.
+    """Return mmcls's mixing of images and labels, or None if the config has none.
 
-    Where an augmentation has no ``num_classes``, it gets that of the head.
+    Args:
+        train_cfg: ``dict(augments=[...])``.
+        num_classes: K of the head, for augmentations whose config has no ``num_classes``.
+
+    Returns:
+        A callable: images [N, 3, H, W] and labels [N] -> images and label distributions [N, K].
     """
     if train_cfg is None or train_cfg.get("augments") is None:
         return None
@@ -43,19 +55,20 @@ class Classification(BaseModel):
     """A backbone and a head that classifies its features.
 
     Args:
-        backbone: Config of the backbone; ``frozen_stages`` makes it a probe.
-        with_sobel: Turn images into edges first (DeepCluster); the backbone then has
+        backbone: Config of the backbone; with all stages frozen (``frozen_stages=4``) and a linear
+            head this is a linear probe.
+        with_sobel: Replace images by their Sobel edges (DeepCluster); the backbone then needs
             ``in_channels=2``.
-        head: Config of the head; it is required.
+        head: Config of the head, such as ``ClsHead``; required.
         train_cfg: ``dict(augments=[...])`` mixes the batch as mmcls does (``BatchMixup``,
             ``BatchCutMix``, ``BatchResizeMix``).
         init_cfg: See ``BaseModel``.
-        test_cfg: ``dict(augment='dihedral')`` averages the probabilities over turned and mirrored
+        test_cfg: ``dict(augment='dihedral')`` averages the probabilities over rotated and mirrored
             images, see ``augmented_views``.
 
     Raises:
-        ArgumentError: Without a head, for an unknown ``augment``, or where images shall be mixed
-            and the head takes metadata, which can't be.
+        ArgumentError: The head is missing, ``augment`` is unknown, or ``train_cfg`` mixes images
+            for a head that takes metadata, which can't be mixed.
     """
 
     def __init__(
@@ -88,7 +101,11 @@ class Classification(BaseModel):
         check_augment(self.test_augment)
 
     def fit_dataset(self, size: DataInfo) -> None:
-        """Refuse training data without labels, before the first iteration."""
+        """Check that the training data have labels, before the first iteration.
+
+        Raises:
+            UserError: Some images have no label.
+        """
         if size.num_unlabelled:
             raise UserError(
                 f"data.train: {size.num_unlabelled} of {size.num_images} images have no label; a "
@@ -96,34 +113,37 @@ class Classification(BaseModel):
             )
 
     def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
-        """Images [N, 3, H, W] -> features of the backbone."""
+        """Return the features of images [N, 3, H, W], one entry for each stage of the backbone."""
         return self.backbone(self.sobel_layer(img) if self.with_sobel else img)
 
     def classify(self, img: Tensor, patient: Tensor | None = None) -> Sequence[Tensor]:
-        """Images [N, 3, H, W] -> logits [N, classes] of each head.
+        """Return the logits of each head, [N, K].
 
         Args:
-            img: The images.
-            patient: Codes [N, D] for a head that takes them.
+            img: Images [N, 3, H, W].
+            patient: Age, site and sex of each patient as codes [N, D], for a head that takes them.
         """
         return self.class_scores(self.extract_feat(img), patient)
 
     def class_scores(
         self, features: Sequence[Tensor], patient: Tensor | None = None
     ) -> Sequence[Tensor]:
-        """Features of the backbone -> logits [N, classes] of each head; see ``classify``."""
+        """Return the logits [N, K] of each head for features of the backbone; see ``classify``."""
         return self.head(features, patient) if self.uses_patient else self.head(features)
 
     def forward_train(
         self, img: Tensor, label: Tensor, patient: Tensor | None = None, **kwargs: Any
     ) -> dict[str, Tensor]:
-        """Losses and accuracies of the heads.
+        """Return the losses and accuracies of the heads.
 
         Args:
             img: Images [N, 3, H, W].
-            label: Class numbers [N].
-            patient: Age, site and sex [N, D], where the data set gives them.
+            label: Class numbers [N] (int64), 0..K-1.
+            patient: Age, site and sex as codes [N, D], for a head that takes them.
             **kwargs: The rest of the batch, unused.
+
+        Returns:
+            ``loss`` and ``acc`` (in percent), or those of ``MultiClsHead``.
         """
         if self.augments is not None:
             img, label = self.augments(img, label)
@@ -132,16 +152,16 @@ class Classification(BaseModel):
     def forward_test(
         self, img: Tensor, patient: Tensor | None = None, **kwargs: Any
     ) -> dict[str, Tensor]:
-        """Scores [N, classes] of each head on the CPU, under ``head_names``.
+        """Return the scores [N, K] of each head, float32 on the CPU, under ``head_names``.
 
-        They are logits; with test-time augmentation probabilities.
+        They are logits without test-time augmentation and probabilities with it.
         """
         scores = self._scores(img, patient)
         names = head_names(self.backbone, len(scores))
         return {name: s.float().cpu() for name, s in zip(names, scores, strict=True)}
 
     def _scores(self, img: Tensor, patient: Tensor | None) -> Sequence[Tensor]:
-        """Logits of each head, or the mean of the probabilities over the views."""
+        """Return the logits of each head, or the mean of the probabilities over the views."""
         if self.test_augment is None:
             return self.classify(img, patient)
         views = augmented_views(img, self.test_augment)

@@ -1,6 +1,6 @@
 """DeepCluster: Caron et al. 2018, "Deep Clustering for Unsupervised Learning ...", ECCV.
 
-Letters: N images, K clusters.
+Letters: N images of this process, L images of the data set, K clusters.
 """
 
 from typing import Any
@@ -13,14 +13,17 @@ from .pseudo_labels import PseudoLabelModel
 
 @ALGORITHMS.register_module()
 class DeepCluster(PseudoLabelModel):
-    """Cluster the features of all images, learn to tell the clusters, cluster again (figure 1).
+    """Alternating clustering of the features and classification of the clusters (figure 1).
 
-    Here stands the learning (equation 1). ``DeepClusterHook`` clusters between the epochs;
-    ``DeepClusterDataset`` hands the clusters out as labels.
+    This class is the classification (equation 1). ``DeepClusterHook`` clusters the features of all
+    images between epochs; ``DeepClusterDataset`` gives the clusters to the batches as labels.
 
     Args:
         backbone, neck, head, init_cfg: See ``PseudoLabelModel``.
-        with_sobel: Turn images into edges first (section 3.3).
+        with_sobel: Replace images by their Sobel edges (section 3.3).
+
+    Raises:
+        ArgumentError: The head is missing.
     """
 
     def __init__(
@@ -34,23 +37,26 @@ class DeepCluster(PseudoLabelModel):
         super().__init__(backbone, with_sobel, neck, head, init_cfg)
 
     def forward_train(self, img: Tensor, pseudo_label: Tensor, **kwargs: Any) -> dict[str, Tensor]:
-        """Cross entropy of the clusters.
+        """Return the cross entropy of the clusters.
 
         Args:
             img: Images [N, 3, H, W].
-            pseudo_label: Cluster of each image, [N], 0..K-1.
+            pseudo_label: Cluster of each image, [N] (int64), 0..K-1.
             **kwargs: The rest of the batch, unused.
 
         Returns:
-            ``loss``, and ``acc`` in percent.
+            ``loss``, the mean over the images of this process, and ``acc`` in percent.
         """
         return self.head.loss(self.head(self.project(img)), pseudo_label)
 
     def set_reweight(self, labels: Any, reweight_pow: float = 0.5) -> None:
-        """Weigh the clusters in the loss: size^-reweight_pow.
+        """Set the weight of each cluster in the loss to size^-reweight_pow.
 
         Args:
-            labels: Cluster of each image of the data set, an array or a tensor.
-            reweight_pow: 0 weighs all alike.
+            labels: Cluster of each image of the data set, [L], an array or a tensor.
+            reweight_pow: At least 0; 0 gives all clusters the same weight.
+
+        Raises:
+            ArgumentError: See ``set_class_weights``.
         """
         self.weigh_clusters(labels, reweight_pow)

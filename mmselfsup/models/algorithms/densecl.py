@@ -18,26 +18,30 @@ from ...utils.gather import concat_all_gather
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..losses import dense_matches, queue_similarities, take_places
 from ..utils import MAX_QUEUE_LEN, enqueue, fit_queue_len, new_queue, two_views
-from ..utils.precision import widen
+from ..utils.precision import to_float32
 from .base import BaseModel
 
 
 @ALGORITHMS.register_module()
 class DenseCL(BaseModel):
-    """MoCo v2 on whole images, and the same task for the places of their feature maps.
+    """MoCo v2 on whole images, and the same contrastive task on the places of feature maps.
 
     Args:
-        backbone: The encoder, with one feature map.
-        neck: Both projections, ``DenseCLNeck``.
-        head: The loss on similarities, ``ContrastiveHead``.
-        queue_len: K, see ``MoCo``.
-        feat_dim: D, the width of both projections.
-        momentum: Share of its old weights that the key encoder keeps in each iteration.
-        loss_lambda: Weight of the dense loss, 0 to 1; ``DenseCLHook`` holds it at 0 first.
+        backbone: Config of the encoder, which returns one feature map.
+        neck: Config of both projections, ``DenseCLNeck``; required.
+        head: Config of the loss on similarities, ``ContrastiveHead``; required.
+        queue_len: K of both queues, see ``MoCo``.
+        feat_dim: D, the width of both projections; must equal ``out_channels`` of the neck.
+        momentum: Momentum of the key encoder in each iteration, 0 to 1.
+        loss_lambda: Weight of the dense loss, 0 to 1; ``DenseCLHook`` sets it to 0 for the first
+            iterations.
         init_cfg: See ``BaseModel``.
 
-    Differences from 0.x: those of ``MoCo``; with ``num_grid`` in the neck the features that
-    are matched are pooled to the same grid, so that any grid works.
+    Raises:
+        ArgumentError: The neck or the head is missing.
+
+    Differences from 0.x: those of ``MoCo``; with ``num_grid`` in the neck the features to match
+    are pooled to the same grid, so that any grid works.
     """
 
     queue: Tensor
@@ -71,49 +75,59 @@ class DenseCL(BaseModel):
         self.start_targets()
 
     def momentum_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
-        """The query encoder leads the key encoder."""
+        """Return the query encoder (online) and the key encoder (target)."""
         return [(self.encoder_q, self.encoder_k)]
 
     def fit_dataset(self, size: DataInfo) -> None:
-        """Check the length of the queues, or take it from the data."""
+        """Check the length of the queues, or derive it from the training data.
+
+        Raises:
+            UserError: See ``fit_queue_len``.
+        """
         self.queue_len = fit_queue_len(self.queue_len, size, self)
         self.queue = self.queue[:, : self.queue_len].clone()  # [D, K]
         self.queue2 = self.queue2[:, : self.queue_len].clone()  # [D, K]
 
     def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
-        """Images [N, C, H, W] -> features of the backbone."""
+        """Return the features of images [N, C, H, W], one entry for each stage of the backbone."""
         return self.backbone(img)
 
     def encode(self, encoder: nn.Sequential, img: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Images [N, 3, H, W] -> what the losses compare, projections L2-normalised.
+        """Return the features and L2-normalised projections that the losses compare.
+
+        Args:
+            encoder: Backbone and neck.
+            img: Images [N, 3, H, W].
 
         Returns:
             Features to match [N, C, L]; projections of the image [N, D], of its places [N, D, L],
-            and of their mean [N, D].
+            and of their mean [N, D]. Projections are float32 under mixed precision too.
         """
         maps = encoder[0](img)  # [[N, C, H', W']]
-        projected = [F.normalize(widen(z), dim=1) for z in encoder[1](maps)]
+        projected = [F.normalize(to_float32(z), dim=1) for z in encoder[1](maps)]
         pool: Any = getattr(encoder[1], "pool_grid", nn.Identity())
         whole, dense, mean = projected  # [N, D], [N, D, L], [N, D]
         return pool(maps[0]).flatten(2), whole, dense, mean
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
-        """Equation 4: (1 - lambda) times the loss of images plus lambda times that of places.
+        """Return the two terms of equation 4: the loss of images and that of places.
 
         Args:
             img: The two views, query and key, each [N, C, H, W].
             **kwargs: The rest of the batch, unused.
 
         Returns:
-            ``loss_single`` (equation 1) and ``loss_dense`` (equation 2), both weighted.
+            ``loss_single``, (1 - lambda) times equation 1, and ``loss_dense``, lambda times
+            equation 2; float32 scalars, at least 0, means over the N queries of this process.
 
         Raises:
-            ArgumentError: Not two views.
+            ArgumentError: ``img`` doesn't hold two views.
         """
         im_q, im_k = two_views(img, self)
         maps_q, q, dense_q, _ = self.encode(self.encoder_q, im_q)
         maps_k, k, dense_k, mean_k = self.encode_keys(im_k)
-        # Copies: the backward pass reads them, and new keys are written before that.
+        # The queues are copied: the backward pass needs their values of now, and ``enqueue`` below
+        # overwrites some of them before it runs.
         single = self.head(*queue_similarities(q, k, self.queue.clone()))["loss"]
         matched = take_places(dense_k, dense_matches(maps_q, maps_k))  # [N, D, L]
         rows_q, rows_k = (z.transpose(1, 2).flatten(0, 1) for z in (dense_q, matched))  # [N*L, D]
@@ -128,7 +142,10 @@ class DenseCL(BaseModel):
 
     @torch.no_grad()
     def encode_keys(self, im_k: Tensor) -> tuple[Tensor, ...]:
-        """Key views [N, 3, H, W] -> as ``encode``, by way of shuffled batches."""
+        """Return what ``encode`` returns for key views [N, 3, H, W], by way of shuffled batches.
+
+        In training the key encoder is updated first.
+        """
         if self.training:
             self.momentum_update()
         im_k, order = batch_shuffle_ddp(im_k)
@@ -136,6 +153,11 @@ class DenseCL(BaseModel):
         return tuple(batch_unshuffle_ddp(part, order) for part in encoded)
 
     def forward_test(self, img: Tensor, **kwargs: Any) -> Any:
-        """Images [N, 3, H, W] -> None, L2-normalised features of places [N, C, L], None."""
+        """Return (None, L2-normalised features of places [N, C, L], None), as in 0.x.
+
+        Args:
+            img: Images [N, 3, H, W].
+            **kwargs: The rest of the batch, unused.
+        """
         maps = self.extract_feat(img)[0]  # [N, C, H', W']
-        return None, F.normalize(widen(maps).flatten(2), dim=1), None
+        return None, F.normalize(to_float32(maps).flatten(2), dim=1), None

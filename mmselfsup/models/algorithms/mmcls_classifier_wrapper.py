@@ -1,4 +1,7 @@
-"""mmcls's image classifier in the manner of this package's algorithms."""
+"""mmcls's image classifier with the interface of this package's algorithms.
+
+Letters: N images, C channels, K classes.
+"""
 
 from collections import OrderedDict
 from typing import Any
@@ -17,14 +20,14 @@ from .classification import head_names
 class MMClsImageClassifierWrapper(ImageClassifier):
     """mmcls's classifier with ``label`` for ``gt_label`` and ``mode`` for ``return_loss``.
 
-    Parts without a scope are looked up in mmcls; ``mmselfsup.X`` names ours.
+    A ``type`` without a scope is looked up in mmcls; ``mmselfsup.X`` is a class of this package.
 
     Args:
         backbone: Config of the backbone.
         neck: Config of the neck.
         head: Config of the head.
-        pretrained: A checkpoint for the backbone.
-        train_cfg: ``dict(augments=[...])``, see mmcls.
+        pretrained: Path or address of a checkpoint for the backbone.
+        train_cfg: ``dict(augments=[...])``, mmcls's mixing of images (``BatchMixup`` ...).
         init_cfg: How weights are initialised, in mmcv's format.
     """
 
@@ -37,13 +40,20 @@ class MMClsImageClassifierWrapper(ImageClassifier):
         train_cfg: dict | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        if not backbone.get("init_cfg", True):  # {} of 0.x: to be filled in, or the default
+        # 0.x's configs have an empty ``init_cfg`` to be filled in; left empty, it must not replace
+        # the default of the backbone.
+        if not backbone.get("init_cfg", True):
             backbone = {key: value for key, value in backbone.items() if key != "init_cfg"}
         super().__init__(backbone, neck, head, pretrained, train_cfg, init_cfg)
         self.amp_dtype: torch.dtype | None = None  # see BaseModel
 
     def forward(self, img: Tensor, mode: str = "train", **kwargs: Any) -> Any:
-        """See ``BaseModel.forward``.
+        """Run one of the three passes; see ``BaseModel.forward``.
+
+        Args:
+            img: Images [N, C, H, W].
+            mode: ``'train'``, ``'test'`` or ``'extract'``.
+            **kwargs: The rest of the batch.
 
         Raises:
             ValueError: An unknown mode.
@@ -58,12 +68,15 @@ class MMClsImageClassifierWrapper(ImageClassifier):
         raise ValueError(f"mode must be 'train', 'test' or 'extract', got {mode!r}")
 
     def forward_train(self, img: Tensor, label: Tensor, **kwargs: Any) -> dict[str, Tensor]:
-        """Losses of images [N, C, H, W] with class numbers [N]."""
+        """Return the losses of mmcls's head for images [N, C, H, W] and class numbers [N]."""
         return super().forward_train(img, label)
 
     def forward_test(self, imgs: Tensor, **kwargs: Any) -> dict[str, Tensor]:
-        """Probabilities [N, classes] on the CPU, under the name of the backbone's last output."""
-        scores = self.simple_test(imgs, post_process=False)  # [N, classes], after the softmax
+        """Return the probabilities [N, K], float32 on the CPU, under a name such as ``head4``.
+
+        The number is that of the backbone's first output.
+        """
+        scores = self.simple_test(imgs, post_process=False)  # [N, K], after the softmax
         return {head_names(self.backbone, 1)[0]: scores.float().cpu()}
 
     def _parse_losses(self, losses: Losses) -> tuple[Tensor, "OrderedDict[str, Tensor]"]:

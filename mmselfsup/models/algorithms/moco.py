@@ -19,27 +19,30 @@ from ...utils.gather import concat_all_gather
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..losses import queue_similarities
 from ..utils import MAX_QUEUE_LEN, enqueue, fit_queue_len, new_queue, two_views
-from ..utils.precision import widen
+from ..utils.precision import to_float32
 from .base import BaseModel
 
 
 @ALGORITHMS.register_module()
 class MoCo(BaseModel):
-    """A query finds the key of the other view of its image among the keys of earlier batches.
+    """Contrastive learning of a query and its key against a queue of keys of earlier batches.
 
     Args:
-        backbone: The encoder.
-        neck: The projection.
-        head: The loss on similarities, ``ContrastiveHead``.
-        queue_len: K, at least a batch of all processes. None takes it from the data, see
-            ``fit_queue_len``; for data sets as large as ImageNet that is 0.x's 65536.
-        feat_dim: D, the width that the neck gives.
-        momentum: Share of its old weights that the key encoder keeps in each iteration.
+        backbone: Config of the encoder.
+        neck: Config of the projection; required.
+        head: Config of the loss on similarities, ``ContrastiveHead``; required.
+        queue_len: K, at least a batch of all processes. None derives it from the number of training
+            images, see ``fit_queue_len``; for data sets as large as ImageNet that is 0.x's 65536.
+        feat_dim: D, the width of a key; must equal ``out_channels`` of the neck.
+        momentum: Momentum of the key encoder in each iteration, 0 to 1.
         init_cfg: See ``BaseModel``.
 
+    Raises:
+        ArgumentError: The neck or the head is missing.
+
     Differences from 0.x: the key encoder starts equal to the query encoder (section 3.2), where
-    0.x drew the query encoder's weights anew after copying them; any queue length works, not only
-    multiples of the batch; validation moves neither the key encoder nor the queue.
+    0.x drew the query encoder's weights again after copying them; any queue length works, not only
+    multiples of the batch; validation changes neither the key encoder nor the queue.
     """
 
     queue: Tensor
@@ -70,35 +73,40 @@ class MoCo(BaseModel):
         self.start_targets()
 
     def momentum_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
-        """The query encoder leads the key encoder."""
+        """Return the query encoder (online) and the key encoder (target)."""
         return [(self.encoder_q, self.encoder_k)]
 
     def fit_dataset(self, size: DataInfo) -> None:
-        """Check the length of the queue, or take it from the data."""
+        """Check the length of the queue, or derive it from the training data.
+
+        Raises:
+            UserError: See ``fit_queue_len``.
+        """
         self.queue_len = fit_queue_len(self.queue_len, size, self)
         self.queue = self.queue[:, : self.queue_len].clone()  # [D, K]
 
     def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
-        """Images [N, C, H, W] -> features of the backbone."""
+        """Return the features of images [N, C, H, W], one entry for each stage of the backbone."""
         return self.backbone(img)
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
-        """InfoNCE (equation 1) with the queue as negatives, algorithm 1 of the paper.
+        """Return InfoNCE (equation 1) with the queue as negatives, algorithm 1 of the paper.
 
         Args:
             img: The two views, query and key, each [N, C, H, W].
             **kwargs: The rest of the batch, unused.
 
         Returns:
-            ``loss``, the mean over the N queries of this process.
+            ``loss``, a float32 scalar, at least 0: the mean over the N queries of this process.
 
         Raises:
-            ArgumentError: Not two views.
+            ArgumentError: ``img`` doesn't hold two views.
         """
         im_q, im_k = two_views(img, self)
-        q = F.normalize(widen(self.encoder_q(im_q)[0]), dim=1)  # [N, D]
+        q = F.normalize(to_float32(self.encoder_q(im_q)[0]), dim=1)  # [N, D]
         k = self.encode_keys(im_k)  # [N, D]
-        # A copy: the backward pass reads it, and new keys are written before that.
+        # The queue is copied: the backward pass needs its values of now, and ``enqueue`` below
+        # overwrites some of them before it runs.
         pos, neg = queue_similarities(q, k, self.queue.clone())  # [N, 1], [N, K]
         losses = self.head(pos, neg)
         if self.training:
@@ -107,9 +115,14 @@ class MoCo(BaseModel):
 
     @torch.no_grad()
     def encode_keys(self, im_k: Tensor) -> Tensor:
-        """Key views [N, C, H, W] -> keys [N, D], L2-normalised (section 3.3: shuffled batches)."""
+        """Return the keys [N, D] of key views [N, C, H, W], L2-normalised, float32.
+
+        Batches are shuffled over the processes (section 3.3): batch normalisation within a process
+        would otherwise tell which images belong together. In training the key encoder is updated
+        first.
+        """
         if self.training:
             self.momentum_update()
         im_k, order = batch_shuffle_ddp(im_k)
-        k = F.normalize(widen(self.encoder_k(im_k)[0]), dim=1)  # [N, D]
+        k = F.normalize(to_float32(self.encoder_k(im_k)[0]), dim=1)  # [N, D]
         return batch_unshuffle_ddp(k, order)

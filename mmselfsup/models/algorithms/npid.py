@@ -1,6 +1,7 @@
 """NPID: Wu et al. 2018, "Unsupervised Feature Learning via Non-Parametric Instance ...", CVPR.
 
-Letters: N images, C channels, K negatives of an image, L training images, D width of a feature.
+Letters: N images of this process, C channels, K negatives of an image, L training images, D width
+of a feature.
 """
 
 from collections.abc import Sequence
@@ -14,26 +15,30 @@ from ...utils.data_size import DataInfo
 from ...utils.errors import ArgumentError, UserError
 from ..builder import ALGORITHMS, build_backbone, build_head, build_memory, build_neck
 from ..losses import sampled_similarities
-from ..utils.precision import widen
+from ..utils.precision import to_float32
 from .base import BaseModel
 
 
 @ALGORITHMS.register_module()
 class NPID(BaseModel):
-    """Every image is a class of its own, told from the others by its feature in a memory bank.
+    """Instance discrimination: every image is its own class, compared through a memory bank.
 
     Args:
-        backbone: The encoder.
-        neck: The projection; None takes the features of the backbone as they are.
-        head: The loss on similarities, ``ContrastiveHead``.
-        memory_bank: The features of all images, ``SimpleMemory``.
-        neg_num: K.
-        ensure_neg: Never draw an image as its own negative.
+        backbone: Config of the encoder.
+        neck: Config of the projection; None uses the features of the backbone as they are, which
+            then must be vectors or 1x1 maps.
+        head: Config of the loss on similarities, ``ContrastiveHead``; required.
+        memory_bank: Config of the bank with the features of all images, ``SimpleMemory``; required.
+        neg_num: K, at least 1.
+        ensure_neg: Whether an image is never drawn as its own negative.
         init_cfg: See ``BaseModel``.
 
+    Raises:
+        ArgumentError: The head or the memory bank is missing, or ``neg_num`` is below 1.
+
     Difference from the paper, as in 0.x: the loss is a softmax over the positive and the drawn
-    negatives instead of NCE with an estimated constant Z (equations 3 to 8), and there is no
-    proximal regularisation (equation 9).
+    negatives instead of NCE with an estimated constant Z (equations 3 to 8), without proximal
+    regularisation (equation 9).
     """
 
     def __init__(
@@ -60,7 +65,7 @@ class NPID(BaseModel):
         self.neg_num, self.ensure_neg = neg_num, ensure_neg
 
     def fit_dataset(self, size: DataInfo) -> None:
-        """Refuse a single image, which has no negative.
+        """Check that the training data have a negative for every image.
 
         Raises:
             UserError: Fewer than two images.
@@ -69,44 +74,54 @@ class NPID(BaseModel):
             raise UserError(f"NPID needs 2 training images or more, got {size.num_images}")
 
     def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
-        """Images [N, C, H, W] -> features of the backbone."""
+        """Return the features of images [N, C, H, W], one entry for each stage of the backbone."""
         return self.backbone(img)
 
     def forward_train(self, img: Tensor, idx: Tensor, **kwargs: Any) -> dict[str, Tensor]:
-        """The loss of telling each image from K others; then its row of the bank is updated.
+        """Return the loss of each image against K others, then update its row of the bank.
 
         Args:
             img: Images [N, C, H, W].
-            idx: Their places in the data set, [N].
+            idx: Their indices in the data set, [N] (int64), 0..L-1.
             **kwargs: The rest of the batch, unused.
 
         Returns:
-            ``loss``, the mean over the images of this process.
+            ``loss``, a float32 scalar, at least 0: the mean over the images of this process.
+
+        Raises:
+            ArgumentError: The bank has no length yet, see ``FeatureBank``.
         """
         feature = self.extract_feat(img)  # one entry
         if self.neck is not None:
             feature = self.neck(feature)
-        v = F.normalize(widen(feature[0]).flatten(1), dim=1)  # [N, D]
-        # A copy: the rows change below, before the backward pass reads them.
+        v = F.normalize(to_float32(feature[0]).flatten(1), dim=1)  # [N, D]
+        # The bank is copied: ``update`` below changes its rows before the backward pass runs.
         bank = self.memory_bank.feature_bank.clone()  # [L, D]
         pos, neg = sampled_similarities(v, bank, idx, self.draw_negatives(idx))  # [N, 1], [N, K]
         losses = self.head(pos, neg)
-        if self.training:  # in validation idx counts other images
+        if self.training:  # in validation ``idx`` refers to another data set
             self.memory_bank.update(idx, v.detach())
         return losses
 
     @torch.no_grad()
     def draw_negatives(self, idx: Tensor) -> Tensor:
-        """K images for each of the N in ``idx``, with replacement: [N] -> [N, K].
+        """Return K random rows of the bank for each image in ``idx``, with replacement.
 
-        With ``ensure_neg`` an image that drew itself gets one of the L - 1 others instead. All
-        places draw a substitute, so that nothing waits for the device to say which need one.
+        With ``ensure_neg`` an image that drew itself gets one of the L - 1 others instead.
+
+        Args:
+            idx: Indices of the images, [N] (int64).
+
+        Returns:
+            Indices [N, K] (int64), 0..L-1.
         """
         num, length = len(idx), len(self.memory_bank.feature_bank)
         drawn = self.memory_bank.multinomial.draw(num * self.neg_num).view(num, -1)  # [N, K]
         if not self.ensure_neg:
             return drawn
+        # Every entry draws a substitute: selecting the entries that need one would wait for the
+        # device.
         own = idx[:, None]  # [N, 1]
         other = torch.randint(length - 1, drawn.shape, device=drawn.device)  # [N, K]
-        other = other + (other >= own)  # leaves the own place out
+        other = other + (other >= own)  # skips the own index, so all others are equally likely
         return torch.where(drawn == own, other, drawn)

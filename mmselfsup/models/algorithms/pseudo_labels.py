@@ -1,6 +1,6 @@
-"""What DeepCluster and ODC share: a classifier whose classes are clusters of its own features.
+"""The base class of DeepCluster and ODC: a classifier of clusters of its own features.
 
-Letters: N images, K clusters.
+Letters: N images, L images of the data set, K clusters, H, W size of an image.
 """
 
 from collections.abc import Sequence
@@ -17,17 +17,17 @@ from .base import BaseModel
 
 
 class PseudoLabelModel(BaseModel):
-    """Backbone, neck and a linear classifier of clusters.
+    """A backbone, a neck and a linear classifier of clusters.
 
     Args:
-        backbone: The encoder; with Sobel edges it has ``in_channels=2``.
-        with_sobel: Turn images into edges first.
-        neck: What the clustering sees; None takes the features of the backbone as they are.
-        head: The classifier, ``ClsHead``; it is required.
+        backbone: Config of the encoder; with Sobel edges it needs ``in_channels=2``.
+        with_sobel: Replace images by their Sobel edges.
+        neck: Config of the neck, whose output is clustered; None uses the features of the backbone.
+        head: Config of the classifier, ``ClsHead``; required.
         init_cfg: See ``BaseModel``.
 
     Raises:
-        ArgumentError: Without a head.
+        ArgumentError: The head is missing.
     """
 
     def __init__(
@@ -50,28 +50,36 @@ class PseudoLabelModel(BaseModel):
         self.num_classes: int = self.head.num_classes
 
     def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
-        """Images [N, 3, H, W] -> features of the backbone."""
+        """Return the features of images [N, 3, H, W], one entry for each stage of the backbone."""
         return self.backbone(self.sobel_layer(img) if self.with_sobel else img)
 
     def project(self, img: Tensor) -> Sequence[Tensor]:
-        """Images [N, 3, H, W] -> what the head classifies, one entry."""
+        """Return the input of the head for images [N, 3, H, W], one entry."""
         features = self.extract_feat(img)
         return features if self.neck is None else self.neck(features)
 
     def forward_test(self, img: Tensor, **kwargs: Any) -> dict[str, Tensor]:
-        """Scores of the clusters, ``head0`` [N, K] (logits), on the CPU."""
+        """Return the scores of the clusters, ``head0`` [N, K] (logits), float32 on the CPU."""
         scores = self.head(self.project(img))
         return {f"head{i}": score.float().cpu() for i, score in enumerate(scores)}
 
     @property
     def loss_weight(self) -> Tensor:
-        """Weight of each cluster in the loss, [K], with a sum of 1."""
+        """Return the weight of each cluster in the loss, [K], with a sum of 1."""
         weight = self.head.criterion.weight
         if weight is None:
             weight = next(self.head.parameters()).new_ones(self.num_classes)
         return weight / weight.sum()
 
     def weigh_clusters(self, labels: Any, power: float) -> None:
-        """Weigh clusters by their size to the power of ``-power``; labels [L], 0..K-1."""
+        """Set the weight of each cluster in the loss to its size to the power of ``-power``.
+
+        Args:
+            labels: Cluster of each image of the data set, [L], 0..K-1.
+            power: At least 0; 0 gives all clusters the same weight.
+
+        Raises:
+            ArgumentError: See ``set_class_weights``.
+        """
         labels = torch.as_tensor(labels, dtype=torch.long)
         set_class_weights(self.head, balancing_weights(labels, self.num_classes, power))

@@ -1,7 +1,7 @@
 """Relative location: Doersch et al. 2015, "Unsupervised Visual Representation Learning by Context
 Prediction", ICCV.
 
-Letters: N images, P = 8 pairs of patches, C channels of a patch.
+Letters: N images, P = 8 pairs of patches, C channels of a patch, H, W size of a patch.
 """
 
 from collections.abc import Sequence
@@ -19,16 +19,16 @@ from .classification import head_names
 
 @ALGORITHMS.register_module()
 class RelativeLoc(BaseModel):
-    """Where does a patch lie beside the centre of its image?
+    """The pretext task of classifying the position of a patch relative to the centre patch.
 
     Args:
-        backbone: The encoder, shared by both patches of a pair.
-        neck: The layer on the joined features, ``RelativeLocNeck``.
-        head: The classifier of the 8 places.
+        backbone: Config of the encoder, shared by both patches of a pair.
+        neck: Config of the layer on the joined features, ``RelativeLocNeck``; required.
+        head: Config of the classifier of the 8 positions, ``ClsHead``; required.
         init_cfg: See ``BaseModel``.
 
     Raises:
-        ArgumentError: Without a neck or a head.
+        ArgumentError: The neck or the head is missing.
     """
 
     def __init__(
@@ -48,13 +48,15 @@ class RelativeLoc(BaseModel):
         self.head = build_head(head)
 
     def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
-        """Images or patches [N, C, H, W] -> features of the backbone."""
+        """Return the features of images or patches [N, C, H, W], one entry for each stage."""
         return self.backbone(img)
 
     def score_pairs(self, img: Tensor) -> list[Tensor]:
-        """Pairs [N, P, 2C, H, W] or [N*P, 2C, H, W] -> logits [[N*P, 8]].
+        """Return the logits [[N*P, 8]] of pairs of patches.
 
-        A pair is the outer patch and the centre, one behind the other in the channels.
+        Args:
+            img: Pairs [N, P, 2C, H, W] or [N*P, 2C, H, W]; the first C channels are the outer
+                patch, the last C channels the centre patch.
         """
         pairs = img.flatten(0, 1) if img.dim() == 5 else img  # [N*P, 2C, H, W]
         outer, centre = pairs.chunk(2, dim=1)  # [N*P, C, H, W] each
@@ -65,15 +67,18 @@ class RelativeLoc(BaseModel):
     def forward_train(
         self, img: Tensor, patch_label: Tensor | None = None, **kwargs: Any
     ) -> dict[str, Tensor]:
-        """Cross entropy of the places.
+        """Return the cross entropy of the positions.
 
         Args:
             img: See ``score_pairs``.
-            patch_label: Place of the outer patch, 0 to 7, [N, P] or [N*P].
+            patch_label: Position of the outer patch, 0 to 7, [N, P] or [N*P] (int64); required.
             **kwargs: The rest of the batch, unused.
 
         Returns:
-            ``loss`` and ``acc`` of the head.
+            ``loss``, the mean over the pairs of this process, and ``acc`` in percent.
+
+        Raises:
+            ArgumentError: The labels are missing, or their number is not that of the pairs.
         """
         if patch_label is None:
             raise ArgumentError("RelativeLoc needs patch_label, as RelativeLocDataset gives it")
@@ -81,7 +86,7 @@ class RelativeLoc(BaseModel):
         return self.head.loss(scores, one_label_each(patch_label, len(scores[0]), self))
 
     def forward_test(self, img: Tensor, **kwargs: Any) -> dict[str, Tensor]:
-        """Logits [N*P, 8] on the CPU, under the head's name such as ``head4``."""
+        """Return the logits [N*P, 8], float32 on the CPU, under a name such as ``head4``."""
         scores = self.score_pairs(img)
         names = head_names(self.backbone, len(scores))
         return {name: s.float().cpu() for name, s in zip(names, scores, strict=True)}
@@ -89,5 +94,8 @@ class RelativeLoc(BaseModel):
     def forward(  # type: ignore[override]
         self, img: Any, patch_label: Any = None, mode: str = "train", **kwargs: Any
     ) -> Any:
-        """See ``BaseModel.forward``; the label may come by position, as in 0.x."""
+        """Run one of the three passes; see ``BaseModel.forward``.
+
+        ``patch_label`` comes before ``mode``, because 0.x's callers pass it by position.
+        """
         return super().forward(img, mode=mode, patch_label=patch_label, **kwargs)

@@ -1,7 +1,7 @@
 """Rotation prediction: Gidaris et al. 2018, "Unsupervised Representation Learning by Predicting
 Image Rotations", ICLR.
 
-Letters: N images, P = 4 rotations of each, C channels.
+Letters: N images, P = 4 rotations of each, C channels, H, W size of an image.
 """
 
 from collections.abc import Sequence
@@ -18,15 +18,15 @@ from .classification import head_names
 
 @ALGORITHMS.register_module()
 class RotationPred(BaseModel):
-    """By how many quarter turns was an image rotated?
+    """The pretext task of classifying by how many quarter turns an image was rotated.
 
     Args:
-        backbone: The encoder.
-        head: The classifier of the 4 rotations.
+        backbone: Config of the encoder.
+        head: Config of the classifier of the 4 rotations, ``ClsHead``; required.
         init_cfg: See ``BaseModel``.
 
     Raises:
-        ArgumentError: Without a head.
+        ArgumentError: The head is missing.
     """
 
     def __init__(
@@ -42,26 +42,29 @@ class RotationPred(BaseModel):
         self.head = build_head(head)
 
     def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
-        """Images [N, C, H, W] -> features of the backbone."""
+        """Return the features of images [N, C, H, W], one entry for each stage of the backbone."""
         return self.backbone(img)
 
     def score_rotations(self, img: Tensor) -> list[Tensor]:
-        """Rotated images [N, P, C, H, W] or [N*P, C, H, W] -> logits [[N*P, 4]]."""
+        """Return the logits [[N*P, 4]] of rotated images [N, P, C, H, W] or [N*P, C, H, W]."""
         rotated = img.flatten(0, 1) if img.dim() == 5 else img  # [N*P, C, H, W]
         return self.head(self.extract_feat(rotated))
 
     def forward_train(
         self, img: Tensor, rot_label: Tensor | None = None, **kwargs: Any
     ) -> dict[str, Tensor]:
-        """Cross entropy of the rotations (equation 3 of the paper, its mean over a batch).
+        """Return the cross entropy of the rotations (equation 3, averaged over the batch).
 
         Args:
             img: See ``score_rotations``.
-            rot_label: Quarter turns of each, 0 to 3, [N, P] or [N*P].
+            rot_label: Quarter turns of each, 0 to 3, [N, P] or [N*P] (int64); required.
             **kwargs: The rest of the batch, unused.
 
         Returns:
-            ``loss`` and ``acc`` of the head.
+            ``loss``, the mean over the rotated images of this process, and ``acc`` in percent.
+
+        Raises:
+            ArgumentError: The labels are missing, or their number is not that of the images.
         """
         if rot_label is None:
             raise ArgumentError("RotationPred needs rot_label, as RotationPredDataset gives it")
@@ -69,7 +72,7 @@ class RotationPred(BaseModel):
         return self.head.loss(scores, one_label_each(rot_label, len(scores[0]), self))
 
     def forward_test(self, img: Tensor, **kwargs: Any) -> dict[str, Tensor]:
-        """Logits [N*P, 4] on the CPU, under the head's name such as ``head4``."""
+        """Return the logits [N*P, 4], float32 on the CPU, under a name such as ``head4``."""
         scores = self.score_rotations(img)
         names = head_names(self.backbone, len(scores))
         return {name: s.float().cpu() for name, s in zip(names, scores, strict=True)}
@@ -77,5 +80,8 @@ class RotationPred(BaseModel):
     def forward(  # type: ignore[override]
         self, img: Any, rot_label: Any = None, mode: str = "train", **kwargs: Any
     ) -> Any:
-        """See ``BaseModel.forward``; the label may come by position, as in 0.x."""
+        """Run one of the three passes; see ``BaseModel.forward``.
+
+        ``rot_label`` comes before ``mode``, because 0.x's callers pass it by position.
+        """
         return super().forward(img, mode=mode, rot_label=rot_label, **kwargs)

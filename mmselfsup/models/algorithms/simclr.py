@@ -15,22 +15,25 @@ from ...utils.errors import ArgumentError
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..losses import pair_similarities
 from ..utils import two_views
-from ..utils.precision import widen
+from ..utils.precision import to_float32
 from .base import BaseModel
 
 
 @ALGORITHMS.register_module()
 class SimCLR(BaseModel):
-    """Two views of an image attract each other and repel all other views of the joined batch.
+    """Contrastive learning of two views against all other views of the joined batch.
 
     Args:
-        backbone: The encoder f(.).
-        neck: The projection head g(.).
-        head: The loss on similarities, ``ContrastiveHead``.
+        backbone: Config of the encoder f(.).
+        neck: Config of the projection head g(.); required.
+        head: Config of the loss on similarities, ``ContrastiveHead``; required.
         init_cfg: See ``BaseModel``.
 
+    Raises:
+        ArgumentError: The neck or the head is missing.
+
     Difference from 0.x: with R processes 0.x's gradient was 1/R of that of one process on the
-    joined batch, here it is the same (see ``GatherLayer``). The loss is equal to 0.x's.
+    joined batch, here they are equal (see ``GatherLayer``). The loss is that of 0.x.
     """
 
     def __init__(
@@ -48,28 +51,29 @@ class SimCLR(BaseModel):
         self.head = build_head(head)
 
     def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
-        """Images [N, C, H, W] -> features of the backbone."""
+        """Return the features of images [N, C, H, W], one entry for each stage of the backbone."""
         return self.backbone(img)
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
-        """NT-Xent (equation 1) over the views of all processes.
+        """Return NT-Xent (equation 1) over the views of all processes.
 
         Args:
             img: The two views, each [N, C, H, W].
             **kwargs: The rest of the batch, unused.
 
         Returns:
-            ``loss``, the mean over the 2NR views of all processes, equal on all of them.
+            ``loss``, a float32 scalar, at least 0: the mean over the 2NR views of all processes,
+            equal on all of them.
 
         Raises:
-            ValueError: Not two views.
+            ArgumentError: ``img`` doesn't hold two views, or the joined batch has one image only.
         """
         views = torch.stack(two_views(img, self), dim=1).flatten(
             0, 1
-        )  # [2N, C, H, W], pairs side by side
+        )  # [2N, C, H, W], the two views of an image next to each other
         h = self.extract_feat(views)  # one entry
         z = self.neck(h)[0]  # [2N, D]
-        z = F.normalize(widen(z), dim=1)  # [2N, D]
+        z = F.normalize(to_float32(z), dim=1)  # [2N, D]
         z = dist.gather_with_grad(z)  # [2NR, D]
         pos, neg = pair_similarities(z)  # [2NR, 1], [2NR, 2NR - 2]
         return self.head(pos, neg)

@@ -16,13 +16,18 @@ from .base import BaseModel
 
 @ALGORITHMS.register_module()
 class SimSiam(BaseModel):
-    """Each view predicts the projection of the other one, which gets no gradient.
+    """Self-distillation without a momentum encoder: each view predicts the other's projection.
+
+    The predicted projection gets no gradient.
 
     Args:
-        backbone: The backbone of the encoder f.
-        neck: The projection of the encoder f.
-        head: The predictor h and the loss, ``LatentPredictHead``.
+        backbone: Config of the backbone of the encoder f.
+        neck: Config of the projection of the encoder f; required.
+        head: Config of the predictor h and the loss, ``LatentPredictHead``; required.
         init_cfg: See ``BaseModel``.
+
+    Raises:
+        ArgumentError: The neck or the head is missing.
     """
 
     def __init__(
@@ -40,21 +45,21 @@ class SimSiam(BaseModel):
         self.head = build_head(head)
 
     def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
-        """Images [N, C, H, W] -> features of the backbone."""
+        """Return the features of images [N, C, H, W], one entry for each stage of the backbone."""
         return self.backbone(img)
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
-        """Equations 3 and 4, algorithm 1.
+        """Return the symmetric loss of equations 3 and 4, algorithm 1.
 
         Args:
             img: The two views, each [N, C, H, W].
             **kwargs: The rest of the batch, unused.
 
         Returns:
-            ``loss`` in -1..1, the mean over the N images of this process.
+            ``loss`` in -1..1, a float32 scalar: the mean over the N images of this process.
 
         Raises:
-            ArgumentError: Not two views.
+            ArgumentError: ``img`` doesn't hold two views.
         """
         first, second = two_views(img, self)
         z1 = self.encoder(first)[0]  # [N, D]

@@ -17,20 +17,21 @@ from .base import BaseModel
 
 @ALGORITHMS.register_module()
 class SwAV(BaseModel):
-    """Each view of an image predicts the cluster assignment of its other views.
+    """Online clustering: each view of an image predicts the cluster assignment of its other views.
 
     Args:
-        backbone: The encoder f.
-        neck: The projection, ``SwAVNeck``.
-        head: Prototypes, codes and loss, ``SwAVHead``.
+        backbone: Config of the encoder f.
+        neck: Config of the projection, ``SwAVNeck``; required.
+        head: Config of the prototypes, codes and loss, ``SwAVHead``; required.
         init_cfg: See ``BaseModel``.
 
     Raises:
-        ArgumentError: Without a neck or a head.
+        ArgumentError: The neck or the head is missing.
 
     Difference from 0.x: Sinkhorn sums over all ranks in every iteration (see
-    ``distributed_sinkhorn``), so many ranks do what one does on the joined batch; the queue
-    holds the joined batch on every rank. In one process loss and gradient are those of 0.x.
+    ``distributed_sinkhorn``), so several ranks compute what one process computes on the joined
+    batch; the queue holds the joined batch on every rank. In one process loss and gradient are
+    those of 0.x.
     """
 
     def __init__(
@@ -48,21 +49,21 @@ class SwAV(BaseModel):
         self.head = build_head(head)
 
     def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
-        """Images [N, C, H, W] -> features of the backbone."""
+        """Return the features of images [N, C, H, W], one entry for each stage of the backbone."""
         return self.backbone(img)
 
     def forward_train(self, img: Any, **kwargs: Any) -> dict[str, Tensor]:
-        """The swapped prediction loss (equation 6) of all views.
+        """Return the swapped prediction loss (equation 6) of all views.
 
         Args:
-            img: V views, those of one size side by side, each [N, C, H, W].
+            img: V views, each [N, C, H, W], those of one size next to each other in the list.
             **kwargs: The rest of the batch, unused.
 
         Returns:
-            ``loss``, the mean over the images of this process.
+            ``loss``, a float32 scalar, at least 0: the mean over the images of this process.
 
         Raises:
-            ArgumentError: Not a list of V views.
+            ArgumentError: ``img`` is no list of V views.
         """
         num_views = sum(self.head.num_crops)
         if isinstance(img, Tensor) or len(img) != num_views:

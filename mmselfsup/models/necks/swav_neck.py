@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..builder import NECKS
 from ..utils import only_feature
 from ..utils.init_cfg import NORM_INIT
-from ..utils.precision import widen
+from ..utils.precision import to_float32
 
 
 @NECKS.register_module()
@@ -72,4 +72,4 @@ class SwAVNeck(BaseModule):
         h = torch.cat([m.flatten(1) for m in maps])  # [sum of M, in_channels]
         if self.projection_neck is not None:
             h = self.projection_neck(h)
-        return [F.normalize(widen(h), dim=1) if self.with_l2norm else h]
+        return [F.normalize(to_float32(h), dim=1) if self.with_l2norm else h]

@@ -29,7 +29,7 @@ def mixed_precision(
     return torch.autocast(like.device.type, dtype=dtype)
 
 
-def widen(value: Any) -> Any:
+def to_float32(value: Any) -> Any:
     """Half tensors as float32; anything else as it is."""
     if isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16):
         return value.float()
@@ -46,7 +46,7 @@ def full_precision(function: Callable[P, R]) -> Callable[P, R]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         first = next(v for v in (*args, *kwargs.values()) if isinstance(v, Tensor))
         with torch.autocast(first.device.type, enabled=False):
-            wide = [widen(v) for v in args]
-            return function(*wide, **{k: widen(v) for k, v in kwargs.items()})
+            wide = [to_float32(v) for v in args]
+            return function(*wide, **{k: to_float32(v) for k, v in kwargs.items()})
 
     return wrapped

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ...utils import dist
-from .precision import widen
+from .precision import to_float32
 
 
 @NORM_LAYERS.register_module("SyncBN", force=True)
@@ -50,7 +50,7 @@ class SyncBatchNorm(_BatchNorm):
 
     def _forward_joined(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
-        x = widen(input).transpose(0, 1).flatten(1)  # [C, N*L]
+        x = to_float32(input).transpose(0, 1).flatten(1)  # [C, N*L]
         count = dist.all_reduce(x.new_tensor(float(x.shape[1])))  # []
         # Two passes: the mean of the squares minus the square of the mean loses digits.
         mean = dist.all_reduce_with_grad(x.sum(dim=1)) / count  # [C]
