@@ -88,7 +88,7 @@ def accelerate(model: nn.Module, cfg: Mapping[str, Any], logger: logging.Logger)
 
 
 def compile_backbones(model: nn.Module, options: bool | Mapping[str, Any] | None) -> int:
-    """Compile the backbone, and its twin of a target network, in place; names of weights stay.
+    """Compile the backbone, and its copy in a target network, in place; names of weights stay.
 
     Args:
         model: the bare model.

@@ -127,7 +127,7 @@ def origin_of(model: nn.Module, datasets: dict[str, Any], cfg: Config) -> Origin
     return {"weights": weights_digest(model), **digests}
 
 
-def kept_features(path: str, origin: Origin) -> LabelledFeatures | None:
+def cached_features(path: str, origin: Origin) -> LabelledFeatures | None:
     """The features in a file, the same answer on every rank; None where there is no file yet.
 
     Raises:

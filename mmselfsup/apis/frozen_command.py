@@ -26,7 +26,7 @@ from mmselfsup.utils.errors import UserError
 from .frozen import (
     extract,
     frozen_model,
-    kept_features,
+    cached_features,
     labelled_datasets,
     origin_of,
 )
@@ -138,7 +138,7 @@ def _features(
     if not args.features:
         return extract(model, datasets, cfg, distributed)
     origin = origin_of(model, datasets, cfg)
-    data = kept_features(args.features, origin)
+    data = cached_features(args.features, origin)
     if data is None:
         data = extract(model, datasets, cfg, distributed)
         if dist.is_main():

@@ -6,7 +6,7 @@ from typing import Any
 from mmcv import Config
 
 from mmselfsup.datasets import build_dataloader
-from mmselfsup.datasets.device.loader import plans_of
+from mmselfsup.datasets.device.loader import batched_pipelines_of
 from mmselfsup.utils import dist
 from mmselfsup.utils.errors import UserError
 
@@ -81,7 +81,7 @@ def build_eval_loader(dataset: Any, cfg: Config, part: str, distributed: bool) -
             f"data.{part}: on_error='skip' would measure another image in the place of one that "
             "can't be read; take it out here (it is for training), and the image off the list"
         )
-    if plans_of(dataset) is not None:
+    if batched_pipelines_of(dataset) is not None:
         raise UserError(
             f"data.{part}: device_transforms=True is for training, whose views are drawn at random;"
             " take it out here, an evaluation has one way to see an image"

@@ -6,8 +6,8 @@ from tiny_models import TINY
 
 from mmselfsup.core.evaluation.monitor_images import pair_of_views, view_size
 from mmselfsup.core.evaluation.projection import see_views
-from mmselfsup.core.evaluation.signs import collapse_signs
-from mmselfsup.core.hooks.undisturbed import undisturbed
+from mmselfsup.core.evaluation.signs import collapse_metrics
+from mmselfsup.core.hooks.undisturbed import isolated_eval
 from mmselfsup.models import build_algorithm
 from mmselfsup.models.utils import ExtractProcess
 
@@ -23,11 +23,11 @@ def test_signs_of_collapse(name):
     before = {key: value.clone() for key, value in model.state_dict().items()}
     modes = [module.training for module in model.modules()]
     state = torch.get_rng_state()
-    with undisturbed(model) as module:
+    with isolated_eval(model) as module:
         features = ExtractProcess().extract_batch(module, img=torch.rand(6, 3, *size))["feat"]
         views = pair_of_views(batch["img"])
         aligned, projected = see_views(module, views) if views else (None, None)
-    signs = collapse_signs(features, aligned, projected)
+    signs = collapse_metrics(features, aligned, projected)
     assert features.ndim == 2
     assert 0 <= signs.spread <= 1
     assert 1 <= signs.rank <= 6

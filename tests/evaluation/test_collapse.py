@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from mmselfsup.core.evaluation.collapse import alignment, effective_rank, feature_std, uniformity
-from mmselfsup.core.evaluation.signs import collapse_signs
+from mmselfsup.core.evaluation.signs import collapse_metrics
 
 
 @pytest.fixture
@@ -45,43 +45,45 @@ def test_alignment_and_uniformity_are_loops(features: torch.Tensor) -> None:
 
 
 def test_healthy_features() -> None:
-    signs = collapse_signs(torch.randn(500, 64), 0.5)
+    signs = collapse_metrics(torch.randn(500, 64), 0.5)
     assert signs.spread == pytest.approx(1, abs=0.05)
     assert signs.std == pytest.approx(1 / 8, abs=0.01)
     assert signs.rank > 50
     assert signs.uniformity == pytest.approx(-4, abs=0.3)
-    assert signs.complaint() is None
+    assert signs.collapse_reason() is None
     assert signs.numbers()["alignment"] == 0.5
-    assert "alignment" not in collapse_signs(torch.randn(5, 3)).numbers()
-    assert collapse_signs(torch.randn(500, 64).relu()).complaint() is None
+    assert "alignment" not in collapse_metrics(torch.randn(5, 3)).numbers()
+    assert collapse_metrics(torch.randn(500, 64).relu()).collapse_reason() is None
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-3])
 def test_constant_output_is_a_collapse(noise: float) -> None:
-    signs = collapse_signs(torch.rand(1, 64) + noise * torch.randn(100, 64))
+    signs = collapse_metrics(torch.rand(1, 64) + noise * torch.randn(100, 64))
     assert signs.rank < 1.5
     assert signs.uniformity == pytest.approx(0, abs=1e-3)
-    assert "hardly differ between images" in (signs.complaint() or "")
+    assert "hardly differ between images" in (signs.collapse_reason() or "")
 
 
 def test_projections_collapse_on_their_own() -> None:
     features, constant = torch.randn(50, 16), torch.ones(20, 8) + 1e-3 * torch.randn(20, 8)
-    assert collapse_signs(features, 0.1, torch.randn(20, 8)).complaint() is None
-    signs = collapse_signs(features, 0.0, constant)
-    assert "the projections hardly differ" in (signs.complaint() or "")
+    assert collapse_metrics(features, 0.1, torch.randn(20, 8)).collapse_reason() is None
+    signs = collapse_metrics(features, 0.0, constant)
+    assert "the projections hardly differ" in (signs.collapse_reason() or "")
     assert signs.numbers()["projection_rank"] == pytest.approx(1, abs=0.1)
     few = torch.randn(200, 3) @ torch.randn(3, 100)
-    assert "projections lie in few" in (collapse_signs(features, 0.1, few).complaint() or "")
+    assert "projections lie in few" in (
+        collapse_metrics(features, 0.1, few).collapse_reason() or ""
+    )
 
 
 def test_a_line_and_nan_are_a_collapse() -> None:
     line = torch.randn(100, 1) * torch.rand(1, 64)
     assert "few directions: their effective rank is 1.00" in (
-        collapse_signs(line).complaint() or ""
+        collapse_metrics(line).collapse_reason() or ""
     )
-    assert collapse_signs(torch.full((4, 3), math.nan)).complaint() is not None
+    assert collapse_metrics(torch.full((4, 3), math.nan)).collapse_reason() is not None
 
 
 def test_one_sample_is_refused() -> None:
     with pytest.raises(ValueError, match="M >= 2"):
-        collapse_signs(torch.rand(1, 3))
+        collapse_metrics(torch.rand(1, 3))

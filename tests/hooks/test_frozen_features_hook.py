@@ -16,7 +16,7 @@ from PIL import Image
 from mmselfsup.apis import train_model
 from mmselfsup.core.evaluation.monitor_images import pick_evenly
 from mmselfsup.core.hooks import FrozenFeaturesHook
-from mmselfsup.core.hooks.undisturbed import undisturbed
+from mmselfsup.core.hooks.undisturbed import isolated_eval
 from mmselfsup.datasets import build_dataset
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import dist
@@ -187,10 +187,10 @@ def test_runner_without_epochs(place: Path) -> None:
     assert len(found["watched"]) == 2
 
 
-def test_undisturbed_restores_modes_and_statistics() -> None:
+def test_isolated_eval_restores_modes_and_statistics() -> None:
     model = torch.nn.Sequential(torch.nn.BatchNorm1d(3), torch.nn.Dropout())
     model[1].eval()
-    with undisturbed(model) as inside:
+    with isolated_eval(model) as inside:
         assert not inside.training
         inside.train()
         inside(torch.rand(4, 3))

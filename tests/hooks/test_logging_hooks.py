@@ -16,6 +16,8 @@ from mmselfsup.core.hooks import (
     DistOptimizerHook,
     ProgressBarHook,
     TextLoggerHook,
+    TrainingProgressHook,
+    TrainingShareHook,
     register_default_hooks,
 )
 from mmselfsup.core.hooks.views import split_views, to_display, views_picture
@@ -85,7 +87,7 @@ def test_config_may_name_the_hooks_itself(make_runner: Make) -> None:
     names = [type(hook).__name__ for hook in runner.hooks]
     assert names == [
         "ViewsImageHook",
-        "TrainingShareHook",
+        "TrainingProgressHook",
         "FreedMemoryHook",
         "DeviceIdleHook",
         "LogStatsHook",
@@ -96,12 +98,21 @@ def test_config_may_name_the_hooks_itself(make_runner: Make) -> None:
     ]
 
 
+def test_old_name_of_a_default_hook_is_not_added_twice(make_runner: Make) -> None:
+    runner = make_runner()
+    runner.register_hook(HOOKS.build(dict(type="TrainingShareHook")))
+    register_default_hooks(runner, None)
+    names = [type(hook).__name__ for hook in runner.hooks]
+    assert names.count("TrainingProgressHook") == 1
+    assert TrainingShareHook is TrainingProgressHook is HOOKS.get("TrainingProgressHook")
+
+
 def test_without_loggers(make_runner: Make) -> None:
     runner = make_runner()
     register_default_hooks(runner, None)
     assert [type(hook).__name__ for hook in runner.hooks] == [
         "ViewsImageHook",
-        "TrainingShareHook",
+        "TrainingProgressHook",
         "FreedMemoryHook",
         "ProgressBarHook",
     ]

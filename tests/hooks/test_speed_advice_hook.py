@@ -33,7 +33,7 @@ def test_waiting_for_data(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gpus", "plans", "words"),
+    ("gpus", "pipelines", "words"),
     [
         (1, None, "device_transforms=True in the data set"),
         (0, [object()], "device_transforms=False in the data set (it is for GPUs)"),
@@ -43,11 +43,11 @@ def test_waiting_for_data(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_views_on_the_device_are_for_gpus(
-    monkeypatch: pytest.MonkeyPatch, gpus: int, plans: Any, words: str | None
+    monkeypatch: pytest.MonkeyPatch, gpus: int, pipelines: Any, words: str | None
 ) -> None:
     monkeypatch.setattr("mmselfsup.core.hooks.speed_advice_hook.num_gpus", lambda: gpus)
     runner = fake(nn.Conv2d(3, 3, 3))
-    runner.data_loader.dataset.plans = plans
+    runner.data_loader.dataset.batched_pipelines = pipelines
     line = advice(runner, 50, 0.3)
     assert words in line if words else "device_transforms" not in line
 

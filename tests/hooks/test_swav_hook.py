@@ -108,7 +108,7 @@ def test_another_length_starts_anew_and_says_so(tmp_path: Path, told: list[str])
     train(tmp_path)
     later = train(tmp_path, resume="iter_10.pth", queue_length=5)
     assert later.watch.seen == [(4, False), (5, False)]
-    new = "SwAVHook: the resumed queue [2, 9, 4] starts anew: the config asks for [2, 5, 4]"
+    new = "SwAVHook: the resumed queue [2, 9, 4] restarts from zeros: the config asks for [2, 5, 4]"
     assert told.count(new) == 1
 
 

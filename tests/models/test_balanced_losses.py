@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from mmselfsup.apis.train import class_counts
-from mmselfsup.core.hooks import TrainingShareHook
+from mmselfsup.core.hooks import TrainingProgressHook
 from mmselfsup.models import build_algorithm, build_head
 from mmselfsup.models.losses import (
     effective_number_weights,
@@ -81,7 +81,7 @@ def test_ldam_is_a_cosine_classifier_with_deferred_weights() -> None:
         torch.testing.assert_close(loss, ldam_loss(score, LABELS, margins, expected))
 
 
-def test_hook_tells_the_progress() -> None:
+def test_hook_reports_the_progress() -> None:
     class Runner:
         def __init__(self) -> None:
             self.model, self.epoch, self.max_epochs = make(dict(type="LDAMLoss")), 8, 10
@@ -90,7 +90,7 @@ def test_hook_tells_the_progress() -> None:
         iter, max_iters = 3, 4
 
     for runner, share in ((Runner(), 0.8), (IterRunner(), 0.75)):
-        hook = TrainingShareHook()
+        hook = TrainingProgressHook()
         hook.before_run(runner)
         hook.before_train_epoch(runner)
         hook.before_train_iter(runner)
@@ -121,7 +121,7 @@ def test_counts_by_hand_and_none_at_all() -> None:
     assert torch.equal(hand.criterion.offset, log_prior(torch.tensor([1, 1, 1])))
     head = make(dict(type="LDAMLoss"), size=None)
     scores = head([X])
-    with pytest.raises(UserError, match="was not told the class counts"):
+    with pytest.raises(UserError, match="has no class counts"):
         head.loss(scores, LABELS)
     with pytest.raises(ValueError, match="don't go with loss"):
         make(dict(type="FocalLoss"), class_weight=[1, 1, 1])

@@ -10,7 +10,7 @@ import torch
 from mmcv import Config
 
 import mmselfsup.apis.frozen_command  # noqa: F401  (for the forks, once)
-from mmselfsup.apis.frozen import extract, frozen_model, kept_features, labelled_datasets
+from mmselfsup.apis.frozen import cached_features, extract, frozen_model, labelled_datasets
 from mmselfsup.apis.frozen_options import split_options
 from mmselfsup.core.evaluation import LabelledFeatures
 from mmselfsup.utils.errors import UserError
@@ -57,7 +57,7 @@ def test_knn_and_probe_share_the_features(place: Path, checkpoint: Path) -> None
     assert done.code == 2
     assert "come from other test images or pipeline;" in done.last_line
     (place / "kept.npz").write_bytes((place / "kept.npz").read_bytes()[:200])
-    assert "not a whole one; delete it" in run(place, *argv).last_line
+    assert "an incomplete one; delete it" in run(place, *argv).last_line
 
 
 def test_untrained_network_and_the_path_of_0x(place: Path) -> None:
@@ -124,7 +124,7 @@ def on_a_rank(rank: int, place: str) -> tuple[LabelledFeatures, str]:
     """The features, and what a rank hears of a file of features that can't be used."""
     data = features_of(place, True)
     with pytest.raises(UserError) as caught:
-        kept_features("list.txt", {})
+        cached_features("list.txt", {})
     return data, str(caught.value)
 
 

@@ -1,4 +1,4 @@
-"""What frozen features are worth: nearest neighbours, a linear probe, signs of collapse."""
+"""Evaluation of frozen features: k-NN, linear probe and metrics of collapse."""
 
 from .embedding import PERPLEXITY, embed
 from .kept import (

@@ -1,4 +1,7 @@
-"""Signs of collapse: do features still tell images apart? Letters: M samples, D width, P pairs."""
+"""Metrics of collapse: whether features still distinguish images.
+
+Letters: M samples, D width, P pairs.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +9,7 @@ from torch import Tensor
 
 
 def feature_std(features: Tensor) -> Tensor:
-    """Standard deviation of L2-normalised features over the samples, averaged over the width.
+    """Return the deviation of L2-normalised features over the samples, averaged over the width.
 
     Chen and He 2021, "Exploring Simple Siamese Representation Learning", section 4.1: 0 for a
     constant output, about 1 / sqrt(D) for directions spread evenly over the sphere. Features after
@@ -22,7 +25,7 @@ def feature_std(features: Tensor) -> Tensor:
 
 
 def effective_rank(features: Tensor) -> Tensor:
-    """How many directions the features use: exp(entropy of the normalised singular values).
+    """Return how many directions the features use: exp(entropy of the normalised singular values).
 
     Roy and Vetterli 2007, "The Effective Rank: A Measure of Effective Dimensionality", equations 1
     to 3; here of the L2-normalised features, not centred: 1 for a constant output.
@@ -35,21 +38,22 @@ def effective_rank(features: Tensor) -> Tensor:
     """
     unit = F.normalize(features.double(), dim=1)
     narrow = unit if unit.shape[0] <= unit.shape[1] else unit.t()
-    # Squared singular values; ten times faster than the singular value decomposition.
+    # Squared singular values; ten times faster than the singular value decomposition. Rounding can
+    # make zeros slightly negative.
     squares = torch.linalg.eigvalsh(narrow @ narrow.t()).clamp(min=0)  # [min(M, D)]
-    shares = squares.sqrt() / squares.sqrt().sum()
-    return torch.special.entr(shares).sum().exp()
+    fractions = squares.sqrt() / squares.sqrt().sum()
+    return torch.special.entr(fractions).sum().exp()
 
 
 def alignment(first: Tensor, second: Tensor) -> Tensor:
-    """Mean squared distance of the two views of an image, on the unit sphere.
+    """Return the mean squared distance of the two views of an image, on the unit sphere.
 
     Wang and Isola 2020, "Understanding Contrastive Representation Learning through Alignment and
     Uniformity on the Hypersphere", section 4.1, alpha = 2.
 
     Args:
-        first: features of one view of each image [P, D].
-        second: of the other view [P, D].
+        first: Features of one view of each image [P, D].
+        second: Features of the other view [P, D].
 
     Returns:
         A tensor of shape [], float64, 0 (the views are the same) to 4.
@@ -59,12 +63,12 @@ def alignment(first: Tensor, second: Tensor) -> Tensor:
 
 
 def uniformity(features: Tensor) -> Tensor:
-    """Logarithm of the mean of exp(-2 * squared distance) over all pairs, on the unit sphere.
+    """Return the logarithm of the mean of exp(-2 * squared distance) over all pairs on the sphere.
 
     Wang and Isola 2020, section 4.1, t = 2.
 
     Args:
-        features: [M, D], M at least 2.
+        features: Features [M, D], M at least 2.
 
     Returns:
         A tensor of shape [], float64: 0 for a constant output, about -4 for directions spread
@@ -73,5 +77,6 @@ def uniformity(features: Tensor) -> Tensor:
     unit = F.normalize(features.double(), dim=1)
     num = len(unit)
     above = torch.triu_indices(num, num, offset=1, device=unit.device)
+    # Of unit vectors |a - b|^2 = 2 - 2 ab; rounding can make it slightly negative.
     squares = (2 - 2 * (unit @ unit.t())[above[0], above[1]]).clamp(min=0)  # [M (M - 1) / 2]
     return (-2 * squares).exp().mean().log()

@@ -1,4 +1,4 @@
-"""Features kept in a file, and whose they are."""
+"""Features cached in a file, with digests of what they come from."""
 
 import hashlib
 import json
@@ -21,10 +21,10 @@ _ARRAYS = ("train", "train_labels", "test", "test_labels")
 
 
 def weights_digest(model: nn.Module) -> str:
-    """SHA-256 of the weights and buffers that make the features: the backbone's, and Sobel's.
+    """Return the SHA-256 of the weights and buffers behind the features: backbone and Sobel layer.
 
-    Necks, heads and queues have no part in them, and a file of a backbone alone leaves those as
-    the seed draws them.
+    Necks, heads and queues don't affect the features, and with a checkpoint of a backbone alone
+    their weights depend on the seed.
     """
     weights = sorted(model.state_dict().items())
     used = [(name, tensor) for name, tensor in weights if name.startswith(_USED)]
@@ -36,9 +36,9 @@ def weights_digest(model: nn.Module) -> str:
 
 
 def dataset_digest(cfg: Mapping[str, Any], dataset: Any) -> str:
-    """SHA-256 of a data set: its config, the names of its images in order, their labels.
+    """Return the SHA-256 of a data set: its config, the ordered names of its images, their labels.
 
-    What the image files hold is not looked at.
+    The content of the image files is not read.
     """
     digest = hashlib.sha256(json.dumps(cfg, sort_keys=True, default=str).encode())
     source = getattr(dataset, "data_source", None)
@@ -49,7 +49,7 @@ def dataset_digest(cfg: Mapping[str, Any], dataset: Any) -> str:
 
 
 def write_features(path: str, data: LabelledFeatures, origin: Origin) -> None:
-    """Write features and their origin as ``.npz``, whole or not at all."""
+    """Write features and their origin as ``.npz``, completely or not at all."""
     arrays = {name: getattr(data, name) for name in _ARRAYS}
     names = np.array([] if data.classes is None else list(data.classes), dtype=np.str_)
     with atomic_write(path) as file:
@@ -57,25 +57,25 @@ def write_features(path: str, data: LabelledFeatures, origin: Origin) -> None:
 
 
 def read_features(path: str, origin: Origin) -> LabelledFeatures:
-    """Read what :func:`write_features` wrote.
+    """Read what ``write_features`` wrote.
 
     Args:
-        path: the file.
-        origin: what the features must come from: a digest for each part.
+        path: The file.
+        origin: What the features must come from: a digest for each part.
 
     Raises:
-        UserError: it is no such file, or its features come from something else.
+        UserError: It is no such file, or its features have another origin.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            found: Origin = json.loads(str(file["origin"]))
+            stored: Origin = json.loads(str(file["origin"]))
             arrays = {name: file[name] for name in _ARRAYS}
             classes = [str(name) for name in file["classes"]] or None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(
-            f"--features {path}: not a file that this tool wrote, or not a whole one; delete it"
+            f"--features {path}: not a file that this tool wrote, or an incomplete one; delete it"
         ) from error
-    other = [part for part, digest in origin.items() if found.get(part) != digest]
+    other = [part for part, digest in origin.items() if stored.get(part) != digest]
     if other:
         raise UserError(
             f"--features {path}: its features come from other {', other '.join(other)}; delete it "
@@ -85,12 +85,12 @@ def read_features(path: str, origin: Origin) -> LabelledFeatures:
 
 
 def check_features_path(path: str) -> None:
-    """Refuse a name for features before the work is done.
+    """Check the file name for features before the work is done.
 
     Raises:
-        UserError: it doesn't end with ``.npz``, or is a folder, or can't be written.
+        UserError: It doesn't end with ``.npz``, or is a folder, or can't be written.
     """
     if not path.endswith(".npz") or Path(path).is_dir():
         raise UserError(f"--features {path}: name a .npz file")
-    if not Path(path).exists():  # features that are there are only read
+    if not Path(path).exists():  # an existing file is only read
         check_writable(path)

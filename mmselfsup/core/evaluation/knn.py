@@ -1,5 +1,6 @@
-"""How well the nearest neighbours tell the class. Letters: M training samples, N test samples,
-D width, C classes.
+"""The k-NN evaluation of features.
+
+Letters: M training samples, N test samples, D width, C classes.
 """
 
 from collections.abc import Sequence
@@ -23,19 +24,19 @@ def knn_scores(
     temperature: float = 0.07,
     device: torch.device | str = "cpu",
 ) -> dict[int, NDArray[np.float32]]:
-    """Votes of the k training samples whose features have the largest cosine, exp(cosine / T) each.
+    """Return the votes of the k nearest training samples by cosine, weighted with exp(cosine / T).
 
     Args:
-        data: the features; they need not have unit length.
-        ks: numbers of neighbours.
-        temperature: T.
-        device: where to work; memory stays bounded for any number of samples.
+        data: The features; they need not have unit length.
+        ks: Numbers of neighbours.
+        temperature: The T of the formula.
+        device: The device of the computation; memory stays bounded for any number of samples.
 
     Returns:
-        For each k the shares of the votes [N, C].
+        For each k the fractions of the votes [N, C].
 
     Raises:
-        UserError: more neighbours than training samples, or features that can't be used.
+        UserError: There are more neighbours than training samples, or unusable features.
     """
     data.check()
     check_neighbours(ks, temperature, len(data.train))
@@ -44,11 +45,11 @@ def knn_scores(
     )
     labels = torch.from_numpy(data.train_labels).to(device)
     votes = knn_votes(train, labels, test, ks, temperature, data.num_classes)
-    return {k: share.cpu().numpy() for k, share in votes.items()}
+    return {k: fractions.cpu().numpy() for k, fractions in votes.items()}
 
 
 def check_neighbours(ks: Sequence[int], temperature: float, num_train: int) -> None:
-    """Refuse numbers of neighbours or a temperature that can't work; see `knn_scores`."""
+    """Check the numbers of neighbours and the temperature; see ``knn_scores``."""
     if not ks or min(ks) < 1 or max(ks) > num_train:
         raise UserError(
             f"--num-knn {' '.join(map(str, ks))}: there are {num_train} training samples, give "
@@ -64,6 +65,6 @@ def evaluate_knn(
     temperature: float = 0.07,
     device: torch.device | str = "cpu",
 ) -> dict[int, dict[str, Any]]:
-    """The metrics of :func:`classification_metrics` for each k; see :func:`knn_scores`."""
+    """Return the metrics of ``classification_metrics`` for each k; see ``knn_scores``."""
     scores = knn_scores(data, ks, temperature, device)
     return {k: classification_metrics(s, data.test_labels, data.classes) for k, s in scores.items()}

@@ -1,5 +1,6 @@
-"""Features with their labels, and what every judge of them checks first. Letters: M training
-samples, N test samples, D width, C classes.
+"""Features with their labels, and the checks before every evaluation of them.
+
+Letters: M training samples, N test samples, D width, C classes.
 """
 
 from collections.abc import Sequence
@@ -16,11 +17,11 @@ class LabelledFeatures:
     """Features of a frozen network.
 
     Attributes:
-        train: [M, D], float32.
-        train_labels: [M], int64, 0 to C - 1.
-        test: [N, D], float32.
-        test_labels: [N], int64, 0 to C - 1.
-        classes: the C names, where they are known.
+        train: Features [M, D], float32.
+        train_labels: Labels [M], int64, 0 to C - 1.
+        test: Features [N, D], float32.
+        test_labels: Labels [N], int64, 0 to C - 1.
+        classes: The C names, where they are known.
     """
 
     train: NDArray[np.float32]
@@ -31,16 +32,16 @@ class LabelledFeatures:
 
     @property
     def num_classes(self) -> int:
-        """C: as many as have a name, otherwise up to the highest label."""
+        """Return C: the number of names, otherwise the highest label plus 1."""
         if self.classes is not None:
             return len(self.classes)
         return int(max(self.train_labels.max(), self.test_labels.max())) + 1
 
     def check(self) -> None:
-        """See that a classifier can be fitted and measured.
+        """Check that a classifier can be fitted and tested.
 
         Raises:
-            UserError: features that are not finite, or training samples of one class only.
+            UserError: Features are not finite, or the training samples are all of one class.
         """
         for part, features in (("training", self.train), ("test", self.test)):
             broken = int((~np.isfinite(features)).any(axis=1).sum())
@@ -54,15 +55,15 @@ class LabelledFeatures:
 
 
 def check_labels(labels: object, num_samples: int, where: str) -> NDArray[np.int64]:
-    """One class number for each sample.
+    """Return one class number for each sample.
 
     Args:
-        labels: what a data set has under ``gt_labels``.
-        num_samples: length of the data set.
-        where: the list, for the error.
+        labels: The ``gt_labels`` of a data set.
+        num_samples: Length of the data set.
+        where: The list of the images, for the error.
 
     Raises:
-        UserError: there are no labels, several for a sample, or a sample without.
+        UserError: There are no labels, several labels for a sample, or samples without a label.
     """
     array = np.empty(0) if labels is None else np.asarray(labels)
     if array.ndim != 1 and array.size:

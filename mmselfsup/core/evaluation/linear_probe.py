@@ -1,5 +1,6 @@
-"""How well a linear classifier on frozen features tells the class. Letters: M training samples,
-N test samples, D width, C classes.
+"""The linear probe: a linear classifier on frozen features.
+
+Letters: M training samples, N test samples, D width, C classes.
 """
 
 import warnings
@@ -25,15 +26,15 @@ def fit_probe(
     penalty: float = DEFAULT_C,
     max_iters: int = _MAX_ITERS,
 ) -> Any:
-    """Fit scikit-learn's logistic regression on standardised features, all classes weigh the same.
+    """Fit scikit-learn's logistic regression on standardised features, with equal class weights.
 
-    The problem is convex and starts from zero: nothing is drawn.
+    The problem is convex and starts from zero: nothing is random.
 
     Args:
-        features: [M, D]; brought to mean 0 and deviation 1 by the statistics of these samples.
-        labels: [M], two classes or more.
-        penalty: scikit-learn's ``C``, above 0; smaller is smoother.
-        max_iters: steps of L-BFGS.
+        features: Features [M, D]; standardised to mean 0 and deviation 1 over these samples.
+        labels: Labels [M] of two classes or more.
+        penalty: The ``C`` of scikit-learn, above 0; smaller means stronger regularisation.
+        max_iters: Steps of L-BFGS.
 
     Returns:
         A fitted pipeline with ``predict_proba``.
@@ -53,10 +54,10 @@ def fit_probe(
 def probe_scores(
     data: LabelledFeatures, penalty: float = DEFAULT_C, max_iters: int = _MAX_ITERS
 ) -> NDArray[np.float32]:
-    """Probabilities [N, C] of the test samples; 0 for classes without a training sample.
+    """Return the probabilities [N, C] of the test samples; 0 for classes without training samples.
 
     Raises:
-        UserError: ``penalty`` is not above 0, or features that can't be used.
+        UserError: ``penalty`` is not above 0, or the features are unusable.
     """
     data.check()
     if penalty <= 0:
@@ -72,13 +73,13 @@ def choose_penalty(
 ) -> tuple[float, dict[float, float]]:
     """Choose C on a fifth of the training samples, held out class by class.
 
-    The test samples are not looked at. Samples are held out one by one: where several images show
-    one lesion, give a single C.
+    The test samples are not used. Samples are held out one by one: where several images show one
+    lesion, the choice is biased; give a single C instead.
 
     Args:
-        data: the features.
-        penalties: values to try.
-        seed: draws the held-out samples.
+        data: The features.
+        penalties: The values to try.
+        seed: Seed of the choice of held-out samples.
 
     Returns:
         The best value, and the balanced accuracy on the held-out samples for each.
@@ -94,14 +95,14 @@ def choose_penalty(
     part = LabelledFeatures(
         data.train[fit], data.train_labels[fit], data.train[held], data.train_labels[held]
     )
-    found = {}
+    accuracies = {}
     for penalty in penalties:
         scores = probe_scores(part, penalty)
         recalls = per_class_recall(confusion_matrix(scores, part.test_labels, part.num_classes))
-        found[penalty] = float(np.nanmean(recalls))
-    return max(found, key=lambda penalty: found[penalty]), found
+        accuracies[penalty] = float(np.nanmean(recalls))
+    return max(accuracies, key=lambda penalty: accuracies[penalty]), accuracies
 
 
 def evaluate_probe(data: LabelledFeatures, penalty: float = DEFAULT_C) -> dict[str, Any]:
-    """The metrics of :func:`classification_metrics`; see :func:`probe_scores`."""
+    """Return the metrics of ``classification_metrics``; see ``probe_scores``."""
     return classification_metrics(probe_scores(data, penalty), data.test_labels, data.classes)

@@ -1,4 +1,4 @@
-"""Measure a model on a few images: classifiers on its features, and signs of collapse.
+"""A quick evaluation of a model on a few images: classifiers and metrics of collapse.
 
 Letters: M images of the measurement, P pairs of views, D width.
 """
@@ -22,24 +22,24 @@ from .labelled import LabelledFeatures
 from .linear_probe import probe_scores
 from .monitor_images import configured_parts, labels_of, own_images, split_picked
 from .projection import see_views
-from .signs import CollapseSigns, collapse_signs
+from .signs import CollapseMetrics, collapse_metrics
 
-#: Images whose features are looked at for signs of collapse.
-_MAX_SIGNS = 512
+#: Images whose features the metrics of collapse are computed on; these need all pairs of images.
+_MAX_COLLAPSE_IMAGES = 512
 _PROBE_ITERS = 100
 
 
 class Monitor:
-    """The images to watch a training by, and what is measured on them.
+    """The images that monitor a training, and the measurement on them.
 
     Args:
-        data: see :class:`mmselfsup.core.hooks.FrozenFeaturesHook`, and so the others.
-        num_train: images that neighbours and probe learn from.
-        num_test: images they are measured on.
-        k: number of neighbours.
-        temperature: of the neighbours' votes.
-        samples_per_gpu: batch size.
-        workers_per_gpu: workers that load the images.
+        data: See ``FrozenFeaturesHook``, as for the other arguments.
+        num_train: Number of images that k-NN and probe are fitted on.
+        num_test: Number of images that they are tested on.
+        k: Number of neighbours.
+        temperature: Temperature of the neighbours' votes.
+        samples_per_gpu: Batch size.
+        workers_per_gpu: Number of workers that load the images.
     """
 
     def __init__(
@@ -62,18 +62,18 @@ class Monitor:
 
     @property
     def num_batches(self) -> int:
-        """Batches of a measurement."""
+        """Return the number of batches of a measurement."""
         return len(self._loader)
 
     def prepare(self, dataset: Any, img: Any) -> None:
         """Choose the images, once.
 
         Args:
-            dataset: what is trained on.
-            img: images of one of its batches; their size is the size of the measurement.
+            dataset: The training data set.
+            img: Images of one of its batches; the measurement uses images of the same size.
 
         Raises:
-            UserError: ``data`` can't be used, or is needed.
+            UserError: ``data`` can't be used, or is missing where it is needed.
         """
         if self._loader is not None:
             return
@@ -94,35 +94,40 @@ class Monitor:
 
     def measure(
         self, model: nn.Module, views: tuple[Tensor, Tensor] | None
-    ) -> tuple[dict[str, float], CollapseSigns]:
-        """Look at the features of the chosen images; every rank takes a part of them.
+    ) -> tuple[dict[str, float], CollapseMetrics]:
+        """Measure the features of the chosen images; every rank extracts a part of them.
 
         Args:
-            model: in eval mode.
-            views: two views of each image of one batch.
+            model: The model in eval mode.
+            views: Two views of each image of one batch.
 
         Returns:
-            Balanced accuracies (empty without labels) and signs, the same on every rank.
+            Balanced accuracies (empty without labels) and metrics of collapse, the same on every
+            rank.
         """
         features = ExtractProcess().extract(model, self._loader, dist.is_distributed())["feat"]
-        shares = dist.all_gather_object(see_views(model, views) if views else None)
-        return on_main(lambda: self._judge(features, shares))
+        of_ranks = dist.all_gather_object(see_views(model, views) if views else None)
+        return on_main(lambda: self._evaluate(features, of_ranks))
 
-    def _judge(
-        self, features: NDArray[np.float32], shares: list[Any]
-    ) -> tuple[dict[str, float], CollapseSigns]:
-        """Classifiers on all features [M, D], signs on some of both parts and on the views."""
-        some = np.linspace(0, len(features) - 1, min(_MAX_SIGNS, len(features))).astype(np.int64)
-        aligned, projections = zip(*(share or (None, None) for share in shares), strict=True)
-        signs = collapse_signs(
-            torch.from_numpy(features[some]),
+    def _evaluate(
+        self, features: NDArray[np.float32], of_ranks: list[Any]
+    ) -> tuple[dict[str, float], CollapseMetrics]:
+        """Test classifiers on all features [M, D]; compute metrics of collapse on a subset.
+
+        The subset has images of both parts; the views of all ranks are used as well.
+        """
+        num = min(_MAX_COLLAPSE_IMAGES, len(features))
+        subset = np.linspace(0, len(features) - 1, num).astype(np.int64)
+        aligned, projections = zip(*(views or (None, None) for views in of_ranks), strict=True)
+        collapse = collapse_metrics(
+            torch.from_numpy(features[subset]),
             None if None in aligned else float(np.mean(aligned)),
             None if any(p is None for p in projections) else torch.cat(projections),
         )
-        return self._classify(features), signs
+        return self._classify(features), collapse
 
     def _classify(self, features: NDArray[np.float32]) -> dict[str, float]:
-        """Balanced accuracies of the two classifiers; none where there is nothing to learn."""
+        """Return the balanced accuracies of the two classifiers; empty where none can be fitted."""
         train, test = self._labels
         usable = (train >= 0).all() and (test >= 0).all() and len(np.unique(train)) > 1
         if not usable or not np.isfinite(features).all():

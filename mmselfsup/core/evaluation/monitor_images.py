@@ -1,4 +1,4 @@
-"""A few images to watch a training by. Letters: N images."""
+"""A few images that monitor a training. Letters: N images."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,12 +19,12 @@ NO_LABEL = -1
 
 
 class MonitorImages(Dataset[dict[str, Any]]):
-    """Images of a data source in one fixed view: resized, the centre cut out, normalised.
+    """Images of a data source in one fixed view: resized, centre-cropped, normalised.
 
     Args:
-        data_source: gives images and, where it has them, labels.
-        size: height and width in pixels.
-        normalize: as in training.
+        data_source: The source of the images and, where it has them, labels.
+        size: Height and width in pixels.
+        normalize: The normalisation of the training.
     """
 
     def __init__(self, data_source: Any, size: tuple[int, int], normalize: Normalize) -> None:
@@ -43,27 +43,27 @@ class MonitorImages(Dataset[dict[str, Any]]):
 
 
 def own_images(dataset: Any, img: Any) -> MonitorImages:
-    """The images of a training data set, in one fixed view.
+    """Return the images of a training data set, in one fixed view.
 
     Args:
-        dataset: what is trained on.
-        img: images of one of its batches: they tell the size.
+        dataset: The training data set.
+        img: Images of one of its batches, for their size.
 
     Raises:
-        UserError: it can't be found out where its images come from or how they are normalised.
+        UserError: The source of its images, their size or their normalisation is unknown.
     """
     source, normalize = getattr(dataset, "data_source", None), find_normalize(dataset)
     size = view_size(img)
     if source is None or normalize is None or size is None:
         raise UserError(
-            "FrozenFeaturesHook: the training data don't tell what to measure on; set "
+            "FrozenFeaturesHook: the training data don't show what to measure on; set "
             "data=dict(train=..., val=...) with two data set configs"
         )
     return MonitorImages(source, size, normalize)
 
 
 def view_size(img: Any) -> tuple[int, int] | None:
-    """Height and width of the first view of a batch, None where there is no image in it."""
+    """Return height and width of the first view of a batch; None if there is no image in it."""
     while isinstance(img, list | tuple) and img:
         img = img[0]
     if isinstance(img, Tensor) and img.ndim >= 4:
@@ -72,72 +72,72 @@ def view_size(img: Any) -> tuple[int, int] | None:
 
 
 def pair_of_views(img: Any) -> tuple[Tensor, Tensor] | None:
-    """The first two views [N, C, H, W] of a batch, if it has two of one shape."""
+    """Return the first two views [N, C, H, W] of a batch, if it has two of one shape."""
     if not isinstance(img, list | tuple) or len(img) < 2:
         return None
     first, second = img[0], img[1]
     if not isinstance(first, Tensor) or not isinstance(second, Tensor):
         return None
-    alike = first.shape == second.shape and first.ndim == 4 and first.is_floating_point()
-    return (first, second) if alike else None
+    comparable = first.shape == second.shape and first.ndim == 4 and first.is_floating_point()
+    return (first, second) if comparable else None
 
 
 def labels_of(dataset: Any) -> NDArray[np.int64]:
-    """One class number for each image [N], -1 where there is none."""
+    """Return one class number for each image [N], -1 for images without a label."""
     labels = getattr(dataset, "gt_labels", None)
     if labels is None or np.ndim(labels) != 1 or len(labels) != len(dataset):
         return np.full(len(dataset), NO_LABEL)
     return np.asarray(labels, dtype=np.int64)
 
 
-def places_in_class(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each of the images [N] how many of its class stand before it [N]."""
-    places = np.zeros(len(labels), dtype=np.int64)
+def rank_within_class(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return for each of the images [N] how many images of its class precede it [N]."""
+    ranks = np.zeros(len(labels), dtype=np.int64)
     for label in np.unique(labels):
         own = labels == label
-        places[own] = np.arange(own.sum())
-    return places
+        ranks[own] = np.arange(own.sum())
+    return ranks
 
 
 def pick_evenly(labels: NDArray[np.int64], num: int, seed: int = 0) -> NDArray[np.int64]:
     """Choose images of all classes in turn, so that few are enough for a balanced accuracy.
 
     Args:
-        labels: [N], -1 where there is none; unlabelled images are taken only if all are.
-        num: how many, if there are as many.
-        seed: draws which ones of a class.
+        labels: Labels [N], -1 for none; unlabelled images are taken only if all are unlabelled.
+        num: Number of images, at most all of them.
+        seed: Seed of the choice within a class.
 
     Returns:
-        Which images [at most num].
+        Indices of the images [at most num].
     """
     order = np.random.default_rng(seed).permutation(len(labels))
     order = order[labels[order] >= 0] if (labels >= 0).any() else order
-    return order[np.argsort(places_in_class(labels[order]), kind="stable")][:num]
+    return order[np.argsort(rank_within_class(labels[order]), kind="stable")][:num]
 
 
 def split_picked(
     dataset: Any, num_train: int, num_test: int
 ) -> tuple["Subset[Any]", "Subset[Any]"]:
-    """Two disjoint parts of one data set, each with its classes as even as can be.
+    """Return two disjoint parts of one data set, each as balanced by class as possible.
 
-    At most a quarter of the images is taken, in the ratio of the two numbers, so that watching
-    stays cheap beside training on them.
+    At most a quarter of the images is taken, in the ratio of the two numbers, so that monitoring
+    stays cheap compared with the training.
     """
     labels, total = labels_of(dataset), num_train + num_test
     picked = pick_evenly(labels, max(2, min(total, len(dataset) // 4)))
-    places, share = places_in_class(labels[picked]), num_test / total
-    # In each class the test part grows by one where the line places * share passes an integer.
-    test = np.floor((places + 1) * share) > np.floor(places * share)
+    ranks, ratio = rank_within_class(labels[picked]), num_test / total
+    # In each class the test part grows by one where ranks * ratio passes an integer.
+    test = np.floor((ranks + 1) * ratio) > np.floor(ranks * ratio)
     return Subset(dataset, picked[~test].tolist()), Subset(dataset, picked[test].tolist())
 
 
 def configured_parts(
     data: str | dict[str, Any], num_train: int, num_test: int
 ) -> tuple["Subset[Any]", "Subset[Any]"]:
-    """Parts of ``train`` and ``val`` (or ``test``) of a data set config, or of its file.
+    """Return parts of ``train`` and ``val`` (or ``test``) of a data set config, or of its file.
 
     Raises:
-        UserError: one of the two is missing.
+        UserError: One of the two is missing.
     """
     parts = Config.fromfile(data).data if isinstance(data, str) else data
     configs: list[Any] = [parts.get("train"), parts.get("val") or parts.get("test")]

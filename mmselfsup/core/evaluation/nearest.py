@@ -1,4 +1,4 @@
-"""The images a network takes for the most similar. Letters: M gallery, Q queries, D width."""
+"""The most similar images by their features. Letters: M gallery, Q queries, D width."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,16 +9,17 @@ from .embedding import unit_length
 def nearest(
     gallery: NDArray[np.float32], queries: NDArray[np.float32], num: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Find the features with the largest cosine; of equal ones the first.
+    """Return the features with the largest cosine; among equal ones the first.
 
     Args:
-        gallery: [M, D], finite.
-        queries: [Q, D], finite; a few, their cosines are held at once.
-        num: how many for each query, if there are as many.
+        gallery: Features [M, D], finite.
+        queries: Features [Q, D], finite; only a few, as all their cosines are in memory at once.
+        num: Number of results for each query, at most M.
 
     Returns:
-        Which of the gallery [Q, min(num, M)], falling, and the cosines.
+        Indices into the gallery [Q, min(num, M)], by decreasing cosine, and the cosines.
     """
     cosines = unit_length(queries) @ unit_length(gallery).T  # [Q, M]
+    # Stable: the order of equal cosines doesn't depend on the sorting algorithm.
     index = np.argsort(-cosines, axis=1, kind="stable")[:, :num]
     return index.astype(np.int64), np.take_along_axis(cosines, index, axis=1)

@@ -1,5 +1,6 @@
-"""What a joint-embedding method compares: what its projector gives. Letters: N images, P
-pairs of views, D width.
+"""The projections that a joint-embedding method compares.
+
+Letters: N images, P pairs of views, D width.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mmselfsup.models.utils import ExtractProcess
-from mmselfsup.models.utils.precision import widen
+from mmselfsup.models.utils.precision import to_float32
 from mmselfsup.utils.device import to_device
 from mmselfsup.utils.module import module_device
 
@@ -19,10 +20,10 @@ _MAX_PAIRS = 128
 
 
 def find_projector(model: Any) -> nn.Module | None:
-    """The neck behind the online backbone, None where there is none.
+    """Return the neck behind the online backbone; None if there is none.
 
     It is ``model.neck``, or the end of the first online network of ``model.momentum_pairs()``, a
-    backbone and a neck in a row.
+    sequence of backbone and neck.
     """
     neck = getattr(model, "neck", None)
     if isinstance(neck, nn.Module):
@@ -36,28 +37,28 @@ def project(model: nn.Module, features: Sequence[Any]) -> Tensor | None:
     """Send features of the backbone through the projector.
 
     Args:
-        model: in eval mode.
-        features: one entry for each stage, as ``extract_feat`` gives them.
+        model: The model in eval mode.
+        features: One entry for each stage, as ``extract_feat`` returns them.
 
     Returns:
-        [N, D], float32 on the CPU: of several outputs (DenseCL) the first, that of whole images.
-        None without a projector or if its outputs are no vectors.
+        Projections [N, D], float32 on the CPU: of several outputs (DenseCL) the first, that of
+        whole images. None without a projector or if its outputs are not vectors.
     """
     neck = find_projector(model)
     if neck is None:
         return None
-    output = neck([widen(feature) for feature in features])
+    output = neck([to_float32(feature) for feature in features])
     first = output[0] if isinstance(output, list | tuple) else output
     is_vector = isinstance(first, Tensor) and first.ndim == 2
     return first.float().cpu() if is_vector else None
 
 
 def see_views(model: nn.Module, views: tuple[Tensor, Tensor]) -> tuple[float, Tensor | None]:
-    """The alignment of two views [N, 3, H, W], and the projections of both [2 P, D].
+    """Return the alignment of two views [N, 3, H, W], and the projections of both [2 P, D].
 
     Args:
-        model: in eval mode.
-        views: two views of each image, of which the first 128 are taken.
+        model: The model in eval mode.
+        views: Two views of each image; the first 128 images are used.
     """
     process, device = ExtractProcess(), module_device(model)
     pooled, projected = [], []

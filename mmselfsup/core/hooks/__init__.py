@@ -1,4 +1,4 @@
-"""Hooks: what happens around the training loop. One class a file."""
+"""Hooks that run around the training loop, one class per file."""
 
 from .byol_hook import BYOLHook
 from .checkpoint_hook import CheckpointHook
@@ -21,7 +21,7 @@ from .simsiam_hook import SimSiamHook
 from .speed_advice_hook import SpeedAdviceHook
 from .swav_hook import SwAVHook
 from .text_logger_hook import TextLoggerHook
-from .training_share_hook import TrainingShareHook
+from .training_share_hook import TrainingProgressHook, TrainingShareHook
 from .views_image_hook import ViewsImageHook
 from .weight_average_hook import WeightAverageHook
 
@@ -46,6 +46,7 @@ __all__ = [
     "StepFixCosineAnnealingLrUpdaterHook",
     "SwAVHook",
     "TextLoggerHook",
+    "TrainingProgressHook",
     "TrainingShareHook",
     "ViewsImageHook",
     "WeightAverageHook",

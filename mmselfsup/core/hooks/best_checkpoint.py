@@ -1,4 +1,4 @@
-"""Keep the checkpoint with the best score; the old one goes after the new one is whole."""
+"""The checkpoint with the best score; the old one is deleted once the new one is complete."""
 
 import os
 from contextlib import suppress
@@ -10,13 +10,13 @@ from mmselfsup.utils import dist
 def keep_best(hook: Any, runner: Any, score: float) -> None:
     """Save the model if ``score`` beats the best one so far.
 
-    Best score and file stand in ``runner.meta['hook_msgs']``, so that a resumed run knows them.
+    The best score and its file are in ``runner.meta['hook_msgs']``, so that a resumed run has them.
 
     Args:
-        hook: the evaluation hook with its rule (``compare_func``, ``rule``, ``key_indicator``),
+        hook: The evaluation hook with its rule (``compare_func``, ``rule``, ``key_indicator``),
             ``out_dir`` and ``by_epoch``.
-        runner: the runner.
-        score: the metric; nan never wins.
+        runner: The runner of the training.
+        score: The metric; nan is never the best.
     """
     messages = runner.meta.setdefault("hook_msgs", {})
     best = messages.get("best_score", hook.init_value_map[hook.rule])
@@ -27,7 +27,7 @@ def keep_best(hook: Any, runner: Any, score: float) -> None:
     name = f"best_{metric}_{unit}_{number}.pth"
     old, path = messages.get("best_ckpt"), os.path.join(hook.out_dir, name)
     messages.update(best_score=score, best_ckpt=path)
-    # Weights that are measured in place of the trained ones don't go with the optimizer's state.
+    # The optimizer's state belongs to the trained weights: with averaged weights it is useless.
     averaged = any(hasattr(other, "evaluation_weights") for other in runner.hooks)
     runner.save_checkpoint(
         hook.out_dir, filename_tmpl=name, create_symlink=False, save_optimizer=not averaged

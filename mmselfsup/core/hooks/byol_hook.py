@@ -1,4 +1,4 @@
-"""The momentum hook under the module and class name it had in MMSelfSup v0.5.0."""
+"""The momentum hook under its module and class name of MMSelfSup 0.5.0."""
 
 from .momentum_update_hook import MomentumUpdateHook
 

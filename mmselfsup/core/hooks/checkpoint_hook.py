@@ -1,4 +1,4 @@
-"""Checkpoints at intervals, the newest ones kept, and the backbone alone beside them."""
+"""Checkpoints at intervals, of which the newest stay, and a file of the backbone alone."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from mmselfsup.utils.module import unwrap
 
 
 def numbered_files(folder: Path, template: str) -> dict[int, Path]:
-    """Files named by ``template`` (as ``epoch_{}.pth``), by their number."""
+    """Return the files named by ``template`` (as ``epoch_{}.pth``), by their number."""
     before, _, after = template.partition("{}")
     pattern = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
     matches = ((pattern.fullmatch(path.name), path) for path in folder.iterdir())
@@ -22,14 +22,14 @@ def numbered_files(folder: Path, template: str) -> dict[int, Path]:
 
 @HOOKS.register_module(force=True)
 class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
-    """mmcv's hook with files that are whole or not there, and ``backbone.pth`` beside them.
+    """mmcv's hook with files that are complete or absent, and ``backbone.pth`` beside them.
 
-    A file is removed only after a newer one is whole. Files with numbers beyond the present one
+    A file is removed only after a newer one is complete. Files with numbers beyond the current one
     (of an earlier run in the same folder) don't count and stay.
 
     Args:
-        save_backbone: write ``backbone.pth``, the weights under torchvision's names.
-        *args, **kwargs: of mmcv's hook: ``interval`` (-1: at the end only), ``by_epoch``,
+        save_backbone: Whether to write ``backbone.pth``, the weights under torchvision's names.
+        *args, **kwargs: Those of mmcv's hook: ``interval`` (-1: at the end only), ``by_epoch``,
             ``save_optimizer``, ``out_dir``, ``max_keep_ckpts`` (-1: all), ``save_last``,
             ``sync_buffer``, ``file_client_args``; and of the runner's ``save_checkpoint``, such
             as ``filename_tmpl``.
@@ -46,10 +46,11 @@ class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
 
     @master_only
     def _save_checkpoint(self, runner: Any) -> None:
-        """Save, remember the name for the next checkpoints, remove what is too much."""
+        """Save, store the name for the next checkpoints, remove those beyond the limit."""
         number = (runner.epoch if self.by_epoch else runner.iter) + 1
         path = os.path.join(self.out_dir, self._template.format(number))
         if runner.meta is not None:
+            # Before saving: the checkpoint holds the meta data, its own name among them.
             runner.meta.setdefault("hook_msgs", {})["last_ckpt"] = path
         runner.save_checkpoint(self.out_dir, save_optimizer=self.save_optimizer, **self.args)
         if self.save_backbone:

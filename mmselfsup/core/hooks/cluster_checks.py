@@ -1,4 +1,4 @@
-"""What a clustering of the training images is refused for, before the first iteration."""
+"""Checks of a clustering of the training images, before the first iteration."""
 
 from collections.abc import Sized
 from typing import Any
@@ -10,15 +10,16 @@ from mmselfsup.utils.errors import UserError
 
 
 def check_images(extracted: int, trained: int, num_clusters: int) -> None:
-    """Compare the numbers of images and clusters.
+    """Check that the numbers of images and clusters fit together.
 
     Args:
-        extracted: images whose features are clustered.
-        trained: images of the training.
-        num_clusters: clusters that are asked for.
+        extracted: Number of images whose features are clustered.
+        trained: Number of training images.
+        num_clusters: Number of clusters in the config.
 
     Raises:
-        UserError: other images are extracted than trained on, or there are too few.
+        UserError: The images of the extraction and of the training differ in number, or there are
+            fewer images than clusters.
     """
     if extracted != trained:
         raise UserError(
@@ -35,27 +36,28 @@ def check_labels(labels: NDArray[np.int64], model: Any) -> None:
     """Check that the head has a class for every cluster that was found.
 
     Raises:
-        UserError: it has too few; a clustering such as ``PIC`` decides on the number itself.
+        UserError: It has too few; a clustering such as ``PIC`` finds the number itself.
     """
-    found, classes = int(labels.max()) + 1, getattr(model, "num_classes", None)
-    if classes is not None and found > classes:
+    num_found, classes = int(labels.max()) + 1, getattr(model, "num_classes", None)
+    if classes is not None and num_found > classes:
         raise UserError(
-            f"the clustering found {found} clusters, the head has num_classes={classes}: raise it"
+            f"the clustering found {num_found} clusters, the head has num_classes={classes}: "
+            "raise it"
         )
 
 
 def check_run(dataset: Any, model: Any, num_clusters: int | None, labels: Sized | None) -> None:
-    """Check that data, model and checkpoint go with the clustering.
+    """Check that data, model and checkpoint fit the clustering.
 
     Args:
-        dataset: of the training.
-        model: without its wrapper.
-        num_clusters: clusters that are asked for; None where the clustering finds their number.
-        labels: of a checkpoint.
+        dataset: The training data set.
+        model: The model without its wrapper.
+        num_clusters: Number of clusters in the config; None where the clustering finds it.
+        labels: The labels of a checkpoint; None for a run from the start.
 
     Raises:
-        UserError: the data set takes no labels, the head has other classes, or the labels are of
-            other images.
+        UserError: The data set takes no labels, the head has another number of classes, or the
+            labels belong to other images.
     """
     if not hasattr(dataset, "assign_labels"):
         raise UserError("DeepClusterHook: data.train must be a DeepClusterDataset")

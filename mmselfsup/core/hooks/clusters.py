@@ -1,4 +1,4 @@
-"""Extract features, cluster them, hand the clusters out: what clustering methods share.
+"""Steps common to clustering methods: extract features, cluster them, assign the clusters.
 
 Letters: L training images, K clusters, D width of a feature.
 """
@@ -23,25 +23,25 @@ Labels = NDArray[np.int64]
 
 
 class Clustering(Protocol):
-    """A way to cluster, such as :class:`mmselfsup.utils.clustering.Kmeans`."""
+    """A clustering algorithm such as ``Kmeans``."""
 
     labels: Labels
 
     def cluster(self, feat: NDArray[Any], verbose: bool = False) -> float:
-        """Cluster features [L, D]; then ``labels`` [L] are there."""
+        """Cluster features [L, D]; then ``labels`` [L] is set."""
 
 
 class LabelledData(Protocol):
-    """A data set that takes labels, such as :class:`DeepClusterDataset`."""
+    """A data set that takes labels, such as ``DeepClusterDataset``."""
 
     def __len__(self) -> int: ...
 
     def assign_labels(self, labels: Labels) -> None:
-        """Give every image its cluster, [L]."""
+        """Assign every image its cluster, [L]."""
 
 
 def with_training_images(extractor: dict[str, Any], loaders: Sequence[Any] | None) -> Any:
-    """Arguments of an :class:`Extractor`; without a data source it takes that of the training."""
+    """Return arguments of an ``Extractor``; a missing data source becomes that of the training."""
     dataset = extractor.get("dataset")
     if not isinstance(dataset, dict) or "data_source" in dataset or not loaders:
         return extractor
@@ -54,10 +54,10 @@ def with_training_images(extractor: dict[str, Any], loaders: Sequence[Any] | Non
 
 
 def build_clustering(cfg: dict[str, Any]) -> Clustering:
-    """The clustering that ``dict(type='Kmeans', ...)`` describes.
+    """Return the clustering that ``dict(type='Kmeans', ...)`` describes.
 
     Raises:
-        UserError: no such type, or arguments that it doesn't take.
+        UserError: There is no such type, or it doesn't take these arguments.
     """
     try:
         return build_from_cfg(cfg, CLUSTERINGS)
@@ -72,18 +72,18 @@ def extract_cluster_assign(
     make: Callable[[], Clustering],
     dataset: LabelledData,
 ) -> tuple[NDArray[Any], Labels]:
-    """Cluster the features of all images and give the images their clusters.
+    """Cluster the features of all images and assign the images their clusters.
 
-    All ranks extract, the first one clusters and tells the others.
+    All ranks extract; the first one clusters and sends the labels to the others.
 
     Args:
-        runner: has the model.
-        extract: gives the features of all images, [L, D], such as an :class:`Extractor`.
-        make: gives a new clustering.
-        dataset: gets the labels.
+        runner: The runner with the model.
+        extract: Returns the features of all images, [L, D]; an ``Extractor`` for example.
+        make: Returns a new clustering.
+        dataset: The data set that gets the labels.
 
     Returns:
-        The features [L, D] and the cluster of each image [L], equal on all ranks.
+        The features [L, D] and the cluster of each image [L], the same on all ranks.
     """
     features = extract(runner)
 
@@ -98,7 +98,7 @@ def extract_cluster_assign(
 
 
 def report_sizes(runner: Any, labels: Labels, num_clusters: int) -> None:
-    """Write into the log how many clusters are empty, and the smallest and largest size."""
+    """Log how many clusters are empty, and the smallest and largest size."""
     sizes = np.bincount(labels, minlength=num_clusters)
     runner.logger.info(
         "clusters: %d of %d empty, sizes %d to %d",
@@ -110,9 +110,9 @@ def report_sizes(runner: Any, labels: Labels, num_clusters: int) -> None:
 
 
 def restart_head(runner: Any) -> None:
-    """Draw the weights of the head anew: new clusters have nothing to do with the old ones.
+    """Initialise the weights of the head again: new clusters are unrelated to the old ones.
 
-    What the optimizer remembers of the old weights goes as well.
+    The optimizer's state of the old weights is deleted as well.
     """
     head: Any = unwrap(runner.model).head
     if getattr(head, "init_cfg", None):
@@ -123,5 +123,6 @@ def restart_head(runner: Any) -> None:
                 layer.reset_parameters()
     with torch.no_grad():
         for parameter in head.parameters():
+            # Every rank has drawn its own weights: all take those of the first rank.
             parameter.copy_(dist.broadcast(parameter))
             getattr(runner.optimizer, "state", {}).pop(parameter, None)

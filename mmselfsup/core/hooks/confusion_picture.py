@@ -12,10 +12,10 @@ MAX_CLASSES = 40
 
 
 def draw_confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> NDArray[np.uint8]:
-    """Draw counts [C, C] (rows are the truth), coloured by the share of the row.
+    """Draw counts [C, C] (rows are the true classes), coloured by their fraction of the row.
 
     Returns:
-        [H, W, 3] in 0..255.
+        Pixels [H, W, 3] in 0..255.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -24,10 +24,11 @@ def draw_confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> NDArray[n
     figure = Figure(figsize=(size, size), dpi=100, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # [C, C]
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    # At least 1: the row of a class without images would be divided by 0.
+    fraction = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # [C, C]
+    axes.imshow(fraction, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(matrix.shape):
-        colour = "white" if share[row, column] > 0.5 else "black"
+        colour = "white" if fraction[row, column] > 0.5 else "black"
         axes.text(column, row, str(matrix[row, column]), ha="center", va="center", color=colour)
     axes.set_xticks(range(len(names)), names, rotation=90)
     axes.set_yticks(range(len(names)), names)
@@ -40,15 +41,15 @@ def draw_confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> NDArray[n
 def show_confusion(
     runner: Any, dataset: Any, results: Mapping[str, Any], unk_threshold: float | None = None
 ) -> None:
-    """Send the confusion matrix of each head to TensorBoard, where that is in use.
+    """Send the confusion matrix of each head to TensorBoard, if it is in use.
 
-    Does nothing for data sets without labels and for more than ``MAX_CLASSES`` classes.
+    Nothing happens for data sets without labels and for more than ``MAX_CLASSES`` classes.
 
     Args:
-        runner: the runner.
-        dataset: the data set that was measured, with ``gt_labels`` and ``CLASSES``.
-        results: for each head its scores [N, C].
-        unk_threshold: of ``evaluation``: one class more, UNK.
+        runner: The runner of the training.
+        dataset: The evaluated data set, with ``gt_labels`` and ``CLASSES``.
+        results: The scores [N, C] of each head.
+        unk_threshold: That of ``evaluation``: it adds the class UNK.
     """
     writer = tensorboard_writer(runner)
     labels = getattr(dataset, "gt_labels", None)

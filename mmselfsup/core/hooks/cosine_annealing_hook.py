@@ -1,4 +1,4 @@
-"""The learning rate of masked image modelling: a straight warm-up, then a cosine behind it."""
+"""The learning rate of masked image modelling: a linear warm-up, then a cosine."""
 
 from typing import Any
 
@@ -8,33 +8,35 @@ from mmcv.runner.hooks.lr_updater import CosineAnnealingLrUpdaterHook, annealing
 
 @HOOKS.register_module()
 class StepFixCosineAnnealingLrUpdaterHook(CosineAnnealingLrUpdaterHook):  # type: ignore[misc]
-    """mmcv's cosine, begun where the warm-up ends, and a linear warm-up that begins at 0.
+    """mmcv's cosine that starts where the warm-up ends, and a linear warm-up that starts at 0.
 
-    ``lr_config=dict(policy="StepFixCosineAnnealing", ...)`` asks for it. With w iterations of
-    warm-up and n in all, iteration i has the cosine at ``(i - w) / (n - w)``, where mmcv's own
-    runs it from the first iteration on; before w that value (the cosine goes back as it came)
-    is multiplied by ``i / w``. So did 0.x for its masked-image methods.
+    ``lr_config=dict(policy="StepFixCosineAnnealing", ...)`` selects it. With w iterations of
+    warm-up and n in all, iteration i has the cosine at ``(i - w) / (n - w)``, while mmcv's own
+    hook runs it from the first iteration on; before w that value (the cosine is symmetric)
+    is multiplied by ``i / w``. MMSelfSup 0.x did the same for its masked-image methods.
 
     Args:
-        min_lr, min_lr_ratio, **kwargs: see mmcv; ``warmup_ratio`` counts for the warm-ups
-            ``'exp'`` and ``'constant'`` only.
+        min_lr, min_lr_ratio, **kwargs: See mmcv; ``warmup_ratio`` is used by the warm-ups ``'exp'``
+            and ``'constant'`` only.
     """
 
     def get_warmup_lr(self, cur_iters: int) -> Any:
-        """Rates of iteration ``cur_iters`` of the warm-up, one a parameter group."""
+        """Return the rates of iteration ``cur_iters`` of the warm-up, one per parameter group."""
         if self.warmup != "linear":
             return super().get_warmup_lr(cur_iters)
-        share = cur_iters / self.warmup_iters  # 0 to 1
+        fraction = cur_iters / self.warmup_iters  # 0 to 1
         if isinstance(self.regular_lr, dict):
-            return {name: [lr * share for lr in group] for name, group in self.regular_lr.items()}
-        return [lr * share for lr in self.regular_lr]
+            return {
+                name: [lr * fraction for lr in group] for name, group in self.regular_lr.items()
+            }
+        return [lr * fraction for lr in self.regular_lr]
 
     def get_lr(self, runner: Any, base_lr: float) -> float:
-        """Rate of the runner's epoch or iteration, counted from the end of the warm-up."""
+        """Return the rate of the runner's epoch or iteration, from the end of the warm-up on."""
         warmup = self.warmup_iters or 0
         if self.by_epoch:
             done, end = runner.epoch, runner.max_epochs
-            warmup = warmup / len(runner.data_loader)
+            warmup = warmup / len(runner.data_loader)  # mmcv counts the warm-up in iterations
         else:
             done, end = runner.iter, runner.max_iters
         target = base_lr * self.min_lr_ratio if self.min_lr_ratio is not None else self.min_lr

@@ -1,4 +1,4 @@
-"""Cluster the features of the training images between epochs."""
+"""Clustering of the features of the training images between epochs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,23 +27,24 @@ from .epochs import needs_epochs
 
 @HOOKS.register_module()
 class DeepClusterHook(Hook):  # type: ignore[misc]
-    """The clustering of DeepCluster (Caron et al. 2018, section 3.2), and the start of ODC.
+    """The clustering of DeepCluster (Caron et al. 2018, section 3.2), and the first one of ODC.
 
-    The clusters are in the checkpoint (``hook_state``), so that a resumed run goes on with them.
+    The clusters are in the checkpoint (``hook_state``), so that a resumed run continues with them.
 
     Args:
-        extractor: arguments of :class:`Extractor`; without ``dataset.data_source`` it takes the
-            images of the training.
+        extractor: Arguments of ``Extractor``; without ``dataset.data_source`` it takes the training
+            images.
         clustering: ``dict(type='Kmeans', k=..., pca_dim=...)``; ``k`` is the head's
             ``num_classes``. See ``mmselfsup.utils.clustering``.
-        unif_sampling: draw all clusters equally often (section 3.3).
-        reweight: weigh clusters in the loss by their size to the power of ``-reweight_pow``.
-        reweight_pow: see ``reweight``.
-        init_memory: fill the memory bank of the model with features and clusters (ODC).
-        initial: cluster before the first epoch.
-        interval: epochs from one clustering to the next.
-        dist_mode: whether ranks share the extraction out.
-        data_loaders: the training loader comes first.
+        unif_sampling: Whether to sample all clusters equally often (section 3.3).
+        reweight: Whether to weight clusters in the loss by their size to the power of
+            ``-reweight_pow``.
+        reweight_pow: See ``reweight``.
+        init_memory: Whether to fill the model's memory bank with features and clusters (ODC).
+        initial: Whether to cluster before the first epoch.
+        interval: Epochs from one clustering to the next.
+        dist_mode: Whether each rank extracts a part of the images.
+        data_loaders: The loaders of the run, the training loader first.
     """
 
     def __init__(
@@ -71,11 +72,11 @@ class DeepClusterHook(Hook):  # type: ignore[misc]
         self.labels: Labels | None = None
 
     def fit_dataset(self, size: DataInfo) -> None:
-        """Refuse other images than those of the training, and fewer than clusters."""
+        """Check that there are as many images as in the training, and no more clusters."""
         check_images(len(self.extractor.dataset), size.num_images, self.clustering_cfg.get("k", 1))
 
     def before_run(self, runner: Any) -> None:
-        """Take the clusters of the checkpoint up, or cluster for the first time."""
+        """Load the clusters of the checkpoint, or cluster for the first time."""
         needs_epochs(runner, self)
         k = self.clustering_cfg.get("k")
         check_run(self._loader.dataset, unwrap(runner.model), k, self.labels)
@@ -93,7 +94,7 @@ class DeepClusterHook(Hook):  # type: ignore[misc]
             self.deepcluster(runner)
 
     def deepcluster(self, runner: Any) -> None:
-        """Extract, cluster, assign, balance; restart the head; fill the memory where asked to."""
+        """Extract, cluster, assign and balance; restart the head; fill the memory if configured."""
         features, labels = extract_cluster_assign(
             runner,
             self.extractor,
@@ -114,11 +115,11 @@ class DeepClusterHook(Hook):  # type: ignore[misc]
         report_sizes(runner, new_labels, self.clustering_cfg.get("k", 1))
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The cluster of each image, ``labels`` [L]; nothing before the first clustering."""
+        """Return the cluster of each image, ``labels`` [L]; empty before the first clustering."""
         return {} if self.labels is None else {"labels": torch.from_numpy(self.labels)}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what :meth:`state_dict` gave, when the run begins."""
+        """Load what ``state_dict`` returned; it is used when the run begins."""
         self.labels = state["labels"].numpy() if "labels" in state else None
 
     @property
@@ -128,7 +129,7 @@ class DeepClusterHook(Hook):  # type: ignore[misc]
         return self.data_loaders[0]
 
     def _balance(self, runner: Any, labels: Labels) -> None:
-        """Let the sampler and the loss treat small and large clusters alike, where asked to."""
+        """Let the sampler and the loss treat small and large clusters alike, if configured."""
         model: Any = unwrap(runner.model)
         if self.unif_sampling:
             num_clusters = max(self.clustering_cfg.get("k", 1), int(np.max(labels)) + 1)

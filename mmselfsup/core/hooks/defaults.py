@@ -1,4 +1,4 @@
-"""The hooks that every training has without a word in its config."""
+"""The hooks of every training, which no config needs to name."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from .freed_memory_hook import FreedMemoryHook
 from .log_stats_hook import LogStatsHook
 from .progress_bar_hook import ProgressBarHook
 from .speed_advice_hook import SpeedAdviceHook
-from .training_share_hook import TrainingShareHook
+from .training_share_hook import TrainingProgressHook
 from .views_image_hook import ViewsImageHook
 
 _BEFORE_LOGGERS = 89  # mmcv's loggers have VERY_LOW, 90
@@ -20,18 +20,19 @@ _BEFORE_LOGGERS = 89  # mmcv's loggers have VERY_LOW, 90
 def register_default_hooks(runner: Any, log_config: Mapping[str, Any] | None = None) -> None:
     """Add the hooks of every training: memory, progress bar, statistics, advice, TensorBoard.
 
-    Call it after the loggers of the config are registered. A hook that the config names is not
+    Call this after the loggers of the config are registered. A hook that the config names is not
     added a second time.
 
     Args:
-        runner: the runner.
-        log_config: of the config: ``interval`` and ``hooks``; None for a run without loggers.
+        runner: The runner of the training.
+        log_config: That of the config, ``interval`` and ``hooks``; None for a run without loggers.
     """
+    # By class: a hook that the config names by its name of 0.x or another alias counts as well.
     present = {type(hook).__name__ for hook in runner.hooks}
     if "ViewsImageHook" not in present:
         runner.register_hook(ViewsImageHook())
-    if "TrainingShareHook" not in present:
-        runner.register_hook(TrainingShareHook())
+    if "TrainingProgressHook" not in present:
+        runner.register_hook(TrainingProgressHook())
     if "FreedMemoryHook" not in present:
         runner.register_hook(FreedMemoryHook(), priority=FreedMemoryHook.default_priority)
     interval = (log_config or {}).get("interval", 10)
@@ -42,7 +43,7 @@ def register_default_hooks(runner: Any, log_config: Mapping[str, Any] | None = N
         runner.register_hook(LogStatsHook(**options), priority=_BEFORE_LOGGERS)
     if log_config and "SpeedAdviceHook" not in present:
         runner.register_hook(SpeedAdviceHook(), priority=_BEFORE_LOGGERS)
-    if "ProgressBarHook" not in present:  # after the statistics: these have the mean loss ready
+    if "ProgressBarHook" not in present:  # after the statistics, which compute the mean loss
         runner.register_hook(ProgressBarHook(), priority=_BEFORE_LOGGERS)
     if log_config and "TensorboardLoggerHook" not in present:
         tensorboard = HOOKS.build(dict(type="TensorboardLoggerHook", **options))

@@ -1,4 +1,4 @@
-"""Train whole images first, their places later."""
+"""Training with the loss of whole images first, and the dense loss later."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from mmselfsup.utils.module import unwrap
 
 @HOOKS.register_module()
 class DenseCLHook(Hook):  # type: ignore[misc]
-    """Hold the model's ``loss_lambda`` at 0 for the first iterations.
+    """A hook that holds the model's ``loss_lambda`` at 0 for the first iterations.
 
-    At the start the feature maps can't tell places apart, and matches between them are noise
-    (DenseCL, section 3.4). What counts is the iteration, so a resumed run needs no more.
+    At the start the feature maps can't distinguish positions, and matches between them are noise
+    (DenseCL, section 3.4). Only the iteration counts, so a resumed run needs no stored state.
 
     Args:
-        start_iters: number of iterations without the dense loss.
+        start_iters: Number of iterations without the dense loss.
     """
 
     def __init__(self, start_iters: int = 1000) -> None:
@@ -24,7 +24,7 @@ class DenseCLHook(Hook):  # type: ignore[misc]
         self.loss_lambda: float | None = None
 
     def before_run(self, runner: Any) -> None:
-        """Remember the weight that the config gives."""
+        """Store the weight of the config."""
         model: Any = unwrap(runner.model)
         if not hasattr(model, "loss_lambda"):
             raise UserError(
@@ -39,6 +39,6 @@ class DenseCLHook(Hook):  # type: ignore[misc]
         model.loss_lambda = self.loss_lambda if runner.iter >= self.start_iters else 0.0
 
     def after_run(self, runner: Any) -> None:
-        """Give the weight back, for a further run of the same model."""
+        """Restore the weight, for a further run of the same model."""
         model: Any = unwrap(runner.model)
         model.loss_lambda = self.loss_lambda

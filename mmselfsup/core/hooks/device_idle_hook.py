@@ -1,4 +1,4 @@
-"""How long the device has nothing to do, measured without waiting for it."""
+"""The idle time of the device, measured without waiting for it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from mmselfsup.utils.module import module_device
 
 
 class Moment:
-    """A moment at which the host is, on a device that computes when the host tells it to."""
+    """A point in time of the host, for a device that works synchronously with it (the CPU)."""
 
     def __init__(self) -> None:
         self.at = time.perf_counter()
 
     def until(self, later: Moment) -> float:
-        """Seconds."""
+        """Return the seconds between the two."""
         return later.at - self.at
 
 
 class Gap:
-    """Seconds between two moments of a GPU's queue; a number that is read when it is needed.
+    """The seconds between two events in a GPU's queue, read when the number is needed.
 
-    Reading waits for the second one. When a log line is written the losses behind it have been
-    read, so it has long come.
+    Reading waits for the second event. When a log line is written, the losses of later work have
+    already been read, so the event has long been reached.
     """
 
     def __init__(self, begin: torch.cuda.Event, end: torch.cuda.Event) -> None:
@@ -39,19 +39,19 @@ class Gap:
 
 @HOOKS.register_module()
 class DeviceIdleHook(Hook):  # type: ignore[misc]
-    """Put ``idle_time``, the seconds of an iteration in which the device idles, into the log.
+    """A hook that logs ``idle_time``, the seconds of an iteration in which the device idles.
 
-    The device works from when a batch is there (or, where the loader itself works on the device,
-    from when it has what it needs) to the end of the step and of the hooks up to NORMAL priority:
-    optimizer, moving averages, memories. What lies between two such spans is waiting for data, and
-    hooks: checkpoints, log lines, pictures, hooks before an iteration.
+    The device is busy from the arrival of a batch (or, where the loader itself works on the device,
+    of the data for it) to the end of the step and of the hooks up to NORMAL priority: optimizer,
+    moving averages, memory banks. Between two such spans the device waits for data and for hooks:
+    checkpoints, log lines, pictures, hooks before an iteration.
 
-    On a CPU that span counts by the clock. On a GPU an event is put into its queue at both
-    ends: while it is behind the host, they meet and nothing counts as idle. Gaps within a step,
-    when kernels are shorter than it takes to start them, are not seen.
+    On a CPU the clock measures these gaps. On a GPU an event is put into its queue at both ends:
+    while the GPU lags behind the host, the events coincide and nothing counts as idle. Gaps within
+    a step, when kernels are shorter than it takes to launch them, are not measured.
     """
 
-    #: Behind the hooks that work on the device (50), before checkpoints (70) and log (90).
+    #: After the hooks that work on the device (50), before checkpoints (70) and log (90).
     default_priority = "BELOW_NORMAL"
 
     def __init__(self) -> None:
@@ -59,12 +59,12 @@ class DeviceIdleHook(Hook):  # type: ignore[misc]
         self._begin: Any = None
 
     def before_epoch(self, runner: Any) -> None:
-        """What lies between epochs doesn't count, as for the time of an iteration."""
+        """Restart the measurement: time between epochs doesn't count, as in mmcv's timer."""
         self._on_gpu = module_device(runner.model).type == "cuda"
         self._begin, self._end = None, self._moment()
 
     def before_train_iter(self, runner: Any) -> None:
-        """The batch is there: note how long the device had nothing to do."""
+        """Log how long the device had nothing to do until this batch arrived."""
         listeners = getattr(runner.data_loader, "listeners", None)
         if listeners is not None and self.batch_arrived not in listeners:
             listeners.append(self.batch_arrived)
@@ -74,11 +74,11 @@ class DeviceIdleHook(Hook):  # type: ignore[misc]
         runner.log_buffer.update({"idle_time": idle})
 
     def batch_arrived(self) -> None:
-        """Called by a loader that works on the device, before it does."""
+        """Note the time; a loader that works on the device calls this before its work."""
         self._begin = self._moment()
 
     def after_iter(self, runner: Any) -> None:
-        """The step is told to the device."""
+        """Note the end of the work of an iteration."""
         self._end = self._moment()
 
     def _moment(self) -> Any:

@@ -1,4 +1,4 @@
-"""One optimizer step out of several batches, and the norm of the gradient for the log."""
+"""Optimizer steps over one or several batches, and the norm of the gradient for the log."""
 
 from contextlib import ExitStack
 from typing import Any
@@ -14,20 +14,20 @@ from .gradients import drop_gradients, gradient_norm
 
 @HOOKS.register_module()
 class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
-    """Backward pass and optimizer step, on one process or many.
+    """Backward pass and optimizer step, in one process or several.
 
     Logs ``grad_norm``, the L2 norm of the gradient before clipping, without waiting for it.
 
     Args:
-        update_interval: step every this many iterations; the loss is divided by the number of
-            batches in a step. With several processes gradients are exchanged once a step.
-        grad_clip: arguments of :func:`torch.nn.utils.clip_grad_norm_`, as ``dict(max_norm=5.)``.
-        coalesce, bucket_size_mb: of MMSelfSup 0.x; ``DistributedDataParallel`` decides now.
-        frozen_layers_cfg: part of a parameter name -> iterations from the start without gradient.
-        detect_anomalous_params: log parameters that the loss doesn't depend on (slow).
+        update_interval: Iterations per optimizer step; the loss is divided by the number of
+            batches in a step. With several processes gradients are exchanged once per step.
+        grad_clip: Arguments of ``torch.nn.utils.clip_grad_norm_``, as ``dict(max_norm=5.)``.
+        coalesce, bucket_size_mb: Unused, from MMSelfSup 0.x; ``DistributedDataParallel`` decides.
+        frozen_layers_cfg: Part of a parameter name -> iterations from the start without gradient.
+        detect_anomalous_params: Whether to log parameters that the loss doesn't depend on (slow).
 
     Raises:
-        UserError: ``update_interval`` is no positive integer.
+        UserError: ``update_interval`` is not a positive integer.
     """
 
     def __init__(
@@ -58,12 +58,12 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
             runner.logger.warning("update_interval: batch normalisation still sees single batches")
 
     def before_train_iter(self, runner: Any) -> None:
-        """Leave the exchange of gradients to the last batch of a step."""
+        """Postpone the exchange of gradients to the last batch of a step."""
         if not self._is_step(runner) and hasattr(runner.model, "no_sync"):
             self._no_sync.enter_context(runner.model.no_sync())
 
     def after_train_iter(self, runner: Any) -> None:
-        """Backward pass; on the last batch of a step: freeze, clip, log, step."""
+        """Run the backward pass; on the last batch of a step: freeze, clip, log, step."""
         loss: Tensor = runner.outputs["loss"]
         if self.detect_anomalous_params:
             self.detect_anomalous_parameters(loss, runner)
@@ -83,7 +83,8 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
         return self.every_n_iters(runner, self.update_interval) or self.is_last_iter(runner)
 
     def _num_batches(self, runner: Any) -> int:
-        """How many batches the step of this iteration is made of."""
+        """Return how many batches the step of this iteration consists of."""
+        # The last step has fewer, and so has the first one of a run resumed between two steps.
         start = runner.iter - runner.iter % self.update_interval
         end = min(start + self.update_interval, runner.max_iters)
         return end - max(start, self._first_iter)
@@ -92,7 +93,7 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
         loss.backward()
 
     def _finish_gradients(self, runner: Any) -> Tensor | None:
-        """Clip if asked to; the norm before that, on its device."""
+        """Clip the gradients if configured, and return the norm before that, on its device."""
         params = list(runner.model.parameters())
         return self.clip_grads(params) if self.grad_clip is not None else gradient_norm(params)
 

@@ -1,4 +1,4 @@
-"""Measure the model at intervals, and keep the checkpoint that was best by a named metric."""
+"""Evaluation of the model at intervals, and the checkpoint that is best by a named metric."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,13 +15,13 @@ from mmselfsup.utils.on_main import on_main
 
 from .best_checkpoint import keep_best
 from .confusion_picture import show_confusion
-from .measured_weights import measured_weights
+from .measured_weights import with_evaluation_weights
 from .metric_details import headline, keep_details
 from .reliability_picture import show_reliability
 
 
 def share_statistics(model: nn.Module) -> None:
-    """Give the batch-norm statistics of the first rank, which are saved, to all ranks."""
+    """Copy the batch-norm statistics of the first rank, which are saved, to all ranks."""
     for module in model.modules():
         if isinstance(module, _BatchNorm) and module.track_running_stats:
             for buffer in (module.running_mean, module.running_var):
@@ -31,17 +31,17 @@ def share_statistics(model: nn.Module) -> None:
 
 @HOOKS.register_module(name=["EvalHook", "DistEvalHook"])
 class EvalHook(MMCVEvalHook):  # type: ignore[misc]
-    """mmcv's hook for one rank or many: results are collected from all ranks, measured once.
+    """mmcv's hook for one rank or several: results of all ranks are collected and evaluated once.
 
-    What ``evaluate`` returns goes to the logs; names with a slash (details: by class, by source)
+    What ``evaluate`` returns goes to the logs; names with a slash (details by class or source)
     go to TensorBoard and ``metrics/*.json`` only. ``save_best`` may name either.
 
     Args:
-        dataloader: its data set has ``evaluate(results, logger=..., **eval_kwargs)``.
+        dataloader: A loader whose data set has ``evaluate(results, logger=..., **eval_kwargs)``.
         test_fn: ``(model, dataloader) -> results``; by default ``collect_results``.
-        broadcast_bn_buffer: measure all ranks' parts with the statistics of the first rank.
-        tmpdir, gpu_collect: of mmcv, not needed.
-        *args, **kwargs: of mmcv's hook: ``start`` (first epoch or iteration), ``interval``,
+        broadcast_bn_buffer: Whether all ranks evaluate with the statistics of the first rank.
+        tmpdir, gpu_collect: Unused, from mmcv.
+        *args, **kwargs: Those of mmcv's hook: ``start`` (first epoch or iteration), ``interval``,
             ``by_epoch``, ``save_best`` (name of a metric, ``'auto'`` for the first one), ``rule``
             (``'greater'`` or ``'less'``; by default read from the metric's name),
             ``greater_keys``, ``less_keys``, ``out_dir``, ``file_client_args``; anything else goes
@@ -67,12 +67,12 @@ class EvalHook(MMCVEvalHook):  # type: ignore[misc]
         self.broadcast_bn_buffer = broadcast_bn_buffer
 
     def _do_evaluate(self, runner: Any) -> None:
-        """Measure and keep the best, with the weights that hooks want to be measured."""
-        with measured_weights(runner):
+        """Evaluate and save the best, with the weights that hooks provide for evaluation."""
+        with with_evaluation_weights(runner):
             self._measure(runner)
 
     def _measure(self, runner: Any) -> None:
-        """Collect on all ranks, measure on the first, tell all, keep the best."""
+        """Collect on all ranks, evaluate on the first, send the metrics to all, save the best."""
         if self.broadcast_bn_buffer:
             share_statistics(runner.model)
         results = self.test_fn(runner.model, self.dataloader)
@@ -83,7 +83,7 @@ class EvalHook(MMCVEvalHook):  # type: ignore[misc]
             keep_best(self, runner, self._score(metrics))
 
     def _evaluate(self, runner: Any, results: Any) -> dict[str, Any]:
-        """The metrics of the results of all ranks, with their details and pictures written."""
+        """Return the metrics of the results of all ranks; write their details and pictures."""
         dataset = self.dataloader.dataset
         metrics: dict[str, Any] = dataset.evaluate(
             results, logger=runner.logger, **self.eval_kwargs
@@ -95,7 +95,7 @@ class EvalHook(MMCVEvalHook):  # type: ignore[misc]
         return metrics
 
     def _score(self, metrics: dict[str, Any]) -> float:
-        """The metric that decides what is best."""
+        """Return the metric that decides which checkpoint is best."""
         if self.key_indicator == "auto":
             self._init_rule(self.rule, next(iter(metrics)))
         if self.key_indicator not in metrics:

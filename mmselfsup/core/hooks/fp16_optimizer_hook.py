@@ -1,4 +1,4 @@
-"""Mixed precision: the forward pass in half precision, the loss scaled against underflow."""
+"""Mixed precision: a forward pass in half precision, and a loss scaled against underflow."""
 
 from typing import Any
 
@@ -16,12 +16,12 @@ LossScale = float | str | dict[str, Any]
 
 
 def make_scaler(loss_scale: LossScale, device: str) -> tuple[GradScaler, float | None]:
-    """The scaler for a device, and the fixed scale where there is one.
+    """Return the scaler for a device, and the fixed scale where there is one.
 
-    Where half precision means bfloat16 (on CPUs) nothing underflows, and the scaler does nothing.
+    Where half precision is bfloat16 (on CPUs) nothing underflows, and the scaler does nothing.
 
     Raises:
-        UserError: ``loss_scale`` is neither a number, nor ``'dynamic'``, nor a dict.
+        UserError: ``loss_scale`` is not a number, ``'dynamic'`` or a dict.
     """
     options: dict[str, Any]
     if loss_scale == "dynamic":
@@ -40,14 +40,14 @@ def make_scaler(loss_scale: LossScale, device: str) -> tuple[GradScaler, float |
 
 @HOOKS.register_module()
 class GradAccumFp16OptimizerHook(DistOptimizerHook):
-    """:class:`DistOptimizerHook` with mixed precision; on CPUs too, there in bfloat16.
+    """``DistOptimizerHook`` with mixed precision: float16 on GPUs, bfloat16 on CPUs.
 
     Args:
-        update_interval: see :class:`DistOptimizerHook`.
-        frozen_layers_cfg: see :class:`DistOptimizerHook`.
-        loss_scale: a fixed scale, ``'dynamic'``, or arguments of :class:`torch.amp.GradScaler`.
-        distributed: of MMSelfSup 0.x, not needed.
-        **kwargs: further arguments of :class:`DistOptimizerHook`.
+        update_interval: See ``DistOptimizerHook``.
+        frozen_layers_cfg: See ``DistOptimizerHook``.
+        loss_scale: A fixed scale, ``'dynamic'``, or arguments of ``torch.amp.GradScaler``.
+        distributed: Unused, from MMSelfSup 0.x.
+        **kwargs: Further arguments of ``DistOptimizerHook``.
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class GradAccumFp16OptimizerHook(DistOptimizerHook):
         **kwargs: Any,
     ) -> None:
         super().__init__(update_interval, frozen_layers_cfg=frozen_layers_cfg, **kwargs)
-        make_scaler(loss_scale, "cpu")  # a bad value is known before training starts
+        make_scaler(loss_scale, "cpu")  # a bad value fails before training starts
         self.loss_scale = loss_scale
 
     def before_run(self, runner: Any) -> None:
-        """Switch the model to mixed precision; take up the scale of a resumed run."""
+        """Switch the model to mixed precision; load the scale of a resumed run."""
         super().before_run(runner)
         model = unwrap(runner.model)
         enable_half_precision(model)
@@ -89,10 +89,10 @@ class GradAccumFp16OptimizerHook(DistOptimizerHook):
 
 
 def enable_half_precision(model: Any) -> None:
-    """Tell a model that its forward pass runs in half precision.
+    """Switch the forward pass of a model to half precision.
 
-    Our models need to hear it once, at the top. A model of another library marks the modules
-    that cast their inputs; those are all told, as mmcv does.
+    For our models a flag of the whole model is enough. A model of another library marks the modules
+    that cast their inputs; each of them gets the flag, as in mmcv.
     """
     if hasattr(model, "fp16_enabled"):
         model.fp16_enabled = True

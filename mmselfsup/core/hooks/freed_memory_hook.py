@@ -1,4 +1,4 @@
-"""Let each step of a training on a CPU use the memory of the one before."""
+"""Reuse of the memory of one training step by the next, on a CPU."""
 
 from typing import Any
 
@@ -10,26 +10,26 @@ from mmselfsup.utils.memory_allocator import keep_blocks_apart, keep_freed_memor
 
 @HOOKS.register_module()
 class FreedMemoryHook(Hook):  # type: ignore[misc]
-    """On a CPU, keep the memory that a step frees for the next step; every training has this hook.
+    """A default hook that keeps the memory that a step frees for the next step, on a CPU.
 
-    It sets glibc's allocator for the whole process, and begins with the first iteration: workers
-    of the loader have been started by then and keep the allocator as they found it.
+    It sets glibc's allocator for the whole process, from the first iteration on: the workers of the
+    loader have been started by then and keep the default allocator.
     """
 
-    #: Behind the hooks whose first iteration leaves something: optimizer (40), averages (45, 50).
+    #: After hooks that allocate state in the first iteration: optimizer (40), averages (45, 50).
     default_priority = "BELOW_NORMAL"
 
     def before_run(self, runner: Any) -> None:
-        """Wait for the first iteration; on a GPU for ever."""
+        """Wait for the first iteration; on a GPU do nothing at all."""
         self._waits = default_device().type == "cpu"
 
     def before_train_iter(self, runner: Any) -> None:
-        """What the first iteration makes may stay, and lies outside the heap."""
+        """Let blocks of the first iteration, which may stay, lie outside the heap."""
         if self._waits:
             keep_blocks_apart()
 
     def after_train_iter(self, runner: Any) -> None:
-        """What the other iterations make does not stay."""
+        """Let the heap keep what later iterations free: none of their blocks stays."""
         if self._waits:
             keep_freed_memory()
         self._waits = False

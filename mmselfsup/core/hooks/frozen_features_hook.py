@@ -1,4 +1,4 @@
-"""Watch during pre-training whether the features become any good, and whether they collapse."""
+"""Monitoring of a pre-training: the quality of the features, and whether they collapse."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from mmselfsup.core.evaluation.monitor_images import pair_of_views
 from mmselfsup.core.evaluation.signs import MIN_RANK, MIN_SPREAD
 
 from .epochs import needs_epochs
-from .undisturbed import undisturbed
+from .undisturbed import isolated_eval
 from .writer import log_apart
 
 _COLLAPSE = "COLLAPSE in epoch %d: %s; docs/en/tutorials/6_frozen_features.md says what to do"
@@ -17,31 +17,32 @@ _COLLAPSE = "COLLAPSE in epoch %d: %s; docs/en/tutorials/6_frozen_features.md sa
 
 @HOOKS.register_module()
 class FrozenFeaturesHook(Hook):  # type: ignore[misc]
-    """Measure the features of the backbone after the first epoch, every N epochs, and the last.
+    """A measurement of the backbone's features after the first epoch, every N epochs, and the last.
 
-    What the loggers get: with labels ``knn_balanced_accuracy`` and ``probe_balanced_accuracy`` of a
-    weighted k-NN and a balanced linear probe; always ``feature_std``, ``feature_spread`` (the same
-    as a share of 1/sqrt(D)), ``effective_rank``, ``uniformity``; with two views in a batch
-    ``alignment`` and, where there is a projector, ``projection_spread``, ``projection_rank`` (see
-    :mod:`mmselfsup.core.evaluation.collapse`). A collapse is a warning in the log. Training goes on
+    The loggers get: with labels ``knn_balanced_accuracy`` and ``probe_balanced_accuracy`` of a
+    weighted k-NN and a balanced linear probe; always ``feature_std``, ``feature_spread`` (its ratio
+    to 1/sqrt(D)), ``effective_rank``, ``uniformity``; with two views in a batch ``alignment`` and,
+    where there is a projector, ``projection_spread``, ``projection_rank`` (see
+    ``mmselfsup.core.evaluation.collapse``). A collapse is a warning in the log. Training continues
     exactly as without the hook.
 
-    The figures are for watching a run: few images, their classes as even as can be, of the training
-    data unless ``data`` names others. For results use ``tools/benchmarks/classification``.
+    The numbers are for monitoring a run: they come from few images, as balanced by class as
+    possible, of the training data unless ``data`` names others. For results use
+    ``tools/benchmarks/classification``.
 
     Args:
-        interval: epochs (iterations with ``by_epoch=False``) between two measurements.
+        interval: Epochs (iterations with ``by_epoch=False``) between two measurements.
         data: ``dict(train=..., val=...)`` of data set configs, or a config file with such a
             ``data``; by default training images in a fixed view, with their labels if any.
-        num_train: images that neighbours and probe learn from.
-        num_test: images they are measured on.
-        k: number of neighbours; fewer where there are fewer training images.
-        temperature: of the neighbours' votes.
-        min_spread: below this ``feature_spread`` features count as collapsed.
-        min_rank: below this ``effective_rank`` as well.
+        num_train: Number of images that k-NN and probe are fitted on.
+        num_test: Number of images that they are tested on.
+        k: Number of neighbours; fewer where there are fewer training images.
+        temperature: Temperature of the neighbours' votes.
+        min_spread: Features with a smaller ``feature_spread`` count as collapsed.
+        min_rank: Features with a smaller ``effective_rank`` count as collapsed.
         by_epoch: False for a runner that counts iterations.
-        samples_per_gpu: batch size of the measurement.
-        workers_per_gpu: workers that load its images.
+        samples_per_gpu: Batch size of the measurement.
+        workers_per_gpu: Number of workers that load its images.
     """
 
     def __init__(
@@ -68,12 +69,12 @@ class FrozenFeaturesHook(Hook):  # type: ignore[misc]
         self._img: Any = None  # of one training batch
 
     def before_run(self, runner: Any) -> None:
-        """See that the runner counts what this hook counts."""
+        """Check that the runner counts epochs where this hook does."""
         if self.by_epoch:
             needs_epochs(runner, self, "set by_epoch=False")
 
     def after_train_iter(self, runner: Any) -> None:
-        """Keep a batch for the views in it; measure where iterations are counted."""
+        """Store a batch for its views; measure where iterations are counted."""
         batch = runner.data_batch
         if self._img is None and isinstance(batch, dict):
             self._img = batch.get("img")
@@ -88,12 +89,12 @@ class FrozenFeaturesHook(Hook):  # type: ignore[misc]
         self._img = None
 
     def _measure(self, runner: Any) -> None:
-        with undisturbed(runner.model) as model:
+        with isolated_eval(runner.model) as model:
             self.monitor.prepare(runner.data_loader.dataset, self._img)
-            numbers, signs = self.monitor.measure(model, pair_of_views(self._img))
+            accuracies, collapse = self.monitor.measure(model, pair_of_views(self._img))
         self._img = None
         length = {"eval_iter_num": self.monitor.num_batches}
-        log_apart(runner, {**numbers, **signs.numbers(), **length})
-        complaint = signs.complaint(self.min_spread, self.min_rank)
-        if complaint is not None:
-            runner.logger.warning(_COLLAPSE, runner.epoch + 1, complaint)
+        log_apart(runner, {**accuracies, **collapse.numbers(), **length})
+        reason = collapse.collapse_reason(self.min_spread, self.min_rank)
+        if reason is not None:
+            runner.logger.warning(_COLLAPSE, runner.epoch + 1, reason)

@@ -1,4 +1,4 @@
-"""What hooks do with gradients between the backward pass and the step."""
+"""Operations of hooks on gradients, between the backward pass and the step."""
 
 from collections.abc import Collection, Iterable
 
@@ -7,13 +7,14 @@ from torch import Tensor, nn
 
 
 def gradient_norm(params: Iterable[Tensor]) -> Tensor | None:
-    """L2 norm of all gradients together, shape [], on their device; None without a gradient."""
+    """Return the L2 norm of all gradients together, [], on their device; None without gradients."""
     grads = [param.grad for param in params if param.grad is not None]
+    # The norm of the norms is the norm of all; multi-tensor kernels, as in ``clip_grad_norm_``.
     return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads))) if grads else None
 
 
 def drop_gradients(model: nn.Module, parts: Collection[str]) -> None:
-    """Take the gradient from parameters in whose name one of ``parts`` occurs."""
+    """Delete the gradient of parameters whose name contains one of ``parts``."""
     for name, param in model.named_parameters() if parts else ():
         if any(part in name for part in parts):
             param.grad = None

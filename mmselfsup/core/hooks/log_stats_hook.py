@@ -1,4 +1,4 @@
-"""Throughput, waiting time and memory, for every logger."""
+"""Throughput, waiting time and memory for every logger."""
 
 import resource
 import sys
@@ -16,23 +16,23 @@ _MIB = 1024**2
 
 @HOOKS.register_module()
 class LogStatsHook(LoggerHook):  # type: ignore[misc]
-    """Work out numbers of a log line before the loggers write it.
+    """A hook that computes numbers of a log line before the loggers write it.
 
-    Adds to what the loggers see:
+    It adds to what the loggers get:
 
-    - ``images_per_s``: images of all ranks a second (an image counts once, whatever its views);
-    - ``data_share``: share of the time spent waiting for data, 0..1;
-    - ``idle_share``: share of the time in which the device had nothing to do, 0..1, see
+    - ``images_per_s``: images of all ranks per second (an image counts once, with all its views);
+    - ``data_share``: fraction of the time spent waiting for data, 0..1;
+    - ``idle_share``: fraction of the time in which the device had nothing to do, 0..1, see
       ``DeviceIdleHook``; waiting for data is part of it, unless the loader works on the device;
     - ``cpu_memory``: peak memory of this process in MiB;
-    - ``gpu_memory``: peak memory of tensors on the GPU in MiB, where there is one.
+    - ``gpu_memory``: peak memory of tensors on the GPU in MiB, if the machine has one.
 
-    Register it before the loggers, with their interval: it is a logger itself, so that averages
-    are there when it is called.
+    Register it before the loggers, with their interval: it is a logger itself, so that the averages
+    have been computed when it is called.
 
     Args:
-        interval: every this many iterations.
-        **kwargs: see mmcv's ``LoggerHook``.
+        interval: Iterations from one log line to the next.
+        **kwargs: See mmcv's ``LoggerHook``.
     """
 
     def __init__(self, interval: int = 10, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""Which weights are measured: those of the training, unless a hook wants others."""
+"""The weights of an evaluation: those of the training, unless a hook provides others."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -6,7 +6,7 @@ from typing import Any
 
 
 @contextmanager
-def measured_weights(runner: Any) -> Iterator[None]:
+def with_evaluation_weights(runner: Any) -> Iterator[None]:
     """Enter ``evaluation_weights(runner)`` of every hook that has it, for one block."""
     hooks = [hook for hook in runner.hooks if hasattr(hook, "evaluation_weights")]
     with ExitStack() as stack:

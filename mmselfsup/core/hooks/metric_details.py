@@ -1,4 +1,4 @@
-"""The many numbers of an evaluation, where they don't drown the log."""
+"""Detailed metrics of an evaluation, in files and in TensorBoard rather than in the log."""
 
 import math
 import os
@@ -13,22 +13,22 @@ FOLDER = "metrics"
 
 
 def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The numbers for a log line: those whose names have no slash."""
+    """Return the metrics for a log line: those whose names have no slash."""
     return {name: value for name, value in metrics.items() if "/" not in name}
 
 
 def keep_details(runner: Any, metrics: Mapping[str, Any], by_epoch: bool = True) -> None:
-    """Write all numbers to a file, and those with a slash to TensorBoard.
+    """Write all metrics to a file, and those with a slash in the name to TensorBoard.
 
     The file is ``<work_dir>/metrics/epoch_<n>.json`` (or ``iter_<n>``, both from 1): ``epoch``,
     ``iter``, and ``metrics`` with a name ``a/b`` as ``{a: {b: ...}}`` and null for nan. The tags
     of TensorBoard begin with the number of classes: ``val_8_classes/per_class/MEL/auc``. Nothing
-    is written where all numbers fit into the log.
+    is written if no name has a slash.
 
     Args:
-        runner: the runner.
-        metrics: what ``evaluate`` returned.
-        by_epoch: what the run counts.
+        runner: The runner of the training.
+        metrics: The metrics that ``evaluate`` returned.
+        by_epoch: Whether the run counts epochs.
     """
     details = {name: value for name, value in metrics.items() if "/" in name}
     if not details:
@@ -51,7 +51,7 @@ def keep_details(runner: Any, metrics: Mapping[str, Any], by_epoch: bool = True)
 
 
 def finite(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The numbers with None, JSON's null, for nan and infinity."""
+    """Return the metrics with None, JSON's null, in place of nan and infinity."""
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in metrics.items()

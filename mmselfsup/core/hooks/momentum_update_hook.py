@@ -1,4 +1,4 @@
-"""Let a target network follow its online network, ever more slowly."""
+"""The update of a target network by its online network, with a growing momentum."""
 
 import math
 from typing import Any, Protocol
@@ -10,11 +10,11 @@ from mmselfsup.utils.module import unwrap
 
 
 class Follower(Protocol):
-    """What the hook asks of a model.
+    """What the hook needs of a model.
 
     Attributes:
-        base_momentum: share of its old weights that the target keeps in the first iteration.
-        momentum: the same at the moment; the hook sets it.
+        base_momentum: Momentum of the target's weights in the first iteration.
+        momentum: The momentum of the current iteration, set by the hook.
     """
 
     base_momentum: float
@@ -27,18 +27,18 @@ class Follower(Protocol):
 
 @HOOKS.register_module(name=["MomentumUpdateHook", "BYOLHook"])
 class MomentumUpdateHook(Hook):  # type: ignore[misc]
-    """Move the target after the optimizer step, with a momentum on a cosine.
+    """A hook that moves the target after the optimizer step, with a cosine-scheduled momentum.
 
     ``m = end - (end - base) * (cos(pi * iter / max_iters) + 1) / 2`` (BYOL, section 3.2). The
-    momentum depends on the iteration alone, so nothing of it has to be kept for a resume.
+    momentum depends on the iteration alone, so a resumed run needs no stored state.
 
     Args:
-        end_momentum: the momentum at the end of the training, 0 to 1.
-        update_interval: iterations of one update; that of the optimizer hook, so that the target
+        end_momentum: The momentum at the end of the training, 0 to 1.
+        update_interval: Iterations per update; that of the optimizer hook, so that the target
             follows a step of the optimizer and not a batch.
 
     Raises:
-        UserError: ``update_interval`` is no positive integer.
+        UserError: ``update_interval`` is not a positive integer.
     """
 
     def __init__(self, end_momentum: float = 1.0, update_interval: int = 1) -> None:

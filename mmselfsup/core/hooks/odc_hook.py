@@ -1,4 +1,4 @@
-"""What ODC does between iterations: centroids, small clusters, weights of the loss."""
+"""The steps of ODC between iterations: centroids, small clusters, weights of the loss."""
 
 from typing import Any, Protocol
 
@@ -12,33 +12,35 @@ from .clusters import Labels, report_sizes
 
 
 class ClusterMemory(Protocol):
-    """What the hook needs of ``model.memory_bank``, such as :class:`ODCMemory`."""
+    """What the hook needs of ``model.memory_bank``, which is an ``ODCMemory`` for example."""
 
     initialized: bool
     label_bank: Tensor
     num_classes: int
 
     def update_centroids_memory(self) -> None:
-        """Make centroids the means of their clusters."""
+        """Set the centroids to the means of their clusters."""
 
     def deal_with_small_clusters(self) -> None:
         """Empty and refill clusters with few samples."""
 
     def synchronise(self) -> None:
-        """Give the memory of the first rank to all."""
+        """Copy the memory of the first rank to all ranks."""
 
 
 @HOOKS.register_module()
 class ODCHook(Hook):  # type: ignore[misc]
-    """The steps of ODC behind the optimizer's (Zhan et al. 2020, section 3.2 and 3.3).
+    """The steps of ODC after the optimizer's (Zhan et al. 2020, sections 3.2 and 3.3).
 
     Args:
-        centroids_update_interval: iterations from one update of the centroids to the next.
-        deal_with_small_clusters_interval: iterations from one look for small clusters to the next.
-        evaluate_interval: iterations from one log line about the sizes of clusters to the next.
-        reweight: weigh clusters in the loss by their size to the power of ``-reweight_pow``.
-        reweight_pow: see ``reweight``.
-        dist_mode: unused: one process and many are treated alike.
+        centroids_update_interval: Iterations from one update of the centroids to the next.
+        deal_with_small_clusters_interval: Iterations from one search for small clusters to the
+            next.
+        evaluate_interval: Iterations from one log line about the sizes of clusters to the next.
+        reweight: Whether to weight clusters in the loss by their size to the power of
+            ``-reweight_pow``.
+        reweight_pow: See ``reweight``.
+        dist_mode: Unused: one process and several are treated alike.
     """
 
     def __init__(
@@ -56,10 +58,10 @@ class ODCHook(Hook):  # type: ignore[misc]
         self.reweight, self.reweight_pow = reweight, reweight_pow
 
     def before_train_epoch(self, runner: Any) -> None:
-        """Check that the memory is filled; weigh the clusters as they are in it.
+        """Check that the memory is filled; weight the clusters by their sizes in it.
 
         Raises:
-            UserError: nothing has filled the memory.
+            UserError: The memory is empty.
         """
         if not self._memory(runner).initialized:
             raise UserError(
@@ -69,7 +71,7 @@ class ODCHook(Hook):  # type: ignore[misc]
         self._weigh(runner)
 
     def after_train_iter(self, runner: Any) -> None:
-        """Centroids, small clusters, weights, log line; each at its interval."""
+        """Update centroids, small clusters and weights, and log sizes, each at its interval."""
         memory = self._memory(runner)
         if self.every_n_iters(runner, self.centroids_update_interval):
             memory.update_centroids_memory()
@@ -80,7 +82,7 @@ class ODCHook(Hook):  # type: ignore[misc]
             self.evaluate(runner, memory.label_bank.cpu().numpy())
 
     def after_train_epoch(self, runner: Any) -> None:
-        """Make the memories of all ranks the same to the last bit."""
+        """Make the memories of all ranks bitwise equal."""
         self._memory(runner).synchronise()
 
     def evaluate(self, runner: Any, new_labels: Labels) -> None:

@@ -1,4 +1,4 @@
-"""Train the head alone first, then everything."""
+"""Training of the head alone first, then of the whole model."""
 
 from typing import Any
 
@@ -13,20 +13,20 @@ from .epochs import needs_epochs
 
 @HOOKS.register_module()
 class ProbeFirstHook(Hook):  # type: ignore[misc]
-    """Leave the backbone as it is for the first epochs: a linear probe, then fine-tuning.
+    """A hook that freezes the backbone for the first epochs: a linear probe, then fine-tuning.
 
-    A random head sends large gradients into a pre-trained backbone and spoils its features (Kumar
+    A random head sends large gradients into a pre-trained backbone and distorts its features (Kumar
     et al., "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution",
-    ICLR 2022). Meanwhile the statistics of its batch normalisation stay, too. Works with any
+    ICLR 2022). The statistics of its batch normalisation stay unchanged, too. This works with any
     number of processes: gradients are computed and dropped before the step.
 
     Args:
-        epochs: epochs of the probe.
-        part: name of the part of the model that waits.
+        epochs: Number of epochs of the probe.
+        part: Name of the part of the model that is frozen.
 
     Raises:
         ArgumentError: ``epochs`` is negative.
-        UserError: the model has no such part, or the optimizer hook is another one.
+        UserError: The model has no such part, or the optimizer hook is another one.
     """
 
     def __init__(self, epochs: int, part: str = "backbone") -> None:
@@ -35,7 +35,7 @@ class ProbeFirstHook(Hook):  # type: ignore[misc]
         self.epochs, self.part = epochs, part
 
     def before_run(self, runner: Any) -> None:
-        """Find the part and the hook that steps."""
+        """Find the part and the optimizer hook."""
         needs_epochs(runner, self)
         self.module: Any = getattr(unwrap(runner.model), self.part, None)
         hooks = [hook for hook in runner.hooks if isinstance(hook, DistOptimizerHook)]
@@ -44,11 +44,11 @@ class ProbeFirstHook(Hook):  # type: ignore[misc]
                 f"custom_hooks: ProbeFirstHook needs model.{self.part} and optimizer_config of "
                 "type DistOptimizerHook or GradAccumFp16OptimizerHook"
             )
-        self.stepper = hooks[0]
+        self.optimizer_hook = hooks[0]
 
     def before_train_epoch(self, runner: Any) -> None:
         """Keep the part out of the step until the probe is over."""
         last = self.epochs * len(runner.data_loader)
-        self.stepper.frozen_layers_cfg[f"{self.part}."] = last
+        self.optimizer_hook.frozen_layers_cfg[f"{self.part}."] = last
         if runner.epoch < self.epochs:
             self.module.eval()  # the runner calls train() at the start of the next epoch

@@ -1,4 +1,4 @@
-"""A bar over the whole training, for people who watch."""
+"""A progress bar over the whole training."""
 
 import sys
 from contextlib import ExitStack
@@ -13,11 +13,11 @@ from mmselfsup.utils.progress import progress
 
 @HOOKS.register_module()
 class ProgressBarHook(Hook):  # type: ignore[misc]
-    """Show how far training is, the time left, and the loss of the last log line.
+    """A bar with the progress of the training, the time left, and the loss of the last log line.
 
-    Only on the first rank and only where stderr is a terminal; a file gets the log lines alone.
-    The loss is read where a log line is about to be written, so nothing waits for the device.
-    Register it before the loggers, which take their numbers away, and after ``LogStatsHook``.
+    It is shown on the first rank and only if stderr is a terminal; a file gets the log lines alone.
+    The loss is read when a log line is about to be written, so nothing waits for the device.
+    Register the hook before the loggers, which clear their numbers, and after ``LogStatsHook``.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class ProgressBarHook(Hook):  # type: ignore[misc]
         self._open = ExitStack()
 
     def before_run(self, runner: Any) -> None:
-        """Open the bar; log lines go above it."""
+        """Open the bar; log lines are printed above it."""
         if not (is_main() and sys.stderr.isatty()):
             return
         self._open.enter_context(logging_redirect_tqdm([runner.logger]))

@@ -1,4 +1,4 @@
-"""A reliability plot in TensorBoard: is the network right as often as it is sure?"""
+"""A reliability plot in TensorBoard: does the accuracy match the confidence?"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,14 +10,14 @@ from .writer import tensorboard_writer
 
 
 def draw_reliability(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.uint8]:
-    """Draw accuracy over confidence, and below how many images have which confidence.
+    """Draw accuracy over confidence, and below it how many images have which confidence.
 
     Args:
-        scores: [N, C].
-        labels: [N].
+        scores: Probabilities [N, C].
+        labels: True classes [N].
 
     Returns:
-        [H, W, 3] in 0..255.
+        Pixels [H, W, 3] in 0..255.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -34,7 +34,7 @@ def draw_reliability(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.uint8]:
     above.bar(left, np.nan_to_num(bins["accuracy"]), color="#3b6ea5", label="accuracy", **style)
     above.plot(bins["confidence"], bins["confidence"], "k_", ms=12, label="mean confidence")
     above.plot((0, 1), (0, 1), "--", color="#999999", lw=1)
-    above.set(ylim=(0, 1), ylabel="share that is right")
+    above.set(ylim=(0, 1), ylabel="fraction that is right")
     above.set_title(f"expected calibration error {expected_calibration_error(scores, labels):.3f}")
     above.legend(loc="upper left", frameon=False)
     below.bar(left, bins["count"], color="#999999", **style)
@@ -46,7 +46,7 @@ def draw_reliability(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.uint8]:
 def show_reliability(
     runner: Any, dataset: Any, results: Mapping[str, Any], unk_threshold: float | None = None
 ) -> None:
-    """Send the plot of each head to TensorBoard, where that is in use and images have a label.
+    """Send the plot of each head to TensorBoard, if it is in use and images have a label.
 
     The arguments are those of ``show_confusion``.
     """

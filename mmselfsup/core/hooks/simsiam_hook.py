@@ -1,4 +1,4 @@
-"""Keep the predictor's learning rate while the others fall."""
+"""A constant learning rate of the predictor while the others decay."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from .epochs import needs_epochs
 
 @HOOKS.register_module()
 class SimSiamHook(Hook):  # type: ignore[misc]
-    """Fix the learning rate of the parameter groups that are marked ``fix_lr``.
+    """A hook that fixes the learning rate of the parameter groups marked with ``fix_lr``.
 
     SimSiam, section 4.2: a predictor whose rate doesn't decay does better. The groups are marked
     in the config: ``optimizer.paramwise_options={'predictor': dict(fix_lr=True)}``. Where the
@@ -17,9 +17,10 @@ class SimSiamHook(Hook):  # type: ignore[misc]
     ``adjust_by_epoch=False``.
 
     Args:
-        fix_pred_lr: False leaves all rates alone.
-        lr: the rate to keep.
-        adjust_by_epoch: set it at the start of each epoch, otherwise before each iteration.
+        fix_pred_lr: False leaves all rates unchanged.
+        lr: The fixed rate.
+        adjust_by_epoch: Whether to set it at the start of each epoch; otherwise before each
+            iteration.
     """
 
     def __init__(self, fix_pred_lr: bool, lr: float, adjust_by_epoch: bool = True) -> None:
@@ -28,17 +29,17 @@ class SimSiamHook(Hook):  # type: ignore[misc]
         self.adjust_by_epoch = adjust_by_epoch
 
     def before_run(self, runner: Any) -> None:
-        """See that there are epochs, if the rate is set once in each."""
+        """Check that the runner counts epochs, if the rate is set once per epoch."""
         if self.adjust_by_epoch:
             needs_epochs(runner, self, "set adjust_by_epoch=False")
 
     def before_train_epoch(self, runner: Any) -> None:
-        """Set the rate, if once an epoch is enough."""
+        """Set the rate, if once per epoch is enough."""
         if self.adjust_by_epoch:
             self._fix(runner)
 
     def before_train_iter(self, runner: Any) -> None:
-        """Set the rate, if it has to be set each time."""
+        """Set the rate, if it has to be set in every iteration."""
         if not self.adjust_by_epoch:
             self._fix(runner)
 

@@ -1,4 +1,4 @@
-"""What limits a run, said once, with the settings that would help."""
+"""Advice on the speed of a run: what limits it, and which settings would help."""
 
 import os
 import time
@@ -11,31 +11,31 @@ from mmselfsup.utils.device import num_gpus
 from mmselfsup.utils.dist import is_main
 from mmselfsup.utils.module import unwrap
 
-#: Share of the time spent waiting for data above which the loader is what limits.
+#: Fraction of the time spent waiting for data above which the loader is the bottleneck.
 DATA_BOUND = 0.1
 _WARM_UP = 2  # iterations that start workers, choose kernels and compile
 
 
 @HOOKS.register_module()
 class SpeedAdviceHook(Hook):  # type: ignore[misc]
-    """After as many iterations as an epoch has, log images/s, what limits them, and what to try.
+    """A log line after the iterations of one epoch: images/s, what limits them, and what to try.
 
-    Only settings that are not in use are named. An epoch of up to two iterations tells nothing.
+    Only settings that are not in use are named. Epochs of up to two iterations give no line.
     """
 
     def before_run(self, runner: Any) -> None:
-        """Start counting."""
+        """Reset the counters."""
         self._seen, self._images, self._waited = 0, 0, 0.0
 
     def before_train_iter(self, runner: Any) -> None:
-        """The batch is there: note how long that took."""
+        """Add the time that the step waited for this batch."""
         if self._seen == _WARM_UP:
             self._begin = self._end
         if self._seen >= _WARM_UP:
             self._waited += time.perf_counter() - self._end
 
     def after_train_iter(self, runner: Any) -> None:
-        """Count the images; after the last iteration of an epoch, say what was found."""
+        """Count the images; after as many iterations as an epoch has, log the advice."""
         self._end = time.perf_counter()
         self._seen += 1
         if self._seen <= _WARM_UP:
@@ -47,12 +47,12 @@ class SpeedAdviceHook(Hook):  # type: ignore[misc]
 
 
 def advice(runner: Any, images_per_s: float, waited: float) -> str:
-    """The line for the log.
+    """Return the line for the log.
 
     Args:
-        runner: its model and loader are looked at for settings that are not in use.
-        images_per_s: images of all ranks a second.
-        waited: share of the time spent waiting for data, 0 to 1.
+        runner: The runner whose model and loader are checked for settings that are not in use.
+        images_per_s: Images of all ranks per second.
+        waited: Fraction of the time spent waiting for data, 0 to 1.
     """
     start = f"speed: {images_per_s:.1f} images/s, {waited:.0%} of the time waiting for data"
     if waited > DATA_BOUND:
@@ -63,17 +63,18 @@ def advice(runner: Any, images_per_s: float, waited: float) -> str:
 
 
 def _data_settings(runner: Any) -> list[str]:
-    """What would make the data faster."""
+    """Return the unused settings that would make the data faster."""
     loader = runner.data_loader
     workers, cores = getattr(loader, "num_workers", 0), os.cpu_count() or 1
     settings = []
-    plans = getattr(getattr(loader, "dataset", None), "plans", ())  # () where there can be none
-    if plans and not num_gpus():
+    dataset = getattr(loader, "dataset", None)
+    pipelines = getattr(dataset, "batched_pipelines", ())  # () where the data set has none
+    if pipelines and not num_gpus():
         settings.append("device_transforms=False in the data set (it is for GPUs)")
     source = getattr(getattr(loader, "dataset", None), "data_source", None)
     if source is not None and getattr(source, "cache", None) is None:
         settings.append("cache=dict(dir=..., short_side=256) in the data source")
-    if plans is None and num_gpus():
+    if pipelines is None and num_gpus():
         settings.append("device_transforms=True in the data set")
     if workers < cores:
         settings.append(f"a data.workers_per_gpu above {workers} ({cores} cores here)")
@@ -81,8 +82,9 @@ def _data_settings(runner: Any) -> list[str]:
 
 
 def _model_settings(model: Any) -> list[str]:
-    """What would make the model faster and is not in use."""
+    """Return the unused settings that would make the model faster."""
     modules, params = list(model.modules()), list(model.parameters())
+    # Weights [O, I, kH, kW] with I, kH or kW of 1 can be contiguous in both layouts: left out.
     layout = torch.channels_last
     last = any(p.dim() == 4 and min(p.shape[1:]) > 1 for p in params) and not any(
         p.dim() == 4 and min(p.shape[1:]) > 1 and p.is_contiguous(memory_format=layout)

@@ -1,4 +1,4 @@
-"""The queue of SwAV: when it starts, how long it is, and that it survives a resume."""
+"""The queue of SwAV: its start, its length, and its state in a checkpoint."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,26 +19,26 @@ _PAPER_LENGTH = 3840  # with batches of 256 images
 
 @HOOKS.register_module()
 class SwAVHook(Hook):  # type: ignore[misc]
-    """Give the head a queue of earlier projections, so that small batches get balanced codes.
+    """A queue of earlier projections for the head, so that small batches get balanced codes.
 
     Caron et al. 2020 (SwAV), section 3.1. The queue is saved and resumed with the checkpoint.
 
     Args:
-        batch_size: images of one iteration on one process, of 0.x; the data's counts, and the log
-            tells where they differ. None leaves it to the data.
-        epoch_queue_starts: epochs without a queue at the start, while projections are poor.
-        crops_for_assign: which views get codes, as in the head.
-        feat_dim: width of a projection.
-        queue_length: projections of each view over all processes, at any batch size; 0 goes
-            without. None takes whole batches: the paper's 3840, or fewer where the data are few.
-        interval: of 0.x, without effect.
+        batch_size: Images of one iteration in one process, from 0.x; that of the data is used, with
+            a warning in the log where the two differ. None takes it from the data.
+        epoch_queue_starts: Epochs without a queue at the start, while projections are poor.
+        crops_for_assign: The views that get codes, as in the head.
+        feat_dim: Width of a projection.
+        queue_length: Projections of each view over all processes, at any batch size; 0 means no
+            queue. None takes whole batches: the paper's 3840, or fewer for a small data set.
+        interval: Unused, from 0.x.
 
     Raises:
-        UserError: a negative length; before the first iteration, one above the number of images,
-            or views or width that are not the head's.
+        UserError: The length is negative; or, before the first iteration, it is above the number of
+            images, or views or width are not those of the head.
 
-    Difference from 0.x: there a length was cut to whole batches, which made it 0 in silence where
-    a batch was longer; each process had its share of it, and a file of its own for a resume.
+    Difference from 0.x, where a length was cut to whole batches, which silently made it 0 where a
+    batch was longer; each process had its own part of the queue, and its own file for a resume.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class SwAVHook(Hook):  # type: ignore[misc]
         self._head: Any = None
 
     def fit_dataset(self, size: DataInfo) -> None:
-        """Check the length against the data, or take one from there."""
+        """Check the length against the data, or derive it from them."""
         own, batch = size.batch_size // dist.get_world_size(), size.batch_size
         if self.batch_size not in (None, own):
             self._notes.append(f"batch_size={self.batch_size}, but there are {own} images in one")
@@ -77,7 +77,7 @@ class SwAVHook(Hook):  # type: ignore[misc]
             )
 
     def before_run(self, runner: Any) -> None:
-        """Find the head, and say what is not as configured."""
+        """Find the head, and log what differs from the config."""
         self._head = getattr(unwrap(runner.model), "head", None)
         if self.queue_length:
             needs_epochs(runner, self, "or set queue_length=0")
@@ -90,19 +90,19 @@ class SwAVHook(Hook):  # type: ignore[misc]
             runner.logger.warning("SwAVHook: %s", note)
 
     def _check_fit(self) -> None:
-        """See that the queue holds what the head will ask it for."""
+        """Check that the queue has the views and the width that the head needs."""
         for name in ("crops_for_assign", "feat_dim"):
             own = getattr(self, name)
             if (wanted := getattr(self._head, name, own)) != own:
                 raise UserError(f"SwAVHook.{name} is {own}, but that of the head is {wanted}")
 
     def before_train_epoch(self, runner: Any) -> None:
-        """Start the queue when its time has come, or go on with the one that was resumed."""
+        """Start the queue in its first epoch, or continue with the one of the checkpoint."""
         if not self.queue_length or runner.epoch < self.epoch_queue_starts:
             return
         shape = (len(self.crops_for_assign), self.queue_length, self.feat_dim)
         if self.queue is not None and self.queue.shape != shape:
-            text = "SwAVHook: the resumed queue %s starts anew: the config asks for %s"
+            text = "SwAVHook: the resumed queue %s restarts from zeros: the config asks for %s"
             runner.logger.warning(text, list(self.queue.shape), list(shape))
             self.queue = None
         if self.queue is None:
@@ -111,14 +111,14 @@ class SwAVHook(Hook):  # type: ignore[misc]
         self._head.queue, self._head.use_queue = self.queue, False
 
     def after_train_epoch(self, runner: Any) -> None:
-        """Keep the queue."""
+        """Store the queue of the epoch."""
         self.queue = getattr(self._head, "queue", None)
 
     def state_dict(self) -> dict[str, Any]:
-        """The queue [A, length, D] as it is now, None before it starts."""
+        """Return a copy of the queue [A, length, D]; None before it starts."""
         queue = getattr(self._head, "queue", None)
         return {"queue": None if queue is None else queue.clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a queue; the next epoch gives it to the head."""
+        """Load a queue; the next epoch gives it to the head."""
         self.queue = state["queue"]

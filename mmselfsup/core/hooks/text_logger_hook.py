@@ -10,7 +10,7 @@ from mmcv.runner import TextLoggerHook as MMCVTextLoggerHook
 class TextLoggerHook(MMCVTextLoggerHook):  # type: ignore[misc]
     """mmcv's hook with six significant digits in the JSON file.
 
-    mmcv rounds to five decimals there: a learning rate of 1e-6 becomes 0.
+    mmcv rounds to five decimals: a learning rate of 1e-6 would become 0.
     """
 
     def _round_float(self, items: Any) -> Any:
@@ -19,6 +19,6 @@ class TextLoggerHook(MMCVTextLoggerHook):  # type: ignore[misc]
         return float(f"{items:.6g}") if isinstance(items, float) else items
 
     def _log_info(self, log_dict: dict[str, Any], runner: Any) -> None:
-        # mmcv prints the GPU's memory itself, as "memory"; of the idle time the share is enough.
+        # mmcv prints the GPU's memory itself, as "memory"; ``idle_share`` covers the idle time.
         left_out = ("gpu_memory", "idle_time")
         super()._log_info({k: v for k, v in log_dict.items() if k not in left_out}, runner)

@@ -1,4 +1,4 @@
-"""Look through a model in the middle of its training, and leave no trace."""
+"""Evaluation of a model during its training, without any effect on the training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +13,14 @@ from .eval_hook import share_statistics
 
 
 @contextmanager
-def undisturbed(model: nn.Module) -> Iterator[nn.Module]:
-    """Give the bare model in eval mode, without gradients, alike on all ranks.
+def isolated_eval(model: nn.Module) -> Iterator[nn.Module]:
+    """Yield the bare model in eval mode, without gradients, the same on all ranks.
 
-    At the end of the block the mode of every module, all buffers (the ranks' own batch-norm
-    statistics among them) and the random state are as they were.
+    At the end of the block the mode of every module, all buffers (among them each rank's own
+    batch-norm statistics) and the random state are as before.
 
     Args:
-        model: bare or wrapped; a collective call.
+        model: The model, bare or wrapped. All ranks must call this together.
     """
     module = unwrap(model)
     modes = {part: part.training for part in module.modules()}

@@ -1,4 +1,4 @@
-"""From a batch to one picture of its augmented views.
+"""A picture of the augmented views of a batch.
 
 Shape letters: N images, V views, C channels, H and W size in pixels.
 """
@@ -13,10 +13,10 @@ from torchvision.utils import make_grid
 
 
 def split_views(img: Tensor | Sequence[Tensor]) -> list[Tensor]:
-    """The views [N, C, H, W] of a batch, C 1 or 3: as many as are in ``img``.
+    """Return all views [N, C, H, W] of a batch, with C 1 or 3.
 
-    ``img`` is a tensor [N, C, H, W], a list of such, or [N, V, C, H, W]; 6 channels are two
-    images one behind the other. Anything else gives no view.
+    ``img`` is a tensor [N, C, H, W], a list of such tensors, or [N, V, C, H, W]; 6 channels are two
+    concatenated images. Anything else gives no view.
     """
     if not isinstance(img, Tensor):
         return [view for part in img for view in split_views(part)]
@@ -28,7 +28,10 @@ def split_views(img: Tensor | Sequence[Tensor]) -> list[Tensor]:
 
 
 def to_display(view: Tensor, normalize: Normalize | None) -> Tensor:
-    """Undo the normalisation: [N, C, H, W] in 0..1; stretched to 0..1 where it is not known."""
+    """Return a view with its normalisation undone, [N, C, H, W] in 0..1.
+
+    Where the normalisation is unknown, the values are stretched to 0..1.
+    """
     view = view.detach().float().cpu()
     if normalize is not None and len(normalize.mean) == view.shape[1]:
         mean = torch.as_tensor(normalize.mean).view(-1, 1, 1)
@@ -41,10 +44,10 @@ def to_display(view: Tensor, normalize: Normalize | None) -> Tensor:
 def views_picture(
     img: Tensor | Sequence[Tensor], normalize: Normalize | None, num_images: int = 8
 ) -> Tensor | None:
-    """One row for each image, one column for each view; small crops get a border.
+    """Return a grid with one row per image and one column per view; small crops get a border.
 
     Returns:
-        [3, H, W] in 0..1, None where ``img`` holds no pictures.
+        Pixels [3, H, W] in 0..1; None where ``img`` holds no images.
     """
     views = [to_display(view[:num_images], normalize) for view in split_views(img)]
     if not views:

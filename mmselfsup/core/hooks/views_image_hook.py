@@ -1,4 +1,4 @@
-"""A look at what the model gets to see."""
+"""A picture of the augmented views that the model is trained on."""
 
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,13 @@ from .writer import tensorboard_writer
 
 @HOOKS.register_module()
 class ViewsImageHook(Hook):  # type: ignore[misc]
-    """Once a run, put the augmented views of the first batch into one picture.
+    """One picture per run of the augmented views in the first batch.
 
-    It goes to ``<work_dir>/views.png`` and, where in use, to TensorBoard. Colours are those
+    It is written to ``<work_dir>/views.png`` and, if in use, to TensorBoard. Colours are those
     before the normalisation.
 
     Args:
-        num_images: rows of the picture, at most the batch size.
+        num_images: Rows of the picture, at most the batch size.
     """
 
     def __init__(self, num_images: int = 8) -> None:
@@ -32,7 +32,7 @@ class ViewsImageHook(Hook):  # type: ignore[misc]
         self._done = False
 
     def before_train_iter(self, runner: Any) -> None:
-        """Write the picture when the first batch is there."""
+        """Write the picture of the first batch."""
         if self._done:
             return
         self._done = True

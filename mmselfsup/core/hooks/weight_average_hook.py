@@ -1,4 +1,4 @@
-"""A moving average of the weights, which is what is measured and kept."""
+"""A moving average of the weights, which is what is evaluated and saved."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,22 +16,23 @@ FILE = "averaged.pth"
 
 @HOOKS.register_module()
 class WeightAverageHook(Hook):  # type: ignore[misc]
-    """Average the weights over the steps, as Polyak and Juditsky 1992 do, exponentially.
+    """An exponential moving average of the weights over the steps (after Polyak and Juditsky 1992).
 
     ``average <- m * average + (1 - m) * weights`` after every step, buffers (statistics of batch
     normalisation) included. ``m`` is ``momentum``, in the first steps ``(1 + t) / (10 + t)``
-    where that is smaller, so that the random start is soon forgotten.
+    where that is smaller, so that the random start quickly loses its weight.
 
-    Training doesn't see the average. Evaluation does, and so does the best checkpoint; at the end
-    ``averaged.pth`` holds it. The other checkpoints hold the weights of the training, and the
-    average beside them for a resume.
+    Training doesn't use the average. Evaluation and the best checkpoint do; at the end
+    ``averaged.pth`` holds it. The other checkpoints hold the weights of the training, and
+    additionally the average for a resume.
 
     Args:
-        momentum: m, at least 0 and below 1. Of the last ``1 / (1 - m)`` steps most is left.
-        update_interval: iterations of one update; that of the optimizer hook.
+        momentum: The m of the formula, at least 0 and below 1. The average is dominated by the last
+            ``1 / (1 - m)`` steps.
+        update_interval: Iterations per update; that of the optimizer hook.
 
     Raises:
-        ArgumentError: an argument is out of range.
+        ArgumentError: An argument is out of range.
     """
 
     #: After the optimizer's step (40), before a checkpoint is written (50).
@@ -48,7 +49,7 @@ class WeightAverageHook(Hook):  # type: ignore[misc]
         self.average: dict[str, Tensor] = {}
 
     def before_run(self, runner: Any) -> None:
-        """Start from the weights, or go on with the average of the checkpoint."""
+        """Start from the weights, or continue with the average of the checkpoint."""
         weights = unwrap(runner.model).state_dict()
         start = self.average or weights
         self.average = {
@@ -56,7 +57,7 @@ class WeightAverageHook(Hook):  # type: ignore[misc]
         }
 
     def after_train_iter(self, runner: Any) -> None:
-        """Move the average."""
+        """Update the average."""
         if not self.every_n_iters(runner, self.update_interval):
             return
         momentum = min(self.momentum, (1 + self.updates) / (10 + self.updates))
@@ -67,13 +68,13 @@ class WeightAverageHook(Hook):  # type: ignore[misc]
             if tensor.is_floating_point():
                 old.append(self.average[name])
                 new.append(tensor)
-            else:
+            else:  # counters, such as those of batch normalisation
                 self.average[name].copy_(tensor)
         torch._foreach_lerp_(old, new, 1 - momentum)
 
     @contextmanager
     def evaluation_weights(self, runner: Any) -> Iterator[None]:
-        """Give the model the average, and its own weights back at the end of the block."""
+        """Load the average into the model, and restore its own weights at the end of the block."""
         live = unwrap(runner.model).state_dict()
         own = {name: tensor.detach().clone() for name, tensor in live.items()}
         try:
@@ -85,7 +86,7 @@ class WeightAverageHook(Hook):  # type: ignore[misc]
                 tensor.copy_(own[name])
 
     def after_run(self, runner: Any) -> None:
-        """Write the average as a checkpoint of its own."""
+        """Write the average as a separate checkpoint."""
         if runner.work_dir:
             with self.evaluation_weights(runner):
                 runner.save_checkpoint(
@@ -93,9 +94,9 @@ class WeightAverageHook(Hook):  # type: ignore[misc]
                 )
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resume needs."""
+        """Return what a resume needs."""
         return {"updates": self.updates, "average": self.average}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what :meth:`state_dict` gave."""
+        """Load what ``state_dict`` returned."""
         self.updates, self.average = int(state["updates"]), dict(state["average"])

@@ -1,4 +1,4 @@
-"""Find the loggers among the hooks of a runner."""
+"""Access to the loggers among the hooks of a runner."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,18 +7,18 @@ from mmcv.runner import LogBuffer, LoggerHook
 
 
 def tensorboard_writer(runner: Any) -> Any:
-    """The ``SummaryWriter`` of the run, None where TensorBoard is not in use.
+    """Return the ``SummaryWriter`` of the run; None where TensorBoard is not in use.
 
-    There is one on the first rank, after the logger hook's ``before_run``.
+    Only the first rank has one, after the logger hook's ``before_run``.
     """
     writers = (getattr(hook, "writer", None) for hook in runner.hooks)
     return next((writer for writer in writers if hasattr(writer, "add_image")), None)
 
 
 def log_apart(runner: Any, numbers: Mapping[str, float]) -> None:
-    """Let every logger write a line of its own for these numbers, as for an evaluation.
+    """Let every logger write a separate line for these numbers, as for an evaluation.
 
-    What the loggers have gathered of the training stays for its own line.
+    What the log buffer holds of the training stays for the next line of the training.
     """
     gathered, runner.log_buffer = runner.log_buffer, LogBuffer()
     runner.log_buffer.output.update(numbers)
