@@ -1,4 +1,4 @@
-"""Find the dark border round the field of view of a dermatoscope.
+"""Search for the dark border round the field of view of a dermatoscope.
 
 Letters: H, W pixels.
 """
@@ -11,11 +11,11 @@ from PIL import Image
 
 #: Brightest channel of a border's pixel, 0..255, in an image whose skin is bright.
 DARK = 50
-#: A border is darker than this share of the skin's brightness.
+#: A border is darker than this fraction of the skin's brightness.
 SHARE = 0.3
-#: Share of a line's pixels that may be brighter: dust, a hair, the mark of a ruler.
+#: Fraction of a line's pixels that may be brighter: dust, a hair, the mark of a ruler.
 STRAY = 0.002
-#: What is left has at least this share of each side; else the image itself is dark.
+#: The box has at least this fraction of each side; else the image itself is dark.
 LEAST = 0.35
 
 
@@ -29,22 +29,21 @@ class Box(NamedTuple):
 
 
 def find_border(image: Image.Image) -> Box:
-    """The part of an image that is left when the dark border is cut away.
+    """Return the part of an image that remains when the dark border is cut away.
 
-    A row or column is border when it is dark from end to end and so is everything between it and
-    the edge. So the box holds the whole field of view: of a round one its bounding box, the
-    corners of which stay dark. Nothing else is cut.
+    A row or column belongs to the border when it is dark from end to end and so is everything
+    between it and the edge. So the box holds the whole field of view: of a round one its
+    bounding box, the corners of which stay dark. Nothing else is cut.
 
-    The image is looked at through a median filter, so that noise does not count. Dark means that
-    the brightest channel is below ``DARK`` and below ``SHARE`` of the image's own brightness (90th
-    percentile).
+    A median filter comes first, so that noise does not count. A pixel is dark where its brightest
+    channel is below ``DARK`` and below ``SHARE`` of the image's own brightness (90th percentile).
 
     Args:
-        image: RGB.
+        image: RGB image.
 
     Returns:
-        The box; the whole image where there is no border, or where what is left would be less than
-        ``LEAST`` of a side.
+        The box; the whole image if it has no border, or if less than ``LEAST`` of a side would
+        remain.
     """
     pixels = np.asarray(image.convert("RGB")).max(axis=2)  # [H, W]
     height, width = pixels.shape
@@ -61,12 +60,12 @@ def find_border(image: Image.Image) -> Box:
 
 
 def crop_border(image: Image.Image) -> Image.Image:
-    """The image without its dark border, see :func:`find_border`."""
+    """Return the image without its dark border, see ``find_border``."""
     box = find_border(image)
     return image if box == (0, 0, *image.size) else image.crop(box)
 
 
 def _inside(lines: np.ndarray) -> tuple[int, int]:
-    """First line that is not border, and the first behind the last one; all where there is none."""
-    found = np.flatnonzero(lines)
-    return (int(found[0]), int(found[-1]) + 1) if len(found) else (0, len(lines))
+    """Return the first line that is not border, and the one after the last; all without any."""
+    bright = np.flatnonzero(lines)
+    return (int(bright[0]), int(bright[-1]) + 1) if len(bright) else (0, len(lines))

@@ -1,4 +1,4 @@
-"""Read and check the two CSV files of the challenge."""
+"""Reading and checking of the challenge's two CSV files."""
 
 from pathlib import Path
 
@@ -11,17 +11,17 @@ from .layout import IMAGE_SUFFIXES
 
 
 def read_ground_truth(path: str | Path) -> pd.DataFrame:
-    """Read the one-hot labels, e.g. ``ISIC_2019_Training_GroundTruth.csv``.
+    """Return the one-hot labels of a file, e.g. ``ISIC_2019_Training_GroundTruth.csv``.
 
-    The columns ``image`` and the eight classes are needed, ``UNK`` and others may be there.
+    The columns ``image`` and the eight classes are needed; ``UNK`` and others are allowed.
 
     Returns:
         One row an image, in the order of the file: ``image`` (name without extension) and
         ``label`` (int, 0..7 in the order of ``CLASSES``, 8 for ``UNK``).
 
     Raises:
-        UserError: no such file, no CSV, a missing column, no row, a row that isn't one-hot, a
-            name that is missing or stands there twice.
+        UserError: No such file, no CSV, a missing column, no row, a row that isn't one-hot, a
+            name that is missing or is listed twice.
     """
     table = _read_table(Path(path), ("image", *CLASSES))
     if UNKNOWN not in table:
@@ -40,14 +40,14 @@ def read_ground_truth(path: str | Path) -> pd.DataFrame:
 
 
 def read_lesion_ids(path: str | Path) -> dict[str, str]:
-    """Read which lesion an image shows, e.g. from ``ISIC_2019_Training_Metadata.csv``.
+    """Return the lesion that each image shows, e.g. from ``ISIC_2019_Training_Metadata.csv``.
 
     Returns:
         Lesion id by image name (without extension); ``''`` where the file gives none.
 
     Raises:
-        UserError: no such file, no CSV, no column ``image`` or ``lesion_id``, no row, a name that
-            is missing or stands there twice.
+        UserError: No such file, no CSV, no column ``image`` or ``lesion_id``, no row, a name that
+            is missing or is listed twice.
     """
     table = _read_table(Path(path), ("image", "lesion_id"))
     lesions = [clean_lesion(name) for name in table["lesion_id"]]
@@ -55,17 +55,17 @@ def read_lesion_ids(path: str | Path) -> dict[str, str]:
 
 
 def read_image_names(path: str | Path) -> list[str]:
-    """Read which images a file is about: its column ``image``, without extensions.
+    """Return the images that a file lists: its column ``image``, without extensions.
 
     Raises:
-        UserError: no such file, no CSV, no column ``image``, no row, a name that is missing or
-            stands there twice.
+        UserError: No such file, no CSV, no column ``image``, no row, a name that is missing or
+            is listed twice.
     """
     return list(_read_table(Path(path), ("image",))["image"])
 
 
 def _read_table(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
-    """All cells as text, indexed by line number, with clean and unique image names."""
+    """Return all cells as text, indexed by line number, with clean and unique image names."""
     try:
         table = pd.read_csv(
             path,
@@ -80,11 +80,11 @@ def _read_table(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
     except ValueError as error:  # pandas' parser errors and broken UTF-8
         raise UserError(f"{path} is no CSV file that pandas can read: {error}") from error
     table = table.fillna("").rename(columns=str.strip)
-    table.index = table.index + 2
+    table.index = table.index + 2  # line numbers: the header is line 1
     missing = [name for name in needed if name not in table]
     if missing:
-        found = ", ".join(str(name) for name in table.columns[:12])
-        raise UserError(f"{path} lacks the column(s) {', '.join(missing)}; it has: {found}")
+        existing = ", ".join(str(name) for name in table.columns[:12])
+        raise UserError(f"{path} lacks the column(s) {', '.join(missing)}; it has: {existing}")
     table = table[(table != "").any(axis=1)]
     if table.empty:
         raise UserError(f"{path} has a header but no rows")
@@ -94,17 +94,17 @@ def _read_table(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _stem(name: str) -> str:
-    """The name without spaces around it and without an image extension."""
+    """Return the name without spaces around it and without an image extension."""
     name = name.strip()
     suffix = Path(name).suffix
     return name[: -len(suffix)] if suffix.lower() in IMAGE_SUFFIXES else name
 
 
 def _check_names(path: Path, names: "pd.Series[str]") -> None:
-    """Every row has a name of its own."""
+    """Check that every row has a name of its own."""
     if (names == "").any():
         raise UserError(f"{path}, line {names.index[names == ''][0]}: the image name is missing")
     if names.duplicated().any():
         name = names[names.duplicated()].iloc[0]
         lines = ", ".join(str(line) for line in names.index[names == name][:5])
-        raise UserError(f"{path}: the image {name} stands there more than once (lines {lines})")
+        raise UserError(f"{path}: the image {name} is listed more than once (lines {lines})")

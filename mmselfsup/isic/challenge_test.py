@@ -1,4 +1,4 @@
-"""The list of the challenge's own test images."""
+"""List of the challenge's own test images."""
 
 import hashlib
 from dataclasses import dataclass
@@ -16,21 +16,21 @@ LIST = "ISIC_2019_challenge_test.txt"
 
 @dataclass(frozen=True)
 class TestList:
-    """A list that waits to be written.
+    """A list that is complete, but not written yet.
 
     Attributes:
-        text: its lines.
-        facts: for ``splits.json``: name, size, sha256 of the list, ``num_not_on_disk``, and
+        text: Lines of the list.
+        facts: For ``splits.json``: name, size, sha256 of the list, ``num_not_on_disk``, and
             ``class_counts`` where there is a ground truth.
     """
 
-    __test__ = False  # not a test of pytest's
+    __test__ = False  # else pytest would collect the class as a test
 
     text: str
     facts: dict[str, Any]
 
     def write(self, out: Path) -> dict[str, Any]:
-        """Write it into the folder of the lists, whole or not at all; gives the facts."""
+        """Write the list into the folder of the lists, whole or not at all; return the facts."""
         atomic_write_text(out / LIST, self.text)
         return self.facts
 
@@ -41,22 +41,22 @@ def read_test_list(
     ground_truth: str | Path | None = None,
     images: str | Path | None = None,
 ) -> TestList | None:
-    """Make the list of the challenge's test images, where its files are there; writes nothing.
+    """Return the list of the challenge's test images, if its files exist; write nothing.
 
-    A line is ``NAME.jpg label`` where there is a ground truth (labels 0..8, 8 is UNK), else
-    ``NAME.jpg``. Images that are not on disk are left out; where there is no folder of test images
-    at all, the list has all of them, for later.
+    A line is ``NAME.jpg label`` with a ground truth (labels 0..8, 8 is UNK), else ``NAME.jpg``.
+    Images that are not on disk are left out; without any folder of test images the list has all
+    of them, for later.
 
     Args:
-        root: where the data set lies.
+        root: Folder of the data set.
         metadata, ground_truth: CSV files; None looks for the official names below ``root``.
-        images: folder of the images; None looks for ``ISIC_2019_Test_Input`` below ``root``.
+        images: Folder of the images; None looks for ``ISIC_2019_Test_Input`` below ``root``.
 
     Returns:
-        The list; None where there is neither CSV.
+        The list; None where neither CSV file exists.
 
     Raises:
-        UserError: a file that was named is missing or makes no sense, the ground truth has
+        UserError: A file that was named is missing or makes no sense, the ground truth has
             other images than the metadata, or the folder of test images is empty.
     """
     listed = _csv(root, metadata, TEST_METADATA, "--test-metadata")
@@ -74,23 +74,23 @@ def read_test_list(
                 f"{truth.name} and {listed.name} differ in {len(other)} images (e.g. {other[0]})"
             )
     files = _files(root, images)
-    here = [name for name in names if files is None or name in files]
+    present = [name for name in names if files is None or name in files]
     lines = []
-    for name in here:
+    for name in present:
         file = f"{name}.jpg" if files is None else files[name]
         lines.append(f"{file} {labels[name]}\n" if labels else f"{file}\n")
     text = "".join(lines)
-    facts: dict[str, Any] = {"file": LIST, "num_images": len(here)}
-    facts["num_not_on_disk"] = len(names) if files is None else len(names) - len(here)
+    facts: dict[str, Any] = {"file": LIST, "num_images": len(present)}
+    facts["num_not_on_disk"] = len(names) if files is None else len(names) - len(present)
     facts["sha256"] = hashlib.sha256(text.encode()).hexdigest()
     if labels:
-        found = [labels[name] for name in here]
-        facts["class_counts"] = {n: found.count(i) for i, n in enumerate((*CLASSES, UNKNOWN))}
+        counted = [labels[name] for name in present]
+        facts["class_counts"] = {n: counted.count(i) for i, n in enumerate((*CLASSES, UNKNOWN))}
     return TestList(text, facts)
 
 
 def _csv(root: Path, given: str | Path | None, name: str, option: str) -> Path | None:
-    """The file that was named, else the official one, else None."""
+    """Return the file that the user names, else the official one, else None."""
     if given is not None:
         return Path(given)
     try:
@@ -100,7 +100,7 @@ def _csv(root: Path, given: str | Path | None, name: str, option: str) -> Path |
 
 
 def _files(root: Path, given: str | Path | None) -> dict[str, str] | None:
-    """Files of the test images by name; None where there is no folder."""
+    """Return the files of the test images by name; None without their folder."""
     if given is not None:
         return find_images(root, Path(given), TEST_IMAGES, "--test-images")[1]
     folders = [root / TEST_IMAGES, *sorted(root.glob(f"*/{TEST_IMAGES}"))]

@@ -1,10 +1,10 @@
-"""Shades of Gray: take the colour of the light out of an image.
+"""Shades of Gray: colour constancy, which removes the colour of the light from an image.
 
 Source: Finlayson and Trezzi, "Shades of Gray and Colour Constancy", CIC 2004; on dermoscopy
 Barata et al., "Improving Dermoscopy Image Classification Using Color Constancy", JBHI 2015.
 
-What happens to a pixel hangs on nothing but its 8-bit value and the histograms of the image, so
-all numbers are exact in float64 and the correction is one table of 256 entries a channel.
+The result for a pixel depends only on its 8-bit value and the histograms of the image, so all
+numbers are exact in float64 and the correction is one table of 256 entries for each channel.
 """
 
 import numpy as np
@@ -15,13 +15,13 @@ from PIL import Image
 def illuminant(
     histogram: NDArray[np.int64], power: float = 6.0, gamma: float | None = None
 ) -> NDArray[np.float64]:
-    """Colour of the light: e_c = (mean of I_c^p)^(1/p), scaled to unit L2 norm.
+    """Return the colour of the light: e_c = (mean of I_c^p)^(1/p), scaled to unit L2 norm.
 
     Args:
-        histogram: [3, 256] number of pixels of each value, red, green, blue; all pixels of the
-            frame count.
-        power: p of the Minkowski mean, above 0: 1 is Gray World, large p nears White Patch.
-        gamma: apply I -> 255 * (I/255)^(1/gamma) first, above 0; None leaves the image as it is.
+        histogram: Number of pixels of each value [3, 256], red, green, blue, over the whole image.
+        power: Exponent p of the Minkowski mean, above 0: 1 is Gray World, large p nears White
+            Patch.
+        gamma: Apply I -> 255 * (I/255)^(1/gamma) first, above 0; None leaves the image as it is.
 
     Returns:
         [3] of norm 1; (1, 1, 1)/sqrt(3) for a black image.
@@ -39,13 +39,13 @@ def illuminant(
 
 
 def correction_table(light: NDArray[np.float64], gamma: float | None = None) -> NDArray[np.uint8]:
-    """What each value turns into: I_c / (e_c * sqrt(3)), clipped to 0..255, then rounded.
+    """Return the new value of each value: I_c / (e_c * sqrt(3)), clipped to 0..255, then rounded.
 
     The clip matters: without it, bright pixels wrap round to dark when cast to 8 bits.
 
     Args:
-        light: [3] from :func:`illuminant`.
-        gamma: as there.
+        light: Colour of the light [3] from ``illuminant``.
+        gamma: As in ``illuminant``.
 
     Returns:
         [3, 256]; a channel without light is all 0 and stays so.
@@ -56,13 +56,13 @@ def correction_table(light: NDArray[np.float64], gamma: float | None = None) -> 
 
 
 def _linear(gamma: float | None) -> NDArray[np.float64]:
-    """Value after gamma for each 8-bit value: [256], 0..255, not rounded."""
+    """Return the value after gamma for each 8-bit value: [256], 0..255, not rounded."""
     values = np.arange(256, dtype=np.float64)
     return values if gamma is None else 255.0 * (values / 255.0) ** (1.0 / gamma)
 
 
 def histogram_of(image: Image.Image) -> NDArray[np.int64]:
-    """Pixels of each value: [3, 256] of an RGB image."""
+    """Return the number of pixels of each value of an RGB image, [3, 256]."""
     return np.array(image.histogram(), dtype=np.int64).reshape(3, 256)
 
 
@@ -74,18 +74,18 @@ def apply_table(image: Image.Image, table: NDArray[np.uint8]) -> Image.Image:
 def shades_of_gray(
     image: NDArray[np.uint8], power: float = 6.0, gamma: float | None = None
 ) -> NDArray[np.uint8]:
-    """Colour constancy for one image.
+    """Return one image with its colours corrected.
 
     Args:
-        image: [H, W, 3] RGB, 0..255.
-        power: p of the Minkowski mean, above 0.
-        gamma: gamma to undo first, above 0; None for none. 2.2 is in common use.
+        image: RGB image [H, W, 3], 0..255.
+        power: Exponent p of the Minkowski mean, above 0.
+        gamma: Gamma to undo first, above 0; None for none. 2.2 is in common use.
 
     Returns:
         [H, W, 3] RGB, 0..255.
 
     Raises:
-        ValueError: another shape or dtype, no pixel, ``power`` or ``gamma`` not above 0.
+        ValueError: Another shape or dtype, no pixel, ``power`` or ``gamma`` not above 0.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise ValueError(f"need uint8 [H, W, 3], got {image.dtype} {list(image.shape)}")
@@ -96,7 +96,11 @@ def shades_of_gray(
 
 
 def check_parameters(power: float, gamma: float | None) -> None:
-    """ValueError where a parameter is not a finite number above 0."""
+    """Check that both parameters are finite numbers above 0.
+
+    Raises:
+        ValueError: A parameter is not.
+    """
     for name, value in (("power", power), ("gamma", 1.0 if gamma is None else gamma)):
         if not 0.0 < value < float("inf"):
             raise ValueError(f"{name} must be a finite number above 0, got {value}")

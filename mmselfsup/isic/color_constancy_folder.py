@@ -1,4 +1,4 @@
-"""Shades of Gray for a folder of images: parallel, and able to go on where it stopped."""
+"""Shades of Gray for a folder of images, in several processes; an interrupted run can resume."""
 
 import json
 from functools import partial
@@ -28,11 +28,11 @@ _EXACT = (".png", ".bmp", ".tif", ".tiff", ".ppm")
 
 
 def correct(image: Image.Image, settings: Settings) -> Image.Image:
-    """Correct one RGB image: cut its border, make it smaller, where wanted.
+    """Return one RGB image with its colours corrected, cropped and shrunk as the settings say.
 
-    The light is measured on what is left after the cut, in full size, so it is the same for every
-    ``short_side``. Then the image is made smaller (area mean), then corrected: clipping comes last
-    and darkens no mean.
+    The light is measured after the crop, in full size, so it is the same for every
+    ``short_side``. Then the image is shrunk (area mean), then corrected: clipping comes last, as
+    clipped values would darken the means.
     """
     image = crop_border(image) if settings.crop_border else image
     light = illuminant(histogram_of(image), settings.power, settings.gamma)
@@ -52,20 +52,20 @@ def correct_folder(
 ) -> tuple[int, int, list[str]]:
     """Correct all images below ``src`` into the same places below ``dst``.
 
-    Images that are there already are skipped; ``color_constancy.json`` in ``dst`` says how they
-    were made. Each file is written aside and renamed, so a stop leaves none half-written.
+    Existing images are skipped; ``color_constancy.json`` in ``dst`` says how they were made. Each
+    file is written under another name and renamed, so that none is ever half-written.
 
     Args:
-        src: folder of the images.
-        dst: another folder, neither in ``src`` nor around it.
-        settings: how to correct.
-        workers: number of processes; None for one a core.
+        src: Folder of the images.
+        dst: Another folder, neither in ``src`` nor around it.
+        settings: Settings of the correction.
+        workers: Number of processes; None for one per core.
 
     Returns:
-        Number of images made now, number made before, and a line for each that can't be read.
+        Number of images made now, number made before, and a line for each unreadable one.
 
     Raises:
-        UserError: no image in ``src``, ``dst`` can't be written, or its images were made
+        UserError: No image in ``src``, ``dst`` can't be written, or its images were made
             otherwise.
     """
     source, target = Path(src), Path(dst)
@@ -83,17 +83,17 @@ def correct_folder(
 
 
 def _check_record(target: Path, settings: Settings, any_done: bool) -> None:
-    """Refuse to mix images of different settings; write down the settings of a new folder."""
+    """Check that the folder has images of the same settings; record those of a new folder."""
     record = target / RECORD
     wanted = settings.record()
     if record.exists():
         try:
-            found = json.loads(record.read_text(encoding="utf-8"))
+            recorded = json.loads(record.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UserError(f"can't read {record}: {error}; remove the folder") from error
-        if found != wanted:
+        if recorded != wanted:
             raise UserError(
-                f"{target} holds images made with {found}, now wanted: {wanted}; give another "
+                f"{target} holds images made with {recorded}, now wanted: {wanted}; give another "
                 "--dst or remove that folder"
             )
     elif any_done:
@@ -106,7 +106,7 @@ def _check_record(target: Path, settings: Settings, any_done: bool) -> None:
 
 
 def _correct_file(name: Path, source: Path, target: Path, settings: Settings) -> str | None:
-    """Correct one file; the reason in one line where it can't be read."""
+    """Correct one file; return the reason in one line if it can't be read."""
     suffix = name.suffix.lower()
     if suffix not in _LOSSY + _EXACT:
         return f"can't write colour images as {suffix}: convert {source / name} to PNG first"

@@ -1,4 +1,4 @@
-"""What the images of a prepared folder depend on."""
+"""Settings that the images of a prepared folder depend on."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,15 +9,15 @@ from .color_constancy import check_parameters
 
 @dataclass(frozen=True)
 class Settings:
-    """What the output depends on.
+    """Settings of the correction of a folder.
 
     Attributes:
-        power: p of the Minkowski mean, above 0.
-        gamma: gamma to undo first, above 0, or None.
-        short_side: images with a longer short side are made smaller, in pixels; None for none.
-        quality: of JPEG and WebP files, 1..100.
-        crop_border: cut the dark border round the field of view away first.
-        keep_colors: don't correct the colours.
+        power: Exponent p of the Minkowski mean, above 0.
+        gamma: Gamma to undo first, above 0, or None.
+        short_side: Images with a longer short side are shrunk to this, in pixels; None for none.
+        quality: Quality of JPEG and WebP files, 1..100.
+        crop_border: Whether to cut away the dark border round the field of view first.
+        keep_colors: Whether to leave the colours uncorrected.
     """
 
     power: float = 6.0
@@ -38,7 +38,10 @@ class Settings:
             raise UserError(f"the quality must be 1..100, got {self.quality}")
 
     def record(self) -> dict[str, Any]:
-        """What ``color_constancy.json`` says; options that change nothing are left out."""
+        """Return the content of ``color_constancy.json``, without options that change nothing.
+
+        Folders that were made before these options existed have no such keys: they stay valid.
+        """
         facts: dict[str, Any] = {"method": "shades of gray, clipped", **asdict(self)}
         for name in ("crop_border", "keep_colors"):
             if not facts[name]:

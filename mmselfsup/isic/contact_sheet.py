@@ -1,4 +1,4 @@
-"""A picture of images before and after their preparation, to look at."""
+"""Contact sheet: a picture of images before and after their preparation."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,39 +13,38 @@ from .images import open_rgb, walk_images
 _TILE = 160  # pixels, the longer side of a picture on the sheet
 _GAP = 8
 _TEXT = 14
-_LOOKED_AT = 600  # images that are searched for borders
+_SEARCHED = 600  # images at most that are searched for borders
 
 
 def choose(before: Path, after: Path, number: int) -> list[Path]:
-    """The images for a sheet: half of them those with the largest borders, the rest evenly spread.
+    """Return the images of a sheet: half have the largest borders, the rest are spread evenly.
 
     Args:
-        before: folder of the original images.
-        after: folder of the prepared ones; only images that are there are taken.
-        number: how many, at most.
+        before: Folder of the original images.
+        after: Folder of the prepared images; images that it lacks are not taken.
+        number: Largest number of images.
 
     Raises:
-        UserError: the folders have no image in common.
+        UserError: The folders have no image in common.
     """
     names = [name for name in walk_images(before) if (after / name).exists()]
     if not names:
         raise UserError(f"{after} has none of the images in {before}")
-    some = _spread(names, _LOOKED_AT)
-    share = {name: _border_share(before / name) for name in some}
-    by_border = sorted((name for name in some if share[name] > 0), key=lambda n: -share[n])
+    some = _spread(names, _SEARCHED)
+    area = {name: _border_area(before / name) for name in some}
+    by_border = sorted((name for name in some if area[name] > 0), key=lambda n: -area[n])
     cut = by_border[: number // 2]
     rest = [name for name in names if name not in set(cut)]
     return cut + _spread(rest, number - len(cut))
 
 
 def draw_sheet(before: Path, after: Path, names: Sequence[Path], columns: int = 4) -> Image.Image:
-    """Draw pairs of images side by side: the original, with the part that was kept framed, and
-    what became of it, as large.
+    """Return a sheet of image pairs: the original with the remaining part framed, and the result.
 
     Args:
-        before, after: folders.
-        names: of the images in both.
-        columns: pairs in a row.
+        before, after: Folders of the images.
+        names: Names of images that both folders have.
+        columns: Number of pairs in a row.
     """
     pairs = [_pair(before / name, after / name) for name in names]
     width, height = 2 * _TILE + 2 * _GAP, max(p.height for p in pairs) + _TEXT + _GAP
@@ -61,10 +60,10 @@ def draw_sheet(before: Path, after: Path, names: Sequence[Path], columns: int = 
 
 
 def write_sheet(before: Path, after: Path, path: Path, number: int = 24) -> int:
-    """Write a sheet as PNG or JPEG; see :func:`choose` and :func:`draw_sheet`.
+    """Write a sheet as PNG or JPEG; see ``choose`` and ``draw_sheet``.
 
     Returns:
-        How many images it shows.
+        The number of images on the sheet.
     """
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise UserError(f"{path}: name a .png or .jpg file")
@@ -78,13 +77,13 @@ def write_sheet(before: Path, after: Path, path: Path, number: int = 24) -> int:
 
 
 def _spread(names: Sequence[Path], number: int) -> list[Path]:
-    """At most `number` of the names, evenly spread."""
+    """Return at most ``number`` of the names, evenly spread."""
     number = min(number, len(names))
     return [names[i * len(names) // number] for i in range(number)]
 
 
-def _border_share(path: Path) -> float:
-    """Part of an image that is border, 0..1; a small copy is precise enough."""
+def _border_area(path: Path) -> float:
+    """Return the fraction of an image that is border, 0..1; a small copy is precise enough."""
     image = open_rgb(path)
     image.thumbnail((300, 300))
     box = find_border(image)
@@ -92,7 +91,7 @@ def _border_share(path: Path) -> float:
 
 
 def _pair(before: Path, after: Path) -> Image.Image:
-    """Both pictures side by side, the first with a frame round what :func:`find_border` keeps."""
+    """Return both pictures side by side, the first with a frame round the box of its border."""
     first, second = open_rgb(before), open_rgb(after)
     scale = _TILE / max(first.size)
     box = find_border(first)
@@ -108,4 +107,5 @@ def _pair(before: Path, after: Path) -> Image.Image:
 
 
 def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """Return a scaled size, at least 1 pixel a side."""
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

@@ -1,4 +1,4 @@
-"""Is the download of ISIC-2019 complete and what the challenge published?"""
+"""Check that the download of ISIC-2019 is complete and unchanged."""
 
 import hashlib
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ CHECKSUMS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Download:
-    """What was found.
+    """A checked download.
 
     Attributes:
-        images: folder of the training images.
-        num_listed: images in the ground truth.
-        num_here: of these on disk.
+        images: Folder of the training images.
+        num_listed: Number of images in the ground truth.
+        num_here: Number of these on disk.
     """
 
     images: Path
@@ -35,21 +35,21 @@ def check_download(root: Path, any_csv: bool = False, partial: bool = False) -> 
     """Check the CSV files by their SHA-256 and the images by their names.
 
     Args:
-        root: where the data set lies.
-        any_csv: take CSV files that are not the official ones.
-        partial: take fewer images than the ground truth lists.
+        root: Folder of the data set.
+        any_csv: Whether to accept CSV files that are not the official ones.
+        partial: Whether to accept fewer images than the ground truth lists.
 
     Raises:
-        UserError: a file is missing or another one, or images are missing.
+        UserError: A file is missing or not the official one, or images are missing.
     """
     for name, digest in CHECKSUMS.items():
         if name == TEST_METADATA and not any(root.glob(f"**/{name}")):
-            continue  # only who takes part in the challenge needs it
+            continue  # only a submission to the challenge needs it
         path = find_csv(root, name, "--root")
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-        if found != digest and not any_csv:
+        actual = hashlib.sha256(path.read_bytes()).hexdigest()
+        if actual != digest and not any_csv:
             raise UserError(
-                f"{path} is not the official file (sha256 {found[:12]}..., published "
+                f"{path} is not the official file (sha256 {actual[:12]}..., published "
                 f"{digest[:12]}...): download it again, or allow it with --any-csv"
             )
     names = read_image_names(find_csv(root, GROUND_TRUTH, "--root"))

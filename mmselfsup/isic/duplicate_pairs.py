@@ -1,4 +1,4 @@
-"""Near-duplicates of a table of images: found, written down, counted."""
+"""Search for the near-duplicates of a table of images, and the file that lists them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from .split_lists import DUPLICATES
 
 @dataclass(frozen=True)
 class Duplicates:
-    """How near-duplicates are looked for.
+    """Settings of the search for near-duplicates.
 
     Attributes:
-        group: make one group of them, so that a fold doesn't part them.
-        distance: bits of 256 that may differ, 0..255.
-        workers: number of processes; None for one a core.
+        group: Whether near-duplicates become one group, which no fold separates.
+        distance: Number of bits of 256 that may differ, 0..127.
+        workers: Number of processes; None for one per core.
     """
 
     group: bool = False
@@ -36,13 +36,13 @@ class Duplicates:
 def find_pairs(
     table: pd.DataFrame, groups: Sequence[str], folder: Path, settings: Duplicates
 ) -> list[Pair]:
-    """The near-duplicates of different groups among the images on disk.
+    """Return the near-duplicates of different groups among the images on disk.
 
     Args:
-        table: column ``file``, ``''`` where an image is not on disk.
-        groups: key of each image's lesion.
-        folder: of the files.
-        settings: see :class:`Duplicates`.
+        table: Table with the column ``file``, ``''`` where an image is not on disk.
+        groups: Key of each image's lesion.
+        folder: Folder of the files.
+        settings: Settings of the search.
 
     Returns:
         Pairs of rows of the table, nearest first.
@@ -62,8 +62,8 @@ def write_pairs(
     """Write ``duplicates.csv``: both images, their lesions, classes and folds, and the distance.
 
     Returns:
-        For ``splits.json``: the settings, the number of pairs, how many of them lie in different
-        folds (on both sides of one), and how many have different classes.
+        Entries for ``splits.json``: the settings, the number of pairs, how many of them lie in
+        different folds, and how many have different classes.
     """
     columns = {"image": "image", "lesion": "lesion_id", "label": "class", "fold": "fold"}
     sides = []

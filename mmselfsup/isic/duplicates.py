@@ -1,9 +1,9 @@
-"""Near-duplicates: pictures that look the same although their lesion ids differ.
+"""Near-duplicates: images that look the same although their lesion ids differ.
 
 A perceptual hash (the signs of the low frequencies of a small grey picture, by the library
-`imagehash`) changes in a few bits when an image is resized, recompressed or recoloured. 64 bits,
-as commonly used, are too few for dermoscopy, where most pictures are a dark blob on bright skin:
-256 are taken. Rotated and mirrored copies are not found.
+``imagehash``) changes in a few bits when an image is resized, recompressed or recoloured. 64 bits,
+as commonly used, are too few for dermoscopy, where most images are a dark blob on bright skin:
+this uses 256. Rotated and mirrored copies are not found.
 
 Letters: N images, B bits.
 """
@@ -18,11 +18,11 @@ from PIL import Image, ImageOps
 
 from .parallel import default_workers, run_parallel
 
-_SIDE = 16  # of the square of frequencies: B = 256
-_ROWS = 512  # of the table of distances at a time
+_SIDE = 16  # side of the square of frequencies: B = 256
+_ROWS = 512  # rows of the distance matrix computed at a time: all of it would not fit into memory
 
-#: Bits that may differ. On the 10,015 images of HAM10000 one pair of different lesions is below it,
-#: and 85 of the same lesion; from 32 on, pairs of different lesions merely resemble each other.
+#: Number of bits that may differ. On the 10,015 images of HAM10000 one pair of different lesions is
+#: below it, and 85 of the same lesion; from 32 on, pairs of different lesions merely look alike.
 DISTANCE = 24
 
 
@@ -35,23 +35,23 @@ class Pair(NamedTuple):
 
 
 def image_hashes(files: Sequence[Path], workers: int | None = None) -> NDArray[np.bool_]:
-    """Perceptual hashes of image files: [N, B].
+    """Return the perceptual hashes of image files: [N, B].
 
     Args:
-        files: paths.
-        workers: number of processes; None for one a core.
+        files: Paths of the images.
+        workers: Number of processes; None for one per core.
 
     Raises:
-        UserError: a file can't be read; it is named.
+        UserError: A file can't be read; the message names it.
     """
-    import imagehash  # noqa: F401  # here, so that it is missed before the work starts
+    import imagehash  # noqa: F401  # fails before the work starts
 
     workers = default_workers() if workers is None else workers
     return np.array(list(run_parallel(_hash, files, workers, "hashes")))
 
 
 def _hash(path: Path) -> NDArray[np.bool_]:
-    """The hash of one file: [B]."""
+    """Return the hash of one file: [B]."""
     import imagehash
 
     from .images import open_rgb  # loads torch, which the other splits need not
@@ -61,47 +61,47 @@ def _hash(path: Path) -> NDArray[np.bool_]:
 
 
 def _small_jpeg(path: Path) -> Image.Image | None:
-    """A JPEG file in grey, of which an eighth of the pixels is decoded where that suffices.
+    """Return a JPEG file in grey, decoded at down to an eighth of its size where that suffices.
 
-    None for other files, which Pillow would not turn into 8 bits of grey as they are meant.
+    None for other files: Pillow does not convert all of them to 8 bits of grey correctly.
     """
     try:
         with Image.open(path, formats=("JPEG",)) as image:
             image.draft("L", (128, 128))
             return ImageOps.exif_transpose(image).convert("L")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return None  # what is broken is told by whoever reads it in full
+        return None  # the full decoder reports what is wrong
 
 
 def near_pairs(hashes: NDArray[np.bool_], distance: int = DISTANCE) -> list[Pair]:
-    """All pairs of hashes [N, B] that differ in at most ``distance`` bits, nearest first."""
+    """Return all pairs of hashes [N, B] that differ in at most ``distance`` bits, nearest first."""
     signs = np.where(hashes, 1, -1).astype(np.float32)  # [N, B]; a product is B - 2 * distance
-    least = hashes.shape[1] - 2 * distance
+    least = hashes.shape[1] - 2 * distance  # whole numbers below 2**24: exact in float32
     pairs = []
     for start in range(0, len(signs), _ROWS):
         product = signs[start : start + _ROWS] @ signs[start:].T  # [rows, N - start]
         rows, columns = np.nonzero(product >= least)
         bits = (hashes.shape[1] - product[rows, columns]).astype(int) // 2
-        found = zip((rows + start).tolist(), (columns + start).tolist(), bits.tolist(), strict=True)
-        pairs += [Pair(*pair) for pair in found if pair[0] < pair[1]]
+        close = zip((rows + start).tolist(), (columns + start).tolist(), bits.tolist(), strict=True)
+        pairs += [Pair(*pair) for pair in close if pair[0] < pair[1]]
     return sorted(pairs, key=lambda pair: (pair.distance, pair.first, pair.second))
 
 
 def join_groups(groups: Sequence[str], pairs: Sequence[Pair]) -> list[str]:
-    """Make one group of the groups of each pair.
+    """Return groups in which the groups of each pair are one (union-find).
 
     Args:
-        groups: key of each of N images.
-        pairs: their members belong together.
+        groups: Key of each of N images.
+        pairs: Pairs of images whose groups belong together.
 
     Returns:
-        N keys; a joined group has the alphabetically first key of its members.
+        N keys; a joined group has the alphabetically first key of its parts.
     """
     parent = {group: group for group in groups}
 
     def root(group: str) -> str:
         while parent[group] != group:
-            parent[group] = parent[parent[group]]
+            parent[group] = parent[parent[group]]  # halves the path for later calls
             group = parent[group]
         return group
 

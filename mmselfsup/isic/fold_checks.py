@@ -1,4 +1,4 @@
-"""Whether folds are fit for use, and what they hold, by class and by source."""
+"""Checks of folds, and counts of their images by class and by source."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from .labels import CLASSES
 
 
 def missing_classes(summary_folds: list[dict[str, Any]], parts: tuple[str, ...]) -> list[str]:
-    """A line for each list that lacks a class: ``fold 3: no DF among the test images``."""
+    """Return a line for each list that lacks a class: ``fold 3: no DF among the test images``."""
     lines = []
     for fold in summary_folds:
         for part in parts:
@@ -24,16 +24,17 @@ def missing_classes(summary_folds: list[dict[str, Any]], parts: tuple[str, ...])
 
 
 def check_folds(table: pd.DataFrame, num_folds: int) -> None:
-    """Refuse folds whose training or test images lack a class.
+    """Check that the training and test images of each fold have all classes.
 
-    A recall without a sample is no number, so balanced accuracies of such folds can't be compared.
+    The recall of a class without images is not defined, so balanced accuracies of such folds can't
+    be compared.
 
     Args:
-        table: columns ``label`` and ``fold``, see ``write_lists``.
-        num_folds: number of folds.
+        table: Table with the columns ``label`` and ``fold``, see ``write_lists``.
+        num_folds: Number of folds.
 
     Raises:
-        UserError: names the first fold and what to do.
+        UserError: A class is missing; the message names the first fold and what to do.
     """
     counts = pd.crosstab(table["fold"], table["label"]).reindex(
         index=range(num_folds), columns=range(len(CLASSES)), fill_value=0
@@ -57,7 +58,7 @@ def check_folds(table: pd.DataFrame, num_folds: int) -> None:
 
 
 def source_counts(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """Images of each class by source: HAM, BCN, MSK, none (without a lesion id)."""
+    """Return the number of images of each class by source: HAM, BCN, MSK, none (no lesion id)."""
     sources = rows["lesion"].map(source_of)
     counts = pd.crosstab(sources, rows["label"]).reindex(columns=range(len(CLASSES)), fill_value=0)
     return {
@@ -67,7 +68,7 @@ def source_counts(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
 
 
 def source_table(summary: dict[str, Any]) -> Table:
-    """The test images of each fold by source and class."""
+    """Return a table of the test images of each fold by source and class."""
     table = Table(
         title="test images by source", box=SIMPLE, padding=0, title_justify="left", show_edge=False
     )
@@ -78,7 +79,7 @@ def source_table(summary: dict[str, Any]) -> Table:
         for source, row in counts.items():
             values = [row[label] for label in CLASSES]
             table.add_row(name, source, *map(str, (*values, sum(values))))
-            name = ""
+            name = ""  # a fold's number stands in its first row only
         if len(summary["source_counts"]) > 1:
             table.add_section()
     return table

@@ -1,4 +1,4 @@
-"""Image files as the data sources see them: the same decoder, the same way through folders."""
+"""Image files as the data sources read them: the same decoder, the same order of folders."""
 
 import os
 from pathlib import Path
@@ -11,10 +11,10 @@ from ..utils.errors import UserError
 
 
 def open_rgb(path: str | os.PathLike[str]) -> Image.Image:
-    """Decode an image file to RGB, 8 bits a channel, upright as its EXIF data say.
+    """Return an image file as RGB, 8 bits a channel, turned upright as its EXIF data say.
 
     Raises:
-        UserError: it is missing, empty, truncated, or no image.
+        UserError: The file is missing, empty, truncated, or no image.
     """
     try:
         return decode_image(Path(path).read_bytes())
@@ -25,14 +25,14 @@ def open_rgb(path: str | os.PathLike[str]) -> Image.Image:
 
 
 def walk_images(folder: str | os.PathLike[str]) -> list[Path]:
-    """Paths of all images below ``folder``, relative to it and sorted; hidden ones are left out.
+    """Return the paths of all images below ``folder``, relative and sorted, without hidden ones.
 
     Raises:
-        UserError: no such folder, or no image in it.
+        UserError: No such folder, or no image in it.
     """
     if not os.path.isdir(folder):
         raise UserError(f"there is no folder {folder}; check the path")
-    found = find_images(str(folder))
-    if not found:
+    names = find_images(str(folder))
+    if not names:
         raise UserError(f"there is no image in {folder} and its folders; check the path")
-    return [Path(name) for name in found]
+    return [Path(name) for name in names]

@@ -1,4 +1,4 @@
-"""Find the challenge's files below a folder, however the archives were unpacked."""
+"""Search for the challenge's files below a folder, however the archives were unpacked."""
 
 import os
 from pathlib import Path
@@ -12,20 +12,20 @@ TEST_GROUND_TRUTH = "ISIC_2019_Test_GroundTruth.csv"
 TEST_METADATA = "ISIC_2019_Test_Metadata.csv"
 TEST_IMAGES = "ISIC_2019_Test_Input"
 
-#: What images may end with, in order of preference; the challenge's are ``.jpg``.
+#: Extensions of images, in order of preference; the challenge's are ``.jpg``.
 IMAGE_SUFFIXES: tuple[str, ...] = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
 
 def find_csv(root: Path, name: str, option: str) -> Path:
-    """The file ``name`` in ``root`` or in one of its folders, two levels deep.
+    """Return the file ``name`` in ``root`` or in one of its folders, two levels deep.
 
     Args:
-        root: where the data set lies.
-        name: official file name.
-        option: command line option that gives the path instead, for the message.
+        root: Folder of the data set.
+        name: Official file name.
+        option: Command-line option that gives the path instead, for the message.
 
     Raises:
-        UserError: not found.
+        UserError: Not found.
     """
     if not root.is_dir():
         raise UserError(f"there is no folder {root}; --root is where the ISIC-2019 files lie")
@@ -42,20 +42,20 @@ def find_csv(root: Path, name: str, option: str) -> Path:
 def find_images(
     root: Path, given: Path | None = None, name: str = IMAGES, option: str = "--images"
 ) -> tuple[Path, dict[str, str]]:
-    """The folder that holds the images, and its files by image name without extension.
+    """Return the folder that holds the images, and its files by image name without extension.
 
-    Looks at ``given``, or else at ``ISIC_2019_Training_Input`` and ``images`` in ``root`` and
-    one level below. Unpacking the official archive into a folder of its own name puts the images
-    one folder deeper; there they are found, too.
+    The images are searched in ``given``, or else in ``ISIC_2019_Training_Input`` and ``images`` in
+    ``root`` and one level below. Unpacking the official archive into a folder of its own name puts
+    the images one folder deeper; these are found, too.
 
     Args:
-        root: where the data set lies.
-        given: the folder, where it was named.
-        name: of the archive, without ``.zip``, for the message.
-        option: command line option that names the folder, for the message.
+        root: Folder of the data set.
+        given: The folder, if the user names it.
+        name: Name of the archive, without ``.zip``, for the message.
+        option: Command-line option that names the folder, for the message.
 
     Raises:
-        UserError: no folder with images; says so when only the archive is there.
+        UserError: No folder has images; the message says so if only the archive exists.
     """
     if given is not None:
         if not given.is_dir():
@@ -77,7 +77,7 @@ def find_images(
 
 
 def image_files(folder: Path) -> dict[str, str]:
-    """File names by stem of the images right in ``folder``; ``.jpg`` wins over other formats."""
+    """Return file names by stem of the images directly in ``folder``; ``.jpg`` is preferred."""
     found: dict[str, tuple[int, str]] = {}
     with os.scandir(folder) as entries:
         for entry in entries:

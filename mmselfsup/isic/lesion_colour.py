@@ -1,4 +1,4 @@
-"""Colours of a dermoscopic image as a search for its lesion wants them.
+"""Preparation of a dermoscopic image's colours for the search for its lesion.
 
 Letters: h, w pixels of a copy whose longer side has 192.
 """
@@ -13,12 +13,12 @@ from .border import DARK, SHARE
 
 _EDGE = 15  # width of the brush that widens dark corners: their edge is soft
 _HAIR = 9  # hairs are thinner
-_HAIR_DEPTH = 14  # and at least this much darker than what is beside them, of 255
+_HAIR_DEPTH = 14  # and at least this much darker than their surroundings, of 255
 _MOST_HAIR = 0.25  # more is no hair but a structure of the lesion
 
 
 def dark_corners(small: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """What a round field of view leaves dark: dark areas that reach a corner, and their edge."""
+    """Return the mask of dark areas that reach a corner (round field of view), and their edge."""
     bright = cv2.medianBlur(small.max(axis=2), 5)
     dark = (bright < max(DARK, SHARE * float(np.percentile(bright, 90)))).astype(np.uint8)
     _, index = cv2.connectedComponents(dark)
@@ -28,7 +28,7 @@ def dark_corners(small: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def without_hair(small: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Thin dark lines take the colour beside them, small dots that of their surroundings."""
+    """Return the image with thin dark lines and small dots in the colour of their surroundings."""
     brush = disc(_HAIR)
     dip = cv2.morphologyEx(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), cv2.MORPH_BLACKHAT, brush)
     hair = cv2.dilate((dip > _HAIR_DEPTH).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
@@ -39,14 +39,14 @@ def without_hair(small: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def from_skin(small: NDArray[np.uint8], ring: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """How far each colour is from the skin's, [h, w]: darker, redder or bluer, in units of Lab."""
+    """Return each colour's distance from the skin's, [h, w]: darker, redder or bluer, in Lab."""
     lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     off = lab - np.median(lab[ring], axis=0)
-    darker = np.minimum(off[..., 0], 0)  # brighter: a reflection
-    away = np.sqrt(darker**2 + off[..., 1] ** 2 + (0.5 * off[..., 2]) ** 2)  # light tints b most
+    darker = np.minimum(off[..., 0], 0)  # brighter pixels are reflections
+    away = np.sqrt(darker**2 + off[..., 1] ** 2 + (0.5 * off[..., 2]) ** 2)  # light changes b most
     return np.asarray(cv2.GaussianBlur(away.astype(np.float32), (0, 0), 1.5), np.float32)
 
 
 def disc(width: int) -> NDArray[np.uint8]:
-    """A round brush, [width, width]."""
+    """Return a round brush, [width, width]."""
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)), np.uint8)

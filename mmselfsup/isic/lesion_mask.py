@@ -1,7 +1,7 @@
-"""Find the lesion in a dermoscopic image without training: colour against the skin, thresholded.
+"""Segmentation of the lesion without training: a threshold on the colour distance from skin.
 
-Not a diagnosis tool: it is right on most images, and says where it gives up. Letters: H, W pixels,
-h, w of the copy that is looked at, K components.
+Not a diagnosis tool: it is right on most images, and reports where it gives up. Letters: H, W
+pixels, h, w pixels of the small copy that is segmented, K components.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from .lesion_colour import dark_corners, disc, from_skin, without_hair
 
 Mask = NDArray[np.bool_]
 
-#: The lesion's share of the image, before its outline is widened; otherwise it is not believed.
+#: Fractions of the image that a lesion may cover, before its outline is widened; else rejected.
 LEAST, MOST = 0.005, 0.7
-#: Share of the image's frame that a lesion may lie on.
+#: Fraction of the image's frame that a lesion may touch.
 MOST_FRAME = 0.3
-#: How much the lesion must differ from what is left, in standard deviations of the latter.
+#: Least difference of the lesion's colour from the rest's, in standard deviations of the rest.
 LEAST_CONTRAST = 1.2
-#: The same in units of Lab: what an eye tells apart side by side.
+#: The same in units of Lab: what an eye distinguishes side by side.
 LEAST_DIFFERENCE = 2.0
-#: Half axes of the ellipse that takes the place of a mask that is not believed, of each side.
+#: Half axes of the ellipse that replaces a rejected mask, as a fraction of each side.
 ELLIPSE = 0.4
 
 _SIDE = 192  # pixels, the longer side of the copy; all sizes below are its pixels
@@ -35,26 +35,26 @@ _MARGIN = 13  # width of the brush that widens the outline: an edge is soft
 
 
 class LesionMask(NamedTuple):
-    """Where the lesion is: `mask` [H, W], True inside; `guessed`: an ellipse, nothing was found."""
+    """The lesion's ``mask`` [H, W], True inside; ``guessed``: an ellipse, as none was found."""
 
     mask: Mask
     guessed: bool
 
 
 def find_lesion(pixels: NDArray[np.uint8]) -> LesionMask:
-    """Find the lesion, with a margin.
+    """Return the mask of the lesion, with a margin.
 
     Hairs are closed and dark corners left out; the distance of each pixel's colour from that of
     the skin along the edges is thresholded (Otsu, "A threshold selection method from gray-level
-    histograms", 1979); of the connected parts, the one that counts most around the centre is the
-    lesion, with others of like size and colour. Holes are filled, the outline is widened.
+    histograms", 1979); of the connected parts, the one with the largest weight around the centre
+    is the lesion, with others of similar size and colour. Holes are filled, the outline is widened.
 
     Args:
-        pixels: [H, W, 3] RGB or [H, W].
+        pixels: RGB image [H, W, 3] or grey image [H, W].
 
     Returns:
-        The mask; an ellipse in the middle where what was found has an unlikely size, lies along
-        the image's frame or in a corner of it, or hardly differs from its surroundings.
+        The mask; an ellipse in the middle if the part found has an unlikely size, lies along the
+        image's frame or in a corner of it, or hardly differs from its surroundings.
     """
     rgb = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB) if pixels.ndim == 2 else pixels
     height, width = rgb.shape[:2]
@@ -62,26 +62,27 @@ def find_lesion(pixels: NDArray[np.uint8]) -> LesionMask:
     size = max(1, round(width * scale)), max(1, round(height * scale))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     small = np.asarray(cv2.resize(rgb, size, interpolation=method), np.uint8)  # [h, w, 3]
-    found = _lesion(small)
-    if found is None:
+    lesion = _lesion(small)
+    if lesion is None:
         return LesionMask(ellipse(height, width), True)
-    whole = cv2.resize(found, (width, height), interpolation=cv2.INTER_NEAREST)
+    whole = cv2.resize(lesion, (width, height), interpolation=cv2.INTER_NEAREST)
     return LesionMask(whole > 0, False)
 
 
 def ellipse(height: int, width: int) -> Mask:
-    """An ellipse in the middle of an image, [H, W]."""
+    """Return the mask of an ellipse in the middle of an image, [H, W]."""
     return _from_centre(height, width) <= ELLIPSE * 2
 
 
 def _lesion(small: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """The mask [h, w], 0 or 1; None where it is not believed."""
+    """Return the mask [h, w], 0 or 1; None if it is rejected."""
     inside = ~dark_corners(small)
     from_centre = _from_centre(*small.shape[:2])
     ring = inside & (from_centre > _RING)
     if not ring.any():
         return None
     away = from_skin(without_hair(small), ring)
+    # The 99th percentile, so that a few outliers don't compress the histogram of Otsu's method.
     levels = np.rint(255 * away / max(float(np.percentile(away[inside], 99)), 1e-6))
     levels = levels.clip(0, 255).astype(np.uint8)
     threshold, _ = cv2.threshold(levels[inside][:, None], 0, 255, cv2.THRESH_OTSU)
@@ -115,7 +116,7 @@ def _lesion(small: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
 
 
 def _smooth(parts: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Drop specks, close gaps; both as if the skin went on beyond the frame."""
+    """Return the parts without specks and gaps, as if the skin continued beyond the frame."""
     clean = cv2.morphologyEx(parts, cv2.MORPH_OPEN, disc(5))
     wide = cv2.copyMakeBorder(clean, *(_GAP,) * 4, cv2.BORDER_CONSTANT, value=0)
     closed = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, disc(_GAP))
@@ -123,12 +124,12 @@ def _smooth(parts: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _filled(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The mask without holes."""
+    """Return the mask without holes."""
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return np.asarray(cv2.drawContours(np.zeros_like(mask), outlines, -1, 1, -1), np.uint8)
 
 
 def _from_centre(height: int, width: int) -> NDArray[np.float64]:
-    """Distance from the centre in half sides: [H, W], 1 in the middle of each side."""
+    """Return the distance from the centre in half sides: [H, W], 1 in the middle of each side."""
     down, across = ((2 * np.arange(n) + 1) / n - 1 for n in (height, width))
     return np.hypot(down[:, None], across)

@@ -1,4 +1,4 @@
-"""Which images the challenge's files list, and which of them can be used."""
+"""Images that the challenge's files list, and which of them can be used."""
 
 import sys
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from .layout import GROUND_TRUTH, METADATA, find_csv
 
 @dataclass(frozen=True)
 class Files:
-    """Where the challenge's files are; None looks for the official name below the root.
+    """Paths of the challenge's files; None searches for the official name below the root.
 
     Attributes:
         ground_truth: CSV of the labels.
         metadata: CSV of the lesion ids.
-        images: folder of the images.
-        test_ground_truth, test_metadata, test_images: the same of the challenge's test; there
-            need not be any.
+        images: Folder of the images.
+        test_ground_truth, test_metadata, test_images: The same of the challenge's test set,
+            which is optional.
     """
 
     ground_truth: str | Path | None = None
@@ -32,7 +32,7 @@ class Files:
 
 
 def join_files(root: Path, files: Files) -> pd.DataFrame:
-    """Columns image, label, lesion; sorted by image, so that the rows' order means nothing."""
+    """Return a table of image, label and lesion, sorted by image, whatever the files' order."""
     truth_csv = Path(files.ground_truth or find_csv(root, GROUND_TRUTH, "--ground-truth"))
     lesion_csv = Path(files.metadata or find_csv(root, METADATA, "--metadata"))
     table = read_ground_truth(truth_csv).sort_values("image", ignore_index=True)
@@ -41,7 +41,7 @@ def join_files(root: Path, files: Files) -> pd.DataFrame:
     _warn(
         len(unknown),
         f"images of {truth_csv.name} are not in {lesion_csv.name} (e.g. {_first(unknown)}): "
-        "each is taken for a lesion of its own",
+        "each counts as a lesion of its own",
     )
     table["lesion"] = [lesions.get(name, "") for name in table["image"]]
     classes = table[table["lesion"] != ""].groupby("lesion")["label"].nunique()
@@ -50,7 +50,7 @@ def join_files(root: Path, files: Files) -> pd.DataFrame:
 
 
 def warn_of_missing(listed: pd.DataFrame, table: pd.DataFrame, folder: Path) -> None:
-    """Say which listed images can't be used."""
+    """Warn of the listed images that can't be used."""
     unknown = len(listed) - len(table)
     _warn(unknown, f"listed images are UNK, none of {'/'.join(CLASSES)}: left out")
     absent = table.loc[table["file"] == "", "image"].to_list()
@@ -58,11 +58,11 @@ def warn_of_missing(listed: pd.DataFrame, table: pd.DataFrame, folder: Path) -> 
 
 
 def _first(names: list[str]) -> str:
-    """The first name, where there is one."""
+    """Return the first name, or ``none``."""
     return names[0] if names else "none"
 
 
 def _warn(count: int, text: str) -> None:
-    """Tell the user what was left out, where anything was."""
+    """Print a warning if the count is not 0."""
     if count:
         print(f"warning: {count} {text}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Run a function over many files in several processes, with a bar and a clean stop."""
+"""A function run over many files in several processes, with a bar and a clean stop."""
 
 import os
 import signal
@@ -14,11 +14,11 @@ from ..utils.progress import progress
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-_CHUNK = 8
+_CHUNK = 8  # items sent to a process at a time: sending each alone costs more than a small image
 
 
 def default_workers() -> int:
-    """Number of cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -33,15 +33,15 @@ def run_parallel(
 ) -> Iterator[_Result]:
     """Yield ``function(item)`` for every item, in the order of the items.
 
-    When the loop over the results is left (Ctrl-C, an error), what is at work is finished and the
-    rest is dropped.
+    When the loop over the results is left (Ctrl-C, an error), running items are finished and the
+    rest is cancelled.
 
     Args:
-        function: picklable, as are items and results, if ``workers`` > 1.
-        items: what to work on.
-        workers: number of processes; 0 or 1 works in this one.
-        desc: name of the progress bar.
-        unit: what an item is called in the bar.
+        function: Picklable, as are items and results, if ``workers`` > 1.
+        items: Items to work on.
+        workers: Number of processes; 0 or 1 works in this one.
+        desc: Name of the progress bar.
+        unit: Name of an item in the bar.
 
     Raises:
         UserError: ``workers`` is negative.

@@ -1,4 +1,4 @@
-"""From the challenge's files to the lists that training and testing read."""
+"""Preparation of the lists that training and testing read, from the challenge's files."""
 
 import os
 from pathlib import Path
@@ -17,7 +17,7 @@ from .listed import Files, join_files, warn_of_missing
 from .split_lists import remove_old, write_lists
 from .splits import ALGORITHM, assign_folds, lesion_groups, lesion_sources
 
-#: One part of this many of the training images is held out for choosing hyper-parameters.
+#: One of this many parts of the training images is held out for choosing hyper-parameters.
 VALIDATION_PARTS = 5
 
 
@@ -37,27 +37,27 @@ def prepare_splits(
     fold.
 
     Args:
-        root: where the data set lies.
-        files: its files, where they lie elsewhere.
-        num_folds: number of folds, at least 2.
-        seed: other seeds give other folds.
-        out: where the lists go; None: ``root/splits``.
-        duplicates: look at the images for near-duplicates; None doesn't.
-        allow_missing_class: whether a list of training or test images may lack a class.
+        root: Folder of the data set.
+        files: Paths of its files, where they lie elsewhere.
+        num_folds: Number of folds, at least 2.
+        seed: Other seeds give other folds.
+        out: Folder of the lists; None for ``root/splits``.
+        duplicates: Settings of a search for near-duplicates; None for no search.
+        allow_missing_class: Whether a list of training or test images may lack a class.
 
     Returns:
-        What was written to ``splits.json``.
+        The content of ``splits.json``.
 
     Raises:
-        UserError: a file is missing or makes no sense, no image is there, a class is missing in a
+        UserError: A file is missing or makes no sense, no image is there, a class is missing in a
             fold, ``out`` can't be written.
     """
     root, files = Path(root), files or Files()
     listed = join_files(root, files)
     table = listed[listed["label"] < len(CLASSES)].reset_index(drop=True)
     groups = lesion_groups(table["image"].to_list(), table["lesion"].to_list())
-    folder, found = find_images(root, Path(files.images) if files.images else None)
-    table["file"] = [found.get(name, "") for name in table["image"]]
+    folder, paths = find_images(root, Path(files.images) if files.images else None)
+    table["file"] = [paths.get(name, "") for name in table["image"]]
     warn_of_missing(listed, table, folder)
     if (table["file"] == "").all():
         raise UserError(f"none of the {len(table)} listed images is in {folder}")
@@ -65,9 +65,9 @@ def prepare_splits(
     if pairs is not None and duplicates is not None and duplicates.group:
         groups = join_groups(groups, pairs)
     _split(table, groups, num_folds, seed)
-    here = table[table["file"] != ""]
+    present = table[table["file"] != ""]
     if not allow_missing_class:
-        check_folds(here, num_folds)
+        check_folds(present, num_folds)
     lists = Path(out) if out else root / "splits"
     challenge_test = read_test_list(
         root, files.test_metadata, files.test_ground_truth, files.test_images
@@ -81,13 +81,13 @@ def prepare_splits(
         "images": Path(os.path.relpath(folder, lists)).as_posix(),
         "num_listed": len(listed),
         "num_unknown": len(listed) - len(table),
-        "num_not_on_disk": len(table) - len(here),
+        "num_not_on_disk": len(table) - len(present),
     }
     if pairs is not None and duplicates is not None:
         facts["duplicates"] = write_pairs(lists, table, pairs, duplicates)
     if challenge_test is not None:
         facts["challenge_test"] = challenge_test.write(lists)
-    return write_lists(lists, here, facts)
+    return write_lists(lists, present, facts)
 
 
 def _split(table: pd.DataFrame, groups: list[str], num_folds: int, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""Write the lists of a split, and show it as a table."""
+"""Lists of a split, their summary, and a table of it."""
 
 import hashlib
 from pathlib import Path
@@ -20,20 +20,20 @@ PARTS = ("train", "test", "subtrain", "val")
 
 
 def list_name(part: str, fold: int) -> str:
-    """File name of a list: ``part`` is one of ``PARTS``, ``fold`` counts from 0."""
+    """Return the file name of a list: ``part`` is one of ``PARTS``, ``fold`` counts from 0."""
     return f"ISIC_2019_{part}_fold{fold}.txt"
 
 
 def write_lists(out: Path, table: pd.DataFrame, facts: dict[str, Any]) -> dict[str, Any]:
-    """Write four lists a fold, then ``splits.json``.
+    """Write four lists for each fold, then ``splits.json``.
 
-    ``splits.json`` is taken away first (:func:`remove_old`) and written last: where it is, the
-    lists are whole and belong together.
+    ``splits.json`` is removed first (``remove_old``) and written last: where it exists, the lists
+    are complete and belong together.
 
     Args:
-        out: folder, made where it is missing.
-        table: columns ``file``, ``label``, ``lesion``, ``fold`` (int), ``validation_{k}`` (bool).
-        facts: what else to put into ``splits.json``; ``num_folds`` is needed.
+        out: Folder of the lists, created if it is missing.
+        table: Columns ``file``, ``label``, ``lesion``, ``fold`` (int), ``validation_{k}`` (bool).
+        facts: Other entries of ``splits.json``; ``num_folds`` is needed.
 
     Returns:
         ``facts`` with the counts and, under ``folds``, name, size and classes of each list.
@@ -67,7 +67,7 @@ def write_lists(out: Path, table: pd.DataFrame, facts: dict[str, Any]) -> dict[s
 
 
 def remove_old(out: Path, num_folds: int) -> None:
-    """Take away the old summary, and lists that the new split doesn't have."""
+    """Remove the old summary, and lists that the new split doesn't have."""
     try:
         for name in (SUMMARY, TEST_LIST, DUPLICATES):
             (out / name).unlink(missing_ok=True)
@@ -81,7 +81,7 @@ def remove_old(out: Path, num_folds: int) -> None:
 
 
 def _write_list(path: Path, rows: pd.DataFrame) -> dict[str, Any]:
-    """One line an image: file name and label."""
+    """Write one line for each image, file name and label; return the entry for the summary."""
     lines = [f"{f} {n}\n" for f, n in zip(rows["file"], rows["label"], strict=True)]
     text = "".join(lines)
     atomic_write_text(path, text)
@@ -95,12 +95,12 @@ def _write_list(path: Path, rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def _count(rows: pd.DataFrame) -> dict[str, int]:
-    """Number of images of each class."""
+    """Return the number of images of each class."""
     return {name: int((rows["label"] == label).sum()) for label, name in enumerate(CLASSES)}
 
 
 def fold_table(summary: dict[str, Any]) -> Table:
-    """The test images of each fold by class, and the sizes of the four lists."""
+    """Return a table of the test images of each fold by class, and the lengths of the lists."""
     title = f"test images of each class, and length of the lists (seed {summary['seed']})"
     table = Table(title=title, box=SIMPLE, padding=0, title_justify="left")
     for name in ("fold", *CLASSES, *PARTS):

@@ -1,9 +1,9 @@
-"""Folds that are stratified by class and source and never part the images of a lesion.
+"""Folds that are stratified by class and source and never separate the images of a lesion.
 
-scikit-learn's ``StratifiedGroupKFold`` does nearly this, but its folds hang on its own version and
-on the stream of numpy's generator, and on the order of the rows. A fold that changes with an
+scikit-learn's ``StratifiedGroupKFold`` is similar, but its folds depend on its version, on the
+stream of numpy's generator, and on the order of the rows. A fold that changes with an
 update makes results incomparable and, worse, lets a test lesion of last year into this year's
-training. So the (short) algorithm is written down here and every draw is a SHA-256 digest: equal
+training. So the (short) algorithm is implemented here and every draw is a SHA-256 digest: equal
 ids, labels and seed give equal folds on every machine, with every library version, for every
 order of the rows.
 """
@@ -12,20 +12,20 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-#: Goes up when the same input would give other folds.
+#: Changed whenever the same input would give other folds.
 ALGORITHM = "sha256-greedy-1"
 
 _Key = tuple[int, str] | tuple[int] | tuple[()]
 
 
 def lesion_groups(images: Sequence[str], lesions: Sequence[str]) -> list[str]:
-    """One key an image, equal for the images of a lesion; no lesion id: a group of its own."""
+    """Return a key for each image, equal for images of one lesion, its own without a lesion id."""
     pairs = zip(images, lesions, strict=True)
     return [f"lesion {lesion}" if lesion else f"image {image}" for image, lesion in pairs]
 
 
 def lesion_sources(lesions: Sequence[str]) -> list[str]:
-    """The clinic an image comes from: what stands before the ``_`` of the lesion id."""
+    """Return the clinic of each image: the part of its lesion id before the ``_``."""
     return [lesion.partition("_")[0] for lesion in lesions]
 
 
@@ -36,26 +36,27 @@ def assign_folds(
     seed: int | str,
     sources: Sequence[str] | None = None,
 ) -> list[int]:
-    """Give every image a fold.
+    """Return the fold of every image.
 
     Groups are dealt out class by class (rarest first), largest first, and in an order drawn from
     ``seed`` among equally large ones. Each goes to the fold where its class plus its class from
     its source are fewest so far, then its class, then images in all, then by the draw. A group of
-    several classes counts as its rarest. As many lesions have one image, classes end up within an
-    image or two of each other. Balancing the sources, too, helps who has the images of one only.
+    several classes counts as its rarest. As many lesions have one image, the folds' counts of a
+    class differ by an image or two. Balancing the sources helps users who have the images of one
+    source only.
 
     Args:
-        labels: class of each of N images.
-        groups: key of each image's lesion, see :func:`lesion_groups`.
+        labels: Class of each of N images.
+        groups: Key of each image's lesion, see ``lesion_groups``.
         num_folds: F, at least 2 and at most the number of groups.
-        seed: other seeds give other folds.
-        sources: origin of each image; None for one origin.
+        seed: Other seeds give other folds.
+        sources: Origin of each image; None for one origin.
 
     Returns:
         N fold numbers, 0..F-1.
 
     Raises:
-        ValueError: lengths differ, or ``num_folds`` doesn't fit.
+        ValueError: Lengths differ, or ``num_folds`` is not between 2 and the number of groups.
     """
     sources = [""] * len(labels) if sources is None else sources
     if not len(labels) == len(groups) == len(sources):
@@ -81,7 +82,7 @@ def assign_folds(
 
 
 def _members(groups: Sequence[str]) -> dict[str, list[int]]:
-    """Which images a group has."""
+    """Return the indices of the images of each group."""
     members: dict[str, list[int]] = defaultdict(list)
     for index, group in enumerate(groups):
         members[group].append(index)
@@ -89,14 +90,14 @@ def _members(groups: Sequence[str]) -> dict[str, list[int]]:
 
 
 def _keys(label: int, source: str) -> tuple[_Key, _Key, _Key]:
-    """What an image counts for."""
+    """Return the counters that an image adds to: class and source, class, all."""
     return (label, source), (label,), ()
 
 
 def _turns(
     labels: Sequence[int], sources: Sequence[str], members: dict[str, list[int]], seed: int | str
 ) -> Iterator[tuple[str, int, str]]:
-    """The groups in the order in which they are dealt out, with their class and source."""
+    """Yield the groups in the order in which they are dealt out, with their class and source."""
     class_sizes = Counter(labels)
     turns = []
     for group, rows in members.items():
@@ -108,5 +109,5 @@ def _turns(
 
 
 def _draw(seed: int | str, *names: object) -> str:
-    """A random number as text that depends on the arguments and on nothing else."""
+    """Return a random number as text that depends on the arguments and on nothing else."""
     return hashlib.sha256("\n".join(map(str, (seed, *names))).encode()).hexdigest()

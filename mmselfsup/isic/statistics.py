@@ -1,7 +1,7 @@
 """Mean and standard deviation of the pixels of many images.
 
-8-bit pixels are counted by value, and whole numbers are summed: the result is exact and hangs
-neither on the order of the images nor on the number of processes.
+8-bit pixels are counted by value, and integers are summed: the result is exact and depends neither
+on the order of the images nor on the number of processes.
 """
 
 import math
@@ -23,13 +23,13 @@ from .parallel import default_workers, run_parallel
 
 @dataclass(frozen=True)
 class PixelStatistics:
-    """Over all pixels of all images; red, green, blue; 0..1 as the images of a batch have them.
+    """Statistics over all pixels of all images; red, green, blue, in 0..1 as in a batch.
 
     Attributes:
-        mean: three means.
-        std: three standard deviations (of the population).
-        num_images: number of images.
-        num_pixels: number of pixels of all images.
+        mean: Three means.
+        std: Three standard deviations (of the population).
+        num_images: Number of images.
+        num_pixels: Number of pixels of all images.
     """
 
     mean: tuple[float, float, float]
@@ -38,7 +38,7 @@ class PixelStatistics:
     num_pixels: int
 
     def config_line(self) -> str:
-        """The line for a config file, with four digits."""
+        """Return the line for a config file, with four digits."""
         mean, std = (", ".join(f"{v:.4f}" for v in values) for values in (self.mean, self.std))
         return f"img_norm_cfg = dict(mean=[{mean}], std=[{std}])"
 
@@ -46,17 +46,17 @@ class PixelStatistics:
 def pixel_statistics(
     files: Sequence[Path], size: Sequence[int] | None = None, workers: int | None = None
 ) -> PixelStatistics:
-    """Measure the pixels of image files.
+    """Return the pixel statistics of image files.
 
     Args:
-        files: paths of the images; each pixel counts the same, so larger images count more.
-        size: resize first as ``Resize(size)`` of the pipelines does (bilinear, anti-aliased): one
+        files: Paths of the images; each pixel counts the same, so larger images count more.
+        size: Resize first as ``Resize(size)`` of the pipelines does (bilinear, anti-aliased): one
             number for the short side, two for height and width; None leaves the size. Smaller
             images have less fine detail and a smaller deviation.
-        workers: number of processes; None for one a core.
+        workers: Number of processes; None for one per core.
 
     Raises:
-        UserError: no file, a file that can't be read, or a size that makes no sense.
+        UserError: There is no file, a file can't be read, or the size makes no sense.
     """
     if not files:
         raise UserError("no images to measure; check the list or the folder")
@@ -71,14 +71,14 @@ def pixel_statistics(
 
 
 def summarise(histogram: NDArray[np.int64], num_images: int) -> PixelStatistics:
-    """Mean and deviation from the number of pixels of each value: [3, 256]."""
+    """Return mean and deviation, from the number of pixels of each value [3, 256]."""
     means, stds = [], []
     for counts in histogram.tolist():
         pixels = sum(counts)
         total = sum(n * value for value, n in enumerate(counts))
         squares = sum(n * value**2 for value, n in enumerate(counts))
         means.append(total / pixels / 255)
-        # Python's whole numbers know no rounding, so the difference loses nothing.
+        # Python's integers are exact, so the difference of two large numbers loses no digits.
         stds.append(math.sqrt(squares * pixels - total**2) / pixels / 255)
     return PixelStatistics(
         mean=(means[0], means[1], means[2]),
@@ -89,14 +89,14 @@ def summarise(histogram: NDArray[np.int64], num_images: int) -> PixelStatistics:
 
 
 def find_files(data_prefix: str | None = None, ann_file: str | None = None) -> list[Path]:
-    """Images of a list or a folder, as the data source ``ImageList`` finds them.
+    """Return the images of a list or a folder, as the data source ``ImageList`` finds them.
 
     Args:
-        data_prefix: folder of the images.
-        ann_file: list of names below ``data_prefix``; None takes all images of the folder.
+        data_prefix: Folder of the images.
+        ann_file: List of names below ``data_prefix``; None takes all images of the folder.
 
     Raises:
-        UserError: neither is given, or the list or the folder can't be read or is empty.
+        UserError: Neither is given, or the list or the folder can't be read or is empty.
     """
     if not (data_prefix or ann_file):
         raise UserError("no images to measure: give a folder or --ann-file")
@@ -105,7 +105,7 @@ def find_files(data_prefix: str | None = None, ann_file: str | None = None) -> l
 
 
 def _histogram(path: Path, size: Sequence[int] | None) -> NDArray[np.int64]:
-    """Pixels of each value: [3, 256]."""
+    """Return the number of pixels of each value of an image, [3, 256]."""
     image = open_rgb(path)
     if size is not None:
         image = image.resize(_new_size(image, size), Image.Resampling.BILINEAR)
@@ -113,7 +113,7 @@ def _histogram(path: Path, size: Sequence[int] | None) -> NDArray[np.int64]:
 
 
 def _new_size(image: Image.Image, size: Sequence[int]) -> tuple[int, int]:
-    """Width and height after ``Resize(size)``, rounded down as torchvision does."""
+    """Return width and height after ``Resize(size)``, rounded down as torchvision does."""
     if len(size) == 2:
         return size[1], size[0]
     width, height = image.size

@@ -17,20 +17,21 @@ DIGITS = 9
 
 
 def submission_table(scores: ScoreFile, unk_threshold: float | None = None) -> pd.DataFrame:
-    """Make the rows of a submission: one an image, in the order of the scores.
+    """Return the rows of a submission: one for each image, in the order of the scores.
 
     Args:
-        scores: of eight classes in the order of ``CLASSES``, or of nine, ``UNK`` last.
-        unk_threshold: with eight classes: an image whose highest probability is below is ``UNK``
-            (see ``unknown_score``); None gives ``UNK`` the probability 0.
+        scores: Scores of eight classes in the order of ``CLASSES``, or of nine, ``UNK`` last.
+        unk_threshold: With eight classes: an image whose highest probability is below this is
+            ``UNK`` (see ``unknown_score``); None gives ``UNK`` the probability 0.
 
     Returns:
-        Columns ``COLUMNS``: the name without extension, scores 0..1. The known classes have the
-        probabilities of the network, so that each stays on its side of 0.5, where the challenge
-        parts yes from no; with a threshold the nine add up to more than 1, which it allows.
+        A table with the columns ``COLUMNS``: the name without extension, scores 0..1. The known
+        classes have the probabilities of the network, so that each stays on its side of 0.5, the
+        challenge's threshold; with ``unk_threshold`` the nine add up to more than 1, which it
+        allows.
 
     Raises:
-        UserError: the images have no names or one twice, or the classes are others.
+        UserError: The images have no names or one twice, or the classes are others.
     """
     if scores.images is None:
         raise UserError(f"{scores.path} doesn't name its images: write it again with test.py")
@@ -56,7 +57,7 @@ def submission_table(scores: ScoreFile, unk_threshold: float | None = None) -> p
         table[UNKNOWN] = 0.0
     twice = table["image"][table["image"].duplicated()]
     if len(twice):
-        raise UserError(f"{scores.path}: the image {twice.iloc[0]} stands there more than once")
+        raise UserError(f"{scores.path}: the image {twice.iloc[0]} is listed more than once")
     return table
 
 
@@ -67,6 +68,6 @@ def write_submission(table: pd.DataFrame, path: str) -> None:
 
 
 def _stem(name: str) -> str:
-    """The name of an image without folders and extension."""
+    """Return the name of an image without folders and extension."""
     stem, suffix = os.path.splitext(os.path.basename(name))
     return stem if suffix.lower() in IMAGE_SUFFIXES else stem + suffix

@@ -78,7 +78,7 @@ def test_a_threshold_leaves_the_known_classes(tmp_path: Path) -> None:
         (8, {"classes": np.array(list("abcdefgh"))}, None, "has the classes a, b"),
         (9, {}, 0.3, "has an output for UNK"),
         (8, {}, 0.0, "--unk-threshold: the threshold must be"),
-        (8, {"images": np.array(["a.jpg", "b.jpg", "a.png"])}, None, "the image a stands there"),
+        (8, {"images": np.array(["a.jpg", "b.jpg", "a.png"])}, None, "the image a is listed"),
     ],
 )
 def test_mistakes(

@@ -1,8 +1,8 @@
 """The view of one image onto one lesion: coordinates, smooth noise and drawn shapes.
 
-Everything a lesion is made of is stated in *lesion coordinates*: the origin is the lesion's
-middle and 1 is its mean radius. A canvas maps them to the pixels of one photograph, so that
-another photograph of the lesion (turned, shifted, nearer) shows the same structures.
+All parts of a lesion are given in *lesion coordinates*: the origin is the lesion's centre and 1 is
+its mean radius. A canvas maps them to the pixels of one photograph, so that another photograph of
+the lesion (turned, shifted, nearer) shows the same structures.
 
 Shapes: H, W height and width of the canvas in pixels, N points, K plane waves.
 """
@@ -22,7 +22,7 @@ FIXED = 1 << SHIFT
 
 
 def rotation(angle: float) -> NDArray[np.float64]:
-    """The 2x2 matrix that turns by ``angle`` (radians)."""
+    """Return the 2x2 matrix that rotates by ``angle`` (radians)."""
     return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
@@ -30,10 +30,10 @@ class Canvas:
     """The pixels of one photograph and where the lesion lies in them.
 
     Args:
-        height: rows in pixels.
-        width: columns in pixels.
+        height: Rows in pixels.
+        width: Columns in pixels.
         matrix: [2, 2], lesion coordinates to pixels (rotation, mirror, zoom, tilt).
-        centre: (x, y) of the lesion's middle in pixels.
+        centre: Lesion's centre (x, y) in pixels.
     """
 
     def __init__(
@@ -48,12 +48,12 @@ class Canvas:
         self._matrix = matrix
         self._inverse = np.linalg.inv(matrix)
         self._centre = np.asarray(centre, dtype=np.float64)
-        #: pixels of one lesion radius
+        #: Pixels of one lesion radius.
         self.scale = float(np.sqrt(abs(np.linalg.det(matrix))))
 
     @cached_property
     def grid(self) -> tuple[Array, Array]:
-        """Lesion coordinates (u, v) of each pixel, two arrays [H, W]."""
+        """Return the lesion coordinates (u, v) of each pixel, two arrays [H, W]."""
         x = np.arange(self.width) - self._centre[0]
         y = (np.arange(self.height) - self._centre[1])[:, None]
         u = self._inverse[0, 0] * x + self._inverse[0, 1] * y
@@ -61,19 +61,19 @@ class Canvas:
         return u.astype(np.float32), v.astype(np.float32)
 
     def zeros(self) -> Array:
-        """An empty map [H, W]."""
+        """Return an empty map [H, W]."""
         return np.zeros((self.height, self.width), dtype=np.float32)
 
     def noise(self, rng: Rng, period: float, num_waves: int = 8) -> Array:
-        """Smooth noise [H, W] of mean 0 and variance 1 that is fixed to the lesion.
+        """Return smooth noise [H, W] of mean 0 and variance 1 that is fixed to the lesion.
 
         A sum of plane waves; since the view is affine each wave is the outer product of a row and
         a column, which makes it a small matrix product.
 
         Args:
-            rng: drawn from ``4 * num_waves`` times, whatever the view.
-            period: mean wave length in lesion radii.
-            num_waves: K; few make it regular.
+            rng: Generator; ``4 * num_waves`` numbers are drawn, whatever the view.
+            period: Mean wavelength in lesion radii.
+            num_waves: Number of waves K; few make the noise regular.
         """
         angle = rng.uniform(0, 2 * np.pi, num_waves)
         length = 2 * np.pi / period * np.exp(rng.uniform(-0.5, 0.5, num_waves))
@@ -87,7 +87,7 @@ class Canvas:
         return rows.T @ columns * np.float32(np.sqrt(2 / num_waves))
 
     def _fixed(self, points: NDArray[np.float64]) -> NDArray[np.int32]:
-        """Lesion coordinates [N, 2] to OpenCV's fixed-point pixels [N, 2]."""
+        """Return OpenCV's fixed-point pixels [N, 2] of lesion coordinates [N, 2]."""
         pixels = points @ self._matrix.T + self._centre
         return np.round(pixels * FIXED).astype(np.int32)
 
@@ -97,26 +97,26 @@ class Canvas:
         radii: NDArray[np.float64] | float,
         line: float = 0.0,
     ) -> Array:
-        """Filled circles, or rings where ``line`` > 0, as a map [H, W] in 0..1.
+        """Return a map [H, W] in 0..1 of filled circles, or of rings where ``line`` > 0.
 
         Args:
-            points: [N, 2] middles in lesion coordinates.
-            radii: in lesion radii, one for all or [N].
-            line: width of the ring in lesion radii; 0 fills the circle.
+            points: Centres [N, 2] in lesion coordinates.
+            radii: Radii in lesion radii, one for all or [N].
+            line: Width of the ring in lesion radii; 0 fills the circle.
         """
         ink = np.zeros((self.height, self.width), dtype=np.uint8)
         thickness = max(1, round(line * self.scale)) if line > 0 else cv2.FILLED
         sizes = np.round(np.broadcast_to(radii, len(points)) * self.scale * FIXED)
-        for middle, size in zip(self._fixed(points).tolist(), sizes, strict=True):
-            cv2.circle(ink, middle, max(int(size), 1), 255, thickness, cv2.LINE_AA, SHIFT)
+        for centre, size in zip(self._fixed(points).tolist(), sizes, strict=True):
+            cv2.circle(ink, centre, max(int(size), 1), 255, thickness, cv2.LINE_AA, SHIFT)
         return ink.astype(np.float32) / np.float32(255)
 
     def lines(self, paths: Sequence[NDArray[np.float64]], widths: Sequence[float]) -> Array:
-        """Open polylines as a map [H, W] in 0..1.
+        """Return a map [H, W] in 0..1 of open polylines.
 
         Args:
-            paths: each [N, 2] in lesion coordinates.
-            widths: of each path, in lesion radii; at least one pixel is drawn.
+            paths: Points of each line [N, 2] in lesion coordinates.
+            widths: Width of each line in lesion radii; at least one pixel is drawn.
         """
         ink = np.zeros((self.height, self.width), dtype=np.uint8)
         for path, width in zip(paths, widths, strict=True):
@@ -126,11 +126,11 @@ class Canvas:
 
 
 def smoothstep(low: float, high: float, x: Array) -> Array:
-    """0 below ``low``, 1 above ``high``, a smooth ramp between (``low`` > ``high`` falls)."""
+    """Return 0 below ``low``, 1 above ``high``, a ramp between (it falls if ``low`` > ``high``)."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def blur(x: Array, sigma: float) -> Array:
-    """Gaussian blur with ``sigma`` in pixels; under 0.3 pixel nothing is done."""
+    """Return a map blurred by a Gaussian of ``sigma`` pixels; unchanged below 0.3 pixels."""
     return x if sigma < 0.3 else np.asarray(cv2.GaussianBlur(x, (0, 0), sigma), np.float32)

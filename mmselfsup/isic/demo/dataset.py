@@ -1,14 +1,14 @@
-"""Writing the demo data set in the layout of the ISIC-2019 challenge.
+"""The demo data set's files, in the layout of the ISIC-2019 challenge.
 
 ::
 
     ISIC_2019_Training_Input/ISIC_0000000.jpg ...
     ISIC_2019_Training_GroundTruth.csv
     ISIC_2019_Training_Metadata.csv
-    demo.json                                  what it was made with
+    demo.json                                  the settings
 
 ``demo.json`` is written first and the CSV files last: a folder with both is complete, a folder
-with ``demo.json`` alone is continued, any other folder that isn't empty is left alone.
+with ``demo.json`` alone is completed, any other folder that isn't empty is refused.
 """
 
 import csv
@@ -32,13 +32,13 @@ MIN_SIZE, MAX_SIZE = 16, 1024
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """What decides the files' content.
+    """Settings that determine the files' content.
 
     Attributes:
-        num_images: number of photographs.
-        size: short side in pixels; the long side is 4/3 of it.
-        seed: of everything random.
-        version: of the painters; raised when they draw something else.
+        num_images: Number of photographs.
+        size: Short side in pixels; the long side is 4/3 of it.
+        seed: Seed of all random numbers.
+        version: Version of the painters; raised when they draw something else.
     """
 
     num_images: int = 2400
@@ -61,15 +61,15 @@ def make_demo_data(
     """Write the demo data set, or what is missing of it.
 
     Args:
-        out: the folder; made where it isn't there.
-        settings: number, size and seed; ``None`` for the default.
-        workers: processes that draw; ``None`` for one a core. The files don't depend on it.
+        out: The folder; created if it is missing.
+        settings: Number, size and seed; ``None`` for the default.
+        workers: Number of processes; ``None`` for one per core. The files don't depend on it.
 
     Returns:
         The photographs, in the order of the files.
 
     Raises:
-        UserError: the folder holds something else, or can't be written.
+        UserError: The folder holds something else, or can't be written.
     """
     settings = settings or DemoSettings()
     root = Path(out)
@@ -84,15 +84,15 @@ def make_demo_data(
 
 
 def is_complete(root: Path, photos: list[Photo]) -> bool:
-    """Whether all files are there."""
+    """Return whether all files exist."""
     if not (root / GROUND_TRUTH).is_file() or not (root / METADATA).is_file():
         return False
-    there = {path.name for path in (root / IMAGES).glob("*.jpg")}
-    return all(f"{photo.image}.jpg" in there for photo in photos)
+    present = {path.name for path in (root / IMAGES).glob("*.jpg")}
+    return all(f"{photo.image}.jpg" in present for photo in photos)
 
 
 def _claim(root: Path, settings: DemoSettings) -> None:
-    """Make sure that the folder is empty or ours with the same settings."""
+    """Check that the folder is empty or a demo data set of the same settings."""
     if root.exists() and not root.is_dir():
         raise UserError(f"{root} is a file; give --out a folder")
     note = root / SETTINGS
@@ -102,28 +102,31 @@ def _claim(root: Path, settings: DemoSettings) -> None:
         atomic_write_json(note, asdict(settings))
         return
     try:
-        found = json.loads(note.read_text(encoding="utf-8"))
+        recorded = json.loads(note.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"can't read {note}; remove {root} and call again") from error
-    if found != asdict(settings):
+        raise UserError(f"can't read {note}; remove {root} and run this again") from error
+    if recorded != asdict(settings):
         raise UserError(
-            f"{root} holds a demo data set made with {found}, asked for is {asdict(settings)}; "
+            f"{root} holds a demo data set made with {recorded}, now wanted: {asdict(settings)};  "
             "give another --out or remove it"
         )
 
 
 def _table(rows: list[list[str]]) -> str:
+    """Return rows as CSV text."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 
 def _ground_truth(photos: list[Photo]) -> str:
+    """Return the CSV text of the labels, one-hot."""
     labels = [*CLASSES, UNKNOWN]
     rows = [[photo.image, *(str(float(photo.label == x)) for x in labels)] for photo in photos]
     return _table([["image", *labels], *rows])
 
 
 def _metadata(photos: list[Photo]) -> str:
+    """Return the CSV text of the patients and lesions."""
     head = ["image", "age_approx", "anatom_site_general", "lesion_id", "sex"]
     return _table([head, *([p.image, p.age, p.site, p.lesion_id, p.sex] for p in photos)])

@@ -1,4 +1,4 @@
-"""What every lesion has: an outline, and optics that turn pigment and blood into colour.
+"""Parts of every lesion: an outline, and optics that turn pigment and blood into colour.
 
 Skin is modelled as light that passes through absorbing layers (Beer-Lambert): melanin makes it
 brown, blood makes it red, and white or blue structures lie on top.
@@ -12,7 +12,8 @@ import numpy as np
 
 from .canvas import Array, Canvas, Rng, blur, smoothstep
 
-# absorption of one unit in R, G, B; melanin falls with wave length, blood swallows green and blue
+# Absorption of one unit in R, G, B: melanin's falls with the wavelength, blood absorbs green and
+# blue.
 _MELANIN = np.array([0.55, 0.95, 1.25], dtype=np.float32)
 _BLOOD = np.array([0.14, 0.85, 0.68], dtype=np.float32)
 _PALE = np.array([0.95, 0.80, 0.73], dtype=np.float32)
@@ -25,12 +26,12 @@ ORANGE = (0.80, 0.45, 0.22)
 
 @dataclass
 class Layers:
-    """What absorbs and what covers at each pixel.
+    """Absorbing and covering layers of each pixel.
 
     Attributes:
-        melanin: [H, W] absorbance, >= 0.
-        blood: [H, W] absorbance, >= 0.
-        covers: (opacity [H, W] in 0..1, RGB) from the lowest to the topmost.
+        melanin: Absorbance [H, W], >= 0.
+        blood: Absorbance [H, W], >= 0.
+        covers: Opacity [H, W] in 0..1 and RGB colour of each, from the lowest to the topmost.
     """
 
     melanin: Array
@@ -38,14 +39,14 @@ class Layers:
     covers: list[tuple[Array, tuple[float, float, float]]] = field(default_factory=list)
 
     def cover(self, opacity: Array, colour: tuple[float, float, float]) -> None:
-        """Lay a colour over everything so far."""
+        """Add a cover on top of all others."""
         self.covers.append((opacity, colour))
 
     def compose(self, spread: float) -> Array:
-        """The reflected light, RGB [H, W, 3] in 0..1.
+        """Return the reflected light, RGB [H, W, 3] in 0..1.
 
         Args:
-            spread: how far the skin scatters light, in pixels; blood lies deeper and blurs more.
+            spread: How far the skin scatters light, in pixels; blood lies deeper and blurs more.
         """
         depth = np.maximum(blur(self.melanin, spread), 0)[..., None] * _MELANIN
         depth += np.maximum(blur(self.blood, 1.3 * spread), 0)[..., None] * _BLOOD
@@ -58,13 +59,13 @@ class Layers:
 
 @dataclass(frozen=True)
 class Border:
-    """How an outline looks.
+    """Shape of an outline.
 
     Attributes:
-        notches: size of the random waves of the outline, in radii (0 is an ellipse).
-        ragged: size of the fine raggedness of the edge, in radii.
-        softness: width of the edge, in radii.
-        stretch: largest ratio of the axes.
+        notches: Size of the random waves of the outline, in radii (0 is an ellipse).
+        ragged: Size of the fine raggedness of the edge, in radii.
+        softness: Width of the edge, in radii.
+        stretch: Largest ratio of the axes.
     """
 
     notches: float = 0.05
@@ -75,11 +76,11 @@ class Border:
 
 @dataclass(frozen=True)
 class Outline:
-    """Where the lesion lies.
+    """Place of the lesion on the canvas.
 
     Attributes:
-        depth: [H, W], 1 in the middle, 0 on the border, below 0 outside.
-        mask: [H, W] in 0..1, 1 inside.
+        depth: Map [H, W], 1 in the middle, 0 on the border, below 0 outside.
+        mask: Map [H, W] in 0..1, 1 inside.
     """
 
     depth: Array
@@ -87,7 +88,7 @@ class Outline:
 
 
 def draw_outline(canvas: Canvas, rng: Rng, border: Border) -> Outline:
-    """An outline whose radius is a random Fourier series of the angle."""
+    """Return an outline whose radius is a random Fourier series of the angle."""
     stretch = np.sqrt(rng.uniform(1.0, border.stretch))
     orders = np.arange(2, 8)
     phases = rng.uniform(0, 2 * np.pi, len(orders))
@@ -98,7 +99,7 @@ def draw_outline(canvas: Canvas, rng: Rng, border: Border) -> Outline:
     turn = point / np.maximum(radius, np.float32(1e-6))  # exp(i * angle)
     power, reach = turn, np.ones_like(radius)
     for phase, size in zip(phases, sizes, strict=True):
-        power = power * turn
+        power = power * turn  # exp(i * order * angle), without sines of each pixel
         reach += (power * np.complex64(size * np.exp(1j * phase))).real
     depth = np.asarray(1 - radius / np.maximum(reach, np.float32(0.3)), np.float32)
     depth += np.float32(border.ragged) * canvas.noise(rng, 0.35, 12)
@@ -106,7 +107,7 @@ def draw_outline(canvas: Canvas, rng: Rng, border: Border) -> Outline:
 
 
 def draw_skin(canvas: Canvas, rng: Rng) -> Layers:
-    """The patient's skin around the lesion: its tone, blotches and fine relief."""
+    """Return the patient's skin around the lesion: its tone, blotches and fine relief."""
     melanin = canvas.zeros() + np.float32(rng.uniform(0.0, 0.2))
     blood = canvas.zeros() + np.float32(rng.uniform(0.0, 0.25))
     melanin += np.float32(rng.uniform(0.01, 0.06)) * canvas.noise(rng, 0.9)

@@ -1,7 +1,7 @@
-"""What a photograph adds to a lesion: light, hair, rulers, bubbles, optics and the sensor.
+"""Nuisances that a photograph adds to a lesion: light, hair, rulers, bubbles, optics, sensor.
 
 Drawn alike for all classes from the photograph's own generator. Images are float32 RGB
-[H, W, 3] in 0..1; lengths are in shares of the image height.
+[H, W, 3] in 0..1; lengths are fractions of the image height.
 """
 
 import cv2
@@ -12,7 +12,7 @@ from .canvas import FIXED, SHIFT, Array, Rng
 
 
 def _ink(shape: tuple[int, ...], paths: list[NDArray[np.float64]], width: float) -> Array:
-    """Polylines in shares of the height as opacity [H, W, 1]."""
+    """Return the opacity [H, W, 1] of polylines, given in fractions of the height."""
     height = shape[0]
     ink = np.zeros(shape[:2], dtype=np.uint8)
     fixed = [np.round(path * height * FIXED).astype(np.int32) for path in paths]
@@ -22,7 +22,7 @@ def _ink(shape: tuple[int, ...], paths: list[NDArray[np.float64]], width: float)
 
 
 def add_hair(rgb: Array, rng: Rng) -> Array:
-    """Dark or fair hairs, bent, mostly in one direction."""
+    """Return the image with dark or fair hairs, bent, mostly in one direction."""
     t = np.linspace(0, 1, 7)[:, None]
     flow = rng.uniform(0, np.pi)
     paths = []
@@ -38,7 +38,7 @@ def add_hair(rgb: Array, rng: Rng) -> Array:
 
 
 def add_ruler(rgb: Array, rng: Rng) -> Array:
-    """Tick marks of a scale along one side."""
+    """Return the image with the tick marks of a scale along one side."""
     step, side = rng.uniform(0.04, 0.09), rng.integers(4)
     ratio = rgb.shape[1] / rgb.shape[0]
     paths = []
@@ -55,7 +55,7 @@ def add_ruler(rgb: Array, rng: Rng) -> Array:
 
 
 def add_bubbles(rgb: Array, rng: Rng) -> Array:
-    """Bubbles in the contact gel: bright rims, lighter inside."""
+    """Return the image with bubbles in the contact gel: bright rims, lighter inside."""
     height, width = rgb.shape[:2]
     for _ in range(int(rng.integers(1, 5))):
         radius = rng.uniform(0.02, 0.07) * height
@@ -68,7 +68,7 @@ def add_bubbles(rgb: Array, rng: Rng) -> Array:
 
 
 def light(rgb: Array, rng: Rng) -> Array:
-    """Colour cast, exposure, saturation, contrast and a slope of the illumination."""
+    """Return the image with another colour cast, exposure, saturation, contrast and gradient."""
     height, width = rgb.shape[:2]
     cast = np.exp(rng.normal(0, 0.10, 3) + rng.normal(-0.05, 0.12))
     grey = rgb.mean(2, keepdims=True)
@@ -81,7 +81,7 @@ def light(rgb: Array, rng: Rng) -> Array:
 
 
 def vignette(rgb: Array, rng: Rng) -> Array:
-    """Fall-off to the corners, or the dark rim of the dermoscope's tube."""
+    """Return the image with darker corners, or the dark rim of the dermoscope's tube."""
     height, width = rgb.shape[:2]
     x = np.linspace(-1, 1, width, dtype=np.float32) * np.float32(width / height)
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
@@ -95,7 +95,7 @@ def vignette(rgb: Array, rng: Rng) -> Array:
 
 
 def sensor(rgb: Array, rng: Rng) -> Array:
-    """Defocus and noise of the camera; for an image at its final size."""
+    """Return the image with the camera's defocus and noise; it must have its final size."""
     sigma = rng.uniform(0, 0.009) * rgb.shape[0]
     if sigma > 0.3:
         rgb = np.asarray(cv2.GaussianBlur(rgb, (0, 0), sigma), np.float32)

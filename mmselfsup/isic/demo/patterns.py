@@ -1,7 +1,7 @@
-"""The structures that dermatologists look for, as maps in lesion coordinates.
+"""Structures that dermatologists look for, as maps in lesion coordinates.
 
-Each function gives a map [H, W] in 0..1 that is fixed to the lesion; N points, rng drawn from
-the same number of times whatever the view.
+Each function returns a map [H, W] in 0..1 that is fixed to the lesion, and draws as many random
+numbers whatever the view. Letters: N points.
 """
 
 import numpy as np
@@ -13,12 +13,12 @@ Points = NDArray[np.float64]
 
 
 def patchy(canvas: Canvas, rng: Rng, least: float, period: float = 0.9) -> Array:
-    """A slow change between ``least`` and 1, by which structures fade in places."""
+    """Return a slow change between ``least`` and 1, by which structures fade in places."""
     return least + (1 - least) * smoothstep(-0.9, 0.7, canvas.noise(rng, period))
 
 
 def network(canvas: Canvas, rng: Rng, period: float, warp: float) -> Array:
-    """Pigment network: the lines of a honeycomb; ``warp`` (radii) bends it out of order."""
+    """Return a pigment network: the lines of a honeycomb, bent by ``warp`` (radii)."""
     u, v = canvas.grid
     angle = rng.uniform(0, np.pi)
     bent_u = u + np.float32(warp) * canvas.noise(rng, 3.5 * period)
@@ -32,7 +32,7 @@ def network(canvas: Canvas, rng: Rng, period: float, warp: float) -> Array:
 
 
 def ridges(canvas: Canvas, rng: Rng, period: float, warp: float) -> Array:
-    """Parallel winding lines as of a finger print."""
+    """Return parallel winding lines as of a fingerprint."""
     u, v = canvas.grid
     angle = rng.uniform(0, np.pi)
     along = np.float32(np.cos(angle)) * u + np.float32(np.sin(angle)) * v
@@ -41,7 +41,7 @@ def ridges(canvas: Canvas, rng: Rng, period: float, warp: float) -> Array:
 
 
 def lattice(rng: Rng, spacing: float, jitter: float, reach: float = 1.0) -> Points:
-    """Points [N, 2] of a triangular lattice, shaken by ``jitter`` (in spacings)."""
+    """Return points [N, 2] of a triangular lattice, moved by up to ``jitter`` (in spacings)."""
     steps = np.arange(-int(reach / spacing) - 1, int(reach / spacing) + 2)
     column, row = np.meshgrid(steps, steps)
     x = (column + 0.5 * (row % 2)).ravel() * spacing
@@ -53,14 +53,15 @@ def lattice(rng: Rng, spacing: float, jitter: float, reach: float = 1.0) -> Poin
 
 
 def scatter(rng: Rng, num: int, inner: float = 0.0, outer: float = 1.0) -> Points:
-    """``num`` points [N, 2], even over the ring between two radii."""
+    """Return ``num`` points [N, 2], uniform over the ring between two radii."""
+    # The square of the radius is uniform: a ring's area grows with it.
     radius = np.sqrt(rng.uniform(inner**2, outer**2, num))
     angle = rng.uniform(0, 2 * np.pi, num)
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
 
 
 def sector(canvas: Canvas, rng: Rng, width: float) -> Array:
-    """A soft cone from the middle outwards, ``width`` radians wide: what lies on one side."""
+    """Return a soft sector from the centre outwards, ``width`` radians wide."""
     u, v = canvas.grid
     angle = rng.uniform(0, 2 * np.pi)
     radius = np.sqrt(u * u + v * v) + np.float32(1e-6)
@@ -71,7 +72,7 @@ def sector(canvas: Canvas, rng: Rng, width: float) -> Array:
 
 
 def branching_vessels(canvas: Canvas, rng: Rng, num_trees: int, width: float) -> Array:
-    """Arborising vessels: thick stems from the edge that fork into finer twigs."""
+    """Return arborising vessels: thick stems from the edge that fork into finer twigs."""
     paths: list[Points] = []
     widths: list[float] = []
 
@@ -95,7 +96,7 @@ def branching_vessels(canvas: Canvas, rng: Rng, num_trees: int, width: float) ->
 
 
 def short_vessels(canvas: Canvas, points: Points, rng: Rng, length: float, width: float) -> Array:
-    """Hairpin vessels: a short loop at each point [N, 2], pointing to the middle."""
+    """Return hairpin vessels: a short loop at each point [N, 2], pointing to the centre."""
     t = np.linspace(0, 2 * np.pi, 9)[:-1]
     loop = np.stack([length * 0.5 * np.cos(t), length * 0.17 * np.sin(t)], 1)  # [8, 2]
     paths = []
@@ -106,7 +107,7 @@ def short_vessels(canvas: Canvas, points: Points, rng: Rng, length: float, width
 
 
 def streaks(canvas: Canvas, rng: Rng, num: int, width: float) -> Array:
-    """Radial streaks that cross the border on one side."""
+    """Return radial streaks that cross the border on one side."""
     middle = rng.uniform(0, 2 * np.pi)
     paths = []
     for angle in middle + rng.uniform(-0.9, 0.9, num):

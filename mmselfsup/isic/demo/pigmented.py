@@ -15,12 +15,12 @@ from .patterns import lattice, network, patchy, ridges, scatter, sector, streaks
 
 @dataclass(frozen=True)
 class Tone:
-    """How strong a lesion is; drawn alike for all classes, so that colour tells little.
+    """Strength of a lesion's colours; drawn alike for all classes, so that colour helps little.
 
     Attributes:
-        melanin: absorbance of the lesion's ground.
-        blood: absorbance of the lesion's ground.
-        strength: contrast of its structures.
+        melanin: Absorbance of the lesion's ground by melanin.
+        blood: Absorbance of the lesion's ground by blood.
+        strength: Contrast of its structures.
     """
 
     melanin: float
@@ -29,12 +29,12 @@ class Tone:
 
 
 def draw_tone(rng: Rng) -> Tone:
-    """A lesion's tone."""
+    """Return the tone of a lesion."""
     return Tone(rng.uniform(0.1, 0.8), rng.uniform(0.05, 0.5), rng.uniform(0.55, 1.05))
 
 
 def paint_ground(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone, border: Border) -> Outline:
-    """The outline filled with the lesion's uneven ground colour."""
+    """Paint the outline, filled with the lesion's uneven ground colour, and return it."""
     outline = draw_outline(canvas, rng, border)
     ground = outline.mask * (0.8 + 0.2 * np.clip(outline.depth, 0, 1))
     layers.melanin += np.float32(tone.melanin) * ground * patchy(canvas, rng, 0.5)
@@ -43,11 +43,12 @@ def paint_ground(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone, border: B
 
 
 def _dark(layers: Layers, tone: Tone, amount: float, structure: Array) -> None:
+    """Paint a structure with melanin."""
     layers.melanin += np.float32(amount * tone.strength) * structure
 
 
 def paint_nv(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
-    """Melanocytic naevus: round, one colour, regular network or even globules."""
+    """Paint a melanocytic naevus: round, one colour, regular network or even globules."""
     outline = paint_ground(canvas, rng, layers, tone, Border(0.06, 0.02, 0.16, 1.5))
     period = rng.uniform(0.30, 0.42)
     if rng.random() < 0.75:
@@ -60,7 +61,7 @@ def paint_nv(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
 
 
 def paint_mel(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
-    """Melanoma: irregular border, several colours, broken network, streaks, blue-white veil."""
+    """Paint a melanoma: irregular border, many colours, broken network, streaks, blue veil."""
     outline = paint_ground(canvas, rng, layers, tone, Border(0.24, 0.05, 0.08, 1.7))
     patches = smoothstep(-0.1, 0.5, canvas.noise(rng, 1.1)) * outline.mask
     _dark(layers, tone, 0.8, patches)
@@ -77,7 +78,7 @@ def paint_mel(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
 
 
 def paint_bkl(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
-    """Benign keratosis: sharp moth-eaten edge, milia-like cysts, comedo-like openings, ridges."""
+    """Paint a benign keratosis: sharp moth-eaten edge, milia-like cysts, openings, ridges."""
     outline = paint_ground(canvas, rng, layers, tone, Border(0.10, 0.07, 0.04, 1.5))
     winding = ridges(canvas, rng, rng.uniform(0.28, 0.4), 0.15) * patchy(canvas, rng, 0.2)
     _dark(layers, tone, float(rng.choice([0.25, 0.8])), winding * outline.mask)
@@ -90,7 +91,7 @@ def paint_bkl(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
 
 
 def paint_df(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
-    """Dermatofibroma: white scar-like patch in the middle, fine network around it."""
+    """Paint a dermatofibroma: white scar-like patch in the middle, fine network around it."""
     outline = paint_ground(canvas, rng, layers, tone, Border(0.06, 0.03, 0.3, 1.25))
     ring = smoothstep(0.75, 0.45, outline.depth) * outline.mask
     lines = network(canvas, rng, rng.uniform(0.25, 0.32), 0.03) * ring * patchy(canvas, rng, 0.3)

@@ -1,4 +1,4 @@
-"""What the demo data set consists of: which image shows which lesion of which patient.
+"""Plan of the demo data set: which image shows which lesion of which patient.
 
 The counts follow ISIC-2019 (Codella et al. 2018, Tschandl et al. 2018, Combalia et al. 2019):
 its classes' imbalance, several images of a lesion, images without a lesion id, missing metadata.
@@ -10,7 +10,7 @@ import numpy as np
 
 from .canvas import Rng
 
-#: images of each class in the challenge's training set, in the order of its ground truth file
+#: Images of each class in the challenge's training set, in the order of its ground truth file.
 CHALLENGE_COUNTS = {
     "MEL": 4522,
     "NV": 12875,
@@ -25,8 +25,8 @@ MIN_IMAGES = 16  # below this a class would have no image
 _FLOOR = 40  # images a class gets at least, so that every fold has each class
 _MIN_LESIONS = 8
 
-_IMAGES_A_LESION = (0.57, 0.21, 0.12, 0.06, 0.04)  # shares of lesions with 1 to 5 images
-_NO_LESION_ID = 0.15  # share of the single images
+_IMAGES_A_LESION = (0.57, 0.21, 0.12, 0.06, 0.04)  # fractions of lesions with 1 to 5 images
+_NO_LESION_ID = 0.15  # fraction of the lesions with one image
 _SOURCES = {"BCN": 0.53, "HAM": 0.43, "MSK4": 0.04}
 _SITES = {
     "anterior torso": 0.27,
@@ -42,7 +42,7 @@ _MEAN_AGE = {"MEL": 61, "NV": 45, "BCC": 66, "AK": 67, "BKL": 64, "DF": 52, "VAS
 
 @dataclass(frozen=True)
 class Photo:
-    """One row of the data set; empty texts are missing values, as in the real files."""
+    """One row of the data set; empty strings are missing values, as in the real files."""
 
     image: str
     label: str
@@ -54,7 +54,7 @@ class Photo:
 
 
 def class_counts(num_images: int) -> dict[str, int]:
-    """The challenge's imbalance for ``num_images``, with a floor for the rare classes.
+    """Return the number of images of each class: the challenge's ratios, with a least number.
 
     Raises:
         ValueError: ``num_images`` is below ``MIN_IMAGES``.
@@ -67,12 +67,12 @@ def class_counts(num_images: int) -> dict[str, int]:
         label: max(floor, round(num_images * count / total))
         for label, count in CHALLENGE_COUNTS.items()
     }
-    counts["NV"] += num_images - sum(counts.values())  # the majority pays for rounding and floor
+    counts["NV"] += num_images - sum(counts.values())  # takes up the rounding and the floor
     return counts
 
 
 def _lesion_sizes(rng: Rng, num_images: int) -> list[int]:
-    """Images of each lesion of a class; they add up to ``num_images``."""
+    """Return the number of images of each lesion of a class; their sum is ``num_images``."""
     most = max(1, min(len(_IMAGES_A_LESION), num_images // _MIN_LESIONS))
     draws = rng.choice(len(_IMAGES_A_LESION), num_images, p=_IMAGES_A_LESION) + 1
     sizes: list[int] = []
@@ -86,7 +86,7 @@ def _lesion_sizes(rng: Rng, num_images: int) -> list[int]:
 
 
 def _patient(rng: Rng, label: str) -> tuple[str, str, str]:
-    """Age, site and sex of a patient with a lesion of class ``label``."""
+    """Return age, site and sex of a patient with a lesion of class ``label``."""
     age = 5 * round(float(np.clip(rng.normal(_MEAN_AGE[label], 15), 5, 85)) / 5)
     site = str(rng.choice(list(_SITES), p=np.array(list(_SITES.values()))))
     sex = str(rng.choice(["male", "female", ""], p=[0.525, 0.46, 0.015]))
@@ -94,11 +94,11 @@ def _patient(rng: Rng, label: str) -> tuple[str, str, str]:
 
 
 def make_plan(num_images: int, seed: int) -> list[Photo]:
-    """All photographs of the demo data set, in the order of the files.
+    """Return all photographs of the demo data set, in the order of the files.
 
     Args:
-        num_images: how many, at least ``MIN_IMAGES``.
-        seed: equal seeds give equal plans on any machine.
+        num_images: Number of photographs, at least ``MIN_IMAGES``.
+        seed: Seed; equal seeds give equal plans on any machine.
     """
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(0,))))
     shown: list[tuple[str, int, str, tuple[str, str, str]]] = []

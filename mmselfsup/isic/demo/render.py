@@ -1,7 +1,7 @@
-"""One photograph of one lesion.
+"""Drawing of one photograph of one lesion.
 
-Deterministic: a lesion's generator gives what the lesion is, a photograph's generator gives how it
-was seen. Only numpy and OpenCV are used, so that worker processes start fast.
+Deterministic: the lesion's generator determines the lesion, the photograph's generator the view
+of it. Only numpy and OpenCV are used, so that worker processes start fast.
 """
 
 from collections.abc import Callable
@@ -35,12 +35,12 @@ _FINE_BELOW = 200  # short sides under this are drawn at twice their size
 
 
 def width_of(size: int) -> int:
-    """Columns of a 4:3 image whose short side is ``size``."""
+    """Return the number of columns of a 4:3 image whose short side is ``size``."""
     return round(size * 4 / 3)
 
 
-def _look_at(size: int, rng: Rng) -> Canvas:
-    """A photographer's choice: where, how near, which way up."""
+def _draw_view(size: int, rng: Rng) -> Canvas:
+    """Return a canvas with a random place, zoom, tilt and rotation of the lesion."""
     factor = 2 if size < _FINE_BELOW else 1
     height, width = size * factor, width_of(size) * factor
     zoom = float(np.exp(np.clip(rng.normal(0, 0.2), -0.35, 0.35)))
@@ -53,18 +53,18 @@ def _look_at(size: int, rng: Rng) -> Canvas:
 
 
 def render(label: str, lesion: Rng, photo: Rng, size: int) -> NDArray[np.uint8]:
-    """Draw one photograph.
+    """Return one photograph.
 
     Args:
-        label: class of the lesion, a key of ``PAINTERS``.
-        lesion: generator of the lesion; equal generators draw the same lesion.
-        photo: generator of the view and the nuisances.
-        size: short side in pixels; the other is 4/3 of it.
+        label: Class of the lesion, a key of ``PAINTERS``.
+        lesion: Generator of the lesion; equal generators draw the same lesion.
+        photo: Generator of the view and the nuisances.
+        size: Short side in pixels; the other is 4/3 of it.
 
     Returns:
         RGB image [H, W, 3].
     """
-    canvas = _look_at(size, photo)
+    canvas = _draw_view(size, photo)
     layers = draw_skin(canvas, lesion)
     PAINTERS[label](canvas, lesion, layers, draw_tone(lesion))
     rgb = layers.compose(_SCATTER * canvas.scale)

@@ -1,4 +1,4 @@
-"""Lesions known by blood and keratin: basal and squamous cell carcinoma, actinic keratosis,
+"""Lesions marked by blood and keratin: basal and squamous cell carcinoma, actinic keratosis,
 vascular lesions. The painters work as those in ``pigmented``.
 """
 
@@ -11,11 +11,12 @@ from .pigmented import Tone, paint_ground
 
 
 def _red(layers: Layers, tone: Tone, amount: float, structure: Array) -> None:
+    """Paint a structure with blood."""
     layers.blood += np.float32(amount * tone.strength) * structure
 
 
 def paint_bcc(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
-    """Basal cell carcinoma: arborising vessels, blue-grey nests, now and then an ulcer."""
+    """Paint a basal cell carcinoma: arborising vessels, blue-grey nests, sometimes an ulcer."""
     outline = paint_ground(canvas, rng, layers, tone, Border(0.12, 0.03, 0.25, 1.4))
     nests = scatter(rng, int(rng.integers(2, 7)), 0.2, 0.85)
     ovals = canvas.discs(nests, rng.uniform(0.08, 0.19, len(nests))) * outline.mask
@@ -30,7 +31,7 @@ def paint_bcc(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
 
 
 def paint_ak(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
-    """Actinic keratosis: strawberry pattern (red net around pale follicles) and scale."""
+    """Paint an actinic keratosis: strawberry pattern (red net around pale follicles) and scale."""
     outline = paint_ground(canvas, rng, layers, tone, Border(0.15, 0.05, 0.4, 1.5))
     _red(layers, tone, 0.4, outline.mask)
     spacing = rng.uniform(0.32, 0.44)
@@ -44,7 +45,7 @@ def paint_ak(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
 
 
 def paint_vasc(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
-    """Vascular lesion: crowded red, purple or black lacunae parted by pale walls."""
+    """Paint a vascular lesion: crowded red, purple or black lacunae between pale walls."""
     outline = paint_ground(canvas, rng, layers, tone, Border(0.08, 0.02, 0.1, 1.3))
     spacing = rng.uniform(0.42, 0.6)
     middles = lattice(rng, spacing, 0.22, 0.95)
@@ -57,7 +58,7 @@ def paint_vasc(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
 
 
 def paint_scc(canvas: Canvas, rng: Rng, layers: Layers, tone: Tone) -> None:
-    """Squamous cell carcinoma: keratin mass, white circles, hairpin vessels, blood spots."""
+    """Paint a squamous cell carcinoma: keratin, white circles, hairpin vessels, blood spots."""
     outline = paint_ground(canvas, rng, layers, tone, Border(0.12, 0.04, 0.22, 1.3))
     _red(layers, tone, 0.2, outline.mask)
     places = scatter(rng, int(rng.integers(10, 20)), 0.62, 1.05)

@@ -1,4 +1,4 @@
-"""What a drawing process runs; it imports numpy and OpenCV only, so that it starts fast."""
+"""Work of a drawing process; imports only numpy and OpenCV, so that the process starts fast."""
 
 import os
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ class Order:
     """One photograph to be drawn.
 
     Attributes:
-        path: the file to write.
-        label: class of the lesion.
-        lesion: number of the lesion.
-        photo: number of the photograph.
+        path: The file to write.
+        label: Class of the lesion.
+        lesion: Number of the lesion.
+        photo: Number of the photograph.
     """
 
     path: str
@@ -30,31 +30,31 @@ class Order:
 
 
 def generator(seed: int, *key: int) -> Rng:
-    """The generator of one thing, independent of all others and of the order of drawing."""
+    """Return the generator of one object, independent of all others and of the drawing order."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
 
 
 def set_up_process() -> None:
-    """Keep OpenCV to one thread: the cores are shared out over processes."""
+    """Set OpenCV to one thread: each process uses one core."""
     cv2.setNumThreads(1)
 
 
 def draw_batch(orders: list[Order], size: int, seed: int) -> int:
-    """Draw and write photographs; returns how many.
+    """Draw and write photographs; return their number.
 
-    Each file is written aside and renamed, so that a stopped run leaves no half file under its
-    final name.
+    Each file is written under another name and renamed, so that a stopped run leaves no
+    incomplete file under the final name.
     """
     for order in orders:
         lesion = generator(seed, 1, order.lesion)
         rgb = render(order.label, lesion, generator(seed, 2, order.photo), size)
         quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-        done, jpeg = cv2.imencode(".jpg", np.ascontiguousarray(rgb[..., ::-1]), quality)
-        if not done:
+        encoded, jpeg = cv2.imencode(".jpg", np.ascontiguousarray(rgb[..., ::-1]), quality)
+        if not encoded:
             raise OSError(f"OpenCV can't encode {order.path}")
         folder, name = os.path.split(order.path)
-        aside = os.path.join(folder, f".{name}.tmp")
-        with open(aside, "wb") as file:
+        temporary = os.path.join(folder, f".{name}.tmp")
+        with open(temporary, "wb") as file:
             file.write(jpeg.tobytes())
-        os.replace(aside, order.path)
+        os.replace(temporary, order.path)
     return len(orders)

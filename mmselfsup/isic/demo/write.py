@@ -1,4 +1,4 @@
-"""Drawing many photographs at once, in processes that can be stopped and started again."""
+"""Drawing of many photographs in several processes; an interrupted run can resume."""
 
 import os
 from collections.abc import Callable
@@ -16,7 +16,7 @@ _BATCH = 32  # photographs a process draws before it reports
 
 
 def num_cores() -> int:
-    """Cores this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -25,22 +25,22 @@ def num_cores() -> int:
 def write_images(
     folder: Path, photos: list[Photo], size: int, seed: int, workers: int | None = None
 ) -> int:
-    """Draw the photographs that aren't in ``folder`` yet.
+    """Draw the photographs that aren't in ``folder`` yet; return their number.
 
     Args:
-        folder: made where it isn't there.
-        photos: what to draw; the position in the list is the photograph's number.
-        size: short side in pixels.
-        seed: of everything random.
-        workers: processes; ``None`` for one a core, 1 draws in this process.
+        folder: Folder of the files; created if it is missing.
+        photos: Photographs to draw; the position in the list is the photograph's number.
+        size: Short side in pixels.
+        seed: Seed of all random numbers.
+        workers: Number of processes; ``None`` for one per core, 1 draws in this process.
 
     Returns:
-        How many were drawn.
+        The number of photographs drawn.
 
     Raises:
-        UserError: the folder can't be written, or a process was killed.
+        UserError: The folder can't be written, or a process was killed.
     """
-    from mmselfsup.utils.progress import progress  # loads torch; bad arguments end before that
+    from mmselfsup.utils.progress import progress  # loads torch: after the checks
 
     orders = [
         Order(str(folder / f"{photo.image}.jpg"), photo.label, photo.lesion, number)
@@ -50,8 +50,8 @@ def write_images(
         folder.mkdir(parents=True, exist_ok=True)
         for left_over in folder.glob(".*.tmp"):
             left_over.unlink()
-        there = set(os.listdir(folder))
-        todo = [order for order in orders if os.path.basename(order.path) not in there]
+        present = set(os.listdir(folder))
+        todo = [order for order in orders if os.path.basename(order.path) not in present]
         with progress(desc="demo images", total=len(orders), unit="img") as bar:
             bar.update(len(orders) - len(todo))
             _draw(todo, size, seed, num_cores() if workers is None else workers, bar.update)
@@ -59,7 +59,7 @@ def write_images(
         raise UserError(f"can't write to {folder}: {error.strerror or error}") from error
     except BrokenProcessPool as error:
         raise UserError(
-            f"a process that draws into {folder} was killed (out of memory?); call again to go on"
+            f"a process that draws into {folder} was killed (out of memory?): run it again to resume"
         ) from error
     return len(todo)
 
@@ -67,6 +67,7 @@ def write_images(
 def _draw(
     orders: list[Order], size: int, seed: int, workers: int, report: Callable[[int], object]
 ) -> None:
+    """Draw photographs in batches, in this process or in several; report each batch."""
     batches = [orders[start : start + _BATCH] for start in range(0, len(orders), _BATCH)]
     workers = min(workers, len(batches))
     if workers <= 1:
@@ -79,5 +80,5 @@ def _draw(
             for job in as_completed(jobs):
                 report(job.result())
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(cancel_futures=True)  # else Ctrl-C would wait for all batches
             raise
