@@ -25,8 +25,7 @@ class NPID(BaseModel):
 
     Args:
         backbone: Config of the encoder.
-        neck: Config of the projection; None uses the features of the backbone as they are, which
-            then must be vectors or 1x1 maps.
+        neck: Config of the projection; None uses the features of the backbone, flattened.
         head: Config of the loss on similarities, ``ContrastiveHead``; required.
         memory_bank: Config of the bank with the features of all images, ``SimpleMemory``; required.
         neg_num: K, at least 1.

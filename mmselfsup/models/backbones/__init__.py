@@ -1,4 +1,4 @@
-"""Backbones; those of mmcls are written ``mmcls.X`` in a config."""
+"""Backbones; those of mmcls are available as ``mmcls.X`` in a config."""
 
 from .resnet import ResNet, ResNetV1d
 from .resnext import ResNeXt

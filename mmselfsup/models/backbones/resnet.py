@@ -25,23 +25,25 @@ class ResNet(_ResNet):
         stem_channels: Channels of the stem; None takes ``base_channels``.
         base_channels: Middle channels of the first stage, doubled by every stage.
         expansion: Output channels of a block over its middle channels; None is 1 or 4 by depth.
-        num_stages: How many stages there are, 1 to 4.
+        num_stages: Number of stages, 1 to 4.
         strides: Stride of the first block of each stage.
         dilations: Dilation of each stage.
         out_indices: Which outputs to return: 0 the stem before its max pooling, 1 .. num_stages.
         style: ``'pytorch'`` has the stride in the 3x3 convolution of a bottleneck, ``'caffe'`` in
             the first 1x1.
-        deep_stem: Three 3x3 convolutions for the 7x7 one.
-        avg_down: Average pooling for the stride of the shortcut.
+        deep_stem: Replace the 7x7 convolution of the stem by three 3x3 convolutions.
+        avg_down: Replace the stride of the shortcut's convolution by average pooling.
         frozen_stages: -1 trains everything, 0 freezes the stem, i the stem and stages 1 .. i;
             frozen layers stay in eval mode.
         conv_cfg: Config of the convolutions.
         norm_cfg: Config of the normalisation layers.
-        norm_eval: Keep the running statistics of all normalisation layers as they are.
+        norm_eval: Whether all normalisation layers stay in eval mode, so that their running
+            statistics don't change.
         with_cp: Recompute activations in the backward pass to save memory.
         zero_init_residual: Start every block as the identity.
         init_cfg: How weights are initialised, in mmcv's format.
-        drop_path_rate: Share of the samples for which a block is skipped, equal for all blocks.
+        drop_path_rate: Probability of skipping a block for a sample, 0 to 1, equal for all blocks.
+        **kwargs: Other arguments of mmcls's ResNet.
 
     Raises:
         ArgumentError: An unknown depth, or an output that does not exist.
@@ -86,7 +88,7 @@ class ResNet(_ResNet):
             num_stages=num_stages,
             strides=strides,
             dilations=dilations,
-            out_indices=(0,),  # mmcls counts from stage 1; ours are set below
+            out_indices=(0,),  # mmcls numbers the stages from 0; ours are set below
             style=style,
             deep_stem=deep_stem,
             avg_down=avg_down,
@@ -103,7 +105,15 @@ class ResNet(_ResNet):
         self.out_indices = tuple(out_indices)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """[N, in_channels, H, W] -> the outputs of ``out_indices``, in ascending order."""
+        """Return the outputs of ``out_indices``, in ascending order.
+
+        Args:
+            x: Images [N, in_channels, H, W].
+
+        Returns:
+            [N, C0, H/2, W/2] for output 0, [N, Ci, H/2^(i+1), W/2^(i+1)] for stage i with the
+            default strides; sizes are rounded up.
+        """
         x = self.stem(x) if self.deep_stem else self.relu(self.norm1(self.conv1(x)))
         outs = [x] if 0 in self.out_indices else []  # [N, C0, H/2, W/2]
         x = self.maxpool(x)  # [N, C0, H/4, W/4]
@@ -114,8 +124,8 @@ class ResNet(_ResNet):
         return tuple(outs)
 
     def train(self, mode: bool = True) -> "ResNet":
-        """Switch to training or evaluation; frozen layers stay in evaluation."""
-        super().train(mode)  # mmcls's returns nothing
+        """Switch to train or eval mode; frozen layers stay in eval mode."""
+        super().train(mode)  # mmcls's method returns None instead of self
         return self
 
 
@@ -124,7 +134,7 @@ class ResNetV1d(ResNet):
     """ResNet-D of He et al. 2019, "Bag of Tricks": a deep stem and average pooling in shortcuts.
 
     Args:
-        **kwargs: As ``ResNet``, but for ``deep_stem`` and ``avg_down``.
+        **kwargs: Arguments of ``ResNet`` except ``deep_stem`` and ``avg_down``.
     """
 
     def __init__(self, **kwargs: Any) -> None:

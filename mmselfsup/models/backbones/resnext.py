@@ -15,9 +15,12 @@ class ResNeXt(ResNet):
 
     Args:
         depth: Number of layers.
-        groups: Groups of the 3x3 convolutions.
+        groups: Number of groups of the 3x3 convolutions.
         width_per_group: Channels of a group in the first stage.
-        **kwargs: As ``ResNet``.
+        **kwargs: Arguments of ``ResNet``.
+
+    Raises:
+        ArgumentError: See ``ResNet``.
     """
 
     arch_settings = _ResNeXt.arch_settings
@@ -30,5 +33,5 @@ class ResNeXt(ResNet):
         super().__init__(depth, **kwargs)
 
     def make_res_layer(self, **kwargs: Any) -> nn.Module:
-        """A stage; mmcls's ResNet calls this."""
+        """Build a stage; mmcls's ResNet calls this."""
         return _ResNeXt.make_res_layer(self, **kwargs)

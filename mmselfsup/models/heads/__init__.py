@@ -1,4 +1,4 @@
-"""Heads: from features or similarities to losses."""
+"""Heads: modules that compute losses from features or similarities."""
 
 from .cls_head import ClsHead
 from .contrastive_head import ContrastiveHead

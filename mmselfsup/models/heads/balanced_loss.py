@@ -1,4 +1,7 @@
-"""The base of losses that learn the class counts from the data."""
+"""The base class of losses that take the class counts from the training data.
+
+Letters: N images, C classes.
+"""
 
 from collections.abc import Sequence
 
@@ -13,25 +16,29 @@ WEIGHTS = ("none", "inverse_frequency", "effective_number")
 
 
 class BalancedLoss(nn.Module):
-    """A loss that may weigh classes. Letters: N images, C classes.
+    """A loss that can re-weight classes.
 
-    The counts are told by ``fit_dataset`` before the first iteration, so they stand in no config
-    and, as the data have them, in no checkpoint.
+    ``fit_dataset`` sets the class counts before the first iteration. They follow from the data, so
+    neither the config nor the checkpoint contains them.
+
+    A subclass implements ``measure``, and ``offset_of`` if its formula uses the class counts.
 
     Args:
-        num_classes: C; the head says it.
+        num_classes: C; the head passes it.
         weight: ``'none'``; ``'inverse_frequency'`` or ``'effective_number'`` of the class counts
-            (see ``class_weights``); or C numbers.
-        beta: Of the effective number.
-        deferred: Share of the training, 0 to 1, during which all classes weigh alike; 0 weighs from
-            the start. Cao et al. 2019 defer re-weighting for 0.8.
-        class_counts: Images of each class, where the data can't tell.
+            (see ``inverse_frequency_weights``, ``effective_number_weights``); or C numbers.
+        beta: Beta of the effective number, at least 0 and below 1.
+        deferred: Fraction of the training, 0 to 1, before re-weighting starts; until then all
+            classes have the same weight. Cao et al. 2019 use 0.8.
+        class_counts: Number of images of each class, for data without labels; None takes them
+            from the training data.
 
     Raises:
-        ArgumentError: An argument is out of range.
+        ArgumentError: ``weight`` or ``deferred`` is out of range.
+        UserError, ValueError: See ``set_counts``.
     """
 
-    #: Whether the head has to give cosines, scaled by ``scale``.
+    #: Whether the logits must be cosines, multiplied by ``scale``.
     cosine = False
     scale = 1.0
     uses_counts = False
@@ -65,7 +72,11 @@ class BalancedLoss(nn.Module):
             self.set_counts(class_counts)
 
     def fit_dataset(self, size: DataInfo) -> None:
-        """Take the class counts from the training data, where the loss needs them."""
+        """Take the class counts from the training data, if the loss needs them.
+
+        Raises:
+            UserError: The data have no labels, or see ``set_counts``.
+        """
         if not self.needs_counts or self.given_counts:
             return
         if size.class_counts is None:
@@ -76,10 +87,14 @@ class BalancedLoss(nn.Module):
         self.set_counts(size.class_counts)
 
     def set_counts(self, counts: Sequence[int]) -> None:
-        """Say how many images each class has.
+        """Set the number of images of each class, and the weights and offsets derived from it.
+
+        Args:
+            counts: Number of images of each class; missing classes at the end have none.
 
         Raises:
-            UserError: More classes than the head has, or a class without an image.
+            UserError: There are more classes than the head has, or a class without an image.
+            ValueError: ``beta`` of the effective number is out of range.
         """
         values = list(counts) + [0] * (self.num_classes - len(counts))
         empty = [str(i) for i, count in enumerate(values) if count < 1]
@@ -98,25 +113,45 @@ class BalancedLoss(nn.Module):
         self.offset.copy_(self.offset_of(tensor))
 
     def offset_of(self, counts: Tensor) -> Tensor:
-        """What the formula adds to the logits of each class, or takes away: [C]."""
+        """Return the value per class that the formula adds to the logits or subtracts, [C].
+
+        Args:
+            counts: Number of images of each class, [C] (int64).
+        """
         return torch.zeros(self.num_classes)
 
-    def set_progress(self, share: float) -> None:
-        """Say which share of the training is done, 0 to 1."""
-        self.progress = share
+    def set_progress(self, fraction: float) -> None:
+        """Set the fraction of the training that is done, 0 to 1; a hook calls this."""
+        self.progress = fraction
 
     def current_weight(self) -> Tensor | None:
-        """Weights [C] in force, None for equal ones."""
+        """Return the current weight of each class, [C]; None for equal weights."""
         if self.kind == "none" or self.progress < self.deferred:
             return None
         return self.class_weight
 
     def forward(self, score: Tensor, labels: Tensor) -> Tensor:
-        """Logits [N, C] and labels [N], or shares [N, C] -> a scalar."""
+        """Return the loss, a scalar.
+
+        Args:
+            score: Logits [N, C].
+            labels: Class numbers [N] (int64), or class distributions [N, C] (mixup).
+
+        Raises:
+            UserError: The loss needs the class counts and has none.
+        """
         if self.needs_counts and not self.knows_counts:
-            raise UserError(f"{type(self).__name__} was not told the class counts: fit_dataset")
+            raise UserError(
+                f"{type(self).__name__} has no class counts: call fit_dataset, or give class_counts"
+            )
         return self.measure(score, labels, self.current_weight())
 
     def measure(self, score: Tensor, labels: Tensor, weight: Tensor | None) -> Tensor:
-        """The formula."""
+        """Return the value of the formula, a scalar.
+
+        Args:
+            score: Logits [N, C].
+            labels: Class numbers [N], or class distributions [N, C].
+            weight: Weight of each class, [C]; None for equal weights.
+        """
         raise NotImplementedError

@@ -1,4 +1,7 @@
-"""The losses that ``ClsHead(loss=dict(type=...))`` knows; formulas stand in ``models/losses``."""
+"""The losses for ``ClsHead(loss=dict(type=...))``; their formulas are in ``models/losses``.
+
+Letters: N images, C classes, D width of a feature.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,11 +19,11 @@ from .balanced_loss import BalancedLoss
 
 @MODELS.register_module()
 class CrossEntropyLoss(BalancedLoss):
-    """``weighted_cross_entropy``.
+    """Cross entropy with class weights: ``weighted_cross_entropy``.
 
     Args:
-        num_classes: Number of classes.
-        label_smoothing: Share of the label spread over all classes, 0 to 1.
+        num_classes: C.
+        label_smoothing: Part of each label that is spread over all classes, 0 to 1.
         **kwargs: See ``BalancedLoss``.
     """
 
@@ -34,12 +37,15 @@ class CrossEntropyLoss(BalancedLoss):
 
 @MODELS.register_module()
 class FocalLoss(BalancedLoss):
-    """``focal_loss``.
+    """Focal loss (Lin et al. 2017): ``focal_loss``.
 
     Args:
-        num_classes: Number of classes.
-        gamma: At least 0; 0 is cross entropy.
+        num_classes: C.
+        gamma: Focusing exponent, at least 0; 0 is cross entropy.
         **kwargs: See ``BalancedLoss``.
+
+    Raises:
+        ArgumentError: ``gamma`` is below 0.
     """
 
     def __init__(self, num_classes: int, gamma: float = 2.0, **kwargs: Any) -> None:
@@ -54,11 +60,11 @@ class FocalLoss(BalancedLoss):
 
 @MODELS.register_module()
 class LogitAdjustedLoss(BalancedLoss):
-    """``logit_adjusted_cross_entropy``.
+    """Logit adjustment (Menon et al. 2021): ``logit_adjusted_cross_entropy``.
 
     Args:
-        num_classes: Number of classes.
-        tau: 1 aims at the balanced accuracy, 0 is cross entropy.
+        num_classes: C.
+        tau: 1 optimises the balanced accuracy, 0 is cross entropy.
         **kwargs: See ``BalancedLoss``.
     """
 
@@ -79,18 +85,21 @@ class LogitAdjustedLoss(BalancedLoss):
 
 @MODELS.register_module()
 class LDAMLoss(BalancedLoss):
-    """``ldam_loss`` with deferred re-weighting (DRW).
+    """LDAM (Cao et al. 2019) with deferred re-weighting (DRW): ``ldam_loss``.
 
     As in the paper's experiments the head is a cosine classifier: features and the weights of the
     last layer have length 1, its bias is not used, and cosines are multiplied by ``scale``.
 
     Args:
-        num_classes: Number of classes.
-        max_margin: Margin of the rarest class, between cosines.
-        scale: What cosines are multiplied by.
+        num_classes: C.
+        max_margin: Margin of the rarest class, between cosines; at least 0.
+        scale: Factor of the cosines, above 0.
         weight, beta, deferred: See ``BalancedLoss``; by default effective numbers with 0.9999
             for the last fifth of the training, as in the paper's algorithm 1.
         **kwargs: See ``BalancedLoss``.
+
+    Raises:
+        ArgumentError: ``max_margin`` or ``scale`` is out of range.
     """
 
     uses_counts = True
@@ -126,10 +135,17 @@ def build_criterion(
     label_smoothing: float,
     config: dict[str, Any] | None,
 ) -> nn.Module:
-    """The loss of a classifier: the one that ``config`` names, else torch's cross entropy.
+    """Build the loss of a classifier: that of ``config``, else torch's cross entropy.
+
+    Args:
+        num_classes: C.
+        class_weight: C numbers, or None for equal weights.
+        label_smoothing: Part of each label that is spread over all classes, 0 to 1.
+        config: Config of a registered loss, which gets ``num_classes`` if it is a ``BalancedLoss``.
 
     Raises:
-        ArgumentError: Weights of another length, or weights beside a config.
+        ArgumentError: The number of weights is not C, or weights or smoothing are given together
+            with a config.
     """
     if config is None:
         if class_weight is not None and len(class_weight) != num_classes:
@@ -144,11 +160,11 @@ def build_criterion(
 
 
 def cosine_scale(criterion: Any) -> float | None:
-    """What a loss on cosines wants them multiplied by; None for a loss on logits."""
+    """Return the factor of the cosines for a loss on cosines; None for a loss on logits."""
     return criterion.scale if getattr(criterion, "cosine", False) else None
 
 
 @full_precision
 def scaled_cosines(features: Tensor, weight: Tensor, scale: float) -> Tensor:
-    """Cosines between features [N, D] and classes [C, D], times ``scale``: [N, C]."""
+    """Return the cosines between features [N, D] and classes [C, D], times ``scale``: [N, C]."""
     return scale * F.linear(F.normalize(features), F.normalize(weight))

@@ -1,4 +1,4 @@
-"""The linear classifier."""
+"""The linear classifier. Letters: N batch, H, W size of a feature map."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,18 +14,21 @@ from .class_losses import build_criterion, cosine_scale, scaled_cosines
 
 @HEADS.register_module()
 class ClsHead(BaseModule):
-    """A linear layer and cross entropy, or another loss.
+    """A linear layer with cross entropy or another loss.
 
     Args:
-        with_avg_pool: Average-pool feature maps first; False takes vectors.
+        with_avg_pool: Average-pool feature maps first; False takes vectors or flattens maps.
         in_channels: Width of the features.
         num_classes: Number of classes.
-        vit_backbone: The feature is a vision transformer's (patches, class token): take the token.
+        vit_backbone: Use the class token of a vision transformer's (patches, class token).
         init_cfg: How weights are initialised, in mmcv's format.
-        class_weight: Weight of each class in the loss, for unbalanced data; None weighs all alike.
-        label_smoothing: Share of the label spread over all classes, 0 to 1.
-        loss: Another loss, such as ``dict(type='FocalLoss', weight='effective_number')``, see
-            ``class_losses``; it takes the place of the last two.
+        class_weight: Weight of each class in the loss, for unbalanced data; None for equal weights.
+        label_smoothing: Part of each label that is spread over all classes, 0 to 1.
+        loss: Config of another loss, such as ``dict(type='FocalLoss', weight='effective_number')``;
+            it replaces ``class_weight`` and ``label_smoothing``.
+
+    Raises:
+        ArgumentError: See ``build_criterion``.
     """
 
     def __init__(
@@ -47,26 +50,43 @@ class ClsHead(BaseModule):
             self.avg_pool = nn.AdaptiveAvgPool2d((1, 1))
         self.fc_cls = nn.Linear(in_channels, num_classes)
         self.cosine_scale = cosine_scale(self.criterion)
-        self.fc_cls.bias.requires_grad_(self.cosine_scale is None)  # a cosine has none
+        # A cosine classifier doesn't use the bias, and DistributedDataParallel fails on trainable
+        # parameters that get no gradient.
+        self.fc_cls.bias.requires_grad_(self.cosine_scale is None)
 
     def forward(self, x: Sequence[Any]) -> list[Tensor]:
-        """[[N, in_channels, H, W]] or [[N, in_channels]] -> logits [[N, num_classes]]."""
+        """Return the logits [[N, num_classes]].
+
+        Args:
+            x: Features [[N, in_channels, H, W]] or [[N, in_channels]], one entry.
+
+        Raises:
+            ArgumentError: The backbone gave more than one entry.
+        """
         return [self.scores(self.pooled(x))]
 
     def pooled(self, x: Sequence[Any]) -> Tensor:
-        """The features of the backbone as one vector an image, [N, in_channels]."""
+        """Return the features of the backbone as one vector per image, [N, in_channels]."""
         h = only_feature(x, self)
         h = h[-1] if self.vit_backbone else h
         h = self.avg_pool(h) if self.with_avg_pool else h
         return h.flatten(1)
 
     def scores(self, h: Tensor) -> Tensor:
-        """Vectors -> logits [N, num_classes]."""
+        """Return the logits [N, num_classes] of vectors [N, in_channels]."""
         if self.cosine_scale is not None:
             return scaled_cosines(h, self.fc_cls.weight, self.cosine_scale)
         return self.fc_cls(h)
 
     def loss(self, cls_score: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
-        """Logits [[N, num_classes]] and labels [N] (or [N, num_classes]) -> ``loss``, ``acc``."""
+        """Return the loss and the accuracy of one batch.
+
+        Args:
+            cls_score: Logits [[N, num_classes]], from ``forward``.
+            labels: Class numbers [N] (int64), or class distributions [N, num_classes] (mixup).
+
+        Returns:
+            ``loss``, a scalar, and ``acc``, the top-1 accuracy in percent, [1].
+        """
         score = only_feature(cls_score, self)
         return {"loss": self.criterion(score, labels), "acc": accuracy(score, labels)}

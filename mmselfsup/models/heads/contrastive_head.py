@@ -1,4 +1,4 @@
-"""The contrastive loss on similarities."""
+"""The contrastive loss on similarities. Letters: N anchors, K negatives of an anchor."""
 
 from mmcv.runner import BaseModule
 from torch import Tensor
@@ -10,10 +10,10 @@ from ..losses import info_nce
 
 @HEADS.register_module()
 class ContrastiveHead(BaseModule):
-    """InfoNCE with a temperature.
+    """InfoNCE with a temperature; see ``info_nce`` for the equation.
 
     Args:
-        temperature: What similarities are divided by, above 0.
+        temperature: Divisor of the similarities, above 0.
 
     Raises:
         ArgumentError: The temperature is not above 0.
@@ -26,5 +26,10 @@ class ContrastiveHead(BaseModule):
         self.temperature = temperature
 
     def forward(self, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
-        """Similarities to positives [N, 1] and negatives [N, K] -> ``loss``, a scalar."""
+        """Return ``loss``, a float32 scalar, at least 0: the mean over the anchors.
+
+        Args:
+            pos: Similarity of each anchor to its positive, [N, 1].
+            neg: Similarities of each anchor to its negatives, [N, K].
+        """
         return {"loss": info_nce(pos, neg, self.temperature)}

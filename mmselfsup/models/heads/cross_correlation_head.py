@@ -11,13 +11,13 @@ from ..utils import SyncBatchNorm, full_precision
 
 @HEADS.register_module()
 class LatentCrossCorrelationHead(BaseModule):
-    """The cross-correlation of two views over the joined batch shall be the identity.
+    """Redundancy reduction: the distance of two views' cross-correlation from the identity.
 
-    Zbontar et al. 2021 (Barlow Twins), equations 1 and 2.
+    Zbontar et al. 2021 (Barlow Twins), equations 1 and 2, over the joined batch.
 
     Args:
         in_channels: D.
-        lambd: Weight of the entries off the diagonal.
+        lambd: Weight of the entries off the diagonal, at least 0.
 
     Difference from 0.x: with several processes the means and deviations are those of the joined
     batch, so that loss and gradient are those of one process.
@@ -29,7 +29,7 @@ class LatentCrossCorrelationHead(BaseModule):
         self.bn = SyncBatchNorm(in_channels, affine=False)  # (z - mean) / deviation
 
     def forward(self, input: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Projections [N, D] of two views -> ``loss``, at least 0."""
+        """Return ``loss``, a float32 scalar, at least 0, for projections [N, D] of two views."""
         return {"loss": redundancy_loss(self._correlation(input, target), self.lambd)}
 
     @full_precision

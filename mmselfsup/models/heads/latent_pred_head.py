@@ -1,4 +1,7 @@
-"""Heads that compare a prediction from one view with the other view. N batch, D width."""
+"""Heads that compare a prediction from one view with the other view.
+
+Letters: N images of this process, D width of a projection, K classes.
+"""
 
 import torch
 from mmcv.runner import BaseModule
@@ -6,17 +9,19 @@ from torch import Tensor, nn
 
 from ..builder import HEADS, build_neck
 from ..losses import negative_cosine
-from .cross_correlation_head import LatentCrossCorrelationHead  # its module in 0.x is this one
+from .cross_correlation_head import LatentCrossCorrelationHead  # 0.x's code imports it from here
 
 __all__ = ["LatentClsHead", "LatentCrossCorrelationHead", "LatentPredictHead"]
 
 
 @HEADS.register_module()
 class LatentPredictHead(BaseModule):
-    """A predictor, and minus the cosine between its output and the target (BYOL, SimSiam).
+    """A predictor, and the negative cosine between its output and the target (BYOL, SimSiam).
+
+    Grill et al. 2020 (BYOL), equation 2, up to a constant; Chen & He 2021 (SimSiam), equation 1.
 
     Args:
-        predictor: Config of a neck that takes and gives vectors.
+        predictor: Config of a neck that maps vectors [[N, D]] to vectors [[N, D]].
     """
 
     def __init__(self, predictor: dict) -> None:
@@ -24,18 +29,23 @@ class LatentPredictHead(BaseModule):
         self.predictor = build_neck(predictor)
 
     def forward(self, input: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Projections [N, D] of two views -> ``loss`` in -1..1; no gradient into the target."""
+        """Return ``loss`` in -1..1, a float32 scalar: the mean over the N images.
+
+        Args:
+            input: Projections [N, D] of the online network.
+            target: Projections [N, D] of the other view; they get no gradient.
+        """
         prediction = self.predictor([input])[0]  # [N, D]
         return {"loss": negative_cosine(prediction, target.detach())}
 
 
 @HEADS.register_module()
 class LatentClsHead(BaseModule):
-    """A classifier whose labels are its own decisions on the other view.
+    """A classifier whose labels are its own predictions on the other view.
 
     Args:
         in_channels: D.
-        num_classes: Number of classes.
+        num_classes: K.
         init_cfg: How weights are initialised, in mmcv's format.
     """
 
@@ -50,8 +60,13 @@ class LatentClsHead(BaseModule):
         self.criterion = nn.CrossEntropyLoss()
 
     def forward(self, input: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Projections [N, D] of two views -> ``loss``, at least 0; no gradient into the target."""
-        scores = self.predictor(input)  # [N, num_classes]
+        """Return ``loss``, a float32 scalar, at least 0: the mean over the N images.
+
+        Args:
+            input: Projections [N, D] of one view.
+            target: Projections [N, D] of the other view; they get no gradient.
+        """
+        scores = self.predictor(input)  # [N, K]
         with torch.no_grad():
             labels = self.predictor(target).argmax(dim=1)  # [N]
         return {"loss": self.criterion(scores.float(), labels)}

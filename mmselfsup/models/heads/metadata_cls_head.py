@@ -1,4 +1,7 @@
-"""A classifier that looks at the image and at age, site and sex of the patient."""
+"""A classifier of the image together with age, site and sex of the patient.
+
+Letters: N images, D width of a patient's code.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,24 +22,28 @@ _INIT_LAST = {"type": "Normal", "name": "fc_cls", "std": 0.01}
 
 @HEADS.register_module()
 class MetadataClsHead(ClsHead):
-    """The metadata pass a small network; its output joins the features of the image.
+    """A small network for the metadata, whose output is concatenated with the image's features.
 
-    Source: Gessert et al. 2020, see ``mmselfsup.utils.patients``. Differences: layer instead of
-    batch normalisation, which also takes a batch of one; nothing is trained by itself beforehand
-    (``ProbeFirstHook`` does that).
+    Source: Gessert et al. 2020, see ``encode_patient``. Differences from the paper: layer instead
+    of batch normalisation, which also works for a batch of one image; no part is trained separately
+    beforehand (``ProbeFirstHook`` does that).
 
     Args:
         in_channels: Width of the image's features.
         num_classes: Number of classes.
-        metadata_channels: Widths of the layers for the metadata.
-        fusion_channels: Width of the layer behind the joined features; None leaves it out, and
-            metadata and image then add to the logits independently of each other.
-        dropout: Behind each of these layers.
-        missing_prob: How often training hides age, site or sex, see
+        metadata_channels: Widths of the layers for the metadata, at least one.
+        fusion_channels: Width of the layer on the concatenated features; None omits it, so that
+            metadata and image contribute to the logits independently of each other.
+        dropout: Probability of dropout after each of these layers, 0 to 1.
+        missing_prob: Probability of hiding age, site or sex in training, 0 to 1, see
             ``HideMetadata``.
         norm_cfg: Config of the normalisation.
         init_cfg: How weights are initialised, in mmcv's format.
         **kwargs: See ``ClsHead``.
+
+    Raises:
+        ArgumentError: ``metadata_channels`` is empty, ``missing_prob`` is out of range, or see
+            ``ClsHead``.
     """
 
     uses_patient = True
@@ -66,7 +73,15 @@ class MetadataClsHead(ClsHead):
         self.fusion = dense_layers(widths, norm_cfg, dropout)
 
     def forward(self, x: Sequence[Any], patient: Tensor | None = None) -> list[Tensor]:
-        """Features as for ``ClsHead`` and codes [N, D] -> logits [[N, num_classes]]."""
+        """Return the logits [[N, num_classes]].
+
+        Args:
+            x: Features as for ``ClsHead``.
+            patient: Age, site and sex as codes [N, D] (float32), see ``encode_patient``; required.
+
+        Raises:
+            UserError: The batch has no metadata.
+        """
         if patient is None:
             raise UserError(
                 "MetadataClsHead needs age, site and sex: give the data_source of this data set "

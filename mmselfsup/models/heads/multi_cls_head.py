@@ -1,4 +1,7 @@
-"""A linear classifier on every stage at once."""
+"""A linear classifier on every stage at once.
+
+Letters: N batch, C_i channels, H_i, W_i size of stage i's feature map.
+"""
 
 from collections.abc import Sequence
 
@@ -13,16 +16,24 @@ from ..utils.init_cfg import LINEAR_INIT
 
 @HEADS.register_module()
 class MultiClsHead(BaseModule):
-    """Pool, normalise and classify each stage of a ResNet-50 (Goyal et al. 2019).
+    """Pooling, normalisation and a linear probe for each stage of a ResNet-50.
+
+    Source: Goyal et al. 2019, "Scaling and Benchmarking Self-Supervised Visual Representation
+    Learning".
 
     Args:
         pool_type: See ``MultiPooling``.
-        in_indices: Which of the backbone's outputs arrive.
-        with_last_layer_unpool: One more classifier on the last, 7x7 map as it is.
-        backbone: Only ``'resnet50'`` is known.
+        in_indices: Which of the backbone's outputs the head gets, 0 to 4; equal to ``out_indices``
+            of the backbone.
+        with_last_layer_unpool: Add a classifier on the last map without pooling; it must have 7x7
+            positions.
+        backbone: Only ``'resnet50'`` is supported.
         norm_cfg: Config of the normalisation.
         num_classes: Number of classes.
         init_cfg: How weights are initialised, in mmcv's format.
+
+    Raises:
+        ArgumentError: See ``MultiPooling``.
     """
 
     def __init__(
@@ -47,7 +58,14 @@ class MultiClsHead(BaseModule):
         self.fcs = nn.ModuleList(nn.Linear(width, num_classes) for width in widths)
 
     def forward(self, x: Sequence[Tensor]) -> list[Tensor]:
-        """Feature maps [N, C_i, H_i, W_i] -> logits [N, num_classes] of each classifier."""
+        """Return the logits [N, num_classes] of each classifier, stages in ascending order.
+
+        Args:
+            x: Feature maps [N, C_i, H_i, W_i].
+
+        Raises:
+            ArgumentError: The number of maps is not that of ``in_indices``.
+        """
         pooled = self.multi_pooling(x)
         flat = [norm(p).flatten(1) for norm, p in zip(self.norms, pooled, strict=True)]
         if self.with_last_layer_unpool:
@@ -55,7 +73,12 @@ class MultiClsHead(BaseModule):
         return [fc(f) for fc, f in zip(self.fcs, flat, strict=True)]
 
     def loss(self, cls_score: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
-        """Logits of each classifier and labels [N] -> ``loss.1``, ``acc.1``, ``loss.2``, ..."""
+        """Return ``loss.1``, ``acc.1`` (in percent), ``loss.2``, ... of the classifiers.
+
+        Args:
+            cls_score: Logits [N, num_classes] of each classifier.
+            labels: Class numbers [N] (int64).
+        """
         losses = {}
         for i, score in enumerate(cls_score, start=1):
             losses[f"loss.{i}"] = self.criterion(score, labels)

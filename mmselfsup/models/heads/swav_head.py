@@ -1,6 +1,7 @@
-"""Online clustering: codes from prototypes, and their swapped prediction.
+"""Online clustering: codes from prototypes, and their swapped prediction (Caron et al. 2020).
 
-Letters: V views, A of them with codes, N images, R ranks, D width, K prototypes.
+Letters: V views, A of them with codes, N images of this rank, R ranks, D width, K prototypes,
+L rows of this rank's part of the queue.
 """
 
 from collections.abc import Sequence
@@ -25,17 +26,20 @@ class SwAVHead(BaseModule):
 
     Args:
         feat_dim: D.
-        sinkhorn_iterations, epsilon: See ``distributed_sinkhorn``.
-        temperature: Of the predictions, above 0.
-        crops_for_assign: Which of the V views get codes, A numbers; the others only predict.
-        num_crops: Views of each size; V is their sum.
-        num_prototypes: K; a list makes several sets, whose losses are averaged.
+        sinkhorn_iterations, epsilon: See ``distributed_sinkhorn``; ``epsilon`` is above 0.
+        temperature: Temperature of the predictions, above 0.
+        crops_for_assign: Indices of the A views that get codes, 0..V-1; the others only predict.
+        num_crops: Number of views of each size; V is their sum.
+        num_prototypes: K; a list makes several sets of prototypes, whose losses are averaged.
         init_cfg: How weights are initialised, in mmcv's format.
 
     Attributes:
         queue: Earlier projections of the joined batch [A, length, D], newest first, equal on all
-            ranks; zeros where none has come yet. ``SwAVHook`` sets it, None goes without.
-        use_queue: Whether it is full and takes part in the codes.
+            ranks; rows that are not filled yet are zeros. ``SwAVHook`` sets it; None is no queue.
+        use_queue: Whether the queue is full and used for the codes.
+
+    Raises:
+        ArgumentError: An argument is out of range.
     """
 
     def __init__(
@@ -65,22 +69,32 @@ class SwAVHead(BaseModule):
         self.prototypes = build_prototypes(feat_dim, num_prototypes)
         self.queue: Tensor | None = None
         self.use_queue = False
-        self._counted: Tensor | None = None  # the queue that ``_filled`` rows were counted in
+        self._counted: Tensor | None = None  # the queue whose rows ``_filled`` counts
         self._filled = 0
 
     @full_precision
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Projections of all views, one view after the other, [V*N, D] -> ``loss``, a scalar."""
+        """Return the loss of equation 6, then push the projections into the queue.
+
+        Args:
+            x: Unit-length projections of all views, one view after the other, [V*N, D].
+
+        Returns:
+            ``loss``, a float32 scalar, at least 0: the mean over the images of this rank.
+
+        Raises:
+            ArgumentError: The number of projections is no multiple of V, or V is below 2.
+        """
         num_views = sum(self.num_crops)
         if len(x) % num_views or num_views < 2:
             raise ArgumentError(f"{len(x)} projections are not those of {num_views} >= 2 views")
         views = x.unflatten(0, (num_views, -1))  # [V, N, D]
-        share = self._queue_share()  # [A, L, D] or None
+        queued = self._own_queue()  # [A, L, D] or None
         losses = []
         for layer in prototype_sets(self.prototypes):
             scores = layer(views)  # [V, N, K]
             with torch.no_grad():
-                earlier = None if share is None else layer(share)  # [A, L, K]
+                earlier = None if queued is None else layer(queued)  # [A, L, K]
             codes = self._codes(scores.detach(), earlier)  # [A, N, K]
             losses.append(
                 swapped_prediction(scores, codes, self.crops_for_assign, self.temperature)
@@ -93,23 +107,31 @@ class SwAVHead(BaseModule):
         return {"loss": torch.stack(losses).mean()}
 
     def _codes(self, scores: Tensor, earlier: Tensor | None) -> Tensor:
-        """Codes [A, N, K] of the views that get one, among those of the queue where it counts."""
+        """Return the codes of the views that get some, [A, N, K]; no gradient.
+
+        Args:
+            scores: Similarities of all views to the prototypes, [V, N, K].
+            earlier: Those of the queue, [A, L, K], or None.
+        """
         codes = []
         for i, crop in enumerate(self.crops_for_assign):
             own = scores[crop]  # [N, K]
-            joined = own if earlier is None else torch.cat((own, earlier[i]))
+            # Earlier projections only balance the assignment; their codes are dropped.
+            joined = own if earlier is None else torch.cat((own, earlier[i]))  # [N + L, K]
             world = dist.get_world_size()
             q = distributed_sinkhorn(joined, self.sinkhorn_iterations, world, self.epsilon)
             codes.append(q[: len(own)])
         return torch.stack(codes)
 
-    def _queue_share(self) -> Tensor | None:
-        """This rank's part of the queue once it is full, so that all ranks together count it once.
+    def _own_queue(self) -> Tensor | None:
+        """Return this rank's part of the queue, [A, L, D], or None until the queue is full.
 
-        Rows are read from the device once, when a queue is set, and counted from there on.
+        The ranks' parts are disjoint, so all ranks together use each row once.
         """
         if self.queue is None:
             return None
+        # Reading the number of filled rows waits for the device, so it is done only for a new
+        # queue; ``forward`` counts from then on.
         if self.queue is not self._counted:
             self._counted, self._filled = self.queue, int(self.queue[0].any(-1).sum())
         self.use_queue = self.use_queue or self._filled >= self.queue.shape[1]

@@ -1,4 +1,8 @@
-"""Loss formulas as pure functions."""
+"""Loss formulas as pure functions.
+
+All of them compute in float32 under mixed precision too (see ``full_precision``); float64 inputs
+stay float64. Tensors of one call must be on one device.
+"""
 
 from .class_losses import (
     focal_loss,

@@ -1,9 +1,9 @@
-"""Losses of a classifier whose classes are unbalanced. Letters: N images, C classes.
+"""Losses of a classifier for unbalanced classes. Letters: N images, C classes.
 
 Each is the mean over the images of ``sum_c y_c w_c l_c``: y the label (one-hot, or mixed), w the
-weight of a class, l_c the loss of an image as if it were of class c. The mean is over N, not over
-the weights of the batch (as torch's ``cross_entropy`` has it): so halves of a batch on two
-processes give the loss of the joined batch.
+weight of a class, l_c the loss of an image if its class were c. The mean divides by N, not by the
+sum of the batch's weights as torch's ``cross_entropy`` does: so the halves of a batch on two
+processes have the loss of the joined batch as their mean.
 """
 
 import torch
@@ -15,41 +15,45 @@ from ..utils.precision import full_precision
 
 
 def label_shares(labels: Tensor, num_classes: int, smoothing: float = 0.0) -> Tensor:
-    """Labels [N], or shares [N, C] (mixup), as float shares [N, C].
+    """Return labels as class distributions.
 
     Args:
-        labels: Class numbers, or shares that add up to 1.
+        labels: Class numbers [N] (int64), 0 to C - 1, or class distributions [N, C] (mixup) with
+            rows that add up to 1.
         num_classes: C.
         smoothing: Part of each label that is spread over all classes, 0 to 1.
+
+    Returns:
+        Class distributions [N, C], float32; rows add up to 1.
     """
-    shares = labels if labels.ndim == 2 else F.one_hot(labels, num_classes)  # [N, C]
-    return shares.float() * (1 - smoothing) + smoothing / num_classes
+    targets = labels if labels.ndim == 2 else F.one_hot(labels, num_classes)  # [N, C]
+    return targets.float() * (1 - smoothing) + smoothing / num_classes
 
 
 @full_precision
 def weighted_cross_entropy(
     logits: Tensor, labels: Tensor, weight: Tensor | None = None, smoothing: float = 0.0
 ) -> Tensor:
-    """Cross entropy: ``l_c = -log softmax(z)_c``.
+    """Return the cross entropy: ``l_c = -log softmax(z)_c``.
 
     Args:
-        logits: z, [N, C].
-        labels: [N], or shares [N, C].
-        weight: w, [C]; None weighs all classes alike.
+        logits: The logits z, [N, C].
+        labels: See ``label_shares``.
+        weight: The weights w, [C], at least 0; None for equal weights.
         smoothing: See ``label_shares``.
 
     Returns:
-        A scalar.
+        A scalar, at least 0.
     """
-    shares = label_shares(labels, logits.shape[1], smoothing)
-    return _mean(-logits.log_softmax(dim=1), shares, weight)
+    targets = label_shares(labels, logits.shape[1], smoothing)
+    return _mean(-logits.log_softmax(dim=1), targets, weight)
 
 
 @full_precision
 def focal_loss(
     logits: Tensor, labels: Tensor, gamma: float = 2.0, weight: Tensor | None = None
 ) -> Tensor:
-    """Focal loss over the softmax: ``l_c = -(1 - p_c)^gamma log p_c``.
+    """Return the focal loss over the softmax: ``l_c = -(1 - p_c)^gamma log p_c``.
 
     Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, equation 5; the weight of a
     class is the paper's alpha.
@@ -58,17 +62,17 @@ def focal_loss(
     for each class.
 
     Args:
-        logits: [N, C].
-        labels: [N], or shares [N, C].
+        logits: Logits, [N, C].
+        labels: See ``label_shares``.
         gamma: At least 0; 0 is cross entropy.
-        weight: [C]; None weighs all classes alike.
+        weight: Weight of each class, [C], at least 0; None for equal weights.
 
     Returns:
-        A scalar.
+        A scalar, at least 0.
     """
     log_p = logits.log_softmax(dim=1)  # [N, C]
-    rest = -torch.expm1(log_p)  # 1 - p, with all its digits where p is nearly 1
-    # The gradient of 0^gamma is infinite for gamma below 1.
+    rest = -torch.expm1(log_p)  # 1 - p; the subtraction would lose its digits for p near 1
+    # Not 0: the gradient of 0^gamma is infinite for gamma below 1.
     focus = rest.clamp_min(torch.finfo(rest.dtype).tiny) ** gamma
     return _mean(-focus * log_p, label_shares(labels, logits.shape[1]), weight)
 
@@ -81,20 +85,22 @@ def logit_adjusted_cross_entropy(
     tau: float = 1.0,
     weight: Tensor | None = None,
 ) -> Tensor:
-    """Cross entropy of logits that know how frequent classes are: ``softmax(z + tau log pi)``.
+    """Return the cross entropy of logits adjusted by class priors: ``softmax(z + tau log pi)``.
 
     Menon et al., "Long-tail Learning via Logit Adjustment", ICLR 2021, equation 10. At test time
-    the logits are taken as they are: they then rank classes as if all were equally frequent.
+    the logits are used without the adjustment: they then rank the classes as if all were equally
+    frequent.
 
     Args:
-        logits: z, [N, C].
-        labels: [N], or shares [N, C].
-        log_priors: Log of the share pi of each class in the training data, [C].
-        tau: 1 aims at the balanced accuracy, 0 is cross entropy.
-        weight: [C]; None weighs all classes alike.
+        logits: The logits z, [N, C].
+        labels: See ``label_shares``.
+        log_priors: Logarithm of each class's fraction pi of the training data, [C], see
+            ``log_prior``.
+        tau: 1 optimises the balanced accuracy, 0 is cross entropy.
+        weight: Weight of each class, [C], at least 0; None for equal weights.
 
     Returns:
-        A scalar.
+        A scalar, at least 0.
     """
     log_p = (logits + tau * log_priors).log_softmax(dim=1)  # [N, C]
     return _mean(-log_p, label_shares(labels, logits.shape[1]), weight)
@@ -104,22 +110,22 @@ def logit_adjusted_cross_entropy(
 def ldam_loss(
     logits: Tensor, labels: Tensor, margins: Tensor, weight: Tensor | None = None
 ) -> Tensor:
-    """Cross entropy in which the class of an image has to win by a margin.
+    """Return the cross entropy in which the class of an image must win by a margin.
 
     ``l_y = -log(e^(z_y - m_y) / (e^(z_y - m_y) + sum over c != y of e^(z_c)))``: Cao et al.,
     NeurIPS 2019, equations 10 and 11.
 
     Args:
-        logits: z, [N, C]; with the scale s of the paper's implementation, s times the cosines.
-        labels: [N].
-        margins: m, [C]; with a scale, s times ``ldam_margins``.
-        weight: [C]; None weighs all classes alike.
+        logits: The logits z, [N, C]: the scale s of the paper's implementation times the cosines.
+        labels: Class numbers [N] (int64), 0 to C - 1.
+        margins: The margins m, [C]: s times ``ldam_margins``.
+        weight: Weight of each class, [C], at least 0; None for equal weights.
 
     Returns:
-        A scalar.
+        A scalar, at least 0.
 
     Raises:
-        ArgumentError: Mixed labels, for which a margin has no meaning.
+        ArgumentError: The labels are distributions (mixup), for which a margin has no meaning.
     """
     if labels.ndim != 1:
         raise ArgumentError("LDAM's margin needs one class for each image: leave mixup out")
@@ -128,7 +134,7 @@ def ldam_loss(
     return _mean(-log_p, one_hot, weight)
 
 
-def _mean(losses: Tensor, shares: Tensor, weight: Tensor | None) -> Tensor:
-    """Mean over N of ``sum_c y_c w_c l_c``, all [N, C] but the weight [C]."""
-    weighed = losses * shares if weight is None else losses * shares * weight
-    return weighed.sum(dim=1).mean()
+def _mean(losses: Tensor, targets: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the mean over N of ``sum_c y_c w_c l_c``, all [N, C] except the weight [C]."""
+    weighted = losses * targets if weight is None else losses * targets * weight  # [N, C]
+    return weighted.sum(dim=1).mean()

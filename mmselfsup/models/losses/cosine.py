@@ -1,4 +1,4 @@
-"""Agreement of two vectors by their angle. Letters: N batch, D width."""
+"""The cosine loss of BYOL and SimSiam. Letters: N batch, D width."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -8,17 +8,17 @@ from ..utils.precision import full_precision
 
 @full_precision
 def negative_cosine(prediction: Tensor, target: Tensor) -> Tensor:
-    """The mean over the batch of minus the cosine between prediction and target.
+    """Return the negative cosine between prediction and target, averaged over the batch.
 
     Chen & He 2021 (SimSiam), equation 1; half of BYOL's squared distance (Grill et al. 2020,
-    equation 2) less one: ``|p/|p| - t/|t||^2 = 2 - 2 cos``.
+    equation 2) minus 1: ``|p/|p| - t/|t||^2 = 2 - 2 cos``.
 
     Args:
-        prediction: [N, D].
-        target: [N, D]; detach it where no gradient shall flow.
+        prediction: Predictions p, [N, D], of any length.
+        target: Targets t, [N, D], of any length; detach them to stop their gradient.
 
     Returns:
-        A scalar in -1..1, lowest where all pairs point the same way.
+        A scalar in -1..1; -1 if each prediction has the direction of its target.
     """
     pairs = F.normalize(prediction, dim=1) * F.normalize(target, dim=1)  # [N, D]
     return -pairs.sum(dim=1).mean()

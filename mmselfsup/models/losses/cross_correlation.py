@@ -1,4 +1,4 @@
-"""Barlow Twins' loss. Letters: D width."""
+"""The loss of Barlow Twins. Letters: D width."""
 
 import torch
 from torch import Tensor
@@ -8,17 +8,17 @@ from ..utils.precision import full_precision
 
 @full_precision
 def redundancy_loss(correlation: Tensor, weight: float) -> Tensor:
-    """How far a cross-correlation matrix is from the identity.
+    """Return the distance of a cross-correlation matrix from the identity.
 
     Zbontar et al. 2021 (Barlow Twins), equation 1: the sum over the diagonal of ``(1 - c_ii)^2``
     plus ``weight`` times the sum of all other ``c_ij^2``.
 
     Args:
-        correlation: [D, D], entries in -1..1.
-        weight: Of the entries off the diagonal, at least 0.
+        correlation: Cross-correlation c, [D, D], entries in -1..1.
+        weight: Weight of the entries off the diagonal (the paper's lambda), at least 0.
 
     Returns:
-        A scalar, at least 0.
+        A scalar, at least 0: a sum over the entries, so it grows with D.
     """
     squares = correlation.square()  # [D, D]
     diagonal = torch.diagonal(correlation)  # [D]

@@ -9,15 +9,16 @@ from ..utils.precision import full_precision
 
 @full_precision
 def info_nce(pos: Tensor, neg: Tensor, temperature: float) -> Tensor:
-    """Cross entropy of telling the positive from the negatives.
+    """Return the cross entropy of classifying the positive among the negatives.
 
     The mean over the anchors of ``-log(e^(p/T) / (e^(p/T) + sum_k e^(n_k/T)))``: van den Oord et
-    al. 2018, equation 4, with similarities divided by a temperature.
+    al. 2018, "Representation Learning with Contrastive Predictive Coding", equation 4, with
+    similarities divided by a temperature.
 
     Args:
         pos: Similarity of each anchor to its positive, [N, 1].
         neg: Similarities of each anchor to its negatives, [N, K].
-        temperature: T > 0.
+        temperature: Temperature T, above 0.
 
     Returns:
         A scalar, at least 0.

@@ -1,4 +1,4 @@
-"""SwAV's loss. Letters: A views with a code, V views, N images, K prototypes."""
+"""The loss of SwAV. Letters: V views, A of them with a code, N images, K prototypes."""
 
 from collections.abc import Sequence
 
@@ -12,16 +12,17 @@ from ..utils.precision import full_precision
 def swapped_prediction(
     scores: Tensor, codes: Tensor, crops_for_assign: Sequence[int], temperature: float
 ) -> Tensor:
-    """Predict the code of one view from every other view of the image.
+    """Return the loss of predicting the code of one view from every other view of the image.
 
     Caron et al. 2020 (SwAV), equation 2, for several crops as in equation 6: the mean over the
     views with a code, their other views and the images of ``-sum_k q_k log softmax(s / T)_k``.
 
     Args:
-        scores: Similarities of each view's projection to the prototypes, [V, N, K].
-        codes: q, [A, N, K], rows sum to 1; no gradient is meant to flow there.
-        crops_for_assign: Which of the V views the codes belong to, A numbers.
-        temperature: T > 0.
+        scores: Similarities s of each view's projection to the prototypes, [V, N, K]; V is at
+            least 2.
+        codes: Codes q, [A, N, K], with rows that sum to 1 and without gradient.
+        crops_for_assign: Indices of the A views that the codes belong to, 0 to V - 1.
+        temperature: Temperature T, above 0.
 
     Returns:
         A scalar, at least 0.
