@@ -1,4 +1,4 @@
-"""From environment and command line to the studies asked for."""
+"""From environment and command line to the requested studies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .settings import ALL, TRAIN, StudySettings
 
 
 @dataclass(frozen=True)
-class Request:
+class StudyRequest:
     """What the user asked for.
 
     Attributes:
@@ -39,7 +39,7 @@ class Request:
     several: bool
 
 
-def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> Request:
+def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> StudyRequest:
     """Read what the user asked for.
 
     Args:
@@ -90,14 +90,14 @@ def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> Request:
         options=check_options([*args.options, *args.cfg_options]),
         demo=args.demo,
     )
-    return Request(work_dir, _spread(study, folds, seeds, several), several)
+    return StudyRequest(work_dir, _spread(study, folds, seeds, several), several)
 
 
 def _ssl_configs(env: Mapping[str, str], root: Path, size: str) -> dict[str, Path]:
-    """Give each algorithm its config: the one named for it, or that of the size.
+    """Return the config of each algorithm: the one named for it, or that of the size.
 
     Raises:
-        UserError: A config isn't there, or there aren't as many as algorithms.
+        UserError: A config is missing, or their number differs from that of the algorithms.
     """
     names = algorithm_names(env.get("ALGORITHM") or "simclr")
     text = env.get("SSL_CONFIG")
@@ -138,7 +138,7 @@ def _config(text: str, root: Path) -> Path:
     """Find a config, from the current folder or from the repository.
 
     Raises:
-        UserError: It isn't there.
+        UserError: It does not exist.
     """
     for path in (Path(text).absolute(), root / text):
         if path.is_file():

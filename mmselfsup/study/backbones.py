@@ -1,4 +1,4 @@
-"""See before hours of training whether a classifier can take over a pre-trained backbone."""
+"""Checks before hours of training that a classifier can load a pre-trained backbone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .pretraining import Pretraining
 if TYPE_CHECKING:
     from mmcv import Config
 
-#: What decides over the shapes of a backbone, and what holds where a config doesn't say.
+#: Config keys that determine the shapes of a backbone, with their defaults.
 _SHAPE: dict[str, Any] = {
     "depth": None,
     "arch": None,
@@ -23,38 +23,38 @@ _SHAPE: dict[str, Any] = {
 def check_backbones(task: Pretraining, finetune: Config) -> list[str]:
     """Compare the backbone of a pre-training with that of the classifier.
 
-    Backbones of different types are not compared: some are made for one another.
+    Backbones of different types are not compared: some types can load each other's weights.
 
     Returns:
-        Warnings: what the classifier will not take over.
+        Warnings: what the classifier will not load.
 
     Raises:
         UserError: Both are of the same type and of different size.
     """
-    ours, theirs = _backbone(task.cfg), _backbone(finetune)
-    if _kind(ours) != _kind(theirs):
+    pretrained, classifier = _backbone(task.cfg), _backbone(finetune)
+    if _kind(pretrained) != _kind(classifier):
         return []
     for key, default in _SHAPE.items():
-        here, there = ours.get(key, default), theirs.get(key, default)
-        if here != there:
+        ssl_value, value = pretrained.get(key, default), classifier.get(key, default)
+        if ssl_value != value:
             raise UserError(
-                f"the backbone of {task.tasks[-1]} has {key}={here}, that of FINETUNE_CONFIG "
-                f"{there}: name configs of the same network (SIZE picks a pair)"
+                f"the backbone of {task.tasks[-1]} has {key}={ssl_value}, that of "
+                f"FINETUNE_CONFIG {value}: name configs of the same network (SIZE picks a pair)"
             )
-    here, there = ours.get("in_channels", 3), theirs.get("in_channels", 3)
-    if here == there:
+    ssl_channels, channels = pretrained.get("in_channels", 3), classifier.get("in_channels", 3)
+    if ssl_channels == channels:
         return []
     return [
-        f"{task.tasks[-1]} sees {here} input channels, the classifier {there}: the first "
-        "convolution starts from random weights"
+        f"{task.tasks[-1]} has {ssl_channels} input channels, the classifier {channels}: the "
+        "first convolution starts from random weights"
     ]
 
 
 def _backbone(cfg: Config) -> dict[str, Any]:
-    found = cfg.get("model", {}).get("backbone")
-    return dict(found) if isinstance(found, dict) else {}
+    backbone = cfg.get("model", {}).get("backbone")
+    return dict(backbone) if isinstance(backbone, dict) else {}
 
 
 def _kind(backbone: dict[str, Any]) -> str:
-    """Name a backbone without the package it comes from."""
+    """Return the type of a backbone without the package that registers it."""
     return str(backbone.get("type", "")).rpartition(".")[2]

@@ -1,25 +1,25 @@
-"""All folds and seeds that were asked for, one study after the other."""
+"""The sweep over the requested folds and seeds, one study after the other."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from . import pipeline
-from .arguments import Request
+from .arguments import StudyRequest
 from .one_at_a_time import only_study
 from .overview import make_overview, print_overview
 from .overview_files import write_page, write_tables
 from .recipe import RESULTS
 
 
-def run(request: Request) -> None:
+def run_sweep(request: StudyRequest) -> None:
     """Run the studies, and report over all of them where folds or seeds were given as lists.
 
     Raises:
         UserError: Another study works in the same folder, something the user gave can't be used,
             or a training failed.
     """
-    for study in request.studies:
+    for study in request.studies:  # all of them first: a mistake in the last one costs no training
         pipeline.check(study)
     with only_study(request.work_dir):
         for number, study in enumerate(request.studies, 1):

@@ -22,10 +22,10 @@ def integer(env: Mapping[str, str], name: str, default: int, minimum: int = 0) -
 
 
 def integers(env: Mapping[str, str], single: str, several: str) -> tuple[int, ...]:
-    """Read whole numbers: one (0 if not given), or several, such as `FOLD` and `FOLDS`.
+    """Read whole numbers: one (0 if not given), or several, such as ``FOLD`` and ``FOLDS``.
 
     Raises:
-        UserError: Both are given, a value is no whole number, or there twice.
+        UserError: Both are given, a value is no whole number, or a value is repeated.
     """
     if not env.get(several):
         return (integer(env, single, 0),)
@@ -46,7 +46,7 @@ def algorithm_names(text: str) -> tuple[str, ...]:
     """Read the names of pre-trainings.
 
     Raises:
-        UserError: A name can't be one of a folder, or stands there twice.
+        UserError: A name can't be that of a folder, or is repeated.
     """
     names = tuple(words(text))
     for name in names:
@@ -55,7 +55,7 @@ def algorithm_names(text: str) -> tuple[str, ...]:
         if not re.fullmatch(r"\w[\w.-]*", name):
             raise UserError(f"ALGORITHM: {name!r} is no name; separate several by blanks")
         if names.count(name) > 1:
-            raise UserError(f"ALGORITHM names {name} twice: each pre-training can be there once")
+            raise UserError(f"ALGORITHM names {name} twice: each pre-training can be used once")
     return names
 
 
@@ -77,7 +77,7 @@ def parse_lrs(text: str) -> tuple[float, ...]:
 
 
 def check_options(options: Sequence[str]) -> tuple[str, ...]:
-    """Check that each argument has the form `key=value`."""
+    """Check that each argument has the form ``key=value``."""
     for option in options:
         if "=" not in option or option.startswith(("-", "=")):
             raise UserError(f"unknown argument {option!r}; see --help (overrides: key=value)")
@@ -99,7 +99,7 @@ def check_isic_root(path: str | None) -> Path:
     """Check that the data set is there.
 
     Raises:
-        UserError: The folder isn't given, isn't there or holds no image.
+        UserError: The folder is not given, does not exist or holds no image.
     """
     advice = "get ISIC-2019 as docs/en/prepare_data.md describes, or try --demo"
     if not path:

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from .record import RunRecord
 from .svg import GRID, INK, MUTED, PAPER, panel, to_svg
 
-_MOST_BARS = 3  # of a class; of more classifiers, points are drawn
+_MOST_BARS = 3  # per class; with more classifiers, points are drawn
 
 
 def recall_bars(runs: Sequence[RunRecord], colors: Mapping[str, str], name: str) -> str:
-    """Draw the recall of each class, a bar or a point a classifier, with the number of images."""
+    """Draw the recall of each class, a bar or a point per classifier."""
     names = list(runs[0].recall)
     totals = [sum(row) for row in runs[0].confusion_matrix]
     thick = 0.8 / len(runs)
@@ -36,17 +36,19 @@ def recall_bars(runs: Sequence[RunRecord], colors: Mapping[str, str], name: str)
 
 
 def confusion(run: RunRecord, color: str, name: str) -> str:
-    """Draw a confusion matrix: counts, shaded by the share of the true class."""
+    """Draw a confusion matrix: counts, shaded by the fraction of the true class."""
     matrix, names = run.confusion_matrix, list(run.recall)
     with panel(height=4.3) as (figure, axes):
         from matplotlib.patches import Rectangle
 
         for i, row in enumerate(matrix):
             for j, count in enumerate(row):
-                share = count / max(sum(row), 1)
-                ink = PAPER if share > 0.6 else INK
+                fraction = count / max(sum(row), 1)
+                ink = PAPER if fraction > 0.6 else INK  # readable on a dark field
                 axes.add_patch(
-                    Rectangle((j - 0.5, i - 0.5), 1, 1, facecolor=color, alpha=share, linewidth=0)
+                    Rectangle(
+                        (j - 0.5, i - 0.5), 1, 1, facecolor=color, alpha=fraction, linewidth=0
+                    )
                 )
                 axes.text(
                     j,

@@ -9,7 +9,7 @@ from .settings import JOIN, TRAIN
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Say what stands on the command line; the script's --help explains it."""
+    """Build the parser of the command line; the script's --help explains the options."""
     parser = argparse.ArgumentParser(prog="train_SSL_with_finetuning_ISIC2019.sh", add_help=False)
     parser.add_argument("options", nargs="*", default=[])
     parser.add_argument("--demo", action="store_true")
@@ -23,7 +23,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def study_name(start: str, kind: str, tasks: Iterable[str], size: str | None, ssl_on: str) -> str:
-    """Name a study by what tells it from others in its default folder."""
+    """Return the name of a study in its default folder, made of what differs between studies."""
     name = "_".join((kind, *tasks)) if kind else JOIN.join(tasks)
     name = f"{start}{name}{f'-{size}' if size else ''}"
     return name if ssl_on == TRAIN else f"{name}_ssl-on-{ssl_on}"

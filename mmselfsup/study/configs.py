@@ -1,4 +1,4 @@
-"""What the study must know about a config, whatever method it is of."""
+"""What the study must know about a config, for any method."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def load(path: Path, options: Sequence[str] = ()) -> Config:
-    """Read a config as `tools/train.py` does, overrides included.
+    """Read a config as ``tools/train.py`` does, overrides included.
 
     Raises:
-        UserError: It isn't there, can't be read, or has an unknown key.
+        UserError: It does not exist, can't be read, or has an unknown key.
     """
     from mmselfsup.apis.config import load_config  # loads torch
 
@@ -27,20 +27,20 @@ def load(path: Path, options: Sequence[str] = ()) -> Config:
 
 
 def digest(cfg: Config) -> str:
-    """Give a short hash of everything a config says, its bases included."""
+    """Return a short hash of everything a config says, its bases included."""
     text = json.dumps(cfg._cfg_dict.to_dict(), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def data_source_key(cfg: Config, part: str) -> str:
-    """Find the data source of a data set, through wrappers such as `RepeatDataset`.
+    """Find the data source of a data set, through wrappers such as ``RepeatDataset``.
 
     Args:
         cfg: The config.
-        part: `train`, `val` or `test`.
+        part: ``train``, ``val`` or ``test``.
 
     Returns:
-        The dotted key, such as `data.train.data_source`.
+        The dotted key, such as ``data.train.data_source``.
 
     Raises:
         UserError: There is none, or more than one.
@@ -49,10 +49,10 @@ def data_source_key(cfg: Config, part: str) -> str:
 
 
 def dataset(cfg: Config, part: str) -> tuple[str, Any]:
-    """Find the data set that has the data source; arguments and errors as `data_source_key`.
+    """Find the data set that has the data source; arguments and errors as ``data_source_key``.
 
     Returns:
-        Its dotted key, such as `data.train`, and its config.
+        Its dotted key, such as ``data.train``, and its config.
     """
     key, node = f"data.{part}", cfg.get("data", {}).get(part)
     while isinstance(node, dict) and "data_source" not in node:
@@ -65,9 +65,9 @@ def dataset(cfg: Config, part: str) -> tuple[str, Any]:
 def data_options(
     cfg: Config, images: Path, lists: dict[str, Path], metadata: Path | None = None
 ) -> list[str]:
-    """Point the data sets of a config to images and lists: part -> list.
+    """Return the overrides that point data sets to images and lists (part -> list).
 
-    A data source that reads the patients of its images reads them from `metadata`.
+    A data source that reads the patients of its images reads them from ``metadata``.
     """
     options = []
     for part, path in lists.items():
@@ -79,7 +79,7 @@ def data_options(
 
 
 def metadata_options(cfg: Config, part: str, metadata: Path) -> list[str]:
-    """Tell a data source the lesions of its images, if it can know them and doesn't yet."""
+    """Return the override that sets the lesions of a data source, if it takes and lacks them."""
     source = _data_source(cfg, part)
     if source.get("type") != "ImageList" or "metadata" in source:
         return []
@@ -87,24 +87,24 @@ def metadata_options(cfg: Config, part: str, metadata: Path) -> list[str]:
 
 
 def quoted(path: Path) -> str:
-    """Write a path so that `--cfg-options` takes it as one string, blanks and commas included."""
+    """Quote a path so that ``--cfg-options`` takes it as one string, blanks and commas included."""
     text = str(path)
     return repr(text) if re.search(r"[\s,()\[\]{}'\"]", text) else text
 
 
 def class_list(cfg: Config, part: str = "test") -> list[str] | None:
-    """Give the names of the classes of a data set, if the config has them."""
+    """Return the names of the classes of a data set, if the config has them."""
     classes = _data_source(cfg, part).get("classes")
     return list(classes) if isinstance(classes, (list, tuple)) else None
 
 
 def _data_source(cfg: Config, part: str) -> Any:
-    """Give the data source of a data set."""
+    """Return the data source of a data set."""
     return dataset(cfg, part)[1]["data_source"]
 
 
 def max_epochs(cfg: Config) -> int:
-    """Give the epochs of a training.
+    """Return the epochs of a training.
 
     Raises:
         UserError: The config counts iterations.
@@ -119,7 +119,7 @@ def check_scratch(cfg: Config) -> None:
     """Check that a classifier config starts from random weights.
 
     Raises:
-        UserError: It loads weights, so that nothing would be trained from scratch.
+        UserError: It loads weights, so nothing would be trained from scratch.
     """
     init = cfg.get("model", {}).get("backbone", {}).get("init_cfg")
     kinds = [item.get("type") for item in (init if isinstance(init, list) else [init or {}])]
@@ -131,7 +131,7 @@ def check_scratch(cfg: Config) -> None:
 
 
 def has_key(cfg: Config, key: str) -> bool:
-    """Tell whether a config has a dotted key."""
+    """Return whether a config has a dotted key."""
     node: Any = cfg._cfg_dict
     for name in key.split("."):
         if isinstance(node, (list, tuple)) and name.isdigit() and int(name) < len(node):
@@ -144,18 +144,18 @@ def has_key(cfg: Config, key: str) -> bool:
 
 
 def share_options(options: Sequence[str], cfgs: Sequence[Config]) -> list[list[str]]:
-    """Deal overrides `key=value` to configs.
+    """Distribute overrides ``key=value`` among configs.
 
     A key that only some of the configs have goes to those; a key that none has goes to all, where
     an unknown one is an error that names the nearest.
 
     Returns:
-        For each config its overrides.
+        The overrides of each config.
     """
-    dealt: list[list[str]] = [[] for _ in cfgs]
+    distributed: list[list[str]] = [[] for _ in cfgs]
     for option in options:
         owns = [has_key(cfg, option.split("=", 1)[0]) for cfg in cfgs]
-        for own, hand in zip(owns, dealt, strict=True):
+        for own, overrides in zip(owns, distributed, strict=True):
             if own or not any(owns):
-                hand.append(option)
-    return dealt
+                overrides.append(option)
+    return distributed

@@ -15,7 +15,7 @@ Drawing = tuple[str, str]  # caption, SVG
 
 
 def learning_curves(results: Results, colors: Mapping[str, str], work_dir: Path) -> list[Drawing]:
-    """Draw the curves whose logs are there."""
+    """Draw the curves whose logs exist."""
     return [
         *_pretrainings(results, colors, work_dir / "ssl"),
         *_finals(results, colors, work_dir / "finetune"),
@@ -48,7 +48,7 @@ def _finals(results: Results, colors: Mapping[str, str], folder: Path) -> list[D
 
 
 def _search(results: Results, colors: Mapping[str, str], folder: Path) -> list[Drawing]:
-    """Draw what the learning rates gave on the validation lesions."""
+    """Draw the validation results of the learning rates tried."""
     tried = {
         (run.arm, run.lr): read_log(folder / run.arm / f"lr_{run.lr:g}").val_curve()
         for run in results.lr_search

@@ -15,13 +15,14 @@ from mmselfsup.utils.errors import UserError
 from .settings import StudySettings
 
 PARTS = ("train", "subtrain", "val", "test")
-SPLIT_SEED = 0  # the folds stay the same for every SEED, or else seeds couldn't be compared
+SPLIT_SEED = 0  # the folds are the same for every SEED: otherwise seeds couldn't be compared
 NUM_FOLDS = 5
-_OWN = ("--root", "--out", "--folds", "--images")  # options of prepare_splits.py the study gives
+#: Options of ``prepare_splits.py`` that the study sets.
+_OWN = ("--root", "--out", "--folds", "--images")
 
 
 def read_splits(text: str) -> tuple[Path | None, tuple[str, ...]]:
-    """Read SPLITS: a folder of ready lists, or options of `prepare_splits.py`.
+    """Read SPLITS: a folder of ready lists, or options of ``prepare_splits.py``.
 
     Raises:
         UserError: It is neither, or an option is the study's own.
@@ -49,17 +50,17 @@ def read_splits(text: str) -> tuple[Path | None, tuple[str, ...]]:
 
 
 def ground_truth(settings: StudySettings) -> Path | None:
-    """Find the CSV of the labels; None without one."""
+    """Return the CSV of the labels; None without one."""
     return _csv(settings, "--ground-truth", GROUND_TRUTH)
 
 
 def metadata(settings: StudySettings) -> Path | None:
-    """Find the CSV of the lesions; None without one."""
+    """Return the CSV of the lesions; None without one."""
     return _csv(settings, "--metadata", METADATA)
 
 
 def check_fold(settings: StudySettings) -> None:
-    """Check that the lists of the fold will be there.
+    """Check that the lists of the fold exist or can be made.
 
     Raises:
         UserError: There is no such fold.
@@ -77,11 +78,11 @@ def check_fold(settings: StudySettings) -> None:
 
 
 def facts(settings: StudySettings, images: Path) -> dict[str, Any]:
-    """Say which images and lists these are.
+    """Describe the images and lists.
 
     Returns:
-        `images`: their folder; `lists`: a hash of the lists of all folds, so the same for every
-        fold; `sha256`: that of each list of this fold.
+        ``images``: their folder; ``lists``: a hash of the lists of all folds, thus the same for
+        every fold; ``sha256``: that of each list of this fold.
     """
     every = (path for part in PARTS for path in settings.splits_dir.glob(f"ISIC_2019_{part}_fold*"))
     joined = "".join(f"{path.name} {sha256(path)}\n" for path in sorted(every))
@@ -93,19 +94,19 @@ def facts(settings: StudySettings, images: Path) -> dict[str, Any]:
 
 
 def sha256(path: Path) -> str:
-    """Hash a file."""
+    """Return the SHA-256 hash of a file."""
     stat = path.stat()
     return _sha256(path.absolute(), stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache
 def _sha256(path: Path, mtime: int, size: int) -> str:
-    """Hash a file once, as long as it stays the same."""
+    """Hash a file once for each size and modification time, which are only the cache's key."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _csv(settings: StudySettings, option: str, name: str) -> Path | None:
-    """Find a CSV as `prepare_splits.py` does: named by an option, or below ISIC_ROOT."""
+    """Find a CSV as ``prepare_splits.py`` does: named by an option, or below ISIC_ROOT."""
     parser = argparse.ArgumentParser(prog="SPLITS", usage=argparse.SUPPRESS, add_help=False)
     parser.add_argument(option, dest="given")
     given: str | None = parser.parse_known_args(settings.splits)[0].given

@@ -1,4 +1,4 @@
-"""Pictures that a page carries inside."""
+"""Pictures embedded in a page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _MAX_BYTES = 4_000_000
 
 
 def data_uri(path: Path) -> str | None:
-    """Read a PNG or WebP file as a data URI; None if it isn't there or too big to carry."""
+    """Read a PNG or WebP file as a data URI; None if it is missing or too big."""
     if not path.is_file() or path.stat().st_size > _MAX_BYTES:
         return None
     kind = path.suffix.removeprefix(".")

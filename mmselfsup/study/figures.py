@@ -16,14 +16,14 @@ from .verdict import display_name
 def curves(
     lines: Mapping[str, Curve], colors: Mapping[str, str], name: str, ylabel: str, description: str
 ) -> str:
-    """Draw values over epochs, a line for each arm, named at its end.
+    """Draw values over epochs, a line for each arm.
 
     Args:
         lines: Arm -> (epochs, value) pairs.
         colors: Colour of each arm.
         name: Name of the figure.
         ylabel: What the values are.
-        description: For people who listen to the page.
+        description: Text for screen readers.
     """
     with panel() as (figure, axes):
         for arm, curve in lines.items():
@@ -44,7 +44,7 @@ def search_curves(
     colors: Mapping[str, str],
     name: str,
 ) -> str:
-    """Draw the validation balanced accuracy of each learning rate tried; strong if chosen."""
+    """Draw the validation balanced accuracy of each learning rate tried; bold if chosen."""
     with panel() as (figure, axes):
         for (arm, lr), curve in lines.items():
             points = _finite(curve)
@@ -62,7 +62,7 @@ def search_curves(
         axes.set_xlabel("epoch")
         axes.set_ylabel("balanced accuracy")
         axes.set_xlim(left=0)
-        # There is no free corner: several thin lines for each that has a name.
+        # Outside: with several thin lines for each arm, no corner of the panel is free.
         figure.legend(loc="outside upper center", ncols=2)
         return to_svg(figure, name, "Validation balanced accuracy of every learning rate tried")
 
@@ -98,5 +98,5 @@ def search_points(tried: Sequence[SearchRecord], colors: Mapping[str, str], name
 
 
 def _finite(curve: Curve) -> Curve:
-    """Leave out what can't be drawn."""
+    """Remove the points that can't be drawn."""
     return [(x, y) for x, y in curve if math.isfinite(y)]

@@ -11,7 +11,7 @@ FULL_SIZE = "224"
 
 
 def ending(size: str) -> str:
-    """Give the end of the names of configs: of a size in pixels, or of the demo."""
+    """Return how the file names of a size's configs end (pixels, or ``demo``)."""
     return "isic2019" if size == FULL_SIZE else f"isic2019-{size}"
 
 
@@ -19,20 +19,20 @@ def find_ssl_config(configs: Path, algorithm: str, size: str = FULL_SIZE) -> Pat
     """Choose the ISIC-2019 config of an algorithm.
 
     Args:
-        configs: The folder `configs`.
-        algorithm: Name of its folder under `selfsup`.
-        size: Side of the images in pixels, or `demo`.
+        configs: The folder ``configs``.
+        algorithm: Name of its folder under ``selfsup``.
+        size: Side of the images in pixels, or ``demo``.
 
     Raises:
-        UserError: No such config; names what there is.
+        UserError: There is none; the message names those that exist.
     """
-    found = sorted(configs.glob(f"selfsup/*/*{ending(size)}.py"))
-    for path in found:
+    paths = sorted(configs.glob(f"selfsup/*/*{ending(size)}.py"))
+    for path in paths:
         if path.parent.name == algorithm:
             return path
     what = "demo" if size == DEMO else f"ISIC-2019 (SIZE={size})"
     advice = f"SIZE=64 with --demo, {_SSL}" if size == DEMO else _SSL
-    names = ", ".join(dict.fromkeys(path.parent.name for path in found)) or "none"
+    names = ", ".join(dict.fromkeys(path.parent.name for path in paths)) or "none"
     raise UserError(
         f"ALGORITHM={algorithm} has no {what} config under {configs / 'selfsup'}; "
         f"available: {names} (or {advice})"
@@ -49,7 +49,7 @@ def find_finetune_config(configs: Path, size: str = FULL_SIZE) -> Path:
         UserError: There is none.
     """
     folder = configs / "benchmarks" / "classification" / "isic2019"
-    found = sorted(folder.glob(f"*{ending(size)}.py"), key=lambda path: (len(path.name), path))
-    if found:
-        return found[0]  # the plain one: variants add a word to its name
+    paths = sorted(folder.glob(f"*{ending(size)}.py"), key=lambda path: (len(path.name), path))
+    if paths:
+        return paths[0]  # the basic one: variants add a word to its name
     raise UserError(f"no config *{ending(size)}.py in {folder}; name one: FINETUNE_CONFIG")

@@ -1,4 +1,4 @@
-"""Run command lines, several at a time, and end all of them when this process is stopped."""
+"""Runs of command lines, several at a time, which all end when this process is stopped."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ _PATIENCE_S = 20.0  # for a launcher that ends its own processes one by one
 
 
 def warm_up() -> bool:
-    """Load what every training needs, so that forks start at once; no if there is a GPU.
+    """Load what every training needs, so that forks start at once.
 
-    A fork can't use CUDA once its parent has looked at it.
+    Returns:
+        Whether it was done. Not with a GPU: a fork can't use CUDA once its parent has used it.
     """
     import torch
 
@@ -36,7 +37,7 @@ def run_all(
     on_end: Callable[[int, int | None, float], None],
     on_poll: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run commands, `jobs` at a time; stop all of them when this process is interrupted.
+    """Run commands, ``jobs`` at a time; stop all of them when this process is interrupted.
 
     Args:
         commands: What to run, in this order.
@@ -45,7 +46,7 @@ def run_all(
         threads: Threads of each command.
         on_end: Called with the command's number, its exit code (None: stopped from here) and
             its seconds.
-        on_poll: Called a few times a second meanwhile.
+        on_poll: Called a few times a second while commands run.
     """
     running: dict[int, tuple[Process, float]] = {}
     waiting = list(enumerate(commands))
@@ -68,7 +69,7 @@ def run_all(
 
 
 def _stop(processes: Iterable[Process]) -> None:
-    """Ask processes and what they have started to end, and end by force what doesn't in time."""
+    """Ask processes and their children to end, and kill those that have not ended in time."""
     running = list(processes)
     for process in running:
         send(process, signal.SIGTERM)

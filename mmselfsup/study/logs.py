@@ -1,4 +1,4 @@
-"""Read the JSON logs that a training leaves in its work directory."""
+"""The JSON logs that a training writes into its work directory."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class TrainingLog:
     """What a training logged, in the order of time.
 
     Attributes:
-        train: Lines of mode `train`.
-        val: Lines of mode `val`.
+        train: Lines of mode ``train``.
+        val: Lines of mode ``val``.
     """
 
     train: list[dict[str, Any]]
     val: list[dict[str, Any]]
 
     def train_curve(self, key: str = "loss") -> Curve:
-        """Give a logged value over the epochs trained, fractions of an epoch included."""
+        """Return a logged value over the epochs trained, fractions of an epoch included."""
         iters = max((line["iter"] for line in self.train), default=1)
         return [
             (line["epoch"] - 1 + line["iter"] / iters, float(line[key]))
@@ -34,20 +34,20 @@ class TrainingLog:
         ]
 
     def val_curve(self, key: str = "balanced_accuracy") -> Curve:
-        """Give a validation metric over the epochs trained."""
+        """Return a validation metric over the epochs trained."""
         return [(float(line["epoch"]), float(line[key])) for line in self.val if key in line]
 
     def last_val(self, key: str = "balanced_accuracy") -> float:
-        """Give the metric after the last epoch; nan if it was never measured."""
+        """Return the metric after the last epoch; nan if it was never measured."""
         curve = self.val_curve(key)
         return curve[-1][1] if curve else math.nan
 
     def epochs_done(self) -> int:
-        """Count the epochs known to have been trained whole.
+        """Count the epochs known to be complete.
 
-        A line says how far its epoch is, not how long epochs are: that is known once there is a
-        second one. So the first epoch counts when the second has begun, the others at their last
-        line, and the epoch of a training of one epoch never.
+        A line gives the position in its epoch, not the length of epochs: that is known once a
+        second epoch has begun. So the first epoch counts when the second has begun, the others at
+        their last line, and the only epoch of a training of one epoch never counts.
         """
         last = max((line["epoch"] for line in self.train), default=1)
         whole = max((line["iter"] for line in self.train if line["epoch"] < last), default=math.inf)
@@ -56,25 +56,26 @@ class TrainingLog:
 
 
 def log_files(work_dir: Path) -> list[Path]:
-    """List the logs of a work directory, one for each start of the training, oldest first."""
+    """Return the logs of a work directory, one for each start of the training, oldest first."""
     return sorted(work_dir.glob("*.log.json"))
 
 
 def read_log(work_dir: Path, without: Collection[Path] = ()) -> TrainingLog:
-    """Read all `*.log.json` of a work directory; where a resumed run repeats, the later line wins.
+    """Read all ``*.log.json`` of a work directory.
 
-    Lines cut off in the middle (a killed run) are left out.
+    Where a resumed run repeats iterations, the later line counts. Lines cut off in the middle (a
+    killed run) are ignored.
 
     Args:
         work_dir: The work directory of a training.
-        without: Logs to pass over.
+        without: Logs to ignore.
     """
-    found: dict[tuple[str, int, int], dict[str, Any]] = {}
+    line_by_key: dict[tuple[str, int, int], dict[str, Any]] = {}
     for path in log_files(work_dir):
         for line in () if path in without else _lines(path):
             key = (line["mode"], line["epoch"], 0 if line["mode"] == "val" else line["iter"])
-            found[key] = line
-    ordered = [found[key] for key in sorted(found)]
+            line_by_key[key] = line
+    ordered = [line_by_key[key] for key in sorted(line_by_key)]
     return TrainingLog(
         train=[line for line in ordered if line["mode"] == "train"],
         val=[line for line in ordered if line["mode"] == "val"],

@@ -1,4 +1,4 @@
-"""Where a study ran: versions and machine, and how its trainings share the machine."""
+"""Where a study runs: versions and machine, and how many trainings run at a time."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _MAX_JOBS = 4
 
 @dataclass(frozen=True)
 class Machine:
-    """How trainings are run here.
+    """How trainings are run on this machine.
 
     Attributes:
         cores: Cores this process may use.
-        gpus: GPUs in sight.
-        warm: Run tools in forks of this process, see `launch`.
+        gpus: Visible GPUs.
+        warm: Run tools in forks of this process, see ``launch``.
     """
 
     cores: int
@@ -29,16 +29,19 @@ class Machine:
     warm: bool
 
     def jobs(self, wanted: int, count: int) -> int:
-        """Give how many of `count` trainings run at a time; wanted 0: one a GPU, or four."""
+        """Return how many of ``count`` trainings run at a time.
+
+        With ``wanted=0``: one on a GPU, without a GPU one per core and at most four.
+        """
         return max(1, min(count, wanted or (1 if self.gpus else min(_MAX_JOBS, self.cores))))
 
     def threads(self, jobs: int) -> int:
-        """Give the threads of each of several trainings at a time."""
+        """Return the number of threads for each of ``jobs`` trainings at a time."""
         return max(1, self.cores // jobs)
 
 
 def look() -> Machine:
-    """Look at the machine; loads torch."""
+    """Return what this machine has; loads torch."""
     import torch
 
     from .launch import warm_up
@@ -56,14 +59,16 @@ def check_gpus(wanted: int) -> None:
         return
     import torch
 
-    found = torch.cuda.device_count()
-    if wanted > found:
-        there = f"there are {found}" if found else "there is none; without GPUS the CPU is used"
-        raise UserError(f"GPUS={wanted}: {there}")
+    available = torch.cuda.device_count()
+    if wanted > available:
+        reason = "there is none; without GPUS the CPU is used"
+        if available:
+            reason = f"there are {available}"
+        raise UserError(f"GPUS={wanted}: {reason}")
 
 
 def environment(machine: Machine) -> dict[str, str]:
-    """Describe versions and machine; no names of people or hosts."""
+    """Describe versions and machine, without names of people or hosts."""
     import torch
 
     gpus = [torch.cuda.get_device_name(i) for i in range(machine.gpus)]
@@ -81,7 +86,7 @@ def environment(machine: Machine) -> dict[str, str]:
 
 
 def _processor() -> str:
-    """Name the processor."""
+    """Return the name of the processor."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
         for line in info.read_text(encoding="utf-8", errors="replace").splitlines():

@@ -17,8 +17,8 @@ LOCK = ".study.lock"
 def only_study(work_dir: Path) -> Iterator[None]:
     """Hold the lock of a work directory.
 
-    The system lets go of it when the study's process ends, however it ends; so the file that
-    stays behind locks nothing.
+    The operating system releases it when the study's process ends, however it ends; so the file
+    that remains locks nothing.
 
     Raises:
         UserError: Another study holds the lock, or the folder can't be written.
@@ -40,7 +40,7 @@ def only_study(work_dir: Path) -> Iterator[None]:
 
 
 def _take(handle: int, work_dir: Path) -> None:
-    """Take the lock or say who has it."""
+    """Take the lock, or raise an error that names its owner."""
     try:
         fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # of this process: forks don't hold it
     except BlockingIOError:

@@ -20,7 +20,7 @@ from .interval import (
     summarize,
 )
 from .overview_notes import overview_notes
-from .recipe import Findings, Recipe, find_recipes
+from .recipe import FoundRuns, RunGroup, find_runs
 from .table import WIDTH
 
 HEADERS = {BALANCED: "bal. acc.", "macro AUC": "AUC"}
@@ -28,16 +28,16 @@ HEADERS = {BALANCED: "bal. acc.", "macro AUC": "AUC"}
 
 @dataclass(frozen=True)
 class Row:
-    """A recipe in the table.
+    """A group of runs in the table.
 
     Attributes:
-        recipe: The recipe.
+        group: The runs.
         cells: Its metrics by name.
-        bold: Names of the metrics in which it is the best beyond chance.
+        bold: Names of the metrics in which it is the best by more than chance.
         gain: Balanced accuracy minus that of the same training from scratch.
     """
 
-    recipe: Recipe
+    group: RunGroup
     cells: dict[str, Summary | None]
     bold: frozenset[str]
     gain: Difference | None
@@ -45,27 +45,31 @@ class Row:
     @property
     def counts(self) -> tuple[int, int, int]:
         """Number of folds, seeds and runs."""
-        places = self.recipe.runs.keys()
-        return len({fold for fold, _ in places}), len({seed for _, seed in places}), len(places)
+        fold_seeds = self.group.runs.keys()
+        return (
+            len({fold for fold, _ in fold_seeds}),
+            len({seed for _, seed in fold_seeds}),
+            len(fold_seeds),
+        )
 
 
 @dataclass(frozen=True)
 class Overview:
-    """All runs under a folder as a table; names of its columns, and what was left out."""
+    """All runs under a folder as a table; names of its columns, and what was ignored."""
 
     root: Path
     columns: list[str]
     rows: list[Row]
-    findings: Findings
+    found_runs: FoundRuns
 
     @property
     def num_studies(self) -> int:
         """Number of studies found."""
-        return len({folder for row in self.rows for folder in row.recipe.folders.values()})
+        return len({folder for row in self.rows for folder in row.group.folders.values()})
 
     def notes(self) -> list[str]:
-        """Say what the numbers are."""
-        return overview_notes(self.findings)
+        """Return sentences that explain the numbers."""
+        return overview_notes(self.found_runs)
 
 
 def make_overview(root: Path) -> Overview:
@@ -74,39 +78,44 @@ def make_overview(root: Path) -> Overview:
     Raises:
         UserError: There are none.
     """
-    findings = find_recipes(root)
-    recipes = findings.recipes
-    classes = [c for recipe in recipes for run in recipe.runs.values() for c in run.recall]
+    found_runs = find_runs(root)
+    groups = found_runs.groups
+    classes = [c for group in groups for run in group.runs.values() for c in run.recall]
     measures = metrics(list(dict.fromkeys(classes)))
-    real = [recipe for recipe in recipes if not recipe.demo] or recipes
-    fair = [recipe for recipe in real if not recipe.saw_test_images]
-    groups = [[r for r in fair if r.lists == lists] for lists in {r.lists for r in fair}]
-    winners = [(name, best(group, name, measures[name])) for group in groups for name in measures]
+    real = [group for group in groups if not group.demo] or groups
+    # Rows that saw test images, or were tested on other images, are not compared for bold.
+    fair = [group for group in real if not group.saw_test_images]
+    comparable = [[g for g in fair if g.lists == lists] for lists in {g.lists for g in fair}]
+    winners = [
+        (name, best(fair_groups, name, measures[name]))
+        for fair_groups in comparable
+        for name in measures
+    ]
     rows = []
-    for recipe in recipes:
-        scratch = scratch_of(recipe, recipes)
+    for group in groups:
+        scratch = scratch_of(group, groups)
         gain = None
         if scratch is not None:
-            gain = difference(recipe, scratch, BALANCED, measures[BALANCED])
-        bold = frozenset(name for name, winner in winners if winner is recipe)
-        cells = {name: summarize(recipe, metric) for name, metric in measures.items()}
-        rows.append(Row(recipe, cells, bold, gain))
-    return Overview(root, list(measures), rows, findings)
+            gain = difference(group, scratch, BALANCED, measures[BALANCED])
+        bold = frozenset(name for name, winner in winners if winner is group)
+        cells = {name: summarize(group, metric) for name, metric in measures.items()}
+        rows.append(Row(group, cells, bold, gain))
+    return Overview(root, list(measures), rows, found_runs)
 
 
 def cell(summary: Summary | None, digits: int = 3) -> str:
-    """Write mean and spread."""
+    """Format mean and standard deviation."""
     if summary is None:
         return "–"
-    spread = "" if summary.spread is None else f" ± {summary.spread:.{digits}f}"
-    return f"{summary.mean:.{digits}f}{spread}"
+    std = "" if summary.std is None else f" ± {summary.std:.{digits}f}"
+    return f"{summary.mean:.{digits}f}{std}"
 
 
 def gain_cell(gain: Difference | None) -> str:
-    """Write a difference and its interval."""
+    """Format a difference and its interval."""
     if gain is None:
         return ""
-    return f"{gain.mean:+.3f}" + ("" if gain.half is None else f" ± {gain.half:.3f}")
+    return f"{gain.mean:+.3f}" + ("" if gain.half_width is None else f" ± {gain.half_width:.3f}")
 
 
 def print_overview(overview: Overview, console: Console | None = None) -> None:
@@ -123,7 +132,7 @@ def print_overview(overview: Overview, console: Console | None = None) -> None:
         folds, seeds, runs = row.counts
         count = f"{folds} x {seeds}" if folds * seeds == runs else f"{runs} runs"
         cells = (_strong(cell(row.cells[name]), name in row.bold) for name in shown)
-        table.add_row(row.recipe.label, count, *cells, gain_cell(row.gain))
+        table.add_row(row.group.label, count, *cells, gain_cell(row.gain))
     console.print(table)
     for line in overview.notes():
         console.print(line, style="dim", highlight=False)

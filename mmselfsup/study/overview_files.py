@@ -21,12 +21,12 @@ from .templates import render
 from .verdict import display_name
 
 TABLES = "table.csv", "table.tex"
-_TICK = 30  # letters a line beside an axis
+_TICK = 30  # characters in a line beside an axis
 _LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "→": r"$\rightarrow$"}
 
 
 def write_tables(overview: Overview) -> list[Path]:
-    """Write `table.csv` and `table.tex`."""
+    """Write ``table.csv`` and ``table.tex``."""
     paths = [overview.root / name for name in TABLES]
     for path, text in zip(paths, (to_csv(overview), to_latex(overview)), strict=True):
         atomic_write_text(path, text)
@@ -34,7 +34,7 @@ def write_tables(overview: Overview) -> list[Path]:
 
 
 def to_csv(overview: Overview) -> str:
-    """Write the table with full precision: a row a recipe."""
+    """Return the table as CSV with full precision: a row for each group of runs."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     head = ["classifier", "pre-training", "pre-trained on", "fine-tuning", "epochs"]
@@ -42,21 +42,21 @@ def to_csv(overview: Overview) -> str:
     parts = [f"{name} {part}" for name in overview.columns for part in ("mean", "sd")]
     writer.writerow([*head, *parts, "gain", "gain half interval", "conditions"])
     for row in overview.rows:
-        run = next(iter(row.recipe.runs.values()))
+        run = next(iter(row.group.runs.values()))
         ssl = " then ".join(f"{s.config} ({s.epochs} epochs)" for s in run.ssl)
         if run.chosen_from:
             ssl = "greedy, see conditions"
         numbers: list[float | str | None] = []
         for summary in row.cells.values():
-            numbers += ["", ""] if summary is None else [summary.mean, summary.spread]
-        gain = ["", ""] if row.gain is None else [row.gain.mean, row.gain.half]
-        facts = [row.recipe.label, ssl, run.ssl_on or "", run.config, run.epochs, *row.counts]
-        writer.writerow([*facts, *numbers, *gain, row.recipe.conditions])
+            numbers += ["", ""] if summary is None else [summary.mean, summary.std]
+        gain = ["", ""] if row.gain is None else [row.gain.mean, row.gain.half_width]
+        facts = [row.group.label, ssl, run.ssl_on or "", run.config, run.epochs, *row.counts]
+        writer.writerow([*facts, *numbers, *gain, row.group.conditions])
     return buffer.getvalue()
 
 
 def to_latex(overview: Overview) -> str:
-    """Write the table for the package booktabs; percent signs lead to what it says."""
+    """Return the table for the LaTeX package booktabs, its notes as comments."""
     heads = [HEADERS.get(name, name) for name in overview.columns]
     lines = [f"% {line}" for line in overview.notes()]
     lines += [rf"\begin{{tabular}}{{l{'r' * (len(heads) + 1)}}}", r"\toprule"]
@@ -67,12 +67,12 @@ def to_latex(overview: Overview) -> str:
             for i, (name, summary) in enumerate(row.cells.items())
         ]
         gain = _latex_number(gain_cell(row.gain), False)
-        lines.append(" & ".join([_escape(row.recipe.label), *cells, gain]) + r" \\")
+        lines.append(" & ".join([_escape(row.group.label), *cells, gain]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
 def write_page(overview: Overview) -> Path:
-    """Write the page: `report.html`, or `overview.html` where a study has its own report."""
+    """Write the page: ``report.html``, or ``overview.html`` where a study has its own report."""
     own = (overview.root / RESULTS).exists()
     path = overview.root / ("overview.html" if own else "report.html")
     atomic_write_text(path, render("overview.html.j2", _context(overview)))
@@ -80,15 +80,15 @@ def write_page(overview: Overview) -> Path:
 
 
 def _context(overview: Overview) -> dict[str, Any]:
-    """Collect what the template shows."""
+    """Return what the template shows."""
     runs = [
         {
-            "label": row.recipe.label + (f": {display_name(run.arm)}" if run.chosen_from else ""),
+            "label": row.group.label + (f": {display_name(run.arm)}" if run.chosen_from else ""),
             "run": run,
-            "report": os.path.relpath(row.recipe.folders[place] / "report.html", overview.root),
+            "report": os.path.relpath(row.group.folders[fold_seed] / "report.html", overview.root),
         }
         for row in overview.rows
-        for place, run in row.recipe.runs.items()
+        for fold_seed, run in row.group.runs.items()
     ]
     return {
         "heads": [HEADERS.get(name, name) for name in overview.columns],
@@ -103,17 +103,17 @@ def _context(overview: Overview) -> dict[str, Any]:
 
 
 def _points(overview: Overview) -> str:
-    """Draw the balanced accuracy of every run, a line a recipe, with the mean as a bar."""
+    """Draw the balanced accuracy of every run, a line for each group, its mean as a bar."""
     metric = metrics([])[BALANCED]
     with panel(height=0.9 + 0.42 * len(overview.rows), width=7.5) as (figure, axes):
         for i, row in enumerate(overview.rows):
-            color = SCRATCH_COLOR if row.recipe.arm == SCRATCH else SSL_COLORS[0]
-            values = [v for v in map(metric, row.recipe.runs.values()) if v is not None]
+            color = SCRATCH_COLOR if row.group.arm == SCRATCH else SSL_COLORS[0]
+            values = [v for v in map(metric, row.group.runs.values()) if v is not None]
             axes.plot(values, [i] * len(values), "o", color=color, alpha=0.6, markersize=6)
             summary = row.cells[BALANCED]
             if summary is not None:
                 axes.plot([summary.mean] * 2, [i - 0.28, i + 0.28], "-", color=color, linewidth=2.5)
-        labels = [fill(row.recipe.label, _TICK) for row in overview.rows]
+        labels = [fill(row.group.label, _TICK) for row in overview.rows]
         axes.set_yticks(range(len(labels)), labels)
         axes.set_ylim(len(overview.rows) - 0.4, -0.6)
         axes.grid(axis="y", visible=False)
@@ -126,8 +126,8 @@ def _escape(text: str) -> str:
 
 
 def _latex_number(text: str, bold: bool) -> str:
-    """Write a number of the table in maths, a dash as it is."""
+    """Return a number of the table in math mode, a dash without it."""
     if text in ("", "–"):
         return text.replace("–", "--")
-    maths = text.replace(" ± ", r" \pm ")
-    return rf"$\mathbf{{{maths}}}$" if bold else f"${maths}$"
+    math = text.replace(" ± ", r" \pm ")
+    return rf"$\mathbf{{{math}}}$" if bold else f"${math}$"

@@ -16,7 +16,7 @@ from .greedy.record import Curriculum
 from .greedy.run import choose_curriculum
 from .looks.stage import look_at_features
 from .lr_search import try_lrs
-from .plan import Plan
+from .plan import ResolvedStudy
 from .process import Command
 from .ready_lists import check_lists
 from .report import write_report
@@ -33,44 +33,45 @@ def run_study(settings: StudySettings) -> Results:
     Raises:
         UserError: Something the user gave can't be used, or a training failed.
     """
-    typed: list[Command] = []
+    command_list: list[Command] = []
     check(settings)
-    here = machine.look()
-    images = _prepare_data(settings, here, typed)
+    this_machine = machine.look()
+    images = _prepare_data(settings, this_machine, command_list)
     write_ssl_list(settings)
 
-    plan, curriculum = _pretrain(settings, images, here, typed)
-    settings = plan.settings
-    typed += look_at_features(plan, here)
+    study, curriculum = _pretrain(settings, images, this_machine, command_list)
+    settings = study.settings
+    command_list += look_at_features(study, this_machine)
 
-    tried = try_lrs(plan, here, typed)
+    tried = try_lrs(study, this_machine, command_list)
     chosen = {run.arm: run.lr for run in tried if run.chosen} or dict.fromkeys(
-        settings.arms, plan.lrs[0]
+        settings.arms, study.lrs[0]
     )
     finals = [
-        Job(steps.final_step(plan, arm, lr), commands.final(plan, arm, lr), plan.epochs)
+        Job(steps.final_step(study, arm, lr), commands.final(study, arm, lr), study.epochs)
         for arm, lr in chosen.items()
     ]
-    run_stage("Final training on the whole training fold", finals, here, settings.jobs)
+    run_stage("Final training on the whole training fold", finals, this_machine, settings.jobs)
     tests = [
-        Job(steps.test_step(plan, arm, lr), commands.test(plan, arm)) for arm, lr in chosen.items()
+        Job(steps.test_step(study, arm, lr), commands.test(study, arm))
+        for arm, lr in chosen.items()
     ]
     seen = "training" if settings.ssl_on == TRAIN else "fine-tuning"
-    run_stage(f"Test on lesions that no {seen} has seen", tests, here, settings.jobs)
-    typed += [job.command for job in (*finals, *tests)]
-    typed += explain_classifiers(plan, here, chosen)
+    run_stage(f"Test on lesions that no {seen} has seen", tests, this_machine, settings.jobs)
+    command_list += [job.command for job in (*finals, *tests)]
+    command_list += explain_classifiers(study, this_machine, chosen)
 
     results = Results(
-        study=collect.study_facts(plan),
+        study=collect.study_facts(study),
         runs=[
-            collect.run_record(plan, arm, lr, job.step)
+            collect.run_record(study, arm, lr, job.step)
             for (arm, lr), job in zip(chosen.items(), finals, strict=True)
         ],
         lr_search=tried,
-        ssl=[collect.ssl_record(plan, task) for task in plan.pretrainings],
-        split=collect.split_counts(plan),
-        environment=machine.environment(here),
-        commands=[str(command) for command in typed],
+        ssl=[collect.ssl_record(study, task) for task in study.pretrainings],
+        split=collect.split_counts(study),
+        environment=machine.environment(this_machine),
+        commands=[str(command) for command in command_list],
         curriculum=curriculum,
     )
     results.write(settings.work_dir / "results.json")
@@ -78,60 +79,74 @@ def run_study(settings: StudySettings) -> Results:
     return results
 
 
-def _prepare_data(settings: StudySettings, here: machine.Machine, typed: list[Command]) -> Path:
-    """Make the demo images if asked, then the lists if not given; return the folder of images."""
+def _prepare_data(
+    settings: StudySettings, this_machine: machine.Machine, command_list: list[Command]
+) -> Path:
+    """Make the demo images if requested, and the lists if not given.
+
+    Returns:
+        The folder of images.
+    """
     if settings.demo:
         argv = ("tools/isic2019/make_demo_data.py", "--out", str(settings.isic_root))
         command = Command(argv, settings.root)
-        typed.append(command)
-        run_stage("Demo data", [Job(steps.demo_data_step(settings), command)], here)
+        command_list.append(command)
+        run_stage("Demo data", [Job(steps.demo_data_step(settings), command)], this_machine)
     folder, files = find_images(settings.isic_root)
     if settings.ready_splits is not None:
         return folder
     command = commands.splits(settings)
-    typed.append(command)
-    run_stage("Splits", [Job(steps.split_step(settings, len(files)), command)], here)
+    command_list.append(command)
+    run_stage("Splits", [Job(steps.split_step(settings, len(files)), command)], this_machine)
     return folder
 
 
 def _pretrain(
-    settings: StudySettings, images: Path, here: machine.Machine, typed: list[Command]
-) -> tuple[Plan, Curriculum | None]:
-    """Pre-train in the order given, or choose it; return the plan with the order that counts."""
-    plan = Plan(settings, images)
+    settings: StudySettings,
+    images: Path,
+    this_machine: machine.Machine,
+    command_list: list[Command],
+) -> tuple[ResolvedStudy, Curriculum | None]:
+    """Pre-train in the given order, or choose the order.
+
+    Returns:
+        The study with the order that was used, and how that was chosen (None: given).
+    """
+    study = ResolvedStudy(settings, images)
     if settings.min_gain is not None:
-        found, did = choose_curriculum(plan, here, settings.min_gain)
-        typed += did
-        return Plan(replace(settings, order=found.chosen), images), found
-    for task in plan.pretrainings:
-        job = Job(steps.pretrain_step(plan, task), commands.pretrain(plan, task), task.epochs)
-        run_stage(f"Pre-training: {task.name}", [job], here)
-        typed.append(job.command)
-    return plan, None
+        curriculum, pretrain_commands = choose_curriculum(study, this_machine, settings.min_gain)
+        command_list += pretrain_commands
+        return ResolvedStudy(replace(settings, order=curriculum.chosen), images), curriculum
+    for task in study.pretrainings:
+        job = Job(steps.pretrain_step(study, task), commands.pretrain(study, task), task.epochs)
+        run_stage(f"Pre-training: {task.name}", [job], this_machine)
+        command_list.append(job.command)
+    return study, None
 
 
 def check(settings: StudySettings) -> None:
     """Find mistakes in the settings before hours of training, not after.
 
     Raises:
-        UserError: A config, an override or the fold can't be used, the networks are different
-            ones, or there are too few GPUs.
+        UserError: A config, an override or the fold can't be used, the networks
+            differ, or there are too few GPUs.
     """
     data_files.check_fold(settings)
     machine.check_gpus(settings.gpus)
-    plan = Plan(settings, settings.isic_root)
-    _ = plan.finetune, plan.lrs, plan.epochs, [task.epochs for task in plan.pretrainings]
+    study = ResolvedStudy(settings, settings.isic_root)
+    # Computed on access: reading them finds every error in configs and overrides.
+    _ = study.finetune, study.lrs, study.epochs, [task.epochs for task in study.pretrainings]
     if settings.ready_splits is not None:
         paths = [settings.split(part) for part in data_files.PARTS]
         images, _ = find_images(settings.isic_root)
-        check_lists(paths, images, configs.class_list(plan.finetune))
-    for task in plan.pretrainings:
-        for warning in check_backbones(task, plan.finetune):
+        check_lists(paths, images, configs.class_list(study.finetune))
+    for task in study.pretrainings:
+        for warning in check_backbones(task, study.finetune):
             print(f"warning: {warning}", flush=True)
 
 
 def _close(results: Results, settings: StudySettings) -> None:
-    """Show what came out and where to look further."""
+    """Print the results and the paths of report, numbers and logs."""
     print()
     print_results(results)
     report = write_report(settings.work_dir)

@@ -1,4 +1,4 @@
-"""A study ready to run: settings, configs read, overrides dealt."""
+"""A study ready to run: settings, configs read, overrides distributed."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _DATA_KEY = re.compile(r"data\..*data_source\.(data_prefix|ann_file)")
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The settings of a study with its configs read and its overrides dealt."""
+class ResolvedStudy:
+    """The settings of a study with its configs read and its overrides distributed."""
 
     settings: StudySettings
     images: Path
@@ -36,7 +36,7 @@ class Plan:
         return tuple(self.sequence(tasks) for tasks in self.settings.sequences)
 
     def sequence(self, tasks: tuple[str, ...]) -> Pretraining:
-        """The last pre-training of a sequence of tasks, each of which may be there repeatedly."""
+        """Return the last pre-training of a sequence of tasks, which may repeat a task."""
         after = self.sequence(tasks[:-1]) if len(tasks) > 1 else None
         task, folder = tasks[-1], self.settings.ssl_dir(JOIN.join(tasks))
         path, options = self.settings.ssl_configs[task], tuple(self._ssl_options[task])
@@ -79,7 +79,7 @@ class Plan:
 
     @cached_property
     def _shared(self) -> list[list[str]]:
-        """Overrides of whichever config has the key, dealt in the order of `_plain`."""
+        """Overrides of the configs that have the key, in the order of ``_plain``."""
         return configs.share_options(self.settings.options, self._plain)
 
     @cached_property
@@ -105,17 +105,17 @@ class Plan:
         return configs.max_epochs(self.finetune)
 
     def pretraining(self, arm: str) -> Pretraining | None:
-        """The pre-training an arm starts from; None: random weights."""
+        """Return the pre-training that an arm starts from; None: random weights."""
         return None if arm == SCRATCH else next(p for p in self.pretrainings if p.name == arm)
 
     def relative(self, path: Path) -> str:
-        """Write a path inside the repository from there."""
+        """Return a path inside the repository relative to it."""
         rel = os.path.relpath(path, self.settings.root)
         return str(path) if rel.startswith("..") else rel
 
 
 def _without_data(options: list[str]) -> list[str]:
-    """Refuse overrides of images and lists, which the study sets itself.
+    """Check that no override sets images or lists, which the study sets itself.
 
     Raises:
         UserError: There is one.

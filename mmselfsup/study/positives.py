@@ -1,4 +1,4 @@
-"""Lesion positives of a pre-training, which need the lesions and the list of the fold's test."""
+"""Lesion positives of a pre-training, which need the lesions and the fold's test list."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 
 def positives_options(cfg: Config, held_out: Path | None, metadata: Path | None) -> list[str]:
-    """Tell lesion positives, where a pre-training has them, what the study takes.
+    """Return the overrides of lesion positives, where a pre-training has them.
 
     Args:
         cfg: The config of the pre-training.
         held_out: List of the images that the study tests on, whose lesions must not be among
-            those of the pre-training; None where it sees all images: then there is nothing to
-            keep out, and test images of a lesion are positives of each other.
-        metadata: CSV of the lesions; None leaves that of the config.
+            those of the pre-training; None where it sees all images: then nothing is
+            excluded, and test images of a lesion are positives of each other.
+        metadata: CSV of the lesions; None uses that of the config.
 
     Returns:
-        Overrides `key=value`; none where `lesion_positives` isn't set.
+        Overrides ``key=value``; none where ``lesion_positives`` isn't set.
     """
     key = f"{dataset(cfg, 'train')[0]}.lesion_positives"
     if not has_key(cfg, f"{key}.metadata"):

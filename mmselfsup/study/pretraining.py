@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 class Pretraining:
     """A pre-training ready to run.
 
-    What it depends on is what it is called by: its task and all tasks before it. So curricula
-    that begin alike share their beginning, and a task compared on its own is the first of its
+    Its name contains all that it depends on: its task and all tasks before it. So curricula with
+    a common beginning use the same trainings, and a task compared on its own is the first of its
     curriculum.
 
     Attributes:
         tasks: Names of the tasks, this one last.
         config: File of its config.
         cfg: The config with its overrides.
-        options: Overrides `key=value`.
+        options: Overrides ``key=value``.
         folder: Work directory.
         after: The pre-training from whose backbone this one starts; None: random weights.
     """
@@ -44,7 +44,7 @@ class Pretraining:
 
     @property
     def backbone(self) -> Path:
-        """The trained backbone alone: heads and necks of a pretext task must not travel on."""
+        """The trained backbone alone: heads and necks are not passed to the next task."""
         return self.folder / "backbone.pth"
 
     @property

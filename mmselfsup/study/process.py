@@ -1,8 +1,8 @@
-"""Start a command line as a process group of its own, and end all of it.
+"""Command lines as process groups of their own, which can be ended as a whole.
 
 Without a GPU the tools run in forks of this process, which has torch loaded: starting Python and
-torch anew takes seconds of two cores for each of the study's many short trainings. What runs is
-the same: `tools/train.py` with the same arguments.
+torch again takes seconds of two cores for each of the study's many short trainings. What runs is
+the same: ``tools/train.py`` with the same arguments.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Command:
     """A command line.
 
     Attributes:
-        argv: A script (`.py` or `.sh`) and its arguments, relative to the repository.
+        argv: A script (``.py`` or ``.sh``) and its arguments, relative to the repository.
         root: The repository: where the command runs.
         log: File for what the command prints; None: the terminal.
         env: Additions to the environment.
@@ -73,31 +73,31 @@ def start(command: Command, warm: bool, threads: int) -> Process:
 
 
 def exit_code(process: Process) -> int | None:
-    """Give the exit code of a process; None while it runs."""
+    """Return the exit code of a process; None while it runs."""
     return process.exitcode if isinstance(process, BaseProcess) else process.poll()
 
 
 def send(process: Process, number: signal.Signals) -> None:
-    """Send a signal to a process and to those it has started."""
+    """Send a signal to a process and to its children."""
     pid = process.pid or 0
     with suppress(ProcessLookupError, PermissionError):
-        os.setpgid(pid, pid)  # the child does it too: whoever comes first
+        os.setpgid(pid, pid)  # the child does it, too: the first one succeeds
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
 
 
 def _become_group() -> None:
-    """Lead a process group, and end with the parent: no orphan writes on into a folder."""
+    """Start a process group and end with the parent, so that no orphan writes into a folder."""
     with suppress(PermissionError):
         os.setpgid(0, 0)
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _run_in_fork(command: Command, env: dict[str, str], threads: int) -> None:
-    """Be the command: take over its output, folder, environment and arguments."""
+    """Run the command in this fork, with its output, folder, environment and arguments."""
     import torch
 
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's handler would clean up for long
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's handler would clean up
     _become_group()
     if command.log:
         handle = os.open(command.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

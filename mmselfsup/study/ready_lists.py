@@ -1,4 +1,4 @@
-"""Lists that the user made, read before hours of training."""
+"""Checks of the user's own lists, before hours of training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmselfsup.utils.errors import UserError
 
 
 def check_lists(paths: Iterable[Path], images: Path, classes: Sequence[str] | None) -> None:
-    """Check that each image of the lists is there and has a label.
+    """Check that each image of the lists exists and has a label.
 
     Args:
         paths: The lists.

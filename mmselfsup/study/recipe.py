@@ -1,4 +1,4 @@
-"""Runs of many studies, sorted by what was done: only the fold and the seed differ inside."""
+"""Runs of many studies in groups, within which only the fold and the seed differ."""
 
 from __future__ import annotations
 
@@ -10,41 +10,42 @@ from typing import Any
 
 from mmselfsup.utils.errors import UserError
 
-from .conditions import describe, identity, lists, reference
+from .conditions import baseline_key, describe, group_key, lists
 from .record import RunRecord
 from .results import Results, read_results
 from .settings import ALL, SCRATCH
-from .verdict import recipe_label
+from .verdict import group_label
 
 RESULTS = "results.json"
-Place = tuple[int, int]  # fold, seed
+FoldSeed = tuple[int, int]  # fold, seed
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """A way to make a classifier, with all its runs.
+class RunGroup:
+    """All runs of a classifier with the same settings.
 
     Attributes:
-        label: Name for a table, unlike that of any other recipe.
+        label: Name for a table, different from that of any other group.
         runs: The runs by fold and seed.
         folders: Work directory of the study of each run.
-        reference: What a recipe shares with the training from scratch that it is compared with.
-        test_share: Number of test images for one training image, the mean over the runs.
-        demo: Whether the images are the made ones of the demo.
-        lists: Hash of the lists; recipes with the same one were tested on the same images.
-        conditions: Data, learning rates tried and processes, for people.
-        own_scratch: By fold and seed, the training from scratch of the same study.
+        baseline_key: Key of data and fine-tuning, equal to that of the runs from scratch that it
+            is compared with.
+        test_train_ratio: Number of test images per training image, the mean over the runs.
+        demo: Whether the images are the synthetic ones of the demo.
+        lists: Hash of the lists; groups with the same one were tested on the same images.
+        conditions: Data, learning rates tried and processes, as text.
+        own_scratch: The training from scratch of the same study, by fold and seed.
     """
 
     label: str
-    runs: Mapping[Place, RunRecord]
-    folders: Mapping[Place, Path]
-    reference: str
-    test_share: float
+    runs: Mapping[FoldSeed, RunRecord]
+    folders: Mapping[FoldSeed, Path]
+    baseline_key: str
+    test_train_ratio: float
     demo: bool
     lists: str
     conditions: str
-    own_scratch: Mapping[Place, RunRecord]
+    own_scratch: Mapping[FoldSeed, RunRecord]
 
     @property
     def arm(self) -> str:
@@ -58,27 +59,27 @@ class Recipe:
 
 
 @dataclass
-class Findings:
-    """What lies under a folder.
+class FoundRuns:
+    """The runs of all studies under a folder.
 
     Attributes:
-        recipes: From scratch first, then in the order of their names.
-        skipped: Why a file was left out.
-        num_repeated: Runs left out because a newer one of the same recipe, fold and seed is there.
+        groups: From scratch first, then in the order of their names.
+        skipped: Why a file was not read.
+        num_repeated: Runs ignored because of a newer one with the same settings, fold and seed.
     """
 
-    recipes: list[Recipe] = field(default_factory=list)
+    groups: list[RunGroup] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     num_repeated: int = 0
 
 
-def find_recipes(root: Path) -> Findings:
-    """Read every `results.json` under a folder; what a study has set aside doesn't count.
+def find_runs(root: Path) -> FoundRuns:
+    """Read every ``results.json`` under a folder, except in folders that a study moved aside.
 
     Raises:
         UserError: There is none.
     """
-    found = Findings()
+    found_runs = FoundRuns()
     studies = []
     for path in sorted(root.rglob(RESULTS), key=lambda path: path.stat().st_mtime):
         if any(re.search(r"\.old-\d+$", part) for part in path.relative_to(root).parts):
@@ -86,40 +87,40 @@ def find_recipes(root: Path) -> Findings:
         try:
             studies.append((path.parent, read_results(path)))
         except UserError as error:
-            found.skipped.append(str(error))
+            found_runs.skipped.append(str(error))
     if not studies:
         raise UserError(f"no {RESULTS} of a study under {root}; run a study first")
-    groups: dict[str, dict[Place, tuple[Path, Results, RunRecord]]] = {}
+    members_by_key: dict[str, dict[FoldSeed, tuple[Path, Results, RunRecord]]] = {}
     for folder, results in studies:
         for run in results.runs:
-            group = groups.setdefault(identity(run, results), {})
-            found.num_repeated += (run.fold, run.seed) in group
-            group[run.fold, run.seed] = folder, results, run
-    found.recipes = _named([_recipe(group) for group in groups.values()])
-    return found
+            members = members_by_key.setdefault(group_key(run, results), {})
+            found_runs.num_repeated += (run.fold, run.seed) in members
+            members[run.fold, run.seed] = folder, results, run
+    found_runs.groups = _named([_run_group(members) for members in members_by_key.values()])
+    return found_runs
 
 
-def _recipe(group: Mapping[Place, tuple[Path, Results, RunRecord]]) -> Recipe:
-    """Put the runs of a recipe together, sorted by fold and seed."""
-    ordered = dict(sorted(group.items()))
+def _run_group(members: Mapping[FoldSeed, tuple[Path, Results, RunRecord]]) -> RunGroup:
+    """Make a group of runs, sorted by fold and seed."""
+    ordered = dict(sorted(members.items()))
     _, results, run = next(iter(ordered.values()))
-    shares = [run.n_test / max(1, _num_train(results)) for _, results, run in ordered.values()]
-    return Recipe(
-        label=recipe_label(run),
-        runs={place: run for place, (_, _, run) in ordered.items()},
-        folders={place: folder for place, (folder, _, _) in ordered.items()},
-        reference=reference(run, results),
-        test_share=sum(shares) / len(shares),
+    ratios = [run.n_test / max(1, _num_train(results)) for _, results, run in ordered.values()]
+    return RunGroup(
+        label=group_label(run),
+        runs={fold_seed: run for fold_seed, (_, _, run) in ordered.items()},
+        folders={fold_seed: folder for fold_seed, (folder, _, _) in ordered.items()},
+        baseline_key=baseline_key(run, results),
+        test_train_ratio=sum(ratios) / len(ratios),
         demo=bool(results.study.get("demo")),
         lists=lists(results),
         conditions=describe([(run, results) for _, results, run in ordered.values()]),
         own_scratch={
-            place: scratch
-            for place, (_, results, run) in ordered.items()
+            fold_seed: scratch
+            for fold_seed, (_, results, run) in ordered.items()
             for scratch in results.runs
             if scratch.arm == SCRATCH
-            and (scratch.fold, scratch.seed) == place
-            and reference(scratch, results) == reference(run, results)
+            and (scratch.fold, scratch.seed) == fold_seed
+            and baseline_key(scratch, results) == baseline_key(run, results)
         },
     )
 
@@ -129,14 +130,14 @@ def _num_train(results: Results) -> int:
     return sum(results.split.get("train", {}).values())
 
 
-def _named(recipes: Sequence[Recipe]) -> list[Recipe]:
-    """Sort, and number the recipes that would be called the same."""
-    ordered = sorted(recipes, key=lambda r: (r.demo, r.arm != SCRATCH, r.label, r.reference))
-    labels = [recipe.label for recipe in ordered]
-    named: list[Recipe] = []
-    for i, recipe in enumerate(ordered):
-        number = f" ({labels[: i + 1].count(recipe.label)})"
-        label = recipe.label + (number if labels.count(recipe.label) > 1 else "")
-        fields: dict[str, Any] = {**vars(recipe), "label": label}
-        named.append(Recipe(**fields))
+def _named(groups: Sequence[RunGroup]) -> list[RunGroup]:
+    """Sort groups, and number those that would have the same label."""
+    ordered = sorted(groups, key=lambda g: (g.demo, g.arm != SCRATCH, g.label, g.baseline_key))
+    labels = [group.label for group in ordered]
+    named: list[RunGroup] = []
+    for i, group in enumerate(ordered):
+        number = f" ({labels[: i + 1].count(group.label)})"
+        label = group.label + (number if labels.count(group.label) > 1 else "")
+        fields: dict[str, Any] = {**vars(group), "label": label}
+        named.append(RunGroup(**fields))
     return named

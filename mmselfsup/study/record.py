@@ -1,4 +1,4 @@
-"""What results.json says about a classifier, a pre-training, a learning rate."""
+"""The records of classifiers, pre-trainings and learning rates in results.json."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class SslRecord:
     """One pre-training.
 
     Attributes:
-        name: Its task after the tasks it builds on, joined by `+`.
+        name: Its task after the tasks it builds on, joined by ``+``.
         config: Its config.
         epochs: Epochs of this task.
-        images_of: Images it saw: those of the fold's `train` list, or `all`: of its test list, too.
+        images_of: Images it saw: ``train`` (list of the fold), or ``all`` (its test list, too).
         last_loss: The loss last logged; None if none was.
         seconds: Wall-clock time.
         cfg_options: Overrides of the config.
@@ -37,29 +37,29 @@ class SslRecord:
 class RunRecord:
     """One classifier, trained on the whole training fold and measured on the test fold.
 
-    All metrics are fractions 0..1 after the last epoch; None stands for "can't be given".
+    All metrics are fractions 0..1 after the last epoch; None means unknown.
 
     Attributes:
-        arm: `scratch`, or the name of the pre-training (`a+b`: b after a).
+        arm: ``scratch``, or the name of the pre-training (``a+b``: b after a).
         config: Fine-tuning config.
         ssl: The pre-trainings behind it, in order; empty from scratch.
         weights: File the classifier started from; None from scratch.
-        ssl_on: Images the pre-training saw: `train` or `all`, as `images_of`; None from scratch.
+        ssl_on: Images the pre-training saw: ``train`` or ``all``, as ``images_of``; None: scratch.
         seed: Seed of the training.
         fold: Number of the test fold.
         lr: Learning rate, chosen on validation lesions.
         epochs: Epochs of fine-tuning.
         n_test: Number of test images.
         balanced_accuracy: Mean of the per-class recalls.
-        accuracy: Fraction of images classified rightly.
+        accuracy: Fraction of images classified correctly.
         macro_auc: Mean area under the ROC curve, one class against the rest.
         recall: Recall of every class.
         confusion_matrix: Counts [C, C]; rows are the truth.
-        seconds: Wall-clock time of the training, other trainings running beside it.
+        seconds: Wall-clock time of the training, with other trainings at the same time.
         checkpoint: File of the trained classifier.
         cfg_options: Overrides of the config.
         config_sha256: Start of the hash of all the config says, overrides included.
-        chosen_from: Tasks that a greedy curriculum was made of; empty where the order was given.
+        chosen_from: Tasks that a greedy curriculum could choose; empty if the order was given.
         blackout: What it still knows without the lesion; None where that was not looked at.
     """
 
@@ -91,7 +91,7 @@ class SearchRecord:
     """One learning rate tried for an arm.
 
     Attributes:
-        arm: `scratch`, or the name of the pre-training.
+        arm: ``scratch``, or the name of the pre-training.
         lr: Learning rate.
         epochs: Epochs of fine-tuning.
         balanced_accuracy: On the validation lesions after the last epoch; None if it diverged.

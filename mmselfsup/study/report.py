@@ -1,4 +1,4 @@
-"""Write report.html: one file with everything in it, readable anywhere and on paper."""
+"""The report of a study: one HTML file with everything in it, readable anywhere, printable."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from .settings import ALL, JOIN, SCRATCH
 from .svg import arm_colors, css_color
 from .table import MANY, SAW_TEST, by_arm, number
 from .templates import render
-from .verdict import display_name, run_label, verdicts
+from .verdict import compare_with_scratch, display_name, run_label
 
 
 def write_report(work_dir: Path) -> Path:
-    """Build `report.html` from `results.json` and the logs of a study.
+    """Build ``report.html`` from ``results.json`` and the logs of a study.
 
     Args:
         work_dir: Work directory of the study.
@@ -44,7 +44,7 @@ def write_report(work_dir: Path) -> Path:
 
 
 def metric_rows(runs: Sequence[RunRecord]) -> list[dict[str, Any]]:
-    """Give the rows of the comparison: name, number of images, a value for each run, difference."""
+    """Return the rows of the comparison: name, number of images, value of each run, difference."""
     totals = [sum(row) for row in runs[0].confusion_matrix]
     values: list[tuple[str, int | None, list[float | None]]] = [
         ("Balanced accuracy", None, [run.balanced_accuracy for run in runs]),
@@ -67,14 +67,14 @@ def metric_rows(runs: Sequence[RunRecord]) -> list[dict[str, Any]]:
 
 
 def _difference(cells: Sequence[float | None]) -> str:
-    """Write the second value minus the first, with its sign."""
+    """Format the second value minus the first, with its sign."""
     if len(cells) != 2 or cells[0] is None or cells[1] is None:
         return ""
     return f"{cells[1] - cells[0]:+.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _context(results: Results, work_dir: Path) -> dict[str, Any]:
-    """Collect what the template shows."""
+    """Return what the template shows."""
     search = by_arm(results.lr_search)
     colors = arm_colors([run.arm for run in results.runs])
     labels = {run.arm: run_label(run) for run in results.runs}
@@ -93,7 +93,7 @@ def _context(results: Results, work_dir: Path) -> dict[str, Any]:
         "saw_test": SAW_TEST if any(run.ssl_on == ALL for run in results.runs) else "",
         "number": number,
         "minutes": lambda seconds: f"{seconds / 60:.1f} min",
-        "verdicts": verdicts(results.runs),
+        "comparisons": compare_with_scratch(results.runs),
         "many": MANY,
         "rows": metric_rows(results.runs),
         "search": search,
@@ -117,25 +117,25 @@ def _context(results: Results, work_dir: Path) -> dict[str, Any]:
 
 
 def _title(results: Results) -> str:
-    """Name the pre-trainings that are compared."""
+    """Return the names of the pre-trainings that are compared."""
     names = [display_name(run.arm) for run in results.runs if run.arm != SCRATCH]
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1] if names else "")))
 
 
 def _views(results: Results, folder: Path) -> list[tuple[str, str]]:
     """Read the pictures of what the pre-trainings see: (name, data URI)."""
-    found = [(ssl.name, data_uri(folder / ssl.name / "views.png")) for ssl in results.ssl]
-    return [(display_name(name.split(JOIN)[-1]), uri) for name, uri in found if uri is not None]
+    pictures = [(ssl.name, data_uri(folder / ssl.name / "views.png")) for ssl in results.ssl]
+    return [(display_name(name.split(JOIN)[-1]), uri) for name, uri in pictures if uri is not None]
 
 
 def _configs(work_dir: Path, results: Results) -> list[tuple[str, str]]:
-    """Read the resolved configs that the trainings left in their work directories."""
+    """Read the resolved configs that the trainings wrote into their work directories."""
     folders = {
         f"{display_name(ssl.name)} pre-training": work_dir / "ssl" / ssl.name for ssl in results.ssl
     }
     for run in results.runs:
-        what = "from scratch" if run.arm == SCRATCH else f"after {display_name(run.arm)}"
-        folders[f"Final classifier {what}"] = work_dir / "finetune" / run.arm / "final"
+        start = "from scratch" if run.arm == SCRATCH else f"after {display_name(run.arm)}"
+        folders[f"Final classifier {start}"] = work_dir / "finetune" / run.arm / "final"
     return [
         (title, path.read_text(encoding="utf-8"))
         for title, folder in folders.items()

@@ -20,10 +20,10 @@ SCHEMA = 2
 
 @dataclass(frozen=True)
 class Results:
-    """Everything a study found out: what results.json holds.
+    """The results of a study: what results.json holds.
 
     Attributes:
-        study: Settings: pre-trainings, fold, seed, configs, data (`data_files.facts`), processes,
+        study: Settings: pre-trainings, fold, seed, configs, data (``data_files.facts``), processes,
             learning rates to try, whether the images are the demo's.
         runs: The classifiers compared.
         lr_search: The learning rates tried.
@@ -54,7 +54,7 @@ def read_results(path: Path) -> Results:
     """Read a results.json.
 
     Raises:
-        UserError: The file isn't there or is of another layout.
+        UserError: The file does not exist or has another layout.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -77,7 +77,7 @@ def read_results(path: Path) -> Results:
 
 
 def _plain(value: Any) -> Any:
-    """Replace NaN, which JSON has no word for, by None."""
+    """Replace NaN and infinity, which JSON can't express, by None."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Choose the learning rate of each arm on validation lesions, never on the test fold."""
+"""The choice of each arm's learning rate on validation lesions, never on the test fold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .record import SearchRecord
 def choose_lr(tried: Sequence[SearchRecord]) -> list[SearchRecord]:
     """Mark the learning rate with the highest balanced accuracy after the last epoch.
 
-    The last epoch counts because the final training is reported after its last epoch too. Equal
+    The last epoch counts because the final training is measured after its last epoch, too. Equal
     values: the smaller learning rate. Diverged runs are never chosen.
 
     Args:
@@ -35,7 +35,7 @@ def choose_lr(tried: Sequence[SearchRecord]) -> list[SearchRecord]:
 
 
 def at_the_edge(tried: Sequence[SearchRecord]) -> str | None:
-    """Warn when the chosen learning rate is the smallest or the largest of several tried."""
+    """Return a warning when the chosen learning rate is the smallest or largest of several."""
     lrs = sorted(run.lr for run in tried)
     chosen = next((run.lr for run in tried if run.chosen), math.nan)
     if len(lrs) < 2 or chosen not in (lrs[0], lrs[-1]):

@@ -16,31 +16,32 @@ TRAIN, ALL = "train", "all"
 
 @dataclass(frozen=True)
 class StudySettings:
-    """One fold and one seed of the study, as the user asked for it.
+    """One fold and one seed of the study, as the user requested it.
 
     Attributes:
-        root: The repository (it holds `configs/` and `tools/`).
+        root: The repository (it holds ``configs/`` and ``tools/``).
         isic_root: Folder of ISIC-2019 (images and the official CSVs).
-        work_dir: Everything this fold and seed write.
-        ssl_configs: Config of each pre-training by its name, such as `simclr`, in order.
+        work_dir: Folder of everything that this fold and seed write.
+        ssl_configs: Config of each pre-training by its name, such as ``simclr``, in order.
         finetune_config: Config of the classifier.
-        compare: Whether the pre-trainings are compared, each on its own; or else they follow one
-            another as a curriculum.
+        compare: Whether the pre-trainings are compared, each on its own; otherwise they follow
+            each other as a curriculum.
         min_gain: What a further task must gain for a greedy curriculum to take it, in balanced
             accuracy 0..1; None: the curriculum is the order given.
         order: Tasks of the curriculum that was chosen, in order; empty: all, as they are given.
-        ssl_on: Images the pre-trainings see: `train` or `all`.
-        data_dir: Folder of the lists; None: `data` in the work directory. Folds and seeds share it.
-        ready_splits: Folder of lists of the user's; None: the study makes them.
-        splits: Options for `prepare_splits.py`.
+        ssl_on: Images the pre-trainings see: ``train`` or ``all``.
+        data_dir: Folder of the lists, the same for all folds and seeds; None: ``data`` in the work
+            directory.
+        ready_splits: Folder of the user's own lists; None: the study makes them.
+        splits: Options for ``prepare_splits.py``.
         fold: Number of the test fold, 0-based.
         seed: Seed of every training.
         gpus: Processes of a training, one GPU each; 0: one process on the GPU or the CPU.
         jobs: Fine-tunings run at the same time; 0: chosen for the machine.
-        lrs: Learning rates tried for each arm; empty: `LR_FACTORS` times the config's.
-        ssl_options: Overrides `key=value` of the pre-training configs.
-        finetune_options: Overrides `key=value` of the fine-tuning config.
-        options: Overrides `key=value` of whichever of the configs have the key.
+        lrs: Learning rates tried for each arm; empty: ``LR_FACTORS`` times the config's.
+        ssl_options: Overrides ``key=value`` of the pre-training configs.
+        finetune_options: Overrides ``key=value`` of the fine-tuning config.
+        options: Overrides ``key=value`` of those configs that have the key.
         demo: Make and use the embedded data set.
     """
 
@@ -99,13 +100,13 @@ class StudySettings:
         return self.data_dir or self.work_dir / "data"
 
     def split(self, part: str) -> Path:
-        """List of images: part is train, test, subtrain or val."""
+        """Return the list of images of a part: train, test, subtrain or val."""
         return self.splits_dir / f"ISIC_2019_{part}_fold{self.fold}.txt"
 
     def ssl_dir(self, name: str) -> Path:
-        """Work directory of a pre-training."""
+        """Return the work directory of a pre-training."""
         return self.work_dir / "ssl" / name
 
     def run_dir(self, arm: str, name: str) -> Path:
-        """Work directory of a fine-tuning: name is `final` or `lr_<value>`."""
+        """Return the work directory of a fine-tuning: name is ``final`` or ``lr_<value>``."""
         return self.work_dir / "finetune" / arm / name

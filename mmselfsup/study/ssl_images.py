@@ -9,10 +9,10 @@ from .settings import ALL, StudySettings
 
 
 def write_ssl_list(settings: StudySettings) -> None:
-    """Join the training and the test list for pre-trainings on all images; else do nothing.
+    """Join the training and the test list for pre-trainings on all images; otherwise do nothing.
 
-    Each image is there once. Labels of test images are left out: no method needs them, and what
-    is not in the list can't be learned from it.
+    Each image is listed once. Labels of test images are left out: no method needs them, and
+    labels that are not in the list can't be learned from it.
 
     Raises:
         UserError: A list can't be read, or the joined one can't be written.
@@ -34,7 +34,7 @@ def write_ssl_list(settings: StudySettings) -> None:
 
 
 def ssl_images_facts(settings: StudySettings) -> dict[str, str]:
-    """What a pre-training depends on: the hash of each list that it sees, and that it sees all."""
+    """Return what a pre-training depends on: the hash of each list, and whether it sees all."""
     parts = ("train", "test") if settings.ssl_on == ALL else ("train",)
     facts = {f"{part} images": data_files.sha256(settings.split(part))[:16] for part in parts}
     return {**facts, "--ssl-on": ALL} if settings.ssl_on == ALL else facts

@@ -1,4 +1,4 @@
-"""Run steps that may run side by side: skip what is done, show progress, stop at a failure."""
+"""Stages of steps that may run in parallel: done ones are skipped, a failure stops all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .process import Command
 from .step import Step
 
 DIVERGED = "diverged"
-_LOOK_S = 2.0
+_UPDATE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Job:
     may_diverge: bool = False
 
     def is_done(self) -> bool:
-        """Tell whether there is nothing left to do: a divergence counts where it is a result."""
+        """Return whether there is nothing left to do: a divergence counts if it is a result."""
         return self.step.is_done() and (self.may_diverge or not self.step.outcome())
 
 
@@ -48,9 +48,9 @@ def run_stage(title: str, jobs: Sequence[Job], machine: Machine, at_a_time: int 
     """Do the steps that aren't done yet.
 
     Args:
-        title: What the stage does, for people.
-        jobs: The steps; those with a log run side by side behind one progress bar.
-        machine: How many of them, with how many threads.
+        title: What the stage does, for the terminal.
+        jobs: The steps; those with a log run in parallel with one progress bar.
+        machine: Determines how many of them run at a time, with how many threads.
         at_a_time: Jobs at a time; 0: chosen for the machine.
 
     Raises:
@@ -68,33 +68,33 @@ def run_stage(title: str, jobs: Sequence[Job], machine: Machine, at_a_time: int 
     began = time.monotonic()
     at_a_time = machine.jobs(at_a_time, len(todo))
     total = sum(job.epochs for job in todo if job.command.log)  # others show their own progress
-    # The mean speed tells the time left: the first epoch counts at once, when its length is known.
+    # smoothing=0: time left by the mean speed, as a log shows the first epoch only at its end.
     show = progress(desc=title, total=total, unit="epoch", smoothing=0) if total else nullcontext()
     with show as bar:
-        watch = _Watch(todo, bar)
+        progress_bar = _LogProgress(todo, bar)
         run_all(
             [job.command for job in todo],
             at_a_time,
             machine.warm,
             machine.threads(at_a_time),
             on_end=lambda number, code, seconds: _end(todo[number], code, seconds),
-            on_poll=watch.look,
+            on_poll=progress_bar.update,
         )
-        watch.look(now=True)
+        progress_bar.update(now=True)
     print(f"{title}: {(time.monotonic() - began) / 60:.1f} min", flush=True)
 
 
-class _Watch:
-    """Move a progress bar by what the logs of running trainings say."""
+class _LogProgress:
+    """A progress bar that follows the logs of running trainings."""
 
     def __init__(self, jobs: Sequence[Job], bar: tqdm | None) -> None:
         self._jobs, self._bar, self._last = jobs, bar, 0.0
-        # Of a run that was stopped: what it did behind its last checkpoint is done once more.
+        # Logs of a run that was stopped: what it did after its last checkpoint is repeated.
         self._old = {path for job in jobs for path in log_files(job.step.folder)}
 
-    def look(self, now: bool = False) -> None:
-        """Read the logs, every other second."""
-        if self._bar is None or (time.monotonic() - self._last < _LOOK_S and not now):
+    def update(self, now: bool = False) -> None:
+        """Read the logs and move the bar, every other second or now."""
+        if self._bar is None or (time.monotonic() - self._last < _UPDATE_S and not now):
             return
         self._last = time.monotonic()
         logs = [read_log(job.step.folder, without=self._old) for job in self._jobs]
@@ -108,14 +108,14 @@ class _Watch:
 
 
 def _end(job: Job, code: int | None, seconds: float) -> None:
-    """Stamp a step whose command has ended, or say why it failed."""
+    """Mark a step whose command has ended as done, or raise an error that says why it failed."""
     if code == 0 or (code and job.may_diverge and _diverged(job)):
         job.step.finish(seconds, DIVERGED if code else "")
         return
     job.step.add_time(seconds)
     if code is None:
         return
-    if code in (130, -2):
+    if code in (130, -2):  # SIGINT: of a shell, or of a process
         raise KeyboardInterrupt
     reason = f"exit code {code}, see the lines above"
     if job.command.log:
@@ -125,13 +125,13 @@ def _end(job: Job, code: int | None, seconds: float) -> None:
 
 
 def _diverged(job: Job) -> bool:
-    """Tell whether a training stopped because its loss wasn't a finite number."""
+    """Return whether a training stopped because its loss wasn't a finite number."""
     log = job.command.log
     return log is not None and "loss is not finite" in log.read_text(errors="replace")
 
 
 def _last_line(log: Path) -> str:
-    """Give the last line of a log that says an error, or else the last line; empty: none."""
+    """Return the last line of a log with an error, otherwise its last line; empty: none."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if "rror" in line]
     return (errors or lines or [""])[-1].strip().removeprefix("error: ")

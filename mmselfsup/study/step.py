@@ -1,7 +1,7 @@
-"""Steps that are skipped when done, go on when broken off, and start anew when settings change.
+"""Steps: skipped when up to date, resumed when interrupted, restarted when settings change.
 
-Each step owns a folder. The stamp `.step.json` in it says with which settings the step was started
-and whether it was finished.
+Each step owns a folder. The stamp ``.step.json`` in it records with which settings the step was
+started and whether it was finished.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Step:
     """One step of the study.
 
     Attributes:
-        name: What the step does, for people.
+        name: What the step does, for the terminal.
         folder: The folder that belongs to this step alone.
         settings: Everything the result depends on, as plain JSON values.
         outputs: Names in the folder without which the step isn't done.
@@ -35,7 +35,7 @@ class Step:
     outputs: tuple[str, ...] = ()
 
     def is_done(self) -> bool:
-        """Tell whether the result for these settings is there, or another outcome is known."""
+        """Return whether the result for these settings exists, or another outcome is known."""
         stamp = self._stamp()
         return (
             stamp is not None
@@ -45,10 +45,10 @@ class Step:
         )
 
     def begin(self) -> str:
-        """Get the folder ready and return a line that says what happens.
+        """Prepare the folder and return a line that says what happens.
 
-        Results of other settings are moved to `<folder>.old-<n>`; an unfinished run with these
-        settings stays, so that it can go on.
+        Results of other settings are moved to ``<folder>.old-<n>``; an unfinished run with these
+        settings stays, so that it can be resumed.
         """
         stamp = self._stamp()
         line = "starts"
@@ -56,18 +56,18 @@ class Step:
             changes = ["no record of its settings"] if stamp is None else self._changes(stamp)
             if changes:
                 aside = self._move_aside()
-                line = f"starts anew ({'; '.join(changes)}); the old results are in {aside}"
+                line = f"restarts ({'; '.join(changes)}); the old results are in {aside}"
             else:
-                line = "goes on where it stopped"
+                line = "resumes where it stopped"
         self._write("started", self.seconds())
         return f"{self.name}: {line}"
 
     def finish(self, seconds: float, outcome: str = "") -> None:
-        """Stamp the step as done.
+        """Mark the step as done.
 
         Args:
-            seconds: Wall-clock time since `begin`; times of broken runs are added up.
-            outcome: How it ended, if not with the result hoped for; then outputs may be missing.
+            seconds: Wall-clock time since ``begin``; times of interrupted runs are added up.
+            outcome: How it ended, if not with its normal result; then outputs may be missing.
 
         Raises:
             UserError: An output is missing.
@@ -78,25 +78,25 @@ class Step:
         self._write("done", self.seconds() + seconds, outcome)
 
     def add_time(self, seconds: float) -> None:
-        """Remember the time of a run that was broken off."""
+        """Add the time of a run that was interrupted."""
         self._write("started", self.seconds() + seconds)
 
     def seconds(self) -> float:
-        """Wall-clock seconds spent on this step so far."""
+        """Return the wall-clock seconds spent on this step so far."""
         stamp = self._stamp()
         return 0.0 if stamp is None else float(stamp.get("seconds", 0.0))
 
     def outcome(self) -> str:
-        """Tell how the step ended, if not with the result hoped for."""
+        """Return how the step ended, if not with its normal result."""
         stamp = self._stamp()
         return "" if stamp is None else str(stamp.get("outcome", ""))
 
     def _missing(self) -> list[str]:
-        """Name the outputs that aren't there."""
+        """Return the names of the outputs that are missing."""
         return [name for name in self.outputs if not (self.folder / name).exists()]
 
     def _stamp(self) -> dict[str, Any] | None:
-        """Read the stamp; None if there is none that can be understood."""
+        """Read the stamp; None if there is none or it can't be read."""
         try:
             stamp = json.loads((self.folder / STAMP).read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
@@ -104,7 +104,8 @@ class Step:
         return stamp if isinstance(stamp, dict) and "settings" in stamp else None
 
     def _changes(self, stamp: Mapping[str, Any]) -> list[str]:
-        """Name the settings that differ from those of the stamp."""
+        """Describe the settings that differ from those of the stamp."""
+        # Through JSON, as the stamp: tuples become lists.
         old, new = stamp["settings"], json.loads(json.dumps(self.settings))
         return [
             _change(key, old.get(key), new.get(key))
@@ -113,7 +114,7 @@ class Step:
         ]
 
     def _move_aside(self) -> Path:
-        """Give the folder the first free name `<folder>.old-<n>`."""
+        """Rename the folder to the first free name ``<folder>.old-<n>``."""
         number = 1
         while (aside := self.folder.with_name(f"{self.folder.name}.old-{number}")).exists():
             number += 1
@@ -131,6 +132,6 @@ class Step:
 
 
 def _change(key: str, old: Any, new: Any) -> str:
-    """Say how a setting changed; long values (hashes, lists) by their name only."""
+    """Describe how a setting changed; long values (hashes, lists) by their name only."""
     short = all(isinstance(v, (int, float)) or v is None or len(str(v)) <= 30 for v in (old, new))
     return f"{key} {old} -> {new}" if short else f"{key} changed"

@@ -1,4 +1,4 @@
-"""Draw with matplotlib, get SVG whose colours follow the page's light or dark scheme."""
+"""Figures of matplotlib as SVG, whose colours follow the page's light or dark scheme."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Colours as drawn (each unlike any other) and the CSS variables that take their place.
+#: Colours as drawn (each one unique) and the CSS variables that replace them.
 INK, MUTED, GRID, PAPER = "#010101", "#020202", "#030303", "#040404"
 SCRATCH_COLOR = "#050505"
 SSL_COLORS = tuple("#" + f"{number:02x}" * 3 for number in range(6, 14))
@@ -53,7 +53,7 @@ WIDTH_IN = 4.6  # about half a column of the report, the whole width of a phone
 
 @contextmanager
 def panel(height: float = 2.9, width: float = WIDTH_IN) -> Iterator[tuple[Figure, Axes]]:
-    """Give a figure with one panel in the report's style; sizes in inches."""
+    """Yield a figure with one panel in the report's style; sizes in inches."""
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -68,9 +68,9 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
     """Turn a figure into an inline SVG element.
 
     Args:
-        figure: Drawn with the colours of this file, within `panel`.
-        name: Unlike that of any other figure of the page: ids inside are derived from it.
-        description: For people who listen to the page.
+        figure: Drawn with the colours of this file, within ``panel``.
+        name: Unique on the page: ids inside are derived from it.
+        description: Text for screen readers.
     """
     import matplotlib as mpl
 
@@ -82,6 +82,7 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'\s(?:xmlns(?::\w+)?|version|width|height)="[^"]*"', "", text, count=5)
     text = re.sub(r"font: ([^;\"]*?px) [^;\"]*", r"font-size: \1", text)  # the page's own font
+    # Ids that nothing refers to are removed: they would only enlarge the page.
     used = set(re.findall(r"#(\w+)", text))
     text = re.sub(r' id="([^"]*)"', lambda m: m.group(0) if m.group(1) in used else "", text)
     for color, variable in _VARIABLES.items():
@@ -91,12 +92,12 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
 
 
 def arm_colors(arms: Sequence[str]) -> dict[str, str]:
-    """Give each arm a colour; beyond eight pre-trainings they come again."""
+    """Return the colour of each arm; beyond eight pre-trainings they repeat."""
     others = [arm for arm in arms if arm != SCRATCH]
     colors = {arm: SSL_COLORS[i % len(SSL_COLORS)] for i, arm in enumerate(others)}
     return {SCRATCH: SCRATCH_COLOR, **colors}
 
 
 def css_color(color: str) -> str:
-    """Give the CSS colour that a drawn one turns into."""
+    """Return the CSS colour that replaces a drawn one."""
     return _VARIABLES[color]

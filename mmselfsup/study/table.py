@@ -1,4 +1,4 @@
-"""The table that closes a study."""
+"""The table printed at the end of a study."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from .record import RunRecord, SearchRecord, class_names
 from .results import Results
 from .search import at_the_edge
 from .settings import ALL
-from .verdict import run_label, verdicts
+from .verdict import compare_with_scratch, run_label
 
 MANY = (
-    "Several comparisons with the same classifier from scratch: about one in twenty true equals "
-    "differs by two standard errors by chance."
+    "Several comparisons with the same classifier from scratch: about one in twenty pairs that "
+    "are truly equal differs by two standard errors by chance."
 )
 SAW_TEST = (
-    "The pre-training has seen the test images, without their labels (--ssl-on all): beside "
-    "networks that have never seen theirs, these numbers may look too good."
+    "The pre-training has seen the test images, without their labels (--ssl-on all): compared "
+    "with networks that have not seen theirs, these numbers may be too high."
 )
 WIDTH = 100  # columns where the output is no terminal
 
@@ -45,12 +45,12 @@ def results_table(runs: Sequence[RunRecord]) -> Table:
 
 
 def number(value: float | None, digits: int) -> str:
-    """Write a fraction, or a dash where there is none."""
+    """Format a fraction; a dash for None."""
     return "–" if value is None else f"{value:.{digits}f}"
 
 
 def notes(results: Results) -> list[str]:
-    """Say how the numbers came about, and what to beware of."""
+    """Return sentences on how the numbers were made, and warnings."""
     study, runs = results.study, results.runs
     lr = "each learning rate chosen on validation lesions"
     lines = [
@@ -76,12 +76,12 @@ def by_arm(tried: Sequence[SearchRecord]) -> dict[str, list[SearchRecord]]:
 
 
 def print_results(results: Results, console: Console | None = None) -> None:
-    """Print the table, the verdict and the notes."""
+    """Print the table, the comparisons and the notes."""
     console = console or Console()
     if not console.is_terminal:
         console = Console(width=WIDTH, file=console.file)
     console.print(results_table(results.runs))
-    for verdict in verdicts(results.runs):
-        console.print(verdict.text, style="bold", highlight=False)
+    for comparison in compare_with_scratch(results.runs):
+        console.print(comparison.text, style="bold", highlight=False)
     for line in notes(results):
         console.print(line, style="dim", highlight=False)

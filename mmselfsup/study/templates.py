@@ -1,4 +1,4 @@
-"""Fill the templates of the report."""
+"""The templates of the report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def render(name: str, context: Mapping[str, Any]) -> str:
-    """Fill a template that lies beside this file; text is escaped, a missing name is an error."""
+    """Fill a template of this folder; text is escaped, a missing name is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     env = Environment(

@@ -1,4 +1,4 @@
-"""Say in one sentence what the comparison shows, and no more than it shows."""
+"""The comparison of each pre-trained classifier with training from scratch, and names."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from .settings import ALL, JOIN, SCRATCH
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What a comparison shows.
+class Comparison:
+    """The comparison of a pre-trained classifier with that from scratch.
 
     Attributes:
-        outcome: `better`, `worse` or `unclear`.
+        outcome: ``better``, ``worse`` or ``unclear``.
         text: One sentence.
         difference: Balanced accuracy of the pre-trained classifier minus that from scratch.
         error: Standard error of the difference.
@@ -32,8 +32,8 @@ def standard_error(matrix: Sequence[Sequence[int]]) -> float:
 
     The recalls of C classes are independent binomial fractions r_c over n_c images, so their mean
     has the variance sum_c r_c (1 - r_c) / n_c / C^2; one hit and one miss are added to each class,
-    or else small classes that are all right or all wrong would count as certain. Images of the
-    same lesion are alike: the true error is somewhat larger.
+    otherwise small classes with all predictions right or wrong would have no error. Images of the
+    same lesion are correlated: the true error is somewhat larger.
     """
     variances = []
     for c, row in enumerate(matrix):
@@ -44,16 +44,16 @@ def standard_error(matrix: Sequence[Sequence[int]]) -> float:
     return math.sqrt(sum(variances)) / max(len(variances), 1)
 
 
-def verdicts(runs: Sequence[RunRecord]) -> list[Verdict]:
+def compare_with_scratch(runs: Sequence[RunRecord]) -> list[Comparison]:
     """Compare each pre-trained classifier with that from scratch; empty without the latter."""
     scratch = next((run for run in runs if run.arm == SCRATCH), None)
     if scratch is None:
         return []
-    found = [compare(scratch, run) for run in runs if run.arm != SCRATCH]
-    return [verdict for verdict in found if verdict is not None]
+    comparisons = [compare(scratch, run) for run in runs if run.arm != SCRATCH]
+    return [comparison for comparison in comparisons if comparison is not None]
 
 
-def compare(scratch: RunRecord, other: RunRecord) -> Verdict | None:
+def compare(scratch: RunRecord, other: RunRecord) -> Comparison | None:
     """Compare a pre-trained classifier with that from scratch; None if either has no metric.
 
     A difference below two standard errors is called unclear.
@@ -70,15 +70,15 @@ def compare(scratch: RunRecord, other: RunRecord) -> Verdict | None:
         f"({difference:+.3f}, standard error {error:.3f})"
     )
     name = display_name(other.arm)
-    on = " on all images, test images included," if other.ssl_on == ALL else ""
+    images = " on all images, test images included," if other.ssl_on == ALL else ""
     if abs(difference) < 2 * error:
-        text = f"No clear difference: {name} pre-training{on} gives {numbers}."
+        text = f"No clear difference: {name} pre-training{images} gives {numbers}."
     elif difference > 0:
-        text = f"{name} pre-training{on} helps: {numbers}."
+        text = f"{name} pre-training{images} helps: {numbers}."
     else:
-        text = f"{name} pre-training{on} does not help here: {numbers}."
+        text = f"{name} pre-training{images} does not help here: {numbers}."
     outcome = "unclear" if abs(difference) < 2 * error else "better" if difference > 0 else "worse"
-    return Verdict(outcome, text, difference, error)
+    return Comparison(outcome, text, difference, error)
 
 
 _NAMES = {
@@ -107,17 +107,17 @@ _NAMES = {
 
 
 def display_name(arm: str) -> str:
-    """Give the name of an arm as papers write it; arrows join the tasks of a curriculum."""
+    """Return the name of an arm as papers write it; arrows join the tasks of a curriculum."""
     return " → ".join(_NAMES.get(task, task) for task in arm.split(JOIN))
 
 
 def run_label(run: RunRecord) -> str:
-    """Name a classifier in the table of its study; one that saw test images is told apart."""
+    """Return the name of a classifier in the table of its study; marks test images seen."""
     return display_name(run.arm) + (" (greedy)" if run.chosen_from else "") + _seen(run)
 
 
-def recipe_label(run: RunRecord) -> str:
-    """Name the recipe of a classifier: a greedy curriculum by what it was made of."""
+def group_label(run: RunRecord) -> str:
+    """Return the name of a group of runs: of a greedy curriculum, the tasks it chose from."""
     if not run.chosen_from:
         return run_label(run)
     return f"Greedy curriculum of {', '.join(map(display_name, run.chosen_from))}{_seen(run)}"

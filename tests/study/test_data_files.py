@@ -8,7 +8,7 @@ import pytest
 
 from mmselfsup.isic.layout import GROUND_TRUTH, METADATA
 from mmselfsup.study import commands, data_files, pipeline, steps
-from mmselfsup.study.plan import Plan
+from mmselfsup.study.plan import ResolvedStudy
 from mmselfsup.study.results import read_results
 from mmselfsup.study.settings import StudySettings
 from mmselfsup.utils.errors import UserError
@@ -82,12 +82,12 @@ def test_lists_depend_on_both_csvs_and_the_options(study: StudySettings) -> None
 
 
 def test_validation_and_test_know_the_lesions(study: StudySettings) -> None:
-    plan = Plan(study, study.isic_root / "images")
-    assert not any("metadata" in word for word in commands.test(plan, "scratch").argv)
+    resolved = ResolvedStudy(study, study.isic_root / "images")
+    assert not any("metadata" in word for word in commands.test(resolved, "scratch").argv)
     (study.isic_root / METADATA).write_text("image,lesion_id\n")
     path = f"isic/{METADATA}"
-    assert f"data.test.data_source.metadata={path}" in commands.test(plan, "scratch").argv
-    assert f"data.val.data_source.metadata={path}" in commands.search(plan, "scratch", 0.1).argv
+    assert f"data.test.data_source.metadata={path}" in commands.test(resolved, "scratch").argv
+    assert f"data.val.data_source.metadata={path}" in commands.search(resolved, "scratch", 0.1).argv
     options = ("data.test.data_source.metadata=own.csv",)
-    plan = Plan(dataclasses.replace(study, finetune_options=options), plan.images)
-    assert f"data.test.data_source.metadata={path}" not in commands.test(plan, "scratch").argv
+    resolved = ResolvedStudy(dataclasses.replace(study, finetune_options=options), resolved.images)
+    assert f"data.test.data_source.metadata={path}" not in commands.test(resolved, "scratch").argv

@@ -17,7 +17,7 @@ from mmselfsup.study.greedy.run import choose_curriculum
 from mmselfsup.study.greedy.table import reason, table_rows
 from mmselfsup.study.overview import make_overview
 from mmselfsup.study.overview_files import to_csv, to_latex, write_page
-from mmselfsup.study.plan import Plan
+from mmselfsup.study.plan import ResolvedStudy
 from mmselfsup.study.report import write_report
 from mmselfsup.study.results import read_results
 from mmselfsup.study.settings import StudySettings
@@ -58,7 +58,9 @@ def choose(study: StudySettings) -> Curriculum:
     for part in ("train", "test", "subtrain", "val"):
         study.split(part).write_text("ISIC_1.jpg 0\nISIC_2.jpg 1\n")
     here = machine.Machine(cores=2, gpus=0, warm=True)
-    return choose_curriculum(Plan(study, Path("isic/images")), here, study.min_gain or 0.0)[0]
+    return choose_curriculum(
+        ResolvedStudy(study, Path("isic/images")), here, study.min_gain or 0.0
+    )[0]
 
 
 TRAINED = [
@@ -265,8 +267,8 @@ def test_over_folds_it_is_one_recipe_whatever_was_chosen(tmp_path: Path) -> None
     overview = make_overview(tmp_path)
     name = "Greedy curriculum of ODC, SimCLR"
     labels = ["from scratch", f"{name} (1)", f"{name} (2)", "ODC"]
-    assert [row.recipe.label for row in overview.rows] == labels
-    assert sorted(len(row.recipe.runs) for row in overview.rows) == [1, 1, 3, 3]
+    assert [row.group.label for row in overview.rows] == labels
+    assert sorted(len(row.group.runs) for row in overview.rows) == [1, 1, 3, 3]
     lines = list(csv.DictReader(io.StringIO(to_csv(overview))))
     line = next(row for row in lines if row["folds"] == "3" and row["classifier"].startswith(name))
     assert line["pre-training"] == "greedy, see conditions"

@@ -204,4 +204,4 @@ def test_reliability_is_drawn_from_the_scores(finished_study: Path) -> None:
         np.savez(folder / "scores.npz", scores=scores, labels=np.arange(40) % 8)
     html = write_report(finished_study).read_text(encoding="utf-8")
     assert "calibration error: from scratch 0.874, SimCLR 0.000." in html
-    assert "share that is right" in html
+    assert "On the dotted line accuracy equals confidence" in html

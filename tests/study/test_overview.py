@@ -14,7 +14,7 @@ from scipy.stats import t
 from mmselfsup.study.interval import BALANCED, difference, metrics
 from mmselfsup.study.overview import Overview, make_overview, print_overview
 from mmselfsup.study.overview_files import to_csv, to_latex, write_page, write_tables
-from mmselfsup.study.recipe import find_recipes
+from mmselfsup.study.recipe import find_runs
 from mmselfsup.study.record import RunRecord
 from mmselfsup.study.results import Results
 from mmselfsup.utils.errors import UserError
@@ -65,19 +65,19 @@ def rows(overview: Overview) -> dict[str, list[str]]:
 
 def test_means_spreads_and_corrected_interval(tree: Path) -> None:
     overview = make_overview(tree)
-    assert [row.recipe.label for row in overview.rows] == ["from scratch", "BYOL", "SimCLR"]
+    assert [row.group.label for row in overview.rows] == ["from scratch", "BYOL", "SimCLR"]
     scratch, byol, simclr = overview.rows
     assert scratch.gain is None
     for row, values in ((scratch, SCRATCH), (byol, BYOL), (simclr, SIMCLR)):
         summary = row.cells[BALANCED]
         assert summary is not None
         assert summary.mean == pytest.approx(np.mean(values))
-        assert summary.spread == pytest.approx(np.std(values, ddof=1))
+        assert summary.std == pytest.approx(np.std(values, ddof=1))
         assert row.counts == (5, 1, 5)
     gaps = np.subtract(SIMCLR, SCRATCH)
     half = t.ppf(0.975, 4) * np.sqrt((1 / 5 + 1 / 4) * gaps.var(ddof=1))  # test : train is 1 : 4
     assert simclr.gain is not None
-    assert (simclr.gain.mean, simclr.gain.half) == pytest.approx((gaps.mean(), half))
+    assert (simclr.gain.mean, simclr.gain.half_width) == pytest.approx((gaps.mean(), half))
 
 
 def test_bold_only_where_the_interval_allows_it(tree: Path) -> None:
@@ -95,23 +95,25 @@ def test_seeds_are_averaged_before_folds_are_compared(tmp_path: Path) -> None:
                 tmp_path / f"{fold}-{seed}",
                 run("scratch", 0.4, fold, seed), run("simclr", 0.4 + gain, fold, seed),
             )  # fmt: skip
-    scratch, simclr = find_recipes(tmp_path).recipes
+    scratch, simclr = find_runs(tmp_path).groups
     gap = difference(simclr, scratch, BALANCED, metrics([])[BALANCED])
     assert gap is not None
     assert gap.mean == pytest.approx(0.11)
-    assert gap.half == pytest.approx(t.ppf(0.975, 1) * np.sqrt(0.75 * np.var([0.1, 0.12], ddof=1)))
+    assert gap.half_width == pytest.approx(
+        t.ppf(0.975, 1) * np.sqrt(0.75 * np.var([0.1, 0.12], ddof=1))
+    )
 
 
 def test_one_fold_counts_its_test_images(tmp_path: Path) -> None:
     write(tmp_path, run("scratch", 0.40, 0), run("simclr", 0.41, 0))
     gain = make_overview(tmp_path).rows[1].gain
     assert gain is not None
-    assert gain.half is not None
+    assert gain.half_width is not None
     assert not gain.is_clear
-    scratch, simclr = find_recipes(tmp_path).recipes
+    scratch, simclr = find_runs(tmp_path).groups
     other = difference(simclr, scratch, "accuracy", metrics([])["accuracy"])
     assert other is not None
-    assert other.half is None
+    assert other.half_width is None
     assert difference(simclr, scratch, "MEL", lambda _: None) is None
 
 
@@ -124,11 +126,11 @@ def test_what_counts_as_the_same_recipe(tmp_path: Path) -> None:
     (tmp_path / "f").mkdir()
     (tmp_path / "f" / "results.json").write_text("{}")
     os.utime(tmp_path / "a" / "results.json", (1, 1))
-    found = find_recipes(tmp_path)
+    found = find_runs(tmp_path)
     assert found.num_repeated == 1
-    assert [len(recipe.runs) for recipe in found.recipes] == [2, 1, 1]
-    assert found.recipes[0].runs[0, 0].balanced_accuracy == 0.4  # the newest
-    assert [r.label for r in found.recipes] == [f"from scratch ({i})" for i in (1, 2, 3)]
+    assert [len(group.runs) for group in found.groups] == [2, 1, 1]
+    assert found.groups[0].runs[0, 0].balanced_accuracy == 0.4  # the newest
+    assert [r.label for r in found.groups] == [f"from scratch ({i})" for i in (1, 2, 3)]
     assert len(found.skipped) == 1
     overview = make_overview(tmp_path)
     assert any("f/results.json is no results.json" in line for line in overview.notes())
@@ -149,11 +151,11 @@ def test_runs_on_other_terms_are_not_merged(tmp_path: Path, other: dict) -> None
     write(tmp_path / "a", run("scratch", 0.5, 0), run("simclr", 0.6, 0), **facts)
     write(tmp_path / "b", run("scratch", 0.7, 0), run("byol", 0.65, 0), **{**facts, **other})
     overview = make_overview(tmp_path)
-    assert overview.findings.num_repeated == 0
-    gains = {row.recipe.arm: row.gain.mean for row in overview.rows if row.gain}
+    assert overview.found_runs.num_repeated == 0
+    gains = {row.group.arm: row.gain.mean for row in overview.rows if row.gain}
     assert gains == {"simclr": pytest.approx(0.1), "byol": pytest.approx(-0.05)}
     write(tmp_path / "c", run("scratch", 0.5, 0, config_sha256="0"), **facts)
-    assert sum(row.recipe.arm == "scratch" for row in make_overview(tmp_path).rows) == 3
+    assert sum(row.group.arm == "scratch" for row in make_overview(tmp_path).rows) == 3
 
 
 def test_gain_is_over_scratch_of_the_same_study(tmp_path: Path) -> None:
@@ -161,7 +163,7 @@ def test_gain_is_over_scratch_of_the_same_study(tmp_path: Path) -> None:
     write(tmp_path / "b", run("scratch", 0.7, 0), run("byol", 0.65, 0))
     write(tmp_path / "c", run("odc", 0.75, 0))
     os.utime(tmp_path / "a" / "results.json", (1, 1))
-    gains = {row.recipe.arm: row.gain.mean for row in make_overview(tmp_path).rows if row.gain}
+    gains = {row.group.arm: row.gain.mean for row in make_overview(tmp_path).rows if row.gain}
     assert {arm: round(gain, 6) for arm, gain in gains.items()} == {
         "simclr": 0.1, "byol": -0.05, "odc": 0.05,
     }  # fmt: skip

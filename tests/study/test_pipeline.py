@@ -75,7 +75,7 @@ def test_goes_on_where_it_stopped(
         "train work/finetune/simclr/lr_0.01",
         "train work/finetune/simclr/lr_0.1",
     ]
-    assert "goes on where it stopped" in capfd.readouterr().out
+    assert "resumes where it stopped" in capfd.readouterr().out
 
 
 @pytest.mark.usefixtures("no_drawing")
@@ -208,9 +208,9 @@ def test_mistakes_are_found_before_anything_runs(
     assert not study.work_dir.exists()
 
 
-def test_other_input_channels_are_told(
+def test_other_input_channels_give_a_warning(
     study: StudySettings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ("model.backbone.in_channels=2",)
     pipeline.check(dataclasses.replace(study, ssl_options=options))
-    assert "warning: simclr sees 2 input channels, the classifier 3" in capsys.readouterr().out
+    assert "warning: simclr has 2 input channels, the classifier 3" in capsys.readouterr().out

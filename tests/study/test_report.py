@@ -79,7 +79,7 @@ def test_shows_every_figure_and_the_table(page: tuple[Page, str]) -> None:
         "Balanced accuracy",
         "0.03",
         "MEL (90)",
-        "made ones",
+        "synthetic ones",
     ):
         assert words in parsed.text
     assert all(attrs.get("aria-label") for tag, attrs in parsed.tags if tag == "svg")

@@ -79,7 +79,7 @@ def test_a_changed_setting_starts_the_pretraining_anew(
     output = capfd.readouterr().out
     assert "data.train.data_source.ann_file=work/data/ISIC_2019_train+test_fold0.txt" in output
     assert "1 of the training list and 1 of the test list, without their labels" in output
-    assert "simclr pre-training: starts anew (--ssl-on None -> all; test images" in output
+    assert "simclr pre-training: restarts (--ssl-on None -> all; test images" in output
     assert "Test on lesions that no fine-tuning has seen" in output
     assert "(pre-trained" in output
 
@@ -144,7 +144,7 @@ def test_the_table_of_all_runs_tells_them_apart(tmp_path: Path) -> None:
             runs.append(run("simclr", 0.4 + gain + shift, fold, ssl_on=ssl_on, ssl=ssl))
             write(tmp_path / f"{ssl_on}{fold}", *runs, ssl_on=ssl_on)
     overview = make_overview(tmp_path)
-    labels = [row.recipe.label for row in overview.rows]
+    labels = [row.group.label for row in overview.rows]
     assert labels == ["from scratch", "SimCLR", LABEL]
     # the best of those that play by the rules is bold, though the other one is better
     assert [BALANCED in row.bold for row in overview.rows] == [False, True, False]

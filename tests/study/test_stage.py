@@ -5,7 +5,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from mmselfsup.study.process import Command
-from mmselfsup.study.stage import Job, _Watch
+from mmselfsup.study.stage import Job, _LogProgress
 from mmselfsup.study.step import Step
 from tests.study.test_logs import line
 
@@ -19,14 +19,14 @@ def test_bar_counts_what_this_start_has_trained(tmp_path: Path) -> None:
     write(tmp_path, 1, 1, 2, 3, 4)  # stopped before its first checkpoint
     job = Job(Step("ssl", tmp_path, {}, ()), Command(("train.py",), tmp_path), epochs=14)
     bar = tqdm(total=14, disable=False, file=open(tmp_path / "bar", "w"))  # noqa: SIM115
-    watch = _Watch([job], bar)
-    watch.look(now=True)
+    log_progress = _LogProgress([job], bar)
+    log_progress.update(now=True)
     assert bar.n == 0
     write(tmp_path, 2, 1)  # in its first epoch, nobody knows how far
-    watch.look(now=True)
+    log_progress.update(now=True)
     assert bar.n == 0
     write(tmp_path, 2, 1, 2)
-    watch.look(now=True)
+    log_progress.update(now=True)
     assert bar.n == 2
 
 
@@ -35,12 +35,12 @@ def test_bar_counts_a_finished_training_of_one_epoch(tmp_path: Path) -> None:
     step.begin()
     job = Job(step, Command(("train.py",), tmp_path), epochs=1)
     bar = tqdm(total=1, disable=False, file=open(tmp_path / "bar", "w"))  # noqa: SIM115
-    watch = _Watch([job], bar)
+    log_progress = _LogProgress([job], bar)
     write(tmp_path, 1, 1)
-    watch.look(now=True)
+    log_progress.update(now=True)
     assert bar.n == 0
     step.finish(1.0)
-    watch.look(now=True)
+    log_progress.update(now=True)
     assert bar.n == 1
 
 
@@ -48,7 +48,7 @@ def test_bar_of_a_resumed_training_counts_from_its_checkpoint(tmp_path: Path) ->
     write(tmp_path, 1, 1, 2, 3, 4)
     job = Job(Step("ssl", tmp_path, {}, ()), Command(("train.py",), tmp_path), epochs=14)
     bar = tqdm(total=14, disable=False, file=open(tmp_path / "bar", "w"))  # noqa: SIM115
-    watch = _Watch([job], bar)
+    log_progress = _LogProgress([job], bar)
     write(tmp_path, 2, 5)
-    watch.look(now=True)
+    log_progress.update(now=True)
     assert bar.n == 4

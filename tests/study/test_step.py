@@ -1,4 +1,4 @@
-"""A step is skipped when done, goes on when broken off, starts anew when settings change."""
+"""A step is skipped when done, resumed when interrupted, restarted when settings change."""
 
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def test_broken_step_goes_on_and_adds_up_its_time(tmp_path: Path) -> None:
     (tmp_path / "run" / "epoch_1.pth").touch()
     step.add_time(3.0)
     assert not step.is_done()
-    assert do(step) == "training: goes on where it stopped"
+    assert do(step) == "training: resumes where it stopped"
     assert (tmp_path / "run" / "epoch_1.pth").exists()
     assert step.seconds() == 5.0
 

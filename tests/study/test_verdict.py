@@ -9,7 +9,7 @@ from rich.console import Console
 
 from mmselfsup.study.results import read_results
 from mmselfsup.study.table import print_results
-from mmselfsup.study.verdict import display_name, standard_error, verdicts
+from mmselfsup.study.verdict import compare_with_scratch, display_name, standard_error
 from tests.study.study_data import make_run
 
 
@@ -22,19 +22,21 @@ from tests.study.study_data import make_run
     ],
 )
 def test_says_what_the_numbers_say(before: float, after: float, outcome: str, words: str) -> None:
-    (verdict,) = verdicts([make_run("scratch", before), make_run("simclr", after, seed=1)])
-    assert verdict.outcome == outcome
-    assert verdict.text.startswith(words)
-    assert f"{verdict.difference:+.3f}" in verdict.text
+    (comparison,) = compare_with_scratch(
+        [make_run("scratch", before), make_run("simclr", after, seed=1)]
+    )
+    assert comparison.outcome == outcome
+    assert comparison.text.startswith(words)
+    assert f"{comparison.difference:+.3f}" in comparison.text
 
 
 def test_nothing_to_say_about_one_run() -> None:
-    assert verdicts([make_run("scratch", 1.0)]) == []
+    assert compare_with_scratch([make_run("scratch", 1.0)]) == []
 
 
 def test_each_pretraining_is_compared_with_scratch() -> None:
     runs = [make_run("scratch", 1.5), make_run("simclr", 2.5), make_run("relative_loc+odc", 0.5)]
-    assert [v.outcome for v in verdicts(runs)] == ["better", "worse"]
+    assert [v.outcome for v in compare_with_scratch(runs)] == ["better", "worse"]
     assert display_name("relative_loc+odc") == "Relative location → ODC"
 
 

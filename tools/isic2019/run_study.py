@@ -1,4 +1,4 @@
-"""Run the ISIC-2019 study; called by train_SSL_with_finetuning_ISIC2019.sh, which explains it."""
+"""Run the ISIC-2019 study; train_SSL_with_finetuning_ISIC2019.sh calls it and has its help."""
 
 import os
 import signal
@@ -9,15 +9,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def main() -> int:
+    """Run the study; return the exit status."""
     from mmselfsup.study.arguments import parse
 
     request = parse(sys.argv[1:], os.environ, ROOT)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that running trainings end, too
-    os.chdir(ROOT)  # the paths in the commands that are printed start here
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends running trainings, too
+    os.chdir(ROOT)  # the printed commands have paths relative to it
 
-    from mmselfsup.study.campaign import run
+    from mmselfsup.study.campaign import run_sweep
 
-    run(request)
+    run_sweep(request)
     return 0
 
 

@@ -1,1 +1,1 @@
-"""Every method pre-trained for the same number of views, judged by its frozen features."""
+"""Every method pre-trained for the same number of views, evaluated by its frozen features."""

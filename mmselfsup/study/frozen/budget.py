@@ -1,4 +1,4 @@
-"""How many epochs of a config show the network a given number of views."""
+"""The epochs of a config in which the network sees a given number of views."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from .. import configs
 if TYPE_CHECKING:
     from mmcv import Config
 
-#: What the network sees of an image in an epoch: four turns; nine patches, whose centre is met with
-#: each of the eight others.
+#: Views of an image in an epoch: four rotations; nine patches, of which the central one is paired
+#: with each of the eight others.
 _VIEWS = {"RotationPredDataset": 4, "RelativeLocDataset": 9}
 
-#: Share of a training for its warm-up, which configs count in epochs of a long one.
+#: Fraction of a training for its warm-up, which configs give in epochs of a long training.
 WARMUP = 0.05
 
 
@@ -28,12 +28,12 @@ def views_per_image(cfg: Config) -> int:
 
 
 def epochs_for(cfg: Config, views: int, num_images: int) -> int:
-    """Give the epochs whose views come nearest to a number of views, at least one."""
+    """Return the number of epochs nearest to a number of views, at least one."""
     return max(1, round(views / (views_per_image(cfg) * num_images)))
 
 
 def budget_options(cfg: Config, epochs: int, num_images: int) -> list[str]:
-    """Override a config's epochs, and its warm-up, which is made `WARMUP` of the iterations.
+    """Return the overrides of epochs and warm-up (``WARMUP`` times the iterations).
 
     Raises:
         UserError: A batch holds more images than there are.

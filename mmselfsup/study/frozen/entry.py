@@ -1,4 +1,4 @@
-"""One pre-training of the comparison, or the untrained network that all have to beat."""
+"""One pre-training of the comparison, or the untrained network as their baseline."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Entry:
     """A row of the table.
 
     Attributes:
-        name: The algorithm, or `untrained`.
-        seed: Of its training; of the random weights of the untrained network.
+        name: The algorithm, or ``untrained``.
+        seed: Seed of its training, or of the untrained network's random weights.
         config: File of its config.
         cfg: The config with the overrides.
-        options: Overrides `key=value` of its training, the budget's included.
+        options: Overrides ``key=value`` of its training, the budget's included.
         epochs: Epochs of its training; 0: untrained.
-        views: Views that the network sees in all.
-        folder: Where it lives.
+        views: Total number of views that the network sees.
+        folder: Work directory.
     """
 
     name: str
@@ -43,23 +43,23 @@ class Entry:
 
     @property
     def title(self) -> str:
-        """Name and seed, for people."""
+        """Name and seed, as text."""
         return f"{self.name}, seed {self.seed}"
 
 
 def plan_entries(settings: FrozenSettings, num_images: int) -> list[Entry]:
-    """Give every row: the untrained network first, then each algorithm, with each seed.
+    """Return every row: the untrained network first, then each algorithm, with each seed.
 
     Raises:
         UserError: A config is missing or can't be used with these images or overrides.
     """
     folder = settings.root / "configs"
     paths = [find_ssl_config(folder, name, settings.size) for name in settings.algorithms]
-    dealt = configs.share_options(settings.options, [configs.load(path) for path in paths])
-    untrained = _entries(settings, UNTRAINED, paths[0], dealt[0], 0)
+    distributed = configs.share_options(settings.options, [configs.load(path) for path in paths])
+    untrained = _entries(settings, UNTRAINED, paths[0], distributed[0], 0)
     trained = [
         _entries(settings, name, path, options, num_images)
-        for name, path, options in zip(settings.algorithms, paths, dealt, strict=True)
+        for name, path, options in zip(settings.algorithms, paths, distributed, strict=True)
     ]
     return [entry for entries in (untrained, *trained) for entry in entries]
 
@@ -67,7 +67,7 @@ def plan_entries(settings: FrozenSettings, num_images: int) -> list[Entry]:
 def _entries(
     settings: FrozenSettings, name: str, path: Path, options: list[str], num_images: int
 ) -> list[Entry]:
-    """The rows of one name, one for each seed; no images: no training."""
+    """Return the rows of one name, one for each seed; without images: untrained."""
     cfg = configs.load(path, options)
     epochs, views = 0, 0
     if num_images:

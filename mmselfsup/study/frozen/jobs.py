@@ -17,7 +17,7 @@ WEIGHTS, FEATURES = "latest.pth", "features.npz"
 
 
 def train_job(settings: FrozenSettings, entry: Entry) -> Job:
-    """Pre-train on the training list, without its labels."""
+    """Return the job that pre-trains on the training list, without its labels."""
     data = configs.data_options(entry.cfg, settings.images, {"train": settings.train})
     folder = entry.folder / "train"
     argv = (
@@ -28,16 +28,17 @@ def train_job(settings: FrozenSettings, entry: Entry) -> Job:
     return Job(step, Command(argv, settings.root, folder / "output.log"), entry.epochs)
 
 
-def judge_job(settings: FrozenSettings, entry: Entry, judge: str) -> Job:
-    """Classify the test list by frozen features: nearest neighbours, or a balanced linear probe.
+def probe_job(settings: FrozenSettings, entry: Entry, probe: str) -> Job:
+    """Return the job that classifies the test list by frozen features.
 
     Args:
         settings: The comparison.
-        entry: Whose features.
-        judge: `knn`, which extracts the features, or `linear`, which comes second and takes them.
+        entry: The pre-training, or the untrained network.
+        probe: ``knn`` (nearest neighbours), which extracts the features, or ``linear`` (balanced
+            linear probe), which runs after it and reads them.
     """
-    folder = entry.folder / judge
-    result = folder / f"{judge}.json"
+    folder = entry.folder / probe
+    result = folder / f"{probe}.json"
     trained = entry.name != UNTRAINED
     weights = weights_argv(entry.folder / "train" / WEIGHTS if trained else None, entry.seed)
     options = [f"data.*.data_source.data_prefix={configs.quoted(settings.images)}"]
@@ -45,8 +46,8 @@ def judge_job(settings: FrozenSettings, entry: Entry, judge: str) -> Job:
         options.append(f"data.{part}.data_source.ann_file={configs.quoted(path)}")
     options += model_options(entry.options)
     argv = (
-        *judge_argv(judge, _relative(settings, entry.config), weights, folder),
-        *(("--num-knn", str(settings.num_knn)) if judge == "knn" else ()),
+        *probe_argv(probe, _relative(settings, entry.config), weights, folder),
+        *(("--num-knn", str(settings.num_knn)) if probe == "knn" else ()),
         *("--dataset-config", _relative(settings, settings.dataset_config)),
         *("--features", str(entry.folder / "knn" / FEATURES), "--cfg-options", *options),
     )
@@ -54,28 +55,28 @@ def judge_job(settings: FrozenSettings, entry: Entry, judge: str) -> Job:
         **_facts(settings, entry),
         "test images": data_files.sha256(settings.test),
         "content of the data set's config": configs.digest(configs.load(settings.dataset_config)),
-        "neighbours": settings.num_knn if judge == "knn" else None,
+        "neighbours": settings.num_knn if probe == "knn" else None,
     }
-    step = Step(f"{judge} {entry.title}", folder, facts, (result.name,))
+    step = Step(f"{probe} {entry.title}", folder, facts, (result.name,))
     return Job(step, Command(argv, settings.root, folder / "output.log"))
 
 
-def judge_argv(judge: str, config: str, weights: tuple[str, ...], folder: Path) -> tuple[str, ...]:
-    """Begin the command line of a judge (`knn` or `linear`), which writes `<judge>.json`."""
-    tool = f"tools/benchmarks/classification/test_{judge}.py"
-    out = str(folder / f"{judge}.json")
+def probe_argv(probe: str, config: str, weights: tuple[str, ...], folder: Path) -> tuple[str, ...]:
+    """Return the start of the command of ``knn`` or ``linear``, which writes ``<probe>.json``."""
+    tool = f"tools/benchmarks/classification/test_{probe}.py"
+    out = str(folder / f"{probe}.json")
     return (tool, config, *weights, "--work_dir", str(folder), "--out", out)
 
 
 def weights_argv(checkpoint: Path | None, seed: int) -> tuple[str, ...]:
-    """Name the weights to judge; None: random ones of a seed."""
+    """Return the options that name the weights; None: random ones of a seed."""
     if checkpoint is None:
         return ("--random", "--seed", str(seed))
     return ("--checkpoint", str(checkpoint))
 
 
 def model_options(options: Sequence[str]) -> list[str]:
-    """Pick the overrides of a pre-training that change the network that is judged."""
+    """Return those overrides of a pre-training that change the evaluated network."""
     return [option for option in options if option.startswith("model.")]
 
 

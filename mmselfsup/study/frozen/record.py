@@ -1,4 +1,4 @@
-"""What came out for one row."""
+"""The results of one row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class FrozenRecord:
     """One row of the table.
 
     Attributes:
-        name: The algorithm, or `untrained`.
+        name: The algorithm, or ``untrained``.
         seed: Its seed.
         config: File name of its config.
         epochs: Epochs of its training.
@@ -28,7 +28,7 @@ class FrozenRecord:
         knn_accuracy: Accuracy of the nearest neighbours, 0..1.
         probe_accuracy: Accuracy of the linear probe, 0..1.
         seconds: Wall-clock time of the training.
-        images_per_s: Median over the lines of the log; None: untrained.
+        images_per_s: Speed, the median over the lines of the log; None: untrained.
         first_loss: Loss of the log's first line.
         last_loss: Loss of the log's last line.
     """
@@ -49,13 +49,13 @@ class FrozenRecord:
 
 
 def read_record(entry: Entry, num_knn: int) -> FrozenRecord:
-    """Collect what the steps of a row left."""
+    """Read the results of the steps of a row."""
     train = entry.folder / "train"
     lines = read_log(train).train if entry.epochs else []
     speeds = [line["images_per_s"] for line in lines if "images_per_s" in line]
     losses = [float(line["loss"]) for line in lines if "loss" in line]
-    knn = judged(entry.folder / "knn" / "knn.json", f"kNN, k={num_knn}")
-    probe = judged(entry.folder / "linear" / "linear.json", "linear probe")
+    knn = read_probe_result(entry.folder / "knn" / "knn.json", f"kNN, k={num_knn}")
+    probe = read_probe_result(entry.folder / "linear" / "linear.json", "linear probe")
     return FrozenRecord(
         name=entry.name,
         seed=entry.seed,
@@ -73,7 +73,7 @@ def read_record(entry: Entry, num_knn: int) -> FrozenRecord:
     )
 
 
-def judged(path: Path, start: str) -> dict[str, Any]:
-    """Metrics of a judge's first row whose name begins so."""
+def read_probe_result(path: Path, start: str) -> dict[str, Any]:
+    """Return the metrics of the first row whose name begins with ``start``."""
     results: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["results"]
     return next(metrics for name, metrics in results.items() if name.startswith(start))

@@ -1,4 +1,4 @@
-"""Pre-train with every method for the same number of views, judge the features, make the table."""
+"""The comparison: pre-training of every method for the same number of views, k-NN and probe."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from ..one_at_a_time import only_study
 from ..ready_lists import check_lists
 from ..stage import run_stage
 from .entry import UNTRAINED, plan_entries
-from .jobs import judge_job, train_job
+from .jobs import probe_job, train_job
 from .record import read_record
 from .settings import FrozenSettings
 from .table import print_records, write_records
 
 
 def check_data(settings: FrozenSettings) -> int:
-    """Find mistakes in lists and numbers before hours of training; count the training images.
+    """Check lists and numbers before hours of training; return the number of training images.
 
     Raises:
         UserError: A list can't be used, both name the same image, or there are fewer training
             images than neighbours, or more than views.
     """
-    judges = configs.load(settings.dataset_config)
+    dataset_cfg = configs.load(settings.dataset_config)
     for part, path in (("train", settings.train), ("val", settings.test)):
-        check_lists([path], settings.images, configs.class_list(judges, part))
+        check_lists([path], settings.images, configs.class_list(dataset_cfg, part))
     train, test = (set(read_names(str(path))) for path in (settings.train, settings.test))
     if both := sorted(train & test):
         raise UserError(
-            f"{len(both)} images stand in both lists, such as {both[0]}: a test on training images "
+            f"{len(both)} images are in both lists, such as {both[0]}: a test on training images "
             f"says nothing; take them off {settings.test}"
         )
     if settings.num_knn > len(train):
@@ -51,13 +51,13 @@ def run(settings: FrozenSettings) -> None:
     num_images = check_data(settings)
     entries = plan_entries(settings, num_images)
     with only_study(settings.out):
-        here = machine.look()
+        this_machine = machine.look()
         trained = [entry for entry in entries if entry.name != UNTRAINED]
         jobs = [train_job(settings, entry) for entry in trained]
-        run_stage("Pre-training", jobs, here, settings.jobs)
-        for judge, title in (("knn", "Nearest neighbours"), ("linear", "Linear probe")):
-            judges = [judge_job(settings, entry, judge) for entry in entries]
-            run_stage(title, judges, here, settings.jobs)
+        run_stage("Pre-training", jobs, this_machine, settings.jobs)
+        for probe, title in (("knn", "Nearest neighbours"), ("linear", "Linear probe")):
+            probe_jobs = [probe_job(settings, entry, probe) for entry in entries]
+            run_stage(title, probe_jobs, this_machine, settings.jobs)
         records = [read_record(entry, settings.num_knn) for entry in entries]
         print_records(records, settings.num_knn)
         facts = {
@@ -65,7 +65,7 @@ def run(settings: FrozenSettings) -> None:
             "neighbours": settings.num_knn,
             "training_images": num_images,
             "options": list(settings.options),
-            "environment": machine.environment(here),
+            "environment": machine.environment(this_machine),
             "commands": [str(job.command) for job in jobs],
         }
         for path in write_records(records, facts, settings.out):

@@ -11,22 +11,22 @@ from mmselfsup.utils.errors import UserError
 
 @dataclass(frozen=True)
 class FrozenSettings:
-    """The comparison, as the user asked for it.
+    """The comparison, as the user requested it.
 
     Attributes:
-        root: The repository (it holds `configs/` and `tools/`).
+        root: The repository (it holds ``configs/`` and ``tools/``).
         images: Folder of the images.
-        train: List of the images that are trained on, and that the judges of features learn from.
+        train: List of the images for pre-training, and for k-NN and linear probe to learn from.
         test: List of the images that are classified.
-        out: Everything is written below it.
-        dataset_config: How images are prepared for the judges.
+        out: Folder of everything that is written.
+        dataset_config: Config of the data sets for k-NN and linear probe.
         algorithms: Names of the pre-trainings.
         size: Side of their images in pixels, as the names of the configs say it.
         views: Views that the network sees in each pre-training.
-        seeds: Of the trainings.
+        seeds: Seeds of the trainings.
         num_knn: Number of neighbours.
         jobs: Trainings at the same time; 0: chosen for the machine.
-        options: Overrides `key=value` of the pre-training configs.
+        options: Overrides ``key=value`` of the pre-training configs.
     """
 
     root: Path
@@ -45,10 +45,10 @@ class FrozenSettings:
 
 
 def make_settings(args: argparse.Namespace, root: Path) -> FrozenSettings:
-    """Check the command line of `tools/isic2019/compare_frozen.py`.
+    """Check the command line of ``tools/isic2019/compare_frozen.py``.
 
     Raises:
-        UserError: A file or folder isn't there, a number is too small, or a name or seed is given
+        UserError: A file or folder is missing, a number is too small, or a name or seed is given
             twice.
     """
     ending = "isic2019" if args.size == "224" else f"isic2019-{args.size}"

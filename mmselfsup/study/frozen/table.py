@@ -21,19 +21,19 @@ from .record import FrozenRecord
 
 
 def beats_untrained(record: FrozenRecord, records: Sequence[FrozenRecord]) -> bool:
-    """Tell whether a row lies above the untrained network of every seed in both numbers."""
+    """Return whether a row beats the untrained network of every seed in both numbers."""
     floor = [other for other in records if other.name == UNTRAINED]
     return all(record.knn > other.knn and record.probe > other.probe for other in floor)
 
 
 def columns(num_knn: int) -> list[str]:
-    """Headers of the table."""
+    """Return the headers of the table."""
     head = ["pre-training", "seed", "epochs", "views", f"kNN, k={num_knn}", "linear probe"]
     return [*head, "above untrained", "minutes", "images/s"]
 
 
 def cells(record: FrozenRecord, records: Sequence[FrozenRecord]) -> list[str]:
-    """A row of the table; balanced accuracies, 0..1."""
+    """Return a row of the table; balanced accuracies, 0..1."""
     trained = record.name != UNTRAINED
     above = "yes" if beats_untrained(record, records) else "no"
     speed = "" if record.images_per_s is None else f"{record.images_per_s:.0f}"
@@ -71,7 +71,7 @@ def print_records(records: Sequence[FrozenRecord], num_knn: int) -> None:
 def write_records(
     records: Sequence[FrozenRecord], facts: Mapping[str, Any], out: Path
 ) -> list[Path]:
-    """Write `frozen.json`, `frozen.csv` and `frozen.md`; return their paths."""
+    """Write ``frozen.json``, ``frozen.csv`` and ``frozen.md``; return their paths."""
     num_knn = int(facts["neighbours"])
     rows = [columns(num_knn), *(cells(record, records) for record in records)]
     lines = ["| " + " | ".join(row) + " |" for row in rows]

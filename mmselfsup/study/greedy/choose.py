@@ -4,7 +4,7 @@ Source: Sirotkin et al. 2021 (arXiv 2112.12086) train pretext tasks in sequence,
 backbone of the one before, and choose the sequence greedily.
 
 Differences from the paper: a frozen-feature score on held-out training lesions decides, so that a
-candidate costs no fine-tuning; a task may come back later, but not directly behind itself.
+candidate costs no fine-tuning; a task may be repeated later, but not directly after itself.
 """
 
 from __future__ import annotations
@@ -16,41 +16,42 @@ from mmselfsup.utils.errors import UserError
 from .record import Score, Tasks, Trial
 
 #: Trains and scores the sequences of a round; the empty one is the untrained network.
-Judge = Callable[[Sequence[Tasks]], Sequence[Score]]
+Scorer = Callable[[Sequence[Tasks]], Sequence[Score]]
 
 _ROUNDING = 1e-9  # a gain of 0.51 over 0.50 is not more than 0.01
 
 
-def search(tasks: Sequence[str], judge: Judge, min_gain: float) -> list[Trial]:
-    """Extend the best sequence while it gains.
+def search(tasks: Sequence[str], score_tasks: Scorer, min_gain: float) -> list[Trial]:
+    """Extend the best sequence of tasks while the score increases.
 
     The best single task is always taken, so that there is something to fine-tune from. Of equal
-    scores the first counts, in the order of `tasks`.
+    scores the first is chosen, in the order of ``tasks``.
 
     Args:
         tasks: Names of the tasks, two or more, each once.
-        judge: Called once a round, with the untrained network first.
-        min_gain: What an extension must gain to be kept; 0 or more.
+        score_tasks: Called once a round, with the untrained network first.
+        min_gain: What an extension must gain to be accepted; 0 or more.
 
     Returns:
-        The untrained network, then every sequence tried; a kept one in each round but the last.
+        The untrained network, then every sequence tried; one is accepted in each round but the
+        last.
 
     Raises:
         UserError: The training of every single task diverged.
     """
-    (start,) = judge([()])
+    (start,) = score_tasks([()])
     trials = [Trial((), start)]
     best: Tasks = ()
     floor = start.value or 0.0
     while True:
         candidates = [(*best, task) for task in tasks if best[-1:] != (task,)]
-        scores = judge(candidates)
+        scores = score_tasks(candidates)
         gains = [None if score.value is None else score.value - floor for score in scores]
         top = max(range(len(gains)), key=lambda i: -2.0 if (g := gains[i]) is None else g)
         gain = gains[top]
-        kept = gain is not None and (not best or gain > min_gain + _ROUNDING)
+        accepted = gain is not None and (not best or gain > min_gain + _ROUNDING)
         trials += [
-            Trial(sequence, score, gains[i], i == top and gain is not None, i == top and kept)
+            Trial(sequence, score, gains[i], i == top and gain is not None, i == top and accepted)
             for i, (sequence, score) in enumerate(zip(candidates, scores, strict=True))
         ]
         if not best and gain is None:
@@ -58,6 +59,6 @@ def search(tasks: Sequence[str], judge: Judge, min_gain: float) -> list[Trial]:
                 f"the loss of every pre-training of ALGORITHM ({', '.join(tasks)}) was not finite: "
                 "there is nothing to choose from; try smaller learning rates with --ssl-options"
             )
-        if not kept:
+        if not accepted:
             return trials
         best, floor = candidates[top], scores[top].value or 0.0

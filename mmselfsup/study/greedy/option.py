@@ -1,4 +1,4 @@
-"""Read --curriculum and --min-gain."""
+"""The options --curriculum and --min-gain."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from mmselfsup.utils.errors import UserError
 
 from ..checks import check_choice
 
-#: What a further task must gain in balanced accuracy, if nothing is given. A hundredth: it stands
-#: against the cost of one more pre-training of every task, and the best of several noisy scores
-#: looks better than it is.
+#: What a further task must gain in balanced accuracy, if nothing is given. It must be
+#: worth one more pre-training of every task, and the best of several noisy scores is biased
+#: upwards.
 MIN_GAIN = 0.01
 
 

@@ -1,7 +1,7 @@
 """The score of a network: a balanced linear probe on its frozen features, as a step of the study.
 
-It is fitted on the fold's `subtrain` list and scored on its `val` list, which are parts of the
-training list; no test image has a say.
+It is fitted on the fold's ``subtrain`` list and scored on its ``val`` list, which are parts of the
+training list; test images are not used.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _PROBE = "linear"
 
 
 class Probe:
-    """Scores the networks of a study.
+    """The linear probe that scores the networks of a study.
 
     Args:
-        plan: The study; images go through the test pipeline of its classifier.
+        study: The study; images go through the test pipeline of its classifier.
     """
 
     def __init__(self, study: ResolvedStudy) -> None:
@@ -57,7 +57,7 @@ class Probe:
         atomic_write_text(self._data_file, self._data.pretty_text)
 
     def job(self, task: Pretraining | None) -> Job:
-        """Score a pre-training, or the untrained network."""
+        """Return the job that scores a pre-training; None: the untrained network."""
         settings, study = self._settings, self._study
         # The untrained network has no pre-training of its own: it is that of the first task.
         network_of = task or study.sequence((next(iter(settings.ssl_configs)),))
@@ -82,11 +82,11 @@ class Probe:
         return Job(step, Command(argv, settings.root, folder / "output.log"))
 
     def read(self, task: Pretraining | None) -> tuple[float, float]:
-        """Return the balanced accuracy that a score's step left, and its standard error."""
+        """Return the balanced accuracy that the job of a network wrote, and its standard error."""
         metrics = read_probe_result(self._score_dir(task) / f"{_PROBE}.json", "linear probe")
         recalls = [value for key, value in metrics.items() if key.startswith("recall_")]
         labels = [entry.label for entry in self._read_list("val")]
-        matrix = []  # right ones on the diagonal, all wrong ones in one more column
+        matrix = []  # [C, C+1]: hits on the diagonal, all misses in one more column
         for number, recall in enumerate(recalls):
             count = labels.count(number)
             row = [0] * (len(recalls) + 1)

@@ -1,4 +1,4 @@
-"""What results.json says of a greedy curriculum: every sequence tried, and what came of it."""
+"""The record of a greedy curriculum in results.json: every sequence tried and its score."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Tasks = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Score:
-    """What the frozen features of a network are worth.
+    """The score of the frozen features of a network.
 
     Attributes:
         value: Balanced accuracy of a linear probe on the validation lesions, 0..1; None: the
             training diverged.
-        error: Its standard error by the number of validation images; None as `value`.
+        error: Its standard error, from the number of validation images; None if ``value`` is.
         epochs: Epochs of the last task's training.
         seconds: Wall-clock time of that training.
     """
@@ -35,11 +35,11 @@ class Trial:
 
     Attributes:
         tasks: The sequence, in order; empty: the untrained network.
-        score: What it is worth.
+        score: Score of its network.
         gain: Its score minus that of the sequence which it extends (of one task: minus that of
             the untrained network); None for the untrained network and for what diverged.
-        best: Whether no other sequence of its round gains more.
-        kept: Whether the next round extends it, or would.
+        best: Whether it gains the most in its round.
+        kept: Whether it was accepted, so that the next round extends it.
     """
 
     tasks: Tasks
@@ -78,10 +78,10 @@ class Curriculum:
 
 
 def read_curriculum(data: Mapping[str, Any]) -> Curriculum:
-    """Make a curriculum of what stands in results.json.
+    """Make a curriculum from the entry of results.json.
 
     Raises:
-        ArgumentError: It holds no sequence that was kept.
+        ArgumentError: No sequence in it was kept.
         KeyError: A part is missing.
         TypeError: A part is unknown, or of another kind.
     """

@@ -1,4 +1,4 @@
-"""Pre-train and score what the search asks for: each training and each score is a step."""
+"""The search of a greedy curriculum as steps: each training and each score is one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .. import commands
 from ..machine import Machine
-from ..plan import Plan
+from ..plan import ResolvedStudy
 from ..process import Command
 from ..stage import DIVERGED, Job, run_stage
 from ..steps import pretrain_step
@@ -17,7 +17,7 @@ from .table import print_curriculum
 
 
 def choose_curriculum(
-    plan: Plan, here: Machine, min_gain: float
+    study: ResolvedStudy, machine: Machine, min_gain: float
 ) -> tuple[Curriculum, list[Command]]:
     """Choose a sequence of the study's tasks; all of its pre-trainings are done afterwards.
 
@@ -27,44 +27,57 @@ def choose_curriculum(
     Raises:
         UserError: A training or a score failed, or every task diverged.
     """
-    typed: list[Command] = []
-    probe = Probe(plan)
+    command_list: list[Command] = []
+    probe = Probe(study)
     probe.write_config()
 
-    def judge(candidates: Sequence[Tasks]) -> list[Score]:
-        return _judge(plan, probe, here, candidates, typed)
+    def score_tasks(candidates: Sequence[Tasks]) -> list[Score]:
+        return _score_tasks(study, probe, machine, candidates, command_list)
 
-    trials = search(tuple(plan.settings.ssl_configs), judge, min_gain)
+    trials = search(tuple(study.settings.ssl_configs), score_tasks, min_gain)
     sizes = probe.count("subtrain"), probe.count("val")
-    found = Curriculum(min_gain, *sizes, tuple(trials))
-    print_curriculum(found)
-    return found, typed
+    curriculum = Curriculum(min_gain, *sizes, tuple(trials))
+    print_curriculum(curriculum)
+    return curriculum, command_list
 
 
-def _judge(
-    plan: Plan, probe: Probe, here: Machine, candidates: Sequence[Tasks], typed: list[Command]
+def _score_tasks(
+    study: ResolvedStudy,
+    probe: Probe,
+    machine: Machine,
+    candidates: Sequence[Tasks],
+    command_list: list[Command],
 ) -> list[Score]:
     """Train and score sequences of one length; one that diverges is a result, not a failure."""
     length = len(candidates[0])
     title = f"Greedy curriculum, task {length}" if length else "Greedy curriculum"
-    made = [plan.sequence(tasks) if tasks else None for tasks in candidates]
+    pretrainings = [study.sequence(tasks) if tasks else None for tasks in candidates]
     trainings = [
-        Job(pretrain_step(plan, task), commands.pretrain(plan, task), task.epochs, may_diverge=True)
-        for task in made
+        Job(
+            pretrain_step(study, task),
+            commands.pretrain(study, task),
+            task.epochs,
+            may_diverge=True,
+        )
+        for task in pretrainings
         if task is not None
     ]
     if trainings:
-        run_stage(f"{title}: pre-training", trainings, here, at_a_time=1)
+        run_stage(f"{title}: pre-training", trainings, machine, at_a_time=1)
     finite = [
-        task for task in made if task is None or pretrain_step(plan, task).outcome() != DIVERGED
+        task
+        for task in pretrainings
+        if task is None or pretrain_step(study, task).outcome() != DIVERGED
     ]
-    scores = [probe.job(task) for task in finite]
-    if scores:
-        run_stage(f"{title}: scores on validation lesions", scores, here, plan.settings.jobs)
-    typed += [job.command for job in (*trainings, *scores)]
-    found = []
-    for task in made:
+    probe_jobs = [probe.job(task) for task in finite]
+    if probe_jobs:
+        run_stage(
+            f"{title}: scores on validation lesions", probe_jobs, machine, study.settings.jobs
+        )
+    command_list += [job.command for job in (*trainings, *probe_jobs)]
+    scores = []
+    for task in pretrainings:
         value, error = probe.read(task) if task in finite else (None, None)
-        seconds = pretrain_step(plan, task).seconds() if task else 0.0
-        found.append(Score(value, error, task.epochs if task else 0, seconds))
-    return found
+        seconds = pretrain_step(study, task).seconds() if task else 0.0
+        scores.append(Score(value, error, task.epochs if task else 0, seconds))
+    return scores

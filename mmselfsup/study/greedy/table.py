@@ -18,15 +18,15 @@ UNTRAINED = "untrained network"
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table, in words.
+    """A line of the table, as text.
 
     Attributes:
-        trial: What it is about.
+        trial: The sequence that it describes.
         name: The sequence.
         score: Balanced accuracy and its standard error.
-        gain: With its sign.
-        decision: What came of it.
-        minutes: Of the training of its last task.
+        gain: Gain with its sign.
+        decision: What was decided.
+        minutes: Time of the training of its last task.
     """
 
     trial: Trial
@@ -38,12 +38,12 @@ class Row:
 
 
 def table_rows(curriculum: Curriculum) -> list[Row]:
-    """Write every line of the table in words."""
+    """Return every line of the table as text."""
     return [_row(trial) for trial in curriculum.trials]
 
 
 def reason(curriculum: Curriculum) -> str:
-    """Say in a sentence or two what was chosen and why no further task was taken."""
+    """Explain in a few sentences what was chosen and why no further task was added."""
     trials = {trial.tasks: trial for trial in curriculum.trials}
     chosen = trials[curriculum.chosen]
     last = curriculum.last_best
@@ -87,7 +87,7 @@ def print_curriculum(curriculum: Curriculum) -> None:
 
 
 def explanation(curriculum: Curriculum) -> str:
-    """Say what the scores are."""
+    """Explain the scores."""
     trained = [trial.score for trial in curriculum.trials if trial.tasks]
     minutes = sum(score.seconds for score in trained) / 60
     return (
@@ -100,12 +100,12 @@ def explanation(curriculum: Curriculum) -> str:
 
 
 def sequence_name(trial: Trial) -> str:
-    """Name a sequence as papers write it."""
+    """Return the name of a sequence as papers write it."""
     return display_name(JOIN.join(trial.tasks)) if trial.tasks else UNTRAINED
 
 
 def signed(value: float | None) -> str:
-    """Write a difference with its sign; nothing where there is none."""
+    """Format a difference with its sign; an empty string for None."""
     return "" if value is None else f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
 
 
