@@ -1,13 +1,14 @@
-"""Helpers without knowledge of models or data.
+"""Helpers that depend neither on models nor on data sets.
 
-The names of MMSelfSup 0.x are loaded when they are asked for, so that a command line can report
+The names of MMSelfSup 0.x are loaded at first use, so that a command line can report
 errors (``mmselfsup.utils.errors``) without loading torch.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# Same names as their modules: must be bound at once.
+# Functions with the names of their modules. Python binds an imported submodule in its package, and
+# __getattr__ is not called for a bound name; so the functions are bound at once.
 from .collect_env import collect_env
 from .distributed_sinkhorn import distributed_sinkhorn
 

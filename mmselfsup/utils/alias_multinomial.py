@@ -1,4 +1,4 @@
-"""Draw many samples from a fixed discrete distribution in constant time each.
+"""Samples of a fixed discrete distribution, drawn in constant time each.
 
 Source: Walker, An efficient method for generating discrete random variables (1977), with the
 table set-up of Vose, A linear algorithm for generating random numbers (1991).
@@ -35,20 +35,20 @@ class AliasMethod:
             heights[high] -= 1 - heights[low]
             if heights[high] < 1:
                 small.append(large.pop())
-        for column in small + large:  # left over by rounding only
+        for column in small + large:  # 1 except for rounding
             heights[column] = 1.0
         self.prob = torch.tensor(heights, dtype=torch.float32, device=probs.device)  # [K]
         self.alias = torch.tensor(alias, dtype=torch.long, device=probs.device)  # [K]
 
     def cuda(self) -> None:
-        """Move the tables to the current GPU; kept for calls written for MMSelfSup 0.x."""
+        """Move the tables to the current GPU; exists for calls written for MMSelfSup 0.x."""
         self.prob, self.alias = self.prob.to("cuda"), self.alias.to("cuda")
 
     def draw(self, num: int) -> Tensor:
         """Draw outcomes with replacement.
 
         Args:
-            num: how many.
+            num: Number of outcomes.
 
         Returns:
             LongTensor [num] with values 0..K-1.

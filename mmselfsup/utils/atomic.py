@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: written aside, then renamed."""
+"""Files that are written completely or not at all: to a temporary name, then renamed."""
 
 import json
 import os
@@ -10,21 +10,21 @@ from typing import IO, Any
 
 from .errors import UserError
 
-# It can only be read by setting it, which another thread would notice: once, at import.
+# The umask can only be read by setting it, which other threads would notice: so once, at import.
 _UMASK = os.umask(0o022)
 os.umask(_UMASK)
 
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a temporary neighbour of ``path``; rename it to ``path`` when the block ends well.
+    """Open a temporary file beside ``path``; rename it to ``path`` if the block raises nothing.
 
     Args:
-        path: the final name; missing parent folders are made.
+        path: The final name; missing parent folders are created.
         mode: ``'wb'`` or ``'w'`` (UTF-8).
 
     Raises:
-        UserError: the file can't be written (no permission, no space); the old file stays.
+        UserError: The file can't be written (no permission, no space); the old file stays.
     """
     target = Path(path)
     try:
@@ -36,8 +36,8 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
         with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_UMASK)  # mkstemp makes it private; results are meant to be shared
+            os.fsync(file.fileno())  # before the rename: a power cut leaves no empty file
+        os.chmod(name, 0o666 & ~_UMASK)  # mkstemp makes it private; others may read results
         os.replace(name, target)
     except BaseException as error:
         with suppress(FileNotFoundError):
@@ -48,10 +48,10 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """See that `atomic_write` will be able to write ``path``, before hours of work for it.
+    """Check that ``atomic_write`` can write ``path``, before hours of work for it.
 
     Raises:
-        UserError: as `atomic_write`.
+        UserError: The file can't be written.
     """
     target = Path(path)
     if target.is_dir():
@@ -65,17 +65,18 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 def _reason(error: OSError) -> str:
+    """Return why a folder can't be written, in words for a message."""
     if isinstance(error, (FileExistsError, NotADirectoryError)):
-        return "a file stands where its folder should be"
+        return "there is a file in place of its folder"
     return str(error.strerror)
 
 
 def atomic_write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write ``text`` (UTF-8) to ``path`` whole or not at all."""
+    """Write ``text`` (UTF-8) to ``path``, completely or not at all."""
     with atomic_write(path, "w") as file:
         file.write(text)
 
 
 def atomic_write_json(path: str | os.PathLike[str], obj: Any) -> None:
-    """Write ``obj`` as indented JSON to ``path`` whole or not at all."""
+    """Write ``obj`` as indented JSON to ``path``, completely or not at all."""
     atomic_write_text(path, json.dumps(obj, indent=2) + "\n")

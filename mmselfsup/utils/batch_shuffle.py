@@ -1,4 +1,4 @@
-"""Shuffle a batch over all ranks, so that batch norm can't betray which views belong together.
+"""Shuffle a batch over all ranks, so that batch norm does not leak which views belong together.
 
 Source: He et al., Momentum Contrast (2020), section 3.3. N samples of one rank, R ranks.
 """
@@ -11,13 +11,13 @@ from . import dist
 
 @torch.no_grad()
 def batch_shuffle_ddp(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Give every rank N random rows of the joined batch; the identity for a lone process.
+    """Return N random rows of the joined batch on every rank; the identity for one process.
 
     Args:
         x: [N, ...], with the same N on every rank.
 
     Returns:
-        The shuffled rows [N, ...] and the order [R*N] that :func:`batch_unshuffle_ddp` needs.
+        The shuffled rows [N, ...] and the order [R*N] that ``batch_unshuffle_ddp`` needs.
     """
     num_rows = x.shape[0]
     if dist.get_world_size() == 1:
@@ -29,11 +29,11 @@ def batch_shuffle_ddp(x: Tensor) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def batch_unshuffle_ddp(x: Tensor, idx_unshuffle: Tensor) -> Tensor:
-    """Undo :func:`batch_shuffle_ddp`.
+    """Undo ``batch_shuffle_ddp``.
 
     Args:
         x: [N, ...], rows in shuffled order.
-        idx_unshuffle: [R*N], the second value of :func:`batch_shuffle_ddp`.
+        idx_unshuffle: [R*N], the second value of ``batch_shuffle_ddp``.
     """
     if dist.get_world_size() == 1:
         return x
@@ -41,6 +41,6 @@ def batch_unshuffle_ddp(x: Tensor, idx_unshuffle: Tensor) -> Tensor:
 
 
 def _own_rows(order: Tensor, num_rows: int) -> Tensor:
-    """The part [N] of an order [R*N] that belongs to this rank."""
+    """Return the part [N] of an order [R*N] that belongs to this rank."""
     start = dist.get_rank() * num_rows
     return order[start : start + num_rows]

@@ -1,4 +1,4 @@
-"""Group the features of a data set: k-means and power iteration clustering.
+"""Clustering of the features of a data set: k-means and power iteration clustering.
 
 Caron et al. 2018 (DeepCluster), section 4.3 and appendix. Letters: N samples, K clusters, D width.
 """
@@ -28,12 +28,12 @@ __all__ = [
     "run_pic",
 ]
 
-#: What ``clustering=dict(type=...)`` may name.
+#: Classes that ``clustering=dict(type=...)`` may name.
 CLUSTERINGS = Registry("clustering")
 
 
 def _kmeans(x: NDArray[Any], k: int) -> Clusters:
-    """Cluster [N, D] on the GPU where there is one; torch's generator gives the seed."""
+    """Cluster [N, D] on the GPU where there is one, with a seed from torch's generator."""
     if len(x) < k:
         raise UserError(
             f"{len(x)} images can't make {k} clusters: lower k (and the head's num_classes)"
@@ -49,12 +49,12 @@ def _kmeans(x: NDArray[Any], k: int) -> Clusters:
 def run_kmeans(
     x: NDArray[Any], nmb_clusters: int, verbose: bool = False
 ) -> tuple[list[int], float]:
-    """k-means with 20 iterations from random samples.
+    """Run k-means with 20 iterations from random samples.
 
     Args:
         x: [N, D].
         nmb_clusters: K.
-        verbose: print the loss.
+        verbose: Print the loss.
 
     Returns:
         The cluster of each sample, and the sum of squared distances to the centroids.
@@ -70,24 +70,24 @@ class Kmeans:
     """k-means on whitened features of unit length.
 
     Args:
-        k: number of clusters.
-        pca_dim: see :func:`preprocess_features`.
+        k: Number of clusters.
+        pca_dim: See ``preprocess_features``.
 
     Attributes:
-        labels: the cluster of each sample, [N] (int64), after :meth:`cluster`.
-        centroids: [K, pca_dim], after :meth:`cluster`.
+        labels: The cluster of each sample, [N] (int64), after ``cluster``.
+        centroids: [K, pca_dim], after ``cluster``.
     """
 
     def __init__(self, k: int, pca_dim: int = 256) -> None:
         self.k, self.pca_dim = k, pca_dim
 
     def cluster(self, feat: NDArray[Any], verbose: bool = False) -> float:
-        """Cluster features [N, D]; gives the sum of squared distances to the centroids."""
-        found = _kmeans(preprocess_features(feat, self.pca_dim), self.k)
-        self.labels, self.centroids = found.labels, found.centroids
+        """Cluster features [N, D] and return the sum of squared distances to the centroids."""
+        clusters = _kmeans(preprocess_features(feat, self.pca_dim), self.k)
+        self.labels, self.centroids = clusters.labels, clusters.centroids
         if verbose:
-            print(f"k-means loss: {found.loss:.6g}")
-        return found.loss
+            print(f"k-means loss: {clusters.loss:.6g}")
+        return clusters.loss
 
 
 @CLUSTERINGS.register_module()
@@ -95,17 +95,17 @@ class PIC:
     """Power iteration clustering on whitened features of unit length.
 
     Args:
-        args: unused, as in 0.x.
-        sigma: bandwidth of the edges.
-        nnn: number of nearest neighbours.
-        alpha: share of the walk along edges.
-        distribute_singletons: give a sample that is a cluster of its own to the cluster of its
-            nearest neighbour in a larger one.
-        pca_dim: see :func:`preprocess_features`.
+        args: Not used, as in 0.x.
+        sigma: Bandwidth of the edges.
+        nnn: Number of nearest neighbours.
+        alpha: Probability of a step along an edge.
+        distribute_singletons: Move a sample that is a cluster of its own into the cluster of its
+            nearest neighbour that is in a larger one.
+        pca_dim: See ``preprocess_features``.
 
     Attributes:
-        labels: the cluster of each sample, [N] (int64), after :meth:`cluster`.
-        images_lists: the samples of each cluster, after :meth:`cluster`.
+        labels: The cluster of each sample, [N] (int64), after ``cluster``.
+        images_lists: The samples of each cluster, after ``cluster``.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class PIC:
         self.distribute_singletons, self.pca_dim = distribute_singletons, pca_dim
 
     def cluster(self, data: NDArray[Any], verbose: bool = False) -> int:
-        """Cluster features [N, D]; there is no loss to return: 0."""
+        """Cluster features [N, D] and return 0, because this method has no loss."""
         ids, distances = make_graph(preprocess_features(data, self.pca_dim), self.nnn)
         labels = np.asarray(run_pic(ids, distances, self.sigma, self.alpha), dtype=np.int64)
         if self.distribute_singletons:
@@ -136,12 +136,12 @@ class PIC:
 
 
 def _join_singletons(labels: NDArray[np.int64], ids: NDArray[Any]) -> NDArray[np.int64]:
-    """Labels in which lonely samples are with their nearest neighbour that is not lonely."""
-    lonely = np.bincount(labels)[labels] == 1  # [N]
+    """Return labels in which singletons have joined the nearest neighbour in a larger cluster."""
+    single = np.bincount(labels)[labels] == 1  # [N]
     joined = labels.copy()
-    for sample in np.flatnonzero(lonely):
+    for sample in np.flatnonzero(single):
         others = ids[sample, 1:]
-        social = others[~lonely[others]]
-        if len(social):
-            joined[sample] = labels[social[0]]
+        grouped = others[~single[others]]
+        if len(grouped):
+            joined[sample] = labels[grouped[0]]
     return joined

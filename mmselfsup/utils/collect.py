@@ -1,5 +1,7 @@
-"""Run a model over a data set: each sample once, in the order of the data set, on any number of
-ranks, whatever the loader's sampler, ``shuffle`` and ``drop_last`` say.
+"""Results of a model for a data set, on any number of ranks.
+
+Each sample is used once, in the order of the data set, whatever the loader's sampler, ``shuffle``
+and ``drop_last`` are.
 """
 
 import copy
@@ -20,6 +22,7 @@ from .module import module_device, unwrap
 from .progress import progress
 
 Arrays = dict[str, NDArray[Any]]
+# The parts of the loaders of this rank; with persistent workers, these stay alive between calls.
 _shards: "WeakKeyDictionary[Any, Any]" = WeakKeyDictionary()
 
 
@@ -27,9 +30,9 @@ def collect_results(model: nn.Module, loader: DataLoader[Any]) -> Arrays:
     """Call ``model(mode='test', **batch)`` in eval mode without gradients for all samples.
 
     Args:
-        model: bare or wrapped; it is called without its wrapper, so ranks may have different
+        model: Bare or wrapped; it is called without its wrapper, so ranks may have different
             numbers of batches.
-        loader: gives the data set, the batch size and the workers.
+        loader: Loader that sets the data set, the batch size and the workers.
 
     Returns:
         For every key of the model's results an array [len(loader.dataset), ...], on every rank.
@@ -52,10 +55,10 @@ def nondist_forward_collect(
     """Call ``func(**batch)`` for all samples and join its results.
 
     Args:
-        func: gives a dict of tensors or arrays with one row a sample.
-        data_loader: see :func:`collect_results`.
-        length: rows to return, at most the length of the data set.
-        desc: of the progress bar.
+        func: Function that returns a dict of tensors or arrays with one row per sample.
+        data_loader: See ``collect_results``.
+        length: Number of rows to return, at most the length of the data set.
+        desc: Text before the progress bar.
     """
     return {key: rows[:length] for key, rows in _collect(func, data_loader, desc).items()}
 
@@ -68,15 +71,15 @@ def dist_forward_collect(
     ret_rank: int = -1,
     desc: str = "evaluation",
 ) -> Arrays:
-    """Like :func:`nondist_forward_collect`, shared out over the ranks.
+    """Do the same as ``nondist_forward_collect``, and return the result on one or all ranks.
 
     Args:
-        func: gives a dict of tensors or arrays with one row a sample.
-        data_loader: see :func:`collect_results`.
-        rank: this process.
-        length: rows to return, at most the length of the data set.
-        ret_rank: the rank that gets the result, -1 for all; the others get an empty dict.
-        desc: of the progress bar.
+        func: Function that returns a dict of tensors or arrays with one row per sample.
+        data_loader: See ``collect_results``.
+        rank: Number of this process.
+        length: Number of rows to return, at most the length of the data set.
+        ret_rank: The rank that gets the result, -1 for all; the others get an empty dict.
+        desc: Text before the progress bar.
     """
     results = nondist_forward_collect(func, data_loader, length, desc)
     return results if ret_rank in (-1, rank) else {}
@@ -89,25 +92,26 @@ def _collect(
     desc: str = "evaluation",
     device: torch.device | None = None,
 ) -> Arrays:
-    """Walk through this rank's share, then join the shares of all ranks in order."""
+    """Process this rank's part, then join the parts of all ranks in order."""
     device = device or default_device()
     batches: list[dict[str, NDArray[Any]]] = []
     shard = _shard(loader)
-    # A short evaluation needs no bar.
+    # The delay: a short evaluation needs no bar.
     for batch in progress(shard, desc=desc, unit="batch", leave=False, delay=2.0):
         results = func(**to_device(batch, device))
         batches.append({key: _to_numpy(value) for key, value in results.items()})
     own = {key: np.concatenate([b[key] for b in batches]) for key in (batches or [{}])[0]}
-    shares = [share for share in dist.all_gather_object(own) if share]
-    if not shares:
+    # A rank without samples (fewer samples than ranks) has no keys.
+    parts = [part for part in dist.all_gather_object(own) if part]
+    if not parts:
         raise ValueError("the data set is empty: nothing to collect")
-    return {key: np.concatenate([share[key] for share in shares]) for key in shares[0]}
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
 
 def _shard(loader: Any) -> Any:
-    """A loader over this rank's contiguous part of the data set, kept for the next call."""
+    """Return a loader over this rank's contiguous part of the data set, cached for later calls."""
     if loader not in _shards:
-        if hasattr(loader, "loader"):  # a wrapper that works on the batches of the loader inside
+        if hasattr(loader, "loader"):  # a wrapper, such as one that moves batches to a GPU
             _shards[loader] = copy.copy(loader)
             _shards[loader].loader = _plain_shard(loader.loader)
         else:
@@ -116,6 +120,7 @@ def _shard(loader: Any) -> Any:
 
 
 def _plain_shard(loader: DataLoader[Any]) -> DataLoader[Any]:
+    """Return a loader over this rank's part of the data set of a bare ``DataLoader``."""
     dataset: Any = loader.dataset
     parts = np.array_split(np.arange(len(dataset)), dist.get_world_size())
     workers: dict[str, Any] = {}
@@ -137,7 +142,7 @@ def _plain_shard(loader: DataLoader[Any]) -> DataLoader[Any]:
 
 
 def _to_numpy(value: Any) -> NDArray[Any]:
-    """An array with one row a sample; half precision becomes single."""
+    """Return an array with one row per sample; half precision becomes single."""
     if isinstance(value, Tensor):
         value = value.detach()
         return (value.float() if value.is_floating_point() else value).cpu().numpy()

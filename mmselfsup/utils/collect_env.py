@@ -1,7 +1,7 @@
-"""What the machine and the libraries are, for the head of a log.
+"""A description of the machine and the libraries, for the head of a log.
 
-Heavy libraries are imported by the function: the package of this file exports it eagerly, because
-the function and the module bear the same name.
+The function imports the heavy libraries itself: this package exports it eagerly, because the
+function and the module have the same name.
 """
 
 import subprocess
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def collect_env() -> dict[str, Any]:
-    """Versions of Python, torch, mmcv, ... and of this package, the GPUs, the compiler."""
+    """Return the versions of Python, torch, mmcv, ... and of this package, GPUs and compiler."""
     from mmcv.utils import collect_env as collect_mmcv_env
 
     from mmselfsup import __version__
@@ -22,16 +22,16 @@ def collect_env() -> dict[str, Any]:
 
 
 def _git_revision() -> str:
-    """Short hash of the checked-out commit of this package; empty outside a clone."""
+    """Return the short hash of this package's checked-out commit; empty outside a clone."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return ""
     try:
         command = ["git", "-C", str(root), "rev-parse", "--short", "HEAD"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=5)
     except (OSError, subprocess.SubprocessError):
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return result.stdout.strip() if result.returncode == 0 else ""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Tell modules and hooks how large the training data are, so that no length is set by hand."""
+"""The size of the training data, passed to modules and hooks that derive a length from it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ class DataInfo:
     """The size of a training run.
 
     Attributes:
-        num_images: length of the training data set.
-        batch_size: images of one iteration, over all ranks.
-        class_counts: images of each class, from class 0; None for data without labels.
-        num_unlabelled: samples whose label is -1, where the data have labels.
+        num_images: Length of the training data set.
+        batch_size: Images of one iteration, over all ranks.
+        class_counts: Images of each class, from class 0; None for data without labels.
+        num_unlabelled: Samples whose label is -1, where the data have labels.
     """
 
     num_images: int
@@ -25,12 +25,12 @@ class DataInfo:
 def fit_to_data(parts: Iterable[Any], size: DataInfo) -> None:
     """Call ``fit_dataset(size)`` of every part that has it, before the first iteration.
 
-    A memory bank, a queue or a hook takes its length from there where none was given, and raises
-    :class:`~mmselfsup.utils.errors.UserError` where the given one can't work.
+    A memory bank, a queue or a hook takes its length from ``size`` where none was given, and raises
+    ``UserError`` where the given one can't work.
 
     Args:
-        parts: modules of a model, or hooks.
-        size: of the training data.
+        parts: Modules of a model, or hooks.
+        size: Size of the training data.
     """
     for part in parts:
         fit = getattr(part, "fit_dataset", None)

@@ -1,8 +1,8 @@
-"""Collectives of torch.distributed; each is the identity for a process that is alone.
+"""Collectives of torch.distributed; each is the identity for a single process.
 
 This is the only file of the package that imports ``torch.distributed``. Every function must be
 called by all ranks in the same order, so never call one inside a branch that depends on data.
-Shape letters: R ranks, N rows of one rank, D everything behind the first dimension.
+Shape letters: R ranks, N rows of one rank, D all dimensions after the first.
 """
 
 import os
@@ -26,46 +26,46 @@ _OPS = {
 
 
 def is_distributed() -> bool:
-    """Whether a process group exists (also when it has one member only)."""
+    """Return whether a process group exists (also when it has one member only)."""
     return torch_dist.is_available() and torch_dist.is_initialized()
 
 
 def get_world_size() -> int:
-    """Number of processes, 1 without a process group."""
+    """Return the number of processes, 1 without a process group."""
     return torch_dist.get_world_size() if is_distributed() else 1
 
 
 def get_rank() -> int:
-    """Number of this process, 0 without a process group."""
+    """Return the number of this process, 0 without a process group."""
     return torch_dist.get_rank() if is_distributed() else 0
 
 
 def get_local_rank() -> int:
-    """Number of this process on its node, as the launcher tells it."""
+    """Return the number of this process on its node, as set by the launcher."""
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def is_main() -> bool:
-    """Whether this process writes files and talks to the user."""
+    """Return whether this process writes files and informs the user."""
     return get_rank() == 0
 
 
 def get_backend() -> str | None:
-    """``'gloo'``, ``'nccl'``, ... or None without a process group."""
+    """Return ``'gloo'``, ``'nccl'``, ... or None without a process group."""
     return str(torch_dist.get_backend()) if is_distributed() else None
 
 
 def barrier() -> None:
-    """Wait until all processes are here."""
+    """Wait until all processes have called this function."""
     if get_world_size() > 1:
         torch_dist.barrier()
 
 
 def all_reduce(tensor: Tensor, op: str = "sum") -> Tensor:
-    """Reduce over the ranks, without gradient; alone, the tensor itself comes back.
+    """Reduce over the ranks, without gradient; a single process gets the tensor itself.
 
     Args:
-        tensor: any shape, on the device of the backend.
+        tensor: Any shape, on the device of the backend.
         op: ``'sum'``, ``'mean'``, ``'max'`` or ``'min'``.
     """
     if op not in _OPS:
@@ -104,7 +104,7 @@ class _GatherWithGrad(torch.autograd.Function):
 def gather_with_grad(tensor: Tensor) -> Tensor:
     """Concatenate over the ranks with a gradient: [N, D] -> [R*N, D].
 
-    The gradient of a rank's rows is the sum of what all ranks send back for them.
+    The gradient of a rank's rows is the sum of the gradients that all ranks have for them.
     """
     return tensor if get_world_size() == 1 else _GatherWithGrad.apply(tensor)
 
@@ -127,7 +127,7 @@ def all_reduce_with_grad(tensor: Tensor) -> Tensor:
 
 
 def broadcast(tensor: Tensor, src: int = 0) -> Tensor:
-    """The tensor of rank ``src`` on every rank, as a new tensor."""
+    """Return the tensor of rank ``src`` on every rank, as a new tensor."""
     if get_world_size() == 1:
         return tensor
     received = tensor.detach().clone().contiguous()
@@ -136,7 +136,7 @@ def broadcast(tensor: Tensor, src: int = 0) -> Tensor:
 
 
 def broadcast_object(obj: Any, src: int = 0) -> Any:
-    """The picklable object of rank ``src`` on every rank."""
+    """Return the picklable object of rank ``src`` on every rank."""
     if get_world_size() == 1:
         return obj
     box = [obj]
@@ -145,7 +145,7 @@ def broadcast_object(obj: Any, src: int = 0) -> Any:
 
 
 def all_gather_object(obj: Any) -> list[Any]:
-    """The picklable objects of all ranks, in rank order."""
+    """Return the picklable objects of all ranks, in rank order."""
     if get_world_size() == 1:
         return [obj]
     box: list[Any] = [None] * get_world_size()
@@ -164,16 +164,16 @@ def init_dist(
 
     Args:
         launcher: ``'pytorch'`` (torchrun, torch.distributed.launch), ``'slurm'`` or ``'mpi'``.
-        backend: ``'nccl'``, ``'gloo'``, ...; None takes nccl where a GPU is, gloo elsewhere.
-        port: port of the first node under Slurm.
-        timeout: how long a collective may wait.
-        **kwargs: further arguments of ``torch.distributed.init_process_group``.
+        backend: ``'nccl'``, ``'gloo'``, ...; None uses nccl with a GPU, gloo without.
+        port: Port of the first node under Slurm.
+        timeout: How long a collective may wait.
+        **kwargs: Further arguments of ``torch.distributed.init_process_group``.
 
     Returns:
-        The backend in use: without a GPU ``'nccl'`` turns into ``'gloo'``.
+        The backend in use: without a GPU ``'nccl'`` becomes ``'gloo'``.
 
     Raises:
-        UserError: the environment lacks what the launcher should have set.
+        UserError: The environment lacks what the launcher should have set.
     """
     if launcher == "slurm":
         read_slurm(port)

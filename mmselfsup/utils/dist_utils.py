@@ -4,7 +4,7 @@ from .seed import init_random_seed
 
 
 def sync_random_seed(seed: int | None = None, device: str | None = "cuda") -> int:
-    """The same seed on all ranks: ``seed``, or one drawn by the first rank."""
+    """Return the same seed on all ranks: ``seed``, or one drawn by the first rank."""
     return init_random_seed(seed, device)
 
 

@@ -1,4 +1,4 @@
-"""Sinkhorn-Knopp over the samples of all ranks.
+"""The Sinkhorn-Knopp algorithm over the samples of all ranks.
 
 Caron et al. 2020 (SwAV), section 3.1, equation 3; Cuturi 2013. Letters: N samples of this rank,
 K prototypes.
@@ -11,29 +11,29 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-# The package binds this module's function at once, because both have one name; so torch, which
-# takes seconds to load, is imported where it is used.
+# The package imports this module at once, because its function has the same name; so torch, which
+# takes seconds to load, is imported inside the functions.
 
 
 def distributed_sinkhorn(
     out: Tensor, sinkhorn_iterations: int, world_size: int, epsilon: float
 ) -> Tensor:
-    """Soft codes that use all prototypes alike.
+    """Return soft codes that use all prototypes equally.
 
-    All ranks call it together and may bring different numbers of samples, each at least one. It
+    All ranks call it together and may pass different numbers of samples, each at least one. It
     computes with logarithms, so that nothing over- or underflows at a small ``epsilon``.
 
     Args:
-        out: scores of the samples for the prototypes, [N, K]; half precision is widened.
-        sinkhorn_iterations: how often prototypes and samples are normalised in turn.
-        world_size: number of ranks, of 0.x without effect: the ranks' samples are counted.
-        epsilon: weight of the entropy, above 0; smaller makes sharper codes.
+        out: Scores of the samples for the prototypes, [N, K]; half becomes single precision.
+        sinkhorn_iterations: Number of alternating normalisations of prototypes and samples.
+        world_size: Not used, an argument of 0.x: the samples of the ranks are counted.
+        epsilon: Weight of the entropy, above 0; smaller makes sharper codes.
 
     Returns:
         Codes [N, K], float32 (float64 for such scores); each row sums to 1.
 
-    Difference from 0.x: there the sums over prototypes were reduced over the ranks only where one
-    of them was 0. Here they always are: many ranks do what one does on the joined batch.
+    Difference from 0.x: it reduced the sums over prototypes over the ranks only where one of them
+    was 0. Here they always are, so that many ranks compute what one computes on the joined batch.
     """
     import torch
 
@@ -45,14 +45,15 @@ def distributed_sinkhorn(
     num_samples = dist.all_reduce(torch.full_like(log_total, len(out)))  # [], of all ranks
     log_q = log_q - log_total + num_samples.log()
     for _ in range(sinkhorn_iterations):
-        log_q = log_q - _log_sum_of_samples(log_q)  # prototypes get equal shares
+        log_q = log_q - _log_sum_of_samples(log_q)  # each prototype sums to 1
         log_q = log_q - log_q.logsumexp(dim=1, keepdim=True)  # a code sums to 1
     return log_q.exp()
 
 
 def _log_sum_of_samples(log_q: Tensor) -> Tensor:
-    """Logarithm of the sum over the samples of all ranks, [N, K] -> [K]."""
+    """Return the logarithm of the sum over the samples of all ranks, [N, K] -> [K]."""
     from . import dist
 
+    # The maximum over all ranks is taken out first: no exponential is above 1.
     highest = dist.all_reduce(log_q.amax(dim=0), "max")  # [K]
     return highest + dist.all_reduce((log_q - highest).exp().sum(dim=0)).log()

@@ -14,30 +14,29 @@ from .metrics import probabilities
 from .score_files import ScoreFile
 
 MEANS = ("arithmetic", "geometric")
-#: A probability of 0 counts as this in a geometric mean, so that no single file can veto a class.
+#: Lower limit of a probability in a geometric mean, so that no single file can exclude a class.
 _SMALLEST = 1e-12
 #: How far the sum of a row of probabilities may be from 1: half precision.
 _SUM_TOLERANCE = 1e-3
 
 
 def average_scores(files: Sequence[ScoreFile], mean: str = "arithmetic") -> ScoreFile:
-    """Join what several classifiers say about the same images.
+    """Average the predictions of several classifiers for the same images.
 
     Each file counts once, and the order of the files changes no bit of a probability.
 
     Args:
-        files: two or more, of logits or probabilities [N, C]. Their images are matched by name and
-            may stand in different orders.
+        files: Two or more, of logits or probabilities [N, C]. Their images are matched by name and
+            may be in different orders.
         mean: ``'arithmetic'``, or ``'geometric'``, scaled to the sum 1 again.
 
     Returns:
-        Probabilities [N, C] in the order of the images of the first file, with what the files know
-        about these: labels, classes, lesions.
+        Probabilities [N, C] in the order of the images of the first file, with their labels,
+        classes and lesions where a file holds these.
 
     Raises:
-        UserError: a file names no images or one twice, the files are about other images or classes,
-            contradict each other about labels or lesions, one is there twice, or its scores are
-            neither logits nor probabilities.
+        UserError: A file names no images or one twice, the files differ in images, classes, labels
+            or lesions, a file is given twice, or its scores are neither logits nor probabilities.
     """
     if mean not in MEANS:
         raise UserError(f"mean must be one of {', '.join(MEANS)}, got {mean!r}")
@@ -53,13 +52,13 @@ def average_scores(files: Sequence[ScoreFile], mean: str = "arithmetic") -> Scor
         labels=_agreed(files, rows, "labels"),
         classes=first.classes,
         images=first.images,
-        lesions=None if (found := _agreed(files, rows, "lesions")) is None else found.tolist(),
+        lesions=None if (ids := _agreed(files, rows, "lesions")) is None else ids.tolist(),
     )
 
 
 def _mean(each: NDArray[np.float64], kind: str) -> NDArray[np.float64]:
-    """The mean [N, C] of probabilities [F, N, C]."""
-    # Sums of floating point numbers depend on their order, sorted ones don't.
+    """Return the mean [N, C] of probabilities [F, N, C]."""
+    # Floating-point sums depend on the order of the terms; sorting makes the order fixed.
     if kind == "arithmetic":
         return np.asarray(np.sort(each, axis=0).mean(axis=0))
     logs = np.sort(np.log(np.maximum(each, _SMALLEST)), axis=0).mean(axis=0)  # [N, C]
@@ -67,7 +66,7 @@ def _mean(each: NDArray[np.float64], kind: str) -> NDArray[np.float64]:
 
 
 def _check_paths(files: Sequence[ScoreFile]) -> None:
-    """Refuse a file that would count twice."""
+    """Check that no file would count twice."""
     seen: set[str] = set()
     for file in files:
         path = os.path.realpath(file.path)
@@ -77,7 +76,7 @@ def _check_paths(files: Sequence[ScoreFile]) -> None:
 
 
 def _rows_of(first: ScoreFile, file: ScoreFile) -> NDArray[np.int64]:
-    """Where the images of the first file stand in another: [N]."""
+    """Return the rows of another file that hold the images of the first, [N]."""
     if file.scores.shape[1] != first.scores.shape[1] or file.classes != first.classes:
         raise UserError(
             f"{file.path} has {_described(file)}, {first.path} {_described(first)}: an ensemble "
@@ -96,32 +95,33 @@ def _rows_of(first: ScoreFile, file: ScoreFile) -> NDArray[np.int64]:
 
 
 def _names(file: ScoreFile) -> list[str]:
-    """The images of a file, each once."""
+    """Return the image names of a file; a name may occur once only."""
     if file.images is None:
         raise UserError(f"{file.path} doesn't name its images: write it again with test.py")
     seen: set[str] = set()
     for name in file.images:
         if name in seen:
-            raise UserError(f"{file.path}: the image {name} stands there more than once")
+            raise UserError(f"{file.path}: the image {name} occurs more than once")
         seen.add(name)
     return file.images
 
 
 def _described(file: ScoreFile) -> str:
-    """The classes of a file, for messages."""
+    """Return the classes of a file, for messages."""
     names = "without names" if file.classes is None else ", ".join(file.classes)
     return f"{file.scores.shape[1]} classes ({names})"
 
 
 def _checked(file: ScoreFile) -> NDArray[np.float64]:
-    """The probabilities [N, C] of a file."""
+    """Return the probabilities [N, C] of a file."""
     scores = file.scores
     if not scores.size:
         raise UserError(f"{file.path} holds no scores")
     inside = ((scores >= 0) & (scores <= 1)).all(axis=1)  # [N]
     sums = np.abs(scores.sum(axis=1) - 1) <= _SUM_TOLERANCE  # [N]
-    meant = max(inside.mean(), sums.mean()) > 0.5  # logits do neither, but for a rare image
-    if meant and not (inside & sums).all():
+    # Logits meet neither condition, except in a rare image: what most rows meet is meant.
+    are_probabilities = max(inside.mean(), sums.mean()) > 0.5
+    if are_probabilities and not (inside & sums).all():
         row = int(np.argmin(inside & sums))
         raise UserError(
             f"{file.path}: the scores of {_names(file)[row]} are no probabilities (0..1, sum 1), "
@@ -133,7 +133,7 @@ def _checked(file: ScoreFile) -> NDArray[np.float64]:
 def _agreed(
     files: Sequence[ScoreFile], rows: Sequence[NDArray[np.int64]], name: str
 ) -> NDArray[Any] | None:
-    """The labels or lesions of the first file that has them; all that have them must agree."""
+    """Return the labels or lesions of the first file with them; all files with them must agree."""
     known = [
         (file, np.asarray(getattr(file, name))[row])
         for file, row in zip(files, rows, strict=True)

@@ -1,4 +1,4 @@
-"""Errors that a user can mend, and how a command line shows them."""
+"""Errors that a user can correct, and how a command line shows them."""
 
 import os
 import sys
@@ -9,14 +9,14 @@ from .cli import quiet_imports
 
 
 class UserError(ValueError):
-    """What a user gave can't be used.
+    """An input of the user that can't be used.
 
     The message is one line: what is wrong, where (file, line, key), and what to do.
     """
 
 
 class SharedError(UserError):
-    """An error that all ranks raise together: the first one tells it."""
+    """An error that all ranks raise together; only the first rank prints it."""
 
 
 class ArgumentError(ValueError, AssertionError):
@@ -28,17 +28,17 @@ class ArgumentError(ValueError, AssertionError):
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an error without line breaks."""
+    """Return the message of an error without line breaks."""
     return " ".join(str(error).split())
 
 
 def run_cli(main: Callable[[], int | None]) -> NoReturn:
     """Run the ``main`` of a command line and leave the process with its exit code.
 
-    A :class:`UserError` becomes one line on stderr and exit code 2; Ctrl-C exits with 130. Any
-    other error is a defect of ours and keeps its traceback. ``MMSELFSUP_DEBUG=1`` shows the
-    traceback of a :class:`UserError` too. What mmcv and torch say of themselves when they are
-    imported is not shown.
+    A ``UserError`` becomes one line on stderr and exit code 2; Ctrl-C exits with 130. Any
+    other error is a defect of this package and shows its traceback. ``MMSELFSUP_DEBUG=1`` shows the
+    traceback of a ``UserError`` too. The notices that mmcv and torch print
+    when they are imported are not shown.
     """
     quiet_imports()
     debug = os.environ.get("MMSELFSUP_DEBUG", "0") not in ("", "0")

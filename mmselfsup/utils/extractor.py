@@ -14,16 +14,16 @@ from .module import unwrap
 
 
 class Extractor:
-    """Runs a model's backbone and neck over a data set, in its order, on any number of ranks.
+    """A model's backbone and neck, run over a data set in its order on any number of ranks.
 
     Args:
-        dataset: a data set, or its config.
-        samples_per_gpu: batch size of a process.
-        workers_per_gpu: worker processes of a process.
-        dist_mode: whether ranks share the images out.
-        persistent_workers: keep the workers for the next time.
-        imgs_per_gpu: old name of ``samples_per_gpu``.
-        **kwargs: further arguments of :func:`build_dataloader`, as ``prefetch``, ``img_norm_cfg``.
+        dataset: A data set, or its config.
+        samples_per_gpu: Batch size of each rank.
+        workers_per_gpu: Worker processes of each rank.
+        dist_mode: Whether the images are divided among the ranks.
+        persistent_workers: Keep the workers alive for the next call.
+        imgs_per_gpu: Old name of ``samples_per_gpu``.
+        **kwargs: Further arguments of ``build_dataloader``, such as ``prefetch``.
 
     Raises:
         TypeError: ``dataset`` is neither a data set nor a dict.
@@ -39,7 +39,7 @@ class Extractor:
         imgs_per_gpu: int | None = None,
         **kwargs: Any,
     ) -> None:
-        from ..datasets import build_dataloader, build_dataset  # rooms above this one
+        from ..datasets import build_dataloader, build_dataset  # a higher layer: a cycle at import
 
         if not isinstance(dataset, Dataset | dict):
             raise TypeError(
@@ -59,26 +59,26 @@ class Extractor:
         )
 
     def _forward_func(self, runner: Any, **x: Any) -> dict[str, Tensor]:
-        """One batch -> ``feature`` [N, D] on the CPU."""
+        """Return ``feature`` [N, D] of one batch, on the CPU."""
         module: Any = unwrap(runner.model)
         last = module(mode="extract", **x)[-1]
-        if last.dtype in (torch.float16, torch.bfloat16):  # the neck stands outside autocast
+        if last.dtype in (torch.float16, torch.bfloat16):  # the neck runs outside autocast
             last = last.float()
         if getattr(module, "neck", None) is not None:
             last = module.neck([last])[-1]
         return {"feature": last.reshape(batch_size(x), -1).cpu()}
 
     def __call__(self, runner: Any) -> NDArray[np.float32]:
-        """The features of all images, [N, D], on every rank.
+        """Return the features of all images, [N, D], on every rank.
 
         Args:
-            runner: has the ``model``; it is in eval mode meanwhile.
+            runner: An object with the ``model``, which is in eval mode during the call.
         """
         module = unwrap(runner.model)
         was_training = module.training
         module.eval()
         try:
-            found = nondist_forward_collect(
+            results = nondist_forward_collect(
                 lambda **x: self._forward_func(runner, **x),
                 self.data_loader,
                 len(self.dataset),
@@ -86,4 +86,4 @@ class Extractor:
             )
         finally:
             module.train(was_training)
-        return found["feature"]
+        return results["feature"]

@@ -1,4 +1,4 @@
-"""Read the JSON lines that a training writes beside its text log."""
+"""The JSON lines that a training run writes beside its text log."""
 
 import json
 from collections import defaultdict
@@ -12,12 +12,12 @@ Line = dict[str, Any]
 
 
 def read_json_log(path: str) -> list[Line]:
-    """The lines of training and validation of a ``*.log.json``, in the order of the file.
+    """Return the lines of training and validation of a ``*.log.json``, in the order of the file.
 
     The first line, which describes the run, and a line that was cut off by a crash are left out.
 
     Raises:
-        UserError: the file can't be read or has no such line.
+        UserError: The file can't be read or has no such line.
     """
     try:
         texts = Path(path).read_text(encoding="utf-8").splitlines()
@@ -27,7 +27,7 @@ def read_json_log(path: str) -> list[Line]:
     for text in texts:
         try:
             line = json.loads(text)
-        except json.JSONDecodeError:
+        except json.JSONDecodeError:  # the last line of a run that was killed
             continue
         if isinstance(line, dict) and {"mode", "epoch", "iter"} <= line.keys():
             lines.append(line)
@@ -37,10 +37,10 @@ def read_json_log(path: str) -> list[Line]:
 
 
 def curve(lines: Iterable[Line], key: str) -> tuple[list[float], list[float]]:
-    """A value over the epochs trained.
+    """Return a logged value over the epochs.
 
     Returns:
-        Epochs (with fractions for lines of training) and values; both empty if no line has it.
+        Epochs (with fractions for lines of training) and values; both empty if no line has the key.
     """
     lines = list(lines)
     length = max((line["iter"] for line in lines if line["mode"] == "train"), default=1)
@@ -58,11 +58,11 @@ def curve(lines: Iterable[Line], key: str) -> tuple[list[float], list[float]]:
 def iteration_times(
     lines: Iterable[Line], include_outliers: bool = False
 ) -> dict[int, list[float]]:
-    """Seconds of an iteration, as logged, for each epoch.
+    """Return the logged seconds per iteration of each epoch.
 
     Args:
-        lines: see :func:`read_json_log`.
-        include_outliers: keep the first line of an epoch, which holds the start of the workers.
+        lines: See ``read_json_log``.
+        include_outliers: Include the first line of an epoch, which measures the start of workers.
     """
     times: dict[int, list[float]] = defaultdict(list)
     for line in lines:

@@ -1,4 +1,4 @@
-"""k-means: faiss on the CPU, torch on a GPU; in both cases one iteration after the other.
+"""k-means: faiss on the CPU, torch on a GPU; both with a progress bar.
 
 Letters: N samples, K clusters, D width of a feature.
 """
@@ -13,18 +13,18 @@ from torch import Tensor
 
 from .progress import progress
 
-NUM_ITERS = 20  # as DeepCluster's
-_NUM_SCORES = 2**26  # scores of samples against centroids that are in memory at a time
+NUM_ITERS = 20  # as in DeepCluster
+_NUM_SCORES = 2**26  # scores of samples against centroids in memory at a time: 256 MiB
 
 
 @dataclass(frozen=True)
 class Clusters:
-    """What k-means found.
+    """The result of k-means.
 
     Attributes:
-        labels: nearest centroid of each sample, [N] (int64).
+        labels: Nearest centroid of each sample, [N] (int64).
         centroids: [K, D] (float32).
-        loss: sum of the squared distances of the samples to their centroids.
+        loss: Sum of the squared distances of the samples to their centroids.
     """
 
     labels: NDArray[np.int64]
@@ -33,12 +33,12 @@ class Clusters:
 
 
 def faiss_kmeans(x: NDArray[np.float32], k: int, seed: int) -> Clusters:
-    """k-means of faiss [N, D]; an empty cluster is refilled by splitting a large one."""
+    """Run the k-means of faiss on [N, D]; an empty cluster is refilled by splitting a large one."""
     import faiss
 
     centroids: Any = None
     for _ in progress(range(NUM_ITERS), desc="k-means", leave=False, delay=2.0):
-        # One iteration a call, so that there is something to show.
+        # One iteration per call, so that the progress bar moves.
         step = faiss.Kmeans(
             x.shape[1],
             k,
@@ -54,15 +54,16 @@ def faiss_kmeans(x: NDArray[np.float32], k: int, seed: int) -> Clusters:
 
 
 def nearest_centroids(x: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
-    """The nearest centroid of each sample.
+    """Return the nearest centroid of each sample.
 
     Args:
         x: [N, D].
         centroids: [K, D].
 
     Returns:
-        Its number [N], and the squared distance [N].
+        The index of the centroid [N], and the squared distance [N].
     """
+    # |x - c|^2 = |x|^2 - 2 (x c - |c|^2 / 2): the nearest centroid has the largest bracket.
     half_norms = centroids.square().sum(dim=1) / 2  # [K]
     labels, scores = [], []
     for part in x.split(max(1, _NUM_SCORES // len(centroids))):
@@ -70,12 +71,13 @@ def nearest_centroids(x: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
         labels.append(label)
         scores.append(score)
     distances = x.square().sum(dim=1) - 2 * torch.cat(scores)
-    return torch.cat(labels), distances.clamp(min=0)
+    return torch.cat(labels), distances.clamp(min=0)  # rounding can make them negative
 
 
 def torch_kmeans(x: Tensor, k: int, seed: int) -> Clusters:
-    """k-means on the device of ``x`` [N, D]; an empty cluster takes the sample farthest off."""
+    """Run k-means on the device of ``x`` [N, D]; an empty cluster takes the farthest sample."""
     generator = torch.Generator().manual_seed(seed)
+    # A generator of the CPU, so that a seed means the same samples on every device.
     first = torch.randperm(len(x), generator=generator)[:k]
     centroids = x[first.to(x.device)]  # [K, D]
     for _ in progress(range(NUM_ITERS), desc="k-means", leave=False, delay=2.0):

@@ -1,4 +1,4 @@
-"""What other launchers say of the ranks, said in torchrun's environment variables."""
+"""The ranks set by other launchers, translated into torchrun's environment variables."""
 
 import os
 import subprocess
@@ -7,13 +7,13 @@ from .errors import UserError
 
 
 def read_slurm(port: int | None) -> None:
-    """Take over what Slurm says.
+    """Set the variables from those of Slurm.
 
     Args:
-        port: of the first node; None takes ``MASTER_PORT``, else 29500.
+        port: Port of the first node; None takes ``MASTER_PORT``, else 29500.
 
     Raises:
-        UserError: the process wasn't started by ``srun``.
+        UserError: The process wasn't started by ``srun``.
     """
     try:
         rank, size = os.environ["SLURM_PROCID"], os.environ["SLURM_NTASKS"]
@@ -31,10 +31,10 @@ def read_slurm(port: int | None) -> None:
 
 
 def read_mpi() -> None:
-    """Take over what Open MPI says.
+    """Set the variables from those of Open MPI.
 
     Raises:
-        UserError: the process wasn't started by ``mpirun``.
+        UserError: The process wasn't started by ``mpirun``.
     """
     pairs = (("RANK", "RANK"), ("WORLD_SIZE", "SIZE"), ("LOCAL_RANK", "LOCAL_RANK"))
     try:

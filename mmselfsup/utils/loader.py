@@ -1,4 +1,4 @@
-"""Tell everything behind a loader which epoch begins."""
+"""The number of the epoch, passed to all parts of a loader."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ def set_epoch(loader: Any, epoch: int) -> None:
     """Call ``set_epoch(epoch)`` of the loader, its samplers and its data set, where they have it.
 
     Args:
-        loader: a ``DataLoader`` or a wrapper of one.
-        epoch: number of the epoch, 0-based.
+        loader: A ``DataLoader`` or a wrapper of one.
+        epoch: Number of the epoch, 0-based.
     """
     batch_sampler = getattr(loader, "batch_sampler", None)
     parts = (
@@ -18,9 +18,10 @@ def set_epoch(loader: Any, epoch: int) -> None:
         getattr(batch_sampler, "sampler", None),
         getattr(loader, "dataset", None),
     )
-    told: list[Any] = []
+    # A part can appear twice (a batch sampler's sampler is often the loader's): call it once.
+    notified: list[Any] = []
     for part in parts:
-        tell = getattr(part, "set_epoch", None)
-        if callable(tell) and not any(part is other for other in told):
-            tell(epoch)
-            told.append(part)
+        method = getattr(part, "set_epoch", None)
+        if callable(method) and not any(part is other for other in notified):
+            method(epoch)
+            notified.append(part)

@@ -1,4 +1,4 @@
-"""The logger of the package: console lines that leave progress bars whole, and a file."""
+"""The logger of the package: console lines that do not break progress bars, and a log file."""
 
 import logging
 import sys
@@ -24,38 +24,38 @@ class TqdmHandler(_StreamHandler):
     """Write lines to stderr, above any progress bar that is being drawn."""
 
     def __init__(self) -> None:
-        logging.Handler.__init__(self)  # the stream is not kept, see below
+        logging.Handler.__init__(self)  # stores no stream, see the property
 
     @property
     def stream(self) -> TextIO:  # type: ignore[override]
-        """Stderr as it is now: programs and tests put others in its place."""
+        """Return the current stderr: programs and tests replace it."""
         return sys.stderr
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
         try:
             tqdm.write(self.format(record), file=self.stream)
-        except (OSError, ValueError):  # the terminal has gone
+        except (OSError, ValueError):  # the terminal was closed
             self.handleError(record)
 
 
 def get_root_logger(
     log_file: str | Path | None = None, log_level: int | str = logging.INFO
 ) -> logging.Logger:
-    """The logger named ``mmselfsup``.
+    """Return the logger named ``mmselfsup``.
 
-    Calls add up: the console is attached once, each new ``log_file`` once. Ranks other than the
-    first write no file and show errors only.
+    Repeated calls attach the console once and each ``log_file`` once. Ranks other than the first
+    write no file and show errors only.
 
     Args:
-        log_file: file that gets all lines as well.
-        log_level: least level that is shown, a name or a number of :mod:`logging`.
+        log_file: File to which all lines are written as well.
+        log_level: Lowest level that is shown, a name or a number of ``logging``.
 
     Raises:
         UserError: ``log_file`` can't be written.
     """
     logger = logging.getLogger(NAME)
-    logger.propagate = False  # other libraries hang handlers on the root: no line twice
+    logger.propagate = False  # other libraries add handlers to the root: no line twice
     logger.setLevel(log_level if is_main() else logging.ERROR)
     if not any(isinstance(handler, TqdmHandler) for handler in logger.handlers):
         _attach(logger, TqdmHandler())
@@ -64,16 +64,18 @@ def get_root_logger(
         files = [h.baseFilename for h in logger.handlers if isinstance(h, logging.FileHandler)]
         if path not in files:
             _attach(logger, _open_file(path))
-    _tell_mmcv()
+    _register_with_mmcv()
     return logger
 
 
 def _attach(logger: logging.Logger, handler: logging.Handler) -> None:
+    """Add a handler with the format of this package."""
     handler.setFormatter(logging.Formatter(_FORMAT))
     logger.addHandler(handler)
 
 
 def _open_file(path: str) -> logging.FileHandler:
+    """Return a handler that appends to a file."""
     try:
         return logging.FileHandler(path, encoding="utf-8")
     except OSError as error:
@@ -89,13 +91,14 @@ def close_log_files() -> None:
             handler.close()
 
 
-def _tell_mmcv() -> None:
-    """Make this the logger of mmcv's own messages, and keep mmcv from adding handlers to it.
+def _register_with_mmcv() -> None:
+    """Make this the logger of mmcv's messages, and prevent mmcv from adding handlers to it.
 
-    mmcv writes to the first logger it knows; initial weights go to the files of that one only.
+    mmcv writes to the first logger in its table, so this one is put first. It writes the values of
+    initial weights to the files of that logger only.
     """
     from mmcv.utils.logging import logger_initialized
 
-    others = {name: done for name, done in logger_initialized.items() if name != NAME}
+    others = {name: ready for name, ready in logger_initialized.items() if name != NAME}
     logger_initialized.clear()
     logger_initialized.update({NAME: True, **others})

@@ -1,4 +1,4 @@
-"""Find the newest checkpoint; turn tensors back into images."""
+"""The newest checkpoint of a folder; images from tensors."""
 
 import re
 import warnings
@@ -15,24 +15,26 @@ _NUMBERED = re.compile(r"^(?:epoch|iter)_(\d+)$")
 
 
 def find_latest_checkpoint(path: str | Path, suffix: str = "pth") -> str | None:
-    """The checkpoint to go on from: ``latest``, else the highest ``epoch_N`` or ``iter_N``.
+    """Return the newest checkpoint: ``latest``, else the highest ``epoch_N`` or ``iter_N``.
 
     Args:
-        path: folder of the checkpoints.
-        suffix: ending of their names, without the dot.
+        path: Folder of the checkpoints.
+        suffix: Ending of their names, without the dot.
 
     Returns:
         Its path, or None (with a warning) when there is none.
     """
     folder = Path(path)
     latest = folder / f"latest.{suffix}"
-    if latest.exists():  # False for a link into nowhere
+    if latest.exists():  # False for a broken link
         return str(latest)
-    found = [(m, file) for file in folder.glob(f"*.{suffix}") if (m := _NUMBERED.match(file.stem))]
-    if not found:
+    numbered = [
+        (m, file) for file in folder.glob(f"*.{suffix}") if (m := _NUMBERED.match(file.stem))
+    ]
+    if not numbered:
         warnings.warn(f"no checkpoint in {folder}", stacklevel=2)
         return None
-    return str(max(found, key=lambda pair: int(pair[0].group(1)))[1])
+    return str(max(numbered, key=lambda pair: int(pair[0].group(1)))[1])
 
 
 def tensor2imgs(
@@ -45,9 +47,9 @@ def tensor2imgs(
 
     Args:
         tensor: [N, 3, H, W], normalised.
-        mean: the mean that was taken off, by channel.
-        std: the standard deviation that was divided by.
-        to_rgb: whether the channels are RGB; they come back as BGR then.
+        mean: The mean that was subtracted, for each channel.
+        std: The standard deviation by which the values were divided, for each channel.
+        to_rgb: Whether the channels are RGB and the images shall be BGR.
 
     Returns:
         N images [H, W, 3], clipped to 0..255.

@@ -1,4 +1,4 @@
-"""Let the first rank do a piece of work for all."""
+"""Work of the first rank for all ranks."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,15 +10,16 @@ T = TypeVar("T")
 
 
 def on_main(work: Callable[[], T]) -> T:
-    """What ``work()`` gives on the first rank, on every rank; its error ends all of them.
+    """Return the result of ``work()`` on the first rank to every rank; an error ends all ranks.
 
-    Without the latter the others would wait for the first one until the process group gives up.
+    Otherwise the other ranks would wait for the first one until the process group times out.
 
     Args:
-        work: gives something picklable; without collectives of its own.
+        work: Function that returns a picklable object and calls no collectives.
 
     Raises:
-        SharedError: on the other ranks, if ``work`` raised on the first; that keeps its own error.
+        SharedError: ``work`` raised on the first rank, which raises the original error; the others
+            raise this one.
     """
     value: T | None = None
     error: Exception | None = None

@@ -3,8 +3,8 @@
 Source: Gessert et al., Skin lesion classification using ensembles of multi-resolution EfficientNets
 with meta data, MethodsX 7 (2020), 100864: age as a number, site and sex one-hot.
 
-Differences from the paper: what is not known has an entry of its own. There, an unknown site or sex
-is all zeros, and an unknown age a number far from all others.
+Differences from the paper: an unknown value has an entry of its own. In the paper, an unknown site
+or sex is all zeros, and an unknown age a number far from all others.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ SITES = (
 )
 #: Values of ``sex`` in the files of ISIC-2019.
 SEXES = ("female", "male")
-#: Years that become 1.
+#: Age in years that becomes 1.
 AGE_SCALE = 100.0
 _OLDEST = 125
 _NOT_KNOWN = (*NO_VALUE, "unknown")
 
-#: Names and widths of the parts of a code: age and "not known"; sites and it; sexes and it.
+#: Names and widths of the parts of a code: each holds an entry for "not known".
 PARTS = {"age": 2, "site": len(SITES) + 1, "sex": len(SEXES) + 1}
 #: D.
 WIDTH = sum(PARTS.values())
@@ -42,21 +42,21 @@ WIDTH = sum(PARTS.values())
 def encode_patient(
     age: str | float | None = None, site: str | None = None, sex: str | None = None
 ) -> NDArray[np.float32]:
-    """Turn what is known of a patient into numbers.
+    """Return the code of a patient: what is known of age, site and sex as numbers.
 
     Args:
-        age: years, 0 to 125.
-        site: one of ``SITES``, in small or capital letters.
-        sex: one of ``SEXES``, in small or capital letters.
+        age: Years, 0 to 125.
+        site: One of ``SITES``, in lower or upper case.
+        sex: One of ``SEXES``, in lower or upper case.
 
-    Each may be None or a text that says "not known", such as ``''`` or ``'nan'``.
+    Each may be None or a text for "not known", such as ``''`` or ``'nan'``.
 
     Returns:
         [D], float32, 0..1.25: age / 100 (0 where it is not known), 1 if the age is not known; 1 at
         the site, the last entry if it is not known; 1 at the sex, the last if it is not known.
 
     Raises:
-        UserError: any other value.
+        UserError: Any other value.
     """
     return np.concatenate(
         (_number(age), _one_hot("site", site, SITES), _one_hot("sex", sex, SEXES))
@@ -64,25 +64,27 @@ def encode_patient(
 
 
 def _cleaned(value: object) -> str:
-    """The value in small letters, ``''`` where it says that it is not known."""
+    """Return the value in lower case, ``''`` for a value that is not known."""
     text = "" if value is None else str(value).strip().lower()
     return "" if text in _NOT_KNOWN else text
 
 
 def _number(age: str | float | None) -> NDArray[np.float64]:
+    """Return the two entries of the age."""
     text = _cleaned(age)
     if not text:
         return np.array((0.0, 1.0))
     try:
         years = float(text)
     except ValueError:
-        years = -1.0
+        years = -1.0  # refused below
     if not 0 <= years <= _OLDEST:
         raise UserError(f"age {age!r} must be years, 0 to {_OLDEST}, or blank")
     return np.array((years / AGE_SCALE, 0.0))
 
 
 def _one_hot(name: str, value: str | None, known: tuple[str, ...]) -> NDArray[np.float64]:
+    """Return the entries of the site or the sex."""
     text = _cleaned(value)
     if text and text not in known:
         raise UserError(f"{name} {value!r} must be one of {', '.join(known)}, or blank")

@@ -1,6 +1,6 @@
 """Power iteration clustering: Lin and Cohen 2010, in the form of Douze et al. 2018.
 
-It groups the nodes of a nearest-neighbour graph by the maxima of a stationary distribution; the
+It clusters the nodes of a nearest-neighbour graph by the maxima of a stationary distribution; the
 number of clusters follows from the data. Letters: N samples, M neighbours, D width.
 """
 
@@ -14,18 +14,18 @@ from .device import default_device
 from .progress import progress
 
 _NUM_ITERS = 200
-_CHUNK = 1024
+_CHUNK = 1024  # rows of the distance matrix in memory at a time
 
 
 def make_graph(xb: NDArray[np.float32], nnn: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The nearest neighbours of every sample, itself first.
+    """Return the nearest neighbours of every sample, itself first.
 
     Args:
         xb: [N, D].
-        nnn: number of neighbours beside the sample itself.
+        nnn: Number of neighbours beside the sample itself.
 
     Returns:
-        Their indices and squared distances, both [N, nnn + 1], near ones first.
+        Their indices and squared distances, both [N, nnn + 1], nearest first.
     """
     device = default_device()
     if device.type == "cpu":
@@ -36,19 +36,19 @@ def make_graph(xb: NDArray[np.float32], nnn: int) -> tuple[NDArray[np.int64], ND
         distances, indices = index.search(xb, nnn + 1)
         return indices, distances
     x = torch.from_numpy(xb).to(device)
-    found = [torch.cdist(part, x).topk(nnn + 1, largest=False) for part in x.split(_CHUNK)]
-    near = torch.cat([pair.values for pair in found]).square()
-    return torch.cat([pair.indices for pair in found]).cpu().numpy(), near.cpu().numpy()
+    parts = [torch.cdist(rows, x).topk(nnn + 1, largest=False) for rows in x.split(_CHUNK)]
+    near = torch.cat([part.values for part in parts]).square()
+    return torch.cat([part.indices for part in parts]).cpu().numpy(), near.cpu().numpy()
 
 
 def make_adjacencyW(ids: NDArray[Any], distances: NDArray[Any], sigma: float) -> Any:
-    """A sparse matrix [N, N] with exp(-distance / sigma^2) from each sample to its neighbours.
+    """Return the sparse matrix [N, N] of exp(-distance / sigma^2) to the neighbours.
 
     Args:
         ids: [N, 1 + M], neighbours of each sample; the first column, the sample itself, is left
             out.
         distances: [N, 1 + M], squared distances.
-        sigma: bandwidth, above 0.
+        sigma: Bandwidth, above 0.
     """
     from scipy.sparse import csr_matrix
 
@@ -59,28 +59,28 @@ def make_adjacencyW(ids: NDArray[Any], distances: NDArray[Any], sigma: float) ->
 
 
 def find_maxima_cluster(W: Any, v: NDArray[Any]) -> NDArray[np.float64]:
-    """Climb from each node to a local maximum of ``v``; nodes with one summit are a cluster.
+    """Climb from each node to a local maximum of ``v``; nodes with one maximum are a cluster.
 
     A node steps to the neighbour with the largest weight times rise, and stays where none rises.
 
     Args:
-        W: sparse matrix [N, N] in csr format.
-        v: height of each node, [N].
+        W: Sparse matrix [N, N] in csr format.
+        v: Height of each node, [N].
 
     Returns:
-        Number of the cluster of each node, [N], counted from 0 in the order of the summits.
+        Index of the cluster of each node, [N], in the order of the maxima.
     """
     num = W.shape[0]
     sources = np.repeat(np.arange(num), np.diff(W.indptr))
     rise = W.data * (v[W.indices] - v[sources])
-    order = np.lexsort((np.arange(len(rise)), -rise, sources))  # of equal ones the first
+    order = np.lexsort((np.arange(len(rise)), -rise, sources))  # ties: the first
     first = np.unique(sources[order], return_index=True)
     steepest = order[first[1]]
     goes_up = rise[steepest] > 0
     step = np.arange(num)
     step[first[0][goes_up]] = W.indices[steepest[goes_up]]
     while not np.array_equal(step[step], step):
-        step = step[step]  # twice as far in one go
+        step = step[step]  # doubles the length of the path
     return np.unique(step, return_inverse=True)[1].astype(np.float64)
 
 
@@ -88,9 +88,9 @@ def run_pic(ids: NDArray[Any], distances: NDArray[Any], sigma: float, alpha: flo
     """Cluster the nodes of a nearest-neighbour graph.
 
     Args:
-        ids, distances: as :func:`make_graph` returns them.
-        sigma: bandwidth of the edges.
-        alpha: share of the walk along edges; the rest jumps anywhere.
+        ids, distances: As ``make_graph`` returns them.
+        sigma: Bandwidth of the edges.
+        alpha: Probability of a step along an edge; the other steps go to any node.
 
     Returns:
         The cluster of each node.

@@ -1,4 +1,4 @@
-"""One look for every progress bar: what, how far, how fast, and the time left."""
+"""Progress bars, all with the same layout: task, progress, speed, and the time left."""
 
 import sys
 from collections.abc import Iterable
@@ -21,18 +21,18 @@ def progress(
     leave: bool = True,
     **kwargs: Any,
 ) -> tqdm:
-    """A progress bar on stderr; silent on all ranks but the first.
+    """Return a progress bar on stderr; silent on all ranks but the first.
 
     Where stderr is a file or a pipe the bar is written every ten seconds only, so that logs stay
     readable.
 
     Args:
-        iterable: what to walk through; ``None`` for a bar that is moved by ``update()``.
-        desc: what is going on, shown before the bar.
-        total: number of steps, where it can't be read from ``iterable``.
-        unit: name of a step.
-        leave: keep the finished bar on the screen.
-        **kwargs: further arguments of :class:`tqdm.tqdm`.
+        iterable: Items to iterate over; ``None`` for a bar that is moved by ``update()``.
+        desc: Name of the task, shown before the bar.
+        total: Number of steps, where ``iterable`` has no length.
+        unit: Name of a step.
+        leave: Keep the finished bar on the screen.
+        **kwargs: Further arguments of ``tqdm.tqdm``.
     """
     interval = _FAST_REFRESH_S if sys.stderr.isatty() else _SLOW_REFRESH_S
     return tqdm(

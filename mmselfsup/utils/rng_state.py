@@ -1,4 +1,4 @@
-"""All random state of a process, as tensors and plain values that a checkpoint can hold."""
+"""The random state of a process, as tensors and plain values that a checkpoint can hold."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ RngState = dict[str, Any]
 
 
 def get_rng_state() -> RngState:
-    """The state of Python's, numpy's and torch's generators (CPU and every visible GPU).
+    """Return the state of Python's, numpy's and torch's generators (CPU and every visible GPU).
 
     Returns:
         Tensors, numbers and strings only, so that ``torch.load(weights_only=True)`` reads it.
@@ -23,6 +23,7 @@ def get_rng_state() -> RngState:
         "python": {"version": version, "words": torch.tensor(words), "gauss": gauss},
         "numpy": {
             "name": str(name),
+            # uint32, for which torch has hardly any operations: int64 holds all values.
             "keys": torch.from_numpy(np.asarray(keys).astype(np.int64)),
             "position": int(position),
             "has_gauss": int(has_gauss),
@@ -34,7 +35,7 @@ def get_rng_state() -> RngState:
 
 
 def set_rng_state(state: Mapping[str, Any]) -> None:
-    """Put back what :func:`get_rng_state` gave; GPUs that are not there any more are left out."""
+    """Restore the result of ``get_rng_state``; the state of GPUs that do not exist is ignored."""
     python, numpy = state["python"], state["numpy"]
     random.setstate((python["version"], tuple(python["words"].tolist()), python["gauss"]))
     keys = numpy["keys"].numpy().astype(np.uint32)
@@ -49,7 +50,7 @@ def set_rng_state(state: Mapping[str, Any]) -> None:
 
 @contextmanager
 def rng_untouched() -> Iterator[RngState]:
-    """Give the random state, and put it back at the end of the block."""
+    """Yield the random state, and restore it at the end of the block."""
     state = get_rng_state()
     try:
         yield state

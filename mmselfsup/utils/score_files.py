@@ -1,4 +1,4 @@
-"""Read the scores that ``tools/test.py --out`` wrote. Letters: N images, C classes."""
+"""Files of scores that ``tools/test.py --out`` wrote. Letters: N images, C classes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _PREFIX = "scores"
 
 @dataclass(frozen=True)
 class ScoreFile:
-    """What a model said about N images; None where the file doesn't tell.
+    """The scores of a model for N images; None for a part that the file does not hold.
 
     Attributes:
-        path: of the file, for messages.
+        path: Path of the file, for messages.
         scores: [N, C].
         labels: [N], -1 where there is none.
         classes: C names.
@@ -42,8 +42,8 @@ def read_score_file(path: str, head: str | None = None) -> ScoreFile:
     """Read a ``.npz`` or ``.json`` file.
 
     Args:
-        path: the file.
-        head: which head, where there are several, such as ``head4``.
+        path: The file.
+        head: Name of the head, such as ``head4``, where there are several.
 
     Raises:
         UserError: The file can't be read, holds no scores, or several and ``head`` is none of them,
@@ -70,12 +70,12 @@ def read_score_file(path: str, head: str | None = None) -> ScoreFile:
 
 
 def _arrays(path: str) -> Mapping[str, Any]:
-    """The arrays or lists in a file, by name."""
+    """Return the arrays or lists in a file, by name."""
     try:
         if path.endswith(".json"):
-            found = json.loads(Path(path).read_text(encoding="utf-8"))
-            if isinstance(found, dict):
-                return found
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            if isinstance(content, dict):
+                return content
             raise ValueError("it holds no dict")
         with np.load(path) as data:
             return dict(data)

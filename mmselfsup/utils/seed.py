@@ -1,4 +1,4 @@
-"""Seeds: drawn once for all ranks, mixed for epochs and workers."""
+"""Seeds of a run, the same on all ranks."""
 
 import os
 import random
@@ -9,18 +9,18 @@ import torch
 from . import dist
 from .errors import UserError
 
-_MAX_SEED = 2**31  # of drawn ones
+_MAX_SEED = 2**31  # upper limit of drawn seeds
 
 
 def init_random_seed(seed: int | None = None, device: str | None = "cuda") -> int:
-    """The seed that was asked for, or one drawn by the first rank for all ranks.
+    """Return the given seed, or one drawn by the first rank for all ranks.
 
     Args:
-        seed: a seed, given back as it is; None to draw one from the operating system.
-        device: not needed any more; kept for calls written for MMSelfSup 0.x.
+        seed: A seed, returned unchanged; None to draw one from the operating system.
+        device: Not used; accepted for calls written for MMSelfSup 0.x.
 
     Raises:
-        UserError: a seed that generators don't take.
+        UserError: The generators don't accept the seed.
     """
     if seed is not None:
         if not isinstance(seed, int) or not 0 <= seed < 2**32:
@@ -34,8 +34,8 @@ def set_random_seed(seed: int, deterministic: bool = False) -> None:
     """Seed Python, numpy and torch (all devices).
 
     Args:
-        seed: any non-negative integer below 2**32.
-        deterministic: let cuDNN take deterministic algorithms only, at a cost in speed.
+        seed: Any non-negative integer below 2**32.
+        deterministic: Restrict cuDNN to deterministic algorithms, at a cost in speed.
     """
     random.seed(seed)
     np.random.seed(seed)

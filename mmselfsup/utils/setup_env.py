@@ -10,12 +10,12 @@ def setup_multi_processes(cfg: Mapping[str, Any]) -> None:
     """Set how workers are started and how many threads each process may use.
 
     Keys of ``cfg``: ``mp_start_method`` (default ``'fork'``), ``opencv_num_threads`` (default 0:
-    none beside the caller's), and ``data.workers_per_gpu``: with more than one worker, OpenMP and
-    MKL get ``omp_num_threads`` and ``mkl_num_threads`` (default 1), unless the environment says
-    otherwise.
+    only the thread of the caller), and ``data.workers_per_gpu``: with more than one worker, OpenMP
+    and MKL get ``omp_num_threads`` and ``mkl_num_threads`` (default 1), unless the environment
+    sets these.
 
     Raises:
-        ValueError: the start method does not exist on this system.
+        ValueError: The start method does not exist on this system.
     """
     method = cfg.get("mp_start_method", "fork")
     accepted = multiprocessing.get_all_start_methods()

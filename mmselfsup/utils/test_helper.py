@@ -1,4 +1,4 @@
-"""The test loops of MMSelfSup 0.x; one process or many, both are :func:`collect_results`."""
+"""The test loops of MMSelfSup 0.x; both call ``collect_results``."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from .collect import collect_results
 
 
 def single_gpu_test(model: nn.Module, data_loader: DataLoader[Any]) -> dict[str, NDArray[Any]]:
-    """Run the test loop; see :func:`mmselfsup.utils.collect.collect_results`."""
+    """Run the test loop; see ``mmselfsup.utils.collect.collect_results``."""
     return collect_results(model, data_loader)
 
 
@@ -23,6 +23,6 @@ def multi_gpu_test(
 ) -> dict[str, NDArray[np.generic]]:
     """Run the test loop on all ranks; every rank gets all results.
 
-    ``tmpdir`` and ``gpu_collect`` are not needed any more; kept for calls written for 0.x.
+    ``tmpdir`` and ``gpu_collect`` are not used; they are accepted for calls written for 0.x.
     """
     return collect_results(model, data_loader)

@@ -1,4 +1,4 @@
-"""Prepare features for a clustering. Letters: N samples, D width."""
+"""Whitened features for a clustering. Letters: N samples, D width."""
 
 from typing import Any
 
@@ -16,16 +16,17 @@ def preprocess_features(npdata: NDArray[Any], pca: int) -> NDArray[np.float32]:
     """Whiten by a principal component analysis, then scale every row to length 1.
 
     Args:
-        npdata: features [N, D], float32.
-        pca: number of components to keep; -1 leaves the analysis out.
+        npdata: Features [N, D], float32.
+        pca: Number of components; -1 omits the analysis.
 
     Returns:
         [N, pca], or [N, D] with ``pca=-1``.
 
     Raises:
-        ArgumentError: no matrix of float32, which is refused as in 0.x: a copy in another
-            precision would double the memory in silence.
-        UserError: more components than images or features, or the features are not finite.
+        ArgumentError: ``npdata`` is no matrix of float32. As in 0.x it is not converted, because a
+            copy would double the memory without notice.
+        UserError: There are more components than images or features, or features that are not
+            finite.
     """
     if not isinstance(npdata, np.ndarray) or npdata.ndim != 2:
         raise ArgumentError(f"features must be an array [N, D], got {type(npdata).__name__}")
@@ -42,7 +43,8 @@ def preprocess_features(npdata: NDArray[Any], pca: int) -> NDArray[np.float32]:
             )
         x = x - x.mean(dim=0)
         values, vectors = torch.linalg.eigh(x.T @ x / len(x))  # ascending: [D], [D, D]
-        keep = vectors[:, -pca:] / values[-pca:].clamp(min=_EPS).sqrt()
-        x = x @ keep  # [N, pca]
+        # The clamp limits the factor of components without variance.
+        basis = vectors[:, -pca:] / values[-pca:].clamp(min=_EPS).sqrt()
+        x = x @ basis  # [N, pca]
     x = x / x.norm(dim=1, keepdim=True).clamp(min=_EPS)
     return x.cpu().numpy()

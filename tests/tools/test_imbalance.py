@@ -53,7 +53,7 @@ def test_nine_classes_of_labels_eight_of_the_network(place: Path) -> None:
     argv = ["test.py", "classifier.py", "w/latest.pth", "--cfg-options", *options]
     done = run_tool(*argv, folder=place)
     assert done.code == 2
-    assert "the labels know 4 classes, UNK is one of them, the network 3" in done.last_line
+    assert "the labels have 4 classes, UNK is one of them, the network 3" in done.last_line
     done = run_tool(*argv, "evaluation.unk_threshold=0.5", folder=place)
     assert done.code == 0, done.text
     assert "recall_UNK" in done.text

@@ -1,4 +1,4 @@
-"""Checkpoints: safe to read, whole when written, and a report of what was loaded."""
+"""Checkpoints: safe reading, complete writing, and a report of the loaded weights."""
 
 from .backbone import backbone_state, export_backbone
 from .load import load_state

@@ -1,4 +1,4 @@
-"""From the name of a checkpoint, as a config gives it, to a file on this machine."""
+"""The local file of a checkpoint that a config names by a path or an address."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ from mmselfsup.utils.errors import UserError
 
 
 def _torchvision_url(name: str) -> str:
-    """Address of torchvision's default weights of a model."""
+    """Return the address of torchvision's default weights of a model."""
     from torchvision.models import get_model_weights
 
     try:
@@ -23,7 +23,7 @@ def _torchvision_url(name: str) -> str:
 
 
 def _zoo_url(filename: str, scheme: str) -> str:
-    """Address behind a short name of mmcv's or mmcls's model zoo."""
+    """Return the address of a short name of mmcv's or mmcls's model zoo."""
     zoo = get_mmcls_models() if scheme == "mmcls" else get_external_models()
     name = filename.partition("://")[2]
     if name not in zoo:
@@ -32,14 +32,14 @@ def _zoo_url(filename: str, scheme: str) -> str:
 
 
 def _download(url: str) -> Path:
-    """Download once into torch's cache; the first process of a node does it, the others wait."""
+    """Download once into torch's cache: in the first process of a node, while the others wait."""
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     target = folder / os.path.basename(urlparse(url).path)
     failure = None
     if get_local_rank() == 0 and not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            torch.hub.download_url_to_file(url, str(target))  # written aside, then renamed
+            torch.hub.download_url_to_file(url, str(target))  # to a temporary name, then renamed
         except (URLError, OSError, RuntimeError) as error:
             failure = error
     barrier()
@@ -49,21 +49,21 @@ def _download(url: str) -> Path:
 
 
 def local_file(filename: str) -> Path:
-    """The local file of a checkpoint; an address is downloaded into torch's cache.
+    """Return the local file of a checkpoint; an address is downloaded into torch's cache.
 
     Args:
-        filename: a path, ``http(s)://...``, ``torchvision://resnet50``, ``open-mmlab://...`` or
+        filename: A path, ``http(s)://...``, ``torchvision://resnet50``, ``open-mmlab://...`` or
             ``mmcls://...``.
 
     Raises:
-        UserError: no such file, no such name, no download.
+        UserError: The file or the name does not exist, or the download fails.
     """
-    scheme, found, rest = str(filename).partition("://")
-    if found and scheme in ("http", "https"):
+    scheme, separator, rest = str(filename).partition("://")
+    if separator and scheme in ("http", "https"):
         return _download(filename)
-    if found and scheme in ("torchvision", "modelzoo"):
+    if separator and scheme in ("torchvision", "modelzoo"):
         return _download(_torchvision_url(rest))
-    if found and scheme in ("open-mmlab", "openmmlab", "mmcls"):
+    if separator and scheme in ("open-mmlab", "openmmlab", "mmcls"):
         return _download(_zoo_url(filename, scheme))
     path = Path(filename).expanduser()
     if path.is_dir():

@@ -1,4 +1,4 @@
-"""Read a checkpoint file without running code from it."""
+"""Reading of checkpoint files without running code from them."""
 
 import argparse
 import pickle
@@ -15,7 +15,7 @@ from mmselfsup.utils.errors import UserError, one_line
 
 from .fetch import local_file
 
-# What reading arbitrary bytes as a checkpoint may raise.
+# Errors that reading arbitrary bytes as a checkpoint may raise.
 _READ_ERRORS = (
     RuntimeError,
     pickle.UnpicklingError,
@@ -33,13 +33,13 @@ _DTYPES = ("bool", "uint8", "int32", "int64", "float16", "float32", "float64", "
 
 
 class _Inert:
-    """Stands in for a class of another library in a checkpoint: holds data, does nothing."""
+    """A replacement for a class of another library in a checkpoint: holds data, does nothing."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.args, self.kwargs = args, kwargs
 
 
-# A checkpoint names a class by the module in which it lived when the file was written.
+# A checkpoint names a class by its module at the time of writing.
 _FOREIGN = (
     ("mmengine.logging.history_buffer", "HistoryBuffer"),
     ("mmcv.runner.log_buffer", "LogBuffer"),
@@ -47,7 +47,7 @@ _FOREIGN = (
 
 
 def _renamed(function: Callable[..., Any], module: str, name: str) -> Callable[..., Any]:
-    """``function`` under the name by which a checkpoint of another numpy asks for it."""
+    """Return ``function`` under the name that a checkpoint of another numpy uses for it."""
 
     def call(*args: Any) -> Any:
         return function(*args)
@@ -57,9 +57,10 @@ def _renamed(function: Callable[..., Any], module: str, name: str) -> Callable[.
 
 
 def _plain_data_classes() -> list[Any]:
-    """Data beyond tensors that checkpoints of OpenMMLab, timm and others carry."""
+    """Return the classes of plain data in checkpoints of OpenMMLab, timm and others."""
     examples: dict[str, Any] = {"scalar": np.float64(0), "_reconstruct": np.zeros(1)}
     builders = {name: example.__reduce__()[0] for name, example in examples.items()}
+    # numpy 2 moved its core: a file names the module of the numpy that wrote it.
     numpy_functions = [
         _renamed(function, f"{module}.multiarray", name)
         for module in ("numpy.core", "numpy._core")
@@ -71,7 +72,7 @@ def _plain_data_classes() -> list[Any]:
 
 
 def _explain(error: BaseException, filename: str) -> str:
-    """One line about a file that can't be read."""
+    """Return one line about a file that can't be read."""
     blocked = re.search(r"GLOBAL ([\w.]+)", str(error))
     if blocked:
         return (
@@ -79,25 +80,25 @@ def _explain(error: BaseException, filename: str) -> str:
             "that way; if you trust its source, open it once with "
             "torch.load(..., weights_only=False) and save its state_dict alone"
         )
-    # The unpickler's other messages speak of its inner life ("101"); these two kinds help.
+    # Messages of other errors are internals of the unpickler ("101").
     helps = isinstance(error, RuntimeError | OSError) and str(error)
     reason = f" ({one_line(error).partition('. ')[0][:120]})" if helps else ""
-    return f"{filename} is no checkpoint, or not a whole one{reason}; copy or write it again"
+    return f"{filename} is no checkpoint, or not a complete one{reason}; copy or write it again"
 
 
 def load_state(filename: str, map_location: Any = "cpu") -> dict[str, Any]:
     """Read a checkpoint: tensors and plain data, nothing that runs code.
 
     Args:
-        filename: a path, or an address that :func:`local_file` understands.
-        map_location: as in :func:`torch.load`.
+        filename: A path, or an address that ``local_file`` understands.
+        map_location: As in ``torch.load``.
 
     Returns:
-        The dict in the file: a whole checkpoint (``state_dict``, ``meta``, ``optimizer``, ...) or
-        the bare weights.
+        The dict in the file: a complete checkpoint (``state_dict``, ``meta``, ``optimizer``, ...)
+        or the bare weights.
 
     Raises:
-        UserError: the file is missing, cut short, no checkpoint, or holds foreign objects.
+        UserError: The file is missing, truncated or no checkpoint, or holds foreign objects.
     """
     path = local_file(filename)
     try:

@@ -1,8 +1,8 @@
-"""Resume an optimizer whose parameter groups are cut differently in the checkpoint.
+"""Resuming of an optimizer whose parameter groups differ from those of the checkpoint.
 
 MMSelfSup 0.x made one group per parameter where a config had ``paramwise_options``; here
 parameters with equal options share a group. The state belongs to the parameters, so it can be
-carried over.
+transferred.
 """
 
 from collections.abc import Mapping
@@ -15,19 +15,20 @@ from mmselfsup.utils.errors import UserError
 
 
 def _group_sizes(groups: list[dict[str, Any]]) -> list[int]:
+    """Return the number of parameters of each group."""
     return [len(group["params"]) for group in groups]
 
 
 def _positions(optimizer: Optimizer, order: list[Tensor]) -> list[int]:
-    """For each parameter in the order of the optimizer, its place in ``order``."""
+    """Return the index in ``order`` of each parameter, in the order of the optimizer."""
     place = {id(param): i for i, param in enumerate(order)}
     return [place[id(p)] for group in optimizer.param_groups for p in group["params"]]
 
 
 def _regroup(saved: Mapping[str, Any], optimizer: Optimizer, places: list[int]) -> dict[str, Any]:
-    """The state dict of one group per parameter in the cut of ``optimizer``.
+    """Return the state dict of one group per parameter, in the groups of ``optimizer``.
 
-    A group takes the options (lr of the moment, initial_lr, ...) of its first parameter.
+    A group takes the options (current lr, initial_lr, ...) of its first parameter.
     """
     groups, start = [], 0
     for group in optimizer.param_groups:
@@ -39,11 +40,11 @@ def _regroup(saved: Mapping[str, Any], optimizer: Optimizer, places: list[int]) 
     return {"state": state, "param_groups": groups}
 
 
-def _computed_as_here(saved: Mapping[str, Any], optimizer: Optimizer) -> dict[str, Any]:
-    """The state dict with the kernels of ``optimizer``: these belong to the machine.
+def _with_own_kernels(saved: Mapping[str, Any], optimizer: Optimizer) -> dict[str, Any]:
+    """Return the state dict with the kernels of ``optimizer``, which depend on the machine.
 
     torch would take ``fused`` and ``foreach`` from the file, which may come from another device or
-    from a time when they were not in use.
+    from a version that did not use them.
     """
     groups = [
         {**old, **{key: own[key] for key in ("fused", "foreach") if key in own}}
@@ -58,18 +59,18 @@ def load_optimizer_state(
     """Load the state of an optimizer, also from a checkpoint of MMSelfSup 0.x.
 
     Args:
-        optimizer: the optimizer to fill.
-        saved: the ``optimizer`` of the checkpoint.
-        model: the model whose parameters it holds.
-        weight_names: the names in the checkpoint's ``state_dict`` in their order, which is the
+        optimizer: The optimizer to fill.
+        saved: The ``optimizer`` of the checkpoint.
+        model: The model whose parameters it holds.
+        weight_names: The names in the checkpoint's ``state_dict`` in their order, which is the
             order of the parameters in a checkpoint with one group per parameter.
 
     Raises:
-        UserError: the groups don't fit, because the config has changed.
+        UserError: The groups differ, because the config has changed.
     """
     sizes = _group_sizes(saved["param_groups"])
     if sizes == _group_sizes(optimizer.param_groups):
-        optimizer.load_state_dict(_computed_as_here(saved, optimizer))
+        optimizer.load_state_dict(_with_own_kernels(saved, optimizer))
         return
     params = dict(getattr(model, "module", model).named_parameters())
     order = [params[name] for name in weight_names if name in params]
@@ -80,4 +81,4 @@ def load_optimizer_state(
             "or use load_from to take the weights only"
         )
     regrouped = _regroup(saved, optimizer, _positions(optimizer, order))
-    optimizer.load_state_dict(_computed_as_here(regrouped, optimizer))
+    optimizer.load_state_dict(_with_own_kernels(regrouped, optimizer))

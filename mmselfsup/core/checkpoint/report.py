@@ -1,10 +1,10 @@
-"""What happened when weights were loaded, and how it is told."""
+"""The report of loaded weights, and its text."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_SHOWN = 6
+_SHOWN = 6  # names in a line at most
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Mismatch:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """All names where they are few, otherwise how many begin with what."""
+    """Return all names where they are few, otherwise the number of names of each first part."""
     if len(names) <= _SHOWN:
         return ", ".join(names)
     parts = Counter(name.partition(".")[0] for name in names)
@@ -32,14 +32,14 @@ class LoadReport:
     """Which weights of a file went into a model.
 
     Attributes:
-        filename: the file.
-        matched: names in the model that were filled.
-        missing: names in the model that the file doesn't have.
-        unexpected: names in the file that the model doesn't have.
-        mismatched: names in both whose shapes differ; not loaded.
-        removed_prefix: what was taken off the names in the file, ``''`` for nothing.
-        backbone_matched: how many weights of the backbone were filled.
-        backbone_total: how many weights the backbone has.
+        filename: The file.
+        matched: Names in the model that were filled.
+        missing: Names in the model that the file doesn't have.
+        unexpected: Names in the file that the model doesn't have.
+        mismatched: Names in both whose shapes differ; not loaded.
+        removed_prefix: Prefix that was removed from the names in the file, ``''`` for nothing.
+        backbone_matched: Number of weights of the backbone that were filled.
+        backbone_total: Number of weights of the backbone.
     """
 
     filename: str
@@ -53,7 +53,7 @@ class LoadReport:
 
     @property
     def complete(self) -> bool:
-        """Whether every weight of the backbone was filled."""
+        """Return whether every weight of the backbone was filled."""
         return self.backbone_matched == self.backbone_total
 
     def __str__(self) -> str:
@@ -62,7 +62,7 @@ class LoadReport:
             f"(backbone {self.backbone_matched} of {self.backbone_total})"
         ]
         if self.removed_prefix:
-            lines.append(f"  prefix taken off: {self.removed_prefix}")
+            lines.append(f"  prefix removed: {self.removed_prefix}")
         if self.missing:
             lines.append(f"  missing in the file ({len(self.missing)}): {_listed(self.missing)}")
         if self.unexpected:

@@ -1,4 +1,4 @@
-"""Write checkpoints: whole or not at all, tensors and plain data only."""
+"""Writing of checkpoints: completely or not at all, tensors and plain data only."""
 
 import io
 import os
@@ -19,12 +19,13 @@ from mmselfsup.utils.errors import UserError
 
 
 def plain(value: Any) -> Any:
-    """``value`` as JSON knows it: dicts with string keys, lists, numbers, strings, None.
+    """Return ``value`` as JSON types: dicts with string keys, lists, numbers, strings, None.
 
     Numpy numbers and 0-d tensors become numbers, arrays and tuples lists, paths strings; any
-    other object becomes its ``repr``, because what it means for a resumed run can't be known.
+    other object becomes its ``repr``, because its meaning for a resumed run is not known.
     """
     if value is None or isinstance(value, bool | int | float | str):
+        # numpy's float64 is a float, and its str_ a str, but neither is plain.
         return value.item() if isinstance(value, np.generic) else value
     if isinstance(value, np.generic | np.ndarray | Tensor):
         return value.tolist()
@@ -37,7 +38,7 @@ def plain(value: Any) -> Any:
 
 
 def to_cpu(value: Any) -> Any:
-    """Copy tensors in nested dicts, lists and tuples to main memory; the rest stays."""
+    """Return nested dicts, lists and tuples with their tensors in main memory."""
     if isinstance(value, Tensor):
         return value.detach().cpu()
     if isinstance(value, dict):
@@ -48,7 +49,7 @@ def to_cpu(value: Any) -> Any:
 
 
 def _weights(model: nn.Module) -> OrderedDict[str, Tensor]:
-    """The state dict in main memory, with the modules' versions that converters look at."""
+    """Return the state dict in main memory, with the modules' versions that converters read."""
     state: Any = getattr(model, "module", model).state_dict()
     weights = OrderedDict((name, to_cpu(tensor)) for name, tensor in state.items())
     weights._metadata = state._metadata  # type: ignore[attr-defined]
@@ -79,14 +80,14 @@ def save_checkpoint(
     calling process writes; call it on one rank.
 
     Args:
-        model: the model, wrapped for several processes or not.
-        path: final name; an older file of that name stays until the new one is whole.
-        optimizer: one optimizer, or several by name.
-        meta: what a reader should know (epoch, iter, config text, class names, ...).
-        extra: further state of tensors and plain data (random state, ...).
+        model: The model, wrapped for several processes or not.
+        path: Final name; an older file of that name stays until the new one is complete.
+        optimizer: One optimizer, or several by name.
+        meta: Facts about the run (epoch, iter, config text, class names, ...).
+        extra: Further state of tensors and plain data (random state, ...).
 
     Raises:
-        UserError: the file can't be written.
+        UserError: The file can't be written.
         TypeError: ``extra`` names a key of the layout.
     """
     state: dict[str, Any] = {"meta": plain(dict(meta or {}))}
@@ -102,10 +103,10 @@ def save_checkpoint(
 
 
 def link_latest(path: str, name: str = "latest.pth") -> None:
-    """Let ``name`` beside ``path`` point to it; a copy where the disk has no links.
+    """Link ``name`` beside ``path`` to it; a copy where the file system has no links.
 
     Raises:
-        UserError: the folder can't be written.
+        UserError: The folder can't be written.
     """
     target = Path(path)
     link = target.with_name(name)

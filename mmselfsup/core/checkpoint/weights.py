@@ -1,4 +1,4 @@
-"""Load weights of all sorts into a model, and say what went where."""
+"""Loading of weights from many sources into a model, with a report."""
 
 import logging
 from collections import OrderedDict
@@ -13,37 +13,38 @@ from .load import load_state
 from .prefixes import BACKBONE, find_prefix
 from .report import LoadReport, Mismatch
 
+# Keys under which files store their weights.
 _HOLDERS = ("state_dict", "model", "model_state_dict", "net")
 
 
 def weights_of(state: Mapping[str, Any], filename: str) -> dict[str, Tensor]:
-    """The weights in a checkpoint, whatever the key under which they stand.
+    """Return the weights in a checkpoint, whatever the key under which they are stored.
 
     Weights of several networks side by side (``student``, ``teacher``) get that key as prefix.
 
     Raises:
-        UserError: there are no weights.
+        UserError: There are no weights.
     """
     holder = next((k for k in _HOLDERS if isinstance(state.get(k), dict)), None)
-    found: dict[str, Tensor] = {}
+    weights: dict[str, Tensor] = {}
     for name, value in (state if holder is None else state[holder]).items():
         if isinstance(value, Tensor):
-            found[name] = value
+            weights[name] = value
         elif holder is None and isinstance(value, dict):
-            found.update({f"{name}.{k}": v for k, v in value.items() if isinstance(v, Tensor)})
-    if not found:
+            weights.update({f"{name}.{k}": v for k, v in value.items() if isinstance(v, Tensor)})
+    if not weights:
         raise UserError(f"{filename} holds no weights; its keys are {', '.join(map(str, state))}")
-    return found
+    return weights
 
 
 def _plan(source: Mapping[str, Tensor], model: nn.Module, filename: str) -> tuple[dict, str]:
-    """Names in the file -> names in the model, and the prefix that was taken off."""
+    """Return names in the file -> names in the model, and the removed prefix."""
     target = model.state_dict()
     own = BACKBONE if any(name.startswith(BACKBONE) for name in target) else ""
     wanted = {n[len(own) :]: t for n, t in target.items() if n.startswith(own)}
     prefix = find_prefix(source, wanted, filename)
     if prefix.endswith(own):
-        # The file is of a whole model like ours: heads and necks may fit as well.
+        # The file holds a complete model of this project: heads and necks may fit as well.
         root = prefix[: len(prefix) - len(own)]
         return {n: n[len(root) :] for n in source if n.startswith(root)}, root
     names = {n: own + n[len(prefix) :] for n in source if n.startswith(prefix)}
@@ -51,7 +52,7 @@ def _plan(source: Mapping[str, Tensor], model: nn.Module, filename: str) -> tupl
 
 
 def _shared_names(model: nn.Module, filled: set[str]) -> set[str]:
-    """Names of weights that are filled under another name (``encoder_q.0`` is ``backbone``)."""
+    """Return all names of the filled weights: ``backbone`` and ``encoder_q.0`` may share some."""
     tensors = model.state_dict(keep_vars=True)
     ids = {id(tensors[name]) for name in filled}
     return {name for name, tensor in tensors.items() if id(tensor) in ids}
@@ -66,22 +67,22 @@ def load_weights(
     """Load the weights of a file into ``model``; heads may differ, the backbone must be found.
 
     Args:
-        model: the model, wrapped for several processes or not; without a ``backbone`` all of it
-            is taken for one.
-        filename: checkpoint of this project, MMSelfSup 0.x, torchvision, timm, ...
-        logger: where the report goes: as a warning where the backbone is not wholly filled.
-        strict: whether anything missing, left over or of another shape is an error.
+        model: The model, wrapped for several processes or not; without a ``backbone`` the
+            complete model counts as one.
+        filename: Checkpoint of this project, MMSelfSup 0.x, torchvision, timm, ...
+        logger: Logger of the report, a warning where the backbone is not completely filled.
+        strict: Whether a missing or unexpected weight, or one of another shape, is an error.
 
     Raises:
-        UserError: the file can't be read, nothing fits the backbone, or ``strict`` and not all
-            fits.
+        UserError: The file can't be read, nothing fits the backbone, or ``strict`` and
+            not all weights fit.
     """
     model = getattr(model, "module", model)
     source = weights_of(load_state(filename), filename)
     names, prefix = _plan(source, model, filename)
     target: Any = model.state_dict()
     filled: OrderedDict[str, Tensor] = OrderedDict()
-    # Names and shapes are today's already: no module may convert them from an older version.
+    # Names and shapes are current already: no module may convert them from an older version.
     filled._metadata = target._metadata  # type: ignore[attr-defined]
     mismatched = []
     for name, to in names.items():
@@ -110,7 +111,7 @@ def load_weights(
 
 
 def _missing(target: Mapping[str, Any], known: set[str], mismatched: list[Mismatch]) -> list[str]:
-    """Weights of the model that stay as they were, those of another shape left out."""
+    """Return the weights of the model that were not filled, except those of another shape."""
     shown = {mismatch.name for mismatch in mismatched}
     return [
         name

@@ -1,4 +1,4 @@
-"""Optimizers and the ways to build them from a config."""
+"""Optimizers and their construction from a config."""
 
 from .builder import build_optimizer
 from .constructor import DefaultOptimizerConstructor

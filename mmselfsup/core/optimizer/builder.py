@@ -1,4 +1,4 @@
-"""Build the optimizer of a config."""
+"""The builder of the optimizer of a config."""
 
 import copy
 from typing import Any
@@ -11,14 +11,14 @@ from .fused import start_momentum, with_fused
 
 
 def build_optimizer(model: nn.Module, optimizer_cfg: dict[str, Any]) -> Optimizer:
-    """Build the optimizer of ``model`` from its config; the config is left as it is.
+    """Build the optimizer of ``model`` from its config; the config is not changed.
 
     Args:
-        model: the model, wrapped for several processes or not.
-        optimizer_cfg: ``type`` and its arguments; further ``constructor`` (default
-            ``DefaultOptimizerConstructor``) and what that understands, such as
+        model: The model, wrapped for several processes or not.
+        optimizer_cfg: ``type`` and its arguments; also ``constructor`` (default
+            ``DefaultOptimizerConstructor``) and the options of that, such as
             ``paramwise_options`` or mmcv's ``paramwise_cfg``. torch's SGD, Adam and AdamW get
-            ``fused=True`` unless something else is said about it, or SGD has dampening.
+            ``fused=True`` unless the config sets an implementation, or SGD has dampening.
     """
     config = with_fused(copy.deepcopy(dict(optimizer_cfg)), model)
     constructor = build_optimizer_constructor(

@@ -1,4 +1,4 @@
-"""Optimizer constructors: from a config and a model to parameter groups and an optimizer."""
+"""The default optimizer constructor: parameter groups and an optimizer from a config."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from .param_groups import group_parameters
 
 @OPTIMIZER_BUILDERS.register_module(force=True)
 class DefaultOptimizerConstructor(MMCVOptimizerConstructor):
-    """Build an optimizer with ``paramwise_options`` by regular expression over parameter names.
+    """Constructor with ``paramwise_options`` by regular expression over parameter names.
 
     ::
 
@@ -28,16 +28,16 @@ class DefaultOptimizerConstructor(MMCVOptimizerConstructor):
                 'bias': dict(weight_decay=0., lars_exclude=True),
                 r'\\Ahead.': dict(lr_mult=10)})
 
-    All expressions that are found in a name count, a later one over an earlier one. ``X_mult``
+    All expressions that match a part of a name apply, a later one over an earlier one. ``X_mult``
     multiplies the optimizer's own ``X``.
 
-    ``layer_decay=0.7`` lets the learning rate of a ResNet fall from the head to the stem, see
-    :mod:`~mmselfsup.core.optimizer.layer_decay`.
+    ``layer_decay=0.7`` decreases the learning rate of a ResNet from the head to the stem, see
+    ``mmselfsup.core.optimizer.layer_decay``.
 
     Args:
         optimizer_cfg: ``type``, arguments of the optimizer, ``paramwise_options``,
             ``layer_decay`` in (0, 1].
-        paramwise_cfg: mmcv's own options; used where ``paramwise_options`` are not given.
+        paramwise_cfg: Options of mmcv; for configs without ``paramwise_options``.
     """
 
     def __init__(

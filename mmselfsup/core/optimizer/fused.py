@@ -1,6 +1,6 @@
-"""One kernel for a step of torch's optimizers, where the device has one.
+"""Fused steps of torch's optimizers, where the device has them.
 
-``fused=True`` computes what the plain loop over the parameters computes, in one pass over memory.
+``fused=True`` computes the same as the plain loop over the parameters, in one pass over memory.
 """
 
 from collections.abc import Mapping
@@ -13,17 +13,17 @@ from torch import nn, optim
 #: Optimizers with fused steps on the devices below, from torch 2.5 on.
 _CLASSES: tuple[type, ...] = (optim.SGD, optim.Adam, optim.AdamW)
 _DEVICES = ("cpu", "cuda")
-# Whoever names one of these has chosen how the step is computed.
+# A config that sets one of these has chosen an implementation of the step.
 _CHOICES = ("fused", "foreach", "capturable", "differentiable")
 
 
 def start_momentum(optimizer: optim.Optimizer, *_: Any) -> None:
-    """Before a step of SGD: momentum from zero where a parameter has a gradient for the first time.
+    """Set the momentum of SGD to zero where a parameter has its first gradient, before a step.
 
     The fused step has one flag, "first step", for all parameters of a group: it fails where some
-    got their first gradients later than others (frozen until then), and it leaves the momentum
-    unset where a loss scaler skips the first step. Without dampening zero is what the plain loop
-    starts from.
+    get their first gradients later than others (frozen until then), and it leaves the momentum
+    unset where a loss scaler skips the first step. Without dampening, a momentum of zero gives the
+    first step of the plain loop.
     """
     for group in optimizer.param_groups:
         for p in group["params"] if group["fused"] and group["momentum"] else ():
@@ -32,15 +32,15 @@ def start_momentum(optimizer: optim.Optimizer, *_: Any) -> None:
 
 
 def with_fused(config: Mapping[str, Any], model: nn.Module) -> dict[str, Any]:
-    """The config of an optimizer, with ``fused=True`` where it says nothing and it can be had.
+    """Return an optimizer's config, with ``fused=True`` where possible and nothing else is set.
 
     Args:
         config: ``type`` and arguments.
-        model: the model on its device.
+        model: The model on its device.
     """
     kind = config.get("type")
-    found = OPTIMIZERS.get(kind) if isinstance(kind, str) else kind
+    target = OPTIMIZERS.get(kind) if isinstance(kind, str) else kind
     chosen = any(config.get(name) is not None for name in _CHOICES)
     chosen = chosen or bool(config.get("dampening"))  # see start_momentum
     fits = all(p.is_floating_point() and p.device.type in _DEVICES for p in model.parameters())
-    return {**config, "fused": True} if found in _CLASSES and fits and not chosen else {**config}
+    return {**config, "fused": True} if target in _CLASSES and fits and not chosen else {**config}

@@ -16,7 +16,7 @@ _STAGE = re.compile(r"backbone\.layer(\d+)\.")
 
 
 def resnet_layer(name: str, num_stages: int) -> int:
-    """Layer number of a parameter: 0 the stem, 1..num_stages the stages, then the rest."""
+    """Return a parameter's layer number: 0 the stem, 1..num_stages the stages, then the rest."""
     stage = _STAGE.match(name)
     if stage:
         return int(stage[1])
@@ -24,11 +24,11 @@ def resnet_layer(name: str, num_stages: int) -> int:
 
 
 def layer_scales(model: nn.Module, decay: float) -> Callable[[str], float]:
-    """What the learning rate of a parameter is multiplied by, from its name.
+    """Return the function from a parameter's name to the factor of its learning rate.
 
     Args:
-        model: with a ``backbone`` whose stages are called ``layer1``, ``layer2``, ...
-        decay: in (0, 1].
+        model: A model with a ``backbone`` whose stages are called ``layer1``, ``layer2``, ...
+        decay: Factor from a layer to the one below, in (0, 1].
 
     Raises:
         UserError: ``decay`` is out of range, or the backbone has no such stages.

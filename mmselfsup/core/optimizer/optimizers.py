@@ -3,7 +3,7 @@
 Source: You, Gitman, Ginsburg, "Large Batch Training of Convolutional Networks", arXiv 1708.03888,
 section 5, eq. (6) and Algorithm 1.
 Differences from the paper: a group with ``lars_exclude=True`` (biases and normalisation layers in
-the SSL literature) takes a plain SGD step; a tensor whose weight or gradient is all zero too;
+the SSL literature) takes a plain SGD step; so does a tensor whose weight or gradient is all zero;
 ``eps`` keeps the quotient finite; dampening and Nesterov momentum work as in ``torch.optim.SGD``.
 Shape letter: P tensors of a parameter group.
 """
@@ -20,10 +20,12 @@ from torch.optim import Optimizer
 def trust_ratios(
     params: list[Tensor], grads: list[Tensor], weight_decay: float, eta: float, eps: float
 ) -> Tensor:
-    """Eq. (6): eta * |w| / (|g| + weight_decay * |w| + eps) for each tensor, 1 where a norm is 0.
+    """Return eta * |w| / (|g| + weight_decay * |w| + eps) of each tensor, 1 where a norm is 0.
+
+    This is eq. (6) of the paper, with ``eps``.
 
     Returns:
-        [P] on the device of the parameters; nothing waits for the device.
+        [P] on the device of the parameters; the call does not wait for the device.
     """
     weight_norm = torch.stack(torch._foreach_norm(params))  # [P]
     grad_norm = torch.stack(torch._foreach_norm(grads))  # [P]
@@ -36,18 +38,18 @@ class LARS(Optimizer):
     """SGD whose step in each tensor is scaled by the ratio of weight norm to gradient norm.
 
     Args:
-        params: parameters or parameter groups. A group may carry ``lars_exclude=True``: its
+        params: Parameters or parameter groups. A group may carry ``lars_exclude=True``: its
             tensors are not scaled.
-        lr: global learning rate, > 0.
-        momentum: momentum factor, >= 0.
-        weight_decay: factor of the L2 penalty, >= 0; it is part of the scaled update.
-        dampening: dampening of the momentum.
-        eta: trust coefficient of eq. (6).
-        nesterov: use Nesterov momentum; needs ``momentum > 0`` and ``dampening == 0``.
-        eps: added to the denominator of eq. (6).
+        lr: Global learning rate, > 0.
+        momentum: Momentum factor, >= 0.
+        weight_decay: Factor of the L2 penalty, >= 0; it is part of the scaled update.
+        dampening: Dampening of the momentum.
+        eta: Trust coefficient of eq. (6).
+        nesterov: Use Nesterov momentum; needs ``momentum > 0`` and ``dampening == 0``.
+        eps: Added to the denominator of eq. (6).
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: An argument is out of its range.
     """
 
     def __init__(
@@ -92,10 +94,10 @@ class LARS(Optimizer):
         """Take one step.
 
         Args:
-            closure: evaluates the model again and returns the loss.
+            closure: Function that evaluates the model again and returns the loss.
 
         Returns:
-            What the closure returned, or None.
+            The result of the closure, or None.
         """
         loss = None
         if closure is not None:
@@ -108,7 +110,7 @@ class LARS(Optimizer):
         return loss
 
     def _step_group(self, group: dict[str, Any], params: list[Tensor]) -> None:
-        """Scale, add momentum and subtract, for all tensors of a group at once."""
+        """Take a step for all tensors of a group at once: scale, add momentum, subtract."""
         grads: list[Tensor] = [param.grad for param in params if param.grad is not None]
         decay = group["weight_decay"]
         updates = list(torch._foreach_add(grads, params, alpha=decay))  # g + weight_decay * w
@@ -124,7 +126,10 @@ class LARS(Optimizer):
     def _add_momentum(
         self, group: dict[str, Any], params: list[Tensor], updates: list[Tensor]
     ) -> list[Tensor]:
-        """Algorithm 1: v <- momentum * v + update; the first update fills the buffer."""
+        """Return the updates with momentum (Algorithm 1): v <- momentum * v + update.
+
+        The first update of a parameter becomes its buffer, as in ``torch.optim.SGD``.
+        """
         old = [i for i, param in enumerate(params) if "momentum_buffer" in self.state[param]]
         if old:
             buffers = [self.state[params[i]]["momentum_buffer"] for i in old]

@@ -18,7 +18,7 @@ def check_options(options: Options) -> None:
     """Check that every key is a regular expression.
 
     Raises:
-        UserError: a key is no regular expression.
+        UserError: A key is no regular expression.
     """
     for pattern in options:
         try:
@@ -30,15 +30,15 @@ def check_options(options: Options) -> None:
 
 
 def options_of(name: str, options: Options, base: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``options`` say about the parameter ``name``.
+    """Return what ``options`` set for the parameter ``name``.
 
-    Every expression found anywhere in the name counts, a later one over an earlier one. A key
+    Every expression that matches a part of the name applies, a later one over an earlier one. A key
     ``lr_mult`` (``weight_decay_mult``, ...) multiplies the value in ``base``.
 
     Raises:
-        UserError: a multiplier for a value that the optimizer config doesn't state.
+        UserError: An option multiplies a value that the optimizer config doesn't set.
     """
-    found: dict[str, Any] = {}
+    own: dict[str, Any] = {}
     for pattern, values in options.items():
         if not isinstance(values, Mapping) or not re.search(pattern, name):
             continue
@@ -48,12 +48,12 @@ def options_of(name: str, options: Options, base: Mapping[str, Any]) -> dict[str
                 if target not in base:
                     raise UserError(
                         f"optimizer.paramwise_options[{pattern!r}].{key} multiplies {target}, "
-                        f"which the optimizer config doesn't state; add optimizer.{target}"
+                        f"which the optimizer config doesn't set; add optimizer.{target}"
                     )
-                found[target] = base[target] * value
+                own[target] = base[target] * value
             else:
-                found[key] = value
-    return found
+                own[key] = value
+    return own
 
 
 def group_parameters(
@@ -62,13 +62,13 @@ def group_parameters(
     base: Mapping[str, Any],
     lr_scale: Callable[[str], float] | None = None,
 ) -> list[dict[str, Any]]:
-    """The parameter groups of ``model``, in the order in which they first occur.
+    """Return the parameter groups of ``model``, in the order in which they first occur.
 
     Args:
-        model: the bare model. Frozen parameters stand in the group without options.
-        options: regular expression over parameter names -> options of the optimizer's group.
-        base: the optimizer config, for multipliers.
-        lr_scale: what the learning rate of a parameter is multiplied by, from its name.
+        model: The bare model. Frozen parameters are in the group without options.
+        options: Regular expression over parameter names -> options of the optimizer's group.
+        base: The optimizer config, for multipliers.
+        lr_scale: Function from a parameter's name to the factor of its learning rate.
     """
     check_options(options)
     groups: dict[str, dict[str, Any]] = {}
@@ -76,6 +76,7 @@ def group_parameters(
         own = options_of(name, options, base) if param.requires_grad else {}
         if lr_scale is not None and param.requires_grad:
             own["lr"] = own.get("lr", base["lr"]) * lr_scale(name)
+        # Values may be lists (betas), which have no hash: their text is the key.
         key = repr(sorted(own.items()))
         groups.setdefault(key, {"params": [], **own})["params"].append(param)
     return list(groups.values())

@@ -1,7 +1,7 @@
 """Layer-wise learning-rate decay for fine-tuning transformers.
 
 Source: Clark et al., "ELECTRA", arXiv 2003.10555, appendix; Bao et al., "BEiT", arXiv 2106.08254,
-appendix: the learning rate of layer l is lr * decay^(L - l), the head learns at lr.
+appendix: the learning rate of layer l is lr * decay^(L - l), that of the head is lr.
 """
 
 import copy
@@ -21,7 +21,7 @@ _EMBEDDINGS = ("backbone.cls_token", "backbone.mask_token", "backbone.pos_embed"
 
 
 def vit_layer(name: str, depth: int) -> int:
-    """Layer number of a ViT parameter: 0 embeddings, 1..depth blocks, depth + 1 the rest."""
+    """Return the layer number of a ViT parameter: 0 embeddings, 1..depth blocks, then the rest."""
     if name in _EMBEDDINGS or name.startswith("backbone.patch_embed"):
         return 0
     if name.startswith("backbone.layers."):
@@ -30,7 +30,7 @@ def vit_layer(name: str, depth: int) -> int:
 
 
 def swin_layer(name: str, depths: list[int]) -> int:
-    """Layer number of a Swin parameter: 0 embeddings, then the blocks of all stages, the rest.
+    """Return the layer number of a Swin parameter: 0 embeddings, all blocks, then the rest.
 
     The patch merging after a stage has the number of the stage's last block.
     """
@@ -46,12 +46,14 @@ def swin_layer(name: str, depths: list[int]) -> int:
 
 @OPTIMIZER_BUILDERS.register_module()
 class TransformerFinetuneConstructor:
-    """``paramwise_options`` and a learning rate that decays from the head to the embeddings.
+    """Constructor with ``paramwise_options`` and a layer-wise decay of the learning rate.
+
+    The learning rate decays from the head to the embeddings.
 
     Args:
         optimizer_cfg: ``type``, arguments of the optimizer, ``paramwise_options``,
             ``model_type`` (``'vit'`` or ``'swin'``) and ``layer_decay`` in (0, 1].
-        paramwise_cfg: not used.
+        paramwise_cfg: Not used.
 
     Raises:
         UserError: ``model_type`` or ``layer_decay`` can't be used.
@@ -89,7 +91,7 @@ class TransformerFinetuneConstructor:
         return build_from_cfg(config, OPTIMIZERS)
 
     def _depths(self, backbone: Any) -> list[int]:
-        """Blocks of each stage; a ViT is one stage."""
+        """Return the number of blocks of each stage; a ViT is one stage."""
         try:
             if self.model_type == "vit":
                 return [len(backbone.layers)]

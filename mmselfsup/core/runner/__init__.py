@@ -1,4 +1,4 @@
-"""Runners: mmcv's loops without their pauses, under mmcv's names."""
+"""Runners: mmcv's loops without its pauses, registered under mmcv's names."""
 
 from .epoch_based_runner import EpochBasedRunner
 from .iter_based_runner import IterBasedRunner

@@ -1,4 +1,4 @@
-"""What the epoch-based and the iteration-based runner have in common."""
+"""The base class of the epoch-based and the iteration-based runner."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,19 +17,19 @@ from .state import StateMixin
 
 
 class CommonRunner(StateMixin, BaseRunner):  # type: ignore[misc]
-    """mmcv's runner with a plain model, tensors in the log buffer and no waiting.
+    """mmcv's runner with a bare model, tensors in the log buffer and no waiting for the device.
 
     The model is the bare module in one process and ``DistributedDataParallel`` around it in many;
     it is trained through ``forward``.
     """
 
     def __init__(self, model: nn.Module, *args: Any, **kwargs: Any) -> None:
-        super().__init__(unwrap(model), *args, **kwargs)  # mmcv wants to see train_step
+        super().__init__(unwrap(model), *args, **kwargs)  # mmcv checks for train_step
         self.model = model
         self.log_buffer = TensorLogBuffer()
 
     def register_checkpoint_hook(self, checkpoint_config: Any) -> None:
-        """Register the hook that saves, behind all that changes what is saved.
+        """Register the hook that saves checkpoints after all hooks that change their content.
 
         mmcv gives it the priority of the custom hooks, and registers it before them: a checkpoint
         inside an epoch would miss their last update (a moving average, a memory).
@@ -42,7 +42,7 @@ class CommonRunner(StateMixin, BaseRunner):  # type: ignore[misc]
         self.register_hook(hook, priority="LOW")
 
     def run_iter(self, data_batch: Any, train_mode: bool, **kwargs: Any) -> None:
-        """Move a batch to the model's device, call the model, keep its losses for the log."""
+        """Move a batch to the model's device, call the model and log its losses."""
         data = to_device(data_batch, module_device(self.model))
         outputs = self._call_model(data, train_mode, **kwargs)
         if not isinstance(outputs, dict):
@@ -53,7 +53,7 @@ class CommonRunner(StateMixin, BaseRunner):  # type: ignore[misc]
         self.outputs = outputs
 
     def _call_model(self, data: Any, train_mode: bool, **kwargs: Any) -> Any:
-        """Losses of one batch; under a wrapper they come from its ``forward``."""
+        """Return the losses of one batch; those of a wrapped model come from its ``forward``."""
         module: Any = unwrap(self.model)
         if self.batch_processor is not None:
             return self.batch_processor(self.model, data, train_mode=train_mode, **kwargs)
@@ -61,16 +61,17 @@ class CommonRunner(StateMixin, BaseRunner):  # type: ignore[misc]
             return module.val_step(data, self.optimizer)
         if hasattr(self.model, "train_step"):  # the bare module, or mmcv's MMDataParallel
             return self.model.train_step(data, self.optimizer, **kwargs)
+        # DistributedDataParallel averages gradients only if its own forward is called.
         loss, log_vars = module._parse_losses(self.model(**data))
         return {"loss": loss, "log_vars": log_vars, "num_samples": batch_size(data)}
 
     def _announce(
         self, data_loaders: Sequence[Any], workflow: Sequence[Any], done: int, end: int, unit: str
     ) -> None:
-        """Check the workflow and say in the log what will run.
+        """Check the workflow and log what will run.
 
         Raises:
-            UserError: an unknown mode, no training, or not one loader for each entry.
+            UserError: There is an unknown mode, no training, or not one loader for each entry.
         """
         for entry in workflow:
             if len(entry) != 2 or entry[0] not in ("train", "val"):

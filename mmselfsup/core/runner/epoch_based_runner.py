@@ -1,4 +1,4 @@
-"""Training epoch by epoch."""
+"""The runner that trains by epochs."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -20,8 +20,8 @@ from .base import CommonRunner
 class EpochBasedRunner(CommonRunner, _EpochBasedRunner):  # type: ignore[misc]
     """mmcv's runner: same stages, same hooks, same order, without its pauses.
 
-    Hooks between epochs and validation leave the random state alone, so that a run that is
-    resumed between two epochs goes on exactly as it would have.
+    Hooks between epochs and validation do not change the random state, so that a run that is
+    resumed between two epochs continues exactly like one that was not stopped.
     """
 
     def train(self, data_loader: Any, **kwargs: Any) -> None:
@@ -31,13 +31,13 @@ class EpochBasedRunner(CommonRunner, _EpochBasedRunner):  # type: ignore[misc]
         self.data_loader = data_loader
         self._max_iters = self._max_epochs * len(data_loader)
         if not self._num_to_skip:
-            self._take_up_rng()
+            self._restore_rng()
         set_epoch(data_loader, self.epoch)
         self.call_hook("before_train_epoch")
         start, self._num_to_skip = self._num_to_skip, 0
         batches = islice(data_loader, start, None)
         for inner_iter, data_batch in enumerate(batches, start):
-            self._take_up_rng()
+            self._restore_rng()
             self.data_batch = data_batch
             self._inner_iter = inner_iter
             self._in_iteration = True
@@ -47,9 +47,10 @@ class EpochBasedRunner(CommonRunner, _EpochBasedRunner):  # type: ignore[misc]
             del self.data_batch
             self._in_iteration = False
             self._iter += 1
-        self._take_up_rng()  # for the hooks below, where the resumed epoch had no batch left
+        self._restore_rng()  # if the resumed epoch had no batch left
         self.log_buffer.check()
         with rng_untouched() as state:
+            # Hooks save on the first rank only, so they can't gather the states themselves.
             self._rng_states = dist.all_gather_object(state)
             self.call_hook("after_train_epoch")
             self._rng_states = None
@@ -57,7 +58,7 @@ class EpochBasedRunner(CommonRunner, _EpochBasedRunner):  # type: ignore[misc]
 
     @torch.no_grad()
     def val(self, data_loader: Any, **kwargs: Any) -> None:
-        """Go through the validation loader once."""
+        """Validate on all batches of the loader."""
         self.model.eval()
         self.mode = "val"
         self.data_loader = data_loader
@@ -82,10 +83,10 @@ class EpochBasedRunner(CommonRunner, _EpochBasedRunner):  # type: ignore[misc]
         """Run the workflow until ``max_epochs`` training epochs are done.
 
         Args:
-            data_loaders: one loader for each entry of the workflow.
+            data_loaders: One loader for each entry of the workflow.
             workflow: (mode, epochs) in turn, for example ``[('train', 2), ('val', 1)]``.
-            max_epochs: number of epochs, where the constructor was not told.
-            **kwargs: further arguments of the model's ``train_step``.
+            max_epochs: Number of epochs, where the constructor did not set it.
+            **kwargs: Further arguments of the model's ``train_step``.
         """
         if max_epochs is not None:
             self._max_epochs = max_epochs
@@ -104,20 +105,21 @@ class EpochBasedRunner(CommonRunner, _EpochBasedRunner):  # type: ignore[misc]
         self.call_hook("after_run")
 
     def _fit_progress(self, num_batches: int) -> None:
-        """Count iterations in epochs of this length; a resumed run may have had another one."""
+        """Set the counters for epochs of this length; those of the checkpoint may have another."""
         self._max_iters = self._max_epochs * num_batches
         resumed = self.epoch * num_batches + self._num_to_skip
         if self.iter != resumed:
             self.logger.info(
-                "an epoch has %d iterations now: on from the epoch's start", num_batches
+                "an epoch has %d iterations now: resuming at the start of the epoch", num_batches
             )
             self._num_to_skip = 0
             self._iter = self.epoch * num_batches
 
     def _progress(self) -> dict[str, int]:
-        if self._in_iteration:
-            done = self.inner_iter + 1
-            return {"epoch": self.epoch, "iter": self.iter + 1, "inner_iter": done}
+        """Return the complete epochs, iterations, and iterations of the current epoch."""
+        if self._in_iteration:  # a hook after the iteration saves: the counters do not include it
+            complete = self.inner_iter + 1
+            return {"epoch": self.epoch, "iter": self.iter + 1, "inner_iter": complete}
         return {"epoch": self.epoch + 1, "iter": self.iter, "inner_iter": 0}
 
     def save_checkpoint(
@@ -131,7 +133,7 @@ class EpochBasedRunner(CommonRunner, _EpochBasedRunner):  # type: ignore[misc]
         """Write a checkpoint and point ``latest.pth`` to it.
 
         The number in its name is that of the epoch; inside an epoch it is that of the iteration,
-        and ``iter_{}.pth`` takes the place of ``epoch_{}.pth``.
+        and ``iter_{}.pth`` replaces ``epoch_{}.pth``.
         """
         number = self.epoch + 1
         if self._in_iteration:

@@ -1,4 +1,4 @@
-"""Training iteration by iteration, round and round through the loader."""
+"""The runner that trains by iterations, with as many passes over the loader as needed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +25,7 @@ class IterBasedRunner(CommonRunner, _IterBasedRunner):  # type: ignore[misc]
         self.data_loader = data_loader
         self._epoch = data_loader.epoch
         self.data_batch = next(data_loader)
-        self._take_up_rng()
+        self._restore_rng()
         self._in_iteration = True
         self.call_hook("before_train_iter")
         self.run_iter(self.data_batch, train_mode=True, **kwargs)
@@ -58,10 +58,10 @@ class IterBasedRunner(CommonRunner, _IterBasedRunner):  # type: ignore[misc]
         """Run the workflow until ``max_iters`` training iterations are done.
 
         Args:
-            data_loaders: one loader for each entry of the workflow.
+            data_loaders: One loader for each entry of the workflow.
             workflow: (mode, iterations) in turn, for example ``[('train', 100), ('val', 10)]``.
-            max_iters: number of iterations, where the constructor was not told.
-            **kwargs: further arguments of the model's ``train_step``.
+            max_iters: Number of iterations, where the constructor did not set it.
+            **kwargs: Further arguments of the model's ``train_step``.
         """
         if max_iters is not None:
             self._max_iters = max_iters
@@ -89,8 +89,9 @@ class IterBasedRunner(CommonRunner, _IterBasedRunner):  # type: ignore[misc]
         self.call_hook("after_run")
 
     def _progress(self) -> dict[str, int]:
-        done = self.iter + 1 if self._in_iteration else self.iter
-        return {"epoch": self.epoch, "iter": done, "inner_iter": 0}
+        """Return the complete passes over the loader and iterations."""
+        complete = self.iter + 1 if self._in_iteration else self.iter
+        return {"epoch": self.epoch, "iter": complete, "inner_iter": 0}
 
     def save_checkpoint(
         self,
@@ -100,7 +101,10 @@ class IterBasedRunner(CommonRunner, _IterBasedRunner):  # type: ignore[misc]
         save_optimizer: bool = True,
         create_symlink: bool = True,
     ) -> None:
-        """Write ``filename_tmpl`` with the number of done iterations; ``latest.pth`` names it."""
+        """Write a checkpoint and point ``latest.pth`` to it.
+
+        The number in its name is that of the complete iterations.
+        """
         filename = filename_tmpl.format(self._progress()["iter"])
         self._write_checkpoint(out_dir, filename, meta, save_optimizer, create_symlink)
 
@@ -114,7 +118,7 @@ class IterBasedRunner(CommonRunner, _IterBasedRunner):  # type: ignore[misc]
         timer_config: Any = None,
         custom_hooks_config: Any = None,
     ) -> None:
-        """Register mmcv's default hooks; what a config doesn't say counts iterations."""
+        """Register mmcv's default hooks; intervals count iterations unless a config sets epochs."""
         for part in (lr_config, checkpoint_config, *((log_config or {}).get("hooks", []))):
             if isinstance(part, dict):
                 part.setdefault("by_epoch", False)

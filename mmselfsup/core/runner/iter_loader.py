@@ -1,4 +1,4 @@
-"""Round and round through a loader."""
+"""An endless iterator over a loader."""
 
 from itertools import islice
 from typing import Any
@@ -10,8 +10,8 @@ class IterLoader:
     """An endless iterator over a loader.
 
     Args:
-        dataloader: the loader, with at least one batch.
-        start: number of batches that an earlier run has drawn.
+        dataloader: The loader, with at least one batch.
+        start: Number of batches that an earlier run has used.
     """
 
     def __init__(self, dataloader: Any, start: int = 0) -> None:
@@ -22,7 +22,7 @@ class IterLoader:
 
     @property
     def epoch(self) -> int:
-        """Number of complete rounds."""
+        """Return the number of complete passes."""
         return self._epoch
 
     def __next__(self) -> Any:
@@ -38,4 +38,4 @@ class IterLoader:
         return len(self._dataloader)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._dataloader, name)  # hooks look at .dataset, .sampler, ...
+        return getattr(self._dataloader, name)  # hooks read .dataset, .sampler, ...

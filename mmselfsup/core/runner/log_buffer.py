@@ -1,4 +1,4 @@
-"""A log buffer that leaves losses on their device until a log line needs them."""
+"""A log buffer that does not read losses from their device before a log line needs them."""
 
 import math
 from collections import defaultdict
@@ -21,7 +21,7 @@ class NonFiniteLossError(SharedError):
 
 @dataclass(frozen=True)
 class _Update:
-    """Tensors of one call of ``update``: (name, place in its history), and when it was."""
+    """Tensors of one call of ``update``: (name, index in its history), and the iteration."""
 
     iteration: int | None
     places: list[tuple[str, int]]
@@ -30,12 +30,12 @@ class _Update:
 class TensorLogBuffer(LogBuffer):  # type: ignore[misc]
     """mmcv's buffer for 0-d tensors: stored as they are, read once per log line.
 
-    Values that came as tensors are averaged over all ranks, weighted by their counts; plain
-    numbers (times) stay those of the rank. ``average`` and ``check`` are collectives: every rank
+    Values that were passed as tensors are averaged over all ranks, weighted by their counts; plain
+    numbers (times) are those of the rank. ``average`` and ``check`` are collectives: every rank
     must call them.
 
     Attributes:
-        iteration: number of the training iteration, 0-based, that the next ``update`` belongs to;
+        iteration: Number of the training iteration, 0-based, that the next ``update`` belongs to;
             None where a non-finite loss need not stop the run (validation).
     """
 
@@ -43,11 +43,11 @@ class TensorLogBuffer(LogBuffer):  # type: ignore[misc]
         super().__init__()
         self.iteration: int | None = None
         self._waiting: list[_Update] = []
-        self._shared: set[str] = set()  # names that came as tensors
-        self._complaint: str | None = None
+        self._shared: set[str] = set()  # names that were passed as tensors
+        self._error: str | None = None
 
     def clear(self) -> None:
-        """Forget all values."""
+        """Delete all values."""
         super().clear()
         self._waiting.clear()
         self._shared.clear()
@@ -56,12 +56,12 @@ class TensorLogBuffer(LogBuffer):  # type: ignore[misc]
         """Add values without waiting for the device.
 
         Args:
-            vars: numbers or tensors with one element.
-            count: weight of these values in an average, the number of samples.
+            vars: Numbers or tensors with one element.
+            count: Weight of these values in an average, the number of samples.
 
         Raises:
             TypeError: ``vars`` is no dict.
-            ValueError: a tensor has more than one element.
+            ValueError: A tensor has more than one element.
         """
         if not isinstance(vars, dict):
             raise TypeError(f"vars must be a dict, got {type(vars).__name__}")
@@ -84,10 +84,10 @@ class TensorLogBuffer(LogBuffer):  # type: ignore[misc]
         """Put the weighted mean of the last ``n`` values of every name into ``output``.
 
         Args:
-            n: how many values back, 0 for all.
+            n: Number of the latest values, 0 for all.
 
         Raises:
-            NonFiniteLossError: a training loss was not finite on any rank.
+            NonFiniteLossError: A training loss was not finite on any rank.
         """
         if n < 0:
             raise ValueError(f"n must not be negative, got {n}")
@@ -101,22 +101,22 @@ class TensorLogBuffer(LogBuffer):  # type: ignore[misc]
         self.ready = True
 
     def check(self) -> None:
-        """Read what is still on the device.
+        """Read the values that are still on the device.
 
         Raises:
-            NonFiniteLossError: a training loss was not finite on any rank.
+            NonFiniteLossError: A training loss was not finite on any rank.
         """
         self._fetch()
         self._exchange({})
 
     def _weighted(self, name: str, n: int) -> tuple[float, float]:
-        """Sum of value times count, and sum of counts, of the last ``n`` values (0: all)."""
+        """Return the sums of value times count and of counts of the last ``n`` values (0: all)."""
         values, counts = self.val_history[name][-n:], self.n_history[name][-n:]
         pairs = zip(values, counts, strict=True)
         return math.fsum(float(v) * c for v, c in pairs), math.fsum(counts)
 
     def _fetch(self) -> None:
-        """Replace waiting tensors by numbers: one transfer for each device and type."""
+        """Replace stored tensors by numbers: one transfer for each device and type."""
         groups: dict[tuple[torch.device, torch.dtype], list[tuple[str, int]]] = defaultdict(list)
         for name, i in (place for update in self._waiting for place in update.places):
             tensor = self.val_history[name][i]
@@ -126,11 +126,11 @@ class TensorLogBuffer(LogBuffer):  # type: ignore[misc]
             for (name, i), value in zip(places, values, strict=True):
                 self.val_history[name][i] = value
         for update in self._waiting:
-            self._complaint = self._complaint or self._complain(update)
+            self._error = self._error or self._describe(update)
         self._waiting.clear()
 
-    def _complain(self, update: _Update) -> str | None:
-        """A line about the loss of one iteration, if it is not finite."""
+    def _describe(self, update: _Update) -> str | None:
+        """Return a line about the loss of one iteration if it is not finite, else None."""
         values = {name: self.val_history[name][i] for name, i in update.places}
         if update.iteration is None or math.isfinite(values.get(_WATCHED, 0.0)):
             return None
@@ -143,13 +143,13 @@ class TensorLogBuffer(LogBuffer):  # type: ignore[misc]
     def _exchange(
         self, sums: dict[str, tuple[float, float]]
     ) -> dict[str, list[tuple[float, float]]]:
-        """Pool the sums of all ranks; stop all ranks when one of them has a complaint."""
+        """Return the sums of all ranks; raise on all ranks if one of them has an error."""
         pooled: dict[str, list[tuple[float, float]]] = defaultdict(list)
-        ranks = dist.all_gather_object((sums, self._complaint))
-        for number, (of_rank, complaint) in enumerate(ranks):
-            if complaint is not None:
+        ranks = dist.all_gather_object((sums, self._error))
+        for number, (of_rank, error) in enumerate(ranks):
+            if error is not None:
                 where = f"rank {number}: " if len(ranks) > 1 else ""
-                raise NonFiniteLossError(where + complaint)
+                raise NonFiniteLossError(where + error)
             for name, pair in of_rank.items():
                 pooled[name].append(pair)
         return pooled

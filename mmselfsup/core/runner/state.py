@@ -1,4 +1,4 @@
-"""Save everything that training needs to go on, and take it up again."""
+"""Saving and restoring of everything that training needs to resume."""
 
 import os
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ from mmselfsup.utils.rng_state import RngState, get_rng_state, set_rng_state
 class StateMixin:
     """Checkpoints of a runner: weights, optimizer, hooks, progress, random state of every rank.
 
-    ``meta`` counts what is complete: ``epoch`` epochs, ``iter`` iterations in all, ``inner_iter``
-    iterations of the epoch that was broken off (0 between epochs).
+    ``meta`` holds the complete parts: ``epoch`` epochs, ``iter`` iterations in all, ``inner_iter``
+    iterations of an epoch that was interrupted (0 between epochs).
     """
 
     model: Any
@@ -41,7 +41,7 @@ class StateMixin:
     _resumed_rng: RngState | None = None
 
     def _progress(self) -> dict[str, int]:
-        """Epochs, iterations, and iterations of the running epoch that are complete."""
+        """Return the complete epochs, iterations, and iterations of the current epoch."""
         raise NotImplementedError
 
     def _write_checkpoint(
@@ -54,8 +54,8 @@ class StateMixin:
     ) -> None:
         """Write a checkpoint on the first rank; the other ranks do nothing.
 
-        In the middle of an epoch the random states of the other ranks are not known; they are
-        kept between epochs, where all ranks have handed them over.
+        Inside an epoch the random states of the other ranks are not known; between epochs the first
+        rank has gathered them.
         """
         if not dist.is_main():
             return
@@ -91,28 +91,30 @@ class StateMixin:
     ) -> LoadReport:
         """Load weights into the model and report what matched; see ``core.checkpoint``.
 
-        ``map_location`` and ``revise_keys`` are mmcv's; prefixes are found without them.
+        ``map_location`` and ``revise_keys`` are arguments of mmcv and not used; prefixes are found
+        without them.
         """
         return load_weights(unwrap(self.model), filename, logger=self.logger, strict=strict)
 
     def resume(
         self, checkpoint: str, resume_optimizer: bool = True, map_location: Any = "default"
     ) -> None:
-        """Go on where a checkpoint was written.
+        """Resume from a checkpoint.
 
         Args:
-            checkpoint: the file.
-            resume_optimizer: take up the optimizer's state as well.
-            map_location: mmcv's; tensors are read on the CPU and copied to where they belong.
+            checkpoint: The file.
+            resume_optimizer: Whether to restore the optimizer's state as well.
+            map_location: Not used, an argument of mmcv; tensors are read on the CPU and copied to
+                the devices of the model.
 
         Raises:
-            UserError: the file is no checkpoint, or holds weights only.
+            UserError: The file is no checkpoint, or holds weights only.
         """
         state = load_state(checkpoint)
         meta = state.get("meta") or {}
         if "epoch" not in meta or "iter" not in meta:
             raise UserError(
-                f"{checkpoint} doesn't say how far training was: use load_from for its weights"
+                f"{checkpoint} doesn't hold the progress of training: use load_from for its weights"
             )
         report = self.load_checkpoint(checkpoint)
         if report.mismatched or not report.complete:
@@ -130,6 +132,7 @@ class StateMixin:
         self.logger.info("resumed from %s: epoch %d, iter %d", checkpoint, self._epoch, self._iter)
 
     def _resume_optimizer(self, checkpoint: str, state: Mapping[str, Any]) -> None:
+        """Load the state of the optimizer, or of each of several."""
         if "optimizer" not in state:
             raise UserError(f"{checkpoint} has no optimizer state: use load_from for its weights")
         names = list(weights_of(state, checkpoint))
@@ -141,20 +144,21 @@ class StateMixin:
             load_optimizer_state(optimizer, state["optimizer"][name], module, names)
 
     def _stateful_hooks(self) -> list[Any]:
-        """Hooks whose state training needs to go on: those with both methods of a state dict."""
+        """Return the hooks with a state to save: those with both methods of a state dict."""
         methods = ("state_dict", "load_state_dict")
         return [hook for hook in self.hooks if all(hasattr(hook, name) for name in methods)]
 
     def _resume_hooks(self, states: Mapping[str, Any]) -> None:
+        """Load the states of hooks, by the names of their classes."""
         for hook in self._stateful_hooks():
             name = type(hook).__name__
             if name in states:
                 hook.load_state_dict(states[name])
             else:
-                self.logger.warning("the checkpoint has no state of %s: it starts anew", name)
+                self.logger.warning("the checkpoint has no state of %s: it restarts", name)
 
     def _resume_rng(self, states: Any, meta: Mapping[str, Any]) -> None:
-        """Keep this rank's random state until the first batch is about to be drawn."""
+        """Store this rank's random state until training reaches the first batch."""
         if not states:
             return
         if len(states) == dist.get_world_size() == int(meta.get("world_size", 1)):
@@ -162,8 +166,8 @@ class StateMixin:
         else:
             self.logger.info("the random state is not restored: the number of ranks differs")
 
-    def _take_up_rng(self) -> None:
-        """Put back the random state of the checkpoint, once."""
+    def _restore_rng(self) -> None:
+        """Restore the random state of the checkpoint, once."""
         if self._resumed_rng is not None:
             set_rng_state(self._resumed_rng)
             self._resumed_rng = None

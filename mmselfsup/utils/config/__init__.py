@@ -1,6 +1,6 @@
-"""Checking configs: an unknown key anywhere is an error that names the nearest valid one.
+"""Checks of configs, and configs as text.
 
-And writing them as text.
+An unknown key anywhere in a config is an error that names the nearest valid one.
 """
 
 from .check import check_config

@@ -1,4 +1,4 @@
-"""Refuse what a config says to nobody."""
+"""The check of a whole config for keys that nothing reads."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,20 +14,21 @@ from .walk import Walker
 
 
 def check_config(cfg: Config, filename: str | None = None, overrides: Iterable[str] = ()) -> None:
-    """Check that every key of a config is known to what will read it.
+    """Check that every key of a config is known to the code that will read it.
 
-    The top level, the model with everything inside it, data sets with their sources and
-    pipelines, hooks, optimizer, schedules, runner. Helper variables of the file, which mmcv
-    leaves in the config, are taken out of it, so that a config that is written to a file passes
+    The check covers the top level, the model with all its parts, data sets with their sources and
+    pipelines, hooks, optimizer, schedules and runner. Helper variables of the file, which mmcv
+    leaves in the config, are removed from it, so that a config that is written to a file passes
     the check again.
 
     Args:
-        cfg: the config with overrides merged; helper variables are removed.
-        filename: the file it came from, where there is one.
-        overrides: what the command line set, as dotted keys or ``key=value``.
+        cfg: The config with overrides merged; helper variables are removed.
+        filename: The file it came from, where there is one.
+        overrides: Settings of the command line, as dotted keys or ``key=value``.
 
     Raises:
-        UserError: a key or a type is unknown; names it, the nearest valid one and the valid ones.
+        UserError: A key or a type is unknown; the message names it, the nearest valid one and all
+            valid ones.
     """
     keys = [override.partition("=")[0] for override in overrides]
     findings = Findings(filename, keys)
@@ -45,7 +46,7 @@ def check_config(cfg: Config, filename: str | None = None, overrides: Iterable[s
         if key in overridden and _has_no_reader(key, content, helpers):
             findings.add(
                 key,
-                f"{key!r} is a variable of the config file, and what was made from it is made "
+                f"{key!r} is a variable of the config file, and what is built from it is built "
                 "already; set the key that is used, such as optimizer.lr or data.train.pipeline",
             )
     findings.raise_first()
@@ -54,7 +55,7 @@ def check_config(cfg: Config, filename: str | None = None, overrides: Iterable[s
 
 
 def _has_no_reader(key: str, content: Mapping[str, Any], helpers: set[str]) -> bool:
-    """Whether a key is used while the file is read, but not afterwards."""
+    """Return whether a key is used while the file is read, but not afterwards."""
     if key == "img_norm_cfg":  # loaders read it where they normalise
         return not content.get("prefetch")
     return key in helpers and key not in SECTIONS and key not in PLAIN

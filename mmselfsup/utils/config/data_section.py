@@ -1,4 +1,4 @@
-"""How ``data`` and ``evaluation`` are checked."""
+"""The checks of ``data`` and ``evaluation``."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -14,25 +14,28 @@ _DATASETS = ("train", "val", "test", "extract")
 
 
 def check_data(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
-    """Data sets with all inside them, and the arguments of the loaders."""
+    """Check the data sets with all their parts, and the arguments of the loaders."""
+    # At run time: the package of the data sets imports this one.
     build = import_module("mmselfsup.datasets").build_dataloader
     loader = (*accepted_args(build).names, *accepted_args(DataLoader).names, "sampling_replace")
     loader = tuple(dict.fromkeys(name for name in loader if name != "dataset"))
     loaders = tuple(f"{part}_dataloader" for part in _DATASETS)
-    if not walker.keys(value, (*_DATASETS, *loader, *loaders), "data"):
+    if not walker.check_keys(value, (*_DATASETS, *loader, *loaders), "data"):
         return
     for part in loaders:
         if part in value:
-            walker.keys(value[part], loader, f"data.{part}")
+            walker.check_keys(value[part], loader, f"data.{part}")
     for part in _DATASETS:
         dataset = value.get(part)
         several = isinstance(dataset, list | tuple)
         for i, item in enumerate(dataset if several else [] if dataset is None else [dataset]):
-            walker.typed(item, "dataset", f"data.{part}.{i}" if several else f"data.{part}")
+            walker.check_component(
+                item, "dataset", f"data.{part}.{i}" if several else f"data.{part}"
+            )
 
 
 def check_evaluation(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
-    """Arguments of the hook, and of the validation set's ``evaluate``."""
+    """Check the arguments of the hook, and of the validation set's ``evaluate``."""
     if value is None:
         return
     hook = list(accepted_args(resolve("EvalHook", "hook") or object).names)
@@ -42,6 +45,7 @@ def check_evaluation(walker: Walker, value: Any, config: Mapping[str, Any]) -> N
     dataset = resolve(name, "dataset") if isinstance(name, str) else None
     evaluate = getattr(dataset, "evaluate", None)
     own = list(accepted_args(evaluate).names) if evaluate is not None else ["topk"]
+    # The hook passes these itself.
     given = ("self", "results", "logger", "dataloader", "test_fn")
     valid = dict.fromkeys(key for key in (*hook, *own) if key not in given)
-    walker.keys(value, valid, "evaluation")
+    walker.check_keys(value, valid, "evaluation")

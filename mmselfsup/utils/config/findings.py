@@ -1,22 +1,23 @@
-"""What is wrong with a config, in words that help to mend it."""
+"""Faults of a config, in words that help to correct it."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 from mmselfsup.utils.errors import UserError
 
-_MANY = 25
+_MANY = 25  # names in a message at most
 
 
 def _hint(name: str, valid: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for a close name, nothing otherwise."""
+    """Return ``; did you mean 'x'?`` for a close name, ``;`` otherwise."""
     close = get_close_matches(name, list(valid), n=1, cutoff=0.6)
-    if not close:  # SwinTransformer, where mmcls.SwinTransformer is known
+    if not close:  # the name without its scope: SwinTransformer for mmcls.SwinTransformer
         close = [v for v in valid if v.endswith(f".{name}")][:1]
     return f"; did you mean {close[0]!r}?" if close else ";"
 
 
 def _shown(names: Iterable[str]) -> str:
+    """Return names as a list for a message, cut after ``_MANY``."""
     listed = list(names)
     if len(listed) > _MANY:
         return f"{', '.join(listed[:_MANY])}, ... ({len(listed)} in all)"
@@ -24,11 +25,11 @@ def _shown(names: Iterable[str]) -> str:
 
 
 class Findings:
-    """Collects faults; the first one is told in full.
+    """The faults of a config; the first one is reported in full.
 
     Args:
-        filename: the config file, None for one that was made in memory.
-        overrides: dotted keys from the command line.
+        filename: The config file, None for a config without a file.
+        overrides: Dotted keys from the command line.
     """
 
     def __init__(self, filename: str | None, overrides: Iterable[str]) -> None:
@@ -37,6 +38,7 @@ class Findings:
         self._faults: list[tuple[str, str]] = []  # (path, message)
 
     def _where(self, path: str) -> str:
+        """Return what set the key at ``path``: an option of the command line or the file."""
         for key in self.overrides:
             if path == key or path.startswith(f"{key}.") or key.startswith(f"{path}."):
                 return f"--cfg-options {key}"
@@ -62,7 +64,7 @@ class Findings:
         """Raise if there is a fault.
 
         Raises:
-            UserError: the first fault in full, the places of the others.
+            UserError: The first fault in full, the places of the others.
         """
         if not self._faults:
             return

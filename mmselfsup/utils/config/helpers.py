@@ -1,9 +1,9 @@
-"""Helper variables of config files: names that a file assigns in order to read them again.
+"""Helper variables of config files: names that a file assigns to use them further below.
 
     img_norm_cfg = dict(mean=..., std=...)
     train_pipeline = [..., dict(type='Normalize', **img_norm_cfg)]
 
-mmcv puts every name of a file into the config, so they look like settings.
+mmcv puts every name of a file into the config, so they can't be told from settings there.
 """
 
 import ast
@@ -12,20 +12,20 @@ from pathlib import Path
 
 
 def helper_variables(filename: str) -> set[str]:
-    """Names that the config file or one of its bases assigns and reads again, or imports.
+    """Return names that the config file or one of its bases assigns and reads, or imports.
 
-    A name counts as read where a file uses it after all, and where a file that is based on it
-    says ``{{_base_.name}}``. Files that are not Python have no variables.
+    A name counts as read where the same file uses it, and where a file that is based on it contains
+    ``{{_base_.name}}``. Files that are not Python have no variables.
     """
-    found: set[str] = set()
+    helpers: set[str] = set()
     for tree in _trees(Path(filename), set()):
-        found |= _assigned(tree) & _read(tree)
-        found |= _read_from_base(tree) | _imported(tree)
-    return found - {"_base_"}
+        helpers |= _assigned(tree) & _read(tree)
+        helpers |= _read_from_base(tree) | _imported(tree)
+    return helpers - {"_base_"}
 
 
 def _trees(path: Path, seen: set[Path]) -> Iterator[ast.Module]:
-    """The syntax trees of a file and, below it, of its bases."""
+    """Yield the syntax trees of a file and of all its bases."""
     path = path.resolve()
     if path in seen or path.suffix != ".py" or not path.is_file():
         return
@@ -37,6 +37,7 @@ def _trees(path: Path, seen: set[Path]) -> Iterator[ast.Module]:
 
 
 def _bases(tree: ast.Module) -> list[str]:
+    """Return the paths in ``_base_``; none where they are not written as literals."""
     for node in tree.body:
         names = [t.id for t in getattr(node, "targets", []) if isinstance(t, ast.Name)]
         if isinstance(node, ast.Assign) and "_base_" in names:
@@ -49,17 +50,19 @@ def _bases(tree: ast.Module) -> list[str]:
 
 
 def _assigned(tree: ast.Module) -> set[str]:
-    """Names that get a value anywhere outside functions and comprehensions."""
+    """Return names that get a value anywhere outside functions and comprehensions."""
     nodes = (node for part in tree.body for node in ast.walk(part))
     return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
 
 def _read(tree: ast.Module) -> set[str]:
+    """Return names whose value is used."""
     nodes = ast.walk(tree)
     return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
 
 def _imported(tree: ast.Module) -> set[str]:
+    """Return names that an import binds."""
     aliases = (
         alias
         for node in ast.walk(tree)
@@ -70,7 +73,7 @@ def _imported(tree: ast.Module) -> set[str]:
 
 
 def _read_from_base(tree: ast.Module) -> set[str]:
-    """The ``x`` of every ``{{_base_.x...}}``, which is a set in a set to Python."""
+    """Return the ``x`` of every ``{{_base_.x...}}``, which Python parses as a set in a set."""
     return {
         node.attr
         for node in ast.walk(tree)

@@ -1,10 +1,10 @@
-"""What configs, above all those of MMSelfSup 0.x, carry without effect; it is told here alone."""
+"""Names in configs without effect, mainly of MMSelfSup 0.x; no other module lists these."""
 
 from collections.abc import Callable
 from typing import Any
 
-# Variables of config files that are still there after the file was read, used there or not:
-# of 0.x, and `classes` of the ISIC-2019 configs.
+# Variables of config files that mmcv leaves in the config, used by the file or not: those of 0.x,
+# and ``classes`` of the ISIC-2019 configs.
 HELPERS = frozenset(
     {
         "classes",
@@ -29,13 +29,14 @@ HELPERS = frozenset(
     }
 )
 
-# Arguments that classes of 0.x took into **kwargs and never looked at.
+# Arguments that classes of 0.x accepted by **kwargs and never read.
 SWALLOWED: dict[str, frozenset[str]] = {}
 
 # Options of a parameter group beyond the arguments of the optimizer.
 GROUP_OPTIONS = ("lars_exclude", "fix_lr")
 
-# Keys of `paramwise_options` that were meant for mmcv's `paramwise_cfg`: they name no parameter.
+# Keys of mmcv's ``paramwise_cfg`` that configs have in ``paramwise_options``: no parameter has
+# such a name.
 MISPLACED_OPTIONS = (
     "bias_decay_mult",
     "bias_lr_mult",
@@ -45,6 +46,6 @@ MISPLACED_OPTIONS = (
 
 
 def swallowed(target: Callable[..., Any], key: str) -> bool:
-    """Whether 0.x accepted ``key`` for this class and made nothing of it."""
+    """Return whether 0.x accepted ``key`` for this class and ignored it."""
     classes = getattr(target, "__mro__", (target,))
     return any(key in SWALLOWED.get(cls.__name__, ()) for cls in classes)

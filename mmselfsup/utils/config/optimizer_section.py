@@ -1,4 +1,4 @@
-"""How ``optimizer`` is checked."""
+"""The check of ``optimizer``."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,22 +15,22 @@ _PARAMWISE_CFG = (
 
 
 def check_optimizer(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
-    """The optimizer, its constructor, and options by regular expression."""
+    """Check the optimizer, its constructor, and options by regular expression."""
     extra = ["constructor", "paramwise_cfg", "paramwise_options", "layer_decay"]
     constructor = value.get("constructor") if isinstance(value, Mapping) else None
     if constructor == "TransformerFinetuneConstructor":
         extra.append("model_type")
-    target = walker.typed(value, "optimizer", "optimizer", extra=extra)
+    target = walker.check_component(value, "optimizer", "optimizer", extra=extra)
     if target is None:
         return
     if constructor is not None and resolve(constructor, "constructor") is None:
         path = "optimizer.constructor"
         walker.findings.unknown_type(path, constructor, names("constructor"), "constructor")
     if value.get("paramwise_cfg") is not None:
-        walker.keys(value["paramwise_cfg"], _PARAMWISE_CFG, "optimizer.paramwise_cfg")
+        walker.check_keys(value["paramwise_cfg"], _PARAMWISE_CFG, "optimizer.paramwise_cfg")
     options = [name for name in accepted_args(target).names if name != "params"]
     options += [f"{name}_mult" for name in options]
     for pattern, chosen in (value.get("paramwise_options") or {}).items():
         if pattern not in legacy.MISPLACED_OPTIONS:
             path = f"optimizer.paramwise_options.{pattern}"
-            walker.keys(chosen, (*options, *legacy.GROUP_OPTIONS), path)
+            walker.check_keys(chosen, (*options, *legacy.GROUP_OPTIONS), path)

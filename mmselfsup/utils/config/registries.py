@@ -1,6 +1,6 @@
-"""Look a ``type`` up: by its name, in the registry that the place in the config calls for.
+"""The registries in which the place in a config has its ``type`` looked up.
 
-The registries are filled by packages above this one, so those are imported when a config is
+The registries are filled by packages that import this one, so those are imported when a config is
 checked, not before.
 """
 
@@ -46,14 +46,14 @@ INSIDE_MODEL = (
 
 @cache
 def registry(kind: str) -> Registry:
-    """The filled registry of a kind, such as ``'model'`` or ``'hook'``."""
+    """Return the filled registry of a kind, such as ``'model'`` or ``'hook'``."""
     package, module, name = _HOMES[kind]
     import_module(package)
     return getattr(import_module(module), name)
 
 
 def resolve(name: str, kind: str) -> Callable[..., Any] | None:
-    """The class or function of that name, None if there is none.
+    """Return the class or function of that name, None if there is none.
 
     A scope such as ``mmcls.`` loads that library's models, if it is installed.
     """
@@ -69,16 +69,17 @@ def resolve(name: str, kind: str) -> Callable[..., Any] | None:
 
 
 def names(kind: str) -> list[str]:
-    """All names of a kind; those of other libraries with their scope."""
+    """Return all names of a kind; those of other libraries with their scope."""
     own = registry(kind)
-    found = list(own.module_dict)
+    known = list(own.module_dict)
     for scope, child in _root(own).children.items():
         if child is not own:
-            found += [f"{scope}.{name}" for name in child.module_dict]
-    return sorted(found)
+            known += [f"{scope}.{name}" for name in child.module_dict]
+    return sorted(known)
 
 
 def _root(start: Registry) -> Registry:
+    """Return the topmost parent of a registry."""
     while start.parent is not None:
         start = start.parent
     return start

@@ -1,4 +1,4 @@
-"""The settings at the top of a config, and how each of them is checked."""
+"""The settings at the top level of a config, and the check of each of them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from .optimizer_section import check_optimizer
 from .registries import registry
 from .walk import Walker
 
-# Settings whose value is a plain one.
+# Settings whose value is not checked any further.
 PLAIN = (
     "auto_resume", "channels_last", "compile", "cudnn_benchmark", "deterministic", "device",
     "diff_seed", "dist_params",
@@ -20,28 +20,35 @@ PLAIN = (
 
 
 def _model(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
-    walker.typed(value, "model", "model")
+    """Check the model."""
+    walker.check_component(value, "model", "model")
 
 
 def _optimizer_config(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
+    """Check the hook of the optimizer, whose default depends on ``fp16``."""
     fp16 = config.get("fp16") is not None
     default = "GradAccumFp16OptimizerHook" if fp16 else "DistOptimizerHook"
     if value is not None:
-        walker.typed(value, "hook", "optimizer_config", default=default)
+        walker.check_component(value, "hook", "optimizer_config", default=default)
 
 
 def _fp16(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
+    """Check the hook of half precision."""
     if value is not None:
-        walker.typed(value, "hook", "fp16", default="GradAccumFp16OptimizerHook")
+        walker.check_component(value, "hook", "fp16", default="GradAccumFp16OptimizerHook")
 
 
 def _amp(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
+    """Check the settings of automatic mixed precision."""
     if value is not None:
-        walker.keys(value, ("dtype", "loss_scale"), "amp")
+        walker.check_keys(value, ("dtype", "loss_scale"), "amp")
 
 
 def _policy(suffix: str, section: str) -> Callable[[Walker, Any, Mapping[str, Any]], None]:
-    """Checker of ``lr_config`` or ``momentum_config``, whose policy is the start of a class."""
+    """Return the check of ``lr_config`` or ``momentum_config``.
+
+    Its policy is the name of a hook without ``suffix``, in lower case or as the class has it.
+    """
 
     def check(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
         if value is None:
@@ -57,44 +64,49 @@ def _policy(suffix: str, section: str) -> Callable[[Walker, Any, Mapping[str, An
             walker.findings.unknown_type(f"{section}.policy", policy, known, "policy")
             return
         rest = {key: item for key, item in value.items() if key != "policy"}
-        walker.typed(rest, "hook", section, default=title + suffix)
+        walker.check_component(rest, "hook", section, default=title + suffix)
 
     return check
 
 
 def _runner(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
-    walker.typed(value, "runner", "runner", extra=("constructor",))
+    """Check the runner."""
+    walker.check_component(value, "runner", "runner", extra=("constructor",))
 
 
 def _hook(section: str, default: str) -> Callable[[Walker, Any, Mapping[str, Any]], None]:
-    """Checker of a section that configures one hook."""
+    """Return the check of a section that configures one hook."""
 
     def check(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
         if value is not None:
-            walker.typed(value, "hook", section, default=default)
+            walker.check_component(value, "hook", section, default=default)
 
     return check
 
 
 def _log_config(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
-    if value is not None and walker.keys(value, ("interval", "hooks"), "log_config"):
+    """Check the hooks of the log."""
+    if value is not None and walker.check_keys(value, ("interval", "hooks"), "log_config"):
         for i, hook in enumerate(value.get("hooks", [])):
-            walker.typed(hook, "hook", f"log_config.hooks.{i}")
+            walker.check_component(hook, "hook", f"log_config.hooks.{i}")
 
 
 def _custom_hooks(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
+    """Check the hooks that a config adds."""
     for i, hook in enumerate(value or []):
         if isinstance(hook, Mapping):
-            walker.typed(hook, "hook", f"custom_hooks.{i}", extra=("priority",))
+            walker.check_component(hook, "hook", f"custom_hooks.{i}", extra=("priority",))
 
 
 def _custom_imports(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
+    """Check the settings of imports."""
     if value is not None:
-        walker.keys(value, ("imports", "allow_failed_imports"), "custom_imports")
+        walker.check_keys(value, ("imports", "allow_failed_imports"), "custom_imports")
 
 
 def _test_pipeline(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
-    walker.inside(value, "pipeline", "test_pipeline")
+    """Check the pipeline of the test images."""
+    walker.check_nested(value, "pipeline", "test_pipeline")
 
 
 SECTIONS: dict[str, Callable[[Walker, Any, Mapping[str, Any]], None]] = {

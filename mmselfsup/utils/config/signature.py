@@ -1,4 +1,4 @@
-"""Which arguments a class takes, followed through ``**kwargs`` into its base classes."""
+"""The arguments that a class accepts, followed through ``**kwargs`` into its base classes."""
 
 import ast
 import inspect
@@ -13,11 +13,11 @@ _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONL
 
 @dataclass(frozen=True)
 class Accepted:
-    """Arguments that a class or function takes.
+    """Arguments that a class or function accepts.
 
     Attributes:
-        names: those that can be known, in the order of the signatures.
-        open: whether others may be fine too, because ``**kwargs`` goes to something unknown.
+        names: The known arguments, in the order of the signatures.
+        open: Whether it may accept others too, because ``**kwargs`` goes to something unknown.
     """
 
     names: tuple[str, ...]
@@ -29,7 +29,7 @@ class Accepted:
 
 @dataclass
 class _Kwargs:
-    """What a constructor does with its ``**kwargs``."""
+    """The use that a constructor makes of its ``**kwargs``."""
 
     names: list[str]  # read by name, as kwargs.pop('x')
     to_base: bool = False
@@ -37,12 +37,15 @@ class _Kwargs:
 
 
 def _constructor_call(call: ast.Call) -> bool:
-    """Whether a call is ``super().__init__(...)`` or ``Base.__init__(...)``."""
+    """Return whether a call is ``super().__init__(...)`` or ``Base.__init__(...)``."""
     return isinstance(call.func, ast.Attribute) and call.func.attr == "__init__"
 
 
 def _read_by_name(node: ast.AST, variable: str) -> str | None:
-    """The key in ``kwargs.pop('x')``, ``kwargs.get('x')``, ``kwargs['x']``, ``'x' in kwargs``."""
+    """Return the key that a node reads from ``variable``, None for any other node.
+
+    These are ``kwargs.pop('x')``, ``kwargs.get('x')``, ``kwargs['x']`` and ``'x' in kwargs``.
+    """
     key: ast.AST | None = None
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
         owner, key = node.func.value, node.args[0]
@@ -60,34 +63,35 @@ def _read_by_name(node: ast.AST, variable: str) -> str | None:
 
 
 def _follow(function: Callable[..., Any], variable: str) -> _Kwargs:
-    """Read in the source where ``**variable`` of ``function`` goes."""
+    """Return how the source of ``function`` uses its ``**variable``."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):
         return _Kwargs([], elsewhere=True)
-    found, explained = _Kwargs([]), 0
+    kwargs, explained = _Kwargs([]), 0
     for node in ast.walk(tree):
         name = _read_by_name(node, variable)
         if name is not None:
-            found.names.append(name)
+            kwargs.names.append(name)
             explained += 1
         if isinstance(node, ast.Call) and _constructor_call(node):
             for keyword in node.keywords:
                 passed = isinstance(keyword.value, ast.Name) and keyword.value.id == variable
                 if keyword.arg is None and passed:
-                    found.to_base = True
+                    kwargs.to_base = True
                     explained += 1
+    # A use that is none of the above can read any key.
     uses = sum(isinstance(n, ast.Name) and n.id == variable for n in ast.walk(tree))
-    found.elsewhere = uses > explained
-    return found
+    kwargs.elsewhere = uses > explained
+    return kwargs
 
 
 @cache
 def accepted_args(target: Callable[..., Any]) -> Accepted:
-    """Arguments of a class or a function.
+    """Return the arguments of a class or a function.
 
-    Where ``**kwargs`` is handed to the base class, its arguments count too. Where it is ignored,
-    nothing more is accepted; where it is handed to anything else, the answer is open.
+    Where ``**kwargs`` is passed to the base class, the arguments of that count too. Where it is
+    ignored, nothing more is accepted; where it is passed to anything else, the result is open.
     """
     if not inspect.isclass(target):
         return _of_function(target)
@@ -102,6 +106,7 @@ def accepted_args(target: Callable[..., Any]) -> Accepted:
             return Accepted(tuple(names), open=True)
         names += [p.name for p in parameters if p.kind in _NAMED]
         rest = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), None)
+        # nn.Module takes **kwargs only to refuse them.
         if rest is None or cls.__module__.startswith("torch.nn.modules.module"):
             break
         kwargs = _follow(constructor, rest)
@@ -114,6 +119,7 @@ def accepted_args(target: Callable[..., Any]) -> Accepted:
 
 
 def _of_function(function: Callable[..., Any]) -> Accepted:
+    """Return the arguments in the signature of a function."""
     parameters = inspect.signature(function).parameters.values()
     names = tuple(p.name for p in parameters if p.kind in _NAMED)
     return Accepted(names, open=any(p.kind is p.VAR_KEYWORD for p in parameters))

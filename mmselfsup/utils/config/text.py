@@ -1,4 +1,4 @@
-"""A config as text that Python reads back; mmcv's formatter takes seconds for it."""
+"""A config as text that Python can read; mmcv's formatter takes seconds for it."""
 
 import keyword
 from collections.abc import Iterable, Mapping
@@ -8,10 +8,10 @@ _WIDTH = 100
 
 
 def config_text(config: Mapping[str, Any]) -> str:
-    """Write ``key = value`` for each key of a config, nested values indented.
+    """Return ``key = value`` for each key of a config, nested values indented.
 
     Args:
-        config: the config's dict; values that are no dicts, lists or tuples are written by
+        config: The config's dict; values that are no dicts, lists or tuples are written by
             ``repr``.
     """
     lines = [f"{key} = {_value(value, len(key) + 3, 0)}" for key, value in config.items()]
@@ -19,7 +19,7 @@ def config_text(config: Mapping[str, Any]) -> str:
 
 
 def _value(value: Any, used: int, indent: int) -> str:
-    """One value: on one line where it fits behind ``used`` letters, else an item a line."""
+    """Return one value: on one line where it fits after ``used`` columns, else an item per line."""
     if isinstance(value, Mapping):
         named = all(_is_name(key) for key in value)
         opening, closing = ("dict(", ")") if named else ("{", "}")
@@ -46,5 +46,5 @@ def _value(value: Any, used: int, indent: int) -> str:
 
 
 def _is_name(key: Any) -> bool:
-    """Whether a key can stand before ``=`` in a call."""
+    """Return whether a key can be a keyword argument in a call."""
     return isinstance(key, str) and key.isidentifier() and not keyword.iskeyword(key)

@@ -1,4 +1,4 @@
-"""Walk through the parts of a config that name classes, and check what these are given."""
+"""A walk through the parts of a config that name classes, which checks their arguments."""
 
 from collections.abc import Iterable, Mapping
 from importlib import import_module
@@ -25,15 +25,16 @@ _KIND_OF_KEY = {
     "augments": "augment",
     "clustering": "clustering",
 }
-# What the builder of a kind takes out before it calls the class.
+# Keys that the builder of a kind removes before it calls the class.
 _EXTRA = {"norm": ("requires_grad",), "init": ("override", "name")}
-# What the caller gives to the class, and a config doesn't.
+# Arguments that the caller passes to the class, so that a config doesn't set them.
 _PROVIDED = {
     "optimizer": ("params",),
     "runner": ("model", "batch_processor", "optimizer", "work_dir", "logger", "meta"),
     "norm": ("num_features", "num_channels", "normalized_shape"),
 }
-# Dicts without a type: of what they are the arguments, and which of these a config doesn't give.
+# Dicts without a type: the module and the callable whose arguments they hold, and which of these
+# the caller passes.
 _ARGUMENTS = {
     "cache": ("mmselfsup.datasets.cache", "open_cache", ("source",)),
     "lesion_positives": (
@@ -42,21 +43,21 @@ _ARGUMENTS = {
         ("data_source",),
     ),
 }
-# **kwargs that go to a method of another class.
+# Arguments that a class forwards by **kwargs to a method of another class.
 _FORWARDED = {"CheckpointHook": ("filename_tmpl", "create_symlink", "meta")}
 
 
 class Walker:
-    """Checks dicts with a ``type``, and those inside them.
+    """A checker of dicts with a ``type``, and of the dicts inside them.
 
     Args:
-        findings: where faults are noted.
+        findings: Where faults are noted.
     """
 
     def __init__(self, findings: Findings) -> None:
         self.findings = findings
 
-    def typed(
+    def check_component(
         self,
         config: Any,
         kind: str,
@@ -67,14 +68,14 @@ class Walker:
         """Check a dict that a registry builds.
 
         Args:
-            config: the dict.
-            kind: of the registry, see :mod:`registries`.
-            path: dotted place in the config.
-            extra: further keys that are fine here.
-            default: the type where none is named.
+            config: The dict.
+            kind: Kind of the registry, see ``registries``.
+            path: Dotted place in the config.
+            extra: Further keys that are valid at this place.
+            default: The type where none is named.
 
         Returns:
-            The class that is meant, None where that can't be said.
+            The class of the type, None where it is not known.
         """
         if not isinstance(config, Mapping):
             self.findings.add(path, f"{path!r} must be a dict with a type, got {config!r}")
@@ -87,25 +88,26 @@ class Walker:
         if target is None:
             self.findings.unknown_type(path, name, names(kind), kind)
             return None
-        self._check_keys(config, target, kind, path, tuple(extra))
+        self._check_component_keys(config, target, kind, path, tuple(extra))
         for key, value in config.items():
             if key in _ARGUMENTS and value is not None:
                 self._arguments(value, key, f"{path}.{key}")
             elif key != "type":
-                self.inside(value, _KIND_OF_KEY.get(key, kind), f"{path}.{key}")
+                self.check_nested(value, _KIND_OF_KEY.get(key, kind), f"{path}.{key}")
         return target
 
     def _find(self, name: Any, kind: str) -> tuple[str, Any]:
-        """The class, and the kind of registry in which it was found."""
+        """Return the kind of registry that holds the name, and the class."""
         if not isinstance(name, str):
             return kind, name
         kinds = (kind, *INSIDE_MODEL) if kind in INSIDE_MODEL else (kind,)
-        found = ((k, resolve(name, k)) for k in kinds)
-        return next(((k, target) for k, target in found if target is not None), (kind, None))
+        targets = ((k, resolve(name, k)) for k in kinds)
+        return next(((k, target) for k, target in targets if target is not None), (kind, None))
 
-    def _check_keys(
+    def _check_component_keys(
         self, config: Mapping[str, Any], target: Any, kind: str, path: str, extra: tuple[str, ...]
     ) -> None:
+        """Check that the class of a component accepts its keys."""
         accepted = accepted_args(target)
         label = getattr(target, "__name__", str(target))
         forwarded = _FORWARDED.get(label)
@@ -114,6 +116,7 @@ class Walker:
             known = key == "type" or key in extra or legacy.swallowed(target, key)
             if known or key in accepted.names or (accepted.open and forwarded is None):
                 continue
+            # Arguments of the caller are not offered, though a config may set them.
             shown = [n for n in accepted.names if n not in _PROVIDED.get(kind, ())]
             self.findings.unknown_key(f"{path}.{key}", (*shown, *extra), label)
 
@@ -121,22 +124,22 @@ class Walker:
         """Check a dict without type that holds the arguments of a function or a class."""
         module, name, provided = _ARGUMENTS[key]
         names = accepted_args(getattr(import_module(module), name)).names
-        self.keys(value, (name for name in names if name not in provided), path)
+        self.check_keys(value, (name for name in names if name not in provided), path)
 
-    def inside(self, value: Any, kind: str, path: str) -> None:
+    def check_nested(self, value: Any, kind: str, path: str) -> None:
         """Check the dicts with a ``type`` in any nesting of lists and dicts."""
         if isinstance(value, Mapping):
             if "type" in value:
-                self.typed(value, kind, path)
+                self.check_component(value, kind, path)
                 return
             for key, item in value.items():
-                self.inside(item, _KIND_OF_KEY.get(key, kind), f"{path}.{key}")
+                self.check_nested(item, _KIND_OF_KEY.get(key, kind), f"{path}.{key}")
         elif isinstance(value, list | tuple):
             for index, item in enumerate(value):
-                self.inside(item, kind, f"{path}.{index}")
+                self.check_nested(item, kind, f"{path}.{index}")
 
-    def keys(self, config: Any, valid: Iterable[str], path: str) -> bool:
-        """Check the keys of a dict without type; False where it is no dict."""
+    def check_keys(self, config: Any, valid: Iterable[str], path: str) -> bool:
+        """Check the keys of a dict without type, and return whether it is a dict."""
         if not isinstance(config, Mapping):
             self.findings.add(path, f"{path!r} must be a dict, got {config!r}")
             return False

@@ -1,7 +1,7 @@
-"""Numbers for a single-label classifier; scikit-learn counts where it can.
+"""Metrics of a single-label classifier; computed by scikit-learn where it has them.
 
-Shapes in this room: N samples, C classes, L lesions, B resamples, M bins. All metrics are fractions
-0..1. nan stands for "can't be given": a class without a sample has no recall.
+Letters in this package: N samples, C classes, L lesions, B resamples, M bins. All metrics are
+fractions 0..1. nan means "not defined": a class without a sample has no recall.
 """
 
 from .calibration import calibration_bins, expected_calibration_error

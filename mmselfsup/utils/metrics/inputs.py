@@ -1,4 +1,4 @@
-"""What the metrics take: checked scores and labels. Letters: N samples, C classes."""
+"""The inputs of the metrics: checked scores and labels. Letters: N samples, C classes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def probabilities(scores: ArrayLike) -> NDArray[np.float64]:
-    """Turn scores [N, C] into probabilities: softmax, unless the rows are probabilities already.
+    """Return the probabilities of scores [N, C]: their softmax, or rows that are probabilities.
 
-    Rows in 0..1 that sum to 1 (to within 1e-3, for half precision) are taken as they are.
+    Rows in 0..1 that sum to 1 (to within 1e-3, for half precision) are returned as they are.
     """
     values = np.asarray(scores, dtype=np.float64)
     if values.min() >= 0 and np.allclose(values.sum(axis=1), 1, rtol=0, atol=1e-3):
         return values
+    # The largest score becomes 0, so that no exponential overflows.
     exps = np.exp(values - values.max(axis=1, keepdims=True))
     return exps / exps.sum(axis=1, keepdims=True)
 

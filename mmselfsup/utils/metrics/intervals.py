@@ -1,4 +1,4 @@
-"""How sure a number is: bootstrap over lesions, and the comparison of two runs.
+"""Intervals of metrics by a bootstrap over lesions, and the comparison of two runs.
 
 Images of one lesion are not independent, so whole lesions are drawn, with all their images.
 
@@ -26,20 +26,20 @@ def bootstrap_intervals(
     seed: int = 0,
     level: float = 0.95,
 ) -> dict[str, tuple[float, float]]:
-    """Percentile intervals of balanced accuracy, accuracy and macro AUC.
+    """Return percentile intervals of balanced accuracy, accuracy and macro AUC.
 
     Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13: L lesions are drawn
-    from the L lesions with replacement, B times; the interval goes from the (1 - level)/2 to the
-    (1 + level)/2 quantile of the B numbers. A class that a resample misses is left out of its
-    means.
+    from the L lesions with replacement, B times; the interval is from the (1 - level)/2 to the
+    (1 + level)/2 quantile of the B numbers. A class without a sample in a resample is left out of
+    its means.
 
     Args:
         scores: [N, C], logits or probabilities.
         labels: [N], 0..C-1.
-        lesions: key of the lesion of each sample; None: each sample is one.
+        lesions: Key of the lesion of each sample; None for a lesion per sample.
         num_resamples: B.
-        seed: Of the draws.
-        level: Of the interval, 0..1.
+        seed: Seed of the draws.
+        level: Level of the interval, 0..1.
 
     Returns:
         Lower and upper end by the name of the metric.
@@ -66,17 +66,17 @@ def compare_runs(
 
     The interval of the difference comes from a paired bootstrap: both are measured on the same
     drawn lesions. The p-value comes from a paired permutation test (Good, "Permutation Tests",
-    2000): if the two were alike, their predictions for a lesion could be exchanged; p is the share
-    of B random exchanges, and of what was seen, whose difference is at least as large. It is
-    two-sided, and at least 1/(B + 1). Macro AUC gets an interval only.
+    2000): if the two were equal, their predictions for a lesion could be exchanged; p is the
+    fraction of B random exchanges, and of the observed result, with a difference at least as
+    large. It is two-sided, and at least 1/(B + 1). Macro AUC gets an interval only.
 
     Args:
         first, second: [N, C] scores of the two, of the same samples in the same order.
         labels: [N], 0..C-1.
-        lesions, num_resamples, seed, level: See `bootstrap_intervals`.
+        lesions, num_resamples, seed, level: See ``bootstrap_intervals``.
 
     Returns:
-        For each metric `difference` (second - first), `low` and `high`, and `p_value`.
+        For each metric ``difference`` (second - first), ``low`` and ``high``, and ``p_value``.
     """
     (probs, truth), (others, _) = checked(first, labels), checked(second, labels)
     if probs.shape != others.shape:
@@ -86,33 +86,36 @@ def compare_runs(
     one = np.ones((1, len(truth)))
 
     def differences(weights: Floats) -> dict[str, Floats]:
+        """Return second minus first of each metric, [B]."""
         before = weighted_numbers(probs, truth, right[0], weights)
         after = weighted_numbers(others, truth, right[1], weights)
         return {key: after[key] - before[key] for key in after}
 
     parts = [differences(weights) for weights in drawn_weights(index, num_resamples, seed)]
-    seen = {key: float(value[0]) for key, value in differences(one).items()}
+    observed = {key: float(value[0]) for key, value in differences(one).items()}
     result = {}
-    for key, difference in seen.items():
+    for key, difference in observed.items():
         low, high = _interval(np.concatenate([p[key] for p in parts]), level)
         result[key] = {"difference": difference, "low": low, "high": high}
+    # Both metrics are sums over the samples: an exchange inverts the sign of a lesion's terms.
     gain = right[1].astype(float) - right[0]  # [N]
     counts = np.bincount(truth)
-    shares = {
+    terms = {
         "accuracy": gain / len(truth),
         "balanced_accuracy": gain / counts[truth] / (counts > 0).sum(),
     }
     rng = np.random.default_rng(seed)
     signs = rng.choice((-1.0, 1.0), size=(num_resamples, int(index.max()) + 1))  # [B, L]
-    for key, share in shares.items():
-        exchanged = signs @ np.bincount(index, weights=share)  # [B]
-        larger = (np.abs(exchanged) >= abs(seen[key]) - 1e-12).sum()
+    for key, term in terms.items():
+        exchanged = signs @ np.bincount(index, weights=term)  # [B]
+        # The tolerance: equal differences may be rounded differently.
+        larger = (np.abs(exchanged) >= abs(observed[key]) - 1e-12).sum()
         result[key]["p_value"] = float((1 + larger) / (1 + num_resamples))
     return result
 
 
 def _interval(values: Floats, level: float) -> tuple[float, float]:
-    """The middle `level` of the values that are numbers."""
+    """Return the ends of the middle ``level`` of the values that are not nan."""
     values = values[~np.isnan(values)]
     if not len(values):
         return float("nan"), float("nan")

@@ -1,6 +1,6 @@
-"""Draw lesions, and measure weighted samples.
+"""Resamples of lesions, and metrics of weighted samples.
 
-Letters: N samples, C classes, L lesions, B resamples, U different scores.
+Letters: N samples, C classes, L lesions, B resamples, U distinct scores.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _CELLS = 2**22  # numbers in a table of weights at a time: 32 MB
 
 
 def lesion_index(lesions: Sequence[Hashable] | None, num: int) -> NDArray[np.int64]:
-    """Number of the lesion of each sample: [N], 0..L-1."""
+    """Return the index of the lesion of each sample: [N], 0..L-1."""
     if lesions is None:
         return np.arange(num)
     if len(lesions) != num:
@@ -25,7 +25,7 @@ def lesion_index(lesions: Sequence[Hashable] | None, num: int) -> NDArray[np.int
 
 
 def drawn_weights(index: NDArray[np.int64], num_resamples: int, seed: int) -> Iterator[Floats]:
-    """How often each sample is drawn: tables [at most B, N] whose rows add up to B."""
+    """Yield how often each sample is drawn: tables [up to B, N], B rows in all."""
     if num_resamples < 1:
         raise ValueError(f"num_resamples must be 1 or more, got {num_resamples}")
     rng, num_lesions = np.random.default_rng(seed), int(index.max()) + 1
@@ -39,7 +39,7 @@ def drawn_weights(index: NDArray[np.int64], num_resamples: int, seed: int) -> It
 def weighted_numbers(
     probs: Floats, truth: NDArray[np.int64], right: NDArray[np.bool_], weights: Floats
 ) -> dict[str, Floats]:
-    """The metrics of weighted samples, [B] each, for weights [B, N]."""
+    """Return the metrics of weighted samples, [B] each, for weights [B, N]."""
     classes = np.unique(truth)
     of_class = (truth[:, None] == classes).astype(np.float64)  # [N, C]
     totals, hits = weights @ of_class, weights @ (of_class * right[:, None])  # [B, C]
@@ -53,9 +53,10 @@ def weighted_numbers(
 
 
 def weighted_auc(scores: Floats, positive: NDArray[np.bool_], weights: Floats) -> Floats:
-    """Area under the ROC curve for each row of weights: [B]; nan where a side weighs nothing.
+    """Return the area under the ROC curve for each row of weights: [B].
 
-    The share of pairs in which the positive has the higher score; ties count half.
+    It is the fraction of pairs in which the positive has the higher score; ties count half. It is
+    nan where all positives or all negatives have the weight 0.
     """
     order = np.argsort(scores, kind="stable")
     starts = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)  # of equal scores, [U]
@@ -66,11 +67,11 @@ def weighted_auc(scores: Floats, positive: NDArray[np.bool_], weights: Floats) -
 
 
 def _divide(part: Floats, whole: Floats) -> Floats:
-    """Quotients, nan where the whole is 0."""
+    """Return quotients, nan where the denominator is 0."""
     return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
 
 
 def _mean(table: Floats) -> Floats:
-    """Means over the rows, without nan; nan where a column has nothing else."""
-    there = ~np.isnan(table)
-    return _divide(np.where(there, table, 0).sum(axis=0), there.sum(axis=0).astype(np.float64))
+    """Return means over the rows, nan left out; nan for a column of nan only."""
+    valid = ~np.isnan(table)
+    return _divide(np.where(valid, table, 0).sum(axis=0), valid.sum(axis=0).astype(np.float64))

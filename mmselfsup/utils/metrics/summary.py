@@ -1,4 +1,4 @@
-"""The few numbers that stand in every log line: balanced accuracy, recalls, AUC.
+"""The metrics of every log line: balanced accuracy, recalls, AUC.
 
 Letters: N samples, C classes.
 """
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from .calibration import expected_calibration_error
 from .inputs import checked
 
-#: From this number of classes on, recalls of single classes and the AUC are given only if asked.
+#: From this number of classes on, the AUC and the recall of each class are computed on request.
 MANY_CLASSES = 100
 
 
@@ -28,19 +28,19 @@ def classification_metrics(
     """Measure how well scores predict labels.
 
     A class without a sample has the recall nan, is left out of every mean and named in a warning
-    (once a process). Equal scores: the first class counts as predicted.
+    (once per process). Equal scores: the first class counts as predicted.
 
     Args:
-        scores: [N, C], logits or probabilities (rows in 0..1 that sum to 1), see `probabilities`.
+        scores: [N, C], logits or probabilities (rows in 0..1 that sum to 1), see ``probabilities``.
         labels: [N], integers 0..C-1.
         class_names: C names for the recall keys; the class numbers if not given.
-        detailed: Also give the AUC and the recall of every class. By default it depends on C:
-            yes below `MANY_CLASSES`.
+        detailed: Whether to return the AUC and the recall of every class too. None: only for
+            fewer than ``MANY_CLASSES`` classes.
 
     Returns:
-        `balanced_accuracy` (mean of the recalls: the ISIC challenge's normalised multi-class
-        accuracy), `accuracy`, `macro_auc` (mean over classes of one against the rest; nan if
-        there is only one class) and `recall_<name>` for every class, each in 0..1.
+        ``balanced_accuracy`` (mean of the recalls: the ISIC challenge's normalised multi-class
+        accuracy), ``accuracy``, ``macro_auc`` (mean over classes of one against the rest; nan if
+        there is only one class) and ``recall_<name>`` for every class, each in 0..1.
 
     Raises:
         ValueError: For empty, NaN, infinite or misshapen scores and for labels outside 0..C-1.
@@ -66,7 +66,7 @@ def classification_metrics(
 
 
 def confusion_matrix(scores: ArrayLike, labels: ArrayLike, num_classes: int) -> NDArray[np.int64]:
-    """Count predictions: [C, C], rows are the truth, columns the class with the highest score."""
+    """Return counts of predictions: [C, C], rows are the truth, columns the predicted class."""
     from sklearn import metrics
 
     probs, truth = checked(scores, labels)
@@ -78,7 +78,7 @@ def confusion_matrix(scores: ArrayLike, labels: ArrayLike, num_classes: int) -> 
 
 
 def per_class_recall(matrix: ArrayLike) -> NDArray[np.float64]:
-    """Turn a confusion matrix [C, C] (rows are the truth) into recalls [C], nan without samples."""
+    """Return the recalls [C] of a confusion matrix [C, C], nan for a class without samples."""
     counts = np.asarray(matrix, dtype=np.float64)
     totals = counts.sum(axis=1)
     recalls = np.full(len(totals), np.nan)
@@ -86,9 +86,9 @@ def per_class_recall(matrix: ArrayLike) -> NDArray[np.float64]:
 
 
 def macro_auc(scores: ArrayLike, labels: ArrayLike) -> float:
-    """Average the area under the ROC curve, one class against the rest, over the classes present.
+    """Return the mean area under the ROC curve, each class present against the rest.
 
-    Samples are ranked by their probability, not by their logit. nan when only one class is there.
+    Samples are ranked by their probability, not by their logit. nan if only one class is present.
     """
     from sklearn import metrics
 
@@ -101,7 +101,7 @@ def macro_auc(scores: ArrayLike, labels: ArrayLike) -> float:
 
 @functools.cache
 def _warn_absent(names: tuple[str, ...]) -> None:
-    """Say once for each set of classes that they have no sample."""
+    """Warn, once for each set of classes, that they have no sample."""
     if names:
         warnings.warn(
             f"no sample of the class(es) {', '.join(names)}: left out of the means", stacklevel=3

@@ -11,20 +11,20 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import UserError
 from .inputs import probabilities
 
-#: Name of the class; it stands last.
+#: Name of the class; it is the last one.
 UNKNOWN = "UNK"
 
 
 def add_unknown(scores: ArrayLike, threshold: float) -> NDArray[np.float64]:
-    """Add a class that wins where the highest probability is below a threshold.
+    """Return probabilities with one class more, predicted where no other reaches a threshold.
 
-    The new column is `unknown_score`; then rows are scaled to the sum 1 again, because metrics of
-    all classes want probabilities. That makes the known ones smaller: what compares them with 0.5
-    or with how often they are right takes `without_threshold`.
+    The new column is ``unknown_score``; then rows are scaled to the sum 1 again, because metrics of
+    all classes need probabilities. This makes the known ones smaller: for comparisons with 0.5 and
+    for the calibration, use ``without_threshold``.
 
     Args:
         scores: [N, C], logits or probabilities.
-        threshold: t, above 0 and at most 1. Up to 1/C nothing becomes unknown.
+        threshold: Threshold t, above 0 and at most 1. Up to 1/C no sample becomes unknown.
 
     Returns:
         Probabilities [N, C + 1].
@@ -35,18 +35,18 @@ def add_unknown(scores: ArrayLike, threshold: float) -> NDArray[np.float64]:
 
 
 def unknown_score(probs: NDArray[np.float64], threshold: float) -> NDArray[np.float64]:
-    """How much speaks for the unknown class beside the probabilities of the known ones.
+    """Return the score of the unknown class beside the probabilities of the known ones.
 
     With p the highest probability and t the threshold: above p and above 0.5 exactly where p < t.
-    It falls from 1 at p = 0 to max(t, 0.5) at t, and from min(t, 0.5) there to 0 at p = 1, so that
-    it ranks samples too: the less sure the network, the larger.
+    It falls from 1 at p = 0 to max(t, 0.5) at t, and from min(t, 0.5) at t to 0 at p = 1, so that
+    it ranks samples too: the lower the confidence of the network, the larger.
 
     Args:
         probs: [N, C], 0..1.
-        threshold: t, above 0 and at most 1.
+        threshold: Threshold t, above 0 and at most 1.
 
     Returns:
-        [N], 0..1; no probability that would make the sum of a row 1.
+        [N], 0..1; not a probability: with it the sum of a row is not 1.
     """
     if not 0 < threshold <= 1:
         raise ValueError(f"the threshold must be above 0 and at most 1, got {threshold}")
@@ -59,11 +59,11 @@ def unknown_score(probs: NDArray[np.float64], threshold: float) -> NDArray[np.fl
 
 
 def without_threshold(scores: ArrayLike, threshold: float | None) -> NDArray[np.float64]:
-    """The probabilities as the network gave them, for labels of one class more.
+    """Return the probabilities of the network itself, for labels with one class more.
 
     Args:
         scores: [N, C], logits or probabilities.
-        threshold: of the unknown class; None: there is none.
+        threshold: Threshold of the unknown class; None where there is no such class.
 
     Returns:
         [N, C], or with a threshold [N, C + 1], the last column 0.
@@ -74,37 +74,37 @@ def without_threshold(scores: ArrayLike, threshold: float | None) -> NDArray[np.
 def with_unknown(
     scores: ArrayLike, names: Sequence[str] | None, threshold: float | None
 ) -> tuple[NDArray[Any], list[str] | None]:
-    """Give the scores the classes that they are measured with.
+    """Return scores and class names with the unknown class where a threshold adds it.
 
     Args:
         scores: [N, C].
-        names: names of the classes that labels stand for; `UNK` is the last where it is one.
-        threshold: See `add_unknown`; None leaves the scores as they are.
+        names: Names of the classes of the labels; ``UNK`` is the last one where it is a class.
+        threshold: See ``add_unknown``; None leaves the scores as they are.
 
     Returns:
         The scores, with a column for the unknown class where there is a threshold, and the names,
-        which then end with `UNK`.
+        which then end with ``UNK``.
 
     Raises:
-        UserError: The threshold is of no use, or the network has no output for `UNK` and there is
-            no threshold.
+        UserError: The threshold is out of range or not needed, or there is none and the network
+            has no output for ``UNK``.
     """
     values = np.asarray(scores)
     listed = None if names is None else list(names)
-    told = listed is not None and listed[-1] == UNKNOWN
+    has_unknown = listed is not None and listed[-1] == UNKNOWN
     if threshold is None:
-        if told and listed is not None and values.shape[1] == len(listed) - 1:
+        if has_unknown and listed is not None and values.shape[1] == len(listed) - 1:
             raise UserError(
-                f"the labels know {len(listed)} classes, {UNKNOWN} is one of them, the network "
+                f"the labels have {len(listed)} classes, {UNKNOWN} is one of them, the network "
                 f"{values.shape[1]}: set evaluation.unk_threshold, or train with {UNKNOWN}"
             )
         return values, listed
-    if told and listed is not None and values.shape[1] == len(listed):
+    if has_unknown and listed is not None and values.shape[1] == len(listed):
         raise UserError(
             f"evaluation.unk_threshold={threshold}, but the network has an output for {UNKNOWN} "
             "itself: leave the threshold out"
         )
-    if listed is not None and not told:
+    if listed is not None and not has_unknown:
         listed.append(UNKNOWN)
     try:
         return add_unknown(values, threshold), listed
@@ -115,18 +115,18 @@ def with_unknown(
 def known_only(
     scores: ArrayLike, labels: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Leave the last class out: its column, and the samples that are of it.
+    """Return scores and labels without the last class: its column, and its samples.
 
     Args:
         scores: [N, C + 1], logits or probabilities.
         labels: [N], 0..C.
 
     Returns:
-        Probabilities [K, C] scaled to the sum 1, labels [K], and which samples were kept, [N].
+        Probabilities [K, C] scaled to the sum 1, labels [K], and which samples remain, [N].
     """
     probs, truth = probabilities(scores)[:, :-1], np.asarray(labels)
-    kept = truth < probs.shape[1]  # [N]
-    probs = probs[kept]
+    known = truth < probs.shape[1]  # [N]
+    probs = probs[known]
     sums = probs.sum(axis=1, keepdims=True)
-    even = np.full_like(probs, 1 / probs.shape[1])  # where all weight lay on the unknown class
-    return np.divide(probs, sums, out=even, where=sums > 0), truth[kept].astype(np.int64), kept
+    even = np.full_like(probs, 1 / probs.shape[1])  # where the unknown class had all of it
+    return np.divide(probs, sums, out=even, where=sums > 0), truth[known].astype(np.int64), known
