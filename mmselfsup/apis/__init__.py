@@ -1,4 +1,4 @@
-"""Training, testing and inference as named steps."""
+"""Training, testing and inference as separate steps."""
 
 from .inference import inference_model, init_model
 from .train import init_random_seed, set_random_seed, train_model

@@ -1,8 +1,8 @@
 """Precision, memory layout and compilation of a model: ``amp``, ``channels_last``, ``compile``.
 
-None of them is on unless a config says so. Results in bfloat16 are not those in float32 bit for
-bit, and the results of a config that names neither would depend on which of the two a machine does
-well; with ``amp=dict(dtype='auto')`` a config says that it doesn't mind.
+None of them is on unless a config sets it. Results in bfloat16 and float32 are not bitwise equal,
+so an automatic choice would make results depend on the machine; a config accepts this with
+``amp=dict(dtype='auto')``.
 """
 
 import logging
@@ -20,13 +20,13 @@ _DTYPES = ("bfloat16", "float16", "auto")
 
 
 def amp_dtype(amp: Mapping[str, Any] | None, device: torch.device) -> torch.dtype | None:
-    """The half precision that ``amp`` asks for on this device; None for full precision.
+    """Return the half precision that ``amp`` selects on this device; None for full precision.
 
-    ``auto`` is bfloat16 where the hardware has instructions for it, else float16 on a GPU, else
-    full precision.
+    ``auto`` is bfloat16 if the hardware has instructions for it, otherwise float16 on a GPU,
+    otherwise full precision.
 
     Raises:
-        UserError: an unknown dtype, or float16 without a GPU (gradients would underflow).
+        UserError: The dtype is unknown, or it is float16 without a GPU (gradients would underflow).
     """
     if amp is None:
         return None
@@ -44,36 +44,37 @@ def amp_dtype(amp: Mapping[str, Any] | None, device: torch.device) -> torch.dtyp
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether a device computes in bfloat16 faster than in float32."""
+    """Return whether a device computes in bfloat16 faster than in float32."""
     if device.type != "cpu":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, question, bool)() for question in questions)
+    # Private functions that a version of PyTorch may lack; ``bool()`` then answers False.
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, check, bool)() for check in checks)
 
 
 def accelerate(model: nn.Module, cfg: Mapping[str, Any], logger: logging.Logger) -> None:
-    """Prepare a model, in place, for what ``amp``, ``channels_last`` and ``compile`` say.
+    """Apply ``amp``, ``channels_last`` and ``compile`` of a config to a model, in place.
 
-    On a CPU convolutions of tiny maps become matrix products, whatever they say.
+    On a CPU convolutions of tiny maps become matrix products, independently of the config.
 
     Args:
-        model: the bare model.
-        cfg: the config.
-        logger: told what was chosen.
+        model: The bare model.
+        cfg: The config.
+        logger: The logger that reports the choice.
 
     Raises:
-        UserError: a value can't be used, or ``amp`` and ``fp16`` are both set.
+        UserError: A value can't be used, or ``amp`` and ``fp16`` are both set.
     """
     amp = cfg.get("amp")
     if amp is not None and cfg.get("fp16") is not None:
-        raise UserError("amp and fp16 are both set: amp is the new way to say it, take fp16 out")
+        raise UserError("amp and fp16 are both set: amp is the newer option, take fp16 out")
     dtype = amp_dtype(amp, default_device())
     if dtype is not None:
         if not hasattr(model, "amp_dtype"):
             raise UserError(f"amp: {type(model).__name__} has no mixed precision; leave amp out")
-        setattr(model, "amp_dtype", dtype)  # noqa: B010  # nn.Module's annotations know tensors only
+        setattr(model, "amp_dtype", dtype)  # noqa: B010  # nn.Module's annotations: tensors only
     if cfg.get("channels_last"):
-        # Weights are enough: a convolution gives what it gets on in the layout of its weights.
+        # Weights are enough: the output of a convolution has the layout of its weights.
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if default_device().type == "cpu":
         multiply_small_maps(model)
@@ -91,15 +92,15 @@ def compile_backbones(model: nn.Module, options: bool | Mapping[str, Any] | None
     """Compile the backbone, and its copy in a target network, in place; names of weights stay.
 
     Args:
-        model: the bare model.
-        options: True, or arguments of :func:`torch.compile`. Unless they say otherwise, each shape
-            of the input is compiled on its own: there are few, such as those of multi-crop.
+        model: The bare model.
+        options: True, or arguments of ``torch.compile``. By default each shape of the input is
+            compiled separately: there are few, such as those of multi-crop.
 
     Returns:
-        How many modules were marked; they are compiled at their first batch.
+        The number of marked modules; they are compiled at their first batch.
 
     Raises:
-        UserError: the model has no backbone.
+        UserError: The model has no backbone.
     """
     if not options:
         return 0
@@ -107,6 +108,7 @@ def compile_backbones(model: nn.Module, options: bool | Mapping[str, Any] | None
     if not isinstance(backbone, nn.Module):
         raise UserError(f"compile: {type(model).__name__} has no backbone; leave compile out")
     arguments = {"dynamic": False, **(options if isinstance(options, Mapping) else {})}
+    # A target network has a backbone of the same type, under a name that depends on the method.
     backbones = [module for module in model.modules() if type(module) is type(backbone)]
     for module in backbones:
         module.compile(**arguments)

@@ -20,14 +20,14 @@ _MISFIT = (KeyError, TypeError, ValueError, IndexError, AttributeError, Assertio
 
 
 def load_config(filename: str, options: Sequence[str] | dict[str, Any] = ()) -> Config:
-    """Read a config with its bases, apply the overrides, refuse unknown keys.
+    """Return a config with its bases and overrides applied, and all of its keys checked.
 
     Args:
-        filename: a ``.py``, ``.json`` or ``.yaml`` file.
-        options: overrides, as ``key=value`` or as a dict of dotted keys.
+        filename: A ``.py``, ``.json`` or ``.yaml`` file.
+        options: Overrides, as ``key=value`` or as a dict of dotted keys.
 
     Raises:
-        UserError: the file is missing or wrong (with file and line), an override doesn't fit, or
+        UserError: The file is missing or invalid (with file and line), an override doesn't fit, or
             a key is unknown.
     """
     cfg = read_config(filename, options)
@@ -37,12 +37,12 @@ def load_config(filename: str, options: Sequence[str] | dict[str, Any] = ()) -> 
 
 
 def read_config(filename: str, options: Sequence[str] | dict[str, Any] = ()) -> Config:
-    """Like :func:`load_config`, but without looking at the keys."""
+    """Return a config as ``load_config`` does, but without the check of its keys."""
     if not Path(filename).is_file():
         raise UserError(f"there is no config {filename}: check the path")
     try:
         cfg = Config.fromfile(filename)
-    except Exception as error:  # whatever the code in a config may raise
+    except Exception as error:  # the code in a config may raise anything
         message = _describe(error, filename)
         _close_temporary_files(error)
         raise UserError(message) from error
@@ -58,22 +58,22 @@ def read_config(filename: str, options: Sequence[str] | dict[str, Any] = ()) -> 
 
 
 def _misfits(cfg: Config, overrides: dict[str, Any]) -> list[str]:
-    """The keys that can't be set by themselves; all of them where only the whole doesn't fit."""
-    found = []
+    """Return the keys that can't be set alone; all keys if only their combination doesn't fit."""
+    keys = []
     for key, value in overrides.items():
         try:
             copy.deepcopy(cfg).merge_from_dict({key: value})
         except _MISFIT:
-            found.append(key)
-    return found or list(overrides)
+            keys.append(key)
+    return keys or list(overrides)
 
 
 def _import_modules(cfg: Config) -> None:
-    """Import what an override of `custom_imports` names; mmcv imports what the file names."""
+    """Import what an override of ``custom_imports`` names; mmcv imports what the file names."""
     try:
         import_modules_from_strings(**cfg.custom_imports)
-    except Exception as error:  # whatever the code of a module may raise
-        cause = error.__context__ or error  # mmcv's own ImportError says nothing
+    except Exception as error:  # the code of a module may raise anything
+        cause = error.__context__ or error  # mmcv's own ImportError hides the reason
         raise UserError(
             f"--cfg-options custom_imports: {type(cause).__name__}: {one_line(cause)}; give "
             "\"{'imports': ['package.module']}\", and PYTHONPATH where to find it"
@@ -81,7 +81,7 @@ def _import_modules(cfg: Config) -> None:
 
 
 def _close_temporary_files(error: BaseException) -> None:
-    """Close mmcv's copies of the config now: later they complain that their folder has gone."""
+    """Close mmcv's temporary copies of the config, which warn later if their folder is deleted."""
     entry = error.__traceback__
     while entry is not None:
         file = entry.tb_frame.f_locals.get("temp_config_file")
@@ -92,8 +92,9 @@ def _close_temporary_files(error: BaseException) -> None:
 
 
 def _describe(error: BaseException, filename: str) -> str:
-    """File, line and what is wrong there; the file may be one of the bases."""
+    """Return file, line and what is wrong in it; the file may be one of the bases."""
     if isinstance(error, SyntaxError):
+        # mmcv raises a SyntaxError of its own, without the line; the original is its context.
         cause = error.__context__ if isinstance(error.__context__, SyntaxError) else error
         where, line = _place(error.__traceback__, filename)
         return f"{where}, line {cause.lineno or line}: syntax error: {cause.msg}"
@@ -103,7 +104,7 @@ def _describe(error: BaseException, filename: str) -> str:
 
 
 def _place(entry: TracebackType | None, filename: str) -> tuple[str, int]:
-    """The config file and the line at which mmcv was when an error came up."""
+    """Return the config file and the line that mmcv was reading when an error was raised."""
     line = 0
     while entry is not None:
         frame = entry.tb_frame

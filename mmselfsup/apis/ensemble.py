@@ -1,4 +1,4 @@
-"""Measure and write an ensemble of score files. Letters: N images."""
+"""Metrics and files of an ensemble of score files. Letters: N images."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,20 +11,20 @@ from .measure import lesions_of, measure
 from .test import TestResult, check_out, write_result
 from .test_command import metric_lines
 
-#: What is printed of each member.
+#: The metrics that are printed for each member.
 _SHOWN = ("balanced_accuracy", "macro_auc")
 
 
 def check_arguments(bootstrap: int, out: str | None, submission: str | None) -> None:
-    """Refuse options of the tool before the work is done.
+    """Check the options of the tool before the work is done.
 
     Args:
-        bootstrap: resamples; 0 leaves intervals out.
+        bootstrap: Number of resamples; 0 omits the intervals.
         out: ``.npz`` or ``.json`` for the scores.
-        submission: file for the challenge's CSV.
+        submission: The file for the challenge's CSV.
 
     Raises:
-        UserError: an option is of no use.
+        UserError: An option can't be used.
     """
     if bootstrap < 0:
         raise UserError(f"--bootstrap {bootstrap}: give a number of resamples, 0 or more")
@@ -41,20 +41,20 @@ def measure_ensemble(
     unk_threshold: float | None = None,
     bootstrap: int = 1000,
 ) -> dict[str, float]:
-    """Print two numbers of each member and all of the ensemble, where every image has a label.
+    """Print two metrics of each member and all metrics of the ensemble, if every image has a label.
 
     Args:
-        files: the members.
-        joined: the ensemble.
-        metadata: CSV of the lesions, see ``lesions_of``.
-        unk_threshold: an image whose highest probability is below counts as ``UNK``.
-        bootstrap: resamples for the ensemble's 95 % intervals.
+        files: The members.
+        joined: The ensemble.
+        metadata: The CSV of the lesions, see ``lesions_of``.
+        unk_threshold: Images whose highest probability is below it count as ``UNK``.
+        bootstrap: Number of resamples for the ensemble's 95 % intervals.
 
     Returns:
-        The numbers of the ensemble, see ``measure``; empty without labels.
+        The metrics of the ensemble, see ``measure``; empty without labels.
 
     Raises:
-        UserError: see ``measure``.
+        UserError: See ``measure``.
     """
     if joined.labels is None or (joined.labels < 0).any():
         print(f"{len(joined.scores)} images, not all with a label: no metrics")
@@ -77,10 +77,10 @@ def write_ensemble(
     """Write the scores of an ensemble as ``tools/test.py`` writes those of one model.
 
     Args:
-        joined: the ensemble.
-        metrics: its numbers.
-        path: ``.npz`` or ``.json``, see ``write_result``.
-        facts: what the JSON file says about how it was made.
+        joined: The ensemble.
+        metrics: Its metrics.
+        path: A ``.npz`` or ``.json`` file, see ``write_result``.
+        facts: Further entries of the JSON file on its origin.
     """
     result = TestResult(
         {"mean": joined.scores}, joined.labels, metrics,

@@ -28,24 +28,24 @@ from mmselfsup.utils.seed import set_random_seed
 from .loaders import build_eval_loader
 from .one_line_errors import config_errors, run_errors
 
-#: The data set that neighbours come from or that a probe is fitted on, and the one to measure on.
+#: The data set of the neighbours or of the fit of a probe, and the one to test on.
 PARTS = {"train": "train", "val": "test"}
 
 
 def frozen_model(
     cfg: Config, checkpoint: str | None, seed: int, logger: logging.Logger | None = None
 ) -> nn.Module:
-    """The model of a config in eval mode, its whole backbone filled from a checkpoint.
+    """Return the model of a config in eval mode, with its whole backbone from a checkpoint.
 
     Args:
-        cfg: a config with ``model``.
-        checkpoint: file of the weights; None leaves them as the config initialises them: random,
-            or those of ``init_cfg=dict(type='Pretrained', ...)``.
-        seed: of the random weights.
-        logger: where the report of the loading goes.
+        cfg: A config with ``model``.
+        checkpoint: The file of the weights; None for those that the config initialises: random
+            ones, or those of ``init_cfg=dict(type='Pretrained', ...)``.
+        seed: Seed of the random weights.
+        logger: The logger that reports on the loading.
 
     Raises:
-        UserError: the checkpoint leaves a weight of the backbone open.
+        UserError: The checkpoint lacks a weight of the backbone.
     """
     if cfg.get("model") is None:
         raise UserError("the config has no model: give the config of a pre-training")
@@ -65,14 +65,14 @@ def frozen_model(
 
 
 def labelled_datasets(cfg: Config, name: str) -> dict[str, Any]:
-    """``data.train`` and ``data.val`` (or ``data.test``), each image with one label.
+    """Return ``data.train`` and ``data.val`` (or ``data.test``), where each image has one label.
 
     Args:
-        cfg: a data set config.
-        name: its file, for errors.
+        cfg: A data set config.
+        name: Its file, for errors.
 
     Raises:
-        UserError: one of the two is missing, or an image has no label.
+        UserError: One of the two is missing, or an image has no label.
     """
     data = cfg.get("data") or {}
     configs: dict[str, Any] = {
@@ -96,18 +96,18 @@ def labelled_datasets(cfg: Config, name: str) -> dict[str, Any]:
 def extract(
     model: nn.Module, datasets: dict[str, Any], cfg: Config, distributed: bool = False
 ) -> LabelledFeatures:
-    """Send all images through the model once, shared out over the ranks, on every rank the same.
+    """Return the features of all images, extracted by all ranks together, the same on every rank.
 
     Args:
-        model: an algorithm in eval mode, on its device; its last stage counts, averaged over all
-            positions.
-        datasets: of :func:`labelled_datasets`.
-        cfg: the data set config, for batch size and workers.
-        distributed: whether there are several ranks.
+        model: An algorithm in eval mode, on its device; the features are those of its last stage,
+            averaged over all positions.
+        datasets: The data sets of ``labelled_datasets``.
+        cfg: The data set config, for batch size and workers.
+        distributed: Whether there are several ranks.
     """
     arrays: dict[str, Any] = {}
     settings = copy.deepcopy(cfg)
-    settings.persistent_workers = False  # each list is gone through once
+    settings.persistent_workers = False  # each list is read only once
     for part, kind in PARTS.items():
         loader = build_eval_loader(datasets[part], settings, part, distributed)
         with run_errors():
@@ -117,7 +117,7 @@ def extract(
 
 
 def origin_of(model: nn.Module, datasets: dict[str, Any], cfg: Config) -> Origin:
-    """What features come from, as digests; the keys name the parts in an error."""
+    """Return digests of what features come from; the keys name the parts in an error."""
     data = cfg.data
     lists = {"train": data.train, "val": data.get("val") or data.get("test")}
     digests = {
@@ -128,9 +128,9 @@ def origin_of(model: nn.Module, datasets: dict[str, Any], cfg: Config) -> Origin
 
 
 def cached_features(path: str, origin: Origin) -> LabelledFeatures | None:
-    """The features in a file, the same answer on every rank; None where there is no file yet.
+    """Return the features cached in a file, the same on every rank; None if there is no file yet.
 
     Raises:
-        UserError: on every rank, if they can't be used.
+        UserError: The features can't be used; raised on every rank.
     """
     return on_main(lambda: read_features(path, origin) if os.path.exists(path) else None)

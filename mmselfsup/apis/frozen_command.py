@@ -1,4 +1,4 @@
-"""What ``tools/benchmarks/classification/test_knn.py`` and ``test_linear.py`` do, step by step."""
+"""The steps of ``tools/benchmarks/classification/test_knn.py`` and ``test_linear.py``."""
 
 import logging
 import os
@@ -24,9 +24,9 @@ from mmselfsup.utils.device import default_device
 from mmselfsup.utils.errors import UserError
 
 from .frozen import (
+    cached_features,
     extract,
     frozen_model,
-    cached_features,
     labelled_datasets,
     origin_of,
 )
@@ -41,26 +41,25 @@ def run_knn(args: Namespace) -> None:
     """Classify by nearest neighbours, print a table, write JSON.
 
     Raises:
-        UserError: see the single steps.
+        UserError: See the single steps.
     """
-
     ks = list(dict.fromkeys(args.num_knn))
 
-    def judge(data: LabelledFeatures, logger: logging.Logger) -> tuple[Rows, dict[str, Any]]:
-        found = evaluate_knn(data, ks, args.temperature, default_device())
-        return {f"kNN, k={k}": m for k, m in found.items()}, {"temperature": args.temperature}
+    def protocol(data: LabelledFeatures, logger: logging.Logger) -> tuple[Rows, dict[str, Any]]:
+        by_k = evaluate_knn(data, ks, args.temperature, default_device())
+        return {f"kNN, k={k}": m for k, m in by_k.items()}, {"temperature": args.temperature}
 
-    run_frozen(args, "knn", judge, lambda num: check_neighbours(ks, args.temperature, num))
+    run_frozen(args, "knn", protocol, lambda num: check_neighbours(ks, args.temperature, num))
 
 
 def run_linear(args: Namespace) -> None:
     """Fit a balanced linear classifier, print a table, write JSON.
 
     Raises:
-        UserError: see the single steps.
+        UserError: See the single steps.
     """
 
-    def judge(data: LabelledFeatures, logger: logging.Logger) -> tuple[Rows, dict[str, Any]]:
+    def protocol(data: LabelledFeatures, logger: logging.Logger) -> tuple[Rows, dict[str, Any]]:
         tried: dict[float, float] = {}
         penalty = args.penalty[0]
         if len(args.penalty) > 1:
@@ -70,19 +69,20 @@ def run_linear(args: Namespace) -> None:
         row: Rows = {f"linear probe, C={penalty:g}": evaluate_probe(data, penalty)}
         return row, {"C": penalty, "C_tried": {f"{c:g}": b for c, b in tried.items()}}
 
-    run_frozen(args, "linear", judge)
+    run_frozen(args, "linear", protocol)
 
 
 def run_frozen(
-    args: Namespace, name: str, judge: Any, check: Callable[[int], None] = lambda num_train: None
+    args: Namespace, name: str, protocol: Any, check: Callable[[int], None] = lambda num_train: None
 ) -> None:
-    """The way from the command line to the judgement.
+    """Run an evaluation protocol on frozen features, as the command line sets it.
 
     Args:
-        args: of the command line.
-        name: start of the names of log and result.
-        judge: ``(features, logger) -> (rows of the table, further facts)``.
-        check: refuses arguments that don't go with the number of training images, before the work.
+        args: The arguments of the command line.
+        name: Start of the names of log and result.
+        protocol: A function ``(features, logger) -> (rows of the table, further facts)``.
+        check: A function that raises an error for arguments that don't fit the number of training
+            images, before the work.
     """
     checkpoint = wanted_checkpoint(args)
     if args.features:
@@ -101,12 +101,12 @@ def run_frozen(
         logger.info(ranks.note)
     datasets = labelled_datasets(data_cfg, args.dataset_config)
     model = frozen_model(cfg, checkpoint, args.seed, logger).to(default_device())
-    check(len(datasets["train"]))
+    check(len(datasets["train"]))  # before the extraction, which takes the most time
     start = time.perf_counter()
     data = _features(args, model, datasets, data_cfg, ranks.distributed, logger)
     seconds = time.perf_counter() - start
     if dist.is_main():
-        rows, facts = judge(data, logger)
+        rows, facts = protocol(data, logger)
         weights = checkpoint or f"initial weights, seed {args.seed}"
         head = {
             "config": args.config,
@@ -134,7 +134,7 @@ def _features(
     distributed: bool,
     logger: logging.Logger,
 ) -> LabelledFeatures:
-    """From the file where they are kept, else from the images."""
+    """Return the features of the cache file, otherwise those of the images."""
     if not args.features:
         return extract(model, datasets, cfg, distributed)
     origin = origin_of(model, datasets, cfg)

@@ -1,4 +1,4 @@
-"""What a command line about frozen features asks for: which weights, which configs."""
+"""Weights and configs that a command line on frozen features names."""
 
 from argparse import Namespace
 from collections.abc import Iterable, Mapping
@@ -12,14 +12,14 @@ from .config import load_config
 
 
 def split_options(options: Iterable[str], data_cfg: Config) -> tuple[list[str], list[str]]:
-    """Share ``--cfg-options`` out over the two configs.
+    """Split ``--cfg-options`` between the two configs.
 
-    A key whose first part stands in the data set config (``data``, ``img_norm_cfg``) goes there,
-    any other to the model's. In ``data.*.KEY`` the star stands for every data set of the config.
+    A key whose first part is in the data set config (``data``, ``img_norm_cfg``) belongs to it,
+    any other to the model's. In ``data.*.KEY`` the star means every data set of the config.
 
     Args:
-        options: ``KEY=VALUE``.
-        data_cfg: the data set config.
+        options: Overrides ``KEY=VALUE``.
+        data_cfg: The data set config.
 
     Returns:
         The options of the model's config and those of the data sets'.
@@ -38,7 +38,7 @@ def split_options(options: Iterable[str], data_cfg: Config) -> tuple[list[str], 
 
 
 def wanted_checkpoint(args: Namespace) -> str | None:
-    """The file of the weights; None for those that the config initialises."""
+    """Return the file of the weights; None for those that the config initialises."""
     if args.checkpoint in (None, "none", "None", "random"):
         args.random = args.random or args.checkpoint is not None
         return None
@@ -48,7 +48,7 @@ def wanted_checkpoint(args: Namespace) -> str | None:
 
 
 def read_configs(args: Namespace) -> tuple[Config, Config]:
-    """The config of the model and that of the data sets, with their overrides."""
+    """Return the config of the model and that of the data sets, with their overrides."""
     data_cfg = load_config(args.dataset_config)
     model_options, data_options = split_options(args.cfg_options, data_cfg)
     return (
@@ -58,7 +58,7 @@ def read_configs(args: Namespace) -> tuple[Config, Config]:
 
 
 def is_pretrained(cfg: Any) -> bool:
-    """Whether a part of the model names a file of weights."""
+    """Return whether a part of the model names a file of weights."""
     if isinstance(cfg, Mapping):
         return cfg.get("type") == "Pretrained" or any(map(is_pretrained, cfg.values()))
     return isinstance(cfg, list | tuple) and any(map(is_pretrained, cfg))

@@ -1,4 +1,4 @@
-"""The results of frozen features, as a table and as JSON."""
+"""The results on frozen features, as a table and as JSON."""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from rich.table import Table
 from mmselfsup.core.evaluation import LabelledFeatures
 
 _WIDTH = 100  # columns where the output is no terminal
-#: Recalls of more classes than this stand in the JSON file only.
+#: Recalls of more classes than this are in the JSON file only.
 _MAX_COLUMNS = 12
 
 
@@ -21,9 +21,9 @@ def print_table(
     """Print balanced accuracy, accuracy and, for few classes, the recalls of each classifier.
 
     Args:
-        rows: metrics of each classifier.
-        data: what they were measured on.
-        weights: where the network's weights come from.
+        rows: Metrics of each classifier.
+        data: The features of the evaluation.
+        weights: Where the network's weights come from.
     """
     names = list(data.classes or map(str, range(data.num_classes)))
     names = names if len(names) <= _MAX_COLUMNS else []
@@ -48,6 +48,6 @@ def print_table(
 
 
 def finite(metrics: Mapping[str, Any]) -> dict[str, float | None]:
-    """Plain numbers for JSON, which has no nan."""
+    """Return the metrics as plain numbers for JSON, with None for nan and infinity."""
     numbers = {name: float(value) for name, value in metrics.items()}
     return {name: v if math.isfinite(v) else None for name, v in numbers.items()}

@@ -1,4 +1,4 @@
-"""Which hooks a config asks for, registered in one order."""
+"""Registration of the hooks of a config, always in the same order."""
 
 import copy
 import inspect
@@ -47,7 +47,7 @@ def register_hooks(
 
 
 def optimizer_hook_config(cfg: Config, distributed: bool) -> dict[str, Any]:
-    """The optimizer hook: one that scales the loss for float16, ours unless another is named."""
+    """Return the config of the optimizer hook: with scaling for float16, ours by default."""
     config = dict(cfg.get("optimizer_config") or {})
     if amp_dtype(cfg.get("amp"), default_device()) is torch.float16:
         scale = cfg.amp.get("loss_scale", "dynamic")
@@ -61,9 +61,10 @@ def optimizer_hook_config(cfg: Config, distributed: bool) -> dict[str, Any]:
 def register_custom_hook(
     runner: BaseRunner, hook_cfg: Any, loaders: Sequence[Any], distributed: bool
 ) -> None:
-    """Register a hook of ``custom_hooks``; it gets the loaders if its constructor asks for them.
+    """Register a hook of ``custom_hooks``; it gets the loaders if its constructor takes them.
 
-    Its priority is that of the config, else the ``default_priority`` of its class, else NORMAL.
+    Its priority is that of the config, otherwise the ``default_priority`` of its class, otherwise
+    NORMAL.
     """
     if not isinstance(hook_cfg, dict):
         runner.register_hook(hook_cfg)
@@ -72,6 +73,7 @@ def register_custom_hook(
     hook_type = hook_cfg.get("type")
     hook_class = HOOKS.get(hook_type) if isinstance(hook_type, str) else hook_type
     priority = hook_cfg.pop("priority", getattr(hook_class, "default_priority", "NORMAL"))
+    # Pass only what the constructor takes: any other argument would be an error.
     offered = {"dist_mode": distributed, "data_loaders": list(loaders)}
     if hook_class is not None:
         parameters = inspect.signature(hook_class).parameters.values()

@@ -1,4 +1,4 @@
-"""A trained model for single images."""
+"""Inference with a trained model on single images."""
 
 import copy
 import warnings
@@ -31,16 +31,16 @@ def init_model(
     """Build a model in eval mode.
 
     Args:
-        config: a config, or the file of one.
-        checkpoint: its weights; without, they are random.
-        device: where it shall run; the CPU is taken (with a warning) when there is no GPU.
-        options: overrides, with dotted keys.
+        config: A config, or the file of one.
+        checkpoint: The file of the weights; they are random without one.
+        device: The device of the model; without a GPU it is the CPU, with a warning.
+        options: Overrides, with dotted keys.
 
     Returns:
         The model; ``model.cfg`` is the config.
 
     Raises:
-        UserError: the config or the checkpoint can't be used.
+        UserError: The config or the checkpoint can't be used.
     """
     if isinstance(config, str):
         cfg = read_config(config, options or {})
@@ -63,21 +63,21 @@ def init_model(
 def inference_model(
     model: nn.Module, data: Image.Image, patient: Mapping[str, Any] | None = None
 ) -> tuple[Tensor, Any]:
-    """Send one image through the test pipeline of the model's config and through the model.
+    """Return the output of a model for one image, after the test pipeline of the model's config.
 
     Args:
-        model: a model of :func:`init_model`.
-        data: an image.
-        patient: for a head that takes metadata: any of ``age`` (years), ``site`` and ``sex``, see
-            :func:`~mmselfsup.utils.patients.encode_patient`; ``{}`` where nothing is known.
+        model: A model of ``init_model``.
+        data: The image.
+        patient: For a head that takes metadata: any of ``age`` (years), ``site`` and ``sex``, see
+            ``mmselfsup.utils.patients.encode_patient``; ``{}`` if nothing is known.
 
     Returns:
-        What the pipeline made of it, as a batch of one, and the result: scores of a model that
-        can be tested, otherwise the features of its backbone.
+        The output of the pipeline, as a batch of one, and the result: scores of a model that can be
+        tested, otherwise the features of its backbone.
 
     Raises:
-        UserError: the config has no test pipeline, the patient has a value that is none of
-            ISIC-2019's, or the head takes metadata and there is no patient.
+        UserError: The config has no test pipeline, the patient has a value that ISIC 2019 doesn't
+            have, or the head takes metadata and there is no patient.
     """
     pipeline = build_pipeline(_test_pipeline(model.cfg))  # type: ignore[arg-type]
     device = module_device(model)
@@ -95,7 +95,7 @@ def inference_model(
 
 
 def _test_pipeline(cfg: Config) -> list[dict[str, Any]]:
-    """The pipeline of the data set to test on."""
+    """Return the pipeline of the data set to test on."""
     data = cfg.get("data") or {}
     for part in ("test", "val"):
         if data.get(part) and data[part].get("pipeline"):

@@ -1,4 +1,4 @@
-"""The first steps of a command line: which device, which ranks, which folder, which log."""
+"""The first steps of a command line: device, ranks, work dir and log."""
 
 import os
 import re
@@ -22,11 +22,11 @@ from mmselfsup.utils.seed import init_random_seed, set_random_seed
 
 @dataclass(frozen=True)
 class Ranks:
-    """How this process stands among others.
+    """The role of this process among the others.
 
     Attributes:
-        distributed: whether a launcher started it.
-        note: a line for the log about the devices, empty if there is nothing to say.
+        distributed: Whether a launcher started it.
+        note: A line for the log about the devices, or an empty string.
     """
 
     distributed: bool
@@ -37,8 +37,8 @@ def join_ranks(args: Namespace, cfg: Config) -> Ranks:
     """Choose the GPU of this process and, under a launcher, join the process group.
 
     Raises:
-        UserError: more GPUs or processes are asked for than there are GPUs, or ``cfg.device`` asks
-            for one where there is none.
+        UserError: The command line names more GPUs or processes than there are GPUs, or
+            ``cfg.device`` is a GPU that the machine doesn't have.
     """
     choose_device(cfg.get("device"))
     if args.launcher == "none":
@@ -54,7 +54,7 @@ def join_ranks(args: Namespace, cfg: Config) -> Ranks:
 
 
 def _check_local_ranks(backend: str | None) -> None:
-    """NCCL needs a GPU for each process; say so before it hangs or fails."""
+    """Check that each process has a GPU, which NCCL needs: without, it hangs or fails later."""
     local_ranks, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), num_gpus()
     if gpus and backend in (None, "nccl") and local_ranks > gpus:
         raise UserError(
@@ -64,7 +64,7 @@ def _check_local_ranks(backend: str | None) -> None:
 
 
 def _choose_gpu(args: Namespace, cfg: Config) -> str:
-    """One process uses one GPU: the first that is named, or the CPU if the machine has none.
+    """Choose the GPU of a single process: the first named one, or the CPU on machines without.
 
     Returns:
         A note for the log.
@@ -74,8 +74,8 @@ def _choose_gpu(args: Namespace, cfg: Config) -> str:
     if number is not None and number < 0:
         raise UserError(f"--gpus {number}: give 0 for the CPU, or a number of GPUs")
     if number is not None and number > gpus:
-        found = f"there are {gpus}" if gpus else "there is none; without --gpus the CPU is used"
-        raise UserError(f"--gpus {number}: {found}")
+        available = f"there are {gpus}" if gpus else "there is none; without --gpus the CPU is used"
+        raise UserError(f"--gpus {number}: {available}")
     named = getattr(args, "gpu_ids", None) or ([args.gpu_id] if args.gpu_id is not None else [])
     if any(not 0 <= gpu < gpus for gpu in named):
         raise UserError(f"there is no GPU {max(named)}: this machine has {gpus}, counted from 0")
@@ -88,7 +88,7 @@ def _choose_gpu(args: Namespace, cfg: Config) -> str:
 
 
 def work_dir_of(config: str) -> str:
-    """``./work_dirs/<second part of the config's path>/<name of the config>``.
+    """Return ``./work_dirs/<second part of the config's path>/<name of the config>``.
 
     The second part is what follows ``configs/``: ``selfsup`` or ``benchmarks``.
     """
@@ -102,11 +102,12 @@ def work_dir_of(config: str) -> str:
 
 
 def open_work_dir(work_dir: str) -> None:
-    """Make the folder and see that it can be written, on every rank.
+    """Create the folder and check that it can be written, on every rank.
 
     Raises:
-        UserError: it can't be made or written.
+        UserError: It can't be created or written.
     """
+    # One file per process: all ranks check the same folder at the same time.
     probe = Path(work_dir, f".probe-{os.getpid()}")
     try:
         Path(work_dir).mkdir(parents=True, exist_ok=True)
@@ -119,31 +120,32 @@ def open_work_dir(work_dir: str) -> None:
 
 
 def open_log(cfg: Config, name: str = "") -> tuple[Any, str]:
-    """The logger, writing to ``<work_dir>/<timestamp>.log``, and the timestamp (one for all ranks).
+    """Return the logger to ``<work_dir>/<timestamp>.log``, and the timestamp (one for all ranks).
 
-    A running number keeps two runs of the same second apart.
+    A number distinguishes runs that start in the same second.
     """
     stamp = time.strftime("%Y%m%d_%H%M%S")
     taken = [f.name for f in Path(cfg.work_dir).glob(f"*{stamp}*.log")]
+    # Ranks may start in different seconds: all use the time of the first.
     stamp = str(dist.broadcast_object(f"{stamp}_{len(taken)}" if taken else stamp))
     log_file = os.path.join(cfg.work_dir, f"{name}{stamp}.log")
     return get_root_logger(log_file, cfg.get("log_level", "INFO")), stamp
 
 
 def dump_config(cfg: Config, config: str) -> None:
-    """Write the whole config, bases and overrides included, into the work directory."""
+    """Write the whole config, bases and overrides included, into the work dir."""
     if dist.is_main():
         name = re.sub(r"\.(json|ya?ml)$", ".py", os.path.basename(config))
         atomic_write_text(os.path.join(cfg.work_dir, name), config_text(cfg._cfg_dict))
 
 
 def seed_everything(seed: int | None, deterministic: bool, differ: bool) -> int:
-    """Seed this process.
+    """Seed this process, and return the seed common to all ranks.
 
     Args:
-        seed: the seed asked for; None draws one.
-        deterministic: see :func:`set_random_seed`.
-        differ: give each rank a seed of its own.
+        seed: The seed; None draws one.
+        deterministic: See ``set_random_seed``.
+        differ: Whether each rank gets a different seed.
 
     Returns:
         The seed common to all ranks, which the loaders use.

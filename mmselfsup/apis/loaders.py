@@ -1,4 +1,4 @@
-"""Loaders of a config, for training, validation and testing."""
+"""The data loaders of a config, for training, validation and testing."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,21 +10,21 @@ from mmselfsup.datasets.device.loader import batched_pipelines_of
 from mmselfsup.utils import dist
 from mmselfsup.utils.errors import UserError
 
-# What stands in ``data`` beside the arguments of a loader.
+# The keys of ``data`` that are not arguments of a loader.
 _DATASETS = ("train", "val", "test")
 _LOADERS = tuple(f"{part}_dataloader" for part in _DATASETS)
 
 
 def loader_args(cfg: Config, part: str, distributed: bool) -> dict[str, Any]:
-    """Arguments for ``build_dataloader``.
+    """Return the arguments for ``build_dataloader``.
 
     General settings come from ``cfg.data`` and the top level of the config; those in
-    ``cfg.data.<part>_dataloader`` win.
+    ``cfg.data.<part>_dataloader`` take precedence.
 
     Args:
-        cfg: the config.
-        part: ``'train'``, ``'val'`` or ``'test'``.
-        distributed: whether the data set is shared out over ranks.
+        cfg: The config.
+        part: One of ``'train'``, ``'val'`` and ``'test'``.
+        distributed: Whether each rank loads a part of the data set.
     """
     own = {k: v for k, v in cfg.data.items() if k not in (*_DATASETS, *_LOADERS)}
     args: dict[str, Any] = {
@@ -45,10 +45,10 @@ def loader_args(cfg: Config, part: str, distributed: bool) -> dict[str, Any]:
 
 
 def build_train_loaders(datasets: Sequence[Any], cfg: Config, distributed: bool) -> list[Any]:
-    """One training loader for each data set, in the order of the workflow.
+    """Return one training loader for each data set, in the order of the workflow.
 
     Raises:
-        UserError: a data set gives no batch.
+        UserError: A data set gives no batch.
     """
     args = loader_args(cfg, "train", distributed)
     loaders = [build_dataloader(dataset, **args) for dataset in datasets]
@@ -64,11 +64,11 @@ def build_train_loaders(datasets: Sequence[Any], cfg: Config, distributed: bool)
 
 
 def build_eval_loader(dataset: Any, cfg: Config, part: str, distributed: bool) -> Any:
-    """A loader that keeps the order, leaves nothing out and puts nothing in its place.
+    """Return a loader that keeps the order of the images and omits or replaces none of them.
 
     Raises:
-        UserError: The config wants it to leave the last images out, to take another image where
-            one can't be read, or to draw views at random on the device.
+        UserError: The config sets it to omit the last images, to replace images that can't be read,
+            or to draw random views on the device.
     """
     args = loader_args(cfg, part, distributed)
     if args.get("drop_last"):
@@ -90,7 +90,7 @@ def build_eval_loader(dataset: Any, cfg: Config, part: str, distributed: bool) -
 
 
 def data_sources(dataset: Any) -> Iterator[Any]:
-    """The data sources of a data set, through wrappers such as ``ConcatDataset``."""
+    """Yield the data sources of a data set, through wrappers such as ``ConcatDataset``."""
     if hasattr(dataset, "data_source"):
         yield dataset.data_source
     inner = getattr(dataset, "dataset", None)

@@ -1,4 +1,4 @@
-"""Measure files of scores again, and compare two of them. Letters: N images."""
+"""Metrics of score files, and the comparison of two of them. Letters: N images."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,15 +15,15 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.metrics import compare_runs, with_unknown
 from mmselfsup.utils.score_files import ScoreFile
 
-#: Formats of pictures by the end of their name.
+#: Formats of pictures by their file extension.
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
 
 def lesions_of(scores: ScoreFile, metadata: str | None = None) -> list[str] | None:
-    """The lesion of each image, from the file of scores or from a CSV of metadata.
+    """Return the lesion of each image, from the score file or from a CSV of metadata.
 
     Raises:
-        UserError: there is a CSV, but the images have no names.
+        UserError: There is a CSV, but the images have no names.
     """
     if metadata is None:
         return scores.lesions
@@ -38,10 +38,10 @@ def measure(
     unk_threshold: float | None = None,
     bootstrap: int = 1000,
 ) -> dict[str, float]:
-    """All numbers of a file; see ``mmselfsup.datasets.evaluation.head_numbers``.
+    """Return all metrics of a score file; see ``mmselfsup.datasets.evaluation.head_numbers``.
 
     Raises:
-        UserError: an image has no label, or labels and classes don't fit the scores.
+        UserError: An image has no label, or labels and classes don't fit the scores.
     """
     labels, options = labels_of(scores), (lesions, unk_threshold, bootstrap)
     try:
@@ -57,10 +57,12 @@ def compare(
     unk_threshold: float | None = None,
     bootstrap: int = 1000,
 ) -> dict[str, dict[str, float]]:
-    """Second minus first, with intervals and p-values; see ``compare_runs``.
+    """Return the metrics of the second minus the first, with intervals and p-values.
+
+    See ``compare_runs``.
 
     Raises:
-        UserError: the two are not about the same images.
+        UserError: The two have different images or classes.
     """
     check_same_images(first, second)
     labels = labels_of(first)
@@ -73,10 +75,10 @@ def compare(
 
 
 def check_same_images(first: ScoreFile, second: ScoreFile) -> None:
-    """Refuse two files that can't be compared.
+    """Check that two files can be compared.
 
     Raises:
-        UserError: they are about other images, or in another order.
+        UserError: They have different images, or another order of them.
     """
     same = np.array_equal(labels_of(first), labels_of(second)) and (
         None in (first.images, second.images) or first.images == second.images
@@ -89,15 +91,15 @@ def check_same_images(first: ScoreFile, second: ScoreFile) -> None:
 
 
 def check_options(bootstrap: int, out: str | None, pictures: Sequence[str | None]) -> None:
-    """Refuse options of the tool before the work is done.
+    """Check the options of the tool before the work is done.
 
     Args:
-        bootstrap: resamples; 0 leaves intervals out.
-        out: file for the numbers.
-        pictures: files to draw, ``.png`` or ``.jpg``.
+        bootstrap: Number of resamples; 0 omits the intervals.
+        out: The file for the metrics.
+        pictures: The files to draw, ``.png`` or ``.jpg``.
 
     Raises:
-        UserError: an option is of no use.
+        UserError: An option can't be used.
     """
     if bootstrap < 0:
         raise UserError(f"--bootstrap {bootstrap}: give a number of resamples, 0 or more")
@@ -110,15 +112,15 @@ def check_options(bootstrap: int, out: str | None, pictures: Sequence[str | None
 
 
 def write_picture(path: str, pixels: NDArray[np.uint8]) -> None:
-    """Write [H, W, 3] as PNG or JPEG, whole or not at all."""
+    """Write pixels [H, W, 3] as PNG or JPEG, completely or not at all."""
     with atomic_write(path) as file:
         Image.fromarray(pixels).save(file, format=PICTURES[Path(path).suffix.lower()])
 
 
-def comparison_lines(found: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """A line for each metric of a comparison."""
+def comparison_lines(comparison: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Return a line for each metric of a comparison."""
     lines = []
-    for name, row in found.items():
+    for name, row in comparison.items():
         p_value = row.get("p_value")
         p = "" if p_value is None else f"  p = {p_value:.4f}"
         interval = f"95 %: {row['low']:+.4f} to {row['high']:+.4f}"
@@ -127,10 +129,10 @@ def comparison_lines(found: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 
 def labels_of(scores: ScoreFile) -> Any:
-    """The labels, one for each image.
+    """Return the labels, one for each image.
 
     Raises:
-        UserError: an image has none.
+        UserError: An image has no label.
     """
     if scores.labels is None or np.ndim(scores.labels) != 1 or (scores.labels < 0).any():
         raise UserError(f"{scores.path} has images without a label: nothing to measure")

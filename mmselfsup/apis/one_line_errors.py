@@ -1,4 +1,4 @@
-"""Turn what a user can mend into a :class:`UserError`, whichever library noticed it."""
+"""Conversion of errors that a user can fix, from any library, into a ``UserError``."""
 
 import re
 import sys
@@ -9,19 +9,20 @@ from mmselfsup.utils import dist
 from mmselfsup.utils.errors import ArgumentError, SharedError, UserError, one_line
 from mmselfsup.utils.logger import get_root_logger
 
-# How a loader wraps an error of its worker, and where the message in it begins.
+# The text that a loader puts before an error of its worker, and the start of the message itself.
 _FROM_WORKER = re.compile(r"Caught (User|Argument)Error in DataLoader worker")
 _LAST_ERROR = re.compile(r"(?:User|Argument)Error: ")
 
 
 @contextmanager
 def config_errors(part: str) -> Iterator[None]:
-    """Tell what is wrong with a value of the config in one line.
+    """Report an invalid value of the config in one line.
 
-    For blocks that only build things from the config: there, these errors come from its values.
+    Use it for blocks that only build objects from the config: there, these errors come from its
+    values.
 
     Args:
-        part: key of the config that is being read, the start of the line.
+        part: The key of the config that the block reads; it begins the line.
     """
     try:
         yield
@@ -35,18 +36,18 @@ def config_errors(part: str) -> Iterator[None]:
 
 @contextmanager
 def run_errors() -> Iterator[None]:
-    """See that an error during a run reaches the user, once and in one line.
+    """Report an error during a run to the user, once and in one line.
 
-    A loader wraps the traceback of its worker around an error: that is taken off. An error that
-    other ranks need not have, such as an unreadable image, is told by the rank that met it.
+    A loader wraps the traceback of its worker around an error: that is removed. An error that
+    other ranks may not have, such as an unreadable image, is reported by the rank that has it.
     """
     try:
         yield
     except SharedError:
-        raise  # all ranks have it, the first one tells
+        raise  # all ranks have it, the first one reports it
     except (UserError, ArgumentError) as error:
         text = str(error)
-        if _FROM_WORKER.match(text):  # behind the traceback of the worker
+        if _FROM_WORKER.match(text):  # the message comes after the traceback of the worker
             text = _LAST_ERROR.split(text)[-1].strip()
         if not dist.is_main():
             get_root_logger().error("rank %d: %s", dist.get_rank(), text)
@@ -61,7 +62,7 @@ def run_errors() -> Iterator[None]:
 
 
 def _from_compiler(error: BaseException) -> bool:
-    """Whether torch.compile raised an error; its module is loaded only where it is in use."""
+    """Return whether ``torch.compile`` raised an error; its module is loaded only if it is used."""
     dynamo = sys.modules.get("torch._dynamo.exc")
     base = getattr(dynamo, "TorchDynamoException", None)
     return base is not None and isinstance(error, base)

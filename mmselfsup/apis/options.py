@@ -1,4 +1,4 @@
-"""Read overrides ``key=value`` of a command line."""
+"""Overrides ``key=value`` of a command line."""
 
 import ast
 from collections.abc import Iterable, Iterator
@@ -11,17 +11,16 @@ _WORDS = {"true": True, "false": False}
 
 
 def parse_options(options: Iterable[str]) -> dict[str, Any]:
-    """Read ``key=value`` as mmcv does, or as Python writes values.
+    """Read ``key=value`` in mmcv's syntax or in Python's.
 
     ``a.b=1``, ``a=1,2`` (a list), ``a=[1,2]``, ``a=(1,2)``, ``a="[(1,2),(3,4)]"``, ``a=[x,y]``
-    (strings), ``a="{'b': 1}"`` (a dict). Text in quotes is a string, whatever it holds:
-    ``a="'one, two'"``.
+    (strings), ``a="{'b': 1}"`` (a dict). Text in quotes is always a string: ``a="'one, two'"``.
 
     Difference from mmcv: blanks inside a value stay, and quotes protect commas, brackets and
     digits.
 
     Raises:
-        UserError: an option has no ``=`` or brackets that don't fit.
+        UserError: An option has no ``=``, or its brackets don't match.
     """
     parsed = {}
     for option in options:
@@ -39,7 +38,7 @@ def parse_value(text: str) -> Any:
     """Read one value.
 
     Raises:
-        ValueError: brackets don't fit, or a dict isn't written as in Python.
+        ValueError: Brackets don't match, or a dict isn't in Python's syntax.
     """
     text = text.strip()
     quoted = _literal(text) if text[:1] in ("'", '"') else None
@@ -57,7 +56,7 @@ def parse_value(text: str) -> Any:
 
 
 def _dict(text: str) -> dict[Any, Any]:
-    """Read a dict as Python writes it."""
+    """Read a dict in Python's syntax."""
     value = _literal(text)
     if not isinstance(value, dict):
         raise ValueError("not a dict as Python writes it")
@@ -65,19 +64,20 @@ def _dict(text: str) -> dict[Any, Any]:
 
 
 def _split(text: str) -> Iterator[str]:
-    """Split at the commas that stand outside of brackets and of quoted elements.
+    """Split at the commas that are outside of brackets and of quoted elements.
 
     Raises:
-        ValueError: there are commas, and a bracket or quote isn't closed.
+        ValueError: There are commas, and a bracket or quote isn't closed.
     """
     if "," not in text:
         yield text
         return
+    # ``fresh``: an element has just begun, so that a quote opens a quoted one.
     start, open_brackets, quote, fresh = 0, "", "", True
     for i, letter in enumerate(text):
         if quote:
             quote = "" if letter == quote and text[i - 1] != "\\" else quote
-        elif letter in "'\"" and fresh:  # inside of a word it is an apostrophe
+        elif letter in "'\"" and fresh:  # inside a word it is an apostrophe
             quote = letter
         elif letter in _CLOSING:
             open_brackets += letter
@@ -95,7 +95,7 @@ def _split(text: str) -> Iterator[str]:
 
 
 def _literal(text: str) -> Any:
-    """Read a value as Python writes it; None if it isn't one."""
+    """Read a value in Python's syntax; return None for anything else."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -103,7 +103,7 @@ def _literal(text: str) -> Any:
 
 
 def _plain(text: str) -> Any:
-    """Read a number, True, False or None; anything else is a string."""
+    """Read a number, True, False or None; return anything else as a string."""
     for kind in (int, float):
         try:
             return kind(text)

@@ -1,4 +1,4 @@
-"""Measure a trained model on a data set."""
+"""The evaluation of a trained model on a data set."""
 
 import logging
 from collections.abc import Mapping
@@ -23,24 +23,24 @@ from mmselfsup.utils.metrics import nested
 from .loaders import build_eval_loader
 from .one_line_errors import run_errors
 
-#: Resamples for the intervals of a test.
+#: Number of bootstrap resamples for the intervals of a test.
 BOOTSTRAP = 1000
 
 
 @dataclass(frozen=True)
 class TestResult:
-    """What a model says about N images of C classes.
+    """The predictions of a model for N images of C classes.
 
     Attributes:
-        scores: by head, [N, C].
-        labels: [N], -1 where there is none; None for a data set without labels.
-        metrics: see the data set's ``evaluate``; empty without labels.
-        classes: names of the classes, where the data set has them.
-        images: N file names, where the data set knows them.
-        lesions: N lesion ids, ``''`` for none, where the data source has ``metadata``.
+        scores: The scores [N, C] of each head.
+        labels: Labels [N], -1 for none; None for a data set without labels.
+        metrics: See the data set's ``evaluate``; empty without labels.
+        classes: Names of the classes, if the data set has them.
+        images: The N file names, if the data set has them.
+        lesions: The N lesion ids, ``''`` for none, if the data source has ``metadata``.
     """
 
-    __test__ = False  # not a test of pytest's
+    __test__ = False  # the name begins with "Test", but pytest shall not collect it
 
     scores: Mapping[str, NDArray[Any]]
     labels: NDArray[np.int64] | None
@@ -50,8 +50,10 @@ class TestResult:
     lesions: list[str] | None = None
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """``scores`` (``scores_<head>`` where there are several heads), and what else is known:
-        ``labels``, ``classes``, ``images``, ``lesions``, under these names.
+        """Return the arrays under their names in a result file.
+
+        These are ``scores`` (``scores_<head>`` for several heads) and, as far as they are known,
+        ``labels``, ``classes``, ``images`` and ``lesions``.
         """
         single = len(self.scores) == 1
         arrays = {"scores" if single else f"scores_{k}": v for k, v in self.scores.items()}
@@ -69,14 +71,14 @@ def score_model(
     distributed: bool = False,
     logger: logging.Logger | None = None,
 ) -> TestResult:
-    """Collect the scores of all images, on all ranks, and measure them.
+    """Return the scores of all images, collected from all ranks, and their metrics.
 
     Args:
-        model: a model with ``forward_test``, on its device.
-        dataset: the images; their order is the order of the result.
-        cfg: the config, for the loader and the options of ``evaluation`` (``topk``).
-        distributed: share the images out over the ranks.
-        logger: where a missing label is told.
+        model: A model with ``forward_test``, on its device.
+        dataset: The images; their order is the order of the result.
+        cfg: The config, for the loader and the options of ``evaluation`` (``topk``).
+        distributed: Whether each rank scores a part of the images.
+        logger: The logger that warns of missing labels.
     """
     loader = build_eval_loader(dataset, cfg, "test", distributed)
     with run_errors():
@@ -102,10 +104,10 @@ def score_model(
 
 
 def evaluate_options(cfg: Config, dataset: Any) -> dict[str, Any]:
-    """What ``cfg.evaluation`` says to ``evaluate``, not to the hook.
+    """Return the options in ``cfg.evaluation`` that are for ``evaluate``, not for the hook.
 
-    A test ends with intervals (``bootstrap``), where the data set can give them and the config
-    doesn't say otherwise.
+    A test has intervals (``bootstrap``) if the data set can compute them and the config doesn't
+    turn them off.
     """
     hook = accepted_args(EvalHook).names
     given = {k: v for k, v in (cfg.get("evaluation") or {}).items() if k not in hook}
@@ -116,13 +118,13 @@ def evaluate_options(cfg: Config, dataset: Any) -> dict[str, Any]:
 
 
 def write_result(result: TestResult, path: str, facts: Mapping[str, Any]) -> None:
-    """Write a result, whole or not at all.
+    """Write a result, completely or not at all.
 
     Args:
-        result: what to write.
-        path: ``.json`` (facts, metrics, details of metrics by class and source, and
-            :meth:`TestResult.arrays` as lists) or ``.npz`` (these as arrays).
-        facts: further plain values for JSON (config, checkpoint, ...).
+        result: The result.
+        path: A ``.json`` file (facts, metrics, details of metrics by class and source, and
+            ``TestResult.arrays`` as lists) or a ``.npz`` file (these as arrays).
+        facts: Further plain values for JSON (config, checkpoint, ...).
     """
     check_out(path)
     if path.endswith(".npz"):
@@ -137,10 +139,10 @@ def write_result(result: TestResult, path: str, facts: Mapping[str, Any]) -> Non
 
 
 def check_out(path: str) -> None:
-    """Refuse an ``--out`` of an unknown kind before the work is done.
+    """Check the type of ``--out`` before the work is done.
 
     Raises:
-        UserError: neither ``.json`` nor ``.npz``, or the name of a folder, or not to be written.
+        UserError: It is neither ``.json`` nor ``.npz``, or is a folder, or can't be written.
     """
     if not path.endswith((".json", ".npz")) or Path(path).is_dir():
         raise UserError(f"--out {path}: name a .json or .npz file")

@@ -1,4 +1,4 @@
-"""What ``tools/test.py`` does, step by step."""
+"""The steps of ``tools/test.py``."""
 
 import copy
 import os
@@ -22,10 +22,10 @@ from .test import TestResult, check_out, score_model, write_result
 
 
 def run_testing(args: Namespace) -> TestResult:
-    """Test as the command line says: log the metrics, write them where ``--out`` says.
+    """Run the test of a command line: log the metrics, and write them to ``--out``.
 
     Raises:
-        UserError: see the single steps.
+        UserError: See the single steps.
     """
     cfg = load_config(args.config, args.cfg_options)
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or work_dir_of(args.config)
@@ -54,17 +54,17 @@ def run_testing(args: Namespace) -> TestResult:
 
 
 def trained_model(cfg: Config, checkpoint: str) -> nn.Module:
-    """The model of a config with all its weights from a checkpoint.
+    """Return the model of a config with all its weights from a checkpoint.
 
     Raises:
-        UserError: the checkpoint leaves a weight of the model open, so that scores would be noise.
+        UserError: The checkpoint lacks a weight of the model, so that scores would be noise.
     """
     with config_errors("model"):
         model = build_algorithm(copy.deepcopy(cfg.model))
     report = load_weights(model, checkpoint)
     unread = tuple(f"{name}." for name, part in model.named_modules() if part_of_training(part))
-    found = [*report.missing, *(mismatch.name for mismatch in report.mismatched)]
-    open_weights = [name for name in found if not name.startswith(unread)]
+    unfilled = [*report.missing, *(mismatch.name for mismatch in report.mismatched)]
+    open_weights = [name for name in unfilled if not name.startswith(unread)]
     if open_weights:
         raise UserError(
             f"{checkpoint} has no fitting weights for {len(open_weights)} names of the model "
@@ -74,14 +74,14 @@ def trained_model(cfg: Config, checkpoint: str) -> nn.Module:
 
 
 def part_of_training(module: nn.Module) -> bool:
-    """Whether only the training reads a module, such as a memory bank."""
+    """Return whether only the training reads a module, such as a memory bank."""
     return getattr(module, "training_only", False)
 
 
 def metric_lines(metrics: Mapping[str, float]) -> list[str]:
-    """A line for each number of a log, with its 95 % interval where there is one.
+    """Return a line for each metric of a log, with its 95 % interval if there is one.
 
-    An interval by image, which is too narrow, says so.
+    An interval by image is too narrow, since images of one lesion are alike; it is marked.
     """
     lines = []
     by_image = metrics.get("interval/by_lesion") == 0

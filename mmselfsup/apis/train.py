@@ -1,4 +1,4 @@
-"""Train a model on data sets as a config says; the steps stand in the order they are taken."""
+"""The training of a model on data sets, as a config describes it; steps in their order."""
 
 import inspect
 import logging
@@ -39,18 +39,18 @@ def train_model(
     """Train a model.
 
     Args:
-        model: an algorithm with initialised weights, on any device.
-        dataset: a data set, or one for each entry of ``cfg.workflow``.
-        cfg: the config; it is not changed.
-        distributed: share the work out over the ranks of the process group.
-        timestamp: names the JSON log, so that it stands beside the text log.
-        meta: what a checkpoint should know about the run (config, seed, environment).
+        model: An algorithm with initialised weights, on any device.
+        dataset: A data set, or one for each entry of ``cfg.workflow``.
+        cfg: The config; it is not changed.
+        distributed: Whether to train on all ranks of the process group.
+        timestamp: Name of the JSON log, the same as that of the text log.
+        meta: Facts about the run for its checkpoints (config, seed, environment).
 
     Returns:
         The runner after its last epoch.
 
     Raises:
-        UserError: data, config and checkpoint don't fit together, or the loss is not finite.
+        UserError: Data, config and checkpoint don't fit together, or the loss is not finite.
     """
     logger = get_root_logger(log_level=cfg.get("log_level", "INFO"))
     datasets = list(dataset) if isinstance(dataset, (list, tuple)) else [dataset]
@@ -75,19 +75,19 @@ def train_model(
 
 
 def data_size(loader: Any, distributed: bool) -> DataInfo:
-    """How many different images the training has, and how many there are in one iteration."""
+    """Return the number of different images of the training, and of images in one iteration."""
     ranks = dist.get_world_size() if distributed else 1
     labels = getattr(loader.dataset, "gt_labels", None)
     counts = None if labels is None else class_counts(labels)
     unlabelled = 0 if labels is None else int((np.asarray(labels) < 0).sum())
     num_images = getattr(loader.dataset, "num_images", len(loader.dataset))
-    if counts is not None:  # a RepeatDataset tells its labels as often as it repeats
+    if counts is not None:  # a RepeatDataset has its labels as often as it repeats
         counts = tuple(count * num_images // len(loader.dataset) for count in counts)
     return DataInfo(num_images, loader.batch_size * ranks, counts, unlabelled)
 
 
 def class_counts(labels: Any) -> tuple[int, ...] | None:
-    """Images of each class, from labels [len]; None where an image has no label or several."""
+    """Return the images per class, from labels [len]; None if an image has no label or several."""
     labels = np.asarray(labels)
     if labels.ndim != 1 or not len(labels) or labels.min() < 0:
         return None
@@ -97,14 +97,15 @@ def class_counts(labels: Any) -> tuple[int, ...] | None:
 def wrap_model(
     model: nn.Module, distributed: bool, find_unused_parameters: bool = False
 ) -> nn.Module:
-    """Move the model to this process's device; with several ranks, let them share gradients."""
+    """Move the model to this process's device; with several ranks, synchronise their gradients."""
     device = default_device()
     model = model.to(device)
     trains = any(p.requires_grad for p in model.parameters())
     if not distributed or dist.get_world_size() == 1 or not trains:
         return model
-    for buffer in model.buffers():  # queues and memories begin alike on all ranks
+    for buffer in model.buffers():  # queues and memory banks start the same on all ranks
         buffer.copy_(dist.broadcast(buffer))
+    # Newer versions of PyTorch call the argument ``forward_sync_buffers``.
     names = inspect.signature(DistributedDataParallel).parameters
     sync = "forward_sync_buffers" if "forward_sync_buffers" in names else "broadcast_buffers"
     options: dict[str, Any] = {sync: False}  # running statistics stay each rank's own, as in 0.x
@@ -125,10 +126,10 @@ def make_runner(
     timestamp: str | None,
     meta: dict[str, Any] | None,
 ) -> BaseRunner:
-    """The runner that ``cfg.runner`` names.
+    """Return the runner that ``cfg.runner`` names.
 
     Raises:
-        UserError: it has no epochs or iterations to run.
+        UserError: It has no epochs or iterations to run.
     """
     parts = dict(
         model=model, optimizer=optimizer, work_dir=cfg.get("work_dir"), logger=logger, meta=meta
@@ -145,9 +146,9 @@ def make_runner(
 
 
 def load_weights_or_resume(runner: BaseRunner, cfg: Config) -> None:
-    """Go on from ``resume_from``, else start from the weights in ``load_from``.
+    """Resume from ``resume_from``, otherwise start from the weights in ``load_from``.
 
-    A file that holds a backbone alone fills the online network; the target follows it.
+    A file with a backbone alone fills the online network; the target becomes a copy of it.
     """
     if cfg.get("resume_from"):
         runner.resume(cfg.resume_from)

@@ -1,4 +1,4 @@
-"""What ``tools/train.py`` does, step by step."""
+"""The steps of ``tools/train.py``."""
 
 import copy
 import os
@@ -32,10 +32,10 @@ from .train import train_model
 
 
 def run_training(args: Namespace) -> None:
-    """Train as the command line says.
+    """Run the training of a command line.
 
     Raises:
-        UserError: see the single steps.
+        UserError: See the single steps.
     """
     cfg = read_settings(args)
     open_work_dir(cfg.work_dir)
@@ -61,7 +61,7 @@ def run_training(args: Namespace) -> None:
 
 
 def read_settings(args: Namespace) -> Config:
-    """The config with what the command line says on top."""
+    """Return the config with the options of the command line applied."""
     cfg = load_config(args.config, args.cfg_options)
     check_complete(cfg, args.config)
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or work_dir_of(args.config)
@@ -76,12 +76,13 @@ def read_settings(args: Namespace) -> Config:
     if args.seed is not None:
         cfg.seed = args.seed
     elif cfg.get("seed") is None and cfg.get("resume_from"):
+        # A resumed run continues with its own seed; "meta" allocates no memory for the weights.
         cfg.seed = (load_state(cfg.resume_from, map_location="meta").get("meta") or {}).get("seed")
     return cfg
 
 
 def check_complete(cfg: Config, filename: str) -> None:
-    """Refuse a config that leaves out what no training can do without."""
+    """Check that a config has everything that a training needs."""
     missing = [key for key in ("model", "optimizer") if not cfg.get(key)]
     if not (cfg.get("data") or {}).get("train"):
         missing.append("data.train")
@@ -95,14 +96,14 @@ def check_complete(cfg: Config, filename: str) -> None:
 
 
 def latest_checkpoint(work_dir: str) -> str | None:
-    """The checkpoint to go on from; None to start from the beginning."""
+    """Return the checkpoint to resume from; None to start from the beginning."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # nothing to resume is no fault
+        warnings.simplefilter("ignore")  # a first run has nothing to resume
         return find_latest_checkpoint(work_dir)
 
 
 def describe_run(args: Namespace, cfg: Config, logger: Any) -> dict[str, Any]:
-    """Write the environment and the config into the log; give what checkpoints remember."""
+    """Log the environment and the config, and return the facts that checkpoints store."""
     env = "\n".join(f"{name}: {value}" for name, value in collect_env().items())
     line = "-" * 60
     logger.info("Environment:\n%s\n%s\n%s", line, env, line)
@@ -117,16 +118,16 @@ def describe_run(args: Namespace, cfg: Config, logger: Any) -> dict[str, Any]:
 
 
 def build_model(cfg: Config) -> nn.Module:
-    """The model with initialised weights."""
+    """Return the model with initialised weights."""
     model: Any = build_algorithm(copy.deepcopy(cfg.model))
     model.init_weights()
     return model
 
 
 def build_datasets(cfg: Config) -> list[Any]:
-    """One data set for each entry of the workflow.
+    """Return one data set for each entry of the workflow.
 
-    The loss on the validation set is measured on samples made as those for training.
+    The loss on the validation set is computed on samples with the pipelines of the training.
     """
     datasets = []
     for mode, _ in cfg.get("workflow", [("train", 1)]):
@@ -137,7 +138,7 @@ def build_datasets(cfg: Config) -> list[Any]:
             raise UserError("workflow has a 'val' entry, but data.val is not set")
         val = copy.deepcopy(cfg.data.val)
         if val.get("type") == cfg.data.train.get("type"):
-            # lesion positives are of training lesions; the list they keep out may be this one
+            # Lesion positives belong to training lesions, and may exclude this very list.
             own = ("type", "data_source", "lesion_positives")
             val.update({k: v for k, v in cfg.data.train.items() if k not in own})
         datasets.append(build_dataset(val))

@@ -120,14 +120,14 @@ def test_compiled_backbones_do_the_same_under_the_same_names() -> None:
         torch.testing.assert_close(compiled[name], value)
 
 
-def test_twins_of_the_backbone_are_compiled_too() -> None:
-    class Twins(nn.Module):
+def test_the_target_backbone_is_compiled_too() -> None:
+    class OnlineAndTarget(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.backbone, self.target = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
 
-    assert compile_backbones(Twins(), True) == 2
-    assert compile_backbones(Twins(), False) == 0
+    assert compile_backbones(OnlineAndTarget(), True) == 2
+    assert compile_backbones(OnlineAndTarget(), False) == 0
     with pytest.raises(UserError, match="Linear has no backbone"):
         compile_backbones(nn.Linear(1, 1), True)
 

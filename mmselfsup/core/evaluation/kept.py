@@ -29,7 +29,7 @@ def weights_digest(model: nn.Module) -> str:
     weights = sorted(model.state_dict().items())
     used = [(name, tensor) for name, tensor in weights if name.startswith(_USED)]
     digest = hashlib.sha256()
-    for name, tensor in used or weights:
+    for name, tensor in used or weights:  # all weights of a model without such names
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
@@ -67,7 +67,7 @@ def read_features(path: str, origin: Origin) -> LabelledFeatures:
         UserError: It is no such file, or its features have another origin.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(path, allow_pickle=False) as file:  # a pickle could run any code
             stored: Origin = json.loads(str(file["origin"]))
             arrays = {name: file[name] for name in _ARRAYS}
             classes = [str(name) for name in file["classes"]] or None

@@ -63,6 +63,7 @@ def probe_scores(
     if penalty <= 0:
         raise UserError(f"-C {penalty}: it must be above 0")
     pipeline = fit_probe(data.train, data.train_labels, penalty, max_iters)
+    # The classifier has no column for classes without a training sample.
     scores = np.zeros((len(data.test), data.num_classes), dtype=np.float32)
     scores[:, pipeline[-1].classes_] = pipeline.predict_proba(data.test)
     return scores

@@ -88,7 +88,7 @@ class Monitor:
             ConcatDataset(parts),
             dist=False,
             shuffle=False,
-            persistent_workers=False,
+            persistent_workers=False,  # measurements are rare: idle workers only take memory
             **self._loader_args,
         )
 

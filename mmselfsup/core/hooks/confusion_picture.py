@@ -17,6 +17,7 @@ def draw_confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> NDArray[n
     Returns:
         Pixels [H, W, 3] in 0..255.
     """
+    # Imported where it is used: matplotlib is slow to load.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -68,7 +68,7 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
         if self.detect_anomalous_params:
             self.detect_anomalous_parameters(loss, runner)
         self._backward(loss / self._num_batches(runner))
-        self._no_sync.close()
+        self._no_sync.close()  # only now: gradients are exchanged during the backward pass
         if not self._is_step(runner):
             return
         frozen = [part for part, iters in self.frozen_layers_cfg.items() if runner.iter < iters]

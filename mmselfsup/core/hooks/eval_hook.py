@@ -61,7 +61,7 @@ class EvalHook(MMCVEvalHook):  # type: ignore[misc]
         gpu_collect: bool = False,
         **kwargs: Any,
     ) -> None:
-        inner = getattr(dataloader, "loader", dataloader)  # mmcv asks for torch's own class
+        inner = getattr(dataloader, "loader", dataloader)  # mmcv accepts torch's own class only
         super().__init__(inner, *args, test_fn=test_fn or collect_results, **kwargs)
         self.dataloader = dataloader
         self.broadcast_bn_buffer = broadcast_bn_buffer

@@ -78,12 +78,13 @@ class GradAccumFp16OptimizerHook(DistOptimizerHook):
         self.loss_scaler.scale(loss).backward()
 
     def _finish_gradients(self, runner: Any) -> Tensor | None:
+        # Clipping and the logged norm are about the gradients of the unscaled loss.
         self.loss_scaler.unscale_(runner.optimizer)
         return super()._finish_gradients(runner)
 
     def _step(self, runner: Any) -> None:
         self.loss_scaler.step(runner.optimizer)
-        self.loss_scaler.update(self._fixed_scale)
+        self.loss_scaler.update(self._fixed_scale)  # a fixed scale stays, even after an overflow
         if self._fixed_scale is None:
             runner.meta.setdefault("fp16", {})["loss_scaler"] = self.loss_scaler.state_dict()
 

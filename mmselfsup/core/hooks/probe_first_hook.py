@@ -49,6 +49,7 @@ class ProbeFirstHook(Hook):  # type: ignore[misc]
     def before_train_epoch(self, runner: Any) -> None:
         """Keep the part out of the step until the probe is over."""
         last = self.epochs * len(runner.data_loader)
+        # The dot excludes parts whose names only begin the same.
         self.optimizer_hook.frozen_layers_cfg[f"{self.part}."] = last
         if runner.epoch < self.epochs:
             self.module.eval()  # the runner calls train() at the start of the next epoch

@@ -19,6 +19,7 @@ def draw_reliability(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.uint8]:
     Returns:
         Pixels [H, W, 3] in 0..255.
     """
+    # Imported where it is used: matplotlib is slow to load.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -24,6 +24,7 @@ def isolated_eval(model: nn.Module) -> Iterator[nn.Module]:
     """
     module = unwrap(model)
     modes = {part: part.training for part in module.modules()}
+    # Before share_statistics, which overwrites buffers.
     buffers = [(buffer, buffer.detach().clone()) for buffer in module.buffers()]
     with rng_untouched(), torch.no_grad():
         try:
