@@ -1,4 +1,4 @@
-"""What every dataset has: a data source and a pipeline."""
+"""The base class of datasets: a data source and a pipeline."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from .utils import to_numpy
 
 
 class BaseDataset(Dataset[dict[str, Any]], metaclass=ABCMeta):
-    """Images of a data source, sent through a pipeline.
+    """The images of a data source after a pipeline.
 
-    A subclass says in `__getitem__` what a sample is; `mmselfsup.datasets.batch` holds the keys
-    that a sample may have.
+    A subclass defines in ``__getitem__`` what a sample is; ``mmselfsup.datasets.batch`` lists the
+    keys that a sample may have.
 
     Args:
-        data_source: Config of the data source, or a data source that another dataset has too.
+        data_source: Config of the data source, or a data source shared with another dataset.
         pipeline: Configs of the transforms, applied in order.
         prefetch: Leave the images as uint8 tensors [3, H, W]; the loader normalises them. The
-            pipeline then ends with a PIL image (no `ToTensor`, no `Normalize`).
+            pipeline then ends with a PIL image (no ``ToTensor``, no ``Normalize``).
 
     Attributes:
-        plans: How the views are made on the device, where they are, see
-            `mmselfsup.datasets.device`: one plan, or a list where a sample has a list of views.
-            None where the workers make them, () where a dataset knows no other way.
+        batched_pipelines: Makes the views on the device, see ``mmselfsup.datasets.device``: one
+            batched pipeline, or a list where a sample has a list of views. None where the workers
+            make them, () where the dataset has no ``device_transforms``.
     """
 
-    plans: Any = ()
+    batched_pipelines: Any = ()
 
     def __init__(
         self,
@@ -43,8 +43,8 @@ class BaseDataset(Dataset[dict[str, Any]], metaclass=ABCMeta):
         pipeline: Sequence[dict[str, Any]],
         prefetch: bool = False,
     ) -> None:
-        ready = not isinstance(data_source, dict)
-        self.data_source: Any = data_source if ready else build_datasource(data_source)
+        is_built = not isinstance(data_source, dict)
+        self.data_source: Any = data_source if is_built else build_datasource(data_source)
         self.pipeline = build_pipeline(pipeline)
         self.prefetch = prefetch
         self.CLASSES: list[str] | None = self.data_source.CLASSES
@@ -54,22 +54,22 @@ class BaseDataset(Dataset[dict[str, Any]], metaclass=ABCMeta):
 
     @abstractmethod
     def __getitem__(self, idx: int) -> dict[str, Any]:
-        """Make the sample `idx`."""
+        """Return the sample ``idx``."""
 
     def evaluate(self, results: dict[str, Any], logger: Any = None, **kwargs: Any) -> Any:
-        """Turn the outputs of a model for all samples into metrics; not every dataset can."""
+        """Return the metrics of a model's outputs for all samples; not every dataset has this."""
         raise NotImplementedError(f"{type(self).__name__} has no evaluation")
 
     def _view(self, image: Any) -> Any:
-        """What the pipeline makes of an image; or what is needed to make it on the device."""
-        if self.plans:
-            return defer([image], [self.plans])
+        """Return the view of an image, or what is needed to make it later on the device."""
+        if self.batched_pipelines:
+            return defer([image], [self.batched_pipelines])
         return self._finish(self.pipeline(image))
 
     def _finish(self, img: Any) -> Any:
-        """Turn an image at the end of a prefetch pipeline into a uint8 tensor [3, H, W].
+        """Return the last image of a prefetch pipeline as a uint8 tensor [3, H, W].
 
-        Of any other pipeline that ends with an image, it is a PIL image.
+        Without prefetch an image is returned as a PIL image, and a tensor as it is.
         """
         if self.prefetch and isinstance(img, (Image, np.ndarray)):
             return torch.from_numpy(to_numpy(img))

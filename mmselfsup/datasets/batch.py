@@ -1,7 +1,7 @@
-"""The vocabulary of a batch: which keys there are, what stands in them, and who makes them.
+"""The keys of a batch: shape, dtype and meaning of their values, and the datasets that set them.
 
-A dataset yields a dict for one sample; the loader stacks N of them. Methods take the keys that
-they need by name and let the others pass.
+A dataset returns a dict for one sample; the loader stacks N of them. Algorithms take the keys that
+they need by name and ignore the others.
 """
 
 from typing import NamedTuple
@@ -39,7 +39,7 @@ BATCH_KEYS: dict[str, BatchKey] = {
     "idx": BatchKey(
         "[N]",
         "int64",
-        "place of the sample in its dataset",
+        "index of the sample in its dataset",
         ("SingleViewDataset", "MultiViewDataset", "DeepClusterDataset"),
     ),
     "patient": BatchKey(
@@ -51,7 +51,7 @@ BATCH_KEYS: dict[str, BatchKey] = {
     ),
     "pseudo_label": BatchKey("[N]", "int64", "cluster of the image", ("DeepClusterDataset",)),
     "patch_label": BatchKey(
-        "[N, P]", "int64", "where a patch lies beside the centre, 0..7", ("RelativeLocDataset",)
+        "[N, P]", "int64", "position of a patch around the centre, 0..7", ("RelativeLocDataset",)
     ),
     "rot_label": BatchKey(
         "[N, 4]", "int64", "quarter turns of each copy, 0..3", ("RotationPredDataset",)

@@ -18,24 +18,24 @@ Config = dict[str, Any]
 
 
 def build_datasource(cfg: Config, default_args: Config | None = None) -> Any:
-    """Build a data source from its config."""
+    """Return a data source built from its config."""
     return build_from_cfg(cfg, DATASOURCES, default_args)
 
 
 def build_pipeline(cfgs: Sequence[Config]) -> Callable[[Any], Any]:
-    """Build the transforms of a pipeline and chain them."""
-    from .pipelines.chain import Chain
+    """Return the transforms of a pipeline, built from their configs and chained."""
+    from .pipelines.chain import Chain  # the pipelines import this module for its registries
 
     return Chain([build_from_cfg(cfg, PIPELINES) for cfg in cfgs])
 
 
 def build_dataset(cfg: Config | Sequence[Config], default_args: Config | None = None) -> Any:
-    """Build a dataset.
+    """Return a dataset built from its config.
 
     Args:
-        cfg: Config of a dataset; a list of configs gives a `ConcatDataset`; in a `RepeatDataset`
-            the inner `dataset` is a config too.
-        default_args: Arguments for those that `cfg` leaves open.
+        cfg: Config of a dataset; a list of configs gives a ``ConcatDataset``; in a
+            ``RepeatDataset`` the inner ``dataset`` is a config too.
+        default_args: Defaults of arguments that ``cfg`` does not set.
     """
     from .dataset_wrappers import ConcatDataset, RepeatDataset
 

@@ -15,16 +15,16 @@ from .evaluation import evaluate_heads
 
 @DATASETS.register_module()
 class ConcatDataset(TorchConcatDataset[Any]):
-    """Datasets one after the other; the `idx` of a sample is its place in all of them together.
+    """Datasets one after the other; the ``idx`` of a sample counts over all of them.
 
-    So a memory bank has one row for each image. In MMSelfSup 0.x `idx` counted within the own
+    So a memory bank has one row for each image. In MMSelfSup 0.x ``idx`` counted within each
     dataset, and images of different datasets shared a row.
 
     Args:
         datasets: The datasets; the classes are those of the first.
 
     Raises:
-        UserError: Some of them know the patients of their images, others don't.
+        UserError: Some of them have patients for their images, others don't.
     """
 
     def __init__(self, datasets: Sequence[Any]) -> None:
@@ -45,7 +45,7 @@ class ConcatDataset(TorchConcatDataset[Any]):
     def __getitem__(self, idx: int) -> Any:
         sample = super().__getitem__(idx)
         if isinstance(sample, dict) and "idx" in sample:
-            sample["idx"] = idx % len(self)
+            sample["idx"] = idx % len(self)  # a negative index counts from the end
         return sample
 
     def evaluate(
@@ -57,7 +57,7 @@ class ConcatDataset(TorchConcatDataset[Any]):
         bootstrap: int = 0,
         **kwargs: Any,
     ) -> dict[str, float]:
-        """Measure all datasets together, as `SingleViewDataset.evaluate` does for one."""
+        """Return the metrics of all datasets together, see ``SingleViewDataset.evaluate``."""
         sources = [dataset.data_source for dataset in cast("list[Any]", self.datasets)]
         labels = np.concatenate([source.get_gt_labels() for source in sources])
         parts: list[Any] = [getattr(source, "lesions", None) for source in sources]
@@ -72,7 +72,7 @@ class RepeatDataset:
 
     Args:
         dataset: The dataset.
-        times: How often.
+        times: Number of repetitions in an epoch.
     """
 
     def __init__(self, dataset: Any, times: int) -> None:
@@ -81,7 +81,7 @@ class RepeatDataset:
         self.CLASSES: list[str] | None = dataset.CLASSES
         self.has_patients: bool = getattr(dataset, "has_patients", False)
         self._ori_len = len(dataset)
-        self.num_images = len(dataset)  # different ones; `idx` counts these
+        self.num_images = len(dataset)  # different ones; ``idx`` counts these
         if hasattr(dataset, "gt_labels"):
             self.gt_labels = np.tile(dataset.gt_labels, times)
         if hasattr(dataset, "flag"):

@@ -1,4 +1,4 @@
-"""Images with labels that a clustering gives them."""
+"""Images whose labels are the clusters that they were assigned to."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from numpy.typing import ArrayLike, NDArray
 from ..utils.errors import ArgumentError
 from .base import BaseDataset
 from .builder import DATASETS
-from .device.plan import view_plans
+from .device.plan import build_batched_pipelines
 
 
 @DATASETS.register_module()
 class DeepClusterDataset(BaseDataset):
     """One image, its cluster and its index. Caron et al. 2018, section 3.2.
 
-    The clusters lie in memory that loader workers share with the main process, so that persistent
-    workers see new ones too.
+    The clusters are stored in memory that loader workers share with the main process, so that
+    persistent workers see a new clustering too.
 
     Args:
-        data_source: See `BaseDataset`.
+        data_source: See ``BaseDataset``.
         pipeline: Configs of the transforms.
-        prefetch: See `BaseDataset`.
-        device_transforms: See `SingleViewDataset`.
+        prefetch: See ``BaseDataset``.
+        device_transforms: See ``SingleViewDataset``.
     """
 
     def __init__(
@@ -37,22 +37,25 @@ class DeepClusterDataset(BaseDataset):
         device_transforms: bool = False,
     ) -> None:
         super().__init__(data_source, pipeline, prefetch)
-        self.plans = view_plans([self.pipeline])[0] if device_transforms else None
+        if device_transforms:
+            self.batched_pipelines = build_batched_pipelines([self.pipeline])[0]
+        else:
+            self.batched_pipelines = None
         self._clusters = torch.full((len(self.data_source),), -1).share_memory_()  # int64
 
     @property
     def clustering_labels(self) -> NDArray[np.int64]:
-        """The cluster of each image, [len]; -1 before the first clustering."""
+        """Return the cluster of each image, [len]; -1 before the first clustering."""
         return self._clusters.numpy()
 
     def assign_labels(self, labels: ArrayLike) -> None:
-        """Give every image the cluster that it has from now on.
+        """Set the cluster of every image.
 
         Args:
             labels: [len], integers from 0.
 
         Raises:
-            ArgumentError: Not one label for each image.
+            ArgumentError: The number of labels is not that of the images.
         """
         values = np.asarray(labels)
         if values.shape != (len(self),):

@@ -1,4 +1,4 @@
-"""From the scores of a classifier to numbers, for one head or several."""
+"""Metrics of a classifier's scores, for one head or several."""
 
 from __future__ import annotations
 
@@ -22,24 +22,23 @@ def evaluate_heads(
     lesions: Sequence[str] | None = None,
     **options: Any,
 ) -> dict[str, float]:
-    """Measure the scores of each head.
+    """Return the metrics of each head's scores.
 
     Args:
         results: For each head its scores [N, C].
         labels: [N], the truth.
-        class_names: Names of the C classes; `UNK` last where it is one of them.
-        topk: Which top-k accuracies to give; a k above C is left out.
+        class_names: Names of the C classes; ``UNK`` last where it is one of them.
+        topk: Which top-k accuracies to return; a k above C is left out.
         logger: Logger or its name; None is silent.
-        lesions: N lesion ids, `''` where it is not known: gives the numbers by source.
-        **options: See `head_numbers`.
+        lesions: N lesion ids, ``''`` where it is not known: adds the metrics by source.
+        **options: See ``head_numbers``.
 
     Returns:
-        For each head `<head>_top<k>` in percent (0..100, as MMSelfSup 0.x), and the numbers of
-        `head_numbers`: with these names where there is one head, `<head>_<name>` where there are
-        several.
+        For each head ``<head>_top<k>`` in percent (0..100, as MMSelfSup 0.x), and the metrics of
+        ``head_numbers``: under these names for one head, under ``<head>_<name>`` for several.
 
     Raises:
-        UserError: The number of scores is not the number of labels, an image has no label or
+        UserError: The number of scores is not the number of labels, or an image has no label or
             several labels.
         ValueError: The scores hold NaN, or fewer classes than the labels.
     """
@@ -77,40 +76,42 @@ def head_numbers(
     unk_threshold: float | None = None,
     bootstrap: int = 0,
 ) -> dict[str, float]:
-    """Measure the scores of one head.
+    """Return the metrics of one head's scores.
 
-    A name without a slash belongs into a log line. Names with slashes are details: for TensorBoard
-    and the file of metrics (see `mmselfsup.core.hooks.metric_details`).
+    A name without a slash is for the log line. Names with slashes are details: for TensorBoard
+    and the file of metrics (see ``mmselfsup.core.hooks.metric_details``).
 
     Args:
         scores: [N, C].
         labels: [N], the truth.
-        class_names: See `evaluate_heads`.
-        lesions: See `evaluate_heads`.
-        unk_threshold: An image whose highest probability is below counts as `UNK`; all numbers are
-            then about one class more, but `ece` and `melanoma/...` come from the probabilities that
-            the network gave. None: no such class, unless the network has one.
+        class_names: See ``evaluate_heads``.
+        lesions: See ``evaluate_heads``.
+        unk_threshold: An image whose highest probability is below counts as ``UNK``; all numbers
+            are then about one class more, but ``ece`` and ``melanoma/...`` use the
+            probabilities that the network gave. None: no such class, unless the network has one.
         bootstrap: Resamples for the 95 % intervals, drawn by lesion, or by image where no lesion
             is known; 0 leaves them out.
 
     Returns:
-        `classification_metrics`, and below `MANY_CLASSES` `detailed_metrics`,
-        `interval/<metric>/low` and `high` (`bootstrap_intervals`) with `interval/by_lesion` (1, or
-        0 where lesions are not known and images were drawn), and where `UNK` is a class
-        `without_UNK/<metric>`: `classification_metrics` on the known classes alone.
+        ``classification_metrics``, and below ``MANY_CLASSES`` ``detailed_metrics``,
+        ``interval/<metric>/low`` and ``high`` (``bootstrap_intervals``) with ``interval/by_lesion``
+        (1, or 0 where lesions are not known and images were drawn), and where ``UNK`` is a class
+        ``without_UNK/<metric>``: ``classification_metrics`` on the known classes alone.
     """
     from ..utils import metrics  # loads scikit-learn
 
-    given = scores
+    raw_scores = scores
     scores, named = metrics.with_unknown(scores, class_names, unk_threshold)
     numbers = metrics.classification_metrics(scores, labels, named)
     if scores.shape[1] >= metrics.MANY_CLASSES:
         return numbers
     sources = None if lesions is None else [source_of(lesion) for lesion in lesions]
-    sure = None if unk_threshold is None else metrics.without_threshold(given, unk_threshold)
-    if sure is not None:
-        numbers["ece"] = metrics.expected_calibration_error(sure, labels)
-    numbers |= metrics.detailed_metrics(scores, labels, named, sources, sure)
+    probabilities = (
+        None if unk_threshold is None else metrics.without_threshold(raw_scores, unk_threshold)
+    )
+    if probabilities is not None:
+        numbers["ece"] = metrics.expected_calibration_error(probabilities, labels)
+    numbers |= metrics.detailed_metrics(scores, labels, named, sources, probabilities)
     if bootstrap:
         groups = lesion_keys(lesions)
         intervals = metrics.bootstrap_intervals(scores, labels, groups, bootstrap)
@@ -125,16 +126,16 @@ def head_numbers(
 
 
 def lesion_keys(lesions: Sequence[str] | None) -> list[Hashable] | None:
-    """A key for each lesion; an image without one is a lesion of its own."""
+    """Return a key for each lesion; an image without a lesion id is a lesion of its own."""
     return None if lesions is None else [name or index for index, name in enumerate(lesions)]
 
 
 def topk_accuracy(
     scores: NDArray[Any], labels: NDArray[np.int64], topk: int | Sequence[int]
 ) -> dict[int, float]:
-    """How often the truth is among the k highest scores, in percent; k above C is left out.
+    """Return how often the truth is among the k highest scores, in percent; k above C is left out.
 
-    Equal scores: the class with the lower number stands first, as in `argmax`.
+    Of equal scores the class with the lower number ranks first, as in ``argmax``.
 
     Args:
         scores: [N, C].
@@ -144,6 +145,6 @@ def topk_accuracy(
     truth = np.take_along_axis(scores, labels[:, None], axis=1)  # [N, 1]
     classes = np.arange(scores.shape[1])
     ahead = (scores > truth) | ((scores == truth) & (classes < labels[:, None]))  # [N, C]
-    place = ahead.sum(axis=1)  # [N], 0 is first
+    rank = ahead.sum(axis=1)  # [N], 0 is first
     ks = (topk,) if isinstance(topk, int) else topk
-    return {k: 100.0 * float((place < k).mean()) for k in ks if k <= scores.shape[1]}
+    return {k: 100.0 * float((rank < k).mean()) for k in ks if k <= scores.shape[1]}

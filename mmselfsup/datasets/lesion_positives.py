@@ -1,4 +1,4 @@
-"""Positives from other images of the same lesion, for methods that compare two views."""
+"""Positive pairs of two images of the same lesion, for methods that compare two views."""
 
 from __future__ import annotations
 
@@ -13,34 +13,33 @@ from ..utils.errors import ArgumentError, UserError
 from .data_sources.csv_list import read_names
 from .data_sources.lesions import read_lesions
 from .data_sources.metadata import stem
-from .pipelines.chance import check_probability, happens
+from .pipelines.chance import bernoulli, check_probability
 from .pipelines.pixels import Pixels
 
 
 class LesionPositives:
-    """Chooses, for an image, another image of the same lesion.
+    """Chooses for an image another image of the same lesion.
 
     Source: Azizi et al. 2021 (arXiv 2101.05224), the section on MICLe: a positive pair is
     made of two images of one patient case where there are several, else of two views of one image.
 
-    Difference from the paper: what belongs together is a lesion (`lesion_id`), not a patient.
+    Difference from the paper: images are grouped by lesion (``lesion_id``), not by patient.
 
-    The random choices come from torch's generator, so that they follow the seed of the sample (see
-    `seeding`); where there is nothing to choose nothing is drawn.
+    The random choices come from torch's generator, so that they depend on the seed of the sample
+    (see ``seeding``); an image without a partner takes no random number.
 
     Args:
-        data_source: Where the images come from; partners are among them and nowhere else.
-        metadata: CSV file with the columns `image` and `lesion_id`. An image whose lesion is not
-            known has no partner.
-        held_out: The list, or lists, of the images that the model will be measured on. A lesion
-            that stands there must not be among those of the data source. None where there is no
-            such list.
-        prob: Probability of taking another image where there is one, 0..1.
+        data_source: Source of the images and of their partners.
+        metadata: CSV file with the columns ``image`` and ``lesion_id``. An image whose lesion is
+            not known has no partner.
+        held_out: The list, or lists, of the images that the model will be evaluated on. None of
+            their lesions may be among those of the data source. None where no such list exists.
+        prob: Probability of taking another image where the lesion has one, 0..1.
 
     Raises:
-        UserError: A held-out image or lesion is among those of the data source; a file is missing;
-            no lesion has two images.
-        ArgumentError: `prob` is no probability, or the images are no files and so have no name.
+        UserError: A held-out image or lesion is among those of the data source, a file is missing,
+            or no lesion has two images.
+        ArgumentError: ``prob`` is no probability, or the images are no files and so have no name.
     """
 
     def __init__(
@@ -71,42 +70,44 @@ class LesionPositives:
         for idx, lesion in enumerate(self._lesions):
             if lesion:
                 self._images.setdefault(lesion, []).append(idx)
-        found = self.num_with_partner()
+        num_paired = self.num_with_partner()
         logging.getLogger("mmselfsup").info(
-            "lesion positives: %d of %d images have another one of their lesion", found, len(names)
+            "lesion positives: %d of %d images have another one of their lesion",
+            num_paired,
+            len(names),
         )
-        if found == 0:
+        if num_paired == 0:
             raise UserError(
                 f"lesion_positives: no lesion of {metadata} has two of the {len(names)} images; "
                 "take lesion_positives out"
             )
 
     def num_with_partner(self) -> int:
-        """How many images have another image of their lesion."""
+        """Return how many images have another image of their lesion."""
         return sum(len(images) for images in self._images.values() if len(images) > 1)
 
     def partners(self, idx: int) -> list[int]:
-        """The other images of the lesion of the image `idx`, in the order of the data source."""
+        """Return the other images of the lesion of image ``idx``, in the data source's order."""
         return [other for other in self._images.get(self._lesions[idx], ()) if other != idx]
 
     def choose(self, idx: int, image: Pixels | Any) -> Pixels | Any:
-        """Another image of the lesion, each as likely as the others; or the image itself.
+        """Return another image of the lesion, each with equal probability, or the image itself.
 
         Args:
-            idx: Place of the image in the data source.
-            image: The image, as `load_pixels` gives it.
+            idx: Index of the image in the data source.
+            image: The image, as ``load_pixels`` returns it.
 
         Returns:
-            An image as `load_pixels` gives it. It is `image` where the lesion has no other, with
-            probability 1 - `prob`, and where the other one can't be read and is skipped.
+            An image as ``load_pixels`` returns it. It is ``image`` where the lesion has no other,
+            with probability 1 - ``prob``, and where the other one can't be read and is skipped.
         """
         partners = self.partners(idx)
-        if not partners or not happens(self.prob):
+        if not partners or not bernoulli(self.prob):
             return image
         partner = partners[int(torch.randint(len(partners), ()).item())]
-        other, found = self.data_source.load_pixels(partner)
-        # with on_error="skip" the data source may have gone on to an image of another lesion
-        return other if self._lesions[found] == self._lesions[idx] else image
+        other, other_idx = self.data_source.load_pixels(partner)
+        # with on_error="skip" the data source may have taken an image of another lesion instead
+        return other if self._lesions[other_idx] == self._lesions[idx] else image
 
 
 def _check_apart(
@@ -115,7 +116,17 @@ def _check_apart(
     seen: tuple[Sequence[str], Sequence[str]],
     unseen: tuple[Sequence[str], Sequence[str]],
 ) -> None:
-    """Refuse images and lesions that stand in both; `seen` and `unseen` are names and lesions."""
+    """Check that no image and no lesion is in both parts.
+
+    Args:
+        source: Name of the training list or folder, for the message.
+        held_out: Names of the held-out lists, for the message.
+        seen: Names and lesions of the training images.
+        unseen: Names and lesions of the held-out images.
+
+    Raises:
+        UserError: One is.
+    """
     stems = {stem(name) for name in seen[0]}
     known = set(seen[1]) - {""}
     both = [

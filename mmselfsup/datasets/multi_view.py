@@ -1,4 +1,4 @@
-"""Several views of each image, as contrastive methods want them."""
+"""Several views of each image, for contrastive and self-distillation methods."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..utils.errors import ArgumentError
 from .base import BaseDataset
 from .builder import DATASETS, build_pipeline
 from .device.collate import defer
-from .device.plan import view_plans
+from .device.plan import build_batched_pipelines
 from .lesion_positives import LesionPositives
 
 
@@ -19,15 +19,15 @@ class MultiViewDataset(BaseDataset):
 
     Args:
         data_source: Config of the data source.
-        num_views: How many views each pipeline makes, such as `[2, 6]` for 2 large and 6 small
+        num_views: Number of views of each pipeline, such as ``[2, 6]`` for 2 large and 6 small
             crops; V is their sum.
-        pipelines: One list of transforms for each entry of `num_views`.
-        prefetch: See `BaseDataset`.
-        lesion_positives: `dict(metadata=CSV, held_out=LIST, prob=1.0)`: the second view comes from
-            another image of the same lesion, where there is one (MICLe, Azizi et al. 2021), see
-            `LesionPositives`; None: all views come from one image.
+        pipelines: One list of transforms for each entry of ``num_views``.
+        prefetch: See ``BaseDataset``.
+        lesion_positives: ``dict(metadata=CSV, held_out=LIST, prob=1.0)``: the second view comes
+            from another image of the same lesion, where there is one (MICLe, Azizi et al. 2021),
+            see ``LesionPositives``; None: all views come from one image.
         device_transforms: Make the views in batches on the model's device, see
-            `mmselfsup.datasets.device`; for training.
+            ``mmselfsup.datasets.device``; for training.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class MultiViewDataset(BaseDataset):
             for pipeline, views in zip(self.pipelines, num_views, strict=True)
             for _ in range(views)
         ]  # V pipelines
-        self.plans = view_plans(self.trans) if device_transforms else None
+        self.batched_pipelines = build_batched_pipelines(self.trans) if device_transforms else None
         self.lesion_positives = self._positives(lesion_positives)
 
     def _positives(self, options: dict[str, Any] | None) -> LesionPositives | None:
@@ -63,11 +63,11 @@ class MultiViewDataset(BaseDataset):
         return LesionPositives(self.data_source, **options)
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
-        image, found = self.data_source.load_pixels(idx)
+        image, source_idx = self.data_source.load_pixels(idx)
         images = [image] * len(self.trans)
         if self.lesion_positives is not None:
-            images[1] = self.lesion_positives.choose(found, image)
-        if self.plans is not None:
-            return {"img": defer(images, self.plans), "idx": idx}
+            images[1] = self.lesion_positives.choose(source_idx, image)
+        if self.batched_pipelines is not None:
+            return {"img": defer(images, self.batched_pipelines), "idx": idx}
         views = zip(self.trans, images, strict=True)
         return {"img": [self._finish(trans(image)) for trans, image in views], "idx": idx}

@@ -1,4 +1,4 @@
-"""Pairs of patches of one image: Doersch et al. 2015, section 3. P = 8 pairs of an image."""
+"""Pairs of patches of one image: Doersch et al. 2015, section 3. Letters: P = 8 pairs."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from ..utils.errors import UserError
 from .base import BaseDataset
 from .builder import DATASETS, build_pipeline
 
-_SIDE = 3  # patches a side
-_CENTRE = 4  # place of the middle one
+_SIDE = 3  # patches on a side
+_CENTRE = 4  # index of the middle patch
 
 
 def image_to_patches(img: Image, patch_jitter: int = 21) -> list[Image]:
-    """Cut an image into a grid of 3 x 3 cells, and a patch at a random place out of each.
+    """Return 9 patches of an image, one at a random place in each cell of a 3 x 3 grid.
 
-    The gaps keep lines from going on from one patch to the next, which would give its place away.
+    The gaps interrupt lines that continue from patch to patch and would give the position away.
 
     Args:
-        img: image of W x H pixels.
-        patch_jitter: pixels by which a patch is smaller than its cell, from 0.
+        img: Image of W x H pixels.
+        patch_jitter: Pixels by which a patch is smaller than its cell, from 0.
 
     Returns:
         9 patches of W // 3 - jitter by H // 3 - jitter pixels, row by row.
 
     Raises:
-        UserError: the image is too small for a patch of one pixel.
+        UserError: The image is too small for a patch of one pixel.
 
-    Difference from 0.x: where W and H differ, 0.x takes one for the other.
+    Difference from 0.x: for images that are not square, 0.x confuses W and H.
     """
     width, height = img.size[0] // _SIDE, img.size[1] // _SIDE  # of a cell
     size = (height - patch_jitter, width - patch_jitter)
@@ -43,13 +43,13 @@ def image_to_patches(img: Image, patch_jitter: int = 21) -> list[Image]:
             f"small for a patch_jitter of {patch_jitter}: resize to {_SIDE * (patch_jitter + 32)}"
         )
     crop = RandomCrop(size)
-    places = [(row * height, column * width) for row in range(_SIDE) for column in range(_SIDE)]
-    return [crop(TF.crop(img, top, left, height, width)) for top, left in places]
+    corners = [(row * height, column * width) for row in range(_SIDE) for column in range(_SIDE)]
+    return [crop(TF.crop(img, top, left, height, width)) for top, left in corners]
 
 
 @DATASETS.register_module()
 class RelativeLocDataset(BaseDataset):
-    """The 8 outer patches of an image, each with the middle one, and where they lie.
+    """The 8 outer patches of an image, each paired with the middle one, and their positions.
 
     A sample has ``img`` [P, 6, h, w], a pair being the outer patch and the middle one in the
     channels, and ``patch_label`` [P] (int64), 0 to 7 row by row.
@@ -58,8 +58,8 @@ class RelativeLocDataset(BaseDataset):
         data_source: Config of the data source.
         pipeline: Configs of the transforms of the whole image; ends with a PIL image.
         format_pipeline: Configs of the transforms of each patch; ends with a tensor.
-        prefetch: See `BaseDataset`; `format_pipeline` is left out.
-        patch_jitter: See `image_to_patches`.
+        prefetch: See ``BaseDataset``; ``format_pipeline`` is left out.
+        patch_jitter: See ``image_to_patches``.
     """
 
     def __init__(
@@ -76,8 +76,8 @@ class RelativeLocDataset(BaseDataset):
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
         image, _ = self.data_source.load(idx)
-        cut = image_to_patches(self.pipeline(image), self.patch_jitter)
-        patches = [self._finish(self.format_pipeline(patch)) for patch in cut]  # [3, h, w] each
+        cells = image_to_patches(self.pipeline(image), self.patch_jitter)
+        patches = [self._finish(self.format_pipeline(patch)) for patch in cells]  # [3, h, w] each
         centre = patches.pop(_CENTRE)
         pairs = torch.stack([torch.cat((patch, centre)) for patch in patches])  # [P, 6, h, w]
         return {"img": pairs, "patch_label": torch.arange(len(pairs))}

@@ -1,4 +1,4 @@
-"""An image in four orientations: Gidaris et al. 2018, section 2. P = 4 rotations."""
+"""An image in four orientations: Gidaris et al. 2018, section 2. Letters: P = 4 rotations."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .builder import DATASETS
 
 
 def rotate(img: Tensor) -> list[Tensor]:
-    """Turn an image [C, H, W] counter-clockwise by 0, 90, 180 and 270 degrees; 4 tensors."""
+    """Return an image [C, H, W] turned counter-clockwise by 0, 90, 180 and 270 degrees."""
     return [torch.rot90(img, turns, dims=(1, 2)) for turns in range(4)]
 
 
 @DATASETS.register_module()
 class RotationPredDataset(BaseDataset):
-    """An image in its four orientations, and by how many quarter turns each was rotated.
+    """An image in four orientations, and the number of quarter turns of each.
 
     A sample has ``img`` [P, 3, H, H] and ``rot_label`` [P] (int64), 0 to 3. The pipeline must end
-    with a square. Arguments: see `BaseDataset`.
+    with a square. Arguments: see ``BaseDataset``.
     """
 
     def __getitem__(self, idx: int) -> dict[str, Any]:

@@ -1,14 +1,15 @@
-"""Random numbers of the data side: each sample has its own seed.
+"""The random numbers of the data side: each sample has its own seed.
 
-What a sample looks like depends on ``(seed, epoch, position)`` and on nothing else. The position is
-its place in the epoch's order over all ranks. So the augmentations are the same for any number of
-workers and, as ranks take turns, of ranks; a fresh process that resumes at epoch k draws exactly
-what an uninterrupted run draws there, also with persistent workers; and an image that is drawn
-twice in an epoch (`replace=True`, `RepeatDataset`) is augmented differently each time.
+The augmentation of a sample depends only on ``(seed, epoch, position)``, where the position is its
+place in the epoch's order over all ranks. So the augmentations are the same for any number of
+workers and, as ranks take turns, of ranks; a new process that resumes at epoch k draws exactly the
+numbers of an uninterrupted run, also with persistent workers; and an image that is drawn
+twice in an epoch (``replace=True``, ``RepeatDataset``) is augmented differently each time.
 
-How it travels: a sampler of `mmselfsup.datasets.samplers` yields a `SampleIndex`, an integer that
-carries the seed of its sample; `SeededDataset`, which `build_dataloader` puts round the dataset,
-seeds python, numpy and torch with it while the sample is made and puts their states back after.
+How it travels: a sampler of ``mmselfsup.datasets.samplers`` yields a ``SampleIndex``, an integer
+that carries the seed of its sample; ``SeededDataset``, which ``build_dataloader`` puts round the
+dataset, seeds python, numpy and torch with it while the sample is made and puts their states back
+after.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _MASK_32 = (1 << 32) - 1
 
 
 class SampleIndex(int):
-    """The index of a sample that also carries the seed of its random numbers (`.seed`)."""
+    """The index of a sample that also carries the seed of its random numbers (``.seed``)."""
 
     seed: int
 
@@ -46,12 +47,12 @@ class SampleIndex(int):
 
 
 def sample_seeds(seed: int, epoch: int, positions: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Mix seed, epoch and position into one 64-bit seed for each position.
+    """Return one 64-bit seed for each position, mixed from seed, epoch and position.
 
     Args:
         seed: Seed of the run.
         epoch: Epoch from 0.
-        positions: [N], places in the epoch's order.
+        positions: [N], positions in the epoch's order.
 
     Returns:
         [N], well mixed (the finaliser of splitmix64, Steele et al. 2014, applied for each part).
@@ -62,7 +63,7 @@ def sample_seeds(seed: int, epoch: int, positions: NDArray[np.int64]) -> NDArray
 
 
 def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Spread each 64-bit value over all bits; arithmetic wraps at 2^64 as intended."""
+    """Return each 64-bit value spread over all bits; arithmetic wraps at 2^64 as intended."""
     mixed = values + np.uint64(_GOLDEN)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -71,15 +72,15 @@ def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed python, numpy and torch (CPU) inside the block; outside nothing has changed.
+    """Seed python, numpy and torch (CPU) inside the block, and restore their states after it.
 
-    The state is put back because with `workers_per_gpu=0` the data and the model share a process.
+    They are restored because with ``workers_per_gpu=0`` the data and the model share a process.
     """
     generator = torch.default_generator
     torch_state, python_state = generator.get_state(), random.getstate()
     numpy_bits = get_bit_generator()
     # numpy reads 32 bits of a seed, torch's CPU generator too: give them different halves
-    set_bit_generator(_spare_bits())  # rather than copying numpy's state out and in again
+    set_bit_generator(_spare_bits())  # cheaper than copying numpy's state out and in again
     np.random.seed(seed & _MASK_32)
     generator.manual_seed(seed >> 32)
     random.seed(seed)
@@ -95,14 +96,14 @@ _SPARE: list[np.random.MT19937] = []
 
 
 def _spare_bits() -> np.random.MT19937:
-    """The generator that stands in for numpy's while a sample is made; made once."""
+    """Return the generator that replaces numpy's while a sample is made; created once."""
     if not _SPARE:
         _SPARE.append(np.random.MT19937(0))
     return _SPARE[0]
 
 
 class SeededDataset(Dataset[Any]):
-    """A dataset whose samples are made under their own seed; anything else goes through to it.
+    """A dataset whose samples are made under their own seed; attributes are passed on to it.
 
     An index without a seed (a plain integer) is passed on as it is.
     """
@@ -120,22 +121,22 @@ class SeededDataset(Dataset[Any]):
             return self.dataset[int(idx)]
 
     def __getattr__(self, name: str) -> Any:
-        if name == "dataset" or name.startswith("__"):  # while a worker unpickles, it is not there
+        if name == "dataset" or name.startswith("__"):  # not set yet while a worker unpickles
             raise AttributeError(name)
         return getattr(self.dataset, name)
 
 
 def worker_init_fn(worker_id: int, num_workers: int, rank: int, seed: int, nice: int = 0) -> None:
-    """Prepare a worker: its own random numbers, its priority, no threads of OpenCV beside it.
+    """Prepare a worker: its own random numbers, its priority, and no OpenCV threads.
 
-    The seed counts for what is drawn outside a sample, such as in a collate function.
+    The seed is for numbers drawn outside a sample, such as in a collate function.
 
     Args:
         worker_id: Number of the worker in its loader.
         num_workers: Workers of a loader.
         rank: Rank of the process that owns the loader.
         seed: Seed of the run.
-        nice: How much the worker yields to others: added to its niceness, 0 to 19.
+        nice: Added to the niceness of the worker, 0 to 19: how much it yields to others.
     """
     if nice and hasattr(os, "nice"):
         os.nice(nice)

@@ -7,20 +7,20 @@ from typing import Any
 
 from .base import BaseDataset
 from .builder import DATASETS
-from .device.plan import view_plans
+from .device.plan import build_batched_pipelines
 from .evaluation import evaluate_heads
 
 
 @DATASETS.register_module()
 class SingleViewDataset(BaseDataset):
-    """One image, its label and its index; its patient where the data source knows it.
+    """One image, its label and its index, and its patient where the data source has patients.
 
     Args:
         data_source: Config of the data source.
         pipeline: Configs of the transforms.
-        prefetch: See `BaseDataset`.
+        prefetch: See ``BaseDataset``.
         device_transforms: Make the views in batches on the model's device, see
-            `mmselfsup.datasets.device`; for training.
+            ``mmselfsup.datasets.device``; for training.
     """
 
     def __init__(
@@ -31,7 +31,10 @@ class SingleViewDataset(BaseDataset):
         device_transforms: bool = False,
     ) -> None:
         super().__init__(data_source, pipeline, prefetch)
-        self.plans = view_plans([self.pipeline])[0] if device_transforms else None
+        if device_transforms:
+            self.batched_pipelines = build_batched_pipelines([self.pipeline])[0]
+        else:
+            self.batched_pipelines = None
         self.gt_labels = self.data_source.get_gt_labels()  # [len] or [len, L]
         self.patients = getattr(self.data_source, "patients", None)  # [len, D]
         self.has_patients = self.patients is not None
@@ -52,21 +55,21 @@ class SingleViewDataset(BaseDataset):
         bootstrap: int = 0,
         **kwargs: Any,
     ) -> dict[str, float]:
-        """Measure the scores of each head against the labels.
+        """Return the metrics of each head's scores against the labels.
 
         Args:
-            results: For each head, such as `head0`, its scores [len, C], in the order of the
+            results: For each head, such as ``head0``, its scores [len, C], in the order of the
                 dataset.
             logger: Logger or its name; None is silent.
-            topk: Which top-k accuracies to give.
-            unk_threshold: An image whose highest probability is below counts as `UNK`.
+            topk: Which top-k accuracies to return.
+            unk_threshold: An image whose highest probability is below counts as ``UNK``.
             bootstrap: Resamples for the 95 % intervals; 0 leaves them out.
             **kwargs: Ignored, so that configs may carry options of other datasets.
 
         Returns:
-            See `mmselfsup.datasets.evaluation.evaluate_heads`. Where the data source knows the
-            lesions (`metadata`), the numbers stand there for each source too, and the bootstrap
-            draws whole lesions.
+            See ``mmselfsup.datasets.evaluation.evaluate_heads``. Where the data source knows the
+            lesions (``metadata``), the metrics are given for each image source too, and the
+            bootstrap draws whole lesions.
         """
         options = {"unk_threshold": unk_threshold, "bootstrap": bootstrap}
         lesions = getattr(self.data_source, "lesions", None)

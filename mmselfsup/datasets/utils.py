@@ -1,4 +1,4 @@
-"""Small tools of the data side: arrays, names, downloads, and the loader that normalises."""
+"""Helpers of the data side: arrays, names, downloads, and the loader that normalises."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ from .device.wrapper import DeviceLoader
 
 
 def to_numpy(pil_img: Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Turn an image, PIL's or an array [H, W] or [H, W, C], into an array [C, H, W], uint8.
+    """Return a PIL image or an array [H, W] or [H, W, C] as an array [C, H, W], uint8.
 
-    Channels come first; a grey image has C = 1. The array is a copy.
+    A grey image has C = 1. The array is a copy.
     """
     pixels = np.array(pil_img, dtype=np.uint8)  # [H, W] or [H, W, C]
     return pixels[None] if pixels.ndim < 3 else np.stack(cv2.split(pixels))
 
 
 def rm_suffix(s: str, suffix: str | None = None) -> str:
-    """Take `suffix` off the end of `s`; by default what follows the last dot, with the dot."""
+    """Return ``s`` without ``suffix`` at its end; by default without the last dot and the rest."""
     return s.removesuffix(suffix) if suffix is not None else s.rpartition(".")[0] or s
 
 
 class PrefetchLoader(DeviceLoader):
-    """A loader of uint8 images that normalises them on the device where the model lives.
+    """A loader of uint8 images that normalises them on the device of the model.
 
-    A quarter of the bytes travels, and the workers are spared the arithmetic.
+    This copies a quarter of the bytes, and leaves the arithmetic to the device.
 
     Args:
-        loader: Yields dicts with `img`, a uint8 tensor [N, 3, H, W] or a list of such.
-            Dimensions may stand between N and 3, and several images one behind the other in the
+        loader: Yields dicts with ``img``, a uint8 tensor [N, 3, H, W] or a list of such.
+            Further dimensions may lie between N and 3, and several images may be stacked in the
             channels.
         mean: Mean of each channel, in 0..1.
         std: Standard deviation of each channel, in 0..1.
-        device: See `DeviceLoader`.
+        device: See ``DeviceLoader``.
     """
 
     def __init__(
@@ -71,11 +71,11 @@ class PrefetchLoader(DeviceLoader):
             images = img.float().unflatten(-3, (-1, mean.shape[1]))  # [N, ..., 1, 3, H, W]
             return images.sub_(mean).div_(std).flatten(-4, -3)
 
-        moved: dict[str, Any] = to_device(batch, device)
-        img = moved["img"]
+        on_device: dict[str, Any] = to_device(batch, device)
+        img = on_device["img"]
         views = isinstance(img, (list, tuple))
-        moved["img"] = [normalise(view) for view in img] if views else normalise(img)
-        return moved
+        on_device["img"] = [normalise(view) for view in img] if views else normalise(img)
+        return on_device
 
 
 __all__ = [

@@ -7,7 +7,7 @@ import pytest
 from mmcv import Config
 
 from mmselfsup.datasets.builder import build_pipeline
-from mmselfsup.datasets.device.plan import view_plans
+from mmselfsup.datasets.device.plan import build_batched_pipelines
 
 ROOT = Path(__file__).parents[2]
 TAKERS = ("MultiViewDataset", "SingleViewDataset", "DeepClusterDataset")
@@ -29,10 +29,10 @@ def pipelines(file: str) -> tuple[str, list[Any]]:
 
 
 @pytest.mark.parametrize("file", CONFIGS)
-def test_every_data_set_that_knows_it_has_twins(file: str) -> None:
+def test_every_data_set_with_device_transforms_can_be_batched(file: str) -> None:
     kind, chains = pipelines(file)
     if kind in TAKERS:
-        assert len(view_plans(chains)) == len(chains)
+        assert len(build_batched_pipelines(chains)) == len(chains)
 
 
 def test_the_pre_trainings_are_among_them() -> None:

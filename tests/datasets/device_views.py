@@ -1,4 +1,4 @@
-"""Views of generated photographs, made by the pipeline and by its batched twin."""
+"""Views of generated photographs, made by the pipeline and by its batched counterpart."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmselfsup.datasets.builder import build_pipeline
 from mmselfsup.datasets.device.collate import defer, join
-from mmselfsup.datasets.device.plan import ViewPlan, view_plans
+from mmselfsup.datasets.device.plan import BatchedPipeline, build_batched_pipelines
 
 Pixels = NDArray[np.uint8]
 Config = dict[str, Any]
@@ -51,9 +51,9 @@ def pipeline(steps: list[Config], end: list[Config] | None = None, **crop: Any) 
     return build_pipeline([crop, *steps, *(end or [dict(type="ToTensor")])])
 
 
-def plan_of(chain: Any) -> ViewPlan:
-    """The twin of a pipeline."""
-    return view_plans([chain])[0]
+def batched_pipeline_of(chain: Any) -> BatchedPipeline:
+    """The batched counterpart of a pipeline."""
+    return build_batched_pipelines([chain])[0]
 
 
 def slow_views(chain: Any, images: list[Pixels]) -> Tensor:
@@ -66,13 +66,13 @@ def slow_views(chain: Any, images: list[Pixels]) -> Tensor:
 
 
 def fast_views(chain: Any, images: list[Pixels]) -> Tensor:
-    """As `slow_views`, by the twin."""
-    plan, samples = plan_of(chain), []
+    """As `slow_views`, by the batched pipeline."""
+    batched, samples = batched_pipeline_of(chain), []
     for seed, image in enumerate(images):
         torch.manual_seed(seed)
-        samples.append(defer([image], [plan]))
+        samples.append(defer([image], [batched]))
     batch = join(samples)
-    return plan.apply(batch.pixels, batch.numbers[0])
+    return batched.apply(batch.pixels, batch.params[0])
 
 
 def torchvision_views(transforms: list[Any], images: list[Pixels]) -> Tensor:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mmselfsup.datasets import build_dataloader
 from mmselfsup.datasets.samplers import ClassBalancedSampler
-from mmselfsup.datasets.samplers.class_balanced_sampler import shares_to_counts
+from mmselfsup.datasets.samplers.class_balanced_sampler import proportional_counts
 from mmselfsup.utils.errors import UserError
 
 
@@ -56,7 +56,7 @@ def test_epochs_differ_and_repeat() -> None:
 
 @given(st.lists(st.floats(0.1, 100), min_size=1, max_size=8), st.integers(0, 200))
 def test_whole_numbers(shares: list[float], total: int) -> None:
-    counts = shares_to_counts(shares, total, torch.Generator().manual_seed(0))
+    counts = proportional_counts(shares, total, torch.Generator().manual_seed(0))
     assert counts.sum() == total
     assert (abs(counts - np.array(shares) / sum(shares) * total) < 1 + 1e-6).all()
 

@@ -1,4 +1,4 @@
-"""What batched twins draw has the distribution of the transforms; samples under their own seeds."""
+"""Batched transforms sample from the distributions of the transforms; each sample has its seed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mmselfsup.datasets.device.color import BRIGHTNESS, CONTRAST, HUE, SATURATION
-from tests.datasets.device_views import BYOL, pipeline, plan_of
+from tests.datasets.device_views import BYOL, batched_pipeline_of, pipeline
 
 Numbers = NDArray[np.float64]
 NUM, HEIGHT, WIDTH = 4000, 96, 128
@@ -22,16 +22,16 @@ LEAST = 1e-3  # p-value; the seeds are fixed, so a test passes always or never
 
 @pytest.fixture(scope="module")
 def drawn() -> dict[str, Numbers]:
-    """Name of a twin -> what it drew, [NUM, P], for the pipeline `BYOL`."""
-    plan = plan_of(pipeline(BYOL))
+    """Name of a batched transform -> its sampled parameters, [NUM, P], for the pipeline `BYOL`."""
+    batched = batched_pipeline_of(pipeline(BYOL))
     rows = []
     for seed in range(NUM):
         torch.manual_seed(seed)
-        rows.append(plan.draw(HEIGHT, WIDTH))
+        rows.append(batched.sample_params(HEIGHT, WIDTH))
     table = np.array(rows)
     names = ["Crop", "Flip", "Jitter", "Grey", "Blur", "Solarize", "VerticalFlip"]
-    assert len(names) == len(plan.steps)
-    places = zip(names, plan.steps, strict=True)
+    assert len(names) == len(batched.steps)
+    places = zip(names, batched.steps, strict=True)
     return {name: table[:, begin:end] for name, (_, begin, end) in places}
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from mmselfsup.apis.loaders import build_eval_loader
 from mmselfsup.datasets import build_dataloader, build_dataset
 from mmselfsup.datasets.device.collate import defer, join
-from mmselfsup.datasets.device.plan import view_plans
+from mmselfsup.datasets.device.plan import build_batched_pipelines
 from mmselfsup.datasets.find_normalize import find_normalize
 from mmselfsup.utils.errors import UserError
 from tests.datasets.device_views import SIMCLR, photo, pipeline
@@ -142,42 +142,42 @@ def test_the_loader_looks_like_the_one_inside(folder: Path) -> None:
 
 
 def test_what_lies_behind_the_border_of_an_image_is_never_seen() -> None:
-    plan = view_plans([pipeline([dict(type="RandomHorizontalFlip")])])[0]
+    batched = build_batched_pipelines([pipeline([dict(type="RandomHorizontalFlip")])])[0]
     images = [photo(30, 60, 0), photo(60, 30, 1)]
-    batch = join([defer([image], [plan]) for image in images])
+    batch = join([defer([image], [batched]) for image in images])
     assert batch.pixels.shape == (2, 60, 60, 3)
-    made = plan.apply(batch.pixels, batch.numbers[0])
+    made = batched.apply(batch.pixels, batch.params[0])
     batch.pixels[0, 30:], batch.pixels[1, :, 30:] = 255, 255
-    assert torch.equal(made, plan.apply(batch.pixels, batch.numbers[0]))
+    assert torch.equal(made, batched.apply(batch.pixels, batch.params[0]))
 
 
 def test_an_image_of_several_views_travels_once(folder: Path) -> None:
-    plans = view_plans([pipeline([])]) * 8
+    pipelines = build_batched_pipelines([pipeline([])]) * 8
     image = photo(30, 60, 0)
-    batch = join([defer([image] * 8, plans)] * 5)
+    batch = join([defer([image] * 8, pipelines)] * 5)
     assert batch.pixels.shape == (5, 30, 60, 3)
     assert batch.rows == [None] * 8
 
 
 REFUSED: list[tuple[list[Config], str]] = [
     ([dict(type="RandomResizedCrop", size=8), dict(type="Lighting"), dict(type="ToTensor")],
-     "no batched twin of Lighting; take device_transforms out"),
+     "no batched version of Lighting; take device_transforms out"),
     ([dict(type="Resize", size=8), dict(type="CenterCrop", size=8), dict(type="ToTensor")],
-     "no batched twin of Resize, CenterCrop; take device_transforms out"),
+     "no batched version of Resize, CenterCrop; take device_transforms out"),
     ([dict(type="RandomResizedCrop", size=8),
       dict(type="RandomAppliedTrans", transforms=[dict(type="RandomPosterize", bits=3)])],
-     "no batched twin of RandomPosterize"),
+     "no batched version of RandomPosterize"),
     ([dict(type="RandomHorizontalFlip"), dict(type="RandomResizedCrop", size=8),
       dict(type="ToTensor")], "the order is RandomResizedCrop, then"),
     ([dict(type="RandomResizedCrop", size=8)], "the order is RandomResizedCrop, then"),
     ([dict(type="ToTensor")], "the order is RandomResizedCrop, then"),
     ([NORM], "the order is RandomResizedCrop, then"),
     ([dict(type="RandomResizedCrop", size=8), dict(type="RandomResizedCrop", size=8),
-      dict(type="ToTensor")], "RandomResizedCrop stands elsewhere"),
+      dict(type="ToTensor")], "RandomResizedCrop is out of order"),
     ([dict(type="RandomResizedCrop", size=8, interpolation=0), dict(type="ToTensor")],
      "not for nearest"),
     ([dict(type="RandomResizedCrop", size=8), dict(type="RandomRotation", degrees=10),
-      dict(type="ToTensor")], "RandomRotation has a batched twin for one multiple of 90"),
+      dict(type="ToTensor")], "RandomRotation is batched only by one multiple of 90"),
     ([dict(type="RandomResizedCrop", size=(8, 9)), dict(type="RandomRotation", degrees=(90, 90)),
       dict(type="ToTensor")], "quarter turns need a square"),
 ]  # fmt: skip

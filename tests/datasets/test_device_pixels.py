@@ -1,4 +1,4 @@
-"""Batched twins give the pixels of the transforms, for equal draws."""
+"""Batched transforms give the pixels of the transforms, for equal parameters."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.datasets.device_views import (
     BYOL,
     SIMCLR,
     Config,
+    batched_pipeline_of,
     fast_views,
     photo,
     photos,
     pipeline,
-    plan_of,
     slow_views,
     torchvision_views,
 )
@@ -178,10 +178,10 @@ def test_blur_is_a_slow_loop() -> None:
 def test_nothing_waits_for_the_device() -> None:
     """A meta tensor has no values: whoever wants to read one fails."""
     chain = pipeline([*BYOL, dict(type="RandomRotation", degrees=(90, 90))])
-    plan = plan_of(chain)
-    numbers = torch.tensor([plan.draw(100, 140) for _ in range(16)])
+    batched = batched_pipeline_of(chain)
+    numbers = torch.tensor([batched.sample_params(100, 140) for _ in range(16)])
     pixels = torch.empty(16, 100, 140, 3, dtype=torch.uint8, device="meta")
-    views = plan.apply(pixels, numbers)
+    views = batched.apply(pixels, numbers)
     assert views.device.type == "meta"
     assert views.shape == (16, 3, 32, 32)
     assert views.dtype == torch.float32
@@ -189,14 +189,14 @@ def test_nothing_waits_for_the_device() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_gives_the_same_and_is_never_waited_for() -> None:
-    plan = plan_of(pipeline(BYOL[:4]))
-    numbers = torch.tensor([plan.draw(100, 140) for _ in range(16)])
+    batched = batched_pipeline_of(pipeline(BYOL[:4]))
+    numbers = torch.tensor([batched.sample_params(100, 140) for _ in range(16)])
     pixels = torch.randint(0, 256, (16, 100, 140, 3), dtype=torch.uint8)
     there = pixels.cuda()
-    plan.apply(there, numbers)  # chooses kernels
+    batched.apply(there, numbers)  # chooses kernels
     torch.cuda.set_sync_debug_mode("error")
     try:
-        views = plan.apply(there, numbers)
+        views = batched.apply(there, numbers)
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    compare(views.cpu(), plan.apply(pixels, numbers), 0.2, 25)
+    compare(views.cpu(), batched.apply(pixels, numbers), 0.2, 25)

@@ -105,7 +105,7 @@ def test_joined_data_sets(source: dict[str, Any]) -> None:
     ("text", "message"),
     [
         (HEADER + row(0), r"meta\.csv has no row for the image 1\.jpg \(11 of 12 images lack one"),
-        (HEADER + row(0) + row(0), r"the image 0 stands there more than once \(lines 2 and 3\)"),
+        (HEADER + row(0) + row(0), r"the image 0 has more than one row \(lines 2 and 3\)"),
         ("image,age\n1,5\n", r"lacks the column\(s\) age_approx, anatom_site_general, sex; it has"),
         (HEADER + "0,x,,,\n", r"meta\.csv, line 2 \(0\): age 'x' must be years"),
         (HEADER + "\n0,5,nose,,\n", r"line 3 \(0\): site 'nose' must be one of anterior torso"),

@@ -109,7 +109,7 @@ def test_crops_are_those_of_torchvision() -> None:
         for seed in range(200):
             height, width = sizes[seed % len(sizes)]
             torch.manual_seed(seed)
-            drawn = fast.draw(height, width)
+            drawn = fast.sample_params(height, width)
             torch.manual_seed(seed)
             image = torch.empty(3, height, width)
             assert drawn == T.RandomResizedCrop.get_params(image, list(scale), list(ratio))

@@ -68,12 +68,12 @@ def test_a_backbone_stays_what_it_was() -> None:
     assert list(small.state_dict()) == list(plain.state_dict())
     views = torch.randn(64, 3, 64, 64)
     torch.testing.assert_close(small(views)[0], plain(views)[0], atol=1e-4, rtol=1e-4)
-    twin = copy.deepcopy(small)
-    assert sum(isinstance(module, SmallMapConv2d) for module in twin.modules()) == 16
+    copied = copy.deepcopy(small)
+    assert sum(isinstance(module, SmallMapConv2d) for module in copied.modules()) == 16
     with torch.no_grad():
-        for weight in twin.parameters():
+        for weight in copied.parameters():
             weight.zero_()
-    assert not torch.equal(twin(views)[0], small(views)[0])  # a copy has weights of its own
+    assert not torch.equal(copied(views)[0], small(views)[0])  # a copy has weights of its own
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The decode cache: every image decoded once, kept as bytes that all workers share."""
+"""The decode cache: every image decoded once and stored as bytes that all workers share."""
 
 from .open import open_cache
 from .store import ImageStore

@@ -1,4 +1,4 @@
-"""Finding the cache of a data source, and writing what is missing."""
+"""Opening the cache of a data source, and writing the images that it lacks."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from ...utils.errors import UserError
 from .store import ImageStore, list_checksum, read_index, used_bytes
 from .write import append_missing, file_stamp
 
-_VERSION = 1  # of the format; another one is another cache
-_LOOKED_AT = 256  # files whose size and time are compared when a cache is opened
+_VERSION = 1  # of the format; caches of another version are not read
+_NUM_CHECKED = 256  # files whose size and time are compared when a cache is opened
 
 
 def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStore:
-    """Open the cache of a data source; write first what is missing.
+    """Return the cache of a data source, after writing the images that it lacks.
 
     One process of a machine writes, the others wait for it. Sources with the same data folder and
-    settings share a cache, whatever their lists: folds of a cross-validation need no second copy.
+    settings share a cache, whatever their lists: the folds of a cross-validation need one copy.
 
     Args:
-        source: The data source; its list is read already.
-        dir: Folder of all caches; a folder of a local disk.
-        short_side: Images are shrunk (as `Resize` does) until their shorter side has this many
+        source: The data source; it has read its list.
+        dir: Folder of all caches, on a local disk.
+        short_side: Images are shrunk (as ``Resize`` does) until their shorter side has this many
             pixels; None leaves them as they are. Smaller images are never enlarged.
 
     Raises:
-        UserError: The folder can't be written, an image can't be read (with `on_error='raise'`),
+        UserError: The folder can't be written, an image can't be read (with ``on_error='raise'``),
             or image files changed since they were cached.
     """
     if short_side is not None and (not isinstance(short_side, int) or short_side < 1):
@@ -57,7 +57,7 @@ def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStor
     rows_file = folder / f"list-{list_checksum(names)}.npy"
     if not rows_file.exists():
         with _locked(folder):
-            if not rows_file.exists():
+            if not rows_file.exists():  # another process may have written it meanwhile
                 atomic_write_text(folder / "settings.json", text)
                 rows = append_missing(folder, source, names, short_side)
                 with atomic_write(rows_file) as file:
@@ -71,22 +71,25 @@ def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStor
 
 
 def _read_rows(path: Path, names: Sequence[str]) -> NDArray[np.int64]:
-    """The records of a list, if all of them are there."""
+    """Return the record numbers of a list; an error where the cache lacks some of them."""
     index = read_index(path.parent)
     try:
         rows: NDArray[np.int64] = np.load(path)
-        whole = len(rows) == len(names) and rows.max(initial=-1) < len(index)
-        whole = whole and (path.parent / "pixels.bin").stat().st_size >= used_bytes(index)
+        complete = len(rows) == len(names) and rows.max(initial=-1) < len(index)
+        complete = complete and (path.parent / "pixels.bin").stat().st_size >= used_bytes(index)
     except (OSError, ValueError):
-        whole = False
-    if not whole:
+        complete = False
+    if not complete:
         raise UserError(f"cache: {path.parent} is damaged; remove this folder")
     return rows
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a cache; it is free again when its process ends, however it ends."""
+    """Hold the lock of a cache inside the block.
+
+    The system releases it when the process ends, however it ends: a killed run leaves no lock.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = open(folder / "lock", "w")  # noqa: SIM115
@@ -104,14 +107,14 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _check_files(store: ImageStore, source: Any) -> None:
-    """Compare size and time of some files, spread over the list, with those that were cached."""
-    for idx in np.linspace(0, len(store) - 1, min(_LOOKED_AT, len(store))).astype(int):
+    """Check that files spread over the list have the size and time that were cached."""
+    for idx in np.linspace(0, len(store) - 1, min(_NUM_CHECKED, len(store))).astype(int):
         record = store.records[idx]
         cached, stamp = (
             (int(record["file_size"]), int(record["mtime"])),
             file_stamp(source.path(idx)),
         )
-        if cached != stamp and -1 not in (*cached, *stamp):
+        if cached != stamp and -1 not in (*cached, *stamp):  # -1: there was or is no file
             raise UserError(
                 f"cache: {source.path(idx)} was changed after it was cached; remove {store.folder}"
             )

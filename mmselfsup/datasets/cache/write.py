@@ -1,4 +1,4 @@
-"""Writing a cache: what is missing of a list is read and appended."""
+"""Writing a cache: the images of a list that it lacks are read and appended."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _MAX_THREADS = 8
 
 
 class Source(Protocol):
-    """What the cache asks of a data source."""
+    """The part of a data source that the cache uses."""
 
     on_error: str
 
     def path(self, idx: int) -> str:
-        """The file of an image."""
+        """Return the path of an image."""
 
     def uncached_pixels(self, idx: int) -> Any:
-        """An image: an array, or a PIL image where it has an unusual mode."""
+        """Return an image: an array, or a PIL image where it has an unusual mode."""
 
 
 class Read(NamedTuple):
-    """An image and its file."""
+    """An image, and size and time of its file."""
 
     pixels: Pixels | None  # None: it can't be read
     file_size: int
@@ -43,7 +43,7 @@ class Read(NamedTuple):
 
 
 def file_stamp(path: str) -> tuple[int, int]:
-    """(size in bytes, time of the last change in ns) of a file; -1 where there is none."""
+    """Return size in bytes and time of the last change in ns of a file; -1 where there is none."""
     try:
         stat = os.stat(path)
     except OSError:
@@ -52,10 +52,10 @@ def file_stamp(path: str) -> tuple[int, int]:
 
 
 def read_image(source: Source, idx: int, short_side: int | None) -> Read:
-    """Read an image and shrink it; one that is small enough stays as it is.
+    """Return an image, shrunk where its shorter side is above ``short_side``.
 
     Raises:
-        UserError: It can't be read, and the source is to raise then; or its mode is unusual.
+        UserError: It can't be read and the source has ``on_error='raise'``, or its mode is unusual.
     """
     stamp = file_stamp(source.path(idx))
     try:
@@ -78,27 +78,28 @@ def read_image(source: Source, idx: int, short_side: int | None) -> Read:
 def append_missing(
     folder: Path, source: Source, names: Sequence[str], short_side: int | None
 ) -> NDArray[np.int64]:
-    """Read and append what the cache hasn't got; [N], the record of each image of the list.
+    """Append the images that the cache lacks; return the record numbers [N] of the list.
 
-    The caller holds the lock. Killed at any moment, it goes on behind the last record.
+    The caller holds the lock. After a crash at any moment, the next call continues after the
+    last record.
     """
     index = read_index(folder)
-    known = {record.tobytes(): row for row, record in enumerate(index["name"])}
-    missing: dict[bytes, int] = {}  # name -> place in the list
+    row_of = {record.tobytes(): row for row, record in enumerate(index["name"])}
+    missing: dict[bytes, int] = {}  # name -> position in the list
     digests = [name_digest(name) for name in names]
-    for place, digest in enumerate(digests):
-        if digest not in known:
-            missing.setdefault(digest, place)
+    for position, digest in enumerate(digests):
+        if digest not in row_of:
+            missing.setdefault(digest, position)  # an image may be in the list more than once
     if missing:
-        known |= {digest: len(index) + row for row, digest in enumerate(missing)}
+        row_of |= {digest: len(index) + row for row, digest in enumerate(missing)}
         _append(folder, index, missing, lambda i: read_image(source, i, short_side))
-    return np.array([known[digest] for digest in digests], dtype=np.int64)
+    return np.array([row_of[digest] for digest in digests], dtype=np.int64)
 
 
 def _append(
     folder: Path, index: NDArray[Any], missing: dict[bytes, int], read: Callable[[int], Read]
 ) -> None:
-    """Append images; the record of an image is written when its bytes are on the disk."""
+    """Append images; the record of an image is written after its bytes are on the disk."""
     offset = used_bytes(index)
     names, bar = list(missing), progress(desc="decode cache", total=len(missing), unit="img")
     with ExitStack() as stack:
@@ -115,9 +116,10 @@ def _append(
                     if image.pixels is not None:
                         pixels.write(image.pixels.data)
                         offset += image.pixels.nbytes
-                _to_disk(pixels)
+                # The bytes first: a crash must not leave a record without them.
+                _flush_to_disk(pixels)
                 records.write(rows.tobytes())
-                _to_disk(records)
+                _flush_to_disk(records)
                 bar.update(len(images))
         except OSError as error:
             raise UserError(
@@ -127,22 +129,30 @@ def _append(
 
 
 def _in_groups(
-    places: Sequence[int], read: Callable[[int], Read]
+    positions: Sequence[int], read: Callable[[int], Read]
 ) -> Iterator[tuple[int, list[Read]]]:
-    """Read images in groups with several threads: (place of the first in `places`, images)."""
+    """Read images in groups with several threads.
+
+    Args:
+        positions: Positions of the images in the list.
+        read: Reads the image at a position.
+
+    Yields:
+        The index in ``positions`` of the group's first image, and its images.
+    """
     with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
-        for begin in range(0, len(places), _AT_ONCE):
-            yield begin, list(pool.map(read, places[begin : begin + _AT_ONCE]))
+        for begin in range(0, len(positions), _AT_ONCE):
+            yield begin, list(pool.map(read, positions[begin : begin + _AT_ONCE]))
 
 
 def _open_at(path: Path, size: int) -> Any:
-    """Open a file for writing behind its first `size` bytes; drop what follows."""
+    """Return a file opened for writing after its first ``size`` bytes; what follows is deleted."""
     file = open(path, "r+b" if path.exists() else "w+b")  # noqa: SIM115
     file.truncate(size)
     file.seek(size)
     return file
 
 
-def _to_disk(file: Any) -> None:
+def _flush_to_disk(file: Any) -> None:
     file.flush()
     os.fsync(file.fileno())

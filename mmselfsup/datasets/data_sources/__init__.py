@@ -1,4 +1,4 @@
-"""Data sources: where images and labels come from."""
+"""Data sources: lists of images with labels."""
 
 from .base import BaseDataSource
 from .cifar import CIFAR10, CIFAR100

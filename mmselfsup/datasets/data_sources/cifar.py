@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 from the official files in python's format."""
+"""CIFAR-10 and CIFAR-100 from the official files in Python's format."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ..pipelines.pixels import Pixels
 from ..utils import download_and_extract_archive
 from .base import BaseDataSource
 
+# The names that a pickle file of arrays needs; any other could run code.
 _HARMLESS = {
     ("numpy.core.multiarray", "_reconstruct"),
     ("numpy._core.multiarray", "_reconstruct"),
@@ -26,7 +27,7 @@ _HARMLESS = {
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Reads arrays and plain values; a pickle file could otherwise run any program."""
+    """An unpickler of arrays and plain values only: a pickle file could otherwise run any code."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _HARMLESS:
@@ -35,7 +36,7 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 def _unpickle(path: str) -> dict[str, Any]:
-    """Read one file of the data set."""
+    """Return the content of one file of the data set."""
     try:
         with open(path, "rb") as file:
             content = _ArrayUnpickler(file, encoding="latin1").load()
@@ -53,22 +54,22 @@ def _unpickle(path: str) -> dict[str, Any]:
 
 @DATASOURCES.register_module()
 class CIFAR10(BaseDataSource):
-    """CIFAR-10: 50,000 images for training and, with `test_mode=True`, 10,000 for the test.
+    """CIFAR-10: 50,000 images for training and, with ``test_mode=True``, 10,000 for the test.
 
-    The files lie in `<data_prefix>/cifar-10-batches-py/`, or in `data_prefix` itself.
+    The files are in ``<data_prefix>/cifar-10-batches-py/``, or in ``data_prefix`` itself.
 
     Args:
         data_prefix: Folder of the data set.
         classes: Names of the classes; by default the official ones.
-        ann_file: Without meaning here.
+        ann_file: Ignored.
         test_mode: Whether to take the test part.
-        color_type: Without meaning here.
-        channel_order: `rgb` or `bgr`.
-        file_client_args: Without meaning here.
-        on_error: Without meaning here.
-        download: Fetch and unpack the official archive (170 MB) into `data_prefix` if it is not
-            there. Never done unless asked for.
-        cache: See `BaseDataSource`; these images are in memory anyway.
+        color_type: Ignored.
+        channel_order: ``rgb`` or ``bgr``.
+        file_client_args: Ignored.
+        on_error: Ignored.
+        download: Fetch and unpack the official archive (170 MB) into ``data_prefix`` if it is not
+            there. By default nothing is downloaded.
+        cache: See ``BaseDataSource``; these images are in memory anyway.
     """
 
     base_folder = "cifar-10-batches-py"
@@ -99,7 +100,7 @@ class CIFAR10(BaseDataSource):
         )  # fmt: skip
 
     def _download(self, data_prefix: str) -> None:
-        """Let one process fetch the archive while the others wait."""
+        """Download the archive in one process while the others wait."""
 
         def fetch() -> None:
             if not os.path.isdir(os.path.join(data_prefix, self.base_folder)):
@@ -134,14 +135,14 @@ class CIFAR10(BaseDataSource):
         return infos
 
     def decode(self, idx: int) -> Pixels:
-        """The image `idx`, [32, 32, 3]."""
+        """Return the image ``idx``, [32, 32, 3]."""
         pixels = self.data_infos[idx]["img"]
         return pixels if self.reader.channel_order == "rgb" else pixels[..., ::-1].copy()
 
 
 @DATASOURCES.register_module()
 class CIFAR100(CIFAR10):
-    """CIFAR-100 with its 100 fine classes; the files lie in `<data_prefix>/cifar-100-python/`."""
+    """CIFAR-100 with its 100 fine classes; the files are in ``<data_prefix>/cifar-100-python/``."""
 
     base_folder = "cifar-100-python"
     url = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"

@@ -14,7 +14,7 @@ _DELIMITERS = ",;\t"
 
 
 def is_csv(path: str) -> bool:
-    """Whether a list is a CSV file: it is called so, and its first line is not `name label`."""
+    """Return whether a list is a CSV file, by its name and its first line."""
     if not path.lower().endswith((".csv", ".tsv")):
         return False
     header = read_text(path).partition("\n")[0].strip()
@@ -22,32 +22,32 @@ def is_csv(path: str) -> bool:
 
 
 def read_names(path: str, classes: Sequence[str] | None = None) -> list[str]:
-    """The names of the images of a list, text or CSV; `classes` as for `read_csv`."""
+    """Return the image names of a list, text or CSV; ``classes`` as for ``read_csv``."""
     return [entry.name for entry in read_entries(path, classes)[0]]
 
 
 def read_entries(
     path: str, classes: Sequence[str] | None = None
 ) -> tuple[list[Entry], list[str] | None]:
-    """Read a list, text or CSV; see `read_csv`. A text list names no classes."""
+    """Return the entries of a list, text or CSV, see ``read_csv``; a text list names no classes."""
     return read_csv(path, classes) if is_csv(path) else (read_list(path), None)
 
 
 def read_csv(
     path: str, classes: Sequence[str] | None = None
 ) -> tuple[list[Entry], list[str] | None]:
-    """Read a CSV file with a header.
+    """Return the entries of a CSV file with a header.
 
-    The image stands in the column `image`, `filename`, `name` or `path`. The label stands in
-    `label`, `target` or `class`, as a number or as one of `classes`; or there is a column with 0
-    and 1 for each class (one-hot); or there is none, then the label is -1.
+    The image stands in the column ``image``, ``filename``, ``name`` or ``path``. The label stands
+    in ``label``, ``target`` or ``class``, as a number or as one of ``classes``; or there is a
+    column with 0 and 1 for each class (one-hot); or there is none, then the label is -1.
 
     Args:
         path: The file; the delimiter may be a comma, a semicolon or a tab.
         classes: Names of the classes, in the order of their numbers.
 
     Returns:
-        The entries, and the names of the one-hot columns where they tell the classes.
+        The entries, and the names of the one-hot columns where these name the classes.
 
     Raises:
         UserError: A column is missing, or a cell does not hold what it should.
@@ -70,26 +70,26 @@ def read_csv(
         )
     names = [row[name_at].strip() for _, row in rows]
     label_at = _find(header, LABEL_COLUMNS)
-    found = None
+    one_hot_names = None
     if label_at is not None:
         cells = [(line, row[label_at].strip()) for line, row in rows]
         labels = [_label(cell, classes, f"{path}, line {line}") for line, cell in cells]
     else:
-        found = _one_hot_columns(header, rows, name_at, classes, path)
-        columns = [header.index(name) for name in found or ()]
+        one_hot_names = _one_hot_columns(header, rows, name_at, classes, path)
+        columns = [header.index(name) for name in one_hot_names or ()]
         labels = [_hot(row, columns, f"{path}, line {line}") for line, row in rows]
     entries = [Entry(n, lb, ln) for n, lb, (ln, _) in zip(names, labels, rows, strict=True)]
-    return entries, found
+    return entries, one_hot_names
 
 
 def _find(header: Sequence[str], wanted: Sequence[str]) -> int | None:
-    """Place of the first wanted column that is there."""
+    """Return the position of the first wanted column that exists."""
     lower = [name.lower() for name in header]
     return next((lower.index(name) for name in wanted if name in lower), None)
 
 
 def _label(cell: str, classes: Sequence[str] | None, where: str) -> int:
-    """Read a label that is a number or the name of a class; an empty cell is no label."""
+    """Return a label given as a number or the name of a class; an empty cell is no label."""
     if not cell:
         return NO_LABEL
     if classes is not None and cell in classes:
@@ -102,12 +102,12 @@ def _label(cell: str, classes: Sequence[str] | None, where: str) -> int:
 
 
 def _number(cell: str) -> float | None:
-    """Read a finite number, or None."""
+    """Return a cell as a number, or None."""
     try:
         number = float(cell)
     except ValueError:
         return None
-    return number if abs(number) < 2**53 else None
+    return number if abs(number) < 2**53 else None  # beyond, float64 skips integers; also inf, NaN
 
 
 def _one_hot_columns(
@@ -117,7 +117,7 @@ def _one_hot_columns(
     classes: Sequence[str] | None,
     path: str,
 ) -> list[str] | None:
-    """Names of the one-hot columns: those of `classes`, else all that hold 0 and 1 only."""
+    """Return the names of the one-hot columns: ``classes``, or all that hold 0 and 1 only."""
     if classes is not None:
         missing = [name for name in classes if name not in header]
         if missing:
@@ -132,7 +132,7 @@ def _one_hot_columns(
 
 
 def _hot(row: Sequence[str], columns: Sequence[int], where: str) -> int:
-    """Which of the columns holds the 1; no columns, no label."""
+    """Return which of the columns holds the 1; without columns there is no label."""
     if not columns:
         return NO_LABEL
     cells = [_number(row[i]) for i in columns]

@@ -1,11 +1,11 @@
-"""From the bytes of an image file to an image: an array, or a PIL image.
+"""Decoding the bytes of an image file to an array, or to a PIL image.
 
-JPEG and PNG go through OpenCV, straight to the wanted order of channels; any other format, and
-what OpenCV refuses, goes through Pillow, which knows more and says what is wrong.
+JPEG and PNG are decoded by OpenCV, directly in the wanted order of channels; any other format, and
+what OpenCV refuses, by Pillow, which reads more formats and has better error messages.
 
 Colour: whatever the file holds (grey, palette, CMYK, transparency, 16 bits a channel), RGB with 8
 bits a channel comes out; transparency is dropped, 16 bits keep their upper 8. The orientation
-that a camera noted in EXIF is applied, unless the colour type ends with `_ignore_orientation`
+that a camera noted in EXIF is applied, unless the colour type ends with ``_ignore_orientation``
 (Pillow always applies that of a TIFF file).
 """
 
@@ -37,8 +37,8 @@ _BROKEN = (OSError, ValueError, SyntaxError, EOFError, KeyError, Image.Decompres
 class ImageError(UserError):
     """An image can't be read.
 
-    A loader's worker passes an error on as text with its traceback, which would bury the one line
-    that helps; so this takes the message out again.
+    A loader's worker passes an error on as text with its traceback, which would hide the one line
+    that helps; so the constructor extracts the message again.
     """
 
     def __init__(self, message: str) -> None:
@@ -46,28 +46,28 @@ class ImageError(UserError):
 
 
 def decode_image(data: bytes, color_type: str = "color", channel_order: str = "rgb") -> Image.Image:
-    """Decode an image file to a PIL image, RGB or L; see `decode_pixels`."""
+    """Return an image file decoded to a PIL image, RGB or L; see ``decode_pixels``."""
     return as_image(decode_pixels(data, color_type, channel_order))
 
 
 def as_image(decoded: NDArray[np.uint8] | Image.Image) -> Image.Image:
-    """What `decode_pixels` returns, as a PIL image."""
+    """Return the result of ``decode_pixels`` as a PIL image."""
     return Image.fromarray(decoded) if isinstance(decoded, np.ndarray) else decoded
 
 
 def decode_pixels(
     data: bytes, color_type: str = "color", channel_order: str = "rgb"
 ) -> NDArray[np.uint8] | Image.Image:
-    """Decode an image file.
+    """Return the decoded image of a file.
 
     Args:
         data: The bytes of the file.
-        color_type: `color`, `grayscale`, one of these with `_ignore_orientation`, or `unchanged`,
-            which leaves mode and orientation as they are in the file.
-        channel_order: `rgb`, or `bgr` to swap the channels of a colour image.
+        color_type: ``color``, ``grayscale``, one of these with ``_ignore_orientation``, or
+            ``unchanged``, which leaves mode and orientation as they are in the file.
+        channel_order: ``rgb``, or ``bgr`` to swap the channels of a colour image.
 
     Returns:
-        [H, W, 3] or [H, W]; a PIL image where the colour type is `unchanged`.
+        [H, W, 3] or [H, W]; a PIL image where the colour type is ``unchanged``.
 
     Raises:
         ImageError: The file is empty, truncated, or no image.
@@ -89,9 +89,9 @@ def decode_pixels(
 
 
 def _has_end(data: bytes) -> bool:
-    """Whether a JPEG or PNG file holds the mark of its end; what a camera appends may follow.
+    """Return whether a JPEG or PNG file has its end marker; data of a camera may follow it.
 
-    Decoders do not tell: some fill what is missing with grey.
+    Decoders don't report a truncated file: some fill the missing part with grey.
     """
     if data.startswith(_PNG):
         return _PNG_END in data
@@ -104,7 +104,7 @@ def _has_end(data: bytes) -> bool:
 
 
 def _decode_opencv(data: bytes, color_type: str, channel_order: str) -> NDArray[np.uint8] | None:
-    """Decode to [H, W] or [H, W, 3]; None where OpenCV can't."""
+    """Return the pixels [H, W] or [H, W, 3] decoded by OpenCV, or None where it can't."""
     grey = color_type.startswith("grayscale")
     flags = cv2.IMREAD_GRAYSCALE if grey else _COLOUR_FLAGS[channel_order]
     if color_type.endswith(_IGNORE):
@@ -117,29 +117,29 @@ def _decode_opencv(data: bytes, color_type: str, channel_order: str) -> NDArray[
 
 
 def _open(data: bytes) -> Image.Image:
-    """Open and decode with Pillow."""
-    with _told():
+    """Return the image opened and decoded by Pillow."""
+    with _image_errors():
         image = Image.open(io.BytesIO(data))
         image.load()
     return image
 
 
 def _decode_pillow(data: bytes, color_type: str) -> Image.Image:
-    """Decode with Pillow to RGB or L."""
+    """Return the image decoded by Pillow to RGB or L."""
     image = _open(data)
-    with _told():
+    with _image_errors():
         if not color_type.endswith(_IGNORE):
             image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I;16"):  # Pillow would cut values above 255 off
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        if image.mode == "LAB":  # Pillow knows no way from here to grey
+        if image.mode == "LAB":  # Pillow can't convert it to grey directly
             image = image.convert("RGB")
         return image.convert("L" if color_type.startswith("grayscale") else "RGB")
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Say what is wrong with a file that Pillow is at work on."""
+def _image_errors() -> Iterator[None]:
+    """Turn Pillow's errors inside the block into ``ImageError``."""
     try:
         yield
     except Image.UnidentifiedImageError:

@@ -1,4 +1,4 @@
-"""Lists of images: which file, which label, and on which line that stood."""
+"""Lists of images: the file name, label and line number of each entry."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAME_AND_INTEGERS = re.compile(r"(.*?\S)\s+((?:[+-]?[0-9]+\s+)+)")
 
 
 class Entry(NamedTuple):
-    """An image: its name below the data prefix, its label or labels, its line (0: no list)."""
+    """An image: its name below the data prefix, its label or labels, and its line (0: no list)."""
 
     name: str
     label: int | list[int]
@@ -26,12 +26,12 @@ class Entry(NamedTuple):
 
 
 def has_image_extension(name: str) -> bool:
-    """Whether a name ends like an image file, in small or capital letters."""
+    """Return whether a name ends like an image file, in small or capital letters."""
     return name.lower().endswith(IMG_EXTENSIONS)
 
 
 def read_text(path: str) -> str:
-    """Read a list, or say why that can't be done."""
+    """Return the text of a list; a one-line error where it can't be read."""
     try:
         with open(path, encoding="utf-8-sig", newline=None) as file:
             return file.read()
@@ -46,10 +46,11 @@ def read_text(path: str) -> str:
 
 
 def read_list(path: str) -> list[Entry]:
-    """Read a list with one image a line: `name label`, or `name` alone (label -1).
+    """Return the entries of a list, one a line: ``name label``, or ``name`` alone (label -1).
 
     The last word of a line is the label if it is an integer, so a name may hold blanks. Several
-    integers are several labels (`name.jpg 1 0 1`) if the name before them ends like an image file.
+    integers are several labels (``name.jpg 1 0 1``) if the name before them ends like an image
+    file.
 
     Raises:
         UserError: The list is missing, empty, or no text.
@@ -66,7 +67,7 @@ def read_list(path: str) -> list[Entry]:
 
 
 def parse_line(line: str) -> tuple[str, int | list[int]]:
-    """Split a stripped line into a name and its label or labels."""
+    """Return the name and the label or labels of a stripped line."""
     words = line.rsplit(None, 1)
     if len(words) == 1 or not _INTEGER.fullmatch(words[1]):
         return line, NO_LABEL
@@ -79,33 +80,33 @@ def parse_line(line: str) -> tuple[str, int | list[int]]:
 
 
 def find_images(root: str) -> list[str]:
-    """All images below `root` in all its folders: paths relative to it, sorted; none hidden."""
-    found = []
+    """Return all images below ``root``: relative paths, sorted; hidden ones are left out."""
+    images = []
     for folder, subfolders, files in os.walk(root, followlinks=True):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]  # prunes the walk
         below = os.path.relpath(folder, root)
-        found += [
+        images += [
             os.path.normpath(os.path.join(below, name))
             for name in files
             if has_image_extension(name) and not name.startswith(".")
         ]
-    return sorted(found)
+    return sorted(images)
 
 
 def with_extension(entries: Sequence[Entry], root: str) -> list[Entry]:
-    """Complete names without extension by that of the image file in `root` that is called so.
+    """Return the entries with their names completed by the extension of the file in ``root``.
 
     Raises:
         UserError: Two files have that name.
     """
     files: dict[str, str] = {}
-    twice = set()
+    ambiguous = set()
     for name in find_images(root):
         stem = os.path.splitext(name)[0]
         if files.setdefault(stem, name) != name:
-            twice.add(stem)
+            ambiguous.add(stem)
     for entry in entries:
-        if entry.name in twice:
+        if entry.name in ambiguous:
             raise UserError(
                 f"line {entry.line}: {entry.name!r} is more than one image in {root}; write the "
                 "names with their extension"
@@ -114,7 +115,11 @@ def with_extension(entries: Sequence[Entry], root: str) -> list[Entry]:
 
 
 def check_labels(entries: Sequence[Entry], num_classes: int, source: str) -> None:
-    """Raise UserError for the first label outside the classes (-1, not known, is allowed)."""
+    """Check that all labels are in the classes, or -1 (not known).
+
+    Raises:
+        UserError: For the first label that is not.
+    """
     for entry in entries:
         if isinstance(entry.label, list):
             if len(entry.label) != num_classes:

@@ -28,26 +28,27 @@ from .patients import read_patients
 class ImageList(BaseDataSource):
     """The images of a list, or without a list all images in a folder and its sub-folders.
 
-    `ann_file` is a text file with a line `name label` or `name` for each image (see
-    `entries.read_list`), or a CSV file with a header (see `csv_list.read_csv`). An image without
-    label has the label -1. Names are relative to `data_prefix`; in a list that leaves out the
-    extension (`.jpg`), a name means the image file that is called so. In a folder without a list
-    no image has a label, and the sub-folders' names mean nothing; `ImageNet` reads them as classes.
+    ``ann_file`` is a text file with a line ``name label`` or ``name`` for each image (see
+    ``entries.read_list``), or a CSV file with a header (see ``csv_list.read_csv``). An image
+    without label has the label -1. Names are relative to ``data_prefix``; in a list that leaves out
+    the extension (``.jpg``), a name means the image file that is called so. In a folder without a
+    list no image has a label, and the sub-folders' names mean nothing; ``ImageNet`` reads them as
+    classes.
 
     Args:
         data_prefix: Folder of the images.
-        metadata: CSV file with the columns `image` and `lesion_id` (ISIC-2019's metadata). The
-            attribute `lesions` then holds the lesion of each image (`''` where it is not known),
-            and evaluation measures by source and by lesion; without it `lesions` is None.
-        patients: CSV file with the columns `image`, `age_approx`, `anatom_site_general` and `sex`
-            (ISIC-2019's metadata). The attribute `patients` then holds the code of each image's
-            patient, [len, D] (see `mmselfsup.utils.patients`), and samples have it for the head;
-            without it `patients` is None.
-        **kwargs: See `BaseDataSource`.
+        metadata: CSV file with the columns ``image`` and ``lesion_id`` (ISIC-2019's metadata). The
+            attribute ``lesions`` then holds the lesion of each image (``''`` where it is not
+            known), and evaluation measures by source and by lesion; without it ``lesions`` is None.
+        patients: CSV file with the columns ``image``, ``age_approx``, ``anatom_site_general`` and
+            ``sex`` (ISIC-2019's metadata). The attribute ``patients`` then holds the code of each
+            image's patient, [len, D] (see ``mmselfsup.utils.patients``), and samples have it for
+            the head; without it ``patients`` is None.
+        **kwargs: See ``BaseDataSource``.
 
     Raises:
-        UserError: The list or the folder is missing or empty, a label is not in `classes`, or a
-            CSV file can't be used (see `lesions.read_lesions`, `patients.read_patients`).
+        UserError: The list or the folder is missing or empty, a label is not in ``classes``, or a
+            CSV file can't be used (see ``lesions.read_lesions``, ``patients.read_patients``).
     """
 
     def __init__(
@@ -79,14 +80,14 @@ class ImageList(BaseDataSource):
         return self._infos(entries)
 
     def _entries(self, path: str) -> list[Entry]:
-        """Read the list; one-hot columns of a CSV file name the classes where nobody else does."""
-        entries, found = read_entries(path, self.CLASSES)
+        """Return the entries; one-hot columns name the classes where ``classes`` is not given."""
+        entries, column_names = read_entries(path, self.CLASSES)
         if self.CLASSES is None:
-            self.CLASSES = found
+            self.CLASSES = column_names
         return entries
 
     def _folder(self) -> list[dict[str, Any]]:
-        """All images below the folder, without labels."""
+        """Return all images below the folder, without labels."""
         self.has_labels = False
         names = find_images(self.data_prefix)
         if not names:

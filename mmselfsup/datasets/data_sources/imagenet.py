@@ -1,4 +1,4 @@
-"""ImageNet and what is laid out like it: one folder for each class."""
+"""ImageNet and data sets with the same layout: one folder for each class."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .entries import IMG_EXTENSIONS, Entry, check_labels, find_images, read_list
 
 
 def has_file_allowed_extension(filename: str, extensions: Sequence[str]) -> bool:
-    """Whether a name ends with one of the extensions, in small or capital letters."""
+    """Return whether a name ends with one of the extensions, in small or capital letters."""
     return filename.lower().endswith(tuple(extensions))
 
 
 def find_folders(root: str) -> dict[str, int]:
-    """Number the folders directly in `root` in alphabetical order."""
+    """Return the folders directly in ``root``, numbered in alphabetical order."""
     with os.scandir(root) as entries:
         folders = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
     return {folder: number for number, folder in enumerate(folders)}
@@ -27,16 +27,16 @@ def find_folders(root: str) -> dict[str, int]:
 def get_samples(
     root: str, folder_to_idx: dict[str, int], extensions: Sequence[str], recursive: bool = False
 ) -> list[tuple[str, int]]:
-    """List the files of class folders.
+    """Return the files of class folders.
 
     Args:
-        root: Where the folders lie.
+        root: Folder of the class folders.
         folder_to_idx: The class of each folder.
-        extensions: What a file's name must end with.
+        extensions: Accepted ends of file names.
         recursive: Whether the sub-folders of a class folder belong to it too.
 
     Returns:
-        (path relative to `root`, class) for each file, sorted by folder and name.
+        (path relative to ``root``, class) for each file, sorted by folder and name.
     """
     samples = []
     for folder in sorted(folder_to_idx):
@@ -52,14 +52,14 @@ def get_samples(
 
 @DATASOURCES.register_module()
 class ImageNet(BaseDataSource):
-    """The images of a list `name label`, or without a list of one folder for each class.
+    """The images of a list ``name label``, or without a list of one folder for each class.
 
-    Without a list the classes are the folders in alphabetical order, or in the order of `classes`
-    where these are names of folders. Other `classes`, as many as there are folders, name them in
+    Without a list the classes are the folders in alphabetical order, or in the order of ``classes``
+    where these are names of folders. Other ``classes``, as many as there are folders, name them in
     alphabetical order.
 
     Raises:
-        UserError: The list or the folder is missing or empty, or a label is not in `classes`.
+        UserError: The list or the folder is missing or empty, or a label is not in ``classes``.
     """
 
     IMG_EXTENSIONS = IMG_EXTENSIONS
@@ -83,7 +83,7 @@ class ImageNet(BaseDataSource):
         return self._infos([Entry(name, label, 0) for name, label in self.samples])
 
     def _number(self, folders: dict[str, int]) -> dict[str, int]:
-        """Number the folders of classes as `classes` wants it, and name the classes."""
+        """Return the class number of each folder, and set ``CLASSES`` where it is not given."""
         if self.CLASSES is None:
             self.CLASSES = list(folders)
         if set(self.CLASSES) >= set(folders):

@@ -11,7 +11,7 @@ from .imagenet import ImageNet
 
 @DATASOURCES.register_module()
 class ImageNet21k(ImageNet):
-    """ImageNet-21k: as `ImageNet`, and a class folder may have sub-folders that belong to it.
+    """ImageNet-21k: as ``ImageNet``, and a class folder may have sub-folders that belong to it.
 
     Args:
         data_prefix: Folder of the images.
@@ -19,8 +19,8 @@ class ImageNet21k(ImageNet):
         ann_file: List of the images.
         multi_label: Several labels for an image; not supported.
         recursion_subdir: Whether to read the sub-folders of a class folder too.
-        test_mode: Without meaning here.
-        **kwargs: See `BaseDataSource`.
+        test_mode: Ignored.
+        **kwargs: See ``BaseDataSource``.
     """
 
     def __init__(

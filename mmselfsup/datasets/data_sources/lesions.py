@@ -1,4 +1,4 @@
-"""Which lesion an image of a list shows, from a CSV file."""
+"""The lesion of each image of a list, from a CSV file."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _COLUMNS = ("image", "lesion_id")
 
 
 def read_lesions(path: str, names: Sequence[str]) -> list[str]:
-    """Find the lesion of each image.
+    """Return the lesion of each image.
 
     Args:
-        path: CSV file with the columns `image` (with or without extension) and `lesion_id`, such as
-            ISIC_2019_Training_Metadata.csv.
-        names: file names of N images; folders before the name and the extension don't count.
+        path: CSV file with the columns ``image`` (with or without extension) and ``lesion_id``,
+            such as ISIC_2019_Training_Metadata.csv.
+        names: File names of N images; folders before the name and the extension don't count.
 
     Returns:
-        N lesion ids, `''` where none is known.
+        N lesion ids, ``''`` where none is known.
 
     Raises:
         UserError: The file is missing, lacks a column, or knows none of the images.

@@ -1,4 +1,4 @@
-"""Reading one image of a data source: from its file or from the cache, skipping what is broken."""
+"""Reading the images of a data source from files or the cache, skipping unreadable ones."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from .reader import ImageReader
 class Loading:
     """The part of a data source that reads images.
 
-    A subclass whose images are not in files of their own overrides `decode`, or `get_img` where it
-    has PIL images.
+    A subclass whose images are not in files of their own overrides ``decode``, or ``get_img`` where
+    it has PIL images.
     """
 
     data_infos: list[dict[str, Any]]
@@ -33,15 +33,15 @@ class Loading:
     _broken: Tensor  # [len], bool: which images were skipped
 
     def path(self, idx: int) -> str:
-        """The file of the image `idx`."""
+        """Return the path of the image ``idx``."""
         info = self.data_infos[idx]
         return os.path.join(info["img_prefix"] or "", info["img_info"]["filename"])
 
     def decode(self, idx: int) -> Pixels | Image:
-        """Read the image `idx` from its file.
+        """Return the image ``idx``, read from its file.
 
         Returns:
-            An array [H, W, 3] or [H, W]; a PIL image for `color_type='unchanged'`.
+            An array [H, W, 3] or [H, W]; a PIL image for ``color_type='unchanged'``.
 
         Raises:
             ImageError: It is missing, damaged, or no image.
@@ -58,47 +58,49 @@ class Loading:
             ) from error
 
     def get_img(self, idx: int) -> Image:
-        """The image `idx` as a PIL image; errors as in `decode`."""
-        found = self._cached(idx)
-        image = self.decode(idx) if found is None else found
+        """Return the image ``idx`` as a PIL image; errors as in ``decode``."""
+        cached = self._cached(idx)
+        image = self.decode(idx) if cached is None else cached
         return image if isinstance(image, Image) else to_image(image)
 
     def get_pixels(self, idx: int) -> Pixels | Image:
-        """The image `idx` as an array [H, W, 3] or [H, W], not to be written into.
+        """Return the image ``idx`` as an array [H, W, 3] or [H, W], not to be written into.
 
-        Where it has another mode than RGB or L, it is a PIL image. Errors as in `decode`.
+        Where it has another mode than RGB or L, it is a PIL image. Errors as in ``decode``.
         """
-        found = self._cached(idx)
-        return self.uncached_pixels(idx) if found is None else found
+        cached = self._cached(idx)
+        return self.uncached_pixels(idx) if cached is None else cached
 
     def uncached_pixels(self, idx: int) -> Pixels | Image:
-        """As `get_pixels`, whatever the cache holds."""
+        """Return the image as ``get_pixels`` does, without the cache."""
         if type(self).get_img is Loading.get_img:
             return self.decode(idx)
-        image = self.get_img(idx)  # a subclass reads in its own way
+        image = self.get_img(idx)  # a subclass overrides how images are read
         pixels = to_pixels(image)
         return image if pixels is None else pixels
 
     def load(self, idx: int) -> tuple[Image, int]:
-        """Read the image `idx`, or with `on_error='skip'` the next one that can be read.
+        """Return the image ``idx``, or with ``on_error='skip'`` the next one that can be read.
 
         Returns:
-            The image and its own index: there stands its label.
+            The image and its own index, which is also that of its label.
         """
         return self._first_readable(idx, self.get_img)
 
     def load_pixels(self, idx: int) -> tuple[Pixels | Image, int]:
-        """As `load`, with the image as `get_pixels` gives it."""
+        """Return the same as ``load``, with the image as ``get_pixels`` returns it."""
         return self._first_readable(idx, self.get_pixels)
 
     def num_skipped(self) -> int:
-        """How many images could not be read and were skipped so far, over all workers."""
+        """Return how many images could not be read and were skipped so far, over all workers."""
         return int(self._broken.sum())
 
     def _cached(self, idx: int) -> Pixels | None:
+        """Return the image ``idx`` of the cache, None without a cache or where it is broken."""
         return None if self.cache is None else self.cache[idx]
 
     def _first_readable(self, idx: int, read: Callable[[int], Any]) -> tuple[Any, int]:
+        """Return the image ``idx`` or the next readable one, and its index."""
         if self.on_error == "raise":
             return read(idx), idx
         num_images = len(self.data_infos)

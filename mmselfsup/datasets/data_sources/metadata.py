@@ -1,4 +1,4 @@
-"""Tables that say something about each image of a list."""
+"""Tables with metadata of the images of a list."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from .entries import has_image_extension, read_text
 
 
 class Row(NamedTuple):
-    """What a table says about one image: its line, and the cell of each column."""
+    """One row of a table: its line number, and the cell of each column."""
 
     line: int
     cells: dict[str, str]
 
 
 def read_metadata(path: str, columns: Sequence[str]) -> list[tuple[str, Row]]:
-    """Read a CSV file with a header.
+    """Return the rows of a CSV file with a header.
 
     Args:
-        path: the file.
-        columns: names that the header must have; one of them is `image`.
+        path: The file.
+        columns: Names that the header must have; one of them is ``image``.
 
     Returns:
         The stem of the image and the row, in the order of the file.
 
     Raises:
         UserError: The file is missing or lacks a column, or a line has more or fewer cells than
-            the header: its cells may stand in the wrong columns.
+            the header: its cells may be in the wrong columns.
     """
     if not os.path.isfile(path):
         raise UserError(f"{path}: no such CSV file of metadata; check the path")
@@ -42,7 +42,7 @@ def read_metadata(path: str, columns: Sequence[str]) -> list[tuple[str, Row]]:
             f"{path} lacks the column(s) {', '.join(missing)}; it has: "
             f"{', '.join(rows.fieldnames[:12])}"
         )
-    found = []
+    table = []
     for cells in rows:
         if None in cells or None in cells.values():
             raise UserError(
@@ -50,11 +50,11 @@ def read_metadata(path: str, columns: Sequence[str]) -> list[tuple[str, Row]]:
                 "line another number"
             )
         row = Row(rows.line_num, {name: cells[name] for name in columns})
-        found.append((stem(row.cells["image"]), row))
-    return found
+        table.append((stem(row.cells["image"]), row))
+    return table
 
 
 def stem(name: str) -> str:
-    """The name of a file without folders and without the extension of an image."""
+    """Return the name of a file without folders and without the extension of an image."""
     name = os.path.basename(name.strip())
     return os.path.splitext(name)[0] if has_image_extension(name) else name

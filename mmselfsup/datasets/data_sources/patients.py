@@ -15,16 +15,16 @@ _COLUMNS = ("image", "age_approx", "anatom_site_general", "sex")
 
 
 def read_patients(path: str, names: Sequence[str]) -> NDArray[np.float32]:
-    """Encode the patient of each image.
+    """Return the encoded patient of each image.
 
     Args:
-        path: CSV file with the columns `image` (with or without extension), `age_approx`,
-            `anatom_site_general` and `sex`, such as ISIC_2019_Training_Metadata.csv. Cells may be
-            blank.
-        names: file names of N images; folders before the name and the extension don't count.
+        path: CSV file with the columns ``image`` (with or without extension), ``age_approx``,
+            ``anatom_site_general`` and ``sex``, such as ISIC_2019_Training_Metadata.csv. Cells may
+            be blank.
+        names: File names of N images; folders before the name and the extension don't count.
 
     Returns:
-        [N, D], see `mmselfsup.utils.patients.encode_patient`.
+        [N, D], see ``mmselfsup.utils.patients.encode_patient``.
 
     Raises:
         UserError: The file is missing, lacks a column or an image, has an image twice, or the row
@@ -34,7 +34,7 @@ def read_patients(path: str, names: Sequence[str]) -> NDArray[np.float32]:
     for name, row in read_metadata(path, _COLUMNS):
         if name in rows:
             raise UserError(
-                f"{path}: the image {name} stands there more than once (lines {rows[name].line} "
+                f"{path}: the image {name} has more than one row (lines {rows[name].line} "
                 f"and {row.line})"
             )
         rows[name] = row
@@ -49,7 +49,7 @@ def read_patients(path: str, names: Sequence[str]) -> NDArray[np.float32]:
 
 
 def _encoded(row: Row, path: str) -> NDArray[np.float32]:
-    """The code [D] of one row."""
+    """Return the code [D] of one row."""
     _, age, site, sex = (row.cells[name] for name in _COLUMNS)
     try:
         return encode_patient(age, site, sex)

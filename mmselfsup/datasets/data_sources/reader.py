@@ -14,7 +14,7 @@ from .decode import CHANNEL_ORDERS, COLOR_TYPES, as_image, decode_pixels
 
 
 def one_of(name: str, value: Any, accepted: Sequence[str]) -> Any:
-    """Return `value` if it is accepted.
+    """Return ``value`` if it is accepted.
 
     Raises:
         ArgumentError: It is not.
@@ -25,12 +25,12 @@ def one_of(name: str, value: Any, accepted: Sequence[str]) -> Any:
 
 
 class ImageReader:
-    """Reads and decodes image files.
+    """A reader and decoder of image files.
 
     Args:
-        color_type: See `decode.decode_image`.
-        channel_order: See `decode.decode_image`.
-        file_client_args: Arguments of mmcv's `FileClient`.
+        color_type: See ``decode.decode_image``.
+        channel_order: See ``decode.decode_image``.
+        file_client_args: Arguments of mmcv's ``FileClient``.
     """
 
     def __init__(
@@ -39,19 +39,19 @@ class ImageReader:
         self.color_type = one_of("color_type", color_type, COLOR_TYPES)
         self.channel_order = one_of("channel_order", channel_order, CHANNEL_ORDERS)
         self.file_client_args = dict(file_client_args)
-        self._client: Any = None  # made at the first image: each worker needs its own connection
+        self._client: Any = None  # opened at the first image: each worker needs its own connection
 
     @property
     def on_disk(self) -> bool:
-        """Whether the files lie in folders of this machine."""
+        """Return whether the files are on a disk of this machine."""
         return bool(self.file_client_args.get("backend") == "disk")
 
     def read(self, path: str) -> Image:
-        """Read one image as a PIL image, see `read_pixels`."""
+        """Return one image as a PIL image, see ``read_pixels``."""
         return as_image(self.read_pixels(path))
 
     def read_pixels(self, path: str) -> Pixels | Image:
-        """Read one image: an array, or a PIL image for the colour type `unchanged`.
+        """Return one image: an array, or a PIL image for the colour type ``unchanged``.
 
         Raises:
             OSError: The file can't be read.

@@ -1,4 +1,4 @@
-"""Gaussian blur of a batch, each image with its own width.
+"""Gaussian blur of a batch, with another standard deviation for each image.
 
 Letters: N images, H, W of an image, K taps of the widest kernel.
 """
@@ -12,49 +12,51 @@ import torch
 from torch import Tensor
 
 from .resample import resample
-from .twin import Drawn, PixelTwin, on_rows
+from .twin import BatchedPixelTransform, SampledParams, apply_to_selected
 
 
-class Blur(PixelTwin):
-    """The twin of `GaussianBlur`. Number: the standard deviation in pixels, 0 for none."""
+class Blur(BatchedPixelTransform):
+    """The batched ``GaussianBlur``. Parameter: the standard deviation in pixels, 0 for no blur."""
 
-    nothing = (0,)
+    identity_params = (0,)
 
     def __init__(self, transform: Any) -> None:
         self.transform = transform
         self.radius = _radius(transform.sigma_max)
 
-    def draw(self, height: int, width: int) -> tuple[float, ...]:
-        return (self.transform.draw(),)
+    def sample_params(self, height: int, width: int) -> tuple[float, ...]:
+        return (self.transform.sample_sigma(),)
 
-    def apply(self, images: Tensor, drawn: Drawn) -> Tensor:
-        sigmas = drawn.there[:, 0]
-        return on_rows(
-            images, drawn.host[:, 0] > 0, lambda own, take: blur(own, take(sigmas), self.radius)
+    def apply(self, images: Tensor, params: SampledParams) -> Tensor:
+        sigmas = params.device[:, 0]
+        return apply_to_selected(
+            images, params.host[:, 0] > 0, lambda own, take: blur(own, take(sigmas), self.radius)
         )
 
 
 def _radius(sigma: float) -> int:
-    """Taps on each side: three standard deviations, as OpenCV counts them."""
+    """Return the taps on each side: three standard deviations, rounded as for the transform."""
     return (round(6 * sigma + 1) | 1) // 2
 
 
 def blur(images: Tensor, sigmas: Tensor, radius: int) -> Tensor:
-    """Blur each image with its own Gaussian; behind the border the last pixel goes on.
+    """Return each image blurred with its own Gaussian; the border pixels are repeated outwards.
 
     Args:
-        images: [N, 3, H, W], whole numbers.
+        images: [N, 3, H, W], integer values.
         sigmas: [N], above 0.
-        radius: K = 2 * radius + 1; no kernel is wider.
+        radius: Of the widest kernel, K = 2 * radius + 1.
 
     Returns:
-        [N, 3, H, W], whole numbers.
+        [N, 3, H, W], integer values.
     """
     offsets = torch.arange(-radius, radius + 1, device=images.device)  # [K]
     widths = sigmas[:, None]
-    reach = (6 * widths + 1).round().div_(2).floor_()  # [N, 1], `_radius` of each
+    reach = (6 * widths + 1).round().div_(2).floor_()  # [N, 1], as ``_radius`` for each
+    # All kernels have K taps; those beyond an image's own radius are 0, as in the transform.
     taps = torch.exp(-(offsets**2) / (2 * widths**2)) * (offsets.abs() <= reach)  # [N, K]
     taps = taps / taps.sum(1, keepdim=True)
+    # A blur is a linear map along each axis, so it is one matrix for each axis and image.
     rows, columns = (
         (taps @ shifts(radius, size, images.device).flatten(1)).view(-1, size, size)
         for size in images.shape[2:]
@@ -64,8 +66,8 @@ def blur(images: Tensor, sigmas: Tensor, radius: int) -> Tensor:
 
 @lru_cache(maxsize=16)
 def shifts(radius: int, size: int, device: torch.device) -> Tensor:
-    """Where each tap takes its value from: [K, size, size], 1 at (tap, result, source), else 0."""
-    places = torch.arange(size, device=device)
+    """Return the source of each tap: [K, size, size], 1 at (tap, result, source), else 0."""
+    positions = torch.arange(size, device=device)
     offsets = torch.arange(-radius, radius + 1, device=device)
-    source = (places[:, None] + offsets).clamp(0, size - 1)  # [size, K]
-    return (source.T[:, :, None] == places).float()
+    source = (positions[:, None] + offsets).clamp(0, size - 1)  # [size, K]
+    return (source.T[:, :, None] == positions).float()

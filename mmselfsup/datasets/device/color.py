@@ -1,7 +1,7 @@
-"""Colours of a batch, each image with its own order and strengths.
+"""Colour jitter, grey and solarization of a batch, with own parameters for each image.
 
-The arithmetic is that of `mmselfsup.datasets.pipelines.color`, in float32 with whole numbers after
-every step. Letters: N images, H, W of an image.
+The arithmetic is that of ``mmselfsup.datasets.pipelines.color``, in float32 with integer values
+after every step. Letters: N images, H, W of an image.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..pipelines.chance import happens
-from .twin import Drawn, PixelTwin, on_rows, whole
+from ..pipelines.chance import bernoulli
+from .twin import BatchedPixelTransform, SampledParams, apply_to_selected, quantize_
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)  # torchvision's numbers
 _CIRCLE = 256.0  # of hues
 
 
 def luma(images: Tensor) -> Tensor:
-    """[N, 3, H, W] -> luma [N, 1, H, W] (ITU-R 601), whole numbers."""
+    """Return the luma (ITU-R 601) of images [N, 3, H, W]: [N, 1, H, W], integer values."""
     red, green, blue = images.split(1, dim=1)
     return (0.299 * red).add_(green, alpha=0.587).add_(blue, alpha=0.114).round_()
 
 
-class Jitter(PixelTwin):
-    """The twin of `ColorJitter`.
+class Jitter(BatchedPixelTransform):
+    """The batched ``ColorJitter``.
 
-    Numbers: for each step, which change (`BRIGHTNESS`, ...) and how strong. Brightness, contrast
-    and saturation are one formula, a mixture with black, with the mean of the grey image, or with
-    the grey image; so a step is one pass for all images, whatever each of them does in it.
+    Parameters: for each step the change (``BRIGHTNESS``, ...) and its strength. Brightness,
+    contrast and saturation are one formula, a mixture with black, with the mean of the grey image,
+    or with the grey image; so a step is one pass over all images, whichever of them each needs.
     """
 
     def __init__(self, transform: Any) -> None:
@@ -38,48 +38,48 @@ class Jitter(PixelTwin):
         ranges = transform.brightness, transform.contrast, transform.saturation, transform.hue
         self.ranges = ranges
         self.steps = sum(strength is not None for strength in ranges)
-        self.nothing = (BRIGHTNESS, 1.0) * self.steps
+        self.identity_params = (BRIGHTNESS, 1.0) * self.steps
 
-    def draw(self, height: int, width: int) -> tuple[float, ...]:
+    def sample_params(self, height: int, width: int) -> tuple[float, ...]:
         order, *factors = self.transform.get_params(*self.ranges)
         pairs = ((change, factors[change]) for change in order.tolist())
         return tuple(v for pair in pairs if pair[1] is not None for v in pair)
 
-    def apply(self, images: Tensor, drawn: Drawn) -> Tensor:
+    def apply(self, images: Tensor, params: SampledParams) -> Tensor:
         for step in range(self.steps):
-            change, strength = drawn.column(2 * step), drawn.column(2 * step + 1)
-            hue = drawn.host[:, 2 * step] == HUE
+            change, strength = params.column(2 * step), params.column(2 * step + 1)
+            hue = params.host[:, 2 * step] == HUE  # [N]
             if not bool(hue.all()):
-                images = mix(images, change, torch.where(change == HUE, 1, strength))
-            images = on_rows(images, hue, _turner(strength))
+                images = mix(images, change, torch.where(change == HUE, 1, strength))  # 1: identity
+            images = apply_to_selected(images, hue, _turner(strength))
         return images
 
 
 def _turner(strength: Tensor) -> Callable[[Tensor, Callable[[Tensor], Tensor]], Tensor]:
-    """`turn_hue` for `on_rows`."""
+    """Return ``turn_hue`` in the form that ``apply_to_selected`` calls."""
     return lambda images, take: turn_hue(images, take(strength))
 
 
 def mix(images: Tensor, change: Tensor, factor: Tensor) -> Tensor:
-    """Brightness, contrast or saturation: `other + factor * (v - other)` for every value v.
+    """Return ``other + factor * (v - other)`` for every value v: brightness, contrast, saturation.
 
     Args:
         images: [N, 3, H, W].
-        change: [N, 1, 1, 1]: decides what `other` is; of another change it is black.
+        change: [N, 1, 1, 1]: decides what ``other`` is; for any other change it is black.
         factor: [N, 1, 1, 1]: 1 changes nothing.
     """
     grey = luma(images)
     mean = grey.mean((2, 3), keepdim=True).add_(0.5).floor_()  # [N, 1, 1, 1]
     other = (change == SATURATION) * grey + (change == CONTRAST) * mean
-    return whole(torch.lerp(other.expand_as(images), images, factor))
+    return quantize_(torch.lerp(other.expand_as(images), images, factor))
 
 
 def turn_hue(images: Tensor, turn: Tensor) -> Tensor:
-    """Turn the hue by `turn` of the circle, -0.5..0.5; in HSV of 8 bits, as OpenCV does.
+    """Return images with the hue turned by ``turn`` of the circle, in 8-bit HSV as in OpenCV.
 
     Args:
         images: [N, 3, H, W].
-        turn: [N, 1, 1, 1].
+        turn: [N, 1, 1, 1], -0.5..0.5.
     """
     red, green, blue = images.split(1, dim=1)
     value = images.amax(1, keepdim=True)
@@ -90,41 +90,45 @@ def turn_hue(images: Tensor, turn: Tensor) -> Tensor:
         (green - blue) * unit,
         torch.where(value == green, (blue - red) * unit + 2, (red - green) * unit + 4),
     )  # [N, 1, H, W], -1 to 5
+    # Hue and saturation are rounded to 8 bits, as OpenCV stores them.
     hue = (sector * (_CIRCLE / 6)).round_() + (turn * _CIRCLE).round()
     hue = hue.remainder_(_CIRCLE).mul_(6 / _CIRCLE)
     saturated = (spread * (255 / value.clamp(min=1))).round_().mul_(1 / 255)
+    # Back to RGB by v - v * s * max(0, min(k, 4 - k, 1)), k = (n + hue) mod 6, n = 5, 3, 1 for R,
+    # G, B: one formula in the place of six cases.
     place = torch.tensor([5.0, 3.0, 1.0]).to(images.device, non_blocking=True).view(3, 1, 1)
     distance = (hue + place).remainder_(6)  # [N, 3, H, W]
     missing = torch.minimum(distance, 4 - distance).clamp_(0, 1)
     return (value - value * saturated * missing).round_()
 
 
-class Grey(PixelTwin):
-    """The twin of `RandomGrayscale`. Number: 1 where it happens."""
+class Grey(BatchedPixelTransform):
+    """The batched ``RandomGrayscale``. Parameter: 1 to apply it."""
 
-    nothing = (0,)
+    identity_params = (0,)
 
     def __init__(self, transform: Any) -> None:
         self.p = transform.p
 
-    def draw(self, height: int, width: int) -> tuple[float, ...]:
-        return (float(happens(self.p)),)
+    def sample_params(self, height: int, width: int) -> tuple[float, ...]:
+        return (float(bernoulli(self.p)),)
 
-    def apply(self, images: Tensor, drawn: Drawn) -> Tensor:
-        return on_rows(images, drawn.host[:, 0] > 0, lambda own, _: luma(own).repeat(1, 3, 1, 1))
+    def apply(self, images: Tensor, params: SampledParams) -> Tensor:
+        chosen = params.host[:, 0] > 0
+        return apply_to_selected(images, chosen, lambda own, _: luma(own).repeat(1, 3, 1, 1))
 
 
-class Solarize(PixelTwin):
-    """The twin of `Solarization`. Number: 1 where it happens."""
+class Solarize(BatchedPixelTransform):
+    """The batched ``Solarization``. Parameter: 1 to apply it."""
 
-    nothing = (0,)
+    identity_params = (0,)
 
     def __init__(self, transform: Any) -> None:
         self.p, self.threshold = transform.p, transform.threshold
 
-    def draw(self, height: int, width: int) -> tuple[float, ...]:
-        return (float(happens(self.p)),)
+    def sample_params(self, height: int, width: int) -> tuple[float, ...]:
+        return (float(bernoulli(self.p)),)
 
-    def apply(self, images: Tensor, drawn: Drawn) -> Tensor:
-        turned = (images >= self.threshold) & (drawn.column(0) > 0)
-        return torch.where(turned, 255 - images, images)
+    def apply(self, images: Tensor, params: SampledParams) -> Tensor:
+        inverted = (images >= self.threshold) & (params.column(0) > 0)
+        return torch.where(inverted, 255 - images, images)

@@ -12,22 +12,22 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 
 from ...utils.errors import ArgumentError
-from ..pipelines.chance import happens
+from ..pipelines.chance import bernoulli
 from .resample import axis_weights, resample
-from .twin import Drawn, Twin
+from .twin import BatchedTransform, SampledParams
 
 _MODES = (InterpolationMode.BILINEAR, InterpolationMode.BICUBIC)
 
 
-class Crop(Twin):
-    """The twin of `RandomResizedCrop`. Numbers: top, left, height, width in pixels."""
+class Crop(BatchedTransform):
+    """The batched ``RandomResizedCrop``. Parameters: top, left, height, width in pixels."""
 
-    nothing = (0, 0, 0, 0)  # never used: a crop stands alone, at the beginning
+    identity_params = (0, 0, 0, 0)  # never used: a crop is never part of a group
 
     def __init__(self, transform: Any) -> None:
         if transform.interpolation not in _MODES or transform.antialias is False:
             raise ArgumentError(
-                "device_transforms: RandomResizedCrop has a batched twin for bilinear and bicubic "
+                "device_transforms: RandomResizedCrop is batched only with bilinear or bicubic "
                 f"interpolation with antialias, not for {transform.interpolation.value}, "
                 f"antialias={transform.antialias}"
             )
@@ -35,35 +35,35 @@ class Crop(Twin):
         self.cubic = transform.interpolation is InterpolationMode.BICUBIC
         self.size: tuple[int, int] = tuple(transform.size)
 
-    def draw(self, height: int, width: int) -> tuple[float, ...]:
-        drawn: tuple[int, int, int, int] = self.transform.draw(height, width)
-        return drawn
+    def sample_params(self, height: int, width: int) -> tuple[float, ...]:
+        box: tuple[int, int, int, int] = self.transform.sample_params(height, width)
+        return box
 
-    def apply(self, pixels: Tensor, drawn: Drawn, turned: Orientation) -> Tensor:
-        """Crop, resize, flip and turn.
+    def apply(self, pixels: Tensor, params: SampledParams, orientation: Orientation) -> Tensor:
+        """Return the images cropped, resized, flipped and turned.
 
         Args:
             pixels: [N, H, W, 3] float32 in 0..255, padded or not.
-            drawn: [N, 4].
-            turned: what the flips and turns behind the crop come to.
+            params: [N, 4].
+            orientation: The combined effect of the flips and turns that follow the crop.
 
         Returns:
-            [N, 3, S, T], whole numbers in 0..255.
+            [N, 3, S, T], integer values in 0..255.
         """
-        top, left, height, width = drawn.there.unbind(1)
-        flips = torch.stack([turned.flip_rows, turned.flip_columns]).float()  # [2, N]
+        top, left, height, width = params.device.unbind(1)
+        flips = torch.stack([orientation.flip_rows, orientation.flip_columns]).float()  # [2, N]
         flip_rows, flip_columns = flips.to(pixels.device, non_blocking=True)
         rows = axis_weights(top, height, flip_rows, pixels.shape[1], self.size[0], self.cubic)
         columns = axis_weights(left, width, flip_columns, pixels.shape[2], self.size[1], self.cubic)
         images = resample(pixels, rows, columns).round_().clamp_(0, 255)
-        if not bool(turned.transpose.any()):
+        if not bool(orientation.transpose.any()):
             return images
-        swap = turned.transpose.to(pixels.device, non_blocking=True)[:, None, None, None]
+        swap = orientation.transpose.to(pixels.device, non_blocking=True)[:, None, None, None]
         return torch.where(swap, images.transpose(2, 3), images)
 
 
 class Orientation(NamedTuple):
-    """Flips of rows and of columns, then a transposition: all eight ways to lay a square.
+    """Flips of rows and of columns, then a transposition: all eight symmetries of a square.
 
     Attributes:
         flip_rows: [N] bool on the host.
@@ -77,12 +77,12 @@ class Orientation(NamedTuple):
 
     @classmethod
     def upright(cls, num: int) -> Orientation:
-        """Nothing, for `num` images."""
+        """Return the identity for ``num`` images."""
         return cls(*torch.zeros(3, num, dtype=torch.bool).unbind())
 
     def flipped(self, rows: Tensor, columns: Tensor) -> Orientation:
-        """This, and then flips of the rows and columns that are seen now; [N] bool each."""
-        across = self.transpose
+        """Return this orientation followed by flips of rows and columns, [N] bool each."""
+        across = self.transpose  # then a flip of the visible rows is one of the source's columns
         return Orientation(
             self.flip_rows ^ torch.where(across, columns, rows),
             self.flip_columns ^ torch.where(across, rows, columns),
@@ -90,55 +90,60 @@ class Orientation(NamedTuple):
         )
 
     def turned(self, quarters: Tensor) -> Orientation:
-        """This, and then quarter turns counter-clockwise; [N], 0 to 3."""
+        """Return this orientation followed by counter-clockwise quarter turns, [N], 0 to 3."""
         odd, half = quarters % 2 == 1, quarters >= 2
         quarter = Orientation(self.flip_rows, self.flip_columns, self.transpose ^ odd)
-        return quarter.flipped(odd ^ half, half)  # a quarter: transposed, then rows backwards
+        return quarter.flipped(odd ^ half, half)  # a quarter turn: transpose, then flip the rows
 
 
-class Turn(Twin):
-    """A twin whose work the crop does."""
+class Turn(BatchedTransform):
+    """A batched transform that the crop carries out as part of its resampling."""
 
-    def after(self, before: Orientation, drawn: Tensor) -> Orientation:
-        """The orientation `before`, and then what was `drawn` [N, 1], on the host."""
+    def after(self, before: Orientation, params: Tensor) -> Orientation:
+        """Return the orientation ``before`` followed by this step.
+
+        Args:
+            before: Of N images.
+            params: [N, 1], on the host.
+        """
         raise NotImplementedError
 
 
 class Flip(Turn):
-    """The twin of `RandomHorizontalFlip` and `RandomVerticalFlip`. Number: 1 where it happens."""
+    """The batched ``RandomHorizontalFlip`` and ``RandomVerticalFlip``. Parameter: 1 to flip."""
 
-    nothing = (0,)
+    identity_params = (0,)
 
     def __init__(self, transform: Any) -> None:
         self.p = transform.p
         self.vertical = "Vertical" in type(transform).__name__
 
-    def draw(self, height: int, width: int) -> tuple[float, ...]:
-        return (float(happens(self.p)),)
+    def sample_params(self, height: int, width: int) -> tuple[float, ...]:
+        return (float(bernoulli(self.p)),)
 
-    def after(self, before: Orientation, drawn: Tensor) -> Orientation:
-        done = drawn[:, 0] > 0
-        never = torch.zeros_like(done)
-        return before.flipped(done, never) if self.vertical else before.flipped(never, done)
+    def after(self, before: Orientation, params: Tensor) -> Orientation:
+        flip = params[:, 0] > 0
+        keep = torch.zeros_like(flip)
+        return before.flipped(flip, keep) if self.vertical else before.flipped(keep, flip)
 
 
 class QuarterTurn(Turn):
-    """The twin of `RandomRotation` by one multiple of 90 degrees. Number: quarter turns, 0 to 3."""
+    """The batched ``RandomRotation`` by multiples of 90 degrees. Parameter: quarter turns, 0..3."""
 
-    nothing = (0,)
+    identity_params = (0,)
 
     def __init__(self, transform: Any) -> None:
         low, high = transform.degrees
         if low != high or low % 90 or transform.center is not None:
             raise ArgumentError(
-                "device_transforms: RandomRotation has a batched twin for one multiple of 90 "
+                "device_transforms: RandomRotation is batched only by one multiple of 90 "
                 f"degrees, such as degrees=(90, 90), not for {list(transform.degrees)}"
             )
         self.transform, self.quarters = transform, int(low // 90) % 4
 
-    def draw(self, height: int, width: int) -> tuple[float, ...]:
-        self.transform.get_params(self.transform.degrees)  # one number of the generator
+    def sample_params(self, height: int, width: int) -> tuple[float, ...]:
+        self.transform.get_params(self.transform.degrees)  # takes one number from the generator
         return (float(self.quarters),)
 
-    def after(self, before: Orientation, drawn: Tensor) -> Orientation:
-        return before.turned(drawn[:, 0].long())
+    def after(self, before: Orientation, params: Tensor) -> Orientation:
+        return before.turned(params[:, 0].long())

@@ -14,59 +14,64 @@ from .collate import DeferredBatch
 from .wrapper import DeviceLoader
 
 if TYPE_CHECKING:
-    from .plan import ViewPlan
+    from .plan import BatchedPipeline
 
 
 class AugmentingLoader(DeviceLoader):
-    """A loader whose batches hold views in the place of pixels and numbers.
+    """A loader that replaces the pixels and parameters of a batch by its views.
 
     Args:
-        loader: Yields dicts with a `DeferredBatch` as `img`.
-        plans: One for each view; not a list: `img` is this one view.
-        device: See `DeviceLoader`.
+        loader: Yields dicts with a ``DeferredBatch`` as ``img``.
+        batched_pipelines: One for each view; not a list: ``img`` is this one view.
+        device: See ``DeviceLoader``.
     """
 
     def __init__(
-        self, loader: Any, plans: ViewPlan | list[ViewPlan], device: torch.device | None = None
+        self,
+        loader: Any,
+        batched_pipelines: BatchedPipeline | list[BatchedPipeline],
+        device: torch.device | None = None,
     ) -> None:
         super().__init__(loader, device)
-        self.plans = plans
+        self.batched_pipelines = batched_pipelines
 
     def finish(self, batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
         return {**to_device(batch, device), "img": self._views(batch["img"], device)}
 
     def _views(self, deferred: DeferredBatch, device: torch.device) -> Tensor | list[Tensor]:
-        """[N, 3, S, T] float32 for each view."""
-        plans = self.plans if isinstance(self.plans, list) else [self.plans]
+        """Return each view, [N, 3, S, T] float32."""
+        own = self.batched_pipelines
+        pipelines = own if isinstance(own, list) else [own]
         pixels = deferred.pixels.to(device, non_blocking=True).float()
         views = []
-        for plan, rows, numbers in zip(plans, deferred.rows, deferred.numbers, strict=True):
-            own = pixels
+        for pipeline, rows, params in zip(pipelines, deferred.rows, deferred.params, strict=True):
+            images = pixels
             if rows is not None:
-                own = pixels.index_select(0, rows.to(device, non_blocking=True))
-            views.append(plan.apply(own, numbers))
-        return views if isinstance(self.plans, list) else views[0]
+                images = pixels.index_select(0, rows.to(device, non_blocking=True))
+            views.append(pipeline.apply(images, params))
+        return views if isinstance(own, list) else views[0]
 
 
-def plans_of(dataset: Any) -> ViewPlan | list[ViewPlan] | None:
-    """What the batches of a dataset have to go through, None where its samples are ready.
+def batched_pipelines_of(dataset: Any) -> BatchedPipeline | list[BatchedPipeline] | None:
+    """Return the batched pipelines of a dataset, None where its workers make the views.
 
     Args:
-        dataset: May be a wrapper such as `ConcatDataset` and `RepeatDataset`.
+        dataset: May be a wrapper such as ``ConcatDataset`` and ``RepeatDataset``.
 
     Raises:
-        ArgumentError: Joined datasets differ in it.
+        ArgumentError: Joined datasets have different ones.
     """
-    found = [getattr(part, "plans", None) or None for part in _parts(dataset)]
-    if len({_text(plans) for plans in found}) > 1:
+    per_part = [getattr(part, "batched_pipelines", None) or None for part in _parts(dataset)]
+    if len({_text(pipelines) for pipelines in per_part}) > 1:
         raise ArgumentError(
             "device_transforms: joined data sets need the same pipelines and all of them "
             "device_transforms=True, or none"
         )
-    return found[0] if found else None
+    return per_part[0] if per_part else None
 
 
 def _parts(dataset: Any) -> Iterator[Any]:
+    """Yield the datasets inside wrappers, or the dataset itself."""
     inner = getattr(dataset, "dataset", None)
     parts = getattr(dataset, "datasets", [] if inner is None else [inner])
     if not parts:
@@ -75,5 +80,8 @@ def _parts(dataset: Any) -> Iterator[Any]:
         yield from _parts(part)
 
 
-def _text(plans: Any) -> str:
-    return repr([plan.text for plan in plans] if isinstance(plans, list) else plans and plans.text)
+def _text(pipelines: Any) -> str:
+    """Return the transforms as text, equal for equal pipelines."""
+    if isinstance(pipelines, list):
+        return repr([pipeline.text for pipeline in pipelines])
+    return repr(pipelines and pipelines.text)

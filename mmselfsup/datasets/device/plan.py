@@ -1,6 +1,6 @@
-"""The batched twin of a whole pipeline: one view of each image.
+"""The batched counterpart of a pipeline: one view of each image of a batch.
 
-Letters: N images, P numbers drawn for a view, H, W of an image, S, T of a view.
+Letters: N images, P parameters of a view, H, W of an image, S, T of a view.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from ..pipelines.turning import RandomHorizontalFlip, RandomRotation, RandomVert
 from .blur import Blur
 from .color import Grey, Jitter, Solarize
 from .geometry import Crop, Flip, Orientation, QuarterTurn, Turn
-from .group import Sometimes, leaves
-from .twin import Drawn, PixelTwin, Twin
+from .group import BatchedRandomApply, flatten_transforms
+from .twin import BatchedPixelTransform, BatchedTransform, SampledParams
 
-#: Transform -> its twin. `RandomResizedCrop` comes first, `ToTensor` and `Normalize` last.
-TWINS: dict[type, Any] = {
+#: Transform -> batched transform, for those between ``RandomResizedCrop``, which comes first, and
+#: ``ToTensor`` and ``Normalize``, which come last.
+BATCHED_TRANSFORMS: dict[type, Any] = {
     ColorJitter: Jitter,
     GaussianBlur: Blur,
     RandomGrayscale: Grey,
@@ -38,14 +39,14 @@ TWINS: dict[type, Any] = {
 _ORDER = "RandomResizedCrop, then colours, blur, flips and quarter turns, then ToTensor, Normalize"
 
 
-class ViewPlan:
-    """Draws the numbers of a view for one image, and makes the view of all images of a batch.
+class BatchedPipeline:
+    """Samples the parameters of a view for one image, and makes the views of a whole batch.
 
     Args:
         pipeline: A chain of transforms.
 
     Raises:
-        ArgumentError: The transforms have twins, but not in this order or with these options.
+        ArgumentError: Batched transforms exist, but not in this order or with these options.
     """
 
     def __init__(self, pipeline: Any) -> None:
@@ -56,41 +57,45 @@ class ViewPlan:
         if not ends or not transforms or type(transforms[0]) is not RandomResizedCrop:
             raise ArgumentError(f"device_transforms: the order is {_ORDER}, not {_names(pipeline)}")
         self.crop = Crop(transforms[0])
-        self.twins: list[Twin] = [self.crop, *map(_twin, transforms[1:])]
-        self.steps = list(leaves(self.twins))  # (twin, its first number, the first behind)
-        turns = any(isinstance(twin, QuarterTurn) for twin, *_ in self.steps)
+        others = [_batched_transform(transform) for transform in transforms[1:]]
+        self.transforms: list[BatchedTransform] = [self.crop, *others]
+        self.steps = list(flatten_transforms(self.transforms))  # (transform, columns from, to)
+        turns = any(isinstance(transform, QuarterTurn) for transform, *_ in self.steps)
         if turns and len(set(self.crop.size)) > 1:
             raise ArgumentError(
                 f"device_transforms: quarter turns need a square, not a crop of {self.crop.size}"
             )
 
-    def draw(self, height: int, width: int) -> tuple[float, ...]:
-        """Draw the numbers [P] for an image of this size, as the pipeline would."""
-        return tuple(number for twin in self.twins for number in twin.draw(height, width))
+    def sample_params(self, height: int, width: int) -> tuple[float, ...]:
+        """Sample the parameters [P] for an image of this size, as the pipeline would."""
+        return tuple(v for step in self.transforms for v in step.sample_params(height, width))
 
-    def apply(self, pixels: Tensor, numbers: Tensor) -> Tensor:
-        """Make the view of a batch.
+    def apply(self, pixels: Tensor, sampled: Tensor) -> Tensor:
+        """Return the view of each image of a batch.
 
         Args:
             pixels: [N, H, W, 3] uint8 or float32 in 0..255, on the device.
-            numbers: [N, P] float32, on the host.
+            sampled: The parameters, [N, P] float32, on the host.
 
         Returns:
-            [N, 3, S, T] float32 on the device, as the pipeline's end leaves them.
+            [N, 3, S, T] float32 on the device, as the pipeline would return them.
         """
-        drawn = Drawn(numbers, pixels.device)
-        turned = Orientation.upright(len(numbers))
-        for twin, begin, end in self.steps:
-            if isinstance(twin, Turn):
-                turned = twin.after(turned, numbers[:, begin:end])
-        images = self.crop.apply(pixels.float(), drawn.part(0, len(self.crop.nothing)), turned)
-        for twin, begin, end in self.steps:
-            if isinstance(twin, PixelTwin):
-                images = twin.apply(images, drawn.part(begin, end))
+        params = SampledParams(sampled, sampled.to(pixels.device, non_blocking=True))
+        # Flips and turns only permute pixels, so they move into the resampling of the crop, and
+        # the steps on pixel values follow in their own order.
+        orientation = Orientation.upright(len(sampled))
+        for transform, begin, end in self.steps:
+            if isinstance(transform, Turn):
+                orientation = transform.after(orientation, sampled[:, begin:end])
+        crop_params = params.part(0, len(self.crop.identity_params))
+        images = self.crop.apply(pixels.float(), crop_params, orientation)
+        for transform, begin, end in self.steps:
+            if isinstance(transform, BatchedPixelTransform):
+                images = transform.apply(images, params.part(begin, end))
         return self._finish(images)
 
     def _finish(self, images: Tensor) -> Tensor:
-        """`ToTensor` and `Normalize`, bit for bit."""
+        """Return the result of ``ToTensor`` and ``Normalize``, bit for bit."""
         images = images.div_(255)
         if self.normalize is None:
             return images
@@ -99,26 +104,26 @@ class ViewPlan:
         return images.sub_(mean).div_(std)
 
 
-def view_plans(pipelines: Sequence[Any]) -> list[ViewPlan]:
-    """The twins of pipelines.
+def build_batched_pipelines(pipelines: Sequence[Any]) -> list[BatchedPipeline]:
+    """Return the batched counterpart of each pipeline.
 
     Raises:
-        ArgumentError: A transform has no twin, or not here.
+        ArgumentError: A transform has no batched counterpart, or not in its place.
     """
-    known = (RandomResizedCrop, ToTensor, Normalize, *TWINS)
+    known = (RandomResizedCrop, ToTensor, Normalize, *BATCHED_TRANSFORMS)
     every = [transform for pipeline in pipelines for transform in _flat(pipeline)]
     foreign = dict.fromkeys(type(t).__name__ for t in every if type(t) not in known)
     if foreign:
         names = ", ".join(sorted(cls.__name__ for cls in known))
         raise ArgumentError(
-            f"device_transforms: no batched twin of {', '.join(foreign)}; take device_transforms "
-            f"out, or these transforms (there are twins of {names}, RandomAppliedTrans)"
+            f"device_transforms: no batched version of {', '.join(foreign)}; take "
+            f"device_transforms out, or these transforms (known: {names}, RandomAppliedTrans)"
         )
-    return [ViewPlan(pipeline) for pipeline in pipelines]
+    return [BatchedPipeline(pipeline) for pipeline in pipelines]
 
 
 def _flat(pipeline: Any) -> Iterator[Any]:
-    """All transforms, those inside of `RandomAppliedTrans` too."""
+    """Yield all transforms, those inside ``RandomAppliedTrans`` too."""
     for transform in pipeline.transforms:
         if isinstance(transform, RandomAppliedTrans):
             yield from _flat(transform.trans)
@@ -130,11 +135,12 @@ def _names(pipeline: Any) -> str:
     return ", ".join(type(transform).__name__ for transform in pipeline.transforms)
 
 
-def _twin(transform: Any) -> Twin:
+def _batched_transform(transform: Any) -> BatchedTransform:
     if isinstance(transform, RandomAppliedTrans):
-        return Sometimes([_twin(inner) for inner in transform.trans.transforms], transform.p)
-    if type(transform) not in TWINS:
+        inner = [_batched_transform(one) for one in transform.trans.transforms]
+        return BatchedRandomApply(inner, transform.p)
+    if type(transform) not in BATCHED_TRANSFORMS:
         name = type(transform).__name__
-        raise ArgumentError(f"device_transforms: the order is {_ORDER}; {name} stands elsewhere")
-    twin: Twin = TWINS[type(transform)](transform)
-    return twin
+        raise ArgumentError(f"device_transforms: the order is {_ORDER}; {name} is out of order")
+    batched: BatchedTransform = BATCHED_TRANSFORMS[type(transform)](transform)
+    return batched

@@ -1,94 +1,104 @@
-"""What the batched twin of a transform is, and the numbers that it works by.
+"""The base classes of batched transforms, and the parameters that they work with.
 
-Letters: N images, P numbers drawn for an image, H, W of an image.
+Letters: N images, P parameters of an image, H, W of an image.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 
-class Twin(ABC):
-    """The batched twin of one transform.
+class BatchedTransform(ABC):
+    """The batched counterpart of one transform.
 
     Attributes:
-        nothing: [P], the numbers that leave an image as it is; P is their number.
+        identity_params: [P], the parameters that leave an image as it is; their number is P.
     """
 
-    nothing: tuple[float, ...]
+    identity_params: tuple[float, ...]
 
     @abstractmethod
-    def draw(self, height: int, width: int) -> tuple[float, ...]:
-        """Draw the numbers [P] for one image of this size, as the transform itself would.
+    def sample_params(self, height: int, width: int) -> tuple[float, ...]:
+        """Sample the parameters [P] for one image of this size, as the transform itself would.
 
         The calls of torch's generator are those of the transform, in its order.
         """
 
 
-class PixelTwin(Twin):
-    """A twin that changes the values of images and not their shape."""
+class BatchedPixelTransform(BatchedTransform):
+    """A batched transform that changes the values of images and not their shape."""
 
     @abstractmethod
-    def apply(self, images: Tensor, drawn: Drawn) -> Tensor:
-        """Change a batch.
+    def apply(self, images: Tensor, params: SampledParams) -> Tensor:
+        """Return the changed batch.
 
         Args:
-            images: [N, 3, H, W] float32, whole numbers in 0..255; may be written into.
-            drawn: [N, P].
+            images: [N, 3, H, W] float32, integer values in 0..255; may be changed in place.
+            params: [N, P].
 
         Returns:
-            [N, 3, H, W], whole numbers in 0..255: each step ends in 8 bits, as on the other way.
+            [N, 3, H, W], integer values: each step ends in 8 bits, as in the workers' pipeline.
         """
 
 
-class Drawn:
-    """Numbers [N, P] of a batch, on the host, where they are known, and on the device.
+@dataclass
+class SampledParams:
+    """The parameters of a batch, on the host, where their values are known, and on the device.
 
-    Whatever depends on their values (which images to take) is decided on the host, so that nothing
-    ever waits for the device.
+    Every decision that depends on their values (such as which images to change) is made on the
+    host: reading a value from the device would wait until all work queued there is done.
+
+    Attributes:
+        host: [N, P] on the CPU.
+        device: [N, P], the same values on the device of the images.
     """
 
-    def __init__(self, host: Tensor, device: torch.device, there: Tensor | None = None) -> None:
-        self.host = host
-        self.there = host.to(device, non_blocking=True) if there is None else there
+    host: Tensor
+    device: Tensor
 
-    def part(self, begin: int, end: int) -> Drawn:
-        """The columns `begin` to `end`."""
-        return Drawn(self.host[:, begin:end], self.there.device, self.there[:, begin:end])
+    def part(self, begin: int, end: int) -> SampledParams:
+        """Return the columns from ``begin`` to ``end``."""
+        return SampledParams(self.host[:, begin:end], self.device[:, begin:end])
 
     def column(self, i: int) -> Tensor:
-        """One number of each image, [N, 1, 1, 1] on the device."""
-        return self.there[:, i, None, None, None]
+        """Return one parameter of each image, [N, 1, 1, 1] on the device."""
+        return self.device[:, i, None, None, None]
 
 
-def on_rows(
-    images: Tensor, chosen: Tensor, function: Callable[[Tensor, Callable[[Tensor], Tensor]], Tensor]
+def apply_to_selected(
+    images: Tensor,
+    selected: Tensor,
+    function: Callable[[Tensor, Callable[[Tensor], Tensor]], Tensor],
 ) -> Tensor:
-    """Change some images of a batch, in place.
+    """Return the batch with some of its images changed; it may be changed in place.
 
     Args:
         images: [N, ...].
-        chosen: [N] bool on the host: which ones.
-        function: gets these images, and how to take their rows out of any other tensor [N, ...] of
-            the device; gives them back changed, in their shape.
+        selected: [N] bool on the host: which images to change.
+        function: Receives these images and a function that selects their rows of any other tensor
+            [N, ...] on the device; returns the changed images in the same shape.
     """
-    if bool(chosen.all()):
+    if bool(selected.all()):  # the common cases need no copy
         return function(images, _same)
-    if not bool(chosen.any()):
+    if not bool(selected.any()):
         return images
-    rows = chosen.nonzero()[:, 0].to(images.device, non_blocking=True)
-    taken = function(images.index_select(0, rows), lambda other: other.index_select(0, rows))
-    return images.index_copy_(0, rows, taken)
+    rows = selected.nonzero()[:, 0].to(images.device, non_blocking=True)
+    changed = function(images.index_select(0, rows), lambda other: other.index_select(0, rows))
+    return images.index_copy_(0, rows, changed)
 
 
 def _same(tensor: Tensor) -> Tensor:
     return tensor
 
 
-def whole(values: Tensor) -> Tensor:
-    """Cut values down to whole numbers in 0..255, in place; one that is 0.001 below stays."""
+def quantize_(values: Tensor) -> Tensor:
+    """Round values down to integers in 0..255, in place, and return them.
+
+    Float32 may give 99.9999 where the exact result is 100; a value up to 0.001 below an integer
+    counts as this integer.
+    """
     return values.add_(0.001).floor_().clamp_(0, 255)

@@ -1,4 +1,4 @@
-"""What the loaders that work on the model's device have in common."""
+"""The base class of the loaders that work on the model's device."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ...utils.device import default_device
 
 
 class DeviceLoader(ABC):
-    """Goes round a loader, whose batches it finishes on the device where the model lives.
+    """A wrapper of a loader that finishes its batches on the device of the model.
 
-    It looks like the loader inside it (`dataset`, `sampler`, ...), and runs on a CPU too.
+    It has the attributes of the loader inside it (``dataset``, ...), and runs on a CPU too.
 
     Args:
         loader: Yields dicts.
-        device: Where the batches go; by default the current GPU, or the CPU if there is none.
+        device: Device of the batches; by default the current GPU, or the CPU if there is none.
 
     Attributes:
-        listeners: Called when a batch has come, before any of it goes to the device.
+        listeners: Functions called for each batch, before any of it goes to the device.
     """
 
     def __init__(self, loader: Any, device: torch.device | None = None) -> None:
@@ -30,19 +30,19 @@ class DeviceLoader(ABC):
 
     @abstractmethod
     def finish(self, batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
-        """Move a batch to the device, and do what is left to do."""
+        """Return the batch on the device, with its remaining steps done."""
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         device = self.device or default_device()
         for batch in self.loader:
-            for heard in self.listeners:
-                heard()
+            for notify in self.listeners:
+                notify()
             yield self.finish(batch, device)
 
     def __len__(self) -> int:
         return len(self.loader)
 
     def __getattr__(self, name: str) -> Any:
-        if name == "loader" or name.startswith("__"):
+        if name == "loader" or name.startswith("__"):  # not set yet while a copy is unpickled
             raise AttributeError(name)
         return getattr(self.loader, name)

@@ -1,4 +1,4 @@
-"""Transforms of a pipeline: an image goes in, an image or a tensor comes out."""
+"""The transforms of a pipeline: they turn an image into an image or a tensor."""
 
 from . import torchvision_transforms
 from .transforms import (

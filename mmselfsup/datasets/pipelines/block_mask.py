@@ -10,7 +10,7 @@ from ...utils.errors import ArgumentError
 from ..builder import PIPELINES
 from .chance import check_probability
 
-_TRIES = 10  # places to try for a block before the mask is taken as it is
+_TRIES = 10  # positions to try for a block before the mask is accepted as it is
 
 
 class _BlockMask:
@@ -19,8 +19,8 @@ class _BlockMask:
     Source: BEiT (Bao et al. 2022), algorithm 1.
 
     Differences from the paper: a block is drawn again where it would mask more patches than are
-    left to mask, so the mask has at most `num_masking_patches`; it has fewer where no place is
-    found in ten tries, as in the authors' code.
+    left to mask, so the mask has at most ``num_masking_patches``; it has fewer where no block fits
+    in ten tries, as in the authors' code.
     """
 
     def __init__(
@@ -42,23 +42,23 @@ class _BlockMask:
         self.log_aspect_ratio = (math.log(aspect[0]), math.log(max_aspect))
 
     def draw(self) -> Tensor:
-        """Draw a mask [height, width], int64, 1 where a patch is masked."""
+        """Return a random mask [height, width], int64, 1 where a patch is masked."""
         mask = torch.zeros(self.height, self.width, dtype=torch.int64)
-        left = self.num_masking_patches
-        while left > 0:
-            newly_masked = self._add_block(mask, min(left, self.max_num_patches))
+        remaining = self.num_masking_patches
+        while remaining > 0:
+            newly_masked = self._add_block(mask, min(remaining, self.max_num_patches))
             if newly_masked == 0:
                 break
-            left -= newly_masked
+            remaining -= newly_masked
         return mask
 
     def _add_block(self, mask: Tensor, most: int) -> int:
-        """Mask one block with at most `most` new patches; return how many are new."""
+        """Mask one block with at most ``most`` new patches; return how many are new."""
         smallest, largest = self.min_num_patches, max(self.min_num_patches, most)
         for _ in range(_TRIES):
             area = smallest + (largest - smallest) * torch.rand(()).item()
             low, high = self.log_aspect_ratio
-            aspect = math.exp(low + (high - low) * torch.rand(()).item())
+            aspect = math.exp(low + (high - low) * torch.rand(()).item())  # log-uniform
             rows, columns = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
             if not (0 < rows <= self.height and 0 < columns <= self.width):
                 continue
@@ -77,15 +77,15 @@ class _BlockMask:
 
 @PIPELINES.register_module()
 class BEiTMaskGenerator(_BlockMask):
-    """Put a mask of blocks beside the image or images.
+    """A transform that adds a mask of blocks to the image or images.
 
     Args:
         input_size: Patches on a side, or (rows, columns).
-        num_masking_patches: How many patches to mask.
+        num_masking_patches: Number of patches to mask.
         min_num_patches: Smallest block.
         max_num_patches: Largest block, by default all that are to be masked.
         min_aspect: Smallest ratio of height to width of a block.
-        max_aspect: Largest ratio, by default `1 / min_aspect`.
+        max_aspect: Largest ratio, by default ``1 / min_aspect``.
     """
 
     def __init__(
@@ -109,17 +109,17 @@ class BEiTMaskGenerator(_BlockMask):
 
 @PIPELINES.register_module()
 class MaskFeatMaskGenerator(_BlockMask):
-    """Put a mask of blocks, given as a share of all patches, beside the image.
+    """A transform that adds a mask of blocks to the image, given as a ratio of all patches.
 
     Source: MaskFeat (Wei et al. 2022), section 4.1: 40 % of the patches.
 
     Args:
         mask_window_size: Patches on a side.
-        mask_ratio: Share of the patches to mask.
+        mask_ratio: Fraction of the patches to mask.
         min_num_patches: Smallest block.
         max_num_patches: Largest block, by default all that are to be masked.
         min_aspect: Smallest ratio of height to width of a block.
-        max_aspect: Largest ratio, by default `1 / min_aspect`.
+        max_aspect: Largest ratio, by default ``1 / min_aspect``.
     """
 
     def __init__(

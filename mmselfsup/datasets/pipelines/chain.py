@@ -1,4 +1,4 @@
-"""Transforms one after the other, with as few changes of format as they need."""
+"""A chain of transforms that converts between arrays and PIL images only where needed."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from .to_tensor import Normalize, ToTensor
 
 
 class Chain(Compose):  # type: ignore[misc]
-    """torchvision's `Compose` for arrays.
+    """torchvision's ``Compose`` for arrays.
 
-    An array [H, W, 3] or [H, W] goes as it is to the transforms that take one, and as a PIL image
-    to the others. What comes in as a PIL image is passed on as in `Compose`. `Normalize` right
-    behind `ToTensor` is done in one pass with it.
+    Transforms that accept arrays [H, W, 3] or [H, W] receive them, the others a PIL image. An input
+    that is a PIL image is passed on as in ``Compose``. ``ToTensor`` followed by ``Normalize`` is
+    done in one pass.
     """
 
     takes_pixels = True
 
     def __call__(self, img: Any) -> Any:
         arrays = isinstance(img, np.ndarray)
-        transforms, at = self.transforms, 0
-        while at < len(transforms):
-            both = _normalised(transforms[at : at + 2], img)
-            if both is not None:
-                img, at = both, at + 2
+        transforms, position = self.transforms, 0
+        while position < len(transforms):
+            normalised = _normalised(transforms[position : position + 2], img)
+            if normalised is not None:
+                img, position = normalised, position + 2
             else:
-                img, at = _apply(transforms[at], img, arrays), at + 1
+                img, position = _apply(transforms[position], img, arrays), position + 1
         return img
 
 
 def _normalised(transforms: Sequence[Any], img: Any) -> Tensor | None:
-    """The work of `ToTensor` and `Normalize` in one pass; None where they are not next."""
+    """Return the result of ``ToTensor`` and ``Normalize``; None where they are not next."""
     if len(transforms) < 2 or not isinstance(transforms[0], ToTensor):
         return None
     normalize = transforms[1]
@@ -45,7 +45,7 @@ def _normalised(transforms: Sequence[Any], img: Any) -> Tensor | None:
 
 
 def _apply(transform: Any, img: Any, arrays: bool) -> Any:
-    """Give a transform the format that it takes; `arrays`: whether arrays may be made."""
+    """Return the transformed image; ``arrays``: whether PIL images may be turned into arrays."""
     if isinstance(img, np.ndarray) and not takes_pixels(transform):
         img = to_image(img)
     elif arrays and isinstance(img, Image.Image) and takes_pixels(transform):

@@ -20,7 +20,7 @@ _EIGENVECTORS = torch.tensor(  # [3 channels, 3 components]
 @PIPELINES.register_module()
 @dataclass
 class Lighting:
-    """Add to every pixel the same random step along the principal colours.
+    """A transform that adds the same random step along the principal colours to every pixel.
 
     Source: AlexNet (Krizhevsky et al. 2012), section 4.1: sum over k of alpha_k lambda_k v_k with
     alpha_k from a normal distribution.
@@ -32,10 +32,10 @@ class Lighting:
     alphastd: float = 0.1
 
     def __call__(self, img: Tensor | Image.Image) -> Tensor | Image.Image:
-        """Change a tensor [3, H, W] in 0..1 (values may leave that range), or a PIL image.
+        """Return a tensor [3, H, W] in 0..1 (values may leave that range) or a PIL image changed.
 
         Raises:
-            ArgumentError: anything else.
+            ArgumentError: It is anything else.
         """
         if self.alphastd == 0:
             return img

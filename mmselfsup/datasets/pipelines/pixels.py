@@ -1,8 +1,9 @@
-"""8-bit images as arrays, and what makes a transform take them beside PIL images.
+"""8-bit images as arrays, and the base class of transforms that accept them like PIL images.
 
-Inside our pipelines an image is a uint8 array, [H, W, 3] in the order RGB or [H, W]: no transform
-turns it into another format and back. Called on its own, a transform gives a PIL image for a PIL
-image, as before. Arrays may be shared between views or lie in a file: never write into them.
+Inside a pipeline an image is a uint8 array, [H, W, 3] in the order RGB or [H, W]: no transform
+converts it to another format and back. Outside a pipeline, a transform returns a PIL image for a
+PIL image, as in MMSelfSup 0.x. Arrays may be shared between views or map a file: never write into
+them.
 """
 
 from __future__ import annotations
@@ -20,48 +21,48 @@ _MODES = ("RGB", "L")
 
 
 def to_image(pixels: Pixels) -> Image.Image:
-    """Copy an array into a PIL image."""
+    """Return a copy of an array as a PIL image."""
     return Image.fromarray(np.ascontiguousarray(pixels))
 
 
 def to_pixels(image: Image.Image) -> Pixels | None:
-    """Copy a PIL image into an array; None where its mode is neither RGB nor L."""
+    """Return a copy of a PIL image as an array; None where its mode is neither RGB nor L."""
     return np.array(image, dtype=np.uint8) if image.mode in _MODES else None
 
 
 def takes_pixels(transform: Any) -> bool:
-    """Whether a transform works on arrays; one of another library wants PIL images."""
+    """Return whether a transform accepts arrays; those of other libraries need PIL images."""
     return bool(getattr(transform, "takes_pixels", False))
 
 
 def on_pixels(function: Callable[[Pixels], Any], img: Any) -> Any:
-    """Apply a function of arrays to an array, or to a PIL image of any mode."""
+    """Return a function of arrays applied to an array, or to a PIL image of any mode."""
     if isinstance(img, np.ndarray):
         return function(img)
     return Image.fromarray(function(np.array(img)))
 
 
 class OnPixels:
-    """Stands before a transform of torchvision in the bases of a class, and makes it fast.
+    """A mixin that replaces the work of a torchvision transform by faster code for arrays.
 
-    The subclass writes `change`, which draws the same random numbers in the same order as
-    torchvision does, so that one seed means one choice in both. Tensors, and images in other modes
-    than RGB and L, are left to torchvision.
+    It comes before the torchvision class in the bases. The subclass defines ``change``, which draws
+    the same random numbers in the same order as torchvision, so that one seed gives the same
+    choices in both. Tensors, and images in other modes than RGB and L, are left to torchvision.
     """
 
     takes_pixels = True
 
     def change(self, pixels: Pixels) -> Pixels:
-        """Transform an array; the same array back means that nothing happened."""
+        """Return the transformed array, or the same object where nothing changes."""
         raise NotImplementedError
 
     def slow(self, pixels: Pixels) -> Pixels:
-        """What torchvision makes of the image; for options that are too rare for a fast way."""
+        """Return torchvision's result for the image; for options too rare for a faster version."""
         parent: Any = super()
         return np.array(parent.forward(to_image(pixels)))
 
     def forward(self, img: Any) -> Any:
-        """Transform an array, a PIL image or a tensor; the same kind comes back."""
+        """Return an array, a PIL image or a tensor transformed, in the same format."""
         if isinstance(img, np.ndarray):
             return self.change(img)
         pixels = to_pixels(img) if isinstance(img, Image.Image) else None

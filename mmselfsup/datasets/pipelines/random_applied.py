@@ -1,19 +1,19 @@
-"""A group of transforms that is applied as a whole or not at all."""
+"""A group of transforms that are applied together or not at all."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from ..builder import PIPELINES, build_pipeline
-from .chance import check_probability, happens
+from .chance import bernoulli, check_probability
 
 
 @PIPELINES.register_module()
 class RandomAppliedTrans:
-    """Apply a list of transforms with some probability.
+    """A list of transforms that is applied with some probability.
 
     Args:
         transforms: Configs of the transforms.
-        p: Probability to apply them.
+        p: Probability of applying them.
     """
 
     takes_pixels = True
@@ -24,7 +24,7 @@ class RandomAppliedTrans:
         self.p = p
 
     def __call__(self, img: Any) -> Any:
-        return self.trans(img) if happens(self.p) else img
+        return self.trans(img) if bernoulli(self.p) else img
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.trans!r}, p={self.p})"

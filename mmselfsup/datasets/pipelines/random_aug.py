@@ -1,4 +1,4 @@
-"""RandAugment and random erasing as timm does them, for fine-tuning."""
+"""RandAugment and random erasing of timm, for fine-tuning."""
 
 import importlib
 from collections.abc import Sequence
@@ -10,19 +10,19 @@ from ..builder import PIPELINES
 
 @PIPELINES.register_module()
 class RandomAug:
-    """The whole training transform of timm: crop, flip, augment, to tensor, normalise, erase.
+    """The complete training transform of timm: crop, flip, augment, to tensor, normalise, erase.
 
     It needs the library timm. Arguments that are None keep timm's defaults, except
-    `color_jitter`, where None means none.
+    ``color_jitter``, where None means none.
 
     Args:
         input_size: Side of the image.
         color_jitter: Strength of the colour jitter.
-        auto_augment: Policy in timm's spelling, such as `rand-m9-mstd0.5-inc1`.
-        interpolation: `bilinear`, `bicubic` or `random`.
+        auto_augment: Policy in timm's spelling, such as ``rand-m9-mstd0.5-inc1``.
+        interpolation: ``bilinear``, ``bicubic`` or ``random``.
         re_prob: Probability of random erasing.
-        re_mode: What is put in: `const`, `rand` or `pixel`.
-        re_count: Erased areas in an image.
+        re_mode: Content of an erased area: ``const``, ``rand`` or ``pixel``.
+        re_count: Number of erased areas in an image.
         mean: Mean of each channel, in 0..1.
         std: Standard deviation of each channel, in 0..1.
     """

@@ -2,7 +2,7 @@
 
 Resizing is Pillow's: bilinear or bicubic, with a kernel that widens as the image shrinks. torch has
 the same arithmetic with vector instructions: bilinear values are equal or differ by one. OpenCV
-has none of it: its `INTER_AREA` is a box instead of a triangle, its `INTER_LINEAR` aliases.
+has none of it: its ``INTER_AREA`` is a box instead of a triangle, its ``INTER_LINEAR`` aliases.
 
 Letters: H and W of the image.
 """
@@ -26,19 +26,19 @@ _TRIES = 10  # crops to draw before the largest central one is taken, as in torc
 
 
 def resize(pixels: Pixels, size: tuple[int, int], mode: str = "bilinear") -> Pixels:
-    """Resize as Pillow does.
+    """Return an image resized as Pillow does.
 
     Args:
         pixels: [H, W] or [H, W, 3]; may be a part of a larger image.
         size: (height, width).
-        mode: `bilinear` or `bicubic`.
+        mode: ``bilinear`` or ``bicubic``.
     """
     if pixels.shape[:2] == tuple(size):
         return pixels
     if not pixels.flags.writeable:  # torch would warn
         pixels = pixels.copy()
-    # the batch axis comes first: torch then takes the image as channels-last and leaves it so,
-    # and does not take it apart into planes
+    # with the batch axis first, torch treats the image as channels-last and keeps it so, without
+    # splitting it into planes
     image = torch.from_numpy(pixels if pixels.ndim == 3 else pixels[..., None])[None]
     image = F.interpolate(image.permute(0, 3, 1, 2), size, mode=mode, antialias=True)
     resized = np.ascontiguousarray(image[0].permute(1, 2, 0).numpy())  # [height, width, C]
@@ -47,14 +47,14 @@ def resize(pixels: Pixels, size: tuple[int, int], mode: str = "bilinear") -> Pix
 
 @cache
 def _logarithms(ratio: tuple[float, float]) -> list[float]:
-    """As torchvision takes them: in float32."""
+    """Return the logarithms as torchvision computes them, in float32."""
     logarithms: list[float] = torch.log(torch.tensor(ratio)).tolist()
     return logarithms
 
 
 @PIPELINES.register_module()
 class RandomResizedCrop(OnPixels, T.RandomResizedCrop):  # type: ignore[misc]
-    """torchvision's: a crop of random share of the area and aspect ratio, resized.
+    """As in torchvision: a crop of a random fraction of the area and aspect ratio, resized.
 
     Source: Inception (Szegedy et al. 2015), section 6; arguments as in torchvision.
     """
@@ -62,13 +62,14 @@ class RandomResizedCrop(OnPixels, T.RandomResizedCrop):  # type: ignore[misc]
     def change(self, pixels: Pixels) -> Pixels:
         if self.interpolation not in _MODES or self.antialias is False:
             return self.slow(pixels)
-        top, left, height, width = self.draw(*pixels.shape[:2])
+        top, left, height, width = self.sample_params(*pixels.shape[:2])
         crop = pixels[top : top + height, left : left + width]
         return resize(crop, tuple(self.size), _MODES[self.interpolation])
 
-    def draw(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Draw (top, left, height, width) of a crop from an image of this size."""
+    def sample_params(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Sample (top, left, height, width) of a crop of an image of this size."""
         log_ratio = _logarithms(tuple(self.ratio))
+        # torchvision's algorithm, call by call, so that one seed gives the same crop
         for _ in range(_TRIES):
             area = height * width * torch.empty(1).uniform_(*self.scale).item()
             aspect = torch.empty(1).uniform_(*log_ratio).exp_().item()
@@ -79,7 +80,7 @@ class RandomResizedCrop(OnPixels, T.RandomResizedCrop):  # type: ignore[misc]
         return self._central(height, width)
 
     def _central(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """The largest central crop whose aspect ratio is allowed."""
+        """Return the largest central crop whose aspect ratio is allowed."""
         w, h = width, height
         if width / height < min(self.ratio):
             h = round(width / min(self.ratio))
@@ -90,7 +91,7 @@ class RandomResizedCrop(OnPixels, T.RandomResizedCrop):  # type: ignore[misc]
 
 @PIPELINES.register_module()
 class Resize(OnPixels, T.Resize):  # type: ignore[misc]
-    """torchvision's: the shorter side to `size`, or both to (height, width)."""
+    """As in torchvision: the shorter side to ``size``, or both sides to (height, width)."""
 
     def change(self, pixels: Pixels) -> Pixels:
         rare = self.interpolation not in _MODES or self.antialias is False
@@ -99,7 +100,7 @@ class Resize(OnPixels, T.Resize):  # type: ignore[misc]
         return resize(pixels, self.output_size(*pixels.shape[:2]), _MODES[self.interpolation])
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
-        """(height, width) that an image of this size gets."""
+        """Return the (height, width) to which an image of this size is resized."""
         size = [self.size] if isinstance(self.size, int) else list(self.size)
         if len(size) == 2:
             return size[0], size[1]
@@ -107,7 +108,7 @@ class Resize(OnPixels, T.Resize):  # type: ignore[misc]
 
 
 def shorter_side(height: int, width: int, size: int) -> tuple[int, int]:
-    """(height, width) with the shorter side `size` and the longer in proportion, rounded down."""
+    """Return (height, width) with the shorter side ``size``, the longer one rounded down."""
     if height <= width:
         return size, int(size * width / height)
     return int(size * height / width), size
@@ -115,7 +116,7 @@ def shorter_side(height: int, width: int, size: int) -> tuple[int, int]:
 
 @PIPELINES.register_module()
 class CenterCrop(OnPixels, T.CenterCrop):  # type: ignore[misc]
-    """torchvision's: the middle of an image; an image that is too small gets a black border."""
+    """As in torchvision: the middle of an image; one that is too small gets a black border."""
 
     def change(self, pixels: Pixels) -> Pixels:
         (height, width), (h, w) = pixels.shape[:2], self.size

@@ -13,16 +13,16 @@ from .chance import check_probability
 
 @PIPELINES.register_module()
 class SimMIMMaskGenerator:
-    """Put a random mask beside the image.
+    """A transform that adds a random mask to the image.
 
-    Source: SimMIM (Xie et al. 2022), section 3.2: a share of the patches of `mask_patch_size`
+    Source: SimMIM (Xie et al. 2022), section 3.2: a fraction of the patches of ``mask_patch_size``
     pixels, drawn without replacement.
 
     Args:
         input_size: Side of the image.
-        mask_patch_size: Side of a patch that is masked as a whole.
+        mask_patch_size: Side of a masked patch.
         model_patch_size: Side of a patch of the model; the mask has this resolution.
-        mask_ratio: Share of the patches that is masked, rounded up to whole patches.
+        mask_ratio: Fraction of the patches that is masked; their number is rounded up.
     """
 
     def __init__(

@@ -7,20 +7,20 @@ import cv2
 import numpy as np
 
 from ..builder import PIPELINES
-from .chance import check_probability, happens
+from .chance import bernoulli, check_probability
 from .pixels import on_pixels
 
 
 @PIPELINES.register_module()
 @dataclass
 class Solarization:
-    """Turn every value from `threshold` up into its negative.
+    """A transform that inverts every value from ``threshold`` up.
 
     Source: BYOL (Grill et al. 2020), appendix B: v -> 255 - v where v >= 128.
 
     Args:
-        threshold: First value that is turned, 0..256.
-        p: Probability to do it.
+        threshold: First value that is inverted, 0..256.
+        p: Probability of applying it.
     """
 
     threshold: int = 128
@@ -32,8 +32,8 @@ class Solarization:
         check_probability(self.p)
 
     def __call__(self, img: Any) -> Any:
-        """Solarize a PIL image or an array."""
-        if not happens(self.p):
+        """Return a PIL image or an array solarized."""
+        if not bernoulli(self.p):
             return img
         values = np.arange(256)
         table = np.where(values < self.threshold, values, 255 - values).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""From images to tensors, and the normalisation that follows. Letters: C channels, H, W."""
+"""The conversion of images to tensors, and the normalisation. Letters: C channels, H, W."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNIT = torch.arange(256, dtype=torch.uint8).float().div(255)  # [256]
 
 @PIPELINES.register_module()
 class ToTensor:
-    """Turn an image into a float tensor [C, H, W] in 0..1; several images into a list."""
+    """A transform of an image into a float tensor [C, H, W] in 0..1, of several into a list."""
 
     takes_pixels = True
 
@@ -39,16 +39,16 @@ class ToTensor:
 
 @PIPELINES.register_module()
 class Normalize(T.Normalize):  # type: ignore[misc]
-    """torchvision's: `(x - mean) / std` for each channel of a tensor [C, H, W].
+    """As in torchvision: ``(x - mean) / std`` for each channel of a tensor [C, H, W].
 
-    Behind `ToTensor` in a pipeline, both are one pass over the image (`from_image`).
+    After ``ToTensor`` in a pipeline, both are one pass over the image (``from_image``).
     """
 
     def from_image(self, img: Any) -> Tensor | None:
-        """What `ToTensor` and then this transform make of an image, bit for bit.
+        """Return the result of ``ToTensor`` and this transform, bit for bit.
 
         Returns:
-            [C, H, W] float32, or None for what only the two of them can do.
+            [C, H, W] float32, or None for an image that needs the two of them.
         """
         pixels = to_pixels(img) if isinstance(img, Image.Image) else img
         if not isinstance(pixels, np.ndarray):
@@ -61,13 +61,13 @@ class Normalize(T.Normalize):  # type: ignore[misc]
 
 @cache
 def normalized_values(mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.float32]:
-    """[C, 256]: what becomes of each of the 256 values in each channel."""
+    """Return the result for each of the 256 values in each channel, [C, 256]."""
     shift, scale = (torch.tensor(v, dtype=torch.float32)[:, None] for v in (mean, std))
     return _UNIT.sub(shift).div_(scale).numpy()
 
 
 def by_table(pixels: Pixels, tables: NDArray[np.float32]) -> Tensor:
-    """Replace each value by that of its channel's table.
+    """Return an image with each value replaced by the entry of its channel's table.
 
     Args:
         pixels: [H, W] or [H, W, C].

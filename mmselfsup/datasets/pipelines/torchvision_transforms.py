@@ -1,4 +1,4 @@
-"""Every transform of `torchvision.transforms` under its own name, but for those that are ours."""
+"""Every transform of ``torchvision.transforms`` under its own name, except those replaced here."""
 
 import inspect
 from enum import Enum
@@ -16,7 +16,7 @@ _OWN = {
 
 
 def _register() -> None:
-    """Put torchvision's classes into the registry."""
+    """Register torchvision's classes."""
     for name, cls in inspect.getmembers(transforms, inspect.isclass):
         if name not in _OWN and not issubclass(cls, Enum):
             PIPELINES.register_module(name=name, module=cls)

@@ -10,31 +10,31 @@ import torchvision.transforms as T
 from torchvision.transforms import functional as F
 
 from ..builder import PIPELINES
-from .chance import happens
+from .chance import bernoulli
 from .pixels import OnPixels, Pixels, to_image
 
 
 @PIPELINES.register_module()
 class RandomHorizontalFlip(OnPixels, T.RandomHorizontalFlip):  # type: ignore[misc]
-    """torchvision's: left and right change places with probability `p`."""
+    """As in torchvision: a flip of left and right, with probability ``p``."""
 
     def change(self, pixels: Pixels) -> Pixels:
-        return _array(cv2.flip(pixels, 1)) if happens(self.p) else pixels
+        return _array(cv2.flip(pixels, 1)) if bernoulli(self.p) else pixels
 
 
 @PIPELINES.register_module()
 class RandomVerticalFlip(OnPixels, T.RandomVerticalFlip):  # type: ignore[misc]
-    """torchvision's: top and bottom change places with probability `p`."""
+    """As in torchvision: a flip of top and bottom, with probability ``p``."""
 
     def change(self, pixels: Pixels) -> Pixels:
-        return _array(cv2.flip(pixels, 0)) if happens(self.p) else pixels
+        return _array(cv2.flip(pixels, 0)) if bernoulli(self.p) else pixels
 
 
 @PIPELINES.register_module()
 class RandomRotation(OnPixels, T.RandomRotation):  # type: ignore[misc]
-    """torchvision's: a rotation by an angle drawn from `degrees`, counter-clockwise.
+    """As in torchvision: a counter-clockwise rotation by an angle drawn from ``degrees``.
 
-    Quarter turns of a square image move pixels and do nothing else; any other goes through Pillow.
+    Quarter turns of a square image only permute its pixels; any other rotation is Pillow's.
     """
 
     def change(self, pixels: Pixels) -> Pixels:
@@ -50,5 +50,5 @@ class RandomRotation(OnPixels, T.RandomRotation):  # type: ignore[misc]
 
 
 def _array(pixels: Any) -> Pixels:
-    """What OpenCV returns, under its type."""
+    """Return a result of OpenCV under its type."""
     return pixels  # type: ignore[no-any-return]

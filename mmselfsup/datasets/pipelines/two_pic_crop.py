@@ -19,23 +19,23 @@ _MODES = {
 
 
 def _size(size: int | tuple[int, int]) -> list[int]:
-    """Spell a size as [height, width]."""
+    """Return a size as [height, width]."""
     return [size, size] if isinstance(size, int) else list(size)
 
 
 @PIPELINES.register_module()
 class RandomResizedCropAndInterpolationWithTwoPic:
-    """Crop a random part and resize it once or twice.
+    """A random crop that is resized once or twice.
 
     Source: BEiT (Bao et al. 2022), where the second image feeds the tokenizer.
 
     Args:
         size: Side of the first image, or (height, width).
         second_size: The same for the second image; None gives no second image.
-        scale: Range of the crop's share of the area.
+        scale: Range of the crop's fraction of the area.
         ratio: Range of the crop's width over its height.
-        interpolation: How the first image is resized: `nearest`, `bilinear`, `bicubic`, `box`,
-            `hamming`, `lanczos`, or `random`, which takes bilinear or bicubic.
+        interpolation: How the first image is resized: ``nearest``, ``bilinear``, ``bicubic``,
+            ``box``, ``hamming``, ``lanczos``, or ``random``, which takes bilinear or bicubic.
         second_interpolation: The same for the second image.
     """
 
@@ -69,7 +69,7 @@ class RandomResizedCropAndInterpolationWithTwoPic:
 
     @staticmethod
     def _mode(name: str) -> InterpolationMode:
-        """Look a name up; draw where it says so."""
+        """Return the mode of a name; a random one of two for ``random``."""
         if name == "random":
             name = "bilinear" if torch.rand(()).item() < 0.5 else "bicubic"
         return _MODES[name]

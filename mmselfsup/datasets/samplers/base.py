@@ -1,4 +1,4 @@
-"""What all samplers share: ranks, epochs, and indices that carry the seed of their sample."""
+"""The base classes of samplers: ranks, epochs, and indices that carry a seed."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Indices = NDArray[np.int64]
 
 
 class SeededSampler(Sampler[int]):
-    """Deals the samples of an epoch out to the ranks; the same seed and epoch, the same deal.
+    """A sampler that distributes an epoch over the ranks, determined by its seed and the epoch.
 
-    Every pass is an epoch. `set_epoch` says which; without it, each pass goes one epoch on, so a
-    plain `for batch in loader` sees a new order and new augmentations every time.
+    Every pass is an epoch. ``set_epoch`` sets its number; without it, each pass is the next epoch,
+    so a plain ``for batch in loader`` has a new order and new augmentations every time.
 
     Args:
-        dataset: What to draw from.
+        dataset: The dataset to sample from.
         num_replicas: Number of ranks, by default the size of the process group.
         rank: This rank.
         seed: Seed of order and augmentations; the one of rank 0 counts for all.
@@ -49,22 +49,23 @@ class SeededSampler(Sampler[int]):
 
     @abstractmethod
     def order(self) -> tuple[Indices, Indices]:
-        """Draw the epoch `self.epoch`.
+        """Return the order of the epoch ``self.epoch``.
 
         Returns:
             The indices of this rank and their positions in the order over all ranks, both [n].
         """
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch the next pass is."""
+        """Set the epoch of the next pass."""
         self.epoch = epoch
 
     def skip_next(self, num_samples: int) -> None:
-        """Leave out the first samples of this rank in the next pass, to resume inside an epoch."""
+        """Skip the first samples of this rank in the next pass, to resume inside an epoch."""
         self._skip = num_samples
 
     def __iter__(self) -> Iterator[int]:
         indices, positions = self.order()
+
         seeds = sample_seeds(self.seed, self.epoch, positions)
         skip, self._skip = self._skip, 0
         self.epoch += 1
@@ -72,18 +73,18 @@ class SeededSampler(Sampler[int]):
         return (SampleIndex(index, seed) for index, seed in pairs)
 
     def generator(self) -> torch.Generator:
-        """A fresh generator for this epoch, equal on all ranks and machines."""
+        """Return a new generator for this epoch, equal on all ranks and machines."""
         mixed = sample_seeds(self.seed, self.epoch, np.array([-1]))  # no sample has position -1
         return torch.Generator().manual_seed(int(mixed[0] >> np.uint64(1)))
 
 
 class UniformClassSampler(SeededSampler):
-    """A sampler that can draw all (pseudo) classes equally often, as DeepCluster wants it."""
+    """A sampler that can draw all (pseudo) classes equally often, as in DeepCluster."""
 
     _labels: Indices | None = None
 
     def set_uniform_indices(self, labels: ArrayLike, num_classes: int) -> None:
-        """From the next pass on draw every class equally often, with replacement.
+        """Draw every class equally often from the next pass on, with replacement.
 
         Args:
             labels: [len(dataset)], the class of each sample, 0..num_classes-1.
@@ -98,13 +99,13 @@ class UniformClassSampler(SeededSampler):
         self._labels = values
 
     def _uniform_order(self, length: int, generator: torch.Generator) -> Indices:
-        """Draw `length` indices in which class sizes differ by at most one."""
+        """Return ``length`` random indices in which class sizes differ by at most one."""
         assert self._labels is not None
         by_class = np.argsort(self._labels, kind="stable")
         classes, starts, sizes = np.unique(
             self._labels[by_class], return_index=True, return_counts=True
         )
-        drawn = np.arange(length) % len(classes)  # [length], which class
+        which = np.arange(length) % len(classes)  # [length], which class
         shift = torch.rand(length, generator=generator, dtype=torch.float64).numpy()
-        members = by_class[starts[drawn] + (shift * sizes[drawn]).astype(np.int64)]
+        members = by_class[starts[which] + (shift * sizes[which]).astype(np.int64)]
         return members[torch.randperm(length, generator=generator).numpy()]

@@ -1,4 +1,4 @@
-"""From a config to a sampler."""
+"""The function that builds a sampler from its config."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ SAMPLERS: dict[str, type[DistributedSampler]] = {
 def build_sampler(
     config: Mapping[str, Any] | None, dataset: Any, num_replicas: int, rank: int, **options: Any
 ) -> DistributedSampler:
-    """Build a sampler.
+    """Return a sampler built from its config.
 
     Args:
-        config: `type`, one of `SAMPLERS`, and its options; None is a `DistributedSampler`.
-        dataset: What to draw from.
+        config: ``type``, one of ``SAMPLERS``, and its options; None gives a ``DistributedSampler``.
+        dataset: The dataset to sample from.
         num_replicas: Number of ranks.
         rank: This rank.
-        **options: Defaults for options: `shuffle`, `replace`, `seed`.
+        **options: Defaults for options: ``shuffle``, ``replace``, ``seed``.
 
     Raises:
         UserError: The type or an option is not known.
     """
-    own = dict(config or {})
-    name = own.pop("type", "DistributedSampler")
+    own_options = dict(config or {})
+    name = own_options.pop("type", "DistributedSampler")
     if name not in SAMPLERS:
         raise UserError(f"data.sampler: {name!r} is none of {', '.join(SAMPLERS)}")
     try:
-        return SAMPLERS[name](dataset, num_replicas, rank, **{**options, **own})
+        return SAMPLERS[name](dataset, num_replicas, rank, **{**options, **own_options})
     except TypeError as error:
         raise UserError(f"data.sampler: {error}") from error

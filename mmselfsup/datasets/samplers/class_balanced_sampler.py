@@ -1,4 +1,4 @@
-"""A sampler that shows rare classes more often than they occur."""
+"""A sampler that draws rare classes more often than they occur."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class ClassBalancedSampler(DistributedSampler):
     Representation and Classifier for Long-Tailed Recognition", ICLR 2020, equation 1.
 
     Args:
-        dataset: What to draw from; its `gt_labels` are integers [len].
+        dataset: The dataset to sample from; its ``gt_labels`` are integers [len].
         num_replicas: Number of ranks R, by default the size of the process group.
         rank: This rank r.
-        power: 0 shows all classes alike, 0.5 by the square root of their size, 1 as they are.
+        power: 0 draws all classes equally often, 0.5 by the square root of their size, 1 by size.
         shuffle: Must be true.
-        replace: Without meaning here.
+        replace: Ignored.
         seed: Seed of order and augmentations; the one of rank 0 counts for all.
 
     Raises:
@@ -55,34 +55,35 @@ class ClassBalancedSampler(DistributedSampler):
     def order(self) -> tuple[Indices, Indices]:
         generator = self.generator()
         sizes = np.array([len(rows) for rows in self.members])
-        quotas = shares_to_counts(sizes**self.power, len(self.dataset), generator)
+        quotas = proportional_counts(sizes**self.power, len(self.dataset), generator)
         drawn = [
             _repeat(rows, quota, generator)
             for rows, quota in zip(self.members, quotas, strict=True)
         ]
-        mixed = torch.randperm(len(self.dataset), generator=generator).numpy()
+        shuffled = torch.randperm(len(self.dataset), generator=generator).numpy()
         positions = np.arange(self.rank, self.total_size, self.num_replicas)  # [num_samples]
-        return np.concatenate(drawn)[mixed][positions % len(mixed)], positions
+        return np.concatenate(drawn)[shuffled][positions % len(shuffled)], positions
 
 
-def shares_to_counts(
-    shares: ArrayLike, total: int, generator: torch.Generator
+def proportional_counts(
+    weights: ArrayLike, total: int, generator: torch.Generator
 ) -> NDArray[np.int64]:
-    """Whole numbers that add up to `total` and are proportional to `shares` [C] to within one.
+    """Return integers that sum to ``total``, proportional to ``weights`` [C] to within one.
 
-    What is left after rounding down goes to the largest fractions; equal ones are drawn.
+    The remainder after rounding down goes to the largest fractions, at random among equal ones.
     """
-    parts = np.asarray(shares, dtype=np.float64)
-    exact = parts / parts.sum() * total  # [C]
+    values = np.asarray(weights, dtype=np.float64)
+    exact = values / values.sum() * total  # [C]
     counts = np.floor(exact).astype(np.int64)
-    draw = torch.rand(len(exact), generator=generator, dtype=torch.float64).numpy()
-    by_fraction = np.lexsort((draw, (counts - exact).round(9)))
+    tie_break = torch.rand(len(exact), generator=generator, dtype=torch.float64).numpy()
+    # rounded, so that fractions that are equal but for rounding errors count as equal
+    by_fraction = np.lexsort((tie_break, (counts - exact).round(9)))
     counts[by_fraction[: total - counts.sum()]] += 1
     return counts
 
 
 def _repeat(rows: Indices, quota: int, generator: torch.Generator) -> Indices:
-    """`quota` of the rows, each shown as often as any other, to within one."""
+    """Return ``quota`` random rows, each as often as any other to within one."""
     rounds = -(-int(quota) // len(rows))
     orders = [torch.randperm(len(rows), generator=generator).numpy() for _ in range(rounds)]
     return rows[np.concatenate(orders)[:quota]] if orders else rows[:0]

@@ -1,4 +1,4 @@
-"""Samplers that deal a dataset out to the ranks, by epochs or by iterations."""
+"""Samplers that distribute a dataset over the ranks, by epochs or by iterations."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .base import Indices, UniformClassSampler
 
 
 class DistributedSampler(UniformClassSampler):
-    """Deals each epoch's order out in turn: rank r of R gets positions r, r + R, r + 2R, ...
+    """Distributes each epoch's order in turn: rank r of R gets positions r, r + R, r + 2R, ...
 
-    Every rank gets the same number of samples: where they do not come out even, the order starts
-    over for the last few. One rank alone gets every sample exactly once.
+    Every rank gets the same number of samples: where the dataset is not divisible by R, the order
+    starts again for the last few. A single rank gets every sample exactly once.
 
     Args:
-        dataset: What to draw from.
+        dataset: The dataset to sample from.
         num_replicas: Number of ranks R, by default the size of the process group.
         rank: This rank r.
         shuffle: Draw a new order every epoch; else 0, 1, 2, ...
-        replace: Draw with replacement (counts with `shuffle` only).
+        replace: Draw with replacement (only used with ``shuffle``).
         seed: Seed of order and augmentations; the one of rank 0 counts for all.
     """
 
@@ -59,15 +59,15 @@ class DistributedSampler(UniformClassSampler):
 
 
 class DistributedGivenIterationSampler(UniformClassSampler):
-    """A single pass of a given number of iterations: one order after the other without a seam.
+    """A single pass of a given number of iterations: one order after the other without a break.
 
     Args:
-        dataset: What to draw from.
+        dataset: The dataset to sample from.
         total_iter: Iterations of the whole run.
         batch_size: Samples of a rank in an iteration.
         num_replicas: Number of ranks, by default the size of the process group.
         rank: This rank.
-        last_iter: The last iteration that is done, to resume; -1 is the start.
+        last_iter: The last finished iteration, to resume; -1 for the start.
         seed: Seed of order and augmentations; the one of rank 0 counts for all.
     """
 
@@ -100,7 +100,7 @@ class DistributedGivenIterationSampler(UniformClassSampler):
         return drawn[positions], positions
 
     def set_epoch(self, epoch: int) -> None:
-        """Nothing: the whole run is one pass."""
+        """Do nothing: the whole run is one pass."""
 
     def __len__(self) -> int:
         return max(0, self.total_size - (self.last_iter + 1) * self.batch_size)

@@ -1,7 +1,7 @@
 """Samplers whose batches hold samples of one group only, such as portrait or landscape images.
 
-The dataset says in `dataset.flag`, integers [len], to which group a sample belongs; without it all
-samples are one group.
+The attribute ``flag`` of the dataset, integers [len], is the group of each sample; without it
+all samples are one group.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from .base import Indices, SeededSampler
 
 
 class DistributedGroupSampler(SeededSampler):
-    """Fills batches of `samples_per_gpu` from single groups and deals whole batches out in turn.
+    """Fills batches of ``samples_per_gpu`` from one group each and distributes them in turn.
 
-    A group that does not fill its last batch starts over; if the batches do not come out even,
-    the first of them are repeated.
+    A group that does not fill its last batch starts again; if the number of batches is not
+    divisible by that of the ranks, the first of them are repeated.
 
     Args:
-        dataset: What to draw from.
+        dataset: The dataset to sample from.
         samples_per_gpu: Batch size of a rank.
         num_replicas: Number of ranks, by default the size of the process group.
         rank: This rank.
@@ -56,22 +56,22 @@ class DistributedGroupSampler(SeededSampler):
             drawn = members[torch.randperm(len(members), generator=generator).numpy()]
             filled = -(-len(drawn) // self.samples_per_gpu) * self.samples_per_gpu
             batches.append(np.resize(drawn, filled).reshape(-1, self.samples_per_gpu))
-        mixed = np.concatenate(batches)  # [number of batches, samples_per_gpu]
-        mixed = mixed[torch.randperm(len(mixed), generator=generator).numpy()]
+        shuffled = np.concatenate(batches)  # [number of batches, samples_per_gpu]
+        shuffled = shuffled[torch.randperm(len(shuffled), generator=generator).numpy()]
         per_rank = self.num_samples // self.samples_per_gpu
         turns = np.arange(self.rank, per_rank * self.num_replicas, self.num_replicas)
         positions = turns[:, None] * self.samples_per_gpu + np.arange(self.samples_per_gpu)
-        return mixed[turns % len(mixed)].ravel(), positions.ravel()
+        return shuffled[turns % len(shuffled)].ravel(), positions.ravel()
 
     def __len__(self) -> int:
         return self.num_samples
 
 
 class GroupSampler(DistributedGroupSampler):
-    """The same for one process alone.
+    """A ``DistributedGroupSampler`` for a single process.
 
     Args:
-        dataset: What to draw from.
+        dataset: The dataset to sample from.
         samples_per_gpu: Batch size.
         seed: Seed of order and augmentations.
     """

@@ -1,4 +1,8 @@
-"""The projection of SwAV."""
+"""The projection of SwAV (Caron et al. 2020).
+
+Letters: M images of one size (all views of that size), H, W size of a feature map, D width of a
+projection.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,10 +25,10 @@ class SwAVNeck(BaseModule):
 
     Args:
         in_channels: Width of the features.
-        hid_channels: Width of the hidden layer; 0 leaves a single linear layer.
-        out_channels: Width D of the projection; 0 projects nothing.
+        hid_channels: Width of the hidden layer; 0 makes a single linear layer.
+        out_channels: D; 0 makes no projection.
         with_avg_pool: Average-pool feature maps first; False takes vectors.
-        with_l2norm: Scale every projection to unit length.
+        with_l2norm: Whether to scale every projection to unit length, in float32.
         norm_cfg: Config of the normalisation.
         init_cfg: How weights are initialised, in mmcv's format.
     """
@@ -47,7 +51,8 @@ class SwAVNeck(BaseModule):
         if out_channels and not hid_channels:
             self.projection_neck = nn.Linear(in_channels, out_channels)
         elif out_channels:
-            # 0.x's checkpoints hold the normalisation under two names
+            # 0.x's checkpoints contain the normalisation under two names, ``bn`` and
+            # ``projection_neck.1``.
             self.bn = build_norm_layer(norm_cfg, hid_channels)[1]
             self.projection_neck = nn.Sequential(
                 nn.Linear(in_channels, hid_channels),
@@ -57,14 +62,17 @@ class SwAVNeck(BaseModule):
             )
 
     def forward(self, x: Sequence[Any]) -> list[Tensor]:
-        """The features of each size of views -> all projections.
+        """Project the features of views of all sizes.
 
         Args:
-            x: For each size of views what the backbone returned: [[M, in_channels, H, W]] (or
-                [[M, in_channels]]) with M views; a plain list of tensors is taken too.
+            x: For each size of views the backbone's output, [[M, in_channels, H, W]] or
+                [[M, in_channels]]; a plain list of tensors is accepted too.
 
         Returns:
             [[sum of M, D]], in the order of ``x``.
+
+        Raises:
+            ArgumentError: The backbone gave more than one entry for a size.
         """
         maps = [part if isinstance(part, Tensor) else only_feature(part, self) for part in x]
         if self.with_avg_pool:

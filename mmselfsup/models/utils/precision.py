@@ -1,4 +1,4 @@
-"""Where half precision is used and where it is not."""
+"""Mixed precision: which computations run in half precision and which in float32."""
 
 import functools
 from collections.abc import Callable
@@ -30,16 +30,19 @@ def mixed_precision(
 
 
 def to_float32(value: Any) -> Any:
-    """Half tensors as float32; anything else as it is."""
+    """Return half-precision tensors as float32, and anything else unchanged."""
     if isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16):
         return value.float()
     return value
 
 
 def full_precision(function: Callable[P, R]) -> Callable[P, R]:
-    """Run a loss outside any autocast region, with half tensors turned into float32.
+    """Return a function that runs ``function`` outside autocast, half-precision inputs as float32.
 
-    Exponentials of similarities divided by a small temperature leave the range of float16.
+    Exponentials of similarities divided by a small temperature overflow in float16.
+
+    Args:
+        function: A loss with at least one tensor among its arguments.
     """
 
     @functools.wraps(function)

@@ -16,20 +16,22 @@ from .precision import to_float32
 
 @NORM_LAYERS.register_module("SyncBN", force=True)
 class SyncBatchNorm(_BatchNorm):
-    """``nn.SyncBatchNorm`` that also runs on CPU groups, and alone is plain batch normalisation.
+    """``nn.SyncBatchNorm`` that also runs on CPUs, and without it in a single process.
 
     Arguments and ``state_dict`` names are those of ``nn.SyncBatchNorm``. On GPUs its fused kernels
     are used. Output, gradients and running statistics are those of one process on the joined
-    batch, also where the ranks' shares differ in size.
+    batch, even if the ranks' batches differ in size.
 
     It is no subclass of ``nn.SyncBatchNorm``: DistributedDataParallel refuses those on a CPU.
 
     Args:
         num_features: C.
-        **kwargs: ``eps``, ``momentum``, ``affine``, ``track_running_stats``, ``process_group``.
+        process_group: Unused on CPUs, where all ranks take part; as in ``nn.SyncBatchNorm`` on
+            GPUs.
+        **kwargs: ``eps``, ``momentum``, ``affine``, ``track_running_stats``.
     """
 
-    # What nn.SyncBatchNorm.forward asks of its object beside batch normalisation's attributes.
+    # ``nn.SyncBatchNorm.forward`` is called with this object and needs this method too.
     _check_non_zero_input_channels = nn.SyncBatchNorm._check_non_zero_input_channels
 
     def __init__(self, num_features: int, process_group: Any = None, **kwargs: Any) -> None:
@@ -41,7 +43,11 @@ class SyncBatchNorm(_BatchNorm):
             raise ValueError(f"expected at least 2 dimensions, got {input.dim()}")
 
     def forward(self, input: Tensor) -> Tensor:
-        """[N, C, ...] -> the same shape, in the dtype of the input."""
+        """Normalise [N, C, ...] to the same shape and dtype; all ranks must call it in training.
+
+        Raises:
+            ValueError: The input has fewer than 2 dimensions.
+        """
         if not self.training or dist.get_world_size() == 1:
             return super().forward(input)
         if input.is_cuda:
@@ -52,7 +58,7 @@ class SyncBatchNorm(_BatchNorm):
         self._check_input_dim(input)
         x = to_float32(input).transpose(0, 1).flatten(1)  # [C, N*L]
         count = dist.all_reduce(x.new_tensor(float(x.shape[1])))  # []
-        # Two passes: the mean of the squares minus the square of the mean loses digits.
+        # Two passes, because the mean of the squares minus the square of the mean loses digits.
         mean = dist.all_reduce_with_grad(x.sum(dim=1)) / count  # [C]
         centred = x - mean[:, None]  # [C, N*L]
         var = dist.all_reduce_with_grad(centred.square().sum(dim=1)) / count  # [C]
@@ -69,8 +75,8 @@ class SyncBatchNorm(_BatchNorm):
             return
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
-        share = self.momentum
-        if share is None:  # a plain average over all batches seen
-            share = 1.0 / float(self.num_batches_tracked or 1)
-        self.running_mean.lerp_(mean.to(self.running_mean), share)
-        self.running_var.lerp_(unbiased_var.to(self.running_var), share)
+        momentum = self.momentum
+        if momentum is None:  # the average over all batches so far
+            momentum = 1.0 / float(self.num_batches_tracked or 1)
+        self.running_mean.lerp_(mean.to(self.running_mean), momentum)
+        self.running_var.lerp_(unbiased_var.to(self.running_var), momentum)
