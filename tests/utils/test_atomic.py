@@ -50,7 +50,7 @@ def test_unwritable_folder_is_one_clear_line(tmp_path):
 
 def test_check_before_the_work(tmp_path):
     (tmp_path / "file").touch()
-    for name, message in (("file/a", "a file stands where"), ("file/b/a", "a file stands where")):
+    for name, message in (("file/a", "a file in place of"), ("file/b/a", "a file in place of")):
         with pytest.raises(UserError, match=message):
             check_writable(tmp_path / name)
         with pytest.raises(UserError, match=message):

@@ -101,7 +101,7 @@ def test_what_one_file_knows_counts() -> None:
         ({"classes": ["NV", "MEL", "BCC"]}, r"b has 3 classes \(NV, MEL, BCC\), a 3 .*same order"),
         ({"classes": None}, r"b has 3 classes \(without names\)"),
         ({"images": None}, "b doesn't name its images"),
-        ({"images": ["x.jpg"] * 7}, r"b: the image x\.jpg stands there more than once"),
+        ({"images": ["x.jpg"] * 7}, r"b: the image x\.jpg occurs more than once"),
         (
             {"images": [f"other_{i}.jpg" for i in range(7)]},
             r"a and b are not about the same images \(7 and 7; ISIC_\d\.jpg is in one",
