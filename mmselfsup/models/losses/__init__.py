@@ -1,7 +1,7 @@
 """Loss formulas as pure functions.
 
-All of them compute in float32 under mixed precision too (see ``full_precision``); float64 inputs
-stay float64. Tensors of one call must be on one device.
+Under mixed precision they compute in float32 (see ``full_precision``); float64 inputs stay float64.
+All tensors of a call must be on one device.
 """
 
 from .class_losses import (

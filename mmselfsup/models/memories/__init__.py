@@ -1,4 +1,4 @@
-"""Memory banks: what a method remembers of every training image."""
+"""Memory banks: a feature, and for ODC a label, stored for every training image."""
 
 from .odc_memory import ODCMemory
 from .simple_memory import SimpleMemory

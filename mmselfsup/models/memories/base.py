@@ -1,4 +1,4 @@
-"""What every memory bank has: a row for each training image, found by the image's index.
+"""The base class of memory banks: a row for each training image, addressed by the image's index.
 
 Letters: L images of the data set, N images of this process, R processes, D width of a row.
 """
@@ -15,32 +15,38 @@ from ..utils.precision import full_precision
 
 
 def last_of_each(ind: Tensor) -> Tensor:
-    """For every entry the place of the last equal one: [N] -> [N].
+    """Return for every entry the position of the last equal entry.
 
-    An image may be drawn twice in a batch. Writing the row of its last place for all of them makes
-    the order of writing irrelevant, on any device.
+    An image may be drawn twice in a batch. Writing its last row at all of its positions makes the
+    order of writing irrelevant, which is not defined on GPUs.
+
+    Args:
+        ind: Indices of images, [N] (int64).
+
+    Returns:
+        Positions [N] (int64), 0 to N - 1.
     """
     equal = ind[:, None] == ind[None, :]  # [N, N]
-    places = torch.arange(len(ind), device=ind.device)
-    return torch.where(equal, places, -1).amax(dim=1)
+    positions = torch.arange(len(ind), device=ind.device)  # [N]
+    return torch.where(equal, positions, -1).amax(dim=1)
 
 
 class FeatureBank(BaseModule):
-    """Unit rows that follow the features of their images by a moving average.
+    """A moving average of each image's feature, in rows of unit length.
 
-    The bank is a buffer: it moves with the model and is in its checkpoint. In 0.x it was a plain
-    tensor, so a 0.x checkpoint has none and the bank starts anew.
+    The bank is a buffer (float32): it moves with the model and is part of its checkpoint. In 0.x it
+    was a plain tensor, so a 0.x checkpoint has none and the bank restarts from its initial rows.
 
     Args:
         length: L; None takes it from the training data, see ``fit_dataset``.
         feat_dim: D.
-        momentum: Share of the new feature in a row, 0 to 1.
+        momentum: Coefficient of the new feature in an update, 0 to 1.
 
     Raises:
-        ArgumentError: A size below 1, or a momentum outside 0..1.
+        ArgumentError: A size is below 1, or the momentum lies outside 0..1.
     """
 
-    #: A test doesn't need the bank of its checkpoint.
+    #: Tests ignore the bank of a checkpoint, whose length is that of the training data.
     training_only = True
     feature_bank: Tensor
 
@@ -54,11 +60,11 @@ class FeatureBank(BaseModule):
         self.register_buffer("feature_bank", self.first_rows(length or 0))
 
     def first_rows(self, length: int) -> Tensor:
-        """The rows [length, D] before any image was seen: random unit vectors."""
+        """Return the initial rows [length, D], float32: random unit vectors."""
         return F.normalize(torch.randn(length, self.feat_dim), dim=1)
 
     def fit_dataset(self, size: DataInfo) -> None:
-        """Take the length of the training data, or check the given one against it.
+        """Take the length from the training data, or check the given one.
 
         Raises:
             UserError: The given length is not the number of images.
@@ -73,7 +79,7 @@ class FeatureBank(BaseModule):
             )
 
     def allocate(self, length: int) -> None:
-        """Make the buffers for ``length`` images, unless they are there already."""
+        """Create the buffers for ``length`` images, unless they have that length already."""
         if len(self.feature_bank) != length:
             self.feature_bank = self.first_rows(length).to(self.feature_bank)
 
@@ -82,14 +88,15 @@ class FeatureBank(BaseModule):
     def blend(self, ind: Tensor, feature: Tensor) -> tuple[Tensor, Tensor]:
         """Move the rows of the joined batch towards its features, in place.
 
-        row <- normalised((1 - momentum) * row + momentum * normalised feature)
+        ``row <- normalised((1 - momentum) * row + momentum * normalised feature)``. All ranks must
+        call it together.
 
         Args:
-            ind: Indices of the images, [N] (int64).
-            feature: [N, D].
+            ind: Indices of the images, [N] (int64), 0 to L - 1.
+            feature: Features of any length, [N, D].
 
         Returns:
-            The indices [RN] and their new rows [RN, D] of all ranks, equal on all of them.
+            The indices [RN] and their new rows [RN, D] of all ranks, equal on all ranks.
 
         Raises:
             ArgumentError: The length is not known yet.
@@ -108,6 +115,6 @@ class FeatureBank(BaseModule):
 
     @torch.no_grad()
     def synchronise(self) -> None:
-        """Give the buffers of the first rank to all; all ranks must call it."""
+        """Copy the buffers of the first rank to all ranks; all ranks must call it."""
         for buffer in self.buffers():
             buffer.copy_(dist.broadcast(buffer))

@@ -23,16 +23,26 @@ class ODCMemory(FeatureBank):
     """The samples memory (features and labels) and the centroids memory.
 
     Args:
-        length: Number of training images; None takes it from the data.
-        feat_dim: Width of a feature.
-        momentum: Share of the new feature in the samples memory, 0 to 1.
+        length: L, the number of training images; None takes it from the data.
+        feat_dim: D.
+        momentum: Coefficient of the new feature in the samples memory, 0 to 1.
         num_classes: K.
-        min_cluster: Clusters with fewer samples are small: they are emptied and refilled.
-        debug: Log how many clusters were small.
+        min_cluster: Number of samples below which a cluster is small: small clusters are emptied
+            and refilled.
+        debug: Whether to log how many clusters were small.
         **kwargs: Ignored, as in 0.x.
 
-    Difference from 0.x: all memories are buffers, equal on all ranks. An image that was drawn
-    twice in a batch counts with its last feature.
+    Attributes:
+        feature_bank: Features of unit length, [L, D] (float32).
+        label_bank: Cluster of each image, [L] (int64), 0..K-1.
+        centroids: Mean feature of each cluster, [K, D] (float32).
+        initialized: Whether ``init_memory`` or a checkpoint has filled the memories.
+
+    Raises:
+        ArgumentError: See ``FeatureBank``.
+
+    Difference from 0.x: all memories are buffers, equal on all ranks. For an image that was drawn
+    twice in a batch only its last feature is used.
     """
 
     label_bank: Tensor
@@ -55,15 +65,15 @@ class ODCMemory(FeatureBank):
         self.register_buffer("centroids", torch.zeros(num_classes, feat_dim))  # [K, D]
 
     def first_rows(self, length: int) -> Tensor:
-        """Zeros: an empty memory."""
+        """Return zeros, [length, D]: an empty memory."""
         return torch.zeros(length, self.feat_dim)
 
     def fit_dataset(self, size: DataInfo) -> None:
-        """See ``FeatureBank``.
+        """Take the length from the training data, or check the given one.
 
         Raises:
-            UserError: The given length is not the number of images, or these can't fill the
-                clusters.
+            UserError: The given length is not the number of images, or the images are too few for
+                K clusters of ``min_cluster`` samples.
         """
         super().fit_dataset(size)
         if size.num_images < self.num_classes * max(self.min_cluster, 1):
@@ -74,7 +84,7 @@ class ODCMemory(FeatureBank):
             )
 
     def allocate(self, length: int) -> None:
-        """Make the buffers for ``length`` images, unless they are there already."""
+        """Create the buffers for ``length`` images, unless they have that length already."""
         super().allocate(length)
         if len(self.label_bank) != length:
             self.label_bank = self.label_bank.new_zeros(length)
@@ -83,12 +93,14 @@ class ODCMemory(FeatureBank):
     def init_memory(self, feature: Any, label: Any) -> None:
         """Fill all memories from a clustering of the whole data set; no cluster stays empty.
 
+        All ranks must call it; the result is that of the first rank.
+
         Args:
-            feature: [L, D], an array or a tensor.
-            label: Cluster of each image, [L], 0..K-1.
+            feature: Features of all images, [L, D], an array or a tensor.
+            label: Cluster of each image, [L], 0..K-1, an array or a tensor.
 
         Raises:
-            ArgumentError: See ``check_labelled``.
+            ArgumentError: Features and labels don't fit the memory, see ``check_labelled``.
         """
         rows, labels = torch.as_tensor(feature), torch.as_tensor(label)
         check_labelled(rows, labels, tuple(self.feature_bank.shape), self.num_classes)
@@ -105,11 +117,14 @@ class ODCMemory(FeatureBank):
         """Blend features into the samples memory and give their images the nearest centroid.
 
         Args:
-            ind: Indices of the images, [N] (int64).
-            feature: [N, D].
+            ind: Indices of the images, [N] (int64), 0 to L - 1.
+            feature: Features of any length, [N, D].
 
         Returns:
-            Share of the joined batch whose label has changed, a scalar on the device.
+            Fraction of the joined batch whose label has changed, 0 to 1, a scalar on the device.
+
+        Raises:
+            ArgumentError: The memory is empty.
         """
         if not self.initialized:
             raise ArgumentError("the memory is empty: fill it with init_memory first")
@@ -121,14 +136,16 @@ class ODCMemory(FeatureBank):
 
     @torch.no_grad()
     def update_centroids_memory(self, cinds: list[int] | None = None) -> None:
-        """Make centroids the mean features of their clusters; an empty cluster keeps its centroid.
+        """Set centroids to the mean features of their clusters.
 
         Args:
-            cinds: Which clusters; None for all of them, then all ranks must call it.
+            cinds: Clusters to update, none of them empty; None updates all that are not empty, and
+                then all ranks must call it.
         """
         if cinds is None:
             means = mean_features(self.feature_bank, self.label_bank, self.centroids)
-            # Sums of floats on GPUs differ in their last digits from rank to rank.
+            # GPUs add floats in any order, so the ranks' sums differ in their last digits; labels
+            # must be equal on all ranks.
             self.centroids.copy_(dist.broadcast(means))
             return
         for cluster in cinds:
@@ -136,9 +153,9 @@ class ODCMemory(FeatureBank):
 
     @torch.no_grad()
     def deal_with_small_clusters(self) -> None:
-        """Dissolve clusters below ``min_cluster`` into the others, then refill them.
+        """Move the samples of small clusters to the nearest others, then refill the small ones.
 
-        Which clusters are small must be known to go on, so this waits for the device.
+        This waits for the device, because the small clusters must be known on the CPU.
         """
         sizes = cluster_sizes(self.label_bank, self.num_classes)
         small = torch.nonzero(sizes < self.min_cluster).flatten().tolist()
@@ -152,7 +169,7 @@ class ODCMemory(FeatureBank):
         self._refill(small)
 
     def _refill(self, empty: list[int]) -> None:
-        """Split the largest cluster for each empty one; both get their own centroids."""
+        """Split the largest cluster for each empty one, and update the centroids of both."""
         for cluster in empty:
             largest = int(cluster_sizes(self.label_bank, self.num_classes).argmax())
             members = torch.nonzero(self.label_bank == largest).flatten()
@@ -162,5 +179,6 @@ class ODCMemory(FeatureBank):
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         super()._load_from_state_dict(state_dict, prefix, *args)
+        # ``initialized`` is no buffer: memories that were never filled have zeros as centroids.
         if f"{prefix}label_bank" in state_dict:
             self.initialized = bool(self.centroids.any())

@@ -1,4 +1,7 @@
-"""The memory bank of NPID: Wu et al. 2018, section 3.1."""
+"""The memory bank of NPID: Wu et al. 2018, section 3.1.
+
+Letters: L images of the data set, N images of this process, D width of a feature.
+"""
 
 from typing import Any
 
@@ -12,13 +15,16 @@ from .base import FeatureBank
 
 @MEMORIES.register_module()
 class SimpleMemory(FeatureBank):
-    """One feature for each image, and a way to draw images for negatives.
+    """One feature for each image, and a sampler of images as negatives.
 
     Args:
-        length: Number of training images; None takes it from the data.
-        feat_dim: Width of a feature.
-        momentum: Share of the new feature, 0 to 1.
+        length: L, the number of training images; None takes it from the data.
+        feat_dim: D.
+        momentum: Coefficient of the new feature in an update, 0 to 1.
         **kwargs: Ignored, as in 0.x.
+
+    Raises:
+        ArgumentError: See ``FeatureBank``.
     """
 
     def __init__(
@@ -33,10 +39,13 @@ class SimpleMemory(FeatureBank):
 
     @property
     def multinomial(self) -> Any:
-        """Draws images with equal chances: ``multinomial.draw(num)`` -> indices [num] (int64).
+        """Return the sampler of negatives: ``multinomial.draw(num)`` gives indices [num] (int64).
 
-        It lives on the device of the bank and draws from torch's generator of that device.
+        All images have the same probability. The sampler is on the device of the bank and uses
+        torch's generator of that device.
         """
+        # The sampler is built again when the bank has got another length or device; one that the
+        # user set stays.
         bank = self.feature_bank
         table = self._multinomial
         fits = table is not None and (
@@ -52,5 +61,13 @@ class SimpleMemory(FeatureBank):
         self._multinomial = table
 
     def update(self, ind: Tensor, feature: Tensor) -> None:
-        """Blend the features [N, D] of the images ``ind`` [N] into their rows, over all ranks."""
+        """Blend the features of a batch into the rows of its images, over all ranks.
+
+        Args:
+            ind: Indices of the images, [N] (int64), 0 to L - 1.
+            feature: Features of any length, [N, D].
+
+        Raises:
+            ArgumentError: The length is not known yet.
+        """
         self.blend(ind, feature)

@@ -1,4 +1,7 @@
-"""Necks: projections between a backbone and a head."""
+"""Necks: projections between a backbone and a head.
+
+A neck takes and returns a list with one entry for each stage or output.
+"""
 
 from .avgpool2d_neck import AvgPool2dNeck
 from .densecl_neck import DenseCLNeck

@@ -1,4 +1,4 @@
-"""Average pooling alone."""
+"""Average pooling. Letters: N batch, C channels, H, W size of a feature map."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,10 @@ from ..utils import only_feature
 
 @NECKS.register_module()
 class AvgPool2dNeck(BaseModule):
-    """Average-pool a feature map to ``output_size`` x ``output_size``.
+    """Average pooling of a feature map to ``output_size`` x ``output_size`` positions.
 
     Args:
-        output_size: Side of the result.
+        output_size: Side of the result in positions, at least 1.
     """
 
     def __init__(self, output_size: int = 1) -> None:
@@ -22,5 +22,9 @@ class AvgPool2dNeck(BaseModule):
         self.avgpool = nn.AdaptiveAvgPool2d((output_size, output_size))
 
     def forward(self, x: Sequence[Tensor]) -> list[Tensor]:
-        """[[N, C, H, W]] -> [[N, C, S, S]] with S = ``output_size``."""
+        """Pool [[N, C, H, W]] to [[N, C, S, S]] with S = ``output_size``.
+
+        Raises:
+            ArgumentError: The backbone gave more than one entry.
+        """
         return [self.avgpool(only_feature(x, self))]

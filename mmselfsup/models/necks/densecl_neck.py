@@ -1,6 +1,7 @@
 """The two projections of DenseCL: Wang et al. 2021, "Dense Contrastive Learning ...", section 3.2.
 
-Letters: N batch, D width of a projection, L places of the dense projection.
+Letters: N batch, C channels and H, W size of the feature map, D width of a projection, L places of
+the dense projection, S side of its grid.
 """
 
 from collections.abc import Sequence
@@ -14,14 +15,14 @@ from ..utils import only_feature
 
 @NECKS.register_module()
 class DenseCLNeck(BaseModule):
-    """One projection of the whole image and one of every place.
+    """One projection of the whole image and one of each place.
 
     Args:
-        in_channels: Channels of the feature map.
+        in_channels: C.
         hid_channels: Width of the hidden layers.
         out_channels: D.
-        num_grid: S: the map is pooled to S x S places before the dense projection; None or 0
-            keeps its own size.
+        num_grid: S, to which the map is pooled before the dense projection; None or 0 leaves its
+            size unchanged.
         init_cfg: How weights are initialised, in mmcv's format.
     """
 
@@ -51,9 +52,16 @@ class DenseCLNeck(BaseModule):
         self.avgpool2 = nn.AdaptiveAvgPool2d((1, 1))
 
     def forward(self, x: Sequence[Tensor]) -> list[Tensor]:
-        """[[N, in_channels, H, W]] -> projections: global [N, D], dense [N, D, L], its mean [N, D].
+        """Return the projections: global [N, D], dense [N, D, L], mean of the dense one [N, D].
 
-        L is H times W, or ``num_grid`` squared.
+        Args:
+            x: The feature map [[N, C, H, W]].
+
+        Returns:
+            Three entries; L is H times W, or S squared.
+
+        Raises:
+            ArgumentError: The backbone gave more than one entry.
         """
         maps = only_feature(x, self)
         whole = self.mlp(self.avgpool(maps).flatten(1))  # [N, D]
@@ -61,5 +69,5 @@ class DenseCLNeck(BaseModule):
         return [whole, dense.flatten(2), self.avgpool2(dense).flatten(1)]
 
     def pool_grid(self, maps: Tensor) -> Tensor:
-        """A map [N, C, H, W] on the grid of the dense projection."""
+        """Return a map [N, C, H, W] pooled to the grid of the dense projection, [N, C, S, S]."""
         return self.pool(maps) if self.with_pool else maps

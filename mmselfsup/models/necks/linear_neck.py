@@ -1,4 +1,4 @@
-"""A single linear layer."""
+"""A single linear layer. Letters: N batch, H, W size of a feature map."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ class LinearNeck(BaseModule):
     Args:
         in_channels: Width of the features.
         out_channels: Width of the projection.
-        with_avg_pool: False takes vectors instead of feature maps.
+        with_avg_pool: Average-pool feature maps first; False takes vectors.
         init_cfg: How weights are initialised, in mmcv's format.
     """
 
@@ -34,7 +34,11 @@ class LinearNeck(BaseModule):
         self.fc = nn.Linear(in_channels, out_channels)
 
     def forward(self, x: Sequence[Tensor]) -> list[Tensor]:
-        """[[N, in_channels, H, W]] or [[N, in_channels]] -> [[N, out_channels]]."""
+        """Project [[N, in_channels, H, W]] or [[N, in_channels]] to [[N, out_channels]].
+
+        Raises:
+            ArgumentError: The backbone gave more than one entry.
+        """
         h = only_feature(x, self)
         if self.with_avg_pool:
             h = self.avgpool(h)

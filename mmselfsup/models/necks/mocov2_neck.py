@@ -1,4 +1,7 @@
-"""The projection of MoCo v2: Chen et al. 2020, "Improved Baselines ...", section 3."""
+"""The projection of MoCo v2: Chen et al. 2020, "Improved Baselines ...", section 3.
+
+Letters: N batch, H, W size of a feature map.
+"""
 
 from collections.abc import Sequence
 
@@ -40,7 +43,11 @@ class MoCoV2Neck(BaseModule):
         )
 
     def forward(self, x: Sequence[Tensor]) -> list[Tensor]:
-        """[[N, in_channels, H, W]] or [[N, in_channels]] -> [[N, out_channels]]."""
+        """Project [[N, in_channels, H, W]] or [[N, in_channels]] to [[N, out_channels]].
+
+        Raises:
+            ArgumentError: The backbone gave more than one entry.
+        """
         h = only_feature(x, self)
         if self.with_avg_pool:
             h = self.avgpool(h)

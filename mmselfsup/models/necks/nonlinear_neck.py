@@ -1,4 +1,8 @@
-"""A multi-layer perceptron with batch normalisation."""
+"""A multi-layer perceptron with batch normalisation.
+
+It is the projection of SimCLR (Chen et al. 2020, section 4.2), BYOL and SimSiam, and the predictor
+of the last two. Letters: N batch, H, W size of a feature map.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +19,7 @@ from ..utils.init_cfg import NORM_INIT
 
 @NECKS.register_module()
 class NonLinearNeck(BaseModule):
-    """``num_layers`` times linear and normalisation, with ReLU between them: fc-bn-relu-...-fc-bn.
+    """``num_layers`` linear layers with normalisation and ReLU: fc-bn-relu-...-fc-bn.
 
     Args:
         in_channels: Width of the features.
@@ -28,7 +32,7 @@ class NonLinearNeck(BaseModule):
         with_last_bn_affine: Whether that normalisation has weight and bias.
         with_last_bias: Whether the last linear layer has a bias.
         with_avg_pool: Average-pool feature maps first; False takes vectors.
-        vit_backbone: The feature is a vision transformer's (patches, class token): take the token.
+        vit_backbone: Use the class token of a vision transformer's (patches, class token).
         norm_cfg: Config of the normalisation.
         init_cfg: How weights are initialised, in mmcv's format.
 
@@ -74,7 +78,11 @@ class NonLinearNeck(BaseModule):
                 self.add_module(f"bn{i}", build_norm_layer(cfg, width)[1])
 
     def forward(self, x: Sequence[Any]) -> list[Tensor]:
-        """[[N, in_channels, H, W]] or [[N, in_channels]] -> [[N, out_channels]]."""
+        """Project [[N, in_channels, H, W]] or [[N, in_channels]] to [[N, out_channels]].
+
+        Raises:
+            ArgumentError: The backbone gave more than one entry.
+        """
         h = only_feature(x, self)
         if self.vit_backbone:
             h = h[-1]

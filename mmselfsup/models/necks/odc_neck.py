@@ -1,4 +1,4 @@
-"""The neck of ODC."""
+"""The neck of ODC (Zhan et al. 2020). Letters: N batch, H, W size of a feature map."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,10 @@ from ..utils.init_cfg import NORM_INIT
 
 @NECKS.register_module()
 class ODCNeck(BaseModule):
-    """fc-bn-relu-dropout-fc-relu, with a dropout of one half.
+    """Two linear layers: fc-bn-relu-dropout-fc-relu, with a dropout probability of 0.5.
 
-    The normalisation has no weight and no bias, and running statistics that change slowly: their
-    momentum is 0.001.
+    The normalisation has no weight and no bias. Its running statistics have a momentum of 0.001, so
+    they average over about a thousand iterations.
 
     Args:
         in_channels: Width of the features.
@@ -48,7 +48,11 @@ class ODCNeck(BaseModule):
         self.dropout = nn.Dropout()
 
     def forward(self, x: Sequence[Tensor]) -> list[Tensor]:
-        """[[N, in_channels, H, W]] or [[N, in_channels]] -> [[N, out_channels]]."""
+        """Project [[N, in_channels, H, W]] or [[N, in_channels]] to [[N, out_channels]].
+
+        Raises:
+            ArgumentError: The backbone gave more than one entry.
+        """
         h = only_feature(x, self)
         if self.with_avg_pool:
             h = self.avgpool(h)

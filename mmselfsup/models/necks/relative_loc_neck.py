@@ -1,4 +1,7 @@
-"""The layer on top of a pair of patches."""
+"""The layer on the joined features of a pair of patches (Doersch et al. 2015).
+
+Letters: N pairs, H, W size of a feature map.
+"""
 
 from collections.abc import Sequence
 
@@ -17,10 +20,10 @@ class RelativeLocNeck(BaseModule):
 
     Args:
         in_channels: Width of the features of one patch.
-        out_channels: Width of the result.
+        out_channels: Width of the projection.
         with_avg_pool: Average-pool feature maps first; False takes vectors.
-        norm_cfg: Config of the normalisation. Its ``momentum`` is 0.003 where not given: the
-            statistics are those of many batches.
+        norm_cfg: Config of the normalisation. ``momentum`` is 0.003 by default, so that the running
+            statistics average over some hundred iterations.
         init_cfg: How weights are initialised, in mmcv's format.
     """
 
@@ -42,7 +45,11 @@ class RelativeLocNeck(BaseModule):
         self.dropout = nn.Dropout()
 
     def forward(self, x: Sequence[Tensor]) -> list[Tensor]:
-        """[[N, 2 * in_channels, H, W]] or [[N, 2 * in_channels]] -> [[N, out_channels]]."""
+        """Project [[N, 2 * in_channels, H, W]] or [[N, 2 * in_channels]] to [[N, out_channels]].
+
+        Raises:
+            ArgumentError: The input has more than one entry.
+        """
         h = only_feature(x, self)
         if self.with_avg_pool:
             h = self.avgpool(h)

@@ -1,4 +1,4 @@
-"""Mechanisms that several modules share."""
+"""Functions and layers that several modules use: queues, target updates, pooling, precision."""
 
 from .accuracy import Accuracy, accuracy
 from .ema import copy_to_targets, update_targets

@@ -16,15 +16,19 @@ def accuracy(pred: Tensor, target: Tensor, topk: tuple[int, ...]) -> list[Tensor
 def accuracy(
     pred: Tensor, target: Tensor, topk: int | tuple[int, ...] = 1
 ) -> Tensor | list[Tensor]:
-    """Share of the samples whose label is among the k highest scores, in percent (0 to 100).
+    """Return the top-k accuracy in percent, 0 to 100.
+
+    A sample is correct if its label is among the k highest scores.
 
     Args:
         pred: Scores [N, C].
-        target: Labels [N], or label distributions [N, C] (mixup), whose largest entry counts.
+        target: Class numbers [N] (int64), or class distributions [N, C] (mixup), whose largest
+            entry is the label.
         topk: One k or several; a k above C is taken as C.
 
     Returns:
-        A tensor of shape [1] for one k, a list of such tensors for several.
+        A tensor of shape [1] (float32, on the device of the scores) for one k, a list of such
+        tensors for several. An empty batch has an accuracy of 0.
 
     Raises:
         TypeError: ``topk`` is neither an int nor a tuple of ints.
@@ -40,7 +44,7 @@ def accuracy(
 
 
 class Accuracy(nn.Module):
-    """``accuracy`` as a module.
+    """The top-k accuracy as a module; see ``accuracy``.
 
     Args:
         topk: One k or several.
@@ -51,5 +55,5 @@ class Accuracy(nn.Module):
         self.topk = topk
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor | list[Tensor]:
-        """Accuracy of ``pred`` [N, C] against ``target`` [N], in percent."""
+        """Return the accuracy of scores ``pred`` [N, C] for labels ``target`` [N], in percent."""
         return accuracy(pred, target, self.topk)

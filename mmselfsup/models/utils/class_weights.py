@@ -1,4 +1,4 @@
-"""Weigh the classes of a loss by their sizes. Letters: L samples, K classes."""
+"""Class weights of a loss from the class sizes. Letters: L samples, K classes."""
 
 from typing import Any
 
@@ -9,24 +9,30 @@ from ...utils.errors import ArgumentError
 
 
 def count_classes(labels: Tensor, num_classes: int) -> Tensor:
-    """Number of samples of each class: labels [L] -> [K] (int64), without waiting for a device."""
+    """Return the number of samples of each class, [K] (int64), on the device of the labels.
+
+    Args:
+        labels: Class of each sample, [L] (int64), 0..K-1.
+        num_classes: K.
+    """
+    # torch.bincount would wait for the device: the size of its result depends on the labels.
     counts = torch.zeros(num_classes, dtype=torch.long, device=labels.device)  # [K]
     return counts.scatter_add_(0, labels, torch.ones_like(labels))
 
 
 def balancing_weights(labels: Tensor, num_classes: int, power: float) -> Tensor:
-    """Weights that go down with the size of a class: size^-power, scaled to a sum of 1.
+    """Return weights that decrease with the size of a class: size^-power, with a sum of 1.
 
     Args:
-        labels: Class of each sample, [L] (int64).
+        labels: Class of each sample, [L] (int64), 0..K-1.
         num_classes: K.
-        power: 0 weighs all classes alike, 1 makes small and large classes count the same.
+        power: 0 for equal weights, 1 for weights with which all classes count the same.
 
     Returns:
-        [K], float32.
+        Weights [K], float32, above 0.
 
-    Difference from 0.x: an empty class weighs as a class with one sample. In 0.x it had ten
-    thousand times the weight of the others, for the first sample that came into it.
+    Difference from 0.x: an empty class has the weight of a class with one sample. In 0.x it had ten
+    thousand times the weight of the others, for the first sample that entered it.
     """
     sizes = count_classes(labels, num_classes).clamp(min=1).float()  # [K]
     weights = sizes.pow(-power)
@@ -34,16 +40,16 @@ def balancing_weights(labels: Tensor, num_classes: int, power: float) -> Tensor:
 
 
 def set_class_weights(head: Any, weights: Tensor) -> None:
-    """Let the cross entropy of a head weigh its classes.
+    """Set the class weights of a head's cross entropy.
 
-    The weights are no part of the ``state_dict``: they follow from the labels.
+    The weights are not in the ``state_dict``: they follow from the labels.
 
     Args:
-        head: Has a ``criterion`` with a ``weight``, as ``ClsHead``.
-        weights: [K].
+        head: A head with a ``criterion``, such as ``ClsHead``.
+        weights: Weight of each class, [K], at least 0.
 
     Raises:
-        ArgumentError: The head has another loss, which would not look at them.
+        ArgumentError: The head has another loss, which would ignore them.
     """
     if not isinstance(getattr(head, "criterion", None), nn.CrossEntropyLoss):
         raise ArgumentError(

@@ -1,4 +1,4 @@
-"""A small fully connected network."""
+"""A small fully connected network. Letters: N batch."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,13 +8,16 @@ from torch import nn
 
 
 def dense_layers(widths: Sequence[int], norm_cfg: dict, dropout: float) -> nn.Sequential:
-    """Linear layers, each followed by a normalisation, ReLU and dropout.
+    """Return linear layers, each followed by a normalisation, ReLU and dropout.
 
     Args:
-        widths: Of the input [N, widths[0]] and of the output of each layer; the input alone gives
-            no layer, so the identity.
+        widths: Widths of the input and of each layer's output; with one entry, the input's, the
+            network is the identity.
         norm_cfg: Config of the normalisation.
-        dropout: Share of the outputs that are zero in training, 0 to 1.
+        dropout: Probability of setting an output to zero in training, 0 to 1.
+
+    Returns:
+        A network from [N, widths[0]] to [N, widths[-1]].
     """
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):

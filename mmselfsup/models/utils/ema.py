@@ -16,7 +16,7 @@ def copy_to_targets(pairs: Pairs) -> None:
     """Make every target equal to its online module, buffers included, and stop its gradients.
 
     Args:
-        pairs: (online, target) modules of one structure.
+        pairs: (online, target) modules of the same structure.
     """
     for online, target in pairs:
         target.load_state_dict(online.state_dict())
@@ -25,14 +25,14 @@ def copy_to_targets(pairs: Pairs) -> None:
 
 @torch.no_grad()
 def update_targets(pairs: Pairs, momentum: float) -> None:
-    """target <- momentum * target + (1 - momentum) * online, for all parameters at once.
+    """Move the targets one step: target <- momentum * target + (1 - momentum) * online.
 
-    Buffers are left alone: the batch normalisation of a target keeps statistics of its own, as
-    in MoCo, BYOL and MMSelfSup 0.x. Nothing waits for the device.
+    Only parameters are updated: the batch normalisation of a target has its own running statistics,
+    as in MoCo, BYOL and MMSelfSup 0.x. Nothing waits for the device.
 
     Args:
-        pairs: (online, target) modules of one structure.
-        momentum: Share of the old weights, 0 to 1.
+        pairs: (online, target) modules of the same structure.
+        momentum: Coefficient of the old weights, 0 to 1.
 
     Raises:
         ValueError: The momentum lies outside 0..1.
@@ -42,5 +42,5 @@ def update_targets(pairs: Pairs, momentum: float) -> None:
     for online, target in pairs:
         old: list[Tensor] = list(target.parameters())
         new: list[Tensor] = list(online.parameters())
-        if old:
+        if old:  # one kernel for all parameters instead of one for each
             torch._foreach_lerp_(old, new, 1 - momentum)

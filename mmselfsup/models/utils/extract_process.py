@@ -1,4 +1,8 @@
-"""Features of a whole data set, as numpy arrays. Letters: N samples, D width."""
+"""Features of a whole data set, as numpy arrays.
+
+Letters: N samples of a batch or of the data set, C channels, D width of a feature, S side of a
+pooled map.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,20 +17,32 @@ from .multi_pooling import MultiPooling
 
 
 class ExtractProcess:
-    """The last stage's features, averaged over all positions, under the key ``feat``."""
+    """The extraction of the last stage's features, averaged over all positions, as ``feat``."""
 
     def __init__(self) -> None:
         self.avg_pool = nn.AdaptiveAvgPool2d((1, 1))
 
     def pool(self, features: Sequence[Any]) -> dict[str, Tensor]:
-        """One vector or small grid for each image, from what ``extract_feat`` gave."""
+        """Return one vector or small map per image.
+
+        Args:
+            features: The output of ``extract_feat``, one entry for each stage.
+
+        Returns:
+            ``feat``, [N, C, 1, 1] for feature maps and [N, C] for vectors.
+        """
         last = features[-1]
         if isinstance(last, list | tuple):  # a vision transformer's (patches, class token)
             last = last[-1]
         return {"feat": self.avg_pool(last) if last.ndim == 4 else last}
 
     def extract_batch(self, model: nn.Module, **data: Any) -> dict[str, Tensor]:
-        """Features of one batch, each [N, D], float32 on the CPU."""
+        """Return the features of one batch, each [N, D], float32 on the CPU.
+
+        Args:
+            model: An algorithm in eval mode.
+            **data: A batch; ``img`` is [N, C, H, W].
+        """
         pooled = self.pool(model(mode="extract", **data))
         return {name: value.flatten(1).float().cpu() for name, value in pooled.items()}  # [N, D]
 
@@ -34,17 +50,17 @@ class ExtractProcess:
     def extract(
         self, model: nn.Module, data_loader: DataLoader, distributed: bool = False
     ) -> dict[str, np.ndarray]:
-        """Features of all samples in the order of the data set.
+        """Return the features of all samples in the order of the data set.
 
         Args:
             model: An algorithm in eval mode.
-            data_loader: Not shuffled; ``data_loader.dataset`` gives the number of samples.
-            distributed: Whether the loader of each rank gives a part of the samples.
+            data_loader: A loader without shuffling.
+            distributed: Whether the loader of each rank has only a part of the samples.
 
         Returns:
-            Arrays [N, D], float32; the same on every rank.
+            Arrays [N, D], float32, equal on all ranks.
         """
-        # Here, because the loops live beside the distributed samplers' bookkeeping.
+        # Imported late: ``collect`` is only needed for whole data sets.
         from ...utils.collect import dist_forward_collect, nondist_forward_collect
 
         length = len(data_loader.dataset)  # type: ignore[arg-type]
@@ -58,12 +74,15 @@ class ExtractProcess:
 
 
 class MultiExtractProcess(ExtractProcess):
-    """Every stage's features, pooled by ``MultiPooling``: ``feat1`` .. ``feat5``.
+    """The extraction of every stage's features, pooled by ``MultiPooling``: ``feat1`` .. ``feat5``.
 
     Args:
         pool_type: See ``MultiPooling``.
         backbone: See ``MultiPooling``.
-        layer_indices: Which of the backbone's outputs to take; ``feat{i + 1}`` is output ``i``.
+        layer_indices: Outputs of the backbone, 0 to 4; ``feat{i + 1}`` is output ``i``.
+
+    Raises:
+        ArgumentError: See ``MultiPooling``.
     """
 
     def __init__(
@@ -77,6 +96,6 @@ class MultiExtractProcess(ExtractProcess):
         self.layer_indices = layer_indices
 
     def pool(self, features: Sequence[Any]) -> dict[str, Tensor]:
-        """See ``ExtractProcess``."""
+        """Return the pooled map of each stage, [N, C_i, S_i, S_i]."""
         pooled = self.multi_pooling(features)
         return {f"feat{i + 1}": x for i, x in zip(self.layer_indices, pooled, strict=True)}

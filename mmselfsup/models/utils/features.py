@@ -1,4 +1,4 @@
-"""What travels from a backbone to a neck or head: a sequence with one entry for each stage."""
+"""The format of features between backbone, neck and head: one entry for each stage."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,14 +7,14 @@ from ...utils.errors import ArgumentError
 
 
 def only_feature(features: Sequence[Any], owner: object) -> Any:
-    """The single entry of ``features``.
+    """Return the single entry of ``features``.
 
     Args:
-        features: What a backbone or neck returned.
-        owner: The module that can use one entry only; its class is named in the error.
+        features: The output of a backbone or neck.
+        owner: The module that needs a single entry; the error names its class.
 
     Raises:
-        ArgumentError: There is not exactly one entry.
+        ArgumentError: The number of entries is not 1.
     """
     if len(features) != 1:
         raise ArgumentError(

@@ -1,4 +1,4 @@
-"""Metadata that a training hides now and then. Letters: N images, D width of a patient's code."""
+"""Random hiding of metadata in training. Letters: N images, D width of a patient's code."""
 
 import torch
 from torch import Tensor, nn
@@ -8,14 +8,14 @@ from ...utils.patients import PARTS, encode_patient
 
 
 class HideMetadata(nn.Module):
-    """In training, makes age, site and sex "not known", each by itself; does nothing in a test.
+    """Replacement of age, site and sex by "not known", each independently, in training only.
 
-    A network that sees them all the time would rely on them, and learn that an image without them
-    is of the clinic that doesn't give them. Source: Gessert et al. 2020 (see
-    ``mmselfsup.utils.patients``), who hide each with a probability of 0.1.
+    A network that always has them would rely on them, and learn that images without them come from
+    a clinic that doesn't record them. Source: Gessert et al. 2020 (see ``encode_patient``), who
+    hide each with a probability of 0.1.
 
     Args:
-        prob: How often each is hidden, 0 to 1.
+        prob: Probability of hiding each of them, 0 to 1.
 
     Raises:
         ArgumentError: ``prob`` is out of range.
@@ -34,7 +34,11 @@ class HideMetadata(nn.Module):
         self.register_buffer("part", torch.tensor(parts), persistent=False)  # [D], 0, 1 or 2
 
     def forward(self, patient: Tensor) -> Tensor:
-        """Codes [N, D] -> codes [N, D]; the input stays as it is."""
+        """Return the codes [N, D] with hidden parts; the input is not changed.
+
+        Args:
+            patient: Codes [N, D] (float32), see ``encode_patient``.
+        """
         if not self.training or not self.prob:
             return patient
         hidden = torch.rand(len(patient), len(PARTS), device=patient.device) < self.prob

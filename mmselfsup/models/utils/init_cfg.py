@@ -1,4 +1,4 @@
-"""How weights start by default, in mmcv's ``init_cfg`` form. Modules copy these lists."""
+"""The default initialisations of weights, in mmcv's ``init_cfg`` format. Modules copy the lists."""
 
 from typing import Any
 

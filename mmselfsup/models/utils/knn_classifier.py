@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-#: Similarities that are held at a time: 64 MiB of float32.
+#: Number of similarities in memory at a time: 64 MiB of float32.
 _MAX_SIMILARITIES = 2**24
 
 
@@ -21,21 +21,21 @@ def knn_votes(
     temperature: float,
     num_classes: int,
 ) -> dict[int, Tensor]:
-    """Let the k most similar training samples vote, each with the weight exp(similarity / T).
+    """Return the votes of the k most similar training samples, weighted by exp(similarity / T).
 
     Args:
-        train_features: [M, D]; of unit length where similarity shall mean the cosine.
-        train_labels: [M], 0 to C - 1.
-        test_features: [N, D], on the same device.
-        ks: How many neighbours; one ranking serves all.
+        train_features: Features [M, D]; with unit length the similarity is the cosine.
+        train_labels: Class of each training sample, [M], 0 to C - 1.
+        test_features: Features [N, D], on the same device.
+        ks: Numbers of neighbours, each 1 to M; they are ranked once for all.
         temperature: T, above 0.
         num_classes: C.
 
     Returns:
-        For each k the shares of the votes [N, C], float32; a row sums to 1.
+        For each k the fraction of the votes for each class, [N, C], float32; rows sum to 1.
 
     Raises:
-        ValueError: A k is not in 1 to M, T is not above 0, or there is no test sample.
+        ValueError: A k is not in 1 to M, T is not above 0, or the test set is empty.
     """
     num_train = len(train_features)
     if not ks or min(ks) < 1 or max(ks) > num_train:
@@ -47,9 +47,10 @@ def knn_votes(
     gallery, labels = train_features.float().t(), train_labels.long()  # [D, M], [M]
     votes: dict[int, list[Tensor]] = {k: [] for k in ks}
     for queries in test_features.float().split(max(1, _MAX_SIMILARITIES // num_train)):
-        similar, index = (queries @ gallery).topk(max(ks), dim=1)  # [B, max k], falling
+        similar, index = (queries @ gallery).topk(max(ks), dim=1)  # [B, max k], descending
         classes = labels[index]  # [B, max k]
-        # Only ratios count: from the nearest on, so that a small T leaves the range of no float.
+        # Only the ratios of the weights matter. Relative to the nearest sample they lie in 0..1,
+        # where exp doesn't overflow for a small T.
         weights = ((similar - similar[:, :1]) / temperature).exp()  # [B, max k]
         for k, chunks in votes.items():
             sums = weights.new_zeros(len(queries), num_classes)  # [B, C]
@@ -67,23 +68,26 @@ def knn_classifier(
     T: float,
     num_classes: int = 1000,
 ) -> tuple[float, float]:
-    """Accuracy of a weighted k-NN classifier.
+    """Return the accuracy of a weighted k-NN classifier.
 
     Difference from 0.x: it failed with fewer than 100 test samples and overflowed where
     similarity / T is above 88.
 
     Args:
-        train_features: [M, D], see ``knn_votes``.
-        train_labels: [M], 0 to C - 1.
-        test_features: [N, D].
-        test_labels: [N].
-        k: Number of neighbours.
-        T: Temperature of the votes.
+        train_features: Features [M, D], see ``knn_votes``.
+        train_labels: Class of each training sample, [M], 0 to C - 1.
+        test_features: Features [N, D], on the same device.
+        test_labels: Class of each test sample, [N].
+        k: Number of neighbours, 1 to M.
+        T: Temperature of the votes, above 0.
         num_classes: C.
 
     Returns:
         Top-1 and top-5 accuracy in percent; with fewer than 5 neighbours or classes, top-k or top-C
-        in place of top-5.
+        instead of top-5.
+
+    Raises:
+        ValueError: See ``knn_votes``.
     """
     votes = knn_votes(train_features, train_labels, test_features, [k], T, num_classes)[k]
     ranking = votes.sort(dim=1, descending=True).indices  # [N, C]

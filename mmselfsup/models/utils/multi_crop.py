@@ -12,17 +12,17 @@ from torch import Tensor
 
 
 def forward_by_size(function: Callable[[Tensor], Any], views: Sequence[Tensor]) -> list[Any]:
-    """Call a network once for neighbouring views of one size, joined along the batch.
+    """Call a network once for consecutive views of one size, joined along the batch.
 
-    Batch normalisation then sees the views of a size together, as in the paper. The order of the
-    views is kept.
+    Batch normalisation then uses the statistics of all views of a size, as in the paper. The order
+    of the views stays.
 
     Args:
-        function: Takes images [M, C, S, S] with M = N times the number of views of that size.
-        views: Images [N, C, S, S] each.
+        function: A function of images [M, C, S, S], M = N times the number of views of that size.
+        views: Images of each view, [N, C, S, S].
 
     Returns:
-        What the function returned, one entry for each size.
+        The results of the function, one entry for each size.
     """
     groups = [list(group) for _, group in groupby(views, key=lambda view: view.shape[-2:])]
     return [function(torch.cat(group)) for group in groups]

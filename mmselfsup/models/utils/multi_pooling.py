@@ -1,4 +1,7 @@
-"""Pooling of all stages of a ResNet-50 to about 9,000 numbers each."""
+"""Pooling of all stages of a ResNet-50 to about 9,000 numbers each.
+
+Letters: N batch, C_i channels, H_i, W_i size of output i, G_i side of its grid after pooling.
+"""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -13,19 +16,19 @@ _GRIDS = (12, 6, 4, 3, 2)
 
 
 class MultiPooling(BaseModule):
-    """Average-pool each stage to a grid, so that stages of any size are probed on equal terms.
+    """Average pooling of each stage to a grid, so that linear probes of all stages are comparable.
 
     The sizes are those of Goyal et al. 2019, "Scaling and Benchmarking Self-Supervised Visual
     Representation Learning", for the stem and the four stages of a ResNet-50.
 
     Args:
-        pool_type: ``'specified'`` uses kernels made for 224 pixel images, ``'adaptive'`` reaches
-            the same grids (12, 6, 4, 3, 2) from any size.
-        in_indices: Which outputs arrive: 0 the stem, 1 to 4 the stages.
-        backbone: Only ``'resnet50'`` is known.
+        pool_type: ``'specified'`` uses the kernels for images of 224 pixels, ``'adaptive'`` reaches
+            the same grids (12, 6, 4, 3, 2) for images of any size.
+        in_indices: The outputs of the backbone to pool: 0 the stem, 1 to 4 the stages.
+        backbone: Only ``'resnet50'`` is supported.
 
     Raises:
-        ArgumentError: An argument is none of these.
+        ArgumentError: An argument has another value.
     """
 
     CHANNELS: ClassVar[dict[str, tuple[int, ...]]] = {"resnet50": _CHANNELS}
@@ -66,10 +69,10 @@ class MultiPooling(BaseModule):
         )
 
     def forward(self, x: Sequence[Tensor]) -> list[Tensor]:
-        """A list of [N, C_i, H_i, W_i] -> a list of [N, C_i, G_i, G_i].
+        """Pool each [N, C_i, H_i, W_i] to [N, C_i, G_i, G_i].
 
         Raises:
-            ArgumentError: Not as many feature maps as ``in_indices``.
+            ArgumentError: The number of feature maps is not that of ``in_indices``.
         """
         if len(x) != len(self.pools):
             raise ArgumentError(

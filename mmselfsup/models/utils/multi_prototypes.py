@@ -1,4 +1,7 @@
-"""Prototypes: linear layers without bias whose rows have unit length. D width, K prototypes."""
+"""Prototypes: linear layers without bias whose rows have unit length.
+
+Caron et al. 2020 (SwAV), section 3.1. Letters: N batch, D width of a projection, K prototypes.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,11 +14,11 @@ from ...utils.errors import ArgumentError
 
 
 class MultiPrototypes(BaseModule):
-    """Several sets of prototypes, ``prototypes0``, ``prototypes1``, ..., side by side.
+    """Several sets of prototypes, ``prototypes0``, ``prototypes1``, ..., of the same projections.
 
     Args:
-        output_dim: Width D of the projections.
-        num_prototypes: K of each set, a list.
+        output_dim: D.
+        num_prototypes: K of each set, a list of numbers from 1.
 
     Raises:
         ArgumentError: ``num_prototypes`` is no list of numbers from 1.
@@ -32,12 +35,16 @@ class MultiPrototypes(BaseModule):
             self.add_module(f"prototypes{i}", nn.Linear(output_dim, k, bias=False))
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Projections [N, D] -> the scores [N, K] for each set."""
+        """Return the scores [N, K] of projections [N, D] for each set."""
         return [layer(x) for layer in self.children()]
 
 
 def build_prototypes(width: int, num_prototypes: int | Sequence[int]) -> nn.Module:
-    """A linear layer for one number of prototypes, ``MultiPrototypes`` for a list.
+    """Build a linear layer for one number of prototypes, ``MultiPrototypes`` for a list.
+
+    Args:
+        width: D.
+        num_prototypes: K, or K of each set; at least 1.
 
     Raises:
         ArgumentError: A number below 1.
@@ -50,10 +57,16 @@ def build_prototypes(width: int, num_prototypes: int | Sequence[int]) -> nn.Modu
 
 
 def prototype_sets(prototypes: nn.Module) -> Iterator[nn.Linear]:
-    """Each set of prototypes, after its rows are scaled to unit length.
+    """Yield each set of prototypes, after scaling its rows to unit length in place.
 
-    Caron et al. 2020 (SwAV), section 3.1: the columns of C are unit vectors. The optimizer moves
-    them off the sphere, so they are put back at the start of every step.
+    The columns of the paper's C are unit vectors. The optimizer changes their length, so they are
+    normalised at the start of every iteration.
+
+    Args:
+        prototypes: The result of ``build_prototypes``.
+
+    Yields:
+        Linear layers with weights [K, D].
     """
     for layer in prototypes.modules():
         if isinstance(layer, nn.Linear):

@@ -15,14 +15,15 @@ R = TypeVar("R")
 def mixed_precision(
     enabled: bool, like: Tensor, dtype: torch.dtype | None = None
 ) -> AbstractContextManager[object]:
-    """The autocast region of a model's forward pass on the device of ``like``.
+    """Return the autocast region of a model's forward pass on the device of ``like``.
 
-    Where it is not enabled, a region that the caller opened stays in force.
+    If it is not enabled, an autocast region of the caller stays active.
 
     Args:
-        enabled: Whether there is one; a ``dtype`` enables it too.
-        like: Any tensor of the model's device.
-        dtype: The half precision; None takes float16 on GPUs and bfloat16 on CPUs.
+        enabled: Whether to use half precision; a ``dtype`` enables it too.
+        like: A tensor on the model's device.
+        dtype: ``torch.float16`` or ``torch.bfloat16``; None takes float16 on GPUs and bfloat16 on
+            CPUs.
     """
     if not enabled and dtype is None:
         return nullcontext()

@@ -13,22 +13,22 @@ from ...utils.data_size import DataInfo
 from ...utils.errors import UserError
 from ...utils.logger import NAME
 
-#: Length of a queue for data sets that are large enough, as in the papers.
+#: Length of a queue for large data sets, as in the papers (MoCo, DenseCL).
 MAX_QUEUE_LEN = 65536
 
 
 def new_queue(width: int, length: int) -> tuple[Tensor, Tensor]:
-    """A queue filled with random unit vectors, and the place of its oldest column.
+    """Return a queue filled with random unit vectors, and the position of its oldest column.
 
     Args:
-        width: D.
-        length: K.
+        width: D, at least 1.
+        length: K, at least 1.
 
     Returns:
         The queue [D, K] (float32) and a pointer [1] (int64), to be registered as buffers.
 
     Raises:
-        ValueError: A size below 1.
+        ValueError: A size is below 1.
     """
     if width < 1 or length < 1:
         raise ValueError(f"a queue needs a width and a length from 1, got {width} and {length}")
@@ -38,36 +38,41 @@ def new_queue(width: int, length: int) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def enqueue(queue: Tensor, pointer: Tensor, features: Tensor) -> None:
-    """Overwrite the oldest columns, in place; it goes round at any batch size.
+    """Overwrite the oldest columns, in place; N may be any number.
 
     Args:
-        queue: [D, K].
-        pointer: Place of the oldest column, [1] (int64); moved on by N.
-        features: [N, D]; of more than K only the last K stay.
+        queue: The queue, [D, K].
+        pointer: Position of the oldest column, [1] (int64), 0 to K - 1; advanced by N, modulo K.
+        features: New features, [N, D]; of more than K only the last K are stored.
     """
     length = queue.shape[1]
     num_new = features.shape[0]
-    kept = features[-length:]  # [min(N, K), D]
-    skipped = num_new - kept.shape[0]
+    newest = features[-length:]  # [min(N, K), D]
+    skipped = num_new - newest.shape[0]
+    # Positions are computed on the device: reading the pointer would wait for it.
     steps = torch.arange(skipped, num_new, device=queue.device)  # [min(N, K)]
-    queue.index_copy_(1, (pointer + steps) % length, kept.T.to(queue.dtype))
+    queue.index_copy_(1, (pointer + steps) % length, newest.T.to(queue.dtype))
     pointer.copy_((pointer + num_new) % length)
 
 
 def fit_queue_len(given: int | None, size: DataInfo, owner: object) -> int:
-    """The length of a queue for a data set.
+    """Return the length of a queue for the training data, and log it where it was not given.
 
-    Not given, it is the largest power of two up to a quarter of the images, so that an image
-    seldom meets its own last key as a negative; at least one batch, at most ``MAX_QUEUE_LEN``. It
-    doesn't depend on the batch otherwise, so a run can be resumed on another number of processes.
+    If not given, it is the largest power of two up to a quarter of the images, so that an image
+    rarely has its own last key among its negatives; at least one batch, at most ``MAX_QUEUE_LEN``.
+    It doesn't depend on the batch otherwise, so a run can be resumed with another number of
+    processes.
 
     Args:
-        given: The length that the user chose, or None.
-        size: Of the training data.
-        owner: The method; its class is named in the messages.
+        given: The length that the user set, or None.
+        size: Size of the training data and of a batch.
+        owner: The algorithm; messages name its class.
+
+    Returns:
+        K.
 
     Raises:
-        UserError: The given length is shorter than a batch.
+        UserError: The given length is shorter than a batch of all processes.
     """
     method, batch, images = type(owner).__name__, size.batch_size, size.num_images
     quarter = max(images // 4, 1)
@@ -82,8 +87,8 @@ def fit_queue_len(given: int | None, size: DataInfo, owner: object) -> int:
         )
     if given > images:
         logging.getLogger(NAME).warning(
-            "%s: queue_len=%d, but there are %d images: each meets itself as a negative; "
-            "%d would suit them",
+            "%s: queue_len=%d is more than the %d images, so that each is its own negative; "
+            "%d would be suitable",
             *(method, given, images, fitting),
         )
     return given
@@ -91,13 +96,13 @@ def fit_queue_len(given: int | None, size: DataInfo, owner: object) -> int:
 
 @torch.no_grad()
 def push_newest(queue: Tensor, features: Tensor) -> Tensor:
-    """Put features at the front and drop the oldest at the end; any number of them.
+    """Return a queue with new features at the front, without the oldest ones at the end.
 
-    SwAV's queue keeps this order, newest first, so that it says by itself how full it is.
+    SwAV's queue has this order, newest first, so that its zero rows show how full it is.
 
     Args:
-        queue: [A, K, D], one queue for each of A views.
-        features: [A, N, D].
+        queue: One queue for each of A views, [A, K, D].
+        features: New features, [A, N, D], for any N.
 
     Returns:
         A new queue [A, K, D].

@@ -1,4 +1,4 @@
-"""Sobel edges as a fixed layer."""
+"""Sobel edges as a fixed layer. Letters: N batch, H, W size of an image."""
 
 import torch
 from mmcv.runner import BaseModule
@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 
 class Sobel(BaseModule):
-    """Mean over the colours, then horizontal and vertical Sobel gradients; nothing is trained.
+    """Horizontal and vertical Sobel gradients of the mean over the colours; nothing is trained.
 
-    DeepCluster (Caron et al. 2018, section 3.3) feeds these edges to its network, because raw
-    colours lend themselves to a trivial clustering.
+    DeepCluster (Caron et al. 2018, section 3.3) uses these edges as the input of its network,
+    because raw colours lead to a trivial clustering.
     """
 
     def __init__(self) -> None:
@@ -26,5 +26,5 @@ class Sobel(BaseModule):
         self.sobel.requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, 3, H, W] -> [N, 2, H, W]."""
+        """Return the gradients [N, 2, H, W] of images [N, 3, H, W]."""
         return self.sobel(x)

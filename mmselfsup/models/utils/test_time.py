@@ -1,4 +1,4 @@
-"""Test-time augmentation. Letters: N images, C channels, H, W pixels, V views."""
+"""Test-time augmentation. Letters: N images, C channels, H, W size of an image, V views."""
 
 from collections.abc import Iterator
 
@@ -12,29 +12,29 @@ VIEWS = {"flip": 2, "flips": 4, "dihedral": 8}
 
 
 def check_augment(kind: str | None) -> None:
-    """Refuse an unknown kind of views; None is no augmentation.
+    """Check that ``kind`` is a kind of views, or None for no augmentation.
 
     Raises:
-        ArgumentError: It is unknown.
+        ArgumentError: The kind is unknown.
     """
     if kind is not None and kind not in VIEWS:
         raise ArgumentError(f"test_cfg.augment must be one of {', '.join(VIEWS)}, got {kind!r}")
 
 
 def augmented_views(img: Tensor, kind: str) -> Iterator[Tensor]:
-    """The views of a batch, the batch itself first.
+    """Yield the views of a batch, the batch itself first.
 
     Args:
-        img: [N, C, H, W].
-        kind: ``'flip'``: and mirrored left to right; ``'flips'``: both mirrorings and both
-            together; ``'dihedral'``: all quarter turns of the image and of its mirror image. The
-            last is right where there is no up, as on skin.
+        img: Images [N, C, H, W].
+        kind: ``'flip'`` adds the left-right mirror image; ``'flips'`` adds both mirror images and
+            the half turn; ``'dihedral'`` is all quarter turns of the image and of its mirror image,
+            for images without a natural orientation, such as those of skin.
 
     Yields:
-        V batches [N, C, H, W], or [N, C, W, H] for quarter turns.
+        V batches [N, C, H, W], or [N, C, W, H] for turns by 90 and 270 degrees.
 
     Raises:
-        ArgumentError: An unknown kind.
+        ArgumentError: The kind is unknown.
     """
     check_augment(kind)
     if kind != "dihedral":

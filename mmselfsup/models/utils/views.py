@@ -1,4 +1,7 @@
-"""The views of a batch, as multi-view datasets deliver them."""
+"""The views and labels of a batch, in the format of the multi-view and pretext data sets.
+
+Letters: N images of this process, P patches or rotations of an image, C channels, H, W size.
+"""
 
 from collections.abc import Sequence
 
@@ -8,14 +11,14 @@ from ...utils.errors import ArgumentError
 
 
 def two_views(img: Sequence[Tensor] | Tensor, owner: object) -> tuple[Tensor, Tensor]:
-    """The two views [N, C, H, W] in a batch's ``img``.
+    """Return the two views in a batch's ``img``.
 
     Args:
-        img: A list of two views.
-        owner: The method that wants them; its class is named in the error.
+        img: A list of two views, each [N, C, H, W].
+        owner: The algorithm; the error names its class.
 
     Raises:
-        ArgumentError: A single tensor, or not two views.
+        ArgumentError: ``img`` is a single tensor, or the number of views is not 2.
     """
     if isinstance(img, Tensor) or len(img) != 2:
         got = f"a tensor {list(img.shape)}" if isinstance(img, Tensor) else len(img)
@@ -26,15 +29,15 @@ def two_views(img: Sequence[Tensor] | Tensor, owner: object) -> tuple[Tensor, Te
 
 
 def one_label_each(labels: Tensor, count: int, owner: object) -> Tensor:
-    """Labels [N, P] or [N*P] of a pretext task -> [N*P].
+    """Return the labels of a pretext task, flattened to [N*P].
 
     Args:
-        labels: What the data set gives.
-        count: N*P, the inputs that the network saw.
-        owner: The algorithm; its class is named in the error.
+        labels: Labels [N, P] or [N*P] (int64).
+        count: N*P, the number of inputs of the network.
+        owner: The algorithm; the error names its class.
 
     Raises:
-        ArgumentError: There is not one label for each input.
+        ArgumentError: The number of labels is not that of the inputs.
     """
     if labels.numel() != count:
         raise ArgumentError(
