@@ -1,38 +1,38 @@
-# `make help` lists the targets. Each one that needs .venv makes it first, once.
+# `make help` lists the targets. Those that need .venv make it first, if it is missing.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help install demo test bench check format clean
 
 python := $(CURDIR)/.venv/bin/python
-# One thread a process: the tests run in several processes already.
+# One thread per process: the tests run in several processes already.
 one_thread := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 workers ?= 2
 
-# A foreign mmselfsup or mmcv on these paths would hide the installed one.
+# Another mmselfsup or mmcv on these paths would hide the installed one.
 unexport PYTHONPATH PYTHONHOME
 
-help:  ## this list
+help:  ## Print this list.
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 	@echo 'PYTHON=/path/to/python3.11 picks the interpreter for .venv (CPython 3.10 to 3.12).'
 
-install:  ## makes .venv with everything needed, unless it is there
+install:  ## Make .venv with everything needed, unless it exists.
 	@bash scripts/install.sh
 
-demo: install  ## pre-trains and fine-tunes on the embedded demo data, on the CPU, in minutes
+demo: install  ## Pre-train and fine-tune on the built-in demo data, on the CPU, in minutes.
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" PYTHON="$(python)" \
 		bash train_SSL_with_finetuning_ISIC2019.sh --demo
 
-test: install  ## runs the tests
+test: install  ## Run the tests.
 	@$(one_thread) "$(python)" -m pytest -n $(workers) $(ARGS)
 
 # IMAGES: large JPEG files; SMALL: small ones; LISTS: folder of the fold's lists.
 IMAGES ?= data/isic2019/originals
 SMALL ?= data/isic2019/images
 LISTS ?= data/isic2019/splits
-# QUICK=--quick: tiny settings, to see that the scripts work; nothing is kept.
+# QUICK=--quick: tiny settings, to check that the scripts work; no results are saved.
 QUICK ?=
 
-bench: install  ## measures speed against competitors, writes docs/en/benchmarks.md
+bench: install  ## Measure speed against other libraries and write docs/en/benchmarks.md.
 	@"$(python)" benchmarks/items.py --images "$(IMAGES)" $(BENCH) $(QUICK)
 	@"$(python)" benchmarks/step.py --compile $(BENCH) $(QUICK)
 	@"$(python)" benchmarks/methods.py $(QUICK)
@@ -44,15 +44,15 @@ bench: install  ## measures speed against competitors, writes docs/en/benchmarks
 		--train-list "$(LISTS)/ISIC_2019_train_fold0.txt"
 	@"$(python)" benchmarks/gpu.py --images "$(SMALL)" $(QUICK)
 
-check: install  ## linter, formatter and type checker, changing nothing
+check: install  ## Run linter, formatter and type checker without changing files.
 	@"$(python)" -m ruff check .
 	@"$(python)" -m ruff format --check .
 	@"$(python)" -m mypy
 
-format: install  ## puts the code into the project's format
+format: install  ## Format the code.
 	@"$(python)" -m ruff check --fix .
 	@"$(python)" -m ruff format .
 
-clean:  ## removes caches and build leftovers; .venv, data and results stay
+clean:  ## Remove caches and build files, but not .venv, data and results.
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

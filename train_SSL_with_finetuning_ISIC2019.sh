@@ -10,40 +10,40 @@ Pre-trains a network on skin-lesion images without labels, fine-tunes it, and co
 same network trained from scratch.
 
     ISIC_ROOT=/data/isic2019 ./train_SSL_with_finetuning_ISIC2019.sh [key=value ...]
-    ./train_SSL_with_finetuning_ISIC2019.sh --demo     with images made on the spot, in minutes
+    ./train_SSL_with_finetuning_ISIC2019.sh --demo     with synthetic images, in minutes
 
-Steps: split lists -> pre-training on the training lesions of the fold -> look at the features
+Steps: split lists -> pre-training on the training lesions of the fold -> comparison of the features
 before and after it (t-SNE, nearest neighbours) -> for every start (random and pre-trained weights)
 try each learning rate on held-out training lesions -> train all on the whole training fold with
-equal epochs -> test after the last epoch -> explain (accuracy with the lesion hidden, heat maps)
+equal epochs -> test after the last epoch -> explain (occlusion test of the lesion, Grad-CAM)
 -> results.json, report.html.
-Each command is printed. A step whose result is there is skipped, a broken one goes on where it
-stopped, and one whose settings have changed starts anew (its old result is kept aside).
+Each command is printed. A step whose result is up to date is skipped, an interrupted one resumes,
+and one whose settings have changed restarts (its old result is moved aside).
 
 Environment             (default)
   ISIC_ROOT             folder of the unpacked ISIC-2019 files, see docs/en/prepare_data.md
-  SPLITS                options for tools/isic2019/prepare_splits.py, "--group-duplicates", or a
-                        folder of ready lists (five folds made in WORK_DIR/data/splits, seed 0)
-  WORK_DIR              where everything goes (work_dirs/isic2019/[demo_]NAME[-SIZE]_foldN_seedN,
+  SPLITS                options of tools/isic2019/prepare_splits.py, "--group-duplicates", or a
+                        folder of existing lists (five folds made in WORK_DIR/data/splits, seed 0)
+  WORK_DIR              folder of all results (work_dirs/isic2019/[demo_]NAME[-SIZE]_foldN_seedN,
                         NAME: ALGORITHM; a+b of a curriculum, compare_a_b with --compare, greedy_a_b
                         with --curriculum; no _foldN_seedN where FOLDS or SEEDS are set)
   ALGORITHM             pre-training (simclr); several, "relative_loc odc swav", are a curriculum:
-                        each starts from the last one's backbone, the classifier from the last
+                        each starts from the backbone of the one before, the classifier of the last
   SIZE                  64: the small configs, ResNet-18 at 64 px; (224): ResNet-50 at 224 px
   SSL_CONFIG            configs of the pre-trainings, as many as ALGORITHM names (by its SIZE)
   FINETUNE_CONFIG       config of the classifier (by its SIZE)
   FINETUNE_LRS          learning rates to try: "0.01 0.03 0.1" (0.3, 1 and 3 times the config's);
                         a single one is taken for every start without trying
   FOLD, SEED            test fold 0 to 4 (0), seed of every training (0)
-  FOLDS, SEEDS          several, "0 1 2 3 4": each in a folder of WORK_DIR, and one report over all
+  FOLDS, SEEDS          sweep over several, "0 1 2 3 4": a folder of WORK_DIR for each, one report
   GPUS                  processes of a training, one GPU each (unset: one process, GPU or CPU)
   JOBS                  fine-tunings at the same time (one on a GPU, up to four on CPU cores)
-  PYTHON                interpreter (.venv/bin/python if there, else python3)
+  PYTHON                interpreter (.venv/bin/python if it exists, else python3)
 
 Arguments
   --compare                        several pre-trainings: each on its own, and one table
   --curriculum greedy              several pre-trainings: the best one by a linear probe on held-out
-                                   training lesions, then the best to follow, while it gains
+                                   training lesions, then the best next one, while it improves
   --min-gain G                     ... more than G in balanced accuracy (0.01)
   --ssl-on all                     pre-train on the test images, too, without labels; every table
                                    says so (train: the training images of the fold only)

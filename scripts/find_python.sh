@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints the first CPython 3.10 to 3.12 that can make virtual environments, or one line that says
-# why there is none. PYTHON=... names one instead of searching PATH.
+# Prints the first CPython 3.10 to 3.12 that can make virtual environments, or one line with the
+# reason if none can. PYTHON=... names an interpreter instead of searching PATH.
 set -euo pipefail
 
 candidates=(python3.12 python3.11 python3.10 python3 python)
@@ -10,7 +10,7 @@ die() {
     exit 1
 }
 
-# Prints "cpython 3.11 venv", "cpython 3.11 no-venv", ... A candidate has to be run: version managers
+# Prints "cpython 3.11 venv", "cpython 3.11 no-venv", ... Each candidate is run, as version managers
 # leave commands on PATH for versions that are not installed.
 describe() {
     "$1" - 2>/dev/null <<'PYTHON'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the virtual environment .venv with the project and everything it needs, and does nothing
-# where that is already so. docs/en/install.md tells what can go wrong.
+# Makes the virtual environment .venv with the project and everything it needs; does nothing if it
+# is complete. docs/en/install.md lists what can go wrong.
 #
 #   bash scripts/install.sh             into .venv; PYTHON=/path/to/python3.11 picks the interpreter
 #   bash scripts/install.sh --active    into the virtual or conda environment that is active now
@@ -9,8 +9,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 venv=.venv
 python=$venv/bin/python
-mark=$venv/.made-here   # this script made the environment, in this place, and may remake it
-stamp=$venv/.installed  # what was installed completely; written last
+mark=$venv/.made-here   # this script made the environment, at this path, and may replace it
+stamp=$venv/.installed  # fingerprint of a complete installation; written last
 log=$venv/pip.log
 needed_gb=8
 
@@ -24,13 +24,13 @@ die() {
     exit 1
 }
 
-trap 'echo >&2; say "interrupted; the same command takes it up again"; exit 130' INT TERM
+trap 'echo >&2; say "interrupted; the same command resumes"; exit 130' INT TERM
 
 fingerprint() { { pwd -P; cat pyproject.toml requirements/build.txt; } | cksum; }
 
 version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' </dev/null 2>/dev/null; }
 
-# True where .venv runs, runs the Python asked for, and was not moved (it holds its own path).
+# True if .venv works, has the Python asked for, and was not moved (it contains its own path).
 is_healthy() {
     local version
     version=$(version_of "$python") || return 1
@@ -40,7 +40,7 @@ is_healthy() {
 
 is_complete() { [ "$(cat "$stamp" 2>/dev/null)" = "$(fingerprint)" ] && is_healthy; }
 
-# True where nothing of the user's own is lost by starting over.
+# True if starting over loses nothing that the user made.
 is_free() {
     [ -z "$(ls -A "$venv" 2>/dev/null)" ] ||
         { [ -e "$mark" ] && { [ ! -e "$stamp" ] || ! is_healthy; }; }
@@ -75,23 +75,23 @@ pip_install() {
 }
 
 explain() {
-    local cause="pip's message stands above and in $log"
+    local cause="pip's message is above and in $log"
     if grep -q 'No space left on device' "$log" 2>/dev/null; then
         cause="the disk is full"
     elif grep -q 'CERTIFICATE_VERIFY_FAILED' "$log" 2>/dev/null; then
-        cause="the package index shows a certificate that this machine does not trust"
+        cause="this machine does not trust the certificate of the package index"
     elif grep -qE 'connection broken by|NewConnectionError|ProxyError' "$log" 2>/dev/null; then
         cause="the package index cannot be reached"
     fi
     die "not installed: $cause; docs/en/install.md has the remedies, then run the same command again"
 }
 
-# Imports everything once; status 3 says that OpenCV misses the libraries of a graphical system.
+# Imports everything once; status 3 means that OpenCV lacks the libraries of a graphical system.
 check() {
     local status=0
     "$python" scripts/check_install.py || status=$?
     if [ $status -eq 3 ] && [ -e "$mark" ]; then
-        say "taking OpenCV without windows instead, which does without that"
+        say "installing the OpenCV without windows instead, which does not need it"
         "$python" -m pip uninstall -q -y opencv-python
         pip_install -q --no-deps --force-reinstall opencv-python-headless
         status=0
@@ -102,15 +102,15 @@ check() {
 }
 
 into_venv() {
-    if command -v flock >/dev/null; then # two calls at once would spoil each other's work
+    if command -v flock >/dev/null; then # two installs at the same time would damage each other
         exec 9<"$PWD/scripts/install.sh"
-        flock -n 9 || { say "another install runs, waiting for it"; flock 9; }
+        flock -n 9 || { say "waiting for another install to end"; flock 9; }
     fi
     is_complete && return
     if is_free; then
         make_venv
     elif ! is_healthy || ! "$python" -m pip --version >/dev/null 2>&1; then
-        die "$venv was not made by this script and has no working Python with pip: remove it and call again"
+        die "$venv was not made by this script and has no working Python with pip: remove it and run this again"
     fi
     pip_install -e '.[dev]'
     check

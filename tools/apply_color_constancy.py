@@ -1,4 +1,4 @@
-"""Take the colour of the light out of all images of a folder (Shades of Gray)."""
+"""Correct the colours of all images of a folder (colour constancy by Shades of Gray)."""
 
 import argparse
 import sys
@@ -8,47 +8,62 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that a clone 
 
 
 def parse_args() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="Keeps sub-folders, skips what is done, may be stopped and called again. Exits with "
-        "1 when images could not be read; the others are done then.",
+        epilog="Subfolders are kept. Existing images are skipped, so that an interrupted run "
+        "resumes. The exit status is 1 if images could not be read; the others are done then.",
     )
-    parser.add_argument("--src", required=True, metavar="DIR", help="folder of the images")
-    parser.add_argument("--dst", required=True, metavar="DIR", help="folder of the new images")
     parser.add_argument(
-        "--power", type=float, default=6.0, metavar="P", help="Minkowski power (default: 6)"
+        "--src", required=True, metavar="DIR", help="Read the images from this folder."
+    )
+    parser.add_argument("--dst", required=True, metavar="DIR", help="Write to this folder.")
+    parser.add_argument(
+        "--power",
+        type=float,
+        default=6.0,
+        metavar="P",
+        help="Use this Minkowski power (default: 6).",
     )
     parser.add_argument(
         "--gamma",
         type=float,
         metavar="G",
-        help="first apply 255*(I/255)^(1/G), 2.2 is common (default: don't)",
+        help="Apply 255*(I/255)^(1/G) first; 2.2 is common (default: no gamma).",
     )
     parser.add_argument(
         "--crop-border",
         action="store_true",
-        help="first cut the dark border round the field of view away, and nothing else",
+        help="Cut away the dark border round the field of view first, and nothing else.",
     )
     parser.add_argument(
-        "--keep-colors", action="store_true", help="don't correct the colours, only crop and shrink"
+        "--keep-colors", action="store_true", help="Only crop and shrink; keep the colours."
     )
     parser.add_argument(
         "--short-side",
         type=int,
         metavar="N",
-        help="make larger images smaller, to N pixels on the short side; the light is measured "
-        "before, the colours are corrected afterwards (default: keep the size)",
+        help="Shrink larger images to N pixels on the short side; the light is measured before, "
+        "the colours are corrected afterwards (default: keep the size).",
     )
     parser.add_argument(
-        "--quality", type=int, default=95, metavar="Q", help="of JPEG files, 1..100 (default: 95)"
+        "--quality",
+        type=int,
+        default=95,
+        metavar="Q",
+        help="Set the quality of JPEG files, 1 to 100 (default: 95).",
     )
     parser.add_argument(
-        "--workers", type=int, metavar="W", help="number of processes (default: one a core)"
+        "--workers",
+        type=int,
+        metavar="W",
+        help="Use this number of processes (default: one per core).",
     )
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> int:
+    """Correct the folder; return the exit status."""
     from mmselfsup.isic.color_constancy_folder import Settings, correct_folder
 
     settings = Settings(
@@ -59,8 +74,9 @@ def main(args: argparse.Namespace) -> int:
         args.crop_border,
         args.keep_colors,
     )
-    made, before, failures = correct_folder(args.src, args.dst, settings, args.workers)
-    print(f"{made} images made, {before} were there, {len(failures)} could not be read: {args.dst}")
+    written, existing, failures = correct_folder(args.src, args.dst, settings, args.workers)
+    counts = f"{written} images made, {existing} existed, {len(failures)} could not be read"
+    print(f"{counts}: {args.dst}")
     for line in failures:
         print(f"error: {line}", file=sys.stderr)
     return 1 if failures else 0

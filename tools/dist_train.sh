@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Train on GPUS processes of this machine, one GPU each (without GPUs: on the CPU).
-# On NNODES machines, call it on each with its NODE_RANK and the same MASTER_ADDR and PORT.
+# On NNODES machines, run it on each with its NODE_RANK and the same MASTER_ADDR and PORT.
 set -euo pipefail
 if [ "$#" -lt 2 ]; then
     echo "usage: tools/dist_train.sh CONFIG GPUS [further arguments of tools/train.py]" >&2

@@ -6,7 +6,7 @@ if [ "$#" -lt 4 ]; then
     exit 2
 fi
 if ! command -v srun >/dev/null; then
-    echo "error: there is no srun here: call this where Slurm is, or tools/dist_test.sh without it" >&2
+    echo "error: srun is not installed: run this on a Slurm node, or use tools/dist_test.sh instead" >&2
     exit 2
 fi
 PARTITION=$1

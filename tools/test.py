@@ -16,17 +16,19 @@ from mmselfsup.utils.errors import run_cli
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Measure a trained model on data.test (or val).")
-    parser.add_argument("config", help="file of the config")
-    parser.add_argument("checkpoint", help="file of the weights")
+    parser.add_argument("config", help="Use this config.")
+    parser.add_argument("checkpoint", help="Read this checkpoint.")
     parser.add_argument(
-        "--out", help=".json: metrics, scores and labels; .npz: scores and labels as arrays"
+        "--out",
+        help="Write metrics, scores and labels to a .json file, or scores and labels as arrays to "
+        "a .npz file.",
     )
     add_run_arguments(parser)
     return parser.parse_args(argv)
 
 
 def main() -> None:
-    """Test."""
+    """Test the model."""
     args = parse_args()
     prepare_process(args)
     from mmselfsup.apis.test_command import run_testing

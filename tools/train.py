@@ -16,17 +16,20 @@ from mmselfsup.utils.errors import run_cli
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Train a model as a config says.")
-    parser.add_argument("config", help="file of the config")
+    parser.add_argument("config", help="Use this config.")
     parser.add_argument(
-        "--resume_from", "--resume-from", dest="resume_from", help="checkpoint to go on from"
+        "--resume_from", "--resume-from", dest="resume_from", help="Resume from this checkpoint."
     )
     parser.add_argument(
         "--auto-resume",
         action="store_true",
-        help="go on from the newest checkpoint of the work dir",
+        help="Resume from the newest checkpoint of the work dir.",
     )
     parser.add_argument(
-        "--gpus", type=int, help="0: the CPU; else checked, and one is used without a launcher"
+        "--gpus",
+        type=int,
+        help="Use the CPU with 0; otherwise check that this number of GPUs exists, and use one of "
+        "them unless a launcher is set.",
     )
     parser.add_argument(
         "--gpu_ids",
@@ -34,17 +37,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         dest="gpu_ids",
         type=int,
         nargs="+",
-        help="the first one is used, without a launcher",
+        help="Use the first of these GPUs unless a launcher is set.",
     )
-    parser.add_argument("--seed", type=int, help="seed of all random numbers (default: drawn)")
-    parser.add_argument("--diff-seed", action="store_true", help="another seed on every rank")
-    parser.add_argument("--deterministic", action="store_true", help="deterministic cuDNN")
+    parser.add_argument(
+        "--seed", type=int, help="Draw all random numbers with this seed (default: a random one)."
+    )
+    parser.add_argument("--diff-seed", action="store_true", help="Use another seed on every rank.")
+    parser.add_argument("--deterministic", action="store_true", help="Make cuDNN deterministic.")
     add_run_arguments(parser)
     return parser.parse_args(argv)
 
 
 def main() -> None:
-    """Train."""
+    """Train the model."""
     args = parse_args()
     prepare_process(args)
     from mmselfsup.apis.train_command import run_training

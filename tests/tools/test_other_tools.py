@@ -100,5 +100,5 @@ def test_without_slurm_it_is_said_in_one_line(script: str, tmp_path: Path) -> No
     env = {"PATH": str(tmp_path)}  # whatever this machine has
     done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: there is no srun here")
+    assert done.stderr.startswith("error: srun is not installed")
     assert done.stderr.count("\n") == 1

@@ -20,20 +20,23 @@ STYLES = {"dark": "dark_background", "white": "default"}
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Look at the JSON logs of trainings.")
+    parser = argparse.ArgumentParser(description="Analyse the JSON logs of trainings.")
     tasks = parser.add_subparsers(dest="task", required=True)
-    plot = tasks.add_parser("plot_curve", help="plot logged values over the epochs")
-    plot.add_argument("json_logs", nargs="+", help="files *.log.json")
-    plot.add_argument("--keys", nargs="+", default=["loss"], help="what to plot")
-    plot.add_argument("--title", help="title of the figure")
-    plot.add_argument("--legend", nargs="+", help="a name for each curve, log by log")
-    plot.add_argument("--backend", help="backend of matplotlib")
-    plot.add_argument("--style", default="dark", help=f"{', '.join(STYLES)} or one of matplotlib's")
-    plot.add_argument("--out", help="file of the figure; without, it is shown")
-    times = tasks.add_parser("cal_train_time", help="seconds of an iteration, epoch by epoch")
-    times.add_argument("json_logs", nargs="+", help="files *.log.json")
+    plot = tasks.add_parser("plot_curve", help="Plot logged values over the epochs.")
+    plot.add_argument("json_logs", nargs="+", help="Read these files *.log.json.")
+    plot.add_argument("--keys", nargs="+", default=["loss"], help="Plot these logged keys.")
+    plot.add_argument("--title", help="Give the figure this title.")
+    plot.add_argument("--legend", nargs="+", help="Give the curves these names, log by log.")
+    plot.add_argument("--backend", help="Use this backend of matplotlib.")
+    styles = f"Use this style: {', '.join(STYLES)} or one of matplotlib's."
+    plot.add_argument("--style", default="dark", help=styles)
+    plot.add_argument("--out", help="Write the figure to this file (default: show it).")
+    times = tasks.add_parser(
+        "cal_train_time", help="Print the seconds of an iteration, epoch by epoch."
+    )
+    times.add_argument("json_logs", nargs="+", help="Read these files *.log.json.")
     times.add_argument(
-        "--include-outliers", action="store_true", help="count the first line of an epoch too"
+        "--include-outliers", action="store_true", help="Also count the first line of an epoch."
     )
     return parser.parse_args(argv)
 
@@ -88,7 +91,7 @@ def cal_train_time(args: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Do the task that the command line names."""
+    """Run the task that the command line names."""
     args = parse_args()
     {"plot_curve": plot_curve, "cal_train_time": cal_train_time}[args.task](args)
 

@@ -8,29 +8,37 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone 
 
 
 def parse_args() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="Red, green, blue in 0..1, over all pixels of all images. Use training images only.",
+        epilog="The numbers are red, green and blue in 0..1, over all pixels of all images. Use "
+        "training images only.",
     )
     parser.add_argument(
-        "data_prefix_", nargs="?", metavar="DIR", help="folder of the images; or --data-prefix"
+        "data_prefix_",
+        nargs="?",
+        metavar="DIR",
+        help="Read the images from this folder, as with --data-prefix.",
     )
-    parser.add_argument("--data-prefix", metavar="DIR", help="folder of the images")
+    parser.add_argument("--data-prefix", metavar="DIR", help="Read the images from this folder.")
     parser.add_argument(
         "--ann-file",
         metavar="LIST",
-        help="list of images below that folder (default: all images in it)",
+        help="Use the images of this list, below that folder (default: all in it).",
     )
     parser.add_argument(
         "--size",
         type=int,
         nargs="+",
         metavar="N",
-        help="resize first, as in training: one number for the short side, two for height and "
-        "width (default: keep the size)",
+        help="Resize first, as in training: one number for the short side, two for height and "
+        "width (default: keep the size).",
     )
     parser.add_argument(
-        "--workers", type=int, metavar="W", help="number of processes (default: one a core)"
+        "--workers",
+        type=int,
+        metavar="W",
+        help="Use this number of processes (default: one per core).",
     )
     args = parser.parse_args()
     args.data_prefix = args.data_prefix or args.data_prefix_
@@ -38,6 +46,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
+    """Measure the images and print the line."""
     from mmselfsup.isic.statistics import find_files, pixel_statistics
 
     files = find_files(args.data_prefix, args.ann_file)

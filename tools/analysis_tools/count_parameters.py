@@ -12,7 +12,7 @@ from mmselfsup.utils.errors import run_cli
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Count the parameters of a config's model.")
-    parser.add_argument("config", help="file of the config")
+    parser.add_argument("config", help="Use this config.")
     return parser.parse_args(argv)
 
 

@@ -17,25 +17,38 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Measure the scores that tools/test.py wrote; with two files, compare them."
     )
-    parser.add_argument("scores", nargs="+", help=".npz or .json of tools/test.py --out; 1 or 2")
+    parser.add_argument(
+        "scores", nargs="+", help="Measure one or two .npz or .json files of tools/test.py --out."
+    )
     parser.add_argument(
         "--metadata",
         metavar="CSV",
-        help="columns image, lesion_id: numbers by source, intervals by lesion",
+        help="Add numbers by source and intervals by lesion, from the columns image and lesion_id.",
     )
-    parser.add_argument("--unk-threshold", type=float, metavar="T", help="below T means UNK")
     parser.add_argument(
-        "--bootstrap", type=int, default=1000, metavar="B", help="resamples (1000), 0: none"
+        "--unk-threshold",
+        type=float,
+        metavar="T",
+        help="Count an image whose highest probability is below T as UNK.",
     )
-    parser.add_argument("--head", metavar="NAME", help="where files hold several, e.g. head4")
-    parser.add_argument("--out", metavar="JSON", help="write all numbers, by class and source")
-    parser.add_argument("--reliability", metavar="PNG", help="draw the reliability plot")
-    parser.add_argument("--confusion", metavar="PNG", help="draw the confusion matrix")
+    parser.add_argument(
+        "--bootstrap",
+        type=int,
+        default=1000,
+        metavar="B",
+        help="Use this number of resamples; no intervals with 0 (default: %(default)s).",
+    )
+    parser.add_argument(
+        "--head", metavar="NAME", help="Use this head if the files hold several, e.g. head4."
+    )
+    parser.add_argument("--out", metavar="JSON", help="Write all numbers, by class and source.")
+    parser.add_argument("--reliability", metavar="PNG", help="Draw the reliability plot.")
+    parser.add_argument("--confusion", metavar="PNG", help="Draw the confusion matrix.")
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print the numbers, write files where asked."""
+    """Print the numbers and write the files that the command line names."""
     from mmselfsup.apis import measure
     from mmselfsup.apis.test_command import metric_lines
     from mmselfsup.core.hooks.confusion_picture import draw_confusion
@@ -53,17 +66,17 @@ def main(args: argparse.Namespace) -> None:
     measure.check_same_images(files[0], files[-1])
     lesions = [measure.lesions_of(file, args.metadata) for file in files]
     options = (args.unk_threshold, args.bootstrap)
-    found: dict[str, object] = {}
+    results: dict[str, object] = {}
     for file, known in zip(files, lesions, strict=True):
         numbers = measure.measure(file, known, *options)
         print(f"{file.path}, {len(file.scores)} images", *metric_lines(numbers), sep="\n")
-        found[file.path] = nested(finite(numbers))
+        results[file.path] = nested(finite(numbers))
     if len(files) == 2 and args.bootstrap:
         compared = measure.compare(files[0], files[1], lesions[0] or lesions[1], *options)
         print("second - first", *measure.comparison_lines(compared), sep="\n")
-        found["second - first"] = compared
+        results["second - first"] = compared
     if args.out:
-        atomic_write_json(args.out, found)
+        atomic_write_json(args.out, results)
     scores, names = with_unknown(files[-1].scores, files[-1].classes, args.unk_threshold)
     labels = measure.labels_of(files[-1])
     if args.reliability:

@@ -10,24 +10,31 @@ from mmselfsup.utils.errors import run_cli
 
 
 def parse_args() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, epilog="Prints one line; with --print-images only the images' folder."
+        description=__doc__,
+        epilog="Prints one line; with --print-images, the folder of the images alone.",
     )
-    parser.add_argument("--root", required=True, metavar="R", help="folder of the unpacked files")
-    parser.add_argument("--any-csv", action="store_true", help="take CSV files that were changed")
-    parser.add_argument("--partial", action="store_true", help="take fewer images than listed")
-    parser.add_argument("--print-images", action="store_true", help="for scripts")
+    parser.add_argument(
+        "--root", required=True, metavar="R", help="Read the unpacked files from this folder."
+    )
+    parser.add_argument("--any-csv", action="store_true", help="Accept changed CSV files.")
+    parser.add_argument("--partial", action="store_true", help="Accept fewer images than listed.")
+    parser.add_argument(
+        "--print-images", action="store_true", help="Print the folder of the images, for scripts."
+    )
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
+    """Check the download and print the result."""
     from mmselfsup.isic.download import check_download
 
-    found = check_download(Path(args.root), args.any_csv, args.partial)
+    download = check_download(Path(args.root), args.any_csv, args.partial)
     if args.print_images:
-        print(found.images)
+        print(download.images)
     else:
-        print(f"{found.num_here} of {found.num_listed} images in {found.images}")
+        print(f"{download.num_here} of {download.num_listed} images in {download.images}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Pre-train with several methods for the same number of views, and compare their frozen features.
+"""Pre-train with several methods on the same number of views, and compare their frozen features.
 
 Example: python tools/isic2019/compare_frozen.py --images data/isic2019/images
     --train data/isic2019/splits/ISIC_2019_train_fold0.txt
@@ -15,7 +15,7 @@ from mmselfsup.utils.errors import run_cli
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: All that have a small ISIC-2019 config.
+#: All methods that have a small ISIC-2019 config.
 METHODS = (
     "relative_loc rotation_pred deepcluster odc npid simclr mocov1 mocov2 byol swav densecl simsiam"
 )
@@ -25,24 +25,67 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n", 1)[0],
-        epilog="Each step is skipped when its result is there; a broken one goes on. The numbers "
-        "of epochs are those whose views come nearest to --views, warm-ups are 5 % of the "
+        epilog="A step whose result is up to date is skipped; an interrupted one resumes. The "
+        "number of epochs is the one whose views come nearest to --views, warm-ups are 5 % of the "
         "iterations. Writes frozen.json, frozen.csv and frozen.md.",
     )
-    parser.add_argument("--images", type=Path, required=True, help="folder of the images")
-    parser.add_argument("--train", type=Path, required=True, help="list, lines `name label`")
-    parser.add_argument("--test", type=Path, required=True, help="list of other lesions")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
-    parser.add_argument("--algorithms", nargs="+", default=METHODS.split(), help="(all twelve)")
-    parser.add_argument("--size", default="64", help="of the configs: 64 (default) or 224")
-    parser.add_argument("--views", type=int, default=64_000, help="in each training (%(default)s)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="(0)")
-    parser.add_argument("--num-knn", type=int, default=20, metavar="K", help="(%(default)s)")
-    parser.add_argument("--jobs", type=int, default=0, help="at the same time (one a core or GPU)")
+    parser.add_argument(
+        "--images", type=Path, required=True, help="Read the images from this folder."
+    )
+    parser.add_argument(
+        "--train",
+        type=Path,
+        required=True,
+        help="Read the training images from this list, lines: name label.",
+    )
+    parser.add_argument(
+        "--test",
+        type=Path,
+        required=True,
+        help="Read the test images, of other lesions, from this list.",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="Write to this folder."
+    )
+    parser.add_argument(
+        "--algorithms",
+        nargs="+",
+        default=METHODS.split(),
+        help="Compare these methods (default: all twelve).",
+    )
+    parser.add_argument(
+        "--size", default="64", help="Use the configs of this image size: 64 (default) or 224."
+    )
+    parser.add_argument(
+        "--views",
+        type=int,
+        default=64_000,
+        help="Use this number of views in each training (default: %(default)s).",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        nargs="+",
+        default=[0],
+        help="Train with each of these seeds (default: 0).",
+    )
+    parser.add_argument(
+        "--num-knn",
+        type=int,
+        default=20,
+        metavar="K",
+        help="Use this number of neighbours for k-NN (default: %(default)s).",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=0,
+        help="Run this number of trainings at the same time (default: one per core or GPU).",
+    )
     parser.add_argument(
         "--dataset-config",
         type=Path,
-        help="how images are prepared for the judges (knn_isic2019 of the size)",
+        help="Take the images of k-NN and linear probe from this config (default: knn_isic2019).",
     )
     parser.add_argument(
         "--cfg-options",
@@ -50,13 +93,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action="extend",
         default=[],
         metavar="KEY=VALUE",
-        help="of the pre-trainings; a key that only some configs have goes to those",
+        help="Override the pre-trainings' configs; a key that only some have goes to those.",
     )
     return parser.parse_args(argv)
 
 
 def main() -> None:
-    """Compare."""
+    """Compare the methods."""
     args = parse_args()
     from mmselfsup.study.frozen.run import run
     from mmselfsup.study.frozen.settings import make_settings

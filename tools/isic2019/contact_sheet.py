@@ -1,4 +1,4 @@
-"""Draw images before and after their preparation side by side, to look at."""
+"""Draw a contact sheet of images before and after their preparation."""
 
 import argparse
 import sys
@@ -10,19 +10,33 @@ from mmselfsup.utils.errors import run_cli
 
 
 def parse_args() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="Half of the images are those with the largest dark borders; a green frame shows "
-        "what is kept of them.",
+        "the part that remains.",
     )
-    parser.add_argument("--before", required=True, metavar="DIR", help="original images")
-    parser.add_argument("--after", required=True, metavar="DIR", help="prepared images")
-    parser.add_argument("--out", required=True, metavar="FILE", help=".png or .jpg")
-    parser.add_argument("--num", type=int, default=24, metavar="N", help="images (24)")
+    parser.add_argument(
+        "--before", required=True, metavar="DIR", help="Read the original images from this folder."
+    )
+    parser.add_argument(
+        "--after", required=True, metavar="DIR", help="Read the prepared images from this folder."
+    )
+    parser.add_argument(
+        "--out", required=True, metavar="FILE", help="Write to this .png or .jpg file."
+    )
+    parser.add_argument(
+        "--num",
+        type=int,
+        default=24,
+        metavar="N",
+        help="Show this number of images (default: %(default)s).",
+    )
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
+    """Write the sheet."""
     from mmselfsup.isic.contact_sheet import write_sheet
 
     number = write_sheet(Path(args.before), Path(args.after), Path(args.out), args.num)

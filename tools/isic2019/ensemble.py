@@ -1,4 +1,4 @@
-"""Average what several models say about the same images: an ensemble of the folds.
+"""Average the probabilities of several models for the same images: an ensemble of the folds.
 
 Example: python tools/isic2019/ensemble.py fold*/scores.npz --out all.npz --submission all.csv
 """
@@ -16,33 +16,48 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description="Average the probabilities of several models for the same images.",
-        epilog="Take images that none of the models was trained on. A fold's test images are "
+        epilog="Use images that none of the models was trained on. A fold's test images are "
         "training images of the other folds: the mean over these looks far too good.",
     )
-    parser.add_argument("scores", nargs="+", help=".npz or .json of tools/test.py --out; 2 or more")
+    parser.add_argument(
+        "scores", nargs="+", help="Average two or more .npz or .json files of tools/test.py --out."
+    )
     parser.add_argument(
         "--mean",
         choices=("arithmetic", "geometric"),  # utils.ensemble.MEANS, without loading numpy
         default="arithmetic",
-        help="of the probabilities (default: arithmetic)",
+        help="Use this mean of the probabilities (default: arithmetic).",
     )
-    parser.add_argument("--out", metavar="FILE", help="scores of the ensemble: .npz or .json")
-    parser.add_argument("--submission", metavar="CSV", help="what the ISIC-2019 challenge scores")
-    parser.add_argument("--unk-threshold", type=float, metavar="T", help="below T means UNK")
-    parser.add_argument("--head", metavar="NAME", help="where files hold several, e.g. head4")
+    parser.add_argument(
+        "--out", metavar="FILE", help="Write the ensemble's scores as .npz or .json."
+    )
+    parser.add_argument("--submission", metavar="CSV", help="Write a submission to the challenge.")
+    parser.add_argument(
+        "--unk-threshold",
+        type=float,
+        metavar="T",
+        help="Count an image whose highest probability is below T as UNK.",
+    )
+    parser.add_argument(
+        "--head", metavar="NAME", help="Use this head if the files hold several, e.g. head4."
+    )
     parser.add_argument(
         "--metadata",
         metavar="CSV",
-        help="columns image, lesion_id: numbers by source, intervals by lesion",
+        help="Add numbers by source and intervals by lesion, from the columns image and lesion_id.",
     )
     parser.add_argument(
-        "--bootstrap", type=int, default=1000, metavar="B", help="resamples (1000), 0: none"
+        "--bootstrap",
+        type=int,
+        default=1000,
+        metavar="B",
+        help="Use this number of resamples; no intervals with 0 (default: %(default)s).",
     )
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
-    """Average, measure where there are labels, write what was asked for."""
+    """Average the scores, measure them where labels are known, and write the files."""
     from mmselfsup.apis.ensemble import check_arguments, measure_ensemble, write_ensemble
     from mmselfsup.isic.submission import submission_table, write_submission
     from mmselfsup.utils.ensemble import average_scores

@@ -1,4 +1,4 @@
-"""Look at what a trained classifier looks at: heat maps, and its accuracy without the lesion."""
+"""Explain a trained classifier: Grad-CAM heat maps, and its accuracy without the lesion."""
 
 import argparse
 import sys
@@ -17,21 +17,26 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         epilog="Writes explain.json (accuracies on the images as they are, with the lesion hidden "
         "and with nothing but the lesion; the images shown), pictures/ (Grad-CAM of a few right "
         "and wrong answers) and masks.webp (24 of the masks); report.html shows them. Masks and "
-        "scores stay in .npz files, so that a stopped run goes on.",
+        "scores are cached in .npz files, so that an interrupted run resumes.",
     )
-    parser.add_argument("config", help="config of the classifier; its data.test is looked at")
-    parser.add_argument("checkpoint", help="its weights")
+    parser.add_argument("config", help="Explain the classifier of this config on its data.test.")
+    parser.add_argument("checkpoint", help="Read the classifier's weights from this checkpoint.")
     parser.add_argument(
-        "--seed", type=int, default=0, help="of the images shown (default: %(default)s)"
+        "--seed",
+        type=int,
+        default=0,
+        help="Draw the images shown with this seed (default: %(default)s).",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="Write to this folder."
+    )
     add_options_argument(parser)
-    parser.set_defaults(local_rank=None)  # one process: prepare_process asks
+    parser.set_defaults(local_rank=None)  # one process; prepare_process needs it
     return parser.parse_args(argv)
 
 
 def main() -> None:
-    """Look."""
+    """Explain the classifier."""
     args = parse_args()
     prepare_process(args)
     from mmselfsup.study.explain.run import run

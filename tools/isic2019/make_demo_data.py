@@ -1,4 +1,4 @@
-"""Make a small data set of drawn, dermoscopy-like images in the layout of ISIC-2019."""
+"""Make a small data set of synthetic, dermoscopy-like images in the layout of ISIC-2019."""
 
 import argparse
 import sys
@@ -8,23 +8,35 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone 
 
 
 def parse_args() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="Writes ISIC_2019_Training_Input/*.jpg, ISIC_2019_Training_GroundTruth.csv and "
-        "ISIC_2019_Training_Metadata.csv. Equal arguments give equal files. A stopped run is "
-        "continued by the same call; a folder that holds anything else is left alone.",
+        "ISIC_2019_Training_Metadata.csv. Equal arguments give equal files. The same call "
+        "resumes an interrupted run; a folder that holds anything else is refused.",
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write")
-    parser.add_argument("--num-images", type=int, metavar="N", help="default: 2400")
+    parser.add_argument("--out", required=True, metavar="DIR", help="Write to this folder.")
     parser.add_argument(
-        "--size", type=int, metavar="S", help="short side in pixels, default: 72 (gives 96x72)"
+        "--num-images", type=int, metavar="N", help="Draw this number of images (default: 2400)."
     )
-    parser.add_argument("--seed", type=int, metavar="K", help="default: 0")
-    parser.add_argument("--workers", type=int, metavar="W", help="processes, default: all cores")
+    parser.add_argument(
+        "--size",
+        type=int,
+        metavar="S",
+        help="Set the short side in pixels (default: 72, for images of 96x72).",
+    )
+    parser.add_argument("--seed", type=int, metavar="K", help="Use this seed (default: 0).")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="W",
+        help="Use this number of processes (default: one per core).",
+    )
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
+    """Write the data set and print its counts."""
     from collections import Counter
 
     from mmselfsup.isic.demo.dataset import DemoSettings, make_demo_data

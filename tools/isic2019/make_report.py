@@ -8,14 +8,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone 
 
 
 def parse_args() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "work_dir", type=Path, help="work directory of a study, or a folder of several"
+        "work_dir", type=Path, help="Read the results of this work dir, or of all in this folder."
     )
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
+    """Write the reports."""
     from mmselfsup.study.campaign import report
     from mmselfsup.study.report import write_report
     from mmselfsup.study.results import read_results

@@ -1,4 +1,4 @@
-"""Write the CSV file that the ISIC-2019 challenge scores, from the scores of tools/test.py."""
+"""Write a submission to the ISIC-2019 challenge from the scores of tools/test.py."""
 
 import argparse
 import sys
@@ -10,23 +10,29 @@ from mmselfsup.utils.errors import run_cli
 
 
 def parse_args() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="Columns: image,MEL,NV,BCC,AK,BKL,DF,VASC,SCC,UNK; probabilities 0..1.",
     )
-    parser.add_argument("scores", help=".npz or .json of tools/test.py --out, of the test images")
-    parser.add_argument("--out", required=True, metavar="CSV", help="file to write")
+    parser.add_argument(
+        "scores", help="Read the scores of the test images, from tools/test.py --out."
+    )
+    parser.add_argument("--out", required=True, metavar="CSV", help="Write to this file.")
     parser.add_argument(
         "--unk-threshold",
         type=float,
         metavar="T",
-        help="an image whose highest probability is below T is UNK (default: UNK is 0)",
+        help="Mark images as UNK whose highest probability is below T (default: UNK is 0).",
     )
-    parser.add_argument("--head", metavar="NAME", help="where the file holds several, e.g. head4")
+    parser.add_argument(
+        "--head", metavar="NAME", help="Use this head if the file holds several, e.g. head4."
+    )
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
+    """Write the submission and print the number of images of each class."""
     from mmselfsup.isic.submission import submission_table, write_submission
     from mmselfsup.utils.score_files import read_score_file
 

@@ -3,10 +3,10 @@
 #
 #   ISIC_ROOT=data/isic2019 OUT=data/isic2019_256 tools/isic2019/prepare_all.sh
 #
-# Checks the download, cuts dark borders, shrinks, takes the colour of the light out, makes the
+# Checks the download, cuts dark borders, shrinks the images, corrects their colours, makes the
 # splits, measures mean and deviation, and draws a contact sheet. The challenge's test images are
-# prepared in the same way where there is a folder ISIC_2019_Test_Input. May be stopped and called again:
-# images that are done are skipped. Options come from the environment:
+# prepared in the same way if the folder ISIC_2019_Test_Input exists. The same call resumes an
+# interrupted run: existing images are skipped. Options come from the environment:
 #
 #   ISIC_ROOT   folder of the unpacked files      (data/isic2019)
 #   OUT         folder to write                   (${ISIC_ROOT}_prepared)
@@ -33,14 +33,15 @@ step() { printf '\n== %s\n' "$1"; }
 
 step "1/6 check the download in $ISIC_ROOT"
 "$PYTHON" "$tools/isic2019/check_download.py" --root "$ISIC_ROOT" "${check[@]}"
-source=$("$PYTHON" "$tools/isic2019/check_download.py" --root "$ISIC_ROOT" "${check[@]}" --print-images)
+source=$("$PYTHON" "$tools/isic2019/check_download.py" --root "$ISIC_ROOT" "${check[@]}" \
+    --print-images)
 
 step "2/6 images: borders, size, colour constancy"
 "$PYTHON" "$tools/apply_color_constancy.py" --src "$source" --dst "$OUT/ISIC_2019_Training_Input" \
     --crop-border --short-side "${SHORT_SIDE:-256}" "${images[@]}" "${workers[@]}"
 tests=$(find -L "$ISIC_ROOT" -maxdepth 2 -type d -name ISIC_2019_Test_Input \
     -not -path "${OUT%/}/*" -print -quit)
-if [ -n "$tests" ]; then  # the challenge's test images must look as those of the training
+if [ -n "$tests" ]; then  # test images need the same preparation as training images
     "$PYTHON" "$tools/apply_color_constancy.py" --src "$tests" --dst "$OUT/ISIC_2019_Test_Input" \
         --crop-border --short-side "${SHORT_SIDE:-256}" "${images[@]}" "${workers[@]}"
 fi

@@ -8,65 +8,89 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone 
 
 
 def parse_args() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="Writes for each fold k ISIC_2019_train_fold{k}.txt and ISIC_2019_test_fold{k}.txt; "
-        "ISIC_2019_subtrain_fold{k}.txt and ISIC_2019_val_fold{k}.txt part the training images "
-        "80:20 for choosing hyper-parameters. Lines are 'NAME.jpg label', labels 0..7 stand for "
-        "MEL NV BCC AK BKL DF VASC SCC. splits.json counts.",
+        "ISIC_2019_subtrain_fold{k}.txt and ISIC_2019_val_fold{k}.txt split the training images "
+        "80:20 for choosing hyper-parameters. Lines are 'NAME.jpg label', labels 0..7 are "
+        "MEL NV BCC AK BKL DF VASC SCC. splits.json has the counts.",
     )
     parser.add_argument(
-        "--root", required=True, metavar="R", help="folder of the unpacked ISIC-2019 files"
+        "--root",
+        required=True,
+        metavar="R",
+        help="Read the unpacked ISIC-2019 files from this folder.",
     )
     parser.add_argument(
         "--ground-truth",
         metavar="CSV",
-        help="labels (default: ISIC_2019_Training_GroundTruth.csv below R)",
+        help="Read labels from this file (default: ISIC_2019_Training_GroundTruth.csv below R).",
     )
     parser.add_argument(
         "--metadata",
         metavar="CSV",
-        help="lesion ids (default: ISIC_2019_Training_Metadata.csv below R)",
+        help="Read lesion ids from this file (default: ISIC_2019_Training_Metadata.csv below R).",
     )
     parser.add_argument(
         "--images",
         metavar="DIR",
-        help="folder of the images (default: ISIC_2019_Training_Input or images below R)",
+        help="Read images from this folder (default: ISIC_2019_Training_Input or images below R).",
     )
     for name, what in (
         ("--test-ground-truth", "ISIC_2019_Test_GroundTruth.csv"),
         ("--test-metadata", "ISIC_2019_Test_Metadata.csv"),
     ):
         parser.add_argument(
-            name, metavar="CSV", help=f"of the challenge's test, where there is one (R/{what})"
+            name,
+            metavar="CSV",
+            help=f"Do the same with the challenge's test set (default: R/{what}).",
         )
     parser.add_argument(
-        "--test-images", metavar="DIR", help="its images (default: ISIC_2019_Test_Input below R)"
+        "--test-images",
+        metavar="DIR",
+        help="Read its images from this folder (default: ISIC_2019_Test_Input below R).",
     )
-    parser.add_argument("--folds", type=int, default=5, metavar="F", help="default: 5")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
-    parser.add_argument("--out", metavar="DIR", help="where the lists go (default: R/splits)")
+    parser.add_argument(
+        "--folds", type=int, default=5, metavar="F", help="Make this number of folds (default: 5)."
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="Use this seed (default: 0)."
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", help="Write the lists to this folder (default: R/splits)."
+    )
     parser.add_argument(
         "--find-duplicates",
         action="store_true",
-        help="look at the images for near-duplicates of different lesions, write duplicates.csv",
+        help="Search for near-duplicates of different lesions and write duplicates.csv.",
     )
     parser.add_argument(
         "--group-duplicates",
         action="store_true",
-        help="the same, and keep them on one side of each fold (the folds change)",
+        help="Also keep near-duplicates on one side of each fold (this changes the folds).",
     )
     parser.add_argument(
-        "--duplicate-distance", type=int, default=24, metavar="B", help="of 256 bits (default: 24)"
+        "--duplicate-distance",
+        type=int,
+        default=24,
+        metavar="B",
+        help="Let near-duplicates differ in this number of 256 bits (default: 24).",
     )
-    parser.add_argument("--workers", type=int, metavar="W", help="processes (default: one a core)")
     parser.add_argument(
-        "--allow-missing-class", action="store_true", help="let a list lack a class"
+        "--workers",
+        type=int,
+        metavar="W",
+        help="Use this number of processes (default: one per core).",
+    )
+    parser.add_argument(
+        "--allow-missing-class", action="store_true", help="Accept lists that lack a class."
     )
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
+    """Write the lists and print their tables."""
     import os
     from pathlib import Path
 

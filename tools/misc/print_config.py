@@ -12,14 +12,14 @@ from mmselfsup.utils.errors import run_cli
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Print the whole config.")
-    parser.add_argument("config", help="file of the config")
+    parser = argparse.ArgumentParser(description="Print a config with its bases and overrides.")
+    parser.add_argument("config", help="Use this config.")
     add_options_argument(parser)
     return parser.parse_args(argv)
 
 
 def main() -> None:
-    """Print."""
+    """Print the config."""
     args = parse_args()
     from mmselfsup.apis.config import load_config
     from mmselfsup.utils.config import config_text

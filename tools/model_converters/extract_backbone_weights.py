@@ -1,4 +1,4 @@
-"""Cut the backbone out of a checkpoint.
+"""Extract the weights of the backbone from a checkpoint.
 
 Example: python tools/model_converters/extract_backbone_weights.py work_dir/latest.pth backbone.pth
 """
@@ -14,15 +14,19 @@ from mmselfsup.utils.errors import run_cli
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Cut the backbone out of a checkpoint.")
-    parser.add_argument("checkpoint", help="checkpoint file")
-    parser.add_argument("output", help="file to write")
-    parser.add_argument("--prefix", help="start of the backbone's names (default: found)")
+    parser = argparse.ArgumentParser(
+        description="Extract the weights of the backbone from a checkpoint."
+    )
+    parser.add_argument("checkpoint", help="Read this checkpoint.")
+    parser.add_argument("output", help="Write to this file.")
+    parser.add_argument(
+        "--prefix", help="Take the weights whose names have this prefix (default: detected)."
+    )
     return parser.parse_args()
 
 
 def main() -> None:
-    """Extract and say what was found."""
+    """Extract the weights and print their number and prefix."""
     args = parse_args()
     from mmselfsup.core.checkpoint import extract_backbone
 

@@ -14,14 +14,14 @@ from mmselfsup.utils.errors import run_cli
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Make a checkpoint ready to be passed on.")
-    parser.add_argument("in_file", help="checkpoint file")
-    parser.add_argument("out_file", help="name to write; a hash goes before .pth")
+    parser = argparse.ArgumentParser(description="Prepare a checkpoint for publication.")
+    parser.add_argument("in_file", help="Read this checkpoint.")
+    parser.add_argument("out_file", help="Write to this file, with a hash inserted before .pth.")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Publish and say under which name."""
+    """Write the checkpoint and print its name."""
     args = parse_args()
     from mmselfsup.core.checkpoint import publish_model
 

@@ -59,7 +59,7 @@ def write_images(
         raise UserError(f"can't write to {folder}: {error.strerror or error}") from error
     except BrokenProcessPool as error:
         raise UserError(
-            f"a process that draws into {folder} was killed (out of memory?): run it again to resume"
+            f"a process that draws into {folder} was killed (out of memory?); run again to resume"
         ) from error
     return len(todo)
 

@@ -27,17 +27,21 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         nargs="+",
         default=[10, 20, 100, 200],
         metavar="K",
-        help="numbers of neighbours (default 10 20 100 200)",
+        help="Use these numbers of neighbours (default: 10 20 100 200).",
     )
     parser.add_argument(
-        "--temperature", type=float, default=0.07, metavar="T", help="(default 0.07)"
+        "--temperature",
+        type=float,
+        default=0.07,
+        metavar="T",
+        help="Use this temperature for the weights (default: 0.07).",
     )
     add_frozen_arguments(parser)
     return parser.parse_args(argv)
 
 
 def main() -> None:
-    """Measure."""
+    """Measure the features."""
     args = parse_args()
     prepare_process(args)
     from mmselfsup.apis.frozen_command import run_knn

@@ -27,15 +27,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         nargs="+",
         default=[0.01],
         metavar="C",
-        help="scikit-learn's C (default 0.01, fixed); of several the best on a held-out fifth of "
-        "the training samples is taken",
+        help="Use scikit-learn's C (default: 0.01); of several, take the best on a held-out fifth "
+        "of the training samples.",
     )
     add_frozen_arguments(parser)
     return parser.parse_args(argv)
 
 
 def main() -> None:
-    """Measure."""
+    """Measure the features."""
     args = parse_args()
     prepare_process(args)
     from mmselfsup.apis.frozen_command import run_linear
