@@ -1,4 +1,4 @@
-"""What drives the training: runners, hooks, optimizers, checkpoints."""
+"""The training loop: runners, hooks, optimizers and checkpoints."""
 
 from . import hooks, optimizer, runner
 from .hooks import *  # noqa: F403

@@ -10,12 +10,13 @@ import pytest
 import torch
 
 HERE = Path(__file__).parent
-# The helpers beside this file are also run as a script, which finds them without a package.
+# ``two_ranks.py`` also runs as a script, which imports ``tiny_models`` without a package; the tests
+# must import it in the same way.
 sys.path.insert(0, str(HERE))
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a free port of this machine."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]
@@ -23,7 +24,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
-    """What ``two_ranks.py`` saved, for each rank."""
+    """Return the results that ``two_ranks.py`` saved, one entry for each rank."""
     out = tmp_path_factory.mktemp("two_ranks")
     env = {
         **os.environ,

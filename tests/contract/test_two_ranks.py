@@ -16,10 +16,10 @@ def test_gather_layer_sums_the_gradients_of_the_ranks(ranks):
 
 @pytest.mark.parametrize("case", SYNC_CASES)
 def test_sync_bn_is_batch_normalisation_of_the_joined_batch(case, ranks):
-    shares, shape, momentum = SYNC_CASES[case]
+    parts, shape, momentum = SYNC_CASES[case]
     got = [rank[f"sync_bn {case}"] for rank in ranks]
     expected = sync_bn(slice(0, shape[0]), shape, momentum)
-    assert shares[0].stop == shares[1].start
+    assert parts[0].stop == parts[1].start
     for key in ("y", "x"):
         assert_close(torch.cat([g[key] for g in got]), expected[key])
     for rank in got:

@@ -1,7 +1,8 @@
-"""One small model and one kind of batch for each algorithm: the place to add a new method to.
+"""A small model and a batch for each algorithm; a new method is added here.
 
-``TINY[name]`` is a :class:`Tiny`. The contract tests train every algorithm of the registry with
-it, alone and on two ranks.
+``TINY[name]`` is a ``Tiny``. The contract tests train every algorithm of the registry with it, in
+one process and on two ranks.
+Letters: n samples of a batch.
 """
 
 from collections.abc import Callable
@@ -11,57 +12,57 @@ import torch
 
 
 def two_views(n: int, generator: torch.Generator) -> dict[str, Any]:
-    """A batch of MultiViewDataset."""
+    """Return a batch of ``MultiViewDataset``: 2 views [n, 3, 32, 32], float32 in 0..1."""
     views = [torch.rand(n, 3, 32, 32, generator=generator) for _ in range(2)]
     return {"img": views, "idx": torch.arange(n)}
 
 
 def crops(n: int, generator: torch.Generator) -> dict[str, Any]:
-    """A batch of MultiViewDataset with 2 large and 2 small views."""
+    """Return a batch of ``MultiViewDataset``: 2 views [n, 3, 32, 32] and 2 of [n, 3, 24, 24]."""
     views = [torch.rand(n, 3, side, side, generator=generator) for side in (32, 32, 24, 24)]
     return {"img": views, "idx": torch.arange(n)}
 
 
 def pairs(n: int, generator: torch.Generator) -> dict[str, Any]:
-    """A batch of RelativeLocDataset."""
+    """Return a batch of ``RelativeLocDataset``: 8 pairs [n, 8, 6, 24, 24], labels [n, 8]."""
     img = torch.rand(n, 8, 6, 24, 24, generator=generator)
     return {"img": img, "patch_label": torch.arange(8).repeat(n, 1)}
 
 
 def rotations(n: int, generator: torch.Generator) -> dict[str, Any]:
-    """A batch of RotationPredDataset."""
+    """Return a batch of ``RotationPredDataset``: 4 rotations [n, 4, 3, 32, 32], labels [n, 4]."""
     img = torch.rand(n, 4, 3, 32, 32, generator=generator)
     return {"img": img, "rot_label": torch.arange(4).repeat(n, 1)}
 
 
 def labelled(n: int, generator: torch.Generator) -> dict[str, Any]:
-    """A batch of SingleViewDataset with 3 classes."""
+    """Return a batch of ``SingleViewDataset``: images [n, 3, 32, 32], labels [n] of 3 classes."""
     img = torch.rand(n, 3, 32, 32, generator=generator)
     return {"img": img, "label": torch.arange(n) % 3, "idx": torch.arange(n)}
 
 
 def clustered(n: int, generator: torch.Generator) -> dict[str, Any]:
-    """A batch of DeepClusterDataset with 3 clusters."""
+    """Return a batch of ``DeepClusterDataset``: images [n, 3, 32, 32], labels of 3 clusters."""
     img = torch.rand(n, 3, 32, 32, generator=generator)
     return {"img": img, "pseudo_label": torch.arange(n) % 3, "idx": torch.arange(n)}
 
 
 def fill_memory(model: Any) -> None:
-    """Give ODC's memory features and labels, as the first clustering does."""
+    """Fill the memory of ODC with features and labels, as the first clustering does."""
     bank = model.memory_bank
     rows = torch.randn(bank.feature_bank.shape, generator=torch.Generator().manual_seed(2))
     bank.init_memory(rows, torch.arange(len(rows)) % bank.num_classes)
 
 
 class Tiny(NamedTuple):
-    """What the contract tests need to know about an algorithm.
+    """The description of an algorithm for the contract tests.
 
     Attributes:
-        cfg: config of a model that trains in milliseconds.
-        batch: makes a batch of n samples.
-        joined: whether R ranks must do what one process does on their joined batch. False where
-            a method draws random numbers in its forward pass.
-        prepare: what must happen to a new model before its first batch.
+        cfg: Config of a model that trains in milliseconds.
+        batch: Function of the number of samples n and a generator that returns a batch.
+        joined: Whether R ranks must compute what one process computes on their joined batch. False
+            for a method that draws random numbers in its forward pass.
+        prepare: Function called with a new model before its first batch.
     """
 
     cfg: dict[str, Any]

@@ -1,7 +1,7 @@
-"""Runs as one of two gloo processes: ``two_ranks.py OUT`` with torchrun's variables set.
+"""The computations of one of two gloo processes: ``two_ranks.py OUT`` with torchrun's variables.
 
-It does everything that the tests of this folder compare with one process, because starting two
-processes takes longer than all the work; ``OUT/rank<r>.pt`` holds what came out.
+One call computes everything that the tests of this folder compare with a single process, because
+starting two processes takes longer than all the work. ``OUT/rank<r>.pt`` contains the results.
 """
 
 import os
@@ -18,20 +18,23 @@ from mmselfsup.models import build_algorithm
 from mmselfsup.models.utils import GatherLayer, SyncBatchNorm
 from mmselfsup.utils import dist
 
-#: Images of the joined batch, and which of them each rank gets.
+#: Number of images of the joined batch, and the part of it that each rank gets.
 JOINED, SHARES = 6, (slice(0, 3), slice(3, 6))
 
 
-def pick(batch: dict[str, Any], share: slice) -> dict[str, Any]:
-    """A share of a batch."""
+def pick(batch: dict[str, Any], part: slice) -> dict[str, Any]:
+    """Return a part of a batch."""
     return {
-        key: [view[share] for view in value] if isinstance(value, list) else value[share]
+        key: [view[part] for view in value] if isinstance(value, list) else value[part]
         for key, value in batch.items()
     }
 
 
 def make(name: str) -> tuple[nn.Module, dict[str, Any]]:
-    """The tiny model of an algorithm in double precision, and its joined batch."""
+    """Return the tiny model of an algorithm and its joined batch, both in float64.
+
+    In float64 the order of additions changes the results by less than the tests' tolerances.
+    """
     torch.manual_seed(0)
     model = build_algorithm(TINY[name].cfg)
     model.init_weights()
@@ -43,7 +46,17 @@ def make(name: str) -> tuple[nn.Module, dict[str, Any]]:
 
 
 def two_steps(call: nn.Module, model: nn.Module, batch: dict[str, Any]) -> dict[str, Any]:
-    """Train two steps; the losses of both, the gradients of the first, the weights at the end."""
+    """Train two iterations with SGD.
+
+    Args:
+        call: The model or its DistributedDataParallel wrapper.
+        model: The model itself.
+        batch: The batch of this rank, used in both iterations.
+
+    Returns:
+        ``losses`` of both iterations (means over the ranks), ``grads`` of the first, and ``state``,
+        the state dict at the end. The second loss shows whether the update was right.
+    """
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
     losses: list[float] = []
     grads: dict[str, torch.Tensor] = {}
@@ -58,30 +71,36 @@ def two_steps(call: nn.Module, model: nn.Module, batch: dict[str, Any]) -> dict[
     return {"losses": losses, "grads": grads, "state": model.state_dict()}
 
 
-def gather(share: slice) -> dict[str, Any]:
-    """The gradient that GatherLayer brings back when the ranks weigh the rows differently."""
-    x = torch.arange(12.0).reshape(6, 2)[share].requires_grad_()
+def gather(part: slice) -> dict[str, Any]:
+    """Return the output and the gradient of ``GatherLayer`` for ranks with different weights."""
+    x = torch.arange(12.0).reshape(6, 2)[part].requires_grad_()
     parts = GatherLayer.apply(x)
     weight = torch.arange(6.0)[:, None] * (dist.get_rank() + 1)
     (torch.cat(parts) * weight).sum().backward()
     return {"parts": [p.detach() for p in parts], "grad": x.grad}
 
 
-def sync_bn(share: slice, shape: tuple[int, ...], momentum: float | None) -> dict[str, Any]:
-    """One training step of the layer on a share of a batch."""
+def sync_bn(part: slice, shape: tuple[int, ...], momentum: float | None) -> dict[str, Any]:
+    """Return the output, gradients and state of ``SyncBatchNorm`` for a part of a batch.
+
+    Args:
+        part: The samples of this rank.
+        shape: Shape of the joined batch, [n, 3, ...].
+        momentum: See ``SyncBatchNorm``.
+    """
     torch.manual_seed(0)
     layer = SyncBatchNorm(3, momentum=momentum).double()
     nn.init.uniform_(layer.weight)
     x = torch.rand(shape, dtype=torch.float64)
-    target = torch.rand(shape, dtype=torch.float64)[share]
-    x = x[share].clone().requires_grad_()
+    target = torch.rand(shape, dtype=torch.float64)[part]
+    x = x[part].clone().requires_grad_()
     y = layer(x)
     (y * target).sum().backward()
     weight_grad = dist.all_reduce(layer.weight.grad)
     return {"y": y.detach(), "x": x.grad, "weight": weight_grad, "state": layer.state_dict()}
 
 
-#: Shares of different size, inputs of several dimensions.
+#: Cases of ``sync_bn``: the part of each rank, the shape and the momentum.
 SYNC_CASES = {
     "vectors": (SHARES, (6, 3), 0.1),
     "maps": (SHARES, (6, 3, 4, 5), 0.1),
@@ -90,13 +109,13 @@ SYNC_CASES = {
 
 
 def main(out: Path) -> None:
-    """Do all the work of one rank."""
+    """Compute and save the results of this rank in the folder ``out``."""
     torch.set_num_threads(1)
     dist.init_dist("pytorch", backend="gloo")
     rank = dist.get_rank()
     result: dict[str, Any] = {"gather": gather(SHARES[rank])}
-    for case, (shares, shape, momentum) in SYNC_CASES.items():
-        result[f"sync_bn {case}"] = sync_bn(shares[rank], shape, momentum)
+    for case, (parts, shape, momentum) in SYNC_CASES.items():
+        result[f"sync_bn {case}"] = sync_bn(parts[rank], shape, momentum)
     for name in TINY:
         model, batch = make(name)
         ddp = DistributedDataParallel(model, broadcast_buffers=False)

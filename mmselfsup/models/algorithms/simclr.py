@@ -33,7 +33,7 @@ class SimCLR(BaseModel):
         ArgumentError: The neck or the head is missing.
 
     Difference from 0.x: with R processes 0.x's gradient was 1/R of that of one process on the
-    joined batch, here they are equal (see ``GatherLayer``). The loss is that of 0.x.
+    joined batch; now they are equal (see ``GatherLayer``). The loss is that of 0.x.
     """
 
     def __init__(

@@ -32,6 +32,7 @@ class CrossEntropyLoss(BalancedLoss):
         self.label_smoothing = label_smoothing
 
     def measure(self, score: Tensor, labels: Tensor, weight: Tensor | None) -> Tensor:
+        """Return the cross entropy; for the arguments see ``BalancedLoss.measure``."""
         return class_losses.weighted_cross_entropy(score, labels, weight, self.label_smoothing)
 
 
@@ -55,6 +56,7 @@ class FocalLoss(BalancedLoss):
         self.gamma = gamma
 
     def measure(self, score: Tensor, labels: Tensor, weight: Tensor | None) -> Tensor:
+        """Return the focal loss; for the arguments see ``BalancedLoss.measure``."""
         return class_losses.focal_loss(score, labels, self.gamma, weight)
 
 
@@ -75,9 +77,11 @@ class LogitAdjustedLoss(BalancedLoss):
         super().__init__(num_classes, **kwargs)
 
     def offset_of(self, counts: Tensor) -> Tensor:
+        """Return the logarithm of each class's fraction of the training data, [C]."""
         return class_weights.log_prior(counts)
 
     def measure(self, score: Tensor, labels: Tensor, weight: Tensor | None) -> Tensor:
+        """Return the adjusted cross entropy; for the arguments see ``BalancedLoss.measure``."""
         return class_losses.logit_adjusted_cross_entropy(
             score, labels, self.offset, self.tau, weight
         )
@@ -123,9 +127,11 @@ class LDAMLoss(BalancedLoss):
         super().__init__(num_classes, weight=weight, beta=beta, deferred=deferred, **kwargs)
 
     def offset_of(self, counts: Tensor) -> Tensor:
+        """Return the margin of each class, [C], for cosines times ``scale``."""
         return self.scale * class_weights.ldam_margins(counts, self.max_margin)
 
     def measure(self, score: Tensor, labels: Tensor, weight: Tensor | None) -> Tensor:
+        """Return the LDAM loss; for the arguments see ``BalancedLoss.measure``."""
         return class_losses.ldam_loss(score, labels, self.offset, weight)
 
 

@@ -33,6 +33,7 @@ class LatentCrossCorrelationHead(BaseModule):
         return {"loss": redundancy_loss(self._correlation(input, target), self.lambd)}
 
     @full_precision
-    def _correlation(self, input: Tensor, target: Tensor) -> Tensor:  # [N, D] twice -> [D, D]
+    def _correlation(self, input: Tensor, target: Tensor) -> Tensor:
+        """Return the cross-correlation [D, D] of projections [N, D] over the joined batch."""
         own = self.bn(input).T @ self.bn(target) / input.shape[0]  # [D, D]
         return dist.all_reduce_with_grad(own) / dist.get_world_size()

@@ -71,4 +71,5 @@ def log_prior(counts: Tensor) -> Tensor:
 
 
 def _mean_one(weights: Tensor) -> Tensor:
+    """Return weights [C] scaled to a mean of 1."""
     return weights * (len(weights) / weights.sum())

@@ -46,7 +46,7 @@ class FeatureBank(BaseModule):
         ArgumentError: A size is below 1, or the momentum lies outside 0..1.
     """
 
-    #: Tests ignore the bank of a checkpoint, whose length is that of the training data.
+    #: Only the training reads the bank, so tests accept checkpoints without one that fits.
     training_only = True
     feature_bank: Tensor
 

@@ -25,8 +25,8 @@ def check_labelled(
         num_clusters: K.
 
     Raises:
-        ArgumentError: The features are not of ``shape`` [L, D], there is not one label for each,
-            or a label lies outside 0..K-1.
+        ArgumentError: The features are not of ``shape``, the labels are not of shape [L], or a
+            label lies outside 0..K-1.
     """
     shapes = tuple(features.shape), tuple(labels.shape)
     if shapes != (shape, shape[:1]):

@@ -54,13 +54,16 @@ class ExtractProcess:
 
         Args:
             model: An algorithm in eval mode.
-            data_loader: A loader without shuffling.
-            distributed: Whether the loader of each rank has only a part of the samples.
+            data_loader: A loader of the data set, whose order doesn't matter; the ranks share the
+                work.
+            distributed: An argument of 0.x; the result is the same for both values.
 
         Returns:
             Arrays [N, D], float32, equal on all ranks.
+
+        Raises:
+            ValueError: The data set is empty.
         """
-        # Imported late: ``collect`` is only needed for whole data sets.
         from ...utils.collect import dist_forward_collect, nondist_forward_collect
 
         length = len(data_loader.dataset)  # type: ignore[arg-type]

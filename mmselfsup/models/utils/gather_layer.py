@@ -15,7 +15,7 @@ class GatherLayer(torch.autograd.Function):
     rows as one tensor.
 
     Difference from 0.x: there a rank used only its own part of the gradient, so the mean that
-    DistributedDataParallel takes was 1/R of the gradient of one process on the joined batch. Here
+    DistributedDataParallel takes was 1/R of the gradient of one process on the joined batch. Now
     the parts are summed and the two are equal.
     """
 

@@ -45,4 +45,5 @@ class HideMetadata(nn.Module):
         return torch.where(hidden[:, self.part], self.nothing, patient)
 
     def extra_repr(self) -> str:
+        """Return the arguments for ``repr``."""
         return f"prob={self.prob}"

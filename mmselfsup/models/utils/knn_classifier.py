@@ -43,7 +43,7 @@ def knn_votes(
     if temperature <= 0:
         raise ValueError(f"the temperature must be above 0, got {temperature}")
     if len(test_features) == 0:
-        raise ValueError("there is no test sample")
+        raise ValueError("the test set is empty")
     gallery, labels = train_features.float().t(), train_labels.long()  # [D, M], [M]
     votes: dict[int, list[Tensor]] = {k: [] for k in ks}
     for queries in test_features.float().split(max(1, _MAX_SIMILARITIES // num_train)):

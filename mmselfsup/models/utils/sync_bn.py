@@ -1,6 +1,6 @@
 """Batch normalisation over the joined batch of all ranks, on any device.
 
-Letters: N batch, C channels, L positions (all dimensions behind the channels).
+Letters: N batch, C channels, L positions (the product of all dimensions after the channels).
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from .precision import to_float32
 
 @NORM_LAYERS.register_module("SyncBN", force=True)
 class SyncBatchNorm(_BatchNorm):
-    """``nn.SyncBatchNorm`` that also runs on CPUs, and without it in a single process.
+    """``nn.SyncBatchNorm`` that also runs on CPUs; in a single process plain batch normalisation.
 
     Arguments and ``state_dict`` names are those of ``nn.SyncBatchNorm``. On GPUs its fused kernels
     are used. Output, gradients and running statistics are those of one process on the joined
@@ -55,6 +55,7 @@ class SyncBatchNorm(_BatchNorm):
         return self._forward_joined(input)
 
     def _forward_joined(self, input: Tensor) -> Tensor:
+        """Normalise [N, C, ...] with the statistics of all ranks' batches."""
         self._check_input_dim(input)
         x = to_float32(input).transpose(0, 1).flatten(1)  # [C, N*L]
         count = dist.all_reduce(x.new_tensor(float(x.shape[1])))  # []
@@ -71,6 +72,7 @@ class SyncBatchNorm(_BatchNorm):
 
     @torch.no_grad()
     def _update_running(self, mean: Tensor, unbiased_var: Tensor) -> None:
+        """Update the running statistics with those of a batch, [C] each."""
         if self.running_mean is None or self.running_var is None:
             return
         if self.num_batches_tracked is not None:
