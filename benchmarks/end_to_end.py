@@ -1,7 +1,7 @@
-"""End to end on the CPU: epochs of SimCLR, ResNet-18, 64 px, ours against lightly 1.6.0.
+"""Benchmark from files to weights on the CPU: SimCLR, ResNet-18, 64 px, ours and lightly 1.6.0.
 
-Files to weights: decoding, augmentation, loader, model, optimizer, log. Both train on the same
-images with two loader workers; then a k-NN on frozen features, by the same code for both.
+It includes decoding, augmentation, loader, model, optimizer and log. Both train on the same images
+with two loader workers; then the same code runs k-NN on the frozen features of both.
 
 Example: python benchmarks/end_to_end.py --images data/isic2019/images
     --train-list data/isic2019/splits/ISIC_2019_train_fold0.txt
@@ -22,12 +22,21 @@ CONFIG = ROOT / "configs/selfsup/simclr/simclr_resnet18_1xb128-coslr-100e_isic20
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=Path, required=True, help="folder of small images")
-    parser.add_argument("--train-list", type=Path, required=True, help="lines `name label`")
-    parser.add_argument("--test-list", type=Path, required=True, help="for the k-NN")
-    parser.add_argument("--limit", type=int, default=2560, help="images of the training list")
+    parser.add_argument(
+        "--images", type=Path, required=True, help="Read small images from this folder."
+    )
+    parser.add_argument(
+        "--train-list",
+        type=Path,
+        required=True,
+        help="Read the training images from this list, lines: name label.",
+    )
+    parser.add_argument(
+        "--test-list", type=Path, required=True, help="Read the images of the k-NN from this list."
+    )
+    parser.add_argument("--limit", type=int, default=2560, help="Use the first images of the list.")
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action="store_true")
@@ -88,7 +97,7 @@ def main() -> None:
 
 
 def _total(answers: dict[str, list[dict[str, float]]], before: float) -> float:
-    """Ratio of the times of all epochs together; `before`: what ours spent before the first."""
+    """Return the ratio of the total times; ``before``: seconds of ours before the first epoch."""
     seconds = {name: sum(answer["wall"] for answer in values) for name, values in answers.items()}
     return seconds["lightly"] / (seconds["ours"] + before)
 

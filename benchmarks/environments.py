@@ -1,4 +1,4 @@
-"""Environments of their own for the competitors, from the package index."""
+"""Separate virtual environments for the other libraries, from the package index."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pairs import ROOT
 
-#: What a competitor needs beside torch and torchvision, of which it gets our versions.
+#: Requirements of each library besides torch and torchvision, which get our versions.
 PACKAGES = {
     "mmselfsup": [
         "mmselfsup==0.11.0", "mmcls==0.25.0", "mmcv==1.7.2", "future", "tensorboard", "scipy",
@@ -23,15 +23,15 @@ PACKAGES = {
 
 
 def python_of(name: str, folder: Path, given: str | None = None) -> str:
-    """The python of a competitor's environment; installs it where it is not there yet.
+    """Return the python of a library's environment; install it if it is missing.
 
-    The path is absolute, for workers run in another folder. A link stays a link: followed, it would
-    lead out of the environment.
+    The path is absolute, as workers run in another folder. A link is not resolved: its target is
+    outside the environment.
 
     Args:
-        name: a key of `PACKAGES`.
-        folder: where the environments lie.
-        given: an environment's python that is there already.
+        name: A key of ``PACKAGES``.
+        folder: Folder of the environments.
+        given: Python of an existing environment, which is used instead.
     """
     if given:
         return os.path.abspath(given)
@@ -42,17 +42,22 @@ def python_of(name: str, folder: Path, given: str | None = None) -> str:
         venv.create(home, with_pip=True, clear=True)
         pip = [str(python), "-m", "pip", "install", "-q"]
         ours = [f"{lib}=={version(lib).split('+')[0]}" for lib in ("torch", "torchvision")]
-        # as scripts/install.sh does; replaces a constraint of the machine that forbids our torch
+        # As in scripts/install.sh; replaces a constraint of the machine that forbids our torch.
         env = {**os.environ, "PIP_CONSTRAINT": str(ROOT / "requirements" / "build.txt")}
         subprocess.run([*pip, "setuptools<81", "wheel", *ours], check=True, env=env)
-        # mmcv's source build wants the setuptools from above
+        # The source build of mmcv needs the setuptools from above.
         subprocess.run([*pip, "--no-build-isolation", *PACKAGES[name]], check=True, env=env)
         (home / "ready").touch()
     return str(python)
 
 
 def add_arguments(parser: argparse.ArgumentParser, *names: str) -> None:
-    """Options for the folder of the environments, and for pythons that are there already."""
-    parser.add_argument("--environments", type=Path, default=Path("work_dirs/benchmarks/envs"))
+    """Add options for the folder of the environments, and for existing environments."""
+    parser.add_argument(
+        "--environments",
+        type=Path,
+        default=Path("work_dirs/benchmarks/envs"),
+        help="Install the environments into this folder (default: %(default)s).",
+    )
     for name in names:
-        parser.add_argument(f"--{name}-python", help=f"python of an environment that has {name}")
+        parser.add_argument(f"--{name}-python", help=f"Use this python, which has {name}.")

@@ -1,8 +1,9 @@
-"""On one GPU: SimCLR in training by the runner, from the cache, against a loop written by hand.
+"""Benchmark on one GPU: SimCLR trained by the runner, from the cache, and by a plain loop.
 
-The loop by hand is compiled, in bfloat16 and channels_last, on views that lie on the GPU already.
-The runner gets its views once from the workers and once from the GPU (`device_transforms`). Where
-there is no GPU this script says so and leaves the row open; `--quick` runs on a CPU too.
+The plain loop ("by hand") is compiled, in bfloat16 and channels_last, with its views on the GPU
+from the start. The runner gets its views once from the workers and once from the GPU
+(``device_transforms``). Without a GPU this script leaves the row open; ``--quick`` also runs on a
+CPU.
 
 Example: python benchmarks/gpu.py --images data/isic2019/images
 """
@@ -18,13 +19,13 @@ from pairs import Worker, in_turn, median
 from results import Row, add_quick, ratio_row, save
 
 BY_HAND = "by hand"
-#: Ways to make the views, and what the table calls them.
+#: Ways to make the views, and their names in the table.
 OURS = {"workers": "views by the workers", "device": "views on the GPU"}
 Answers = dict[str, list[dict[str, float]]]
 
 
 def measure(args: argparse.Namespace, depth: int, size: int, images: int) -> list[Row]:
-    """Rows for one backbone and size."""
+    """Return the rows of one backbone and size."""
     wanted = dict(
         depth=depth, size=size, images=images, iters=args.iters, epochs=args.rounds,
         workers=args.workers, folder=str(args.images.resolve()), compile=not args.quick,
@@ -40,7 +41,7 @@ def measure(args: argparse.Namespace, depth: int, size: int, images: int) -> lis
 
 
 def rows_of(what: str, answers: Answers, kind: str, args: argparse.Namespace) -> list[Row]:
-    """Rows for one way to make the views."""
+    """Return the rows of one way to make the views."""
     hand, ours = answers[BY_HAND], answers[kind]
     views = median(ours, "views") / median(ours)
     waiting, idle = median(ours, "waiting"), median(ours, "idle")
@@ -68,7 +69,7 @@ def rows_of(what: str, answers: Answers, kind: str, args: argparse.Namespace) ->
 
 
 def main() -> None:
-    """Measure, or say that there is nothing to measure on."""
+    """Run the benchmark, or record that it needs a GPU."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, default=Path("data/isic2019/images"))
     parser.add_argument("--rounds", type=int, default=5)

@@ -1,4 +1,6 @@
-"""Items: ours, cold and from the decode cache, against mmselfsup 0.11.0, in one process.
+"""Benchmark of data set items: ours, cold and from the decode cache, and mmselfsup 0.11.0.
+
+All in one process, without a loader.
 
 Example: python benchmarks/items.py --images data/isic2019/originals
 """
@@ -30,17 +32,17 @@ def augment(
     solarize: float | None = None,
     **crop: Any,
 ) -> list[Config]:
-    """The pipeline that all these methods share, with each method's numbers."""
+    """Return the pipeline that all these methods share, with each method's numbers."""
     strengths = dict(zip(("brightness", "contrast", "saturation", "hue"), jitter, strict=True))
     colours = [dict(type="ColorJitter", **strengths)]
-    turned = [] if solarize is None else [dict(type="Solarization", p=solarize)]
+    solarization = [] if solarize is None else [dict(type="Solarization", p=solarize)]
     return [
         dict(type="RandomResizedCrop", size=size, scale=scale, **crop),
         dict(type="RandomHorizontalFlip"),
         dict(type="RandomAppliedTrans", transforms=colours, p=0.8),
         dict(type="RandomGrayscale", p=0.2),
         dict(type="GaussianBlur", sigma_min=0.1, sigma_max=2.0, p=blur),
-        *turned,
+        *solarization,
         *_TO_TENSOR,
     ]
 
@@ -62,7 +64,7 @@ METHODS: dict[str, tuple[list[int], list[list[Config]]]] = {
 
 
 def measure(method: str, args: argparse.Namespace, peer: str, folder: Path) -> list[Row]:
-    """Two rows: cold and cached."""
+    """Return two rows of a method: cold and cached."""
     views, pipelines = METHODS[method]
     source = dict(type="ImageList", data_prefix=str(args.images), ann_file=str(folder / "list.txt"))
     cached = {**source, "cache": dict(dir=str(folder / "cache"), short_side=256)}
@@ -93,11 +95,15 @@ def measure(method: str, args: argparse.Namespace, peer: str, folder: Path) -> l
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=Path, required=True, help="folder of JPEG files")
+    parser.add_argument(
+        "--images", type=Path, required=True, help="Read JPEG files from this folder."
+    )
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--items", type=int, default=64, help="items a round")
+    parser.add_argument(
+        "--items", type=int, default=64, help="Load this number of items per round."
+    )
     add_arguments(parser, "mmselfsup")
     add_quick(parser)
     args = parser.parse_args()

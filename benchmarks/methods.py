@@ -1,8 +1,8 @@
-"""A step of each method on the CPU, ours by its small config against a loop written by hand.
+"""Benchmark of a step of each method on the CPU: ours by its small config, and a plain loop.
 
 ResNet-18 at 64 px, bfloat16, channels_last on both sides. MoCo v1 is MoCo v2 with another neck, and
-ODC's step needs its memory of labels, which nobody writes by hand in a few lines: both are
-left out.
+a plain loop of ODC would need its memory of labels, which takes more than a few lines: both are
+left out. The table calls the plain loop "by hand".
 
 Example: python benchmarks/methods.py --images 64 --threads 2
 """
@@ -29,7 +29,7 @@ METHODS = {
 
 
 def measure(method: str, args: argparse.Namespace) -> tuple[Row, str]:
-    """The row of one method, and the version of torch."""
+    """Return the row of one method, and the version of torch."""
     (config,) = (ROOT / "configs" / "selfsup" / method).glob("*_resnet18_*_isic2019-64.py")
     wanted = dict(
         method=method, images=args.images, size=args.size, threads=args.threads, config=str(config)
@@ -51,9 +51,11 @@ def measure(method: str, args: argparse.Namespace) -> tuple[Row, str]:
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=64, help="two views each")
+    parser.add_argument(
+        "--images", type=int, default=64, help="Use this number of images, two views each."
+    )
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)

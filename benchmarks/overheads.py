@@ -1,4 +1,4 @@
-"""What the project adds to the bare work: runner and hooks, gap between epochs, start of a run.
+"""Benchmark of the overheads: runner and hooks, gap between epochs, start of a run.
 
 Example: python benchmarks/overheads.py --images data/isic2019/images
     --train-list data/isic2019/splits/ISIC_2019_train_fold0.txt
@@ -19,11 +19,11 @@ from end_to_end import CONFIG
 from pairs import ROOT, Worker, in_turn, median, ratio
 from results import Row, add_quick, save
 
-ITERS = 10  # of an epoch
+ITERS = 10  # per epoch
 
 
 def loop_rows(args: argparse.Namespace) -> tuple[list[Row], dict[str, str]]:
-    """Runner against bare loop, and the gap between epochs."""
+    """Return the rows of the runner against a bare loop, and of the gap between epochs."""
     wanted = dict(images=args.batch, size=64, iters=ITERS, epochs=args.rounds, threads=args.threads)
 
     def worker(kind: str) -> Worker:
@@ -33,14 +33,14 @@ def loop_rows(args: argparse.Namespace) -> tuple[list[Row], dict[str, str]]:
     workers = [worker("runner"), worker("bare")]
     versions = {"torch": str(workers[0].info["torch"])}
     answers = in_turn(workers, args.rounds)
-    found = ratio(answers["runner"][1:], answers["bare"][1:])
+    wall = ratio(answers["runner"][1:], answers["bare"][1:])
     cpu = ratio(answers["runner"][1:], answers["bare"][1:], "cpu")["median"]
     gaps = [answer["gap"] for answer in answers["runner"][1:]]
     rows = [
         Row(
             f"runner, hooks, log / bare loop, ResNet-18, {2 * args.batch} views of 64 px",
-            f"{100 * (found['median'] - 1):+.1f} %",
-            f"{100 * (found['low'] - 1):+.1f} to {100 * (found['high'] - 1):+.1f} %",
+            f"{100 * (wall['median'] - 1):+.1f} %",
+            f"{100 * (wall['low'] - 1):+.1f} to {100 * (wall['high'] - 1):+.1f} %",
             "below 2 %",
             cpu < 1.02,
             f"{args.rounds - 1} epochs of {ITERS} iterations, in turn",
@@ -59,9 +59,9 @@ def loop_rows(args: argparse.Namespace) -> tuple[list[Row], dict[str, str]]:
 
 
 def seconds_of(command: list[str], until: str | None = None) -> dict[str, float]:
-    """Wall and CPU time of a command, or until a line with `until` is printed.
+    """Return wall and CPU time of a command, or until it prints a line with ``until``.
 
-    Ends the benchmark where the command fails or the line never comes: its time would mean nothing.
+    The benchmark ends if the command fails or never prints the line: the time would be meaningless.
     """
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
     start = time.perf_counter()
@@ -87,13 +87,14 @@ def seconds_of(command: list[str], until: str | None = None) -> dict[str, float]
 
 
 def _cpu_seconds(pid: int) -> float:
-    """CPU time of a process that runs or has just ended, without its children; Linux only."""
+    """Return the CPU time of a process, running or just ended, without children; Linux only."""
+    # The name of the process, in parentheses, may contain spaces: split what follows it.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def start_rows(args: argparse.Namespace) -> list[Row]:
-    """`--help`, and command to first iteration."""
+    """Return the rows of ``--help`` and of the time from command to first iteration."""
     train = [sys.executable, str(ROOT / "tools" / "train.py")]
     bare = [seconds_of([sys.executable, "-c", "import torch"]) for _ in range(args.starts)]
     helps = [seconds_of([*train, "--help"]) for _ in range(args.starts)]
@@ -117,6 +118,7 @@ def start_rows(args: argparse.Namespace) -> list[Row]:
 
 
 def _start_row(what: str, times: list[dict[str, float]], most: float, details: str) -> Row:
+    """Return a row of wall times, whose goal the CPU time decides."""
     wall, cpu = [time["wall"] for time in times], median(times, "cpu")
     spread = f"{min(wall):.2f} to {max(wall):.2f}"
     value = f"{statistics.median(wall):.2f} s"
@@ -124,7 +126,7 @@ def _start_row(what: str, times: list[dict[str, float]], most: float, details: s
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--train-list", type=Path, required=True)
@@ -132,7 +134,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--starts", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--until", help="what the line of the first iteration holds")
+    parser.add_argument("--until", help="Stop at a line with this text.")
     add_quick(parser)
     args = parser.parse_args()
     if args.quick:

@@ -1,7 +1,7 @@
-"""Programs that are measured in turn, round by round, so that a busy machine is busy for all.
+"""Workers that are measured in turn, round by round, so that other load affects all alike.
 
-A worker is a script of `benchmarks/workers/`, run by the python of any environment. It prints
-`##` and a line of JSON when it is ready, and another one for each `go` that it reads.
+A worker is a script of ``benchmarks/workers/``, run by the python of any environment. It prints
+``##`` and a line of JSON when it is ready, and another one for each ``go`` that it reads.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class Worker:
     """A running worker.
 
     Args:
-        name: what it stands for in the table.
-        python: of its environment.
-        script: file name in `workers/`.
-        settings: passed to it as JSON.
-        ours: whether it imports the package of this checkout.
-        threads: for OpenMP.
+        name: Name in the table.
+        python: Python of its environment.
+        script: File name in ``workers/``.
+        settings: Settings, passed to it as JSON.
+        ours: Whether it imports the package of this checkout.
+        threads: Number of threads of OpenMP.
     """
 
     def __init__(
@@ -53,23 +53,24 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
-            cwd=tempfile.gettempdir(),  # not where a package of this checkout could be found
+            cwd=tempfile.gettempdir(),  # so that no package of this checkout can be imported
             env=env,
         )
         self.info = self._answer()
 
     def go(self) -> dict[str, float]:
-        """Let it do its work once: `wall` and `cpu` seconds, and whatever it adds."""
+        """Run its work once; return ``wall`` and ``cpu`` seconds, and any other numbers."""
         assert self._process.stdin is not None
         self._process.stdin.write("go\n")
         self._process.stdin.flush()
         return self._answer()
 
     def close(self) -> None:
-        """Let it end."""
+        """Wait for the worker to end."""
         self._process.communicate()
 
     def _answer(self) -> dict[str, Any]:
+        """Return the next line of JSON of the worker."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if line.startswith(MARK):
@@ -80,7 +81,7 @@ class Worker:
 
 
 def in_turn(workers: Sequence[Worker], rounds: int) -> dict[str, list[dict[str, float]]]:
-    """Let all work once a round, forwards and backwards in turn; the answers of each."""
+    """Run all workers once per round, in alternating order; return the answers of each."""
     answers: dict[str, list[dict[str, float]]] = {worker.name: [] for worker in workers}
     for number in range(rounds):
         for worker in workers if number % 2 == 0 else reversed(workers):
@@ -93,11 +94,11 @@ def in_turn(workers: Sequence[Worker], rounds: int) -> dict[str, list[dict[str, 
 def ratio(
     slow: Sequence[Mapping[str, float]], fast: Sequence[Mapping[str, float]], key: str = "wall"
 ) -> dict[str, float]:
-    """How many times longer `slow` took, round by round: median, lowest, highest."""
+    """Return the ratio of the times of ``slow`` and ``fast``: median, lowest and highest round."""
     ratios = [s[key] / f[key] for s, f in zip(slow, fast, strict=True)]
     return {"median": statistics.median(ratios), "low": min(ratios), "high": max(ratios)}
 
 
 def median(answers: Sequence[Mapping[str, float]], key: str = "wall") -> float:
-    """The median of one number over the rounds."""
+    """Return the median of one number over the rounds."""
     return statistics.median(answer[key] for answer in answers)

@@ -1,7 +1,6 @@
-"""Where the time of a step of SimCLR goes on the CPU: its operators, beside what the cores can do.
+"""Profile of a step of SimCLR on the CPU: time of its operators, and the fraction of peak speed.
 
-The yardstick is measured in the same process: the product of two large square matrices in
-bfloat16.
+The peak is measured in the same process: the product of two large square matrices in bfloat16.
 
 Example: python benchmarks/profile_step.py --threads 2
 """
@@ -24,7 +23,7 @@ from mmselfsup.apis.acceleration import accelerate
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils.memory_allocator import keep_freed_memory
 
-# The first that a name of an operator contains is its group.
+# An operator belongs to the first key that its name contains.
 GROUPS = {
     "convolution": "convolutions",
     "batch_norm": "batch normalisation",
@@ -39,7 +38,7 @@ GROUPS = {
 
 
 def step_of(depth: int, size: int, images: int) -> Callable[[], None]:
-    """A step of our SimCLR in bfloat16 and channels_last on random images."""
+    """Return a step of our SimCLR in bfloat16 and channels_last on random images."""
     torch.manual_seed(0)
     width = 2048 if depth == 50 else 512
     neck = dict(
@@ -67,7 +66,7 @@ def step_of(depth: int, size: int, images: int) -> Callable[[], None]:
 
 
 def seconds_of(work: Callable[[], Any], rounds: int) -> float:
-    """The least time of a call; one to warm up."""
+    """Return the least time of a call, after one call to warm up."""
     work()
     times = []
     for _ in range(rounds):
@@ -78,7 +77,7 @@ def seconds_of(work: Callable[[], Any], rounds: int) -> float:
 
 
 def shares(step: Callable[[], None], rounds: int) -> dict[str, float]:
-    """Part of the profiled time that each group of operators takes, the largest first."""
+    """Return the fraction of the profiled time of each group of operators, the largest first."""
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
         for _ in range(rounds):
             step()
@@ -91,7 +90,7 @@ def shares(step: Callable[[], None], rounds: int) -> dict[str, float]:
 
 
 def measure(depth: int, size: int, images: int, rounds: int, peak: float) -> list[Row]:
-    """Rows for one backbone and size; `peak`: multiplications and additions a second."""
+    """Return the rows of one backbone and size; ``peak``: operations per second."""
     step = step_of(depth, size, images)
     seconds = seconds_of(step, rounds)
     with FlopCounterMode(display=False) as counter:
@@ -106,14 +105,14 @@ def measure(depth: int, size: int, images: int, rounds: int, peak: float) -> lis
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     add_quick(parser)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    keep_freed_memory()  # as a training on a CPU does
+    keep_freed_memory()  # as in a training on a CPU
     side = 256 if args.quick else 4096
     left, right = (torch.randn(side, side, dtype=torch.bfloat16) for _ in range(2))
     peak = 2 * side**3 / seconds_of(lambda: left @ right, args.rounds)

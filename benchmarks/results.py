@@ -1,4 +1,4 @@
-"""What was measured: one JSON file for each row, and the table made of all of them."""
+"""Results of the benchmarks: a JSON file for each script, and the table of all of them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Row:
     """One line of the table.
 
     Attributes:
-        what: what was compared with what.
-        value: the ratio, or the number with its unit; of wall time.
-        spread: lowest and highest round.
-        cpu: the same ratio of CPU time, for work of one process; it decides about `met`.
-        wanted: the goal.
-        met: whether it was reached; None where there is no goal.
-        details: how the numbers came about, in words.
+        what: Name of the measurement.
+        value: The ratio, or the number with its unit; wall time.
+        spread: Lowest and highest round.
+        cpu: The same of CPU time, for work in one process; it decides ``met``.
+        wanted: The goal.
+        met: Whether the goal was reached; None without a goal.
+        details: Conditions of the measurement.
     """
 
     what: str
@@ -56,7 +56,7 @@ class Result:
 
 
 def machine() -> str:
-    """Processor, cores and GPU of this machine."""
+    """Return processor, cores and GPU of this machine."""
     model = platform.processor() or "unknown processor"
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -77,10 +77,10 @@ def ratio_row(
     details: str = "",
     with_cpu: bool = True,
 ) -> Row:
-    """A row for how many times longer `slow` took than `fast`, which should be `goal` or more.
+    """Return a row of the ratio of the times of ``slow`` and ``fast``, at least ``goal``.
 
-    CPU time decides where it counts all the work: waiting for other users' processes is no part of
-    it. It does not count the workers of a loader.
+    CPU time decides where it covers all the work, as it excludes waiting for other processes. It
+    does not cover the workers of a loader.
     """
     wall = ratio(slow, fast)
     cpu = ratio(slow, fast, "cpu")["median"] if with_cpu else None
@@ -96,8 +96,8 @@ def ratio_row(
 
 
 def add_quick(parser: argparse.ArgumentParser) -> None:
-    """An option to see in a minute that a script works."""
-    text = "a tiny setting, to see that the script works: nothing is kept, the numbers tell nothing"
+    """Add the option ``--quick``."""
+    text = "Use tiny settings to check that the script works; its numbers are not saved."
     parser.add_argument("--quick", action="store_true", help=text)
 
 
@@ -108,13 +108,13 @@ def save(
     versions: dict[str, str],
     keep: bool = True,
 ) -> None:
-    """Print the rows of a script; unless `keep` is False, keep them and write the table anew."""
+    """Print the rows of a script; unless ``keep`` is False, save them and rewrite the table."""
     for row in rows:
         cpu = f"; CPU time {row.cpu}" if row.cpu else ""
         wanted = f", wanted {row.wanted}" if row.wanted else ""
         print(f"{row.what}: {row.value} ({row.spread}){cpu}{wanted}; {row.details}")
     if not keep:
-        print("quick: nothing is kept, these numbers tell nothing")
+        print("quick: nothing is saved, these numbers mean nothing")
         return
     result = Result(script, command, list(rows), versions, machine(), time.strftime("%Y-%m-%d"))
     FOLDER.mkdir(exist_ok=True)
@@ -124,7 +124,7 @@ def save(
 
 
 def write_table() -> None:
-    """Put the table of all results into the page."""
+    """Write the table of all results into the page."""
     page = PAGE.read_text()
     head, rest = page.split(BEGIN)
     tail = rest.split(END)[1]
@@ -133,6 +133,7 @@ def write_table() -> None:
 
 
 def _section(result: dict[str, Any]) -> str:
+    """Return the Markdown section of one script."""
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
     lines = [
         f"### `{result['script']}`",

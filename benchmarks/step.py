@@ -1,8 +1,8 @@
-"""A step of SimCLR on the CPU: ours against mmselfsup 0.11.0 and against a loop written by hand.
+"""Benchmark of a step of SimCLR on the CPU: ours, mmselfsup 0.11.0, and a plain loop.
 
-0.11.0 runs in float32, as it can; its `.cuda()` calls are patched out, without which it does not
-run on a CPU at all. The loop by hand has our precision and layout, and
-the allocator as it is; ours keeps freed memory, as `tools/train.py` sets it on a CPU.
+0.11.0 runs in float32, its only precision; its ``.cuda()`` calls are patched out, as it would not
+run on a CPU otherwise. The plain loop ("by hand") has our precision and layout, but the default
+allocator; ours keeps freed memory, as ``tools/train.py`` does on a CPU.
 
 Example: python benchmarks/step.py --images 16 --threads 2
 """
@@ -18,7 +18,7 @@ from results import Row, add_quick, ratio_row, save
 
 
 def measure(args: argparse.Namespace, peer: str, depth: int, size: int, images: int) -> list[Row]:
-    """Rows for one backbone and size."""
+    """Return the rows of one backbone and size."""
 
     def worker(name: str, python: str, kind: str, half: bool, compiled: bool = False) -> Worker:
         wanted = dict(
@@ -77,13 +77,17 @@ def measure(args: argparse.Namespace, peer: str, depth: int, size: int, images: 
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=16, help="images of a batch, two views each")
-    parser.add_argument("--small-images", type=int, default=64, help="the same for 64 px")
+    parser.add_argument(
+        "--images", type=int, default=16, help="Use this batch size, two views each."
+    )
+    parser.add_argument(
+        "--small-images", type=int, default=64, help="Use this batch size for 64 px."
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--compile", action="store_true", help="measure torch.compile too")
+    parser.add_argument("--compile", action="store_true", help="Also measure torch.compile.")
     add_arguments(parser, "mmselfsup")
     add_quick(parser)
     args = parser.parse_args()

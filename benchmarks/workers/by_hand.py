@@ -1,6 +1,7 @@
-"""The methods as one would write them by hand: torchvision's ResNet-18 and a few lines each.
+"""Plain implementations of the methods: torchvision's ResNet-18 and a few lines each.
 
-Sizes are those of the small configs. Each class takes the batch of ours, `forward` gives the loss.
+Sizes are those of the small configs. Each class takes the batch of ours, ``forward`` returns the
+loss.
 """
 
 import copy
@@ -16,14 +17,14 @@ D = 128  # width of projections
 
 
 def resnet18() -> Any:
-    """Backbone with pooled features [N, 512]."""
+    """Return a backbone with pooled features [N, 512]."""
     net = torchvision.models.resnet18(zero_init_residual=True)
     net.fc = nn.Identity()
     return net
 
 
 def mlp(*widths: int, norm: bool = False, last: bool = False) -> nn.Sequential:
-    """Linear layers with ReLU between them, batch norm behind the hidden ones, or all."""
+    """Return linear layers with ReLU between them, batch norm after the hidden ones, or all."""
     layers: list[nn.Module] = []
     for i, (before, after) in enumerate(itertools.pairwise(widths)):
         end = i == len(widths) - 2
@@ -36,7 +37,7 @@ def mlp(*widths: int, norm: bool = False, last: bool = False) -> nn.Sequential:
 
 
 def unit(x: Tensor) -> Tensor:
-    """Float32, length 1."""
+    """Return rows in float32 and of length 1."""
     return F.normalize(x.float(), dim=1)
 
 
@@ -48,7 +49,7 @@ class Classes(nn.Module):
         self.net, self.fc = resnet18(), nn.Linear(512, classes)
 
     def forward(self, img: Tensor, **labels: Tensor) -> Tensor:
-        """Images [N, C, H, W] or [N, P, C, H, W]."""
+        """Return the loss of images [N, C, H, W] or [N, P, C, H, W]."""
         img = img.flatten(0, 1) if img.dim() == 5 else img
         scores = self.fc(self.net(img)).float()
         target = labels.get("rot_label", labels.get("pseudo_label"))
@@ -57,7 +58,7 @@ class Classes(nn.Module):
 
 
 class RelativeLocation(nn.Module):
-    """Which of eight neighbours is the other patch?"""
+    """Relative location: which of eight neighbours is the other patch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,7 +68,7 @@ class RelativeLocation(nn.Module):
         )
 
     def forward(self, img: Tensor, patch_label: Tensor) -> Tensor:
-        """Pairs of patches, channels side by side, [N, 8, 6, H, W]."""
+        """Return the loss of pairs of patches, channels side by side, [N, 8, 6, H, W]."""
         first, second = img.flatten(0, 1).chunk(2, 1)
         pair = torch.cat([self.net(first), self.net(second)], 1)
         return F.cross_entropy(self.fc(self.neck(pair)).float(), patch_label.flatten())
@@ -83,7 +84,7 @@ class NPID(nn.Module):
         self.register_buffer("bank", F.normalize(torch.randn(length, D), dim=1))
 
     def forward(self, img: Tensor, idx: Tensor) -> Tensor:
-        """Images and their places in the memory."""
+        """Return the loss of images and their rows in the memory."""
         v = unit(self.neck(self.net(img)))
         with torch.autocast("cpu", enabled=False), torch.no_grad():
             drawn = torch.randint(len(self.bank), (len(idx), self.negatives))
@@ -98,7 +99,7 @@ class NPID(nn.Module):
 
 
 class Momentum(nn.Module):
-    """A network and its slow copy."""
+    """An online network and its momentum target."""
 
     def __init__(self, net: nn.Module, keep: float) -> None:
         super().__init__()
@@ -108,7 +109,7 @@ class Momentum(nn.Module):
 
     @torch.no_grad()
     def follow(self) -> None:
-        """Move the copy."""
+        """Update the target."""
         old, new = list(self.target.parameters()), list(self.online.parameters())
         torch._foreach_lerp_(old, new, 1 - self.keep)
 
@@ -122,7 +123,7 @@ class MoCo(Momentum):
         self.at = 0
 
     def forward(self, img: list[Tensor]) -> Tensor:
-        """Query and key views."""
+        """Return the loss of a query and a key view."""
         q = unit(self.online(img[0]))
         self.follow()
         with torch.no_grad():
@@ -136,7 +137,7 @@ class MoCo(Momentum):
 
 
 class DenseCL(Momentum):
-    """MoCo v2 on images and on places of their maps."""
+    """DenseCL: MoCo v2 on images and on places of their maps."""
 
     def __init__(self, length: int) -> None:
         net = nn.ModuleDict(
@@ -155,14 +156,14 @@ class DenseCL(Momentum):
 
     @staticmethod
     def encode(net: Any, img: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Maps [N, C, L], projections [N, D], [N, D, L], [N, D]."""
+        """Return maps [N, C, L], projections [N, D], [N, D, L], [N, D]."""
         maps = net["maps"](img)
         places = net["places"](maps)
         whole = net["whole"](maps.mean((2, 3)))
         return maps.flatten(2), unit(whole), unit(places.flatten(2)), unit(places.mean((2, 3)))
 
     def forward(self, img: list[Tensor]) -> Tensor:
-        """Query and key views."""
+        """Return the loss of a query and a key view."""
         maps_q, q, dense_q, _ = self.encode(self.online, img[0])
         self.follow()
         with torch.no_grad():
@@ -184,19 +185,19 @@ class DenseCL(Momentum):
 
 
 class BYOL(Momentum):
-    """Prediction of a slow network."""
+    """Prediction of a momentum target."""
 
     def __init__(self) -> None:
         super().__init__(nn.Sequential(resnet18(), mlp(512, 1024, D, norm=True)), 0.97)
         self.predictor = mlp(D, 1024, D, norm=True)
 
     def forward(self, img: list[Tensor]) -> Tensor:
-        """Two views."""
-        guesses = [self.predictor(self.online(view)) for view in img]
+        """Return the loss of two views."""
+        predictions = [self.predictor(self.online(view)) for view in img]
         with torch.no_grad():
             self.follow()
-            aims = [self.target(view) for view in img]
-        pairs = zip(guesses, aims[::-1], strict=True)
+            targets = [self.target(view) for view in img]
+        pairs = zip(predictions, targets[::-1], strict=True)
         return sum(-2 * (unit(p) * unit(z)).sum(1).mean() for p, z in pairs)  # type: ignore[return-value]
 
 
@@ -209,7 +210,7 @@ class SimSiam(nn.Module):
         self.predictor = mlp(512, 128, 512, norm=True)
 
     def forward(self, img: list[Tensor]) -> Tensor:
-        """Two views."""
+        """Return the loss of two views."""
         z = [self.encoder(view) for view in img]
         p = [self.predictor(one) for one in z]
         pairs = zip(p, z[::-1], strict=True)
@@ -225,7 +226,7 @@ class SwAV(nn.Module):
         self.prototypes = nn.Linear(D, prototypes, bias=False)
 
     def forward(self, img: list[Tensor]) -> Tensor:
-        """Eight views."""
+        """Return the loss of eight views."""
         features = torch.cat([self.net(torch.cat(img[:2])), self.net(torch.cat(img[2:]))])
         z = unit(self.neck(features))
         with torch.autocast("cpu", enabled=False):

@@ -1,4 +1,4 @@
-"""SimCLR as lightly's documentation shows it: an epoch for each `go`, then a k-NN."""
+"""SimCLR as in lightly's documentation: an epoch for each ``go``, then k-NN."""
 
 import lightly
 import torch
@@ -19,7 +19,7 @@ lines = wanted["train"]
 
 
 class Images(torch.utils.data.Dataset[list[Tensor]]):
-    """Two views of each image."""
+    """A data set of two views of each image."""
 
     transform = SimCLRTransform(input_size=wanted["size"])
 
@@ -45,7 +45,7 @@ loader = torch.utils.data.DataLoader(
 
 
 def work() -> None:
-    """One epoch."""
+    """Run one epoch."""
     for first, second in loader:
         loss = criterion(head(backbone(first)), head(backbone(second)))
         loss.backward()
@@ -54,7 +54,7 @@ def work() -> None:
 
 
 def score() -> float:
-    """k-NN on the frozen backbone."""
+    """Return the balanced accuracy of k-NN on the frozen backbone."""
     backbone.eval()
     lists = (read(wanted[part], wanted["folder"], wanted["size"]) for part in ("train", "test"))
     return balanced_accuracy(backbone, *lists, **IMAGENET_NORMALIZE)

@@ -1,4 +1,4 @@
-"""Our training by its config and runner: an epoch for each `go`, then a k-NN."""
+"""Our training by its config and runner: an epoch for each ``go``, then k-NN."""
 
 import tempfile
 import time
@@ -8,7 +8,7 @@ import cv2
 import torch
 from knn import balanced_accuracy, read
 from mmcv.runner import HOOKS, Hook
-from serve import next_go, settings, tell
+from serve import next_go, send, settings
 
 from mmselfsup.apis.config import load_config
 from mmselfsup.apis.train import train_model
@@ -25,7 +25,7 @@ with open(f"{work_dir}/train.txt", "w") as file:
 
 @HOOKS.register_module()
 class Turns(Hook):  # type: ignore[misc]
-    """Waits for its turn before an epoch, and tells how long it took."""
+    """A hook that waits for its turn before an epoch, and sends how long the epoch took."""
 
     def before_train_epoch(self, runner: Any) -> None:
         next_go()
@@ -33,7 +33,7 @@ class Turns(Hook):  # type: ignore[misc]
 
     def after_train_epoch(self, runner: Any) -> None:
         wall, cpu = time.perf_counter() - self.start[0], time.process_time() - self.start[1]
-        tell({"wall": wall, "cpu": cpu})
+        send({"wall": wall, "cpu": cpu})
 
 
 options = {
@@ -57,7 +57,7 @@ cfg.fp16 = None
 model = build_model(cfg)
 begin = time.perf_counter()
 datasets = build_datasets(cfg)  # writes the cache
-tell({"torch": torch.__version__, "cache": time.perf_counter() - begin})
+send({"torch": torch.__version__, "cache": time.perf_counter() - begin})
 runner = train_model(model, datasets, cfg)
 trained = runner.model.eval()
 next_go()
@@ -66,9 +66,9 @@ lists = (read(wanted[part], wanted["folder"], wanted["size"]) for part in ("trai
 
 
 def features(images: torch.Tensor) -> torch.Tensor:
-    """Pooled features of the frozen backbone."""
+    """Return the pooled features of the frozen backbone."""
     pooled: torch.Tensor = trained.extract_feat(images)[0].mean(dim=(2, 3))
     return pooled
 
 
-tell({"wall": 0, "cpu": 0, "score": balanced_accuracy(features, *lists, **normalize)})
+send({"wall": 0, "cpu": 0, "score": balanced_accuracy(features, *lists, **normalize)})

@@ -1,6 +1,6 @@
-"""Epochs of SimCLR on a GPU: by our runner from the decode cache, or by a loop written by hand.
+"""Epochs of SimCLR on a GPU: by our runner from the decode cache, or by a plain loop.
 
-On a CPU it does the same, which is of use to try it out.
+It also runs on a CPU, to try it out.
 """
 
 import os
@@ -13,7 +13,7 @@ import torch
 from mmcv import Config
 from mmcv.runner import HOOKS, Hook
 from plain import PlainSimCLR
-from serve import next_go, serve, settings, tell
+from serve import next_go, send, serve, settings
 
 from mmselfsup.apis.train import train_model
 from mmselfsup.apis.train_command import build_datasets, build_model
@@ -30,7 +30,7 @@ torch.backends.cudnn.benchmark = True
 
 
 def memory() -> float:
-    """Peak memory of tensors on the GPU in MiB; of the process where there is none."""
+    """Return the peak memory of tensors on the GPU in MiB; without a GPU, that of the process."""
     if on_gpu:
         return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
@@ -43,7 +43,7 @@ def finish() -> None:
 
 
 def by_hand() -> None:
-    """Compiled, bfloat16, channels_last, images on the GPU."""
+    """Run a plain loop: compiled, bfloat16, channels_last, images on the GPU."""
     model = PlainSimCLR(depth).to(device, memory_format=torch.channels_last).train()
     if wanted["compile"]:
         model.net.compile()
@@ -65,13 +65,13 @@ def by_hand() -> None:
 
 @HOOKS.register_module()
 class Turns(Hook):  # type: ignore[misc]
-    """Waits for its turn before an epoch, and tells how long it took."""
+    """A hook that waits for its turn before an epoch, and sends how long the epoch took."""
 
     def before_train_epoch(self, runner: Any) -> None:
         next_go()
         self.start, self.waited = time.perf_counter(), 0.0
         self.end = self.start
-        self.idle: list[Any] = []  # of each iteration; reading one would wait
+        self.idle: list[Any] = []  # tensors: converting one would wait for the GPU
 
     def before_train_iter(self, runner: Any) -> None:
         self.waited += time.perf_counter() - self.end
@@ -83,13 +83,13 @@ class Turns(Hook):  # type: ignore[misc]
     def after_train_epoch(self, runner: Any) -> None:
         finish()
         wall = time.perf_counter() - self.start
-        idle = sum(map(float, self.idle[1:]))  # the first holds the time until it was its turn
-        shares = {"waiting": self.waited / wall, "idle": idle / wall}
-        tell({"wall": wall, "cpu": 0, "views": 2 * images * iters, "memory": memory(), **shares})
+        idle = sum(map(float, self.idle[1:]))  # the first includes the wait for its turn
+        fractions = {"waiting": self.waited / wall, "idle": idle / wall}
+        send({"wall": wall, "cpu": 0, "views": 2 * images * iters, "memory": memory(), **fractions})
 
 
 def ours() -> None:
-    """The runner, with workers that read the cache; bytes travel, as views or as images."""
+    """Run our runner, with workers that read the cache and send uint8 views or images."""
     folder = tempfile.mkdtemp()
     names = sorted(os.listdir(wanted["folder"]))
     names = (names * (images * iters // len(names) + 1))[: images * iters]
@@ -139,7 +139,7 @@ def ours() -> None:
         )
     )  # fmt: skip
     model, datasets = build_model(cfg), build_datasets(cfg)
-    tell({})
+    send({})
     train_model(model, datasets, cfg, timestamp="bench")
 
 

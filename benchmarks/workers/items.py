@@ -1,4 +1,4 @@
-"""Makes items of a data set in one process; for MMSelfSup 0.x and for ours."""
+"""Items of a data set in one process; for MMSelfSup 0.x and for ours."""
 
 import itertools
 
@@ -17,7 +17,7 @@ order = itertools.cycle(range(len(dataset)))
 
 
 def work() -> None:
-    """The next items."""
+    """Load the next items."""
     for _ in range(wanted["items"]):
         dataset[next(order)]
 

@@ -1,4 +1,4 @@
-"""Balanced accuracy of neighbours in frozen features; the same lines for every competitor."""
+"""Balanced accuracy of k-NN on frozen features; the same code for every library."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +11,10 @@ from torchvision import transforms as T
 
 
 def read(lines: list[str], folder: str, size: int) -> tuple[Tensor, Tensor]:
-    """Images [N, 3, size, size] of a list `name label`, and labels [N]."""
-    look = T.Compose([T.Resize(size * 9 // 8), T.CenterCrop(size), T.ToTensor()])
+    """Return images [N, 3, size, size] of a list ``name label``, and labels [N]."""
+    transform = T.Compose([T.Resize(size * 9 // 8), T.CenterCrop(size), T.ToTensor()])
     names, labels = zip(*(line.split() for line in lines), strict=True)
-    images = [look(Image.open(Path(folder, name)).convert("RGB")) for name in names]
+    images = [transform(Image.open(Path(folder, name)).convert("RGB")) for name in names]
     return torch.stack(images), torch.tensor([int(label) for label in labels])
 
 
@@ -27,7 +27,7 @@ def balanced_accuracy(
     std: list[float],
     k: int = 20,
 ) -> float:
-    """Mean recall of the classes when the k nearest images vote with exp(cosine / 0.07)."""
+    """Return the balanced accuracy when the k nearest images vote with exp(cosine / 0.07)."""
     shift, scale = (torch.tensor(v)[None, :, None, None] for v in (mean, std))
 
     def embed(images: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Iterations of a small SimCLR: through the runner with all hooks, or in a bare loop.
 
-Both work on the same random images, made before; the loader gives them out without work. What is
-told for the runner is the time of an epoch, and the gap between two.
+Both use the same random images, made before; the loader returns them without work. The runner
+sends the time of an epoch, and the gap before it.
 """
 
 import tempfile
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from mmcv import Config
 from mmcv.runner import HOOKS, Hook
-from serve import next_go, serve, settings, tell
+from serve import next_go, send, serve, settings
 
 from mmselfsup.apis.train import train_model
 from mmselfsup.models import build_algorithm
@@ -35,7 +35,7 @@ views = torch.randn(2, batch, 3, size, size)
 
 
 class Made(torch.utils.data.Dataset[dict[str, Any]]):
-    """Images that are there already."""
+    """A data set of images in memory."""
 
     def __len__(self) -> int:
         return batch * wanted["iters"]
@@ -46,7 +46,7 @@ class Made(torch.utils.data.Dataset[dict[str, Any]]):
 
 @HOOKS.register_module()
 class Turns(Hook):  # type: ignore[misc]
-    """Tells the time of an epoch, and that of the gap before it."""
+    """A hook that sends the time of an epoch, and that of the gap before it."""
 
     def before_run(self, runner: Any) -> None:
         self.end = None
@@ -61,12 +61,12 @@ class Turns(Hook):  # type: ignore[misc]
 
     def after_train_epoch(self, runner: Any) -> None:
         wall, cpu = time.perf_counter() - self.start[0], time.process_time() - self.start[1]
-        tell({"wall": wall, "cpu": cpu, "gap": self.gap})
+        send({"wall": wall, "cpu": cpu, "gap": self.gap})
         self.end = time.perf_counter()
 
 
 def bare() -> None:
-    """The same iterations without a runner."""
+    """Run the same iterations without a runner."""
     for batch in loader:
         loss = model(batch["img"])["loss"]
         loss.backward()
@@ -92,5 +92,5 @@ else:
             seed=0,
         )
     )
-    tell({"torch": torch.__version__})
+    send({"torch": torch.__version__})
     train_model(model, Made(), cfg, timestamp="bench")

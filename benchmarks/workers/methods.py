@@ -1,4 +1,4 @@
-"""Steps of one method on random images: by ours with its small config, or by hand."""
+"""Steps of one method on random images: by ours with its small config, or by a plain loop."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ name, size, images = wanted["method"], wanted["size"], wanted["images"]
 
 
 def batch() -> dict[str, Any]:
-    """What the loader would give."""
+    """Return a batch as the loader would."""
     if name == "rotation_pred":
         turns = torch.arange(4).repeat(images // 2, 1)
         return dict(img=torch.randn(images // 2, 4, 3, size, size), rot_label=turns)
@@ -34,7 +34,7 @@ def batch() -> dict[str, Any]:
 
 
 def by_hand() -> Any:
-    """The module of `by_hand.py`, and how to get its loss."""
+    """Return the module of ``by_hand.py``, and the function that returns its loss."""
     import by_hand
 
     module = dict(
@@ -58,7 +58,7 @@ def by_hand() -> Any:
 
 
 def ours() -> Any:
-    """The model of the small config, prepared as `tools/train.py` does."""
+    """Return the model of the small config, prepared as in ``tools/train.py``, and its loss."""
     import logging
 
     from mmselfsup.apis.acceleration import accelerate
@@ -78,7 +78,7 @@ def ours() -> Any:
 
     def loss(data: dict[str, Any]) -> torch.Tensor:
         found: torch.Tensor = model.train_step(data)["loss"]
-        if name == "byol":  # a hook does it; the others move their copies in the forward pass
+        if name == "byol":  # a hook updates the target; other methods do so in the forward pass
             model.momentum_update()
         return found
 
@@ -92,7 +92,7 @@ data = batch()
 
 
 def work() -> dict[str, float]:
-    """One step."""
+    """Run one step."""
     loss = loss_of(data)
     loss.backward()
     optimizer.step()

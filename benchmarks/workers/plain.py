@@ -1,4 +1,4 @@
-"""SimCLR as one would write it by hand: torchvision's ResNet, autocast, channels_last."""
+"""A plain implementation of SimCLR: torchvision's ResNet, autocast, channels_last."""
 
 import torch
 import torch.nn.functional as F
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class PlainSimCLR(nn.Module):
-    """Backbone, projector, NT-Xent, in as few lines as it takes."""
+    """Backbone, projector and NT-Xent loss in a few lines."""
 
     def __init__(self, depth: int, temperature: float = 0.1) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class PlainSimCLR(nn.Module):
         )  # fmt: skip
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """The loss of two views [N, 3, H, W]."""
+        """Return the loss of two views [N, 3, H, W]."""
         z = F.normalize(self.projector(self.net(torch.cat([first, second]))).float(), dim=1)
         with torch.autocast(z.device.type, enabled=False):
             similarity = z @ z.T / self.temperature

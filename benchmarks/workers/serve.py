@@ -1,4 +1,4 @@
-"""The worker's side: say that it is ready, then work once for each line that is read."""
+"""The worker's side: report that it is ready, then work once for each line read."""
 
 import itertools
 import json
@@ -9,21 +9,21 @@ from typing import Any
 
 MARK = "##"
 _out = sys.stdout
-sys.stdout = sys.stderr  # whatever a library prints must not be taken for an answer
+sys.stdout = sys.stderr  # what a library prints must not be read as an answer
 
 
 def settings() -> Any:
-    """What the driver wants."""
+    """Return the settings that the driver passes."""
     return json.loads(sys.argv[1])
 
 
-def tell(answer: dict[str, Any]) -> None:
+def send(answer: dict[str, Any]) -> None:
     """Send a line to the driver."""
     print(MARK + json.dumps(answer), file=_out, flush=True)
 
 
 def next_go() -> None:
-    """Wait until the driver wants something."""
+    """Wait for the next ``go`` of the driver; end without one."""
     if not sys.stdin.readline():
         raise SystemExit
 
@@ -34,21 +34,21 @@ def serve(
     after: Callable[[], float] | None = None,
     times: int | None = None,
 ) -> None:
-    """Answer each `go` with the seconds that `work` took, and what it returned.
+    """Answer each ``go`` with the seconds that ``work`` took, and what it returned.
 
     Args:
-        work: what is measured.
-        info: sent when all is ready.
-        after: gives a score, asked for by one more `go` behind `times` of them.
-        times: how often to work; None for as often as it is wanted.
+        work: Function that is measured.
+        info: Facts that are sent when all is ready.
+        after: Function that returns a score, for one more ``go`` after ``times`` of them.
+        times: Number of calls; None for as many as the driver wants.
     """
-    tell(info)
+    send(info)
     for _ in itertools.count() if times is None else range(times):
         next_go()
         wall, cpu = time.perf_counter(), time.process_time()
         more = work() or {}
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        tell({"wall": wall, "cpu": cpu, **more})
+        send({"wall": wall, "cpu": cpu, **more})
     if after is not None:
         next_go()
-        tell({"wall": 0, "cpu": 0, "score": after()})
+        send({"wall": 0, "cpu": 0, "score": after()})

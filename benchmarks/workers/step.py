@@ -1,4 +1,4 @@
-"""Steps of SimCLR on random images: by 0.x, by ours, or by a loop written by hand."""
+"""Steps of SimCLR on random images: by 0.x, by ours, or by a plain loop."""
 
 import contextlib
 import resource
@@ -27,15 +27,15 @@ MODEL = dict(
 
 
 def build() -> Any:
-    """The model that is wanted."""
+    """Return the model that the settings name."""
     if kind == "plain":
         from plain import PlainSimCLR
 
         return PlainSimCLR(depth)
-    if kind == "0.x":  # it calls .cuda() whatever the machine has
+    if kind == "0.x":  # 0.x calls .cuda() even without a GPU
         Tensor.cuda = lambda self, *args, **kwargs: self  # type: ignore[method-assign]
         nn.Module.cuda = lambda self, *args, **kwargs: self  # type: ignore[method-assign]
-        store = torch.distributed.HashStore()  # and it asks for a process group
+        store = torch.distributed.HashStore()  # and needs a process group
         torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
     from mmselfsup.models import build_algorithm
 
@@ -63,7 +63,7 @@ views = [torch.randn(wanted["images"], 3, size, size) for _ in range(2)]
 
 
 def work() -> dict[str, float]:
-    """One step; the peak memory of this process so far, in MiB."""
+    """Run one step; return the peak memory of this process so far, in MiB."""
     if kind == "plain":
         region = torch.autocast("cpu", torch.bfloat16) if half else contextlib.nullcontext()
         with region:

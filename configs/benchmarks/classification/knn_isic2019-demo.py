@@ -1,6 +1,6 @@
 _base_ = "knn_isic2019.py"
 
-# The drawn images of tools/isic2019/make_demo_data.py, at the size of the demo's configs.
+# The synthetic images of tools/isic2019/make_demo_data.py, at the size of the demo's configs.
 pipeline = [
     dict(type="Resize", size=54),
     dict(type="CenterCrop", size=48),

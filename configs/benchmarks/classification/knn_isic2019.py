@@ -1,5 +1,5 @@
-# Frozen features of ISIC-2019: neighbours and probes learn from the training fold and are measured
-# on the test fold, no lesion of which is in the other.
+# Frozen features of ISIC-2019: k-NN and linear probe learn from the training fold and are measured
+# on the test fold. No lesion is in both.
 _base_ = "../../_base_/isic2019.py"
 
 classes = ["MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC"]

@@ -6,7 +6,7 @@ _base_ = [
 ]
 
 model = dict(
-    base_momentum=0.97,  # few iterations: the target has to keep up
+    base_momentum=0.97,  # few iterations: the target must change faster
     # Blocks that start as the identity: without them a run of few epochs learns little.
     backbone=dict(depth=18, zero_init_residual=True),
     neck=dict(in_channels=512, hid_channels=1024, out_channels=128),

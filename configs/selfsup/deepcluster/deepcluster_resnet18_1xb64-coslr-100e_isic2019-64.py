@@ -5,14 +5,14 @@ _base_ = [
     "../_base_/default_runtime.py",
 ]
 
-# Colours are worth a lot here: no edges.
+# Colours matter for lesions: no edges.
 model = dict(
     # Blocks that start as the identity: without them a run of few epochs learns little.
     backbone=dict(depth=18, zero_init_residual=True, norm_cfg=dict(type="SyncBN")),
     head=dict(in_channels=512, num_classes=200),
 )
 
-# The classifier starts anew with every clustering: no momentum for it.
+# The classifier restarts with every clustering: no momentum for it.
 optimizer = dict(lr=0.05, weight_decay=1e-5, paramwise_options={"\\Ahead.": dict(momentum=0.0)})
 runner = dict(max_epochs=100)
 

@@ -5,10 +5,10 @@ _base_ = [
     "../_base_/default_runtime.py",
 ]
 
-# Colours are worth a lot here: no edges.
+# Colours matter for lesions: no edges.
 model = dict(backbone=dict(norm_cfg=dict(type="SyncBN")), head=dict(num_classes=500))
 
-# The classifier starts anew with every clustering: no momentum for it.
+# The classifier restarts with every clustering: no momentum for it.
 optimizer = dict(lr=0.03, weight_decay=1e-5, paramwise_options={"\\Ahead.": dict(momentum=0.0)})
 
 # float16 on GPUs, bfloat16 on CPUs; the loss is computed in float32.

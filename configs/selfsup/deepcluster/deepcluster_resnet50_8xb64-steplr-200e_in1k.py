@@ -5,7 +5,7 @@ _base_ = [
     "../_base_/default_runtime.py",
 ]
 
-# The classifier starts anew with every clustering: no momentum for it.
+# The classifier restarts with every clustering: no momentum for it.
 optimizer = dict(
     lr=0.1, momentum=0.9, weight_decay=1e-5, paramwise_options={"\\Ahead.": dict(momentum=0.0)}
 )

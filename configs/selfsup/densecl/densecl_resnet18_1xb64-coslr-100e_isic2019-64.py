@@ -7,7 +7,7 @@ _base_ = [
 
 model = dict(
     queue_len=None,  # from the data: 4096 for 20,000 images
-    momentum=0.99,  # few iterations: the key encoder has to keep up
+    momentum=0.99,  # few iterations: the key encoder must change faster
     # Blocks that start as the identity: without them a run of few epochs learns little.
     backbone=dict(depth=18, zero_init_residual=True),
     neck=dict(in_channels=512, hid_channels=512),

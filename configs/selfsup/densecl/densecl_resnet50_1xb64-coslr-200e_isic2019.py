@@ -7,7 +7,7 @@ _base_ = [
 
 model = dict(
     queue_len=None,  # from the data: 4096 for 20,000 images
-    momentum=0.99,  # fewer iterations than on ImageNet: the key encoder has to keep up
+    momentum=0.99,  # fewer iterations than on ImageNet: the key encoder must change faster
 )
 
 optimizer = dict(lr=0.03)

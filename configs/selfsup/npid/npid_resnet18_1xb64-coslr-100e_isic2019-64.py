@@ -18,9 +18,9 @@ model = dict(
         hid_channels=512,
         out_channels=128,
     ),
-    # Lesions look alike: a sharper softmax sees its nearest images only, and learns to part them.
+    # Lesions look alike: a sharper softmax concentrates on the nearest images.
     head=dict(temperature=0.5),
-    # A row is a pass old when it is met again: in few passes, older features only blur it.
+    # A row is an epoch old when it is used again: in few epochs, older features only blur it.
     memory_bank=dict(length=None, momentum=1.0),
 )
 

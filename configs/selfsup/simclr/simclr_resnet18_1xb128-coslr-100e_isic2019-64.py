@@ -11,7 +11,7 @@ model = dict(
     head=dict(temperature=0.2),
 )
 
-# LARS is made for large batches; at 128 images plain SGD learns faster in few epochs.
+# LARS is meant for large batches; at 128 images plain SGD learns faster in few epochs.
 optimizer = dict(_delete_=True, type="SGD", lr=0.12, momentum=0.9, weight_decay=5e-4)
 lr_config = dict(warmup_iters=1)
 runner = dict(max_epochs=100)

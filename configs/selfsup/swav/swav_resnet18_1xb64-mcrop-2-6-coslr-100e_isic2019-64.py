@@ -23,7 +23,7 @@ custom_hooks = [
     )
 ]
 
-# LARS is made for large batches; at 64 images plain SGD learns faster in few epochs.
+# LARS is meant for large batches; at 64 images plain SGD learns faster in few epochs.
 optimizer = dict(lr=0.03, weight_decay=1e-4)
 optimizer_config = dict(frozen_layers_cfg=dict(prototypes=10))
 lr_config = dict(warmup="linear", warmup_iters=30, warmup_ratio=0.1)  # iterations

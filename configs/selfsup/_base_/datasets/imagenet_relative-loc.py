@@ -2,7 +2,7 @@ data_source = "ImageNet"
 dataset_type = "RelativeLocDataset"
 img_norm_cfg = dict(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
 # 255 pixels: 3 x 3 cells of 85, patches of 64. Grey images have no colour fringes, which would
-# give the place of a patch away.
+# reveal the place of a patch.
 train_pipeline = [
     dict(type="Resize", size=292),
     dict(type="RandomCrop", size=255),

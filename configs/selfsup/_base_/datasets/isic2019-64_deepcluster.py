@@ -30,7 +30,7 @@ extract_pipeline = [
 data = dict(samples_per_gpu=64, workers_per_gpu=2, train=dict(pipeline=train_pipeline))
 
 num_classes = 200
-# The clustering sees the images of data.train, through a pipeline of its own.
+# The clustering uses the images of data.train, with its own pipeline.
 custom_hooks = [
     dict(
         type="DeepClusterHook",

@@ -4,7 +4,7 @@ _base_ = "isic2019_relative-loc.py"
 train_pipeline = [
     dict(type="Resize", size=132),
     dict(type="RandomCrop", size=120),
-    # Colour tells lesions apart: seldom taken away, unlike in photographs, where it tells places.
+    # Colour distinguishes lesions: seldom removed, unlike in photographs.
     dict(type="RandomGrayscale", p=0.2),
 ]
 

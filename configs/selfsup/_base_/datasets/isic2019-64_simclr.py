@@ -1,6 +1,6 @@
 _base_ = "isic2019_simclr.py"
 
-# As at 224 pixels, without the blur: there is little left to blur.
+# As at 224 pixels, but without blur: so small images have little detail.
 train_pipeline = [
     dict(type="RandomResizedCrop", size=64, scale=(0.2, 1.0)),
     dict(type="RandomHorizontalFlip"),

@@ -1,7 +1,7 @@
 _base_ = "../../../_base_/isic2019.py"
 
-# A lesion has no up and no left: flips and quarter turns keep its meaning. Its colour is what
-# dermatologists look at: little jitter of hue.
+# Lesions have no orientation: flips and quarter turns keep the class. The colour is what
+# dermatologists use: little jitter of hue.
 train_pipeline = [
     dict(type="RandomResizedCrop", size=224, scale=(0.2, 1.0)),
     dict(type="RandomHorizontalFlip"),
@@ -46,7 +46,7 @@ data = dict(
 )
 
 num_classes = 80
-# The clustering sees the images of data.train, through a pipeline of its own.
+# The clustering uses the images of data.train, with its own pipeline.
 custom_hooks = [
     dict(
         type="DeepClusterHook",

@@ -1,6 +1,6 @@
 _base_ = "../../../_base_/isic2019.py"
 
-# No flips and no turns: they would make the answer a guess.
+# No flips and no rotations: they would make the answer ambiguous.
 train_pipeline = [
     dict(type="RandomResizedCrop", size=224, scale=(0.2, 1.0)),
     dict(type="ToTensor"),

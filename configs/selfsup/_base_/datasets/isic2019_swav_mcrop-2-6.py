@@ -1,6 +1,6 @@
 _base_ = "isic2019_simclr.py"
 
-# Two large and six small crops; what happens to them is the same as in SimCLR.
+# Two large and six small crops, with the augmentation of SimCLR.
 num_crops = [2, 6]
 augment = [
     dict(type="RandomHorizontalFlip"),

@@ -1,6 +1,6 @@
 model = dict(
     type="DeepCluster",
-    with_sobel=False,  # its default, True, does not fit three channels
+    with_sobel=False,  # the default, True, does not fit three channels
     backbone=dict(
         type="ResNet",
         depth=50,

@@ -6,7 +6,7 @@ classes = ["MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC"]
 data_prefix = "data/isic2019/ISIC_2019_Training_Input"
 splits = "data/isic2019/splits/"
 
-# A lesion has no up and no left: flips and quarter turns keep its meaning. Its colour is what
+# Lesions have no orientation: flips and quarter turns keep the class. The colour is what
 # dermatologists look at: it is hardly touched.
 train_pipeline = [
     dict(type="RandomResizedCrop", size=224, scale=(0.4, 1.0)),
@@ -29,7 +29,7 @@ test_pipeline = [
 ]
 
 # The training fold is split once more, so that the best epoch is not chosen on the test fold.
-# With data.train.data_source.ann_file=.../ISIC_2019_train_fold0.txt it is trained on as a whole.
+# Train on all of it with data.train.data_source.ann_file=.../ISIC_2019_train_fold0.txt.
 data = dict(
     samples_per_gpu=64,
     workers_per_gpu=4,
