@@ -12,7 +12,7 @@ from PIL import Image
 #: Brightest channel of a border's pixel, 0..255, in an image whose skin is bright.
 DARK = 50
 #: A border is darker than this fraction of the skin's brightness.
-SHARE = 0.3
+DARK_FRACTION = 0.3
 #: Fraction of a line's pixels that may be brighter: dust, a hair, the mark of a ruler.
 STRAY = 0.002
 #: The box has at least this fraction of each side; else the image itself is dark.
@@ -36,7 +36,7 @@ def find_border(image: Image.Image) -> Box:
     bounding box, the corners of which stay dark. Nothing else is cut.
 
     A median filter comes first, so that noise does not count. A pixel is dark where its brightest
-    channel is below ``DARK`` and below ``SHARE`` of the image's own brightness (90th percentile).
+    channel is below ``DARK`` and below ``DARK_FRACTION`` of the image's brightness (90th percentile).
 
     Args:
         image: RGB image.
@@ -51,7 +51,7 @@ def find_border(image: Image.Image) -> Box:
     if min(height, width) < 16:
         return whole
     smooth = cv2.medianBlur(pixels, 5)
-    bright = smooth >= min(DARK, SHARE * float(np.percentile(smooth, 90)))  # [H, W]
+    bright = smooth >= min(DARK, DARK_FRACTION * float(np.percentile(smooth, 90)))  # [H, W]
     top, bottom = _inside(bright.mean(axis=1) > STRAY)
     left, right = _inside(bright[top:bottom].mean(axis=0) > STRAY)
     if bottom - top < LEAST * height or right - left < LEAST * width:

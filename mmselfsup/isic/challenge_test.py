@@ -49,8 +49,8 @@ def read_test_list(
 
     Args:
         root: Folder of the data set.
-        metadata, ground_truth: CSV files; None looks for the official names below ``root``.
-        images: Folder of the images; None looks for ``ISIC_2019_Test_Input`` below ``root``.
+        metadata, ground_truth: CSV files; None searches for the official names below ``root``.
+        images: Folder of the images; None searches for ``ISIC_2019_Test_Input`` below ``root``.
 
     Returns:
         The list; None where neither CSV file exists.

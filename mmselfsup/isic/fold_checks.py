@@ -79,7 +79,7 @@ def source_table(summary: dict[str, Any]) -> Table:
         for source, row in counts.items():
             values = [row[label] for label in CLASSES]
             table.add_row(name, source, *map(str, (*values, sum(values))))
-            name = ""  # a fold's number stands in its first row only
+            name = ""  # a fold's number is in its first row only
         if len(summary["source_counts"]) > 1:
             table.add_section()
     return table

@@ -9,7 +9,7 @@ CLASSES: tuple[str, ...] = ("MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC"
 #: Column of "none of the others": it exists in the files, but no training image has it.
 UNKNOWN = "UNK"
 
-#: What the short names stand for.
+#: Full names of the classes.
 CLASS_NAMES: dict[str, str] = {
     "MEL": "melanoma",
     "NV": "melanocytic nevus",

@@ -25,7 +25,7 @@ def find_csv(root: Path, name: str, option: str) -> Path:
         option: Command-line option that gives the path instead, for the message.
 
     Raises:
-        UserError: Not found.
+        UserError: There is no such file.
     """
     if not root.is_dir():
         raise UserError(f"there is no folder {root}; --root is where the ISIC-2019 files lie")
@@ -72,18 +72,18 @@ def find_images(
                 return folder, files
     archive = next(iter(sorted(root.glob(f"**/{name}.zip"))), None)
     hint = f"unpack {archive}" if archive else f"name the folder with {option}"
-    looked = given or f"{root}/{IMAGES} and {root}/images"
-    raise UserError(f"no images in {looked}; {hint}")
+    searched = given or f"{root}/{IMAGES} and {root}/images"
+    raise UserError(f"no images in {searched}; {hint}")
 
 
 def image_files(folder: Path) -> dict[str, str]:
     """Return file names by stem of the images directly in ``folder``; ``.jpg`` is preferred."""
-    found: dict[str, tuple[int, str]] = {}
+    best: dict[str, tuple[int, str]] = {}
     with os.scandir(folder) as entries:
         for entry in entries:
             stem, suffix = os.path.splitext(entry.name)
             if suffix.lower() not in IMAGE_SUFFIXES or entry.name.startswith("."):
                 continue
             candidate = (IMAGE_SUFFIXES.index(suffix.lower()), entry.name)
-            found[stem] = min(found.get(stem, candidate), candidate)
-    return {stem: name for stem, (_, name) in found.items()}
+            best[stem] = min(best.get(stem, candidate), candidate)
+    return {stem: name for stem, (_, name) in best.items()}

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .border import DARK, SHARE
+from .border import DARK, DARK_FRACTION
 
 _EDGE = 15  # width of the brush that widens dark corners: their edge is soft
 _HAIR = 9  # hairs are thinner
@@ -20,7 +20,7 @@ _MOST_HAIR = 0.25  # more is no hair but a structure of the lesion
 def dark_corners(small: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return the mask of dark areas that reach a corner (round field of view), and their edge."""
     bright = cv2.medianBlur(small.max(axis=2), 5)
-    dark = (bright < max(DARK, SHARE * float(np.percentile(bright, 90)))).astype(np.uint8)
+    dark = (bright < max(DARK, DARK_FRACTION * float(np.percentile(bright, 90)))).astype(np.uint8)
     _, index = cv2.connectedComponents(dark)
     corners = {int(c) for c in index[[0, 0, -1, -1], [0, -1, 0, -1]]} - {0}
     reached = np.isin(index, list(corners)).astype(np.uint8)

@@ -72,7 +72,7 @@ def prepare_splits(
     challenge_test = read_test_list(
         root, files.test_metadata, files.test_ground_truth, files.test_images
     )
-    remove_old(lists, num_folds)  # from here on only writing can fail
+    remove_old(lists, num_folds)  # after this line only writing can fail
     facts: dict[str, Any] = {
         "algorithm": ALGORITHM,
         "seed": seed,

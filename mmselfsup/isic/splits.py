@@ -3,8 +3,8 @@
 scikit-learn's ``StratifiedGroupKFold`` is similar, but its folds depend on its version, on the
 stream of numpy's generator, and on the order of the rows. A fold that changes with an
 update makes results incomparable and, worse, lets a test lesion of last year into this year's
-training. So the (short) algorithm is implemented here and every draw is a SHA-256 digest: equal
-ids, labels and seed give equal folds on every machine, with every library version, for every
+training. So the (short) algorithm is implemented in this file and every draw is a SHA-256 digest:
+equal ids, labels and seed give equal folds on every machine, with every library version, for every
 order of the rows.
 """
 

@@ -156,7 +156,7 @@ def test_masks_come_back_in_the_shape_of_the_image() -> None:
     expected = np.zeros((100, 300), bool)
     expected[25:75, 150:] = True
     np.testing.assert_array_equal(mask, expected)
-    assert masks.shares() == pytest.approx([0.25])
+    assert masks.fractions() == pytest.approx([0.25])
 
 
 def test_a_network_sees_what_its_pipeline_gives(images: Config, tmp_path: Path) -> None:

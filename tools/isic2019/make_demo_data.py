@@ -41,8 +41,8 @@ def main(args: argparse.Namespace) -> None:
 
     from mmselfsup.isic.demo.dataset import DemoSettings, make_demo_data
 
-    given = {name: getattr(args, name) for name in ("num_images", "size", "seed")}
-    settings = DemoSettings(**{name: value for name, value in given.items() if value is not None})
+    options = {name: getattr(args, name) for name in ("num_images", "size", "seed")}
+    settings = DemoSettings(**{name: value for name, value in options.items() if value is not None})
     photos = make_demo_data(args.out, settings, args.workers)
     counts = Counter(photo.label for photo in photos)
     lesions = len({photo.lesion for photo in photos})

@@ -1,5 +1,5 @@
-# For monitoring and for choosing settings: learns from four fifths of the training fold, is measured
-# on the last fifth. The test fold is not used.
+# For monitoring and for choosing: learns from four fifths of the training fold, is measured on the
+# last fifth. The test fold is not used.
 _base_ = "knn_isic2019-64.py"
 
 splits = "data/isic2019/splits/"

@@ -1,1 +1,1 @@
-"""Where a classifier looks: heat maps of test images, and its accuracy without the lesion."""
+"""Explanations of a classifier: Grad-CAM heat maps, and an occlusion test of the lesion."""

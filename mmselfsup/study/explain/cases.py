@@ -88,7 +88,7 @@ def _heat_of_chosen(
     named = torch.as_tensor(classes).to(img.device)
     try:
         heats, places = fine_maps(lambda part: heat_maps(model, part, named, patient), img)
-    except UserError as error:  # such a network has no heat maps; go on with the rest
+    except UserError as error:  # such a network has no heat maps; continue with the rest
         print(f"warning: {error}", flush=True)
         return img, None, [], str(error)
     return img, heats, places, ""

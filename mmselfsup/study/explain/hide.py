@@ -65,8 +65,8 @@ class HidingSource:
 
     def load_pixels(self, idx: int) -> tuple[NDArray[np.uint8] | Image, int]:
         """Return the image ``idx`` and its index, see ``BaseDataSource.load_pixels``."""
-        image, found = self.source.load_pixels(idx)
+        image, row = self.source.load_pixels(idx)
         if self.view == AS_IS:
-            return image, found
+            return image, row
         pixels = as_rgb(image)
-        return hide(pixels, self.masks.mask(found, *pixels.shape[:2]), self.view), found
+        return hide(pixels, self.masks.mask(row, *pixels.shape[:2]), self.view), row

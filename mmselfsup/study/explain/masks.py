@@ -38,7 +38,7 @@ class LesionMasks:
         square = np.unpackbits(self.packed[index]).reshape(_SIDE, _SIDE)
         return np.asarray(cv2.resize(square, (width, height), interpolation=cv2.INTER_NEAREST) > 0)
 
-    def shares(self) -> NDArray[np.float64]:
+    def fractions(self) -> NDArray[np.float64]:
         """Return the fraction of each image that is lesion, [N], 0..1."""
         return np.array([np.unpackbits(row).mean() for row in self.packed])
 

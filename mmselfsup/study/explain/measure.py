@@ -74,23 +74,23 @@ def measure_occlusion(
     """
     options = evaluate_options(cfg, dataset)
     numbers = {
-        view: dataset.evaluate({"head0": found}, topk=(1,), **_without_topk(options))
-        for view, found in scores.items()
+        view: dataset.evaluate({"head0": values}, topk=(1,), **_without_topk(options))
+        for view, values in scores.items()
     }
     counts = np.bincount(dataset.gt_labels)
     return OcclusionScores(
-        views={view: _view_score(found) for view, found in numbers.items()},
+        views={view: _view_score(values) for view, values in numbers.items()},
         chance=1 / int((counts > 0).sum()),
         majority=float(counts.max() / counts.sum()),
         num_images=len(dataset),
         guessed=int(masks.guessed.sum()),
-        covered=round(float(masks.shares().mean()), 4),
-        by_lesion=all(found["interval/by_lesion"] == 1 for found in numbers.values()),
+        covered=round(float(masks.fractions().mean()), 4),
+        by_lesion=all(values["interval/by_lesion"] == 1 for values in numbers.values()),
     )
 
 
 def _without_topk(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options without ``topk``, which is 1 here whatever the config says."""
+    """Return the options without ``topk``, which is 1 for the views, whatever the config says."""
     return {name: value for name, value in options.items() if name != "topk"}
 
 

@@ -90,16 +90,16 @@ def mask_sheet(source: Any, masks: LesionMasks, indices: Sequence[int]) -> Pixel
 
 def _triple(source: Any, masks: LesionMasks, index: int) -> Pixels:
     """Return the three views of an image side by side, the first with the outline."""
-    image, found = source.load_pixels(index)
+    image, row = source.load_pixels(index)
     pixels = as_rgb(image)
-    lesion = masks.mask(found, *pixels.shape[:2])
+    lesion = masks.mask(row, *pixels.shape[:2])
     views = [
         np.asarray(cv2.resize(hide(pixels, lesion, view), _TILE, interpolation=cv2.INTER_AREA))
         for view in VIEWS
     ]
-    small = masks.mask(found, _TILE[1], _TILE[0]).astype(np.uint8)
+    small = masks.mask(row, _TILE[1], _TILE[0]).astype(np.uint8)
     outlines, _ = cv2.findContours(small, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    colour = _GUESSED if masks.guessed[found] else _FOUND
+    colour = _GUESSED if masks.guessed[row] else _FOUND
     views[0] = np.asarray(cv2.drawContours(views[0].copy(), outlines, -1, colour, 1))
     return np.concatenate(views, axis=1).astype(np.uint8)
 

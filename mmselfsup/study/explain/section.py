@@ -45,7 +45,7 @@ class Section:
         title: Name of the classifier in the report.
         explanation: The explanation.
         rows: The views with their names.
-        reading: What the scores mean, in plain words.
+        interpretation: What the scores mean, in plain words.
         right: Test images that it classifies correctly.
         wrong: Test images that it classifies wrongly.
         masks: Sheet of masks, a data URI; None where the file is missing.
@@ -55,7 +55,7 @@ class Section:
     title: str
     explanation: Explanation
     rows: list[tuple[str, ViewScore]]
-    reading: str
+    interpretation: str
     right: list[Shown]
     wrong: list[Shown]
     masks: str | None
@@ -70,31 +70,31 @@ def explain_sections(work_dir: Path, runs: Sequence[RunRecord]) -> list[Section]
     sections = []
     for run in runs:
         folder = work_dir / "finetune" / run.arm / "explain"
-        found = read_explanation(folder)
-        if found is not None:
-            sections.append(_section(run.arm, found, folder))
+        explanation = read_explanation(folder)
+        if explanation is not None:
+            sections.append(_section(run.arm, explanation, folder))
     return sections
 
 
-def _section(arm: str, found: Explanation, folder: Path) -> Section:
+def _section(arm: str, explanation: Explanation, folder: Path) -> Section:
     """Return the section with its pictures."""
     shown = [
         Shown(
             case,
-            found.classes[case.label],
-            found.classes[case.predicted],
+            explanation.classes[case.label],
+            explanation.classes[case.predicted],
             data_uri(folder / PICTURES / case.picture),
             None if case.heat is None else data_uri(folder / PICTURES / case.heat),
         )
-        for case in found.cases
+        for case in explanation.cases
     ]
     title = display_name(arm)
     return Section(
         arm=arm,
         title=title,
-        explanation=found,
-        rows=[(name, found.blackout.views[view]) for view, name in _ROWS.items()],
-        reading=interpretation(title, found.blackout),
+        explanation=explanation,
+        rows=[(name, explanation.blackout.views[view]) for view, name in _ROWS.items()],
+        interpretation=interpretation(title, explanation.blackout),
         right=[s for s in shown if s.case.label == s.case.predicted],
         wrong=[s for s in shown if s.case.label != s.case.predicted],
         masks=data_uri(folder / SHEET),

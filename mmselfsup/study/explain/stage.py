@@ -1,7 +1,7 @@
 """Explanations of a study: a step for each final classifier, after its test.
 
 Every classifier is explained, not the best alone: only the comparison with the one from scratch
-shows whether a pre-training teaches to look at the lesion. It costs three passes over the test
+shows whether a pre-training makes a network use the lesion. It costs three passes over the test
 images.
 """
 
@@ -21,13 +21,13 @@ from .files import EXPLAIN, SHEET
 
 
 def explain_classifiers(
-    study: ResolvedStudy, here: Machine, chosen: Mapping[str, float]
+    study: ResolvedStudy, this_machine: Machine, chosen: Mapping[str, float]
 ) -> list[Command]:
     """Explain each final classifier; return the commands.
 
     Args:
         plan: The study.
-        here: The machine.
+        this_machine: The machine.
         chosen: Learning rate of the classifier by arm.
 
     Raises:
@@ -36,7 +36,7 @@ def explain_classifiers(
     jobs = [
         Job(explain_step(study, arm, lr), explain_command(study, arm)) for arm, lr in chosen.items()
     ]
-    run_stage("What the classifiers look at", jobs, here, at_a_time=1)
+    run_stage("Explanations of the classifiers", jobs, this_machine, at_a_time=1)
     return [job.command for job in jobs]
 
 
@@ -48,7 +48,7 @@ def explain_step(study: ResolvedStudy, arm: str, lr: float) -> Step:
         "images of a kind": EACH,
     }
     folder = study.settings.run_dir(arm, "explain")
-    return Step(f"what {arm} looks at", folder, facts, (EXPLAIN, SHEET))
+    return Step(f"explain {arm}", folder, facts, (EXPLAIN, SHEET))
 
 
 def explain_command(study: ResolvedStudy, arm: str) -> Command:

@@ -33,7 +33,7 @@ def find_neighbours(
     """
     rows: dict[str, list[list[Neighbour]]] = {}
     for side, data in features.items():
-        found = nearest(data.train, data.test[list(queries)], NUM_NEIGHBOURS)
+        index_and_cosines = nearest(data.train, data.test[list(queries)], NUM_NEIGHBOURS)
         rows[side] = [
             [
                 Neighbour(
@@ -41,7 +41,7 @@ def find_neighbours(
                 )
                 for i, cosine in zip(index, cosines, strict=True)
             ]
-            for index, cosines in zip(*found, strict=True)
+            for index, cosines in zip(*index_and_cosines, strict=True)
         ]
     return [
         Query(*_image(datasets["val"], i, thumbs, "test"), rows["before"][n], rows["after"][n])

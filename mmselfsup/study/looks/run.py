@@ -100,7 +100,7 @@ def _comparison(
         all_test=all_test,
         seed=seed,
         voters=min(NUM_VOTERS, len(data.train)),
-        votes={side: knn_scores_by(found, *sources) for side, found in features.items()},
+        votes={side: knn_scores_by(data, *sources) for side, data in features.items()},
         shared_lesions=shared_lesions(*lesions),
         queries=find_neighbours(features, datasets, queries, thumbs),
     )

@@ -33,7 +33,7 @@ class Section:
     Attributes:
         title: Name of the pre-training.
         saw_test: Whether the pre-training used the test images.
-        look: The comparison.
+        comparison: The comparison.
         classes: Number, name and number of images of each class on the maps.
         sources: Number, name and number of images of each source; empty where lesions aren't
             known.
@@ -44,7 +44,7 @@ class Section:
 
     title: str
     saw_test: bool
-    look: FeatureComparison
+    comparison: FeatureComparison
     classes: list[tuple[int, str, int]]
     sources: list[tuple[int, str, int]]
     by_class: Maps
@@ -61,9 +61,9 @@ def look_sections(work_dir: Path, ssl: Sequence[SslRecord]) -> list[Section]:
     sections = []
     for record in ssl:
         folder = look_dir(work_dir, record.name)
-        found = read_comparison(folder)
-        if found is not None:
-            sections.append(_section(record, *found, folder / THUMBS))
+        files = read_comparison(folder)
+        if files is not None:
+            sections.append(_section(record, *files, folder / THUMBS))
     return sections
 
 
@@ -73,13 +73,13 @@ def _section(
     """Return the section with its maps and pictures."""
     title = display_name(record.name)
     labels = [int(label) for label in embedding.labels]
-    found = {str(source) for source in embedding.sources}
-    names = sorted(found, key=lambda s: (s == "none", s))  # "none" comes last
+    unique = {str(source) for source in embedding.sources}
+    names = sorted(unique, key=lambda s: (s == "none", s))  # "none" comes last
     kinds = [names.index(str(source)) for source in embedding.sources]
     return Section(
         title=title,
         saw_test=record.images_of == ALL,
-        look=comparison,
+        comparison=comparison,
         classes=_counts(comparison.classes, labels),
         sources=_counts(names, kinds),
         by_class=_maps(

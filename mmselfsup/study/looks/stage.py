@@ -16,7 +16,7 @@ from .choose import MOST_POINTS
 from .files import LOOK, POINTS
 
 
-def look_at_features(study: ResolvedStudy, here: Machine) -> list[Command]:
+def look_at_features(study: ResolvedStudy, this_machine: Machine) -> list[Command]:
     """Compare the features before and after each pre-training; return the commands.
 
     Raises:
@@ -24,7 +24,7 @@ def look_at_features(study: ResolvedStudy, here: Machine) -> list[Command]:
     """
     starts = [study.pretraining(arm) for arm in study.settings.arms]
     jobs = [Job(look_step(study, s), look_command(study, s)) for s in starts if s is not None]
-    run_stage("Features before and after pre-training", jobs, here, at_a_time=1)
+    run_stage("Features before and after pre-training", jobs, this_machine, at_a_time=1)
     return [job.command for job in jobs]
 
 

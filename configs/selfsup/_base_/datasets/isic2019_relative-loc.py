@@ -1,7 +1,7 @@
 _base_ = "../../../_base_/isic2019.py"
 
-# 255 pixels: 3 x 3 cells of 85, patches of 64. Colour tells one image from another, not one place
-# from another: two of three images are grey, as in 0.x.
+# 255 pixels: 3 x 3 cells of 85, patches of 64. Colour distinguishes images, not
+# places: two of three images are grey, as in 0.x.
 train_pipeline = [
     dict(type="Resize", size=292),
     dict(type="RandomCrop", size=255),
