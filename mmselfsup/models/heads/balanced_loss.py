@@ -120,9 +120,9 @@ class BalancedLoss(nn.Module):
         """
         return torch.zeros(self.num_classes)
 
-    def set_progress(self, fraction: float) -> None:
+    def set_progress(self, progress: float) -> None:
         """Set the fraction of the training that is done, 0 to 1; a hook calls this."""
-        self.progress = fraction
+        self.progress = progress
 
     def current_weight(self) -> Tensor | None:
         """Return the current weight of each class, [C]; None for equal weights."""
