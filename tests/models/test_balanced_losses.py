@@ -89,12 +89,16 @@ def test_hook_reports_the_progress() -> None:
     class IterRunner(Runner):
         iter, max_iters = 3, 4
 
-    for runner, share in ((Runner(), 0.8), (IterRunner(), 0.75)):
+        def __init__(self) -> None:
+            super().__init__()
+            self.max_epochs = None
+
+    for runner, progress in ((Runner(), 0.8), (IterRunner(), 0.75)):
         hook = TrainingProgressHook()
         hook.before_run(runner)
         hook.before_train_epoch(runner)
         hook.before_train_iter(runner)
-        assert runner.model.criterion.progress == share
+        assert runner.model.criterion.progress == progress
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,11 @@ def test_untrained_network_and_the_path_of_0x(place: Path) -> None:
         (["--checkpoint", "gone.pth", "--random"], "contradict each other"),
         (["--random", "--num-knn", "20"], "there are 12 training samples"),
         (["--random", "--features", "a.txt"], "--features a.txt: name a .npz file"),
-        (["--random", "--features", "list.txt/a.npz"], "can't write list.txt/a.npz: a file stands"),
-        (["--random", "--out", "list.txt/a.json"], "can't write list.txt/a.json: a file stands"),
+        (
+            ["--random", "--features", "list.txt/a.npz"],
+            "can't write list.txt/a.npz: there is a file",
+        ),
+        (["--random", "--out", "list.txt/a.json"], "can't write list.txt/a.json: there is a file"),
         (["--random", "--dataset-config", "simclr.py"], "no data.val"),
         (
             ["--random", "--cfg-options", "data.val.data_source.ann_file=bare.txt"],
