@@ -37,10 +37,19 @@ def main() -> None:
         "--test-list", type=Path, required=True, help="Read the images of the k-NN from this list."
     )
     parser.add_argument("--limit", type=int, default=2560, help="Use the first images of the list.")
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        default=6,
+        help="Train for this number of epochs (default: %(default)s).",
+    )
+    parser.add_argument(
+        "--threads", type=int, default=2, help="Use this number of threads (default: %(default)s)."
+    )
+    parser.add_argument("--compile", action="store_true", help="Compile the model.")
+    parser.add_argument(
+        "--batch", type=int, default=128, help="Use this batch size (default: %(default)s)."
+    )
     add_arguments(parser, "lightly")
     add_quick(parser)
     args = parser.parse_args()

@@ -71,10 +71,30 @@ def rows_of(what: str, answers: Answers, kind: str, args: argparse.Namespace) ->
 def main() -> None:
     """Run the benchmark, or record that it needs a GPU."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=Path, default=Path("data/isic2019/images"))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--iters", type=int, default=40)
-    parser.add_argument("--workers", type=int, default=14)
+    parser.add_argument(
+        "--images",
+        type=Path,
+        default=Path("data/isic2019/images"),
+        help="Read the images from this folder.",
+    )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=5,
+        help="Measure this number of rounds (default: %(default)s).",
+    )
+    parser.add_argument(
+        "--iters",
+        type=int,
+        default=40,
+        help="Run this number of iterations per epoch (default: %(default)s).",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=14,
+        help="Use this number of loader workers (default: %(default)s).",
+    )
     add_quick(parser)
     args = parser.parse_args()
     command = f"python benchmarks/gpu.py --rounds {args.rounds} --iters {args.iters}"

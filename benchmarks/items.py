@@ -100,7 +100,12 @@ def main() -> None:
     parser.add_argument(
         "--images", type=Path, required=True, help="Read JPEG files from this folder."
     )
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=9,
+        help="Measure this number of rounds (default: %(default)s).",
+    )
     parser.add_argument(
         "--items", type=int, default=64, help="Load this number of items per round."
     )

@@ -56,10 +56,25 @@ def main() -> None:
     parser.add_argument(
         "--images", type=int, default=64, help="Use this number of images, two views each."
     )
-    parser.add_argument("--size", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
+    parser.add_argument(
+        "--size", type=int, default=64, help="Use images of this size (default: %(default)s)."
+    )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=7,
+        help="Measure this number of rounds (default: %(default)s).",
+    )
+    parser.add_argument(
+        "--threads", type=int, default=2, help="Use this number of threads (default: %(default)s)."
+    )
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        default=list(METHODS),
+        choices=METHODS,
+        help="Measure these methods (default: all).",
+    )
     add_quick(parser)
     args = parser.parse_args()
     if args.quick:

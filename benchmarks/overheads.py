@@ -128,12 +128,30 @@ def _start_row(what: str, times: list[dict[str, float]], most: float, details: s
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=Path, required=True)
-    parser.add_argument("--train-list", type=Path, required=True)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=6)
-    parser.add_argument("--starts", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--images", type=Path, required=True, help="Read the images from this folder."
+    )
+    parser.add_argument(
+        "--train-list", type=Path, required=True, help="Read the training images from this list."
+    )
+    parser.add_argument(
+        "--batch", type=int, default=64, help="Use this batch size (default: %(default)s)."
+    )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=6,
+        help="Measure this number of rounds (default: %(default)s).",
+    )
+    parser.add_argument(
+        "--starts",
+        type=int,
+        default=3,
+        help="Start each command this number of times (default: %(default)s).",
+    )
+    parser.add_argument(
+        "--threads", type=int, default=1, help="Use this number of threads (default: %(default)s)."
+    )
     parser.add_argument("--until", help="Stop at a line with this text.")
     add_quick(parser)
     args = parser.parse_args()

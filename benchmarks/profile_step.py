@@ -107,8 +107,15 @@ def measure(depth: int, size: int, images: int, rounds: int, peak: float) -> lis
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=5,
+        help="Measure this number of rounds (default: %(default)s).",
+    )
+    parser.add_argument(
+        "--threads", type=int, default=2, help="Use this number of threads (default: %(default)s)."
+    )
     add_quick(parser)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

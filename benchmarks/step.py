@@ -85,8 +85,15 @@ def main() -> None:
     parser.add_argument(
         "--small-images", type=int, default=64, help="Use this batch size for 64 px."
     )
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=5,
+        help="Measure this number of rounds (default: %(default)s).",
+    )
+    parser.add_argument(
+        "--threads", type=int, default=2, help="Use this number of threads (default: %(default)s)."
+    )
     parser.add_argument("--compile", action="store_true", help="Also measure torch.compile.")
     add_arguments(parser, "mmselfsup")
     add_quick(parser)

@@ -36,7 +36,7 @@ def find_border(image: Image.Image) -> Box:
     bounding box, the corners of which stay dark. Nothing else is cut.
 
     A median filter comes first, so that noise does not count. A pixel is dark where its brightest
-    channel is below ``DARK`` and below ``DARK_FRACTION`` of the image's brightness (90th percentile).
+    channel is below ``DARK`` and below ``DARK_FRACTION`` of its brightness (90th percentile).
 
     Args:
         image: RGB image.
@@ -50,8 +50,9 @@ def find_border(image: Image.Image) -> Box:
     whole = Box(0, 0, width, height)
     if min(height, width) < 16:
         return whole
-    smooth = cv2.medianBlur(pixels, 5)
+    smooth = cv2.medianBlur(pixels, 5)  # keeps edges sharp, unlike a mean
     bright = smooth >= min(DARK, DARK_FRACTION * float(np.percentile(smooth, 90)))  # [H, W]
+    # Only rows between top and bottom count for columns: dark bands would dilute the bright ones.
     top, bottom = _inside(bright.mean(axis=1) > STRAY)
     left, right = _inside(bright[top:bottom].mean(axis=0) > STRAY)
     if bottom - top < LEAST * height or right - left < LEAST * width:

@@ -24,7 +24,7 @@ def read_ground_truth(path: str | Path) -> pd.DataFrame:
             name that is missing or is listed twice.
     """
     table = _read_table(Path(path), ("image", *CLASSES))
-    if UNKNOWN not in table:
+    if UNKNOWN not in table:  # the column is optional
         table[UNKNOWN] = "0"
     columns = [*CLASSES, UNKNOWN]
     one_hot = table[columns].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
@@ -85,7 +85,7 @@ def _read_table(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
     if missing:
         existing = ", ".join(str(name) for name in table.columns[:12])
         raise UserError(f"{path} lacks the column(s) {', '.join(missing)}; it has: {existing}")
-    table = table[(table != "").any(axis=1)]
+    table = table[(table != "").any(axis=1)]  # blank lines were needed to count lines
     if table.empty:
         raise UserError(f"{path} has a header but no rows")
     table = table.assign(image=[_stem(name) for name in table["image"]])

@@ -63,6 +63,7 @@ def read_test_list(
     truth = _csv(root, ground_truth, TEST_GROUND_TRUTH, "--test-ground-truth")
     if listed is None and truth is None:
         return None
+    # Sorted, so that the order of the files' rows has no effect.
     names = sorted(read_image_names(listed or truth or root))
     labels: dict[str, int] = {}
     if truth is not None:

@@ -35,7 +35,7 @@ def illuminant(
     mean = (histogram * relative).sum(axis=1) / histogram.sum(axis=1)  # [3]
     light = scale[:, 0] * mean ** (1.0 / power)
     norm = np.linalg.norm(light)
-    return light / norm if norm > 0 else np.full(3, 3**-0.5)
+    return light / norm if norm > 0 else np.full(3, 3**-0.5)  # grey light leaves black as it is
 
 
 def correction_table(light: NDArray[np.float64], gamma: float | None = None) -> NDArray[np.uint8]:
@@ -50,6 +50,7 @@ def correction_table(light: NDArray[np.float64], gamma: float | None = None) -> 
     Returns:
         [3, 256]; a channel without light is all 0 and stays so.
     """
+    # For grey light e_c is 1 / sqrt(3): the gain is then 1 and the image stays as it is.
     gain = 1.0 / np.where(light > 0, light * 3**0.5, 1.0)  # [3]
     corrected = gain[:, None] * _linear(gamma)[None]  # [3, 256]
     return np.rint(np.clip(corrected, 0.0, 255.0)).astype(np.uint8)

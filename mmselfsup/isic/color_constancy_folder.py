@@ -70,6 +70,7 @@ def correct_folder(
     """
     source, target = Path(src), Path(dst)
     names = walk_images(source)
+    # Within each other, a second run would take the results for originals.
     inside, outside = source.resolve(), target.resolve()
     if inside.is_relative_to(outside) or outside.is_relative_to(inside):
         raise UserError(f"{dst} and {src} must not lie within each other; give another --dst")

@@ -53,6 +53,7 @@ def find_pairs(
         Pair(rows[pair.first], rows[pair.second], pair.distance)
         for pair in near_pairs(hashes, settings.distance)
     )
+    # Images of one lesion are in one fold anyway: their likeness does no harm.
     return [pair for pair in pairs if groups[pair.first] != groups[pair.second]]
 
 

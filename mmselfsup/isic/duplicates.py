@@ -79,6 +79,7 @@ def near_pairs(hashes: NDArray[np.bool_], distance: int = DISTANCE) -> list[Pair
     least = hashes.shape[1] - 2 * distance  # whole numbers below 2**24: exact in float32
     pairs = []
     for start in range(0, len(signs), _ROWS):
+        # From ``start`` on: each pair once, and half of the work.
         product = signs[start : start + _ROWS] @ signs[start:].T  # [rows, N - start]
         rows, columns = np.nonzero(product >= least)
         bits = (hashes.shape[1] - product[rows, columns]).astype(int) // 2

@@ -64,6 +64,7 @@ def find_images(
     else:
         patterns = (IMAGES, f"*/{IMAGES}", "images", "*/images")
         places = [p for pattern in patterns for p in sorted(root.glob(pattern)) if p.is_dir()]
+    # The first place with images wins: an empty folder of the right name hides nothing.
     for place in places:
         inner = (place / place.name, place / IMAGES, place / "images")
         for folder in (place, *inner):
@@ -84,6 +85,7 @@ def image_files(folder: Path) -> dict[str, str]:
             stem, suffix = os.path.splitext(entry.name)
             if suffix.lower() not in IMAGE_SUFFIXES or entry.name.startswith("."):
                 continue
+            # The smallest tuple is the preferred format, and the first name among equals.
             candidate = (IMAGE_SUFFIXES.index(suffix.lower()), entry.name)
             best[stem] = min(best.get(stem, candidate), candidate)
     return {stem: name for stem, (_, name) in best.items()}

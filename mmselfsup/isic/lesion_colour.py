@@ -21,7 +21,7 @@ def dark_corners(small: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return the mask of dark areas that reach a corner (round field of view), and their edge."""
     bright = cv2.medianBlur(small.max(axis=2), 5)
     dark = (bright < max(DARK, DARK_FRACTION * float(np.percentile(bright, 90)))).astype(np.uint8)
-    _, index = cv2.connectedComponents(dark)
+    _, index = cv2.connectedComponents(dark)  # 0: not dark
     corners = {int(c) for c in index[[0, 0, -1, -1], [0, -1, 0, -1]]} - {0}
     reached = np.isin(index, list(corners)).astype(np.uint8)
     return np.asarray(cv2.dilate(reached, disc(_EDGE)) > 0)
@@ -32,6 +32,7 @@ def without_hair(small: NDArray[np.uint8]) -> NDArray[np.uint8]:
     brush = disc(_HAIR)
     dip = cv2.morphologyEx(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), cv2.MORPH_BLACKHAT, brush)
     hair = cv2.dilate((dip > _HAIR_DEPTH).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    # Closing a structure of the lesion as if it were hair would erase the lesion.
     if hair.mean() < _MOST_HAIR:
         closed = cv2.morphologyEx(small, cv2.MORPH_CLOSE, brush)
         small = np.where(hair[..., None], closed, small).astype(np.uint8)

@@ -90,8 +90,10 @@ def _lesion(small: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     count, index, stats, _ = cv2.connectedComponentsWithStats(parts)  # 0 is the skin
     if count < 2:
         return None
+    # Weighted by a Gaussian round the centre: photographers centre the lesion.
     weight = np.bincount(index.ravel(), np.exp(-2 * from_centre**2).ravel(), count)  # [K]
     main = 1 + int(weight[1:].argmax())
+    # A lesion touches the frame at most partly; vignettes and skin folds lie along it.
     frame = np.concatenate([index[0], index[-1], index[:, 0], index[:, -1]])
     corners = index[[0, 0, -1, -1], [0, -1, 0, -1]]
     if (
@@ -104,7 +106,7 @@ def _lesion(small: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     areas = stats[:, cv2.CC_STAT_AREA]
     colour = np.bincount(index.ravel(), away.ravel(), count) / areas  # [K]
     alike = (areas > 0.25 * areas[main]) & (colour > 0.75 * colour[main])
-    alike[frame] = False
+    alike[frame] = False  # parts that touch the frame are likely shadows
     alike[[0, main]] = False, True
     mask = _filled(alike[index].astype(np.uint8))
     rest = away[(mask == 0) & inside]
@@ -118,6 +120,7 @@ def _lesion(small: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
 def _smooth(parts: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the parts without specks and gaps, as if the skin continued beyond the frame."""
     clean = cv2.morphologyEx(parts, cv2.MORPH_OPEN, disc(5))
+    # Padded, as OpenCV's closing would otherwise connect parts to the frame.
     wide = cv2.copyMakeBorder(clean, *(_GAP,) * 4, cv2.BORDER_CONSTANT, value=0)
     closed = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, disc(_GAP))
     return np.asarray(closed[_GAP:-_GAP, _GAP:-_GAP], np.uint8)

@@ -72,6 +72,7 @@ def prepare_splits(
     challenge_test = read_test_list(
         root, files.test_metadata, files.test_ground_truth, files.test_images
     )
+    # Near-duplicates and test list were computed above: up to this line, old lists stay intact.
     remove_old(lists, num_folds)  # after this line only writing can fail
     facts: dict[str, Any] = {
         "algorithm": ALGORITHM,

@@ -74,6 +74,7 @@ def remove_old(out: Path, num_folds: int) -> None:
         for part in PARTS:
             for path in out.glob(f"ISIC_2019_{part}_fold*.txt"):
                 number = path.stem.rpartition("fold")[2]
+                # Lists of lower folds are overwritten; only surplus ones would stay.
                 if number.isdigit() and int(number) >= num_folds:
                     path.unlink()
     except OSError as error:

@@ -67,6 +67,7 @@ def assign_folds(
         raise ValueError(f"the number of folds must be 2..{len(members)} (groups), got {num_folds}")
 
     fold_of = [0] * len(labels)
+    # What each fold has so far, under the keys of ``_keys``.
     dealt: list[Counter[_Key]] = [Counter() for _ in range(num_folds)]
     for group, label, source in _turns(labels, sources, members, seed):
         loads = []
@@ -103,6 +104,7 @@ def _turns(
     for group, rows in members.items():
         rarity, label = min((class_sizes[labels[row]], labels[row]) for row in rows)
         source = min(sources[row] for row in rows)
+        # The draw decides among equally large groups; the name only makes the order total.
         turns.append((rarity, label, -len(rows), _draw(seed, group), group, source))
     for _, label, _, _, group, source in sorted(turns):
         yield group, label, source

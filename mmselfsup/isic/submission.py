@@ -13,7 +13,7 @@ from .labels import CLASSES, UNKNOWN
 from .layout import IMAGE_SUFFIXES
 
 COLUMNS = ("image", *CLASSES, UNKNOWN)
-DIGITS = 9
+DIGITS = 9  # decimals; float32 has fewer near 1
 
 
 def submission_table(scores: ScoreFile, unk_threshold: float | None = None) -> pd.DataFrame:
@@ -46,6 +46,7 @@ def submission_table(scores: ScoreFile, unk_threshold: float | None = None) -> p
     if unk_threshold is not None and known > len(CLASSES):
         raise UserError(f"{scores.path} has an output for UNK: leave --unk-threshold out")
     try:
+        # A softmax of scores; averaged probabilities stay as they are.
         probs = probabilities(scores.scores)
         if unk_threshold is not None:
             probs = np.column_stack((probs, unknown_score(probs, unk_threshold)))

@@ -79,6 +79,7 @@ class Canvas:
         length = 2 * np.pi / period * np.exp(rng.uniform(-0.5, 0.5, num_waves))
         phase = rng.uniform(0, 2 * np.pi, num_waves)
         wave = np.stack([length * np.cos(angle), length * np.sin(angle)], 1)  # [K, 2]
+        # cos(a + b) = cos(a) cos(b) - sin(a) sin(b): a rank-2 product per wave, no sine per pixel.
         slope = wave @ self._inverse  # [K, 2] radians a pixel
         along_x = slope[:, :1] * (np.arange(self.width) - self._centre[0])  # [K, W]
         along_y = slope[:, 1:] * (np.arange(self.height) - self._centre[1]) + phase[:, None]

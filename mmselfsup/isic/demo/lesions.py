@@ -51,6 +51,7 @@ class Layers:
         depth = np.maximum(blur(self.melanin, spread), 0)[..., None] * _MELANIN
         depth += np.maximum(blur(self.blood, 1.3 * spread), 0)[..., None] * _BLOOD
         rgb = _PALE * np.exp(-depth)
+        # Covers are blended in order: the last one hides those below.
         for opacity, colour in self.covers:
             alpha = np.clip(blur(opacity, spread), 0, 1)[..., None]
             rgb += alpha * (np.asarray(colour, dtype=np.float32) - rgb)
@@ -96,6 +97,7 @@ def draw_outline(canvas: Canvas, rng: Rng, border: Border) -> Outline:
     u, v = canvas.grid
     point = u / np.float32(stretch) + 1j * (v * np.float32(stretch))
     radius = np.abs(point)
+    # Complex numbers, so that powers replace an arctangent and sines for each pixel.
     turn = point / np.maximum(radius, np.float32(1e-6))  # exp(i * angle)
     power, reach = turn, np.ones_like(radius)
     for phase, size in zip(phases, sizes, strict=True):

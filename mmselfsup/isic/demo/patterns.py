@@ -24,6 +24,7 @@ def network(canvas: Canvas, rng: Rng, period: float, warp: float) -> Array:
     bent_u = u + np.float32(warp) * canvas.noise(rng, 3.5 * period)
     bent_v = v + np.float32(warp) * canvas.noise(rng, 3.5 * period)
     total = canvas.zeros()
+    # Three waves at 60 degrees make a hexagonal pattern.
     for turn in (0.0, np.pi / 3, 2 * np.pi / 3):
         k = 2 * np.pi / (period * 0.866)
         kx, ky = k * np.cos(angle + turn), k * np.sin(angle + turn)

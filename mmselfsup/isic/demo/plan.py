@@ -106,11 +106,12 @@ def make_plan(num_images: int, seed: int) -> list[Photo]:
     for label, count in class_counts(num_images).items():
         for size in _lesion_sizes(rng, count):
             source = str(rng.choice(list(_SOURCES), p=np.array(list(_SOURCES.values()))))
+            # Only single images lack the id: several without it would count as other lesions.
             hidden = size == 1 and rng.random() < _NO_LESION_ID
             lesion_id = "" if hidden else f"{source}_{lesion:07d}"
             shown += [(label, lesion, lesion_id, _patient(rng, label))] * size
             lesion += 1
-    order = rng.permutation(len(shown))
+    order = rng.permutation(len(shown))  # else file names would reveal the class
     return [
         Photo(f"ISIC_{number:07d}", *shown[index][:3], *shown[index][3])
         for number, index in enumerate(order.tolist())

@@ -41,7 +41,7 @@ def width_of(size: int) -> int:
 
 def _draw_view(size: int, rng: Rng) -> Canvas:
     """Return a canvas with a random place, zoom, tilt and rotation of the lesion."""
-    factor = 2 if size < _FINE_BELOW else 1
+    factor = 2 if size < _FINE_BELOW else 1  # lines are at least one pixel wide
     height, width = size * factor, width_of(size) * factor
     zoom = float(np.exp(np.clip(rng.normal(0, 0.2), -0.35, 0.35)))
     tilt = np.diag(np.exp(rng.normal(0, 0.05, 2)) * rng.choice([-1.0, 1.0], 2))
@@ -75,6 +75,7 @@ def render(label: str, lesion: Rng, photo: Rng, size: int) -> NDArray[np.uint8]:
     ):
         if photo.random() < chance:
             rgb = add(rgb, photo)
+    # Shrunk before light and sensor: their noise belongs to the pixels of the final image.
     if canvas.height != size:
         small = cv2.resize(rgb, (width_of(size), size), interpolation=cv2.INTER_AREA)
         rgb = np.asarray(small, np.float32)

@@ -48,6 +48,7 @@ def write_images(
     ]
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        # Temporary files of a run that was killed; their photographs are drawn again.
         for left_over in folder.glob(".*.tmp"):
             left_over.unlink()
         present = set(os.listdir(folder))
@@ -74,6 +75,7 @@ def _draw(
         for batch in batches:
             report(draw_batch(batch, size, seed))
         return
+    # Spawned, not forked: OpenCV's threads do not survive a fork.
     with ProcessPoolExecutor(workers, get_context("spawn"), set_up_process) as pool:
         jobs = [pool.submit(draw_batch, batch, size, seed) for batch in batches]
         try:

@@ -35,6 +35,7 @@ class LesionMasks:
 
     def mask(self, index: int, height: int, width: int) -> NDArray[np.bool_]:
         """Return the mask of an image, [H, W]."""
+        # Square whatever the image's shape, so that the masks of a data set are one array.
         square = np.unpackbits(self.packed[index]).reshape(_SIDE, _SIDE)
         return np.asarray(cv2.resize(square, (width, height), interpolation=cv2.INTER_NEAREST) > 0)
 

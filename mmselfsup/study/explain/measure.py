@@ -43,6 +43,7 @@ def view_scores(
         UserError: An image can't be read, scores are not finite, or there are several heads.
     """
     print(f"{view.replace('_', ' ')}: {len(dataset)} test images", flush=True)
+    # A shallow copy shares labels and pipeline; only the source of the pixels differs.
     part_hidden = copy.copy(dataset)
     part_hidden.data_source = HidingSource(dataset.data_source, masks, view)
     settings = copy.deepcopy(cfg)

@@ -63,6 +63,7 @@ def heat_over(pixels: Pixels, heat: NDArray[np.float32]) -> Pixels:
     height, width = pixels.shape[:2]
     large = cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR)
     level = np.asarray(large / max(float(heat.max()), 1e-12))[..., None]  # [H, W, 1], 0..1
+    # The colour says how hot a place is, and so does its opacity: cold places stay visible.
     levels = np.rint(255 * level).astype(np.uint8)
     colours = cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS)[..., ::-1]
     mixed = pixels + _HEAT * level * (colours.astype(np.float32) - pixels)

@@ -51,6 +51,7 @@ def run(args: Namespace) -> None:
     )
     origin = {"images": images, "weights": sha256(checkpoint), "model": str(cfg.model)}
     scores = {}
+    # Scores of each view are cached at once: an interrupted run resumes with the next view.
     for view in VIEWS:
         scores[view] = cached_arrays(
             out / f"{view}.npz",

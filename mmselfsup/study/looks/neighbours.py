@@ -51,6 +51,7 @@ def find_neighbours(
 
 def _image(dataset: Any, i: int, thumbs: Path, part: str) -> tuple[str, int, str]:
     """Return name, class and thumbnail of an image; write the thumbnail unless it exists."""
+    # Named by index, as names of images may contain folders; an image may be shown many times.
     info = dataset.data_source.data_infos[i]
     name, thumb = info["img_info"]["filename"], f"{part}_{i}.webp"
     if not (thumbs / thumb).exists():

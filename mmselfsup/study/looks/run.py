@@ -52,6 +52,7 @@ def run(args: Namespace) -> None:
     datasets = labelled_datasets(data_cfg, str(args.dataset_config))
     logger = get_root_logger(out / "look.log")  # also takes mmcv's lines about each weight
     features = {}
+    # Without a checkpoint the network has the random weights of the seed.
     for side, weights in zip(SIDES, (None, str(args.checkpoint)), strict=True):
         model = frozen_model(cfg, weights, args.seed, logger).to(default_device())
         features[side] = _features(model, datasets, data_cfg, out, side)

@@ -32,6 +32,7 @@ def scatter(
     down = np.rint(middle - _HALF * places[:, 1]).astype(int)
     members = np.asarray(kinds)
     paths = []
+    # SVG paints in order: frequent kinds first, so that they don't cover the rare ones.
     for kind in np.argsort(-np.bincount(members, minlength=num_kinds), kind="stable"):
         own = np.flatnonzero(members == kind)
         if len(own):
