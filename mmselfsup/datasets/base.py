@@ -47,7 +47,7 @@ class BaseDataset(Dataset[dict[str, Any]], metaclass=ABCMeta):
         self.data_source: Any = data_source if is_built else build_datasource(data_source)
         self.pipeline = build_pipeline(pipeline)
         self.prefetch = prefetch
-        self.CLASSES: list[str] | None = self.data_source.CLASSES
+        self.CLASSES: list[str] | None = self.data_source.CLASSES  # named as in 0.x
 
     def __len__(self) -> int:
         return len(self.data_source)

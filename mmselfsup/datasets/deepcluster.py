@@ -64,5 +64,5 @@ class DeepClusterDataset(BaseDataset):
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
         image, source_idx = self.data_source.load_pixels(idx)
-        cluster = int(self._clusters[source_idx])
+        cluster = int(self._clusters[source_idx])  # of the image that was read, if one was skipped
         return {"img": self._view(image), "pseudo_label": cluster, "idx": idx}

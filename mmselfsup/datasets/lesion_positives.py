@@ -61,6 +61,7 @@ class LesionPositives:
         lists = [held_out] if isinstance(held_out, str) else list(held_out or ())
         classes = data_source.CLASSES
         unseen = [name for path in lists for name in read_names(os.path.expanduser(path), classes)]
+        # one call, so that the table is read once
         lesions = read_lesions(os.path.expanduser(metadata), [*names, *unseen])
         self._lesions, unseen_lesions = lesions[: len(names)], lesions[len(names) :]
         source = data_source.ann_file or data_source.data_prefix
@@ -116,7 +117,7 @@ def _check_apart(
     seen: tuple[Sequence[str], Sequence[str]],
     unseen: tuple[Sequence[str], Sequence[str]],
 ) -> None:
-    """Check that no image and no lesion is in both parts.
+    """Check that no image and no lesion is in both the training and the held-out part.
 
     Args:
         source: Name of the training list or folder, for the message.
@@ -125,7 +126,7 @@ def _check_apart(
         unseen: Names and lesions of the held-out images.
 
     Raises:
-        UserError: One is.
+        UserError: An image or a lesion is in both.
     """
     stems = {stem(name) for name in seen[0]}
     known = set(seen[1]) - {""}
@@ -139,5 +140,5 @@ def _check_apart(
         raise UserError(
             f"lesion_positives: {len(both)} images of {held_out} show lesions of {source} (e.g. "
             f"{name}, lesion {lesion or 'not known'}), which only training may see; make "
-            "lists that part no lesion with tools/isic2019/prepare_splits.py"
+            "lists that keep each lesion in one part with tools/isic2019/prepare_splits.py"
         )

@@ -57,7 +57,7 @@ def build_dataloader(
         dist: Whether the ranks split the data; without a process group it has no effect.
         shuffle: Draw a new order every epoch.
         replace: Draw with replacement.
-        seed: Seed of order and augmentations, the one of rank 0 for all; by default torch's
+        seed: Seed of order and augmentations, that of rank 0 for all; by default torch's
             initial seed.
         pin_memory: Use page-locked memory; ignored without a GPU.
         persistent_workers: Keep the workers alive between epochs; ignored without workers.
@@ -91,7 +91,7 @@ def build_dataloader(
     )
     kwargs.setdefault("collate_fn", partial(collate, samples_per_gpu=batch_size))
     loader: Any = DataLoader(
-        SeededDataset(dataset),
+        SeededDataset(dataset),  # applies the seeds that the sampler's indices carry
         batch_size=batch_size,
         sampler=index_sampler,
         num_workers=workers_per_gpu,

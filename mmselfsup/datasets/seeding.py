@@ -6,10 +6,10 @@ workers and, as ranks take turns, of ranks; a new process that resumes at epoch 
 numbers of an uninterrupted run, also with persistent workers; and an image that is drawn
 twice in an epoch (``replace=True``, ``RepeatDataset``) is augmented differently each time.
 
-How it travels: a sampler of ``mmselfsup.datasets.samplers`` yields a ``SampleIndex``, an integer
-that carries the seed of its sample; ``SeededDataset``, which ``build_dataloader`` puts round the
-dataset, seeds python, numpy and torch with it while the sample is made and puts their states back
-after.
+The seed reaches the sample in two steps: a sampler of ``mmselfsup.datasets.samplers`` yields a
+``SampleIndex``, an integer that carries the seed of its sample; ``SeededDataset``, in which
+``build_dataloader`` wraps the dataset, seeds python, numpy and torch with it while the sample is
+made and restores their states afterwards.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def seeded(seed: int) -> Iterator[None]:
     generator = torch.default_generator
     torch_state, python_state = generator.get_state(), random.getstate()
     numpy_bits = get_bit_generator()
-    # numpy reads 32 bits of a seed, torch's CPU generator too: give them different halves
+    # numpy and torch's CPU generator each use 32 bits of a seed: give them different halves
     set_bit_generator(_spare_bits())  # cheaper than copying numpy's state out and in again
     np.random.seed(seed & _MASK_32)
     generator.manual_seed(seed >> 32)

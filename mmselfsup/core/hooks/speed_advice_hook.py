@@ -71,7 +71,7 @@ def _data_settings(runner: Any) -> list[str]:
     pipelines = getattr(dataset, "batched_pipelines", ())  # () where the data set has none
     if pipelines and not num_gpus():
         settings.append("device_transforms=False in the data set (it is for GPUs)")
-    source = getattr(getattr(loader, "dataset", None), "data_source", None)
+    source = getattr(dataset, "data_source", None)
     if source is not None and getattr(source, "cache", None) is None:
         settings.append("cache=dict(dir=..., short_side=256) in the data source")
     if pipelines is None and num_gpus():

@@ -62,12 +62,12 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
         self.CLASSES = self.get_classes(classes)
         if self.data_prefix and self.reader.on_disk and not os.path.isdir(self.data_prefix):
             raise UserError(f"{self.data_prefix}: no such folder of images; check data_prefix")
-        self.data_infos = self.load_annotations()
+        self.data_infos = self.load_annotations()  # after ``CLASSES``, which it may need and set
         # which images were skipped; in shared memory, so that all workers know of them
         self._broken = torch.zeros(len(self.data_infos), dtype=torch.bool)
         if on_error == "skip":
             self._broken.share_memory_()
-        self.cache = None if cache is None else open_cache(self, **cache)
+        self.cache = None if cache is None else open_cache(self, **cache)  # last: it reads images
 
     @abstractmethod
     def load_annotations(self) -> list[dict[str, Any]]:

@@ -126,7 +126,7 @@ class CIFAR10(BaseDataSource):
             infos += [
                 {
                     "img_prefix": folder,
-                    "img_info": {"filename": f"{name}#{i}"},
+                    "img_info": {"filename": f"{name}#{i}"},  # not a file, but a unique name
                     "img": image,
                     "gt_label": int(label),
                 }
@@ -137,6 +137,7 @@ class CIFAR10(BaseDataSource):
     def decode(self, idx: int) -> Pixels:
         """Return the image ``idx``, [32, 32, 3]."""
         pixels = self.data_infos[idx]["img"]
+        # a copy, because torch does not accept arrays with negative strides
         return pixels if self.reader.channel_order == "rgb" else pixels[..., ::-1].copy()
 
 

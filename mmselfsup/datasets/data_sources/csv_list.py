@@ -38,9 +38,9 @@ def read_csv(
 ) -> tuple[list[Entry], list[str] | None]:
     """Return the entries of a CSV file with a header.
 
-    The image stands in the column ``image``, ``filename``, ``name`` or ``path``. The label stands
-    in ``label``, ``target`` or ``class``, as a number or as one of ``classes``; or there is a
-    column with 0 and 1 for each class (one-hot); or there is none, then the label is -1.
+    The column ``image``, ``filename``, ``name`` or ``path`` names the image. The column ``label``,
+    ``target`` or ``class`` holds the label, as a number or as one of ``classes``. Without it, the
+    label is given by one column of 0 and 1 for each class (one-hot), or else it is -1.
 
     Args:
         path: The file; the delimiter may be a comma, a semicolon or a tab.
@@ -50,16 +50,16 @@ def read_csv(
         The entries, and the names of the one-hot columns where these name the classes.
 
     Raises:
-        UserError: A column is missing, or a cell does not hold what it should.
+        UserError: A column is missing, or a cell is not valid.
     """
     lines = read_text(path).splitlines()
-    delimiter = max(_DELIMITERS, key=lines[0].count)
+    delimiter = max(_DELIMITERS, key=lines[0].count)  # the most frequent one in the header
     reader = csv.reader(lines, delimiter=delimiter)
     header = [name.strip() for name in next(reader)]
     rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     if not rows:
         raise UserError(f"{path}: the list has a header but no rows")
-    for line, row in rows:
+    for line, row in rows:  # a row of another length would shift its cells to other columns
         if len(row) != len(header):
             raise UserError(f"{path}, line {line}: {len(row)} cells, the header has {len(header)}")
     name_at = _find(header, NAME_COLUMNS)

@@ -3,10 +3,10 @@
 JPEG and PNG are decoded by OpenCV, directly in the wanted order of channels; any other format, and
 what OpenCV refuses, by Pillow, which reads more formats and has better error messages.
 
-Colour: whatever the file holds (grey, palette, CMYK, transparency, 16 bits a channel), RGB with 8
-bits a channel comes out; transparency is dropped, 16 bits keep their upper 8. The orientation
-that a camera noted in EXIF is applied, unless the colour type ends with ``_ignore_orientation``
-(Pillow always applies that of a TIFF file).
+Colour: the result is RGB with 8 bits a channel for every kind of file (grey, palette, CMYK,
+transparency, 16 bits a channel); transparency is dropped, and of 16 bits the upper 8 are used. The
+EXIF orientation is applied, unless the colour type ends with ``_ignore_orientation`` (Pillow always
+applies that of a TIFF file).
 """
 
 from __future__ import annotations

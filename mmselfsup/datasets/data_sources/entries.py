@@ -32,7 +32,7 @@ def has_image_extension(name: str) -> bool:
 
 def read_text(path: str) -> str:
     """Return the text of a list; a one-line error where it can't be read."""
-    try:
+    try:  # "-sig": spreadsheets write a byte order mark, which is no part of the first name
         with open(path, encoding="utf-8-sig", newline=None) as file:
             return file.read()
     except FileNotFoundError:
@@ -72,7 +72,7 @@ def parse_line(line: str) -> tuple[str, int | list[int]]:
     if len(words) == 1 or not _INTEGER.fullmatch(words[1]):
         return line, NO_LABEL
     name, label = words[0], int(words[1])
-    if not has_image_extension(name):
+    if not has_image_extension(name):  # more labels, or a name that ends with a number
         several = _NAME_AND_INTEGERS.fullmatch(name + " ")
         if several and has_image_extension(several[1]):
             return several[1], [*map(int, several[2].split()), label]
@@ -94,7 +94,7 @@ def find_images(root: str) -> list[str]:
 
 
 def with_extension(entries: Sequence[Entry], root: str) -> list[Entry]:
-    """Return the entries with their names completed by the extension of the file in ``root``.
+    """Return the entries, with missing extensions taken from the image files in ``root``.
 
     Raises:
         UserError: Two files have that name.

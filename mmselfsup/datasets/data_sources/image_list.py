@@ -30,20 +30,20 @@ class ImageList(BaseDataSource):
 
     ``ann_file`` is a text file with a line ``name label`` or ``name`` for each image (see
     ``entries.read_list``), or a CSV file with a header (see ``csv_list.read_csv``). An image
-    without label has the label -1. Names are relative to ``data_prefix``; in a list that leaves out
-    the extension (``.jpg``), a name means the image file that is called so. In a folder without a
-    list no image has a label, and the sub-folders' names mean nothing; ``ImageNet`` reads them as
-    classes.
+    without label has the label -1. Names are relative to ``data_prefix``; a list may leave out the
+    extensions (``.jpg``), which are then taken from the files. In a folder without a list no image
+    has a label, and the names of sub-folders are ignored; ``ImageNet`` reads them as classes.
 
     Args:
         data_prefix: Folder of the images.
         metadata: CSV file with the columns ``image`` and ``lesion_id`` (ISIC-2019's metadata). The
             attribute ``lesions`` then holds the lesion of each image (``''`` where it is not
-            known), and evaluation measures by source and by lesion; without it ``lesions`` is None.
+            known), and the evaluation has metrics by source and by lesion; without it ``lesions``
+            is None.
         patients: CSV file with the columns ``image``, ``age_approx``, ``anatom_site_general`` and
             ``sex`` (ISIC-2019's metadata). The attribute ``patients`` then holds the code of each
-            image's patient, [len, D] (see ``mmselfsup.utils.patients``), and samples have it for
-            the head; without it ``patients`` is None.
+            image's patient, [len, D] (see ``mmselfsup.utils.patients``), which is part of its
+            sample as an input of the head; without it ``patients`` is None.
         **kwargs: See ``BaseDataSource``.
 
     Raises:
@@ -75,6 +75,7 @@ class ImageList(BaseDataSource):
         if self.CLASSES is not None:
             check_labels(entries, len(self.CLASSES), self.ann_file)
         self.has_labels = any(entry.label != NO_LABEL for entry in entries)
+        # the first name decides: listing the folder is slow, and rarely needed
         if self.reader.on_disk and not has_image_extension(entries[0].name):
             entries = with_extension(entries, self.data_prefix)
         return self._infos(entries)

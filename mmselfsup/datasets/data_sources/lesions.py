@@ -23,7 +23,7 @@ def read_lesions(path: str, names: Sequence[str]) -> list[str]:
         N lesion ids, ``''`` where none is known.
 
     Raises:
-        UserError: The file is missing, lacks a column, or knows none of the images.
+        UserError: The file is missing, lacks a column, or has none of the images.
     """
     rows = read_metadata(path, _COLUMNS)
     lesions = {name: clean_lesion(row.cells["lesion_id"]) for name, row in rows}

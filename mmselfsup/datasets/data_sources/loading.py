@@ -73,7 +73,7 @@ class Loading:
 
     def uncached_pixels(self, idx: int) -> Pixels | Image:
         """Return the image as ``get_pixels`` does, without the cache."""
-        if type(self).get_img is Loading.get_img:
+        if type(self).get_img is Loading.get_img:  # not overridden: no way through a PIL image
             return self.decode(idx)
         image = self.get_img(idx)  # a subclass overrides how images are read
         pixels = to_pixels(image)
@@ -105,7 +105,7 @@ class Loading:
             return read(idx), idx
         num_images = len(self.data_infos)
         for candidate in ((idx + step) % num_images for step in range(num_images)):
-            if self._broken[candidate]:
+            if self._broken[candidate]:  # found by any worker: do not read and count it again
                 continue
             try:
                 return read(candidate), candidate

@@ -50,6 +50,7 @@ class Crop(BatchedTransform):
         Returns:
             [N, 3, S, T], integer values in 0..255.
         """
+        # Flips reverse rows of the two matrices, at no cost; only a transposition costs a copy.
         top, left, height, width = params.device.unbind(1)
         flips = torch.stack([orientation.flip_rows, orientation.flip_columns]).float()  # [2, N]
         flip_rows, flip_columns = flips.to(pixels.device, non_blocking=True)

@@ -42,6 +42,7 @@ class AugmentingLoader(DeviceLoader):
         """Return each view, [N, 3, S, T] float32."""
         own = self.batched_pipelines
         pipelines = own if isinstance(own, list) else [own]
+        # Pixels travel as bytes, once for all views of an image, and become floats on the device.
         pixels = deferred.pixels.to(device, non_blocking=True).float()
         views = []
         for pipeline, rows, params in zip(pipelines, deferred.rows, deferred.params, strict=True):
@@ -61,6 +62,7 @@ def batched_pipelines_of(dataset: Any) -> BatchedPipeline | list[BatchedPipeline
     Raises:
         ArgumentError: Joined datasets have different ones.
     """
+    # None (made by the workers) and () (no such option) are the same here.
     per_part = [getattr(part, "batched_pipelines", None) or None for part in _parts(dataset)]
     if len({_text(pipelines) for pipelines in per_part}) > 1:
         raise ArgumentError(

@@ -67,7 +67,7 @@ class BatchedPipeline:
             )
 
     def sample_params(self, height: int, width: int) -> tuple[float, ...]:
-        """Sample the parameters [P] for an image of this size, as the pipeline would."""
+        """Return sampled parameters [P] for an image of this size, as the pipeline samples them."""
         return tuple(v for step in self.transforms for v in step.sample_params(height, width))
 
     def apply(self, pixels: Tensor, sampled: Tensor) -> Tensor:
@@ -110,6 +110,7 @@ def build_batched_pipelines(pipelines: Sequence[Any]) -> list[BatchedPipeline]:
     Raises:
         ArgumentError: A transform has no batched counterpart, or not in its place.
     """
+    # All foreign transforms are named at once, before the order of any pipeline is checked.
     known = (RandomResizedCrop, ToTensor, Normalize, *BATCHED_TRANSFORMS)
     every = [transform for pipeline in pipelines for transform in _flat(pipeline)]
     foreign = dict.fromkeys(type(t).__name__ for t in every if type(t) not in known)

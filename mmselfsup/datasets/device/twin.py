@@ -23,9 +23,9 @@ class BatchedTransform(ABC):
 
     @abstractmethod
     def sample_params(self, height: int, width: int) -> tuple[float, ...]:
-        """Sample the parameters [P] for one image of this size, as the transform itself would.
+        """Return sampled parameters [P] for one image of this size.
 
-        The calls of torch's generator are those of the transform, in its order.
+        The calls of torch's generator are those of the transform itself, in its order.
         """
 
 
@@ -86,6 +86,7 @@ def apply_to_selected(
         return function(images, _same)
     if not bool(selected.any()):
         return images
+    # on the host: ``nonzero`` on a device would wait for it to learn the size of the result
     rows = selected.nonzero()[:, 0].to(images.device, non_blocking=True)
     changed = function(images.index_select(0, rows), lambda other: other.index_select(0, rows))
     return images.index_copy_(0, rows, changed)
@@ -96,7 +97,7 @@ def _same(tensor: Tensor) -> Tensor:
 
 
 def quantize_(values: Tensor) -> Tensor:
-    """Round values down to integers in 0..255, in place, and return them.
+    """Return values rounded down to integers in 0..255, in place.
 
     Float32 may give 99.9999 where the exact result is 100; a value up to 0.001 below an integer
     counts as this integer.

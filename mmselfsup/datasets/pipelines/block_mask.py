@@ -65,7 +65,7 @@ class _BlockMask:
             top = int(torch.randint(self.height - rows + 1, ()))
             left = int(torch.randint(self.width - columns + 1, ()))
             block = mask[top : top + rows, left : left + columns]
-            newly_masked = rows * columns - int(block.sum())
+            newly_masked = rows * columns - int(block.sum())  # blocks may overlap
             if 0 < newly_masked <= most:
                 block.fill_(1)
                 return newly_masked

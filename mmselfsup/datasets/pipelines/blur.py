@@ -43,7 +43,7 @@ class GaussianBlur:
             )
 
     def sample_sigma(self) -> float:
-        """Sample the standard deviation in pixels; 0 for no blur."""
+        """Return a sampled standard deviation in pixels; 0 for no blur."""
         if not bernoulli(self.p):
             return 0.0
         return self.sigma_min + (self.sigma_max - self.sigma_min) * torch.rand(()).item()
@@ -53,7 +53,7 @@ class GaussianBlur:
         sigma = self.sample_sigma()
         if sigma == 0:
             return img
-        kernel = cv2.getGaussianKernel(round(6 * sigma + 1) | 1, sigma)
+        kernel = cv2.getGaussianKernel(round(6 * sigma + 1) | 1, sigma)  # | 1: an odd size
         # cv2.GaussianBlur has weights of 8 bits; sepFilter2D computes in float
         return on_pixels(
             lambda pixels: cv2.sepFilter2D(

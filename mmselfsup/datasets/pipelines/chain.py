@@ -25,7 +25,7 @@ class Chain(Compose):  # type: ignore[misc]
     takes_pixels = True
 
     def __call__(self, img: Any) -> Any:
-        arrays = isinstance(img, np.ndarray)
+        arrays = isinstance(img, np.ndarray)  # a PIL image is never turned into an array
         transforms, position = self.transforms, 0
         while position < len(transforms):
             normalised = _normalised(transforms[position : position + 2], img)

@@ -66,8 +66,8 @@ class OnPixels:
         if isinstance(img, np.ndarray):
             return self.change(img)
         pixels = to_pixels(img) if isinstance(img, Image.Image) else None
-        if pixels is None:
+        if pixels is None:  # a tensor, or a mode that ``change`` does not know
             parent: Any = super()
             return parent.forward(img)
         changed = self.change(pixels)
-        return img if changed is pixels else to_image(changed)
+        return img if changed is pixels else to_image(changed)  # spares a copy back

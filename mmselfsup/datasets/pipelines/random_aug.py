@@ -39,7 +39,7 @@ class RandomAug:
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
     ) -> None:
-        try:
+        try:  # timm is an optional dependency
             create_transform = importlib.import_module("timm.data").create_transform
         except ImportError as error:
             raise UserError(

@@ -67,8 +67,8 @@ class RandomResizedCrop(OnPixels, T.RandomResizedCrop):  # type: ignore[misc]
         return resize(crop, tuple(self.size), _MODES[self.interpolation])
 
     def sample_params(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Sample (top, left, height, width) of a crop of an image of this size."""
-        log_ratio = _logarithms(tuple(self.ratio))
+        """Return a sampled (top, left, height, width) of a crop of an image of this size."""
+        log_ratio = _logarithms(tuple(self.ratio))  # the ratio is log-uniform
         # torchvision's algorithm, call by call, so that one seed gives the same crop
         for _ in range(_TRIES):
             area = height * width * torch.empty(1).uniform_(*self.scale).item()

@@ -17,6 +17,8 @@ from torchvision.transforms import functional as F
 from ..builder import PIPELINES
 from .pixels import Pixels, to_pixels
 
+# An 8-bit image has 256 values: the results are computed once, with torch's own arithmetic, and
+# looked up, which is faster than computing each pixel and gives the same bits.
 _UNIT = torch.arange(256, dtype=torch.uint8).float().div(255)  # [256]
 
 

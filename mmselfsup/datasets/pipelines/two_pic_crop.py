@@ -61,6 +61,7 @@ class RandomResizedCropAndInterpolationWithTwoPic:
         self.second_interpolation = second_interpolation
 
     def __call__(self, img: Image.Image) -> Image.Image | tuple[Image.Image, Image.Image]:
+        # one crop for both images: the tokenizer must see the part that the model sees
         crop = F.crop(img, *RandomResizedCrop.get_params(img, self.scale, self.ratio))
         first = F.resize(crop, self.size, self._mode(self.interpolation))
         if self.second_size is None:

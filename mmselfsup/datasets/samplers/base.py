@@ -27,7 +27,7 @@ class SeededSampler(Sampler[int]):
         dataset: The dataset to sample from.
         num_replicas: Number of ranks, by default the size of the process group.
         rank: This rank.
-        seed: Seed of order and augmentations; the one of rank 0 counts for all.
+        seed: Seed of order and augmentations; that of rank 0 is used by all ranks.
         epoch: The epoch of the first pass.
     """
 
@@ -105,6 +105,7 @@ class UniformClassSampler(SeededSampler):
         classes, starts, sizes = np.unique(
             self._labels[by_class], return_index=True, return_counts=True
         )
+        # Classes in turn, so that none is left to chance; then a random member of each.
         which = np.arange(length) % len(classes)  # [length], which class
         shift = torch.rand(length, generator=generator, dtype=torch.float64).numpy()
         members = by_class[starts[which] + (shift * sizes[which]).astype(np.int64)]

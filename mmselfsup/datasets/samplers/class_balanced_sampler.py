@@ -27,7 +27,7 @@ class ClassBalancedSampler(DistributedSampler):
         power: 0 draws all classes equally often, 0.5 by the square root of their size, 1 by size.
         shuffle: Must be true.
         replace: Ignored.
-        seed: Seed of order and augmentations; the one of rank 0 counts for all.
+        seed: Seed of order and augmentations; that of rank 0 is used by all ranks.
 
     Raises:
         UserError: The dataset has no label for each image.

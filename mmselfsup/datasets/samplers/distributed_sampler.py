@@ -23,7 +23,7 @@ class DistributedSampler(UniformClassSampler):
         rank: This rank r.
         shuffle: Draw a new order every epoch; else 0, 1, 2, ...
         replace: Draw with replacement (only used with ``shuffle``).
-        seed: Seed of order and augmentations; the one of rank 0 counts for all.
+        seed: Seed of order and augmentations; that of rank 0 is used by all ranks.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class DistributedSampler(UniformClassSampler):
         else:
             drawn = torch.randperm(size, generator=generator).numpy()
         positions = np.arange(self.rank, self.total_size, self.num_replicas)  # [num_samples]
+        # Positions beyond the end repeat the first samples, with augmentations of their own.
         return drawn[positions % size], positions
 
     def __len__(self) -> int:
@@ -68,7 +69,7 @@ class DistributedGivenIterationSampler(UniformClassSampler):
         num_replicas: Number of ranks, by default the size of the process group.
         rank: This rank.
         last_iter: The last finished iteration, to resume; -1 for the start.
-        seed: Seed of order and augmentations; the one of rank 0 counts for all.
+        seed: Seed of order and augmentations; that of rank 0 is used by all ranks.
     """
 
     def __init__(

@@ -26,7 +26,7 @@ class DistributedGroupSampler(SeededSampler):
         samples_per_gpu: Batch size of a rank.
         num_replicas: Number of ranks, by default the size of the process group.
         rank: This rank.
-        seed: Seed of order and augmentations; the one of rank 0 counts for all.
+        seed: Seed of order and augmentations; that of rank 0 is used by all ranks.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class DistributedGroupSampler(SeededSampler):
         shuffled = np.concatenate(batches)  # [number of batches, samples_per_gpu]
         shuffled = shuffled[torch.randperm(len(shuffled), generator=generator).numpy()]
         per_rank = self.num_samples // self.samples_per_gpu
+        # Whole batches are distributed in turn, so that no batch mixes groups.
         turns = np.arange(self.rank, per_rank * self.num_replicas, self.num_replicas)
         positions = turns[:, None] * self.samples_per_gpu + np.arange(self.samples_per_gpu)
         return shuffled[turns % len(shuffled)].ravel(), positions.ravel()
