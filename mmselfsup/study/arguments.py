@@ -26,10 +26,10 @@ from .settings import ALL, TRAIN, StudySettings
 
 @dataclass(frozen=True)
 class StudyRequest:
-    """What the user asked for.
+    """The studies that the user requested.
 
     Attributes:
-        work_dir: Everything is written below it, and one study at a time works there.
+        work_dir: Folder of everything that is written; one study at a time uses it.
         studies: One for each fold and seed.
         several: Whether folds or seeds were given as lists, so that each has a folder of its own.
     """
@@ -40,16 +40,17 @@ class StudyRequest:
 
 
 def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> StudyRequest:
-    """Read what the user asked for.
+    """Read what the user requests.
 
     Args:
         argv: Command line.
         env: Environment.
-        root: The repository; paths inside it are written from there.
+        root: The repository; paths inside it become relative to it.
 
     Raises:
         UserError: Something is missing or can't be used.
     """
+    # Intermixed: overrides may come before and after options.
     args = make_parser().parse_intermixed_args(argv)
     isic_root = Path() if args.demo else check_isic_root(env.get("ISIC_ROOT"))
     folds, seeds = integers(env, "FOLD", "FOLDS"), integers(env, "SEED", "SEEDS")
@@ -59,6 +60,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> StudyReque
     ssl_on = check_choice("--ssl-on", args.ssl_on, (TRAIN, ALL))
     compare = args.compare and len(ssl_configs) > 1
     min_gain = read_min_gain(args.curriculum, args.min_gain, args.compare, len(ssl_configs))
+    # The folder's name contains what differs, so that two studies never overwrite each other.
     kind = "compare" if compare else "greedy" if min_gain is not None else ""
     name = study_name("demo_" if args.demo else "", kind, ssl_configs, env.get("SIZE"), ssl_on)
     name += "" if several else f"_fold{folds[0]}_seed{seeds[0]}"
@@ -90,7 +92,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> StudyReque
         options=check_options([*args.options, *args.cfg_options]),
         demo=args.demo,
     )
-    return StudyRequest(work_dir, _spread(study, folds, seeds, several), several)
+    return StudyRequest(work_dir, _make_studies(study, folds, seeds, several), several)
 
 
 def _ssl_configs(env: Mapping[str, str], root: Path, size: str) -> dict[str, Path]:
@@ -103,7 +105,7 @@ def _ssl_configs(env: Mapping[str, str], root: Path, size: str) -> dict[str, Pat
     text = env.get("SSL_CONFIG")
     if not text:
         return {name: find_ssl_config(root / "configs", name, size) for name in names}
-    files = [text] if len(names) == 1 else text.split()
+    files = [text] if len(names) == 1 else text.split()  # the path of a single one may have blanks
     if len(files) != len(names):
         raise UserError(
             f"SSL_CONFIG names {len(files)} configs for the {len(names)} pre-trainings of "
@@ -112,7 +114,7 @@ def _ssl_configs(env: Mapping[str, str], root: Path, size: str) -> dict[str, Pat
     return {name: _config(file, root) for name, file in zip(names, files, strict=True)}
 
 
-def _spread(
+def _make_studies(
     study: StudySettings, folds: Sequence[int], seeds: Sequence[int], several: bool
 ) -> tuple[StudySettings, ...]:
     """Make a study of each fold and seed."""
@@ -129,7 +131,7 @@ def _spread(
 
 
 def _inside(path: str | Path, root: Path) -> Path:
-    """Write a path from the repository if it lies in it, else from the file system's root."""
+    """Return a path relative to the repository if it lies inside, otherwise absolute."""
     full = Path(path).expanduser().absolute()
     return full.relative_to(root) if full.is_relative_to(root) else full
 

@@ -44,6 +44,7 @@ def check_backbones(task: Pretraining, finetune: Config) -> list[str]:
     ssl_channels, channels = pretrained.get("in_channels", 3), classifier.get("in_channels", 3)
     if ssl_channels == channels:
         return []
+    # Only a warning: loading skips this one layer, all others fit.
     return [
         f"{task.tasks[-1]} has {ssl_channels} input channels, the classifier {channels}: the "
         "first convolution starts from random weights"

@@ -1,4 +1,4 @@
-"""Read single values that the user gave, and check them."""
+"""Checks of single values that the user gives."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def parse_lrs(text: str) -> tuple[float, ...]:
         raise UserError(
             f"FINETUNE_LRS={text!r}: {error}; give numbers such as '0.01 0.1'"
         ) from None
-    if any(not 0 < value < float("inf") for value in values):
+    if any(not 0 < value < float("inf") for value in values):  # true for nan, too
         raise UserError(f"FINETUNE_LRS={text!r}: learning rates must be positive numbers")
     return tuple(values)
 
@@ -96,7 +96,7 @@ def check_choice(flag: str, value: str, choices: Sequence[str]) -> str:
 
 
 def check_isic_root(path: str | None) -> Path:
-    """Check that the data set is there.
+    """Check that the folder of the data set holds images.
 
     Raises:
         UserError: The folder is not given, does not exist or holds no image.
@@ -113,6 +113,7 @@ def check_isic_root(path: str | None) -> Path:
 
 def _whole(name: str, text: str, minimum: int) -> int:
     """Read a whole number."""
+    # isdigit alone accepts digits of other scripts and superscripts.
     if not text.isascii() or not text.isdigit() or int(text) < minimum:
         raise UserError(f"{name}: {text!r} must be a whole number of at least {minimum}")
     return int(text)

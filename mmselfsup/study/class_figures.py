@@ -17,6 +17,7 @@ def recall_bars(runs: Sequence[RunRecord], colors: Mapping[str, str], name: str)
     thick = 0.8 / len(runs)
     with panel(height=0.5 + 0.42 * len(names)) as (figure, axes):
         for i, run in enumerate(runs):
+            # The bars of a class are centred on its tick.
             ys = [c + (i - (len(runs) - 1) / 2) * thick for c in range(len(names))]
             values = [run.recall[c] or 0.0 for c in names]
             if len(runs) > _MOST_BARS:
@@ -29,7 +30,7 @@ def recall_bars(runs: Sequence[RunRecord], colors: Mapping[str, str], name: str)
         axes.set_yticks(range(len(names)), labels)
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
-        axes.set_xlim(0, 1.08)
+        axes.set_xlim(0, 1.08)  # space for the number beside a full bar
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
         axes.set_xlabel("recall")
         return to_svg(figure, name, "Recall of each class for each classifier")

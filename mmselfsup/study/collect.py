@@ -42,6 +42,7 @@ def run_record(study: ResolvedStudy, arm: str, lr: float, step: Step) -> RunReco
         arm=arm,
         config=study.relative(settings.finetune_config),
         ssl=[] if start is None else [ssl_record(study, task) for task in start.chain],
+        # Relative: a work directory may be moved.
         weights=None if start is None else os.path.relpath(start.backbone, settings.work_dir),
         ssl_on=None if start is None else settings.ssl_on,
         seed=settings.seed,
@@ -128,6 +129,7 @@ def split_counts(study: ResolvedStudy) -> dict[str, dict[str, int]]:
         classes = json.loads(summary.read_text(encoding="utf-8"))["classes"]
     else:  # the user's own lists
         classes = configs.class_list(study.finetune) or []
+    # From the lists, not from splits.json: they may be the user's own.
     counts = {}
     for part in data_files.PARTS:
         lines = study.settings.split(part).read_text(encoding="utf-8").splitlines()

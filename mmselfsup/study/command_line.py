@@ -11,6 +11,7 @@ from .settings import JOIN, TRAIN
 def make_parser() -> argparse.ArgumentParser:
     """Build the parser of the command line; the script's --help explains the options."""
     parser = argparse.ArgumentParser(prog="train_SSL_with_finetuning_ISIC2019.sh", add_help=False)
+    # Choices are checked later, for errors in one line without the usage.
     parser.add_argument("options", nargs="*", default=[])
     parser.add_argument("--demo", action="store_true")
     parser.add_argument("--compare", action="store_true")

@@ -33,6 +33,7 @@ def pretrain(study: ResolvedStudy, task: Pretraining) -> Command:
     lists = {"train": study.settings.ssl_list}
     options += configs.data_options(task.cfg, study.images, lists)
     lesions = data_files.metadata(study.settings)
+    # Partners of lesion positives must not be test images, unless those are pre-trained on anyway.
     held_out = study.settings.split("test") if study.settings.ssl_on == TRAIN else None
     options += positives_options(task.cfg, held_out, lesions)
     return _train(study, task.config, task.folder, options)
@@ -85,7 +86,7 @@ def _finetune(
     start = study.pretraining(arm)
     if start is not None:
         options.append(f"load_from={configs.quoted(start.backbone)}")
-    options += _data(study, lists)
+    options += _data(study, lists)  # last: the study's data take precedence
     work_dir = study.settings.run_dir(arm, name)
     return _train(study, study.settings.finetune_config, work_dir, options)
 
@@ -114,6 +115,7 @@ def _train(study: ResolvedStudy, config: Path, work_dir: Path, options: Sequence
         "--cfg-options",
         *options,
     )
+    # GPUS=1 needs no launcher: one process uses one GPU.
     if settings.gpus > 1:
         argv = ("tools/dist_train.sh", argv[0], str(settings.gpus), *argv[1:])
     else:

@@ -29,6 +29,7 @@ def baseline_key(run: RunRecord, results: Results) -> str:
     demo = bool(study.get("demo"))
     images = None if demo else study.get("data", {}).get("images")  # the demo's are always the same
     data = (demo, images, lists(results))
+    # GPUS changes the global batch, the learning rates tried change the choice among them.
     training = (run.config, run.config_sha256, run.cfg_options, run.epochs, list(run.recall))
     return repr((data, training, study.get("gpus"), study.get("lrs")))
 

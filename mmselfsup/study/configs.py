@@ -28,6 +28,7 @@ def load(path: Path, options: Sequence[str] = ()) -> Config:
 
 def digest(cfg: Config) -> str:
     """Return a short hash of everything a config says, its bases included."""
+    # Not of the file: a base config may change while the file does not.
     text = json.dumps(cfg._cfg_dict.to_dict(), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -81,6 +82,7 @@ def data_options(
 def metadata_options(cfg: Config, part: str, metadata: Path) -> list[str]:
     """Return the override that sets the lesions of a data source, if it takes and lacks them."""
     source = _data_source(cfg, part)
+    # Other data sources may not know the argument; one that is set is the user's choice.
     if source.get("type") != "ImageList" or "metadata" in source:
         return []
     return [f"{data_source_key(cfg, part)}.metadata={quoted(metadata)}"]

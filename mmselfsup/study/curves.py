@@ -59,6 +59,6 @@ def _search(results: Results, colors: Mapping[str, str], folder: Path) -> list[D
     lines = figures.search_curves(tried, chosen, colors, "val-curves")
     points = figures.search_points(results.lr_search, colors, "val-lrs")
     return [
-        ("Validation lesions: every learning rate tried; the chosen one is strong.", lines),
+        ("Validation lesions: every learning rate tried; the chosen one is bold.", lines),
         ("Validation lesions after the last epoch, by learning rate; filled: chosen.", points),
     ]

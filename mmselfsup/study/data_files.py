@@ -41,6 +41,7 @@ def read_splits(text: str) -> tuple[Path | None, tuple[str, ...]]:
         )
     for option in options:
         name = option.split("=", 1)[0]
+        # startswith: argparse accepts abbreviations such as --fo.
         if name.startswith("--") and any(own.startswith(name) for own in _OWN):
             raise UserError(
                 f"SPLITS: {name} can't be given, the study sets it (ISIC_ROOT names the data); "
@@ -85,6 +86,7 @@ def facts(settings: StudySettings, images: Path) -> dict[str, Any]:
         every fold; ``sha256``: that of each list of this fold.
     """
     every = (path for part in PARTS for path in settings.splits_dir.glob(f"ISIC_2019_{part}_fold*"))
+    # Of all folds: runs of different folds belong together only if all lists are the same.
     joined = "".join(f"{path.name} {sha256(path)}\n" for path in sorted(every))
     return {
         "images": str(images.resolve()),

@@ -90,7 +90,7 @@ def search_points(tried: Sequence[SearchRecord], colors: Mapping[str, str], name
         lrs = sorted({run.lr for run in tried})
         axes.set_xscale("log")
         axes.set_xticks(lrs, [f"{lr:g}" for lr in lrs])
-        axes.minorticks_off()
+        axes.minorticks_off()  # their labels would overlap those of the learning rates
         axes.set_xlabel("learning rate")
         axes.set_ylabel("balanced accuracy")
         axes.legend(loc="best")

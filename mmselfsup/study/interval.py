@@ -75,6 +75,7 @@ def difference(first: RunGroup, second: RunGroup, name: str, metric: Metric) -> 
         if a is None or b is None:
             continue
         folds.setdefault(fold_seed[0], []).append(a - b)
+        # As if independent: errors on the same images correlate, so this is rather too large.
         matrices = one.confusion_matrix, other.confusion_matrix
         errors.append(math.hypot(*map(standard_error, matrices)))
     if not folds:
@@ -83,11 +84,12 @@ def difference(first: RunGroup, second: RunGroup, name: str, metric: Metric) -> 
     if len(means) > 1:
         from scipy.stats import t
 
+        # Nadeau and Bengio's corrected variance: see the docstring.
         square = (1 / len(means) + first.test_train_ratio) * variance(means)
         quantile = float(t.ppf((1 + LEVEL) / 2, len(means) - 1))
         return Difference(mean(means), quantile * math.sqrt(square))
     (values,) = folds.values()
-    if name != BALANCED:
+    if name != BALANCED:  # the sampling error of the others is not estimated
         return Difference(means[0], None)
     seeds = variance(values) / len(values) if len(values) > 1 else 0.0
     square = mean(error**2 for error in errors) + seeds
@@ -98,7 +100,7 @@ def best(groups: Sequence[RunGroup], name: str, metric: Metric) -> RunGroup | No
     """Return the group whose interval is better than every other group; None if unclear."""
     summaries = [(summarize(group, metric), group) for group in groups]
     known = [(summary.mean, group) for summary, group in summaries if summary is not None]
-    if len(known) < 2:
+    if len(known) < 2:  # a single row is not better than another
         return None
     top = max(known, key=lambda pair: pair[0])[1]
     gaps = [difference(top, other, name, metric) for _, other in known if other is not top]

@@ -57,12 +57,12 @@ def run_all(
                 running[number] = (start(command, warm, threads), time.monotonic())
             time.sleep(_POLL_S)
             on_poll()
-            for number, (process, began) in list(running.items()):
+            for number, (process, began) in list(running.items()):  # a copy: ended ones are deleted
                 code = exit_code(process)
                 if code is not None:
                     del running[number]
                     on_end(number, code, time.monotonic() - began)
-    finally:
+    finally:  # on errors and signals, too: no training outlives the study
         _stop(process for process, _ in running.values())
         for number, (_, began) in running.items():
             on_end(number, None, time.monotonic() - began)

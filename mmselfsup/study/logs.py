@@ -26,7 +26,7 @@ class TrainingLog:
 
     def train_curve(self, key: str = "loss") -> Curve:
         """Return a logged value over the epochs trained, fractions of an epoch included."""
-        iters = max((line["iter"] for line in self.train), default=1)
+        iters = max((line["iter"] for line in self.train), default=1)  # of an epoch
         return [
             (line["epoch"] - 1 + line["iter"] / iters, float(line[key]))
             for line in self.train
@@ -73,6 +73,7 @@ def read_log(work_dir: Path, without: Collection[Path] = ()) -> TrainingLog:
     line_by_key: dict[tuple[str, int, int], dict[str, Any]] = {}
     for path in log_files(work_dir):
         for line in () if path in without else _lines(path):
+            # A validation has one line per epoch, whatever its ``iter``.
             key = (line["mode"], line["epoch"], 0 if line["mode"] == "val" else line["iter"])
             line_by_key[key] = line
     ordered = [line_by_key[key] for key in sorted(line_by_key)]
@@ -88,7 +89,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
         for text in file:
             try:
                 line = json.loads(text)
-            except json.JSONDecodeError:
+            except json.JSONDecodeError:  # cut off by a kill
                 continue
             if isinstance(line, dict) and {"mode", "epoch", "iter"} <= line.keys():
                 yield line

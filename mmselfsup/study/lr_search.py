@@ -33,7 +33,7 @@ def try_lrs(
             steps.search_step(study, arm, lr),
             commands.search(study, arm, lr),
             study.epochs,
-            may_diverge=True,
+            may_diverge=True,  # then this learning rate is not chosen
         )
         for arm, lr in pairs
     ]

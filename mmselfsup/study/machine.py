@@ -46,6 +46,7 @@ def look() -> Machine:
 
     from .launch import warm_up
 
+    # Not os.cpu_count(): taskset and cpusets may allow fewer cores.
     return Machine(len(os.sched_getaffinity(0)), torch.cuda.device_count(), warm_up())
 
 

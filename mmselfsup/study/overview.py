@@ -64,7 +64,7 @@ class Overview:
 
     @property
     def num_studies(self) -> int:
-        """Number of studies found."""
+        """Number of studies under the folder."""
         return len({folder for row in self.rows for folder in row.group.folders.values()})
 
     def notes(self) -> list[str]:
@@ -82,6 +82,7 @@ def make_overview(root: Path) -> Overview:
     groups = found_runs.groups
     classes = [c for group in groups for run in group.runs.values() for c in run.recall]
     measures = metrics(list(dict.fromkeys(classes)))
+    # Synthetic images are compared with each other only where nothing else exists.
     real = [group for group in groups if not group.demo] or groups
     # Rows that saw test images, or were tested on other images, are not compared for bold.
     fair = [group for group in real if not group.saw_test_images]
@@ -122,6 +123,7 @@ def print_overview(overview: Overview, console: Console | None = None) -> None:
     """Print the table without the recalls, which are in the files, and the notes."""
     console = console or Console()
     if not console.is_terminal:
+        # A pipe or a file: rich assumes 80 columns, too few for the table.
         console = Console(width=max(console.width, WIDTH), file=console.file)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("classifier")  # the one column that may wrap: numbers must stay whole

@@ -73,6 +73,7 @@ def to_latex(overview: Overview) -> str:
 
 def write_page(overview: Overview) -> Path:
     """Write the page: ``report.html``, or ``overview.html`` where a study has its own report."""
+    # A study in the folder itself already has its report.html.
     own = (overview.root / RESULTS).exists()
     path = overview.root / ("overview.html" if own else "report.html")
     atomic_write_text(path, render("overview.html.j2", _context(overview)))

@@ -40,10 +40,11 @@ def run_study(settings: StudySettings) -> Results:
     write_ssl_list(settings)
 
     study, curriculum = _pretrain(settings, images, this_machine, command_list)
-    settings = study.settings
+    settings = study.settings  # with the order that was chosen
     command_list += look_at_features(study, this_machine)
 
     tried = try_lrs(study, this_machine, command_list)
+    # With a single learning rate there is no search, and it is that of every arm.
     chosen = {run.arm: run.lr for run in tried if run.chosen} or dict.fromkeys(
         settings.arms, study.lrs[0]
     )
@@ -150,6 +151,7 @@ def _close(results: Results, settings: StudySettings) -> None:
     print()
     print_results(results)
     report = write_report(settings.work_dir)
+    # The environment need not be activated: then name its tensorboard by its path.
     beside = Path(sys.executable).with_name("tensorboard")
     tensorboard = "tensorboard" if shutil.which("tensorboard") or not beside.exists() else beside
     print(

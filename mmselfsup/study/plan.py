@@ -37,6 +37,7 @@ class ResolvedStudy:
 
     def sequence(self, tasks: tuple[str, ...]) -> Pretraining:
         """Return the last pre-training of a sequence of tasks, which may repeat a task."""
+        # Recursive: each pre-training starts from that of the shorter sequence.
         after = self.sequence(tasks[:-1]) if len(tasks) > 1 else None
         task, folder = tasks[-1], self.settings.ssl_dir(JOIN.join(tasks))
         path, options = self.settings.ssl_configs[task], tuple(self._ssl_options[task])
@@ -74,6 +75,7 @@ class ResolvedStudy:
     @cached_property
     def _plain(self) -> list[Config]:
         """The configs without overrides: of the pre-trainings, then of the fine-tuning."""
+        # Only for their keys, so that each override goes to the configs that have its key.
         paths = (*self.settings.ssl_configs.values(), self.settings.finetune_config)
         return [configs.load(path) for path in paths]
 

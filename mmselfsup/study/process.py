@@ -51,6 +51,7 @@ def start(command: Command, warm: bool, threads: int) -> Process:
     """Start a command in a fork of this process (warm) or in a fresh one."""
     env = {"OMP_NUM_THREADS": str(threads), "PYTHON": sys.executable, **dict(command.env)}
     if warm and command.argv[0].endswith(".py"):
+        # Otherwise the fork would write buffered text a second time.
         sys.stdout.flush()
         sys.stderr.flush()
         process = multiprocessing.get_context("fork").Process(
@@ -59,6 +60,7 @@ def start(command: Command, warm: bool, threads: int) -> Process:
         process.start()
         return process
     interpreter = ["bash"] if command.argv[0].endswith(".sh") else [sys.executable]
+    # The repository first, so that a clone needs no install.
     path = os.pathsep.join(filter(None, (str(command.root), os.environ.get("PYTHONPATH"))))
     with open(command.log or os.devnull, "ab") as log:
         output = log if command.log else None
@@ -82,7 +84,7 @@ def send(process: Process, number: signal.Signals) -> None:
     pid = process.pid or 0
     with suppress(ProcessLookupError, PermissionError):
         os.setpgid(pid, pid)  # the child does it, too: the first one succeeds
-    with suppress(ProcessLookupError, PermissionError):
+    with suppress(ProcessLookupError, PermissionError):  # it may have ended meanwhile
         os.killpg(pid, number)
 
 
@@ -101,6 +103,7 @@ def _run_in_fork(command: Command, env: dict[str, str], threads: int) -> None:
     _become_group()
     if command.log:
         handle = os.open(command.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        # On the level of the system, so that output of libraries and children goes to the log.
         os.dup2(handle, 1)
         os.dup2(handle, 2)
         sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115

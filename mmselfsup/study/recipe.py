@@ -81,6 +81,7 @@ def find_runs(root: Path) -> FoundRuns:
     """
     found_runs = FoundRuns()
     studies = []
+    # Oldest first, so that a newer run replaces an older one of the same fold and seed.
     for path in sorted(root.rglob(RESULTS), key=lambda path: path.stat().st_mtime):
         if any(re.search(r"\.old-\d+$", part) for part in path.relative_to(root).parts):
             continue

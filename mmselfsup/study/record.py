@@ -60,7 +60,7 @@ class RunRecord:
         cfg_options: Overrides of the config.
         config_sha256: Start of the hash of all the config says, overrides included.
         chosen_from: Tasks that a greedy curriculum could choose; empty if the order was given.
-        blackout: What it still knows without the lesion; None where that was not looked at.
+        blackout: Results of the occlusion test, with the lesion hidden; None if not measured.
     """
 
     arm: str

@@ -28,8 +28,8 @@ def reliability(
     Args:
         runs: The classifiers.
         colors: Colour of each arm.
-        work_dir: Work directory of the study; classifiers without scores are
-            left out.
+        work_dir: Work directory of the study; classifiers without scores
+            are left out.
 
     Returns:
         One figure with its caption; none without scores.
@@ -43,7 +43,7 @@ def reliability(
         axes.plot((0, 1), (0, 1), ":", color=MUTED, linewidth=1)
         for arm, values in scores.items():
             bins = calibration_bins(*values)
-            filled = bins["count"] > 0
+            filled = bins["count"] > 0  # empty bins have no accuracy
             sizes = _LARGEST_DOT * bins["count"][filled] / np.max(bins["count"])
             x, y = bins["confidence"][filled], bins["accuracy"][filled]
             style = "--" if arm == SCRATCH else "-"

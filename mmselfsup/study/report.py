@@ -139,5 +139,5 @@ def _configs(work_dir: Path, results: Results) -> list[tuple[str, str]]:
     return [
         (title, path.read_text(encoding="utf-8"))
         for title, folder in folders.items()
-        for path in sorted(folder.glob("*.py"))[:1]
+        for path in sorted(folder.glob("*.py"))[:1]  # each training writes its resolved config
     ]

@@ -63,6 +63,7 @@ def read_results(path: Path) -> Results:
         data["ssl"] = [SslRecord(**ssl) for ssl in data["ssl"]]
         for run in data["runs"]:
             run["ssl"] = [SslRecord(**ssl) for ssl in run["ssl"]]
+            # Fields added later are absent in older files of this schema.
             if run.get("blackout") is not None:
                 run["blackout"] = blackout_of(run["blackout"])
         data["runs"] = [RunRecord(**run) for run in data["runs"]]

@@ -30,6 +30,7 @@ def choose_lr(tried: Sequence[SearchRecord]) -> list[SearchRecord]:
             f"no learning rate of {values} gave a result for {tried[0].arm}: the loss was not "
             "finite; try smaller ones with FINETUNE_LRS"
         )
+    # -lr: of equal values the smaller learning rate.
     best = max(usable, key=lambda run: (run.balanced_accuracy or 0.0, -run.lr))
     return [dataclasses.replace(run, chosen=run is best) for run in tried]
 

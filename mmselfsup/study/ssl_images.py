@@ -22,7 +22,7 @@ def write_ssl_list(settings: StudySettings) -> None:
     from mmselfsup.datasets.data_sources.entries import NO_LABEL, read_list  # loads torch
 
     train, test = (read_list(str(settings.split(part))) for part in ("train", "test"))
-    names = {entry.name for entry in train}
+    names = {entry.name for entry in train}  # the user's own lists may overlap
     added = [entry.name for entry in test if entry.name not in names]
     lines = [(entry.name, entry.label) for entry in train] + [(name, NO_LABEL) for name in added]
     atomic_write_text(settings.ssl_list, "".join(f"{name} {label}\n" for name, label in lines))
@@ -37,4 +37,5 @@ def ssl_images_facts(settings: StudySettings) -> dict[str, str]:
     """Return what a pre-training depends on: the hash of each list, and whether it sees all."""
     parts = ("train", "test") if settings.ssl_on == ALL else ("train",)
     facts = {f"{part} images": data_files.sha256(settings.split(part))[:16] for part in parts}
+    # Only where it is not the default, so that stamps of older versions stay valid.
     return {**facts, "--ssl-on": ALL} if settings.ssl_on == ALL else facts

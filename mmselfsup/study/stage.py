@@ -60,7 +60,7 @@ def run_stage(title: str, jobs: Sequence[Job], machine: Machine, at_a_time: int 
     todo = [job for job in jobs if not job.is_done()]
     for job in jobs:
         if job not in todo:
-            print(f"{job.step.name}: done before, skipped")
+            print(f"{job.step.name}: up to date, skipped")
     for job in todo:
         print(f"{job.step.begin()}\n$ {job.command}", flush=True)
     if not todo:
@@ -113,7 +113,7 @@ def _end(job: Job, code: int | None, seconds: float) -> None:
         job.step.finish(seconds, DIVERGED if code else "")
         return
     job.step.add_time(seconds)
-    if code is None:
+    if code is None:  # stopped by this process, which reports the reason itself
         return
     if code in (130, -2):  # SIGINT: of a shell, or of a process
         raise KeyboardInterrupt
@@ -133,5 +133,5 @@ def _diverged(job: Job) -> bool:
 def _last_line(log: Path) -> str:
     """Return the last line of a log with an error, otherwise its last line; empty: none."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines if "rror" in line]
+    errors = [line for line in lines if "rror" in line]  # Error, error, ValueError
     return (errors or lines or [""])[-1].strip().removeprefix("error: ")

@@ -133,5 +133,6 @@ class Step:
 
 def _change(key: str, old: Any, new: Any) -> str:
     """Describe how a setting changed; long values (hashes, lists) by their name only."""
+    # A hash tells the reader nothing: then only the name of the setting.
     short = all(isinstance(v, (int, float)) or v is None or len(str(v)) <= 30 for v in (old, new))
     return f"{key} {old} -> {new}" if short else f"{key} changed"

@@ -45,7 +45,7 @@ def pretrain_step(study: ResolvedStudy, task: Pretraining) -> Step:
         **_training(study, task.config, configs.digest(task.cfg), list(task.options)),
         **ssl_images_facts(study.settings),
     }
-    if positives_options(task.cfg, None, None):
+    if positives_options(task.cfg, None, None):  # only then the lesions matter
         facts["lesions of positives"] = content(data_files.metadata(study.settings))
     if task.after is not None:
         # The hash covers all earlier tasks: a change of one of them makes this one stale.
@@ -91,7 +91,7 @@ def _training(
         "content of the config": digest,
         "options": options,
         "seed": study.settings.seed,
-        "GPUS": max(study.settings.gpus, 1),
+        "GPUS": max(study.settings.gpus, 1),  # 0 and 1 are the same training
         "folder of images": str(study.images),
     }
 

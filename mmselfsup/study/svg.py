@@ -59,6 +59,7 @@ def panel(height: float = 2.9, width: float = WIDTH_IN) -> Iterator[tuple[Figure
     from matplotlib.figure import Figure
 
     with mpl.rc_context(_STYLE):
+        # Without pyplot, which would keep every figure in memory.
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasSVG(figure)
         yield figure, figure.add_subplot()
@@ -75,11 +76,13 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
     import matplotlib as mpl
 
     buffer = io.StringIO()
+    # The salt makes ids reproducible, and different between the figures of a page.
     with mpl.rc_context({"svg.hashsalt": name, "svg.id": None}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    # Inside HTML the namespaces are implied, and CSS sets the size.
     text = re.sub(r'\s(?:xmlns(?::\w+)?|version|width|height)="[^"]*"', "", text, count=5)
     text = re.sub(r"font: ([^;\"]*?px) [^;\"]*", r"font-size: \1", text)  # the page's own font
     # Ids that nothing refers to are removed: they would only enlarge the page.

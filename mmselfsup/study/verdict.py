@@ -38,7 +38,7 @@ def standard_error(matrix: Sequence[Sequence[int]]) -> float:
     variances = []
     for c, row in enumerate(matrix):
         if sum(row):
-            total = sum(row) + 2
+            total = sum(row) + 2  # one hit and one miss more
             recall = (row[c] + 1) / total
             variances.append(recall * (1 - recall) / total)
     return math.sqrt(sum(variances)) / max(len(variances), 1)

@@ -13,7 +13,7 @@ from tests.study.fake_tools import calls
 pytestmark = pytest.mark.usefixtures("no_drawing")
 
 
-def spread(study: StudySettings, folds: tuple[int, ...], seeds: tuple[int, ...]) -> StudyRequest:
+def sweep(study: StudySettings, folds: tuple[int, ...], seeds: tuple[int, ...]) -> StudyRequest:
     studies = tuple(
         dataclasses.replace(
             study,
@@ -32,20 +32,20 @@ def spread(study: StudySettings, folds: tuple[int, ...], seeds: tuple[int, ...])
 def test_every_fold_and_seed_and_a_report_over_them(
     study: StudySettings, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    campaign.run_sweep(spread(study, (0, 1), (0, 2)))
+    campaign.run_sweep(sweep(study, (0, 1), (0, 2)))
     done = calls(study.root)
     assert done.count("splits work/data/splits") == 1
     assert sum("ssl" in call for call in done) == 4
     for name in ("report.html", "table.csv", "table.tex", "fold1_seed2/report.html"):
         assert (study.work_dir / name).is_file()
     assert "2 x 2" in capfd.readouterr().out
-    campaign.run_sweep(spread(study, (0,), (0, 3)))
+    campaign.run_sweep(sweep(study, (0,), (0, 3)))
     assert sum("ssl" in call for call in calls(study.root)) == 1
 
 
 def test_a_mistake_in_the_last_fold_is_found_first(study: StudySettings) -> None:
     with pytest.raises(UserError, match="fold 7"):
-        campaign.run_sweep(spread(study, (0, 7), (0,)))
+        campaign.run_sweep(sweep(study, (0, 7), (0,)))
     assert calls(study.root) == []
 
 

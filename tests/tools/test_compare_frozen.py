@@ -107,13 +107,13 @@ def test_table_and_second_run(lists: Path) -> None:
         assert [row["views"] for row in csv.DictReader(file)] == ["0", "64", "64"]
     assert (lists / "out" / "frozen.md").read_text().count("\n| ") == 3
     done = compare(lists, *argv, "judges.py")
-    assert done.text.count("done before, skipped") == 2 + 3 + 3
+    assert done.text.count("up to date, skipped") == 2 + 3 + 3
     assert json.loads((lists / "out" / "frozen.json").read_text())["rows"] == found["rows"]
     # Another test list: judged anew, with features of its own, and nothing is trained again.
     (lists / "test.txt").write_text("8.jpg 2\n9.jpg 0\n10.jpg 1\n")
     done = compare(lists, *argv, "judges.py")
     assert done.code == 0, done.text
-    assert done.text.count("done before, skipped") == 2
+    assert done.text.count("up to date, skipped") == 2
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_table_and_second_run(lists: Path) -> None:
         (["--num-knn", "0"], "--num-knn 0: give 1 or more"),
         (["--jobs", "-1"], "--jobs -1: give 0 or more"),
         (["--seeds", "-1"], "--seeds -1: give 0 or more"),
-        (["--test", "train.txt"], "8 images stand in both lists, such as 0.jpg"),
+        (["--test", "train.txt"], "8 images are in both lists, such as 0.jpg"),
         (["--test", "bare.txt"], "bare.txt, line 2: '9.jpg' must have one label, a number"),
         (["--train", "gone.txt"], "--train gone.txt: there is no such file"),
         (["--images", "gone"], "--images gone: there is no such folder"),

@@ -45,9 +45,10 @@ def budget_options(cfg: Config, epochs: int, num_images: int) -> list[str]:
             f"{cfg.filename}: a batch of {batch} images, but the training list has {num_images}; "
             "give --cfg-options data.samples_per_gpu=N"
         )
-    if cfg.get("lr_config", {}).get("warmup"):
+    if cfg.get("lr_config", {}).get("warmup"):  # epochs of warm-up could exceed the short training
         iters = max(1, round(WARMUP * epochs * (num_images // batch)))
         options += ["lr_config.warmup_by_epoch=False", f"lr_config.warmup_iters={iters}"]
+        # From a ratio near 0, the first iterations of a short training would hardly train.
         options += [f"lr_config.warmup_ratio={max(cfg.lr_config.get('warmup_ratio', 0), 0.1):g}"]
     return options
 

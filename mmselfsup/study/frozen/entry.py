@@ -56,6 +56,7 @@ def plan_entries(settings: FrozenSettings, num_images: int) -> list[Entry]:
     folder = settings.root / "configs"
     paths = [find_ssl_config(folder, name, settings.size) for name in settings.algorithms]
     distributed = configs.share_options(settings.options, [configs.load(path) for path in paths])
+    # The untrained network is that of the first algorithm's config.
     untrained = _entries(settings, UNTRAINED, paths[0], distributed[0], 0)
     trained = [
         _entries(settings, name, path, options, num_images)

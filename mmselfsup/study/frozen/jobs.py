@@ -49,6 +49,7 @@ def probe_job(settings: FrozenSettings, entry: Entry, probe: str) -> Job:
         *probe_argv(probe, _relative(settings, entry.config), weights, folder),
         *(("--num-knn", str(settings.num_knn)) if probe == "knn" else ()),
         *("--dataset-config", _relative(settings, settings.dataset_config)),
+        # Both probes name the same file: the features are extracted once.
         *("--features", str(entry.folder / "knn" / FEATURES), "--cfg-options", *options),
     )
     facts = {

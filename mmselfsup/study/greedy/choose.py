@@ -47,6 +47,7 @@ def search(tasks: Sequence[str], score_tasks: Scorer, min_gain: float) -> list[T
         candidates = [(*best, task) for task in tasks if best[-1:] != (task,)]
         scores = score_tasks(candidates)
         gains = [None if score.value is None else score.value - floor for score in scores]
+        # -2 is below any gain: diverged candidates come last. Of equals, max takes the first.
         top = max(range(len(gains)), key=lambda i: -2.0 if (g := gains[i]) is None else g)
         gain = gains[top]
         accepted = gain is not None and (not best or gain > min_gain + _ROUNDING)

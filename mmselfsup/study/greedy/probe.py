@@ -86,6 +86,7 @@ class Probe:
         metrics = read_probe_result(self._score_dir(task) / f"{_PROBE}.json", "linear probe")
         recalls = [value for key, value in metrics.items() if key.startswith("recall_")]
         labels = [entry.label for entry in self._read_list("val")]
+        # The JSON has recalls only; the standard error needs counts.
         matrix = []  # [C, C+1]: hits on the diagonal, all misses in one more column
         for number, recall in enumerate(recalls):
             count = labels.count(number)

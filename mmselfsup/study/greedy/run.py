@@ -63,6 +63,7 @@ def _score_tasks(
         if task is not None
     ]
     if trainings:
+        # One at a time: a pre-training uses all cores or the GPU.
         run_stage(f"{title}: pre-training", trainings, machine, at_a_time=1)
     finite = [
         task
