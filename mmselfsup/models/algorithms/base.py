@@ -46,6 +46,7 @@ def parse_losses(losses: Losses) -> tuple[Tensor, "OrderedDict[str, Tensor]"]:
     parts = [value for name, value in values.items() if "loss" in name]
     if not parts:
         raise ValueError(f"no name with 'loss' in it among {sorted(values)}")
+    # A single loss stays as it is: stacking it would only cost two kernels in every iteration.
     loss = torch.stack(parts).sum() if len(parts) > 1 else parts[0]
     values["loss"] = loss
     return loss, OrderedDict((name, value.detach()) for name, value in values.items())
@@ -94,6 +95,7 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
 
     def holds_targets(self, names: Iterable[str]) -> bool:
         """Return whether any of the weights called ``names`` belongs to a target."""
+        # Compared by identity: ``momentum_pairs`` gives modules, not their names in the model.
         filled = set(names)
         targets = [target for _, target in self.momentum_pairs()]
         ids = {id(p) for target in targets for p in target.parameters()}

@@ -56,7 +56,7 @@ class BYOL(BaseModel):
         self.head = build_head(head)
         self.base_momentum = base_momentum
         self.momentum = base_momentum
-        self.start_targets()
+        self.start_targets()  # the two networks were built with different random weights
 
     def momentum_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
         """Return the online and the target network; the predictor has no target."""
@@ -87,4 +87,5 @@ class BYOL(BaseModel):
             target_2 = self.target_net(second)[0]  # [N, D]
         loss_12 = self.head(online_1, target_2)["loss"]
         loss_21 = self.head(online_2, target_1)["loss"]
+        # |q - z|^2 = 2 - 2 cos for unit vectors. The head returns -cos; the constant is left out.
         return {"loss": 2 * (loss_12 + loss_21)}

@@ -164,6 +164,7 @@ class Classification(BaseModel):
         """Return the logits of each head, or the mean of the probabilities over the views."""
         if self.test_augment is None:
             return self.classify(img, patient)
+        # Probabilities are averaged in float32: the scale of logits may differ from view to view.
         views = augmented_views(img, self.test_augment)
         by_view = [
             [s.float().softmax(dim=1) for s in self.classify(view, patient)] for view in views

@@ -68,6 +68,7 @@ class DenseCL(BaseModel):
         self.backbone = self.encoder_q[0]
         self.head = build_head(head)
         self.queue_len, self.momentum, self.loss_lambda = queue_len, momentum, loss_lambda
+        # The data are not known yet: without a length, ``fit_dataset`` shortens the longest queues.
         for name in ("queue", "queue2"):  # of images, of places
             queue, pointer = new_queue(feat_dim, MAX_QUEUE_LEN if queue_len is None else queue_len)
             self.register_buffer(name, queue)  # [D, K]
@@ -105,6 +106,7 @@ class DenseCL(BaseModel):
         """
         maps = encoder[0](img)  # [[N, C, H', W']]
         projected = [F.normalize(to_float32(z), dim=1) for z in encoder[1](maps)]
+        # Features and dense projections must be on the same grid to be matched place by place.
         pool: Any = getattr(encoder[1], "pool_grid", nn.Identity())
         whole, dense, mean = projected  # [N, D], [N, D, L], [N, D]
         return pool(maps[0]).flatten(2), whole, dense, mean

@@ -67,6 +67,7 @@ class MoCo(BaseModel):
         self.head = build_head(head)
         self.queue_len = queue_len
         self.momentum = momentum
+        # The data are not known yet: without a length, ``fit_dataset`` shortens the longest queue.
         queue, pointer = new_queue(feat_dim, MAX_QUEUE_LEN if queue_len is None else queue_len)
         self.register_buffer("queue", queue)  # [D, K]
         self.register_buffer("queue_ptr", pointer)  # [1]

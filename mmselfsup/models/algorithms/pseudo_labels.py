@@ -67,7 +67,7 @@ class PseudoLabelModel(BaseModel):
     def loss_weight(self) -> Tensor:
         """Return the weight of each cluster in the loss, [K], with a sum of 1."""
         weight = self.head.criterion.weight
-        if weight is None:
+        if weight is None:  # not re-weighted yet
             weight = next(self.head.parameters()).new_ones(self.num_classes)
         return weight / weight.sum()
 

@@ -68,6 +68,7 @@ class SimCLR(BaseModel):
         Raises:
             ArgumentError: ``img`` doesn't hold two views, or the joined batch has one image only.
         """
+        # Adjacent views stay adjacent when batches of all ranks are concatenated.
         views = torch.stack(two_views(img, self), dim=1).flatten(
             0, 1
         )  # [2N, C, H, W], the two views of an image next to each other

@@ -117,6 +117,7 @@ class ResNet(_ResNet):
         x = self.stem(x) if self.deep_stem else self.relu(self.norm1(self.conv1(x)))
         outs = [x] if 0 in self.out_indices else []  # [N, C0, H/2, W/2]
         x = self.maxpool(x)  # [N, C0, H/4, W/4]
+        # Stages after the last output are not computed.
         for i, name in enumerate(self.res_layers[: max(self.out_indices)], start=1):
             x = getattr(self, name)(x)  # [N, Ci, H/2^(i+1), W/2^(i+1)]
             if i in self.out_indices:

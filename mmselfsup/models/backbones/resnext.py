@@ -28,6 +28,7 @@ class ResNeXt(ResNet):
     def __init__(
         self, depth: int, groups: int = 32, width_per_group: int = 4, **kwargs: Any
     ) -> None:
+        # Set before the base constructor, which builds the stages from them.
         self.groups = groups
         self.width_per_group = width_per_group
         super().__init__(depth, **kwargs)

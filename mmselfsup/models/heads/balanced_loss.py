@@ -62,6 +62,8 @@ class BalancedLoss(nn.Module):
         self.kind, self.progress = weight if isinstance(weight, str) else "given", 0.0
         self.class_weight: Tensor
         self.offset: Tensor
+        # Not persistent: counts of other data must not come back from a checkpoint, and a model
+        # with another loss can load the same weights.
         ones = torch.ones(num_classes)
         given = ones if isinstance(weight, str) else torch.tensor(weight, dtype=torch.float)
         self.register_buffer("class_weight", given, persistent=False)
@@ -105,6 +107,7 @@ class BalancedLoss(nn.Module):
                 f"{type(self).__name__} needs images of every class; data.train has none of the "
                 f"class(es) {', '.join(empty)}"
             )
+        # ``copy_`` below moves the results to the device of the buffers.
         tensor, self.knows_counts = torch.tensor(values), True
         if self.kind == "inverse_frequency":
             self.class_weight.copy_(class_weights.inverse_frequency_weights(tensor))

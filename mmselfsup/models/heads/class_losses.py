@@ -123,6 +123,7 @@ class LDAMLoss(BalancedLoss):
             raise ArgumentError(
                 f"max_margin must be at least 0 and scale above, got {max_margin} and {scale}"
             )
+        # Before the base constructor, which may call ``offset_of``.
         self.max_margin, self.scale = max_margin, scale
         super().__init__(num_classes, weight=weight, beta=beta, deferred=deferred, **kwargs)
 
@@ -160,9 +161,10 @@ def build_criterion(
         return nn.CrossEntropyLoss(weight=weight, label_smoothing=label_smoothing)
     if class_weight is not None or label_smoothing:
         raise ArgumentError("class_weight and label_smoothing don't go with loss: put them into it")
+    # Losses of other libraries (``mmcls.X``) have no ``num_classes``.
     cls = MODELS.get(config["type"])
-    own = isinstance(cls, type) and issubclass(cls, BalancedLoss)
-    return MODELS.build({"num_classes": num_classes, **config} if own else dict(config))
+    is_balanced = isinstance(cls, type) and issubclass(cls, BalancedLoss)
+    return MODELS.build({"num_classes": num_classes, **config} if is_balanced else dict(config))
 
 
 def cosine_scale(criterion: Any) -> float | None:

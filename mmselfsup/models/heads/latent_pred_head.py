@@ -69,4 +69,5 @@ class LatentClsHead(BaseModule):
         scores = self.predictor(input)  # [N, K]
         with torch.no_grad():
             labels = self.predictor(target).argmax(dim=1)  # [N]
+        # float32 here, because this head's forward pass is not under ``full_precision``.
         return {"loss": self.criterion(scores.float(), labels)}

@@ -119,6 +119,7 @@ class SwAVHead(BaseModule):
             # Earlier projections only balance the assignment; their codes are dropped.
             joined = own if earlier is None else torch.cat((own, earlier[i]))  # [N + L, K]
             world = dist.get_world_size()
+            # The codes of a view come from this view alone, as in the paper's code.
             q = distributed_sinkhorn(joined, self.sinkhorn_iterations, world, self.epsilon)
             codes.append(q[: len(own)])
         return torch.stack(codes)

@@ -22,6 +22,7 @@ def redundancy_loss(correlation: Tensor, weight: float) -> Tensor:
     """
     squares = correlation.square()  # [D, D]
     diagonal = torch.diagonal(correlation)  # [D]
+    # Subtracting the diagonal from the total needs no mask of the size of the matrix.
     on = (1 - diagonal).square().sum()
     off = squares.sum() - torch.diagonal(squares).sum()
     return on + weight * off

@@ -106,6 +106,7 @@ class FeatureBank(BaseModule):
                 f"{type(self).__name__} has no length: give one, or call fit_dataset with the size "
                 "of the training data"
             )
+        # All ranks apply the same update, so their banks stay equal without a broadcast.
         ind, feature = dist.all_gather_cat(ind), dist.all_gather_cat(feature)  # [RN], [RN, D]
         new = F.normalize(feature.to(self.feature_bank.dtype), dim=1)
         rows = F.normalize(torch.lerp(self.feature_bank[ind], new, self.momentum), dim=1)

@@ -80,6 +80,7 @@ def split_in_two(features: Tensor) -> Tensor:
     """
     from sklearn.cluster import KMeans  # imported late: it takes a second to load
 
+    # A fixed seed, so that all ranks split a cluster in the same way.
     kmeans = KMeans(n_clusters=2, random_state=0, max_iter=20)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # equal features, which are handled below

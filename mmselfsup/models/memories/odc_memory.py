@@ -162,7 +162,7 @@ class ODCMemory(FeatureBank):
         if self.debug:
             get_root_logger().info("%d of %d clusters are small", len(small), self.num_classes)
         if not small or len(small) == self.num_classes:
-            return
+            return  # nothing to move, or no large cluster to move it to
         large = torch.nonzero(sizes >= self.min_cluster).flatten()
         moved = torch.nonzero(sizes[self.label_bank] < self.min_cluster).flatten()
         self.label_bank[moved] = large[nearest(self.feature_bank[moved], self.centroids[large])]
@@ -170,6 +170,7 @@ class ODCMemory(FeatureBank):
 
     def _refill(self, empty: list[int]) -> None:
         """Split the largest cluster for each empty one, and update the centroids of both."""
+        # One after the other: each split changes which cluster is the largest.
         for cluster in empty:
             largest = int(cluster_sizes(self.label_bank, self.num_classes).argmax())
             members = torch.nonzero(self.label_bank == largest).flatten()

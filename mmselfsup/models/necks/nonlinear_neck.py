@@ -64,6 +64,7 @@ class NonLinearNeck(BaseModule):
         if with_avg_pool:
             self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.relu = nn.ReLU(inplace=True)
+        # ``fc0``, ``bn0``, ``fc1`` ... are the state dict names of 0.x's checkpoints.
         self.fc0 = nn.Linear(in_channels, hid_channels, bias=with_bias)
         self.bn0 = build_norm_layer(norm_cfg, hid_channels)[1]
         for i in range(1, num_layers):

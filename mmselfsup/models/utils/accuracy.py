@@ -37,6 +37,7 @@ def accuracy(
         raise TypeError(f"topk must be an int or a tuple of ints, got {topk!r}")
     ks = (topk,) if isinstance(topk, int) else topk
     labels = target.argmax(dim=1) if target.ndim == 2 else target  # [N]
+    # One ranking for the largest k; the smaller ones are its first columns.
     best = pred.topk(min(max(ks), pred.shape[1]), dim=1).indices  # [N, max k]
     hits = best.eq(labels[:, None])  # [N, max k]
     percents = [hits[:, :k].float().sum().reshape(1) * (100.0 / max(pred.shape[0], 1)) for k in ks]

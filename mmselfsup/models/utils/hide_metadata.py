@@ -41,6 +41,7 @@ class HideMetadata(nn.Module):
         """
         if not self.training or not self.prob:
             return patient
+        # One draw for each part of a code (age, site, sex), spread over the columns of the part.
         hidden = torch.rand(len(patient), len(PARTS), device=patient.device) < self.prob
         return torch.where(hidden[:, self.part], self.nothing, patient)
 

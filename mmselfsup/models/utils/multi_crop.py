@@ -24,5 +24,6 @@ def forward_by_size(function: Callable[[Tensor], Any], views: Sequence[Tensor]) 
     Returns:
         The results of the function, one entry for each size.
     """
+    # ``groupby`` joins consecutive views only, which keeps their order.
     groups = [list(group) for _, group in groupby(views, key=lambda view: view.shape[-2:])]
     return [function(torch.cat(group)) for group in groups]

@@ -48,6 +48,7 @@ def full_precision(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        # ``enabled=False`` doesn't cast inputs, so half-precision ones are converted explicitly.
         first = next(v for v in (*args, *kwargs.values()) if isinstance(v, Tensor))
         with torch.autocast(first.device.type, enabled=False):
             wide = [to_float32(v) for v in args]

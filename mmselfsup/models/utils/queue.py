@@ -75,6 +75,7 @@ def fit_queue_len(given: int | None, size: DataInfo, owner: object) -> int:
         UserError: The given length is shorter than a batch of all processes.
     """
     method, batch, images = type(owner).__name__, size.batch_size, size.num_images
+    # A power of two: a few images more or less rarely change the length.
     quarter = max(images // 4, 1)
     fitting = min(max(1 << (quarter.bit_length() - 1), batch), MAX_QUEUE_LEN)
     if given is None:

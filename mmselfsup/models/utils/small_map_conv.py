@@ -68,6 +68,7 @@ def multiply_small_maps(model: nn.Module) -> int:
         Number of convolutions replaced.
     """
     able = [module for module in model.modules() if _is_able(module)]
+    # Changing the class leaves parameters, hooks and names of the module untouched.
     for module in able:
         module.__class__ = SmallMapConv2d
     return len(able)
