@@ -1,4 +1,4 @@
-"""Shuffle a batch over all ranks, so that batch norm does not leak which views belong together.
+"""A shuffle of the batch over all ranks, so that batch norm does not leak pairs of views.
 
 Source: He et al., Momentum Contrast (2020), section 3.3. N samples of one rank, R ranks.
 """
@@ -23,6 +23,7 @@ def batch_shuffle_ddp(x: Tensor) -> tuple[Tensor, Tensor]:
     if dist.get_world_size() == 1:
         return x, torch.arange(num_rows, device=x.device)
     joined = dist.all_gather_cat(x)  # [R*N, ...]
+    # Every rank draws, but the order of the first rank is used on all.
     order = dist.broadcast(torch.randperm(len(joined), device=x.device))  # [R*N]
     return joined[_own_rows(order, num_rows)], order.argsort()
 

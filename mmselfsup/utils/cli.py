@@ -87,7 +87,7 @@ def add_frozen_arguments(parser: argparse.ArgumentParser) -> None:
 
 def prepare_process(args: argparse.Namespace) -> None:
     """Set the environment variables that must be set before torch is imported."""
-    if args.local_rank is not None:  # old launchers pass an argument, torchrun sets it
+    if args.local_rank is not None:  # of old launchers; torchrun sets the variable
         os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     use_cuda = str(getattr(args, "use_cuda", True)).lower() not in ("false", "0", "no")
     if getattr(args, "gpus", None) == 0 or not use_cuda:

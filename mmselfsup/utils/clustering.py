@@ -127,6 +127,7 @@ class PIC:
         if self.distribute_singletons:
             labels = _join_singletons(labels, ids)
         self.labels = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+        # The samples sorted by cluster, split where the next cluster begins.
         by_cluster = np.argsort(self.labels, kind="stable")
         ends = np.cumsum(np.bincount(self.labels))[:-1]
         self.images_lists = [part.tolist() for part in np.split(by_cluster, ends)]

@@ -19,7 +19,7 @@ from .launchers import read_mpi, read_slurm
 
 _OPS = {
     "sum": torch_dist.ReduceOp.SUM,
-    "mean": torch_dist.ReduceOp.SUM,
+    "mean": torch_dist.ReduceOp.SUM,  # gloo has no mean: divided afterwards
     "max": torch_dist.ReduceOp.MAX,
     "min": torch_dist.ReduceOp.MIN,
 }
@@ -72,6 +72,7 @@ def all_reduce(tensor: Tensor, op: str = "sum") -> Tensor:
         raise ValueError(f"op must be one of {sorted(_OPS)}, got {op!r}")
     if get_world_size() == 1:
         return tensor
+    # The collective works in place: a copy leaves the argument unchanged.
     reduced = tensor.detach().clone().contiguous()
     torch_dist.all_reduce(reduced, op=_OPS[op])
     return reduced / get_world_size() if op == "mean" else reduced
@@ -97,6 +98,7 @@ class _GatherWithGrad(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:  # type: ignore[override]
+        # The loss of every rank depends on these rows: their gradient is the sum over the ranks.
         start = get_rank() * ctx.rows
         return all_reduce(grad)[start : start + ctx.rows]
 
@@ -191,6 +193,7 @@ def init_dist(
     if backend is None or (backend == "nccl" and not has_gpu):
         backend = "nccl" if has_gpu else "gloo"
     if has_gpu:
+        # Before the group exists: NCCL uses the current device of the process.
         torch.cuda.set_device(get_local_rank() % num_gpus())
     if timeout is not None:
         kwargs["timeout"] = timeout

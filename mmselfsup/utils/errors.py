@@ -47,6 +47,7 @@ def run_cli(main: Callable[[], int | None]) -> NoReturn:
     except UserError as error:
         if debug:
             raise
+        # All ranks may raise the same error: one line is enough.
         if os.environ.get("RANK", "0") == "0":
             print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
         code = 2

@@ -42,5 +42,5 @@ def read_mpi() -> None:
             os.environ[name] = os.environ[f"OMPI_COMM_WORLD_{suffix}"]
     except KeyError as error:
         raise UserError(f"--launcher mpi needs {error} in the environment: use mpirun") from error
-    os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
+    os.environ.setdefault("MASTER_ADDR", "127.0.0.1")  # one node
     os.environ.setdefault("MASTER_PORT", "29500")

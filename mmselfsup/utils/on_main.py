@@ -27,6 +27,7 @@ def on_main(work: Callable[[], T]) -> T:
         try:
             value = work()
         except Exception as caught:
+            # Not raised before the broadcast, for which the other ranks wait.
             error = caught
     message = one_line(error) if error else None
     value, message = dist.broadcast_object((value, message))

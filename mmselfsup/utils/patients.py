@@ -56,7 +56,7 @@ def encode_patient(
         the site, the last entry if it is not known; 1 at the sex, the last if it is not known.
 
     Raises:
-        UserError: Any other value.
+        UserError: A value is none of these.
     """
     return np.concatenate(
         (_number(age), _one_hot("site", site, SITES), _one_hot("sex", sex, SEXES))

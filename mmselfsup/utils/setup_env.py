@@ -30,5 +30,6 @@ def setup_multi_processes(cfg: Mapping[str, Any]) -> None:
     data = cfg.get("data") or {}
     workers = data.get("train_dataloader", {}).get("workers_per_gpu", data.get("workers_per_gpu"))
     if workers is not None and workers > 1:
+        # Several workers with a thread per core each would overload the CPU.
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(name, str(cfg.get(name.lower(), 1)))

@@ -175,7 +175,7 @@ def test_strict(tmp_path: Path, make_backbone: Make, make_classifier: Make) -> N
 
 def test_long_lists_are_summed_up(tmp_path: Path, make_byol: Make, make_classifier: Make) -> None:
     report = load_weights(make_classifier(), write(tmp_path / "a.pth", make_byol().state_dict()))
-    assert f"left over ({len(report.unexpected)})" in str(report)
+    assert f"unexpected ({len(report.unexpected)})" in str(report)
     assert "online_net.* " in str(report)
     assert len(str(report).splitlines()) <= 4
 

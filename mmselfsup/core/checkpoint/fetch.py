@@ -42,6 +42,7 @@ def _download(url: str) -> Path:
             torch.hub.download_url_to_file(url, str(target))  # to a temporary name, then renamed
         except (URLError, OSError, RuntimeError) as error:
             failure = error
+    # All processes reach the barrier, also after a failure, so that none waits for ever.
     barrier()
     if failure is not None or not target.exists():
         raise UserError(f"can't download {url} ({failure or 'see the first process'})")

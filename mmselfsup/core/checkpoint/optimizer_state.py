@@ -32,6 +32,7 @@ def _regroup(saved: Mapping[str, Any], optimizer: Optimizer, places: list[int]) 
     """
     groups, start = [], 0
     for group in optimizer.param_groups:
+        # torch numbers the parameters consecutively over all groups.
         ids = range(start, start + len(group["params"]))
         options = dict(saved["param_groups"][places[start]])
         groups.append({**options, "params": list(ids)})
@@ -74,6 +75,7 @@ def load_optimizer_state(
         return
     params = dict(getattr(model, "module", model).named_parameters())
     order = [params[name] for name in weight_names if name in params]
+    # Only the layout of 0.x can be regrouped: one group for each parameter of the model.
     if set(sizes) != {1} or len(order) != len(sizes) or len(params) != len(sizes):
         raise UserError(
             f"the optimizer in the checkpoint has groups of {sizes} parameters, the config makes "

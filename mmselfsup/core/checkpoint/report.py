@@ -66,7 +66,7 @@ class LoadReport:
         if self.missing:
             lines.append(f"  missing in the file ({len(self.missing)}): {_listed(self.missing)}")
         if self.unexpected:
-            lines.append(f"  left over ({len(self.unexpected)}): {_listed(self.unexpected)}")
+            lines.append(f"  unexpected ({len(self.unexpected)}): {_listed(self.unexpected)}")
         lines.extend(f"  other shape: {mismatch}" for mismatch in self.mismatched[:_SHOWN])
         if len(self.mismatched) > _SHOWN:
             lines.append(f"  ... and {len(self.mismatched) - _SHOWN} more of other shapes")

@@ -117,6 +117,7 @@ def link_latest(path: str, name: str = "latest.pth") -> None:
             aside.symlink_to(target.name)
         except OSError:
             shutil.copyfile(target, aside)
+        # A rename replaces the old link at once: there is always a latest checkpoint.
         os.replace(aside, link)
     except OSError as error:
         raise UserError(f"can't write {link}: {error.strerror}; check the folder") from error

@@ -29,6 +29,7 @@ def build_optimizer(model: nn.Module, optimizer_cfg: dict[str, Any]) -> Optimize
         )
     )
     optimizer: Optimizer = constructor(model)
+    # Not for subclasses, which may have another state.
     if type(optimizer) is SGD:
         optimizer.register_step_pre_hook(start_momentum)
     return optimizer

@@ -27,6 +27,7 @@ def trust_ratios(
     Returns:
         [P] on the device of the parameters; the call does not wait for the device.
     """
+    # One call for all tensors: a call for each would cost more than the arithmetic.
     weight_norm = torch.stack(torch._foreach_norm(params))  # [P]
     grad_norm = torch.stack(torch._foreach_norm(grads))  # [P]
     ratio = eta * weight_norm / (grad_norm + weight_decay * weight_norm + eps)

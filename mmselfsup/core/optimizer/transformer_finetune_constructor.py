@@ -37,6 +37,7 @@ def swin_layer(name: str, depths: list[int]) -> int:
     if name == "backbone.mask_token" or name.startswith("backbone.patch_embed"):
         return 0
     if name.startswith("backbone.stages."):
+        # backbone.stages.<stage>.blocks.<block>... or backbone.stages.<stage>.downsample...
         _, _, stage, part, rest = name.split(".", 4)
         if part == "blocks":
             return sum(depths[: int(stage)]) + int(rest.split(".")[0]) + 1

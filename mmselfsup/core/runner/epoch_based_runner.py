@@ -30,6 +30,8 @@ class EpochBasedRunner(CommonRunner, _EpochBasedRunner):  # type: ignore[misc]
         self.mode = "train"
         self.data_loader = data_loader
         self._max_iters = self._max_epochs * len(data_loader)
+        # A new epoch begins with the saved state; an interrupted one first skips batches, which may
+        # draw random numbers.
         if not self._num_to_skip:
             self._restore_rng()
         set_epoch(data_loader, self.epoch)

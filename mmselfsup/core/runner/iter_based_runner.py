@@ -25,7 +25,7 @@ class IterBasedRunner(CommonRunner, _IterBasedRunner):  # type: ignore[misc]
         self.data_loader = data_loader
         self._epoch = data_loader.epoch
         self.data_batch = next(data_loader)
-        self._restore_rng()
+        self._restore_rng()  # after the skipped batches, which may draw random numbers
         self._in_iteration = True
         self.call_hook("before_train_iter")
         self.run_iter(self.data_batch, train_mode=True, **kwargs)
@@ -122,6 +122,7 @@ class IterBasedRunner(CommonRunner, _IterBasedRunner):  # type: ignore[misc]
         for part in (lr_config, checkpoint_config, *((log_config or {}).get("hooks", []))):
             if isinstance(part, dict):
                 part.setdefault("by_epoch", False)
+        # Not mmcv's own method, which fails where a section is a hook and no dict.
         super(_IterBasedRunner, self).register_training_hooks(
             lr_config=lr_config,
             momentum_config=momentum_config,

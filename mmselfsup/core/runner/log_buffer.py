@@ -122,6 +122,7 @@ class TensorLogBuffer(LogBuffer):  # type: ignore[misc]
             tensor = self.val_history[name][i]
             groups[tensor.device, tensor.dtype].append((name, i))
         for places in groups.values():
+            # ``tolist`` waits for the device: once for each group.
             values = torch.stack([self.val_history[name][i] for name, i in places]).tolist()
             for (name, i), value in zip(places, values, strict=True):
                 self.val_history[name][i] = value
@@ -145,6 +146,7 @@ class TensorLogBuffer(LogBuffer):  # type: ignore[misc]
     ) -> dict[str, list[tuple[float, float]]]:
         """Return the sums of all ranks; raise on all ranks if one of them has an error."""
         pooled: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        # The error is exchanged with the sums, so that all ranks raise in the same call.
         ranks = dist.all_gather_object((sums, self._error))
         for number, (of_rank, error) in enumerate(ranks):
             if error is not None:

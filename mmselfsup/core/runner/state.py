@@ -73,6 +73,7 @@ class StateMixin:
             optimizer=self.optimizer if save_optimizer else None,
             meta=merged,
             extra={
+                # Inside an epoch, the state of this rank only.
                 "rng_state": self._rng_states or [get_rng_state()],
                 "hook_state": {
                     type(hook).__name__: hook.state_dict() for hook in self._stateful_hooks()
@@ -122,6 +123,7 @@ class StateMixin:
         self._epoch, self._iter = int(meta["epoch"]), int(meta["iter"])
         self._num_to_skip = int(meta.get("inner_iter", 0))
         self.meta = {} if self.meta is None else self.meta
+        # The other keys describe the run that wrote the checkpoint.
         for key in ("hook_msgs", "fp16"):
             if key in meta:
                 self.meta[key] = meta[key]
@@ -161,6 +163,7 @@ class StateMixin:
         """Store this rank's random state until training reaches the first batch."""
         if not states:
             return
+        # A checkpoint from inside an epoch of several ranks has one state: too few.
         if len(states) == dist.get_world_size() == int(meta.get("world_size", 1)):
             self._resumed_rng = states[dist.get_rank()]
         else:

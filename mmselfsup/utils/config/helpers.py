@@ -3,7 +3,7 @@
     img_norm_cfg = dict(mean=..., std=...)
     train_pipeline = [..., dict(type='Normalize', **img_norm_cfg)]
 
-mmcv puts every name of a file into the config, so they can't be told from settings there.
+mmcv puts every name of a file into the config, where they look like settings.
 """
 
 import ast

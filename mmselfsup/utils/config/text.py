@@ -42,6 +42,7 @@ def _value(value: Any, used: int, indent: int) -> str:
         return line
     space = " " * inner
     body = "".join(f"{space}{part},\n" for part in parts)
+    # The comma of a tuple with one item is part of the body here.
     return f"{opening}\n{body}{' ' * indent}{closing.lstrip(',')}"
 
 

@@ -59,6 +59,7 @@ def weighted_auc(scores: Floats, positive: NDArray[np.bool_], weights: Floats) -
     nan where all positives or all negatives have the weight 0.
     """
     order = np.argsort(scores, kind="stable")
+    # nan differs from every number, so that the first score begins a group.
     starts = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)  # of equal scores, [U]
     plus = np.add.reduceat((weights * positive)[:, order], starts, axis=1)  # [B, U]
     minus = np.add.reduceat((weights * ~positive)[:, order], starts, axis=1)

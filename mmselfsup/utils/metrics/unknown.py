@@ -51,8 +51,10 @@ def unknown_score(probs: NDArray[np.float64], threshold: float) -> NDArray[np.fl
     if not 0 < threshold <= 1:
         raise ValueError(f"the threshold must be above 0 and at most 1, got {threshold}")
     highest = probs.max(axis=1)  # [N]
+    # Below the threshold: from 1 at p = 0 to max(t, 0.5) at p = t.
     unsure = 1 - highest / threshold * (1 - max(threshold, 0.5))
     rest = np.clip(1 - highest, 0, None)
+    # From the threshold on: from min(t, 0.5) to 0 at p = 1.
     sure = min(threshold, 0.5) * (rest / (1 - threshold) if threshold < 1 else rest)
     scores: NDArray[np.float64] = np.where(highest < threshold, unsure, sure)
     return scores
