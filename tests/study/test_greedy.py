@@ -12,7 +12,7 @@ from mmselfsup.study.greedy.record import Score, Tasks
 from mmselfsup.utils.errors import UserError
 
 
-class Judge:
+class FakeScorer:
     """Knows the score of some sequences; the others are worth nothing."""
 
     def __init__(self, scores: dict[str, float | None]) -> None:
@@ -24,15 +24,17 @@ class Judge:
         return [Score(self.scores.get(name, 0.0)) for name in self.asked[-1]]
 
 
-def kept(judge: Judge, tasks: str, min_gain: float = 0.01) -> list[str]:
-    return ["".join(t.tasks) for t in search(tuple(tasks), judge, min_gain) if t.kept]
+def kept(scorer: FakeScorer, tasks: str, min_gain: float = 0.01) -> list[str]:
+    return ["".join(t.tasks) for t in search(tuple(tasks), scorer, min_gain) if t.kept]
 
 
 def test_extends_the_best_while_it_gains() -> None:
-    judge = Judge({"": 0.2, "a": 0.3, "b": 0.4, "c": 0.35, "ba": 0.45, "bc": 0.42, "bab": 0.5})
-    assert kept(judge, "abc") == ["b", "ba", "bab"]
+    scorer = FakeScorer(
+        {"": 0.2, "a": 0.3, "b": 0.4, "c": 0.35, "ba": 0.45, "bc": 0.42, "bab": 0.5}
+    )
+    assert kept(scorer, "abc") == ["b", "ba", "bab"]
     # no task directly behind itself; a task may come back
-    assert judge.asked == [
+    assert scorer.asked == [
         [""],
         ["a", "b", "c"],
         ["ba", "bc"],
@@ -42,8 +44,8 @@ def test_extends_the_best_while_it_gains() -> None:
 
 
 def test_every_line_of_the_table_is_told() -> None:
-    judge = Judge({"": 0.2, "a": 0.3, "b": 0.25, "ab": 0.305})
-    trials = search("ab", judge, 0.01)
+    scorer = FakeScorer({"": 0.2, "a": 0.3, "b": 0.25, "ab": 0.305})
+    trials = search("ab", scorer, 0.01)
     assert [("".join(t.tasks), t.best, t.kept) for t in trials] == [
         ("", False, False),
         ("a", True, True),
@@ -59,24 +61,27 @@ def test_every_line_of_the_table_is_told() -> None:
     [(0.51, 0.01, 1), (0.5101, 0.01, 2), (0.5, 0.0, 1), (0.500001, 0.0, 2), (0.49, 0.0, 1)],
 )
 def test_a_gain_must_be_more_than_the_minimum(second: float, min_gain: float, length: int) -> None:
-    assert len(kept(Judge({"a": 0.5, "ab": second}), "ab", min_gain)) == length
+    assert len(kept(FakeScorer({"a": 0.5, "ab": second}), "ab", min_gain)) == length
 
 
 def test_the_best_task_is_taken_even_below_the_untrained_network() -> None:
-    assert kept(Judge({"": 0.5, "a": 0.3, "b": 0.4}), "ab") == ["b"]
+    assert kept(FakeScorer({"": 0.5, "a": 0.3, "b": 0.4}), "ab") == ["b"]
 
 
 def test_of_equal_scores_the_first_counts() -> None:
-    assert kept(Judge({"": 0.1, "a": 0.3, "b": 0.3, "ab": 0.4, "ac": 0.4}), "abc") == ["a", "ab"]
+    assert kept(FakeScorer({"": 0.1, "a": 0.3, "b": 0.3, "ab": 0.4, "ac": 0.4}), "abc") == [
+        "a",
+        "ab",
+    ]
 
 
 def test_what_diverges_is_never_kept() -> None:
-    judge = Judge({"": 0.2, "a": None, "b": 0.1, "ba": None, "bc": None, "c": None})
-    trials = search("abc", judge, 0.01)
+    scorer = FakeScorer({"": 0.2, "a": None, "b": 0.1, "ba": None, "bc": None, "c": None})
+    trials = search("abc", scorer, 0.01)
     assert ["".join(t.tasks) for t in trials if t.kept] == ["b"]
     assert [t.gain for t in trials if t.score.value is None] == [None] * 4
     with pytest.raises(UserError, match=r"every pre-training of ALGORITHM \(a, b\) was not finite"):
-        search("ab", Judge({"": 0.2, "a": None, "b": None}), 0.01)
+        search("ab", FakeScorer({"": 0.2, "a": None, "b": None}), 0.01)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -96,7 +101,7 @@ def test_against_a_slow_reference(seed: int) -> None:
         if not top or (best and round(gain, 6) <= 0.05):
             break
         best = top
-    assert kept(Judge(scores), "abc", 0.05)[-1] == best
+    assert kept(FakeScorer(scores), "abc", 0.05)[-1] == best
 
 
 def test_the_minimal_gain() -> None:

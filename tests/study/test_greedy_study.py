@@ -57,9 +57,9 @@ def choose(study: StudySettings) -> Curriculum:
     Path("lists").mkdir(exist_ok=True)
     for part in ("train", "test", "subtrain", "val"):
         study.split(part).write_text("ISIC_1.jpg 0\nISIC_2.jpg 1\n")
-    here = machine.Machine(cores=2, gpus=0, warm=True)
+    this_machine = machine.Machine(cores=2, gpus=0, warm=True)
     return choose_curriculum(
-        ResolvedStudy(study, Path("isic/images")), here, study.min_gain or 0.0
+        ResolvedStudy(study, Path("isic/images")), this_machine, study.min_gain or 0.0
     )[0]
 
 

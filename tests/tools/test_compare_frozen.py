@@ -109,7 +109,7 @@ def test_table_and_second_run(lists: Path) -> None:
     done = compare(lists, *argv, "judges.py")
     assert done.text.count("up to date, skipped") == 2 + 3 + 3
     assert json.loads((lists / "out" / "frozen.json").read_text())["rows"] == found["rows"]
-    # Another test list: judged anew, with features of its own, and nothing is trained again.
+    # Another test list: evaluated again, with features of its own, and nothing is trained again.
     (lists / "test.txt").write_text("8.jpg 2\n9.jpg 0\n10.jpg 1\n")
     done = compare(lists, *argv, "judges.py")
     assert done.code == 0, done.text
