@@ -5,7 +5,7 @@ Importing the package is cheap: torch and mmcv are loaded by the sub-packages th
 
 from packaging.version import Version
 
-from .version import __version__
+from mmselfsup.version import __version__
 
 
 def digit_version(version_str: str, length: int = 4) -> list[int]:

@@ -9,27 +9,16 @@ from typing import Any
 
 from mmcv import Config
 
-from mmselfsup.core.evaluation import (
-    LabelledFeatures,
-    check_features_path,
-    check_neighbours,
-    choose_penalty,
-    evaluate_knn,
-    evaluate_probe,
-    write_features,
-)
+from mmselfsup.core.evaluation.kept import check_features_path, write_features
+from mmselfsup.core.evaluation.knn import check_neighbours, evaluate_knn
+from mmselfsup.core.evaluation.labelled import LabelledFeatures
+from mmselfsup.core.evaluation.linear_probe import choose_penalty, evaluate_probe
 from mmselfsup.utils import dist, setup_multi_processes
-from mmselfsup.utils.atomic import atomic_write_json, check_writable
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write_json, check_writable
 
-from .frozen import (
-    cached_features,
-    extract,
-    frozen_model,
-    labelled_datasets,
-    origin_of,
-)
+from .frozen import cached_features, extract, frozen_model, labelled_datasets, origin_of
 from .frozen_options import is_pretrained, read_configs, wanted_checkpoint
 from .frozen_table import finite, print_table
 from .launch import join_ranks, open_log, open_work_dir, work_dir_of

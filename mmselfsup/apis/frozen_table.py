@@ -8,7 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from mmselfsup.core.evaluation import LabelledFeatures
+from mmselfsup.core.evaluation.labelled import LabelledFeatures
 
 _WIDTH = 100  # columns where the output is no terminal
 #: Recalls of more classes than this are in the JSON file only.

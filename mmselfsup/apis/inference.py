@@ -14,12 +14,12 @@ from mmselfsup.core.checkpoint import load_weights
 from mmselfsup.datasets.builder import build_pipeline
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils.device import to_device
+from mmselfsup.utils.error_context import config_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.module import module_device
 from mmselfsup.utils.patients import encode_patient
 
 from .config import read_config
-from .one_line_errors import config_errors
 
 
 def init_model(

@@ -12,10 +12,10 @@ import torch
 from mmcv import Config
 
 from mmselfsup.utils import dist
-from mmselfsup.utils.atomic import atomic_write_text
 from mmselfsup.utils.config import config_text
 from mmselfsup.utils.device import choose_device, num_gpus
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write_text
 from mmselfsup.utils.logger import get_root_logger
 from mmselfsup.utils.seed import init_random_seed, set_random_seed
 

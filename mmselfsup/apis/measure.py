@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmselfsup.datasets.data_sources.lesions import read_lesions
-from mmselfsup.datasets.evaluation import head_numbers, lesion_keys
-from mmselfsup.utils.atomic import atomic_write
+from mmselfsup.metrics import compare_runs, with_unknown
+from mmselfsup.metrics.heads import head_numbers, lesion_keys
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.metrics import compare_runs, with_unknown
+from mmselfsup.utils.files import atomic_write
 from mmselfsup.utils.score_files import ScoreFile
 
 #: Formats of pictures by their file extension.
@@ -38,7 +38,7 @@ def measure(
     unk_threshold: float | None = None,
     bootstrap: int = 1000,
 ) -> dict[str, float]:
-    """Return all metrics of a score file; see ``mmselfsup.datasets.evaluation.head_numbers``.
+    """Return all metrics of a score file; see ``mmselfsup.metrics.heads.head_numbers``.
 
     Raises:
         UserError: An image has no label, or labels and classes don't fit the scores.

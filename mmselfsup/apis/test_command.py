@@ -13,11 +13,11 @@ from mmselfsup.datasets import build_dataset
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import dist, setup_multi_processes
 from mmselfsup.utils.device import default_device
+from mmselfsup.utils.error_context import config_errors
 from mmselfsup.utils.errors import UserError
 
 from .config import load_config
 from .launch import join_ranks, open_log, open_work_dir, work_dir_of
-from .one_line_errors import config_errors
 from .test import TestResult, check_out, score_model, write_result
 
 

@@ -13,8 +13,9 @@ from torch.optim import Optimizer
 
 from mmselfsup.core import build_optimizer
 from mmselfsup.utils import dist
-from mmselfsup.utils.data_size import DataInfo, fit_to_data
+from mmselfsup.utils.data_info import DataInfo, fit_to_data
 from mmselfsup.utils.device import default_device
+from mmselfsup.utils.error_context import config_errors, run_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.logger import get_root_logger
 from mmselfsup.utils.module import unwrap
@@ -23,7 +24,6 @@ from mmselfsup.utils.seed import init_random_seed, set_random_seed
 from .acceleration import accelerate
 from .hooks import register_hooks
 from .loaders import build_train_loaders
-from .one_line_errors import config_errors, run_errors
 
 __all__ = ["init_random_seed", "set_random_seed", "train_model"]
 

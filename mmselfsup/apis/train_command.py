@@ -16,18 +16,11 @@ from mmselfsup.datasets import build_dataset
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import collect_env, dist, find_latest_checkpoint, setup_multi_processes
 from mmselfsup.utils.config import config_text
+from mmselfsup.utils.error_context import config_errors
 from mmselfsup.utils.errors import UserError
 
 from .config import load_config
-from .launch import (
-    dump_config,
-    join_ranks,
-    open_log,
-    open_work_dir,
-    seed_everything,
-    work_dir_of,
-)
-from .one_line_errors import config_errors
+from .launch import dump_config, join_ranks, open_log, open_work_dir, seed_everything, work_dir_of
 from .train import train_model
 
 

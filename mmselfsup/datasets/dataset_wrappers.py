@@ -8,9 +8,10 @@ from typing import Any, cast
 import numpy as np
 from torch.utils.data import ConcatDataset as TorchConcatDataset
 
-from ..utils.errors import UserError
+from mmselfsup.metrics.heads import evaluate_heads
+from mmselfsup.utils.errors import UserError
+
 from .builder import DATASETS
-from .evaluation import evaluate_heads
 
 
 @DATASETS.register_module()

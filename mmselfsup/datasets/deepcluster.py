@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from ..utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
+
 from .base import BaseDataset
 from .builder import DATASETS
 from .device.plan import build_batched_pipelines

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from ..utils.errors import ArgumentError, UserError
+from mmselfsup.utils.errors import ArgumentError, UserError
+
 from .data_sources.csv_list import read_names
 from .data_sources.lesions import read_lesions
 from .data_sources.metadata import stem

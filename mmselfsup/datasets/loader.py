@@ -12,9 +12,10 @@ from mmcv.parallel import DataContainer
 from mmcv.parallel import collate as container_collate
 from torch.utils.data import DataLoader, default_collate
 
-from ..utils import dist as _dist
-from ..utils.device import default_device
-from ..utils.errors import ArgumentError
+from mmselfsup.utils import dist as _dist
+from mmselfsup.utils.device import default_device
+from mmselfsup.utils.errors import ArgumentError
+
 from .device.collate import Deferred, join
 from .device.loader import AugmentingLoader, batched_pipelines_of
 from .samplers import build_sampler

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
+
 from .base import BaseDataset
 from .builder import DATASETS, build_pipeline
 from .device.collate import defer

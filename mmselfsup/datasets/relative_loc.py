@@ -10,7 +10,8 @@ import torchvision.transforms.functional as TF
 from PIL.Image import Image
 from torchvision.transforms import RandomCrop
 
-from ..utils.errors import UserError
+from mmselfsup.utils.errors import UserError
+
 from .base import BaseDataset
 from .builder import DATASETS, build_pipeline
 

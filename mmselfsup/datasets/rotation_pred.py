@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..utils.errors import UserError
+from mmselfsup.utils.errors import UserError
+
 from .base import BaseDataset
 from .builder import DATASETS
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mmselfsup.metrics.heads import evaluate_heads
+
 from .base import BaseDataset
 from .builder import DATASETS
 from .device.plan import build_batched_pipelines
-from .evaluation import evaluate_heads
 
 
 @DATASETS.register_module()
@@ -67,7 +68,7 @@ class SingleViewDataset(BaseDataset):
             **kwargs: Ignored, so that configs may carry options of other datasets.
 
         Returns:
-            See ``mmselfsup.datasets.evaluation.evaluate_heads``. Where the data source knows the
+            See ``mmselfsup.metrics.heads.evaluate_heads``. Where the data source knows the
             lesions (``metadata``), the metrics are given for each image source too, and the
             bootstrap draws whole lesions.
         """

@@ -21,7 +21,8 @@ from torchvision.datasets.utils import (
     extract_archive,
 )
 
-from ..utils.device import to_device
+from mmselfsup.utils.device import to_device
+
 from .device.wrapper import DeviceLoader
 
 

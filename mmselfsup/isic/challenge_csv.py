@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..utils.errors import UserError
-from ..utils.lesions import clean_lesion
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.patients import clean_lesion
+
 from .labels import CLASSES, UNKNOWN
 from .layout import IMAGE_SUFFIXES
 

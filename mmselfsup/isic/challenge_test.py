@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..utils.atomic import atomic_write_text
-from ..utils.errors import UserError
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write_text
+
 from .challenge_csv import read_ground_truth, read_image_names
 from .labels import CLASSES, UNKNOWN
 from .layout import TEST_GROUND_TRUTH, TEST_IMAGES, TEST_METADATA, find_csv, find_images

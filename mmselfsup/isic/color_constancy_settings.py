@@ -3,7 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..utils.errors import UserError
+from mmselfsup.utils.errors import UserError
+
 from .color_constancy import check_parameters
 
 

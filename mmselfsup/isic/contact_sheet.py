@@ -5,8 +5,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from ..utils.atomic import atomic_write
-from ..utils.errors import UserError
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write
+
 from .border import find_border
 from .images import open_rgb, walk_images
 

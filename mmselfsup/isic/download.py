@@ -4,7 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..utils.errors import UserError
+from mmselfsup.utils.errors import UserError
+
 from .challenge_csv import read_image_names
 from .layout import GROUND_TRUTH, METADATA, TEST_METADATA, find_csv, find_images
 

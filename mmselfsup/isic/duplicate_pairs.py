@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from ..utils.atomic import atomic_write_text
-from ..utils.errors import UserError
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write_text
+
 from .duplicates import DISTANCE, Pair, image_hashes, near_pairs
 from .labels import CLASSES
 from .split_lists import DUPLICATES

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from .parallel import default_workers, run_parallel
+from mmselfsup.utils.progress import default_workers, run_parallel
 
 _SIDE = 16  # side of the square of frequencies: B = 256
 _ROWS = 512  # rows of the distance matrix computed at a time: all of it would not fit into memory

@@ -6,8 +6,9 @@ import pandas as pd
 from rich.box import SIMPLE
 from rich.table import Table
 
-from ..utils.errors import UserError
-from ..utils.lesions import source_of
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.patients import source_of
+
 from .labels import CLASSES
 
 

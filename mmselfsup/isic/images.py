@@ -5,9 +5,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..datasets.data_sources.decode import ImageError, decode_image
-from ..datasets.data_sources.entries import find_images
-from ..utils.errors import UserError
+from mmselfsup.datasets.data_sources.decode import ImageError, decode_image
+from mmselfsup.datasets.data_sources.entries import find_images
+from mmselfsup.utils.errors import UserError
 
 
 def open_rgb(path: str | os.PathLike[str]) -> Image.Image:

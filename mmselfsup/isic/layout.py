@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from ..utils.errors import UserError
+from mmselfsup.utils.errors import UserError
 
 GROUND_TRUTH = "ISIC_2019_Training_GroundTruth.csv"
 METADATA = "ISIC_2019_Training_Metadata.csv"

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from ..utils.errors import UserError
+from mmselfsup.utils.errors import UserError
+
 from .challenge_test import read_test_list
 from .duplicate_pairs import Duplicates, find_pairs, write_pairs
 from .duplicates import join_groups

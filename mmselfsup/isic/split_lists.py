@@ -8,8 +8,9 @@ import pandas as pd
 from rich.box import SIMPLE
 from rich.table import Table
 
-from ..utils.atomic import atomic_write_json, atomic_write_text
-from ..utils.errors import UserError
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write_json, atomic_write_text
+
 from .challenge_test import LIST as TEST_LIST
 from .fold_checks import source_counts
 from .labels import CLASSES

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..datasets.data_sources import ImageList
-from ..utils.errors import UserError
+from mmselfsup.datasets.data_sources import ImageList
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.progress import default_workers, run_parallel
+
 from .images import open_rgb
-from .parallel import default_workers, run_parallel
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ import os
 import numpy as np
 import pandas as pd
 
-from ..utils.atomic import atomic_write_text
-from ..utils.errors import UserError
-from ..utils.metrics import probabilities, unknown_score
-from ..utils.score_files import ScoreFile
+from mmselfsup.metrics import probabilities, unknown_score
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write_text
+from mmselfsup.utils.score_files import ScoreFile
+
 from .labels import CLASSES, UNKNOWN
 from .layout import IMAGE_SUFFIXES
 

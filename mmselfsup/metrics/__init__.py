@@ -4,17 +4,21 @@ Letters in this package: N samples, C classes, L lesions, B resamples, M bins. A
 fractions 0..1. nan means "not defined": a class without a sample has no recall.
 """
 
-from .calibration import calibration_bins, expected_calibration_error
-from .details import detailed_metrics, nested
-from .inputs import probabilities
-from .intervals import bootstrap_intervals, compare_runs
-from .one_class import auc_above_sensitivity, one_against_rest, specificity_above_sensitivity
-from .summary import (
+from .bootstrap import bootstrap_intervals, compare_runs
+from .classification import (
     MANY_CLASSES,
+    auc_above_sensitivity,
+    calibration_bins,
     classification_metrics,
     confusion_matrix,
+    detailed_metrics,
+    expected_calibration_error,
     macro_auc,
+    nested,
+    one_against_rest,
     per_class_recall,
+    probabilities,
+    specificity_above_sensitivity,
 )
 from .unknown import (
     UNKNOWN,

@@ -9,8 +9,8 @@ import numpy as np
 from mmcv.utils import print_log
 from numpy.typing import ArrayLike, NDArray
 
-from ..utils.errors import UserError
-from ..utils.lesions import source_of
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.patients import source_of
 
 
 def evaluate_heads(
@@ -42,7 +42,7 @@ def evaluate_heads(
             several labels.
         ValueError: The scores hold NaN, or fewer classes than the labels.
     """
-    from ..utils.metrics import with_unknown  # loads scikit-learn
+    from . import with_unknown  # loads scikit-learn
 
     if labels.ndim != 1:
         raise UserError("evaluation needs one label for each image, these have several")
@@ -98,7 +98,7 @@ def head_numbers(
         (1, or 0 where lesions are not known and images were drawn), and where ``UNK`` is a class
         ``without_UNK/<metric>``: ``classification_metrics`` on the known classes alone.
     """
-    from ..utils import metrics  # loads scikit-learn
+    from mmselfsup import metrics  # loads scikit-learn
 
     raw_scores = scores
     scores, named = metrics.with_unknown(scores, class_names, unk_threshold)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import UserError
-from .inputs import probabilities
+from mmselfsup.utils.errors import UserError
+
+from .classification import probabilities
 
 #: Name of the class; it is the last one.
 UNKNOWN = "UNK"

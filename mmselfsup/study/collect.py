@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from mmselfsup.metrics import classification_metrics, confusion_matrix
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.metrics import classification_metrics, confusion_matrix
+from mmselfsup.utils.json_log import read_log
 from mmselfsup.version import __version__
 
 from . import configs, data_files
 from .explain.files import read_explanation
 from .greedy.facts import greedy_facts
-from .logs import read_log
 from .plan import ResolvedStudy
 from .pretraining import Pretraining
 from .record import RunRecord, SearchRecord, SslRecord
@@ -114,7 +114,7 @@ def study_facts(study: ResolvedStudy) -> dict[str, Any]:
         "demo": settings.demo,
         "ssl_configs": [study.relative(path) for path in settings.ssl_configs.values()],
         "finetune_config": study.relative(settings.finetune_config),
-        "data": data_files.facts(settings, study.images),
+        "data": data_files.data_facts(settings, study.images),
         "gpus": max(settings.gpus, 1),
         "lrs": list(study.lrs),
         "date": datetime.date.today().isoformat(),

@@ -15,7 +15,7 @@ from .settings import TRAIN, StudySettings
 
 def splits(settings: StudySettings) -> Command:
     """Return the command that makes the lists; the user's options come last and take precedence."""
-    lesions = data_files.metadata(settings)
+    lesions = data_files.metadata_csv(settings)
     argv = (
         *("tools/isic2019/prepare_splits.py", "--root", str(settings.isic_root)),
         *(() if lesions is None else ("--metadata", str(lesions))),
@@ -32,7 +32,7 @@ def pretrain(study: ResolvedStudy, task: Pretraining) -> Command:
         options.append(f"load_from={configs.quoted(task.after.backbone)}")
     lists = {"train": study.settings.ssl_list}
     options += configs.data_options(task.cfg, study.images, lists)
-    lesions = data_files.metadata(study.settings)
+    lesions = data_files.metadata_csv(study.settings)
     # Partners of lesion positives must not be test images, unless those are pre-trained on anyway.
     held_out = study.settings.split("test") if study.settings.ssl_on == TRAIN else None
     options += positives_options(task.cfg, held_out, lesions)
@@ -93,13 +93,13 @@ def _finetune(
 
 def _data(study: ResolvedStudy, lists: dict[str, Path]) -> list[str]:
     """Return the overrides that point the classifier's data sets to this study's files."""
-    metadata = data_files.metadata(study.settings)
+    metadata = data_files.metadata_csv(study.settings)
     return configs.data_options(study.finetune, study.images, lists, metadata)
 
 
 def _lesions(study: ResolvedStudy, part: str) -> list[str]:
     """Return the overrides that name each image's lesion, for intervals and sources."""
-    path = data_files.metadata(study.settings)
+    path = data_files.metadata_csv(study.settings)
     return [] if path is None else configs.metadata_options(study.finetune, part, path)
 
 

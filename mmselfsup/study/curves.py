@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from mmselfsup.utils.json_log import read_log
+
 from . import figures
-from .logs import read_log
 from .results import Results
 from .svg import SSL_COLORS
 from .verdict import display_name

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import hashlib
 import shlex
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from mmselfsup.isic.layout import GROUND_TRUTH, METADATA, find_csv
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import sha256
 
 from .settings import StudySettings
 
@@ -50,12 +50,12 @@ def read_splits(text: str) -> tuple[Path | None, tuple[str, ...]]:
     return None, options
 
 
-def ground_truth(settings: StudySettings) -> Path | None:
+def ground_truth_csv(settings: StudySettings) -> Path | None:
     """Return the CSV of the labels; None without one."""
     return _csv(settings, "--ground-truth", GROUND_TRUTH)
 
 
-def metadata(settings: StudySettings) -> Path | None:
+def metadata_csv(settings: StudySettings) -> Path | None:
     """Return the CSV of the lesions; None without one."""
     return _csv(settings, "--metadata", METADATA)
 
@@ -78,7 +78,7 @@ def check_fold(settings: StudySettings) -> None:
         )
 
 
-def facts(settings: StudySettings, images: Path) -> dict[str, Any]:
+def data_facts(settings: StudySettings, images: Path) -> dict[str, Any]:
     """Describe the images and lists.
 
     Returns:
@@ -93,18 +93,6 @@ def facts(settings: StudySettings, images: Path) -> dict[str, Any]:
         "lists": hashlib.sha256(joined.encode()).hexdigest(),
         "sha256": {part: sha256(settings.split(part)) for part in PARTS},
     }
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 hash of a file."""
-    stat = path.stat()
-    return _sha256(path.absolute(), stat.st_mtime_ns, stat.st_size)
-
-
-@lru_cache
-def _sha256(path: Path, mtime: int, size: int) -> str:
-    """Hash a file once for each size and modification time, which are only the cache's key."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _csv(settings: StudySettings, option: str, name: str) -> Path | None:

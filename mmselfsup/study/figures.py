@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from .logs import Curve
+from mmselfsup.utils.json_log import Curve
+
 from .record import SearchRecord
 from .settings import SCRATCH
 from .svg import PAPER, panel, to_svg

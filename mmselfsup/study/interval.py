@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist, mean, stdev, variance
 
+from mmselfsup.metrics.classification import standard_error
+
 from .recipe import RunGroup
 from .record import RunRecord
 from .settings import SCRATCH
-from .verdict import standard_error
 
 LEVEL = 0.95
 BALANCED = "balanced accuracy"

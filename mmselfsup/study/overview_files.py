@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from mmselfsup.utils.atomic import atomic_write_text
+from mmselfsup.utils.files import atomic_write_text
 from mmselfsup.version import __version__
 
 from .interval import BALANCED, metrics

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmselfsup.utils.metrics import calibration_bins, expected_calibration_error
+from mmselfsup.metrics import calibration_bins, expected_calibration_error
 
 from .collect import read_scores
 from .curves import Drawing

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmselfsup.utils.atomic import atomic_write_text
+from mmselfsup.utils.files import atomic_write_text
 
 from . import class_figures
 from .curves import learning_curves

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mmselfsup.utils.atomic import atomic_write_json
 from mmselfsup.utils.errors import ArgumentError, UserError
+from mmselfsup.utils.files import atomic_write_json
 
 from .explain.files import blackout_of
 from .greedy.record import Curriculum, read_curriculum

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from mmselfsup.utils.atomic import atomic_write_text
+from mmselfsup.utils.files import atomic_write_text, sha256
 
-from . import data_files
 from .settings import ALL, StudySettings
 
 
@@ -36,6 +35,6 @@ def write_ssl_list(settings: StudySettings) -> None:
 def ssl_images_facts(settings: StudySettings) -> dict[str, str]:
     """Return what a pre-training depends on: the hash of each list, and whether it sees all."""
     parts = ("train", "test") if settings.ssl_on == ALL else ("train",)
-    facts = {f"{part} images": data_files.sha256(settings.split(part))[:16] for part in parts}
+    facts = {f"{part} images": sha256(settings.split(part))[:16] for part in parts}
     # Only where it is not the default, so that stamps of older versions stay valid.
     return {**facts, "--ssl-on": ALL} if settings.ssl_on == ALL else facts

@@ -11,10 +11,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.json_log import log_files, read_log
 from mmselfsup.utils.progress import progress
 
 from .launch import run_all
-from .logs import log_files, read_log
 from .machine import Machine
 from .process import Command
 from .step import Step

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmselfsup.utils.atomic import atomic_write_json
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write_json
 
 STAMP = ".step.json"
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from mmselfsup.isic.demo.dataset import DemoSettings
 from mmselfsup.isic.layout import GROUND_TRUTH, METADATA
+from mmselfsup.utils.files import sha256
 
 from . import configs, data_files
 from .plan import ResolvedStudy
@@ -33,8 +34,8 @@ def split_step(settings: StudySettings, num_images: int) -> Step:
         "folds": data_files.NUM_FOLDS,
         "seed": data_files.SPLIT_SEED,
         "options": list(settings.splits),
-        "ground truth": content(data_files.ground_truth(settings)),
-        "metadata": content(data_files.metadata(settings)),
+        "ground truth": content(data_files.ground_truth_csv(settings)),
+        "metadata": content(data_files.metadata_csv(settings)),
     }
     return Step("splits", settings.splits_dir, facts, ("splits.json",))
 
@@ -46,7 +47,7 @@ def pretrain_step(study: ResolvedStudy, task: Pretraining) -> Step:
         **ssl_images_facts(study.settings),
     }
     if positives_options(task.cfg, None, None):  # only then the lesions matter
-        facts["lesions of positives"] = content(data_files.metadata(study.settings))
+        facts["lesions of positives"] = content(data_files.metadata_csv(study.settings))
     if task.after is not None:
         # The hash covers all earlier tasks: a change of one of them makes this one stale.
         facts["task before"] = _hash(pretrain_step(study, task.after).settings)
@@ -73,7 +74,7 @@ def test_step(study: ResolvedStudy, arm: str, lr: float) -> Step:
     facts = {
         "final": _hash(final_step(study, arm, lr).settings),
         "test images": content(study.settings.split("test")),
-        "metadata": content(data_files.metadata(study.settings)),
+        "metadata": content(data_files.metadata_csv(study.settings)),
     }
     folder = study.settings.run_dir(arm, "test")
     return Step(f"test {arm}", folder, facts, ("scores.npz",))
@@ -108,7 +109,7 @@ def _finetuning(study: ResolvedStudy, arm: str, lr: float) -> dict[str, Any]:
 
 def content(path: Path | None) -> str | None:
     """Return the hash of a file, if there is one."""
-    return None if path is None else data_files.sha256(path)[:16]
+    return None if path is None else sha256(path)[:16]
 
 
 def _hash(facts: Any) -> str:

@@ -6,8 +6,34 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mmselfsup.metrics.classification import standard_error
+
 from .record import RunRecord
 from .settings import ALL, JOIN, SCRATCH
+
+_NAMES = {
+    SCRATCH: "from scratch",
+    "simclr": "SimCLR",
+    "moco": "MoCo",
+    "mocov1": "MoCo v1",
+    "mocov2": "MoCo v2",
+    "mocov3": "MoCo v3",
+    "byol": "BYOL",
+    "swav": "SwAV",
+    "simsiam": "SimSiam",
+    "barlowtwins": "Barlow Twins",
+    "densecl": "DenseCL",
+    "deepcluster": "DeepCluster",
+    "odc": "ODC",
+    "npid": "NPID",
+    "mae": "MAE",
+    "simmim": "SimMIM",
+    "maskfeat": "MaskFeat",
+    "cae": "CAE",
+    "interclr": "InterCLR",
+    "relative_loc": "Relative location",
+    "rotation_pred": "Rotation prediction",
+}
 
 
 @dataclass(frozen=True)
@@ -25,23 +51,6 @@ class Comparison:
     text: str
     difference: float
     error: float
-
-
-def standard_error(matrix: Sequence[Sequence[int]]) -> float:
-    """Estimate the sampling error of the balanced accuracy from a confusion matrix [C, C].
-
-    The recalls of C classes are independent binomial fractions r_c over n_c images, so their mean
-    has the variance sum_c r_c (1 - r_c) / n_c / C^2; one hit and one miss are added to each class,
-    otherwise small classes with all predictions right or wrong would have no error. Images of the
-    same lesion are correlated: the true error is somewhat larger.
-    """
-    variances = []
-    for c, row in enumerate(matrix):
-        if sum(row):
-            total = sum(row) + 2  # one hit and one miss more
-            recall = (row[c] + 1) / total
-            variances.append(recall * (1 - recall) / total)
-    return math.sqrt(sum(variances)) / max(len(variances), 1)
 
 
 def compare_with_scratch(runs: Sequence[RunRecord]) -> list[Comparison]:
@@ -79,31 +88,6 @@ def compare(scratch: RunRecord, other: RunRecord) -> Comparison | None:
         text = f"{name} pre-training{images} does not help here: {numbers}."
     outcome = "unclear" if abs(difference) < 2 * error else "better" if difference > 0 else "worse"
     return Comparison(outcome, text, difference, error)
-
-
-_NAMES = {
-    SCRATCH: "from scratch",
-    "simclr": "SimCLR",
-    "moco": "MoCo",
-    "mocov1": "MoCo v1",
-    "mocov2": "MoCo v2",
-    "mocov3": "MoCo v3",
-    "byol": "BYOL",
-    "swav": "SwAV",
-    "simsiam": "SimSiam",
-    "barlowtwins": "Barlow Twins",
-    "densecl": "DenseCL",
-    "deepcluster": "DeepCluster",
-    "odc": "ODC",
-    "npid": "NPID",
-    "mae": "MAE",
-    "simmim": "SimMIM",
-    "maskfeat": "MaskFeat",
-    "cae": "CAE",
-    "interclr": "InterCLR",
-    "relative_loc": "Relative location",
-    "rotation_pred": "Rotation prediction",
-}
 
 
 def display_name(arm: str) -> str:

@@ -1,20 +1,31 @@
 """Clustering of the features of a data set: k-means and power iteration clustering.
 
-Caron et al. 2018 (DeepCluster), section 4.3 and appendix. Letters: N samples, K clusters, D width.
+Caron et al. 2018 (DeepCluster), section 4.3 and appendix.
+
+k-means: faiss on the CPU, torch on a GPU; both with a progress bar.
+
+Power iteration clustering: Lin and Cohen 2010, in the form of Douze et al. 2018.
+
+It clusters the nodes of a nearest-neighbour graph by the maxima of a stationary distribution;
+the number of clusters follows from the data.
+
+Whitened features for a clustering.
+
+Letters: N samples, K clusters, D width, M neighbours.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from mmcv.utils import Registry
 from numpy.typing import NDArray
+from torch import Tensor
 
 from .device import default_device
-from .errors import UserError
-from .kmeans import Clusters, faiss_kmeans, torch_kmeans
-from .power_iteration import find_maxima_cluster, make_adjacencyW, make_graph, run_pic
-from .whitening import preprocess_features
+from .errors import ArgumentError, UserError
+from .progress import progress
 
 __all__ = [
     "CLUSTERINGS",
@@ -28,8 +39,29 @@ __all__ = [
     "run_pic",
 ]
 
+
 #: Classes that ``clustering=dict(type=...)`` may name.
 CLUSTERINGS = Registry("clustering")
+NUM_ITERS = 20  # as in DeepCluster
+_NUM_SCORES = 2**26  # scores of samples against centroids in memory at a time: 256 MiB
+_NUM_ITERS = 200
+_CHUNK = 1024  # rows of the distance matrix in memory at a time
+_EPS = 1e-10
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """The result of k-means.
+
+    Attributes:
+        labels: Nearest centroid of each sample, [N] (int64).
+        centroids: [K, D] (float32).
+        loss: Sum of the squared distances of the samples to their centroids.
+    """
+
+    labels: NDArray[np.int64]
+    centroids: NDArray[np.float32]
+    loss: float
 
 
 def _kmeans(x: NDArray[Any], k: int) -> Clusters:
@@ -146,3 +178,188 @@ def _join_singletons(labels: NDArray[np.int64], ids: NDArray[Any]) -> NDArray[np
         if len(grouped):
             joined[sample] = labels[grouped[0]]
     return joined
+
+
+def faiss_kmeans(x: NDArray[np.float32], k: int, seed: int) -> Clusters:
+    """Run the k-means of faiss on [N, D]; an empty cluster is refilled by splitting a large one."""
+    import faiss
+
+    centroids: Any = None
+    for _ in progress(range(NUM_ITERS), desc="k-means", leave=False, delay=2.0):
+        # One iteration per call, so that the progress bar moves.
+        step = faiss.Kmeans(
+            x.shape[1],
+            k,
+            niter=1,
+            seed=seed,
+            min_points_per_centroid=1,
+            max_points_per_centroid=len(x),
+        )
+        step.train(x, init_centroids=centroids)
+        centroids = step.centroids
+    distances, labels = step.index.search(x, 1)  # [N, 1] each
+    return Clusters(labels[:, 0].astype(np.int64), centroids, float(distances.sum()))
+
+
+def nearest_centroids(x: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the nearest centroid of each sample.
+
+    Args:
+        x: [N, D].
+        centroids: [K, D].
+
+    Returns:
+        The index of the centroid [N], and the squared distance [N].
+    """
+    # |x - c|^2 = |x|^2 - 2 (x c - |c|^2 / 2): the nearest centroid has the largest bracket.
+    half_norms = centroids.square().sum(dim=1) / 2  # [K]
+    labels, scores = [], []
+    for part in x.split(max(1, _NUM_SCORES // len(centroids))):
+        score, label = (part @ centroids.T - half_norms).max(dim=1)
+        labels.append(label)
+        scores.append(score)
+    distances = x.square().sum(dim=1) - 2 * torch.cat(scores)
+    return torch.cat(labels), distances.clamp(min=0)  # rounding can make them negative
+
+
+def torch_kmeans(x: Tensor, k: int, seed: int) -> Clusters:
+    """Run k-means on the device of ``x`` [N, D]; an empty cluster takes the farthest sample."""
+    generator = torch.Generator().manual_seed(seed)
+    # A generator of the CPU, so that a seed means the same samples on every device.
+    first = torch.randperm(len(x), generator=generator)[:k]
+    centroids = x[first.to(x.device)]  # [K, D]
+    for _ in progress(range(NUM_ITERS), desc="k-means", leave=False, delay=2.0):
+        labels, distances = nearest_centroids(x, centroids)
+        sizes = torch.bincount(labels, minlength=k)[:, None]  # [K, 1]
+        sums = torch.zeros_like(centroids).index_add_(0, labels, x)
+        centroids = sums / sizes.clamp(min=1)
+        empty = torch.nonzero(sizes[:, 0] == 0).flatten()
+        centroids[empty] = x[distances.topk(len(empty)).indices]
+    labels, distances = nearest_centroids(x, centroids)
+    return Clusters(labels.cpu().numpy(), centroids.cpu().numpy(), float(distances.sum()))
+
+
+def make_graph(xb: NDArray[np.float32], nnn: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the nearest neighbours of every sample, itself first.
+
+    Args:
+        xb: [N, D].
+        nnn: Number of neighbours beside the sample itself.
+
+    Returns:
+        Their indices and squared distances, both [N, nnn + 1], nearest first.
+    """
+    device = default_device()
+    if device.type == "cpu":
+        import faiss
+
+        index = faiss.IndexFlatL2(xb.shape[1])
+        index.add(xb)
+        distances, indices = index.search(xb, nnn + 1)
+        return indices, distances
+    x = torch.from_numpy(xb).to(device)
+    parts = [torch.cdist(rows, x).topk(nnn + 1, largest=False) for rows in x.split(_CHUNK)]
+    near = torch.cat([part.values for part in parts]).square()
+    return torch.cat([part.indices for part in parts]).cpu().numpy(), near.cpu().numpy()
+
+
+def make_adjacencyW(ids: NDArray[Any], distances: NDArray[Any], sigma: float) -> Any:
+    """Return the sparse matrix [N, N] of exp(-distance / sigma^2) to the neighbours.
+
+    Args:
+        ids: [N, 1 + M], neighbours of each sample; the first column, the sample itself, is left
+            out.
+        distances: [N, 1 + M], squared distances.
+        sigma: Bandwidth, above 0.
+    """
+    from scipy.sparse import csr_matrix
+
+    num, width = ids.shape
+    starts = (width - 1) * np.arange(num + 1)
+    weights = np.exp(-distances[:, 1:].ravel() / sigma**2)
+    return csr_matrix((weights, ids[:, 1:].ravel(), starts), shape=(num, num))
+
+
+def find_maxima_cluster(W: Any, v: NDArray[Any]) -> NDArray[np.float64]:
+    """Climb from each node to a local maximum of ``v``; nodes with one maximum are a cluster.
+
+    A node steps to the neighbour with the largest weight times rise, and stays where none rises.
+
+    Args:
+        W: Sparse matrix [N, N] in csr format.
+        v: Height of each node, [N].
+
+    Returns:
+        Index of the cluster of each node, [N], in the order of the maxima.
+    """
+    num = W.shape[0]
+    sources = np.repeat(np.arange(num), np.diff(W.indptr))
+    rise = W.data * (v[W.indices] - v[sources])
+    order = np.lexsort((np.arange(len(rise)), -rise, sources))  # ties: the first
+    first = np.unique(sources[order], return_index=True)
+    steepest = order[first[1]]
+    goes_up = rise[steepest] > 0
+    step = np.arange(num)
+    step[first[0][goes_up]] = W.indices[steepest[goes_up]]
+    while not np.array_equal(step[step], step):
+        step = step[step]  # doubles the length of the path
+    return np.unique(step, return_inverse=True)[1].astype(np.float64)
+
+
+def run_pic(ids: NDArray[Any], distances: NDArray[Any], sigma: float, alpha: float) -> list[int]:
+    """Cluster the nodes of a nearest-neighbour graph.
+
+    Args:
+        ids, distances: As ``make_graph`` returns them.
+        sigma: Bandwidth of the edges.
+        alpha: Probability of a step along an edge; the other steps go to any node.
+
+    Returns:
+        The cluster of each node.
+    """
+    graph = make_adjacencyW(ids, distances, sigma)
+    graph = (graph + graph.transpose()).tocsr()  # symmetric
+    num = graph.shape[0]
+    v = np.full(num, 1 / num, dtype=np.float32)
+    for _ in progress(range(_NUM_ITERS), desc="power iteration", leave=False, delay=2.0):
+        v = alpha * graph.dot(v).astype(np.float32) + (1 - alpha) / num
+        v /= v.sum()
+    return [int(cluster) for cluster in find_maxima_cluster(graph, v)]
+
+
+def preprocess_features(npdata: NDArray[Any], pca: int) -> NDArray[np.float32]:
+    """Whiten by a principal component analysis, then scale every row to length 1.
+
+    Args:
+        npdata: Features [N, D], float32.
+        pca: Number of components; -1 omits the analysis.
+
+    Returns:
+        [N, pca], or [N, D] with ``pca=-1``.
+
+    Raises:
+        ArgumentError: ``npdata`` is no matrix of float32. As in 0.x it is not converted, because a
+            copy would double the memory without notice.
+        UserError: There are more components than images or features, or features that are not
+            finite.
+    """
+    if not isinstance(npdata, np.ndarray) or npdata.ndim != 2:
+        raise ArgumentError(f"features must be an array [N, D], got {type(npdata).__name__}")
+    if npdata.dtype != np.float32:
+        raise ArgumentError(f"features must be float32, got {npdata.dtype}: astype(np.float32)")
+    x = torch.from_numpy(np.ascontiguousarray(npdata)).to(default_device())
+    if not bool(torch.isfinite(x).all()):
+        raise UserError("clustering: the features are not finite; lower optimizer.lr")
+    if pca != -1:
+        if not 1 <= pca <= min(x.shape):
+            raise UserError(
+                f"clustering.pca_dim={pca} needs at least as many images and features, there are "
+                f"{x.shape[0]} images with {x.shape[1]} features: lower pca_dim, or -1 for none"
+            )
+        x = x - x.mean(dim=0)
+        values, vectors = torch.linalg.eigh(x.T @ x / len(x))  # ascending: [D], [D, D]
+        # The clamp limits the factor of components without variance.
+        basis = vectors[:, -pca:] / values[-pca:].clamp(min=_EPS).sqrt()
+        x = x @ basis  # [N, pca]
+    x = x / x.norm(dim=1, keepdim=True).clamp(min=_EPS)
+    return x.cpu().numpy()

@@ -2,20 +2,27 @@
 
 This is the only file of the package that imports ``torch.distributed``. Every function must be
 called by all ranks in the same order, so never call one inside a branch that depends on data.
-Shape letters: R ranks, N rows of one rank, D all dimensions after the first.
+
+The ranks set by other launchers, translated into torchrun's environment variables.
+
+Work of the first rank for all ranks.
+
+Letters: R ranks, N rows of one rank, D all dimensions after the first.
 """
 
 import os
+import subprocess
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as torch_dist
 from torch import Tensor
 
+from . import dist
 from .device import num_gpus
-from .errors import UserError
-from .launchers import read_mpi, read_slurm
+from .errors import SharedError, UserError, one_line
 
 _OPS = {
     "sum": torch_dist.ReduceOp.SUM,
@@ -23,6 +30,7 @@ _OPS = {
     "max": torch_dist.ReduceOp.MAX,
     "min": torch_dist.ReduceOp.MIN,
 }
+T = TypeVar("T")
 
 
 def is_distributed() -> bool:
@@ -205,3 +213,72 @@ def destroy() -> None:
     """Leave the process group, where there is one."""
     if is_distributed():
         torch_dist.destroy_process_group()
+
+
+def read_slurm(port: int | None) -> None:
+    """Set the variables from those of Slurm.
+
+    Args:
+        port: Port of the first node; None takes ``MASTER_PORT``, else 29500.
+
+    Raises:
+        UserError: The process wasn't started by ``srun``.
+    """
+    try:
+        rank, size = os.environ["SLURM_PROCID"], os.environ["SLURM_NTASKS"]
+        nodes = os.environ["SLURM_NODELIST"]
+    except KeyError as error:
+        raise UserError(f"--launcher slurm needs {error} in the environment: use srun") from error
+    if port is not None:
+        os.environ["MASTER_PORT"] = str(port)
+    os.environ.setdefault("MASTER_PORT", "29500")
+    if "MASTER_ADDR" not in os.environ:
+        hosts = subprocess.check_output(["scontrol", "show", "hostnames", nodes], text=True)
+        os.environ["MASTER_ADDR"] = hosts.split()[0]
+    os.environ.update(RANK=rank, WORLD_SIZE=size)
+    os.environ.setdefault("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0"))
+
+
+def read_mpi() -> None:
+    """Set the variables from those of Open MPI.
+
+    Raises:
+        UserError: The process wasn't started by ``mpirun``.
+    """
+    pairs = (("RANK", "RANK"), ("WORLD_SIZE", "SIZE"), ("LOCAL_RANK", "LOCAL_RANK"))
+    try:
+        for name, suffix in pairs:
+            os.environ[name] = os.environ[f"OMPI_COMM_WORLD_{suffix}"]
+    except KeyError as error:
+        raise UserError(f"--launcher mpi needs {error} in the environment: use mpirun") from error
+    os.environ.setdefault("MASTER_ADDR", "127.0.0.1")  # one node
+    os.environ.setdefault("MASTER_PORT", "29500")
+
+
+def on_main(work: Callable[[], T]) -> T:
+    """Return the result of ``work()`` on the first rank to every rank; an error ends all ranks.
+
+    Otherwise the other ranks would wait for the first one until the process group times out.
+
+    Args:
+        work: Function that returns a picklable object and calls no collectives.
+
+    Raises:
+        SharedError: ``work`` raised on the first rank, which raises the original error; the others
+            raise this one.
+    """
+    value: T | None = None
+    error: Exception | None = None
+    if dist.is_main():
+        try:
+            value = work()
+        except Exception as caught:
+            # Not raised before the broadcast, for which the other ranks wait.
+            error = caught
+    message = one_line(error) if error else None
+    value, message = dist.broadcast_object((value, message))
+    if error is not None:
+        raise error
+    if message is not None:
+        raise SharedError(message)
+    return value  # type: ignore[return-value]

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmselfsup.metrics import probabilities
+
 from .errors import UserError
-from .metrics import probabilities
 from .score_files import ScoreFile
 
 MEANS = ("arithmetic", "geometric")

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mmselfsup.utils import dist
-from mmselfsup.utils.errors import ArgumentError, SharedError, UserError, one_line
-from mmselfsup.utils.logger import get_root_logger
+from . import dist
+from .errors import ArgumentError, SharedError, UserError, one_line
+from .logger import get_root_logger
 
 # The text that a loader puts before an error of its worker, and the start of the message itself.
 _FROM_WORKER = re.compile(r"Caught (User|Argument)Error in DataLoader worker")

@@ -39,7 +39,10 @@ class Extractor:
         imgs_per_gpu: int | None = None,
         **kwargs: Any,
     ) -> None:
-        from ..datasets import build_dataloader, build_dataset  # a higher layer: a cycle at import
+        from mmselfsup.datasets import (  # a higher layer: a cycle at import
+            build_dataloader,
+            build_dataset,
+        )
 
         if not isinstance(dataset, Dataset | dict):
             raise TypeError(

@@ -1,10 +1,14 @@
 """Files that are written completely or not at all: to a temporary name, then renamed."""
 
+from __future__ import annotations
+
+import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,6 +16,7 @@ from .errors import UserError
 
 # The umask can only be read by setting it, which other threads would notice: so once, at import.
 _UMASK = os.umask(0o022)
+
 os.umask(_UMASK)
 
 
@@ -80,3 +85,15 @@ def atomic_write_text(path: str | os.PathLike[str], text: str) -> None:
 def atomic_write_json(path: str | os.PathLike[str], obj: Any) -> None:
     """Write ``obj`` as indented JSON to ``path``, completely or not at all."""
     atomic_write_text(path, json.dumps(obj, indent=2) + "\n")
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 hash of a file."""
+    stat = path.stat()
+    return _sha256(path.absolute(), stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache
+def _sha256(path: Path, mtime: int, size: int) -> str:
+    """Hash a file once for each size and modification time, which are only the cache's key."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

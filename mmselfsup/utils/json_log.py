@@ -1,14 +1,22 @@
-"""The JSON lines that a training run writes beside its text log."""
+"""The JSON lines that a training run writes beside its text log.
+
+The JSON logs that a training writes into its work directory.
+"""
+
+from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .errors import UserError
 
 Line = dict[str, Any]
+Curve = list[tuple[float, float]]  # (epochs trained, value)
 
 
 def read_json_log(path: str) -> list[Line]:
@@ -71,3 +79,86 @@ def iteration_times(
     if include_outliers:
         return dict(times)
     return {epoch: values[1:] or values for epoch, values in times.items()}
+
+
+@dataclass(frozen=True)
+class TrainingLog:
+    """What a training logged, in the order of time.
+
+    Attributes:
+        train: Lines of mode ``train``.
+        val: Lines of mode ``val``.
+    """
+
+    train: list[dict[str, Any]]
+    val: list[dict[str, Any]]
+
+    def train_curve(self, key: str = "loss") -> Curve:
+        """Return a logged value over the epochs trained, fractions of an epoch included."""
+        iters = max((line["iter"] for line in self.train), default=1)  # of an epoch
+        return [
+            (line["epoch"] - 1 + line["iter"] / iters, float(line[key]))
+            for line in self.train
+            if key in line
+        ]
+
+    def val_curve(self, key: str = "balanced_accuracy") -> Curve:
+        """Return a validation metric over the epochs trained."""
+        return [(float(line["epoch"]), float(line[key])) for line in self.val if key in line]
+
+    def last_val(self, key: str = "balanced_accuracy") -> float:
+        """Return the metric after the last epoch; nan if it was never measured."""
+        curve = self.val_curve(key)
+        return curve[-1][1] if curve else math.nan
+
+    def epochs_done(self) -> int:
+        """Count the epochs known to be complete.
+
+        A line gives the position in its epoch, not the length of epochs: that is known once a
+        second epoch has begun. So the first epoch counts when the second has begun, the others at
+        their last line, and the only epoch of a training of one epoch never counts.
+        """
+        last = max((line["epoch"] for line in self.train), default=1)
+        whole = max((line["iter"] for line in self.train if line["epoch"] < last), default=math.inf)
+        reached = max((line["iter"] for line in self.train if line["epoch"] == last), default=0)
+        return last if reached >= whole else last - 1
+
+
+def log_files(work_dir: Path) -> list[Path]:
+    """Return the logs of a work directory, one for each start of the training, oldest first."""
+    return sorted(work_dir.glob("*.log.json"))
+
+
+def read_log(work_dir: Path, without: Collection[Path] = ()) -> TrainingLog:
+    """Read all ``*.log.json`` of a work directory.
+
+    Where a resumed run repeats iterations, the later line counts. Lines cut off in the middle (a
+    killed run) are ignored.
+
+    Args:
+        work_dir: The work directory of a training.
+        without: Logs to ignore.
+    """
+    line_by_key: dict[tuple[str, int, int], dict[str, Any]] = {}
+    for path in log_files(work_dir):
+        for line in () if path in without else _lines(path):
+            # A validation has one line per epoch, whatever its ``iter``.
+            key = (line["mode"], line["epoch"], 0 if line["mode"] == "val" else line["iter"])
+            line_by_key[key] = line
+    ordered = [line_by_key[key] for key in sorted(line_by_key)]
+    return TrainingLog(
+        train=[line for line in ordered if line["mode"] == "train"],
+        val=[line for line in ordered if line["mode"] == "val"],
+    )
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the lines of training and validation; the first line of a log describes the run."""
+    with open(path, encoding="utf-8") as file:
+        for text in file:
+            try:
+                line = json.loads(text)
+            except json.JSONDecodeError:  # cut off by a kill
+                continue
+            if isinstance(line, dict) and {"mode", "epoch", "iter"} <= line.keys():
+                yield line

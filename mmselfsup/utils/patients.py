@@ -1,19 +1,24 @@
-"""Age, site and sex of a patient as numbers. Letters: D width of a code.
+"""Age, site and sex of a patient as numbers.
 
-Source: Gessert et al., Skin lesion classification using ensembles of multi-resolution EfficientNets
-with meta data, MethodsX 7 (2020), 100864: age as a number, site and sex one-hot.
+Source: Gessert et al., Skin lesion classification using ensembles of multi-resolution
+EfficientNets with meta data, MethodsX 7 (2020), 100864: age as a number, site and sex one-hot.
 
-Differences from the paper: an unknown value has an entry of its own. In the paper, an unknown site
-or sex is all zeros, and an unknown age a number far from all others.
+Differences from the paper: an unknown value has an entry of its own. In the paper, an unknown
+site or sex is all zeros, and an unknown age a number far from all others.
+
+Lesion ids of ISIC-2019: whether there is one, and the source it names.
+
+Letters: D width of a code.
 """
 
 from __future__ import annotations
+
+import re
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import UserError
-from .lesions import NO_VALUE
 
 #: Values of ``anatom_site_general`` in the files of ISIC-2019.
 SITES = (
@@ -31,12 +36,15 @@ SEXES = ("female", "male")
 #: Age in years that becomes 1.
 AGE_SCALE = 100.0
 _OLDEST = 125
+#: Texts for an unknown value in tables, in lower case.
+NO_VALUE = ("", "nan", "na", "n/a", "none", "null")
 _NOT_KNOWN = (*NO_VALUE, "unknown")
-
 #: Names and widths of the parts of a code: each holds an entry for "not known".
 PARTS = {"age": 2, "site": len(SITES) + 1, "sex": len(SEXES) + 1}
 #: D.
 WIDTH = sum(PARTS.values())
+#: Source of an image whose lesion is not known.
+NO_SOURCE = "none"
 
 
 def encode_patient(
@@ -91,3 +99,17 @@ def _one_hot(name: str, value: str | None, known: tuple[str, ...]) -> NDArray[np
     code = np.zeros(len(known) + 1)
     code[known.index(text) if text else -1] = 1
     return code
+
+
+def clean_lesion(text: str) -> str:
+    """Return the lesion id in a cell of a table, ``''`` where the cell holds none."""
+    text = text.strip()
+    return "" if text.lower() in NO_VALUE else text
+
+
+def source_of(lesion: str) -> str:
+    """Return the collection of an image, for people: HAM, BCN, MSK, or none without an id.
+
+    It is the text before the ``_`` of the lesion id, without a number (``MSK4_0011169``).
+    """
+    return re.sub(r"\d+$", "", lesion.partition("_")[0]) or NO_SOURCE

@@ -1,15 +1,26 @@
-"""Progress bars, all with the same layout: task, progress, speed, and the time left."""
+"""Progress bars, all with the same layout: task, progress, speed, and the time left.
 
+A function run over many files in several processes, with a bar and a clean stop.
+"""
+
+import os
+import signal
 import sys
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, TypeVar
 
+import cv2
 from tqdm import tqdm
 
 from .dist import is_main
+from .errors import UserError
 
 _SLOW_REFRESH_S = 10.0
 _FAST_REFRESH_S = 0.2
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+_CHUNK = 8  # items sent to a process at a time: sending each alone costs more than a small image
 
 
 def progress(
@@ -47,3 +58,53 @@ def progress(
         dynamic_ncols=True,
         **kwargs,
     )
+
+
+def default_workers() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run_parallel(
+    function: Callable[[_Item], _Result],
+    items: Sequence[_Item],
+    workers: int,
+    desc: str,
+    unit: str = "image",
+) -> Iterator[_Result]:
+    """Yield ``function(item)`` for every item, in the order of the items.
+
+    When the loop over the results is left (Ctrl-C, an error), running items are finished and the
+    rest is cancelled.
+
+    Args:
+        function: Picklable, as are items and results, if ``workers`` > 1.
+        items: Items to work on.
+        workers: Number of processes; 0 or 1 works in this one.
+        desc: Name of the progress bar.
+        unit: Name of an item in the bar.
+
+    Raises:
+        UserError: ``workers`` is negative.
+    """
+    if workers < 0:
+        raise UserError(f"the number of workers must be 0 or more, got {workers}")
+    if not items:
+        return
+    if workers <= 1:
+        yield from progress(map(function, items), desc=desc, total=len(items), unit=unit)
+        return
+    pool = ProcessPoolExecutor(min(workers, len(items)), initializer=_start_worker)
+    try:
+        results = pool.map(function, items, chunksize=_CHUNK)
+        yield from progress(results, desc=desc, total=len(items), unit=unit)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and keep one worker on one core."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(0)

@@ -12,9 +12,9 @@ from torch import nn
 
 from mmselfsup.apis.hooks import optimizer_hook_config, register_custom_hook, register_hooks
 from mmselfsup.apis.loaders import build_eval_loader, build_train_loaders, loader_args
-from mmselfsup.apis.one_line_errors import config_errors, run_errors
 from mmselfsup.apis.train import data_size, make_runner, train_model, wrap_model
 from mmselfsup.core import EpochBasedRunner, IterBasedRunner
+from mmselfsup.utils.error_context import config_errors, run_errors
 from mmselfsup.utils.errors import ArgumentError, UserError
 from tests.runner.fakes import TinyData, TinyModel, make_loader
 from tests.runner.fakes import make_runner as tiny_runner

@@ -17,7 +17,7 @@ from mmselfsup.core.optimizer import build_optimizer
 from mmselfsup.datasets import DATASETS, DATASOURCES, build_dataset
 from mmselfsup.datasets.builder import build_pipeline
 from mmselfsup.models import build_algorithm
-from mmselfsup.utils.data_size import DataInfo, fit_to_data
+from mmselfsup.utils.data_info import DataInfo, fit_to_data
 
 ROOT = Path(__file__).parents[2]
 

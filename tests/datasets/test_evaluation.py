@@ -13,7 +13,7 @@ from mmselfsup.datasets import (
     SingleViewDataset,
     build_dataset,
 )
-from mmselfsup.datasets.evaluation import evaluate_heads, topk_accuracy
+from mmselfsup.metrics.heads import evaluate_heads, topk_accuracy
 from mmselfsup.utils.errors import UserError
 
 

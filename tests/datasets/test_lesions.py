@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmselfsup.datasets import build_dataset, build_datasource
-from mmselfsup.utils.lesions import source_of
+from mmselfsup.utils.patients import source_of
 
 
 def test_sources() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from mmselfsup.core.hooks.clusters import extract_cluster_assign
 from mmselfsup.utils import dist
+from mmselfsup.utils.dist import on_main
 from mmselfsup.utils.errors import SharedError, UserError
-from mmselfsup.utils.on_main import on_main
 from tests.distributed.ranks import run_ranks
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmselfsup.utils.metrics import bootstrap_intervals, classification_metrics, compare_runs
-from mmselfsup.utils.metrics.resample import drawn_weights, lesion_index, weighted_numbers
+from mmselfsup.metrics import bootstrap_intervals, classification_metrics, compare_runs
+from mmselfsup.metrics.bootstrap import drawn_weights, lesion_index, weighted_numbers
 
 KEYS = ("balanced_accuracy", "accuracy", "macro_auc")
 

@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mmselfsup.core.evaluation import LabelledFeatures, choose_penalty, evaluate_probe, probe_scores
-from mmselfsup.core.evaluation.linear_probe import fit_probe
+from mmselfsup.core.evaluation.labelled import LabelledFeatures
+from mmselfsup.core.evaluation.linear_probe import (
+    choose_penalty,
+    evaluate_probe,
+    fit_probe,
+    probe_scores,
+)
 from mmselfsup.utils.errors import UserError
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from mmselfsup.core.evaluation import embed, nearest
-from mmselfsup.core.evaluation.embedding import _start, unit_length
+from mmselfsup.core.evaluation.embedding import _start, embed, unit_length
+from mmselfsup.core.evaluation.nearest import nearest
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmselfsup.utils.metrics import (
+from mmselfsup.metrics import (
     classification_metrics,
     confusion_matrix,
     macro_auc,
     per_class_recall,
     probabilities,
-    summary,
 )
+from mmselfsup.metrics.classification import _warn_absent
 
 
 def slow_ece(probs: np.ndarray, guesses: list[int], labels: np.ndarray) -> float:
@@ -94,7 +94,7 @@ def test_constant_scores_are_chance() -> None:
 
 
 def test_class_without_samples_is_left_out_and_named_once() -> None:
-    summary._warn_absent.cache_clear()
+    _warn_absent.cache_clear()
     scores, labels = np.eye(4)[[0, 1, 1]], np.array([0, 1, 0])
     with pytest.warns(UserWarning, match="c, d"):
         result = classification_metrics(scores, labels, "abcd")

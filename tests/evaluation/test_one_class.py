@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from mmselfsup.utils.metrics import (
+from mmselfsup.metrics import (
     auc_above_sensitivity,
     classification_metrics,
     detailed_metrics,

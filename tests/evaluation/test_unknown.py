@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmselfsup.datasets.evaluation import evaluate_heads, head_numbers
+from mmselfsup.metrics import add_unknown, known_only, probabilities, unknown_score
+from mmselfsup.metrics.heads import evaluate_heads, head_numbers
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.metrics import add_unknown, known_only, probabilities, unknown_score
 
 EIGHT = ["MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC"]
 NINE = [*EIGHT, "UNK"]

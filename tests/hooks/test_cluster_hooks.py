@@ -14,7 +14,7 @@ from mmselfsup.core.hooks.clusters import restart_head
 from mmselfsup.datasets import build_dataloader
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import Extractor
-from mmselfsup.utils.data_size import DataInfo
+from mmselfsup.utils.data_info import DataInfo
 from mmselfsup.utils.errors import UserError
 from tests.contract.tiny_models import TINY
 from tests.distributed.ranks import run_ranks

@@ -21,7 +21,7 @@ from mmselfsup.datasets import build_dataset
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import dist
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.rng_state import get_rng_state
+from mmselfsup.utils.seed import get_rng_state
 from tests.distributed.ranks import run_ranks
 
 VIEW = [

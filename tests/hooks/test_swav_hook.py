@@ -11,7 +11,7 @@ from mmselfsup.core.hooks import SwAVHook
 from mmselfsup.core.runner import EpochBasedRunner
 from mmselfsup.datasets import build_dataloader
 from mmselfsup.models import build_algorithm
-from mmselfsup.utils.data_size import DataInfo
+from mmselfsup.utils.data_info import DataInfo
 from mmselfsup.utils.errors import UserError
 from tests.runner.fakes import quiet_logger
 

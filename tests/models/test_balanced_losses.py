@@ -18,7 +18,7 @@ from mmselfsup.models.losses import (
     logit_adjusted_cross_entropy,
     weighted_cross_entropy,
 )
-from mmselfsup.utils.data_size import DataInfo, fit_to_data
+from mmselfsup.utils.data_info import DataInfo, fit_to_data
 from mmselfsup.utils.errors import UserError
 
 COUNTS = (40, 10, 5)

@@ -10,7 +10,7 @@ from mmselfsup.apis.test_command import trained_model
 from mmselfsup.core.checkpoint import load_weights
 from mmselfsup.models import build_algorithm
 from mmselfsup.models.memories import ODCMemory, SimpleMemory
-from mmselfsup.utils.data_size import DataInfo, fit_to_data
+from mmselfsup.utils.data_info import DataInfo, fit_to_data
 from mmselfsup.utils.errors import ArgumentError, UserError
 from tests.contract.tiny_models import TINY
 

@@ -9,7 +9,7 @@ from mmcv import Config
 from mmselfsup.apis.train import load_weights_or_resume
 from mmselfsup.core import EpochBasedRunner
 from mmselfsup.models import build_algorithm
-from mmselfsup.utils.data_size import DataInfo, fit_to_data
+from mmselfsup.utils.data_info import DataInfo, fit_to_data
 from mmselfsup.utils.errors import UserError
 from tests.contract.tiny_models import TINY
 from tests.runner.fakes import quiet_logger

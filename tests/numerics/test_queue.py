@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmselfsup.models.utils import MAX_QUEUE_LEN, enqueue, fit_queue_len, new_queue
-from mmselfsup.utils.data_size import DataInfo
+from mmselfsup.utils.data_info import DataInfo
 from mmselfsup.utils.errors import UserError
 
 

@@ -12,6 +12,7 @@ from mmselfsup.study.plan import ResolvedStudy
 from mmselfsup.study.results import read_results
 from mmselfsup.study.settings import StudySettings
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import sha256
 from tests.study.fake_tools import calls
 
 pytestmark = pytest.mark.usefixtures("no_drawing")
@@ -29,7 +30,7 @@ def test_ready_lists_are_used_and_told(study: StudySettings) -> None:
     assert (results.study["gpus"], results.study["lrs"]) == (1, [0.1])
     data = results.study["data"]
     assert data["images"] == str((study.root / "isic" / "images").resolve())
-    assert data["sha256"]["test"] == data_files.sha256(study.split("test"))
+    assert data["sha256"]["test"] == sha256(study.split("test"))
     assert results.split["train"]["NV"] == 1
     assert all(run.config_sha256 for run in results.runs)
     assert all(ssl.config_sha256 for ssl in results.ssl)
@@ -37,7 +38,7 @@ def test_ready_lists_are_used_and_told(study: StudySettings) -> None:
     other = dataclasses.replace(study, fold=1)  # one hash for all folds
     for part in data_files.PARTS:
         other.split(part).write_text("ISIC_1.jpg 0\n")
-    facts = [data_files.facts(each, Path("isic/images")) for each in (study, other)]
+    facts = [data_files.data_facts(each, Path("isic/images")) for each in (study, other)]
     assert facts[0]["lists"] == facts[1]["lists"] != data["lists"]
     assert facts[0]["sha256"] == data["sha256"] != facts[1]["sha256"]
 
@@ -78,7 +79,7 @@ def test_lists_depend_on_both_csvs_and_the_options(study: StudySettings) -> None
     given = study.isic_root / "own.csv"
     given.write_text("image\n")
     for options in (("--metadata", str(given)), (f"--metadata={given}",)):
-        assert data_files.metadata(dataclasses.replace(study, splits=options)) == given
+        assert data_files.metadata_csv(dataclasses.replace(study, splits=options)) == given
 
 
 def test_validation_and_test_know_the_lesions(study: StudySettings) -> None:

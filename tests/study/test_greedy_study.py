@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from mmselfsup.apis.config import load_config
+from mmselfsup.metrics.classification import standard_error
 from mmselfsup.study import machine, pipeline
 from mmselfsup.study.greedy.record import Curriculum, Score, Trial, read_curriculum
 from mmselfsup.study.greedy.run import choose_curriculum
@@ -22,7 +23,6 @@ from mmselfsup.study.report import write_report
 from mmselfsup.study.results import read_results
 from mmselfsup.study.settings import StudySettings
 from mmselfsup.study.table import print_results
-from mmselfsup.study.verdict import standard_error
 from mmselfsup.utils.errors import ArgumentError, UserError
 from tests.study.fake_tools import calls
 from tests.study.study_data import write_finished_study

@@ -4,7 +4,7 @@ import json
 import math
 from pathlib import Path
 
-from mmselfsup.study.logs import read_log
+from mmselfsup.utils.json_log import read_log
 from tests.study.study_data import write_log
 
 

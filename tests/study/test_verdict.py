@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from mmselfsup.metrics.classification import standard_error
 from mmselfsup.study.results import read_results
 from mmselfsup.study.table import print_results
-from mmselfsup.study.verdict import compare_with_scratch, display_name, standard_error
+from mmselfsup.study.verdict import compare_with_scratch, display_name
 from tests.study.study_data import make_run
 
 

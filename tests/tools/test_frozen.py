@@ -12,7 +12,7 @@ from mmcv import Config
 import mmselfsup.apis.frozen_command  # noqa: F401  (for the forks, once)
 from mmselfsup.apis.frozen import cached_features, extract, frozen_model, labelled_datasets
 from mmselfsup.apis.frozen_options import split_options
-from mmselfsup.core.evaluation import LabelledFeatures
+from mmselfsup.core.evaluation.labelled import LabelledFeatures
 from mmselfsup.utils.errors import UserError
 from tests.distributed.ranks import run_ranks
 from tests.tools.command import Done, run_tool

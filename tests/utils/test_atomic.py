@@ -4,13 +4,8 @@ import stat
 
 import pytest
 
-from mmselfsup.utils.atomic import (
-    atomic_write,
-    atomic_write_json,
-    atomic_write_text,
-    check_writable,
-)
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write, atomic_write_json, atomic_write_text, check_writable
 
 
 def test_writes_whole_file_and_makes_parents(tmp_path):

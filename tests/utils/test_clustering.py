@@ -5,9 +5,15 @@ import pytest
 import torch
 
 from mmselfsup.utils import clustering
-from mmselfsup.utils.clustering import PIC, Kmeans, preprocess_features, run_kmeans
+from mmselfsup.utils.clustering import (
+    PIC,
+    Kmeans,
+    nearest_centroids,
+    preprocess_features,
+    run_kmeans,
+    torch_kmeans,
+)
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.kmeans import nearest_centroids, torch_kmeans
 
 
 def blobs(groups=4, members=15, width=6, noise=0.05, seed=0):
@@ -69,7 +75,7 @@ def test_the_device_version_finds_the_groups():
 
 
 def test_nearest_centroids_equal_the_loop(monkeypatch):
-    monkeypatch.setattr("mmselfsup.utils.kmeans._NUM_SCORES", 12)  # several parts
+    monkeypatch.setattr("mmselfsup.utils.clustering._NUM_SCORES", 12)  # several parts
     x, c = torch.randn(11, 3), torch.randn(4, 3)
     labels, distances = nearest_centroids(x, c)
     for i in range(11):

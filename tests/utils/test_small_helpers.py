@@ -20,11 +20,10 @@ from tqdm import tqdm
 from mmselfsup.utils import AliasMethod, find_latest_checkpoint, get_root_logger
 from mmselfsup.utils.device import batch_size, to_device
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.loader import set_epoch
 from mmselfsup.utils.logger import close_log_files
 from mmselfsup.utils.misc import tensor2imgs
-from mmselfsup.utils.module import module_device, unwrap
-from mmselfsup.utils.rng_state import get_rng_state, rng_untouched, set_rng_state
+from mmselfsup.utils.module import module_device, set_epoch, unwrap
+from mmselfsup.utils.seed import get_rng_state, rng_untouched, set_rng_state
 from mmselfsup.utils.setup_env import setup_multi_processes
 
 Point = collections.namedtuple("Point", "x y")

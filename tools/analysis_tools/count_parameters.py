@@ -20,8 +20,8 @@ def main() -> None:
     """Print one line for each part of the model and one for the sum."""
     args = parse_args()
     from mmselfsup.apis.config import load_config
-    from mmselfsup.apis.one_line_errors import config_errors
     from mmselfsup.models import build_algorithm
+    from mmselfsup.utils.error_context import config_errors
 
     cfg = load_config(args.config)
     with config_errors("model"):

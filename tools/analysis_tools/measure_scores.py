@@ -54,9 +54,9 @@ def main(args: argparse.Namespace) -> None:
     from mmselfsup.core.hooks.confusion_picture import draw_confusion
     from mmselfsup.core.hooks.metric_details import finite
     from mmselfsup.core.hooks.reliability_picture import draw_reliability
-    from mmselfsup.utils.atomic import atomic_write_json
+    from mmselfsup.metrics import confusion_matrix, nested, with_unknown, without_threshold
     from mmselfsup.utils.errors import UserError
-    from mmselfsup.utils.metrics import confusion_matrix, nested, with_unknown, without_threshold
+    from mmselfsup.utils.files import atomic_write_json
     from mmselfsup.utils.score_files import read_score_file
 
     if len(args.scores) > 2:

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmselfsup.utils.atomic import atomic_write
+from mmselfsup.utils.files import atomic_write
 
 from .save import to_cpu
 

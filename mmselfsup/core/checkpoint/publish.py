@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmselfsup.utils.atomic import atomic_write
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write
 
 from .load import load_state
 from .weights import weights_of

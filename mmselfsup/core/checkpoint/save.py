@@ -14,8 +14,8 @@ from mmcv.fileio import FileClient
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from mmselfsup.utils.atomic import atomic_write
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write
 
 
 def plain(value: Any) -> Any:

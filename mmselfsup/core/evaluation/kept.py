@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from mmselfsup.utils.atomic import atomic_write, check_writable
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write, check_writable
 
 from .labelled import LabelledFeatures
 

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from mmselfsup.metrics import classification_metrics
 from mmselfsup.models.utils.knn_classifier import knn_votes
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.metrics import classification_metrics
 
 from .labelled import LabelledFeatures
 

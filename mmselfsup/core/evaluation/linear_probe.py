@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmselfsup.metrics import classification_metrics, confusion_matrix, per_class_recall
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.metrics import classification_metrics, confusion_matrix, per_class_recall
 
 from .labelled import LabelledFeatures
 

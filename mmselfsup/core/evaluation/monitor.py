@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.utils.data import ConcatDataset
 
 from mmselfsup.datasets import build_dataloader
+from mmselfsup.metrics import confusion_matrix, per_class_recall
 from mmselfsup.models.utils import ExtractProcess
 from mmselfsup.utils import dist
-from mmselfsup.utils.metrics import confusion_matrix, per_class_recall
-from mmselfsup.utils.on_main import on_main
+from mmselfsup.utils.dist import on_main
 
 from .knn import knn_scores
 from .labelled import LabelledFeatures

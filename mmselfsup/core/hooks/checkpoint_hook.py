@@ -8,8 +8,9 @@ from typing import Any
 from mmcv.runner import HOOKS, master_only
 from mmcv.runner import CheckpointHook as MMCVCheckpointHook
 
-from mmselfsup.core.checkpoint import export_backbone
 from mmselfsup.utils.module import unwrap
+
+from ..checkpoint import export_backbone
 
 
 def numbered_files(folder: Path, template: str) -> dict[int, Path]:

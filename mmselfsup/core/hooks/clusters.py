@@ -15,9 +15,9 @@ from torch import nn
 
 from mmselfsup.utils import dist
 from mmselfsup.utils.clustering import CLUSTERINGS
+from mmselfsup.utils.dist import on_main
 from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.module import unwrap
-from mmselfsup.utils.on_main import on_main
 
 Labels = NDArray[np.int64]
 

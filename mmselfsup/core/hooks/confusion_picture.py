@@ -56,7 +56,7 @@ def show_confusion(
     labels = getattr(dataset, "gt_labels", None)
     if writer is None or labels is None:
         return
-    from mmselfsup.utils.metrics import confusion_matrix, with_unknown
+    from mmselfsup.metrics import confusion_matrix, with_unknown
 
     for head, head_scores in results.items():
         classes = getattr(dataset, "CLASSES", None)

@@ -10,8 +10,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmselfsup.utils import dist
 from mmselfsup.utils.collect import collect_results
+from mmselfsup.utils.dist import on_main
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.on_main import on_main
 
 from .best_checkpoint import keep_best
 from .confusion_picture import show_confusion

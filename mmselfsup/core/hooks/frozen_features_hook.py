@@ -4,10 +4,9 @@ from typing import Any
 
 from mmcv.runner import HOOKS, Hook
 
-from mmselfsup.core.evaluation.monitor import Monitor
-from mmselfsup.core.evaluation.monitor_images import pair_of_views
-from mmselfsup.core.evaluation.signs import MIN_RANK, MIN_SPREAD
-
+from ..evaluation.monitor import Monitor
+from ..evaluation.monitor_images import pair_of_views
+from ..evaluation.signs import MIN_RANK, MIN_SPREAD
 from .epochs import needs_epochs
 from .undisturbed import isolated_eval
 from .writer import log_apart

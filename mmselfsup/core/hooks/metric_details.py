@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from mmselfsup.utils.atomic import atomic_write_json
+from mmselfsup.utils.files import atomic_write_json
 
 from .writer import tensorboard_writer
 
@@ -33,7 +33,7 @@ def keep_details(runner: Any, metrics: Mapping[str, Any], by_epoch: bool = True)
     details = {name: value for name, value in metrics.items() if "/" in name}
     if not details:
         return
-    from mmselfsup.utils.metrics import nested
+    from mmselfsup.metrics import nested
 
     writer = tensorboard_writer(runner)
     if writer is not None:

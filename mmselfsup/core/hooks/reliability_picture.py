@@ -23,7 +23,7 @@ def draw_reliability(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.uint8]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from mmselfsup.utils.metrics import calibration_bins, expected_calibration_error
+    from mmselfsup.metrics import calibration_bins, expected_calibration_error
 
     bins = calibration_bins(scores, labels)
     num = len(bins["count"])
@@ -55,7 +55,7 @@ def show_reliability(
     labels = getattr(dataset, "gt_labels", None)
     if writer is None or labels is None:
         return
-    from mmselfsup.utils.metrics import without_threshold
+    from mmselfsup.metrics import without_threshold
 
     for head, head_scores in results.items():
         picture = draw_reliability(without_threshold(head_scores, unk_threshold), labels)

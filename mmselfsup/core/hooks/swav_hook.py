@@ -8,7 +8,7 @@ from mmcv.runner import HOOKS, Hook
 from torch import Tensor
 
 from mmselfsup.utils import dist
-from mmselfsup.utils.data_size import DataInfo
+from mmselfsup.utils.data_info import DataInfo
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.module import module_device, unwrap
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from mmselfsup.utils.module import unwrap
-from mmselfsup.utils.rng_state import rng_untouched
+from mmselfsup.utils.seed import rng_untouched
 
 from .eval_hook import share_statistics
 

@@ -7,8 +7,8 @@ from mmcv.runner import HOOKS, Hook
 from torchvision.transforms.functional import to_pil_image
 
 from mmselfsup.datasets.find_normalize import find_normalize
-from mmselfsup.utils.atomic import atomic_write
 from mmselfsup.utils.dist import is_main
+from mmselfsup.utils.files import atomic_write
 
 from .views import views_picture
 from .writer import tensorboard_writer

@@ -10,8 +10,8 @@ from mmcv.runner import EpochBasedRunner as _EpochBasedRunner
 
 from mmselfsup.utils import dist
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.loader import set_epoch
-from mmselfsup.utils.rng_state import rng_untouched
+from mmselfsup.utils.module import set_epoch
+from mmselfsup.utils.seed import rng_untouched
 
 from .base import CommonRunner
 

@@ -8,7 +8,7 @@ from mmcv.runner import RUNNERS, IterTimerHook
 from mmcv.runner import IterBasedRunner as _IterBasedRunner
 
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.rng_state import rng_untouched
+from mmselfsup.utils.seed import rng_untouched
 
 from .base import CommonRunner
 from .iter_loader import IterLoader

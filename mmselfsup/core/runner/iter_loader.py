@@ -3,7 +3,7 @@
 from itertools import islice
 from typing import Any
 
-from mmselfsup.utils.loader import set_epoch
+from mmselfsup.utils.module import set_epoch
 
 
 class IterLoader:

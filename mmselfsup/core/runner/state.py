@@ -4,7 +4,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from mmselfsup.core.checkpoint import (
+from mmselfsup.utils import dist
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.module import unwrap
+from mmselfsup.utils.seed import RngState, get_rng_state, set_rng_state
+
+from ..checkpoint import (
     LoadReport,
     link_latest,
     load_optimizer_state,
@@ -13,10 +18,6 @@ from mmselfsup.core.checkpoint import (
     save_checkpoint,
     weights_of,
 )
-from mmselfsup.utils import dist
-from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.module import unwrap
-from mmselfsup.utils.rng_state import RngState, get_rng_state, set_rng_state
 
 
 class StateMixin:

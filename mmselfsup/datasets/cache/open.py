@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...utils.atomic import atomic_write, atomic_write_text
-from ...utils.errors import UserError
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write, atomic_write_text
+
 from .store import ImageStore, list_checksum, read_index, used_bytes
 from .write import append_missing, file_stamp
 

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...utils.errors import UserError
-from ...utils.progress import progress
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.progress import progress
+
 from ..pipelines.pixels import Pixels
 from ..pipelines.resizing import resize, shorter_side
 from .store import RECORD, name_digest, read_index, used_bytes

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...utils.errors import UserError
-from ..cache import open_cache
+from mmselfsup.utils.errors import UserError
+
+from ..cache.open import open_cache
 from .entries import Entry, read_text
 from .loading import Loading
 from .reader import ImageReader, one_of

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ...utils.errors import UserError
-from ...utils.on_main import on_main
+from mmselfsup.utils.dist import on_main
+from mmselfsup.utils.errors import UserError
+
 from ..builder import DATASOURCES
 from ..pipelines.pixels import Pixels
 from ..utils import download_and_extract_archive

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 
-from ...utils.errors import UserError
+from mmselfsup.utils.errors import UserError
+
 from .entries import NO_LABEL, Entry, read_list, read_text
 
 NAME_COLUMNS = ("image", "filename", "name", "path")

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from ...utils.errors import UserError
+from mmselfsup.utils.errors import UserError
 
 _IGNORE = "_ignore_orientation"
 _COLOUR_FLAGS = {"rgb": cv2.IMREAD_COLOR_RGB, "bgr": cv2.IMREAD_COLOR_BGR}

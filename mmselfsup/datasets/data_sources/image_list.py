@@ -8,18 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...utils.errors import UserError
+from mmselfsup.utils.errors import UserError
+
 from ..builder import DATASOURCES
 from .base import BaseDataSource
 from .csv_list import read_entries
-from .entries import (
-    NO_LABEL,
-    Entry,
-    check_labels,
-    find_images,
-    has_image_extension,
-    with_extension,
-)
+from .entries import NO_LABEL, Entry, check_labels, find_images, has_image_extension, with_extension
 from .lesions import read_lesions
 from .patients import read_patients
 

@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from ...utils.errors import UserError
+from mmselfsup.utils.errors import UserError
+
 from ..builder import DATASOURCES
 from .base import BaseDataSource
 from .entries import IMG_EXTENSIONS, Entry, check_labels, find_images, read_list

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...utils.errors import UserError
-from ...utils.lesions import clean_lesion
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.patients import clean_lesion
+
 from .metadata import read_metadata, stem
 
 _COLUMNS = ("image", "lesion_id")

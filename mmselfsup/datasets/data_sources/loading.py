@@ -10,8 +10,9 @@ from typing import Any
 from PIL.Image import Image
 from torch import Tensor
 
-from ...utils.errors import UserError
-from ..cache import ImageStore
+from mmselfsup.utils.errors import UserError
+
+from ..cache.store import ImageStore
 from ..pipelines.pixels import Pixels, to_image, to_pixels
 from .decode import ImageError
 from .reader import ImageReader

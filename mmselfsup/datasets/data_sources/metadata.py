@@ -7,7 +7,8 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ...utils.errors import UserError
+from mmselfsup.utils.errors import UserError
+
 from .entries import has_image_extension, read_text
 
 

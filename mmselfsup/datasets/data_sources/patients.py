@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...utils.errors import UserError
-from ...utils.patients import encode_patient
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.patients import encode_patient
+
 from .metadata import Row, read_metadata, stem
 
 _COLUMNS = ("image", "age_approx", "anatom_site_general", "sex")

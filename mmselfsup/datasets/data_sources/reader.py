@@ -8,7 +8,8 @@ from typing import Any
 from mmcv import FileClient
 from PIL.Image import Image
 
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
+
 from ..pipelines.pixels import Pixels
 from .decode import CHANNEL_ORDERS, COLOR_TYPES, as_image, decode_pixels
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
+
 from ..pipelines.chance import bernoulli
 from .resample import axis_weights, resample
 from .twin import BatchedTransform, SampledParams

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ...utils.device import to_device
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.device import to_device
+from mmselfsup.utils.errors import ArgumentError
+
 from .collate import DeferredBatch
 from .wrapper import DeviceLoader
 

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
+
 from ..pipelines.blur import GaussianBlur
 from ..pipelines.color import ColorJitter, RandomGrayscale
 from ..pipelines.random_applied import RandomAppliedTrans

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ...utils.device import default_device
+from mmselfsup.utils.device import default_device
 
 
 class DeviceLoader(ABC):

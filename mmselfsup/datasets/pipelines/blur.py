@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 import cv2
 import torch
 
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
+
 from ..builder import PIPELINES
 from .chance import bernoulli, check_probability
 from .pixels import on_pixels

@@ -2,7 +2,7 @@
 
 import torch
 
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
 
 
 def check_probability(p: float, name: str = "p") -> None:

@@ -7,7 +7,8 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms import functional as F
 
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
+
 from ..builder import PIPELINES
 
 # Principal components of the RGB values of ImageNet, for values in 0..1 (AlexNet, section 4.1).

@@ -4,7 +4,8 @@ import importlib
 from collections.abc import Sequence
 from typing import Any
 
-from ...utils.errors import UserError
+from mmselfsup.utils.errors import UserError
+
 from ..builder import PIPELINES
 
 

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch.utils.data import Sampler
 
-from ...utils import dist
-from ...utils.errors import ArgumentError
+from mmselfsup.utils import dist
+from mmselfsup.utils.errors import ArgumentError
+
 from ..seeding import SampleIndex, sample_seeds
 
 Indices = NDArray[np.int64]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...utils.errors import UserError
+from mmselfsup.utils.errors import UserError
+
 from .class_balanced_sampler import ClassBalancedSampler
 from .distributed_sampler import DistributedSampler
 

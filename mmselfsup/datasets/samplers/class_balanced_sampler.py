@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from ...utils.errors import ArgumentError, UserError
+from mmselfsup.utils.errors import ArgumentError, UserError
+
 from .base import Indices
 from .distributed_sampler import DistributedSampler
 

@@ -11,7 +11,8 @@ from collections.abc import Sized
 import numpy as np
 import torch
 
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
+
 from .base import Indices, SeededSampler
 
 

@@ -17,8 +17,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mmselfsup.utils.atomic import atomic_write_json, atomic_write_text
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write_json, atomic_write_text
 
 from ..labels import CLASSES, UNKNOWN
 from ..layout import GROUND_TRUTH, IMAGES, METADATA

@@ -12,7 +12,8 @@ import torch
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
-from ...utils.device import batch_size
+from mmselfsup.utils.device import batch_size
+
 from ..utils.ema import copy_to_targets, update_targets
 from ..utils.precision import mixed_precision
 

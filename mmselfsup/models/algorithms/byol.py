@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
+
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..utils import two_views
 from .base import BaseModel

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...utils.data_size import DataInfo
-from ...utils.errors import ArgumentError, UserError
+from mmselfsup.utils.data_info import DataInfo
+from mmselfsup.utils.errors import ArgumentError, UserError
+
 from ..builder import ALGORITHMS, build_backbone, build_head
 from ..utils import Sobel
 from ..utils.test_time import augmented_views, check_augment

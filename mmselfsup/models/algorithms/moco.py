@@ -12,10 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...utils.batch_shuffle import batch_shuffle_ddp, batch_unshuffle_ddp
-from ...utils.data_size import DataInfo
-from ...utils.errors import ArgumentError
-from ...utils.gather import concat_all_gather
+from mmselfsup.utils.batch_shuffle import batch_shuffle_ddp, batch_unshuffle_ddp
+from mmselfsup.utils.data_info import DataInfo
+from mmselfsup.utils.errors import ArgumentError
+from mmselfsup.utils.gather import concat_all_gather
+
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..losses import queue_similarities
 from ..utils import MAX_QUEUE_LEN, enqueue, fit_queue_len, new_queue, two_views

@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...utils.data_size import DataInfo
-from ...utils.errors import ArgumentError, UserError
+from mmselfsup.utils.data_info import DataInfo
+from mmselfsup.utils.errors import ArgumentError, UserError
+
 from ..builder import ALGORITHMS, build_backbone, build_head, build_memory, build_neck
 from ..losses import sampled_similarities
 from ..utils.precision import to_float32

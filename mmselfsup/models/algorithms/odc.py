@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
+
 from ..builder import ALGORITHMS, build_memory
 from .pseudo_labels import PseudoLabelModel
 

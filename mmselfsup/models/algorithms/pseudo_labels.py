@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
+
 from ..builder import build_backbone, build_head, build_neck
 from ..utils import Sobel
 from ..utils.class_weights import balancing_weights, set_class_weights

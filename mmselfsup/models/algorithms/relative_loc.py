@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
+
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..utils.views import one_label_each
 from .base import BaseModel

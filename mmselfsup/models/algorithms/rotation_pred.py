@@ -9,7 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
+
 from ..builder import ALGORITHMS, build_backbone, build_head
 from ..utils.views import one_label_each
 from .base import BaseModel

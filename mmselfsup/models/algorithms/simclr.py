@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...utils import dist
-from ...utils.errors import ArgumentError
+from mmselfsup.utils import dist
+from mmselfsup.utils.errors import ArgumentError
+
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..losses import pair_similarities
 from ..utils import two_views

@@ -9,7 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
+
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..utils.multi_crop import forward_by_size
 from .base import BaseModel

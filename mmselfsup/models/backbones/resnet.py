@@ -10,7 +10,8 @@ from typing import Any
 from mmcls.models.backbones import ResNet as _ResNet
 from torch import Tensor
 
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
+
 from ..builder import BACKBONES
 from ..utils.init_cfg import CONV_INIT
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ...utils.data_size import DataInfo
-from ...utils.errors import ArgumentError, UserError
+from mmselfsup.utils.data_info import DataInfo
+from mmselfsup.utils.errors import ArgumentError, UserError
+
 from ..losses import class_weights
 
 WEIGHTS = ("none", "inverse_frequency", "effective_number")

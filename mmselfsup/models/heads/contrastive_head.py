@@ -3,7 +3,8 @@
 from mmcv.runner import BaseModule
 from torch import Tensor
 
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
+
 from ..builder import HEADS
 from ..losses import info_nce
 

@@ -3,7 +3,8 @@
 from mmcv.runner import BaseModule
 from torch import Tensor
 
-from ...utils import dist
+from mmselfsup.utils import dist
+
 from ..builder import HEADS
 from ..losses import redundancy_loss
 from ..utils import SyncBatchNorm, full_precision

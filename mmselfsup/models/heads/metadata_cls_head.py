@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...utils.errors import ArgumentError, UserError
-from ...utils.patients import WIDTH
+from mmselfsup.utils.errors import ArgumentError, UserError
+from mmselfsup.utils.patients import WIDTH
+
 from ..builder import HEADS
 from ..utils.dense_layers import dense_layers
 from ..utils.hide_metadata import HideMetadata

@@ -10,9 +10,10 @@ import torch
 from mmcv.runner import BaseModule
 from torch import Tensor
 
-from ...utils import dist
-from ...utils.distributed_sinkhorn import distributed_sinkhorn
-from ...utils.errors import ArgumentError
+from mmselfsup.utils import dist
+from mmselfsup.utils.distributed_sinkhorn import distributed_sinkhorn
+from mmselfsup.utils.errors import ArgumentError
+
 from ..builder import HEADS
 from ..losses import swapped_prediction
 from ..utils.multi_prototypes import build_prototypes, prototype_sets

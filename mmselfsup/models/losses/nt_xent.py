@@ -6,7 +6,8 @@ Letters: N images of the joined batch, with two views each, D width of a project
 import torch
 from torch import Tensor
 
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
+
 from ..utils.precision import full_precision
 
 

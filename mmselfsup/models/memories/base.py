@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from mmcv.runner import BaseModule
 from torch import Tensor
 
-from ...utils import dist
-from ...utils.data_size import DataInfo
-from ...utils.errors import ArgumentError, UserError
+from mmselfsup.utils import dist
+from mmselfsup.utils.data_info import DataInfo
+from mmselfsup.utils.errors import ArgumentError, UserError
+
 from ..utils.precision import full_precision
 
 

@@ -8,7 +8,8 @@ import warnings
 import torch
 from torch import Tensor
 
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
+
 from ..utils.class_weights import count_classes
 from ..utils.precision import full_precision
 

@@ -9,10 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...utils import dist
-from ...utils.data_size import DataInfo
-from ...utils.errors import ArgumentError, UserError
-from ...utils.logger import get_root_logger
+from mmselfsup.utils import dist
+from mmselfsup.utils.data_info import DataInfo
+from mmselfsup.utils.errors import ArgumentError, UserError
+from mmselfsup.utils.logger import get_root_logger
+
 from ..builder import MEMORIES
 from .base import FeatureBank
 from .clusters import check_labelled, cluster_sizes, mean_features, nearest, split_in_two

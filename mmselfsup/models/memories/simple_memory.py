@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...utils.alias_multinomial import AliasMethod
+from mmselfsup.utils.alias_multinomial import AliasMethod
+
 from ..builder import MEMORIES
 from .base import FeatureBank
 

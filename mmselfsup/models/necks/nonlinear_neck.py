@@ -11,7 +11,8 @@ from mmcv.cnn import build_norm_layer
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
+
 from ..builder import NECKS
 from ..utils import only_feature
 from ..utils.init_cfg import NORM_INIT

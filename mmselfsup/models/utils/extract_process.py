@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ...utils import dist
+from mmselfsup.utils import dist
+
 from .multi_pooling import MultiPooling
 
 
@@ -64,7 +65,7 @@ class ExtractProcess:
         Raises:
             ValueError: The data set is empty.
         """
-        from ...utils.collect import dist_forward_collect, nondist_forward_collect
+        from mmselfsup.utils.collect import dist_forward_collect, nondist_forward_collect
 
         length = len(data_loader.dataset)  # type: ignore[arg-type]
 

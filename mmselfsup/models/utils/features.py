@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
 
 
 def only_feature(features: Sequence[Any], owner: object) -> Any:

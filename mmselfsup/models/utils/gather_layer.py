@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...utils import dist
+from mmselfsup.utils import dist
 
 
 class GatherLayer(torch.autograd.Function):

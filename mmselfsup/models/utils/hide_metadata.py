@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from ...utils.errors import ArgumentError
-from ...utils.patients import PARTS, encode_patient
+from mmselfsup.utils.errors import ArgumentError
+from mmselfsup.utils.patients import PARTS, encode_patient
 
 
 class HideMetadata(nn.Module):

@@ -9,7 +9,7 @@ from typing import ClassVar
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
 
 _CHANNELS = (64, 256, 512, 1024, 2048)
 _GRIDS = (12, 6, 4, 3, 2)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
 
 
 class MultiPrototypes(BaseModule):

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...utils.data_size import DataInfo
-from ...utils.errors import UserError
-from ...utils.logger import NAME
+from mmselfsup.utils.data_info import DataInfo
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.logger import NAME
 
 #: Length of a queue for large data sets, as in the papers (MoCo, DenseCL).
 MAX_QUEUE_LEN = 65536

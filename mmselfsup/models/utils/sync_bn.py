@@ -10,7 +10,8 @@ from mmcv.cnn import NORM_LAYERS
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ...utils import dist
+from mmselfsup.utils import dist
+
 from .precision import to_float32
 
 

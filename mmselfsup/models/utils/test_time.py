@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ...utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError
 
 #: Number of views of each kind.
 VIEWS = {"flip": 2, "flips": 4, "dihedral": 8}

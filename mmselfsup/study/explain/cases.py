@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.utils.data import Subset
 
 from mmselfsup.apis.loaders import build_eval_loader
-from mmselfsup.apis.one_line_errors import run_errors
 from mmselfsup.utils.device import default_device, to_device
+from mmselfsup.utils.error_context import run_errors
 from mmselfsup.utils.errors import UserError
 
 from .choose import choose_cases

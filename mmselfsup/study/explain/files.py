@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mmselfsup.utils.atomic import atomic_write_json
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write_json
 
 AS_IS, HIDDEN, ONLY = "as_is", "lesion_hidden", "lesion_only"
 VIEWS = (AS_IS, HIDDEN, ONLY)

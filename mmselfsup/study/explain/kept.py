@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmselfsup.utils.atomic import atomic_write
+from mmselfsup.utils.files import atomic_write
 
 Arrays = Mapping[str, NDArray[Any]]
 

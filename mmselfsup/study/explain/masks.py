@@ -14,9 +14,9 @@ from PIL.Image import Image
 from torch.utils.data import Dataset
 
 from mmselfsup.apis.loaders import build_eval_loader
-from mmselfsup.apis.one_line_errors import run_errors
 from mmselfsup.isic.lesion_mask import find_lesion
 from mmselfsup.utils.collect import nondist_forward_collect
+from mmselfsup.utils.error_context import run_errors
 
 _SIDE = 192  # a mask is stored as this many rows and columns
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mmselfsup.apis.loaders import build_eval_loader
-from mmselfsup.apis.one_line_errors import run_errors
 from mmselfsup.apis.test import evaluate_options
 from mmselfsup.utils.collect import collect_results
+from mmselfsup.utils.error_context import run_errors
 from mmselfsup.utils.errors import UserError
 
 from .files import OcclusionScores, ViewScore

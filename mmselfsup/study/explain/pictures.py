@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from mmselfsup.datasets.find_normalize import find_normalize
-from mmselfsup.utils.atomic import atomic_write
+from mmselfsup.utils.files import atomic_write
 
 from .files import VIEWS
 from .hide import hide

@@ -11,16 +11,17 @@ import numpy as np
 from mmcv import Config
 
 from mmselfsup.apis.config import load_config
-from mmselfsup.apis.one_line_errors import config_errors
 from mmselfsup.apis.test_command import trained_model
-from mmselfsup.core.evaluation import check_labels, dataset_digest
+from mmselfsup.core.evaluation.kept import dataset_digest
+from mmselfsup.core.evaluation.labelled import check_labels
 from mmselfsup.datasets import build_dataset
 from mmselfsup.utils import setup_multi_processes
 from mmselfsup.utils.device import default_device
+from mmselfsup.utils.error_context import config_errors
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import sha256
 
 from ..configs import dataset as dataset_of
-from ..data_files import sha256
 from .cases import draw_cases
 from .files import AS_IS, PICTURES, SHEET, VIEWS, Explanation, write_explanation
 from .kept import cached_arrays

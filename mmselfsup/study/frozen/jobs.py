@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import configs, data_files
+from mmselfsup.utils.files import sha256
+
+from .. import configs
 from ..process import Command
 from ..stage import Job
 from ..step import Step
@@ -54,7 +56,7 @@ def probe_job(settings: FrozenSettings, entry: Entry, probe: str) -> Job:
     )
     facts = {
         **_facts(settings, entry),
-        "test images": data_files.sha256(settings.test),
+        "test images": sha256(settings.test),
         "content of the data set's config": configs.digest(configs.load(settings.dataset_config)),
         "neighbours": settings.num_knn if probe == "knn" else None,
     }
@@ -87,7 +89,7 @@ def _facts(settings: FrozenSettings, entry: Entry) -> dict[str, Any]:
         "options": list(entry.options),
         "seed": entry.seed,
         "folder of images": str(settings.images),
-        "train images": data_files.sha256(settings.train),
+        "train images": sha256(settings.train),
     }
 
 

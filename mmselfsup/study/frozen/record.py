@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..logs import read_log
+from mmselfsup.utils.json_log import read_log
+
 from ..step import Step
 from .entry import Entry
 

@@ -13,7 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from mmselfsup.utils.atomic import atomic_write_json, atomic_write_text
+from mmselfsup.utils.files import atomic_write_json, atomic_write_text
 
 from ..table import WIDTH
 from .entry import UNTRAINED

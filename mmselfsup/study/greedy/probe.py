@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmselfsup.utils.atomic import atomic_write_text
+from mmselfsup.metrics.classification import standard_error
+from mmselfsup.utils.files import atomic_write_text
 
 from .. import configs
 from ..frozen.jobs import model_options, probe_argv, weights_argv
@@ -23,7 +24,6 @@ from ..settings import SCRATCH
 from ..stage import Job
 from ..step import Step
 from ..steps import content, pretrain_step
-from ..verdict import standard_error
 
 if TYPE_CHECKING:
     from mmcv import Config

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmcv import Config
 
-from mmselfsup.utils.lesions import source_of
+from mmselfsup.utils.patients import source_of
 
 from ..configs import dataset
 

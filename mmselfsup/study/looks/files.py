@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmselfsup.utils.atomic import atomic_write, atomic_write_json
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write, atomic_write_json
 
 POINTS, LOOK, THUMBS = "points.npz", "looks.json", "thumbs"
 SIDES = ("before", "after")

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmselfsup.core.evaluation import LabelledFeatures, nearest
+from mmselfsup.core.evaluation.labelled import LabelledFeatures
+from mmselfsup.core.evaluation.nearest import nearest
 
 from .files import Neighbour, Query
 from .thumbs import write_thumb

@@ -18,11 +18,13 @@ from mmselfsup.apis.frozen import (
     labelled_datasets,
     origin_of,
 )
-from mmselfsup.core.evaluation import LabelledFeatures, embed, write_features
+from mmselfsup.core.evaluation.embedding import embed
+from mmselfsup.core.evaluation.kept import write_features
+from mmselfsup.core.evaluation.labelled import LabelledFeatures
 from mmselfsup.datasets.data_sources.entries import read_list
 from mmselfsup.utils import get_root_logger, setup_multi_processes
-from mmselfsup.utils.atomic import atomic_write_text
 from mmselfsup.utils.device import default_device
+from mmselfsup.utils.files import atomic_write_text
 
 from .choose import draw_points, draw_queries, lines_of
 from .data import comparison_config, shared_lesions, sources_of

@@ -44,7 +44,7 @@ def look_step(study: ResolvedStudy, task: Pretraining) -> Step:
         "folder of images": str(study.images),
         "train images": content(settings.split("train")),
         "test images": content(settings.split("test")),
-        "metadata": content(data_files.metadata(settings)),
+        "metadata": content(data_files.metadata_csv(settings)),
     }
     folder = look_dir(settings.work_dir, task.name)
     return Step(f"compare the features before and after {task.name}", folder, facts, (POINTS, LOOK))
@@ -53,7 +53,7 @@ def look_step(study: ResolvedStudy, task: Pretraining) -> Step:
 def look_command(study: ResolvedStudy, task: Pretraining) -> Command:
     """Return the command line of a feature comparison."""
     settings = study.settings
-    metadata = data_files.metadata(settings)
+    metadata = data_files.metadata_csv(settings)
     argv = [
         *("tools/isic2019/look_at_features.py", study.relative(task.config)),
         *("--checkpoint", str(task.backbone), "--images", str(study.images)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmselfsup.utils.atomic import atomic_write
+from mmselfsup.utils.files import atomic_write
 
 SIDE = 96  # pixels
 _QUALITY = 60

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mmselfsup.core.evaluation import LabelledFeatures, knn_scores
+from mmselfsup.core.evaluation.knn import knn_scores
+from mmselfsup.core.evaluation.labelled import LabelledFeatures
+from mmselfsup.metrics import confusion_matrix, per_class_recall
 from mmselfsup.utils.device import default_device
-from mmselfsup.utils.metrics import confusion_matrix, per_class_recall
 
 from .files import KnnScores
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from mmselfsup.utils.errors import UserError
+from ..errors import UserError
 
 _MANY = 25  # names in a message at most
 
