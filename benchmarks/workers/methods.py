@@ -62,8 +62,8 @@ def ours() -> Any:
     import logging
 
     from mmselfsup.apis.acceleration import accelerate
-    from mmselfsup.apis.config import load_config
     from mmselfsup.apis.train_command import build_model
+    from mmselfsup.config.load import load_config
     from mmselfsup.utils.memory_allocator import keep_blocks_apart
 
     keep_blocks_apart()  # as FreedMemoryHook does around the first iteration

@@ -6,9 +6,8 @@ from typing import Any
 
 from mmcv import Config
 
+from mmselfsup.config.load import load_config
 from mmselfsup.utils.errors import UserError
-
-from .config import load_config
 
 
 def split_options(options: Iterable[str], data_cfg: Config) -> tuple[list[str], list[str]]:

@@ -10,6 +10,7 @@ from mmcv import Config
 from PIL import Image
 from torch import Tensor, nn
 
+from mmselfsup.config.load import read_config
 from mmselfsup.core.checkpoint import load_weights
 from mmselfsup.datasets.builder import build_pipeline
 from mmselfsup.models import build_algorithm
@@ -18,8 +19,6 @@ from mmselfsup.utils.error_context import config_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.module import module_device
 from mmselfsup.utils.patients import encode_patient
-
-from .config import read_config
 
 
 def init_model(

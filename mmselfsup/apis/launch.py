@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from mmcv import Config
 
+from mmselfsup.config import config_text
 from mmselfsup.utils import dist
-from mmselfsup.utils.config import config_text
 from mmselfsup.utils.device import choose_device, num_gpus
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_text

@@ -12,11 +12,11 @@ from mmcv import Config
 from numpy.typing import NDArray
 from torch import nn
 
+from mmselfsup.config.signature import accepted_args
 from mmselfsup.core import EvalHook
 from mmselfsup.core.hooks.metric_details import finite, headline
 from mmselfsup.metrics import nested
 from mmselfsup.utils.collect import collect_results
-from mmselfsup.utils.config.signature import accepted_args
 from mmselfsup.utils.error_context import run_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json, check_writable

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from mmcv import Config
 from torch import nn
 
+from mmselfsup.config.load import load_config
 from mmselfsup.core.checkpoint import load_weights
 from mmselfsup.datasets import build_dataset
 from mmselfsup.models import build_algorithm
@@ -16,7 +17,6 @@ from mmselfsup.utils.device import default_device
 from mmselfsup.utils.error_context import config_errors
 from mmselfsup.utils.errors import UserError
 
-from .config import load_config
 from .launch import join_ranks, open_log, open_work_dir, work_dir_of
 from .test import TestResult, check_out, score_model, write_result
 

@@ -11,15 +11,15 @@ from mmcv import Config
 from torch import nn
 
 from mmselfsup import __version__
+from mmselfsup.config import config_text
+from mmselfsup.config.load import load_config
 from mmselfsup.core.checkpoint import load_state
 from mmselfsup.datasets import build_dataset
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import collect_env, dist, find_latest_checkpoint, setup_multi_processes
-from mmselfsup.utils.config import config_text
 from mmselfsup.utils.error_context import config_errors
 from mmselfsup.utils.errors import UserError
 
-from .config import load_config
 from .launch import dump_config, join_ranks, open_log, open_work_dir, seed_everything, work_dir_of
 from .train import train_model
 

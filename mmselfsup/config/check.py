@@ -1,16 +1,22 @@
-"""The check of a whole config for keys that nothing reads."""
+"""The check of a whole config for keys that nothing reads.
 
-from collections.abc import Iterable, Mapping
+Helper variables of config files: names that a file assigns to use them further below.
+
+    img_norm_cfg = dict(mean=..., std=...)
+    train_pipeline = [..., dict(type='Normalize', **img_norm_cfg)]
+
+mmcv puts every name of a file into the config, where they look like settings.
+"""
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmcv import Config
 
-from . import legacy
-from .findings import Findings
-from .helpers import helper_variables
 from .sections import PLAIN, SECTIONS
-from .walk import Walker
+from .walker import HELPERS, Findings, Walker
 
 
 def check_config(cfg: Config, filename: str | None = None, overrides: Iterable[str] = ()) -> None:
@@ -33,7 +39,7 @@ def check_config(cfg: Config, filename: str | None = None, overrides: Iterable[s
     keys = [override.partition("=")[0] for override in overrides]
     findings = Findings(filename, keys)
     walker = Walker(findings)
-    helpers = set(legacy.HELPERS)
+    helpers = set(HELPERS)
     if filename is not None and Path(filename).is_file():
         helpers |= helper_variables(filename)
     content = cfg._cfg_dict
@@ -59,3 +65,75 @@ def _has_no_reader(key: str, content: Mapping[str, Any], helpers: set[str]) -> b
     if key == "img_norm_cfg":  # loaders read it where they normalise
         return not content.get("prefetch")
     return key in helpers and key not in SECTIONS and key not in PLAIN
+
+
+def helper_variables(filename: str) -> set[str]:
+    """Return names that the config file or one of its bases assigns and reads, or imports.
+
+    A name counts as read where the same file uses it, and where a file that is based on it contains
+    ``{{_base_.name}}``. Files that are not Python have no variables.
+    """
+    helpers: set[str] = set()
+    for tree in _trees(Path(filename), set()):
+        helpers |= _assigned(tree) & _read(tree)
+        helpers |= _read_from_base(tree) | _imported(tree)
+    return helpers - {"_base_"}
+
+
+def _trees(path: Path, seen: set[Path]) -> Iterator[ast.Module]:
+    """Yield the syntax trees of a file and of all its bases."""
+    path = path.resolve()
+    if path in seen or path.suffix != ".py" or not path.is_file():
+        return
+    seen.add(path)
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    yield tree
+    for base in _bases(tree):
+        yield from _trees(path.parent / base, seen)
+
+
+def _bases(tree: ast.Module) -> list[str]:
+    """Return the paths in ``_base_``; none where they are not written as literals."""
+    for node in tree.body:
+        names = [t.id for t in getattr(node, "targets", []) if isinstance(t, ast.Name)]
+        if isinstance(node, ast.Assign) and "_base_" in names:
+            try:
+                value = ast.literal_eval(node.value)
+            except ValueError:
+                return []
+            return [value] if isinstance(value, str) else list(value)
+    return []
+
+
+def _assigned(tree: ast.Module) -> set[str]:
+    """Return names that get a value anywhere outside functions and comprehensions."""
+    nodes = (node for part in tree.body for node in ast.walk(part))
+    return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def _read(tree: ast.Module) -> set[str]:
+    """Return names whose value is used."""
+    nodes = ast.walk(tree)
+    return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    """Return names that an import binds."""
+    aliases = (
+        alias
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    )
+    return {alias.asname or alias.name for alias in aliases}
+
+
+def _read_from_base(tree: ast.Module) -> set[str]:
+    """Return the ``x`` of every ``{{_base_.x...}}``, which Python parses as a set in a set."""
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "_base_"
+    }

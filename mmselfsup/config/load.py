@@ -10,10 +10,10 @@ from typing import Any
 from mmcv import Config
 from mmcv.utils import import_modules_from_strings
 
-from mmselfsup.utils.config import check_config
 from mmselfsup.utils.errors import UserError, one_line
 
-from .options import parse_options
+from . import check_config
+from .overrides import parse_options
 
 #: What mmcv raises where an override doesn't fit the config.
 _MISFIT = (KeyError, TypeError, ValueError, IndexError, AttributeError, AssertionError)

@@ -1,12 +1,19 @@
-"""The settings at the top level of a config, and the check of each of them."""
+"""The settings at the top level of a config, and the check of each of them.
+
+The checks of ``data`` and ``evaluation``.
+
+The check of ``optimizer``.
+"""
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
-from .data_section import check_data, check_evaluation
-from .optimizer_section import check_optimizer
-from .registries import registry
-from .walk import Walker
+from torch.utils.data import DataLoader
+
+from .registries import names, registry, resolve
+from .signature import accepted_args
+from .walker import GROUP_OPTIONS, MISPLACED_OPTIONS, Walker
 
 # Settings whose value is not checked any further.
 PLAIN = (
@@ -16,6 +23,11 @@ PLAIN = (
     "log_level", "mkl_num_threads", "mp_start_method", "name", "omp_num_threads",
     "opencv_num_threads", "persistent_workers", "prefetch", "resume_from", "seed", "split_at",
     "split_name", "total_epochs", "work_dir", "workflow",
+)  # fmt: skip
+_DATASETS = ("train", "val", "test", "extract")
+_PARAMWISE_CFG = (
+    "custom_keys", "bias_lr_mult", "bias_decay_mult", "norm_decay_mult", "dwconv_decay_mult",
+    "dcn_offset_lr_mult", "bypass_duplicate",
 )  # fmt: skip
 
 
@@ -107,6 +119,66 @@ def _custom_imports(walker: Walker, value: Any, config: Mapping[str, Any]) -> No
 def _test_pipeline(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
     """Check the pipeline of the test images."""
     walker.check_nested(value, "pipeline", "test_pipeline")
+
+
+def check_data(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
+    """Check the data sets with all their parts, and the arguments of the loaders."""
+    # At run time: the package of the data sets imports this one.
+    build = import_module("mmselfsup.datasets").build_dataloader
+    loader = (*accepted_args(build).names, *accepted_args(DataLoader).names, "sampling_replace")
+    loader = tuple(dict.fromkeys(name for name in loader if name != "dataset"))
+    loaders = tuple(f"{part}_dataloader" for part in _DATASETS)
+    if not walker.check_keys(value, (*_DATASETS, *loader, *loaders), "data"):
+        return
+    for part in loaders:
+        if part in value:
+            walker.check_keys(value[part], loader, f"data.{part}")
+    for part in _DATASETS:
+        dataset = value.get(part)
+        several = isinstance(dataset, list | tuple)
+        for i, item in enumerate(dataset if several else [] if dataset is None else [dataset]):
+            walker.check_component(
+                item, "dataset", f"data.{part}.{i}" if several else f"data.{part}"
+            )
+
+
+def check_evaluation(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
+    """Check the arguments of the hook, and of the validation set's ``evaluate``."""
+    if value is None:
+        return
+    hook = list(accepted_args(resolve("EvalHook", "hook") or object).names)
+    data = config.get("data")
+    val = data.get("val") if isinstance(data, Mapping) else None
+    name = val.get("type") if isinstance(val, Mapping) else None
+    dataset = resolve(name, "dataset") if isinstance(name, str) else None
+    evaluate = getattr(dataset, "evaluate", None)
+    own = list(accepted_args(evaluate).names) if evaluate is not None else ["topk"]
+    # The hook passes these itself.
+    given = ("self", "results", "logger", "dataloader", "test_fn")
+    valid = dict.fromkeys(key for key in (*hook, *own) if key not in given)
+    walker.check_keys(value, valid, "evaluation")
+
+
+def check_optimizer(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
+    """Check the optimizer, its constructor, and options by regular expression."""
+    extra = ["constructor", "paramwise_cfg", "paramwise_options", "layer_decay"]
+    constructor = value.get("constructor") if isinstance(value, Mapping) else None
+    if constructor == "TransformerFinetuneConstructor":
+        extra.append("model_type")
+    target = walker.check_component(value, "optimizer", "optimizer", extra=extra)
+    if target is None:
+        return
+    if constructor is not None and resolve(constructor, "constructor") is None:
+        path = "optimizer.constructor"
+        walker.findings.unknown_type(path, constructor, names("constructor"), "constructor")
+    if value.get("paramwise_cfg") is not None:
+        walker.check_keys(value["paramwise_cfg"], _PARAMWISE_CFG, "optimizer.paramwise_cfg")
+    options = [name for name in accepted_args(target).names if name != "params"]
+    options += [f"{name}_mult" for name in options]
+    for pattern, chosen in (value.get("paramwise_options") or {}).items():
+        if pattern not in MISPLACED_OPTIONS:
+            path = f"optimizer.paramwise_options.{pattern}"
+            walker.check_keys(chosen, (*options, *GROUP_OPTIONS), path)
 
 
 SECTIONS: dict[str, Callable[[Walker, Any, Mapping[str, Any]], None]] = {

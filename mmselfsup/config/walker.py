@@ -1,11 +1,17 @@
-"""A walk through the parts of a config that name classes, which checks their arguments."""
+"""A walk through the parts of a config that name classes, which checks their arguments.
 
-from collections.abc import Iterable, Mapping
+Faults of a config, in words that help to correct it.
+
+Names in configs without effect, mainly of MMSelfSup 0.x; no other module lists these.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
-from . import legacy
-from .findings import Findings
+from mmselfsup.utils.errors import UserError
+
 from .registries import INSIDE_MODEL, names, resolve
 from .signature import accepted_args
 
@@ -45,6 +51,93 @@ _ARGUMENTS = {
 }
 # Arguments that a class forwards by **kwargs to a method of another class.
 _FORWARDED = {"CheckpointHook": ("filename_tmpl", "create_symlink", "meta")}
+_MANY = 25  # names in a message at most
+# Variables of config files that mmcv leaves in the config, used by the file or not: those of 0.x,
+# and ``classes`` of the ISIC-2019 configs.
+HELPERS = frozenset(
+    {
+        "classes",
+        "color_distort_strength",
+        "data_source",
+        "dataset_type",
+        "extract_dataset_type",
+        "extract_pipeline",
+        "format_pipeline",
+        "lr",
+        "num_classes",
+        "num_crops",
+        "num_views",
+        "pipeline",
+        "test_cfg",
+        "train_cfg",
+        "train_dataset_type",
+        "train_pipeline",
+        "train_pipeline1",
+        "train_pipeline2",
+        "update_interval",
+    }
+)
+# Arguments that classes of 0.x accepted by **kwargs and never read.
+SWALLOWED: dict[str, frozenset[str]] = {}
+# Options of a parameter group beyond the arguments of the optimizer.
+GROUP_OPTIONS = ("lars_exclude", "fix_lr")
+# Keys of mmcv's ``paramwise_cfg`` that configs have in ``paramwise_options``: no parameter has
+# such a name.
+MISPLACED_OPTIONS = (
+    "bias_decay_mult",
+    "bias_lr_mult",
+    "dwconv_decay_mult",
+    "norm_decay_mult",
+)
+
+
+class Findings:
+    """The faults of a config; the first one is reported in full.
+
+    Args:
+        filename: The config file, None for a config without a file.
+        overrides: Dotted keys from the command line.
+    """
+
+    def __init__(self, filename: str | None, overrides: Iterable[str]) -> None:
+        self.filename = filename
+        self.overrides = tuple(overrides)
+        self._faults: list[tuple[str, str]] = []  # (path, message)
+
+    def _where(self, path: str) -> str:
+        """Return what set the key at ``path``: an option of the command line or the file."""
+        for key in self.overrides:
+            if path == key or path.startswith(f"{key}.") or key.startswith(f"{path}."):
+                return f"--cfg-options {key}"
+        return self.filename or "config"
+
+    def add(self, path: str, message: str) -> None:
+        """Note a fault of any kind at ``path``."""
+        self._faults.append((path, f"{self._where(path)}: {message}"))
+
+    def unknown_key(self, path: str, valid: Iterable[str], owner: str) -> None:
+        """Note a key that ``owner`` doesn't take; its name is the last part of ``path``."""
+        valid = list(valid)
+        hint = _hint(path.rpartition(".")[2], valid)
+        self.add(path, f"unknown key {path!r}{hint} {owner} takes {_shown(valid)}")
+
+    def unknown_type(self, path: str, name: object, valid: Iterable[str], kind: str) -> None:
+        """Note a ``type`` that no registry knows."""
+        valid = list(valid)
+        hint = _hint(str(name), valid)
+        self.add(path, f"unknown type {name!r} at {path!r}{hint} known as {kind}: {_shown(valid)}")
+
+    def raise_first(self) -> None:
+        """Raise if there is a fault.
+
+        Raises:
+            UserError: The first fault in full, the places of the others.
+        """
+        if not self._faults:
+            return
+        others = [path for path, _ in self._faults[1:]]
+        more = f" (and there is something wrong with {_shown(others)})" if others else ""
+        raise UserError(self._faults[0][1] + more)
 
 
 class Walker:
@@ -113,7 +206,7 @@ class Walker:
         forwarded = _FORWARDED.get(label)
         extra += (*_EXTRA.get(kind, ()), *(forwarded or ()))
         for key in config:
-            known = key == "type" or key in extra or legacy.swallowed(target, key)
+            known = key == "type" or key in extra or swallowed(target, key)
             if known or key in accepted.names or (accepted.open and forwarded is None):
                 continue
             # Arguments of the caller are not offered, though a config may set them.
@@ -148,3 +241,25 @@ class Walker:
             if key not in valid:
                 self.findings.unknown_key(f"{path}.{key}", valid, f"{path!r}")
         return True
+
+
+def _hint(name: str, valid: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?`` for a close name, ``;`` otherwise."""
+    close = get_close_matches(name, list(valid), n=1, cutoff=0.6)
+    if not close:  # the name without its scope: SwinTransformer for mmcls.SwinTransformer
+        close = [v for v in valid if v.endswith(f".{name}")][:1]
+    return f"; did you mean {close[0]!r}?" if close else ";"
+
+
+def _shown(names: Iterable[str]) -> str:
+    """Return names as a list for a message, cut after ``_MANY``."""
+    listed = list(names)
+    if len(listed) > _MANY:
+        return f"{', '.join(listed[:_MANY])}, ... ({len(listed)} in all)"
+    return ", ".join(listed) or "nothing"
+
+
+def swallowed(target: Callable[..., Any], key: str) -> bool:
+    """Return whether 0.x accepted ``key`` for this class and ignored it."""
+    classes = getattr(target, "__mro__", (target,))
+    return any(key in SWALLOWED.get(cls.__name__, ()) for cls in classes)

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from mmselfsup.config.inspect import class_list, config_digest
 from mmselfsup.metrics import classification_metrics, confusion_matrix
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.json_log import read_log
 from mmselfsup.version import __version__
 
-from . import configs, data_files
+from . import data_files
 from .explain.files import read_explanation
 from .greedy.facts import greedy_facts
 from .plan import ResolvedStudy
@@ -33,7 +34,7 @@ def run_record(study: ResolvedStudy, arm: str, lr: float, step: Step) -> RunReco
     path = settings.run_dir(arm, "test") / "scores.npz"
     scores, labels = read_scores(path)
     num_classes = scores.shape[1]
-    names = configs.class_list(study.finetune) or [str(i) for i in range(num_classes)]
+    names = class_list(study.finetune) or [str(i) for i in range(num_classes)]
     metrics = classification_metrics(scores, labels, names, detailed=True)
     start = study.pretraining(arm)
     greedy = start is not None and settings.min_gain is not None
@@ -58,7 +59,7 @@ def run_record(study: ResolvedStudy, arm: str, lr: float, step: Step) -> RunReco
         seconds=step.seconds(),
         checkpoint=os.path.relpath(step.folder / "latest.pth", settings.work_dir),
         cfg_options=list(study.finetune_options),
-        config_sha256=configs.digest(study.finetune),
+        config_sha256=config_digest(study.finetune),
         chosen_from=list(settings.ssl_configs) if greedy else [],
         blackout=None if explanation is None else explanation.blackout,
     )
@@ -97,7 +98,7 @@ def ssl_record(study: ResolvedStudy, task: Pretraining) -> SslRecord:
         last_loss=curve[-1][1] if curve else None,
         seconds=pretrain_step(study, task).seconds(),
         cfg_options=list(task.options),
-        config_sha256=configs.digest(task.cfg),
+        config_sha256=config_digest(task.cfg),
     )
 
 
@@ -128,7 +129,7 @@ def split_counts(study: ResolvedStudy) -> dict[str, dict[str, int]]:
     if summary.is_file():
         classes = json.loads(summary.read_text(encoding="utf-8"))["classes"]
     else:  # the user's own lists
-        classes = configs.class_list(study.finetune) or []
+        classes = class_list(study.finetune) or []
     # From the lists, not from splits.json: they may be the user's own.
     counts = {}
     for part in data_files.PARTS:

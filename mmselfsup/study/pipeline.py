@@ -7,9 +7,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from mmselfsup.config.inspect import class_list
 from mmselfsup.isic.layout import find_images
 
-from . import collect, commands, configs, data_files, machine, steps
+from . import collect, commands, data_files, machine, steps
 from .backbones import check_backbones
 from .explain.stage import explain_classifiers
 from .greedy.record import Curriculum
@@ -140,7 +141,7 @@ def check(settings: StudySettings) -> None:
     if settings.ready_splits is not None:
         paths = [settings.split(part) for part in data_files.PARTS]
         images, _ = find_images(settings.isic_root)
-        check_lists(paths, images, configs.class_list(study.finetune))
+        check_lists(paths, images, class_list(study.finetune))
     for task in study.pretrainings:
         for warning in check_backbones(task, study.finetune):
             print(f"warning: {warning}", flush=True)

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmselfsup.config.inspect import max_epochs
 from mmselfsup.utils.errors import UserError
 
 from . import configs
@@ -104,7 +105,7 @@ class ResolvedStudy:
     @cached_property
     def epochs(self) -> int:
         """Epochs of every fine-tuning, overrides included."""
-        return configs.max_epochs(self.finetune)
+        return max_epochs(self.finetune)
 
     def pretraining(self, arm: str) -> Pretraining | None:
         """Return the pre-training that an arm starts from; None: random weights."""

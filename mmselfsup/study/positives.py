@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .configs import dataset, has_key, quoted
+from mmselfsup.config.inspect import find_dataset, has_key
+
+from .configs import quoted
 
 if TYPE_CHECKING:
     from mmcv import Config
@@ -24,7 +26,7 @@ def positives_options(cfg: Config, held_out: Path | None, metadata: Path | None)
     Returns:
         Overrides ``key=value``; none where ``lesion_positives`` isn't set.
     """
-    key = f"{dataset(cfg, 'train')[0]}.lesion_positives"
+    key = f"{find_dataset(cfg, 'train')[0]}.lesion_positives"
     if not has_key(cfg, f"{key}.metadata"):
         return []
     lesions = [] if metadata is None else [f"{key}.metadata={quoted(metadata)}"]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import configs
+from mmselfsup.config.inspect import max_epochs
+
 from .settings import JOIN
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Pretraining:
     @property
     def epochs(self) -> int:
         """Epochs of this task, overrides included."""
-        return configs.max_epochs(self.cfg)
+        return max_epochs(self.cfg)
 
     @property
     def chain(self) -> tuple[Pretraining, ...]:

@@ -7,11 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mmselfsup.config.inspect import config_digest
 from mmselfsup.isic.demo.dataset import DemoSettings
 from mmselfsup.isic.layout import GROUND_TRUTH, METADATA
 from mmselfsup.utils.files import sha256
 
-from . import configs, data_files
+from . import data_files
 from .plan import ResolvedStudy
 from .positives import positives_options
 from .pretraining import Pretraining
@@ -43,7 +44,7 @@ def split_step(settings: StudySettings, num_images: int) -> Step:
 def pretrain_step(study: ResolvedStudy, task: Pretraining) -> Step:
     """Return the step that pre-trains on the images of the study's list for it."""
     facts = {
-        **_training(study, task.config, configs.digest(task.cfg), list(task.options)),
+        **_training(study, task.config, config_digest(task.cfg), list(task.options)),
         **ssl_images_facts(study.settings),
     }
     if positives_options(task.cfg, None, None):  # only then the lesions matter
@@ -100,7 +101,7 @@ def _training(
 def _finetuning(study: ResolvedStudy, arm: str, lr: float) -> dict[str, Any]:
     """Return what a fine-tuning depends on, its pre-training included."""
     settings = study.settings
-    digest = configs.digest(study.finetune)
+    digest = config_digest(study.finetune)
     facts = _training(study, settings.finetune_config, digest, study.finetune_options)
     start = study.pretraining(arm)
     weights = None if start is None else _hash(pretrain_step(study, start).settings)

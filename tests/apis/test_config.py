@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.apis.config import read_config
+from mmselfsup.config.load import read_config
 from mmselfsup.utils.errors import UserError
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from mmcv import DictAction
 
-from mmselfsup.apis.config import read_config
-from mmselfsup.apis.options import parse_options, parse_value
+from mmselfsup.config.load import read_config
+from mmselfsup.config.overrides import parse_options, parse_value
 from mmselfsup.study.configs import quoted
 from mmselfsup.utils.errors import UserError
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mmselfsup.utils.config.helpers import helper_variables
+from mmselfsup.config.check import helper_variables
 
 
 def write(path: Path, text: str) -> str:

@@ -8,7 +8,7 @@ from mmcv.cnn import NORM_LAYERS
 from mmcv.runner import HOOKS
 from torch import nn
 
-from mmselfsup.utils.config.signature import accepted_args
+from mmselfsup.config.signature import accepted_args
 
 
 class Base(nn.Module):

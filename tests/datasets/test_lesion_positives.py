@@ -13,8 +13,8 @@ from mmcv import Config
 from PIL import Image
 
 from mmselfsup.apis.train_command import build_datasets
+from mmselfsup.config import check_config
 from mmselfsup.datasets import MultiViewDataset, RepeatDataset, build_dataloader, build_dataset
-from mmselfsup.utils.config import check_config
 from mmselfsup.utils.errors import UserError
 
 #: Images 0..9 are for training; every image is filled with its number times 20.

@@ -7,10 +7,10 @@ import torch
 from mmcv import Config
 from torch import nn
 
+from mmselfsup.config.check import check_config
 from mmselfsup.core import build_optimizer
 from mmselfsup.core.optimizer.layer_decay import resnet_layer
 from mmselfsup.models import build_algorithm
-from mmselfsup.utils.config.check import check_config
 from mmselfsup.utils.errors import UserError
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from mmcv import Config
 
+from mmselfsup.config.inspect import class_list, config_digest, data_source_key, max_epochs
 from mmselfsup.study import configs
 from mmselfsup.study.find_configs import find_finetune_config
 from mmselfsup.study.positives import positives_options
@@ -44,12 +45,12 @@ def test_overrides_go_where_their_key_is(option: str, goes_to: str) -> None:
 
 
 def test_data_sources_are_found_through_wrappers() -> None:
-    assert configs.data_source_key(SSL, "train") == "data.train.dataset.data_source"
+    assert data_source_key(SSL, "train") == "data.train.dataset.data_source"
     assert configs.data_options(FINETUNE, Path("images"), {"test": Path("my lists/a.txt")}) == [
         "data.test.data_source.data_prefix=images",
         "data.test.data_source.ann_file='my lists/a.txt'",
     ]
-    assert configs.class_list(FINETUNE) == ["MEL", "NV"]
+    assert class_list(FINETUNE) == ["MEL", "NV"]
 
 
 def test_patients_come_from_the_study_where_the_config_reads_them() -> None:
@@ -67,7 +68,7 @@ def test_the_plain_classifier_is_found(size: str) -> None:
     assert name.count("_") <= 2
     assert "metadata" not in name
     with pytest.raises(UserError, match=r"data\.val"):
-        configs.data_source_key(SSL, "val")
+        data_source_key(SSL, "val")
 
 
 def test_lesion_positives_get_the_lesions_and_the_test_list() -> None:
@@ -84,14 +85,14 @@ def test_lesion_positives_get_the_lesions_and_the_test_list() -> None:
 
 def test_digest_changes_with_the_content() -> None:
     other = Config({**FINETUNE._cfg_dict.to_dict(), "runner": {"max_epochs": 1}})
-    assert configs.digest(FINETUNE) != configs.digest(other)
-    assert configs.digest(SSL) == configs.digest(Config(SSL._cfg_dict.to_dict()))
+    assert config_digest(FINETUNE) != config_digest(other)
+    assert config_digest(SSL) == config_digest(Config(SSL._cfg_dict.to_dict()))
 
 
 def test_epochs() -> None:
-    assert configs.max_epochs(SSL) == 3
+    assert max_epochs(SSL) == 3
     with pytest.raises(UserError, match="max_epochs"):
-        configs.max_epochs(FINETUNE)
+        max_epochs(FINETUNE)
 
 
 @pytest.mark.parametrize(

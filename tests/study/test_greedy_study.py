@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from mmselfsup.apis.config import load_config
+from mmselfsup.config.load import load_config
 from mmselfsup.metrics.classification import standard_error
 from mmselfsup.study import machine, pipeline
 from mmselfsup.study.greedy.record import Curriculum, Score, Trial, read_curriculum

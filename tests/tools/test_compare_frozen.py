@@ -9,6 +9,7 @@ import pytest
 from mmcv import Config
 
 import mmselfsup.study.frozen.run  # noqa: F401  (for the forks, once)
+from mmselfsup.config.inspect import find_dataset
 from mmselfsup.datasets.builder import build_dataset
 from mmselfsup.study import configs
 from mmselfsup.study.find_configs import find_ssl_config
@@ -38,7 +39,7 @@ def config_of(name: str) -> Config:
 def test_views_are_those_the_data_set_gives(name: str, place: Path) -> None:
     cfg = config_of(name)
     assert views_per_image(cfg) == VIEWS[name]
-    dataset = configs.dataset(cfg, "train")[1]
+    dataset = find_dataset(cfg, "train")[1]
     dataset.data_source.data_prefix = str(place / "images")
     dataset.data_source.ann_file = str(place / "list.txt")
     img = build_dataset(cfg.data.train)[0]["img"]

@@ -19,7 +19,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Print one line for each part of the model and one for the sum."""
     args = parse_args()
-    from mmselfsup.apis.config import load_config
+    from mmselfsup.config.load import load_config
     from mmselfsup.models import build_algorithm
     from mmselfsup.utils.error_context import config_errors
 

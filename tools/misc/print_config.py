@@ -21,8 +21,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Print the config."""
     args = parse_args()
-    from mmselfsup.apis.config import load_config
-    from mmselfsup.utils.config import config_text
+    from mmselfsup.config import config_text
+    from mmselfsup.config.load import load_config
 
     print(f"Config:\n{config_text(load_config(args.config, args.cfg_options)._cfg_dict)}")
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from mmcv import Config
 
-from mmselfsup.apis.config import load_config
 from mmselfsup.apis.test_command import trained_model
+from mmselfsup.config.inspect import find_dataset as dataset_of
+from mmselfsup.config.load import load_config
 from mmselfsup.core.evaluation.kept import dataset_digest
 from mmselfsup.core.evaluation.labelled import check_labels
 from mmselfsup.datasets import build_dataset
@@ -21,7 +22,6 @@ from mmselfsup.utils.error_context import config_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import sha256
 
-from ..configs import dataset as dataset_of
 from .cases import draw_cases
 from .files import AS_IS, PICTURES, SHEET, VIEWS, Explanation, write_explanation
 from .kept import cached_arrays

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mmselfsup.config.inspect import find_dataset
 from mmselfsup.utils.errors import UserError
-
-from .. import configs
 
 if TYPE_CHECKING:
     from mmcv import Config
@@ -21,7 +20,7 @@ WARMUP = 0.05
 
 def views_per_image(cfg: Config) -> int:
     """Count the views of an image that the network sees in an epoch, small crops included."""
-    dataset = configs.dataset(cfg, "train")[1]
+    dataset = find_dataset(cfg, "train")[1]
     if "num_views" in dataset:
         return sum(int(number) for number in dataset["num_views"])
     return _VIEWS.get(dataset["type"], 1)

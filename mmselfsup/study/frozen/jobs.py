@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mmselfsup.config.inspect import config_digest
 from mmselfsup.utils.files import sha256
 
 from .. import configs
@@ -57,7 +58,7 @@ def probe_job(settings: FrozenSettings, entry: Entry, probe: str) -> Job:
     facts = {
         **_facts(settings, entry),
         "test images": sha256(settings.test),
-        "content of the data set's config": configs.digest(configs.load(settings.dataset_config)),
+        "content of the data set's config": config_digest(configs.load(settings.dataset_config)),
         "neighbours": settings.num_knn if probe == "knn" else None,
     }
     step = Step(f"{probe} {entry.title}", folder, facts, (result.name,))
@@ -85,7 +86,7 @@ def model_options(options: Sequence[str]) -> list[str]:
 
 def _facts(settings: FrozenSettings, entry: Entry) -> dict[str, Any]:
     return {
-        "content of the config": configs.digest(entry.cfg),
+        "content of the config": config_digest(entry.cfg),
         "options": list(entry.options),
         "seed": entry.seed,
         "folder of images": str(settings.images),

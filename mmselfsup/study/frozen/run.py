@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmselfsup.config.inspect import class_list
 from mmselfsup.datasets.data_sources.csv_list import read_names
 from mmselfsup.utils.errors import UserError
 
@@ -25,7 +26,7 @@ def check_data(settings: FrozenSettings) -> int:
     """
     dataset_cfg = configs.load(settings.dataset_config)
     for part, path in (("train", settings.train), ("val", settings.test)):
-        check_lists([path], settings.images, configs.class_list(dataset_cfg, part))
+        check_lists([path], settings.images, class_list(dataset_cfg, part))
     train, test = (set(read_names(str(path))) for path in (settings.train, settings.test))
     if both := sorted(train & test):
         raise UserError(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import configs
+from mmselfsup.config.inspect import config_digest
+
 from ..plan import ResolvedStudy
 
 
@@ -21,7 +22,7 @@ def greedy_facts(study: ResolvedStudy) -> dict[str, Any] | None:
                 "config": study.relative(task.config),
                 "epochs": task.epochs,
                 "cfg_options": list(task.options),
-                "config_sha256": configs.digest(task.cfg),
+                "config_sha256": config_digest(task.cfg),
             }
             for task in tasks
         },

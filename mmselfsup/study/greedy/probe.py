@@ -10,10 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmselfsup.config.inspect import config_digest
 from mmselfsup.metrics.classification import standard_error
 from mmselfsup.utils.files import atomic_write_text
 
-from .. import configs
 from ..frozen.jobs import model_options, probe_argv, weights_argv
 from ..frozen.record import read_probe_result
 from ..looks.data import comparison_config
@@ -69,10 +69,10 @@ class Probe:
         )
         if options := model_options(network_of.options):
             argv += ("--cfg-options", *options)
-        network: Any = configs.digest(network_of.cfg) if task is None else _facts(study, task)
+        network: Any = config_digest(network_of.cfg) if task is None else _facts(study, task)
         facts = {
             "network" if task is None else "pre-training": network,
-            "content of the data's config": configs.digest(self._data),
+            "content of the data's config": config_digest(self._data),
             "seed": settings.seed,
             "subtrain": content(settings.split("subtrain")),
             "val": content(settings.split("val")),

@@ -9,9 +9,8 @@ from typing import Any
 
 from mmcv import Config
 
+from mmselfsup.config.inspect import find_dataset
 from mmselfsup.utils.patients import source_of
-
-from ..configs import dataset
 
 _LOADER_KEYS = ("samples_per_gpu", "imgs_per_gpu", "workers_per_gpu")
 
@@ -31,7 +30,7 @@ def comparison_config(
     Returns:
         A config with ``data.train`` and ``data.val`` as ``labelled_datasets`` wants them.
     """
-    node = dataset(cfg, "test")[1]
+    node = find_dataset(cfg, "test")[1]
     data: dict[str, Any] = {key: cfg.data[key] for key in _LOADER_KEYS if key in cfg.data}
     for part, path in (("train", train), ("val", test)):
         own = copy.deepcopy(node.to_dict())

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from mmcv import Config
 
-from mmselfsup.apis.config import load_config
 from mmselfsup.apis.frozen import (
     cached_features,
     extract,
@@ -18,6 +17,7 @@ from mmselfsup.apis.frozen import (
     labelled_datasets,
     origin_of,
 )
+from mmselfsup.config.load import load_config
 from mmselfsup.core.evaluation.embedding import embed
 from mmselfsup.core.evaluation.kept import write_features
 from mmselfsup.core.evaluation.labelled import LabelledFeatures

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .. import configs, data_files
+from mmselfsup.config.inspect import config_digest
+
+from .. import data_files
 from ..machine import Machine
 from ..plan import ResolvedStudy
 from ..pretraining import Pretraining
@@ -38,7 +40,7 @@ def look_step(study: ResolvedStudy, task: Pretraining) -> Step:
     settings = study.settings
     facts = {
         "pre-training": dict(pretrain_step(study, task).settings),
-        "content of the classifier's config": configs.digest(study.finetune),
+        "content of the classifier's config": config_digest(study.finetune),
         "seed": settings.seed,
         "most points": MOST_POINTS,
         "folder of images": str(study.images),
