@@ -13,14 +13,13 @@ from mmselfsup.core.checkpoint import load_weights
 from mmselfsup.core.evaluation.kept import Origin, dataset_digest, read_features, weights_digest
 from mmselfsup.core.evaluation.labelled import LabelledFeatures, check_labels
 from mmselfsup.datasets import build_dataset
+from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.models import build_algorithm
 from mmselfsup.models.utils import ExtractProcess
 from mmselfsup.utils.dist import on_main
 from mmselfsup.utils.error_context import config_errors, run_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.seed import set_random_seed
-
-from .loaders import build_eval_loader
 
 #: The data set of the neighbours or of the fit of a probe, and the one to test on.
 PARTS = {"train": "train", "val": "test"}

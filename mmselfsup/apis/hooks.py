@@ -13,12 +13,12 @@ from mmcv.utils import build_from_cfg
 from mmselfsup.core import EvalHook, register_default_hooks
 from mmselfsup.core.hooks.epochs import counts_epochs
 from mmselfsup.datasets import build_dataset
+from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.test_helper import multi_gpu_test
 
 from .acceleration import amp_dtype
-from .loaders import build_eval_loader
 
 
 def register_hooks(

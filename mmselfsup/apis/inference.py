@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmselfsup.config.load import read_config
 from mmselfsup.core.checkpoint import load_weights
-from mmselfsup.datasets.builder import build_pipeline
+from mmselfsup.datasets.pipelines.compose import build_pipeline
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils.device import to_device
 from mmselfsup.utils.error_context import config_errors

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmselfsup.datasets.data_sources.lesions import read_lesions
+from mmselfsup.datasets.data_sources.metadata import read_lesions
 from mmselfsup.metrics import compare_runs, with_unknown
 from mmselfsup.metrics.heads import head_numbers, lesion_keys
 from mmselfsup.utils.errors import UserError

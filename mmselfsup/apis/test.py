@@ -15,13 +15,12 @@ from torch import nn
 from mmselfsup.config.signature import accepted_args
 from mmselfsup.core import EvalHook
 from mmselfsup.core.hooks.metric_details import finite, headline
+from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.metrics import nested
 from mmselfsup.utils.collect import collect_results
 from mmselfsup.utils.error_context import run_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json, check_writable
-
-from .loaders import build_eval_loader
 
 #: Number of bootstrap resamples for the intervals of a test.
 BOOTSTRAP = 1000

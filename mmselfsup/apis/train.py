@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from mmselfsup.core import build_optimizer
+from mmselfsup.datasets.loader import build_train_loaders
 from mmselfsup.utils import dist
 from mmselfsup.utils.data_info import DataInfo, fit_to_data
 from mmselfsup.utils.device import default_device
@@ -23,7 +24,6 @@ from mmselfsup.utils.seed import init_random_seed, set_random_seed
 
 from .acceleration import accelerate
 from .hooks import register_hooks
-from .loaders import build_train_loaders
 
 __all__ = ["init_random_seed", "set_random_seed", "train_model"]
 

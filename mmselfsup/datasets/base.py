@@ -11,9 +11,10 @@ import torch
 from PIL.Image import Image
 from torch.utils.data import Dataset
 
-from .builder import build_datasource, build_pipeline
-from .device.collate import defer
-from .pipelines.pixels import to_image
+from .batched.pipeline import defer
+from .pipelines.compose import build_pipeline
+from .pipelines.formatting import to_image
+from .registry import build_datasource
 from .utils import to_numpy
 
 
@@ -30,7 +31,7 @@ class BaseDataset(Dataset[dict[str, Any]], metaclass=ABCMeta):
             pipeline then ends with a PIL image (no ``ToTensor``, no ``Normalize``).
 
     Attributes:
-        batched_pipelines: Makes the views on the device, see ``mmselfsup.datasets.device``: one
+        batched_pipelines: Makes the views on the device, see ``mmselfsup.datasets.batched``: one
             batched pipeline, or a list where a sample has a list of views. None where the workers
             make them, () where the dataset has no ``device_transforms``.
     """

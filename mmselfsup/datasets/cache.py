@@ -1,4 +1,19 @@
-"""Opening the cache of a data source, and writing the images that it lacks."""
+"""Opening the cache of a data source, and writing the images that it lacks.
+
+The files of a cache, and the access to their images.
+
+A folder holds the images of one data folder with one setting, for any number of lists:
+
+- ``settings.json``: a description of the images, for a human reader; - ``pixels.bin``: the
+bytes of the images, one after the other; new images are appended; - ``index.bin``: a record
+(``RECORD``) for each image, appended after its bytes are on the disk; -
+``list-<checksum>.npy``: the record number of each image of one list; written when all are
+cached; - ``lock``: locked by the process that writes.
+
+Writing a cache: the images of a list that it lacks are read and appended.
+
+Letters: N images of a list, H, W, C of an image.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +22,75 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_text
+from mmselfsup.utils.progress import progress
 
-from .store import ImageStore, list_checksum, read_index, used_bytes
-from .write import append_missing, file_stamp
+from .pipelines.formatting import Pixels
+from .pipelines.geometric import resize, shorter_side
 
 _VERSION = 1  # of the format; caches of another version are not read
 _NUM_CHECKED = 256  # files whose size and time are compared when a cache is opened
+NAME_BYTES = 16
+#: The index entry of an image; ``channels`` is 0 where it could not be read, ``file_size`` and
+#: ``mtime`` (ns) are those of its file, -1 where it has none.
+RECORD = np.dtype(
+    [
+        ("name", f"V{NAME_BYTES}"), ("offset", "<i8"), ("height", "<i4"), ("width", "<i4"),
+        ("channels", "<i4"), ("file_size", "<i8"), ("mtime", "<i8"),
+    ],
+    align=True,
+)  # fmt: skip
+_AT_ONCE = 64  # images that are read before their bytes are forced to the disk
+_MAX_THREADS = 8
+
+
+class ImageStore:
+    """The images of a list, mapped into memory.
+
+    ``store[i]`` is the image i, uint8 [H, W, 3] or [H, W], RGB: a view of the file, shared by all
+    processes of the machine; None where it could not be read when the cache was written.
+
+    Args:
+        folder: Folder of the cache.
+        rows: [N], the record number of each image of the list.
+    """
+
+    def __init__(self, folder: Path, rows: NDArray[np.int64]) -> None:
+        self.folder = folder
+        self.records = read_index(folder)[rows]  # [N]
+        self._pixels: NDArray[np.uint8] | None = None
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, i: int) -> Pixels | None:
+        _, offset, height, width, channels, _, _ = self.records[i].item()
+        if channels == 0:
+            return None
+        if self._pixels is None:
+            # "c": a write changes a private copy of the page, and never the file
+            self._pixels = np.asarray(np.memmap(self.folder / "pixels.bin", np.uint8, "c"))
+        flat = self._pixels[offset : offset + height * width * channels]
+        return flat.reshape((height, width) if channels == 1 else (height, width, channels))
+
+    def num_bytes(self) -> int:
+        """Return the number of bytes of all images of the list."""
+        sizes = (self.records[k].astype(np.int64) for k in ("height", "width", "channels"))
+        height, width, channels = sizes
+        return int((height * width * channels).sum())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pixels": None}  # each process maps the file itself
 
 
 def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStore:
@@ -119,3 +187,166 @@ def _check_files(store: ImageStore, source: Any) -> None:
             raise UserError(
                 f"cache: {source.path(idx)} was changed after it was cached; remove {store.folder}"
             )
+
+
+def name_digest(name: str) -> bytes:
+    """Return a digest of an image's name in 16 bytes."""
+    return hashlib.blake2b(name.encode(), digest_size=NAME_BYTES).digest()
+
+
+def list_checksum(names: Sequence[str]) -> str:
+    """Return a checksum of a list of names and its order."""
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:32]
+
+
+def read_index(folder: Path) -> NDArray[Any]:
+    """Return all complete records of the index; one that was cut off by a crash is left out."""
+    path = folder / "index.bin"
+    data = path.read_bytes() if path.exists() else b""
+    return np.frombuffer(data, RECORD, count=len(data) // RECORD.itemsize)
+
+
+def used_bytes(index: NDArray[Any]) -> int:
+    """Return how many bytes of ``pixels.bin`` belong to images of the index."""
+    return int(index["offset"][-1] + num_bytes(index[-1])) if len(index) else 0
+
+
+def num_bytes(record: Any) -> int:
+    """Return the number of bytes of an image in ``pixels.bin``."""
+    return int(record["height"]) * int(record["width"]) * int(record["channels"])
+
+
+class Source(Protocol):
+    """The part of a data source that the cache uses."""
+
+    on_error: str
+
+    def path(self, idx: int) -> str:
+        """Return the path of an image."""
+
+    def uncached_pixels(self, idx: int) -> Any:
+        """Return an image: an array, or a PIL image where it has an unusual mode."""
+
+
+class Read(NamedTuple):
+    """An image, and size and time of its file."""
+
+    pixels: Pixels | None  # None: it can't be read
+    file_size: int
+    mtime: int
+
+
+def file_stamp(path: str) -> tuple[int, int]:
+    """Return size in bytes and time of the last change in ns of a file; -1 where there is none."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return -1, -1
+    return stat.st_size, stat.st_mtime_ns
+
+
+def read_image(source: Source, idx: int, short_side: int | None) -> Read:
+    """Return an image, shrunk where its shorter side is above ``short_side``.
+
+    Raises:
+        UserError: It can't be read and the source has ``on_error='raise'``, or its mode is unusual.
+    """
+    stamp = file_stamp(source.path(idx))
+    try:
+        pixels = source.uncached_pixels(idx)
+    except UserError:
+        if source.on_error == "raise":
+            raise
+        return Read(None, *stamp)
+    if not isinstance(pixels, np.ndarray):
+        raise UserError(
+            f"cache: {source.path(idx)} comes as a PIL image of mode {pixels.mode}; a cache holds "
+            "RGB and grey images with 8 bits: set color_type='color' in the data source"
+        )
+    if short_side is not None and min(pixels.shape[:2]) > short_side:
+        height, width = pixels.shape[:2]
+        pixels = resize(pixels, shorter_side(height, width, short_side))
+    return Read(np.ascontiguousarray(pixels), *stamp)
+
+
+def append_missing(
+    folder: Path, source: Source, names: Sequence[str], short_side: int | None
+) -> NDArray[np.int64]:
+    """Append the images that the cache lacks; return the record numbers [N] of the list.
+
+    The caller holds the lock. After a crash at any moment, the next call continues after the
+    last record.
+    """
+    index = read_index(folder)
+    row_of = {record.tobytes(): row for row, record in enumerate(index["name"])}
+    missing: dict[bytes, int] = {}  # name -> position in the list
+    digests = [name_digest(name) for name in names]
+    for position, digest in enumerate(digests):
+        if digest not in row_of:
+            missing.setdefault(digest, position)  # an image may be in the list more than once
+    if missing:
+        row_of |= {digest: len(index) + row for row, digest in enumerate(missing)}
+        _append(folder, index, missing, lambda i: read_image(source, i, short_side))
+    return np.array([row_of[digest] for digest in digests], dtype=np.int64)
+
+
+def _append(
+    folder: Path, index: NDArray[Any], missing: dict[bytes, int], read: Callable[[int], Read]
+) -> None:
+    """Append images; the record of an image is written after its bytes are on the disk."""
+    offset = used_bytes(index)
+    names, bar = list(missing), progress(desc="decode cache", total=len(missing), unit="img")
+    with ExitStack() as stack:
+        try:
+            pixels = stack.enter_context(_open_at(folder / "pixels.bin", offset))
+            records = stack.enter_context(_open_at(folder / "index.bin", index.nbytes))
+            stack.enter_context(bar)
+            for begin, images in _in_groups(list(missing.values()), read):
+                rows = np.zeros(len(images), RECORD)
+                for i, image in enumerate(images):
+                    shape = (0, 0, 0) if image.pixels is None else (*image.pixels.shape, 1)[:3]
+                    stamp = (image.file_size, image.mtime)
+                    rows[i] = (names[begin + i], offset, *shape, *stamp)
+                    if image.pixels is not None:
+                        pixels.write(image.pixels.data)
+                        offset += image.pixels.nbytes
+                # The bytes first: a crash must not leave a record without them.
+                _flush_to_disk(pixels)
+                records.write(rows.tobytes())
+                _flush_to_disk(records)
+                bar.update(len(images))
+        except OSError as error:
+            raise UserError(
+                f"cache: can't write into {folder}: {error.strerror}; it needs "
+                "height * width * 3 bytes an image (lower short_side, or take another dir)"
+            ) from error
+
+
+def _in_groups(
+    positions: Sequence[int], read: Callable[[int], Read]
+) -> Iterator[tuple[int, list[Read]]]:
+    """Read images in groups with several threads.
+
+    Args:
+        positions: Positions of the images in the list.
+        read: Reads the image at a position.
+
+    Yields:
+        The index in ``positions`` of the group's first image, and its images.
+    """
+    with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
+        for begin in range(0, len(positions), _AT_ONCE):
+            yield begin, list(pool.map(read, positions[begin : begin + _AT_ONCE]))
+
+
+def _open_at(path: Path, size: int) -> Any:
+    """Return a file opened for writing after its first ``size`` bytes; what follows is deleted."""
+    file = open(path, "r+b" if path.exists() else "w+b")  # noqa: SIM115
+    file.truncate(size)
+    file.seek(size)
+    return file
+
+
+def _flush_to_disk(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())

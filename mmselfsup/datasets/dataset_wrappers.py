@@ -11,7 +11,7 @@ from torch.utils.data import ConcatDataset as TorchConcatDataset
 from mmselfsup.metrics.heads import evaluate_heads
 from mmselfsup.utils.errors import UserError
 
-from .builder import DATASETS
+from .registry import DATASETS
 
 
 @DATASETS.register_module()

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from mmselfsup.utils.errors import ArgumentError
 
 from .base import BaseDataset
-from .builder import DATASETS
-from .device.plan import build_batched_pipelines
+from .batched.pipeline import build_batched_pipelines
+from .registry import DATASETS
 
 
 @DATASETS.register_module()

@@ -11,11 +11,10 @@ import torch
 
 from mmselfsup.utils.errors import ArgumentError, UserError
 
-from .data_sources.csv_list import read_names
-from .data_sources.lesions import read_lesions
-from .data_sources.metadata import stem
-from .pipelines.chance import bernoulli, check_probability
-from .pipelines.pixels import Pixels
+from .data_sources.lists import read_names
+from .data_sources.metadata import read_lesions, stem
+from .pipelines.compose import bernoulli, check_probability
+from .pipelines.formatting import Pixels
 
 
 class LesionPositives:

@@ -8,10 +8,10 @@ from typing import Any
 from mmselfsup.utils.errors import ArgumentError
 
 from .base import BaseDataset
-from .builder import DATASETS, build_pipeline
-from .device.collate import defer
-from .device.plan import build_batched_pipelines
+from .batched.pipeline import build_batched_pipelines, defer
 from .lesion_positives import LesionPositives
+from .pipelines.compose import build_pipeline
+from .registry import DATASETS
 
 
 @DATASETS.register_module()
@@ -28,7 +28,7 @@ class MultiViewDataset(BaseDataset):
             from another image of the same lesion, where there is one (MICLe, Azizi et al. 2021),
             see ``LesionPositives``; None: all views come from one image.
         device_transforms: Make the views in batches on the model's device, see
-            ``mmselfsup.datasets.device``; for training.
+            ``mmselfsup.datasets.batched``; for training.
     """
 
     def __init__(

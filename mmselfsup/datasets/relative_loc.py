@@ -13,7 +13,8 @@ from torchvision.transforms import RandomCrop
 from mmselfsup.utils.errors import UserError
 
 from .base import BaseDataset
-from .builder import DATASETS, build_pipeline
+from .pipelines.compose import build_pipeline
+from .registry import DATASETS
 
 _SIDE = 3  # patches on a side
 _CENTRE = 4  # index of the middle patch

@@ -10,7 +10,7 @@ from torch import Tensor
 from mmselfsup.utils.errors import UserError
 
 from .base import BaseDataset
-from .builder import DATASETS
+from .registry import DATASETS
 
 
 def rotate(img: Tensor) -> list[Tensor]:

@@ -8,8 +8,8 @@ from typing import Any
 from mmselfsup.metrics.heads import evaluate_heads
 
 from .base import BaseDataset
-from .builder import DATASETS
-from .device.plan import build_batched_pipelines
+from .batched.pipeline import build_batched_pipelines
+from .registry import DATASETS
 
 
 @DATASETS.register_module()
@@ -21,7 +21,7 @@ class SingleViewDataset(BaseDataset):
         pipeline: Configs of the transforms.
         prefetch: See ``BaseDataset``.
         device_transforms: Make the views in batches on the model's device, see
-            ``mmselfsup.datasets.device``; for training.
+            ``mmselfsup.datasets.batched``; for training.
     """
 
     def __init__(

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmselfsup.datasets.data_sources import ImageList
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.progress import default_workers, run_parallel
 
-from .images import open_rgb
+from .data_sources import ImageList
+from .data_sources.decode import open_rgb
 
 
 @dataclass(frozen=True)

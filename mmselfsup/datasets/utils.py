@@ -1,4 +1,7 @@
-"""Helpers of the data side: arrays, names, downloads, and the loader that normalises."""
+"""Helpers of the data side: arrays, names, downloads, and the loader that normalises.
+
+The search for the normalisation of a data set's images.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,28 @@ from torchvision.datasets.utils import (
     download_url,
     extract_archive,
 )
+from torchvision.transforms import Normalize
 
 from mmselfsup.utils.device import to_device
 
-from .device.wrapper import DeviceLoader
+from .batched.loader import DeviceLoader
+
+__all__ = [
+    "PrefetchLoader",
+    "calculate_md5",
+    "check_integrity",
+    "check_md5",
+    "download_and_extract_archive",
+    "download_url",
+    "download_url_to_file",
+    "extract_archive",
+    "rm_suffix",
+    "to_numpy",
+]
+
+
+# Where data sets and pipelines keep what is inside them.
+_INSIDE = ("dataset", "datasets", "pipeline", "pipelines", "trans", "transforms")
 
 
 def to_numpy(pil_img: Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -80,15 +101,13 @@ class PrefetchLoader(DeviceLoader):
         return on_device
 
 
-__all__ = [
-    "PrefetchLoader",
-    "calculate_md5",
-    "check_integrity",
-    "check_md5",
-    "download_and_extract_archive",
-    "download_url",
-    "download_url_to_file",
-    "extract_archive",
-    "rm_suffix",
-    "to_numpy",
-]
+def find_normalize(thing: Any, depth: int = 8) -> Normalize | None:
+    """Return the first ``Normalize`` in a data set's pipelines, or None."""
+    if isinstance(thing, Normalize) or depth == 0:
+        return thing if isinstance(thing, Normalize) else None
+    parts: list[Any] = list(thing) if isinstance(thing, list | tuple) else []
+    # Wrappers pass attributes on to their inner part, so a part may be visited twice; the limit on
+    # the depth guarantees an end.
+    parts += [getattr(thing, name) for name in _INSIDE if hasattr(thing, name)]
+    candidates = (find_normalize(part, depth - 1) for part in parts)
+    return next((normalize for normalize in candidates if normalize is not None), None)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from mmselfsup.datasets.data_sources.decode import open_rgb, walk_images
 from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.files import atomic_write, atomic_write_json
 from mmselfsup.utils.progress import default_workers, run_parallel
@@ -15,7 +16,6 @@ from mmselfsup.utils.progress import default_workers, run_parallel
 from .border import crop_border
 from .color_constancy import apply_table, correction_table, histogram_of, illuminant
 from .color_constancy_settings import Settings
-from .images import open_rgb, walk_images
 
 RECORD = "color_constancy.json"
 

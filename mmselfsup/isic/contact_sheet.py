@@ -5,11 +5,11 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from mmselfsup.datasets.data_sources.decode import open_rgb, walk_images
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write
 
 from .border import find_border
-from .images import open_rgb, walk_images
 
 _TILE = 160  # pixels, the longer side of a picture on the sheet
 _GAP = 8

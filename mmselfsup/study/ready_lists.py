@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mmselfsup.datasets.data_sources.csv_list import read_entries
-from mmselfsup.datasets.data_sources.entries import Entry
+from mmselfsup.datasets.data_sources.lists import Entry, read_entries
 from mmselfsup.utils.errors import UserError
 
 

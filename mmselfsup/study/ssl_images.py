@@ -18,7 +18,7 @@ def write_ssl_list(settings: StudySettings) -> None:
     """
     if settings.ssl_on != ALL:
         return
-    from mmselfsup.datasets.data_sources.entries import NO_LABEL, read_list  # loads torch
+    from mmselfsup.datasets.data_sources.lists import NO_LABEL, read_list  # loads torch
 
     train, test = (read_list(str(settings.split(part))) for part in ("train", "test"))
     names = {entry.name for entry in train}  # the user's own lists may overlap

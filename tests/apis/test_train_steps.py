@@ -11,9 +11,9 @@ from mmcv.runner import HOOKS, Hook
 from torch import nn
 
 from mmselfsup.apis.hooks import optimizer_hook_config, register_custom_hook, register_hooks
-from mmselfsup.apis.loaders import build_eval_loader, build_train_loaders, loader_args
 from mmselfsup.apis.train import data_size, make_runner, train_model, wrap_model
 from mmselfsup.core import EpochBasedRunner, IterBasedRunner
+from mmselfsup.datasets.loader import build_eval_loader, build_train_loaders, loader_args
 from mmselfsup.utils.error_context import config_errors, run_errors
 from mmselfsup.utils.errors import ArgumentError, UserError
 from tests.runner.fakes import TinyData, TinyModel, make_loader

@@ -15,7 +15,7 @@ from tiny_models import fill_memory
 
 from mmselfsup.core.optimizer import build_optimizer
 from mmselfsup.datasets import DATASETS, DATASOURCES, build_dataset
-from mmselfsup.datasets.builder import build_pipeline
+from mmselfsup.datasets.pipelines.compose import build_pipeline
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils.data_info import DataInfo, fit_to_data
 

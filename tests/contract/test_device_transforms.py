@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from mmcv import Config
 
-from mmselfsup.datasets.builder import build_pipeline
-from mmselfsup.datasets.device.plan import build_batched_pipelines
+from mmselfsup.datasets.batched.pipeline import build_batched_pipelines
+from mmselfsup.datasets.pipelines.compose import build_pipeline
 
 ROOT = Path(__file__).parents[2]
 TAKERS = ("MultiViewDataset", "SingleViewDataset", "DeepClusterDataset")

@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from mmselfsup.datasets.builder import build_pipeline
-from mmselfsup.datasets.device.collate import defer, join
-from mmselfsup.datasets.device.plan import BatchedPipeline, build_batched_pipelines
+from mmselfsup.datasets.batched.pipeline import (
+    BatchedPipeline,
+    build_batched_pipelines,
+    defer,
+    join,
+)
+from mmselfsup.datasets.pipelines.compose import build_pipeline
 
 Pixels = NDArray[np.uint8]
 Config = dict[str, Any]

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from mmselfsup.datasets import build_dataloader, build_dataset, build_datasource
-from mmselfsup.datasets.cache import write
+from mmselfsup.datasets import cache as write
 from mmselfsup.datasets.data_sources import ImageList
 from mmselfsup.datasets.pipelines import Resize
 from mmselfsup.utils.errors import UserError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.datasets.data_sources.csv_list import is_csv, read_csv
+from mmselfsup.datasets.data_sources.lists import is_csv, read_csv
 from mmselfsup.utils.errors import UserError
 
 

@@ -12,7 +12,7 @@ import torchvision.transforms as T
 from numpy.typing import NDArray
 from scipy import stats
 
-from mmselfsup.datasets.device.color import BRIGHTNESS, CONTRAST, HUE, SATURATION
+from mmselfsup.datasets.batched.photometric import BRIGHTNESS, CONTRAST, HUE, SATURATION
 from tests.datasets.device_views import BYOL, batched_pipeline_of, pipeline
 
 Numbers = NDArray[np.float64]

@@ -11,11 +11,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mmselfsup.apis.loaders import build_eval_loader
 from mmselfsup.datasets import build_dataloader, build_dataset
-from mmselfsup.datasets.device.collate import defer, join
-from mmselfsup.datasets.device.plan import build_batched_pipelines
-from mmselfsup.datasets.find_normalize import find_normalize
+from mmselfsup.datasets.batched.pipeline import build_batched_pipelines, defer, join
+from mmselfsup.datasets.loader import build_eval_loader
+from mmselfsup.datasets.utils import find_normalize
 from mmselfsup.utils.errors import UserError
 from tests.datasets.device_views import SIMCLR, photo, pipeline
 

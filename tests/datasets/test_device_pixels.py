@@ -9,8 +9,8 @@ import torch
 import torchvision.transforms as T
 from torch import Tensor
 
-from mmselfsup.datasets.device.blur import blur
-from mmselfsup.datasets.device.resample import axis_weights
+from mmselfsup.datasets.batched.geometric import axis_weights
+from mmselfsup.datasets.batched.photometric import blur
 from tests.datasets.device_views import (
     BYOL,
     SIMCLR,

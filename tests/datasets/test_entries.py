@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmselfsup.datasets.data_sources.entries import (
+from mmselfsup.datasets.data_sources.lists import (
     Entry,
     check_labels,
     find_images,

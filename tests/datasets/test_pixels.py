@@ -14,8 +14,8 @@ from PIL import Image, ImageFilter
 from torchvision.transforms import functional as F
 
 from mmselfsup.datasets import PIPELINES
-from mmselfsup.datasets.builder import build_pipeline
 from mmselfsup.datasets.pipelines import GaussianBlur, Solarization
+from mmselfsup.datasets.pipelines.compose import build_pipeline
 
 Array = NDArray[np.uint8]
 

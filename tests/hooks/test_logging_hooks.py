@@ -21,7 +21,7 @@ from mmselfsup.core.hooks import (
     register_default_hooks,
 )
 from mmselfsup.core.hooks.views import split_views, to_display, views_picture
-from mmselfsup.datasets.find_normalize import find_normalize
+from mmselfsup.datasets.utils import find_normalize
 
 Make = Callable[..., Any]
 LOG_CONFIG = dict(interval=2, hooks=[dict(type="TextLoggerHook")])

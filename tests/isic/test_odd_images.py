@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmselfsup.datasets.data_sources.decode import walk_images
+from mmselfsup.datasets.statistics import pixel_statistics
 from mmselfsup.isic.color_constancy_folder import Settings, correct_folder
 from mmselfsup.isic.contact_sheet import write_sheet
 from mmselfsup.isic.duplicates import image_hashes
-from mmselfsup.isic.images import walk_images
-from mmselfsup.isic.statistics import pixel_statistics
 from mmselfsup.utils.errors import UserError
 from tests.odd_images import broken_files, encode, good_files, picture, write_files
 

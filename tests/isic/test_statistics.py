@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torchvision.transforms import functional as F
 
-from mmselfsup.isic.statistics import find_files, pixel_statistics, summarise
+from mmselfsup.datasets.statistics import find_files, pixel_statistics, summarise
 from mmselfsup.utils.errors import UserError
 
 TOOL = Path(__file__).parents[2] / "tools/analysis_tools/compute_mean_std.py"

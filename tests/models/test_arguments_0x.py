@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmselfsup.datasets import PIPELINES, build_dataset
-from mmselfsup.datasets.builder import build_pipeline
+from mmselfsup.datasets.pipelines.compose import build_pipeline
 from mmselfsup.models import build_algorithm
 from mmselfsup.models.utils import MultiPooling
 from mmselfsup.utils.errors import ArgumentError

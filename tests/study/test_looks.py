@@ -9,7 +9,7 @@ from mmcv import Config
 from PIL import Image
 
 from mmselfsup.core.evaluation.labelled import LabelledFeatures
-from mmselfsup.datasets.data_sources.entries import Entry, read_list
+from mmselfsup.datasets.data_sources.lists import Entry, read_list
 from mmselfsup.study.looks.choose import draw_points, draw_queries, lines_of
 from mmselfsup.study.looks.data import comparison_config, shared_lesions
 from mmselfsup.study.looks.files import (

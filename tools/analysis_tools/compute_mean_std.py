@@ -47,7 +47,7 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Measure the images and print the line."""
-    from mmselfsup.isic.statistics import find_files, pixel_statistics
+    from mmselfsup.datasets.statistics import find_files, pixel_statistics
 
     files = find_files(args.data_prefix, args.ann_file)
     result = pixel_statistics(files, args.size, args.workers)

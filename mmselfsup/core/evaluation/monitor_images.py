@@ -11,7 +11,7 @@ from torch.utils.data import Dataset, Subset
 from torchvision.transforms import CenterCrop, Compose, Normalize, Resize, ToTensor
 
 from mmselfsup.datasets import build_dataset
-from mmselfsup.datasets.find_normalize import find_normalize
+from mmselfsup.datasets.utils import find_normalize
 from mmselfsup.utils.errors import UserError
 
 _MARGIN = 8 / 7  # as 256 to 224: the short side before the centre is cut out

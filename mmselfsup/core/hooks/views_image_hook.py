@@ -6,7 +6,7 @@ from typing import Any
 from mmcv.runner import HOOKS, Hook
 from torchvision.transforms.functional import to_pil_image
 
-from mmselfsup.datasets.find_normalize import find_normalize
+from mmselfsup.datasets.utils import find_normalize
 from mmselfsup.utils.dist import is_main
 from mmselfsup.utils.files import atomic_write
 

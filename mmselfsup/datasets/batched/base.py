@@ -1,15 +1,19 @@
 """The base classes of batched transforms, and the parameters that they work with.
 
+Groups of batched transforms that are applied together or not at all.
+
 Letters: N images, P parameters of an image, H, W of an image.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
+
+from ..pipelines.compose import bernoulli
 
 
 class BatchedTransform(ABC):
@@ -26,22 +30,6 @@ class BatchedTransform(ABC):
         """Return sampled parameters [P] for one image of this size.
 
         The calls of torch's generator are those of the transform itself, in its order.
-        """
-
-
-class BatchedPixelTransform(BatchedTransform):
-    """A batched transform that changes the values of images and not their shape."""
-
-    @abstractmethod
-    def apply(self, images: Tensor, params: SampledParams) -> Tensor:
-        """Return the changed batch.
-
-        Args:
-            images: [N, 3, H, W] float32, integer values in 0..255; may be changed in place.
-            params: [N, P].
-
-        Returns:
-            [N, 3, H, W], integer values: each step ends in 8 bits, as in the workers' pipeline.
         """
 
 
@@ -67,6 +55,22 @@ class SampledParams:
     def column(self, i: int) -> Tensor:
         """Return one parameter of each image, [N, 1, 1, 1] on the device."""
         return self.device[:, i, None, None, None]
+
+
+class BatchedPixelTransform(BatchedTransform):
+    """A batched transform that changes the values of images and not their shape."""
+
+    @abstractmethod
+    def apply(self, images: Tensor, params: SampledParams) -> Tensor:
+        """Return the changed batch.
+
+        Args:
+            images: [N, 3, H, W] float32, integer values in 0..255; may be changed in place.
+            params: [N, P].
+
+        Returns:
+            [N, 3, H, W], integer values: each step ends in 8 bits, as in the workers' pipeline.
+        """
 
 
 def apply_to_selected(
@@ -103,3 +107,38 @@ def quantize_(values: Tensor) -> Tensor:
     counts as this integer.
     """
     return values.add_(0.001).floor_().clamp_(0, 255)
+
+
+class BatchedRandomApply(BatchedTransform):
+    """The batched ``RandomAppliedTrans``. Parameters: those of the transforms in it."""
+
+    def __init__(self, transforms: Sequence[BatchedTransform], p: float) -> None:
+        self.transforms, self.p = transforms, p
+        self.identity_params = tuple(v for inner in transforms for v in inner.identity_params)
+
+    def sample_params(self, height: int, width: int) -> tuple[float, ...]:
+        # As in ``RandomAppliedTrans``, a skipped group takes no numbers from the generator.
+        if not bernoulli(self.p):
+            return self.identity_params
+        return tuple(v for inner in self.transforms for v in inner.sample_params(height, width))
+
+
+def flatten_transforms(
+    transforms: Sequence[BatchedTransform], begin: int = 0
+) -> Iterator[tuple[BatchedTransform, int, int]]:
+    """Yield all transforms, those inside groups too, each with the columns of its parameters.
+
+    Args:
+        transforms: Transforms and groups.
+        begin: Column of the first parameter.
+
+    Yields:
+        The transform, its first column, and the first column after it.
+    """
+    for transform in transforms:
+        end = begin + len(transform.identity_params)
+        if isinstance(transform, BatchedRandomApply):
+            yield from flatten_transforms(transform.transforms, begin)
+        else:
+            yield transform, begin, end
+        begin = end

@@ -12,8 +12,8 @@ import numpy as np
 from mmselfsup.utils.dist import on_main
 from mmselfsup.utils.errors import UserError
 
-from ..builder import DATASOURCES
-from ..pipelines.pixels import Pixels
+from ..pipelines.formatting import Pixels
+from ..registry import DATASOURCES
 from ..utils import download_and_extract_archive
 from .base import BaseDataSource
 

@@ -1,33 +1,42 @@
 """Decoding the bytes of an image file to an array, or to a PIL image.
 
-JPEG and PNG are decoded by OpenCV, directly in the wanted order of channels; any other format, and
-what OpenCV refuses, by Pillow, which reads more formats and has better error messages.
+JPEG and PNG are decoded by OpenCV, directly in the wanted order of channels; any other format,
+and what OpenCV refuses, by Pillow, which reads more formats and has better error messages.
 
 Colour: the result is RGB with 8 bits a channel for every kind of file (grey, palette, CMYK,
-transparency, 16 bits a channel); transparency is dropped, and of 16 bits the upper 8 are used. The
-EXIF orientation is applied, unless the colour type ends with ``_ignore_orientation`` (Pillow always
-applies that of a TIFF file).
+transparency, 16 bits a channel); transparency is dropped, and of 16 bits the upper 8 are used.
+The EXIF orientation is applied, unless the colour type ends with ``_ignore_orientation``
+(Pillow always applies that of a TIFF file).
+
+Reading image files from the disk or from a storage service.
+
+Image files as the data sources read them: the same decoder, the same order of folders.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from mmcv import FileClient
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.errors import ArgumentError, UserError
+
+from ..pipelines.formatting import Pixels
+from .lists import find_images
 
 _IGNORE = "_ignore_orientation"
 _COLOUR_FLAGS = {"rgb": cv2.IMREAD_COLOR_RGB, "bgr": cv2.IMREAD_COLOR_BGR}
 CHANNEL_ORDERS = (*_COLOUR_FLAGS,)
 COLOR_TYPES = ("color", "grayscale", f"color{_IGNORE}", f"grayscale{_IGNORE}", "unchanged")
-
 _JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 _PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 # What Pillow raises for broken files; struct.error and others hide in its plugins.
@@ -146,3 +155,80 @@ def _image_errors() -> Iterator[None]:
         raise ImageError("this is no image file, or of a format that can't be read") from None
     except _BROKEN as error:
         raise ImageError(f"the file is damaged ({error})") from error
+
+
+def one_of(name: str, value: Any, accepted: Sequence[str]) -> Any:
+    """Return ``value`` if it is accepted.
+
+    Raises:
+        ArgumentError: It is not.
+    """
+    if value not in accepted:
+        raise ArgumentError(f"{name} must be one of {', '.join(accepted)}, got {value!r}")
+    return value
+
+
+class ImageReader:
+    """A reader and decoder of image files.
+
+    Args:
+        color_type: See ``decode.decode_image``.
+        channel_order: See ``decode.decode_image``.
+        file_client_args: Arguments of mmcv's ``FileClient``.
+    """
+
+    def __init__(
+        self, color_type: str, channel_order: str, file_client_args: dict[str, Any]
+    ) -> None:
+        self.color_type = one_of("color_type", color_type, COLOR_TYPES)
+        self.channel_order = one_of("channel_order", channel_order, CHANNEL_ORDERS)
+        self.file_client_args = dict(file_client_args)
+        self._client: Any = None  # opened at the first image: each worker needs its own connection
+
+    @property
+    def on_disk(self) -> bool:
+        """Return whether the files are on a disk of this machine."""
+        return bool(self.file_client_args.get("backend") == "disk")
+
+    def read(self, path: str) -> Image.Image:
+        """Return one image as a PIL image, see ``read_pixels``."""
+        return as_image(self.read_pixels(path))
+
+    def read_pixels(self, path: str) -> Pixels | Image.Image:
+        """Return one image: an array, or a PIL image for the colour type ``unchanged``.
+
+        Raises:
+            OSError: The file can't be read.
+            ImageError: It can't be decoded.
+        """
+        if self._client is None:
+            self._client = FileClient(**self.file_client_args)
+        return decode_pixels(bytes(self._client.get(path)), self.color_type, self.channel_order)
+
+
+def open_rgb(path: str | os.PathLike[str]) -> Image.Image:
+    """Return an image file as RGB, 8 bits a channel, turned upright as its EXIF data say.
+
+    Raises:
+        UserError: The file is missing, empty, truncated, or no image.
+    """
+    try:
+        return decode_image(Path(path).read_bytes())
+    except OSError as error:
+        raise UserError(f"can't read the image {path}: {error.strerror or error}") from error
+    except ImageError as error:
+        raise UserError(f"can't read the image {path}: {error}") from error
+
+
+def walk_images(folder: str | os.PathLike[str]) -> list[Path]:
+    """Return the paths of all images below ``folder``, relative and sorted, without hidden ones.
+
+    Raises:
+        UserError: No such folder, or no image in it.
+    """
+    if not os.path.isdir(folder):
+        raise UserError(f"there is no folder {folder}; check the path")
+    names = find_images(str(folder))
+    if not names:
+        raise UserError(f"there is no image in {folder} and its folders; check the path")
+    return [Path(name) for name in names]

@@ -10,12 +10,18 @@ from numpy.typing import NDArray
 
 from mmselfsup.utils.errors import UserError
 
-from ..builder import DATASOURCES
+from ..registry import DATASOURCES
 from .base import BaseDataSource
-from .csv_list import read_entries
-from .entries import NO_LABEL, Entry, check_labels, find_images, has_image_extension, with_extension
-from .lesions import read_lesions
-from .patients import read_patients
+from .lists import (
+    NO_LABEL,
+    Entry,
+    check_labels,
+    find_images,
+    has_image_extension,
+    read_entries,
+    with_extension,
+)
+from .metadata import read_lesions, read_patients
 
 
 @DATASOURCES.register_module()

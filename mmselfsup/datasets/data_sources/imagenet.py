@@ -8,9 +8,9 @@ from typing import Any
 
 from mmselfsup.utils.errors import UserError
 
-from ..builder import DATASOURCES
+from ..registry import DATASOURCES
 from .base import BaseDataSource
-from .entries import IMG_EXTENSIONS, Entry, check_labels, find_images, read_list
+from .lists import IMG_EXTENSIONS, Entry, check_labels, find_images, read_list
 
 
 def has_file_allowed_extension(filename: str, extensions: Sequence[str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..builder import DATASOURCES
+from ..registry import DATASOURCES
 from .imagenet import ImageNet
 
 

@@ -1,7 +1,11 @@
-"""Lists of images: the file name, label and line number of each entry."""
+"""Lists of images: the file name, label and line number of each entry.
+
+Lists of images in a CSV file with a header.
+"""
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 from collections.abc import Sequence
@@ -15,6 +19,9 @@ IMG_EXTENSIONS = (
 NO_LABEL = -1
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NAME_AND_INTEGERS = re.compile(r"(.*?\S)\s+((?:[+-]?[0-9]+\s+)+)")
+NAME_COLUMNS = ("image", "filename", "name", "path")
+LABEL_COLUMNS = ("label", "target", "class")
+_DELIMITERS = ",;\t"
 
 
 class Entry(NamedTuple):
@@ -132,3 +139,134 @@ def check_labels(entries: Sequence[Entry], num_classes: int, source: str) -> Non
                 f"{source}, line {entry.line}: label {entry.label} of {entry.name!r} is not in "
                 f"0..{num_classes - 1}; correct the list or classes"
             )
+
+
+def is_csv(path: str) -> bool:
+    """Return whether a list is a CSV file, by its name and its first line."""
+    if not path.lower().endswith((".csv", ".tsv")):
+        return False
+    header = read_text(path).partition("\n")[0].strip()
+    return any(d in header for d in _DELIMITERS) or header.lower() in NAME_COLUMNS
+
+
+def read_names(path: str, classes: Sequence[str] | None = None) -> list[str]:
+    """Return the image names of a list, text or CSV; ``classes`` as for ``read_csv``."""
+    return [entry.name for entry in read_entries(path, classes)[0]]
+
+
+def read_entries(
+    path: str, classes: Sequence[str] | None = None
+) -> tuple[list[Entry], list[str] | None]:
+    """Return the entries of a list, text or CSV, see ``read_csv``; a text list names no classes."""
+    return read_csv(path, classes) if is_csv(path) else (read_list(path), None)
+
+
+def read_csv(
+    path: str, classes: Sequence[str] | None = None
+) -> tuple[list[Entry], list[str] | None]:
+    """Return the entries of a CSV file with a header.
+
+    The column ``image``, ``filename``, ``name`` or ``path`` names the image. The column ``label``,
+    ``target`` or ``class`` holds the label, as a number or as one of ``classes``. Without it, the
+    label is given by one column of 0 and 1 for each class (one-hot), or else it is -1.
+
+    Args:
+        path: The file; the delimiter may be a comma, a semicolon or a tab.
+        classes: Names of the classes, in the order of their numbers.
+
+    Returns:
+        The entries, and the names of the one-hot columns where these name the classes.
+
+    Raises:
+        UserError: A column is missing, or a cell is not valid.
+    """
+    lines = read_text(path).splitlines()
+    delimiter = max(_DELIMITERS, key=lines[0].count)  # the most frequent one in the header
+    reader = csv.reader(lines, delimiter=delimiter)
+    header = [name.strip() for name in next(reader)]
+    rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    if not rows:
+        raise UserError(f"{path}: the list has a header but no rows")
+    for line, row in rows:  # a row of another length would shift its cells to other columns
+        if len(row) != len(header):
+            raise UserError(f"{path}, line {line}: {len(row)} cells, the header has {len(header)}")
+    name_at = _find(header, NAME_COLUMNS)
+    if name_at is None:
+        raise UserError(
+            f"{path}: none of the columns {', '.join(header)} names the image; call it one of "
+            f"{', '.join(NAME_COLUMNS)}"
+        )
+    names = [row[name_at].strip() for _, row in rows]
+    label_at = _find(header, LABEL_COLUMNS)
+    one_hot_names = None
+    if label_at is not None:
+        cells = [(line, row[label_at].strip()) for line, row in rows]
+        labels = [_label(cell, classes, f"{path}, line {line}") for line, cell in cells]
+    else:
+        one_hot_names = _one_hot_columns(header, rows, name_at, classes, path)
+        columns = [header.index(name) for name in one_hot_names or ()]
+        labels = [_hot(row, columns, f"{path}, line {line}") for line, row in rows]
+    entries = [Entry(n, lb, ln) for n, lb, (ln, _) in zip(names, labels, rows, strict=True)]
+    return entries, one_hot_names
+
+
+def _find(header: Sequence[str], wanted: Sequence[str]) -> int | None:
+    """Return the position of the first wanted column that exists."""
+    lower = [name.lower() for name in header]
+    return next((lower.index(name) for name in wanted if name in lower), None)
+
+
+def _label(cell: str, classes: Sequence[str] | None, where: str) -> int:
+    """Return a label given as a number or the name of a class; an empty cell is no label."""
+    if not cell:
+        return NO_LABEL
+    if classes is not None and cell in classes:
+        return list(classes).index(cell)
+    number = _number(cell)
+    if number is None or number != int(number):
+        known = f"one of {', '.join(classes)}" if classes else "a number (or give classes=[...])"
+        raise UserError(f"{where}: label {cell!r} must be {known}")
+    return int(number)
+
+
+def _number(cell: str) -> float | None:
+    """Return a cell as a number, or None."""
+    try:
+        number = float(cell)
+    except ValueError:
+        return None
+    return number if abs(number) < 2**53 else None  # beyond, float64 skips integers; also inf, NaN
+
+
+def _one_hot_columns(
+    header: Sequence[str],
+    rows: Sequence[tuple[int, list[str]]],
+    name_at: int,
+    classes: Sequence[str] | None,
+    path: str,
+) -> list[str] | None:
+    """Return the names of the one-hot columns: ``classes``, or all that hold 0 and 1 only."""
+    if classes is not None:
+        missing = [name for name in classes if name not in header]
+        if missing:
+            raise UserError(
+                f"{path}: no column {', '.join(LABEL_COLUMNS)}, and no column for the class(es) "
+                f"{', '.join(missing)}; there are {', '.join(header)}"
+            )
+        return list(classes)
+    columns = [i for i in range(len(header)) if i != name_at]
+    hot = [i for i in columns if all(_number(row[i]) in (0.0, 1.0) for _, row in rows)]
+    return [header[i] for i in hot] if len(hot) > 1 else None
+
+
+def _hot(row: Sequence[str], columns: Sequence[int], where: str) -> int:
+    """Return which of the columns holds the 1; without columns there is no label."""
+    if not columns:
+        return NO_LABEL
+    cells = [_number(row[i]) for i in columns]
+    if cells.count(1.0) != 1 or cells.count(0.0) != len(cells) - 1:
+        raise UserError(
+            f"{where}: exactly one class must be 1 and the others 0, got "
+            f"{', '.join(row[i] for i in columns)}"
+        )
+    return cells.index(1.0)

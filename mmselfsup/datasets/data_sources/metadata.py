@@ -1,4 +1,11 @@
-"""Tables with metadata of the images of a list."""
+"""Tables with metadata of the images of a list.
+
+The lesion of each image of a list, from a CSV file.
+
+Age, site and sex of the patient of each image, from a CSV file.
+
+Letters: N images, D width.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +14,16 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mmselfsup.utils.errors import UserError
+import numpy as np
+from numpy.typing import NDArray
 
-from .entries import has_image_extension, read_text
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.patients import clean_lesion, encode_patient
+
+from .lists import has_image_extension, read_text
+
+_LESION_COLUMNS = ("image", "lesion_id")
+_PATIENT_COLUMNS = ("image", "age_approx", "anatom_site_general", "sex")
 
 
 class Row(NamedTuple):
@@ -59,3 +73,68 @@ def stem(name: str) -> str:
     """Return the name of a file without folders and without the extension of an image."""
     name = os.path.basename(name.strip())
     return os.path.splitext(name)[0] if has_image_extension(name) else name
+
+
+def read_lesions(path: str, names: Sequence[str]) -> list[str]:
+    """Return the lesion of each image.
+
+    Args:
+        path: CSV file with the columns ``image`` (with or without extension) and ``lesion_id``,
+            such as ISIC_2019_Training_Metadata.csv.
+        names: File names of N images; folders before the name and the extension don't count.
+
+    Returns:
+        N lesion ids, ``''`` where none is known.
+
+    Raises:
+        UserError: The file is missing, lacks a column, or has none of the images.
+    """
+    rows = read_metadata(path, _LESION_COLUMNS)
+    lesions = {name: clean_lesion(row.cells["lesion_id"]) for name, row in rows}
+    stems = [stem(name) for name in names]
+    if not any(name in lesions for name in stems):
+        raise UserError(f"{path} has none of the {len(names)} images (e.g. {names[0]})")
+    return [lesions.get(name, "") for name in stems]
+
+
+def read_patients(path: str, names: Sequence[str]) -> NDArray[np.float32]:
+    """Return the encoded patient of each image.
+
+    Args:
+        path: CSV file with the columns ``image`` (with or without extension), ``age_approx``,
+            ``anatom_site_general`` and ``sex``, such as ISIC_2019_Training_Metadata.csv. Cells may
+            be blank.
+        names: File names of N images; folders before the name and the extension don't count.
+
+    Returns:
+        [N, D], see ``mmselfsup.utils.patients.encode_patient``.
+
+    Raises:
+        UserError: The file is missing, lacks a column or an image, has an image twice, or the row
+            of an image holds a value that is none of ISIC-2019's.
+    """
+    rows: dict[str, Row] = {}
+    for name, row in read_metadata(path, _PATIENT_COLUMNS):
+        if name in rows:
+            raise UserError(
+                f"{path}: the image {name} has more than one row (lines {rows[name].line} "
+                f"and {row.line})"
+            )
+        rows[name] = row
+    stems = [stem(name) for name in names]
+    missing = [name for name, key in zip(names, stems, strict=True) if key not in rows]
+    if missing:
+        raise UserError(
+            f"{path} has no row for the image {missing[0]} ({len(missing)} of {len(names)} images "
+            "lack one): add rows, blank cells are fine, or take the images off the list"
+        )
+    return np.stack([_encoded(rows[key], path) for key in stems])  # [N, D]
+
+
+def _encoded(row: Row, path: str) -> NDArray[np.float32]:
+    """Return the code [D] of one row."""
+    _, age, site, sex = (row.cells[name] for name in _PATIENT_COLUMNS)
+    try:
+        return encode_patient(age, site, sex)
+    except UserError as error:
+        raise UserError(f"{path}, line {row.line} ({row.cells['image']}): {error}") from error

@@ -1,6 +1,6 @@
 """The transforms of a pipeline: they turn an image into an image or a tensor."""
 
-from . import torchvision_transforms
+from . import compose as torchvision_transforms
 from .transforms import (
     BEiTMaskGenerator,
     CenterCrop,

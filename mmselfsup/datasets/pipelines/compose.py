@@ -1,17 +1,41 @@
-"""A chain of transforms that converts between arrays and PIL images only where needed."""
+"""A chain of transforms that converts between arrays and PIL images only where needed.
+
+A group of transforms that are applied together or not at all.
+
+The random choice of transforms that are applied with a probability.
+
+RandAugment and random erasing of timm, for fine-tuning.
+
+Every transform of ``torchvision.transforms`` under its own name, except those replaced here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+import inspect
+from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import Any
 
 import numpy as np
+import torch
+from mmcv.utils import build_from_cfg
 from PIL import Image
 from torch import Tensor
+from torchvision import transforms
 from torchvision.transforms import Compose
 
-from .pixels import takes_pixels, to_image, to_pixels
-from .to_tensor import Normalize, ToTensor
+from mmselfsup.utils.errors import ArgumentError, UserError
+
+from ..registry import PIPELINES, Config
+from .formatting import Normalize, ToTensor, takes_pixels, to_image, to_pixels
+
+# Names that mean our own classes.
+_OWN = {
+    "CenterCrop", "ColorJitter", "GaussianBlur", "Normalize", "RandomGrayscale",
+    "RandomHorizontalFlip", "RandomResizedCrop", "RandomRotation", "RandomVerticalFlip", "Resize",
+    "ToTensor",
+}  # fmt: skip
 
 
 class Chain(Compose):  # type: ignore[misc]
@@ -52,3 +76,118 @@ def _apply(transform: Any, img: Any, arrays: bool) -> Any:
         pixels = to_pixels(img)
         img = img if pixels is None else pixels
     return transform(img)
+
+
+@PIPELINES.register_module()
+class RandomAppliedTrans:
+    """A list of transforms that is applied with some probability.
+
+    Args:
+        transforms: Configs of the transforms.
+        p: Probability of applying them.
+    """
+
+    takes_pixels = True
+
+    def __init__(self, transforms: Sequence[dict[str, Any]], p: float = 0.5) -> None:
+        check_probability(p)
+        self.trans: Any = build_pipeline(transforms)
+        self.p = p
+
+    def __call__(self, img: Any) -> Any:
+        return self.trans(img) if bernoulli(self.p) else img
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.trans!r}, p={self.p})"
+
+
+def check_probability(p: float, name: str = "p") -> None:
+    """Check that ``p`` is a probability.
+
+    Args:
+        p: The value.
+        name: Of the argument, for the message.
+
+    Raises:
+        ArgumentError: It is not in 0..1.
+    """
+    if not 0 <= p <= 1:
+        raise ArgumentError(f"{name} must be in 0..1, got {p}")
+
+
+def bernoulli(p: float) -> bool:
+    """Return True with probability ``p``, with one number from torch's generator."""
+    return torch.rand(()).item() < p
+
+
+@PIPELINES.register_module()
+class RandomAug:
+    """The complete training transform of timm: crop, flip, augment, to tensor, normalise, erase.
+
+    It needs the library timm. Arguments that are None keep timm's defaults, except
+    ``color_jitter``, where None means none.
+
+    Args:
+        input_size: Side of the image.
+        color_jitter: Strength of the colour jitter.
+        auto_augment: Policy in timm's spelling, such as ``rand-m9-mstd0.5-inc1``.
+        interpolation: ``bilinear``, ``bicubic`` or ``random``.
+        re_prob: Probability of random erasing.
+        re_mode: Content of an erased area: ``const``, ``rand`` or ``pixel``.
+        re_count: Number of erased areas in an image.
+        mean: Mean of each channel, in 0..1.
+        std: Standard deviation of each channel, in 0..1.
+    """
+
+    def __init__(
+        self,
+        input_size: int | None = None,
+        color_jitter: float | None = None,
+        auto_augment: str | None = None,
+        interpolation: str | None = None,
+        re_prob: float | None = None,
+        re_mode: str | None = None,
+        re_count: int | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> None:
+        try:  # timm is an optional dependency
+            create_transform = importlib.import_module("timm.data").create_transform
+        except ImportError as error:
+            raise UserError(
+                "RandomAug needs timm, which is not installed: pip install timm"
+            ) from error
+        options: dict[str, Any] = {
+            "input_size": input_size,
+            "auto_augment": auto_augment,
+            "interpolation": interpolation,
+            "re_prob": re_prob,
+            "re_mode": re_mode,
+            "re_count": re_count,
+            "mean": mean,
+            "std": std,
+        }
+        given = {name: value for name, value in options.items() if value is not None}
+        self.transforms = create_transform(is_training=True, color_jitter=color_jitter, **given)
+
+    def __call__(self, img: Any) -> Any:
+        return self.transforms(img)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.transforms!r})"
+
+
+def _register() -> None:
+    """Register torchvision's classes."""
+    for name, cls in inspect.getmembers(transforms, inspect.isclass):
+        if name not in _OWN and not issubclass(cls, Enum):
+            PIPELINES.register_module(name=name, module=cls)
+
+
+_register()
+
+
+def build_pipeline(cfgs: Sequence[Config]) -> Callable[[Any], Any]:
+    """Return the transforms of a pipeline, built from their configs and chained."""
+
+    return Chain([build_from_cfg(cfg, PIPELINES) for cfg in cfgs])

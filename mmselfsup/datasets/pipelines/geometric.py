@@ -1,8 +1,13 @@
 """Crops and resizing, in 8 bits.
 
-Resizing is Pillow's: bilinear or bicubic, with a kernel that widens as the image shrinks. torch has
-the same arithmetic with vector instructions: bilinear values are equal or differ by one. OpenCV
-has none of it: its ``INTER_AREA`` is a box instead of a triangle, its ``INTER_LINEAR`` aliases.
+Resizing is Pillow's: bilinear or bicubic, with a kernel that widens as the image shrinks. torch
+has the same arithmetic with vector instructions: bilinear values are equal or differ by one.
+OpenCV has none of it: its ``INTER_AREA`` is a box instead of a triangle, its ``INTER_LINEAR``
+aliases.
+
+Flips and rotations, in 8 bits.
+
+A random crop, in one size for the model and in another for a tokenizer.
 
 Letters: H and W of the image.
 """
@@ -11,18 +16,33 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from typing import Any
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 import torchvision.transforms as T
+from PIL import Image
 from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as TF
 
-from ..builder import PIPELINES
-from .pixels import OnPixels, Pixels
+from mmselfsup.utils.errors import ArgumentError
+
+from ..registry import PIPELINES
+from .compose import bernoulli
+from .formatting import OnPixels, Pixels, to_image
 
 _MODES = {InterpolationMode.BILINEAR: "bilinear", InterpolationMode.BICUBIC: "bicubic"}
 _TRIES = 10  # crops to draw before the largest central one is taken, as in torchvision
+_INTERPOLATION_MODES = {
+    "nearest": InterpolationMode.NEAREST,
+    "bilinear": InterpolationMode.BILINEAR,
+    "bicubic": InterpolationMode.BICUBIC,
+    "box": InterpolationMode.BOX,
+    "hamming": InterpolationMode.HAMMING,
+    "lanczos": InterpolationMode.LANCZOS,
+}
 
 
 def resize(pixels: Pixels, size: tuple[int, int], mode: str = "bilinear") -> Pixels:
@@ -124,3 +144,108 @@ class CenterCrop(OnPixels, T.CenterCrop):  # type: ignore[misc]
             return self.slow(pixels)
         top, left = round((height - h) / 2), round((width - w) / 2)
         return np.ascontiguousarray(pixels[top : top + h, left : left + w])
+
+
+@PIPELINES.register_module()
+class RandomHorizontalFlip(OnPixels, T.RandomHorizontalFlip):  # type: ignore[misc]
+    """As in torchvision: a flip of left and right, with probability ``p``."""
+
+    def change(self, pixels: Pixels) -> Pixels:
+        return _array(cv2.flip(pixels, 1)) if bernoulli(self.p) else pixels
+
+
+@PIPELINES.register_module()
+class RandomVerticalFlip(OnPixels, T.RandomVerticalFlip):  # type: ignore[misc]
+    """As in torchvision: a flip of top and bottom, with probability ``p``."""
+
+    def change(self, pixels: Pixels) -> Pixels:
+        return _array(cv2.flip(pixels, 0)) if bernoulli(self.p) else pixels
+
+
+@PIPELINES.register_module()
+class RandomRotation(OnPixels, T.RandomRotation):  # type: ignore[misc]
+    """As in torchvision: a counter-clockwise rotation by an angle drawn from ``degrees``.
+
+    Quarter turns of a square image only permute its pixels; any other rotation is Pillow's.
+    """
+
+    def change(self, pixels: Pixels) -> Pixels:
+        angle = self.get_params(self.degrees)
+        square = pixels.shape[0] == pixels.shape[1]
+        if angle % 90 == 0 and square and self.center is None:
+            return np.ascontiguousarray(np.rot90(pixels, int(angle // 90) % 4))
+        fill = self.fill
+        if isinstance(fill, int | float):
+            fill = [float(fill)] * (3 if pixels.ndim == 3 else 1)
+        options: dict[str, Any] = dict(expand=self.expand, center=self.center, fill=list(fill))
+        return np.array(TF.rotate(to_image(pixels), angle, self.interpolation, **options))
+
+
+def _array(pixels: Any) -> Pixels:
+    """Return a result of OpenCV under its type."""
+    return pixels  # type: ignore[no-any-return]
+
+
+def _size(size: int | tuple[int, int]) -> list[int]:
+    """Return a size as [height, width]."""
+    return [size, size] if isinstance(size, int) else list(size)
+
+
+@PIPELINES.register_module()
+class RandomResizedCropAndInterpolationWithTwoPic:
+    """A random crop that is resized once or twice.
+
+    Source: BEiT (Bao et al. 2022), where the second image feeds the tokenizer.
+
+    Args:
+        size: Side of the first image, or (height, width).
+        second_size: The same for the second image; None gives no second image.
+        scale: Range of the crop's fraction of the area.
+        ratio: Range of the crop's width over its height.
+        interpolation: How the first image is resized: ``nearest``, ``bilinear``, ``bicubic``,
+            ``box``, ``hamming``, ``lanczos``, or ``random``, which takes bilinear or bicubic.
+        second_interpolation: The same for the second image.
+    """
+
+    def __init__(
+        self,
+        size: int | tuple[int, int],
+        second_size: int | tuple[int, int] | None = None,
+        scale: tuple[float, float] = (0.08, 1.0),
+        ratio: tuple[float, float] = (3.0 / 4.0, 4.0 / 3.0),
+        interpolation: str = "bilinear",
+        second_interpolation: str = "lanczos",
+    ) -> None:
+        for mode in (interpolation, second_interpolation):
+            if mode not in (*_INTERPOLATION_MODES, "random"):
+                raise ArgumentError(
+                    f"interpolation must be random or one of {[*_INTERPOLATION_MODES]}, got {mode}"
+                )
+        self.size = _size(size)
+        self.second_size = None if second_size is None else _size(second_size)
+        self.scale = list(scale)
+        self.ratio = list(ratio)
+        self.interpolation = interpolation
+        self.second_interpolation = second_interpolation
+
+    def __call__(self, img: Image.Image) -> Image.Image | tuple[Image.Image, Image.Image]:
+        # one crop for both images: the tokenizer must see the part that the model sees
+        crop = TF.crop(img, *T.RandomResizedCrop.get_params(img, self.scale, self.ratio))
+        first = TF.resize(crop, self.size, self._mode(self.interpolation))
+        if self.second_size is None:
+            return first
+        return first, TF.resize(crop, self.second_size, self._mode(self.second_interpolation))
+
+    @staticmethod
+    def _mode(name: str) -> InterpolationMode:
+        """Return the mode of a name; a random one of two for ``random``."""
+        if name == "random":
+            name = "bilinear" if torch.rand(()).item() < 0.5 else "bicubic"
+        return _INTERPOLATION_MODES[name]
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(size={self.size}, second_size={self.second_size}, "
+            f"scale={self.scale}, ratio={self.ratio}, interpolation={self.interpolation}, "
+            f"second_interpolation={self.second_interpolation})"
+        )

@@ -1,25 +1,43 @@
 """Brightness, contrast, saturation, hue and grey, in 8 bits.
 
-The arithmetic is Pillow's: values are rounded down to integers. Brightness, contrast, saturation
-and grey differ from it by one level at most, on few values. The hue is turned in OpenCV's HSV,
-which is finer than Pillow's.
+The arithmetic is Pillow's: values are rounded down to integers. Brightness, contrast,
+saturation and grey differ from it by one level at most, on few values. The hue is turned in
+OpenCV's HSV, which is finer than Pillow's.
+
+Gaussian blur.
+
+Solarization.
+
+Noise along the principal colours of natural images.
 
 Letters: H and W of an image.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
+import torch
 import torchvision.transforms as T
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import functional as F
 
-from ..builder import PIPELINES
-from .chance import bernoulli
-from .pixels import OnPixels, Pixels
+from mmselfsup.utils.errors import ArgumentError
+
+from ..registry import PIPELINES
+from .compose import bernoulli, check_probability
+from .formatting import OnPixels, Pixels, on_pixels
 
 _CUT = -0.499  # added before OpenCV rounds to nearest: rounds down, and keeps integers
+# Principal components of the RGB values of ImageNet, for values in 0..1 (AlexNet, section 4.1).
+_EIGENVALUES = torch.tensor([0.2175, 0.0188, 0.0045])  # [3]
+_EIGENVECTORS = torch.tensor(  # [3 channels, 3 components]
+    [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]]
+)
 
 
 def grey(pixels: Pixels) -> Pixels:
@@ -91,3 +109,115 @@ class RandomGrayscale(OnPixels, T.RandomGrayscale):  # type: ignore[misc]
 def _array(pixels: Any) -> Pixels:
     """Return a result of OpenCV under its type."""
     return pixels  # type: ignore[no-any-return]
+
+
+@PIPELINES.register_module()
+@dataclass
+class GaussianBlur:
+    """Gaussian blur with a standard deviation drawn from ``sigma_min``..``sigma_max`` pixels.
+
+    Source: SimCLR (Chen et al. 2020), appendix A: sigma uniform in 0.1..2.0, p = 0.5.
+
+    Differences from the paper: the kernel reaches three sigmas, whatever the image size. Difference
+    from MMSelfSup 0.x: Pillow's filter approximates a Gaussian by box filters; this one is exact
+    but for one rounding to integers.
+
+    Args:
+        sigma_min: Smallest standard deviation.
+        sigma_max: Largest standard deviation.
+        p: Probability of a blur.
+    """
+
+    sigma_min: float
+    sigma_max: float
+    p: float = 0.5
+
+    takes_pixels: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_probability(self.p)
+        if not 0 <= self.sigma_min <= self.sigma_max:
+            raise ArgumentError(
+                f"0 <= sigma_min <= sigma_max is needed, got {self.sigma_min} and {self.sigma_max}"
+            )
+
+    def sample_sigma(self) -> float:
+        """Return a sampled standard deviation in pixels; 0 for no blur."""
+        if not bernoulli(self.p):
+            return 0.0
+        return self.sigma_min + (self.sigma_max - self.sigma_min) * torch.rand(()).item()
+
+    def __call__(self, img: Any) -> Any:
+        """Return a PIL image or an array [H, W] or [H, W, C] blurred."""
+        sigma = self.sample_sigma()
+        if sigma == 0:
+            return img
+        kernel = cv2.getGaussianKernel(round(6 * sigma + 1) | 1, sigma)  # | 1: an odd size
+        # cv2.GaussianBlur has weights of 8 bits; sepFilter2D computes in float
+        return on_pixels(
+            lambda pixels: cv2.sepFilter2D(
+                pixels, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE
+            ),
+            img,
+        )
+
+
+@PIPELINES.register_module()
+@dataclass
+class Solarization:
+    """A transform that inverts every value from ``threshold`` up.
+
+    Source: BYOL (Grill et al. 2020), appendix B: v -> 255 - v where v >= 128.
+
+    Args:
+        threshold: First value that is inverted, 0..256.
+        p: Probability of applying it.
+    """
+
+    threshold: int = 128
+    p: float = 0.5
+
+    takes_pixels: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_probability(self.p)
+
+    def __call__(self, img: Any) -> Any:
+        """Return a PIL image or an array solarized."""
+        if not bernoulli(self.p):
+            return img
+        values = np.arange(256)
+        table = np.where(values < self.threshold, values, 255 - values).astype(np.uint8)
+        return on_pixels(lambda pixels: cv2.LUT(pixels, table), img)
+
+
+@PIPELINES.register_module()
+@dataclass
+class Lighting:
+    """A transform that adds the same random step along the principal colours to every pixel.
+
+    Source: AlexNet (Krizhevsky et al. 2012), section 4.1: sum over k of alpha_k lambda_k v_k with
+    alpha_k from a normal distribution.
+
+    Args:
+        alphastd: Standard deviation of alpha; 0 turns it off.
+    """
+
+    alphastd: float = 0.1
+
+    def __call__(self, img: Tensor | Image.Image) -> Tensor | Image.Image:
+        """Return a tensor [3, H, W] in 0..1 (values may leave that range) or a PIL image changed.
+
+        Raises:
+            ArgumentError: It is anything else.
+        """
+        if self.alphastd == 0:
+            return img
+        alpha = torch.randn(3) * self.alphastd
+        step = _EIGENVECTORS @ (alpha * _EIGENVALUES)  # [3]
+        if isinstance(img, Image.Image):
+            lit = F.to_tensor(img) + step[:, None, None]
+            return F.to_pil_image(lit.clamp_(0, 1).mul_(255).round_().byte())
+        if not isinstance(img, Tensor):
+            raise ArgumentError(f"Lighting takes a tensor or a PIL image, got {type(img).__name__}")
+        return img + step.to(img)[:, None, None]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Subset
 
-from mmselfsup.apis.loaders import build_eval_loader
+from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.utils.device import default_device, to_device
 from mmselfsup.utils.error_context import run_errors
 from mmselfsup.utils.errors import UserError

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 from torch.utils.data import Dataset
 
-from mmselfsup.apis.loaders import build_eval_loader
+from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.isic.lesion_mask import find_lesion
 from mmselfsup.utils.collect import nondist_forward_collect
 from mmselfsup.utils.error_context import run_errors

@@ -11,8 +11,8 @@ from mmcv import Config
 from numpy.typing import NDArray
 from torch import nn
 
-from mmselfsup.apis.loaders import build_eval_loader
 from mmselfsup.apis.test import evaluate_options
+from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.utils.collect import collect_results
 from mmselfsup.utils.error_context import run_errors
 from mmselfsup.utils.errors import UserError

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from mmselfsup.datasets.find_normalize import find_normalize
+from mmselfsup.datasets.utils import find_normalize
 from mmselfsup.utils.files import atomic_write
 
 from .files import VIEWS

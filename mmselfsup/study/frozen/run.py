@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmselfsup.config.inspect import class_list
-from mmselfsup.datasets.data_sources.csv_list import read_names
+from mmselfsup.datasets.data_sources.lists import read_names
 from mmselfsup.utils.errors import UserError
 
 from .. import configs, machine

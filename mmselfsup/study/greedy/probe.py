@@ -101,7 +101,7 @@ class Probe:
         return len(self._read_list(part))
 
     def _read_list(self, part: str) -> list[Any]:
-        from mmselfsup.datasets.data_sources.entries import read_list  # loads torch
+        from mmselfsup.datasets.data_sources.lists import read_list  # loads torch
 
         return list(read_list(str(self._settings.split(part))))
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from mmselfsup.datasets.data_sources.entries import Entry
+    from mmselfsup.datasets.data_sources.lists import Entry
 
 MOST_POINTS = 2000
 NUM_QUERIES = 6

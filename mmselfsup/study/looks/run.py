@@ -21,7 +21,7 @@ from mmselfsup.config.load import load_config
 from mmselfsup.core.evaluation.embedding import embed
 from mmselfsup.core.evaluation.kept import write_features
 from mmselfsup.core.evaluation.labelled import LabelledFeatures
-from mmselfsup.datasets.data_sources.entries import read_list
+from mmselfsup.datasets.data_sources.lists import read_list
 from mmselfsup.utils import get_root_logger, setup_multi_processes
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.files import atomic_write_text
