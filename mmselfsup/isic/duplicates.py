@@ -54,9 +54,7 @@ def _hash(path: Path) -> NDArray[np.bool_]:
     """Return the hash of one file: [B]."""
     import imagehash
 
-    from mmselfsup.datasets.data_sources.decode import (
-        open_rgb,  # loads torch, which the other splits need not
-    )
+    from mmselfsup.datasets.data_sources.decode import open_rgb
 
     image = _small_jpeg(path) or open_rgb(path)
     return np.asarray(imagehash.phash(image, _SIDE).hash, dtype=bool).ravel()

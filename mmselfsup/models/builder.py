@@ -1,13 +1,15 @@
 """The registry of all modules, and the functions that build them from a config.
 
 One registry under five names: any registered class can be used for any part of a model, so its
-name must be unique over algorithms, backbones, necks, heads and memories. The registry is a child
-of mmcv's, so classes of sibling libraries are available with their scope, for example
+name must be unique over algorithms, backbones, necks, heads and memories. The registry is a
+child of mmcv's, so classes of sibling libraries are available with their scope, for example
 ``mmcls.SwinTransformer``.
 
 The ``build_*`` functions take ``dict(type="RegisteredName", ...)``, whose other entries are the
-arguments of the constructor. They raise ``KeyError`` for an unknown or missing ``type``; an error
-of the constructor keeps its type.
+arguments of the constructor. They raise ``KeyError`` for an unknown or missing ``type``; an
+error of the constructor keeps its type.
+
+The default initialisations of weights, in mmcv's ``init_cfg`` format. Modules copy the lists.
 """
 
 from typing import Any
@@ -17,12 +19,16 @@ from mmcv.utils import Registry
 from torch import nn
 
 MODELS = Registry("models", parent=MMCV_MODELS)
-
 ALGORITHMS = MODELS
 BACKBONES = MODELS
 NECKS = MODELS
 HEADS = MODELS
 MEMORIES = MODELS
+NORM_INIT: list[dict[str, Any]] = [
+    {"type": "Constant", "val": 1, "layer": ["_BatchNorm", "GroupNorm"]}
+]
+CONV_INIT: list[dict[str, Any]] = [{"type": "Kaiming", "layer": ["Conv2d"]}, *NORM_INIT]
+LINEAR_INIT: list[dict[str, Any]] = [{"type": "Normal", "std": 0.01, "layer": "Linear"}, *NORM_INIT]
 
 
 def build_algorithm(cfg: dict[str, Any]) -> nn.Module:

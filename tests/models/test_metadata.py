@@ -8,8 +8,8 @@ import torch
 
 from mmselfsup.core.checkpoint import load_weights, save_checkpoint
 from mmselfsup.models import build_algorithm
+from mmselfsup.models.algorithms.classification import augmented_views
 from mmselfsup.models.utils import ExtractProcess
-from mmselfsup.models.utils.test_time import augmented_views
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.patients import SEXES, SITES, encode_patient
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmselfsup.models import build_algorithm
-from mmselfsup.models.utils.test_time import VIEWS, augmented_views
+from mmselfsup.models.algorithms.classification import VIEWS, augmented_views
 
 
 def model(**options: Any) -> Any:

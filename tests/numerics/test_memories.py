@@ -7,10 +7,10 @@ import torch
 from torch.testing import assert_close
 
 from mmselfsup.models.losses import sampled_similarities
+from mmselfsup.models.losses.classification import balancing_weights
 from mmselfsup.models.memories import ODCMemory, SimpleMemory
 from mmselfsup.models.memories.base import last_of_each
-from mmselfsup.models.memories.clusters import nearest, split_in_two
-from mmselfsup.models.utils.class_weights import balancing_weights
+from mmselfsup.models.memories.odc_memory import nearest, split_in_two
 
 LENGTH, WIDTH, CLUSTERS = 12, 5, 3
 

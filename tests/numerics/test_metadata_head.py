@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mmselfsup.models import build_head
-from mmselfsup.models.utils.hide_metadata import HideMetadata
+from mmselfsup.models.heads.metadata_cls_head import HideMetadata
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.patients import WIDTH, encode_patient
 

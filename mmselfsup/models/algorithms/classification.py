@@ -1,9 +1,12 @@
 """A classifier on a backbone: linear probes, fine-tuning, training from scratch.
 
-Letters: N images, K classes, D width of a patient's code, H, W size of an image.
+Test-time augmentation.
+
+Letters: N images, K classes, D width of a patient's code, H, W size of an image, C channels, V
+views.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -14,8 +17,10 @@ from mmselfsup.utils.errors import ArgumentError, UserError
 
 from ..builder import ALGORITHMS, build_backbone, build_head
 from ..utils import Sobel
-from ..utils.test_time import augmented_views, check_augment
 from .base import BaseModel
+
+#: Number of views of each kind.
+VIEWS = {"flip": 2, "flips": 4, "dihedral": 8}
 
 
 def head_names(backbone: Any, num_heads: int) -> list[str]:
@@ -171,3 +176,41 @@ class Classification(BaseModel):
             [s.float().softmax(dim=1) for s in self.classify(view, patient)] for view in views
         ]
         return [torch.stack(scores).mean(dim=0) for scores in zip(*by_view, strict=True)]
+
+
+def check_augment(kind: str | None) -> None:
+    """Check that ``kind`` is a kind of views, or None for no augmentation.
+
+    Raises:
+        ArgumentError: The kind is unknown.
+    """
+    if kind is not None and kind not in VIEWS:
+        raise ArgumentError(f"test_cfg.augment must be one of {', '.join(VIEWS)}, got {kind!r}")
+
+
+def augmented_views(img: Tensor, kind: str) -> Iterator[Tensor]:
+    """Yield the views of a batch, the batch itself first.
+
+    Args:
+        img: Images [N, C, H, W].
+        kind: ``'flip'`` adds the left-right mirror image; ``'flips'`` adds both mirror images and
+            the half turn; ``'dihedral'`` is all quarter turns of the image and of its mirror image,
+            for images without a natural orientation, such as those of skin.
+
+    Yields:
+        V batches [N, C, H, W], or [N, C, W, H] for turns by 90 and 270 degrees.
+
+    Raises:
+        ArgumentError: The kind is unknown.
+    """
+    check_augment(kind)
+    if kind != "dihedral":
+        yield img
+        yield img.flip(-1)
+        if kind == "flips":
+            yield img.flip(-2)
+            yield img.flip((-2, -1))
+        return
+    for start in (img, img.flip(-1)):
+        for turns in range(4):
+            yield torch.rot90(start, turns, (-2, -1))

@@ -12,8 +12,8 @@ from torch import Tensor
 from mmselfsup.utils.errors import ArgumentError
 
 from ..builder import build_backbone, build_head, build_neck
+from ..losses.classification import balancing_weights, set_class_weights
 from ..utils import Sobel
-from ..utils.class_weights import balancing_weights, set_class_weights
 from .base import BaseModel
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from mmselfsup.utils.errors import ArgumentError
 
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
-from ..utils.multi_crop import forward_by_size
+from ..utils.views import forward_by_size
 from .base import BaseModel
 
 

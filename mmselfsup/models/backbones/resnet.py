@@ -12,8 +12,7 @@ from torch import Tensor
 
 from mmselfsup.utils.errors import ArgumentError
 
-from ..builder import BACKBONES
-from ..utils.init_cfg import CONV_INIT
+from ..builder import BACKBONES, CONV_INIT
 
 
 @BACKBONES.register_module()

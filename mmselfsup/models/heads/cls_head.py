@@ -6,10 +6,9 @@ from typing import Any
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
-from ..builder import HEADS
+from ..builder import HEADS, LINEAR_INIT
+from ..losses.class_balanced import build_criterion, cosine_scale, scaled_cosines
 from ..utils import accuracy, only_feature
-from ..utils.init_cfg import LINEAR_INIT
-from .class_losses import build_criterion, cosine_scale, scaled_cosines
 
 
 @HEADS.register_module()

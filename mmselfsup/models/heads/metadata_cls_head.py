@@ -1,20 +1,24 @@
 """A classifier of the image together with age, site and sex of the patient.
 
+Random hiding of metadata in training.
+
+A small fully connected network.
+
 Letters: N images, D width of a patient's code.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
-from torch import Tensor
+from mmcv.cnn import build_norm_layer
+from torch import Tensor, nn
 
 from mmselfsup.utils.errors import ArgumentError, UserError
-from mmselfsup.utils.patients import WIDTH
+from mmselfsup.utils.patients import PARTS, WIDTH, encode_patient
 
 from ..builder import HEADS
-from ..utils.dense_layers import dense_layers
-from ..utils.hide_metadata import HideMetadata
 from .cls_head import ClsHead
 
 _INIT = {"type": "Kaiming", "mode": "fan_in", "layer": "Linear"}
@@ -90,3 +94,65 @@ class MetadataClsHead(ClsHead):
             )
         h = torch.cat((self.pooled(x), self.metadata_net(self.hide(patient))), dim=1)
         return [self.scores(self.fusion(h))]
+
+
+class HideMetadata(nn.Module):
+    """Replacement of age, site and sex by "not known", each independently, in training only.
+
+    A network that always has them would rely on them, and learn that images without them come from
+    a clinic that doesn't record them. Source: Gessert et al. 2020 (see ``encode_patient``), who
+    hide each with a probability of 0.1.
+
+    Args:
+        prob: Probability of hiding each of them, 0 to 1.
+
+    Raises:
+        ArgumentError: ``prob`` is out of range.
+    """
+
+    nothing: Tensor
+    part: Tensor
+
+    def __init__(self, prob: float) -> None:
+        super().__init__()
+        if not 0 <= prob <= 1:
+            raise ArgumentError(f"missing_prob must be 0 to 1, got {prob}")
+        self.prob = prob
+        parts = [number for number, width in enumerate(PARTS.values()) for _ in range(width)]
+        self.register_buffer("nothing", torch.from_numpy(encode_patient()), persistent=False)  # [D]
+        self.register_buffer("part", torch.tensor(parts), persistent=False)  # [D], 0, 1 or 2
+
+    def forward(self, patient: Tensor) -> Tensor:
+        """Return the codes [N, D] with hidden parts; the input is not changed.
+
+        Args:
+            patient: Codes [N, D] (float32), see ``encode_patient``.
+        """
+        if not self.training or not self.prob:
+            return patient
+        # One draw for each part of a code (age, site, sex), spread over the columns of the part.
+        hidden = torch.rand(len(patient), len(PARTS), device=patient.device) < self.prob
+        return torch.where(hidden[:, self.part], self.nothing, patient)
+
+    def extra_repr(self) -> str:
+        """Return the arguments for ``repr``."""
+        return f"prob={self.prob}"
+
+
+def dense_layers(widths: Sequence[int], norm_cfg: dict, dropout: float) -> nn.Sequential:
+    """Return linear layers, each followed by a normalisation, ReLU and dropout.
+
+    Args:
+        widths: Widths of the input and of each layer's output; with one entry, the input's, the
+            network is the identity.
+        norm_cfg: Config of the normalisation.
+        dropout: Probability of setting an output to zero in training, 0 to 1.
+
+    Returns:
+        A network from [N, widths[0]] to [N, widths[-1]].
+    """
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        norm = build_norm_layer(norm_cfg, after)[1]
+        layers += [nn.Linear(before, after), norm, nn.ReLU(), nn.Dropout(dropout)]
+    return nn.Sequential(*layers)

@@ -9,9 +9,8 @@ from mmcv.cnn import build_norm_layer
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
-from ..builder import HEADS
+from ..builder import HEADS, LINEAR_INIT
 from ..utils import MultiPooling, accuracy
-from ..utils.init_cfg import LINEAR_INIT
 
 
 @HEADS.register_module()

@@ -1,14 +1,24 @@
-"""Losses of a classifier for unbalanced classes. Letters: N images, C classes.
+"""Losses of a classifier for unbalanced classes.
 
-Each is the mean over the images of ``sum_c y_c w_c l_c``: y the label (one-hot, or mixed), w the
-weight of a class, l_c the loss of an image if its class were c. The mean divides by N, not by the
-sum of the batch's weights as torch's ``cross_entropy`` does: so the halves of a batch on two
-processes have the loss of the joined batch as their mean.
+Each is the mean over the images of ``sum_c y_c w_c l_c``: y the label (one-hot, or mixed), w
+the weight of a class, l_c the loss of an image if its class were c. The mean divides by N, not
+by the sum of the batch's weights as torch's ``cross_entropy`` does: so the halves of a batch on
+two processes have the loss of the joined batch as their mean.
+
+Weights and margins of classes from their number of images.
+
+All functions compute in float64 and return float32 on the device of the counts.
+
+Class weights of a loss from the class sizes.
+
+Letters: N images, C classes, L samples, K classes.
 """
+
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmselfsup.utils.errors import ArgumentError
 
@@ -139,3 +149,123 @@ def _mean(losses: Tensor, targets: Tensor, weight: Tensor | None) -> Tensor:
     """Return the mean over N of ``sum_c y_c w_c l_c``, all [N, C] except the weight [C]."""
     weighted = losses * targets if weight is None else losses * targets * weight  # [N, C]
     return weighted.sum(dim=1).mean()
+
+
+def inverse_frequency_weights(counts: Tensor) -> Tensor:
+    """Return weights proportional to 1/n_c, with mean 1, so that all classes count the same.
+
+    Args:
+        counts: Number of images n_c of each class, [C], each at least 1.
+
+    Returns:
+        Weights [C], above 0, with a sum of C.
+    """
+    return _mean_one(1.0 / counts.double()).float()
+
+
+def effective_number_weights(counts: Tensor, beta: float = 0.999) -> Tensor:
+    """Return weights proportional to 1/E_c, E_c = (1 - beta^n_c) / (1 - beta), with mean 1.
+
+    Cui et al., "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019, equations 2
+    and 11, scaled as in section 4. beta = 0 gives equal weights; for beta towards 1 the weights
+    converge to those of ``inverse_frequency_weights``.
+
+    Args:
+        counts: Number of images n_c of each class, [C], each at least 1.
+        beta: At least 0 and below 1; the paper uses 0.9, 0.99, 0.999 or 0.9999.
+
+    Returns:
+        Weights [C], above 0, with a sum of C.
+
+    Raises:
+        ValueError: ``beta`` is out of range.
+    """
+    if not 0 <= beta < 1:
+        raise ValueError(f"beta must be at least 0 and below 1, got {beta}")
+    # expm1(n log beta) instead of beta^n - 1, which loses its digits for beta near 1.
+    log_beta = torch.tensor(beta, dtype=torch.float64).log()
+    return _mean_one((1.0 - beta) / -torch.expm1(counts.double() * log_beta)).float()
+
+
+def ldam_margins(counts: Tensor, max_margin: float = 0.5) -> Tensor:
+    """Return margins proportional to n_c^(-1/4), the largest of which is ``max_margin``.
+
+    Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss", NeurIPS
+    2019, equation 13.
+
+    Args:
+        counts: Number of images n_c of each class, [C], each at least 1.
+        max_margin: Margin of the rarest class, at least 0.
+
+    Returns:
+        Margins [C], 0 to ``max_margin``.
+    """
+    margins = counts.double() ** -0.25
+    return (margins * (max_margin / margins.max())).float()
+
+
+def log_prior(counts: Tensor) -> Tensor:
+    """Return the logarithm of each class's fraction of the images, [C], at most 0.
+
+    Args:
+        counts: Number of images of each class, [C], each at least 1.
+    """
+    priors = counts.double() / counts.sum()  # [C]
+    return priors.log().float()
+
+
+def _mean_one(weights: Tensor) -> Tensor:
+    """Return weights [C] scaled to a mean of 1."""
+    return weights * (len(weights) / weights.sum())
+
+
+def count_classes(labels: Tensor, num_classes: int) -> Tensor:
+    """Return the number of samples of each class, [K] (int64), on the device of the labels.
+
+    Args:
+        labels: Class of each sample, [L] (int64), 0..K-1.
+        num_classes: K.
+    """
+    # torch.bincount would wait for the device: the size of its result depends on the labels.
+    counts = torch.zeros(num_classes, dtype=torch.long, device=labels.device)  # [K]
+    return counts.scatter_add_(0, labels, torch.ones_like(labels))
+
+
+def balancing_weights(labels: Tensor, num_classes: int, power: float) -> Tensor:
+    """Return weights that decrease with the size of a class: size^-power, with a sum of 1.
+
+    Args:
+        labels: Class of each sample, [L] (int64), 0..K-1.
+        num_classes: K.
+        power: 0 for equal weights, 1 for weights with which all classes count the same.
+
+    Returns:
+        Weights [K], float32, above 0.
+
+    Difference from 0.x: an empty class has the weight of a class with one sample. In 0.x it had ten
+    thousand times the weight of the others, for the first sample that entered it.
+    """
+    sizes = count_classes(labels, num_classes).clamp(min=1).float()  # [K]
+    weights = sizes.pow(-power)
+    return weights / weights.sum()
+
+
+def set_class_weights(head: Any, weights: Tensor) -> None:
+    """Set the class weights of a head's cross entropy.
+
+    The weights are not in the ``state_dict``: they follow from the labels.
+
+    Args:
+        head: A head with a ``criterion``, such as ``ClsHead``.
+        weights: Weight of each class, [K], at least 0.
+
+    Raises:
+        ArgumentError: The head has another loss, which would ignore them.
+    """
+    if not isinstance(getattr(head, "criterion", None), nn.CrossEntropyLoss):
+        raise ArgumentError(
+            "reweight=True needs the plain cross entropy of ClsHead: leave head.loss out, or set "
+            "reweight=False"
+        )
+    weights = weights.to(next(head.parameters()))
+    head.criterion.register_buffer("weight", weights, persistent=False)

@@ -1,8 +1,22 @@
-"""InfoNCE. Letters: N anchors, K negatives of an anchor."""
+"""InfoNCE.
+
+The pairs of SimCLR's NT-Xent loss.
+
+Similarities to a key and to a queue of older keys.
+
+Similarities of features to rows of a memory bank.
+
+The matching of places between two views (DenseCL).
+
+Letters: N anchors, K negatives of an anchor, D width of a projection, L rows of the bank, C
+channels.
+"""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from mmselfsup.utils.errors import ArgumentError
 
 from ..utils.precision import full_precision
 
@@ -26,3 +40,108 @@ def info_nce(pos: Tensor, neg: Tensor, temperature: float) -> Tensor:
     logits = torch.cat((pos, neg), dim=1) / temperature  # [N, 1 + K]
     positive_at = torch.zeros(len(logits), dtype=torch.long, device=logits.device)  # [N]
     return F.cross_entropy(logits, positive_at)
+
+
+@full_precision
+def pair_similarities(z: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the similarities of each view to its partner and to all views of other images.
+
+    Chen et al. 2020 (SimCLR), equation 1 before the temperature: dot products of unit vectors.
+
+    Args:
+        z: Projections [2N, D], L2-normalised; rows 2i and 2i + 1 are the views of image i.
+
+    Returns:
+        Similarities to the positives [2N, 1] and to the negatives [2N, 2N - 2], in -1..1.
+
+    Raises:
+        ArgumentError: An odd number of rows, or fewer than two images, which leaves no negative.
+    """
+    rows = z.shape[0]
+    if rows % 2 or rows < 4:
+        raise ArgumentError(
+            f"NT-Xent needs two views of at least two images, got {rows} rows: use a larger batch, "
+            "and data.drop_last=True where the last one is too small"
+        )
+    similarity = z @ z.T  # [2N, 2N]
+    row = torch.arange(rows, device=z.device)[:, None]  # [2N, 1]
+    first_of_pair = row - row % 2  # [2N, 1]
+    column = torch.arange(rows - 2, device=z.device)[None]  # [1, 2N - 2]
+    # Skip the two columns of the row's own image by arithmetic: the size of a boolean mask's result
+    # is known only to the device, so indexing with a mask would wait for it.
+    others = column + 2 * (column >= first_of_pair)  # [2N, 2N - 2]
+    # row ^ 1 is the row's partner: rows 2i and 2i + 1 differ in the last bit.
+    return similarity.gather(1, row ^ 1), similarity.gather(1, others)
+
+
+@full_precision
+def queue_similarities(query: Tensor, key: Tensor, queue: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the similarities of each query to its own key and to every key in the queue.
+
+    He et al. 2020 (MoCo), equation 1 before the temperature: dot products of unit vectors.
+
+    Args:
+        query: Queries [N, D], L2-normalised.
+        key: Keys [N, D], L2-normalised; row i belongs to query i.
+        queue: Older keys [D, K], columns L2-normalised. Pass a copy of a queue that is overwritten
+            before the backward pass, which reads it again.
+
+    Returns:
+        Similarities to the positives [N, 1] and to the negatives [N, K], in -1..1.
+    """
+    return (query * key).sum(dim=1, keepdim=True), query @ queue
+
+
+@full_precision
+def sampled_similarities(
+    feature: Tensor, bank: Tensor, pos_idx: Tensor, neg_idx: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the similarities of each feature to its own row and to the rows drawn for it.
+
+    Wu et al. 2018 (NPID), the products ``v_j . v`` of equation 2 before the temperature.
+
+    Args:
+        feature: Features [N, D], rows of unit length.
+        bank: Memory bank [L, D], rows of unit length; converted to the dtype of the features.
+        pos_idx: Index of each image's own row, [N] (int64), 0 to L - 1.
+        neg_idx: Indices of the drawn rows, [N, K] (int64), 0 to L - 1.
+
+    Returns:
+        Similarities to the positive [N, 1] and to the negatives [N, K], in -1..1.
+    """
+    # One product with the whole bank, then a look-up: gathering the drawn rows, N x K x D numbers,
+    # would take more memory than the N x L products for any bank that fits a device.
+    similarity = feature @ bank.T.to(feature.dtype)  # [N, L]
+    return similarity.gather(1, pos_idx[:, None]), similarity.gather(1, neg_idx)
+
+
+@torch.no_grad()
+@full_precision
+def dense_matches(first: Tensor, second: Tensor) -> Tensor:
+    """Return the most similar place of the second view for each place of the first view.
+
+    Wang et al. 2021 (DenseCL), equation 3: the largest cosine between the features of the
+    backbones. An argmax has no gradient.
+
+    Args:
+        first: Features of the first view, [N, C, L].
+        second: Features of the second view of the same images, [N, C, L].
+
+    Returns:
+        Places in the second view, [N, L] (int64), 0 to L - 1.
+    """
+    unit = F.normalize(first, dim=1), F.normalize(second, dim=1)  # [N, C, L] each
+    return torch.einsum("nci,ncj->nij", *unit).argmax(dim=2)
+
+
+def take_places(grid: Tensor, places: Tensor) -> Tensor:
+    """Return the vectors of ``grid`` at ``places``.
+
+    Args:
+        grid: Vectors of each place, [N, D, L].
+        places: Indices of places, [N, L] (int64), 0 to L - 1, from ``dense_matches``.
+
+    Returns:
+        Vectors [N, D, L]: at place i those of ``grid`` at ``places[:, i]``.
+    """
+    return grid.gather(2, places[:, None].expand(-1, grid.shape[1], -1))

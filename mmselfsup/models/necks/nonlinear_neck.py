@@ -13,9 +13,8 @@ from torch import Tensor, nn
 
 from mmselfsup.utils.errors import ArgumentError
 
-from ..builder import NECKS
+from ..builder import NECKS, NORM_INIT
 from ..utils import only_feature
-from ..utils.init_cfg import NORM_INIT
 
 
 @NECKS.register_module()

@@ -6,9 +6,8 @@ from mmcv.cnn import build_norm_layer
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
-from ..builder import NECKS
+from ..builder import NECKS, NORM_INIT
 from ..utils import only_feature
-from ..utils.init_cfg import NORM_INIT
 
 
 @NECKS.register_module()

@@ -9,9 +9,8 @@ from mmcv.cnn import build_norm_layer
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
-from ..builder import NECKS
+from ..builder import LINEAR_INIT, NECKS
 from ..utils import only_feature
-from ..utils.init_cfg import LINEAR_INIT
 
 
 @NECKS.register_module()

@@ -3,17 +3,15 @@
 from .accuracy import Accuracy, accuracy
 from .ema import copy_to_targets, update_targets
 from .extract_process import ExtractProcess, MultiExtractProcess
-from .features import only_feature
 from .gather_layer import GatherLayer
 from .knn_classifier import knn_classifier
-from .multi_crop import forward_by_size
 from .multi_pooling import MultiPooling
 from .multi_prototypes import MultiPrototypes
 from .precision import full_precision, mixed_precision
 from .queue import MAX_QUEUE_LEN, enqueue, fit_queue_len, new_queue, push_newest
 from .sobel import Sobel
 from .sync_bn import SyncBatchNorm
-from .views import two_views
+from .views import forward_by_size, only_feature, two_views
 
 __all__ = [
     "MAX_QUEUE_LEN",

@@ -18,9 +18,7 @@ def write_thumb(image: Path, path: Path) -> None:
     """
     from PIL import Image, ImageOps
 
-    from mmselfsup.datasets.data_sources.decode import (
-        open_rgb,  # loads torch, which a report can do without
-    )
+    from mmselfsup.datasets.data_sources.decode import open_rgb
 
     small = ImageOps.fit(open_rgb(image), (SIDE, SIDE), Image.Resampling.LANCZOS)
     with atomic_write(path) as file:
