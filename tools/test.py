@@ -31,7 +31,7 @@ def main() -> None:
     """Test the model."""
     args = parse_args()
     prepare_process(args)
-    from mmselfsup.apis.test_command import run_testing
+    from mmselfsup.apis.test import run_testing
 
     run_testing(args)
 

@@ -52,7 +52,7 @@ def main() -> None:
     """Train the model."""
     args = parse_args()
     prepare_process(args)
-    from mmselfsup.apis.train_command import run_training
+    from mmselfsup.apis.train import run_training
 
     run_training(args)
 

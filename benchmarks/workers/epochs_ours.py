@@ -10,8 +10,7 @@ from knn import balanced_accuracy, read
 from mmcv.runner import HOOKS, Hook
 from serve import next_go, send, settings
 
-from mmselfsup.apis.train import train_model
-from mmselfsup.apis.train_command import build_datasets, build_model
+from mmselfsup.apis.train import build_datasets, build_model, train_model
 from mmselfsup.config.load import load_config
 
 wanted = settings()

@@ -15,8 +15,7 @@ from mmcv.runner import HOOKS, Hook
 from plain import PlainSimCLR
 from serve import next_go, send, serve, settings
 
-from mmselfsup.apis.train import train_model
-from mmselfsup.apis.train_command import build_datasets, build_model
+from mmselfsup.apis.train import build_datasets, build_model, train_model
 
 wanted = settings()
 kind, depth, size, images, iters = (

@@ -62,7 +62,7 @@ def ours() -> Any:
     import logging
 
     from mmselfsup.apis.acceleration import accelerate
-    from mmselfsup.apis.train_command import build_model
+    from mmselfsup.apis.train import build_model
     from mmselfsup.config.load import load_config
     from mmselfsup.utils.memory_allocator import keep_blocks_apart
 

@@ -10,24 +10,33 @@ from typing import Any
 import numpy as np
 from mmcv import Config
 
-from mmselfsup.apis.test_command import trained_model
 from mmselfsup.config.inspect import find_dataset as dataset_of
 from mmselfsup.config.load import load_config
-from mmselfsup.core.evaluation.kept import dataset_digest
-from mmselfsup.core.evaluation.labelled import check_labels
 from mmselfsup.datasets import build_dataset
+from mmselfsup.evaluation.explanation_files import (
+    AS_IS,
+    PICTURES,
+    SHEET,
+    VIEWS,
+    Explanation,
+    write_explanation,
+)
+from mmselfsup.evaluation.features import check_labels, dataset_digest
+from mmselfsup.evaluation.heat_map_cases import draw_cases, mask_sheet, write_webp
+from mmselfsup.evaluation.occlusion import (
+    LesionMasks,
+    cached_arrays,
+    find_masks,
+    measure_occlusion,
+    view_scores,
+)
 from mmselfsup.utils import setup_multi_processes
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.error_context import config_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import sha256
 
-from .cases import draw_cases
-from .files import AS_IS, PICTURES, SHEET, VIEWS, Explanation, write_explanation
-from .kept import cached_arrays
-from .masks import LesionMasks, find_masks
-from .measure import measure_occlusion, view_scores
-from .pictures import mask_sheet, write_webp
+from .test import trained_model
 
 SHOWN_MASKS = 24
 

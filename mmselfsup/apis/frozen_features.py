@@ -1,29 +1,52 @@
-"""The steps of ``tools/benchmarks/classification/test_knn.py`` and ``test_linear.py``."""
+"""The steps of ``tools/benchmarks/classification/test_knn.py`` and ``test_linear.py``.
 
+Weights and configs that a command line on frozen features names.
+
+The results on frozen features, as a table and as JSON.
+"""
+
+import copy
 import logging
+import math
 import os
 import time
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mmcv import Config
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from torch import nn
 
-from mmselfsup.core.evaluation.kept import check_features_path, write_features
-from mmselfsup.core.evaluation.knn import check_neighbours, evaluate_knn
-from mmselfsup.core.evaluation.labelled import LabelledFeatures
-from mmselfsup.core.evaluation.linear_probe import choose_penalty, evaluate_probe
+from mmselfsup.config.load import load_config
+from mmselfsup.core.checkpoint import load_weights
+from mmselfsup.evaluation.features import (
+    LabelledFeatures,
+    cached_features,
+    check_features_path,
+    extract,
+    labelled_datasets,
+    origin_of,
+    write_features,
+)
+from mmselfsup.evaluation.knn import check_neighbours, evaluate_knn
+from mmselfsup.evaluation.linear_probe import choose_penalty, evaluate_probe
+from mmselfsup.models import build_algorithm
 from mmselfsup.utils import dist, setup_multi_processes
 from mmselfsup.utils.device import default_device
+from mmselfsup.utils.error_context import config_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_json, check_writable
+from mmselfsup.utils.seed import set_random_seed
 
-from .frozen import cached_features, extract, frozen_model, labelled_datasets, origin_of
-from .frozen_options import is_pretrained, read_configs, wanted_checkpoint
-from .frozen_table import finite, print_table
 from .launch import join_ranks, open_log, open_work_dir, work_dir_of
 
 Rows = dict[str, Mapping[str, Any]]
+_WIDTH = 100  # columns where the output is no terminal
+#: Recalls of more classes than this are in the JSON file only.
+_MAX_COLUMNS = 12
 
 
 def run_knn(args: Namespace) -> None:
@@ -134,3 +157,126 @@ def _features(
             write_features(args.features, data, origin)
     logger.info("features: %s", os.path.abspath(args.features))
     return data
+
+
+def split_options(options: Iterable[str], data_cfg: Config) -> tuple[list[str], list[str]]:
+    """Split ``--cfg-options`` between the two configs.
+
+    A key whose first part is in the data set config (``data``, ``img_norm_cfg``) belongs to it,
+    any other to the model's. In ``data.*.KEY`` the star means every data set of the config.
+
+    Args:
+        options: Overrides ``KEY=VALUE``.
+        data_cfg: The data set config.
+
+    Returns:
+        The options of the model's config and those of the data sets'.
+    """
+    model, data = [], []
+    parts = [part for part in ("train", "val", "test") if (data_cfg.get("data") or {}).get(part)]
+    for option in options:
+        key = option.partition("=")[0]
+        if key.startswith("data.*."):
+            data += [option.replace("*", part, 1) for part in parts]
+        elif key.split(".")[0] in data_cfg:
+            data.append(option)
+        else:
+            model.append(option)
+    return model, data
+
+
+def wanted_checkpoint(args: Namespace) -> str | None:
+    """Return the file of the weights; None for those that the config initialises."""
+    if args.checkpoint in (None, "none", "None", "random"):
+        args.random = args.random or args.checkpoint is not None
+        return None
+    if args.random:
+        raise UserError("--random and --checkpoint contradict each other: leave one out")
+    return str(args.checkpoint)
+
+
+def read_configs(args: Namespace) -> tuple[Config, Config]:
+    """Return the config of the model and that of the data sets, with their overrides."""
+    data_cfg = load_config(args.dataset_config)
+    model_options, data_options = split_options(args.cfg_options, data_cfg)
+    return (
+        load_config(args.config, model_options),
+        load_config(args.dataset_config, data_options),
+    )
+
+
+def is_pretrained(cfg: Any) -> bool:
+    """Return whether a part of the model names a file of weights."""
+    if isinstance(cfg, Mapping):
+        return cfg.get("type") == "Pretrained" or any(map(is_pretrained, cfg.values()))
+    return isinstance(cfg, list | tuple) and any(map(is_pretrained, cfg))
+
+
+def print_table(
+    rows: Mapping[str, Mapping[str, float]], data: LabelledFeatures, weights: str
+) -> None:
+    """Print balanced accuracy, accuracy and, for few classes, the recalls of each classifier.
+
+    Args:
+        rows: Metrics of each classifier.
+        data: The features of the evaluation.
+        weights: Where the network's weights come from.
+    """
+    names = list(data.classes or map(str, range(data.num_classes)))
+    names = names if len(names) <= _MAX_COLUMNS else []
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("classifier", no_wrap=True)
+    for header in ("bal. acc.", "accuracy", *names):
+        table.add_column(header, justify="right", no_wrap=True)
+    for title, metrics in rows.items():
+        recalls = (f"{metrics[f'recall_{name}']:.2f}" for name in names)
+        main = (f"{metrics[key]:.4f}" for key in ("balanced_accuracy", "accuracy"))
+        table.add_row(title, *main, *recalls)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDTH)
+    console.print(table)
+    width = data.train.shape[1]
+    console.print(
+        f"{len(data.train)} training and {len(data.test)} test images, {width} features each; "
+        f"weights: {weights}. Columns of classes: recall.",
+        highlight=False,
+    )
+
+
+def finite(metrics: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return the metrics as plain numbers for JSON, with None for nan and infinity."""
+    numbers = {name: float(value) for name, value in metrics.items()}
+    return {name: v if math.isfinite(v) else None for name, v in numbers.items()}
+
+
+def frozen_model(
+    cfg: Config, checkpoint: str | None, seed: int, logger: logging.Logger | None = None
+) -> nn.Module:
+    """Return the model of a config in eval mode, with its whole backbone from a checkpoint.
+
+    Args:
+        cfg: A config with ``model``.
+        checkpoint: The file of the weights; None for those that the config initialises: random
+            ones, or those of ``init_cfg=dict(type='Pretrained', ...)``.
+        seed: Seed of the random weights.
+        logger: The logger that reports on the loading.
+
+    Raises:
+        UserError: The checkpoint lacks a weight of the backbone.
+    """
+    if cfg.get("model") is None:
+        raise UserError("the config has no model: give the config of a pre-training")
+    set_random_seed(seed)
+    with config_errors("model"):
+        model: Any = build_algorithm(copy.deepcopy(cfg.model))
+        if checkpoint is None:
+            model.init_weights()
+    if checkpoint is not None:
+        report = load_weights(model, checkpoint, logger=logger)
+        if not report.complete:
+            raise UserError(
+                f"{checkpoint} fills {report.backbone_matched} of {report.backbone_total} weights "
+                "of the backbone: take the config it was trained with"
+            )
+    return model.eval()

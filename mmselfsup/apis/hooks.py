@@ -11,7 +11,7 @@ from mmcv.runner import HOOKS, BaseRunner
 from mmcv.utils import build_from_cfg
 
 from mmselfsup.core import EvalHook, register_default_hooks
-from mmselfsup.core.hooks.epochs import counts_epochs
+from mmselfsup.core.hooks.finetune_hooks import counts_epochs
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.utils.device import default_device

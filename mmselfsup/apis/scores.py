@@ -1,4 +1,9 @@
-"""Metrics of score files, and the comparison of two of them. Letters: N images."""
+"""Metrics of score files, and the comparison of two of them.
+
+Metrics and files of an ensemble of score files.
+
+Letters: N images.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,14 +14,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmselfsup.datasets.data_sources.metadata import read_lesions
+from mmselfsup.evaluation.scores import ScoreFile
 from mmselfsup.metrics import compare_runs, with_unknown
 from mmselfsup.metrics.heads import head_numbers, lesion_keys
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write
-from mmselfsup.utils.score_files import ScoreFile
+
+from .test import TestResult, check_out, metric_lines, write_result
 
 #: Formats of pictures by their file extension.
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+#: The metrics that are printed for each member.
+_SHOWN = ("balanced_accuracy", "macro_auc")
 
 
 def lesions_of(scores: ScoreFile, metadata: str | None = None) -> list[str] | None:
@@ -137,3 +146,77 @@ def labels_of(scores: ScoreFile) -> Any:
     if scores.labels is None or np.ndim(scores.labels) != 1 or (scores.labels < 0).any():
         raise UserError(f"{scores.path} has images without a label: nothing to measure")
     return scores.labels
+
+
+def check_arguments(bootstrap: int, out: str | None, submission: str | None) -> None:
+    """Check the options of the tool before the work is done.
+
+    Args:
+        bootstrap: Number of resamples; 0 omits the intervals.
+        out: ``.npz`` or ``.json`` for the scores.
+        submission: The file for the challenge's CSV.
+
+    Raises:
+        UserError: An option can't be used.
+    """
+    if bootstrap < 0:
+        raise UserError(f"--bootstrap {bootstrap}: give a number of resamples, 0 or more")
+    if out is not None:
+        check_out(out)
+    if submission is not None and Path(submission).is_dir():
+        raise UserError(f"--submission {submission} is a folder: name a file")
+
+
+def measure_ensemble(
+    files: Sequence[ScoreFile],
+    joined: ScoreFile,
+    metadata: str | None = None,
+    unk_threshold: float | None = None,
+    bootstrap: int = 1000,
+) -> dict[str, float]:
+    """Print two metrics of each member and all metrics of the ensemble, if every image has a label.
+
+    Args:
+        files: The members.
+        joined: The ensemble.
+        metadata: The CSV of the lesions, see ``lesions_of``.
+        unk_threshold: Images whose highest probability is below it count as ``UNK``.
+        bootstrap: Number of resamples for the ensemble's 95 % intervals.
+
+    Returns:
+        The metrics of the ensemble, see ``measure``; empty without labels.
+
+    Raises:
+        UserError: See ``measure``.
+    """
+    if joined.labels is None or (joined.labels < 0).any():
+        print(f"{len(joined.scores)} images, not all with a label: no metrics")
+        return {}
+    for file in files:
+        if file.labels is not None:
+            own = measure(file, None, unk_threshold, 0)
+            shown = "  ".join(f"{name} {own[name]:.4f}" for name in _SHOWN if name in own)
+            print(f"{file.path}: {shown}")
+    metrics = measure(joined, lesions_of(joined, metadata), unk_threshold, bootstrap)
+    print(
+        f"ensemble of {len(files)}, {len(joined.scores)} images", *metric_lines(metrics), sep="\n"
+    )
+    return metrics
+
+
+def write_ensemble(
+    joined: ScoreFile, metrics: Mapping[str, float], path: str, facts: Mapping[str, Any]
+) -> None:
+    """Write the scores of an ensemble as ``tools/test.py`` writes those of one model.
+
+    Args:
+        joined: The ensemble.
+        metrics: Its metrics.
+        path: A ``.npz`` or ``.json`` file, see ``write_result``.
+        facts: Further entries of the JSON file on its origin.
+    """
+    result = TestResult(
+        {"mean": joined.scores}, joined.labels, metrics,
+        joined.classes, joined.images, joined.lesions,
+    )  # fmt: skip
+    write_result(result, path, {**facts, "num_samples": len(joined.scores)})

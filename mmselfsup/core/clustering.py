@@ -1,9 +1,11 @@
 """Steps common to clustering methods: extract features, cluster them, assign the clusters.
 
+Checks of a clustering of the training images, before the first iteration.
+
 Letters: L training images, K clusters, D width of a feature.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,10 +13,13 @@ import torch
 from mmcv.cnn import initialize
 from mmcv.utils import build_from_cfg
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from mmselfsup.utils import dist
 from mmselfsup.utils.clustering import CLUSTERINGS
+from mmselfsup.utils.collect import nondist_forward_collect
+from mmselfsup.utils.device import batch_size
 from mmselfsup.utils.dist import on_main
 from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.module import unwrap
@@ -126,3 +131,146 @@ def restart_head(runner: Any) -> None:
             # Every rank has drawn its own weights: all take those of the first rank.
             parameter.copy_(dist.broadcast(parameter))
             getattr(runner.optimizer, "state", {}).pop(parameter, None)
+
+
+def check_images(extracted: int, trained: int, num_clusters: int) -> None:
+    """Check that the numbers of images and clusters fit together.
+
+    Args:
+        extracted: Number of images whose features are clustered.
+        trained: Number of training images.
+        num_clusters: Number of clusters in the config.
+
+    Raises:
+        UserError: The images of the extraction and of the training differ in number, or there are
+            fewer images than clusters.
+    """
+    if extracted != trained:
+        raise UserError(
+            f"DeepClusterHook extracts {extracted} images, the training has {trained}: give "
+            "extractor.dataset and data.train the same data_source, or the first one none"
+        )
+    if num_clusters > trained:
+        raise UserError(
+            f"{trained} training images can't make clustering.k={num_clusters} clusters: lower k"
+        )
+
+
+def check_labels(labels: NDArray[np.int64], model: Any) -> None:
+    """Check that the head has a class for every cluster that was found.
+
+    Raises:
+        UserError: It has too few; a clustering such as ``PIC`` finds the number itself.
+    """
+    num_found, classes = int(labels.max()) + 1, getattr(model, "num_classes", None)
+    if classes is not None and num_found > classes:
+        raise UserError(
+            f"the clustering found {num_found} clusters, the head has num_classes={classes}: "
+            "raise it"
+        )
+
+
+def check_run(dataset: Any, model: Any, num_clusters: int | None, labels: Sized | None) -> None:
+    """Check that data, model and checkpoint fit the clustering.
+
+    Args:
+        dataset: The training data set.
+        model: The model without its wrapper.
+        num_clusters: Number of clusters in the config; None where the clustering finds it.
+        labels: The labels of a checkpoint; None for a run from the start.
+
+    Raises:
+        UserError: The data set takes no labels, the head has another number of classes, or the
+            labels belong to other images.
+    """
+    if not hasattr(dataset, "assign_labels"):
+        raise UserError("DeepClusterHook: data.train must be a DeepClusterDataset")
+    classes = getattr(model, "num_classes", None)
+    if None not in (num_clusters, classes) and num_clusters != classes:
+        raise UserError(
+            f"clustering.k is {num_clusters}, the head has num_classes={classes}: make them equal"
+        )
+    if labels is not None and len(labels) != len(dataset):
+        raise UserError(
+            f"the checkpoint has clusters of {len(labels)} images, the training data have "
+            f"{len(dataset)}: use load_from instead of resume_from"
+        )
+
+
+class Extractor:
+    """A model's backbone and neck, run over a data set in its order on any number of ranks.
+
+    Args:
+        dataset: A data set, or its config.
+        samples_per_gpu: Batch size of each rank.
+        workers_per_gpu: Worker processes of each rank.
+        dist_mode: Whether the images are divided among the ranks.
+        persistent_workers: Keep the workers alive for the next call.
+        imgs_per_gpu: Old name of ``samples_per_gpu``.
+        **kwargs: Further arguments of ``build_dataloader``, such as ``prefetch``.
+
+    Raises:
+        TypeError: ``dataset`` is neither a data set nor a dict.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        samples_per_gpu: int | None = None,
+        workers_per_gpu: int = 1,
+        dist_mode: bool = False,
+        persistent_workers: bool = True,
+        imgs_per_gpu: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        from mmselfsup.datasets import (  # a higher layer: a cycle at import
+            build_dataloader,
+            build_dataset,
+        )
+
+        if not isinstance(dataset, Dataset | dict):
+            raise TypeError(
+                f"dataset must be a Dataset object or a dict, got {type(dataset).__name__}"
+            )
+        self.dataset: Any = build_dataset(dataset) if isinstance(dataset, dict) else dataset
+        self.dist_mode = dist_mode
+        self.data_loader = build_dataloader(
+            self.dataset,
+            imgs_per_gpu=imgs_per_gpu,
+            samples_per_gpu=samples_per_gpu,
+            workers_per_gpu=workers_per_gpu,
+            dist=dist_mode,
+            shuffle=False,
+            persistent_workers=persistent_workers,
+            **kwargs,
+        )
+
+    def _forward_func(self, runner: Any, **x: Any) -> dict[str, Tensor]:
+        """Return ``feature`` [N, D] of one batch, on the CPU."""
+        module: Any = unwrap(runner.model)
+        last = module(mode="extract", **x)[-1]
+        if last.dtype in (torch.float16, torch.bfloat16):  # the neck runs outside autocast
+            last = last.float()
+        if getattr(module, "neck", None) is not None:
+            last = module.neck([last])[-1]
+        return {"feature": last.reshape(batch_size(x), -1).cpu()}
+
+    def __call__(self, runner: Any) -> NDArray[np.float32]:
+        """Return the features of all images, [N, D], on every rank.
+
+        Args:
+            runner: An object with the ``model``, which is in eval mode during the call.
+        """
+        module = unwrap(runner.model)
+        was_training = module.training
+        module.eval()
+        try:
+            results = nondist_forward_collect(
+                lambda **x: self._forward_func(runner, **x),
+                self.data_loader,
+                len(self.dataset),
+                desc="features",
+            )
+        finally:
+            module.train(was_training)
+        return results["feature"]

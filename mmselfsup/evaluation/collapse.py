@@ -1,11 +1,32 @@
 """Metrics of collapse: whether features still distinguish images.
 
-Letters: M samples, D width, P pairs.
+The metrics of collapse of one measurement, and their thresholds.
+
+The projections that a joint-embedding method compares.
+
+Letters: M samples, D width, P pairs, N images.
 """
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+from mmselfsup.models.utils import ExtractProcess
+from mmselfsup.models.utils.precision import to_float32
+from mmselfsup.utils.device import to_device
+from mmselfsup.utils.module import module_device
+
+#: Below this fraction of 1 / sqrt(D), the deviation of features that point in all directions, ...
+MIN_SPREAD = 0.05
+#: ... or below this effective rank, features count as collapsed.
+MIN_RANK = 1.1
+#: Least effective rank of projections as a fraction of the largest they could have.
+MIN_RANK_FRACTION = 0.05
+_MAX_PAIRS = 128
 
 
 def feature_std(features: Tensor) -> Tensor:
@@ -80,3 +101,162 @@ def uniformity(features: Tensor) -> Tensor:
     # Of unit vectors |a - b|^2 = 2 - 2 ab; rounding can make it slightly negative.
     squares = (2 - 2 * (unit @ unit.t())[above[0], above[1]]).clamp(min=0)  # [M (M - 1) / 2]
     return (-2 * squares).exp().mean().log()
+
+
+@dataclass(frozen=True)
+class CollapseMetrics:
+    """The metrics of collapse of one measurement.
+
+    Attributes:
+        std: See ``feature_std``.
+        rank: See ``effective_rank``.
+        uniformity: See ``collapse.uniformity``.
+        alignment: See ``collapse.alignment``; None without pairs of views.
+        width: The D of the features.
+        projection_spread: The ``spread`` of the outputs of the projector for views, which the
+            method compares; None without a projector.
+        projection_rank: Effective rank of the same outputs.
+        projection_limit: The largest rank they could have, the smaller side of [2 P, D'].
+    """
+
+    std: float
+    rank: float
+    uniformity: float
+    alignment: float | None
+    width: int
+    projection_spread: float | None = None
+    projection_rank: float | None = None
+    projection_limit: int = 0
+
+    @property
+    def spread(self) -> float:
+        """Return the deviation as a fraction of 1 / sqrt(D): 0 for a constant output, at most 1."""
+        return self.std * self.width**0.5
+
+    def numbers(self) -> dict[str, float]:
+        """Return the metrics for the logs."""
+        named = {
+            "feature_std": self.std,
+            "feature_spread": self.spread,
+            "effective_rank": self.rank,
+            "uniformity": self.uniformity,
+            "alignment": self.alignment,
+            "projection_spread": self.projection_spread,
+            "projection_rank": self.projection_rank,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+    def collapse_reason(
+        self, min_spread: float = MIN_SPREAD, min_rank: float = MIN_RANK
+    ) -> str | None:
+        """Return why the features count as collapsed, in one line; None if they don't.
+
+        Args:
+            min_spread: Least fraction of 1 / sqrt(D).
+            min_rank: Least effective rank; projections also need ``MIN_RANK_FRACTION`` of the
+                largest possible one.
+        """
+        projection_min_rank = max(min_rank, MIN_RANK_FRACTION * self.projection_limit)
+        for what, spread, rank, least in (
+            ("features", self.spread, self.rank, min_rank),
+            ("projections", self.projection_spread, self.projection_rank, projection_min_rank),
+        ):
+            # "not >=" is also true for nan.
+            if spread is not None and not spread >= min_spread:
+                return (
+                    f"the {what} hardly differ between images: their deviation is {spread:.1%} of "
+                    "that of directions spread evenly"
+                )
+            if rank is not None and not rank >= least:
+                return f"the {what} lie in few directions: their effective rank is {rank:.2f}"
+        return None
+
+
+@torch.no_grad()
+def collapse_metrics(
+    features: Tensor, aligned: float | None = None, projections: Tensor | None = None
+) -> CollapseMetrics:
+    """Return the metrics of collapse of features.
+
+    Args:
+        features: Features [M, D] of M different images, M at least 2.
+        aligned: The ``collapse.alignment`` of pairs of views, if there are such pairs.
+        projections: Outputs of the projector [2 P, D'] for both views of P images.
+
+    Raises:
+        ValueError: There are fewer than two samples.
+    """
+    if features.ndim != 2 or len(features) < 2:
+        raise ValueError(f"features must be [M, D] with M >= 2, got {tuple(features.shape)}")
+    width = features.shape[1]
+    spread, rank, limit = None, None, 0
+    if projections is not None:
+        spread = _measured(feature_std, projections) * projections.shape[1] ** 0.5
+        rank = _measured(effective_rank, projections)
+        limit = min(projections.shape)
+    return CollapseMetrics(
+        _measured(feature_std, features),
+        _measured(effective_rank, features),
+        _measured(uniformity, features),
+        aligned,
+        width,
+        spread,
+        rank,
+        limit,
+    )
+
+
+def _measured(measure: Callable[[Tensor], Tensor], features: Tensor) -> float:
+    """Return the result of ``measure``; nan for features that are not finite."""
+    return float(measure(features)) if bool(torch.isfinite(features).all()) else float("nan")
+
+
+def find_projector(model: Any) -> nn.Module | None:
+    """Return the neck behind the online backbone; None if there is none.
+
+    It is ``model.neck``, or the end of the first online network of ``model.momentum_pairs()``, a
+    sequence of backbone and neck.
+    """
+    neck = getattr(model, "neck", None)
+    if isinstance(neck, nn.Module):
+        return neck
+    pairs = model.momentum_pairs() if hasattr(model, "momentum_pairs") else []
+    online = pairs[0][0] if pairs else None
+    return online[-1] if isinstance(online, nn.Sequential) and len(online) > 1 else None
+
+
+def project(model: nn.Module, features: Sequence[Any]) -> Tensor | None:
+    """Send features of the backbone through the projector.
+
+    Args:
+        model: The model in eval mode.
+        features: One entry for each stage, as ``extract_feat`` returns them.
+
+    Returns:
+        Projections [N, D], float32 on the CPU: of several outputs (DenseCL) the first, that of
+        whole images. None without a projector or if its outputs are not vectors.
+    """
+    neck = find_projector(model)
+    if neck is None:
+        return None
+    output = neck([to_float32(feature) for feature in features])
+    first = output[0] if isinstance(output, list | tuple) else output
+    is_vector = isinstance(first, Tensor) and first.ndim == 2
+    return first.float().cpu() if is_vector else None
+
+
+def see_views(model: nn.Module, views: tuple[Tensor, Tensor]) -> tuple[float, Tensor | None]:
+    """Return the alignment of two views [N, 3, H, W], and the projections of both [2 P, D].
+
+    Args:
+        model: The model in eval mode.
+        views: Two views of each image; the first 128 images are used.
+    """
+    process, device = ExtractProcess(), module_device(model)
+    pooled, projected = [], []
+    for view in views:
+        features = model(to_device(view[:_MAX_PAIRS], device), mode="extract")
+        pooled.append(process.pool(features)["feat"].flatten(1))  # [P, D]
+        projected.append(project(model, features))
+    known = [p for p in projected if p is not None]
+    return float(alignment(*pooled)), torch.cat(known) if known else None

@@ -1,60 +1,40 @@
-"""Features of a frozen network for two lists of images."""
+"""Features of a frozen network for two lists of images.
+
+Features with their labels, and the checks before every evaluation of them.
+
+Features cached in a file, with digests of what they come from.
+
+Letters: M training samples, N test samples, D width, C classes.
+"""
 
 import copy
-import logging
+import hashlib
+import json
 import os
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmcv import Config
+from numpy.typing import NDArray
 from torch import nn
 
-from mmselfsup.core.checkpoint import load_weights
-from mmselfsup.core.evaluation.kept import Origin, dataset_digest, read_features, weights_digest
-from mmselfsup.core.evaluation.labelled import LabelledFeatures, check_labels
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.loader import build_eval_loader
-from mmselfsup.models import build_algorithm
 from mmselfsup.models.utils import ExtractProcess
 from mmselfsup.utils.dist import on_main
 from mmselfsup.utils.error_context import config_errors, run_errors
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.seed import set_random_seed
+from mmselfsup.utils.files import atomic_write, check_writable
 
 #: The data set of the neighbours or of the fit of a probe, and the one to test on.
 PARTS = {"train": "train", "val": "test"}
-
-
-def frozen_model(
-    cfg: Config, checkpoint: str | None, seed: int, logger: logging.Logger | None = None
-) -> nn.Module:
-    """Return the model of a config in eval mode, with its whole backbone from a checkpoint.
-
-    Args:
-        cfg: A config with ``model``.
-        checkpoint: The file of the weights; None for those that the config initialises: random
-            ones, or those of ``init_cfg=dict(type='Pretrained', ...)``.
-        seed: Seed of the random weights.
-        logger: The logger that reports on the loading.
-
-    Raises:
-        UserError: The checkpoint lacks a weight of the backbone.
-    """
-    if cfg.get("model") is None:
-        raise UserError("the config has no model: give the config of a pre-training")
-    set_random_seed(seed)
-    with config_errors("model"):
-        model: Any = build_algorithm(copy.deepcopy(cfg.model))
-        if checkpoint is None:
-            model.init_weights()
-    if checkpoint is not None:
-        report = load_weights(model, checkpoint, logger=logger)
-        if not report.complete:
-            raise UserError(
-                f"{checkpoint} fills {report.backbone_matched} of {report.backbone_total} weights "
-                "of the backbone: take the config it was trained with"
-            )
-    return model.eval()
+Origin = dict[str, str]
+_USED = ("backbone.", "sobel_layer.")
+_ARRAYS = ("train", "train_labels", "test", "test_labels")
 
 
 def labelled_datasets(cfg: Config, name: str) -> dict[str, Any]:
@@ -84,6 +64,48 @@ def labelled_datasets(cfg: Config, name: str) -> dict[str, Any]:
         check_labels(getattr(dataset, "gt_labels", None), len(dataset), where)
         datasets[part] = dataset
     return datasets
+
+
+@dataclass(frozen=True)
+class LabelledFeatures:
+    """Features of a frozen network.
+
+    Attributes:
+        train: Features [M, D], float32.
+        train_labels: Labels [M], int64, 0 to C - 1.
+        test: Features [N, D], float32.
+        test_labels: Labels [N], int64, 0 to C - 1.
+        classes: The C names, where they are known.
+    """
+
+    train: NDArray[np.float32]
+    train_labels: NDArray[np.int64]
+    test: NDArray[np.float32]
+    test_labels: NDArray[np.int64]
+    classes: Sequence[str] | None = None
+
+    @property
+    def num_classes(self) -> int:
+        """Return C: the number of names, otherwise the highest label plus 1."""
+        if self.classes is not None:
+            return len(self.classes)
+        return int(max(self.train_labels.max(), self.test_labels.max())) + 1
+
+    def check(self) -> None:
+        """Check that a classifier can be fitted and tested.
+
+        Raises:
+            UserError: Features are not finite, or the training samples are all of one class.
+        """
+        for part, features in (("training", self.train), ("test", self.test)):
+            broken = int((~np.isfinite(features)).any(axis=1).sum())
+            if broken:
+                raise UserError(
+                    f"{broken} of {len(features)} {part} features are NaN or infinite: the weights "
+                    "are broken, take an earlier checkpoint"
+                )
+        if len(np.unique(self.train_labels)) < 2:
+            raise UserError("the training samples are all of one class: check their list")
 
 
 def extract(
@@ -127,3 +149,102 @@ def cached_features(path: str, origin: Origin) -> LabelledFeatures | None:
         UserError: The features can't be used; raised on every rank.
     """
     return on_main(lambda: read_features(path, origin) if os.path.exists(path) else None)
+
+
+def check_labels(labels: object, num_samples: int, where: str) -> NDArray[np.int64]:
+    """Return one class number for each sample.
+
+    Args:
+        labels: The ``gt_labels`` of a data set.
+        num_samples: Length of the data set.
+        where: The list of the images, for the error.
+
+    Raises:
+        UserError: There are no labels, several labels for a sample, or samples without a label.
+    """
+    array = np.empty(0) if labels is None else np.asarray(labels)
+    if array.ndim != 1 and array.size:
+        raise UserError(f"{where}: one label for each image is needed, these have several")
+    missing = num_samples if array.size == 0 else int((array < 0).sum())
+    if missing:
+        raise UserError(
+            f"{where}: {missing} of {num_samples} images have no label; give a list with "
+            "'name label' in every line"
+        )
+    return array.astype(np.int64)
+
+
+def weights_digest(model: nn.Module) -> str:
+    """Return the SHA-256 of the weights and buffers behind the features: backbone and Sobel layer.
+
+    Necks, heads and queues don't affect the features, and with a checkpoint of a backbone alone
+    their weights depend on the seed.
+    """
+    weights = sorted(model.state_dict().items())
+    used = [(name, tensor) for name, tensor in weights if name.startswith(_USED)]
+    digest = hashlib.sha256()
+    for name, tensor in used or weights:  # all weights of a model without such names
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def dataset_digest(cfg: Mapping[str, Any], dataset: Any) -> str:
+    """Return the SHA-256 of a data set: its config, the ordered names of its images, their labels.
+
+    The content of the image files is not read.
+    """
+    digest = hashlib.sha256(json.dumps(cfg, sort_keys=True, default=str).encode())
+    source = getattr(dataset, "data_source", None)
+    for info in getattr(source, "data_infos", ()):
+        digest.update(str(info.get("img_info", {}).get("filename", "")).encode() + b"\n")
+    digest.update(np.asarray(dataset.gt_labels).tobytes())
+    return digest.hexdigest()
+
+
+def write_features(path: str, data: LabelledFeatures, origin: Origin) -> None:
+    """Write features and their origin as ``.npz``, completely or not at all."""
+    arrays = {name: getattr(data, name) for name in _ARRAYS}
+    names = np.array([] if data.classes is None else list(data.classes), dtype=np.str_)
+    with atomic_write(path) as file:
+        np.savez(file, origin=json.dumps(origin), classes=names, **arrays)
+
+
+def read_features(path: str, origin: Origin) -> LabelledFeatures:
+    """Read what ``write_features`` wrote.
+
+    Args:
+        path: The file.
+        origin: What the features must come from: a digest for each part.
+
+    Raises:
+        UserError: It is no such file, or its features have another origin.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:  # a pickle could run any code
+            stored: Origin = json.loads(str(file["origin"]))
+            arrays = {name: file[name] for name in _ARRAYS}
+            classes = [str(name) for name in file["classes"]] or None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"--features {path}: not a file that this tool wrote, or an incomplete one; delete it"
+        ) from error
+    other = [part for part, digest in origin.items() if stored.get(part) != digest]
+    if other:
+        raise UserError(
+            f"--features {path}: its features come from other {', other '.join(other)}; delete it "
+            "or name another file"
+        )
+    return LabelledFeatures(classes=classes, **arrays)
+
+
+def check_features_path(path: str) -> None:
+    """Check the file name for features before the work is done.
+
+    Raises:
+        UserError: It doesn't end with ``.npz``, or is a folder, or can't be written.
+    """
+    if not path.endswith(".npz") or Path(path).is_dir():
+        raise UserError(f"--features {path}: name a .npz file")
+    if not Path(path).exists():  # an existing file is only read
+        check_writable(path)

@@ -1,6 +1,8 @@
 """The k-NN evaluation of features.
 
-Letters: M training samples, N test samples, D width, C classes.
+The most similar images by their features.
+
+Letters: M training samples, N test samples, D width, C classes, Q queries.
 """
 
 from collections.abc import Sequence
@@ -15,7 +17,8 @@ from mmselfsup.metrics import classification_metrics
 from mmselfsup.models.utils.knn_classifier import knn_votes
 from mmselfsup.utils.errors import UserError
 
-from .labelled import LabelledFeatures
+from .features import LabelledFeatures
+from .tsne import unit_length
 
 
 def knn_scores(
@@ -68,3 +71,22 @@ def evaluate_knn(
     """Return the metrics of ``classification_metrics`` for each k; see ``knn_scores``."""
     scores = knn_scores(data, ks, temperature, device)
     return {k: classification_metrics(s, data.test_labels, data.classes) for k, s in scores.items()}
+
+
+def nearest(
+    gallery: NDArray[np.float32], queries: NDArray[np.float32], num: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the features with the largest cosine; among equal ones the first.
+
+    Args:
+        gallery: Features [M, D], finite.
+        queries: Features [Q, D], finite; only a few, as all their cosines are in memory at once.
+        num: Number of results for each query, at most M.
+
+    Returns:
+        Indices into the gallery [Q, min(num, M)], by decreasing cosine, and the cosines.
+    """
+    cosines = unit_length(queries) @ unit_length(gallery).T  # [Q, M]
+    # Stable: the order of equal cosines doesn't depend on the sorting algorithm.
+    index = np.argsort(-cosines, axis=1, kind="stable")[:, :num]
+    return index.astype(np.int64), np.take_along_axis(cosines, index, axis=1)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mmselfsup.metrics import classification_metrics, confusion_matrix, per_class_recall
 from mmselfsup.utils.errors import UserError
 
-from .labelled import LabelledFeatures
+from .features import LabelledFeatures
 
 #: Inverse strength of the L2 penalty on the weights; the loss is a sum over samples.
 DEFAULT_C = 0.01

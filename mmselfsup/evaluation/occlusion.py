@@ -1,27 +1,70 @@
-"""The occlusion test: scores of a classifier without the lesion. Letters: N images, C classes."""
+"""The occlusion test: scores of a classifier without the lesion.
+
+Images without their lesion, and lesions without their surroundings.
+
+Lesion masks of a data set, stored compactly.
+
+Arrays stored in files, so that a restarted run need not compute them again.
+
+Letters: N images, C classes, H, W pixels, B bytes.
+"""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from mmcv import Config
 from numpy.typing import NDArray
+from PIL.Image import Image
 from torch import nn
+from torch.utils.data import Dataset
 
 from mmselfsup.apis.test import evaluate_options
 from mmselfsup.datasets.loader import build_eval_loader
-from mmselfsup.utils.collect import collect_results
+from mmselfsup.isic.border import DARK
+from mmselfsup.isic.lesion_mask import find_lesion
+from mmselfsup.utils.collect import collect_results, nondist_forward_collect
 from mmselfsup.utils.error_context import run_errors
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write
 
-from .files import OcclusionScores, ViewScore
-from .hide import HidingSource
-from .masks import LesionMasks
+from .explanation_files import AS_IS, HIDDEN, OcclusionScores, ViewScore
 
 Scores = NDArray[np.float32]
+_SAMPLED = 20_000  # pixels are enough for a median
+_SIDE = 192  # a mask is stored as this many rows and columns
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class LesionMasks:
+    """Masks of N images.
+
+    Attributes:
+        packed: [N, B], uint8: 192 x 192 bits each, whatever the shape of the image.
+        guessed: [N], bool: an ellipse where no lesion was found.
+    """
+
+    packed: NDArray[np.uint8]
+    guessed: NDArray[np.bool_]
+
+    def mask(self, index: int, height: int, width: int) -> NDArray[np.bool_]:
+        """Return the mask of an image, [H, W]."""
+        # Square whatever the image's shape, so that the masks of a data set are one array.
+        square = np.unpackbits(self.packed[index]).reshape(_SIDE, _SIDE)
+        return np.asarray(cv2.resize(square, (width, height), interpolation=cv2.INTER_NEAREST) > 0)
+
+    def fractions(self) -> NDArray[np.float64]:
+        """Return the fraction of each image that is lesion, [N], 0..1."""
+        return np.array([np.unpackbits(row).mean() for row in self.packed])
 
 
 def view_scores(
@@ -103,3 +146,126 @@ def _view_score(numbers: Mapping[str, float]) -> ViewScore:
         for name in ("{}", "interval/{}/low", "interval/{}/high")
     ]
     return ViewScore(*(round(float(number), 5) for number in picked))
+
+
+def hide(pixels: NDArray[np.uint8], lesion: NDArray[np.bool_], view: str) -> NDArray[np.uint8]:
+    """Return an image with a part of it filled with the colour of its skin.
+
+    Skin colour and not black: the network has never seen black holes, and they may cost accuracy
+    by themselves.
+
+    Args:
+        pixels: RGB image [H, W, 3].
+        lesion: Mask of the lesion [H, W].
+        view: ``lesion_hidden`` fills the lesion, ``lesion_only`` all the rest, ``as_is`` nothing.
+    """
+    if view == AS_IS:
+        return pixels
+    hidden = lesion if view == HIDDEN else ~lesion
+    filled = pixels.copy()
+    filled[hidden] = skin_colour(pixels, lesion)
+    return filled
+
+
+def skin_colour(pixels: NDArray[np.uint8], lesion: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return the median colour [3] outside the lesion, dark borders left out where possible."""
+    outside = pixels[~lesion] if not lesion.all() else pixels.reshape(-1, 3)
+    outside = outside[:: max(1, len(outside) // _SAMPLED)]
+    bright = outside[outside.max(axis=1) >= DARK]
+    return np.asarray(np.median(bright if len(bright) else outside, axis=0), np.uint8)
+
+
+class HidingSource:
+    """A data source whose images have a part hidden; all else is as in the wrapped source.
+
+    Args:
+        source: A data source of images.
+        masks: Masks of its images, in its order.
+        view: View of the images, see ``hide``.
+    """
+
+    def __init__(self, source: Any, masks: LesionMasks, view: str) -> None:
+        self.source, self.masks, self.view = source, masks, view
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("source", "masks", "view"):  # not set yet while a copy is made: no recursion
+            raise AttributeError(name)
+        return getattr(self.source, name)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def load_pixels(self, idx: int) -> tuple[NDArray[np.uint8] | Image, int]:
+        """Return the image ``idx`` and its index, see ``BaseDataSource.load_pixels``."""
+        image, row = self.source.load_pixels(idx)
+        if self.view == AS_IS:
+            return image, row
+        pixels = as_rgb(image)
+        return hide(pixels, self.masks.mask(row, *pixels.shape[:2]), self.view), row
+
+
+def find_masks(source: Any, cfg: Config) -> dict[str, NDArray[Any]]:
+    """Return the mask of every image of a data source, with a progress bar.
+
+    Args:
+        source: The data source.
+        cfg: A config with ``data``, for the number of workers.
+
+    Returns:
+        The arrays of ``LesionMasks`` by name.
+
+    Raises:
+        UserError: An image can't be read.
+    """
+    settings = Config({"data": copy.deepcopy(cfg.data), "persistent_workers": False})  # no prefetch
+    loader = build_eval_loader(_Search(source), settings, "test", False)
+    with run_errors():
+        return nondist_forward_collect(_same, loader, len(source), desc="lesion masks")
+
+
+def as_rgb(image: NDArray[np.uint8] | Image) -> NDArray[np.uint8]:
+    """Return an image as [H, W, 3]; a grey one gets three equal channels."""
+    pixels = np.asarray(image.convert("RGB") if isinstance(image, Image) else image, np.uint8)
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+
+
+class _Search(Dataset[dict[str, Any]]):
+    """A data set of the packed lesion mask of each image of a data source."""
+
+    def __init__(self, source: Any) -> None:
+        self.data_source = source
+
+    def __len__(self) -> int:
+        return len(self.data_source)
+
+    def __getitem__(self, idx: int) -> dict[str, Any]:
+        image, _ = self.data_source.load_pixels(idx)
+        lesion = find_lesion(as_rgb(image))
+        mask = lesion.mask.astype(np.uint8)
+        square = cv2.resize(mask, (_SIDE, _SIDE), interpolation=cv2.INTER_NEAREST)
+        return {"packed": np.packbits(square > 0), "guessed": lesion.guessed}
+
+
+def _same(**batch: Any) -> dict[str, Any]:
+    return batch
+
+
+def cached_arrays(path: Path, origin: Mapping[str, str], make: Callable[[], Arrays]) -> Arrays:
+    """Return the arrays of a file; compute and write them if it is missing, damaged or stale.
+
+    Args:
+        path: A ``.npz`` file.
+        origin: What the arrays are computed from, such as digests; the file is stale with another.
+        make: Function that computes them.
+    """
+    wanted = json.dumps(origin, sort_keys=True)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if str(file["origin"]) == wanted:
+                return {name: file[name] for name in file.files if name != "origin"}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        pass  # computed again below
+    arrays = make()
+    with atomic_write(path) as out:
+        np.savez_compressed(out, origin=wanted, **arrays)  # type: ignore[arg-type]
+    return arrays

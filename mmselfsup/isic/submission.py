@@ -5,10 +5,10 @@ import os
 import numpy as np
 import pandas as pd
 
+from mmselfsup.evaluation.scores import ScoreFile
 from mmselfsup.metrics import probabilities, unknown_score
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_text
-from mmselfsup.utils.score_files import ScoreFile
 
 from .labels import CLASSES, UNKNOWN
 from .layout import IMAGE_SUFFIXES

@@ -79,7 +79,7 @@ def head_numbers(
     """Return the metrics of one head's scores.
 
     A name without a slash is for the log line. Names with slashes are details: for TensorBoard
-    and the file of metrics (see ``mmselfsup.core.hooks.metric_details``).
+    and the file of metrics (see ``mmselfsup.core.hooks.eval_hook``).
 
     Args:
         scores: [N, C].

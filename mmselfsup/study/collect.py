@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from mmselfsup.config.inspect import class_list, config_digest
+from mmselfsup.evaluation.explanation_files import read_explanation
 from mmselfsup.metrics import classification_metrics, confusion_matrix
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.json_log import read_log
 from mmselfsup.version import __version__
 
 from . import data_files
-from .explain.files import read_explanation
 from .greedy.facts import greedy_facts
 from .plan import ResolvedStudy
 from .pretraining import Pretraining

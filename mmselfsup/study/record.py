@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .explain.files import OcclusionScores
+from mmselfsup.evaluation.explanation_files import OcclusionScores
 
 
 @dataclass(frozen=True)

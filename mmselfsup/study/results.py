@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from mmselfsup.evaluation.explanation_files import blackout_of
 from mmselfsup.utils.errors import ArgumentError, UserError
 from mmselfsup.utils.files import atomic_write_json
 
-from .explain.files import blackout_of
 from .greedy.record import Curriculum, read_curriculum
 from .record import RunRecord, SearchRecord, SslRecord
 

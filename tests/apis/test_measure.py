@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmselfsup.apis.measure import compare, lesions_of, measure, write_picture
+from mmselfsup.apis.scores import compare, lesions_of, measure, write_picture
+from mmselfsup.evaluation.scores import read_score_file
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.score_files import read_score_file
 from tests.tools.command import run_tool
 
 

@@ -10,8 +10,7 @@ import pytest
 from mmcv import Config
 from torch import Tensor, nn
 
-from mmselfsup.apis.test import TestResult, score_model, write_result
-from mmselfsup.apis.test_command import metric_lines
+from mmselfsup.apis.test import TestResult, metric_lines, score_model, write_result
 from mmselfsup.datasets.data_sources import BaseDataSource
 from mmselfsup.utils.errors import UserError
 from tests.runner.fakes import TinyData, quiet_logger

@@ -12,7 +12,8 @@ import pytest
 import torch
 from mmcv import Config
 
-from mmselfsup.core.checkpoint import fetch, load_state
+from mmselfsup.core.checkpoint import load as fetch
+from mmselfsup.core.checkpoint import load_state
 from mmselfsup.utils.errors import UserError
 
 

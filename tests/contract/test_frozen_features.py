@@ -4,10 +4,9 @@ import pytest
 import torch
 from tiny_models import TINY
 
-from mmselfsup.core.evaluation.monitor_images import pair_of_views, view_size
-from mmselfsup.core.evaluation.projection import see_views
-from mmselfsup.core.evaluation.signs import collapse_metrics
-from mmselfsup.core.hooks.undisturbed import isolated_eval
+from mmselfsup.core.hooks.frozen_features_hook import isolated_eval
+from mmselfsup.evaluation.collapse import collapse_metrics, see_views
+from mmselfsup.evaluation.online_monitor import pair_of_views, view_size
 from mmselfsup.models import build_algorithm
 from mmselfsup.models.utils import ExtractProcess
 

@@ -12,7 +12,7 @@ import torch
 from mmcv import Config
 from PIL import Image
 
-from mmselfsup.apis.train_command import build_datasets
+from mmselfsup.apis.train import build_datasets
 from mmselfsup.config import check_config
 from mmselfsup.datasets import MultiViewDataset, RepeatDataset, build_dataloader, build_dataset
 from mmselfsup.utils.errors import UserError

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmselfsup.core.hooks.clusters import extract_cluster_assign
+from mmselfsup.core.clustering import extract_cluster_assign
 from mmselfsup.utils import dist
 from mmselfsup.utils.dist import on_main
 from mmselfsup.utils.errors import SharedError, UserError

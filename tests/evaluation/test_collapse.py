@@ -7,8 +7,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmselfsup.core.evaluation.collapse import alignment, effective_rank, feature_std, uniformity
-from mmselfsup.core.evaluation.signs import collapse_metrics
+from mmselfsup.evaluation.collapse import (
+    alignment,
+    collapse_metrics,
+    effective_rank,
+    feature_std,
+    uniformity,
+)
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from sklearn.neighbors import KNeighborsClassifier
 
-from mmselfsup.core.evaluation.knn import evaluate_knn, knn_scores
-from mmselfsup.core.evaluation.labelled import LabelledFeatures
+from mmselfsup.evaluation.features import LabelledFeatures
+from mmselfsup.evaluation.knn import evaluate_knn, knn_scores
 from mmselfsup.models.utils import knn_classifier
 from mmselfsup.models.utils.knn_classifier import knn_votes
 from mmselfsup.utils.errors import UserError

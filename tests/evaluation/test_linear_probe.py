@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mmselfsup.core.evaluation.labelled import LabelledFeatures
-from mmselfsup.core.evaluation.linear_probe import (
+from mmselfsup.evaluation.features import LabelledFeatures
+from mmselfsup.evaluation.linear_probe import (
     choose_penalty,
     evaluate_probe,
     fit_probe,

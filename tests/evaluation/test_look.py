@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from mmselfsup.core.evaluation.embedding import _start, embed, unit_length
-from mmselfsup.core.evaluation.nearest import nearest
+from mmselfsup.evaluation.knn import nearest
+from mmselfsup.evaluation.tsne import _start, embed, unit_length
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmselfsup.core.evaluation.projection import find_projector, project
+from mmselfsup.evaluation.collapse import find_projector, project
 
 
 class Neck(nn.Module):

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
+from mmselfsup.core.clustering import restart_head
 from mmselfsup.core.hooks import DeepClusterHook, ODCHook
-from mmselfsup.core.hooks.clusters import restart_head
 from mmselfsup.datasets import build_dataloader
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import Extractor

@@ -11,8 +11,8 @@ import pytest
 from torch.utils.data import DataLoader
 
 from mmselfsup.core.hooks import EvalHook
-from mmselfsup.core.hooks.metric_details import keep_details
-from mmselfsup.core.hooks.reliability_picture import draw_reliability
+from mmselfsup.core.hooks.eval_hook import keep_details
+from mmselfsup.evaluation.plots import draw_reliability
 from mmselfsup.metrics.heads import evaluate_heads
 from tests.distributed.ranks import run_ranks
 from tests.hooks.conftest import TinyData, TinyModel

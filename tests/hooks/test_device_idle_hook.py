@@ -13,7 +13,7 @@ from mmcv.runner import Hook
 from torch import nn
 
 from mmselfsup.core.hooks import DeviceIdleHook, DistOptimizerHook, register_default_hooks
-from mmselfsup.core.hooks import device_idle_hook as module
+from mmselfsup.core.hooks import throughput_hooks as module
 from mmselfsup.core.runner import TensorLogBuffer
 
 Make = Callable[..., Any]

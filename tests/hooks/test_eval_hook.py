@@ -10,7 +10,7 @@ import torch
 from mmcv.runner import HOOKS
 
 from mmselfsup.core.hooks import CheckpointHook, DistOptimizerHook, EvalHook
-from mmselfsup.core.hooks.confusion_picture import draw_confusion
+from mmselfsup.evaluation.plots import draw_confusion
 from mmselfsup.utils.errors import UserError
 
 Make = Callable[..., Any]

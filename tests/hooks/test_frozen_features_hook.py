@@ -14,10 +14,10 @@ from mmcv import Config
 from PIL import Image
 
 from mmselfsup.apis import train_model
-from mmselfsup.core.evaluation.monitor_images import pick_evenly
 from mmselfsup.core.hooks import FrozenFeaturesHook
-from mmselfsup.core.hooks.undisturbed import isolated_eval
+from mmselfsup.core.hooks.frozen_features_hook import isolated_eval
 from mmselfsup.datasets import build_dataset
+from mmselfsup.evaluation.online_monitor import pick_evenly
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import dist
 from mmselfsup.utils.errors import UserError

@@ -20,7 +20,7 @@ from mmselfsup.core.hooks import (
     TrainingShareHook,
     register_default_hooks,
 )
-from mmselfsup.core.hooks.views import split_views, to_display, views_picture
+from mmselfsup.core.hooks.views_image_hook import split_views, to_display, views_picture
 from mmselfsup.datasets.utils import find_normalize
 
 Make = Callable[..., Any]

@@ -9,7 +9,7 @@ import torch
 from mmcv.runner import HOOKS, Hook
 
 from mmselfsup.core.hooks import DistOptimizerHook, GradAccumFp16OptimizerHook
-from mmselfsup.core.hooks.fp16_optimizer_hook import make_scaler
+from mmselfsup.core.hooks.optimizer_hook import make_scaler
 from mmselfsup.utils.errors import UserError
 
 Make = Callable[..., Any]

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from mmselfsup.core.hooks import DistOptimizerHook, SpeedAdviceHook
-from mmselfsup.core.hooks.speed_advice_hook import advice
+from mmselfsup.core.hooks.throughput_hooks import advice
 
 Make = Callable[..., Any]
 
@@ -45,7 +45,7 @@ def test_waiting_for_data(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_views_on_the_device_are_for_gpus(
     monkeypatch: pytest.MonkeyPatch, gpus: int, pipelines: Any, words: str | None
 ) -> None:
-    monkeypatch.setattr("mmselfsup.core.hooks.speed_advice_hook.num_gpus", lambda: gpus)
+    monkeypatch.setattr("mmselfsup.core.hooks.throughput_hooks.num_gpus", lambda: gpus)
     runner = fake(nn.Conv2d(3, 3, 3))
     runner.data_loader.dataset.batched_pipelines = pipelines
     line = advice(runner, 50, 0.3)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mmselfsup.evaluation.scores import read_score_file
 from mmselfsup.isic.labels import CLASSES
-from mmselfsup.utils.score_files import read_score_file
 from tests.tools.command import run_tool
 
 NUM = 40

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mmselfsup.evaluation.scores import read_score_file
 from mmselfsup.isic.submission import COLUMNS, submission_table, write_submission
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.score_files import read_score_file
 from tests.tools.command import run_tool
 
 NAMES = ["a/ISIC_0034321.jpg", "ISIC_0034322_downsampled.JPG", "ISIC_0034323"]

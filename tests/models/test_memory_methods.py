@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmcv import Config
 
-from mmselfsup.apis.test_command import trained_model
+from mmselfsup.apis.test import trained_model
 from mmselfsup.core.checkpoint import load_weights
 from mmselfsup.models import build_algorithm
 from mmselfsup.models.memories import ODCMemory, SimpleMemory

@@ -9,7 +9,7 @@ from torch import nn
 
 from mmselfsup.config.check import check_config
 from mmselfsup.core import build_optimizer
-from mmselfsup.core.optimizer.layer_decay import resnet_layer
+from mmselfsup.core.optimizer.constructor import resnet_layer
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils.errors import UserError
 

@@ -43,7 +43,7 @@ np.savez(out, scores=scores, labels=labels)
 LOOK = """
 import pathlib, sys
 import numpy as np
-from mmselfsup.study.looks.files import FeatureComparison, Embedding, KnnScores, write_comparison
+from mmselfsup.evaluation.feature_comparison_files import FeatureComparison, Embedding, KnnScores, write_comparison
 out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
 with open("calls.txt", "a") as calls:
     print("look", out, file=calls)
@@ -67,7 +67,7 @@ out.write_text(json.dumps({"results": {"linear probe, C=0.01": row}}))
 
 EXPLAIN = """
 import pathlib, sys
-from mmselfsup.study.explain.files import *
+from mmselfsup.evaluation.explanation_files import *
 out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
 with open("calls.txt", "a") as calls:
     print("explain", out, file=calls)

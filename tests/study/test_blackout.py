@@ -13,16 +13,16 @@ from PIL import Image
 from torch import Tensor, nn
 
 from mmselfsup.datasets import build_dataset
-from mmselfsup.study.explain.files import (
-    AS_IS,
-    HIDDEN,
-    ONLY,
-    VIEWS,
+from mmselfsup.evaluation.explanation_files import AS_IS, HIDDEN, ONLY, VIEWS
+from mmselfsup.evaluation.heat_map_cases import seen_pixels
+from mmselfsup.evaluation.occlusion import (
+    HidingSource,
+    LesionMasks,
+    find_masks,
+    hide,
+    measure_occlusion,
+    view_scores,
 )
-from mmselfsup.study.explain.hide import HidingSource, hide
-from mmselfsup.study.explain.masks import LesionMasks, find_masks
-from mmselfsup.study.explain.measure import measure_occlusion, view_scores
-from mmselfsup.study.explain.pictures import seen_pixels
 from mmselfsup.utils.errors import UserError
 
 SKIN, BROWN, RED, BLUE = (224, 178, 160), (92, 52, 40), (150, 40, 44), (60, 80, 200)

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmselfsup.study.explain.files import (
+from mmselfsup.evaluation.explanation_files import (
     AS_IS,
     HIDDEN,
     ONLY,
@@ -21,7 +21,7 @@ from mmselfsup.study.explain.files import (
     read_explanation,
     write_explanation,
 )
-from mmselfsup.study.explain.kept import cached_arrays
+from mmselfsup.evaluation.occlusion import cached_arrays
 from mmselfsup.study.explain.reading import interpretation
 from mmselfsup.study.report import write_report
 from mmselfsup.study.results import read_results

@@ -8,11 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mmselfsup.evaluation.grad_cam import fine_maps, grad_cam, heat_maps
+from mmselfsup.evaluation.heat_map_cases import choose_cases, heat_over
 from mmselfsup.models import build_algorithm
-from mmselfsup.study.explain.choose import choose_cases
-from mmselfsup.study.explain.fine_maps import fine_maps
-from mmselfsup.study.explain.grad_cam import grad_cam, heat_maps
-from mmselfsup.study.explain.pictures import heat_over
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.patients import WIDTH
 

@@ -8,11 +8,17 @@ import pytest
 from mmcv import Config
 from PIL import Image
 
-from mmselfsup.core.evaluation.labelled import LabelledFeatures
+from mmselfsup.apis.compare_features import comparison_config, shared_lesions
 from mmselfsup.datasets.data_sources.lists import Entry, read_list
-from mmselfsup.study.looks.choose import draw_points, draw_queries, lines_of
-from mmselfsup.study.looks.data import comparison_config, shared_lesions
-from mmselfsup.study.looks.files import (
+from mmselfsup.evaluation.feature_comparison import (
+    SIDE,
+    draw_points,
+    draw_queries,
+    knn_scores_by,
+    lines_of,
+    write_thumb,
+)
+from mmselfsup.evaluation.feature_comparison_files import (
     Embedding,
     FeatureComparison,
     KnnScores,
@@ -21,9 +27,8 @@ from mmselfsup.study.looks.files import (
     read_comparison,
     write_comparison,
 )
+from mmselfsup.evaluation.features import LabelledFeatures
 from mmselfsup.study.looks.scatter import scatter
-from mmselfsup.study.looks.thumbs import SIDE, write_thumb
-from mmselfsup.study.looks.votes import knn_scores_by
 from mmselfsup.study.report import write_report
 from mmselfsup.utils.errors import UserError
 

@@ -7,8 +7,8 @@ import pytest
 import torch.utils.tensorboard  # noqa: F401  # this and what follows: for the tests' forks, once
 from PIL import Image
 
-import mmselfsup.apis.test_command
-import mmselfsup.apis.train_command  # noqa: F401
+import mmselfsup.apis.test
+import mmselfsup.apis.train  # noqa: F401
 
 NUM_IMAGES = 12
 CLASSES = ["red", "green", "blue"]

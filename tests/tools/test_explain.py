@@ -9,7 +9,7 @@ import torch
 from mmcv import Config
 from PIL import Image
 
-import mmselfsup.study.explain.run  # noqa: F401  (for the forks, once)
+import mmselfsup.apis.explain  # noqa: F401  (for the forks, once)
 from mmselfsup.models import build_algorithm
 from tests.tools.command import Done, run_tool
 

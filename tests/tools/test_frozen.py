@@ -9,10 +9,14 @@ import pytest
 import torch
 from mmcv import Config
 
-import mmselfsup.apis.frozen_command  # noqa: F401  (for the forks, once)
-from mmselfsup.apis.frozen import cached_features, extract, frozen_model, labelled_datasets
-from mmselfsup.apis.frozen_options import split_options
-from mmselfsup.core.evaluation.labelled import LabelledFeatures
+import mmselfsup.apis.frozen_features  # noqa: F401  (for the forks, once)
+from mmselfsup.apis.frozen_features import frozen_model, split_options
+from mmselfsup.evaluation.features import (
+    LabelledFeatures,
+    cached_features,
+    extract,
+    labelled_datasets,
+)
 from mmselfsup.utils.errors import UserError
 from tests.distributed.ranks import run_ranks
 from tests.tools.command import Done, run_tool

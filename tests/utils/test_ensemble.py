@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmselfsup.utils.ensemble import MEANS, average_scores
+from mmselfsup.evaluation.scores import MEANS, ScoreFile, average_scores
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.score_files import ScoreFile
 
 CLASSES = ["MEL", "NV", "BCC"]
 

@@ -49,43 +49,51 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Print the numbers and write the files that the command line names."""
-    from mmselfsup.apis import measure
-    from mmselfsup.apis.test_command import metric_lines
-    from mmselfsup.core.hooks.confusion_picture import draw_confusion
-    from mmselfsup.core.hooks.metric_details import finite
-    from mmselfsup.core.hooks.reliability_picture import draw_reliability
+    from mmselfsup.apis.scores import (
+        check_options,
+        check_same_images,
+        compare,
+        comparison_lines,
+        labels_of,
+        lesions_of,
+        measure,
+        write_picture,
+    )
+    from mmselfsup.apis.test import metric_lines
+    from mmselfsup.core.hooks.eval_hook import finite
+    from mmselfsup.evaluation.plots import draw_confusion, draw_reliability
+    from mmselfsup.evaluation.scores import read_score_file
     from mmselfsup.metrics import confusion_matrix, nested, with_unknown, without_threshold
     from mmselfsup.utils.errors import UserError
     from mmselfsup.utils.files import atomic_write_json
-    from mmselfsup.utils.score_files import read_score_file
 
     if len(args.scores) > 2:
         raise UserError(f"give one file of scores or two, not {len(args.scores)}")
-    measure.check_options(args.bootstrap, args.out, (args.reliability, args.confusion))
+    check_options(args.bootstrap, args.out, (args.reliability, args.confusion))
     files = [read_score_file(path, args.head) for path in args.scores]
-    measure.check_same_images(files[0], files[-1])
-    lesions = [measure.lesions_of(file, args.metadata) for file in files]
+    check_same_images(files[0], files[-1])
+    lesions = [lesions_of(file, args.metadata) for file in files]
     options = (args.unk_threshold, args.bootstrap)
     results: dict[str, object] = {}
     for file, known in zip(files, lesions, strict=True):
-        numbers = measure.measure(file, known, *options)
+        numbers = measure(file, known, *options)
         print(f"{file.path}, {len(file.scores)} images", *metric_lines(numbers), sep="\n")
         results[file.path] = nested(finite(numbers))
     if len(files) == 2 and args.bootstrap:
-        compared = measure.compare(files[0], files[1], lesions[0] or lesions[1], *options)
-        print("second - first", *measure.comparison_lines(compared), sep="\n")
+        compared = compare(files[0], files[1], lesions[0] or lesions[1], *options)
+        print("second - first", *comparison_lines(compared), sep="\n")
         results["second - first"] = compared
     if args.out:
         atomic_write_json(args.out, results)
     scores, names = with_unknown(files[-1].scores, files[-1].classes, args.unk_threshold)
-    labels = measure.labels_of(files[-1])
+    labels = labels_of(files[-1])
     if args.reliability:
         sure = without_threshold(files[-1].scores, args.unk_threshold)
-        measure.write_picture(args.reliability, draw_reliability(sure, labels))
+        write_picture(args.reliability, draw_reliability(sure, labels))
     if args.confusion:
         matrix = confusion_matrix(scores, labels, scores.shape[1])
         names = names or [str(i) for i in range(len(matrix))]
-        measure.write_picture(args.confusion, draw_confusion(matrix, names))
+        write_picture(args.confusion, draw_confusion(matrix, names))
 
 
 if __name__ == "__main__":

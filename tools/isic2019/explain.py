@@ -39,7 +39,7 @@ def main() -> None:
     """Explain the classifier."""
     args = parse_args()
     prepare_process(args)
-    from mmselfsup.study.explain.run import run
+    from mmselfsup.apis.explain import run
 
     run(args)
 

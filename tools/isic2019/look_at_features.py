@@ -65,7 +65,7 @@ def main() -> None:
     """Compare the features."""
     args = parse_args()
     prepare_process(args)
-    from mmselfsup.study.looks.run import run
+    from mmselfsup.apis.compare_features import run
 
     run(args)
 

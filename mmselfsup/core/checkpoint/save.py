@@ -1,4 +1,7 @@
-"""Writing of checkpoints: completely or not at all, tensors and plain data only."""
+"""Writing of checkpoints: completely or not at all, tensors and plain data only.
+
+The trained backbone alone, under the names that torchvision uses.
+"""
 
 import io
 import os
@@ -121,3 +124,29 @@ def link_latest(path: str, name: str = "latest.pth") -> None:
         os.replace(aside, link)
     except OSError as error:
         raise UserError(f"can't write {link}: {error.strerror}; check the folder") from error
+
+
+def backbone_state(model: nn.Module) -> dict[str, Tensor] | None:
+    """Return the weights of ``model.backbone`` without prefix, None without a backbone."""
+    backbone: Any = getattr(getattr(model, "module", model), "backbone", None)
+    return None if backbone is None else to_cpu(dict(backbone.state_dict()))
+
+
+def export_backbone(model: nn.Module, path: str) -> bool:
+    """Write ``model.backbone`` so that torchvision's or timm's ResNet loads the file.
+
+    The file holds the weights and nothing else: ``resnet50().load_state_dict(torch.load(path),
+    strict=False)`` leaves out the classifier only.
+
+    Returns:
+        Whether the model has a backbone, and so a file was written.
+
+    Raises:
+        UserError: The file can't be written.
+    """
+    state = backbone_state(model)
+    if state is None:
+        return False
+    with atomic_write(path, "wb") as file:
+        torch.save(state, file)
+    return True

@@ -1,20 +1,34 @@
-"""Loading of weights from many sources into a model, with a report."""
+"""Loading of weights from many sources into a model, with a report.
+
+The prefix of the backbone's weights in a checkpoint.
+
+Checkpoints name the same backbone in many ways: ``layer1.0.conv1.weight`` (torchvision, timm),
+``backbone.layer1...`` (this project), ``module.encoder_q.0.layer1...`` (a wrapped MoCo), ...
+The prefix is found by looking for the backbone's own names at the end of the file's names.
+
+The report of loaded weights, and its text.
+"""
 
 import logging
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from mmselfsup.utils.errors import UserError
 
 from .load import load_state
-from .prefixes import BACKBONE, find_prefix
-from .report import LoadReport, Mismatch
 
 # Keys under which files store their weights.
 _HOLDERS = ("state_dict", "model", "model_state_dict", "net")
+BACKBONE = "backbone."
+# A file may hold the same network twice; the trained one is loaded, not its momentum copy.
+_COPIES = ("encoder_k", "target", "teacher", "momentum", "ema")
+_TRAINED = (BACKBONE, "encoder_q.", "online_net.", "encoder.", "base_encoder.", "student.")
+_SHOWN = 6  # names in a line at most
 
 
 def weights_of(state: Mapping[str, Any], filename: str) -> dict[str, Tensor]:
@@ -56,6 +70,64 @@ def _shared_names(model: nn.Module, filled: set[str]) -> set[str]:
     tensors = model.state_dict(keep_vars=True)
     ids = {id(tensors[name]) for name in filled}
     return {name for name, tensor in tensors.items() if id(tensor) in ids}
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """A weight that is in the file and in the model, in different shapes."""
+
+    name: str
+    found: tuple[int, ...]
+    wanted: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name} {list(self.found)}, the model wants {list(self.wanted)}"
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """Which weights of a file went into a model.
+
+    Attributes:
+        filename: The file.
+        matched: Names in the model that were filled.
+        missing: Names in the model that the file doesn't have.
+        unexpected: Names in the file that the model doesn't have.
+        mismatched: Names in both whose shapes differ; not loaded.
+        removed_prefix: Prefix that was removed from the names in the file, ``''`` for nothing.
+        backbone_matched: Number of weights of the backbone that were filled.
+        backbone_total: Number of weights of the backbone.
+    """
+
+    filename: str
+    matched: tuple[str, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    mismatched: tuple[Mismatch, ...]
+    removed_prefix: str
+    backbone_matched: int
+    backbone_total: int
+
+    @property
+    def complete(self) -> bool:
+        """Return whether every weight of the backbone was filled."""
+        return self.backbone_matched == self.backbone_total
+
+    def __str__(self) -> str:
+        lines = [
+            f"weights from {self.filename}: {len(self.matched)} matched "
+            f"(backbone {self.backbone_matched} of {self.backbone_total})"
+        ]
+        if self.removed_prefix:
+            lines.append(f"  prefix removed: {self.removed_prefix}")
+        if self.missing:
+            lines.append(f"  missing in the file ({len(self.missing)}): {_listed(self.missing)}")
+        if self.unexpected:
+            lines.append(f"  unexpected ({len(self.unexpected)}): {_listed(self.unexpected)}")
+        lines.extend(f"  other shape: {mismatch}" for mismatch in self.mismatched[:_SHOWN])
+        if len(self.mismatched) > _SHOWN:
+            lines.append(f"  ... and {len(self.mismatched) - _SHOWN} more of other shapes")
+        return "\n".join(lines)
 
 
 def load_weights(
@@ -119,3 +191,106 @@ def _missing(target: Mapping[str, Any], known: set[str], mismatched: list[Mismat
         # torch before 0.4.1 didn't write this counter, and nothing depends on it
         if name not in known and name not in shown and not name.endswith("num_batches_tracked")
     ]
+
+
+@dataclass
+class Candidate:
+    """A prefix and the number of weights of the backbone under it."""
+
+    prefix: str
+    kernels: int = 0
+    weights: int = 0
+
+    @property
+    def is_copy(self) -> bool:
+        """Return whether it is a momentum copy of another network."""
+        return any(mark in self.prefix for mark in _COPIES)
+
+    def rank(self) -> tuple[int, int, bool, int]:
+        """Return a sort key: more of the backbone, not a copy, a name of the trained network."""
+        named = [i for i, mark in enumerate(_TRAINED) if mark in self.prefix]
+        return self.kernels, self.weights, not self.is_copy, -min(named, default=len(_TRAINED))
+
+
+def candidates(source: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[Candidate]:
+    """Return the prefixes of weights that ``wanted`` has in the same shape, best first."""
+    by_prefix: dict[str, Candidate] = defaultdict(lambda: Candidate(""))
+    for name, tensor in source.items():
+        start = 0
+        while start >= 0:
+            match = wanted.get(name[start:])
+            if match is not None and match.shape == tensor.shape:
+                candidate = by_prefix[name[:start]]
+                candidate.prefix = name[:start]
+                candidate.weights += 1
+                # Kernels are better evidence than biases or counters: short vectors fit by chance.
+                candidate.kernels += tensor.ndim >= 2
+            dot = name.find(".", start)
+            start = dot + 1 if dot >= 0 else -1
+    return sorted(by_prefix.values(), key=Candidate.rank, reverse=True)
+
+
+def _same(source: Mapping[str, Tensor], first: str, second: str, names: list[str]) -> bool:
+    """Return whether two prefixes hold equal weights."""
+    return all(
+        torch.equal(source[first + name], source[second + name])
+        for name in names
+        if first + name in source and second + name in source
+    )
+
+
+def find_prefix(source: Mapping[str, Tensor], wanted: Mapping[str, Tensor], filename: str) -> str:
+    """Return the prefix of the backbone in ``source``.
+
+    Args:
+        source: The weights in the file.
+        wanted: The weights of the model's backbone, without prefix.
+        filename: Name of the file, for the error.
+
+    Raises:
+        UserError: Nothing fits, or several networks in the file fit equally well.
+    """
+    total = sum(tensor.ndim >= 2 for tensor in wanted.values())
+    ranked = candidates(source, wanted)
+    # Files of this project may hold a part of the backbone, others at least half of its kernels.
+    fits = [
+        c
+        for c in ranked
+        if (c.kernels and (_is_own(c.prefix) or 2 * c.kernels >= total))
+        or (not total and c.weights)
+    ]
+    if not fits:
+        first = next(iter(source), "nothing")
+        raise UserError(
+            f"{filename}: no weight fits the backbone; its names begin with {_head(first)!r}, "
+            f"the model wants '{BACKBONE}{next(iter(wanted), '')}' in shape "
+            f"{list(next(iter(wanted.values())).shape)}; check that the file is of the same network"
+        )
+    best = fits[0]
+    for other in fits[1:]:
+        if other.rank() != best.rank():
+            break
+        if not _same(source, best.prefix, other.prefix, list(wanted)):
+            raise UserError(
+                f"{filename}: the backbone may be {best.prefix!r} or {other.prefix!r}; extract "
+                "the wanted one with tools/model_converters/extract_backbone_weights.py --prefix"
+            )
+    return best.prefix
+
+
+def _is_own(prefix: str) -> bool:
+    """Return whether ``prefix`` is of this project: then a part of the weights is enough."""
+    return prefix.removeprefix("module.") in ("", BACKBONE)
+
+
+def _head(name: str) -> str:
+    """Return the first two parts of a dotted name."""
+    return ".".join(name.split(".")[:2])
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return all names where they are few, otherwise the number of names of each first part."""
+    if len(names) <= _SHOWN:
+        return ", ".join(names)
+    parts = Counter(name.partition(".")[0] for name in names)
+    return ", ".join(f"{part}.* {count}" for part, count in parts.most_common(_SHOWN))

@@ -6,22 +6,17 @@ from .cosine_annealing_hook import StepFixCosineAnnealingLrUpdaterHook
 from .deepcluster_hook import DeepClusterHook
 from .defaults import register_default_hooks
 from .densecl_hook import DenseCLHook
-from .device_idle_hook import DeviceIdleHook
-from .dist_optimizer_hook import DistOptimizerHook
 from .eval_hook import EvalHook
-from .fp16_optimizer_hook import GradAccumFp16OptimizerHook
+from .finetune_hooks import ProbeFirstHook, TrainingProgressHook, TrainingShareHook
 from .freed_memory_hook import FreedMemoryHook
 from .frozen_features_hook import FrozenFeaturesHook
-from .log_stats_hook import LogStatsHook
+from .logging_hooks import LogStatsHook, ProgressBarHook, TextLoggerHook
 from .momentum_update_hook import MomentumUpdateHook
 from .odc_hook import ODCHook
-from .probe_first_hook import ProbeFirstHook
-from .progress_bar_hook import ProgressBarHook
+from .optimizer_hook import DistOptimizerHook, GradAccumFp16OptimizerHook
 from .simsiam_hook import SimSiamHook
-from .speed_advice_hook import SpeedAdviceHook
 from .swav_hook import SwAVHook
-from .text_logger_hook import TextLoggerHook
-from .training_share_hook import TrainingProgressHook, TrainingShareHook
+from .throughput_hooks import DeviceIdleHook, SpeedAdviceHook
 from .views_image_hook import ViewsImageHook
 from .weight_average_hook import WeightAverageHook
 

@@ -13,16 +13,18 @@ from mmselfsup.utils.data_info import DataInfo
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.module import unwrap
 
-from .cluster_checks import check_images, check_labels, check_run
-from .clusters import (
+from ..clustering import (
     Labels,
     build_clustering,
+    check_images,
+    check_labels,
+    check_run,
     extract_cluster_assign,
     report_sizes,
     restart_head,
     with_training_images,
 )
-from .epochs import needs_epochs
+from .finetune_hooks import needs_epochs
 
 
 @HOOKS.register_module()

@@ -5,13 +5,10 @@ from typing import Any
 
 from mmcv.runner import HOOKS
 
-from .device_idle_hook import DeviceIdleHook
-from .epochs import counts_epochs
+from .finetune_hooks import TrainingProgressHook, counts_epochs
 from .freed_memory_hook import FreedMemoryHook
-from .log_stats_hook import LogStatsHook
-from .progress_bar_hook import ProgressBarHook
-from .speed_advice_hook import SpeedAdviceHook
-from .training_share_hook import TrainingProgressHook
+from .logging_hooks import LogStatsHook, ProgressBarHook
+from .throughput_hooks import DeviceIdleHook, SpeedAdviceHook
 from .views_image_hook import ViewsImageHook
 
 _BEFORE_LOGGERS = 89  # mmcv's loggers have VERY_LOW, 90

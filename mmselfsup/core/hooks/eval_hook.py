@@ -1,6 +1,16 @@
-"""Evaluation of the model at intervals, and the checkpoint that is best by a named metric."""
+"""Evaluation of the model at intervals, and the checkpoint that is best by a named metric.
 
-from collections.abc import Callable
+The checkpoint with the best score; the old one is deleted once the new one is complete.
+
+Detailed metrics of an evaluation, in files and in TensorBoard rather than in the log.
+
+The weights of an evaluation: those of the training, unless a hook provides others.
+"""
+
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from mmcv.runner import HOOKS
@@ -8,16 +18,16 @@ from mmcv.runner import EvalHook as MMCVEvalHook
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmselfsup.evaluation.plots import MAX_CLASSES, draw_confusion, draw_reliability
 from mmselfsup.utils import dist
 from mmselfsup.utils.collect import collect_results
 from mmselfsup.utils.dist import on_main
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write_json
 
-from .best_checkpoint import keep_best
-from .confusion_picture import show_confusion
-from .measured_weights import with_evaluation_weights
-from .metric_details import headline, keep_details
-from .reliability_picture import show_reliability
+from .logging_hooks import tensorboard_writer
+
+FOLDER = "metrics"
 
 
 def share_statistics(model: nn.Module) -> None:
@@ -104,3 +114,137 @@ class EvalHook(MMCVEvalHook):  # type: ignore[misc]
                 f"{', '.join(metrics)}"
             )
         return metrics[self.key_indicator]
+
+
+def keep_best(hook: Any, runner: Any, score: float) -> None:
+    """Save the model if ``score`` beats the best one so far.
+
+    The best score and its file are in ``runner.meta['hook_msgs']``, so that a resumed run has them.
+
+    Args:
+        hook: The evaluation hook with its rule (``compare_func``, ``rule``, ``key_indicator``),
+            ``out_dir`` and ``by_epoch``.
+        runner: The runner of the training.
+        score: The metric; nan is never the best.
+    """
+    messages = runner.meta.setdefault("hook_msgs", {})
+    best = messages.get("best_score", hook.init_value_map[hook.rule])
+    if not hook.compare_func(score, best):
+        return
+    unit, number = ("epoch", runner.epoch + 1) if hook.by_epoch else ("iter", runner.iter + 1)
+    metric = hook.key_indicator.replace("/", "_")  # details have slashes
+    name = f"best_{metric}_{unit}_{number}.pth"
+    old, path = messages.get("best_ckpt"), os.path.join(hook.out_dir, name)
+    messages.update(best_score=score, best_ckpt=path)
+    # The optimizer's state belongs to the trained weights: with averaged weights it is useless.
+    averaged = any(hasattr(other, "evaluation_weights") for other in runner.hooks)
+    runner.save_checkpoint(
+        hook.out_dir, filename_tmpl=name, create_symlink=False, save_optimizer=not averaged
+    )
+    if old and old != path and dist.is_main():
+        with suppress(FileNotFoundError):
+            os.unlink(old)
+    runner.logger.info("best %s so far: %.4f, saved as %s", hook.key_indicator, score, name)
+
+
+def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metrics for a log line: those whose names have no slash."""
+    return {name: value for name, value in metrics.items() if "/" not in name}
+
+
+def keep_details(runner: Any, metrics: Mapping[str, Any], by_epoch: bool = True) -> None:
+    """Write all metrics to a file, and those with a slash in the name to TensorBoard.
+
+    The file is ``<work_dir>/metrics/epoch_<n>.json`` (or ``iter_<n>``, both from 1): ``epoch``,
+    ``iter``, and ``metrics`` with a name ``a/b`` as ``{a: {b: ...}}`` and null for nan. The tags
+    of TensorBoard begin with the number of classes: ``val_8_classes/per_class/MEL/auc``. Nothing
+    is written if no name has a slash.
+
+    Args:
+        runner: The runner of the training.
+        metrics: The metrics that ``evaluate`` returned.
+        by_epoch: Whether the run counts epochs.
+    """
+    details = {name: value for name, value in metrics.items() if "/" in name}
+    if not details:
+        return
+    from mmselfsup.metrics import nested
+
+    writer = tensorboard_writer(runner)
+    if writer is not None:
+        classes = metrics.get("num_classes")
+        start = "val" if classes is None else f"val_{classes:.0f}_classes"
+        for name, value in details.items():
+            if isinstance(value, int | float) and math.isfinite(value):
+                writer.add_scalar(f"{start}/{name}", value, runner.iter)
+    if not runner.work_dir:
+        return
+    epoch, iteration = runner.epoch + 1, runner.iter + 1
+    unit = f"epoch_{epoch}" if by_epoch else f"iter_{iteration}"
+    facts = {"epoch": epoch, "iter": iteration, "metrics": nested(finite(metrics))}
+    atomic_write_json(os.path.join(runner.work_dir, FOLDER, f"{unit}.json"), facts)
+
+
+def finite(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metrics with None, JSON's null, in place of nan and infinity."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in metrics.items()
+    }
+
+
+@contextmanager
+def with_evaluation_weights(runner: Any) -> Iterator[None]:
+    """Enter ``evaluation_weights(runner)`` of every hook that has it, for one block."""
+    hooks = [hook for hook in runner.hooks if hasattr(hook, "evaluation_weights")]
+    with ExitStack() as stack:
+        for hook in hooks:
+            stack.enter_context(hook.evaluation_weights(runner))
+        yield
+
+
+def show_confusion(
+    runner: Any, dataset: Any, results: Mapping[str, Any], unk_threshold: float | None = None
+) -> None:
+    """Send the confusion matrix of each head to TensorBoard, if it is in use.
+
+    Nothing happens for data sets without labels and for more than ``MAX_CLASSES`` classes.
+
+    Args:
+        runner: The runner of the training.
+        dataset: The evaluated data set, with ``gt_labels`` and ``CLASSES``.
+        results: The scores [N, C] of each head.
+        unk_threshold: That of ``evaluation``: it adds the class UNK.
+    """
+    writer = tensorboard_writer(runner)
+    labels = getattr(dataset, "gt_labels", None)
+    if writer is None or labels is None:
+        return
+    from mmselfsup.metrics import confusion_matrix, with_unknown
+
+    for head, head_scores in results.items():
+        classes = getattr(dataset, "CLASSES", None)
+        scores, names = with_unknown(head_scores, classes, unk_threshold)
+        if scores.shape[1] > MAX_CLASSES:
+            continue
+        matrix = confusion_matrix(scores, labels, scores.shape[1])
+        picture = draw_confusion(matrix, names or [str(i) for i in range(len(matrix))])
+        writer.add_image(f"confusion/{head}", picture, runner.iter, dataformats="HWC")
+
+
+def show_reliability(
+    runner: Any, dataset: Any, results: Mapping[str, Any], unk_threshold: float | None = None
+) -> None:
+    """Send the plot of each head to TensorBoard, if it is in use and images have a label.
+
+    The arguments are those of ``show_confusion``.
+    """
+    writer = tensorboard_writer(runner)
+    labels = getattr(dataset, "gt_labels", None)
+    if writer is None or labels is None:
+        return
+    from mmselfsup.metrics import without_threshold
+
+    for head, head_scores in results.items():
+        picture = draw_reliability(without_threshold(head_scores, unk_threshold), labels)
+        writer.add_image(f"reliability/{head}", picture, runner.iter, dataformats="HWC")

@@ -1,4 +1,9 @@
-"""Training of the head alone first, then of the whole model."""
+"""Training of the head alone first, then of the whole model.
+
+The progress of the training, passed on to the modules of the model.
+
+Checks whether a runner counts epochs, for hooks that act between them.
+"""
 
 from typing import Any
 
@@ -7,8 +12,7 @@ from mmcv.runner import HOOKS, Hook
 from mmselfsup.utils.errors import ArgumentError, UserError
 from mmselfsup.utils.module import unwrap
 
-from .dist_optimizer_hook import DistOptimizerHook
-from .epochs import needs_epochs
+from .optimizer_hook import DistOptimizerHook
 
 
 @HOOKS.register_module()
@@ -53,3 +57,59 @@ class ProbeFirstHook(Hook):  # type: ignore[misc]
         self.optimizer_hook.frozen_layers_cfg[f"{self.part}."] = last
         if runner.epoch < self.epochs:
             self.module.eval()  # the runner calls train() at the start of the next epoch
+
+
+@HOOKS.register_module(name=["TrainingProgressHook", "TrainingShareHook"])
+class TrainingProgressHook(Hook):  # type: ignore[misc]
+    """A default hook that calls ``set_progress(progress)`` of every module that has this method.
+
+    ``progress`` is the fraction of the training that is done, 0 to 1: whole epochs, or iterations
+    where the runner counts those. A resumed run continues with the right one.
+    """
+
+    def before_run(self, runner: Any) -> None:
+        """Find the modules."""
+        self.modules: list[Any] = [
+            m for m in unwrap(runner.model).modules() if hasattr(m, "set_progress")
+        ]
+        self.by_epoch = counts_epochs(runner)
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Report the progress by epochs."""
+        if self.by_epoch:
+            self._report(runner.epoch / runner.max_epochs)
+
+    def before_train_iter(self, runner: Any) -> None:
+        """Report the progress by iterations."""
+        if not self.by_epoch:
+            self._report(runner.iter / runner.max_iters)
+
+    def _report(self, progress: float) -> None:
+        for module in self.modules:
+            module.set_progress(progress)
+
+
+#: The name of earlier versions, for their configs and imports.
+TrainingShareHook = TrainingProgressHook
+
+
+def counts_epochs(runner: Any) -> bool:
+    """Return whether the runner counts epochs; otherwise it counts iterations."""
+    return getattr(runner, "max_epochs", 0) is not None
+
+
+def needs_epochs(
+    runner: Any, hook: Any, advice: str = "use runner.type='EpochBasedRunner'"
+) -> None:
+    """Check that the runner counts epochs: one that counts iterations never calls the hook.
+
+    Args:
+        runner: The runner of the training.
+        hook: The hook that acts between epochs; the error names its class.
+        advice: What the user can do.
+
+    Raises:
+        UserError: The runner has no epochs.
+    """
+    if not counts_epochs(runner):
+        raise UserError(f"{type(hook).__name__}: this runner has no epochs; {advice}")

@@ -1,15 +1,24 @@
-"""Monitoring of a pre-training: the quality of the features, and whether they collapse."""
+"""Monitoring of a pre-training: the quality of the features, and whether they collapse.
 
+Evaluation of a model during its training, without any effect on the training.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from mmcv.runner import HOOKS, Hook
+from torch import nn
 
-from ..evaluation.monitor import Monitor
-from ..evaluation.monitor_images import pair_of_views
-from ..evaluation.signs import MIN_RANK, MIN_SPREAD
-from .epochs import needs_epochs
-from .undisturbed import isolated_eval
-from .writer import log_apart
+from mmselfsup.evaluation.collapse import MIN_RANK, MIN_SPREAD
+from mmselfsup.evaluation.online_monitor import Monitor, pair_of_views
+from mmselfsup.utils.module import unwrap
+from mmselfsup.utils.seed import rng_untouched
+
+from .eval_hook import share_statistics
+from .finetune_hooks import needs_epochs
+from .logging_hooks import log_apart
 
 _COLLAPSE = "COLLAPSE in epoch %d: %s; docs/en/tutorials/6_frozen_features.md says what to do"
 
@@ -22,7 +31,7 @@ class FrozenFeaturesHook(Hook):  # type: ignore[misc]
     weighted k-NN and a balanced linear probe; always ``feature_std``, ``feature_spread`` (its ratio
     to 1/sqrt(D)), ``effective_rank``, ``uniformity``; with two views in a batch ``alignment`` and,
     where there is a projector, ``projection_spread``, ``projection_rank`` (see
-    ``mmselfsup.core.evaluation.collapse``). A collapse is a warning in the log. Training continues
+    ``mmselfsup.evaluation.collapse``). A collapse is a warning in the log. Training continues
     exactly as without the hook.
 
     The numbers are for monitoring a run: they come from few images, as balanced by class as
@@ -97,3 +106,29 @@ class FrozenFeaturesHook(Hook):  # type: ignore[misc]
         reason = collapse.collapse_reason(self.min_spread, self.min_rank)
         if reason is not None:
             runner.logger.warning(_COLLAPSE, runner.epoch + 1, reason)
+
+
+@contextmanager
+def isolated_eval(model: nn.Module) -> Iterator[nn.Module]:
+    """Yield the bare model in eval mode, without gradients, the same on all ranks.
+
+    At the end of the block the mode of every module, all buffers (among them each rank's own
+    batch-norm statistics) and the random state are as before.
+
+    Args:
+        model: The model, bare or wrapped. All ranks must call this together.
+    """
+    module = unwrap(model)
+    modes = {part: part.training for part in module.modules()}
+    # Before share_statistics, which overwrites buffers.
+    buffers = [(buffer, buffer.detach().clone()) for buffer in module.buffers()]
+    with rng_untouched(), torch.no_grad():
+        try:
+            module.eval()
+            share_statistics(module)
+            yield module
+        finally:
+            for part, training in modes.items():
+                part.training = training
+            for buffer, before in buffers:
+                buffer.copy_(before)

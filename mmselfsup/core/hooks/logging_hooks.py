@@ -1,13 +1,26 @@
-"""Throughput, waiting time and memory for every logger."""
+"""Throughput, waiting time and memory for every logger.
+
+The log as text and as JSON lines.
+
+A progress bar over the whole training.
+
+Access to the loggers among the hooks of a runner.
+"""
 
 import resource
 import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import torch
-from mmcv.runner import HOOKS, LoggerHook
+from mmcv.runner import HOOKS, Hook, LogBuffer, LoggerHook
+from mmcv.runner import TextLoggerHook as MMCVTextLoggerHook
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from mmselfsup.utils.device import num_gpus
+from mmselfsup.utils.dist import is_main
+from mmselfsup.utils.progress import progress
 
 # getrusage counts in KiB on Linux and in bytes on macOS.
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
@@ -53,3 +66,83 @@ class LogStatsHook(LoggerHook):  # type: ignore[misc]
         output["cpu_memory"] = peak * _RSS_UNIT / _MIB
         if num_gpus():
             output["gpu_memory"] = torch.cuda.max_memory_allocated() / _MIB
+
+
+@HOOKS.register_module(force=True)
+class TextLoggerHook(MMCVTextLoggerHook):  # type: ignore[misc]
+    """mmcv's hook with six significant digits in the JSON file.
+
+    mmcv rounds to five decimals: a learning rate of 1e-6 would become 0.
+    """
+
+    def _round_float(self, items: Any) -> Any:
+        if isinstance(items, list):
+            return [self._round_float(item) for item in items]
+        return float(f"{items:.6g}") if isinstance(items, float) else items
+
+    def _log_info(self, log_dict: dict[str, Any], runner: Any) -> None:
+        # mmcv prints the GPU's memory itself, as "memory"; ``idle_share`` covers the idle time.
+        left_out = ("gpu_memory", "idle_time")
+        super()._log_info({k: v for k, v in log_dict.items() if k not in left_out}, runner)
+
+
+@HOOKS.register_module()
+class ProgressBarHook(Hook):  # type: ignore[misc]
+    """A bar with the progress of the training, the time left, and the loss of the last log line.
+
+    It is shown on the first rank and only if stderr is a terminal; a file gets the log lines alone.
+    The loss is read when a log line is about to be written, so nothing waits for the device.
+    Register the hook before the loggers, which clear their numbers, and after ``LogStatsHook``.
+    """
+
+    def __init__(self) -> None:
+        self.bar: Any = None
+        self._open = ExitStack()
+
+    def before_run(self, runner: Any) -> None:
+        """Open the bar; log lines are printed above it."""
+        if not (is_main() and sys.stderr.isatty()):
+            return
+        self._open.enter_context(logging_redirect_tqdm([runner.logger]))
+        self.bar = self._open.enter_context(
+            progress(desc="training", total=runner.max_iters, initial=runner.iter)
+        )
+
+    def after_train_iter(self, runner: Any) -> None:
+        """Move the bar."""
+        if self.bar is None:
+            return
+        loss = runner.log_buffer.output.get("loss")
+        if loss is not None:
+            epoch = f"epoch {runner.epoch + 1}, " if runner.max_epochs else ""
+            self.bar.set_postfix_str(f"{epoch}loss {loss:.4g}", refresh=False)
+        self.bar.update()
+
+    def after_run(self, runner: Any) -> None:
+        """Close the bar."""
+        self._open.close()
+        self.bar = None
+
+
+def tensorboard_writer(runner: Any) -> Any:
+    """Return the ``SummaryWriter`` of the run; None where TensorBoard is not in use.
+
+    Only the first rank has one, after the logger hook's ``before_run``.
+    """
+    writers = (getattr(hook, "writer", None) for hook in runner.hooks)
+    return next((writer for writer in writers if hasattr(writer, "add_image")), None)
+
+
+def log_apart(runner: Any, numbers: Mapping[str, float]) -> None:
+    """Let every logger write a separate line for these numbers, as for an evaluation.
+
+    What the log buffer holds of the training stays for the next line of the training.
+    """
+    gathered, runner.log_buffer = runner.log_buffer, LogBuffer()
+    runner.log_buffer.output.update(numbers)
+    try:
+        for hook in runner.hooks:
+            if isinstance(hook, LoggerHook):
+                hook.log(runner)
+    finally:
+        runner.log_buffer = gathered

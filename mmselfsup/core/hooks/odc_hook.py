@@ -8,7 +8,7 @@ from torch import Tensor
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.module import unwrap
 
-from .clusters import Labels, report_sizes
+from ..clustering import Labels, report_sizes
 
 
 class ClusterMemory(Protocol):

@@ -1,6 +1,216 @@
-"""The optimizer hooks under their module name of MMSelfSup 0.x."""
+"""The optimizer hooks under their module name of MMSelfSup 0.x.
 
-from .dist_optimizer_hook import DistOptimizerHook
-from .fp16_optimizer_hook import GradAccumFp16OptimizerHook
+Optimizer steps over one or several batches, and the norm of the gradient for the log.
+
+Mixed precision: a forward pass in half precision, and a loss scaled against underflow.
+
+Operations of hooks on gradients, between the backward pass and the step.
+"""
+
+from collections.abc import Collection, Iterable
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from mmcv.runner import HOOKS, OptimizerHook
+from mmcv.runner.fp16_utils import wrap_fp16_model
+from torch import Tensor, nn
+from torch.amp import GradScaler
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.module import module_device, unwrap
 
 __all__ = ["DistOptimizerHook", "GradAccumFp16OptimizerHook"]
+
+
+LossScale = float | str | dict[str, Any]
+
+
+@HOOKS.register_module()
+class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
+    """Backward pass and optimizer step, in one process or several.
+
+    Logs ``grad_norm``, the L2 norm of the gradient before clipping, without waiting for it.
+
+    Args:
+        update_interval: Iterations per optimizer step; the loss is divided by the number of
+            batches in a step. With several processes gradients are exchanged once per step.
+        grad_clip: Arguments of ``torch.nn.utils.clip_grad_norm_``, as ``dict(max_norm=5.)``.
+        coalesce, bucket_size_mb: Unused, from MMSelfSup 0.x; ``DistributedDataParallel`` decides.
+        frozen_layers_cfg: Part of a parameter name -> iterations from the start without gradient.
+        detect_anomalous_params: Whether to log parameters that the loss doesn't depend on (slow).
+
+    Raises:
+        UserError: ``update_interval`` is not a positive integer.
+    """
+
+    def __init__(
+        self,
+        update_interval: int = 1,
+        grad_clip: dict[str, Any] | None = None,
+        coalesce: bool = True,
+        bucket_size_mb: int = -1,
+        frozen_layers_cfg: dict[str, int] | None = None,
+        detect_anomalous_params: bool = False,
+    ) -> None:
+        super().__init__(grad_clip, detect_anomalous_params)
+        if not isinstance(update_interval, int) or update_interval < 1:
+            raise UserError(f"update_interval is {update_interval!r}: give an integer from 1")
+        self.update_interval = update_interval
+        self.frozen_layers_cfg = dict(frozen_layers_cfg or {})
+        self._first_iter = 0
+        self._no_sync = ExitStack()
+
+    def before_run(self, runner: Any) -> None:
+        """Start from an empty gradient."""
+        self._first_iter = runner.iter
+        runner.optimizer.zero_grad()
+        if runner.iter % self.update_interval:
+            runner.logger.warning("resumed between two steps: the first one has fewer batches")
+        norms = [m for m in runner.model.modules() if isinstance(m, _BatchNorm)]
+        if self.update_interval > 1 and norms:
+            runner.logger.warning("update_interval: batch normalisation still sees single batches")
+
+    def before_train_iter(self, runner: Any) -> None:
+        """Postpone the exchange of gradients to the last batch of a step."""
+        if not self._is_step(runner) and hasattr(runner.model, "no_sync"):
+            self._no_sync.enter_context(runner.model.no_sync())
+
+    def after_train_iter(self, runner: Any) -> None:
+        """Run the backward pass; on the last batch of a step: freeze, clip, log, step."""
+        loss: Tensor = runner.outputs["loss"]
+        if self.detect_anomalous_params:
+            self.detect_anomalous_parameters(loss, runner)
+        self._backward(loss / self._num_batches(runner))
+        self._no_sync.close()  # only now: gradients are exchanged during the backward pass
+        if not self._is_step(runner):
+            return
+        frozen = [part for part, iters in self.frozen_layers_cfg.items() if runner.iter < iters]
+        drop_gradients(runner.model, frozen)
+        norm = self._finish_gradients(runner)
+        if norm is not None:
+            runner.log_buffer.update({"grad_norm": norm}, runner.outputs["num_samples"])
+        self._step(runner)
+        runner.optimizer.zero_grad()
+
+    def _is_step(self, runner: Any) -> bool:
+        return self.every_n_iters(runner, self.update_interval) or self.is_last_iter(runner)
+
+    def _num_batches(self, runner: Any) -> int:
+        """Return how many batches the step of this iteration consists of."""
+        # The last step has fewer, and so has the first one of a run resumed between two steps.
+        start = runner.iter - runner.iter % self.update_interval
+        end = min(start + self.update_interval, runner.max_iters)
+        return end - max(start, self._first_iter)
+
+    def _backward(self, loss: Tensor) -> None:
+        loss.backward()
+
+    def _finish_gradients(self, runner: Any) -> Tensor | None:
+        """Clip the gradients if configured, and return the norm before that, on its device."""
+        params = list(runner.model.parameters())
+        return self.clip_grads(params) if self.grad_clip is not None else gradient_norm(params)
+
+    def _step(self, runner: Any) -> None:
+        runner.optimizer.step()
+
+
+def make_scaler(loss_scale: LossScale, device: str) -> tuple[GradScaler, float | None]:
+    """Return the scaler for a device, and the fixed scale where there is one.
+
+    Where half precision is bfloat16 (on CPUs) nothing underflows, and the scaler does nothing.
+
+    Raises:
+        UserError: ``loss_scale`` is not a number, ``'dynamic'`` or a dict.
+    """
+    options: dict[str, Any]
+    if loss_scale == "dynamic":
+        options, fixed = {}, None
+    elif isinstance(loss_scale, int | float):
+        options, fixed = dict(init_scale=float(loss_scale)), float(loss_scale)
+    elif isinstance(loss_scale, dict):
+        options, fixed = dict(loss_scale), None
+    else:
+        raise UserError(
+            f"fp16.loss_scale is {loss_scale!r}: give a number, 'dynamic' or a dict of arguments "
+            "of torch.amp.GradScaler"
+        )
+    return GradScaler(device, enabled=device == "cuda", **options), fixed
+
+
+@HOOKS.register_module()
+class GradAccumFp16OptimizerHook(DistOptimizerHook):
+    """``DistOptimizerHook`` with mixed precision: float16 on GPUs, bfloat16 on CPUs.
+
+    Args:
+        update_interval: See ``DistOptimizerHook``.
+        frozen_layers_cfg: See ``DistOptimizerHook``.
+        loss_scale: A fixed scale, ``'dynamic'``, or arguments of ``torch.amp.GradScaler``.
+        distributed: Unused, from MMSelfSup 0.x.
+        **kwargs: Further arguments of ``DistOptimizerHook``.
+    """
+
+    def __init__(
+        self,
+        update_interval: int = 1,
+        frozen_layers_cfg: dict[str, int] | None = None,
+        loss_scale: LossScale = 512.0,
+        distributed: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(update_interval, frozen_layers_cfg=frozen_layers_cfg, **kwargs)
+        make_scaler(loss_scale, "cpu")  # a bad value fails before training starts
+        self.loss_scale = loss_scale
+
+    def before_run(self, runner: Any) -> None:
+        """Switch the model to mixed precision; load the scale of a resumed run."""
+        super().before_run(runner)
+        model = unwrap(runner.model)
+        enable_half_precision(model)
+        device = module_device(model).type
+        self.loss_scaler, self._fixed_scale = make_scaler(self.loss_scale, device)
+        runner.meta = {} if runner.meta is None else runner.meta
+        saved = runner.meta.get("fp16", {}).get("loss_scaler")
+        if saved and self.loss_scaler.is_enabled():
+            self.loss_scaler.load_state_dict(saved)
+
+    def _backward(self, loss: Tensor) -> None:
+        self.loss_scaler.scale(loss).backward()
+
+    def _finish_gradients(self, runner: Any) -> Tensor | None:
+        # Clipping and the logged norm are about the gradients of the unscaled loss.
+        self.loss_scaler.unscale_(runner.optimizer)
+        return super()._finish_gradients(runner)
+
+    def _step(self, runner: Any) -> None:
+        self.loss_scaler.step(runner.optimizer)
+        self.loss_scaler.update(self._fixed_scale)  # a fixed scale stays, even after an overflow
+        if self._fixed_scale is None:
+            runner.meta.setdefault("fp16", {})["loss_scaler"] = self.loss_scaler.state_dict()
+
+
+def enable_half_precision(model: Any) -> None:
+    """Switch the forward pass of a model to half precision.
+
+    For our models a flag of the whole model is enough. A model of another library marks the modules
+    that cast their inputs; each of them gets the flag, as in mmcv.
+    """
+    if hasattr(model, "fp16_enabled"):
+        model.fp16_enabled = True
+    else:
+        wrap_fp16_model(model)
+
+
+def gradient_norm(params: Iterable[Tensor]) -> Tensor | None:
+    """Return the L2 norm of all gradients together, [], on their device; None without gradients."""
+    grads = [param.grad for param in params if param.grad is not None]
+    # The norm of the norms is the norm of all; multi-tensor kernels, as in ``clip_grad_norm_``.
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads))) if grads else None
+
+
+def drop_gradients(model: nn.Module, parts: Collection[str]) -> None:
+    """Delete the gradient of parameters whose name contains one of ``parts``."""
+    for name, param in model.named_parameters() if parts else ():
+        if any(part in name for part in parts):
+            param.grad = None

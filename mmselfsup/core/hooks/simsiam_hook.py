@@ -4,7 +4,7 @@ from typing import Any
 
 from mmcv.runner import HOOKS, Hook
 
-from .epochs import needs_epochs
+from .finetune_hooks import needs_epochs
 
 
 @HOOKS.register_module()

@@ -12,7 +12,7 @@ from mmselfsup.utils.data_info import DataInfo
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.module import module_device, unwrap
 
-from .epochs import needs_epochs
+from .finetune_hooks import needs_epochs
 
 _PAPER_LENGTH = 3840  # with batches of 256 images
 

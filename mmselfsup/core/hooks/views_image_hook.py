@@ -1,17 +1,27 @@
-"""A picture of the augmented views that the model is trained on."""
+"""A picture of the augmented views that the model is trained on.
 
+A picture of the augmented views of a batch.
+
+Letters: N images, V views, C channels, H and W size in pixels.
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmcv.runner import HOOKS, Hook
+from torch import Tensor
+from torch.nn.functional import pad
+from torchvision.transforms import Normalize
 from torchvision.transforms.functional import to_pil_image
+from torchvision.utils import make_grid
 
 from mmselfsup.datasets.utils import find_normalize
 from mmselfsup.utils.dist import is_main
 from mmselfsup.utils.files import atomic_write
 
-from .views import views_picture
-from .writer import tensorboard_writer
+from .logging_hooks import tensorboard_writer
 
 
 @HOOKS.register_module()
@@ -49,3 +59,54 @@ class ViewsImageHook(Hook):  # type: ignore[misc]
         writer = tensorboard_writer(runner)
         if writer is not None:
             writer.add_image("views", picture, runner.iter)
+
+
+def split_views(img: Tensor | Sequence[Tensor]) -> list[Tensor]:
+    """Return all views [N, C, H, W] of a batch, with C 1 or 3.
+
+    ``img`` is a tensor [N, C, H, W], a list of such tensors, or [N, V, C, H, W]; 6 channels are two
+    concatenated images. Anything else gives no view.
+    """
+    if not isinstance(img, Tensor):
+        return [view for part in img for view in split_views(part)]
+    if img.dim() == 5:
+        return [view for part in img.unbind(1) for view in split_views(part)]
+    if img.dim() != 4 or (img.shape[1] != 1 and img.shape[1] % 3):
+        return []
+    return [img] if img.shape[1] == 1 else list(img.split(3, dim=1))
+
+
+def to_display(view: Tensor, normalize: Normalize | None) -> Tensor:
+    """Return a view with its normalisation undone, [N, C, H, W] in 0..1.
+
+    Where the normalisation is unknown, the values are stretched to 0..1.
+    """
+    view = view.detach().float().cpu()
+    if normalize is not None and len(normalize.mean) == view.shape[1]:
+        mean = torch.as_tensor(normalize.mean).view(-1, 1, 1)
+        std = torch.as_tensor(normalize.std).view(-1, 1, 1)
+        return (view * std + mean).clamp(0, 1)
+    low, high = view.amin(), view.amax()
+    return (view - low) / (high - low).clamp(min=1e-12)
+
+
+def views_picture(
+    img: Tensor | Sequence[Tensor], normalize: Normalize | None, num_images: int = 8
+) -> Tensor | None:
+    """Return a grid with one row per image and one column per view; small crops get a border.
+
+    Returns:
+        Pixels [3, H, W] in 0..1; None where ``img`` holds no images.
+    """
+    views = [to_display(view[:num_images], normalize) for view in split_views(img)]
+    if not views:
+        return None
+    height = max(view.shape[2] for view in views)
+    width = max(view.shape[3] for view in views)
+    padded = []
+    for view in views:
+        below, right = height - view.shape[2], width - view.shape[3]
+        border = (right // 2, right - right // 2, below // 2, below - below // 2)
+        padded.append(pad(view, border, value=1).expand(-1, 3, -1, -1))
+    tiles = torch.stack(padded, dim=1).flatten(0, 1)  # [N * V, 3, H, W]
+    return make_grid(tiles, nrow=len(views), padding=2, pad_value=1)

@@ -1,13 +1,25 @@
-"""The builder of the optimizer of a config."""
+"""The builder of the optimizer of a config.
+
+Fused steps of torch's optimizers, where the device has them.
+
+``fused=True`` computes the same as the plain loop over the parameters, in one pass over memory.
+"""
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
+import torch
+from mmcv.runner import OPTIMIZERS
 from mmcv.runner.optimizer import build_optimizer_constructor
-from torch import nn
+from torch import nn, optim
 from torch.optim import SGD, Optimizer
 
-from .fused import start_momentum, with_fused
+#: Optimizers with fused steps on the devices below, from torch 2.5 on.
+_CLASSES: tuple[type, ...] = (optim.SGD, optim.Adam, optim.AdamW)
+_DEVICES = ("cpu", "cuda")
+# A config that sets one of these has chosen an implementation of the step.
+_CHOICES = ("fused", "foreach", "capturable", "differentiable")
 
 
 def build_optimizer(model: nn.Module, optimizer_cfg: dict[str, Any]) -> Optimizer:
@@ -33,3 +45,32 @@ def build_optimizer(model: nn.Module, optimizer_cfg: dict[str, Any]) -> Optimize
     if type(optimizer) is SGD:
         optimizer.register_step_pre_hook(start_momentum)
     return optimizer
+
+
+def start_momentum(optimizer: optim.Optimizer, *_: Any) -> None:
+    """Set the momentum of SGD to zero where a parameter has its first gradient, before a step.
+
+    The fused step has one flag, "first step", for all parameters of a group: it fails where some
+    get their first gradients later than others (frozen until then), and it leaves the momentum
+    unset where a loss scaler skips the first step. Without dampening, a momentum of zero gives the
+    first step of the plain loop.
+    """
+    for group in optimizer.param_groups:
+        for p in group["params"] if group["fused"] and group["momentum"] else ():
+            if p.grad is not None and optimizer.state[p].get("momentum_buffer") is None:
+                optimizer.state[p]["momentum_buffer"] = torch.zeros_like(p)
+
+
+def with_fused(config: Mapping[str, Any], model: nn.Module) -> dict[str, Any]:
+    """Return an optimizer's config, with ``fused=True`` where possible and nothing else is set.
+
+    Args:
+        config: ``type`` and arguments.
+        model: The model on its device.
+    """
+    kind = config.get("type")
+    target = OPTIMIZERS.get(kind) if isinstance(kind, str) else kind
+    chosen = any(config.get(name) is not None for name in _CHOICES)
+    chosen = chosen or bool(config.get("dampening"))  # see start_momentum
+    fits = all(p.is_floating_point() and p.device.type in _DEVICES for p in model.parameters())
+    return {**config, "fused": True} if target in _CLASSES and fits and not chosen else {**config}

@@ -1,5 +1,18 @@
-"""The default optimizer constructor: parameter groups and an optimizer from a config."""
+"""The default optimizer constructor: parameter groups and an optimizer from a config.
 
+Parameter groups from regular expressions over parameter names.
+
+Parameters whose options are equal share a group, so that the optimizer can update them at once.
+
+Layer-wise learning-rate decay for ResNets.
+
+As for transformers (Bao et al., "BEiT", arXiv 2106.08254, appendix): the learning rate of layer
+l is lr * decay^(L + 1 - l). A stage counts as a layer: 0 the stem, 1..L the stages, L + 1 the
+rest.
+"""
+
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mmcv.runner import OPTIMIZERS
@@ -11,8 +24,8 @@ from torch.optim import Optimizer
 
 from mmselfsup.utils.errors import UserError
 
-from .layer_decay import layer_scales
-from .param_groups import group_parameters
+Options = Mapping[str, Mapping[str, Any]]
+_STAGE = re.compile(r"backbone\.layer(\d+)\.")
 
 
 @OPTIMIZER_BUILDERS.register_module(force=True)
@@ -32,7 +45,7 @@ class DefaultOptimizerConstructor(MMCVOptimizerConstructor):
     multiplies the optimizer's own ``X``.
 
     ``layer_decay=0.7`` decreases the learning rate of a ResNet from the head to the stem, see
-    ``mmselfsup.core.optimizer.layer_decay``.
+    ``mmselfsup.core.optimizer.constructor``.
 
     Args:
         optimizer_cfg: ``type``, arguments of the optimizer, ``paramwise_options``,
@@ -60,3 +73,102 @@ class DefaultOptimizerConstructor(MMCVOptimizerConstructor):
         scale = None if self.layer_decay is None else layer_scales(model, self.layer_decay)
         groups = group_parameters(model, self.options, self.optimizer_cfg, scale)
         return build_from_cfg({**self.optimizer_cfg, "params": groups}, OPTIMIZERS)
+
+
+def check_options(options: Options) -> None:
+    """Check that every key is a regular expression.
+
+    Raises:
+        UserError: A key is no regular expression.
+    """
+    for pattern in options:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise UserError(
+                f"optimizer.paramwise_options: {pattern!r} is no regular expression ({error})"
+            ) from error
+
+
+def options_of(name: str, options: Options, base: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what ``options`` set for the parameter ``name``.
+
+    Every expression that matches a part of the name applies, a later one over an earlier one. A key
+    ``lr_mult`` (``weight_decay_mult``, ...) multiplies the value in ``base``.
+
+    Raises:
+        UserError: An option multiplies a value that the optimizer config doesn't set.
+    """
+    own: dict[str, Any] = {}
+    for pattern, values in options.items():
+        if not isinstance(values, Mapping) or not re.search(pattern, name):
+            continue
+        for key, value in values.items():
+            if key.endswith("_mult"):
+                target = key[: -len("_mult")]
+                if target not in base:
+                    raise UserError(
+                        f"optimizer.paramwise_options[{pattern!r}].{key} multiplies {target}, "
+                        f"which the optimizer config doesn't set; add optimizer.{target}"
+                    )
+                own[target] = base[target] * value
+            else:
+                own[key] = value
+    return own
+
+
+def group_parameters(
+    model: nn.Module,
+    options: Options,
+    base: Mapping[str, Any],
+    lr_scale: Callable[[str], float] | None = None,
+) -> list[dict[str, Any]]:
+    """Return the parameter groups of ``model``, in the order in which they first occur.
+
+    Args:
+        model: The bare model. Frozen parameters are in the group without options.
+        options: Regular expression over parameter names -> options of the optimizer's group.
+        base: The optimizer config, for multipliers.
+        lr_scale: Function from a parameter's name to the factor of its learning rate.
+    """
+    check_options(options)
+    groups: dict[str, dict[str, Any]] = {}
+    for name, param in model.named_parameters():
+        own = options_of(name, options, base) if param.requires_grad else {}
+        if lr_scale is not None and param.requires_grad:
+            own["lr"] = own.get("lr", base["lr"]) * lr_scale(name)
+        # Values may be lists (betas), which have no hash: their text is the key.
+        key = repr(sorted(own.items()))
+        groups.setdefault(key, {"params": [], **own})["params"].append(param)
+    return list(groups.values())
+
+
+def resnet_layer(name: str, num_stages: int) -> int:
+    """Return a parameter's layer number: 0 the stem, 1..num_stages the stages, then the rest."""
+    stage = _STAGE.match(name)
+    if stage:
+        return int(stage[1])
+    return 0 if name.startswith("backbone.") else num_stages + 1
+
+
+def layer_scales(model: nn.Module, decay: float) -> Callable[[str], float]:
+    """Return the function from a parameter's name to the factor of its learning rate.
+
+    Args:
+        model: A model with a ``backbone`` whose stages are called ``layer1``, ``layer2``, ...
+        decay: Factor from a layer to the one below, in (0, 1].
+
+    Raises:
+        UserError: ``decay`` is out of range, or the backbone has no such stages.
+    """
+    if not 0 < decay <= 1:
+        raise UserError(f"optimizer.layer_decay is {decay}: use 0 < decay <= 1")
+    backbone: Any = getattr(model, "backbone", None)
+    parts = [name for name, _ in backbone.named_children()] if backbone is not None else []
+    num_stages = sum(bool(re.fullmatch(r"layer\d+", name)) for name in parts)
+    if not num_stages:
+        raise UserError(
+            f"optimizer.layer_decay needs a ResNet as backbone, not {type(backbone).__name__}; for "
+            "transformers set optimizer.constructor='TransformerFinetuneConstructor'"
+        )
+    return lambda name: decay ** (num_stages + 1 - resnet_layer(name, num_stages))

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from mmselfsup.utils.errors import UserError
 
-from .param_groups import check_options, options_of
+from .constructor import check_options, options_of
 
 _EMBEDDINGS = ("backbone.cls_token", "backbone.mask_token", "backbone.pos_embed")
 

@@ -1,8 +1,7 @@
 """Runners: mmcv's loops without its pauses, registered under mmcv's names."""
 
 from .epoch_based_runner import EpochBasedRunner
-from .iter_based_runner import IterBasedRunner
-from .iter_loader import IterLoader
+from .iter_based_runner import IterBasedRunner, IterLoader
 from .log_buffer import NonFiniteLossError, TensorLogBuffer
 
 __all__ = [

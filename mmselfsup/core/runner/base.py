@@ -1,6 +1,10 @@
-"""The base class of the epoch-based and the iteration-based runner."""
+"""The base class of the epoch-based and the iteration-based runner.
 
-from collections.abc import Sequence
+Saving and restoring of everything that training needs to resume.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmcv.runner import HOOKS, BaseRunner
@@ -8,12 +12,179 @@ from mmcv.runner.utils import get_host_info
 from mmcv.utils import build_from_cfg
 from torch import nn
 
+from mmselfsup.utils import dist
 from mmselfsup.utils.device import batch_size, to_device
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.module import module_device, unwrap
+from mmselfsup.utils.seed import RngState, get_rng_state, set_rng_state
 
+from ..checkpoint import (
+    LoadReport,
+    link_latest,
+    load_optimizer_state,
+    load_state,
+    load_weights,
+    save_checkpoint,
+    weights_of,
+)
 from .log_buffer import TensorLogBuffer
-from .state import StateMixin
+
+
+class StateMixin:
+    """Checkpoints of a runner: weights, optimizer, hooks, progress, random state of every rank.
+
+    ``meta`` holds the complete parts: ``epoch`` epochs, ``iter`` iterations in all, ``inner_iter``
+    iterations of an epoch that was interrupted (0 between epochs).
+    """
+
+    model: Any
+    optimizer: Any
+    logger: Any
+    meta: Any
+    hooks: list[Any]
+    _epoch: int
+    _iter: int
+    _inner_iter: int
+
+    _in_iteration = False
+    _num_to_skip = 0
+    _rng_states: list[RngState] | None = None  # of all ranks, while an epoch ends
+    _resumed_rng: RngState | None = None
+
+    def _progress(self) -> dict[str, int]:
+        """Return the complete epochs, iterations, and iterations of the current epoch."""
+        raise NotImplementedError
+
+    def _write_checkpoint(
+        self,
+        out_dir: str,
+        filename: str,
+        meta: Mapping[str, Any] | None,
+        save_optimizer: bool,
+        create_symlink: bool,
+    ) -> None:
+        """Write a checkpoint on the first rank; the other ranks do nothing.
+
+        Inside an epoch the random states of the other ranks are not known; between epochs the first
+        rank has gathered them.
+        """
+        if not dist.is_main():
+            return
+        if meta is not None and not isinstance(meta, Mapping):
+            raise TypeError(f"meta must be a dict or None, got {type(meta).__name__}")
+        module = unwrap(self.model)
+        merged = {**(meta or {}), **(self.meta or {}), **self._progress()}
+        merged["world_size"] = dist.get_world_size()
+        if getattr(module, "CLASSES", None) is not None:
+            merged["CLASSES"] = list(module.CLASSES)  # type: ignore[arg-type]
+        path = os.path.join(out_dir, filename)
+        save_checkpoint(
+            module,
+            path,
+            optimizer=self.optimizer if save_optimizer else None,
+            meta=merged,
+            extra={
+                # Inside an epoch, the state of this rank only.
+                "rng_state": self._rng_states or [get_rng_state()],
+                "hook_state": {
+                    type(hook).__name__: hook.state_dict() for hook in self._stateful_hooks()
+                },
+            },
+        )
+        if create_symlink:
+            link_latest(path)
+
+    def load_checkpoint(
+        self,
+        filename: str,
+        map_location: Any = "cpu",
+        strict: bool = False,
+        revise_keys: Any = None,
+    ) -> LoadReport:
+        """Load weights into the model and report what matched; see ``core.checkpoint``.
+
+        ``map_location`` and ``revise_keys`` are arguments of mmcv and not used; prefixes are found
+        without them.
+        """
+        return load_weights(unwrap(self.model), filename, logger=self.logger, strict=strict)
+
+    def resume(
+        self, checkpoint: str, resume_optimizer: bool = True, map_location: Any = "default"
+    ) -> None:
+        """Resume from a checkpoint.
+
+        Args:
+            checkpoint: The file.
+            resume_optimizer: Whether to restore the optimizer's state as well.
+            map_location: Not used, an argument of mmcv; tensors are read on the CPU and copied to
+                the devices of the model.
+
+        Raises:
+            UserError: The file is no checkpoint, or holds weights only.
+        """
+        state = load_state(checkpoint)
+        meta = state.get("meta") or {}
+        if "epoch" not in meta or "iter" not in meta:
+            raise UserError(
+                f"{checkpoint} doesn't hold the progress of training: use load_from for its weights"
+            )
+        report = self.load_checkpoint(checkpoint)
+        if report.mismatched or not report.complete:
+            raise UserError(f"{checkpoint} is of another model than this config's: {report}")
+        self._epoch, self._iter = int(meta["epoch"]), int(meta["iter"])
+        self._num_to_skip = int(meta.get("inner_iter", 0))
+        self.meta = {} if self.meta is None else self.meta
+        # The other keys describe the run that wrote the checkpoint.
+        for key in ("hook_msgs", "fp16"):
+            if key in meta:
+                self.meta[key] = meta[key]
+        if resume_optimizer:
+            self._resume_optimizer(checkpoint, state)
+        self._resume_hooks(state.get("hook_state") or {})
+        self._resume_rng(state.get("rng_state"), meta)
+        self.logger.info("resumed from %s: epoch %d, iter %d", checkpoint, self._epoch, self._iter)
+
+    def _resume_optimizer(self, checkpoint: str, state: Mapping[str, Any]) -> None:
+        """Load the state of the optimizer, or of each of several."""
+        if "optimizer" not in state:
+            raise UserError(f"{checkpoint} has no optimizer state: use load_from for its weights")
+        names = list(weights_of(state, checkpoint))
+        module = unwrap(self.model)
+        if not isinstance(self.optimizer, dict):
+            load_optimizer_state(self.optimizer, state["optimizer"], module, names)
+            return
+        for name, optimizer in self.optimizer.items():
+            load_optimizer_state(optimizer, state["optimizer"][name], module, names)
+
+    def _stateful_hooks(self) -> list[Any]:
+        """Return the hooks with a state to save: those with both methods of a state dict."""
+        methods = ("state_dict", "load_state_dict")
+        return [hook for hook in self.hooks if all(hasattr(hook, name) for name in methods)]
+
+    def _resume_hooks(self, states: Mapping[str, Any]) -> None:
+        """Load the states of hooks, by the names of their classes."""
+        for hook in self._stateful_hooks():
+            name = type(hook).__name__
+            if name in states:
+                hook.load_state_dict(states[name])
+            else:
+                self.logger.warning("the checkpoint has no state of %s: it restarts", name)
+
+    def _resume_rng(self, states: Any, meta: Mapping[str, Any]) -> None:
+        """Store this rank's random state until training reaches the first batch."""
+        if not states:
+            return
+        # A checkpoint from inside an epoch of several ranks has one state: too few.
+        if len(states) == dist.get_world_size() == int(meta.get("world_size", 1)):
+            self._resumed_rng = states[dist.get_rank()]
+        else:
+            self.logger.info("the random state is not restored: the number of ranks differs")
+
+    def _restore_rng(self) -> None:
+        """Restore the random state of the checkpoint, once."""
+        if self._resumed_rng is not None:
+            set_rng_state(self._resumed_rng)
+            self._resumed_rng = None
 
 
 class CommonRunner(StateMixin, BaseRunner):  # type: ignore[misc]

@@ -1,6 +1,10 @@
-"""The runner that trains by iterations, with as many passes over the loader as needed."""
+"""The runner that trains by iterations, with as many passes over the loader as needed.
+
+An endless iterator over a loader.
+"""
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import torch
@@ -8,10 +12,45 @@ from mmcv.runner import RUNNERS, IterTimerHook
 from mmcv.runner import IterBasedRunner as _IterBasedRunner
 
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.module import set_epoch
 from mmselfsup.utils.seed import rng_untouched
 
 from .base import CommonRunner
-from .iter_loader import IterLoader
+
+
+class IterLoader:
+    """An endless iterator over a loader.
+
+    Args:
+        dataloader: The loader, with at least one batch.
+        start: Number of batches that an earlier run has used.
+    """
+
+    def __init__(self, dataloader: Any, start: int = 0) -> None:
+        self._dataloader = dataloader
+        self._epoch, skip = divmod(start, len(dataloader))
+        set_epoch(dataloader, self._epoch)
+        self.iter_loader = islice(dataloader, skip, None)
+
+    @property
+    def epoch(self) -> int:
+        """Return the number of complete passes."""
+        return self._epoch
+
+    def __next__(self) -> Any:
+        batch = next(self.iter_loader, None)
+        if batch is None:
+            self._epoch += 1
+            set_epoch(self._dataloader, self._epoch)
+            self.iter_loader = islice(self._dataloader, 0, None)
+            batch = next(self.iter_loader)
+        return batch
+
+    def __len__(self) -> int:
+        return len(self._dataloader)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._dataloader, name)  # hooks read .dataset, .sampler, ...
 
 
 @RUNNERS.register_module(force=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .files import AS_IS, HIDDEN, ONLY, OcclusionScores
+from mmselfsup.evaluation.explanation_files import AS_IS, HIDDEN, ONLY, OcclusionScores
 
 
 def interpretation(title: str, occlusion: OcclusionScores) -> str:

@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..data_uri import data_uri
-from ..record import RunRecord
-from ..verdict import display_name
-from .files import (
+from mmselfsup.evaluation.explanation_files import (
     AS_IS,
     HIDDEN,
     ONLY,
@@ -20,6 +17,10 @@ from .files import (
     ViewScore,
     read_explanation,
 )
+
+from ..data_uri import data_uri
+from ..record import RunRecord
+from ..verdict import display_name
 from .reading import interpretation
 
 _ROWS = {AS_IS: "image as it is", HIDDEN: "lesion hidden", ONLY: "lesion alone"}

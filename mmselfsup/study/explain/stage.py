@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mmselfsup.evaluation.explanation_files import EXPLAIN, SHEET
+from mmselfsup.evaluation.heat_map_cases import EACH
+
 from .. import commands
 from ..machine import Machine
 from ..plan import ResolvedStudy
@@ -16,8 +19,6 @@ from ..process import Command
 from ..stage import Job, run_stage
 from ..step import Step
 from ..steps import test_step
-from .choose import EACH
-from .files import EXPLAIN, SHEET
 
 
 def explain_classifiers(

@@ -10,13 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmselfsup.apis.compare_features import comparison_config
 from mmselfsup.config.inspect import config_digest
 from mmselfsup.metrics.classification import standard_error
 from mmselfsup.utils.files import atomic_write_text
 
 from ..frozen.jobs import model_options, probe_argv, weights_argv
 from ..frozen.record import read_probe_result
-from ..looks.data import comparison_config
 from ..plan import ResolvedStudy
 from ..pretraining import Pretraining
 from ..process import Command

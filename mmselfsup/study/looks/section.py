@@ -6,11 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmselfsup.evaluation.feature_comparison_files import (
+    SIDES,
+    THUMBS,
+    Embedding,
+    FeatureComparison,
+    Query,
+    ShownImage,
+    read_comparison,
+)
+
 from ..data_uri import data_uri
 from ..record import SslRecord
 from ..settings import ALL
 from ..verdict import display_name
-from .files import SIDES, THUMBS, Embedding, FeatureComparison, Query, ShownImage, read_comparison
 from .scatter import scatter
 from .stage import look_dir
 

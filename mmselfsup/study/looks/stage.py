@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmselfsup.config.inspect import config_digest
+from mmselfsup.evaluation.feature_comparison import MOST_POINTS
+from mmselfsup.evaluation.feature_comparison_files import LOOK, POINTS
 
 from .. import data_files
 from ..machine import Machine
@@ -14,8 +16,6 @@ from ..process import Command
 from ..stage import Job, run_stage
 from ..step import Step
 from ..steps import content, pretrain_step
-from .choose import MOST_POINTS
-from .files import LOOK, POINTS
 
 
 def look_at_features(study: ResolvedStudy, this_machine: Machine) -> list[Command]:

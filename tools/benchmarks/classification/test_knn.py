@@ -44,7 +44,7 @@ def main() -> None:
     """Measure the features."""
     args = parse_args()
     prepare_process(args)
-    from mmselfsup.apis.frozen_command import run_knn
+    from mmselfsup.apis.frozen_features import run_knn
 
     run_knn(args)
 

@@ -38,7 +38,7 @@ def main() -> None:
     """Measure the features."""
     args = parse_args()
     prepare_process(args)
-    from mmselfsup.apis.frozen_command import run_linear
+    from mmselfsup.apis.frozen_features import run_linear
 
     run_linear(args)
 
