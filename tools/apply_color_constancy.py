@@ -64,7 +64,7 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> int:
     """Correct the folder; return the exit status."""
-    from mmselfsup.isic.color_constancy_folder import Settings, correct_folder
+    from mmselfsup.isic.color_constancy import Settings, correct_folder
 
     settings = Settings(
         args.power,

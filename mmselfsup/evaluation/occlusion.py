@@ -29,7 +29,7 @@ from torch.utils.data import Dataset
 
 from mmselfsup.apis.test import evaluate_options
 from mmselfsup.datasets.loader import build_eval_loader
-from mmselfsup.isic.border import DARK
+from mmselfsup.isic.color_constancy import DARK
 from mmselfsup.isic.lesion_mask import find_lesion
 from mmselfsup.utils.collect import collect_results, nondist_forward_collect
 from mmselfsup.utils.error_context import run_errors

@@ -5,11 +5,43 @@ Barata et al., "Improving Dermoscopy Image Classification Using Color Constancy"
 
 The result for a pixel depends only on its 8-bit value and the histograms of the image, so all
 numbers are exact in float64 and the correction is one table of 256 entries for each channel.
+
+Shades of Gray for a folder of images, in several processes; an interrupted run can resume.
+
+Settings that the images of a prepared folder depend on.
+
+Search for the dark border round the field of view of a dermatoscope.
+
+Letters: H, W pixels.
 """
 
+import json
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from mmselfsup.datasets.data_sources.decode import open_rgb, walk_images
+from mmselfsup.utils.errors import UserError, one_line
+from mmselfsup.utils.files import atomic_write, atomic_write_json
+from mmselfsup.utils.progress import default_workers, run_parallel
+
+RECORD = "color_constancy.json"
+_LOSSY = (".jpg", ".jpeg", ".webp")
+_EXACT = (".png", ".bmp", ".tif", ".tiff", ".ppm")
+#: Brightest channel of a border's pixel, 0..255, in an image whose skin is bright.
+DARK = 50
+#: A border is darker than this fraction of the skin's brightness.
+DARK_FRACTION = 0.3
+#: Fraction of a line's pixels that may be brighter: dust, a hair, the mark of a ruler.
+STRAY = 0.002
+#: The box has at least this fraction of each side; else the image itself is dark.
+LEAST = 0.35
 
 
 def illuminant(
@@ -105,3 +137,193 @@ def check_parameters(power: float, gamma: float | None) -> None:
     for name, value in (("power", power), ("gamma", 1.0 if gamma is None else gamma)):
         if not 0.0 < value < float("inf"):
             raise ValueError(f"{name} must be a finite number above 0, got {value}")
+
+
+def crop_border(image: Image.Image) -> Image.Image:
+    """Return the image without its dark border, see ``find_border``."""
+    box = find_border(image)
+    return image if box == (0, 0, *image.size) else image.crop(box)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the correction of a folder.
+
+    Attributes:
+        power: Exponent p of the Minkowski mean, above 0.
+        gamma: Gamma to undo first, above 0, or None.
+        short_side: Images with a longer short side are shrunk to this, in pixels; None for none.
+        quality: Quality of JPEG and WebP files, 1..100.
+        crop_border: Whether to cut away the dark border round the field of view first.
+        keep_colors: Whether to leave the colours uncorrected.
+    """
+
+    power: float = 6.0
+    gamma: float | None = None
+    short_side: int | None = None
+    quality: int = 95
+    crop_border: bool = False
+    keep_colors: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            check_parameters(self.power, self.gamma)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        if self.short_side is not None and self.short_side < 1:
+            raise UserError(f"the short side must be 1 pixel or more, got {self.short_side}")
+        if not 1 <= self.quality <= 100:
+            raise UserError(f"the quality must be 1..100, got {self.quality}")
+
+    def record(self) -> dict[str, Any]:
+        """Return the content of ``color_constancy.json``, without options that change nothing.
+
+        Folders that were made before these options existed have no such keys: they stay valid.
+        """
+        facts: dict[str, Any] = {"method": "shades of gray, clipped", **asdict(self)}
+        for name in ("crop_border", "keep_colors"):
+            if not facts[name]:
+                del facts[name]
+        return facts
+
+
+def correct(image: Image.Image, settings: Settings) -> Image.Image:
+    """Return one RGB image with its colours corrected, cropped and shrunk as the settings say.
+
+    The light is measured after the crop, in full size, so it is the same for every
+    ``short_side``. Then the image is shrunk (area mean), then corrected: clipping comes last, as
+    clipped values would darken the means.
+    """
+    image = crop_border(image) if settings.crop_border else image
+    light = illuminant(histogram_of(image), settings.power, settings.gamma)
+    side = min(image.size)
+    if settings.short_side is not None and settings.short_side < side:
+        ratio = settings.short_side / side
+        size = [max(1, round(length * ratio)) for length in image.size]
+        smaller = cv2.resize(np.asarray(image), size, interpolation=cv2.INTER_AREA)
+        image = Image.fromarray(smaller)
+    if settings.keep_colors:
+        return image
+    return apply_table(image, correction_table(light, settings.gamma))
+
+
+def correct_folder(
+    src: str | Path, dst: str | Path, settings: Settings, workers: int | None = None
+) -> tuple[int, int, list[str]]:
+    """Correct all images below ``src`` into the same places below ``dst``.
+
+    Existing images are skipped; ``color_constancy.json`` in ``dst`` says how they were made. Each
+    file is written under another name and renamed, so that none is ever half-written.
+
+    Args:
+        src: Folder of the images.
+        dst: Another folder, neither in ``src`` nor around it.
+        settings: Settings of the correction.
+        workers: Number of processes; None for one per core.
+
+    Returns:
+        Number of images made now, number made before, and a line for each unreadable one.
+
+    Raises:
+        UserError: No image in ``src``, ``dst`` can't be written, or its images were made
+            otherwise.
+    """
+    source, target = Path(src), Path(dst)
+    names = walk_images(source)
+    # Within each other, a second run would take the results for originals.
+    inside, outside = source.resolve(), target.resolve()
+    if inside.is_relative_to(outside) or outside.is_relative_to(inside):
+        raise UserError(f"{dst} and {src} must not lie within each other; give another --dst")
+    todo = [name for name in names if not (target / name).exists()]
+    _check_record(target, settings, any_done=len(todo) < len(names))
+
+    work = partial(_correct_file, source=source, target=target, settings=settings)
+    workers = default_workers() if workers is None else workers
+    failures = [e for e in run_parallel(work, todo, workers, "colour constancy") if e is not None]
+    return len(todo) - len(failures), len(names) - len(todo), failures
+
+
+def _check_record(target: Path, settings: Settings, any_done: bool) -> None:
+    """Check that the folder has images of the same settings; record those of a new folder."""
+    record = target / RECORD
+    wanted = settings.record()
+    if record.exists():
+        try:
+            recorded = json.loads(record.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"can't read {record}: {error}; remove the folder") from error
+        if recorded != wanted:
+            raise UserError(
+                f"{target} holds images made with {recorded}, now wanted: {wanted}; give another "
+                "--dst or remove that folder"
+            )
+    elif any_done:
+        raise UserError(
+            f"{target} holds images of these names, but no {RECORD} that says how they were made; "
+            "give another --dst"
+        )
+    else:
+        atomic_write_json(record, wanted)
+
+
+def _correct_file(name: Path, source: Path, target: Path, settings: Settings) -> str | None:
+    """Correct one file; return the reason in one line if it can't be read."""
+    suffix = name.suffix.lower()
+    if suffix not in _LOSSY + _EXACT:
+        return f"can't write colour images as {suffix}: convert {source / name} to PNG first"
+    try:
+        image = open_rgb(source / name)
+    except UserError as error:
+        return one_line(error)
+    image = correct(image, settings)
+    options = {"quality": settings.quality} if suffix in _LOSSY else {}
+    with atomic_write(target / name) as file:
+        image.save(file, format=Image.registered_extensions()[suffix], **options)
+    return None
+
+
+class Box(NamedTuple):
+    """A part of an image in pixels; right and bottom are the first ones outside."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+def find_border(image: Image.Image) -> Box:
+    """Return the part of an image that remains when the dark border is cut away.
+
+    A row or column belongs to the border when it is dark from end to end and so is everything
+    between it and the edge. So the box holds the whole field of view: of a round one its
+    bounding box, the corners of which stay dark. Nothing else is cut.
+
+    A median filter comes first, so that noise does not count. A pixel is dark where its brightest
+    channel is below ``DARK`` and below ``DARK_FRACTION`` of its brightness (90th percentile).
+
+    Args:
+        image: RGB image.
+
+    Returns:
+        The box; the whole image if it has no border, or if less than ``LEAST`` of a side would
+        remain.
+    """
+    pixels = np.asarray(image.convert("RGB")).max(axis=2)  # [H, W]
+    height, width = pixels.shape
+    whole = Box(0, 0, width, height)
+    if min(height, width) < 16:
+        return whole
+    smooth = cv2.medianBlur(pixels, 5)  # keeps edges sharp, unlike a mean
+    bright = smooth >= min(DARK, DARK_FRACTION * float(np.percentile(smooth, 90)))  # [H, W]
+    # Only rows between top and bottom count for columns: dark bands would dilute the bright ones.
+    top, bottom = _inside(bright.mean(axis=1) > STRAY)
+    left, right = _inside(bright[top:bottom].mean(axis=0) > STRAY)
+    if bottom - top < LEAST * height or right - left < LEAST * width:
+        return whole
+    return Box(left, top, right, bottom)
+
+
+def _inside(lines: np.ndarray) -> tuple[int, int]:
+    """Return the first line that is not border, and the one after the last; all without any."""
+    bright = np.flatnonzero(lines)
+    return (int(bright[0]), int(bright[-1]) + 1) if len(bright) else (0, len(lines))

@@ -1,20 +1,31 @@
 """Folds that are stratified by class and source and never separate the images of a lesion.
 
 scikit-learn's ``StratifiedGroupKFold`` is similar, but its folds depend on its version, on the
-stream of numpy's generator, and on the order of the rows. A fold that changes with an
-update makes results incomparable and, worse, lets a test lesion of last year into this year's
-training. So the (short) algorithm is implemented in this file and every draw is a SHA-256 digest:
-equal ids, labels and seed give equal folds on every machine, with every library version, for every
-order of the rows.
+stream of numpy's generator, and on the order of the rows. A fold that changes with an update
+makes results incomparable and, worse, lets a test lesion of last year into this year's
+training. So the (short) algorithm is implemented in this file and every draw is a SHA-256
+digest: equal ids, labels and seed give equal folds on every machine, with every library
+version, for every order of the rows.
+
+Checks of folds, and counts of their images by class and by source.
 """
 
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+from rich.box import SIMPLE
+from rich.table import Table
+
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.patients import source_of
+
+from .challenge import CLASSES
 
 #: Changed whenever the same input would give other folds.
 ALGORITHM = "sha256-greedy-1"
-
 _Key = tuple[int, str] | tuple[int] | tuple[()]
 
 
@@ -113,3 +124,77 @@ def _turns(
 def _draw(seed: int | str, *names: object) -> str:
     """Return a random number as text that depends on the arguments and on nothing else."""
     return hashlib.sha256("\n".join(map(str, (seed, *names))).encode()).hexdigest()
+
+
+def missing_classes(summary_folds: list[dict[str, Any]], parts: tuple[str, ...]) -> list[str]:
+    """Return a line for each list that lacks a class: ``fold 3: no DF among the test images``."""
+    lines = []
+    for fold in summary_folds:
+        for part in parts:
+            counts: dict[str, int] = fold[part]["class_counts"]
+            absent = [name for name, count in counts.items() if count == 0]
+            if absent:
+                lines.append(f"fold {fold['fold']}: no {', '.join(absent)} among the {part} images")
+    return lines
+
+
+def check_folds(table: pd.DataFrame, num_folds: int) -> None:
+    """Check that the training and test images of each fold have all classes.
+
+    The recall of a class without images is not defined, so balanced accuracies of such folds can't
+    be compared.
+
+    Args:
+        table: Table with the columns ``label`` and ``fold``, see ``write_lists``.
+        num_folds: Number of folds.
+
+    Raises:
+        UserError: A class is missing; the message names the first fold and what to do.
+    """
+    counts = pd.crosstab(table["fold"], table["label"]).reindex(
+        index=range(num_folds), columns=range(len(CLASSES)), fill_value=0
+    )
+    totals = counts.sum()
+    folds = [
+        {
+            "fold": fold,
+            "test": {"class_counts": dict(zip(CLASSES, counts.loc[fold], strict=True))},
+            "train": {"class_counts": dict(zip(CLASSES, totals - counts.loc[fold], strict=True))},
+        }
+        for fold in range(num_folds)
+    ]
+    lines = missing_classes(folds, ("test", "train"))
+    if lines:
+        rare = CLASSES[int(totals.argmin())]
+        raise UserError(
+            f"{lines[0]} ({len(lines)} such lists; {int(totals.min())} images of {rare} in all): "
+            "take fewer --folds, get the missing images, or allow it with --allow-missing-class"
+        )
+
+
+def source_counts(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Return the number of images of each class by source: HAM, BCN, MSK, none (no lesion id)."""
+    sources = rows["lesion"].map(source_of)
+    counts = pd.crosstab(sources, rows["label"]).reindex(columns=range(len(CLASSES)), fill_value=0)
+    return {
+        str(source): {name: int(row[label]) for label, name in enumerate(CLASSES)}
+        for source, row in counts.iterrows()
+    }
+
+
+def source_table(summary: dict[str, Any]) -> Table:
+    """Return a table of the test images of each fold by source and class."""
+    table = Table(
+        title="test images by source", box=SIMPLE, padding=0, title_justify="left", show_edge=False
+    )
+    for name in ("fold", "source", *CLASSES, "sum"):
+        table.add_column(name, justify="right", no_wrap=True)
+    folds = [(str(fold["fold"]), fold["test"]["source_counts"]) for fold in summary["folds"]]
+    for name, counts in (*folds, ("all", summary["source_counts"])):
+        for source, row in counts.items():
+            values = [row[label] for label in CLASSES]
+            table.add_row(name, source, *map(str, (*values, sum(values))))
+            name = ""  # a fold's number is in its first row only
+        if len(summary["source_counts"]) > 1:
+            table.add_section()
+    return table

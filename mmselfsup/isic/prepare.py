@@ -1,25 +1,75 @@
-"""Preparation of the lists that training and testing read, from the challenge's files."""
+"""Preparation of the lists that training and testing read, from the challenge's files.
 
+Images that the challenge's files list, and which of them can be used.
+
+Lists of a split, their summary, and a table of it.
+
+List of the challenge's own test images.
+"""
+
+import hashlib
 import os
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from rich.box import SIMPLE
+from rich.table import Table
 
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write_json, atomic_write_text
 
-from .challenge_test import read_test_list
-from .duplicate_pairs import Duplicates, find_pairs, write_pairs
-from .duplicates import join_groups
-from .fold_checks import check_folds
-from .labels import CLASSES
-from .layout import find_images
-from .listed import Files, join_files, warn_of_missing
-from .split_lists import remove_old, write_lists
-from .splits import ALGORITHM, assign_folds, lesion_groups, lesion_sources
+from .challenge import (
+    CLASSES,
+    GROUND_TRUTH,
+    METADATA,
+    TEST_GROUND_TRUTH,
+    TEST_IMAGES,
+    TEST_METADATA,
+    UNKNOWN,
+    find_csv,
+    find_images,
+    read_ground_truth,
+    read_image_names,
+    read_lesion_ids,
+)
+from .duplicates import DUPLICATES, Duplicates, find_pairs, join_groups, write_pairs
+from .folds import (
+    ALGORITHM,
+    assign_folds,
+    check_folds,
+    lesion_groups,
+    lesion_sources,
+    source_counts,
+)
 
 #: One of this many parts of the training images is held out for choosing hyper-parameters.
 VALIDATION_PARTS = 5
+SUMMARY = "splits.json"
+PARTS = ("train", "test", "subtrain", "val")
+TEST_LIST = "ISIC_2019_challenge_test.txt"
+
+
+@dataclass(frozen=True)
+class Files:
+    """Paths of the challenge's files; None searches for the official name below the root.
+
+    Attributes:
+        ground_truth: CSV of the labels.
+        metadata: CSV of the lesion ids.
+        images: Folder of the images.
+        test_ground_truth, test_metadata, test_images: The same of the challenge's test set,
+            which is optional.
+    """
+
+    ground_truth: str | Path | None = None
+    metadata: str | Path | None = None
+    images: str | Path | None = None
+    test_ground_truth: str | Path | None = None
+    test_metadata: str | Path | None = None
+    test_images: str | Path | None = None
 
 
 def prepare_splits(
@@ -115,3 +165,234 @@ def _split(table: pd.DataFrame, groups: list[str], num_folds: int, seed: int) ->
         parts = deal(train, VALIDATION_PARTS, f"{seed} validation {fold}")
         held_out = {row for row, part in zip(train, parts, strict=True) if part == 0}
         table[f"validation_{fold}"] = [row in held_out for row in table.index]
+
+
+def join_files(root: Path, files: Files) -> pd.DataFrame:
+    """Return a table of image, label and lesion, sorted by image, whatever the files' order."""
+    truth_csv = Path(files.ground_truth or find_csv(root, GROUND_TRUTH, "--ground-truth"))
+    lesion_csv = Path(files.metadata or find_csv(root, METADATA, "--metadata"))
+    table = read_ground_truth(truth_csv).sort_values("image", ignore_index=True)
+    lesions = read_lesion_ids(lesion_csv)
+    unknown = [name for name in table["image"] if name not in lesions]
+    _warn(
+        len(unknown),
+        f"images of {truth_csv.name} are not in {lesion_csv.name} (e.g. {_first(unknown)}): "
+        "each counts as a lesion of its own",
+    )
+    table["lesion"] = [lesions.get(name, "") for name in table["image"]]
+    classes = table[table["lesion"] != ""].groupby("lesion")["label"].nunique()
+    _warn(int((classes > 1).sum()), "lesions have images of several classes")
+    return table
+
+
+def warn_of_missing(listed: pd.DataFrame, table: pd.DataFrame, folder: Path) -> None:
+    """Warn of the listed images that can't be used."""
+    unknown = len(listed) - len(table)
+    _warn(unknown, f"listed images are UNK, none of {'/'.join(CLASSES)}: left out")
+    absent = table.loc[table["file"] == "", "image"].to_list()
+    _warn(len(absent), f"listed images are not in {folder} (e.g. {_first(absent)}): left out")
+
+
+def _first(names: list[str]) -> str:
+    """Return the first name, or ``none``."""
+    return names[0] if names else "none"
+
+
+def _warn(count: int, text: str) -> None:
+    """Print a warning if the count is not 0."""
+    if count:
+        print(f"warning: {count} {text}", file=sys.stderr, flush=True)
+
+
+def list_name(part: str, fold: int) -> str:
+    """Return the file name of a list: ``part`` is one of ``PARTS``, ``fold`` counts from 0."""
+    return f"ISIC_2019_{part}_fold{fold}.txt"
+
+
+def write_lists(out: Path, table: pd.DataFrame, facts: dict[str, Any]) -> dict[str, Any]:
+    """Write four lists for each fold, then ``splits.json``.
+
+    ``splits.json`` is removed first (``remove_old``) and written last: where it exists, the lists
+    are complete and belong together.
+
+    Args:
+        out: Folder of the lists, created if it is missing.
+        table: Columns ``file``, ``label``, ``lesion``, ``fold`` (int), ``validation_{k}`` (bool).
+        facts: Other entries of ``splits.json``; ``num_folds`` is needed.
+
+    Returns:
+        ``facts`` with the counts and, under ``folds``, name, size and classes of each list.
+
+    Raises:
+        UserError: ``out`` can't be written.
+    """
+    num_folds: int = facts["num_folds"]
+    folds = []
+    for fold in range(num_folds):
+        test = table["fold"] == fold
+        held_out = table[f"validation_{fold}"]
+        rows = (~test, test, ~test & ~held_out, held_out)
+        parts = {
+            part: _write_list(out / list_name(part, fold), table[chosen])
+            for part, chosen in zip(PARTS, rows, strict=True)
+        }
+        parts["test"]["source_counts"] = source_counts(table[test])
+        folds.append({"fold": fold, **parts})
+    lesions = table.loc[table["lesion"] != "", "lesion"]
+    counts = {
+        "num_images": len(table),
+        "num_lesions": int(lesions.nunique()),
+        "num_without_lesion_id": len(table) - len(lesions),
+        "class_counts": _count(table),
+        "source_counts": source_counts(table),
+    }
+    summary = {**facts, **counts, "folds": folds}
+    atomic_write_json(out / SUMMARY, summary)
+    return summary
+
+
+def remove_old(out: Path, num_folds: int) -> None:
+    """Remove the old summary, and lists that the new split doesn't have."""
+    try:
+        for name in (SUMMARY, TEST_LIST, DUPLICATES):
+            (out / name).unlink(missing_ok=True)
+        for part in PARTS:
+            for path in out.glob(f"ISIC_2019_{part}_fold*.txt"):
+                number = path.stem.rpartition("fold")[2]
+                # Lists of lower folds are overwritten; only surplus ones would stay.
+                if number.isdigit() and int(number) >= num_folds:
+                    path.unlink()
+    except OSError as error:
+        raise UserError(f"can't write to {out}: {error.strerror or error}") from error
+
+
+def _write_list(path: Path, rows: pd.DataFrame) -> dict[str, Any]:
+    """Write one line for each image, file name and label; return the entry for the summary."""
+    lines = [f"{f} {n}\n" for f, n in zip(rows["file"], rows["label"], strict=True)]
+    text = "".join(lines)
+    atomic_write_text(path, text)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return {
+        "file": path.name,
+        "num_images": len(rows),
+        "class_counts": _count(rows),
+        "sha256": digest,
+    }
+
+
+def _count(rows: pd.DataFrame) -> dict[str, int]:
+    """Return the number of images of each class."""
+    return {name: int((rows["label"] == label).sum()) for label, name in enumerate(CLASSES)}
+
+
+def fold_table(summary: dict[str, Any]) -> Table:
+    """Return a table of the test images of each fold by class, and the lengths of the lists."""
+    title = f"test images of each class, and length of the lists (seed {summary['seed']})"
+    table = Table(title=title, box=SIMPLE, padding=0, title_justify="left")
+    for name in ("fold", *CLASSES, *PARTS):
+        table.add_column(name, justify="right", no_wrap=True)
+    for fold in summary["folds"]:
+        counts = [fold["test"]["class_counts"][name] for name in CLASSES]
+        sizes = [fold[part]["num_images"] for part in PARTS]
+        table.add_row(str(fold["fold"]), *map(str, (*counts, *sizes)))
+    table.add_section()
+    totals = [summary["class_counts"][name] for name in CLASSES]
+    table.add_row("all", *map(str, totals), "", str(summary["num_images"]), "", "")
+    return table
+
+
+@dataclass(frozen=True)
+class TestList:
+    """A list that is complete, but not written yet.
+
+    Attributes:
+        text: Lines of the list.
+        facts: For ``splits.json``: name, size, sha256 of the list, ``num_not_on_disk``, and
+            ``class_counts`` where there is a ground truth.
+    """
+
+    __test__ = False  # else pytest would collect the class as a test
+
+    text: str
+    facts: dict[str, Any]
+
+    def write(self, out: Path) -> dict[str, Any]:
+        """Write the list into the folder of the lists, whole or not at all; return the facts."""
+        atomic_write_text(out / TEST_LIST, self.text)
+        return self.facts
+
+
+def read_test_list(
+    root: Path,
+    metadata: str | Path | None = None,
+    ground_truth: str | Path | None = None,
+    images: str | Path | None = None,
+) -> TestList | None:
+    """Return the list of the challenge's test images, if its files exist; write nothing.
+
+    A line is ``NAME.jpg label`` with a ground truth (labels 0..8, 8 is UNK), else ``NAME.jpg``.
+    Images that are not on disk are left out; without any folder of test images the list has all
+    of them, for later.
+
+    Args:
+        root: Folder of the data set.
+        metadata, ground_truth: CSV files; None searches for the official names below ``root``.
+        images: Folder of the images; None searches for ``ISIC_2019_Test_Input`` below ``root``.
+
+    Returns:
+        The list; None where neither CSV file exists.
+
+    Raises:
+        UserError: A file that was named is missing or makes no sense, the ground truth has
+            other images than the metadata, or the folder of test images is empty.
+    """
+    listed = _csv(root, metadata, TEST_METADATA, "--test-metadata")
+    truth = _csv(root, ground_truth, TEST_GROUND_TRUTH, "--test-ground-truth")
+    if listed is None and truth is None:
+        return None
+    # Sorted, so that the order of the files' rows has no effect.
+    names = sorted(read_image_names(listed or truth or root))
+    labels: dict[str, int] = {}
+    if truth is not None:
+        table = read_ground_truth(truth)
+        labels = dict(zip(table["image"], table["label"], strict=True))
+        other = sorted(set(names) ^ labels.keys())
+        if listed is not None and other:
+            raise UserError(
+                f"{truth.name} and {listed.name} differ in {len(other)} images (e.g. {other[0]})"
+            )
+    files = _files(root, images)
+    present = [name for name in names if files is None or name in files]
+    lines = []
+    for name in present:
+        file = f"{name}.jpg" if files is None else files[name]
+        lines.append(f"{file} {labels[name]}\n" if labels else f"{file}\n")
+    text = "".join(lines)
+    facts: dict[str, Any] = {"file": TEST_LIST, "num_images": len(present)}
+    facts["num_not_on_disk"] = len(names) if files is None else len(names) - len(present)
+    facts["sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    if labels:
+        counted = [labels[name] for name in present]
+        facts["class_counts"] = {n: counted.count(i) for i, n in enumerate((*CLASSES, UNKNOWN))}
+    return TestList(text, facts)
+
+
+def _csv(root: Path, given: str | Path | None, name: str, option: str) -> Path | None:
+    """Return the file that the user names, else the official one, else None."""
+    if given is not None:
+        return Path(given)
+    try:
+        return find_csv(root, name, option)
+    except UserError:
+        return None
+
+
+def _files(root: Path, given: str | Path | None) -> dict[str, str] | None:
+    """Return the files of the test images by name; None without their folder."""
+    if given is not None:
+        return find_images(root, Path(given), TEST_IMAGES, "--test-images")[1]
+    folders = [root / TEST_IMAGES, *sorted(root.glob(f"*/{TEST_IMAGES}"))]
+    folder = next((f for f in folders if f.is_dir()), None)
+    if folder is None:
+        return None
+    return find_images(root, folder, TEST_IMAGES, "--test-images")[1]

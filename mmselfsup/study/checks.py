@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mmselfsup.isic.layout import find_images
+from mmselfsup.isic.challenge import find_images
 from mmselfsup.utils.errors import UserError
 
 from .settings import SCRATCH

@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from mmselfsup.isic.layout import GROUND_TRUTH, METADATA, find_csv
+from mmselfsup.isic.challenge import GROUND_TRUTH, METADATA, find_csv
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import sha256
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmselfsup.config.inspect import class_list
-from mmselfsup.isic.layout import find_images
+from mmselfsup.isic.challenge import find_images
 
 from . import collect, commands, data_files, machine, steps
 from .backbones import check_backbones

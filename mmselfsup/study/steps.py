@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mmselfsup.config.inspect import config_digest
+from mmselfsup.isic.challenge import GROUND_TRUTH, METADATA
 from mmselfsup.isic.demo.dataset import DemoSettings
-from mmselfsup.isic.layout import GROUND_TRUTH, METADATA
 from mmselfsup.utils.files import sha256
 
 from . import data_files

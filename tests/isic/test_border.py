@@ -11,8 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmselfsup.isic.border import crop_border, find_border
-from mmselfsup.isic.color_constancy_folder import RECORD, Settings, correct, correct_folder
+from mmselfsup.isic.color_constancy import (
+    RECORD,
+    Settings,
+    correct,
+    correct_folder,
+    crop_border,
+    find_border,
+)
 from mmselfsup.isic.contact_sheet import write_sheet
 from mmselfsup.utils.errors import UserError
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.isic.challenge_csv import read_ground_truth, read_lesion_ids
+from mmselfsup.isic.challenge import read_ground_truth, read_lesion_ids
 from mmselfsup.utils.errors import UserError
 
 HEAD = "image,MEL,NV,BCC,AK,BKL,DF,VASC,SCC,UNK\n"

@@ -6,9 +6,8 @@ import pytest
 from PIL import Image
 
 from mmselfsup.datasets.data_sources import ImageList
-from mmselfsup.isic.fold_checks import source_table
-from mmselfsup.isic.listed import Files
-from mmselfsup.isic.prepare import prepare_splits
+from mmselfsup.isic.folds import source_table
+from mmselfsup.isic.prepare import Files, prepare_splits
 from mmselfsup.utils.errors import UserError
 from tests.isic.conftest import ground_truth_csv, metadata_csv
 from tests.tools.command import run_tool

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmselfsup.isic.color_constancy import shades_of_gray
-from mmselfsup.isic.color_constancy_folder import RECORD, Settings, correct_folder
+from mmselfsup.isic.color_constancy import RECORD, Settings, correct_folder, shades_of_gray
 from mmselfsup.utils.errors import UserError
 
 TOOL = Path(__file__).parents[2] / "tools/apply_color_constancy.py"

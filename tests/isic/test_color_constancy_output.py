@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmselfsup.isic.color_constancy_folder import RECORD, Settings, correct_folder
+from mmselfsup.isic.color_constancy import RECORD, Settings, correct_folder
 from mmselfsup.utils.errors import UserError
 
 Save = Callable[[Path, Sequence[str]], None]

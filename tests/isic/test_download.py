@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.isic import download
-from mmselfsup.isic.download import check_download
+from mmselfsup.isic.challenge import CHECKSUMS, check_download
 from mmselfsup.utils.errors import UserError
 from tests.tools.command import ROOT, run_tool
 
@@ -32,7 +31,7 @@ def test_check(challenge: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     argv = ["--root", ".", "--any-csv", "--partial"]
     done = run_tool("isic2019/check_download.py", *argv, folder=challenge)
     assert done.last_line == "79 of 80 images in ISIC_2019_Training_Input"
-    assert len(download.CHECKSUMS) == 3
+    assert len(CHECKSUMS) == 3
 
 
 @pytest.fixture

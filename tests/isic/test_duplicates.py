@@ -13,10 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmselfsup.isic.duplicate_pairs import Duplicates
-from mmselfsup.isic.duplicates import Pair, image_hashes, join_groups, near_pairs
+from mmselfsup.isic.duplicates import Duplicates, Pair, image_hashes, join_groups, near_pairs
+from mmselfsup.isic.folds import assign_folds
 from mmselfsup.isic.prepare import prepare_splits
-from mmselfsup.isic.splits import assign_folds
 from mmselfsup.utils.errors import UserError
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mmselfsup.evaluation.scores import read_score_file
-from mmselfsup.isic.labels import CLASSES
+from mmselfsup.isic.challenge import CLASSES
 from tests.tools.command import run_tool
 
 NUM = 40

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mmselfsup.isic.demo import pigmented, render
-from mmselfsup.isic.demo.worker import generator
+from mmselfsup.isic.demo import lesions as pigmented
+from mmselfsup.isic.demo.dataset import generator, render
 from mmselfsup.isic.lesion_mask import ellipse, find_lesion
 
 SKIN, BROWN = (224, 178, 160), (110, 66, 52)
@@ -43,7 +43,7 @@ def test_lesions_of_the_demo_are_found(label: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(pigmented, "draw_outline", draw_and_tell)
     overlaps, covered = [], []
     for n in range(6):  # of 200 rows, so that the outline has the size of the image
-        pixels = render.render(label, generator(0, 1, n), generator(0, 2, n), 200)
+        pixels = render(label, generator(0, 1, n), generator(0, 2, n), 200)
         found, truth = find_lesion(pixels).mask, known.pop()
         overlaps.append(overlap(found, truth))
         covered.append((found & truth).sum() / truth.sum())

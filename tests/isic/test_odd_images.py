@@ -10,7 +10,7 @@ from PIL import Image
 
 from mmselfsup.datasets.data_sources.decode import walk_images
 from mmselfsup.datasets.statistics import pixel_statistics
-from mmselfsup.isic.color_constancy_folder import Settings, correct_folder
+from mmselfsup.isic.color_constancy import Settings, correct_folder
 from mmselfsup.isic.contact_sheet import write_sheet
 from mmselfsup.isic.duplicates import image_hashes
 from mmselfsup.utils.errors import UserError

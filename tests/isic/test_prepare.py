@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmselfsup.datasets.data_sources import ImageList
-from mmselfsup.isic import split_lists
+from mmselfsup.isic import prepare as split_lists
 from mmselfsup.isic.prepare import prepare_splits
 from mmselfsup.utils.errors import UserError
 

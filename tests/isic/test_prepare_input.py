@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.isic.listed import Files
-from mmselfsup.isic.prepare import prepare_splits
+from mmselfsup.isic.prepare import Files, prepare_splits
 from mmselfsup.utils.errors import UserError
 
 TOOL = Path(__file__).parents[2] / "tools/isic2019/prepare_splits.py"

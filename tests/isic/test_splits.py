@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmselfsup.isic.splits import assign_folds, lesion_groups, lesion_sources
+from mmselfsup.isic.folds import assign_folds, lesion_groups, lesion_sources
 
 rows = st.lists(
     st.tuples(st.integers(0, 7), st.integers(0, 12), st.sampled_from(["HAM", "BCN", ""])),

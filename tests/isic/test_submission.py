@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mmselfsup.evaluation.scores import read_score_file
-from mmselfsup.isic.submission import COLUMNS, submission_table, write_submission
+from mmselfsup.isic.challenge import COLUMNS, submission_table, write_submission
 from mmselfsup.utils.errors import UserError
 from tests.tools.command import run_tool
 

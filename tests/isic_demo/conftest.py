@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.isic.demo.dataset import DemoSettings, make_demo_data
-from mmselfsup.isic.demo.plan import Photo
+from mmselfsup.isic.demo.dataset import DemoSettings, Photo, make_demo_data
 
 SETTINGS = DemoSettings(num_images=400, size=48, seed=3)
 

@@ -11,11 +11,9 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mmselfsup.isic.demo.canvas import Canvas, rotation, smoothstep
-from mmselfsup.isic.demo.plan import Photo
-from mmselfsup.isic.demo.render import PAINTERS, render
-from mmselfsup.isic.demo.worker import generator
-from mmselfsup.isic.labels import CLASSES
+from mmselfsup.isic.challenge import CLASSES
+from mmselfsup.isic.demo.dataset import PAINTERS, Photo, generator, render
+from mmselfsup.isic.demo.drawing import Canvas, rotation, smoothstep
 
 
 def canvas(turn: float = 0.0, centre: tuple[float, float] = (20.0, 16.0)) -> Canvas:

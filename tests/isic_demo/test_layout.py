@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmselfsup.isic.demo.plan import CHALLENGE_COUNTS, Photo, class_counts, make_plan
-from mmselfsup.isic.labels import CLASSES
+from mmselfsup.isic.challenge import CLASSES
+from mmselfsup.isic.demo.dataset import CHALLENGE_COUNTS, Photo, class_counts, make_plan
 
 Demo = tuple[Path, list[Photo]]
 

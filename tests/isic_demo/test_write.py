@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mmselfsup.isic.demo import worker
+from mmselfsup.isic.demo import dataset as worker
 from mmselfsup.isic.demo.dataset import DemoSettings, make_demo_data
 from mmselfsup.utils.errors import UserError
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.isic.layout import GROUND_TRUTH, METADATA
+from mmselfsup.isic.challenge import GROUND_TRUTH, METADATA
 from mmselfsup.study import commands, data_files, pipeline, steps
 from mmselfsup.study.plan import ResolvedStudy
 from mmselfsup.study.results import read_results

@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Check the download and print the result."""
-    from mmselfsup.isic.download import check_download
+    from mmselfsup.isic.challenge import check_download
 
     download = check_download(Path(args.root), args.any_csv, args.partial)
     if args.print_images:

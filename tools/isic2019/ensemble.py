@@ -60,7 +60,7 @@ def main(args: argparse.Namespace) -> None:
     """Average the scores, measure them where labels are known, and write the files."""
     from mmselfsup.apis.scores import check_arguments, measure_ensemble, write_ensemble
     from mmselfsup.evaluation.scores import average_scores, read_score_file
-    from mmselfsup.isic.submission import submission_table, write_submission
+    from mmselfsup.isic.challenge import submission_table, write_submission
 
     check_arguments(args.bootstrap, args.out, args.submission)
     files = [read_score_file(path, args.head) for path in args.scores]

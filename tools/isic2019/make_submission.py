@@ -34,7 +34,7 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Write the submission and print the number of images of each class."""
     from mmselfsup.evaluation.scores import read_score_file
-    from mmselfsup.isic.submission import submission_table, write_submission
+    from mmselfsup.isic.challenge import submission_table, write_submission
 
     table = submission_table(read_score_file(args.scores, args.head), args.unk_threshold)
     write_submission(table, args.out)

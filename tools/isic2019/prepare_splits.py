@@ -96,11 +96,9 @@ def main(args: argparse.Namespace) -> None:
 
     from rich.console import Console
 
-    from mmselfsup.isic.duplicate_pairs import Duplicates
-    from mmselfsup.isic.fold_checks import missing_classes, source_table
-    from mmselfsup.isic.listed import Files
-    from mmselfsup.isic.prepare import prepare_splits
-    from mmselfsup.isic.split_lists import PARTS, fold_table
+    from mmselfsup.isic.duplicates import Duplicates
+    from mmselfsup.isic.folds import missing_classes, source_table
+    from mmselfsup.isic.prepare import PARTS, Files, fold_table, prepare_splits
 
     duplicates = None
     if args.find_duplicates or args.group_duplicates:

@@ -9,25 +9,113 @@
 
 ``demo.json`` is written first and the CSV files last: a folder with both is complete, a folder
 with ``demo.json`` alone is completed, any other folder that isn't empty is refused.
+
+Plan of the demo data set: which image shows which lesion of which patient.
+
+The counts follow ISIC-2019 (Codella et al. 2018, Tschandl et al. 2018, Combalia et al. 2019):
+its classes' imbalance, several images of a lesion, images without a lesion id, missing
+metadata.
+
+Drawing of one photograph of one lesion.
+
+Deterministic: the lesion's generator determines the lesion, the photograph's generator the view
+of it. Only numpy and OpenCV are used, so that worker processes start fast.
+
+Drawing of many photographs in several processes; an interrupted run can resume.
+
+Work of a drawing process; imports only numpy and OpenCV, so that the process starts fast.
 """
 
 import csv
 import io
 import json
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_json, atomic_write_text
 
-from ..labels import CLASSES, UNKNOWN
-from ..layout import GROUND_TRUTH, IMAGES, METADATA
-from .plan import MIN_IMAGES, Photo, make_plan
-from .write import write_images
+from ..challenge import CLASSES, GROUND_TRUTH, IMAGES, METADATA, UNKNOWN
+from .drawing import (
+    Canvas,
+    Rng,
+    add_bubbles,
+    add_hair,
+    add_ruler,
+    light,
+    rotation,
+    sensor,
+    vignette,
+)
+from .lesions import (
+    Layers,
+    Tone,
+    draw_skin,
+    draw_tone,
+    paint_ak,
+    paint_bcc,
+    paint_bkl,
+    paint_df,
+    paint_mel,
+    paint_nv,
+    paint_scc,
+    paint_vasc,
+)
 
 SETTINGS = "demo.json"
-
 MIN_SIZE, MAX_SIZE = 16, 1024
+#: Images of each class in the challenge's training set, in the order of its ground truth file.
+CHALLENGE_COUNTS = {
+    "MEL": 4522,
+    "NV": 12875,
+    "BCC": 3323,
+    "AK": 867,
+    "BKL": 2624,
+    "DF": 239,
+    "VASC": 253,
+    "SCC": 628,
+}
+MIN_IMAGES = 16  # below this a class would have no image
+_FLOOR = 40  # images a class gets at least, so that every fold has each class
+_MIN_LESIONS = 8
+_IMAGES_A_LESION = (0.57, 0.21, 0.12, 0.06, 0.04)  # fractions of lesions with 1 to 5 images
+_NO_LESION_ID = 0.15  # fraction of the lesions with one image
+_SOURCES = {"BCN": 0.53, "HAM": 0.43, "MSK4": 0.04}
+_SITES = {
+    "anterior torso": 0.27,
+    "lower extremity": 0.20,
+    "head/neck": 0.18,
+    "upper extremity": 0.12,
+    "posterior torso": 0.11,
+    "": 0.10,
+    "palms/soles": 0.02,
+}
+_MEAN_AGE = {"MEL": 61, "NV": 45, "BCC": 66, "AK": 67, "BKL": 64, "DF": 52, "VASC": 53, "SCC": 71}
+Painter = Callable[[Canvas, Rng, Layers, Tone], None]
+PAINTERS: dict[str, Painter] = {
+    "MEL": paint_mel,
+    "NV": paint_nv,
+    "BCC": paint_bcc,
+    "AK": paint_ak,
+    "BKL": paint_bkl,
+    "DF": paint_df,
+    "VASC": paint_vasc,
+    "SCC": paint_scc,
+}
+_LESION_RADIUS = 0.40  # of the image height, at zoom 1
+_SCATTER = 0.03  # of the lesion radius: how far light spreads in skin
+_FINE_BELOW = 200  # short sides under this are drawn at twice their size
+_BATCH = 32  # photographs a process draws before it reports
+_JPEG_QUALITY = 90
 
 
 @dataclass(frozen=True)
@@ -53,6 +141,19 @@ class DemoSettings:
             raise UserError(f"--size is {self.size}; give {MIN_SIZE} to {MAX_SIZE} pixels")
         if self.seed < 0:
             raise UserError(f"--seed is {self.seed}; give 0 or more")
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One row of the data set; empty strings are missing values, as in the real files."""
+
+    image: str
+    label: str
+    lesion: int  # number of the lesion, known also where its id is not published
+    lesion_id: str
+    age: str
+    site: str
+    sex: str
 
 
 def make_demo_data(
@@ -130,3 +231,237 @@ def _metadata(photos: list[Photo]) -> str:
     """Return the CSV text of the patients and lesions."""
     head = ["image", "age_approx", "anatom_site_general", "lesion_id", "sex"]
     return _table([head, *([p.image, p.age, p.site, p.lesion_id, p.sex] for p in photos)])
+
+
+def class_counts(num_images: int) -> dict[str, int]:
+    """Return the number of images of each class: the challenge's ratios, with a least number.
+
+    Raises:
+        ValueError: ``num_images`` is below ``MIN_IMAGES``.
+    """
+    if num_images < MIN_IMAGES:
+        raise ValueError(f"num_images is {num_images}; at least {MIN_IMAGES} are needed")
+    floor = min(_FLOOR, num_images // MIN_IMAGES)
+    total = sum(CHALLENGE_COUNTS.values())
+    counts = {
+        label: max(floor, round(num_images * count / total))
+        for label, count in CHALLENGE_COUNTS.items()
+    }
+    counts["NV"] += num_images - sum(counts.values())  # takes up the rounding and the floor
+    return counts
+
+
+def _lesion_sizes(rng: Rng, num_images: int) -> list[int]:
+    """Return the number of images of each lesion of a class; their sum is ``num_images``."""
+    most = max(1, min(len(_IMAGES_A_LESION), num_images // _MIN_LESIONS))
+    draws = rng.choice(len(_IMAGES_A_LESION), num_images, p=_IMAGES_A_LESION) + 1
+    sizes: list[int] = []
+    left = num_images
+    for draw in draws.tolist():
+        sizes.append(min(draw, most, left))
+        left -= sizes[-1]
+        if left == 0:
+            break
+    return sizes
+
+
+def _patient(rng: Rng, label: str) -> tuple[str, str, str]:
+    """Return age, site and sex of a patient with a lesion of class ``label``."""
+    age = 5 * round(float(np.clip(rng.normal(_MEAN_AGE[label], 15), 5, 85)) / 5)
+    site = str(rng.choice(list(_SITES), p=np.array(list(_SITES.values()))))
+    sex = str(rng.choice(["male", "female", ""], p=[0.525, 0.46, 0.015]))
+    return ("" if rng.random() < 0.02 else str(age)), site, sex
+
+
+def make_plan(num_images: int, seed: int) -> list[Photo]:
+    """Return all photographs of the demo data set, in the order of the files.
+
+    Args:
+        num_images: Number of photographs, at least ``MIN_IMAGES``.
+        seed: Seed; equal seeds give equal plans on any machine.
+    """
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(0,))))
+    shown: list[tuple[str, int, str, tuple[str, str, str]]] = []
+    lesion = 0
+    for label, count in class_counts(num_images).items():
+        for size in _lesion_sizes(rng, count):
+            source = str(rng.choice(list(_SOURCES), p=np.array(list(_SOURCES.values()))))
+            # Only single images lack the id: several without it would count as other lesions.
+            hidden = size == 1 and rng.random() < _NO_LESION_ID
+            lesion_id = "" if hidden else f"{source}_{lesion:07d}"
+            shown += [(label, lesion, lesion_id, _patient(rng, label))] * size
+            lesion += 1
+    order = rng.permutation(len(shown))  # else file names would reveal the class
+    return [
+        Photo(f"ISIC_{number:07d}", *shown[index][:3], *shown[index][3])
+        for number, index in enumerate(order.tolist())
+    ]
+
+
+def width_of(size: int) -> int:
+    """Return the number of columns of a 4:3 image whose short side is ``size``."""
+    return round(size * 4 / 3)
+
+
+def _draw_view(size: int, rng: Rng) -> Canvas:
+    """Return a canvas with a random place, zoom, tilt and rotation of the lesion."""
+    factor = 2 if size < _FINE_BELOW else 1  # lines are at least one pixel wide
+    height, width = size * factor, width_of(size) * factor
+    zoom = float(np.exp(np.clip(rng.normal(0, 0.2), -0.35, 0.35)))
+    tilt = np.diag(np.exp(rng.normal(0, 0.05, 2)) * rng.choice([-1.0, 1.0], 2))
+    turn = rotation(rng.uniform(0, 2 * np.pi))
+    matrix = turn @ tilt @ rotation(rng.uniform(0, np.pi)) * (zoom * _LESION_RADIUS * height)
+    shift = np.clip(rng.normal(0, 0.07, 2), -0.16, 0.16) * height
+    centre = (width / 2 + shift[0], height / 2 + shift[1])
+    return Canvas(height, width, matrix, centre)
+
+
+def render(label: str, lesion: Rng, photo: Rng, size: int) -> NDArray[np.uint8]:
+    """Return one photograph.
+
+    Args:
+        label: Class of the lesion, a key of ``PAINTERS``.
+        lesion: Generator of the lesion; equal generators draw the same lesion.
+        photo: Generator of the view and the nuisances.
+        size: Short side in pixels; the other is 4/3 of it.
+
+    Returns:
+        RGB image [H, W, 3].
+    """
+    canvas = _draw_view(size, photo)
+    layers = draw_skin(canvas, lesion)
+    PAINTERS[label](canvas, lesion, layers, draw_tone(lesion))
+    rgb = layers.compose(_SCATTER * canvas.scale)
+    for chance, add in (
+        (0.35, add_hair),
+        (0.15, add_ruler),
+        (0.15, add_bubbles),
+    ):
+        if photo.random() < chance:
+            rgb = add(rgb, photo)
+    # Shrunk before light and sensor: their noise belongs to the pixels of the final image.
+    if canvas.height != size:
+        small = cv2.resize(rgb, (width_of(size), size), interpolation=cv2.INTER_AREA)
+        rgb = np.asarray(small, np.float32)
+    rgb = vignette(light(rgb, photo), photo)
+    rgb = sensor(rgb, photo)
+    return np.clip(np.round(rgb * 255), 0, 255).astype(np.uint8)
+
+
+def num_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def write_images(
+    folder: Path, photos: list[Photo], size: int, seed: int, workers: int | None = None
+) -> int:
+    """Draw the photographs that aren't in ``folder`` yet; return their number.
+
+    Args:
+        folder: Folder of the files; created if it is missing.
+        photos: Photographs to draw; the position in the list is the photograph's number.
+        size: Short side in pixels.
+        seed: Seed of all random numbers.
+        workers: Number of processes; ``None`` for one per core, 1 draws in this process.
+
+    Returns:
+        The number of photographs drawn.
+
+    Raises:
+        UserError: The folder can't be written, or a process was killed.
+    """
+    from mmselfsup.utils.progress import progress  # loads torch: after the checks
+
+    orders = [
+        Order(str(folder / f"{photo.image}.jpg"), photo.label, photo.lesion, number)
+        for number, photo in enumerate(photos)
+    ]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Temporary files of a run that was killed; their photographs are drawn again.
+        for left_over in folder.glob(".*.tmp"):
+            left_over.unlink()
+        present = set(os.listdir(folder))
+        todo = [order for order in orders if os.path.basename(order.path) not in present]
+        with progress(desc="demo images", total=len(orders), unit="img") as bar:
+            bar.update(len(orders) - len(todo))
+            _draw(todo, size, seed, num_cores() if workers is None else workers, bar.update)
+    except OSError as error:
+        raise UserError(f"can't write to {folder}: {error.strerror or error}") from error
+    except BrokenProcessPool as error:
+        raise UserError(
+            f"a process that draws into {folder} was killed (out of memory?); run again to resume"
+        ) from error
+    return len(todo)
+
+
+@dataclass(frozen=True)
+class Order:
+    """One photograph to be drawn.
+
+    Attributes:
+        path: The file to write.
+        label: Class of the lesion.
+        lesion: Number of the lesion.
+        photo: Number of the photograph.
+    """
+
+    path: str
+    label: str
+    lesion: int
+    photo: int
+
+
+def _draw(
+    orders: list[Order], size: int, seed: int, workers: int, report: Callable[[int], object]
+) -> None:
+    """Draw photographs in batches, in this process or in several; report each batch."""
+    batches = [orders[start : start + _BATCH] for start in range(0, len(orders), _BATCH)]
+    workers = min(workers, len(batches))
+    if workers <= 1:
+        for batch in batches:
+            report(draw_batch(batch, size, seed))
+        return
+    # Spawned, not forked: OpenCV's threads do not survive a fork.
+    with ProcessPoolExecutor(workers, get_context("spawn"), set_up_process) as pool:
+        jobs = [pool.submit(draw_batch, batch, size, seed) for batch in batches]
+        try:
+            for job in as_completed(jobs):
+                report(job.result())
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # else Ctrl-C would wait for all batches
+            raise
+
+
+def generator(seed: int, *key: int) -> Rng:
+    """Return the generator of one object, independent of all others and of the drawing order."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
+
+
+def set_up_process() -> None:
+    """Set OpenCV to one thread: each process uses one core."""
+    cv2.setNumThreads(1)
+
+
+def draw_batch(orders: list[Order], size: int, seed: int) -> int:
+    """Draw and write photographs; return their number.
+
+    Each file is written under another name and renamed, so that a stopped run leaves no
+    incomplete file under the final name.
+    """
+    for order in orders:
+        lesion = generator(seed, 1, order.lesion)
+        rgb = render(order.label, lesion, generator(seed, 2, order.photo), size)
+        quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+        encoded, jpeg = cv2.imencode(".jpg", np.ascontiguousarray(rgb[..., ::-1]), quality)
+        if not encoded:
+            raise OSError(f"OpenCV can't encode {order.path}")
+        folder, name = os.path.split(order.path)
+        temporary = os.path.join(folder, f".{name}.tmp")
+        with open(temporary, "wb") as file:
+            file.write(jpeg.tobytes())
+        os.replace(temporary, order.path)
+    return len(orders)
