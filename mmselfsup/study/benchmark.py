@@ -1,20 +1,40 @@
-"""One pre-training of the comparison, or the untrained network as their baseline."""
+"""One pre-training of the comparison, or the untrained network as their baseline.
+
+The epochs of a config in which the network sees a given number of views.
+
+The steps of a comparison of frozen features, with the command that does each.
+
+What a comparison of frozen features runs.
+"""
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .. import configs
-from ..find_configs import find_ssl_config
-from .budget import budget_options, epochs_for, views_per_image
-from .settings import FrozenSettings
+from mmselfsup.config.inspect import config_digest, find_dataset
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import sha256
+
+from . import configs
+from .cli import find_ssl_config
+from .process import Command
+from .stages.probe import model_options, probe_argv, weights_argv
+from .step import Job, Step
 
 if TYPE_CHECKING:
     from mmcv import Config
 
+
 UNTRAINED = "untrained"
+#: Views of an image in an epoch: four rotations; nine patches, of which the central one is paired
+#: with each of the eight others.
+_VIEWS = {"RotationPredDataset": 4, "RelativeLocDataset": 9}
+#: Fraction of a training for its warm-up, which configs give in epochs of a long training.
+WARMUP = 0.05
+WEIGHTS, FEATURES = "latest.pth", "features.npz"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +65,41 @@ class Entry:
     def title(self) -> str:
         """Name and seed, as text."""
         return f"{self.name}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class FrozenSettings:
+    """The comparison, as the user requested it.
+
+    Attributes:
+        root: The repository (it holds ``configs/`` and ``tools/``).
+        images: Folder of the images.
+        train: List of the images for pre-training, and for k-NN and linear probe to learn from.
+        test: List of the images that are classified.
+        out: Folder of everything that is written.
+        dataset_config: Config of the data sets for k-NN and linear probe.
+        algorithms: Names of the pre-trainings.
+        size: Side of their images in pixels, as the names of the configs say it.
+        views: Views that the network sees in each pre-training.
+        seeds: Seeds of the trainings.
+        num_knn: Number of neighbours.
+        jobs: Trainings at the same time; 0: chosen for the machine.
+        options: Overrides ``key=value`` of the pre-training configs.
+    """
+
+    root: Path
+    images: Path
+    train: Path
+    test: Path
+    out: Path
+    dataset_config: Path
+    algorithms: tuple[str, ...]
+    size: str = "64"
+    views: int = 64_000
+    seeds: tuple[int, ...] = (0,)
+    num_knn: int = 20
+    jobs: int = 0
+    options: tuple[str, ...] = ()
 
 
 def plan_entries(settings: FrozenSettings, num_images: int) -> list[Entry]:
@@ -89,3 +144,150 @@ def _entries(
         )
         for seed in settings.seeds
     ]
+
+
+def views_per_image(cfg: Config) -> int:
+    """Count the views of an image that the network sees in an epoch, small crops included."""
+    dataset = find_dataset(cfg, "train")[1]
+    if "num_views" in dataset:
+        return sum(int(number) for number in dataset["num_views"])
+    return _VIEWS.get(dataset["type"], 1)
+
+
+def epochs_for(cfg: Config, views: int, num_images: int) -> int:
+    """Return the number of epochs nearest to a number of views, at least one."""
+    return max(1, round(views / (views_per_image(cfg) * num_images)))
+
+
+def budget_options(cfg: Config, epochs: int, num_images: int) -> list[str]:
+    """Return the overrides of epochs and warm-up (``WARMUP`` times the iterations).
+
+    Raises:
+        UserError: A batch holds more images than there are.
+    """
+    options = [f"runner.max_epochs={epochs}"]
+    batch = _batch(cfg)
+    if batch > num_images:
+        raise UserError(
+            f"{cfg.filename}: a batch of {batch} images, but the training list has {num_images}; "
+            "give --cfg-options data.samples_per_gpu=N"
+        )
+    if cfg.get("lr_config", {}).get("warmup"):  # epochs of warm-up could exceed the short training
+        iters = max(1, round(WARMUP * epochs * (num_images // batch)))
+        options += ["lr_config.warmup_by_epoch=False", f"lr_config.warmup_iters={iters}"]
+        # From a ratio near 0, the first iterations of a short training would hardly train.
+        options += [f"lr_config.warmup_ratio={max(cfg.lr_config.get('warmup_ratio', 0), 0.1):g}"]
+    return options
+
+
+def _batch(cfg: Config) -> int:
+    data: Any = cfg.data
+    return int(data.get("samples_per_gpu", 1))
+
+
+def train_job(settings: FrozenSettings, entry: Entry) -> Job:
+    """Return the job that pre-trains on the training list, without its labels."""
+    data = configs.data_options(entry.cfg, settings.images, {"train": settings.train})
+    folder = entry.folder / "train"
+    argv = (
+        *("tools/train.py", _relative(settings, entry.config), "--work_dir", str(folder)),
+        *("--seed", str(entry.seed), "--auto-resume", "--cfg-options", *entry.options, *data),
+    )
+    step = Step(f"pre-training {entry.title}", folder, _facts(settings, entry), (WEIGHTS,))
+    return Job(step, Command(argv, settings.root, folder / "output.log"), entry.epochs)
+
+
+def probe_job(settings: FrozenSettings, entry: Entry, probe: str) -> Job:
+    """Return the job that classifies the test list by frozen features.
+
+    Args:
+        settings: The comparison.
+        entry: The pre-training, or the untrained network.
+        probe: ``knn`` (nearest neighbours), which extracts the features, or ``linear`` (balanced
+            linear probe), which runs after it and reads them.
+    """
+    folder = entry.folder / probe
+    result = folder / f"{probe}.json"
+    trained = entry.name != UNTRAINED
+    weights = weights_argv(entry.folder / "train" / WEIGHTS if trained else None, entry.seed)
+    options = [f"data.*.data_source.data_prefix={configs.quoted(settings.images)}"]
+    for part, path in (("train", settings.train), ("val", settings.test)):
+        options.append(f"data.{part}.data_source.ann_file={configs.quoted(path)}")
+    options += model_options(entry.options)
+    argv = (
+        *probe_argv(probe, _relative(settings, entry.config), weights, folder),
+        *(("--num-knn", str(settings.num_knn)) if probe == "knn" else ()),
+        *("--dataset-config", _relative(settings, settings.dataset_config)),
+        # Both probes name the same file: the features are extracted once.
+        *("--features", str(entry.folder / "knn" / FEATURES), "--cfg-options", *options),
+    )
+    facts = {
+        **_facts(settings, entry),
+        "test images": sha256(settings.test),
+        "content of the data set's config": config_digest(configs.load(settings.dataset_config)),
+        "neighbours": settings.num_knn if probe == "knn" else None,
+    }
+    step = Step(f"{probe} {entry.title}", folder, facts, (result.name,))
+    return Job(step, Command(argv, settings.root, folder / "output.log"))
+
+
+def _facts(settings: FrozenSettings, entry: Entry) -> dict[str, Any]:
+    return {
+        "content of the config": config_digest(entry.cfg),
+        "options": list(entry.options),
+        "seed": entry.seed,
+        "folder of images": str(settings.images),
+        "train images": sha256(settings.train),
+    }
+
+
+def _relative(settings: FrozenSettings, path: Path) -> str:
+    full, root = path.absolute(), settings.root.absolute()
+    return str(full.relative_to(root)) if full.is_relative_to(root) else str(full)
+
+
+def make_settings(args: argparse.Namespace, root: Path) -> FrozenSettings:
+    """Check the command line of ``tools/isic2019/compare_frozen.py``.
+
+    Raises:
+        UserError: A file or folder is missing, a number is too small, or a name or seed is given
+            twice.
+    """
+    ending = "isic2019" if args.size == "224" else f"isic2019-{args.size}"
+    default = root / "configs" / "benchmarks" / "classification" / f"knn_{ending}.py"
+    dataset_config = args.dataset_config or default
+    for flag, path in (
+        ("--train", args.train),
+        ("--test", args.test),
+        ("--dataset-config", dataset_config),
+    ):
+        if not path.is_file():
+            raise UserError(f"{flag} {path}: there is no such file")
+    if not args.images.is_dir():
+        raise UserError(f"--images {args.images}: there is no such folder")
+    for flag, number, least in (
+        ("--views", args.views, 1),
+        ("--num-knn", args.num_knn, 1),
+        ("--jobs", args.jobs, 0),
+        ("--seeds", min(args.seeds), 0),
+    ):
+        if number < least:
+            raise UserError(f"{flag} {number}: give {least} or more")
+    for flag, values in (("--algorithms", args.algorithms), ("--seeds", args.seeds)):
+        if len(set(values)) < len(values):
+            raise UserError(f"{flag} {' '.join(map(str, values))}: give each once")
+    return FrozenSettings(
+        root=root,
+        images=args.images.absolute(),
+        train=args.train.absolute(),
+        test=args.test.absolute(),
+        out=args.out.absolute(),
+        dataset_config=dataset_config.absolute(),
+        algorithms=tuple(args.algorithms),
+        size=args.size,
+        views=args.views,
+        seeds=tuple(args.seeds),
+        num_knn=args.num_knn,
+        jobs=args.jobs,
+        options=tuple(args.cfg_options),
+    )

@@ -1,17 +1,37 @@
-"""The results of one row."""
+"""The results of one row.
+
+The table of frozen features: on the terminal, as Markdown, as CSV, as JSON.
+
+The comparison: pre-training of every method for the same number of views, k-NN and probe.
+"""
 
 from __future__ import annotations
 
-import json
+import csv
+import io
 import statistics
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from mmselfsup.config.inspect import class_list
+from mmselfsup.datasets.data_sources.lists import read_names
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write_json, atomic_write_text
 from mmselfsup.utils.json_log import read_log
 
-from ..step import Step
-from .entry import Entry
+from . import configs
+from .benchmark import UNTRAINED, Entry, FrozenSettings, plan_entries, probe_job, train_job
+from .data import check_lists
+from .process import environment, inspect_machine, only_study
+from .report.tables import WIDTH
+from .stages.probe import read_probe_result
+from .step import Step, run_stage
 
 
 @dataclass(frozen=True)
@@ -74,7 +94,126 @@ def read_record(entry: Entry, num_knn: int) -> FrozenRecord:
     )
 
 
-def read_probe_result(path: Path, start: str) -> dict[str, Any]:
-    """Return the metrics of the first row whose name begins with ``start``."""
-    results: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["results"]
-    return next(metrics for name, metrics in results.items() if name.startswith(start))
+def beats_untrained(record: FrozenRecord, records: Sequence[FrozenRecord]) -> bool:
+    """Return whether a row beats the untrained network of every seed in both numbers."""
+    floor = [other for other in records if other.name == UNTRAINED]
+    return all(record.knn > other.knn and record.probe > other.probe for other in floor)
+
+
+def columns(num_knn: int) -> list[str]:
+    """Return the headers of the table."""
+    head = ["pre-training", "seed", "epochs", "views", f"kNN, k={num_knn}", "linear probe"]
+    return [*head, "above untrained", "minutes", "images/s"]
+
+
+def cells(record: FrozenRecord, records: Sequence[FrozenRecord]) -> list[str]:
+    """Return a row of the table; balanced accuracies, 0..1."""
+    trained = record.name != UNTRAINED
+    above = "yes" if beats_untrained(record, records) else "no"
+    speed = "" if record.images_per_s is None else f"{record.images_per_s:.0f}"
+    return [
+        record.name,
+        str(record.seed),
+        str(record.epochs),
+        f"{record.views:,}",
+        f"{record.knn:.3f}",
+        f"{record.probe:.3f}",
+        above if trained else "",
+        f"{record.seconds / 60:.1f}" if trained else "",
+        speed,
+    ]
+
+
+def print_records(records: Sequence[FrozenRecord], num_knn: int) -> None:
+    """Print the table."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for number, header in enumerate(columns(num_knn)):
+        table.add_column(header, justify="right" if number else "left", no_wrap=True)
+    for record in records:
+        table.add_row(*cells(record, records))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
+    console.print(table)
+    console.print(
+        "Balanced accuracy on the test list, frozen features. Above untrained: in both numbers, of "
+        "every seed. Minutes and images/s: with other trainings at the same time.",
+        highlight=False,
+    )
+
+
+def write_records(
+    records: Sequence[FrozenRecord], facts: Mapping[str, Any], out: Path
+) -> list[Path]:
+    """Write ``frozen.json``, ``frozen.csv`` and ``frozen.md``; return their paths."""
+    num_knn = int(facts["neighbours"])
+    rows = [columns(num_knn), *(cells(record, records) for record in records)]
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    lines.insert(1, "|---" * len(rows[0]) + "|")
+    text = io.StringIO()
+    writer = csv.DictWriter(
+        text, [field.name for field in fields(FrozenRecord)], lineterminator="\n"
+    )
+    writer.writeheader()
+    writer.writerows(asdict(record) for record in records)
+    paths = [out / f"frozen.{end}" for end in ("json", "csv", "md")]
+    atomic_write_json(paths[0], {**facts, "rows": [asdict(record) for record in records]})
+    atomic_write_text(paths[1], text.getvalue())
+    atomic_write_text(paths[2], "\n".join(lines) + "\n")
+    return paths
+
+
+def check_data(settings: FrozenSettings) -> int:
+    """Check lists and numbers before hours of training; return the number of training images.
+
+    Raises:
+        UserError: A list can't be used, both name the same image, or there are fewer training
+            images than neighbours, or more than views.
+    """
+    dataset_cfg = configs.load(settings.dataset_config)
+    for part, path in (("train", settings.train), ("val", settings.test)):
+        check_lists([path], settings.images, class_list(dataset_cfg, part))
+    train, test = (set(read_names(str(path))) for path in (settings.train, settings.test))
+    if both := sorted(train & test):
+        raise UserError(
+            f"{len(both)} images are in both lists, such as {both[0]}: a test on training images "
+            f"says nothing; take them off {settings.test}"
+        )
+    if settings.num_knn > len(train):
+        raise UserError(f"--num-knn {settings.num_knn}: there are {len(train)} training images")
+    if settings.views < len(train):
+        raise UserError(
+            f"--views {settings.views} is less than one view of each of the {len(train)} training "
+            "images: give at least as many"
+        )
+    return len(train)
+
+
+def run(settings: FrozenSettings) -> None:
+    """Do the steps that aren't done yet, write the table as JSON, CSV and Markdown, print it.
+
+    Raises:
+        UserError: Something the user gave can't be used, or a training failed.
+    """
+    num_images = check_data(settings)
+    entries = plan_entries(settings, num_images)
+    with only_study(settings.out):
+        this_machine = inspect_machine()
+        trained = [entry for entry in entries if entry.name != UNTRAINED]
+        jobs = [train_job(settings, entry) for entry in trained]
+        run_stage("Pre-training", jobs, this_machine, settings.jobs)
+        for probe, title in (("knn", "Nearest neighbours"), ("linear", "Linear probe")):
+            probe_jobs = [probe_job(settings, entry, probe) for entry in entries]
+            run_stage(title, probe_jobs, this_machine, settings.jobs)
+        records = [read_record(entry, settings.num_knn) for entry in entries]
+        print_records(records, settings.num_knn)
+        facts = {
+            "views": settings.views,
+            "neighbours": settings.num_knn,
+            "training_images": num_images,
+            "options": list(settings.options),
+            "environment": environment(this_machine),
+            "commands": [str(job.command) for job in jobs],
+        }
+        for path in write_records(records, facts, settings.out):
+            print(f"written: {path}")

@@ -1,27 +1,36 @@
-"""From environment and command line to the requested studies."""
+"""From environment and command line to the requested studies.
+
+Checks of single values that the user gives.
+
+The command line of the study, and the name that follows from it.
+
+The options --curriculum and --min-gain.
+
+Find the ISIC-2019 configs by their names.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import argparse
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mmselfsup.isic.challenge import find_images
 from mmselfsup.utils.errors import UserError
 
-from .checks import (
-    algorithm_names,
-    check_choice,
-    check_isic_root,
-    check_options,
-    integer,
-    integers,
-    parse_lrs,
-)
-from .command_line import make_parser, study_name
-from .data_files import read_splits
-from .find_configs import DEMO, FULL_SIZE, find_finetune_config, find_ssl_config
-from .greedy.option import read_min_gain
-from .settings import ALL, TRAIN, StudySettings
+from .data import read_splits
+from .settings import ALL, JOIN, SCRATCH, TRAIN, StudySettings
+
+#: What a further task must gain in balanced accuracy, if nothing is given. It must be
+#: worth one more pre-training of every task, and the best of several noisy scores is biased
+#: upwards.
+MIN_GAIN = 0.01
+DEMO = "demo"
+FULL_SIZE = "224"
+_SSL = "name a config with SSL_CONFIG"
 
 
 @dataclass(frozen=True)
@@ -146,3 +155,212 @@ def _config(text: str, root: Path) -> Path:
         if path.is_file():
             return path
     raise UserError(f"there is no config {text}; configs lie in {root / 'configs'}")
+
+
+def integer(env: Mapping[str, str], name: str, default: int, minimum: int = 0) -> int:
+    """Read a whole number from the environment.
+
+    Raises:
+        UserError: The value is no whole number or below the minimum.
+    """
+    return _whole(name, env.get(name) or str(default), minimum)
+
+
+def integers(env: Mapping[str, str], single: str, several: str) -> tuple[int, ...]:
+    """Read whole numbers: one (0 if not given), or several, such as ``FOLD`` and ``FOLDS``.
+
+    Raises:
+        UserError: Both are given, a value is no whole number, or a value is repeated.
+    """
+    if not env.get(several):
+        return (integer(env, single, 0),)
+    if env.get(single):
+        raise UserError(f"{single} and {several} are both set: give one of them")
+    numbers = tuple(_whole(several, word, 0) for word in words(env[several]))
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise UserError(f"{several}={env[several]!r}: give different whole numbers, such as '0 1'")
+    return numbers
+
+
+def words(text: str) -> list[str]:
+    """Split at blanks and commas."""
+    return text.replace(",", " ").split()
+
+
+def algorithm_names(text: str) -> tuple[str, ...]:
+    """Read the names of pre-trainings.
+
+    Raises:
+        UserError: A name can't be that of a folder, or is repeated.
+    """
+    names = tuple(words(text))
+    for name in names:
+        if name == SCRATCH:
+            raise UserError(f"ALGORITHM={SCRATCH}: training from scratch is always part of it")
+        if not re.fullmatch(r"\w[\w.-]*", name):
+            raise UserError(f"ALGORITHM: {name!r} is no name; separate several by blanks")
+        if names.count(name) > 1:
+            raise UserError(f"ALGORITHM names {name} twice: each pre-training can be used once")
+    return names
+
+
+def parse_lrs(text: str) -> tuple[float, ...]:
+    """Read learning rates separated by blanks or commas, sorted, each once.
+
+    Raises:
+        UserError: A value is no positive number.
+    """
+    try:
+        values = sorted({float(word) for word in words(text)})
+    except ValueError as error:
+        raise UserError(
+            f"FINETUNE_LRS={text!r}: {error}; give numbers such as '0.01 0.1'"
+        ) from None
+    if any(not 0 < value < float("inf") for value in values):  # true for nan, too
+        raise UserError(f"FINETUNE_LRS={text!r}: learning rates must be positive numbers")
+    return tuple(values)
+
+
+def check_options(options: Sequence[str]) -> tuple[str, ...]:
+    """Check that each argument has the form ``key=value``."""
+    for option in options:
+        if "=" not in option or option.startswith(("-", "=")):
+            raise UserError(f"unknown argument {option!r}; see --help (overrides: key=value)")
+    return tuple(options)
+
+
+def check_choice(flag: str, value: str, choices: Sequence[str]) -> str:
+    """Check that an option has one of its values.
+
+    Raises:
+        UserError: It has another one.
+    """
+    if value not in choices:
+        raise UserError(f"{flag} {value}: give {' or '.join(choices)}")
+    return value
+
+
+def check_isic_root(path: str | None) -> Path:
+    """Check that the folder of the data set holds images.
+
+    Raises:
+        UserError: The folder is not given, does not exist or holds no image.
+    """
+    advice = "get ISIC-2019 as docs/en/prepare_data.md describes, or try --demo"
+    if not path:
+        raise UserError(f"ISIC_ROOT is not set: {advice}")
+    try:
+        find_images(Path(path))
+    except UserError as error:
+        raise UserError(f"ISIC_ROOT={path}: {error}; {advice}") from None
+    return Path(path)
+
+
+def _whole(name: str, text: str, minimum: int) -> int:
+    """Read a whole number."""
+    # isdigit alone accepts digits of other scripts and superscripts.
+    if not text.isascii() or not text.isdigit() or int(text) < minimum:
+        raise UserError(f"{name}: {text!r} must be a whole number of at least {minimum}")
+    return int(text)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Build the parser of the command line; the script's --help explains the options."""
+    parser = argparse.ArgumentParser(prog="train_SSL_with_finetuning_ISIC2019.sh", add_help=False)
+    # Choices are checked later, for errors in one line without the usage.
+    parser.add_argument("options", nargs="*", default=[])
+    parser.add_argument("--demo", action="store_true")
+    parser.add_argument("--compare", action="store_true")
+    parser.add_argument("--ssl-on", default=TRAIN)
+    parser.add_argument("--curriculum")
+    parser.add_argument("--min-gain")
+    for flag in ("--cfg-options", "--ssl-options", "--finetune-options"):
+        parser.add_argument(flag, nargs="+", default=[], metavar="key=value")
+    return parser
+
+
+def study_name(start: str, kind: str, tasks: Iterable[str], size: str | None, ssl_on: str) -> str:
+    """Return the name of a study in its default folder, made of what differs between studies."""
+    name = "_".join((kind, *tasks)) if kind else JOIN.join(tasks)
+    name = f"{start}{name}{f'-{size}' if size else ''}"
+    return name if ssl_on == TRAIN else f"{name}_ssl-on-{ssl_on}"
+
+
+def read_min_gain(
+    curriculum: str | None, min_gain: str | None, compare: bool, num_tasks: int
+) -> float | None:
+    """Read what a further task of a greedy curriculum must gain, balanced accuracy 0..1.
+
+    Args:
+        curriculum: Value of --curriculum.
+        min_gain: Value of --min-gain.
+        compare: Whether --compare was given.
+        num_tasks: Number of pre-trainings.
+
+    Returns:
+        None without a greedy curriculum.
+
+    Raises:
+        UserError: A value can't be used, or the options contradict each other.
+    """
+    if curriculum is None:
+        if min_gain is not None:
+            raise UserError("--min-gain is for --curriculum greedy: give both, or neither")
+        return None
+    check_choice("--curriculum", curriculum, ("greedy",))
+    if compare:
+        raise UserError("--curriculum greedy and --compare contradict each other: leave one out")
+    if num_tasks < 2:
+        raise UserError(
+            "--curriculum greedy chooses among several pre-trainings: name two or more, such as "
+            'ALGORITHM="relative_loc simclr"'
+        )
+    try:
+        value = MIN_GAIN if min_gain is None else float(min_gain)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < 1:
+        raise UserError(f"--min-gain {min_gain}: give a difference in balanced accuracy, 0 to 1")
+    return value
+
+
+def ending(size: str) -> str:
+    """Return how the file names of a size's configs end (pixels, or ``demo``)."""
+    return "isic2019" if size == FULL_SIZE else f"isic2019-{size}"
+
+
+def find_ssl_config(configs: Path, algorithm: str, size: str = FULL_SIZE) -> Path:
+    """Choose the ISIC-2019 config of an algorithm.
+
+    Args:
+        configs: The folder ``configs``.
+        algorithm: Name of its folder under ``selfsup``.
+        size: Side of the images in pixels, or ``demo``.
+
+    Raises:
+        UserError: There is none; the message names those that exist.
+    """
+    paths = sorted(configs.glob(f"selfsup/*/*{ending(size)}.py"))
+    for path in paths:
+        if path.parent.name == algorithm:
+            return path
+    what = "demo" if size == DEMO else f"ISIC-2019 (SIZE={size})"
+    advice = f"SIZE=64 with --demo, {_SSL}" if size == DEMO else _SSL
+    names = ", ".join(dict.fromkeys(path.parent.name for path in paths)) or "none"
+    raise UserError(
+        f"ALGORITHM={algorithm} has no {what} config under {configs / 'selfsup'}; "
+        f"available: {names} (or {advice})"
+    )
+
+
+def find_finetune_config(configs: Path, size: str = FULL_SIZE) -> Path:
+    """Choose the ISIC-2019 config of the classifier.
+
+    Raises:
+        UserError: There is none.
+    """
+    folder = configs / "benchmarks" / "classification" / "isic2019"
+    paths = sorted(folder.glob(f"*{ending(size)}.py"), key=lambda path: (len(path.name), path))
+    if paths:
+        return paths[0]  # the basic one: variants add a word to its name
+    raise UserError(f"no config *{ending(size)}.py in {folder}; name one: FINETUNE_CONFIG")

@@ -1,4 +1,7 @@
-"""What the study must know about a config, for any method."""
+"""What the study must know about a config, for any method.
+
+Lesion positives of a pre-training, which need the lesions and the fold's test list.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmselfsup.config.inspect import _data_source, data_source_key, has_key
+from mmselfsup.config.inspect import _data_source, data_source_key, find_dataset, has_key
 from mmselfsup.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -87,3 +90,23 @@ def share_options(options: Sequence[str], cfgs: Sequence[Config]) -> list[list[s
             if own or not any(owns):
                 overrides.append(option)
     return distributed
+
+
+def positives_options(cfg: Config, held_out: Path | None, metadata: Path | None) -> list[str]:
+    """Return the overrides of lesion positives, where a pre-training has them.
+
+    Args:
+        cfg: The config of the pre-training.
+        held_out: List of the images that the study tests on, whose lesions must not be among
+            those of the pre-training; None where it sees all images: then nothing is
+            excluded, and test images of a lesion are positives of each other.
+        metadata: CSV of the lesions; None uses that of the config.
+
+    Returns:
+        Overrides ``key=value``; none where ``lesion_positives`` isn't set.
+    """
+    key = f"{find_dataset(cfg, 'train')[0]}.lesion_positives"
+    if not has_key(cfg, f"{key}.metadata"):
+        return []
+    lesions = [] if metadata is None else [f"{key}.metadata={quoted(metadata)}"]
+    return [*lesions, f"{key}.held_out={None if held_out is None else quoted(held_out)}"]

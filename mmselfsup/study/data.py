@@ -1,18 +1,25 @@
-"""The files of a study's data: the official CSVs, and lists of its own or of the user's."""
+"""The files of a study's data: the official CSVs, and lists of its own or of the user's.
+
+The images of the pre-trainings: the training list of the fold, or its test list, too.
+
+Checks of the user's own lists, before hours of training.
+"""
 
 from __future__ import annotations
 
 import argparse
 import hashlib
 import shlex
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmselfsup.datasets.data_sources.lists import Entry, read_entries
 from mmselfsup.isic.challenge import GROUND_TRUTH, METADATA, find_csv
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.files import sha256
+from mmselfsup.utils.files import atomic_write_text, sha256
 
-from .settings import StudySettings
+from .settings import ALL, StudySettings
 
 PARTS = ("train", "subtrain", "val", "test")
 SPLIT_SEED = 0  # the folds are the same for every SEED: otherwise seeds couldn't be compared
@@ -106,3 +113,71 @@ def _csv(settings: StudySettings, option: str, name: str) -> Path | None:
         return find_csv(settings.isic_root, name, option)
     except UserError:
         return None
+
+
+def write_ssl_list(settings: StudySettings) -> None:
+    """Join the training and the test list for pre-trainings on all images; otherwise do nothing.
+
+    Each image is listed once. Labels of test images are left out: no method needs them, and
+    labels that are not in the list can't be learned from it.
+
+    Raises:
+        UserError: A list can't be read, or the joined one can't be written.
+    """
+    if settings.ssl_on != ALL:
+        return
+    from mmselfsup.datasets.data_sources.lists import NO_LABEL, read_list  # loads torch
+
+    train, test = (read_list(str(settings.split(part))) for part in ("train", "test"))
+    names = {entry.name for entry in train}  # the user's own lists may overlap
+    added = [entry.name for entry in test if entry.name not in names]
+    lines = [(entry.name, entry.label) for entry in train] + [(name, NO_LABEL) for name in added]
+    atomic_write_text(settings.ssl_list, "".join(f"{name} {label}\n" for name, label in lines))
+    print(
+        f"\nPre-training sees all images: {len(train)} of the training list and {len(added)} of "
+        f"the test list, without their labels ({settings.ssl_list})",
+        flush=True,
+    )
+
+
+def ssl_images_facts(settings: StudySettings) -> dict[str, str]:
+    """Return what a pre-training depends on: the hash of each list, and whether it sees all."""
+    parts = ("train", "test") if settings.ssl_on == ALL else ("train",)
+    facts = {f"{part} images": sha256(settings.split(part))[:16] for part in parts}
+    # Only where it is not the default, so that stamps of older versions stay valid.
+    return {**facts, "--ssl-on": ALL} if settings.ssl_on == ALL else facts
+
+
+def check_lists(paths: Iterable[Path], images: Path, classes: Sequence[str] | None) -> None:
+    """Check that each image of the lists exists and has a label.
+
+    Args:
+        paths: The lists.
+        images: Folder of the images.
+        classes: Names of the classes, in the order of the labels; None: any label from 0.
+
+    Raises:
+        UserError: A list is empty or no text, a label isn't one of the classes, or files are
+            missing.
+    """
+    for path in paths:
+        entries = read_entries(str(path), classes)[0]
+        for entry in entries:
+            _check_label(path, entry, None if classes is None else len(classes))
+        missing = [entry for entry in entries if not (images / entry.name).is_file()]
+        if missing:
+            raise UserError(
+                f"{path}, line {missing[0].line}: {missing[0].name} is not in {images} "
+                f"({len(missing)} of {len(entries)} images are missing): take them off the list, "
+                "or get them"
+            )
+
+
+def _check_label(path: Path, entry: Entry, num_classes: int | None) -> None:
+    label = entry.label
+    if isinstance(label, int) and 0 <= label < (num_classes or label + 1):
+        return
+    wanted = "from 0" if num_classes is None else f"from 0 to {num_classes - 1}"
+    raise UserError(
+        f"{path}, line {entry.line}: {entry.name!r} must have one label, a number {wanted}"
+    )

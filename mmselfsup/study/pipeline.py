@@ -1,31 +1,46 @@
-"""The whole study, in order."""
+"""The whole study, in order.
+
+The sweep over the requested folds and seeds, one study after the other.
+"""
 
 from __future__ import annotations
 
+import datetime
+import json
 import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mmselfsup.config.inspect import class_list
 from mmselfsup.isic.challenge import find_images
+from mmselfsup.version import __version__
 
-from . import collect, commands, data_files, machine, steps
-from .backbones import check_backbones
-from .explain.stage import explain_classifiers
-from .greedy.record import Curriculum
-from .greedy.run import choose_curriculum
-from .looks.stage import look_at_features
-from .lr_search import try_lrs
-from .plan import ResolvedStudy
-from .process import Command
-from .ready_lists import check_lists
-from .report import write_report
-from .results import Results
-from .settings import TRAIN, StudySettings
-from .ssl_images import write_ssl_list
-from .stage import Job, run_stage
-from .table import print_results
+from . import pipeline
+from .cli import StudyRequest
+from .data import PARTS, check_fold, check_lists, data_facts, write_ssl_list
+from .process import Command, Machine, check_gpus, environment, inspect_machine, only_study
+from .records import Curriculum, Results
+from .report.page import write_report
+from .report.statistics import RESULTS
+from .report.sweep import make_overview, print_overview, write_page, write_tables
+from .report.tables import print_results
+from .settings import TRAIN, ResolvedStudy, StudySettings
+from .stages.curriculum import choose_curriculum, greedy_facts
+from .stages.features import look_at_features
+from .stages.finetune import (
+    final_command,
+    final_step,
+    measure_command,
+    measure_step,
+    run_record,
+    try_lrs,
+)
+from .stages.occlusion import explain_classifiers
+from .stages.prepare import demo_data_step, split_step, splits_command
+from .stages.pretrain import check_backbones, pretrain_command, pretrain_step, ssl_record
+from .step import Job, run_stage
 
 
 def run_study(settings: StudySettings) -> Results:
@@ -36,7 +51,7 @@ def run_study(settings: StudySettings) -> Results:
     """
     command_list: list[Command] = []
     check(settings)
-    this_machine = machine.look()
+    this_machine = inspect_machine()
     images = _prepare_data(settings, this_machine, command_list)
     write_ssl_list(settings)
 
@@ -50,13 +65,12 @@ def run_study(settings: StudySettings) -> Results:
         settings.arms, study.lrs[0]
     )
     finals = [
-        Job(steps.final_step(study, arm, lr), commands.final(study, arm, lr), study.epochs)
+        Job(final_step(study, arm, lr), final_command(study, arm, lr), study.epochs)
         for arm, lr in chosen.items()
     ]
     run_stage("Final training on the whole training fold", finals, this_machine, settings.jobs)
     tests = [
-        Job(steps.test_step(study, arm, lr), commands.test(study, arm))
-        for arm, lr in chosen.items()
+        Job(measure_step(study, arm, lr), measure_command(study, arm)) for arm, lr in chosen.items()
     ]
     seen = "training" if settings.ssl_on == TRAIN else "fine-tuning"
     run_stage(f"Test on lesions that no {seen} has seen", tests, this_machine, settings.jobs)
@@ -64,15 +78,15 @@ def run_study(settings: StudySettings) -> Results:
     command_list += explain_classifiers(study, this_machine, chosen)
 
     results = Results(
-        study=collect.study_facts(study),
+        study=study_facts(study),
         runs=[
-            collect.run_record(study, arm, lr, job.step)
+            run_record(study, arm, lr, job.step)
             for (arm, lr), job in zip(chosen.items(), finals, strict=True)
         ],
         lr_search=tried,
-        ssl=[collect.ssl_record(study, task) for task in study.pretrainings],
-        split=collect.split_counts(study),
-        environment=machine.environment(this_machine),
+        ssl=[ssl_record(study, task) for task in study.pretrainings],
+        split=split_counts(study),
+        environment=environment(this_machine),
         commands=[str(command) for command in command_list],
         curriculum=curriculum,
     )
@@ -82,7 +96,7 @@ def run_study(settings: StudySettings) -> Results:
 
 
 def _prepare_data(
-    settings: StudySettings, this_machine: machine.Machine, command_list: list[Command]
+    settings: StudySettings, this_machine: Machine, command_list: list[Command]
 ) -> Path:
     """Make the demo images if requested, and the lists if not given.
 
@@ -93,20 +107,20 @@ def _prepare_data(
         argv = ("tools/isic2019/make_demo_data.py", "--out", str(settings.isic_root))
         command = Command(argv, settings.root)
         command_list.append(command)
-        run_stage("Demo data", [Job(steps.demo_data_step(settings), command)], this_machine)
+        run_stage("Demo data", [Job(demo_data_step(settings), command)], this_machine)
     folder, files = find_images(settings.isic_root)
     if settings.ready_splits is not None:
         return folder
-    command = commands.splits(settings)
+    command = splits_command(settings)
     command_list.append(command)
-    run_stage("Splits", [Job(steps.split_step(settings, len(files)), command)], this_machine)
+    run_stage("Splits", [Job(split_step(settings, len(files)), command)], this_machine)
     return folder
 
 
 def _pretrain(
     settings: StudySettings,
     images: Path,
-    this_machine: machine.Machine,
+    this_machine: Machine,
     command_list: list[Command],
 ) -> tuple[ResolvedStudy, Curriculum | None]:
     """Pre-train in the given order, or choose the order.
@@ -120,7 +134,7 @@ def _pretrain(
         command_list += pretrain_commands
         return ResolvedStudy(replace(settings, order=curriculum.chosen), images), curriculum
     for task in study.pretrainings:
-        job = Job(steps.pretrain_step(study, task), commands.pretrain(study, task), task.epochs)
+        job = Job(pretrain_step(study, task), pretrain_command(study, task), task.epochs)
         run_stage(f"Pre-training: {task.name}", [job], this_machine)
         command_list.append(job.command)
     return study, None
@@ -133,13 +147,13 @@ def check(settings: StudySettings) -> None:
         UserError: A config, an override or the fold can't be used, the networks
             differ, or there are too few GPUs.
     """
-    data_files.check_fold(settings)
-    machine.check_gpus(settings.gpus)
+    check_fold(settings)
+    check_gpus(settings.gpus)
     study = ResolvedStudy(settings, settings.isic_root)
     # Computed on access: reading them finds every error in configs and overrides.
     _ = study.finetune, study.lrs, study.epochs, [task.epochs for task in study.pretrainings]
     if settings.ready_splits is not None:
-        paths = [settings.split(part) for part in data_files.PARTS]
+        paths = [settings.split(part) for part in PARTS]
         images, _ = find_images(settings.isic_root)
         check_lists(paths, images, class_list(study.finetune))
     for task in study.pretrainings:
@@ -160,3 +174,73 @@ def _close(results: Results, settings: StudySettings) -> None:
         f"TensorBoard:  {tensorboard} --logdir {settings.work_dir}",
         flush=True,
     )
+
+
+def run_sweep(request: StudyRequest) -> None:
+    """Run the studies, and report over all of them where folds or seeds were given as lists.
+
+    Raises:
+        UserError: Another study works in the same folder, something the user gave can't be used,
+            or a training failed.
+    """
+    for study in request.studies:  # all of them first: a mistake in the last one costs no training
+        pipeline.check(study)
+    with only_study(request.work_dir):
+        for number, study in enumerate(request.studies, 1):
+            if request.several:
+                count = f"{number} of {len(request.studies)}"
+                print(f"\n#### Fold {study.fold}, seed {study.seed} ({count})", flush=True)
+            pipeline.run_study(study)
+        report(request.work_dir)
+
+
+def report(root: Path) -> None:
+    """Write the table of all runs under a folder; print it and write its page if there are several.
+
+    Raises:
+        UserError: There are none, or a file can't be written.
+    """
+    overview = make_overview(root)
+    files = write_tables(overview)
+    if overview.num_studies > 1 or not (root / RESULTS).exists():
+        files.append(write_page(overview))
+        print()
+        print_overview(overview)
+    print(f"Tables:       {', '.join(map(str, files))}", flush=True)
+
+
+def study_facts(study: ResolvedStudy) -> dict[str, Any]:
+    """Describe the study: the ``study`` part of results.json."""
+    settings = study.settings
+    return {
+        "algorithms": list(settings.ssl_configs),
+        "compare": settings.compare,
+        "greedy": greedy_facts(study),
+        "ssl_on": settings.ssl_on,
+        "fold": settings.fold,
+        "seed": settings.seed,
+        "demo": settings.demo,
+        "ssl_configs": [study.relative(path) for path in settings.ssl_configs.values()],
+        "finetune_config": study.relative(settings.finetune_config),
+        "data": data_facts(settings, study.images),
+        "gpus": max(settings.gpus, 1),
+        "lrs": list(study.lrs),
+        "date": datetime.date.today().isoformat(),
+        "version": __version__,
+    }
+
+
+def split_counts(study: ResolvedStudy) -> dict[str, dict[str, int]]:
+    """Count the images of every class in the lists of the fold."""
+    summary = study.settings.splits_dir / "splits.json"
+    if summary.is_file():
+        classes = json.loads(summary.read_text(encoding="utf-8"))["classes"]
+    else:  # the user's own lists
+        classes = class_list(study.finetune) or []
+    # From the lists, not from splits.json: they may be the user's own.
+    counts = {}
+    for part in PARTS:
+        lines = study.settings.split(part).read_text(encoding="utf-8").splitlines()
+        labels = [int(line.rsplit(maxsplit=1)[1]) for line in lines if line.strip()]
+        counts[part] = {name: labels.count(i) for i, name in enumerate(classes)}
+    return counts

@@ -1,29 +1,46 @@
 """Command lines as process groups of their own, which can be ended as a whole.
 
-Without a GPU the tools run in forks of this process, which has torch loaded: starting Python and
-torch again takes seconds of two cores for each of the study's many short trainings. What runs is
-the same: ``tools/train.py`` with the same arguments.
+Without a GPU the tools run in forks of this process, which has torch loaded: starting Python
+and torch again takes seconds of two cores for each of the study's many short trainings. What
+runs is the same: ``tools/train.py`` with the same arguments.
+
+Runs of command lines, several at a time, which all end when this process is stopped.
+
+Where a study runs: versions and machine, and how many trainings run at a time.
+
+One study at a time in a work directory.
 """
 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import multiprocessing
 import os
+import platform
 import runpy
 import shlex
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib import metadata
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-Process = BaseProcess | subprocess.Popen[bytes]
+from mmselfsup.utils.errors import UserError
 
+Process = BaseProcess | subprocess.Popen[bytes]
 _PR_SET_PDEATHSIG = 1  # of Linux: a signal for the process whose parent has died
 _LIBC = ctypes.CDLL(None)  # loaded here: a fork of a process with threads must not load libraries
+_POLL_S = 0.2
+_PATIENCE_S = 20.0  # for a launcher that ends its own processes one by one
+_PACKAGES = ("torch", "torchvision", "mmcv", "mmcls", "numpy", "scikit-learn", "opencv-python")
+_MAX_JOBS = 4
+LOCK = ".study.lock"
 
 
 @dataclass(frozen=True)
@@ -114,3 +131,189 @@ def _run_in_fork(command: Command, env: dict[str, str], threads: int) -> None:
     sys.argv = list(command.argv)
     sys.path.insert(0, str(Path(command.argv[0]).parent))
     runpy.run_path(command.argv[0], run_name="__main__")
+
+
+def warm_up() -> bool:
+    """Load what every training needs, so that forks start at once.
+
+    Returns:
+        Whether it was done. Not with a GPU: a fork can't use CUDA once its parent has used it.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        return False
+    import mmselfsup.apis
+    import mmselfsup.datasets
+    import mmselfsup.models  # noqa: F401
+
+    return True
+
+
+def run_all(
+    commands: Sequence[Command],
+    jobs: int,
+    warm: bool,
+    threads: int,
+    on_end: Callable[[int, int | None, float], None],
+    on_poll: Callable[[], None] = lambda: None,
+) -> None:
+    """Run commands, ``jobs`` at a time; stop all of them when this process is interrupted.
+
+    Args:
+        commands: What to run, in this order.
+        jobs: How many at a time.
+        warm: Run Python scripts in forks of this process.
+        threads: Threads of each command.
+        on_end: Called with the command's number, its exit code (None: stopped from here) and
+            its seconds.
+        on_poll: Called a few times a second while commands run.
+    """
+    running: dict[int, tuple[Process, float]] = {}
+    waiting = list(enumerate(commands))
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                number, command = waiting.pop(0)
+                running[number] = (start(command, warm, threads), time.monotonic())
+            time.sleep(_POLL_S)
+            on_poll()
+            for number, (process, began) in list(running.items()):  # a copy: ended ones are deleted
+                code = exit_code(process)
+                if code is not None:
+                    del running[number]
+                    on_end(number, code, time.monotonic() - began)
+    finally:  # on errors and signals, too: no training outlives the study
+        _stop(process for process, _ in running.values())
+        for number, (_, began) in running.items():
+            on_end(number, None, time.monotonic() - began)
+
+
+def _stop(processes: Iterable[Process]) -> None:
+    """Ask processes and their children to end, and kill those that have not ended in time."""
+    running = list(processes)
+    for process in running:
+        send(process, signal.SIGTERM)
+    until = time.monotonic() + _PATIENCE_S
+    while any(exit_code(process) is None for process in running) and time.monotonic() < until:
+        time.sleep(_POLL_S / 4)
+    for process in running:
+        send(process, signal.SIGKILL)  # the whole group: its leader may have left workers behind
+
+
+@dataclass(frozen=True)
+class Machine:
+    """How trainings are run on this machine.
+
+    Attributes:
+        cores: Cores this process may use.
+        gpus: Visible GPUs.
+        warm: Run tools in forks of this process, see ``launch``.
+    """
+
+    cores: int
+    gpus: int
+    warm: bool
+
+    def jobs(self, wanted: int, count: int) -> int:
+        """Return how many of ``count`` trainings run at a time.
+
+        With ``wanted=0``: one on a GPU, without a GPU one per core and at most four.
+        """
+        return max(1, min(count, wanted or (1 if self.gpus else min(_MAX_JOBS, self.cores))))
+
+    def threads(self, jobs: int) -> int:
+        """Return the number of threads for each of ``jobs`` trainings at a time."""
+        return max(1, self.cores // jobs)
+
+
+def inspect_machine() -> Machine:
+    """Return what this machine has; loads torch."""
+    import torch
+
+    # Not os.cpu_count(): taskset and cpusets may allow fewer cores.
+    return Machine(len(os.sched_getaffinity(0)), torch.cuda.device_count(), warm_up())
+
+
+def check_gpus(wanted: int) -> None:
+    """Check that there is a GPU for each process of a training.
+
+    Raises:
+        UserError: There are fewer.
+    """
+    if wanted == 0:
+        return
+    import torch
+
+    available = torch.cuda.device_count()
+    if wanted > available:
+        reason = "there is none; without GPUS the CPU is used"
+        if available:
+            reason = f"there are {available}"
+        raise UserError(f"GPUS={wanted}: {reason}")
+
+
+def environment(machine: Machine) -> dict[str, str]:
+    """Describe versions and machine, without names of people or hosts."""
+    import torch
+
+    gpus = [torch.cuda.get_device_name(i) for i in range(machine.gpus)]
+    versions = []
+    for name in _PACKAGES:
+        try:
+            versions.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "Machine": f"{_processor()}, {machine.cores} cores, {'; '.join(gpus) or 'no GPU'}",
+        "System": f"{platform.system()} {platform.machine()}",
+        "Versions": ", ".join([f"Python {platform.python_version()}", *versions]),
+    }
+
+
+def _processor() -> str:
+    """Return the name of the processor."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or "unknown processor"
+
+
+@contextmanager
+def only_study(work_dir: Path) -> Iterator[None]:
+    """Hold the lock of a work directory.
+
+    The operating system releases it when the study's process ends, however it ends; so the file
+    that remains locks nothing.
+
+    Raises:
+        UserError: Another study holds the lock, or the folder can't be written.
+    """
+    try:
+        work_dir.mkdir(parents=True, exist_ok=True)
+        handle = os.open(work_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise UserError(
+            f"can't write {work_dir}: {error.strerror}; choose another WORK_DIR"
+        ) from error
+    try:
+        _take(handle, work_dir)
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _take(handle: int, work_dir: Path) -> None:
+    """Take the lock, or raise an error that names its owner."""
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # of this process: forks don't hold it
+    except BlockingIOError:
+        owner = os.pread(handle, 20, 0).decode(errors="replace") or "unknown"
+        raise UserError(
+            f"another study (process {owner}) is running in {work_dir}: wait until it ends, stop "
+            "it, or choose another WORK_DIR"
+        ) from None

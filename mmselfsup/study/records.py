@@ -1,11 +1,25 @@
-"""The records of classifiers, pre-trainings and learning rates in results.json."""
+"""The records of classifiers, pre-trainings and learning rates in results.json.
+
+The schema of results.json.
+
+The record of a greedy curriculum in results.json: every sequence tried and its score.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
-from mmselfsup.evaluation.explanation_files import OcclusionScores
+from mmselfsup.evaluation.explanation_files import OcclusionScores, blackout_of
+from mmselfsup.utils.errors import ArgumentError, UserError
+from mmselfsup.utils.files import atomic_write_json
+
+SCHEMA = 2
+Tasks = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -110,3 +124,156 @@ class SearchRecord:
 def class_names(runs: Sequence[RunRecord]) -> list[str]:
     """Return the names of the classes in the order of the confusion matrices."""
     return list(runs[0].recall) if runs else []
+
+
+@dataclass(frozen=True)
+class Score:
+    """The score of the frozen features of a network.
+
+    Attributes:
+        value: Balanced accuracy of a linear probe on the validation lesions, 0..1; None: the
+            training diverged.
+        error: Its standard error, from the number of validation images; None if ``value`` is.
+        epochs: Epochs of the last task's training.
+        seconds: Wall-clock time of that training.
+    """
+
+    value: float | None
+    error: float | None = None
+    epochs: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A line of the decision table.
+
+    Attributes:
+        tasks: The sequence, in order; empty: the untrained network.
+        score: Score of its network.
+        gain: Its score minus that of the sequence which it extends (of one task: minus that of
+            the untrained network); None for the untrained network and for what diverged.
+        best: Whether it gains the most in its round.
+        kept: Whether it was accepted, so that the next round extends it.
+    """
+
+    tasks: Tasks
+    score: Score
+    gain: float | None = None
+    best: bool = False
+    kept: bool = False
+
+
+@dataclass(frozen=True)
+class Curriculum:
+    """How a greedy curriculum was chosen.
+
+    Attributes:
+        min_gain: What a further task had to gain, balanced accuracy 0..1.
+        num_fit: Images that the probes were fitted on.
+        num_val: Images that they were scored on.
+        trials: The untrained network, then the sequences tried, round by round.
+    """
+
+    min_gain: float
+    num_fit: int
+    num_val: int
+    trials: tuple[Trial, ...]
+
+    @property
+    def chosen(self) -> Tasks:
+        """The sequence that the classifier is fine-tuned from."""
+        return [trial.tasks for trial in self.trials if trial.kept][-1]
+
+    @property
+    def last_best(self) -> Trial | None:
+        """The best of the last round; None if all of it diverged."""
+        last = [t for t in self.trials if len(t.tasks) == len(self.trials[-1].tasks)]
+        return next((trial for trial in last if trial.best), None)
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of a study: what results.json holds.
+
+    Attributes:
+        study: Settings: pre-trainings, fold, seed, configs, data (``data_files.facts``), processes,
+            learning rates to try, whether the images are the demo's.
+        runs: The classifiers compared.
+        lr_search: The learning rates tried.
+        ssl: The pre-trainings.
+        split: Number of images of every class in each list.
+        environment: Versions and machine.
+        commands: The command lines that ran.
+        curriculum: How the order of the pre-trainings was chosen; None where it was given.
+        schema: Version of this layout.
+    """
+
+    study: dict[str, Any]
+    runs: list[RunRecord]
+    lr_search: list[SearchRecord]
+    ssl: list[SslRecord]
+    split: dict[str, dict[str, int]]
+    environment: dict[str, Any]
+    commands: list[str]
+    curriculum: Curriculum | None = None
+    schema: int = SCHEMA
+
+    def write(self, path: Path) -> None:
+        """Write the results as JSON; NaN becomes null."""
+        atomic_write_json(path, _plain(asdict(self)))
+
+
+def read_results(path: Path) -> Results:
+    """Read a results.json.
+
+    Raises:
+        UserError: The file does not exist or has another layout.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["schema"] != SCHEMA:
+            raise UserError(f"{path} has schema {data['schema']}, this version reads {SCHEMA}")
+        data["ssl"] = [SslRecord(**ssl) for ssl in data["ssl"]]
+        for run in data["runs"]:
+            run["ssl"] = [SslRecord(**ssl) for ssl in run["ssl"]]
+            # Fields added later are absent in older files of this schema.
+            if run.get("blackout") is not None:
+                run["blackout"] = blackout_of(run["blackout"])
+        data["runs"] = [RunRecord(**run) for run in data["runs"]]
+        data["lr_search"] = [SearchRecord(**run) for run in data["lr_search"]]
+        if data.get("curriculum") is not None:
+            data["curriculum"] = read_curriculum(data["curriculum"])
+        return Results(**data)
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; run the study first") from None
+    except (json.JSONDecodeError, KeyError, TypeError, ArgumentError) as error:
+        raise UserError(f"{path} is no results.json of a study: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    """Replace NaN and infinity, which JSON can't express, by None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def read_curriculum(data: Mapping[str, Any]) -> Curriculum:
+    """Make a curriculum from the entry of results.json.
+
+    Raises:
+        ArgumentError: No sequence in it was kept.
+        KeyError: A part is missing.
+        TypeError: A part is unknown, or of another kind.
+    """
+    trials = tuple(
+        Trial(**{**trial, "tasks": tuple(trial["tasks"]), "score": Score(**trial["score"])})
+        for trial in data["trials"]
+    )
+    if not any(trial.kept for trial in trials):
+        raise ArgumentError("trials: no sequence was kept")
+    return Curriculum(**{**data, "trials": trials})

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.study import machine, pipeline
-from mmselfsup.study.find_configs import find_finetune_config, find_ssl_config
+from mmselfsup.study import pipeline
+from mmselfsup.study import process as machine
+from mmselfsup.study.cli import find_finetune_config, find_ssl_config
 from mmselfsup.study.settings import StudySettings
 from tests.study.fake_tools import make_fake_repository
 from tests.study.study_data import write_finished_study
@@ -25,7 +26,9 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudySettings:
     """A study in a repository of fake tools."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(machine, "look", lambda: machine.Machine(cores=2, gpus=0, warm=True))
+    monkeypatch.setattr(
+        machine, "inspect_machine", lambda: machine.Machine(cores=2, gpus=0, warm=True)
+    )
     make_fake_repository(tmp_path)
     return StudySettings(
         root=tmp_path,

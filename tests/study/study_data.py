@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mmselfsup.metrics import classification_metrics, confusion_matrix
-from mmselfsup.study.record import RunRecord, SearchRecord, SslRecord
-from mmselfsup.study.results import Results
+from mmselfsup.study.records import Results, RunRecord, SearchRecord, SslRecord
 
 CLASSES = ["MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC"]
 COUNTS = [90, 260, 66, 17, 52, 5, 5, 13]

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.study.arguments import parse
-from mmselfsup.study.checks import parse_lrs
+from mmselfsup.study.cli import parse, parse_lrs
 from mmselfsup.study.settings import StudySettings
 from mmselfsup.utils.errors import UserError
 

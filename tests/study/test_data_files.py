@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from mmselfsup.isic.challenge import GROUND_TRUTH, METADATA
-from mmselfsup.study import commands, data_files, pipeline, steps
-from mmselfsup.study.plan import ResolvedStudy
-from mmselfsup.study.results import read_results
-from mmselfsup.study.settings import StudySettings
+from mmselfsup.study import pipeline
+from mmselfsup.study.data import PARTS, data_facts, metadata_csv
+from mmselfsup.study.records import read_results
+from mmselfsup.study.settings import ResolvedStudy, StudySettings
+from mmselfsup.study.stages.finetune import measure_command, search_command
+from mmselfsup.study.stages.prepare import split_step, splits_command
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import sha256
 from tests.study.fake_tools import calls
@@ -21,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("no_drawing")
 def test_ready_lists_are_used_and_told(study: StudySettings) -> None:
     ready = Path("my lists")
     ready.mkdir()
-    for part in data_files.PARTS:
+    for part in PARTS:
         (ready / f"ISIC_2019_{part}_fold0.txt").write_text("ISIC_1.jpg 0\nISIC_2.jpg 1\n")
     study = dataclasses.replace(study, ready_splits=ready, lrs=(0.1,), gpus=0)
     pipeline.run_study(study)
@@ -36,9 +38,9 @@ def test_ready_lists_are_used_and_told(study: StudySettings) -> None:
     assert all(ssl.config_sha256 for ssl in results.ssl)
 
     other = dataclasses.replace(study, fold=1)  # one hash for all folds
-    for part in data_files.PARTS:
+    for part in PARTS:
         other.split(part).write_text("ISIC_1.jpg 0\n")
-    facts = [data_files.data_facts(each, Path("isic/images")) for each in (study, other)]
+    facts = [data_facts(each, Path("isic/images")) for each in (study, other)]
     assert facts[0]["lists"] == facts[1]["lists"] != data["lists"]
     assert facts[0]["sha256"] == data["sha256"] != facts[1]["sha256"]
 
@@ -56,7 +58,7 @@ def test_ready_lists_are_read_before_anything_is_trained(
 ) -> None:
     ready = Path("lists")
     ready.mkdir()
-    for part in data_files.PARTS:
+    for part in PARTS:
         last = line if part == "test" else "ISIC_1.jpg 1"
         (ready / f"ISIC_2019_{part}_fold0.txt").write_text(f"ISIC_1.jpg 0\n{last}\n")
     with pytest.raises(UserError, match=message):
@@ -65,30 +67,30 @@ def test_ready_lists_are_read_before_anything_is_trained(
 
 
 def test_lists_depend_on_both_csvs_and_the_options(study: StudySettings) -> None:
-    stamps = [steps.split_step(study, 1).settings]
+    stamps = [split_step(study, 1).settings]
     for name in (GROUND_TRUTH, METADATA):
         (study.isic_root / name).write_text("image\n")
-        stamps.append(steps.split_step(study, 1).settings)
+        stamps.append(split_step(study, 1).settings)
     study = dataclasses.replace(study, splits=("--group-duplicates",))
-    stamps.append(steps.split_step(study, 1).settings)
+    stamps.append(split_step(study, 1).settings)
     assert all(one != other for one, other in itertools.pairwise(stamps))
-    argv = commands.splits(study).argv
+    argv = splits_command(study).argv
     assert argv[argv.index("--metadata") + 1] == str(study.isic_root / METADATA)
     assert argv[-1] == "--group-duplicates"
 
     given = study.isic_root / "own.csv"
     given.write_text("image\n")
     for options in (("--metadata", str(given)), (f"--metadata={given}",)):
-        assert data_files.metadata_csv(dataclasses.replace(study, splits=options)) == given
+        assert metadata_csv(dataclasses.replace(study, splits=options)) == given
 
 
 def test_validation_and_test_know_the_lesions(study: StudySettings) -> None:
     resolved = ResolvedStudy(study, study.isic_root / "images")
-    assert not any("metadata" in word for word in commands.test(resolved, "scratch").argv)
+    assert not any("metadata" in word for word in measure_command(resolved, "scratch").argv)
     (study.isic_root / METADATA).write_text("image,lesion_id\n")
     path = f"isic/{METADATA}"
-    assert f"data.test.data_source.metadata={path}" in commands.test(resolved, "scratch").argv
-    assert f"data.val.data_source.metadata={path}" in commands.search(resolved, "scratch", 0.1).argv
+    assert f"data.test.data_source.metadata={path}" in measure_command(resolved, "scratch").argv
+    assert f"data.val.data_source.metadata={path}" in search_command(resolved, "scratch", 0.1).argv
     options = ("data.test.data_source.metadata=own.csv",)
     resolved = ResolvedStudy(dataclasses.replace(study, finetune_options=options), resolved.images)
-    assert f"data.test.data_source.metadata={path}" not in commands.test(resolved, "scratch").argv
+    assert f"data.test.data_source.metadata={path}" not in measure_command(resolved, "scratch").argv

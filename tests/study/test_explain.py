@@ -22,9 +22,9 @@ from mmselfsup.evaluation.explanation_files import (
     write_explanation,
 )
 from mmselfsup.evaluation.occlusion import cached_arrays
-from mmselfsup.study.explain.reading import interpretation
-from mmselfsup.study.report import write_report
-from mmselfsup.study.results import read_results
+from mmselfsup.study.records import read_results
+from mmselfsup.study.report.occlusion_section import interpretation
+from mmselfsup.study.report.page import write_report
 from mmselfsup.utils.errors import UserError
 
 

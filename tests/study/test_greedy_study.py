@@ -12,17 +12,15 @@ from rich.console import Console
 
 from mmselfsup.config.load import load_config
 from mmselfsup.metrics.classification import standard_error
-from mmselfsup.study import machine, pipeline
-from mmselfsup.study.greedy.record import Curriculum, Score, Trial, read_curriculum
-from mmselfsup.study.greedy.run import choose_curriculum
-from mmselfsup.study.greedy.table import reason, table_rows
-from mmselfsup.study.overview import make_overview
-from mmselfsup.study.overview_files import to_csv, to_latex, write_page
-from mmselfsup.study.plan import ResolvedStudy
-from mmselfsup.study.report import write_report
-from mmselfsup.study.results import read_results
-from mmselfsup.study.settings import StudySettings
-from mmselfsup.study.table import print_results
+from mmselfsup.study import pipeline
+from mmselfsup.study.process import Machine
+from mmselfsup.study.records import Curriculum, Score, Trial, read_curriculum, read_results
+from mmselfsup.study.report.curriculum_section import reason, table_rows
+from mmselfsup.study.report.page import write_report
+from mmselfsup.study.report.sweep import make_overview, to_csv, to_latex, write_page
+from mmselfsup.study.report.tables import print_results
+from mmselfsup.study.settings import ResolvedStudy, StudySettings
+from mmselfsup.study.stages.curriculum import choose_curriculum
 from mmselfsup.utils.errors import ArgumentError, UserError
 from tests.study.fake_tools import calls
 from tests.study.study_data import write_finished_study
@@ -57,7 +55,7 @@ def choose(study: StudySettings) -> Curriculum:
     Path("lists").mkdir(exist_ok=True)
     for part in ("train", "test", "subtrain", "val"):
         study.split(part).write_text("ISIC_1.jpg 0\nISIC_2.jpg 1\n")
-    this_machine = machine.Machine(cores=2, gpus=0, warm=True)
+    this_machine = Machine(cores=2, gpus=0, warm=True)
     return choose_curriculum(
         ResolvedStudy(study, Path("isic/images")), this_machine, study.min_gain or 0.0
     )[0]

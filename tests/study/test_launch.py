@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.study.launch import run_all
-from mmselfsup.study.process import Command
+from mmselfsup.study.process import Command, run_all
 
 SCRIPT = """
 import os, sys, time
@@ -104,7 +103,7 @@ def test_training_dies_with_a_study_that_was_killed(root: Path) -> None:
         "import os, sys, time\nopen(sys.argv[1], 'w').write(str(os.getpid()))\ntime.sleep(60)\n"
     )
     study = (
-        "import sys, pathlib\nfrom mmselfsup.study.launch import run_all\n"
+        "import sys, pathlib\nfrom mmselfsup.study.process import run_all\n"
         "from mmselfsup.study.process import Command\n"
         "root = pathlib.Path(sys.argv[1])\n"
         "run_all([Command(('job.py', 'pid'), root)], 1, False, 1, lambda *_: None)\n"

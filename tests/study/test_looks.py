@@ -28,8 +28,8 @@ from mmselfsup.evaluation.feature_comparison_files import (
     write_comparison,
 )
 from mmselfsup.evaluation.features import LabelledFeatures
-from mmselfsup.study.looks.scatter import scatter
-from mmselfsup.study.report import write_report
+from mmselfsup.study.report.features_section import scatter
+from mmselfsup.study.report.page import write_report
 from mmselfsup.utils.errors import UserError
 
 

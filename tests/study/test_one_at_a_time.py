@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.study.one_at_a_time import LOCK, only_study
+from mmselfsup.study.process import LOCK, only_study
 from mmselfsup.utils.errors import UserError
 
 HOLD = """
 import sys, pathlib
-from mmselfsup.study.one_at_a_time import only_study
+from mmselfsup.study.process import only_study
 with only_study(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -11,12 +11,17 @@ import pytest
 from rich.console import Console
 from scipy.stats import t
 
-from mmselfsup.study.interval import BALANCED, difference, metrics
-from mmselfsup.study.overview import Overview, make_overview, print_overview
-from mmselfsup.study.overview_files import to_csv, to_latex, write_page, write_tables
-from mmselfsup.study.recipe import find_runs
-from mmselfsup.study.record import RunRecord
-from mmselfsup.study.results import Results
+from mmselfsup.study.records import Results, RunRecord
+from mmselfsup.study.report.statistics import BALANCED, difference, find_runs, metrics
+from mmselfsup.study.report.sweep import (
+    Overview,
+    make_overview,
+    print_overview,
+    to_csv,
+    to_latex,
+    write_page,
+    write_tables,
+)
 from mmselfsup.utils.errors import UserError
 from tests.study.study_data import CLASSES, COUNTS, make_run
 from tests.study.test_report import parse

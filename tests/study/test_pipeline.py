@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmselfsup.study import pipeline
-from mmselfsup.study.results import read_results
+from mmselfsup.study.records import read_results
 from mmselfsup.study.settings import StudySettings
 from mmselfsup.utils.errors import UserError
 from tests.study.fake_tools import calls

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.study.results import Results, read_results
+from mmselfsup.study.records import Results, read_results
 from mmselfsup.utils.errors import UserError
 from tests.study.study_data import CLASSES, make_run, make_ssl
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.study.report import write_report
+from mmselfsup.study.report.page import write_report
 from mmselfsup.utils.errors import UserError
 from tests.study.study_data import write_finished_study
 

@@ -9,14 +9,13 @@ import pytest
 from rich.console import Console
 
 from mmselfsup.study import pipeline
-from mmselfsup.study.interval import BALANCED
-from mmselfsup.study.overview import make_overview, print_overview
-from mmselfsup.study.overview_files import to_csv, to_latex, write_page
-from mmselfsup.study.report import write_report
-from mmselfsup.study.results import read_results
+from mmselfsup.study.data import write_ssl_list
+from mmselfsup.study.records import read_results
+from mmselfsup.study.report.page import write_report
+from mmselfsup.study.report.statistics import BALANCED
+from mmselfsup.study.report.sweep import make_overview, print_overview, to_csv, to_latex, write_page
+from mmselfsup.study.report.tables import print_results
 from mmselfsup.study.settings import StudySettings
-from mmselfsup.study.ssl_images import write_ssl_list
-from mmselfsup.study.table import print_results
 from mmselfsup.utils.errors import UserError
 from tests.study.fake_tools import calls
 from tests.study.study_data import make_ssl, write_finished_study

@@ -5,8 +5,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from mmselfsup.study.process import Command
-from mmselfsup.study.stage import Job, _LogProgress
-from mmselfsup.study.step import Step
+from mmselfsup.study.step import Job, Step, _LogProgress
 from tests.study.test_logs import line
 
 

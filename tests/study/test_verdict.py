@@ -8,9 +8,8 @@ import pytest
 from rich.console import Console
 
 from mmselfsup.metrics.classification import standard_error
-from mmselfsup.study.results import read_results
-from mmselfsup.study.table import print_results
-from mmselfsup.study.verdict import compare_with_scratch, display_name
+from mmselfsup.study.records import read_results
+from mmselfsup.study.report.tables import compare_with_scratch, display_name, print_results
 from tests.study.study_data import make_run
 
 

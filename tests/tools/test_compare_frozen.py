@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 from mmcv import Config
 
-import mmselfsup.study.frozen.run  # noqa: F401  (for the forks, once)
+import mmselfsup.study.benchmark_table  # noqa: F401  (for the forks, once)
 from mmselfsup.config.inspect import find_dataset
 from mmselfsup.datasets.builder import build_dataset
 from mmselfsup.study import configs
-from mmselfsup.study.find_configs import find_ssl_config
-from mmselfsup.study.frozen.budget import budget_options, epochs_for, views_per_image
-from mmselfsup.study.frozen.record import FrozenRecord
-from mmselfsup.study.frozen.table import beats_untrained
+from mmselfsup.study.benchmark import budget_options, epochs_for, views_per_image
+from mmselfsup.study.benchmark_table import FrozenRecord, beats_untrained
+from mmselfsup.study.cli import find_ssl_config
 from mmselfsup.utils.errors import UserError
 from tests.tools.command import ROOT, Done, run_tool
 

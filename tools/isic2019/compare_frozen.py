@@ -101,8 +101,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Compare the methods."""
     args = parse_args()
-    from mmselfsup.study.frozen.run import run
-    from mmselfsup.study.frozen.settings import make_settings
+    from mmselfsup.study.benchmark import make_settings
+    from mmselfsup.study.benchmark_table import run
 
     run(make_settings(args, ROOT))
 

@@ -18,10 +18,10 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Write the reports."""
-    from mmselfsup.study.campaign import report
-    from mmselfsup.study.report import write_report
-    from mmselfsup.study.results import read_results
-    from mmselfsup.study.table import print_results
+    from mmselfsup.study.pipeline import report
+    from mmselfsup.study.records import read_results
+    from mmselfsup.study.report.page import write_report
+    from mmselfsup.study.report.tables import print_results
 
     own = args.work_dir / "results.json"
     if own.exists():

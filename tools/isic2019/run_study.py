@@ -10,13 +10,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def main() -> int:
     """Run the study; return the exit status."""
-    from mmselfsup.study.arguments import parse
+    from mmselfsup.study.cli import parse
 
     request = parse(sys.argv[1:], os.environ, ROOT)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends running trainings, too
     os.chdir(ROOT)  # the printed commands have paths relative to it
 
-    from mmselfsup.study.campaign import run_sweep
+    from mmselfsup.study.pipeline import run_sweep
 
     run_sweep(request)
     return 0

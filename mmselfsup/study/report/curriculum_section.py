@@ -8,10 +8,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from ..records import Curriculum, Trial
 from ..settings import JOIN
-from ..table import WIDTH
-from ..verdict import display_name
-from .record import Curriculum, Trial
+from .tables import WIDTH, display_name
 
 UNTRAINED = "untrained network"
 

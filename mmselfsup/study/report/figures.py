@@ -1,17 +1,33 @@
-"""Figures of trainings: values over epochs and over learning rates, each an inline SVG."""
+"""Figures of trainings: values over epochs and over learning rates, each an inline SVG.
+
+The learning curves of the report, from the logs of the trainings.
+
+Figures of classes: recall and confusion, each an inline SVG.
+
+The reliability diagram: accuracy over confidence, from the scores of the tests.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from mmselfsup.utils.json_log import Curve
+import numpy as np
 
-from .record import SearchRecord
-from .settings import SCRATCH
-from .svg import PAPER, panel, to_svg
-from .table import by_arm
-from .verdict import display_name
+from mmselfsup.metrics import calibration_bins, expected_calibration_error
+from mmselfsup.utils.json_log import Curve, read_log
+
+from ..records import Results, RunRecord, SearchRecord
+from ..settings import SCRATCH
+from ..stages.finetune import read_scores
+from .html import GRID, INK, MUTED, PAPER, SSL_COLORS, panel, to_svg
+from .tables import by_arm, display_name
+
+Drawing = tuple[str, str]  # caption, SVG
+_MOST_BARS = 3  # per class; with more classifiers, points are drawn
+_LARGEST_DOT = 120.0  # area in square points: the bin with the most images
+_FEWEST_JOINED = 10  # images of a bin that the line includes: the accuracy of fewer is noise
 
 
 def curves(
@@ -101,3 +117,156 @@ def search_points(tried: Sequence[SearchRecord], colors: Mapping[str, str], name
 def _finite(curve: Curve) -> Curve:
     """Remove the points that can't be drawn."""
     return [(x, y) for x, y in curve if math.isfinite(y)]
+
+
+def learning_curves(results: Results, colors: Mapping[str, str], work_dir: Path) -> list[Drawing]:
+    """Draw the curves whose logs exist."""
+    return [
+        *_pretrainings(results, colors, work_dir / "ssl"),
+        *_finals(results, colors, work_dir / "finetune"),
+        *_search(results, colors, work_dir / "finetune"),
+    ]
+
+
+def _pretrainings(results: Results, colors: Mapping[str, str], folder: Path) -> list[Drawing]:
+    """Draw the loss of each pre-training by itself: losses of two methods can't be compared."""
+    drawn = []
+    for i, ssl in enumerate(results.ssl):
+        loss = read_log(folder / ssl.name).train_curve()
+        if loss:
+            caption = f"Loss of the {display_name(ssl.name)} pre-training"
+            color = {ssl.name: colors.get(ssl.name, SSL_COLORS[0])}
+            svg = curves({ssl.name: loss}, color, f"ssl-loss-{i}", "loss", caption)
+            drawn.append((f"{caption}.", svg))
+    return drawn
+
+
+def _finals(results: Results, colors: Mapping[str, str], folder: Path) -> list[Drawing]:
+    """Draw the training loss of the final classifiers."""
+    finals = {run.arm: read_log(folder / run.arm / "final").train_curve() for run in results.runs}
+    if not any(finals.values()):
+        return []
+    svg = curves(finals, colors, "ft-loss", "loss", "Training loss of the final classifiers")
+    return [("Training loss of the final classifiers, on the whole training fold.", svg)]
+
+
+def _search(results: Results, colors: Mapping[str, str], folder: Path) -> list[Drawing]:
+    """Draw the validation results of the learning rates tried."""
+    tried = {
+        (run.arm, run.lr): read_log(folder / run.arm / f"lr_{run.lr:g}").val_curve()
+        for run in results.lr_search
+    }
+    if not any(tried.values()):
+        return []
+    chosen = {run.arm: run.lr for run in results.lr_search if run.chosen}
+    lines = search_curves(tried, chosen, colors, "val-curves")
+    points = search_points(results.lr_search, colors, "val-lrs")
+    return [
+        ("Validation lesions: every learning rate tried; the chosen one is bold.", lines),
+        ("Validation lesions after the last epoch, by learning rate; filled: chosen.", points),
+    ]
+
+
+def recall_bars(runs: Sequence[RunRecord], colors: Mapping[str, str], name: str) -> str:
+    """Draw the recall of each class, a bar or a point per classifier."""
+    names = list(runs[0].recall)
+    totals = [sum(row) for row in runs[0].confusion_matrix]
+    thick = 0.8 / len(runs)
+    with panel(height=0.5 + 0.42 * len(names)) as (figure, axes):
+        for i, run in enumerate(runs):
+            # The bars of a class are centred on its tick.
+            ys = [c + (i - (len(runs) - 1) / 2) * thick for c in range(len(names))]
+            values = [run.recall[c] or 0.0 for c in names]
+            if len(runs) > _MOST_BARS:
+                axes.plot(values, ys, "o", color=colors[run.arm], markersize=4)
+                continue
+            axes.barh(ys, values, thick * 0.9, color=colors[run.arm])
+            for y, value in zip(ys, values, strict=True):
+                axes.text(value + 0.01, y, f"{value:.2f}", va="center", color=MUTED, fontsize=8)
+        labels = [f"{c} ({n})" for c, n in zip(names, totals, strict=True)]
+        axes.set_yticks(range(len(names)), labels)
+        axes.invert_yaxis()
+        axes.grid(axis="y", visible=False)
+        axes.set_xlim(0, 1.08)  # space for the number beside a full bar
+        axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
+        axes.set_xlabel("recall")
+        return to_svg(figure, name, "Recall of each class for each classifier")
+
+
+def confusion(run: RunRecord, color: str, name: str) -> str:
+    """Draw a confusion matrix: counts, shaded by the fraction of the true class."""
+    matrix, names = run.confusion_matrix, list(run.recall)
+    with panel(height=4.3) as (figure, axes):
+        from matplotlib.patches import Rectangle
+
+        for i, row in enumerate(matrix):
+            for j, count in enumerate(row):
+                fraction = count / max(sum(row), 1)
+                ink = PAPER if fraction > 0.6 else INK  # readable on a dark field
+                axes.add_patch(
+                    Rectangle(
+                        (j - 0.5, i - 0.5), 1, 1, facecolor=color, alpha=fraction, linewidth=0
+                    )
+                )
+                axes.text(
+                    j,
+                    i,
+                    str(count),
+                    ha="center",
+                    va="center",
+                    fontsize=8.5,
+                    color=ink if count else GRID,
+                )
+        axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5), aspect="equal")
+        axes.set_xticks(range(len(names)), names, fontsize=8)
+        axes.set_yticks(range(len(names)), names, fontsize=8)
+        axes.grid(visible=False)
+        axes.spines[["left", "bottom"]].set_visible(False)
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("true class")
+        return to_svg(figure, name, f"Confusion matrix of the classifier {run.arm}")
+
+
+def reliability(
+    runs: Sequence[RunRecord], colors: Mapping[str, str], work_dir: Path
+) -> list[Drawing]:
+    """Draw the accuracy over the confidence, a line for each classifier, a dot for each bin.
+
+    Args:
+        runs: The classifiers.
+        colors: Colour of each arm.
+        work_dir: Work directory of the study; classifiers without scores
+            are left out.
+
+    Returns:
+        One figure with its caption; none without scores.
+    """
+    paths = {run.arm: work_dir / "finetune" / run.arm / "test" / "scores.npz" for run in runs}
+    scores = {arm: read_scores(path) for arm, path in paths.items() if path.is_file()}
+    if not scores:
+        return []
+    errors = {arm: expected_calibration_error(*values) for arm, values in scores.items()}
+    with panel(height=4.3) as (figure, axes):
+        axes.plot((0, 1), (0, 1), ":", color=MUTED, linewidth=1)
+        for arm, values in scores.items():
+            bins = calibration_bins(*values)
+            filled = bins["count"] > 0  # empty bins have no accuracy
+            sizes = _LARGEST_DOT * bins["count"][filled] / np.max(bins["count"])
+            x, y = bins["confidence"][filled], bins["accuracy"][filled]
+            style = "--" if arm == SCRATCH else "-"
+            many = bins["count"][filled] >= _FEWEST_JOINED
+            color, label = colors[arm], display_name(arm)
+            axes.plot(x[many], y[many], style, color=color, label=label, linewidth=1)
+            axes.scatter(x, y, sizes, color=color, alpha=0.7, linewidths=0)
+        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        axes.set_xlabel("confidence (highest probability)")
+        axes.set_ylabel("accuracy")
+        axes.legend(loc="best")
+        svg = to_svg(figure, "reliability", "Accuracy over the confidence")
+    listed = ", ".join(f"{display_name(arm)} {error:.3f}" for arm, error in errors.items())
+    caption = (
+        "Reliability: test images in bins of confidence, the area of a dot by their number; lines "
+        f"leave out bins with fewer than {_FEWEST_JOINED}. On the dotted line accuracy equals "
+        f"confidence. Expected calibration error: {listed}."
+    )
+    return [(caption, svg)]

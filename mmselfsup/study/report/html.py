@@ -1,9 +1,63 @@
-"""The templates of the report."""
+"""The templates of the report.
+
+Pictures embedded in a page.
+
+Figures of matplotlib as SVG, whose colours follow the page's light or dark scheme.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import base64
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..settings import SCRATCH
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+_MAX_BYTES = 4_000_000
+#: Colours as drawn (each one unique) and the CSS variables that replace them.
+INK, MUTED, GRID, PAPER = "#010101", "#020202", "#030303", "#040404"
+SCRATCH_COLOR = "#050505"
+SSL_COLORS = tuple("#" + f"{number:02x}" * 3 for number in range(6, 14))
+_VARIABLES = {
+    INK: "var(--ink)",
+    MUTED: "var(--muted)",
+    GRID: "var(--grid)",
+    PAPER: "var(--paper)",
+    SCRATCH_COLOR: "var(--scratch)",
+    **{color: f"var(--ssl-{i})" for i, color in enumerate(SSL_COLORS, 1)},
+}
+_STYLE: Any = {
+    "svg.fonttype": "none",  # text stays text: it scales, can be found and read aloud
+    "font.size": 9.5,
+    "axes.titlesize": 9.5,
+    "axes.linewidth": 0.7,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "text.color": INK,
+    "legend.frameon": False,
+    "legend.borderaxespad": 0.0,
+    "lines.linewidth": 1.6,
+}
+WIDTH_IN = 4.6  # about half a column of the report, the whole width of a phone
 
 
 def render(name: str, context: Mapping[str, Any]) -> str:
@@ -11,10 +65,73 @@ def render(name: str, context: Mapping[str, Any]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     env = Environment(
-        loader=PackageLoader("mmselfsup.study", ""),
+        loader=PackageLoader("mmselfsup.study.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     return env.get_template(name).render(context)
+
+
+def data_uri(path: Path) -> str | None:
+    """Read a PNG or WebP file as a data URI; None if it is missing or too big."""
+    if not path.is_file() or path.stat().st_size > _MAX_BYTES:
+        return None
+    kind = path.suffix.removeprefix(".")
+    return f"data:image/{kind};base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+
+
+@contextmanager
+def panel(height: float = 2.9, width: float = WIDTH_IN) -> Iterator[tuple[Figure, Axes]]:
+    """Yield a figure with one panel in the report's style; sizes in inches."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_STYLE):
+        # Without pyplot, which would keep every figure in memory.
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasSVG(figure)
+        yield figure, figure.add_subplot()
+
+
+def to_svg(figure: Figure, name: str, description: str) -> str:
+    """Turn a figure into an inline SVG element.
+
+    Args:
+        figure: Drawn with the colours of this file, within ``panel``.
+        name: Unique on the page: ids inside are derived from it.
+        description: Text for screen readers.
+    """
+    import matplotlib as mpl
+
+    buffer = io.StringIO()
+    # The salt makes ids reproducible, and different between the figures of a page.
+    with mpl.rc_context({"svg.hashsalt": name, "svg.id": None}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    # Inside HTML the namespaces are implied, and CSS sets the size.
+    text = re.sub(r'\s(?:xmlns(?::\w+)?|version|width|height)="[^"]*"', "", text, count=5)
+    text = re.sub(r"font: ([^;\"]*?px) [^;\"]*", r"font-size: \1", text)  # the page's own font
+    # Ids that nothing refers to are removed: they would only enlarge the page.
+    used = set(re.findall(r"#(\w+)", text))
+    text = re.sub(r' id="([^"]*)"', lambda m: m.group(0) if m.group(1) in used else "", text)
+    for color, variable in _VARIABLES.items():
+        text = text.replace(color, variable)
+    label = description.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+
+
+def arm_colors(arms: Sequence[str]) -> dict[str, str]:
+    """Return the colour of each arm; beyond eight pre-trainings they repeat."""
+    others = [arm for arm in arms if arm != SCRATCH]
+    colors = {arm: SSL_COLORS[i % len(SSL_COLORS)] for i, arm in enumerate(others)}
+    return {SCRATCH: SCRATCH_COLOR, **colors}
+
+
+def css_color(color: str) -> str:
+    """Return the CSS colour that replaces a drawn one."""
+    return _VARIABLES[color]

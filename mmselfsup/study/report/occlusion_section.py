@@ -1,4 +1,7 @@
-"""Section of the report that shows the explanations."""
+"""Section of the report that shows the explanations.
+
+Interpretation of the occlusion test in plain words.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,14 @@ from mmselfsup.evaluation.explanation_files import (
     SHEET,
     Case,
     Explanation,
+    OcclusionScores,
     ViewScore,
     read_explanation,
 )
 
-from ..data_uri import data_uri
-from ..record import RunRecord
-from ..verdict import display_name
-from .reading import interpretation
+from ..records import RunRecord
+from .html import data_uri
+from .tables import display_name
 
 _ROWS = {AS_IS: "image as it is", HIDDEN: "lesion hidden", ONLY: "lesion alone"}
 
@@ -35,6 +38,36 @@ class Shown:
     predicted: str
     picture: str | None
     heat: str | None
+
+
+def interpretation(title: str, occlusion: OcclusionScores) -> str:
+    """Return what the scores mean, and no more than their intervals allow.
+
+    Args:
+        title: Name of the classifier.
+        occlusion: Its scores.
+    """
+    chance = occlusion.chance
+    whole, hidden, only = (occlusion.views[view] for view in (AS_IS, HIDDEN, ONLY))
+    name = title[0].upper() + title[1:]
+    if whole.balanced_low <= chance:
+        return f"{name} is not surely better than chance on whole images: hiding shows nothing."
+    lead = whole.balanced_accuracy - chance
+    # Of the lead over chance, the fractions that either view has.
+    hidden_lead, only_lead = (
+        max((view.balanced_accuracy - chance) / lead, 0.0) for view in (hidden, only)
+    )
+    if hidden.balanced_low > chance:
+        text = (
+            f"{name} keeps {hidden_lead:.0%} of its lead over chance with the lesion hidden: that "
+            "comes from what lies around it (skin, hair, marks, light, the outline of the hole)."
+        )
+    else:
+        text = (
+            f"{name} with the lesion hidden is no longer surely better than chance: nothing shows "
+            "that it uses more than the lesion."
+        )
+    return f"{text} From the lesion alone it has {only_lead:.0%} of the lead."
 
 
 @dataclass(frozen=True)

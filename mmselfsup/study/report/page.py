@@ -8,21 +8,23 @@ from typing import Any
 
 from mmselfsup.utils.files import atomic_write_text
 
-from . import class_figures
-from .curves import learning_curves
-from .data_uri import data_uri
-from .explain.section import explain_sections
-from .greedy.table import explanation, reason, table_rows
-from .looks.section import look_sections
-from .record import RunRecord
-from .reliability import reliability
-from .results import Results, read_results
-from .search import at_the_edge
-from .settings import ALL, JOIN, SCRATCH
-from .svg import arm_colors, css_color
-from .table import MANY, SAW_TEST, by_arm, number
-from .templates import render
-from .verdict import compare_with_scratch, display_name, run_label
+from ..records import Results, RunRecord, read_results
+from ..settings import ALL, JOIN, SCRATCH
+from .curriculum_section import explanation, reason, table_rows
+from .features_section import look_sections
+from .figures import confusion, learning_curves, recall_bars, reliability
+from .html import arm_colors, css_color, data_uri, render
+from .occlusion_section import explain_sections
+from .tables import (
+    MANY,
+    SAW_TEST,
+    at_the_edge,
+    by_arm,
+    compare_with_scratch,
+    display_name,
+    number,
+    run_label,
+)
 
 
 def write_report(work_dir: Path) -> Path:
@@ -39,7 +41,7 @@ def write_report(work_dir: Path) -> Path:
     """
     results = read_results(work_dir / "results.json")
     path = work_dir / "report.html"
-    atomic_write_text(path, render("report.html.j2", _context(results, work_dir)))
+    atomic_write_text(path, render("page.html.j2", _context(results, work_dir)))
     return path
 
 
@@ -98,9 +100,9 @@ def _context(results: Results, work_dir: Path) -> dict[str, Any]:
         "rows": metric_rows(results.runs),
         "search": search,
         "edges": [line for line in map(at_the_edge, search.values()) if line],
-        "recall_bars": class_figures.recall_bars(results.runs, colors, "recall"),
+        "recall_bars": recall_bars(results.runs, colors, "recall"),
         "confusions": [
-            (display_name(run.arm), class_figures.confusion(run, colors[run.arm], f"confusion-{i}"))
+            (display_name(run.arm), confusion(run, colors[run.arm], f"confusion-{i}"))
             for i, run in enumerate(results.runs)
         ],
         "reliability": reliability(results.runs, colors, work_dir),

@@ -3,21 +3,32 @@
 Source: Sirotkin et al. 2021 (arXiv 2112.12086) train pretext tasks in sequence, each from the
 backbone of the one before, and choose the sequence greedily.
 
-Differences from the paper: a frozen-feature score on held-out training lesions decides, so that a
-candidate costs no fine-tuning; a task may be repeated later, but not directly after itself.
+Differences from the paper: a frozen-feature score on held-out training lesions decides, so that
+a candidate costs no fine-tuning; a task may be repeated later, but not directly after itself.
+
+The search of a greedy curriculum as steps: each training and each score is one.
+
+The settings of a greedy curriculum: equal ones are in one group, whatever they chose.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
+from mmselfsup.config.inspect import config_digest
 from mmselfsup.utils.errors import UserError
 
-from .record import Score, Tasks, Trial
+from ..process import Command, Machine
+from ..records import Curriculum, Score, Tasks, Trial
+from ..report.curriculum_section import print_curriculum
+from ..settings import ResolvedStudy
+from ..step import DIVERGED, Job, run_stage
+from .pretrain import pretrain_command, pretrain_step
+from .probe import Probe
 
 #: Trains and scores the sequences of a round; the empty one is the untrained network.
 Scorer = Callable[[Sequence[Tasks]], Sequence[Score]]
-
 _ROUNDING = 1e-9  # a gain of 0.51 over 0.50 is not more than 0.01
 
 
@@ -63,3 +74,91 @@ def search(tasks: Sequence[str], score_tasks: Scorer, min_gain: float) -> list[T
         if not accepted:
             return trials
         best, floor = candidates[top], scores[top].value or 0.0
+
+
+def choose_curriculum(
+    study: ResolvedStudy, machine: Machine, min_gain: float
+) -> tuple[Curriculum, list[Command]]:
+    """Choose a sequence of the study's tasks; all of its pre-trainings are done afterwards.
+
+    Returns:
+        How it was chosen, and the commands.
+
+    Raises:
+        UserError: A training or a score failed, or every task diverged.
+    """
+    command_list: list[Command] = []
+    probe = Probe(study)
+    probe.write_config()
+
+    def score_tasks(candidates: Sequence[Tasks]) -> list[Score]:
+        return _score_tasks(study, probe, machine, candidates, command_list)
+
+    trials = search(tuple(study.settings.ssl_configs), score_tasks, min_gain)
+    sizes = probe.count("subtrain"), probe.count("val")
+    curriculum = Curriculum(min_gain, *sizes, tuple(trials))
+    print_curriculum(curriculum)
+    return curriculum, command_list
+
+
+def _score_tasks(
+    study: ResolvedStudy,
+    probe: Probe,
+    machine: Machine,
+    candidates: Sequence[Tasks],
+    command_list: list[Command],
+) -> list[Score]:
+    """Train and score sequences of one length; one that diverges is a result, not a failure."""
+    length = len(candidates[0])
+    title = f"Greedy curriculum, task {length}" if length else "Greedy curriculum"
+    pretrainings = [study.sequence(tasks) if tasks else None for tasks in candidates]
+    trainings = [
+        Job(
+            pretrain_step(study, task),
+            pretrain_command(study, task),
+            task.epochs,
+            may_diverge=True,
+        )
+        for task in pretrainings
+        if task is not None
+    ]
+    if trainings:
+        # One at a time: a pre-training uses all cores or the GPU.
+        run_stage(f"{title}: pre-training", trainings, machine, at_a_time=1)
+    finite = [
+        task
+        for task in pretrainings
+        if task is None or pretrain_step(study, task).outcome() != DIVERGED
+    ]
+    probe_jobs = [probe.job(task) for task in finite]
+    if probe_jobs:
+        run_stage(
+            f"{title}: scores on validation lesions", probe_jobs, machine, study.settings.jobs
+        )
+    command_list += [job.command for job in (*trainings, *probe_jobs)]
+    scores = []
+    for task in pretrainings:
+        value, error = probe.read(task) if task in finite else (None, None)
+        seconds = pretrain_step(study, task).seconds() if task else 0.0
+        scores.append(Score(value, error, task.epochs if task else 0, seconds))
+    return scores
+
+
+def greedy_facts(study: ResolvedStudy) -> dict[str, Any] | None:
+    """Describe the tasks that a greedy curriculum chooses from; None if the order was given."""
+    settings = study.settings
+    if settings.min_gain is None:
+        return None
+    tasks = [study.sequence((name,)) for name in settings.ssl_configs]
+    return {
+        "min_gain": settings.min_gain,
+        "tasks": {
+            task.name: {
+                "config": study.relative(task.config),
+                "epochs": task.epochs,
+                "cfg_options": list(task.options),
+                "config_sha256": config_digest(task.cfg),
+            }
+            for task in tasks
+        },
+    }

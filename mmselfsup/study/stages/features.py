@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from mmselfsup.config.inspect import config_digest
 from mmselfsup.evaluation.feature_comparison import MOST_POINTS
 from mmselfsup.evaluation.feature_comparison_files import LOOK, POINTS
 
-from .. import data_files
-from ..machine import Machine
-from ..plan import ResolvedStudy
-from ..pretraining import Pretraining
-from ..process import Command
-from ..stage import Job, run_stage
-from ..step import Step
-from ..steps import content, pretrain_step
+from ..data import metadata_csv
+from ..process import Command, Machine
+from ..settings import Pretraining, ResolvedStudy, look_dir
+from ..step import Job, Step, content, run_stage
+from .pretrain import pretrain_step
 
 
 def look_at_features(study: ResolvedStudy, this_machine: Machine) -> list[Command]:
@@ -30,11 +25,6 @@ def look_at_features(study: ResolvedStudy, this_machine: Machine) -> list[Comman
     return [job.command for job in jobs]
 
 
-def look_dir(work_dir: Path, name: str) -> Path:
-    """Return the folder of the feature comparison of a pre-training."""
-    return work_dir / "looks" / name
-
-
 def look_step(study: ResolvedStudy, task: Pretraining) -> Step:
     """Return the step with everything that a feature comparison depends on."""
     settings = study.settings
@@ -46,7 +36,7 @@ def look_step(study: ResolvedStudy, task: Pretraining) -> Step:
         "folder of images": str(study.images),
         "train images": content(settings.split("train")),
         "test images": content(settings.split("test")),
-        "metadata": content(data_files.metadata_csv(settings)),
+        "metadata": content(metadata_csv(settings)),
     }
     folder = look_dir(settings.work_dir, task.name)
     return Step(f"compare the features before and after {task.name}", folder, facts, (POINTS, LOOK))
@@ -55,7 +45,7 @@ def look_step(study: ResolvedStudy, task: Pretraining) -> Step:
 def look_command(study: ResolvedStudy, task: Pretraining) -> Command:
     """Return the command line of a feature comparison."""
     settings = study.settings
-    metadata = data_files.metadata_csv(settings)
+    metadata = metadata_csv(settings)
     argv = [
         *("tools/isic2019/look_at_features.py", study.relative(task.config)),
         *("--checkpoint", str(task.backbone), "--images", str(study.images)),

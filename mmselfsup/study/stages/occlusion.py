@@ -12,13 +12,10 @@ from collections.abc import Mapping
 from mmselfsup.evaluation.explanation_files import EXPLAIN, SHEET
 from mmselfsup.evaluation.heat_map_cases import EACH
 
-from .. import commands
-from ..machine import Machine
-from ..plan import ResolvedStudy
-from ..process import Command
-from ..stage import Job, run_stage
-from ..step import Step
-from ..steps import test_step
+from ..process import Command, Machine
+from ..settings import ResolvedStudy
+from ..step import Job, Step, run_stage
+from .finetune import measure_step, test_options
 
 
 def explain_classifiers(
@@ -44,7 +41,7 @@ def explain_classifiers(
 def explain_step(study: ResolvedStudy, arm: str, lr: float) -> Step:
     """Return the step with everything that an explanation depends on."""
     facts = {
-        "test": dict(test_step(study, arm, lr).settings),
+        "test": dict(measure_step(study, arm, lr).settings),
         "seed": study.settings.seed,
         "images of a kind": EACH,
     }
@@ -59,6 +56,6 @@ def explain_command(study: ResolvedStudy, arm: str) -> Command:
         *("tools/isic2019/explain.py", study.relative(settings.finetune_config)),
         str(settings.run_dir(arm, "final") / "latest.pth"),
         *("--seed", str(settings.seed), "--out", str(settings.run_dir(arm, "explain"))),
-        *("--cfg-options", *commands.test_options(study)),
+        *("--cfg-options", *test_options(study)),
     ]
     return Command(tuple(argv), settings.root)

@@ -6,6 +6,8 @@ training list; test images are not used.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,18 +17,14 @@ from mmselfsup.config.inspect import config_digest
 from mmselfsup.metrics.classification import standard_error
 from mmselfsup.utils.files import atomic_write_text
 
-from ..frozen.jobs import model_options, probe_argv, weights_argv
-from ..frozen.record import read_probe_result
-from ..plan import ResolvedStudy
-from ..pretraining import Pretraining
 from ..process import Command
-from ..settings import SCRATCH
-from ..stage import Job
-from ..step import Step
-from ..steps import content, pretrain_step
+from ..settings import SCRATCH, Pretraining, ResolvedStudy
+from ..step import Job, Step, content
+from .pretrain import pretrain_step
 
 if TYPE_CHECKING:
     from mmcv import Config
+
 
 _PROBE = "linear"
 
@@ -111,3 +109,28 @@ class Probe:
 
 def _facts(study: ResolvedStudy, task: Pretraining) -> dict[str, Any]:
     return dict(pretrain_step(study, task).settings)
+
+
+def probe_argv(probe: str, config: str, weights: tuple[str, ...], folder: Path) -> tuple[str, ...]:
+    """Return the start of the command of ``knn`` or ``linear``, which writes ``<probe>.json``."""
+    tool = f"tools/benchmarks/classification/test_{probe}.py"
+    out = str(folder / f"{probe}.json")
+    return (tool, config, *weights, "--work_dir", str(folder), "--out", out)
+
+
+def weights_argv(checkpoint: Path | None, seed: int) -> tuple[str, ...]:
+    """Return the options that name the weights; None: random ones of a seed."""
+    if checkpoint is None:
+        return ("--random", "--seed", str(seed))
+    return ("--checkpoint", str(checkpoint))
+
+
+def model_options(options: Sequence[str]) -> list[str]:
+    """Return those overrides of a pre-training that change the evaluated network."""
+    return [option for option in options if option.startswith("model.")]
+
+
+def read_probe_result(path: Path, start: str) -> dict[str, Any]:
+    """Return the metrics of the first row whose name begins with ``start``."""
+    results: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["results"]
+    return next(metrics for name, metrics in results.items() if name.startswith(start))

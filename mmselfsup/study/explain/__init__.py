@@ -1,1 +1,0 @@
-"""Explanations of a classifier: Grad-CAM heat maps, and an occlusion test of the lesion."""

@@ -1,1 +1,0 @@
-"""Every method pre-trained for the same number of views, evaluated by its frozen features."""

@@ -1,1 +1,0 @@
-"""Frozen features before and after pre-training: a t-SNE map of them, and neighbours."""

@@ -1,0 +1,1 @@
+"""The report of a study, and the table over several: numbers in, one HTML page out."""
