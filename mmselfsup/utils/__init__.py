@@ -13,12 +13,11 @@ from .collect_env import collect_env
 from .distributed_sinkhorn import distributed_sinkhorn
 
 if TYPE_CHECKING:
-    from mmselfsup.core.clustering import Extractor
-
     from .alias_multinomial import AliasMethod
     from .batch_shuffle import batch_shuffle_ddp, batch_unshuffle_ddp
     from .collect import dist_forward_collect, nondist_forward_collect
     from .dist_utils import sync_random_seed
+    from .extractor import Extractor
     from .gather import concat_all_gather, gather_tensors, gather_tensors_batch
     from .logger import get_root_logger
     from .misc import find_latest_checkpoint

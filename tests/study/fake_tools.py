@@ -43,7 +43,9 @@ np.savez(out, scores=scores, labels=labels)
 LOOK = """
 import pathlib, sys
 import numpy as np
-from mmselfsup.evaluation.feature_comparison_files import FeatureComparison, Embedding, KnnScores, write_comparison
+from mmselfsup.evaluation.feature_comparison_files import (
+    Embedding, FeatureComparison, KnnScores, write_comparison
+)
 out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
 with open("calls.txt", "a") as calls:
     print("look", out, file=calls)

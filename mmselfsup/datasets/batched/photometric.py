@@ -1,11 +1,9 @@
-"""Colour jitter, grey and solarization of a batch, with own parameters for each image.
+"""Colour jitter, grey, solarization and blur of a batch, with own parameters for each image.
 
-The arithmetic is that of ``mmselfsup.datasets.pipelines.photometric``, in float32 with integer values
-after every step.
+The arithmetic is that of ``mmselfsup.datasets.pipelines.photometric``, in float32 with integer
+values after every step.
 
-Gaussian blur of a batch, with another standard deviation for each image.
-
-Letters: N images, H, W of an image, K taps of the widest kernel.
+Letters: N images, C channels, H, W pixels, K taps of a kernel.
 """
 
 from __future__ import annotations
