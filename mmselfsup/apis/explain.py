@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmcv import Config
 
-from mmselfsup.config.inspect import find_dataset as dataset_of
+from mmselfsup.config.inspect import find_dataset
 from mmselfsup.config.load import load_config
 from mmselfsup.datasets import build_dataset
 from mmselfsup.evaluation.explanation_files import (
@@ -25,6 +26,7 @@ from mmselfsup.evaluation.features import check_labels, dataset_digest
 from mmselfsup.evaluation.heat_map_cases import draw_cases, mask_sheet, write_webp
 from mmselfsup.evaluation.occlusion import (
     LesionMasks,
+    MaskFinder,
     cached_arrays,
     find_masks,
     measure_occlusion,
@@ -36,13 +38,18 @@ from mmselfsup.utils.error_context import config_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import sha256
 
-from .test import trained_model
+from .test import evaluate_options, trained_model
 
 SHOWN_MASKS = 24
 
 
-def run(args: Namespace) -> None:
+def run(args: Namespace, find_mask: MaskFinder, dark: int) -> None:
     """Explain the classifier that the command line names, and write the files.
+
+    Args:
+        args: The arguments of the command line.
+        find_mask: Function that finds the mask of an image's lesion.
+        dark: Pixels whose brightest channel is below this, 0..255, are no skin.
 
     Raises:
         UserError: A file or config can't be used.
@@ -54,11 +61,12 @@ def run(args: Namespace) -> None:
     model: Any = trained_model(cfg, str(checkpoint)).to(default_device()).eval()
     if not hasattr(model, "class_scores"):
         raise UserError(f"{args.config}: {type(model).__name__} is no classifier with a head")
-    masks = LesionMasks(
-        **cached_arrays(
-            out / "masks.npz", {"images": images}, lambda: find_masks(dataset.data_source, cfg)
-        )
+    found = cached_arrays(
+        out / "masks.npz",
+        {"images": images},
+        lambda: find_masks(dataset.data_source, cfg, find_mask),
     )
+    masks = LesionMasks(**found)
     origin = {"images": images, "weights": sha256(checkpoint), "model": str(cfg.model)}
     scores = {}
     # Scores of each view are cached at once: an interrupted run resumes with the next view.
@@ -66,17 +74,18 @@ def run(args: Namespace) -> None:
         scores[view] = cached_arrays(
             out / f"{view}.npz",
             origin,
-            lambda view=view: view_scores(model, dataset, cfg, masks, view),  # type: ignore[misc]
+            partial(view_scores, model, dataset, cfg, masks, view, dark),
         )["scores"]
     drawn = np.random.default_rng(args.seed).permutation(len(dataset))[:SHOWN_MASKS]
-    write_webp(mask_sheet(dataset.data_source, masks, sorted(drawn.tolist())), out / SHEET)
+    sheet = mask_sheet(dataset.data_source, masks, sorted(drawn.tolist()), dark)
+    write_webp(sheet, out / SHEET)
     cases, places, no_heat = draw_cases(
         model, dataset, cfg, scores[AS_IS], args.seed, out / PICTURES
     )
     explanation = Explanation(
         classes=list(dataset.CLASSES or map(str, range(scores[AS_IS].shape[1]))),
         seed=args.seed,
-        blackout=measure_occlusion(scores, dataset, cfg, masks),
+        blackout=measure_occlusion(scores, dataset, masks, evaluate_options(cfg, dataset)),
         cases=cases,
         places=places,
         no_heat=no_heat,
@@ -95,7 +104,7 @@ def _dataset(cfg: Config, name: str) -> tuple[Any, str]:
         UserError: The config has no test images, or not every one has a label.
     """
     part = "test" if cfg.data.get("test") is not None else "val"
-    _, node = dataset_of(cfg, part)
+    _, node = find_dataset(cfg, part)
     with config_errors(f"data.{part}"):
         dataset = build_dataset(copy.deepcopy(node))
     where = node["data_source"].get("ann_file") or f"{name}, data.{part}"

@@ -181,15 +181,16 @@ def heat_over(pixels: Pixels, heat: NDArray[np.float32]) -> Pixels:
     return np.asarray(np.rint(mixed), np.uint8)
 
 
-def mask_sheet(source: Any, masks: LesionMasks, indices: Sequence[int]) -> Pixels:
+def mask_sheet(source: Any, masks: LesionMasks, indices: Sequence[int], dark: int) -> Pixels:
     """Return a sheet of images with the outline of their mask, the lesion hidden, and it alone.
 
     Args:
         source: A data source.
         masks: Masks of its images.
         indices: Indices of the images.
+        dark: Pixels darker than this are no skin, see ``occlusion.skin_colour``.
     """
-    triples = [_triple(source, masks, i) for i in indices]
+    triples = [_triple(source, masks, i, dark) for i in indices]
     columns = min(_COLUMNS, len(triples))
     rows = -(-len(triples) // columns)
     height, width = triples[0].shape[:2]
@@ -200,13 +201,15 @@ def mask_sheet(source: Any, masks: LesionMasks, indices: Sequence[int]) -> Pixel
     return sheet[:-_GAP, :-_GAP]
 
 
-def _triple(source: Any, masks: LesionMasks, index: int) -> Pixels:
+def _triple(source: Any, masks: LesionMasks, index: int, dark: int) -> Pixels:
     """Return the three views of an image side by side, the first with the outline."""
     image, row = source.load_pixels(index)
     pixels = as_rgb(image)
     lesion = masks.mask(row, *pixels.shape[:2])
     views = [
-        np.asarray(cv2.resize(hide(pixels, lesion, view), _TILE, interpolation=cv2.INTER_AREA))
+        np.asarray(
+            cv2.resize(hide(pixels, lesion, view, dark), _TILE, interpolation=cv2.INTER_AREA)
+        )
         for view in VIEWS
     ]
     small = masks.mask(row, _TILE[1], _TILE[0]).astype(np.uint8)

@@ -1,10 +1,10 @@
-"""The occlusion test: scores of a classifier without the lesion.
+"""The occlusion test: scores of a classifier without the lesion, and with nothing but the lesion.
 
-Images without their lesion, and lesions without their surroundings.
+In each view of the test images a part is filled with the colour of the skin; what the accuracy
+loses shows which part the classifier needs. How a mask is found and which pixels are no skin is
+the caller's knowledge of its images: both are arguments.
 
-Lesion masks of a data set, stored compactly.
-
-Arrays stored in files, so that a restarted run need not compute them again.
+Masks and scores take long, so ``cached_arrays`` stores them: a restarted run resumes.
 
 Letters: N images, C classes, H, W pixels, B bytes.
 """
@@ -27,10 +27,7 @@ from PIL.Image import Image
 from torch import nn
 from torch.utils.data import Dataset
 
-from mmselfsup.apis.test import evaluate_options
 from mmselfsup.datasets.loader import build_eval_loader
-from mmselfsup.isic.color_constancy import DARK
-from mmselfsup.isic.lesion_mask import find_lesion
 from mmselfsup.utils.collect import collect_results, nondist_forward_collect
 from mmselfsup.utils.error_context import run_errors
 from mmselfsup.utils.errors import UserError
@@ -39,9 +36,12 @@ from mmselfsup.utils.files import atomic_write
 from .explanation_files import AS_IS, HIDDEN, OcclusionScores, ViewScore
 
 Scores = NDArray[np.float32]
+Arrays = Mapping[str, NDArray[Any]]
+#: Function of an RGB image [H, W, 3] that returns the mask of its lesion [H, W], and whether the
+#: mask is only a guess, as no lesion was found.
+MaskFinder = Callable[[NDArray[np.uint8]], tuple[NDArray[np.bool_], bool]]
 _SAMPLED = 20_000  # pixels are enough for a median
 _SIDE = 192  # a mask is stored as this many rows and columns
-Arrays = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,128 @@ class LesionMasks:
         return np.array([np.unpackbits(row).mean() for row in self.packed])
 
 
+def find_masks(source: Any, cfg: Config, find_mask: MaskFinder) -> dict[str, NDArray[Any]]:
+    """Return the mask of every image of a data source, with a progress bar.
+
+    Args:
+        source: The data source.
+        cfg: A config with ``data``, for the number of workers.
+        find_mask: Function that finds the mask of an image.
+
+    Returns:
+        The arrays of ``LesionMasks`` by name.
+
+    Raises:
+        UserError: An image can't be read.
+    """
+    settings = Config({"data": copy.deepcopy(cfg.data), "persistent_workers": False})  # no prefetch
+    loader = build_eval_loader(_Search(source, find_mask), settings, "test", False)
+    with run_errors():
+        return nondist_forward_collect(_same, loader, len(source), desc="lesion masks")
+
+
+class _Search(Dataset[dict[str, Any]]):
+    """A data set of the packed lesion mask of each image of a data source."""
+
+    def __init__(self, source: Any, find_mask: MaskFinder) -> None:
+        self.data_source, self.find_mask = source, find_mask
+
+    def __len__(self) -> int:
+        return len(self.data_source)
+
+    def __getitem__(self, idx: int) -> dict[str, Any]:
+        image, _ = self.data_source.load_pixels(idx)
+        mask, guessed = self.find_mask(as_rgb(image))
+        square = cv2.resize(mask.astype(np.uint8), (_SIDE, _SIDE), interpolation=cv2.INTER_NEAREST)
+        return {"packed": np.packbits(square > 0), "guessed": guessed}
+
+
+def _same(**batch: Any) -> dict[str, Any]:
+    return batch
+
+
+def as_rgb(image: NDArray[np.uint8] | Image) -> NDArray[np.uint8]:
+    """Return an image as [H, W, 3]; a grey one gets three equal channels."""
+    pixels = np.asarray(image.convert("RGB") if isinstance(image, Image) else image, np.uint8)
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+
+
+def hide(
+    pixels: NDArray[np.uint8], lesion: NDArray[np.bool_], view: str, dark: int
+) -> NDArray[np.uint8]:
+    """Return an image with a part of it filled with the colour of its skin.
+
+    Skin colour and not black: the network has never seen black holes, and they may cost accuracy
+    by themselves.
+
+    Args:
+        pixels: RGB image [H, W, 3].
+        lesion: Mask of the lesion [H, W].
+        view: ``lesion_hidden`` fills the lesion, ``lesion_only`` all the rest, ``as_is`` nothing.
+        dark: See ``skin_colour``.
+    """
+    if view == AS_IS:
+        return pixels
+    hidden = lesion if view == HIDDEN else ~lesion
+    filled = pixels.copy()
+    filled[hidden] = skin_colour(pixels, lesion, dark)
+    return filled
+
+
+def skin_colour(
+    pixels: NDArray[np.uint8], lesion: NDArray[np.bool_], dark: int
+) -> NDArray[np.uint8]:
+    """Return the median colour [3] outside the lesion, dark borders left out where possible.
+
+    Args:
+        pixels: RGB image [H, W, 3].
+        lesion: Mask of the lesion [H, W].
+        dark: Pixels whose brightest channel is below this, 0..255, are border and no skin.
+    """
+    outside = pixels[~lesion] if not lesion.all() else pixels.reshape(-1, 3)
+    outside = outside[:: max(1, len(outside) // _SAMPLED)]
+    bright = outside[outside.max(axis=1) >= dark]
+    return np.asarray(np.median(bright if len(bright) else outside, axis=0), np.uint8)
+
+
+class HidingSource:
+    """A data source whose images have a part hidden; all else is as in the wrapped source.
+
+    Args:
+        source: A data source of images.
+        masks: Masks of its images, in its order.
+        view: View of the images, see ``hide``.
+        dark: See ``skin_colour``.
+    """
+
+    def __init__(self, source: Any, masks: LesionMasks, view: str, dark: int) -> None:
+        self.source, self.masks, self.view, self.dark = source, masks, view, dark
+
+    def __getattr__(self, name: str) -> Any:
+        if name in (
+            "source",
+            "masks",
+            "view",
+            "dark",
+        ):  # not set yet while a copy is made: no recursion
+            raise AttributeError(name)
+        return getattr(self.source, name)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def load_pixels(self, idx: int) -> tuple[NDArray[np.uint8] | Image, int]:
+        """Return the image ``idx`` and its index, see ``BaseDataSource.load_pixels``."""
+        image, row = self.source.load_pixels(idx)
+        if self.view == AS_IS:
+            return image, row
+        pixels = as_rgb(image)
+        lesion = self.masks.mask(row, *pixels.shape[:2])
+        return hide(pixels, lesion, self.view, self.dark), row
+
+
 def view_scores(
-    model: nn.Module, dataset: Any, cfg: Config, masks: LesionMasks, view: str
+    model: nn.Module, dataset: Any, cfg: Config, masks: LesionMasks, view: str, dark: int
 ) -> dict[str, Scores]:
     """Return a classifier's scores of one view of all images, with a progress bar.
 
@@ -78,6 +198,7 @@ def view_scores(
         cfg: The config, for the loader.
         masks: Masks of the images.
         view: View of the images, see ``hide``.
+        dark: See ``skin_colour``.
 
     Returns:
         ``scores``: [N, C].
@@ -88,7 +209,7 @@ def view_scores(
     print(f"{view.replace('_', ' ')}: {len(dataset)} test images", flush=True)
     # A shallow copy shares labels and pipeline; only the source of the pixels differs.
     part_hidden = copy.copy(dataset)
-    part_hidden.data_source = HidingSource(dataset.data_source, masks, view)
+    part_hidden.data_source = HidingSource(dataset.data_source, masks, view, dark)
     settings = copy.deepcopy(cfg)
     settings.persistent_workers = False  # the loader is used once
     with run_errors():
@@ -106,19 +227,19 @@ def view_scores(
 
 
 def measure_occlusion(
-    scores: Mapping[str, Scores], dataset: Any, cfg: Config, masks: LesionMasks
+    scores: Mapping[str, Scores], dataset: Any, masks: LesionMasks, options: Mapping[str, Any]
 ) -> OcclusionScores:
     """Return the scores of all views, with 95 % intervals by a bootstrap over lesions.
 
     Args:
         scores: Scores [N, C] by view.
         dataset: The images, for labels, lesions and ``evaluate``.
-        cfg: The config, for the options of ``evaluation``.
         masks: Masks of the images.
+        options: Arguments of the data set's ``evaluate``, with ``bootstrap`` resamples for the
+            intervals. ``topk`` is 1 for the views, whatever it says.
     """
-    options = evaluate_options(cfg, dataset)
     numbers = {
-        view: dataset.evaluate({"head0": values}, topk=(1,), **_without_topk(options))
+        view: dataset.evaluate({"head0": values}, **{**options, "topk": (1,)})
         for view, values in scores.items()
     }
     counts = np.bincount(dataset.gt_labels)
@@ -133,11 +254,6 @@ def measure_occlusion(
     )
 
 
-def _without_topk(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options without ``topk``, which is 1 for the views, whatever the config says."""
-    return {name: value for name, value in options.items() if name != "topk"}
-
-
 def _view_score(numbers: Mapping[str, float]) -> ViewScore:
     """Return the scores of a view, from all that ``evaluate`` measures."""
     picked = [
@@ -146,108 +262,6 @@ def _view_score(numbers: Mapping[str, float]) -> ViewScore:
         for name in ("{}", "interval/{}/low", "interval/{}/high")
     ]
     return ViewScore(*(round(float(number), 5) for number in picked))
-
-
-def hide(pixels: NDArray[np.uint8], lesion: NDArray[np.bool_], view: str) -> NDArray[np.uint8]:
-    """Return an image with a part of it filled with the colour of its skin.
-
-    Skin colour and not black: the network has never seen black holes, and they may cost accuracy
-    by themselves.
-
-    Args:
-        pixels: RGB image [H, W, 3].
-        lesion: Mask of the lesion [H, W].
-        view: ``lesion_hidden`` fills the lesion, ``lesion_only`` all the rest, ``as_is`` nothing.
-    """
-    if view == AS_IS:
-        return pixels
-    hidden = lesion if view == HIDDEN else ~lesion
-    filled = pixels.copy()
-    filled[hidden] = skin_colour(pixels, lesion)
-    return filled
-
-
-def skin_colour(pixels: NDArray[np.uint8], lesion: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return the median colour [3] outside the lesion, dark borders left out where possible."""
-    outside = pixels[~lesion] if not lesion.all() else pixels.reshape(-1, 3)
-    outside = outside[:: max(1, len(outside) // _SAMPLED)]
-    bright = outside[outside.max(axis=1) >= DARK]
-    return np.asarray(np.median(bright if len(bright) else outside, axis=0), np.uint8)
-
-
-class HidingSource:
-    """A data source whose images have a part hidden; all else is as in the wrapped source.
-
-    Args:
-        source: A data source of images.
-        masks: Masks of its images, in its order.
-        view: View of the images, see ``hide``.
-    """
-
-    def __init__(self, source: Any, masks: LesionMasks, view: str) -> None:
-        self.source, self.masks, self.view = source, masks, view
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("source", "masks", "view"):  # not set yet while a copy is made: no recursion
-            raise AttributeError(name)
-        return getattr(self.source, name)
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def load_pixels(self, idx: int) -> tuple[NDArray[np.uint8] | Image, int]:
-        """Return the image ``idx`` and its index, see ``BaseDataSource.load_pixels``."""
-        image, row = self.source.load_pixels(idx)
-        if self.view == AS_IS:
-            return image, row
-        pixels = as_rgb(image)
-        return hide(pixels, self.masks.mask(row, *pixels.shape[:2]), self.view), row
-
-
-def find_masks(source: Any, cfg: Config) -> dict[str, NDArray[Any]]:
-    """Return the mask of every image of a data source, with a progress bar.
-
-    Args:
-        source: The data source.
-        cfg: A config with ``data``, for the number of workers.
-
-    Returns:
-        The arrays of ``LesionMasks`` by name.
-
-    Raises:
-        UserError: An image can't be read.
-    """
-    settings = Config({"data": copy.deepcopy(cfg.data), "persistent_workers": False})  # no prefetch
-    loader = build_eval_loader(_Search(source), settings, "test", False)
-    with run_errors():
-        return nondist_forward_collect(_same, loader, len(source), desc="lesion masks")
-
-
-def as_rgb(image: NDArray[np.uint8] | Image) -> NDArray[np.uint8]:
-    """Return an image as [H, W, 3]; a grey one gets three equal channels."""
-    pixels = np.asarray(image.convert("RGB") if isinstance(image, Image) else image, np.uint8)
-    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
-
-
-class _Search(Dataset[dict[str, Any]]):
-    """A data set of the packed lesion mask of each image of a data source."""
-
-    def __init__(self, source: Any) -> None:
-        self.data_source = source
-
-    def __len__(self) -> int:
-        return len(self.data_source)
-
-    def __getitem__(self, idx: int) -> dict[str, Any]:
-        image, _ = self.data_source.load_pixels(idx)
-        lesion = find_lesion(as_rgb(image))
-        mask = lesion.mask.astype(np.uint8)
-        square = cv2.resize(mask, (_SIDE, _SIDE), interpolation=cv2.INTER_NEAREST)
-        return {"packed": np.packbits(square > 0), "guessed": lesion.guessed}
-
-
-def _same(**batch: Any) -> dict[str, Any]:
-    return batch
 
 
 def cached_arrays(path: Path, origin: Mapping[str, str], make: Callable[[], Arrays]) -> Arrays:

@@ -21,8 +21,11 @@ from mmselfsup.evaluation.occlusion import (
     find_masks,
     hide,
     measure_occlusion,
+    skin_colour,
     view_scores,
 )
+from mmselfsup.isic.color_constancy import DARK
+from mmselfsup.isic.lesion_mask import find_lesion
 from mmselfsup.utils.errors import UserError
 
 SKIN, BROWN, RED, BLUE = (224, 178, 160), (92, 52, 40), (150, 40, 44), (60, 80, 200)
@@ -35,13 +38,35 @@ def test_what_is_hidden_gets_the_colour_of_the_skin() -> None:
     lesion[15:35, 10:30] = True
     pixels[lesion] = BROWN
     before = pixels.copy()
-    hidden, alone = hide(pixels, lesion, HIDDEN), hide(pixels, lesion, ONLY)
+    hidden, alone = hide(pixels, lesion, HIDDEN, DARK), hide(pixels, lesion, ONLY, DARK)
     assert (hidden[lesion] == SKIN).all()
     np.testing.assert_array_equal(hidden[~lesion], before[~lesion])
     assert (alone[~lesion] == SKIN).all()
     np.testing.assert_array_equal(alone[lesion], before[lesion])
-    np.testing.assert_array_equal(hide(pixels, lesion, AS_IS), before)
+    np.testing.assert_array_equal(hide(pixels, lesion, AS_IS, DARK), before)
     np.testing.assert_array_equal(pixels, before)
+
+
+def test_how_dark_a_border_is_depends_on_the_images() -> None:
+    pixels = np.full((40, 60, 3), SKIN, np.uint8)
+    pixels[:, :45] = 120  # most of the image: a border only where the caller says so
+    lesion = np.zeros((40, 60), bool)
+    lesion[15:25, 46:56] = True
+    np.testing.assert_array_equal(skin_colour(pixels, lesion, dark=121), SKIN)
+    np.testing.assert_array_equal(skin_colour(pixels, lesion, dark=120), (120, 120, 120))
+
+
+def test_masks_come_from_the_function_that_is_given(images: Config) -> None:
+    def find_mask(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], bool]:
+        mask = np.zeros(pixels.shape[:2], bool)
+        mask[:36] = True
+        return mask, bool(pixels[0, 0, 2] > 180)  # a guess where the corner is blue
+
+    dataset = build_dataset(images.data.test)
+    masks = LesionMasks(**find_masks(dataset.data_source, images, find_mask))
+    assert masks.fractions() == pytest.approx([0.5] * 24)
+    np.testing.assert_array_equal(masks.guessed, np.arange(24) % 2 == 1)
+    assert masks.mask(0, 72, 96)[:36].all()
 
 
 def skin_image(colour: tuple[int, int, int], mark: bool, seed: int) -> NDArray[np.uint8]:
@@ -104,11 +129,12 @@ def test_who_looks_at_the_lesion_loses_without_it_and_no_one_else(
     images: Config, place: str, hidden: float, alone: float
 ) -> None:
     dataset = build_dataset(images.data.test)
-    masks = LesionMasks(**find_masks(dataset.data_source, images))
+    masks = LesionMasks(**find_masks(dataset.data_source, images, find_lesion))
     scores = {
-        view: view_scores(Looker(place), dataset, images, masks, view)["scores"] for view in VIEWS
+        view: view_scores(Looker(place), dataset, images, masks, view, DARK)["scores"]
+        for view in VIEWS
     }
-    found = measure_occlusion(scores, dataset, images, masks)
+    found = measure_occlusion(scores, dataset, masks, dict(bootstrap=1000))
     accuracy = {view: score.accuracy for view, score in found.views.items()}
     assert accuracy == {AS_IS: 1.0, HIDDEN: hidden, ONLY: alone}
     assert {v: s.balanced_accuracy for v, s in found.views.items()} == accuracy
@@ -129,7 +155,7 @@ def test_several_heads_are_refused(images: Config) -> None:
     dataset = build_dataset(images.data.test)
     masks = LesionMasks(np.zeros((24, 4608), np.uint8), np.ones(24, bool))
     with pytest.raises(UserError, match=r"heads head3, head4: take one with one head"):
-        view_scores(Two("lesion"), dataset, images, masks, AS_IS)
+        view_scores(Two("lesion"), dataset, images, masks, AS_IS, DARK)
 
 
 def test_intervals_are_drawn_by_lesion_and_hold_the_value(images: Config) -> None:
@@ -137,7 +163,9 @@ def test_intervals_are_drawn_by_lesion_and_hold_the_value(images: Config) -> Non
     masks = LesionMasks(np.zeros((24, 4608), np.uint8), np.ones(24, bool))
     scores = np.zeros((24, 2))
     scores[np.arange(24), dataset.gt_labels ^ (np.arange(24) % 8 < 2)] = 1  # of lesions 0, 4, 8 ...
-    found = measure_occlusion(dict.fromkeys(VIEWS, scores), dataset, images, masks)
+    found = measure_occlusion(
+        dict.fromkeys(VIEWS, scores), dataset, masks, dict(bootstrap=1000, topk=(1, 5))
+    )
     view = found.views[HIDDEN]
     assert view.accuracy == 0.75
     assert view.accuracy_low < 0.75 < view.accuracy_high
