@@ -1,17 +1,18 @@
-"""The steps of ``tools/benchmarks/classification/test_knn.py`` and ``test_linear.py``.
+"""Evaluation of frozen features, as ``tools/benchmarks/classification`` runs it.
 
-Weights and configs that a command line on frozen features names.
-
-The results on frozen features, as a table and as JSON.
+The steps are the same for every protocol: weights and data sets of the command line, extraction on
+all ranks (or features from a file), the protocol's metrics, a table and a JSON file. A further
+evaluation is a ``Protocol`` in ``mmselfsup/evaluation``, a line in ``PROTOCOLS``, and a tool with
+its options.
 """
 
 import copy
 import logging
-import math
 import os
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from mmcv import Config
@@ -31,8 +32,10 @@ from mmselfsup.evaluation.features import (
     origin_of,
     write_features,
 )
-from mmselfsup.evaluation.knn import check_neighbours, evaluate_knn
-from mmselfsup.evaluation.linear_probe import choose_penalty, evaluate_probe
+from mmselfsup.evaluation.knn import KnnProtocol
+from mmselfsup.evaluation.linear_probe import LinearProbeProtocol
+from mmselfsup.evaluation.protocol import Protocol
+from mmselfsup.metrics import finite
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import dist, setup_multi_processes
 from mmselfsup.utils.device import default_device
@@ -43,59 +46,25 @@ from mmselfsup.utils.seed import set_random_seed
 
 from .launch import join_ranks, open_log, open_work_dir, work_dir_of
 
-Rows = dict[str, Mapping[str, Any]]
+#: The evaluations of frozen features, by the start of the names of their logs and results.
+PROTOCOLS: dict[str, type[Protocol]] = {"knn": KnnProtocol, "linear": LinearProbeProtocol}
 _WIDTH = 100  # columns where the output is no terminal
 #: Recalls of more classes than this are in the JSON file only.
 _MAX_COLUMNS = 12
 
 
-def run_knn(args: Namespace) -> None:
-    """Classify by nearest neighbours, print a table, write JSON.
-
-    Raises:
-        UserError: See the single steps.
-    """
-    ks = list(dict.fromkeys(args.num_knn))
-
-    def protocol(data: LabelledFeatures, logger: logging.Logger) -> tuple[Rows, dict[str, Any]]:
-        by_k = evaluate_knn(data, ks, args.temperature, default_device())
-        return {f"kNN, k={k}": m for k, m in by_k.items()}, {"temperature": args.temperature}
-
-    run_frozen(args, "knn", protocol, lambda num: check_neighbours(ks, args.temperature, num))
-
-
-def run_linear(args: Namespace) -> None:
-    """Fit a balanced linear classifier, print a table, write JSON.
-
-    Raises:
-        UserError: See the single steps.
-    """
-
-    def protocol(data: LabelledFeatures, logger: logging.Logger) -> tuple[Rows, dict[str, Any]]:
-        tried: dict[float, float] = {}
-        penalty = args.penalty[0]
-        if len(args.penalty) > 1:
-            penalty, tried = choose_penalty(data, args.penalty, args.seed)
-            shown = ", ".join(f"{c:g}: {b:.4f}" for c, b in tried.items())
-            logger.info("balanced accuracy on held-out training samples by C: %s", shown)
-        row: Rows = {f"linear probe, C={penalty:g}": evaluate_probe(data, penalty)}
-        return row, {"C": penalty, "C_tried": {f"{c:g}": b for c, b in tried.items()}}
-
-    run_frozen(args, "linear", protocol)
-
-
-def run_frozen(
-    args: Namespace, name: str, protocol: Any, check: Callable[[int], None] = lambda num_train: None
-) -> None:
-    """Run an evaluation protocol on frozen features, as the command line sets it.
+def run(args: Namespace, name: str) -> None:
+    """Evaluate frozen features as the command line says: print a table, write JSON.
 
     Args:
-        args: The arguments of the command line.
-        name: Start of the names of log and result.
-        protocol: A function ``(features, logger) -> (rows of the table, further facts)``.
-        check: A function that raises an error for arguments that don't fit the number of training
-            images, before the work.
+        args: The arguments of the command line, those of ``add_frozen_arguments`` and one for each
+            field of the protocol.
+        name: A key of ``PROTOCOLS``.
+
+    Raises:
+        UserError: See the single steps.
     """
+    protocol = protocol_of(args, name)
     checkpoint = wanted_checkpoint(args)
     if args.features:
         check_features_path(args.features)
@@ -113,12 +82,12 @@ def run_frozen(
         logger.info(ranks.note)
     datasets = labelled_datasets(data_cfg, args.dataset_config)
     model = frozen_model(cfg, checkpoint, args.seed, logger).to(default_device())
-    check(len(datasets["train"]))  # before the extraction, which takes the most time
+    protocol.check(len(datasets["train"]))
     start = time.perf_counter()
     data = _features(args, model, datasets, data_cfg, ranks.distributed, logger)
     seconds = time.perf_counter() - start
     if dist.is_main():
-        rows, facts = protocol(data, logger)
+        result = protocol.evaluate(data, logger)
         weights = checkpoint or f"initial weights, seed {args.seed}"
         head = {
             "config": args.config,
@@ -127,15 +96,21 @@ def run_frozen(
             "num_train": len(data.train),
             "num_test": len(data.test),
             "feature_width": int(data.train.shape[1]),
-            **facts,
+            **result.facts,
             "classes": data.classes,
         }
-        print_table(rows, data, weights)
+        print_table(result.rows, data, weights)
         path = args.out or os.path.join(cfg.work_dir, f"{name}_{stamp}.json")
-        atomic_write_json(path, {**head, "results": {k: finite(m) for k, m in rows.items()}})
+        atomic_write_json(path, {**head, "results": {k: finite(m) for k, m in result.rows.items()}})
         num_images = len(data.train) + len(data.test)
         logger.info("%d images in %.1f s; written: %s", num_images, seconds, os.path.abspath(path))
     dist.destroy()
+
+
+def protocol_of(args: Namespace, name: str) -> Protocol:
+    """Return the protocol of that name with its settings from the command line."""
+    kind = PROTOCOLS[name]
+    return kind(**{field.name: getattr(args, field.name) for field in fields(kind)})
 
 
 def _features(
@@ -242,12 +217,6 @@ def print_table(
         f"weights: {weights}. Columns of classes: recall.",
         highlight=False,
     )
-
-
-def finite(metrics: Mapping[str, Any]) -> dict[str, float | None]:
-    """Return the metrics as plain numbers for JSON, with None for nan and infinity."""
-    numbers = {name: float(value) for name, value in metrics.items()}
-    return {name: v if math.isfinite(v) else None for name, v in numbers.items()}
 
 
 def frozen_model(

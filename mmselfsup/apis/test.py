@@ -22,10 +22,10 @@ from mmselfsup.config.load import load_config
 from mmselfsup.config.signature import accepted_args
 from mmselfsup.core import EvalHook
 from mmselfsup.core.checkpoint import load_weights
-from mmselfsup.core.hooks.eval_hook import finite, headline
+from mmselfsup.core.hooks.eval_hook import headline
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.loader import build_eval_loader
-from mmselfsup.metrics import nested
+from mmselfsup.metrics import finite, nested
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import dist, setup_multi_processes
 from mmselfsup.utils.collect import collect_results

@@ -1,11 +1,11 @@
-"""The k-NN evaluation of features.
-
-The most similar images by their features.
+"""The k-NN evaluation of features, and the most similar images by their features.
 
 Letters: M training samples, N test samples, D width, C classes, Q queries.
 """
 
+import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,41 @@ from numpy.typing import NDArray
 
 from mmselfsup.metrics import classification_metrics
 from mmselfsup.models.utils.knn_classifier import knn_votes
+from mmselfsup.utils.device import default_device
 from mmselfsup.utils.errors import UserError
 
 from .features import LabelledFeatures
+from .protocol import Protocol, ProtocolResult
 from .tsne import unit_length
+
+
+@dataclass(frozen=True)
+class KnnProtocol(Protocol):
+    """Classification of the test samples by their nearest training samples.
+
+    Attributes:
+        num_knn: Numbers of neighbours; one given twice counts once.
+        temperature: See ``knn_scores``.
+    """
+
+    num_knn: Sequence[int]
+    temperature: float
+
+    @property
+    def _ks(self) -> list[int]:
+        return list(dict.fromkeys(self.num_knn))
+
+    def check(self, num_train: int) -> None:
+        """Check the numbers of neighbours and the temperature."""
+        check_neighbours(self._ks, self.temperature, num_train)
+
+    def evaluate(self, data: LabelledFeatures, logger: logging.Logger) -> ProtocolResult:
+        """Return the metrics for each number of neighbours."""
+        by_k = evaluate_knn(data, self._ks, self.temperature, default_device())
+        return ProtocolResult(
+            {f"kNN, k={k}": metrics for k, metrics in by_k.items()},
+            {"temperature": self.temperature},
+        )
 
 
 def knn_scores(

@@ -3,8 +3,10 @@
 Letters: M training samples, N test samples, D width, C classes.
 """
 
+import logging
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,10 +16,41 @@ from mmselfsup.metrics import classification_metrics, confusion_matrix, per_clas
 from mmselfsup.utils.errors import UserError
 
 from .features import LabelledFeatures
+from .protocol import Protocol, ProtocolResult
 
 #: Inverse strength of the L2 penalty on the weights; the loss is a sum over samples.
 DEFAULT_C = 0.01
 _MAX_ITERS = 1000
+
+
+@dataclass(frozen=True)
+class LinearProbeProtocol(Protocol):
+    """A balanced linear classifier, fitted to the training samples.
+
+    Attributes:
+        penalty: Values of C; of several, the best on held-out training samples is taken.
+        seed: Seed of the choice of held-out samples.
+    """
+
+    penalty: Sequence[float]
+    seed: int = 0
+
+    def check(self, num_train: int) -> None:
+        """Check the values of C."""
+        for penalty in self.penalty:
+            check_penalty(penalty)
+
+    def evaluate(self, data: LabelledFeatures, logger: logging.Logger) -> ProtocolResult:
+        """Return the metrics of the probe, and the C that it was fitted with."""
+        penalty, tried = self.penalty[0], dict[float, float]()
+        if len(self.penalty) > 1:
+            penalty, tried = choose_penalty(data, self.penalty, self.seed)
+            shown = ", ".join(f"{c:g}: {accuracy:.4f}" for c, accuracy in tried.items())
+            logger.info("balanced accuracy on held-out training samples by C: %s", shown)
+        return ProtocolResult(
+            {f"linear probe, C={penalty:g}": evaluate_probe(data, penalty)},
+            {"C": penalty, "C_tried": {f"{c:g}": accuracy for c, accuracy in tried.items()}},
+        )
 
 
 def fit_probe(
@@ -60,13 +93,18 @@ def probe_scores(
         UserError: ``penalty`` is not above 0, or the features are unusable.
     """
     data.check()
-    if penalty <= 0:
-        raise UserError(f"-C {penalty}: it must be above 0")
+    check_penalty(penalty)
     pipeline = fit_probe(data.train, data.train_labels, penalty, max_iters)
     # The classifier has no column for classes without a training sample.
     scores = np.zeros((len(data.test), data.num_classes), dtype=np.float32)
     scores[:, pipeline[-1].classes_] = pipeline.predict_proba(data.test)
     return scores
+
+
+def check_penalty(penalty: float) -> None:
+    """Check a value of C; see ``probe_scores``."""
+    if penalty <= 0:
+        raise UserError(f"-C {penalty}: it must be above 0")
 
 
 def choose_penalty(

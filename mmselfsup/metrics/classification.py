@@ -333,6 +333,14 @@ def nested(numbers: Mapping[str, Any]) -> dict[str, Any]:
     return tree
 
 
+def finite(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metrics with None, JSON's null, in place of nan and infinity."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in metrics.items()
+    }
+
+
 def calibration_bins(
     scores: ArrayLike, labels: ArrayLike, num_bins: int = NUM_BINS
 ) -> dict[str, NDArray[np.float64]]:

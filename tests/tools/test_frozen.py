@@ -1,7 +1,10 @@
 """test_knn.py and test_linear.py: table, JSON, kept features, and one line for what is wrong."""
 
+import argparse
 import json
+import logging
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 import torch
 from mmcv import Config
 
-import mmselfsup.apis.frozen_features  # noqa: F401  (for the forks, once)
+from mmselfsup.apis import frozen_features  # for the forks, once
 from mmselfsup.apis.frozen_features import frozen_model, split_options
 from mmselfsup.evaluation.features import (
     LabelledFeatures,
@@ -17,6 +20,8 @@ from mmselfsup.evaluation.features import (
     extract,
     labelled_datasets,
 )
+from mmselfsup.evaluation.protocol import Protocol, ProtocolResult
+from mmselfsup.utils.cli import add_frozen_arguments
 from mmselfsup.utils.errors import UserError
 from tests.distributed.ranks import run_ranks
 from tests.tools.command import Done, run_tool
@@ -73,6 +78,40 @@ def test_untrained_network_and_the_path_of_0x(place: Path) -> None:
     assert json.loads(path.read_text())["checkpoint"] == "initial weights, seed 3"
 
 
+@dataclass(frozen=True)
+class MajorityProtocol(Protocol):
+    """The most frequent class, whatever the features."""
+
+    scale: float
+
+    def check(self, num_train: int) -> None:
+        if num_train != 12:
+            raise UserError(f"{num_train} samples")
+
+    def evaluate(self, data: LabelledFeatures, logger: logging.Logger) -> ProtocolResult:
+        assert data.train.shape == (12, 64)
+        metrics = {"balanced_accuracy": self.scale / 3, "accuracy": float("nan")}
+        metrics |= dict.fromkeys(("recall_red", "recall_green", "recall_blue"), 0.0)
+        return ProtocolResult({"majority": metrics}, {"scale": self.scale})
+
+
+def test_a_protocol_is_a_class_and_a_line(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    monkeypatch.setitem(frozen_features.PROTOCOLS, "majority", MajorityProtocol)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--scale", type=float)
+    add_frozen_arguments(parser)
+    frozen_features.run(parser.parse_args([*ARGS, "--random", "--scale", "3"]), "majority")
+    (path,) = (place / "out").glob("majority_*.json")
+    result = json.loads(path.read_text())
+    assert result["scale"] == 3
+    assert result["results"]["majority"]["balanced_accuracy"] == 1
+    assert result["results"]["majority"]["accuracy"] is None
+    assert "majority" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
@@ -101,6 +140,13 @@ def test_bad_input_is_one_line(place: Path, argv: list[str], message: str) -> No
     assert message in done.last_line
     assert done.last_line.startswith("error: ")
     assert "features:" not in done.text  # found before any image was read
+
+
+def test_a_bad_penalty_is_found_before_the_extraction(place: Path) -> None:
+    done = run(place, "--random", "-C", "0.1", "-1", tool=LINEAR)
+    assert done.code == 2, done.text
+    assert "-C -1.0: it must be above 0" in done.last_line
+    assert "features:" not in done.text
 
 
 def test_another_backbone_is_refused(place: Path, checkpoint: Path) -> None:

@@ -44,9 +44,9 @@ def main() -> None:
     """Measure the features."""
     args = parse_args()
     prepare_process(args)
-    from mmselfsup.apis.frozen_features import run_knn
+    from mmselfsup.apis.frozen_features import run
 
-    run_knn(args)
+    run(args, "knn")
 
 
 if __name__ == "__main__":

@@ -38,9 +38,9 @@ def main() -> None:
     """Measure the features."""
     args = parse_args()
     prepare_process(args)
-    from mmselfsup.apis.frozen_features import run_linear
+    from mmselfsup.apis.frozen_features import run
 
-    run_linear(args)
+    run(args, "linear")
 
 
 if __name__ == "__main__":
