@@ -1,14 +1,20 @@
-"""The confusion matrix as a picture in TensorBoard.
+"""Plots of a classifier's predictions as pixels; who needs them writes or sends them.
 
-A reliability plot in TensorBoard: does the accuracy match the confidence?
+Letters: N images, C classes, M bins, H, W pixels.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-MAX_CLASSES = 40
+from mmselfsup.metrics import calibration_bins, expected_calibration_error
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def draw_confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> NDArray[np.uint8]:
@@ -17,13 +23,8 @@ def draw_confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> NDArray[n
     Returns:
         Pixels [H, W, 3] in 0..255.
     """
-    # Imported where it is used: matplotlib is slow to load.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     size = 2.0 + 0.55 * len(names)
-    figure = Figure(figsize=(size, size), dpi=100, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    figure = _figure(size, size)
     axes = figure.add_subplot()
     # At least 1: the row of a class without images would be divided by 0.
     fraction = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # [C, C]
@@ -35,8 +36,7 @@ def draw_confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> NDArray[n
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("predicted")
     axes.set_ylabel("truth")
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    return _pixels(figure)
 
 
 def draw_reliability(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.uint8]:
@@ -49,18 +49,11 @@ def draw_reliability(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.uint8]:
     Returns:
         Pixels [H, W, 3] in 0..255.
     """
-    # Imported where it is used: matplotlib is slow to load.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    from mmselfsup.metrics import calibration_bins, expected_calibration_error
-
     bins = calibration_bins(scores, labels)
     num = len(bins["count"])
     left = np.arange(num) / num  # [M]
-    style = {"width": 1 / num, "align": "edge", "edgecolor": "white"}
-    figure = Figure(figsize=(4.6, 5.4), dpi=100, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    style: dict[str, Any] = {"width": 1 / num, "align": "edge", "edgecolor": "white"}
+    figure = _figure(4.6, 5.4)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     above.bar(left, np.nan_to_num(bins["accuracy"]), color="#3b6ea5", label="accuracy", **style)
     above.plot(bins["confidence"], bins["confidence"], "k_", ms=12, label="mean confidence")
@@ -70,5 +63,21 @@ def draw_reliability(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.uint8]:
     above.legend(loc="upper left", frameon=False)
     below.bar(left, bins["count"], color="#999999", **style)
     below.set(xlim=(0, 1), xlabel="confidence (highest probability)", ylabel="images")
+    return _pixels(figure)
+
+
+def _figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches."""
+    # Imported where it is used: matplotlib is slow to load.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=100, layout="constrained")
+
+
+def _pixels(figure: Figure) -> NDArray[np.uint8]:
+    """Return a drawn figure as pixels [H, W, 3]."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

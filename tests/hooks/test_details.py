@@ -12,7 +12,6 @@ from torch.utils.data import DataLoader
 
 from mmselfsup.core.hooks import EvalHook
 from mmselfsup.core.hooks.eval_hook import keep_details
-from mmselfsup.evaluation.plots import draw_reliability
 from mmselfsup.metrics.heads import evaluate_heads
 from tests.distributed.ranks import run_ranks
 from tests.hooks.conftest import TinyData, TinyModel
@@ -48,12 +47,6 @@ def test_file_and_tensorboard(tmp_path: Path) -> None:
     }
     keep_details(runner, metrics, by_epoch=False)
     assert (tmp_path / "metrics" / "iter_10.json").exists()
-
-
-def test_reliability_is_drawn() -> None:
-    picture = draw_reliability(np.array([[3.0, 0], [0, 1], [1, 0]]), np.array([0, 1, 1]))
-    assert picture.dtype == np.uint8
-    assert picture.std() > 0
 
 
 class Measured(TinyData):

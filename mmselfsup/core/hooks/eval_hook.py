@@ -1,10 +1,9 @@
 """Evaluation of the model at intervals, and the checkpoint that is best by a named metric.
 
-The checkpoint with the best score; the old one is deleted once the new one is complete.
-
-Detailed metrics of an evaluation, in files and in TensorBoard rather than in the log.
-
-The weights of an evaluation: those of the training, unless a hook provides others.
+An evaluation uses the weights of the training, unless another hook provides its own (a moving
+average). Headline metrics go to the log; details by class and source to a file and to TensorBoard,
+with plots of the confusion matrix and of the calibration. An old best checkpoint is deleted once
+the new one is complete.
 """
 
 import math
@@ -18,7 +17,8 @@ from mmcv.runner import EvalHook as MMCVEvalHook
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmselfsup.evaluation.plots import MAX_CLASSES, draw_confusion, draw_reliability
+from mmselfsup.evaluation.plots import draw_confusion, draw_reliability
+from mmselfsup.metrics import confusion_matrix, finite, nested, with_unknown, without_threshold
 from mmselfsup.utils import dist
 from mmselfsup.utils.collect import collect_results
 from mmselfsup.utils.dist import on_main
@@ -28,15 +28,8 @@ from mmselfsup.utils.files import atomic_write_json
 from .logging_hooks import tensorboard_writer
 
 FOLDER = "metrics"
-
-
-def share_statistics(model: nn.Module) -> None:
-    """Copy the batch-norm statistics of the first rank, which are saved, to all ranks."""
-    for module in model.modules():
-        if isinstance(module, _BatchNorm) and module.track_running_stats:
-            for buffer in (module.running_mean, module.running_var):
-                if buffer is not None:
-                    buffer.copy_(dist.broadcast(buffer))
+#: The confusion matrix of more classes is not drawn: the picture would be too large.
+MAX_CLASSES = 40
 
 
 @HOOKS.register_module(name=["EvalHook", "DistEvalHook"])
@@ -78,7 +71,7 @@ class EvalHook(MMCVEvalHook):  # type: ignore[misc]
 
     def _do_evaluate(self, runner: Any) -> None:
         """Evaluate and save the best, with the weights that hooks provide for evaluation."""
-        with with_evaluation_weights(runner):
+        with evaluation_weights(runner):
             self._measure(runner)
 
     def _measure(self, runner: Any) -> None:
@@ -98,10 +91,8 @@ class EvalHook(MMCVEvalHook):  # type: ignore[misc]
         metrics: dict[str, Any] = dataset.evaluate(
             results, logger=runner.logger, **self.eval_kwargs
         )
-        threshold = self.eval_kwargs.get("unk_threshold")
         keep_details(runner, metrics, by_epoch=self.by_epoch)
-        show_confusion(runner, dataset, results, threshold)
-        show_reliability(runner, dataset, results, threshold)
+        show_plots(runner, dataset, results, self.eval_kwargs.get("unk_threshold"))
         return metrics
 
     def _score(self, metrics: dict[str, Any]) -> float:
@@ -114,6 +105,90 @@ class EvalHook(MMCVEvalHook):  # type: ignore[misc]
                 f"{', '.join(metrics)}"
             )
         return metrics[self.key_indicator]
+
+
+@contextmanager
+def evaluation_weights(runner: Any) -> Iterator[None]:
+    """Enter ``evaluation_weights(runner)`` of every hook that has it, for one block."""
+    hooks = [hook for hook in runner.hooks if hasattr(hook, "evaluation_weights")]
+    with ExitStack() as stack:
+        for hook in hooks:
+            stack.enter_context(hook.evaluation_weights(runner))
+        yield
+
+
+def share_statistics(model: nn.Module) -> None:
+    """Copy the batch-norm statistics of the first rank, which are saved, to all ranks."""
+    for module in model.modules():
+        if isinstance(module, _BatchNorm) and module.track_running_stats:
+            for buffer in (module.running_mean, module.running_var):
+                if buffer is not None:
+                    buffer.copy_(dist.broadcast(buffer))
+
+
+def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metrics for a log line: those whose names have no slash."""
+    return {name: value for name, value in metrics.items() if "/" not in name}
+
+
+def keep_details(runner: Any, metrics: Mapping[str, Any], by_epoch: bool = True) -> None:
+    """Write all metrics to a file, and those with a slash in the name to TensorBoard.
+
+    The file is ``<work_dir>/metrics/epoch_<n>.json`` (or ``iter_<n>``, both from 1): ``epoch``,
+    ``iter``, and ``metrics`` with a name ``a/b`` as ``{a: {b: ...}}`` and null for nan. The tags
+    of TensorBoard begin with the number of classes: ``val_8_classes/per_class/MEL/auc``. Nothing
+    is written if no name has a slash.
+
+    Args:
+        runner: The runner of the training.
+        metrics: The metrics that ``evaluate`` returned.
+        by_epoch: Whether the run counts epochs.
+    """
+    details = {name: value for name, value in metrics.items() if "/" in name}
+    if not details:
+        return
+    writer = tensorboard_writer(runner)
+    if writer is not None:
+        classes = metrics.get("num_classes")
+        start = "val" if classes is None else f"val_{classes:.0f}_classes"
+        for name, value in details.items():
+            if isinstance(value, int | float) and math.isfinite(value):
+                writer.add_scalar(f"{start}/{name}", value, runner.iter)
+    if not runner.work_dir:
+        return
+    epoch, iteration = runner.epoch + 1, runner.iter + 1
+    unit = f"epoch_{epoch}" if by_epoch else f"iter_{iteration}"
+    facts = {"epoch": epoch, "iter": iteration, "metrics": nested(finite(metrics))}
+    atomic_write_json(os.path.join(runner.work_dir, FOLDER, f"{unit}.json"), facts)
+
+
+def show_plots(
+    runner: Any, dataset: Any, results: Mapping[str, Any], unk_threshold: float | None = None
+) -> None:
+    """Send confusion matrix and reliability plot of each head to TensorBoard, if it is in use.
+
+    Nothing happens for data sets without labels; more than ``MAX_CLASSES`` classes get no
+    confusion matrix.
+
+    Args:
+        runner: The runner of the training.
+        dataset: The evaluated data set, with ``gt_labels`` and ``CLASSES``.
+        results: The scores [N, C] of each head.
+        unk_threshold: That of ``evaluation``: it adds the class UNK.
+    """
+    writer = tensorboard_writer(runner)
+    labels = getattr(dataset, "gt_labels", None)
+    if writer is None or labels is None:
+        return
+    for head, raw_scores in results.items():
+        classes = getattr(dataset, "CLASSES", None)
+        scores, names = with_unknown(raw_scores, classes, unk_threshold)
+        if scores.shape[1] <= MAX_CLASSES:
+            matrix = confusion_matrix(scores, labels, scores.shape[1])
+            picture = draw_confusion(matrix, names or [str(i) for i in range(len(matrix))])
+            writer.add_image(f"confusion/{head}", picture, runner.iter, dataformats="HWC")
+        picture = draw_reliability(without_threshold(raw_scores, unk_threshold), labels)
+        writer.add_image(f"reliability/{head}", picture, runner.iter, dataformats="HWC")
 
 
 def keep_best(hook: Any, runner: Any, score: float) -> None:
@@ -145,106 +220,3 @@ def keep_best(hook: Any, runner: Any, score: float) -> None:
         with suppress(FileNotFoundError):
             os.unlink(old)
     runner.logger.info("best %s so far: %.4f, saved as %s", hook.key_indicator, score, name)
-
-
-def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the metrics for a log line: those whose names have no slash."""
-    return {name: value for name, value in metrics.items() if "/" not in name}
-
-
-def keep_details(runner: Any, metrics: Mapping[str, Any], by_epoch: bool = True) -> None:
-    """Write all metrics to a file, and those with a slash in the name to TensorBoard.
-
-    The file is ``<work_dir>/metrics/epoch_<n>.json`` (or ``iter_<n>``, both from 1): ``epoch``,
-    ``iter``, and ``metrics`` with a name ``a/b`` as ``{a: {b: ...}}`` and null for nan. The tags
-    of TensorBoard begin with the number of classes: ``val_8_classes/per_class/MEL/auc``. Nothing
-    is written if no name has a slash.
-
-    Args:
-        runner: The runner of the training.
-        metrics: The metrics that ``evaluate`` returned.
-        by_epoch: Whether the run counts epochs.
-    """
-    details = {name: value for name, value in metrics.items() if "/" in name}
-    if not details:
-        return
-    from mmselfsup.metrics import nested
-
-    writer = tensorboard_writer(runner)
-    if writer is not None:
-        classes = metrics.get("num_classes")
-        start = "val" if classes is None else f"val_{classes:.0f}_classes"
-        for name, value in details.items():
-            if isinstance(value, int | float) and math.isfinite(value):
-                writer.add_scalar(f"{start}/{name}", value, runner.iter)
-    if not runner.work_dir:
-        return
-    epoch, iteration = runner.epoch + 1, runner.iter + 1
-    unit = f"epoch_{epoch}" if by_epoch else f"iter_{iteration}"
-    facts = {"epoch": epoch, "iter": iteration, "metrics": nested(finite(metrics))}
-    atomic_write_json(os.path.join(runner.work_dir, FOLDER, f"{unit}.json"), facts)
-
-
-def finite(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the metrics with None, JSON's null, in place of nan and infinity."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in metrics.items()
-    }
-
-
-@contextmanager
-def with_evaluation_weights(runner: Any) -> Iterator[None]:
-    """Enter ``evaluation_weights(runner)`` of every hook that has it, for one block."""
-    hooks = [hook for hook in runner.hooks if hasattr(hook, "evaluation_weights")]
-    with ExitStack() as stack:
-        for hook in hooks:
-            stack.enter_context(hook.evaluation_weights(runner))
-        yield
-
-
-def show_confusion(
-    runner: Any, dataset: Any, results: Mapping[str, Any], unk_threshold: float | None = None
-) -> None:
-    """Send the confusion matrix of each head to TensorBoard, if it is in use.
-
-    Nothing happens for data sets without labels and for more than ``MAX_CLASSES`` classes.
-
-    Args:
-        runner: The runner of the training.
-        dataset: The evaluated data set, with ``gt_labels`` and ``CLASSES``.
-        results: The scores [N, C] of each head.
-        unk_threshold: That of ``evaluation``: it adds the class UNK.
-    """
-    writer = tensorboard_writer(runner)
-    labels = getattr(dataset, "gt_labels", None)
-    if writer is None or labels is None:
-        return
-    from mmselfsup.metrics import confusion_matrix, with_unknown
-
-    for head, head_scores in results.items():
-        classes = getattr(dataset, "CLASSES", None)
-        scores, names = with_unknown(head_scores, classes, unk_threshold)
-        if scores.shape[1] > MAX_CLASSES:
-            continue
-        matrix = confusion_matrix(scores, labels, scores.shape[1])
-        picture = draw_confusion(matrix, names or [str(i) for i in range(len(matrix))])
-        writer.add_image(f"confusion/{head}", picture, runner.iter, dataformats="HWC")
-
-
-def show_reliability(
-    runner: Any, dataset: Any, results: Mapping[str, Any], unk_threshold: float | None = None
-) -> None:
-    """Send the plot of each head to TensorBoard, if it is in use and images have a label.
-
-    The arguments are those of ``show_confusion``.
-    """
-    writer = tensorboard_writer(runner)
-    labels = getattr(dataset, "gt_labels", None)
-    if writer is None or labels is None:
-        return
-    from mmselfsup.metrics import without_threshold
-
-    for head, head_scores in results.items():
-        picture = draw_reliability(without_threshold(head_scores, unk_threshold), labels)
-        writer.add_image(f"reliability/{head}", picture, runner.iter, dataformats="HWC")
