@@ -1,6 +1,7 @@
 """Comparison of a network's features before and after pre-training.
 
-Data set config of the compared images, and what is known of their lesions.
+Both networks see the same images through the test pipeline of a classifier's config; features are
+cached, so that an interrupted run resumes.
 """
 
 from __future__ import annotations
@@ -90,6 +91,37 @@ def run(args: Namespace) -> None:
     print(f"written: {out}", flush=True)
 
 
+def comparison_config(
+    cfg: Config, images: Path, train: Path, test: Path, metadata: Path | None
+) -> Config:
+    """Return both lists as data sets with the test pipeline of a classifier's config.
+
+    Args:
+        cfg: Config of the classifier.
+        images: Folder of the images.
+        train: List of the images that neighbours come from.
+        test: List of the images to compare.
+        metadata: CSV of the lesions, if there is one.
+
+    Returns:
+        A config with ``data.train`` and ``data.val`` as ``labelled_datasets`` wants them.
+    """
+    node = find_dataset(cfg, "test")[1]
+    data: dict[str, Any] = {key: cfg.data[key] for key in _LOADER_KEYS if key in cfg.data}
+    for part, path in (("train", train), ("val", test)):
+        own = copy.deepcopy(node.to_dict())
+        source = own["data_source"]
+        source.update(data_prefix=str(images), ann_file=str(path))
+        source.pop("patients", None)  # input of a head; a backbone takes images only
+        if source.get("type") == "ImageList":
+            source.pop("metadata", None)
+            if metadata is not None:
+                source["metadata"] = str(metadata)
+        data[part] = own
+    top = {key: cfg[key] for key in ("img_norm_cfg", "prefetch") if key in cfg}
+    return Config({**copy.deepcopy(top), "data": data})
+
+
 def _features(
     model: Any, datasets: dict[str, Any], cfg: Config, folder: Path, side: str
 ) -> LabelledFeatures:
@@ -124,37 +156,6 @@ def _comparison(
         shared_lesions=shared_lesions(*lesions),
         queries=find_neighbours(features, datasets, queries, thumbs),
     )
-
-
-def comparison_config(
-    cfg: Config, images: Path, train: Path, test: Path, metadata: Path | None
-) -> Config:
-    """Return both lists as data sets with the test pipeline of a classifier's config.
-
-    Args:
-        cfg: Config of the classifier.
-        images: Folder of the images.
-        train: List of the images that neighbours come from.
-        test: List of the images to compare.
-        metadata: CSV of the lesions, if there is one.
-
-    Returns:
-        A config with ``data.train`` and ``data.val`` as ``labelled_datasets`` wants them.
-    """
-    node = find_dataset(cfg, "test")[1]
-    data: dict[str, Any] = {key: cfg.data[key] for key in _LOADER_KEYS if key in cfg.data}
-    for part, path in (("train", train), ("val", test)):
-        own = copy.deepcopy(node.to_dict())
-        source = own["data_source"]
-        source.update(data_prefix=str(images), ann_file=str(path))
-        source.pop("patients", None)  # input of a head; a backbone takes images only
-        if source.get("type") == "ImageList":
-            source.pop("metadata", None)
-            if metadata is not None:
-                source["metadata"] = str(metadata)
-        data[part] = own
-    top = {key: cfg[key] for key in ("img_norm_cfg", "prefetch") if key in cfg}
-    return Config({**copy.deepcopy(top), "data": data})
 
 
 def sources_of(dataset: Any) -> list[str] | None:

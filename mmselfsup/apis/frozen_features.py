@@ -113,25 +113,31 @@ def protocol_of(args: Namespace, name: str) -> Protocol:
     return kind(**{field.name: getattr(args, field.name) for field in fields(kind)})
 
 
-def _features(
-    args: Namespace,
-    model: Any,
-    datasets: dict[str, Any],
-    cfg: Config,
-    distributed: bool,
-    logger: logging.Logger,
-) -> LabelledFeatures:
-    """Return the features of the cache file, otherwise those of the images."""
-    if not args.features:
-        return extract(model, datasets, cfg, distributed)
-    origin = origin_of(model, datasets, cfg)
-    data = cached_features(args.features, origin)
-    if data is None:
-        data = extract(model, datasets, cfg, distributed)
-        if dist.is_main():
-            write_features(args.features, data, origin)
-    logger.info("features: %s", os.path.abspath(args.features))
-    return data
+def wanted_checkpoint(args: Namespace) -> str | None:
+    """Return the file of the weights; None for those that the config initialises."""
+    if args.checkpoint in (None, "none", "None", "random"):
+        args.random = args.random or args.checkpoint is not None
+        return None
+    if args.random:
+        raise UserError("--random and --checkpoint contradict each other: leave one out")
+    return str(args.checkpoint)
+
+
+def is_pretrained(cfg: Any) -> bool:
+    """Return whether a part of the model names a file of weights."""
+    if isinstance(cfg, Mapping):
+        return cfg.get("type") == "Pretrained" or any(map(is_pretrained, cfg.values()))
+    return isinstance(cfg, list | tuple) and any(map(is_pretrained, cfg))
+
+
+def read_configs(args: Namespace) -> tuple[Config, Config]:
+    """Return the config of the model and that of the data sets, with their overrides."""
+    data_cfg = load_config(args.dataset_config)
+    model_options, data_options = split_options(args.cfg_options, data_cfg)
+    return (
+        load_config(args.config, model_options),
+        load_config(args.dataset_config, data_options),
+    )
 
 
 def split_options(options: Iterable[str], data_cfg: Config) -> tuple[list[str], list[str]]:
@@ -158,65 +164,6 @@ def split_options(options: Iterable[str], data_cfg: Config) -> tuple[list[str], 
         else:
             model.append(option)
     return model, data
-
-
-def wanted_checkpoint(args: Namespace) -> str | None:
-    """Return the file of the weights; None for those that the config initialises."""
-    if args.checkpoint in (None, "none", "None", "random"):
-        args.random = args.random or args.checkpoint is not None
-        return None
-    if args.random:
-        raise UserError("--random and --checkpoint contradict each other: leave one out")
-    return str(args.checkpoint)
-
-
-def read_configs(args: Namespace) -> tuple[Config, Config]:
-    """Return the config of the model and that of the data sets, with their overrides."""
-    data_cfg = load_config(args.dataset_config)
-    model_options, data_options = split_options(args.cfg_options, data_cfg)
-    return (
-        load_config(args.config, model_options),
-        load_config(args.dataset_config, data_options),
-    )
-
-
-def is_pretrained(cfg: Any) -> bool:
-    """Return whether a part of the model names a file of weights."""
-    if isinstance(cfg, Mapping):
-        return cfg.get("type") == "Pretrained" or any(map(is_pretrained, cfg.values()))
-    return isinstance(cfg, list | tuple) and any(map(is_pretrained, cfg))
-
-
-def print_table(
-    rows: Mapping[str, Mapping[str, float]], data: LabelledFeatures, weights: str
-) -> None:
-    """Print balanced accuracy, accuracy and, for few classes, the recalls of each classifier.
-
-    Args:
-        rows: Metrics of each classifier.
-        data: The features of the evaluation.
-        weights: Where the network's weights come from.
-    """
-    names = list(data.classes or map(str, range(data.num_classes)))
-    names = names if len(names) <= _MAX_COLUMNS else []
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("classifier", no_wrap=True)
-    for header in ("bal. acc.", "accuracy", *names):
-        table.add_column(header, justify="right", no_wrap=True)
-    for title, metrics in rows.items():
-        recalls = (f"{metrics[f'recall_{name}']:.2f}" for name in names)
-        main = (f"{metrics[key]:.4f}" for key in ("balanced_accuracy", "accuracy"))
-        table.add_row(title, *main, *recalls)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_WIDTH)
-    console.print(table)
-    width = data.train.shape[1]
-    console.print(
-        f"{len(data.train)} training and {len(data.test)} test images, {width} features each; "
-        f"weights: {weights}. Columns of classes: recall.",
-        highlight=False,
-    )
 
 
 def frozen_model(
@@ -249,3 +196,56 @@ def frozen_model(
                 "of the backbone: take the config it was trained with"
             )
     return model.eval()
+
+
+def _features(
+    args: Namespace,
+    model: Any,
+    datasets: dict[str, Any],
+    cfg: Config,
+    distributed: bool,
+    logger: logging.Logger,
+) -> LabelledFeatures:
+    """Return the features of the cache file, otherwise those of the images."""
+    if not args.features:
+        return extract(model, datasets, cfg, distributed)
+    origin = origin_of(model, datasets, cfg)
+    data = cached_features(args.features, origin)
+    if data is None:
+        data = extract(model, datasets, cfg, distributed)
+        if dist.is_main():
+            write_features(args.features, data, origin)
+    logger.info("features: %s", os.path.abspath(args.features))
+    return data
+
+
+def print_table(
+    rows: Mapping[str, Mapping[str, float]], data: LabelledFeatures, weights: str
+) -> None:
+    """Print balanced accuracy, accuracy and, for few classes, the recalls of each classifier.
+
+    Args:
+        rows: Metrics of each classifier.
+        data: The features of the evaluation.
+        weights: Where the network's weights come from.
+    """
+    names = list(data.classes or map(str, range(data.num_classes)))
+    names = names if len(names) <= _MAX_COLUMNS else []
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("classifier", no_wrap=True)
+    for header in ("bal. acc.", "accuracy", *names):
+        table.add_column(header, justify="right", no_wrap=True)
+    for title, metrics in rows.items():
+        recalls = (f"{metrics[f'recall_{name}']:.2f}" for name in names)
+        main = (f"{metrics[key]:.4f}" for key in ("balanced_accuracy", "accuracy"))
+        table.add_row(title, *main, *recalls)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDTH)
+    console.print(table)
+    width = data.train.shape[1]
+    console.print(
+        f"{len(data.train)} training and {len(data.test)} test images, {width} features each; "
+        f"weights: {weights}. Columns of classes: recall.",
+        highlight=False,
+    )

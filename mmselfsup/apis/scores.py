@@ -1,6 +1,4 @@
-"""Metrics of score files, and the comparison of two of them.
-
-Metrics and files of an ensemble of score files.
+"""Steps of the tools that read score files: metrics of one, comparison of two, ensemble of several.
 
 Letters: N images.
 """
@@ -28,19 +26,6 @@ PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 _SHOWN = ("balanced_accuracy", "macro_auc")
 
 
-def lesions_of(scores: ScoreFile, metadata: str | None = None) -> list[str] | None:
-    """Return the lesion of each image, from the score file or from a CSV of metadata.
-
-    Raises:
-        UserError: There is a CSV, but the images have no names.
-    """
-    if metadata is None:
-        return scores.lesions
-    if scores.images is None:
-        raise UserError(f"{scores.path} doesn't name its images: write it again with test.py")
-    return read_lesions(metadata, scores.images)
-
-
 def measure(
     scores: ScoreFile,
     lesions: Sequence[str] | None = None,
@@ -57,6 +42,30 @@ def measure(
         return head_numbers(scores.scores, labels, scores.classes, *options)
     except ValueError as error:
         raise UserError(f"{scores.path}: {error}") from error
+
+
+def labels_of(scores: ScoreFile) -> Any:
+    """Return the labels, one for each image.
+
+    Raises:
+        UserError: An image has no label.
+    """
+    if scores.labels is None or np.ndim(scores.labels) != 1 or (scores.labels < 0).any():
+        raise UserError(f"{scores.path} has images without a label: nothing to measure")
+    return scores.labels
+
+
+def lesions_of(scores: ScoreFile, metadata: str | None = None) -> list[str] | None:
+    """Return the lesion of each image, from the score file or from a CSV of metadata.
+
+    Raises:
+        UserError: There is a CSV, but the images have no names.
+    """
+    if metadata is None:
+        return scores.lesions
+    if scores.images is None:
+        raise UserError(f"{scores.path} doesn't name its images: write it again with test.py")
+    return read_lesions(metadata, scores.images)
 
 
 def compare(
@@ -99,33 +108,6 @@ def check_same_images(first: ScoreFile, second: ScoreFile) -> None:
         )
 
 
-def check_options(bootstrap: int, out: str | None, pictures: Sequence[str | None]) -> None:
-    """Check the options of the tool before the work is done.
-
-    Args:
-        bootstrap: Number of resamples; 0 omits the intervals.
-        out: The file for the metrics.
-        pictures: The files to draw, ``.png`` or ``.jpg``.
-
-    Raises:
-        UserError: An option can't be used.
-    """
-    if bootstrap < 0:
-        raise UserError(f"--bootstrap {bootstrap}: give a number of resamples, 0 or more")
-    for path in pictures:
-        if path is not None and Path(path).suffix.lower() not in PICTURES:
-            raise UserError(f"{path}: name a .png or .jpg file")
-    for path in (out, *pictures):
-        if path is not None and Path(path).is_dir():
-            raise UserError(f"{path} is a folder: name a file")
-
-
-def write_picture(path: str, pixels: NDArray[np.uint8]) -> None:
-    """Write pixels [H, W, 3] as PNG or JPEG, completely or not at all."""
-    with atomic_write(path) as file:
-        Image.fromarray(pixels).save(file, format=PICTURES[Path(path).suffix.lower()])
-
-
 def comparison_lines(comparison: Mapping[str, Mapping[str, float]]) -> list[str]:
     """Return a line for each metric of a comparison."""
     lines = []
@@ -137,34 +119,10 @@ def comparison_lines(comparison: Mapping[str, Mapping[str, float]]) -> list[str]
     return lines
 
 
-def labels_of(scores: ScoreFile) -> Any:
-    """Return the labels, one for each image.
-
-    Raises:
-        UserError: An image has no label.
-    """
-    if scores.labels is None or np.ndim(scores.labels) != 1 or (scores.labels < 0).any():
-        raise UserError(f"{scores.path} has images without a label: nothing to measure")
-    return scores.labels
-
-
-def check_arguments(bootstrap: int, out: str | None, submission: str | None) -> None:
-    """Check the options of the tool before the work is done.
-
-    Args:
-        bootstrap: Number of resamples; 0 omits the intervals.
-        out: ``.npz`` or ``.json`` for the scores.
-        submission: The file for the challenge's CSV.
-
-    Raises:
-        UserError: An option can't be used.
-    """
-    if bootstrap < 0:
-        raise UserError(f"--bootstrap {bootstrap}: give a number of resamples, 0 or more")
-    if out is not None:
-        check_out(out)
-    if submission is not None and Path(submission).is_dir():
-        raise UserError(f"--submission {submission} is a folder: name a file")
+def write_picture(path: str, pixels: NDArray[np.uint8]) -> None:
+    """Write pixels [H, W, 3] as PNG or JPEG, completely or not at all."""
+    with atomic_write(path) as file:
+        Image.fromarray(pixels).save(file, format=PICTURES[Path(path).suffix.lower()])
 
 
 def measure_ensemble(
@@ -220,3 +178,46 @@ def write_ensemble(
         joined.classes, joined.images, joined.lesions,
     )  # fmt: skip
     write_result(result, path, {**facts, "num_samples": len(joined.scores)})
+
+
+def check_measure_options(bootstrap: int, out: str | None, pictures: Sequence[str | None]) -> None:
+    """Check the options of ``tools/analysis_tools/measure_scores.py`` before the work is done.
+
+    Args:
+        bootstrap: Number of resamples; 0 omits the intervals.
+        out: The file for the metrics.
+        pictures: The files to draw, ``.png`` or ``.jpg``.
+
+    Raises:
+        UserError: An option can't be used.
+    """
+    _check_bootstrap(bootstrap)
+    for path in pictures:
+        if path is not None and Path(path).suffix.lower() not in PICTURES:
+            raise UserError(f"{path}: name a .png or .jpg file")
+    for path in (out, *pictures):
+        if path is not None and Path(path).is_dir():
+            raise UserError(f"{path} is a folder: name a file")
+
+
+def check_ensemble_options(bootstrap: int, out: str | None, submission: str | None) -> None:
+    """Check the options of ``tools/isic2019/ensemble.py`` before the work is done.
+
+    Args:
+        bootstrap: Number of resamples; 0 omits the intervals.
+        out: ``.npz`` or ``.json`` for the scores.
+        submission: The file for the challenge's CSV.
+
+    Raises:
+        UserError: An option can't be used.
+    """
+    _check_bootstrap(bootstrap)
+    if out is not None:
+        check_out(out)
+    if submission is not None and Path(submission).is_dir():
+        raise UserError(f"--submission {submission} is a folder: name a file")
+
+
+def _check_bootstrap(bootstrap: int) -> None:
+    if bootstrap < 0:
+        raise UserError(f"--bootstrap {bootstrap}: give a number of resamples, 0 or more")

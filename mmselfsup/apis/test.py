@@ -1,6 +1,9 @@
-"""The evaluation of a trained model on a data set.
+"""The test of a trained model on a data set, as ``tools/test.py`` runs it.
 
-The steps of ``tools/test.py``.
+``run_testing`` is the whole command line; ``score_model`` is its middle, for a model and a data set
+that exist already.
+
+Letters: N images, C classes.
 """
 
 import copy
@@ -77,91 +80,6 @@ class TestResult:
         return arrays
 
 
-def score_model(
-    model: nn.Module,
-    dataset: Any,
-    cfg: Config,
-    distributed: bool = False,
-    logger: logging.Logger | None = None,
-) -> TestResult:
-    """Return the scores of all images, collected from all ranks, and their metrics.
-
-    Args:
-        model: A model with ``forward_test``, on its device.
-        dataset: The images; their order is the order of the result.
-        cfg: The config, for the loader and the options of ``evaluation`` (``topk``).
-        distributed: Whether each rank scores a part of the images.
-        logger: The logger that warns of missing labels.
-    """
-    loader = build_eval_loader(dataset, cfg, "test", distributed)
-    with run_errors():
-        scores = collect_results(model, loader)
-    labels = getattr(dataset, "gt_labels", None)
-    classes = getattr(dataset, "CLASSES", None)
-    if labels is None or np.ndim(labels) != 1 or bool((np.asarray(labels) < 0).any()):
-        if logger is not None:
-            logger.warning("images without a label: scores only, no metrics")
-        metrics: dict[str, float] = {}
-    else:
-        options = {"topk": (1, 5), **evaluate_options(cfg, dataset)}
-        metrics = dataset.evaluate(scores, logger=logger, **options)
-    source = getattr(dataset, "data_source", None)
-    return TestResult(
-        scores,
-        None if labels is None else np.asarray(labels),
-        metrics,
-        None if classes is None else list(classes),
-        None if source is None else source.image_names(),
-        getattr(source, "lesions", None),
-    )
-
-
-def evaluate_options(cfg: Config, dataset: Any) -> dict[str, Any]:
-    """Return the options in ``cfg.evaluation`` that are for ``evaluate``, not for the hook.
-
-    A test has intervals (``bootstrap``) if the data set can compute them and the config doesn't
-    turn them off.
-    """
-    hook = accepted_args(EvalHook).names
-    given = {k: v for k, v in (cfg.get("evaluation") or {}).items() if k not in hook}
-    offered = (
-        {"bootstrap": BOOTSTRAP} if "bootstrap" in signature(dataset.evaluate).parameters else {}
-    )
-    return {**offered, **given}
-
-
-def write_result(result: TestResult, path: str, facts: Mapping[str, Any]) -> None:
-    """Write a result, completely or not at all.
-
-    Args:
-        result: The result.
-        path: A ``.json`` file (facts, metrics, details of metrics by class and source, and
-            ``TestResult.arrays`` as lists) or a ``.npz`` file (these as arrays).
-        facts: Further plain values for JSON (config, checkpoint, ...).
-    """
-    check_out(path)
-    if path.endswith(".npz"):
-        with atomic_write(path, "wb") as file:
-            np.savez_compressed(file, **result.arrays())  # type: ignore[arg-type]
-        return
-    lists = {name: array.tolist() for name, array in result.arrays().items()}
-    values = finite({name: float(value) for name, value in result.metrics.items()})
-    details = nested({name: value for name, value in values.items() if "/" in name})
-    head = {**facts, "metrics": headline(values), "classes": result.classes}
-    atomic_write_json(path, {**head, **({"details": details} if details else {}), **lists})
-
-
-def check_out(path: str) -> None:
-    """Check the type of ``--out`` before the work is done.
-
-    Raises:
-        UserError: It is neither ``.json`` nor ``.npz``, or is a folder, or can't be written.
-    """
-    if not path.endswith((".json", ".npz")) or Path(path).is_dir():
-        raise UserError(f"--out {path}: name a .json or .npz file")
-    check_writable(path)
-
-
 def run_testing(args: Namespace) -> TestResult:
     """Run the test of a command line: log the metrics, and write them to ``--out``.
 
@@ -219,6 +137,59 @@ def part_of_training(module: nn.Module) -> bool:
     return getattr(module, "training_only", False)
 
 
+def score_model(
+    model: nn.Module,
+    dataset: Any,
+    cfg: Config,
+    distributed: bool = False,
+    logger: logging.Logger | None = None,
+) -> TestResult:
+    """Return the scores of all images, collected from all ranks, and their metrics.
+
+    Args:
+        model: A model with ``forward_test``, on its device.
+        dataset: The images; their order is the order of the result.
+        cfg: The config, for the loader and the options of ``evaluation`` (``topk``).
+        distributed: Whether each rank scores a part of the images.
+        logger: The logger that warns of missing labels.
+    """
+    loader = build_eval_loader(dataset, cfg, "test", distributed)
+    with run_errors():
+        scores = collect_results(model, loader)
+    labels = getattr(dataset, "gt_labels", None)
+    classes = getattr(dataset, "CLASSES", None)
+    if labels is None or np.ndim(labels) != 1 or bool((np.asarray(labels) < 0).any()):
+        if logger is not None:
+            logger.warning("images without a label: scores only, no metrics")
+        metrics: dict[str, float] = {}
+    else:
+        options = {"topk": (1, 5), **evaluate_options(cfg, dataset)}
+        metrics = dataset.evaluate(scores, logger=logger, **options)
+    source = getattr(dataset, "data_source", None)
+    return TestResult(
+        scores,
+        None if labels is None else np.asarray(labels),
+        metrics,
+        None if classes is None else list(classes),
+        None if source is None else source.image_names(),
+        getattr(source, "lesions", None),
+    )
+
+
+def evaluate_options(cfg: Config, dataset: Any) -> dict[str, Any]:
+    """Return the options in ``cfg.evaluation`` that are for ``evaluate``, not for the hook.
+
+    A test has intervals (``bootstrap``) if the data set can compute them and the config doesn't
+    turn them off.
+    """
+    hook = accepted_args(EvalHook).names
+    given = {k: v for k, v in (cfg.get("evaluation") or {}).items() if k not in hook}
+    offered = (
+        {"bootstrap": BOOTSTRAP} if "bootstrap" in signature(dataset.evaluate).parameters else {}
+    )
+    return {**offered, **given}
+
+
 def metric_lines(metrics: Mapping[str, float]) -> list[str]:
     """Return a line for each metric of a log, with its 95 % interval if there is one.
 
@@ -234,3 +205,35 @@ def metric_lines(metrics: Mapping[str, float]) -> list[str]:
         interval = "" if low is None else f"  95 %: {low:.4f} to {high:.4f}{remark}"
         lines.append(f"{name:<24} {value:9.4f}{interval}")
     return lines
+
+
+def write_result(result: TestResult, path: str, facts: Mapping[str, Any]) -> None:
+    """Write a result, completely or not at all.
+
+    Args:
+        result: The result.
+        path: A ``.json`` file (facts, metrics, details of metrics by class and source, and
+            ``TestResult.arrays`` as lists) or a ``.npz`` file (these as arrays).
+        facts: Further plain values for JSON (config, checkpoint, ...).
+    """
+    check_out(path)
+    if path.endswith(".npz"):
+        with atomic_write(path, "wb") as file:
+            np.savez_compressed(file, **result.arrays())  # type: ignore[arg-type]
+        return
+    lists = {name: array.tolist() for name, array in result.arrays().items()}
+    values = finite({name: float(value) for name, value in result.metrics.items()})
+    details = nested({name: value for name, value in values.items() if "/" in name})
+    head = {**facts, "metrics": headline(values), "classes": result.classes}
+    atomic_write_json(path, {**head, **({"details": details} if details else {}), **lists})
+
+
+def check_out(path: str) -> None:
+    """Check the type of ``--out`` before the work is done.
+
+    Raises:
+        UserError: It is neither ``.json`` nor ``.npz``, or is a folder, or can't be written.
+    """
+    if not path.endswith((".json", ".npz")) or Path(path).is_dir():
+        raise UserError(f"--out {path}: name a .json or .npz file")
+    check_writable(path)

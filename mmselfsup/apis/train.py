@@ -1,6 +1,7 @@
-"""The training of a model on data sets, as a config describes it; steps in their order.
+"""The training of a model on data sets, as a config describes it.
 
-The steps of ``tools/train.py``.
+``run_training`` is the command line of ``tools/train.py``; ``train_model`` is the training of a
+model and data sets that exist already. Below each are its steps, in their order.
 """
 
 import copy

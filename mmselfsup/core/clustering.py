@@ -1,8 +1,9 @@
 """Steps common to clustering methods: extract features, cluster them, assign the clusters.
 
-Checks of a clustering of the training images, before the first iteration.
+The checks run before the first iteration, so that a config whose numbers of images, clusters and
+classes don't fit fails at once.
 
-Letters: L training images, K clusters, D width of a feature.
+Letters: N images of a batch, L training images, K clusters, D width of a feature.
 """
 
 from collections.abc import Callable, Sequence, Sized
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from mmselfsup.datasets import build_dataloader, build_dataset
 from mmselfsup.utils import dist
 from mmselfsup.utils.clustering import CLUSTERINGS
 from mmselfsup.utils.collect import nondist_forward_collect
@@ -43,6 +45,80 @@ class LabelledData(Protocol):
 
     def assign_labels(self, labels: Labels) -> None:
         """Assign every image its cluster, [L]."""
+
+
+class Extractor:
+    """A model's backbone and neck, run over a data set in its order on any number of ranks.
+
+    Args:
+        dataset: A data set, or its config.
+        samples_per_gpu: Batch size of each rank.
+        workers_per_gpu: Worker processes of each rank.
+        dist_mode: Whether the images are divided among the ranks.
+        persistent_workers: Keep the workers alive for the next call.
+        imgs_per_gpu: Old name of ``samples_per_gpu``.
+        **kwargs: Further arguments of ``build_dataloader``, such as ``prefetch``.
+
+    Raises:
+        TypeError: ``dataset`` is neither a data set nor a dict.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        samples_per_gpu: int | None = None,
+        workers_per_gpu: int = 1,
+        dist_mode: bool = False,
+        persistent_workers: bool = True,
+        imgs_per_gpu: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not isinstance(dataset, Dataset | dict):
+            raise TypeError(
+                f"dataset must be a Dataset object or a dict, got {type(dataset).__name__}"
+            )
+        self.dataset: Any = build_dataset(dataset) if isinstance(dataset, dict) else dataset
+        self.dist_mode = dist_mode
+        self.data_loader = build_dataloader(
+            self.dataset,
+            imgs_per_gpu=imgs_per_gpu,
+            samples_per_gpu=samples_per_gpu,
+            workers_per_gpu=workers_per_gpu,
+            dist=dist_mode,
+            shuffle=False,
+            persistent_workers=persistent_workers,
+            **kwargs,
+        )
+
+    def _forward_func(self, runner: Any, **x: Any) -> dict[str, Tensor]:
+        """Return ``feature`` [N, D] of one batch, on the CPU."""
+        module: Any = unwrap(runner.model)
+        last = module(mode="extract", **x)[-1]
+        if last.dtype in (torch.float16, torch.bfloat16):  # the neck runs outside autocast
+            last = last.float()
+        if getattr(module, "neck", None) is not None:
+            last = module.neck([last])[-1]
+        return {"feature": last.reshape(batch_size(x), -1).cpu()}
+
+    def __call__(self, runner: Any) -> NDArray[np.float32]:
+        """Return the features of all images, [N, D], on every rank.
+
+        Args:
+            runner: An object with the ``model``, which is in eval mode during the call.
+        """
+        module = unwrap(runner.model)
+        was_training = module.training
+        module.eval()
+        try:
+            results = nondist_forward_collect(
+                lambda **x: self._forward_func(runner, **x),
+                self.data_loader,
+                len(self.dataset),
+                desc="features",
+            )
+        finally:
+            module.train(was_training)
+        return results["feature"]
 
 
 def with_training_images(extractor: dict[str, Any], loaders: Sequence[Any] | None) -> Any:
@@ -133,6 +209,33 @@ def restart_head(runner: Any) -> None:
             getattr(runner.optimizer, "state", {}).pop(parameter, None)
 
 
+def check_run(dataset: Any, model: Any, num_clusters: int | None, labels: Sized | None) -> None:
+    """Check that data, model and checkpoint fit the clustering.
+
+    Args:
+        dataset: The training data set.
+        model: The model without its wrapper.
+        num_clusters: Number of clusters in the config; None where the clustering finds it.
+        labels: The labels of a checkpoint; None for a run from the start.
+
+    Raises:
+        UserError: The data set takes no labels, the head has another number of classes, or the
+            labels belong to other images.
+    """
+    if not hasattr(dataset, "assign_labels"):
+        raise UserError("DeepClusterHook: data.train must be a DeepClusterDataset")
+    classes = getattr(model, "num_classes", None)
+    if None not in (num_clusters, classes) and num_clusters != classes:
+        raise UserError(
+            f"clustering.k is {num_clusters}, the head has num_classes={classes}: make them equal"
+        )
+    if labels is not None and len(labels) != len(dataset):
+        raise UserError(
+            f"the checkpoint has clusters of {len(labels)} images, the training data have "
+            f"{len(dataset)}: use load_from instead of resume_from"
+        )
+
+
 def check_images(extracted: int, trained: int, num_clusters: int) -> None:
     """Check that the numbers of images and clusters fit together.
 
@@ -168,109 +271,3 @@ def check_labels(labels: NDArray[np.int64], model: Any) -> None:
             f"the clustering found {num_found} clusters, the head has num_classes={classes}: "
             "raise it"
         )
-
-
-def check_run(dataset: Any, model: Any, num_clusters: int | None, labels: Sized | None) -> None:
-    """Check that data, model and checkpoint fit the clustering.
-
-    Args:
-        dataset: The training data set.
-        model: The model without its wrapper.
-        num_clusters: Number of clusters in the config; None where the clustering finds it.
-        labels: The labels of a checkpoint; None for a run from the start.
-
-    Raises:
-        UserError: The data set takes no labels, the head has another number of classes, or the
-            labels belong to other images.
-    """
-    if not hasattr(dataset, "assign_labels"):
-        raise UserError("DeepClusterHook: data.train must be a DeepClusterDataset")
-    classes = getattr(model, "num_classes", None)
-    if None not in (num_clusters, classes) and num_clusters != classes:
-        raise UserError(
-            f"clustering.k is {num_clusters}, the head has num_classes={classes}: make them equal"
-        )
-    if labels is not None and len(labels) != len(dataset):
-        raise UserError(
-            f"the checkpoint has clusters of {len(labels)} images, the training data have "
-            f"{len(dataset)}: use load_from instead of resume_from"
-        )
-
-
-class Extractor:
-    """A model's backbone and neck, run over a data set in its order on any number of ranks.
-
-    Args:
-        dataset: A data set, or its config.
-        samples_per_gpu: Batch size of each rank.
-        workers_per_gpu: Worker processes of each rank.
-        dist_mode: Whether the images are divided among the ranks.
-        persistent_workers: Keep the workers alive for the next call.
-        imgs_per_gpu: Old name of ``samples_per_gpu``.
-        **kwargs: Further arguments of ``build_dataloader``, such as ``prefetch``.
-
-    Raises:
-        TypeError: ``dataset`` is neither a data set nor a dict.
-    """
-
-    def __init__(
-        self,
-        dataset: Any,
-        samples_per_gpu: int | None = None,
-        workers_per_gpu: int = 1,
-        dist_mode: bool = False,
-        persistent_workers: bool = True,
-        imgs_per_gpu: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        from mmselfsup.datasets import (  # a higher layer: a cycle at import
-            build_dataloader,
-            build_dataset,
-        )
-
-        if not isinstance(dataset, Dataset | dict):
-            raise TypeError(
-                f"dataset must be a Dataset object or a dict, got {type(dataset).__name__}"
-            )
-        self.dataset: Any = build_dataset(dataset) if isinstance(dataset, dict) else dataset
-        self.dist_mode = dist_mode
-        self.data_loader = build_dataloader(
-            self.dataset,
-            imgs_per_gpu=imgs_per_gpu,
-            samples_per_gpu=samples_per_gpu,
-            workers_per_gpu=workers_per_gpu,
-            dist=dist_mode,
-            shuffle=False,
-            persistent_workers=persistent_workers,
-            **kwargs,
-        )
-
-    def _forward_func(self, runner: Any, **x: Any) -> dict[str, Tensor]:
-        """Return ``feature`` [N, D] of one batch, on the CPU."""
-        module: Any = unwrap(runner.model)
-        last = module(mode="extract", **x)[-1]
-        if last.dtype in (torch.float16, torch.bfloat16):  # the neck runs outside autocast
-            last = last.float()
-        if getattr(module, "neck", None) is not None:
-            last = module.neck([last])[-1]
-        return {"feature": last.reshape(batch_size(x), -1).cpu()}
-
-    def __call__(self, runner: Any) -> NDArray[np.float32]:
-        """Return the features of all images, [N, D], on every rank.
-
-        Args:
-            runner: An object with the ``model``, which is in eval mode during the call.
-        """
-        module = unwrap(runner.model)
-        was_training = module.training
-        module.eval()
-        try:
-            results = nondist_forward_collect(
-                lambda **x: self._forward_func(runner, **x),
-                self.data_loader,
-                len(self.dataset),
-                desc="features",
-            )
-        finally:
-            module.train(was_training)
-        return results["feature"]

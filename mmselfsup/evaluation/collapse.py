@@ -1,8 +1,8 @@
-"""Metrics of collapse: whether features still distinguish images.
+"""Metrics of collapse: whether features and projections still distinguish images.
 
-The metrics of collapse of one measurement, and their thresholds.
-
-The projections that a joint-embedding method compares.
+A joint-embedding method may collapse in its features or only in the projections that its loss
+compares, so both are measured. ``collapse_metrics`` computes the numbers of one measurement;
+``CollapseMetrics.collapse_reason`` compares them with the thresholds.
 
 Letters: M samples, D width, P pairs, N images.
 """

@@ -1,10 +1,8 @@
-"""Choice of the images that are compared: drawn before any feature is computed.
+"""What a comparison of features before and after a pre-training shows.
 
-Query images and their nearest training images by the features.
-
-k-NN scores of features for class and source.
-
-Thumbnails of images, small enough to be embedded in the report.
+The compared images and the queries are drawn before any feature is computed. Shown are the
+neighbours of each query, as thumbnails small enough to be embedded in the report, and k-NN scores
+for the class and for the source of an image, which features may know better than the class.
 
 Letters: N images, M training images.
 """
@@ -29,14 +27,13 @@ from .knn import knn_scores, nearest
 if TYPE_CHECKING:
     from mmselfsup.datasets.data_sources.lists import Entry
 
-
-MOST_POINTS = 2000
+MOST_POINTS = 2000  # test images that are compared
 NUM_QUERIES = 6
+NUM_NEIGHBOURS = 6  # shown for each query
+NUM_VOTERS = 20  # k of the k-NN scores
+SIDE = 96  # pixels of a thumbnail
+_QUALITY = 60  # of its WebP
 _NO_LABEL = -1
-NUM_NEIGHBOURS = 6
-NUM_VOTERS = 20
-SIDE = 96  # pixels
-_QUALITY = 60
 
 
 def draw_points(entries: Sequence[Entry], seed: int, most: int = MOST_POINTS) -> list[Entry]:
@@ -52,6 +49,13 @@ def draw_points(entries: Sequence[Entry], seed: int, most: int = MOST_POINTS) ->
     """
     drawn = np.random.default_rng(seed).permutation(len(entries))[:most]
     return [entries[i] for i in np.sort(drawn)]
+
+
+def lines_of(entries: Sequence[Entry]) -> str:
+    """Return the text of a list of images, as data sources read it."""
+    return "".join(
+        f"{e.name}\n" if e.label == _NO_LABEL else f"{e.name} {e.label}\n" for e in entries
+    )
 
 
 def draw_queries(labels: NDArray[np.int64], seed: int, wanted: int = NUM_QUERIES) -> list[int]:
@@ -70,13 +74,6 @@ def draw_queries(labels: NDArray[np.int64], seed: int, wanted: int = NUM_QUERIES
     frequent = np.sort(classes[np.argsort(-counts, kind="stable")[:wanted]])
     rng = np.random.default_rng(seed)
     return [int(rng.choice(np.flatnonzero(labels == label))) for label in frequent]
-
-
-def lines_of(entries: Sequence[Entry]) -> str:
-    """Return the text of a list of images, as data sources read it."""
-    return "".join(
-        f"{e.name}\n" if e.label == _NO_LABEL else f"{e.name} {e.label}\n" for e in entries
-    )
 
 
 def find_neighbours(
@@ -124,6 +121,21 @@ def _image(dataset: Any, i: int, thumbs: Path, part: str) -> tuple[str, int, str
     return name, int(info["gt_label"]), thumb
 
 
+def write_thumb(image: Path, path: Path) -> None:
+    """Write the central square of an image, 96 pixels a side, as WebP (about 2 kB).
+
+    Raises:
+        UserError: The image can't be read.
+    """
+    from PIL import Image, ImageOps
+
+    from mmselfsup.datasets.data_sources.decode import open_rgb
+
+    small = ImageOps.fit(open_rgb(image), (SIDE, SIDE), Image.Resampling.LANCZOS)
+    with atomic_write(path) as file:
+        small.save(file, format="WEBP", quality=_QUALITY, method=6)
+
+
 def knn_scores_by(
     data: LabelledFeatures, train: list[str] | None, test: list[str] | None
 ) -> KnnScores:
@@ -155,18 +167,3 @@ def vote(data: LabelledFeatures, train: NDArray[np.int64], test: NDArray[np.int6
     scores = knn_scores(relabelled, (k,), device=default_device())[k]
     recall = per_class_recall(confusion_matrix(scores, test, relabelled.num_classes))
     return float(np.nanmean(recall))  # the recall of a class without test images is NaN
-
-
-def write_thumb(image: Path, path: Path) -> None:
-    """Write the central square of an image, 96 pixels a side, as WebP (about 2 kB).
-
-    Raises:
-        UserError: The image can't be read.
-    """
-    from PIL import Image, ImageOps
-
-    from mmselfsup.datasets.data_sources.decode import open_rgb
-
-    small = ImageOps.fit(open_rgb(image), (SIDE, SIDE), Image.Resampling.LANCZOS)
-    with atomic_write(path) as file:
-        small.save(file, format="WEBP", quality=_QUALITY, method=6)

@@ -1,8 +1,7 @@
-"""Features of a frozen network for two lists of images.
+"""Features of a frozen network with their labels: extracted, checked, and cached in a file.
 
-Features with their labels, and the checks before every evaluation of them.
-
-Features cached in a file, with digests of what they come from.
+A cache file holds digests of what its features come from (weights, images, pipeline), so that
+features of something else are refused.
 
 Letters: M training samples, N test samples, D width, C classes.
 """
@@ -30,40 +29,11 @@ from mmselfsup.utils.error_context import config_errors, run_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, check_writable
 
+Origin = dict[str, str]
 #: The data set of the neighbours or of the fit of a probe, and the one to test on.
 PARTS = {"train": "train", "val": "test"}
-Origin = dict[str, str]
-_USED = ("backbone.", "sobel_layer.")
+_USED = ("backbone.", "sobel_layer.")  # the modules behind the features
 _ARRAYS = ("train", "train_labels", "test", "test_labels")
-
-
-def labelled_datasets(cfg: Config, name: str) -> dict[str, Any]:
-    """Return ``data.train`` and ``data.val`` (or ``data.test``), where each image has one label.
-
-    Args:
-        cfg: A data set config.
-        name: Its file, for errors.
-
-    Raises:
-        UserError: One of the two is missing, or an image has no label.
-    """
-    data = cfg.get("data") or {}
-    configs: dict[str, Any] = {
-        "train": data.get("train"),
-        "val": data.get("val") or data.get("test"),
-    }
-    absent = [part for part, part_cfg in configs.items() if part_cfg is None]
-    if absent:
-        raise UserError(f"{name} has no data.{absent[0]}: data.train and data.val are needed")
-    datasets = {}
-    for part, part_cfg in configs.items():
-        with config_errors(f"data.{part}"):
-            dataset = build_dataset(copy.deepcopy(part_cfg))
-        source = part_cfg.get("data_source", {}) if isinstance(part_cfg, dict) else {}
-        where = source.get("ann_file") or f"{name}, data.{part}"
-        check_labels(getattr(dataset, "gt_labels", None), len(dataset), where)
-        datasets[part] = dataset
-    return datasets
 
 
 @dataclass(frozen=True)
@@ -108,47 +78,33 @@ class LabelledFeatures:
             raise UserError("the training samples are all of one class: check their list")
 
 
-def extract(
-    model: nn.Module, datasets: dict[str, Any], cfg: Config, distributed: bool = False
-) -> LabelledFeatures:
-    """Return the features of all images, extracted by all ranks together, the same on every rank.
+def labelled_datasets(cfg: Config, name: str) -> dict[str, Any]:
+    """Return ``data.train`` and ``data.val`` (or ``data.test``), where each image has one label.
 
     Args:
-        model: An algorithm in eval mode, on its device; the features are those of its last stage,
-            averaged over all positions.
-        datasets: The data sets of ``labelled_datasets``.
-        cfg: The data set config, for batch size and workers.
-        distributed: Whether there are several ranks.
-    """
-    arrays: dict[str, Any] = {}
-    settings = copy.deepcopy(cfg)
-    settings.persistent_workers = False  # each list is read only once
-    for part, kind in PARTS.items():
-        loader = build_eval_loader(datasets[part], settings, part, distributed)
-        with run_errors():
-            arrays[kind] = ExtractProcess().extract(model, loader, distributed)["feat"]
-        arrays[f"{kind}_labels"] = np.asarray(datasets[part].gt_labels, dtype=np.int64)
-    return LabelledFeatures(classes=datasets["train"].CLASSES, **arrays)
-
-
-def origin_of(model: nn.Module, datasets: dict[str, Any], cfg: Config) -> Origin:
-    """Return digests of what features come from; the keys name the parts in an error."""
-    data = cfg.data
-    lists = {"train": data.train, "val": data.get("val") or data.get("test")}
-    digests = {
-        f"{kind} images or pipeline": dataset_digest(lists[part].to_dict(), datasets[part])
-        for part, kind in PARTS.items()
-    }
-    return {"weights": weights_digest(model), **digests}
-
-
-def cached_features(path: str, origin: Origin) -> LabelledFeatures | None:
-    """Return the features cached in a file, the same on every rank; None if there is no file yet.
+        cfg: A data set config.
+        name: Its file, for errors.
 
     Raises:
-        UserError: The features can't be used; raised on every rank.
+        UserError: One of the two is missing, or an image has no label.
     """
-    return on_main(lambda: read_features(path, origin) if os.path.exists(path) else None)
+    data = cfg.get("data") or {}
+    configs: dict[str, Any] = {
+        "train": data.get("train"),
+        "val": data.get("val") or data.get("test"),
+    }
+    absent = [part for part, part_cfg in configs.items() if part_cfg is None]
+    if absent:
+        raise UserError(f"{name} has no data.{absent[0]}: data.train and data.val are needed")
+    datasets = {}
+    for part, part_cfg in configs.items():
+        with config_errors(f"data.{part}"):
+            dataset = build_dataset(copy.deepcopy(part_cfg))
+        source = part_cfg.get("data_source", {}) if isinstance(part_cfg, dict) else {}
+        where = source.get("ann_file") or f"{name}, data.{part}"
+        check_labels(getattr(dataset, "gt_labels", None), len(dataset), where)
+        datasets[part] = dataset
+    return datasets
 
 
 def check_labels(labels: object, num_samples: int, where: str) -> NDArray[np.int64]:
@@ -174,40 +130,36 @@ def check_labels(labels: object, num_samples: int, where: str) -> NDArray[np.int
     return array.astype(np.int64)
 
 
-def weights_digest(model: nn.Module) -> str:
-    """Return the SHA-256 of the weights and buffers behind the features: backbone and Sobel layer.
+def extract(
+    model: nn.Module, datasets: dict[str, Any], cfg: Config, distributed: bool = False
+) -> LabelledFeatures:
+    """Return the features of all images, extracted by all ranks together, the same on every rank.
 
-    Necks, heads and queues don't affect the features, and with a checkpoint of a backbone alone
-    their weights depend on the seed.
+    Args:
+        model: An algorithm in eval mode, on its device; the features are those of its last stage,
+            averaged over all positions.
+        datasets: The data sets of ``labelled_datasets``.
+        cfg: The data set config, for batch size and workers.
+        distributed: Whether there are several ranks.
     """
-    weights = sorted(model.state_dict().items())
-    used = [(name, tensor) for name, tensor in weights if name.startswith(_USED)]
-    digest = hashlib.sha256()
-    for name, tensor in used or weights:  # all weights of a model without such names
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    arrays: dict[str, Any] = {}
+    settings = copy.deepcopy(cfg)
+    settings.persistent_workers = False  # each list is read only once
+    for part, kind in PARTS.items():
+        loader = build_eval_loader(datasets[part], settings, part, distributed)
+        with run_errors():
+            arrays[kind] = ExtractProcess().extract(model, loader, distributed)["feat"]
+        arrays[f"{kind}_labels"] = np.asarray(datasets[part].gt_labels, dtype=np.int64)
+    return LabelledFeatures(classes=datasets["train"].CLASSES, **arrays)
 
 
-def dataset_digest(cfg: Mapping[str, Any], dataset: Any) -> str:
-    """Return the SHA-256 of a data set: its config, the ordered names of its images, their labels.
+def cached_features(path: str, origin: Origin) -> LabelledFeatures | None:
+    """Return the features cached in a file, the same on every rank; None if there is no file yet.
 
-    The content of the image files is not read.
+    Raises:
+        UserError: The features can't be used; raised on every rank.
     """
-    digest = hashlib.sha256(json.dumps(cfg, sort_keys=True, default=str).encode())
-    source = getattr(dataset, "data_source", None)
-    for info in getattr(source, "data_infos", ()):
-        digest.update(str(info.get("img_info", {}).get("filename", "")).encode() + b"\n")
-    digest.update(np.asarray(dataset.gt_labels).tobytes())
-    return digest.hexdigest()
-
-
-def write_features(path: str, data: LabelledFeatures, origin: Origin) -> None:
-    """Write features and their origin as ``.npz``, completely or not at all."""
-    arrays = {name: getattr(data, name) for name in _ARRAYS}
-    names = np.array([] if data.classes is None else list(data.classes), dtype=np.str_)
-    with atomic_write(path) as file:
-        np.savez(file, origin=json.dumps(origin), classes=names, **arrays)
+    return on_main(lambda: read_features(path, origin) if os.path.exists(path) else None)
 
 
 def read_features(path: str, origin: Origin) -> LabelledFeatures:
@@ -238,6 +190,14 @@ def read_features(path: str, origin: Origin) -> LabelledFeatures:
     return LabelledFeatures(classes=classes, **arrays)
 
 
+def write_features(path: str, data: LabelledFeatures, origin: Origin) -> None:
+    """Write features and their origin as ``.npz``, completely or not at all."""
+    arrays = {name: getattr(data, name) for name in _ARRAYS}
+    names = np.array([] if data.classes is None else list(data.classes), dtype=np.str_)
+    with atomic_write(path) as file:
+        np.savez(file, origin=json.dumps(origin), classes=names, **arrays)
+
+
 def check_features_path(path: str) -> None:
     """Check the file name for features before the work is done.
 
@@ -248,3 +208,42 @@ def check_features_path(path: str) -> None:
         raise UserError(f"--features {path}: name a .npz file")
     if not Path(path).exists():  # an existing file is only read
         check_writable(path)
+
+
+def origin_of(model: nn.Module, datasets: dict[str, Any], cfg: Config) -> Origin:
+    """Return digests of what features come from; the keys name the parts in an error."""
+    data = cfg.data
+    lists = {"train": data.train, "val": data.get("val") or data.get("test")}
+    digests = {
+        f"{kind} images or pipeline": dataset_digest(lists[part].to_dict(), datasets[part])
+        for part, kind in PARTS.items()
+    }
+    return {"weights": weights_digest(model), **digests}
+
+
+def weights_digest(model: nn.Module) -> str:
+    """Return the SHA-256 of the weights and buffers behind the features: backbone and Sobel layer.
+
+    Necks, heads and queues don't affect the features, and with a checkpoint of a backbone alone
+    their weights depend on the seed.
+    """
+    weights = sorted(model.state_dict().items())
+    used = [(name, tensor) for name, tensor in weights if name.startswith(_USED)]
+    digest = hashlib.sha256()
+    for name, tensor in used or weights:  # all weights of a model without such names
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def dataset_digest(cfg: Mapping[str, Any], dataset: Any) -> str:
+    """Return the SHA-256 of a data set: its config, the ordered names of its images, their labels.
+
+    The content of the image files is not read.
+    """
+    digest = hashlib.sha256(json.dumps(cfg, sort_keys=True, default=str).encode())
+    source = getattr(dataset, "data_source", None)
+    for info in getattr(source, "data_infos", ()):
+        digest.update(str(info.get("img_info", {}).get("filename", "")).encode() + b"\n")
+    digest.update(np.asarray(dataset.gt_labels).tobytes())
+    return digest.hexdigest()

@@ -6,12 +6,11 @@ Localization" (ICCV 2017), section 3.
 The gradient is needed at the last map only, so it passes through the head and no further:
 frozen backbones work, and no hook is needed.
 
-Heat maps finer than the last stage of a network.
-
-A network for 64 pixels ends with 2 x 2 places, and the pixels of a place depend on the padding
-and the strides of the layers. So the map is computed for copies of the image, shifted by parts
-of a place and mirrored; the maps are moved back and averaged, which leaves what belongs to the
-image. The rim of a copy has the smallest weight, so that no seams appear.
+``fine_maps`` gives maps finer than the last stage: a network for 64 pixels ends with 2 x 2 places,
+and the pixels of a place depend on the padding and the strides of the layers. So the map is
+computed for copies of the image, shifted by parts of a place and mirrored; the maps are moved back
+and averaged, which leaves what belongs to the image. The rim of a copy has the smallest weight, so
+that no seams appear.
 
 Letters: N images, C classes, K channels, h, w places of a map, H, W pixels.
 """

@@ -1,8 +1,8 @@
 """Pictures of right and wrong answers of a classifier, with the Grad-CAM of the predicted class.
 
-Choice of the test images that are shown: only their class and right or wrong matter.
-
-Pictures of the network's input, the heat map over it, and masks.
+Only class and right or wrong decide which test images are shown, never their heat maps. A picture
+is the input of the network, alone and under its heat map; a sheet shows masks of the occlusion
+test.
 
 Letters: N images, C classes, H, W pixels.
 """
@@ -34,13 +34,13 @@ from .explanation_files import VIEWS, Case
 from .grad_cam import fine_maps, heat_maps
 from .occlusion import LesionMasks, Scores, as_rgb, hide
 
-EACH = 4  # right answers, and as many wrong ones
 Pixels = NDArray[np.uint8]
+EACH = 4  # right answers, and as many wrong ones
 WIDTH = 176  # pixels of a picture
 _HEAT = 0.6  # opacity of the hottest place
-_QUALITY = 70
-_TILE, _GAP, _COLUMNS = (104, 78), 6, 3
-_FOUND, _GUESSED = (0, 210, 90), (255, 60, 40)
+_QUALITY = 70  # of the WebP files
+_TILE, _GAP, _COLUMNS = (104, 78), 6, 3  # of the sheet, in pixels and in images
+_FOUND, _GUESSED = (0, 210, 90), (255, 60, 40)  # colours of a mask's outline
 
 
 def draw_cases(
@@ -86,27 +86,6 @@ def draw_cases(
     return cases, places, no_heat
 
 
-def _heat_of_chosen(
-    model: Any, dataset: Any, cfg: Config, chosen: Sequence[int], classes: NDArray[np.int64]
-) -> tuple[Tensor, Tensor | None, list[int], str]:
-    """Return the images as the network gets them, [N, 3, H, W], and their heat maps [N, H, W]."""
-    settings = copy.deepcopy(cfg)
-    settings.persistent_workers = False  # the loader is used once
-    with run_errors():
-        loader = build_eval_loader(Subset(dataset, list(chosen)), settings, "test", False)
-        batches = [to_device(batch, default_device()) for batch in loader]
-    img = torch.cat([batch["img"] for batch in batches])
-    known = "patient" in batches[0]
-    patient = torch.cat([batch["patient"] for batch in batches]) if known else None
-    named = torch.as_tensor(classes).to(img.device)
-    try:
-        heats, places = fine_maps(lambda part: heat_maps(model, part, named, patient), img)
-    except UserError as error:  # such a network has no heat maps; continue with the rest
-        print(f"warning: {error}", flush=True)
-        return img, None, [], str(error)
-    return img, heats, places, ""
-
-
 def choose_cases(
     labels: NDArray[np.int64], predicted: NDArray[np.int64], seed: int, each: int = EACH
 ) -> list[int]:
@@ -138,6 +117,27 @@ def choose_cases(
         taken = sorted(range(len(members)), key=lambda n: rounds[n])[:each]
         chosen += sorted((members[n] for n in taken), key=lambda i: (int(labels[i]), i))
     return chosen
+
+
+def _heat_of_chosen(
+    model: Any, dataset: Any, cfg: Config, chosen: Sequence[int], classes: NDArray[np.int64]
+) -> tuple[Tensor, Tensor | None, list[int], str]:
+    """Return the images as the network gets them, [N, 3, H, W], and their heat maps [N, H, W]."""
+    settings = copy.deepcopy(cfg)
+    settings.persistent_workers = False  # the loader is used once
+    with run_errors():
+        loader = build_eval_loader(Subset(dataset, list(chosen)), settings, "test", False)
+        batches = [to_device(batch, default_device()) for batch in loader]
+    img = torch.cat([batch["img"] for batch in batches])
+    known = "patient" in batches[0]
+    patient = torch.cat([batch["patient"] for batch in batches]) if known else None
+    named = torch.as_tensor(classes).to(img.device)
+    try:
+        heats, places = fine_maps(lambda part: heat_maps(model, part, named, patient), img)
+    except UserError as error:  # such a network has no heat maps; continue with the rest
+        print(f"warning: {error}", flush=True)
+        return img, None, [], str(error)
+    return img, heats, places, ""
 
 
 def seen_pixels(img: Tensor, dataset: Any, cfg: Config) -> Pixels:

@@ -1,6 +1,7 @@
-"""A quick evaluation of a model on a few images: classifiers and metrics of collapse.
+"""A quick evaluation of a model in training on a few images: classifiers and metrics of collapse.
 
-A few images that monitor a training.
+The images are chosen once, all classes in turn, from the training data or from data sets that the
+config names; they are seen in one fixed view. ``FrozenFeaturesHook`` decides when to measure.
 
 Letters: M images of the measurement, P pairs of views, D width, N images.
 """

@@ -1,6 +1,4 @@
-"""Files of scores that ``tools/test.py --out`` wrote.
-
-Average the probabilities of several classifiers.
+"""Files of scores that ``tools/test.py --out`` wrote, and the average of several: an ensemble.
 
 Letters: N images, C classes, F files.
 """
@@ -21,8 +19,9 @@ from numpy.typing import NDArray
 from mmselfsup.metrics import probabilities
 from mmselfsup.utils.errors import UserError
 
-_PREFIX = "scores"
+#: How an ensemble averages probabilities.
 MEANS = ("arithmetic", "geometric")
+_PREFIX = "scores"  # of the names of the arrays
 #: Lower limit of a probability in a geometric mean, so that no single file can exclude a class.
 _SMALLEST = 1e-12
 #: How far the sum of a row of probabilities may be from 1: half precision.

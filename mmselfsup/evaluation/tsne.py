@@ -1,4 +1,7 @@
-"""A two-dimensional embedding of features for display. Letters: N samples, D width."""
+"""A two-dimensional embedding of features for display: t-SNE.
+
+Letters: N samples, D width.
+"""
 
 import numpy as np
 import torch

@@ -1,8 +1,7 @@
 """Intervals of metrics by a bootstrap over lesions, and the comparison of two runs.
 
-Images of one lesion are not independent, so whole lesions are drawn, with all their images.
-
-Resamples of lesions, and metrics of weighted samples.
+Images of one lesion are not independent, so whole lesions are drawn, with all their images. A
+resample is a row of weights: how often each sample was drawn.
 
 Letters: N samples, C classes, L lesions, B resamples, U distinct scores.
 """

@@ -1,12 +1,7 @@
-"""The metrics of every log line: balanced accuracy, recalls, AUC.
+"""Metrics of a classifier: for the log line, for each class and source, and for its calibration.
 
-The inputs of the metrics: checked scores and labels.
-
-Metrics of one class against all others.
-
-All metrics of a classifier, by class and by source.
-
-Calibration: confidence and accuracy of a classifier.
+``classification_metrics`` is what every log line has, ``detailed_metrics`` everything else; both
+are made of the metrics below them, which take checked probabilities.
 
 Letters: N samples, C classes, M bins.
 """
@@ -22,11 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-#: From this number of classes on, the AUC and the recall of each class are computed on request.
-MANY_CLASSES = 100
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+#: From this number of classes on, the AUC and the recall of each class are computed on request.
+MANY_CLASSES = 100
+#: Name of the class that is also measured alone, as a diagnosis.
 MELANOMA = "MEL"
+#: Default number of bins of the calibration.
 NUM_BINS = 15
 
 
@@ -76,40 +73,6 @@ def classification_metrics(
     return metrics
 
 
-def confusion_matrix(scores: ArrayLike, labels: ArrayLike, num_classes: int) -> NDArray[np.int64]:
-    """Return counts of predictions: [C, C], rows are the truth, columns the predicted class."""
-    from sklearn import metrics
-
-    probs, truth = checked(scores, labels)
-    if probs.shape[1] != num_classes:
-        raise ValueError(f"scores have {probs.shape[1]} classes, {num_classes} are expected")
-    predicted = np.asarray(scores).argmax(axis=1)  # [N]
-    counts = metrics.confusion_matrix(truth, predicted, labels=np.arange(num_classes))
-    return np.asarray(counts, dtype=np.int64)
-
-
-def per_class_recall(matrix: ArrayLike) -> NDArray[np.float64]:
-    """Return the recalls [C] of a confusion matrix [C, C], nan for a class without samples."""
-    counts = np.asarray(matrix, dtype=np.float64)
-    totals = counts.sum(axis=1)
-    recalls = np.full(len(totals), np.nan)
-    return np.divide(counts.diagonal(), totals, out=recalls, where=totals > 0)
-
-
-def macro_auc(scores: ArrayLike, labels: ArrayLike) -> float:
-    """Return the mean area under the ROC curve, each class present against the rest.
-
-    Samples are ranked by their probability, not by their logit. nan if only one class is present.
-    """
-    from sklearn import metrics
-
-    probs, truth = checked(scores, labels)
-    present = np.unique(truth)
-    if len(present) < 2:
-        return float("nan")
-    return float(np.mean([metrics.roc_auc_score(truth == c, probs[:, c]) for c in present]))
-
-
 @functools.cache
 def _warn_absent(names: tuple[str, ...]) -> None:
     """Warn, once for each set of classes, that they have no sample."""
@@ -117,6 +80,72 @@ def _warn_absent(names: tuple[str, ...]) -> None:
         warnings.warn(
             f"no sample of the class(es) {', '.join(names)}: left out of the means", stacklevel=3
         )
+
+
+def detailed_metrics(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    class_names: Sequence[str] | None = None,
+    sources: Sequence[str] | None = None,
+    raw_probs: ArrayLike | None = None,
+) -> dict[str, float]:
+    """Measure every class against the rest, and everything again for each source.
+
+    Predictions are the class with the highest score; melanoma is also measured as the
+    challenge measures a single diagnosis: predicted where its probability is above 0.5.
+
+    Args:
+        scores: [N, C], logits or probabilities.
+        labels: [N], integers 0..C-1.
+        class_names: C names; the class numbers if not given.
+        sources: N names of the collections of the samples.
+        raw_probs: [N, C], the probabilities for the comparison with 0.5 and for the calibration,
+            where these are not those of ``scores``, see ``without_threshold``.
+
+    Returns:
+        Names have slashes, see ``nested``: ``per_class/<class>/<metric>`` (metrics of
+        ``one_against_rest``), ``macro/<metric>`` (their mean over the classes that have it),
+        ``melanoma/<metric>`` where a class is called ``MEL``, and ``source/<source>/<...>``: all of
+        these, ``num_samples``, and the numbers of ``classification_metrics`` except the recalls,
+        for the samples of a source.
+    """
+    probs, truth = checked(scores, labels)
+    predicted = np.asarray(scores).argmax(axis=1)  # [N]
+    names = [str(i) for i in range(probs.shape[1])] if class_names is None else list(class_names)
+    raw = probs if raw_probs is None else np.asarray(raw_probs)
+    numbers = _of_classes(probs, truth, predicted, names, raw)
+    for source in sorted(set(sources or ())):
+        chosen = np.array([name == source for name in sources or ()])
+        numbers[f"source/{source}/num_samples"] = float(chosen.sum())
+        with warnings.catch_warnings():  # a source need not have all classes
+            warnings.simplefilter("ignore")
+            part = classification_metrics(np.asarray(scores)[chosen], truth[chosen], names, True)
+        part = {key: value for key, value in part.items() if not key.startswith("recall_")}
+        part |= _of_classes(probs[chosen], truth[chosen], predicted[chosen], names, raw[chosen])
+        if raw_probs is not None:
+            part["ece"] = expected_calibration_error(raw[chosen], truth[chosen])
+        numbers.update({f"source/{source}/{key}": value for key, value in part.items()})
+    return numbers
+
+
+def _of_classes(
+    probs: Any, truth: Any, predicted: Any, names: Sequence[str], raw: Any
+) -> dict[str, float]:
+    """Measure every class against the rest, their means, and melanoma (by ``raw``)."""
+    table = {
+        name: one_against_rest(probs[:, c], truth == c, predicted == c)
+        for c, name in enumerate(names)
+    }
+    numbers = {f"per_class/{n}/{key}": v for n, row in table.items() for key, v in row.items()}
+    for key in next(iter(table.values())):
+        values = np.array([row[key] for row in table.values()])
+        values = values[~np.isnan(values)]
+        numbers[f"macro/{key}"] = float(values.mean()) if len(values) else float("nan")
+    if MELANOMA in names:
+        column = raw[:, list(names).index(MELANOMA)]
+        alone = one_against_rest(column, truth == names.index(MELANOMA), column > 0.5)
+        numbers.update({f"melanoma/{key}": value for key, value in alone.items()})
+    return numbers
 
 
 def probabilities(scores: ArrayLike) -> NDArray[np.float64]:
@@ -153,6 +182,57 @@ def checked(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], 
             f"labels must lie in 0..{values.shape[1] - 1}, got {truth.min()}..{truth.max()}"
         )
     return probabilities(values), truth.astype(np.int64)
+
+
+def confusion_matrix(scores: ArrayLike, labels: ArrayLike, num_classes: int) -> NDArray[np.int64]:
+    """Return counts of predictions: [C, C], rows are the truth, columns the predicted class."""
+    from sklearn import metrics
+
+    probs, truth = checked(scores, labels)
+    if probs.shape[1] != num_classes:
+        raise ValueError(f"scores have {probs.shape[1]} classes, {num_classes} are expected")
+    predicted = np.asarray(scores).argmax(axis=1)  # [N]
+    counts = metrics.confusion_matrix(truth, predicted, labels=np.arange(num_classes))
+    return np.asarray(counts, dtype=np.int64)
+
+
+def per_class_recall(matrix: ArrayLike) -> NDArray[np.float64]:
+    """Return the recalls [C] of a confusion matrix [C, C], nan for a class without samples."""
+    counts = np.asarray(matrix, dtype=np.float64)
+    totals = counts.sum(axis=1)
+    recalls = np.full(len(totals), np.nan)
+    return np.divide(counts.diagonal(), totals, out=recalls, where=totals > 0)
+
+
+def standard_error(matrix: Sequence[Sequence[int]]) -> float:
+    """Estimate the sampling error of the balanced accuracy from a confusion matrix [C, C].
+
+    The recalls of C classes are independent binomial fractions r_c over n_c images, so their mean
+    has the variance sum_c r_c (1 - r_c) / n_c / C^2; one hit and one miss are added to each class,
+    otherwise small classes with all predictions right or wrong would have no error. Images of the
+    same lesion are correlated: the true error is somewhat larger.
+    """
+    variances = []
+    for c, row in enumerate(matrix):
+        if sum(row):
+            total = sum(row) + 2  # one hit and one miss more
+            recall = (row[c] + 1) / total
+            variances.append(recall * (1 - recall) / total)
+    return math.sqrt(sum(variances)) / max(len(variances), 1)
+
+
+def macro_auc(scores: ArrayLike, labels: ArrayLike) -> float:
+    """Return the mean area under the ROC curve, each class present against the rest.
+
+    Samples are ranked by their probability, not by their logit. nan if only one class is present.
+    """
+    from sklearn import metrics
+
+    probs, truth = checked(scores, labels)
+    present = np.unique(truth)
+    if len(present) < 2:
+        return float("nan")
+    return float(np.mean([metrics.roc_auc_score(truth == c, probs[:, c]) for c in present]))
 
 
 def one_against_rest(probs: Floats, positive: Bools, predicted: Bools) -> dict[str, float]:
@@ -255,92 +335,6 @@ def _ratio(part: float, whole: float) -> float:
     return float(part / whole) if whole else float("nan")
 
 
-def detailed_metrics(
-    scores: ArrayLike,
-    labels: ArrayLike,
-    class_names: Sequence[str] | None = None,
-    sources: Sequence[str] | None = None,
-    raw_probs: ArrayLike | None = None,
-) -> dict[str, float]:
-    """Measure every class against the rest, and everything again for each source.
-
-    Predictions are the class with the highest score; melanoma is also measured as the
-    challenge measures a single diagnosis: predicted where its probability is above 0.5.
-
-    Args:
-        scores: [N, C], logits or probabilities.
-        labels: [N], integers 0..C-1.
-        class_names: C names; the class numbers if not given.
-        sources: N names of the collections of the samples.
-        raw_probs: [N, C], the probabilities for the comparison with 0.5 and for the calibration,
-            where these are not those of ``scores``, see ``without_threshold``.
-
-    Returns:
-        Names have slashes, see ``nested``: ``per_class/<class>/<metric>`` (metrics of
-        ``one_against_rest``), ``macro/<metric>`` (their mean over the classes that have it),
-        ``melanoma/<metric>`` where a class is called ``MEL``, and ``source/<source>/<...>``: all of
-        these, ``num_samples``, and the numbers of ``classification_metrics`` except the recalls,
-        for the samples of a source.
-    """
-    probs, truth = checked(scores, labels)
-    predicted = np.asarray(scores).argmax(axis=1)  # [N]
-    names = [str(i) for i in range(probs.shape[1])] if class_names is None else list(class_names)
-    raw = probs if raw_probs is None else np.asarray(raw_probs)
-    numbers = _of_classes(probs, truth, predicted, names, raw)
-    for source in sorted(set(sources or ())):
-        chosen = np.array([name == source for name in sources or ()])
-        numbers[f"source/{source}/num_samples"] = float(chosen.sum())
-        with warnings.catch_warnings():  # a source need not have all classes
-            warnings.simplefilter("ignore")
-            part = classification_metrics(np.asarray(scores)[chosen], truth[chosen], names, True)
-        part = {key: value for key, value in part.items() if not key.startswith("recall_")}
-        part |= _of_classes(probs[chosen], truth[chosen], predicted[chosen], names, raw[chosen])
-        if raw_probs is not None:
-            part["ece"] = expected_calibration_error(raw[chosen], truth[chosen])
-        numbers.update({f"source/{source}/{key}": value for key, value in part.items()})
-    return numbers
-
-
-def _of_classes(
-    probs: Any, truth: Any, predicted: Any, names: Sequence[str], raw: Any
-) -> dict[str, float]:
-    """Measure every class against the rest, their means, and melanoma (by ``raw``)."""
-    table = {
-        name: one_against_rest(probs[:, c], truth == c, predicted == c)
-        for c, name in enumerate(names)
-    }
-    numbers = {f"per_class/{n}/{key}": v for n, row in table.items() for key, v in row.items()}
-    for key in next(iter(table.values())):
-        values = np.array([row[key] for row in table.values()])
-        values = values[~np.isnan(values)]
-        numbers[f"macro/{key}"] = float(values.mean()) if len(values) else float("nan")
-    if MELANOMA in names:
-        column = raw[:, list(names).index(MELANOMA)]
-        alone = one_against_rest(column, truth == names.index(MELANOMA), column > 0.5)
-        numbers.update({f"melanoma/{key}": value for key, value in alone.items()})
-    return numbers
-
-
-def nested(numbers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested dicts for names with slashes: ``a: {b: 1}`` for ``a/b: 1``."""
-    tree: dict[str, Any] = {}
-    for name, value in numbers.items():
-        *folders, leaf = name.split("/")
-        place = tree
-        for folder in folders:
-            place = place.setdefault(folder, {})
-        place[leaf] = value
-    return tree
-
-
-def finite(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the metrics with None, JSON's null, in place of nan and infinity."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in metrics.items()
-    }
-
-
 def calibration_bins(
     scores: ArrayLike, labels: ArrayLike, num_bins: int = NUM_BINS
 ) -> dict[str, NDArray[np.float64]]:
@@ -386,18 +380,21 @@ def expected_calibration_error(
     return float((bins["count"] * gaps).sum() / bins["count"].sum())
 
 
-def standard_error(matrix: Sequence[Sequence[int]]) -> float:
-    """Estimate the sampling error of the balanced accuracy from a confusion matrix [C, C].
+def nested(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested dicts for names with slashes: ``a: {b: 1}`` for ``a/b: 1``."""
+    tree: dict[str, Any] = {}
+    for name, value in numbers.items():
+        *folders, leaf = name.split("/")
+        place = tree
+        for folder in folders:
+            place = place.setdefault(folder, {})
+        place[leaf] = value
+    return tree
 
-    The recalls of C classes are independent binomial fractions r_c over n_c images, so their mean
-    has the variance sum_c r_c (1 - r_c) / n_c / C^2; one hit and one miss are added to each class,
-    otherwise small classes with all predictions right or wrong would have no error. Images of the
-    same lesion are correlated: the true error is somewhat larger.
-    """
-    variances = []
-    for c, row in enumerate(matrix):
-        if sum(row):
-            total = sum(row) + 2  # one hit and one miss more
-            recall = (row[c] + 1) / total
-            variances.append(recall * (1 - recall) / total)
-    return math.sqrt(sum(variances)) / max(len(variances), 1)
+
+def finite(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metrics with None, JSON's null, in place of nan and infinity."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in metrics.items()
+    }

@@ -1,4 +1,7 @@
-"""Metrics of a classifier's scores, for one head or several."""
+"""Metrics of a data set's ``evaluate``: of the scores of one head or several.
+
+Letters: N samples, C classes.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.patients import source_of
+
+from .bootstrap import bootstrap_intervals
+from .classification import (
+    MANY_CLASSES,
+    classification_metrics,
+    detailed_metrics,
+    expected_calibration_error,
+)
+from .unknown import UNKNOWN, known_only, with_unknown, without_threshold
 
 
 def evaluate_heads(
@@ -42,8 +54,6 @@ def evaluate_heads(
             several labels.
         ValueError: The scores hold NaN, or fewer classes than the labels.
     """
-    from . import with_unknown  # loads scikit-learn
-
     if labels.ndim != 1:
         raise UserError("evaluation needs one label for each image, these have several")
     if (labels < 0).any():
@@ -98,29 +108,25 @@ def head_numbers(
         (1, or 0 where lesions are not known and images were drawn), and where ``UNK`` is a class
         ``without_UNK/<metric>``: ``classification_metrics`` on the known classes alone.
     """
-    from mmselfsup import metrics  # loads scikit-learn
-
     raw_scores = scores
-    scores, named = metrics.with_unknown(scores, class_names, unk_threshold)
-    numbers = metrics.classification_metrics(scores, labels, named)
-    if scores.shape[1] >= metrics.MANY_CLASSES:
+    scores, named = with_unknown(scores, class_names, unk_threshold)
+    numbers = classification_metrics(scores, labels, named)
+    if scores.shape[1] >= MANY_CLASSES:
         return numbers
     sources = None if lesions is None else [source_of(lesion) for lesion in lesions]
-    probabilities = (
-        None if unk_threshold is None else metrics.without_threshold(raw_scores, unk_threshold)
-    )
+    probabilities = None if unk_threshold is None else without_threshold(raw_scores, unk_threshold)
     if probabilities is not None:
-        numbers["ece"] = metrics.expected_calibration_error(probabilities, labels)
-    numbers |= metrics.detailed_metrics(scores, labels, named, sources, probabilities)
+        numbers["ece"] = expected_calibration_error(probabilities, labels)
+    numbers |= detailed_metrics(scores, labels, named, sources, probabilities)
     if bootstrap:
         groups = lesion_keys(lesions)
-        intervals = metrics.bootstrap_intervals(scores, labels, groups, bootstrap)
+        intervals = bootstrap_intervals(scores, labels, groups, bootstrap)
         for name, (low, high) in intervals.items():
             numbers |= {f"interval/{name}/low": low, f"interval/{name}/high": high}
         numbers["interval/by_lesion"] = float(any(lesions or ()))
-    if named and named[-1] == metrics.UNKNOWN and (labels < len(named) - 1).any():
-        probs, truth, _ = metrics.known_only(scores, labels)
-        known = metrics.classification_metrics(probs, truth, named[:-1])
+    if named and named[-1] == UNKNOWN and (labels < len(named) - 1).any():
+        probs, truth, _ = known_only(scores, labels)
+        known = classification_metrics(probs, truth, named[:-1])
         numbers |= {f"without_UNK/{name}": value for name, value in known.items()}
     return numbers
 

@@ -1,4 +1,7 @@
-"""The ninth class: "none of the others". Letters: N samples, C known classes."""
+"""The class "none of the others", for classifiers that were trained without it.
+
+Letters: N samples, C known classes.
+"""
 
 from __future__ import annotations
 

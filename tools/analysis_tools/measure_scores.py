@@ -50,7 +50,7 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Print the numbers and write the files that the command line names."""
     from mmselfsup.apis.scores import (
-        check_options,
+        check_measure_options,
         check_same_images,
         compare,
         comparison_lines,
@@ -69,7 +69,7 @@ def main(args: argparse.Namespace) -> None:
 
     if len(args.scores) > 2:
         raise UserError(f"give one file of scores or two, not {len(args.scores)}")
-    check_options(args.bootstrap, args.out, (args.reliability, args.confusion))
+    check_measure_options(args.bootstrap, args.out, (args.reliability, args.confusion))
     files = [read_score_file(path, args.head) for path in args.scores]
     check_same_images(files[0], files[-1])
     lesions = [lesions_of(file, args.metadata) for file in files]

@@ -58,11 +58,11 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Average the scores, measure them where labels are known, and write the files."""
-    from mmselfsup.apis.scores import check_arguments, measure_ensemble, write_ensemble
+    from mmselfsup.apis.scores import check_ensemble_options, measure_ensemble, write_ensemble
     from mmselfsup.evaluation.scores import average_scores, read_score_file
     from mmselfsup.isic.challenge import submission_table, write_submission
 
-    check_arguments(args.bootstrap, args.out, args.submission)
+    check_ensemble_options(args.bootstrap, args.out, args.submission)
     files = [read_score_file(path, args.head) for path in args.scores]
     joined = average_scores(files, args.mean)
     table = submission_table(joined, args.unk_threshold) if args.submission else None

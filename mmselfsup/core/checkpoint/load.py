@@ -1,6 +1,7 @@
-"""Reading of checkpoint files without running code from them.
+"""Reading of checkpoint files, local or downloaded, without running code from them.
 
-The local file of a checkpoint that a config names by a path or an address.
+torch's ``weights_only`` reader refuses every class that it is not told of; it is told of the plain
+data classes that checkpoints of OpenMMLab, timm and others hold.
 """
 
 import argparse
@@ -44,53 +45,6 @@ _FOREIGN = (
 )
 
 
-class _Inert:
-    """A replacement for a class of another library in a checkpoint: holds data, does nothing."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.args, self.kwargs = args, kwargs
-
-
-def _renamed(function: Callable[..., Any], module: str, name: str) -> Callable[..., Any]:
-    """Return ``function`` under the name that a checkpoint of another numpy uses for it."""
-
-    def call(*args: Any) -> Any:
-        return function(*args)
-
-    call.__module__, call.__name__, call.__qualname__ = module, name, name
-    return call
-
-
-def _plain_data_classes() -> list[Any]:
-    """Return the classes of plain data in checkpoints of OpenMMLab, timm and others."""
-    examples: dict[str, Any] = {"scalar": np.float64(0), "_reconstruct": np.zeros(1)}
-    builders = {name: example.__reduce__()[0] for name, example in examples.items()}
-    # numpy 2 moved its core: a file names the module of the numpy that wrote it.
-    numpy_functions = [
-        _renamed(function, f"{module}.multiarray", name)
-        for module in ("numpy.core", "numpy._core")
-        for name, function in builders.items()
-    ]
-    foreign = [type(name, (_Inert,), {"__module__": module}) for module, name in _FOREIGN]
-    dtypes = list({type(np.dtype(name)) for name in _DTYPES})
-    return [*numpy_functions, *foreign, *dtypes, np.dtype, np.ndarray, argparse.Namespace]
-
-
-def _explain(error: BaseException, filename: str) -> str:
-    """Return one line about a file that can't be read."""
-    blocked = re.search(r"GLOBAL ([\w.]+)", str(error))
-    if blocked:
-        return (
-            f"{filename} holds a {blocked[1]}, which is not read because a file could run code "
-            "that way; if you trust its source, open it once with "
-            "torch.load(..., weights_only=False) and save its state_dict alone"
-        )
-    # Messages of other errors are internals of the unpickler ("101").
-    helps = isinstance(error, RuntimeError | OSError) and str(error)
-    reason = f" ({one_line(error).partition('. ')[0][:120]})" if helps else ""
-    return f"{filename} is no checkpoint, or not a complete one{reason}; copy or write it again"
-
-
 def load_state(filename: str, map_location: Any = "cpu") -> dict[str, Any]:
     """Read a checkpoint: tensors and plain data, nothing that runs code.
 
@@ -118,41 +72,51 @@ def load_state(filename: str, map_location: Any = "cpu") -> dict[str, Any]:
     return state
 
 
-def _torchvision_url(name: str) -> str:
-    """Return the address of torchvision's default weights of a model."""
-    from torchvision.models import get_model_weights
-
-    try:
-        return get_model_weights(name).DEFAULT.url
-    except ValueError as error:
-        raise UserError(f"torchvision://{name}: torchvision has no model of that name") from error
-
-
-def _zoo_url(filename: str, scheme: str) -> str:
-    """Return the address of a short name of mmcv's or mmcls's model zoo."""
-    zoo = get_mmcls_models() if scheme == "mmcls" else get_external_models()
-    name = filename.partition("://")[2]
-    if name not in zoo:
-        raise UserError(f"{filename}: unknown name; known are {', '.join(sorted(zoo))}")
-    return zoo[name]
+def _plain_data_classes() -> list[Any]:
+    """Return the classes of plain data in checkpoints of OpenMMLab, timm and others."""
+    examples: dict[str, Any] = {"scalar": np.float64(0), "_reconstruct": np.zeros(1)}
+    builders = {name: example.__reduce__()[0] for name, example in examples.items()}
+    # numpy 2 moved its core: a file names the module of the numpy that wrote it.
+    numpy_functions = [
+        _renamed(function, f"{module}.multiarray", name)
+        for module in ("numpy.core", "numpy._core")
+        for name, function in builders.items()
+    ]
+    foreign = [type(name, (_Inert,), {"__module__": module}) for module, name in _FOREIGN]
+    dtypes = list({type(np.dtype(name)) for name in _DTYPES})
+    return [*numpy_functions, *foreign, *dtypes, np.dtype, np.ndarray, argparse.Namespace]
 
 
-def _download(url: str) -> Path:
-    """Download once into torch's cache: in the first process of a node, while the others wait."""
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    target = folder / os.path.basename(urlparse(url).path)
-    failure = None
-    if get_local_rank() == 0 and not target.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            torch.hub.download_url_to_file(url, str(target))  # to a temporary name, then renamed
-        except (URLError, OSError, RuntimeError) as error:
-            failure = error
-    # All processes reach the barrier, also after a failure, so that none waits for ever.
-    barrier()
-    if failure is not None or not target.exists():
-        raise UserError(f"can't download {url} ({failure or 'see the first process'})")
-    return target
+def _renamed(function: Callable[..., Any], module: str, name: str) -> Callable[..., Any]:
+    """Return ``function`` under the name that a checkpoint of another numpy uses for it."""
+
+    def call(*args: Any) -> Any:
+        return function(*args)
+
+    call.__module__, call.__name__, call.__qualname__ = module, name, name
+    return call
+
+
+class _Inert:
+    """A replacement for a class of another library in a checkpoint: holds data, does nothing."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.args, self.kwargs = args, kwargs
+
+
+def _explain(error: BaseException, filename: str) -> str:
+    """Return one line about a file that can't be read."""
+    blocked = re.search(r"GLOBAL ([\w.]+)", str(error))
+    if blocked:
+        return (
+            f"{filename} holds a {blocked[1]}, which is not read because a file could run code "
+            "that way; if you trust its source, open it once with "
+            "torch.load(..., weights_only=False) and save its state_dict alone"
+        )
+    # Messages of other errors are internals of the unpickler ("101").
+    helps = isinstance(error, RuntimeError | OSError) and str(error)
+    reason = f" ({one_line(error).partition('. ')[0][:120]})" if helps else ""
+    return f"{filename} is no checkpoint, or not a complete one{reason}; copy or write it again"
 
 
 def local_file(filename: str) -> Path:
@@ -178,3 +142,40 @@ def local_file(filename: str) -> Path:
     if not path.is_file():
         raise UserError(f"no checkpoint at {filename}; check the path")
     return path
+
+
+def _download(url: str) -> Path:
+    """Download once into torch's cache: in the first process of a node, while the others wait."""
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    target = folder / os.path.basename(urlparse(url).path)
+    failure = None
+    if get_local_rank() == 0 and not target.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(url, str(target))  # to a temporary name, then renamed
+        except (URLError, OSError, RuntimeError) as error:
+            failure = error
+    # All processes reach the barrier, also after a failure, so that none waits for ever.
+    barrier()
+    if failure is not None or not target.exists():
+        raise UserError(f"can't download {url} ({failure or 'see the first process'})")
+    return target
+
+
+def _torchvision_url(name: str) -> str:
+    """Return the address of torchvision's default weights of a model."""
+    from torchvision.models import get_model_weights
+
+    try:
+        return get_model_weights(name).DEFAULT.url
+    except ValueError as error:
+        raise UserError(f"torchvision://{name}: torchvision has no model of that name") from error
+
+
+def _zoo_url(filename: str, scheme: str) -> str:
+    """Return the address of a short name of mmcv's or mmcls's model zoo."""
+    zoo = get_mmcls_models() if scheme == "mmcls" else get_external_models()
+    name = filename.partition("://")[2]
+    if name not in zoo:
+        raise UserError(f"{filename}: unknown name; known are {', '.join(sorted(zoo))}")
+    return zoo[name]

@@ -14,6 +14,38 @@ from torch.optim import Optimizer
 from mmselfsup.utils.errors import UserError
 
 
+def load_optimizer_state(
+    optimizer: Optimizer, saved: Mapping[str, Any], model: nn.Module, weight_names: list[str]
+) -> None:
+    """Load the state of an optimizer, also from a checkpoint of MMSelfSup 0.x.
+
+    Args:
+        optimizer: The optimizer to fill.
+        saved: The ``optimizer`` of the checkpoint.
+        model: The model whose parameters it holds.
+        weight_names: The names in the checkpoint's ``state_dict`` in their order, which is the
+            order of the parameters in a checkpoint with one group per parameter.
+
+    Raises:
+        UserError: The groups differ, because the config has changed.
+    """
+    sizes = _group_sizes(saved["param_groups"])
+    if sizes == _group_sizes(optimizer.param_groups):
+        optimizer.load_state_dict(_with_own_kernels(saved, optimizer))
+        return
+    params = dict(getattr(model, "module", model).named_parameters())
+    order = [params[name] for name in weight_names if name in params]
+    # Only the layout of 0.x can be regrouped: one group for each parameter of the model.
+    if set(sizes) != {1} or len(order) != len(sizes) or len(params) != len(sizes):
+        raise UserError(
+            f"the optimizer in the checkpoint has groups of {sizes} parameters, the config makes "
+            f"{_group_sizes(optimizer.param_groups)}; resume with the config of the checkpoint, "
+            "or use load_from to take the weights only"
+        )
+    regrouped = _regroup(saved, optimizer, _positions(optimizer, order))
+    optimizer.load_state_dict(_with_own_kernels(regrouped, optimizer))
+
+
 def _group_sizes(groups: list[dict[str, Any]]) -> list[int]:
     """Return the number of parameters of each group."""
     return [len(group["params"]) for group in groups]
@@ -52,35 +84,3 @@ def _with_own_kernels(saved: Mapping[str, Any], optimizer: Optimizer) -> dict[st
         for old, own in zip(saved["param_groups"], optimizer.param_groups, strict=True)
     ]
     return {**saved, "param_groups": groups}
-
-
-def load_optimizer_state(
-    optimizer: Optimizer, saved: Mapping[str, Any], model: nn.Module, weight_names: list[str]
-) -> None:
-    """Load the state of an optimizer, also from a checkpoint of MMSelfSup 0.x.
-
-    Args:
-        optimizer: The optimizer to fill.
-        saved: The ``optimizer`` of the checkpoint.
-        model: The model whose parameters it holds.
-        weight_names: The names in the checkpoint's ``state_dict`` in their order, which is the
-            order of the parameters in a checkpoint with one group per parameter.
-
-    Raises:
-        UserError: The groups differ, because the config has changed.
-    """
-    sizes = _group_sizes(saved["param_groups"])
-    if sizes == _group_sizes(optimizer.param_groups):
-        optimizer.load_state_dict(_with_own_kernels(saved, optimizer))
-        return
-    params = dict(getattr(model, "module", model).named_parameters())
-    order = [params[name] for name in weight_names if name in params]
-    # Only the layout of 0.x can be regrouped: one group for each parameter of the model.
-    if set(sizes) != {1} or len(order) != len(sizes) or len(params) != len(sizes):
-        raise UserError(
-            f"the optimizer in the checkpoint has groups of {sizes} parameters, the config makes "
-            f"{_group_sizes(optimizer.param_groups)}; resume with the config of the checkpoint, "
-            "or use load_from to take the weights only"
-        )
-    regrouped = _regroup(saved, optimizer, _positions(optimizer, order))
-    optimizer.load_state_dict(_with_own_kernels(regrouped, optimizer))

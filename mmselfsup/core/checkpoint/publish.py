@@ -28,18 +28,6 @@ _PREFIXES = (
 )
 
 
-def _find(names: list[str], filename: str) -> str:
-    """Return the best known prefix that one of the names begins with."""
-    for prefix in (wrapper + known for known in _PREFIXES for wrapper in ("", "module.")):
-        if any(name.startswith(prefix) for name in names):
-            return prefix
-    starts = sorted({".".join(name.split(".")[:2]) for name in names})
-    raise UserError(
-        f"{filename} has no backbone under a known name; give one with --prefix, its names begin "
-        f"with {', '.join(starts[:20])}"
-    )
-
-
 def extract_backbone(checkpoint: str, output: str, prefix: str | None = None) -> tuple[str, int]:
     """Write the backbone of a checkpoint as ``dict(state_dict=...)`` without prefix.
 
@@ -64,6 +52,18 @@ def extract_backbone(checkpoint: str, output: str, prefix: str | None = None) ->
     with atomic_write(output) as file:
         torch.save({"state_dict": selected}, file)
     return prefix, len(selected)
+
+
+def _find(names: list[str], filename: str) -> str:
+    """Return the best known prefix that one of the names begins with."""
+    for prefix in (wrapper + known for known in _PREFIXES for wrapper in ("", "module.")):
+        if any(name.startswith(prefix) for name in names):
+            return prefix
+    starts = sorted({".".join(name.split(".")[:2]) for name in names})
+    raise UserError(
+        f"{filename} has no backbone under a known name; give one with --prefix, its names begin "
+        f"with {', '.join(starts[:20])}"
+    )
 
 
 def publish_model(in_file: str, out_file: str) -> Path:

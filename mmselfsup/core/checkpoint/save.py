@@ -1,6 +1,7 @@
 """Writing of checkpoints: completely or not at all, tensors and plain data only.
 
-The trained backbone alone, under the names that torchvision uses.
+Beside the checkpoint of the whole run there is a file of the trained backbone alone, under the
+names that torchvision uses.
 """
 
 import io
@@ -19,6 +20,41 @@ from torch.optim import Optimizer
 
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write
+
+
+def save_checkpoint(
+    model: nn.Module,
+    path: str,
+    optimizer: Optimizer | dict[str, Optimizer] | None = None,
+    meta: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a checkpoint that ``torch.load(..., weights_only=True)`` reads.
+
+    Layout: ``meta`` (plain data), ``state_dict``, ``optimizer``, and what ``extra`` holds. The
+    calling process writes; call it on one rank.
+
+    Args:
+        model: The model, wrapped for several processes or not.
+        path: Final name; an older file of that name stays until the new one is complete.
+        optimizer: One optimizer, or several by name.
+        meta: Facts about the run (epoch, iter, config text, class names, ...).
+        extra: Further state of tensors and plain data (random state, ...).
+
+    Raises:
+        UserError: The file can't be written.
+        TypeError: ``extra`` names a key of the layout.
+    """
+    state: dict[str, Any] = {"meta": plain(dict(meta or {}))}
+    state["state_dict"] = _weights(model)
+    if isinstance(optimizer, Optimizer):
+        state["optimizer"] = to_cpu(optimizer.state_dict())
+    elif optimizer is not None:
+        state["optimizer"] = {name: to_cpu(o.state_dict()) for name, o in optimizer.items()}
+    taken = set(state).intersection(extra or {})
+    if taken:
+        raise TypeError(f"extra may not hold {sorted(taken)}: the checkpoint has these already")
+    _write({**state, **to_cpu(dict(extra or {}))}, str(path))
 
 
 def plain(value: Any) -> Any:
@@ -70,41 +106,6 @@ def _write(state: dict[str, Any], path: str) -> None:
         torch.save(state, file)
 
 
-def save_checkpoint(
-    model: nn.Module,
-    path: str,
-    optimizer: Optimizer | dict[str, Optimizer] | None = None,
-    meta: Mapping[str, Any] | None = None,
-    extra: Mapping[str, Any] | None = None,
-) -> None:
-    """Write a checkpoint that ``torch.load(..., weights_only=True)`` reads.
-
-    Layout: ``meta`` (plain data), ``state_dict``, ``optimizer``, and what ``extra`` holds. The
-    calling process writes; call it on one rank.
-
-    Args:
-        model: The model, wrapped for several processes or not.
-        path: Final name; an older file of that name stays until the new one is complete.
-        optimizer: One optimizer, or several by name.
-        meta: Facts about the run (epoch, iter, config text, class names, ...).
-        extra: Further state of tensors and plain data (random state, ...).
-
-    Raises:
-        UserError: The file can't be written.
-        TypeError: ``extra`` names a key of the layout.
-    """
-    state: dict[str, Any] = {"meta": plain(dict(meta or {}))}
-    state["state_dict"] = _weights(model)
-    if isinstance(optimizer, Optimizer):
-        state["optimizer"] = to_cpu(optimizer.state_dict())
-    elif optimizer is not None:
-        state["optimizer"] = {name: to_cpu(o.state_dict()) for name, o in optimizer.items()}
-    taken = set(state).intersection(extra or {})
-    if taken:
-        raise TypeError(f"extra may not hold {sorted(taken)}: the checkpoint has these already")
-    _write({**state, **to_cpu(dict(extra or {}))}, str(path))
-
-
 def link_latest(path: str, name: str = "latest.pth") -> None:
     """Link ``name`` beside ``path`` to it; a copy where the file system has no links.
 
@@ -126,12 +127,6 @@ def link_latest(path: str, name: str = "latest.pth") -> None:
         raise UserError(f"can't write {link}: {error.strerror}; check the folder") from error
 
 
-def backbone_state(model: nn.Module) -> dict[str, Tensor] | None:
-    """Return the weights of ``model.backbone`` without prefix, None without a backbone."""
-    backbone: Any = getattr(getattr(model, "module", model), "backbone", None)
-    return None if backbone is None else to_cpu(dict(backbone.state_dict()))
-
-
 def export_backbone(model: nn.Module, path: str) -> bool:
     """Write ``model.backbone`` so that torchvision's or timm's ResNet loads the file.
 
@@ -150,3 +145,9 @@ def export_backbone(model: nn.Module, path: str) -> bool:
     with atomic_write(path, "wb") as file:
         torch.save(state, file)
     return True
+
+
+def backbone_state(model: nn.Module) -> dict[str, Tensor] | None:
+    """Return the weights of ``model.backbone`` without prefix, None without a backbone."""
+    backbone: Any = getattr(getattr(model, "module", model), "backbone", None)
+    return None if backbone is None else to_cpu(dict(backbone.state_dict()))

@@ -1,12 +1,8 @@
-"""Loading of weights from many sources into a model, with a report.
-
-The prefix of the backbone's weights in a checkpoint.
+"""Loading of weights from many sources into a model, with a report of what fitted.
 
 Checkpoints name the same backbone in many ways: ``layer1.0.conv1.weight`` (torchvision, timm),
 ``backbone.layer1...`` (this project), ``module.encoder_q.0.layer1...`` (a wrapped MoCo), ...
 The prefix is found by looking for the backbone's own names at the end of the file's names.
-
-The report of loaded weights, and its text.
 """
 
 import logging
@@ -22,54 +18,14 @@ from mmselfsup.utils.errors import UserError
 
 from .load import load_state
 
+#: Prefix of the backbone's weights in a model of this project.
+BACKBONE = "backbone."
 # Keys under which files store their weights.
 _HOLDERS = ("state_dict", "model", "model_state_dict", "net")
-BACKBONE = "backbone."
 # A file may hold the same network twice; the trained one is loaded, not its momentum copy.
 _COPIES = ("encoder_k", "target", "teacher", "momentum", "ema")
 _TRAINED = (BACKBONE, "encoder_q.", "online_net.", "encoder.", "base_encoder.", "student.")
 _SHOWN = 6  # names in a line at most
-
-
-def weights_of(state: Mapping[str, Any], filename: str) -> dict[str, Tensor]:
-    """Return the weights in a checkpoint, whatever the key under which they are stored.
-
-    Weights of several networks side by side (``student``, ``teacher``) get that key as prefix.
-
-    Raises:
-        UserError: There are no weights.
-    """
-    holder = next((k for k in _HOLDERS if isinstance(state.get(k), dict)), None)
-    weights: dict[str, Tensor] = {}
-    for name, value in (state if holder is None else state[holder]).items():
-        if isinstance(value, Tensor):
-            weights[name] = value
-        elif holder is None and isinstance(value, dict):
-            weights.update({f"{name}.{k}": v for k, v in value.items() if isinstance(v, Tensor)})
-    if not weights:
-        raise UserError(f"{filename} holds no weights; its keys are {', '.join(map(str, state))}")
-    return weights
-
-
-def _plan(source: Mapping[str, Tensor], model: nn.Module, filename: str) -> tuple[dict, str]:
-    """Return names in the file -> names in the model, and the removed prefix."""
-    target = model.state_dict()
-    own = BACKBONE if any(name.startswith(BACKBONE) for name in target) else ""
-    wanted = {n[len(own) :]: t for n, t in target.items() if n.startswith(own)}
-    prefix = find_prefix(source, wanted, filename)
-    if prefix.endswith(own):
-        # The file holds a complete model of this project: heads and necks may fit as well.
-        root = prefix[: len(prefix) - len(own)]
-        return {n: n[len(root) :] for n in source if n.startswith(root)}, root
-    names = {n: own + n[len(prefix) :] for n in source if n.startswith(prefix)}
-    return {n: to for n, to in names.items() if to in target}, prefix
-
-
-def _shared_names(model: nn.Module, filled: set[str]) -> set[str]:
-    """Return all names of the filled weights: ``backbone`` and ``encoder_q.0`` may share some."""
-    tensors = model.state_dict(keep_vars=True)
-    ids = {id(tensors[name]) for name in filled}
-    return {name for name, tensor in tensors.items() if id(tensor) in ids}
 
 
 @dataclass(frozen=True)
@@ -130,6 +86,14 @@ class LoadReport:
         return "\n".join(lines)
 
 
+def _listed(names: Sequence[str]) -> str:
+    """Return all names where they are few, otherwise the number of names of each first part."""
+    if len(names) <= _SHOWN:
+        return ", ".join(names)
+    parts = Counter(name.partition(".")[0] for name in names)
+    return ", ".join(f"{part}.* {count}" for part, count in parts.most_common(_SHOWN))
+
+
 def load_weights(
     model: nn.Module,
     filename: str,
@@ -182,6 +146,27 @@ def load_weights(
     return report
 
 
+def _plan(source: Mapping[str, Tensor], model: nn.Module, filename: str) -> tuple[dict, str]:
+    """Return names in the file -> names in the model, and the removed prefix."""
+    target = model.state_dict()
+    own = BACKBONE if any(name.startswith(BACKBONE) for name in target) else ""
+    wanted = {n[len(own) :]: t for n, t in target.items() if n.startswith(own)}
+    prefix = find_prefix(source, wanted, filename)
+    if prefix.endswith(own):
+        # The file holds a complete model of this project: heads and necks may fit as well.
+        root = prefix[: len(prefix) - len(own)]
+        return {n: n[len(root) :] for n in source if n.startswith(root)}, root
+    names = {n: own + n[len(prefix) :] for n in source if n.startswith(prefix)}
+    return {n: to for n, to in names.items() if to in target}, prefix
+
+
+def _shared_names(model: nn.Module, filled: set[str]) -> set[str]:
+    """Return all names of the filled weights: ``backbone`` and ``encoder_q.0`` may share some."""
+    tensors = model.state_dict(keep_vars=True)
+    ids = {id(tensors[name]) for name in filled}
+    return {name for name, tensor in tensors.items() if id(tensor) in ids}
+
+
 def _missing(target: Mapping[str, Any], known: set[str], mismatched: list[Mismatch]) -> list[str]:
     """Return the weights of the model that were not filled, except those of another shape."""
     shown = {mismatch.name for mismatch in mismatched}
@@ -193,50 +178,24 @@ def _missing(target: Mapping[str, Any], known: set[str], mismatched: list[Mismat
     ]
 
 
-@dataclass
-class Candidate:
-    """A prefix and the number of weights of the backbone under it."""
+def weights_of(state: Mapping[str, Any], filename: str) -> dict[str, Tensor]:
+    """Return the weights in a checkpoint, whatever the key under which they are stored.
 
-    prefix: str
-    kernels: int = 0
-    weights: int = 0
+    Weights of several networks side by side (``student``, ``teacher``) get that key as prefix.
 
-    @property
-    def is_copy(self) -> bool:
-        """Return whether it is a momentum copy of another network."""
-        return any(mark in self.prefix for mark in _COPIES)
-
-    def rank(self) -> tuple[int, int, bool, int]:
-        """Return a sort key: more of the backbone, not a copy, a name of the trained network."""
-        named = [i for i, mark in enumerate(_TRAINED) if mark in self.prefix]
-        return self.kernels, self.weights, not self.is_copy, -min(named, default=len(_TRAINED))
-
-
-def candidates(source: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[Candidate]:
-    """Return the prefixes of weights that ``wanted`` has in the same shape, best first."""
-    by_prefix: dict[str, Candidate] = defaultdict(lambda: Candidate(""))
-    for name, tensor in source.items():
-        start = 0
-        while start >= 0:
-            match = wanted.get(name[start:])
-            if match is not None and match.shape == tensor.shape:
-                candidate = by_prefix[name[:start]]
-                candidate.prefix = name[:start]
-                candidate.weights += 1
-                # Kernels are better evidence than biases or counters: short vectors fit by chance.
-                candidate.kernels += tensor.ndim >= 2
-            dot = name.find(".", start)
-            start = dot + 1 if dot >= 0 else -1
-    return sorted(by_prefix.values(), key=Candidate.rank, reverse=True)
-
-
-def _same(source: Mapping[str, Tensor], first: str, second: str, names: list[str]) -> bool:
-    """Return whether two prefixes hold equal weights."""
-    return all(
-        torch.equal(source[first + name], source[second + name])
-        for name in names
-        if first + name in source and second + name in source
-    )
+    Raises:
+        UserError: There are no weights.
+    """
+    holder = next((k for k in _HOLDERS if isinstance(state.get(k), dict)), None)
+    weights: dict[str, Tensor] = {}
+    for name, value in (state if holder is None else state[holder]).items():
+        if isinstance(value, Tensor):
+            weights[name] = value
+        elif holder is None and isinstance(value, dict):
+            weights.update({f"{name}.{k}": v for k, v in value.items() if isinstance(v, Tensor)})
+    if not weights:
+        raise UserError(f"{filename} holds no weights; its keys are {', '.join(map(str, state))}")
+    return weights
 
 
 def find_prefix(source: Mapping[str, Tensor], wanted: Mapping[str, Tensor], filename: str) -> str:
@@ -288,9 +247,47 @@ def _head(name: str) -> str:
     return ".".join(name.split(".")[:2])
 
 
-def _listed(names: Sequence[str]) -> str:
-    """Return all names where they are few, otherwise the number of names of each first part."""
-    if len(names) <= _SHOWN:
-        return ", ".join(names)
-    parts = Counter(name.partition(".")[0] for name in names)
-    return ", ".join(f"{part}.* {count}" for part, count in parts.most_common(_SHOWN))
+def _same(source: Mapping[str, Tensor], first: str, second: str, names: list[str]) -> bool:
+    """Return whether two prefixes hold equal weights."""
+    return all(
+        torch.equal(source[first + name], source[second + name])
+        for name in names
+        if first + name in source and second + name in source
+    )
+
+
+@dataclass
+class Candidate:
+    """A prefix and the number of weights of the backbone under it."""
+
+    prefix: str
+    kernels: int = 0
+    weights: int = 0
+
+    @property
+    def is_copy(self) -> bool:
+        """Return whether it is a momentum copy of another network."""
+        return any(mark in self.prefix for mark in _COPIES)
+
+    def rank(self) -> tuple[int, int, bool, int]:
+        """Return a sort key: more of the backbone, not a copy, a name of the trained network."""
+        named = [i for i, mark in enumerate(_TRAINED) if mark in self.prefix]
+        return self.kernels, self.weights, not self.is_copy, -min(named, default=len(_TRAINED))
+
+
+def candidates(source: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[Candidate]:
+    """Return the prefixes of weights that ``wanted`` has in the same shape, best first."""
+    by_prefix: dict[str, Candidate] = defaultdict(lambda: Candidate(""))
+    for name, tensor in source.items():
+        start = 0
+        while start >= 0:
+            match = wanted.get(name[start:])
+            if match is not None and match.shape == tensor.shape:
+                candidate = by_prefix[name[:start]]
+                candidate.prefix = name[:start]
+                candidate.weights += 1
+                # Kernels are better evidence than biases or counters: short vectors fit by chance.
+                candidate.kernels += tensor.ndim >= 2
+            dot = name.find(".", start)
+            start = dot + 1 if dot >= 0 else -1
+    return sorted(by_prefix.values(), key=Candidate.rank, reverse=True)

@@ -1,4 +1,4 @@
-"""Hooks that run around the training loop, one class per file."""
+"""Hooks that run around the training loop, one concept a file."""
 
 from .byol_hook import BYOLHook
 from .checkpoint_hook import CheckpointHook

@@ -13,14 +13,6 @@ from mmselfsup.utils.module import unwrap
 from ..checkpoint import export_backbone
 
 
-def numbered_files(folder: Path, template: str) -> dict[int, Path]:
-    """Return the files named by ``template`` (as ``epoch_{}.pth``), by their number."""
-    before, _, after = template.partition("{}")
-    pattern = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
-    matches = ((pattern.fullmatch(path.name), path) for path in folder.iterdir())
-    return {int(match[1]): path for match, path in matches if match}
-
-
 @HOOKS.register_module(force=True)
 class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
     """mmcv's hook with files that are complete or absent, and ``backbone.pth`` beside them.
@@ -64,3 +56,11 @@ class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
         done = sorted(n for n in files if n <= number)
         for old in done[: -self.max_keep_ckpts]:
             files[old].unlink()
+
+
+def numbered_files(folder: Path, template: str) -> dict[int, Path]:
+    """Return the files named by ``template`` (as ``epoch_{}.pth``), by their number."""
+    before, _, after = template.partition("{}")
+    pattern = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
+    matches = ((pattern.fullmatch(path.name), path) for path in folder.iterdir())
+    return {int(match[1]): path for match, path in matches if match}

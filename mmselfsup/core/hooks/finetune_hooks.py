@@ -1,8 +1,6 @@
-"""Training of the head alone first, then of the whole model.
+"""Hooks of a fine-tuning: the head alone first, and modules that follow the training's progress.
 
-The progress of the training, passed on to the modules of the model.
-
-Checks whether a runner counts epochs, for hooks that act between them.
+``needs_epochs`` is for every hook that acts between epochs: not all runners count them.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """Monitoring of a pre-training: the quality of the features, and whether they collapse.
 
-Evaluation of a model during its training, without any effect on the training.
+``isolated_eval`` keeps the measurement without any effect on the training.
 """
 
 from collections.abc import Iterator

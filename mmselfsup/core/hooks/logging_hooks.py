@@ -1,10 +1,6 @@
-"""Throughput, waiting time and memory for every logger.
+"""Hooks that log: throughput and memory, the text and JSON lines, a progress bar.
 
-The log as text and as JSON lines.
-
-A progress bar over the whole training.
-
-Access to the loggers among the hooks of a runner.
+Other hooks reach the loggers of a run by ``tensorboard_writer`` and ``log_apart``.
 """
 
 import resource

@@ -1,10 +1,7 @@
-"""The optimizer hooks under their module name of MMSelfSup 0.x.
+"""Optimizer steps over one or several batches, in full or mixed precision.
 
-Optimizer steps over one or several batches, and the norm of the gradient for the log.
-
-Mixed precision: a forward pass in half precision, and a loss scaled against underflow.
-
-Operations of hooks on gradients, between the backward pass and the step.
+Mixed precision is a forward pass in half precision and a loss that is scaled against underflow.
+The module has its name from MMSelfSup 0.x.
 """
 
 from collections.abc import Collection, Iterable
@@ -23,7 +20,7 @@ from mmselfsup.utils.module import module_device, unwrap
 
 __all__ = ["DistOptimizerHook", "GradAccumFp16OptimizerHook"]
 
-
+#: A fixed scale, ``'dynamic'``, or arguments of ``torch.amp.GradScaler``.
 LossScale = float | str | dict[str, Any]
 
 
@@ -116,29 +113,6 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
         runner.optimizer.step()
 
 
-def make_scaler(loss_scale: LossScale, device: str) -> tuple[GradScaler, float | None]:
-    """Return the scaler for a device, and the fixed scale where there is one.
-
-    Where half precision is bfloat16 (on CPUs) nothing underflows, and the scaler does nothing.
-
-    Raises:
-        UserError: ``loss_scale`` is not a number, ``'dynamic'`` or a dict.
-    """
-    options: dict[str, Any]
-    if loss_scale == "dynamic":
-        options, fixed = {}, None
-    elif isinstance(loss_scale, int | float):
-        options, fixed = dict(init_scale=float(loss_scale)), float(loss_scale)
-    elif isinstance(loss_scale, dict):
-        options, fixed = dict(loss_scale), None
-    else:
-        raise UserError(
-            f"fp16.loss_scale is {loss_scale!r}: give a number, 'dynamic' or a dict of arguments "
-            "of torch.amp.GradScaler"
-        )
-    return GradScaler(device, enabled=device == "cuda", **options), fixed
-
-
 @HOOKS.register_module()
 class GradAccumFp16OptimizerHook(DistOptimizerHook):
     """``DistOptimizerHook`` with mixed precision: float16 on GPUs, bfloat16 on CPUs.
@@ -188,6 +162,29 @@ class GradAccumFp16OptimizerHook(DistOptimizerHook):
         self.loss_scaler.update(self._fixed_scale)  # a fixed scale stays, even after an overflow
         if self._fixed_scale is None:
             runner.meta.setdefault("fp16", {})["loss_scaler"] = self.loss_scaler.state_dict()
+
+
+def make_scaler(loss_scale: LossScale, device: str) -> tuple[GradScaler, float | None]:
+    """Return the scaler for a device, and the fixed scale where there is one.
+
+    Where half precision is bfloat16 (on CPUs) nothing underflows, and the scaler does nothing.
+
+    Raises:
+        UserError: ``loss_scale`` is not a number, ``'dynamic'`` or a dict.
+    """
+    options: dict[str, Any]
+    if loss_scale == "dynamic":
+        options, fixed = {}, None
+    elif isinstance(loss_scale, int | float):
+        options, fixed = dict(init_scale=float(loss_scale)), float(loss_scale)
+    elif isinstance(loss_scale, dict):
+        options, fixed = dict(loss_scale), None
+    else:
+        raise UserError(
+            f"fp16.loss_scale is {loss_scale!r}: give a number, 'dynamic' or a dict of arguments "
+            "of torch.amp.GradScaler"
+        )
+    return GradScaler(device, enabled=device == "cuda", **options), fixed
 
 
 def enable_half_precision(model: Any) -> None:

@@ -1,6 +1,6 @@
-"""The idle time of the device, measured without waiting for it.
+"""Hooks about the speed of a run: the idle time of the device, and advice on settings.
 
-Advice on the speed of a run: what limits it, and which settings would help.
+Nothing here waits for the device: on a GPU, the idle time lies between two events in its queue.
 """
 
 from __future__ import annotations
@@ -19,32 +19,6 @@ from mmselfsup.utils.module import module_device, unwrap
 #: Fraction of the time spent waiting for data above which the loader is the bottleneck.
 DATA_BOUND = 0.1
 _WARM_UP = 2  # iterations that start workers, choose kernels and compile
-
-
-class Moment:
-    """A point in time of the host, for a device that works synchronously with it (the CPU)."""
-
-    def __init__(self) -> None:
-        self.at = time.perf_counter()
-
-    def until(self, later: Moment) -> float:
-        """Return the seconds between the two."""
-        return later.at - self.at
-
-
-class Gap:
-    """The seconds between two events in a GPU's queue, read when the number is needed.
-
-    Reading waits for the second event. When a log line is written, the losses of later work have
-    already been read, so the event has long been reached.
-    """
-
-    def __init__(self, begin: torch.cuda.Event, end: torch.cuda.Event) -> None:
-        self.begin, self.end = begin, end
-
-    def __float__(self) -> float:
-        self.end.synchronize()
-        return self.begin.elapsed_time(self.end) / 1000
 
 
 @HOOKS.register_module()
@@ -97,6 +71,32 @@ class DeviceIdleHook(Hook):  # type: ignore[misc]
         event = torch.cuda.Event(enable_timing=True)
         event.record()
         return event
+
+
+class Moment:
+    """A point in time of the host, for a device that works synchronously with it (the CPU)."""
+
+    def __init__(self) -> None:
+        self.at = time.perf_counter()
+
+    def until(self, later: Moment) -> float:
+        """Return the seconds between the two."""
+        return later.at - self.at
+
+
+class Gap:
+    """The seconds between two events in a GPU's queue, read when the number is needed.
+
+    Reading waits for the second event. When a log line is written, the losses of later work have
+    already been read, so the event has long been reached.
+    """
+
+    def __init__(self, begin: torch.cuda.Event, end: torch.cuda.Event) -> None:
+        self.begin, self.end = begin, end
+
+    def __float__(self) -> float:
+        self.end.synchronize()
+        return self.begin.elapsed_time(self.end) / 1000
 
 
 @HOOKS.register_module()

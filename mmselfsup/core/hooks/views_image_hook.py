@@ -1,7 +1,5 @@
 """A picture of the augmented views that the model is trained on.
 
-A picture of the augmented views of a batch.
-
 Letters: N images, V views, C channels, H and W size in pixels.
 """
 

@@ -1,6 +1,4 @@
-"""The builder of the optimizer of a config.
-
-Fused steps of torch's optimizers, where the device has them.
+"""The builder of the optimizer of a config, with fused steps where the device has them.
 
 ``fused=True`` computes the same as the plain loop over the parameters, in one pass over memory.
 """

@@ -1,14 +1,11 @@
 """The default optimizer constructor: parameter groups and an optimizer from a config.
 
-Parameter groups from regular expressions over parameter names.
+Regular expressions over parameter names set options. Parameters whose options are equal share a
+group, so that the optimizer can update them at once.
 
-Parameters whose options are equal share a group, so that the optimizer can update them at once.
-
-Layer-wise learning-rate decay for ResNets.
-
-As for transformers (Bao et al., "BEiT", arXiv 2106.08254, appendix): the learning rate of layer
-l is lr * decay^(L + 1 - l). A stage counts as a layer: 0 the stem, 1..L the stages, L + 1 the
-rest.
+Layer-wise decay of the learning rate for ResNets works as for transformers (Bao et al., "BEiT",
+arXiv 2106.08254, appendix): the learning rate of layer l is lr * decay^(L + 1 - l). A stage counts
+as a layer: 0 the stem, 1..L the stages, L + 1 the rest.
 """
 
 import re
@@ -75,19 +72,30 @@ class DefaultOptimizerConstructor(MMCVOptimizerConstructor):
         return build_from_cfg({**self.optimizer_cfg, "params": groups}, OPTIMIZERS)
 
 
-def check_options(options: Options) -> None:
-    """Check that every key is a regular expression.
+def group_parameters(
+    model: nn.Module,
+    options: Options,
+    base: Mapping[str, Any],
+    lr_scale: Callable[[str], float] | None = None,
+) -> list[dict[str, Any]]:
+    """Return the parameter groups of ``model``, in the order in which they first occur.
 
-    Raises:
-        UserError: A key is no regular expression.
+    Args:
+        model: The bare model. Frozen parameters are in the group without options.
+        options: Regular expression over parameter names -> options of the optimizer's group.
+        base: The optimizer config, for multipliers.
+        lr_scale: Function from a parameter's name to the factor of its learning rate.
     """
-    for pattern in options:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise UserError(
-                f"optimizer.paramwise_options: {pattern!r} is no regular expression ({error})"
-            ) from error
+    check_options(options)
+    groups: dict[str, dict[str, Any]] = {}
+    for name, param in model.named_parameters():
+        own = options_of(name, options, base) if param.requires_grad else {}
+        if lr_scale is not None and param.requires_grad:
+            own["lr"] = own.get("lr", base["lr"]) * lr_scale(name)
+        # Values may be lists (betas), which have no hash: their text is the key.
+        key = repr(sorted(own.items()))
+        groups.setdefault(key, {"params": [], **own})["params"].append(param)
+    return list(groups.values())
 
 
 def options_of(name: str, options: Options, base: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,38 +125,19 @@ def options_of(name: str, options: Options, base: Mapping[str, Any]) -> dict[str
     return own
 
 
-def group_parameters(
-    model: nn.Module,
-    options: Options,
-    base: Mapping[str, Any],
-    lr_scale: Callable[[str], float] | None = None,
-) -> list[dict[str, Any]]:
-    """Return the parameter groups of ``model``, in the order in which they first occur.
+def check_options(options: Options) -> None:
+    """Check that every key is a regular expression.
 
-    Args:
-        model: The bare model. Frozen parameters are in the group without options.
-        options: Regular expression over parameter names -> options of the optimizer's group.
-        base: The optimizer config, for multipliers.
-        lr_scale: Function from a parameter's name to the factor of its learning rate.
+    Raises:
+        UserError: A key is no regular expression.
     """
-    check_options(options)
-    groups: dict[str, dict[str, Any]] = {}
-    for name, param in model.named_parameters():
-        own = options_of(name, options, base) if param.requires_grad else {}
-        if lr_scale is not None and param.requires_grad:
-            own["lr"] = own.get("lr", base["lr"]) * lr_scale(name)
-        # Values may be lists (betas), which have no hash: their text is the key.
-        key = repr(sorted(own.items()))
-        groups.setdefault(key, {"params": [], **own})["params"].append(param)
-    return list(groups.values())
-
-
-def resnet_layer(name: str, num_stages: int) -> int:
-    """Return a parameter's layer number: 0 the stem, 1..num_stages the stages, then the rest."""
-    stage = _STAGE.match(name)
-    if stage:
-        return int(stage[1])
-    return 0 if name.startswith("backbone.") else num_stages + 1
+    for pattern in options:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise UserError(
+                f"optimizer.paramwise_options: {pattern!r} is no regular expression ({error})"
+            ) from error
 
 
 def layer_scales(model: nn.Module, decay: float) -> Callable[[str], float]:
@@ -172,3 +161,11 @@ def layer_scales(model: nn.Module, decay: float) -> Callable[[str], float]:
             "transformers set optimizer.constructor='TransformerFinetuneConstructor'"
         )
     return lambda name: decay ** (num_stages + 1 - resnet_layer(name, num_stages))
+
+
+def resnet_layer(name: str, num_stages: int) -> int:
+    """Return a parameter's layer number: 0 the stem, 1..num_stages the stages, then the rest."""
+    stage = _STAGE.match(name)
+    if stage:
+        return int(stage[1])
+    return 0 if name.startswith("backbone.") else num_stages + 1

@@ -1,6 +1,6 @@
 """The base class of the epoch-based and the iteration-based runner.
 
-Saving and restoring of everything that training needs to resume.
+Its first part, ``StateMixin``, saves and restores everything that a training needs to resume.
 """
 
 import os

@@ -1,7 +1,4 @@
-"""The runner that trains by iterations, with as many passes over the loader as needed.
-
-An endless iterator over a loader.
-"""
+"""The runner that trains by iterations, with as many passes over the loader as needed."""
 
 from collections.abc import Mapping
 from itertools import islice
