@@ -23,17 +23,17 @@ and one whose settings have changed restarts (its old result is moved aside).
 Environment             (default)
   ISIC_ROOT             folder of the unpacked ISIC-2019 files, see docs/en/prepare_data.md
   SPLITS                options of tools/isic2019/prepare_splits.py, "--group-duplicates", or a
-                        folder of existing lists (five folds made in WORK_DIR/data/splits, seed 0)
+                        folder of existing lists (five folds in WORK_DIR/data/splits, seed 0)
   WORK_DIR              folder of all results (work_dirs/isic2019/[demo_]NAME[-SIZE]_foldN_seedN,
                         NAME: ALGORITHM; a+b of a curriculum, compare_a_b with --compare, greedy_a_b
                         with --curriculum; no _foldN_seedN where FOLDS or SEEDS are set)
   ALGORITHM             pre-training (simclr); several, "relative_loc odc swav", are a curriculum:
-                        each starts from the backbone of the one before, the classifier of the last
+                        each starts from the backbone before it, the classifier from the last one
   SIZE                  64: the small configs, ResNet-18 at 64 px; (224): ResNet-50 at 224 px
   SSL_CONFIG            configs of the pre-trainings, as many as ALGORITHM names (by its SIZE)
   FINETUNE_CONFIG       config of the classifier (by its SIZE)
   FINETUNE_LRS          learning rates to try: "0.01 0.03 0.1" (0.3, 1 and 3 times the config's);
-                        a single one is taken for every start without trying
+                        a single one is used for every start, without a search
   FOLD, SEED            test fold 0 to 4 (0), seed of every training (0)
   FOLDS, SEEDS          sweep over several, "0 1 2 3 4": a folder of WORK_DIR for each, one report
   GPUS                  processes of a training, one GPU each (unset: one process, GPU or CPU)
@@ -46,11 +46,11 @@ Arguments
                                    training lesions, then the best next one, while it improves
   --min-gain G                     ... more than G in balanced accuracy (0.01)
   --ssl-on all                     pre-train on the test images, too, without labels; every table
-                                   says so (train: the training images of the fold only)
-  key=value ...                    go to --cfg-options of pre-training and fine-tuning; a key that
-                                   only some of the configs have goes to those
-  --ssl-options key=value ...      to the pre-trainings only, e.g. runner.max_epochs=100
-  --finetune-options key=value ... to the fine-tunings only
+                                   states it (train: the training images of the fold only)
+  key=value ...                    passed to --cfg-options of pre-training and fine-tuning; a key
+                                   that only some of the configs have is passed to those
+  --ssl-options key=value ...      passed to the pre-trainings only, e.g. runner.max_epochs=100
+  --finetune-options key=value ... passed to the fine-tunings only
   --demo, --help
 TEXT
 }

@@ -76,7 +76,7 @@ def seconds_of(work: Callable[[], Any], rounds: int) -> float:
     return min(times)
 
 
-def shares(step: Callable[[], None], rounds: int) -> dict[str, float]:
+def fractions(step: Callable[[], None], rounds: int) -> dict[str, float]:
     """Return the fraction of the profiled time of each group of operators, the largest first."""
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
         for _ in range(rounds):
@@ -99,8 +99,10 @@ def measure(depth: int, size: int, images: int, rounds: int, peak: float) -> lis
     what = f"ResNet-{depth}, {2 * images} views of {size} px"
     details = f"{seconds:.2f} s, {speed / 1e9:.0f} of {peak / 1e9:.0f} GFLOP/s"
     rows = [Row(f"{what}: speed of a matrix product", f"{speed / peak:.0%}", "", "", None, details)]
-    for group, share in shares(step, rounds).items():
-        rows.append(Row(f"{what}: {group}", f"{share:.1%}", "", "", None, "of the profiled time"))
+    for group, fraction in fractions(step, rounds).items():
+        rows.append(
+            Row(f"{what}: {group}", f"{fraction:.1%}", "", "", None, "of the profiled time")
+        )
     return rows
 
 

@@ -34,7 +34,7 @@ class NetworkUsed(RuntimeError):
 
 
 def is_local(address: object) -> bool:
-    """Tell whether a socket address stays on this machine.
+    """Return whether a socket address stays on this machine.
 
     Args:
         address: what ``socket.connect`` takes: ``(host, port, ...)`` or the path of a Unix socket.

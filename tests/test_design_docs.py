@@ -1,6 +1,6 @@
 """Files, links and anchors that the documentation names exist.
 
-Whoever moves a file finds here which pages still name its old place.
+After a file has moved, this test names the pages that still show its old path.
 """
 
 import re

@@ -1,6 +1,6 @@
-"""The rooms of the package stand in one order; imports go down it, and never in a circle.
+"""The rooms of the package have one order; imports go down it, and never in a circle.
 
-The law is written in ``docs/en/design/README.md``. This test reads the imports as text and runs
+The rule is described in ``docs/en/design/README.md``. This test reads the imports as text and runs
 nothing, so an import inside a function counts like one at the top of a file.
 """
 

@@ -11,7 +11,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="Subfolders are kept. Existing images are skipped, so that an interrupted run "
+        epilog="Subfolders are preserved. Existing images are skipped, so that an interrupted run "
         "resumes. The exit status is 1 if images could not be read; the others are done then.",
     )
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Configs and overrides: what is read, and how errors are told."""
+"""Configs and overrides: what is read, and how errors are reported."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The features of every registered algorithm can be judged, and looking leaves no trace."""
+"""The features of every registered algorithm can be evaluated, without any effect on it."""
 
 import pytest
 import torch
@@ -26,10 +26,10 @@ def test_signs_of_collapse(name):
         features = ExtractProcess().extract_batch(module, img=torch.rand(6, 3, *size))["feat"]
         views = pair_of_views(batch["img"])
         aligned, projected = see_views(module, views) if views else (None, None)
-    signs = collapse_metrics(features, aligned, projected)
+    collapse = collapse_metrics(features, aligned, projected)
     assert features.ndim == 2
-    assert 0 <= signs.spread <= 1
-    assert 1 <= signs.rank <= 6
+    assert 0 <= collapse.spread <= 1
+    assert 1 <= collapse.rank <= 6
     assert torch.equal(state, torch.get_rng_state())
     assert modes == [module.training for module in model.modules()]
     for key, value in model.state_dict().items():

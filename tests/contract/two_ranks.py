@@ -19,7 +19,7 @@ from mmselfsup.models.utils import GatherLayer, SyncBatchNorm
 from mmselfsup.utils import dist
 
 #: Number of images of the joined batch, and the part of it that each rank gets.
-JOINED, SHARES = 6, (slice(0, 3), slice(3, 6))
+JOINED, PARTS = 6, (slice(0, 3), slice(3, 6))
 
 
 def pick(batch: dict[str, Any], part: slice) -> dict[str, Any]:
@@ -102,8 +102,8 @@ def sync_bn(part: slice, shape: tuple[int, ...], momentum: float | None) -> dict
 
 #: Cases of ``sync_bn``: the part of each rank, the shape and the momentum.
 SYNC_CASES = {
-    "vectors": (SHARES, (6, 3), 0.1),
-    "maps": (SHARES, (6, 3, 4, 5), 0.1),
+    "vectors": (PARTS, (6, 3), 0.1),
+    "maps": (PARTS, (6, 3, 4, 5), 0.1),
     "unequal": ((slice(0, 1), slice(1, 6)), (6, 3, 4), None),
 }
 
@@ -113,13 +113,13 @@ def main(out: Path) -> None:
     torch.set_num_threads(1)
     dist.init_dist("pytorch", backend="gloo")
     rank = dist.get_rank()
-    result: dict[str, Any] = {"gather": gather(SHARES[rank])}
+    result: dict[str, Any] = {"gather": gather(PARTS[rank])}
     for case, (parts, shape, momentum) in SYNC_CASES.items():
         result[f"sync_bn {case}"] = sync_bn(parts[rank], shape, momentum)
     for name in TINY:
         model, batch = make(name)
         ddp = DistributedDataParallel(model, broadcast_buffers=False)
-        result[name] = two_steps(ddp, model, pick(batch, SHARES[rank]))
+        result[name] = two_steps(ddp, model, pick(batch, PARTS[rank]))
     torch.save(result, out / f"rank{rank}.pt")
     dist.destroy()
 

@@ -37,7 +37,7 @@ def test_blur_is_a_gaussian() -> None:
 def test_blur_draws_its_width_uniformly() -> None:
     img = Image.fromarray(np.pad([[[255] * 3]], ((20, 20), (20, 20), (0, 0))).astype(np.uint8))
     transform = GaussianBlur(1.0, 3.0, p=1.0)
-    # the peak of a blurred point is 255 / (2 pi sigma^2), so it tells sigma
+    # the peak of a blurred point is 255 / (2 pi sigma^2), so it determines sigma
     peaks = np.array([np.asarray(transform(img))[20, 20, 0] for _ in range(600)])
     sigmas = np.sqrt(255 / (2 * np.pi * peaks))
     quarters = np.quantile(sigmas, [0.25, 0.5, 0.75])

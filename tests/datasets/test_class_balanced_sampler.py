@@ -55,10 +55,10 @@ def test_epochs_differ_and_repeat() -> None:
 
 
 @given(st.lists(st.floats(0.1, 100), min_size=1, max_size=8), st.integers(0, 200))
-def test_whole_numbers(shares: list[float], total: int) -> None:
-    counts = proportional_counts(shares, total, torch.Generator().manual_seed(0))
+def test_whole_numbers(frequencies: list[float], total: int) -> None:
+    counts = proportional_counts(frequencies, total, torch.Generator().manual_seed(0))
     assert counts.sum() == total
-    assert (abs(counts - np.array(shares) / sum(shares) * total) < 1 + 1e-6).all()
+    assert (abs(counts - np.array(frequencies) / sum(frequencies) * total) < 1 + 1e-6).all()
 
 
 def test_loader_by_config() -> None:

@@ -53,7 +53,7 @@ def test_share_and_ratio_of_crops(drawn: dict[str, Numbers]) -> None:
     )
     fast = drawn["Crop"]
     for measure in (
-        lambda c: c[:, 2] * c[:, 3] / (HEIGHT * WIDTH),  # share
+        lambda c: c[:, 2] * c[:, 3] / (HEIGHT * WIDTH),  # fraction
         lambda c: np.log(c[:, 3] / c[:, 2]),  # ratio
         lambda c: c[:, 0] + c[:, 2] / 2,  # middle
         lambda c: c[:, 1] + c[:, 3] / 2,

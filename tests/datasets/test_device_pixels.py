@@ -176,7 +176,7 @@ def test_blur_is_a_slow_loop() -> None:
 
 
 def test_nothing_waits_for_the_device() -> None:
-    """A meta tensor has no values: whoever wants to read one fails."""
+    """A meta tensor has no values: code that reads one fails."""
     chain = pipeline([*BYOL, dict(type="RandomRotation", degrees=(90, 90))])
     batched = batched_pipeline_of(chain)
     numbers = torch.tensor([batched.sample_params(100, 140) for _ in range(16)])

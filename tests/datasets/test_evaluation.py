@@ -1,4 +1,4 @@
-"""Evaluation tells the truth about the scores."""
+"""Evaluation of scores: the metrics are correct."""
 
 from __future__ import annotations
 

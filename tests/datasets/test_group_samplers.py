@@ -25,14 +25,14 @@ def dealt(sampler_class: Any, dataset: Any, ranks: int, *args: Any, **kwargs: An
         sampler_class(dataset, *args, num_replicas=ranks, rank=rank, **kwargs)
         for rank in range(ranks)
     ]
-    shares = [[int(i) for i in sampler] for sampler in samplers]
-    assert [len(share) for share in shares] == [len(sampler) for sampler in samplers]
-    return shares
+    parts = [[int(i) for i in sampler] for sampler in samplers]
+    assert [len(part) for part in parts] == [len(sampler) for sampler in samplers]
+    return parts
 
 
-def joined(shares: list[list[int]]) -> list[int]:
+def joined(parts: list[list[int]]) -> list[int]:
     """The order over all ranks: they take turns."""
-    return [i for turn in zip(*shares, strict=True) for i in turn]
+    return [i for turn in zip(*parts, strict=True) for i in turn]
 
 
 @given(st.lists(st.integers(0, 9), min_size=5, max_size=60), SEEDS, RANKS)
@@ -65,13 +65,13 @@ def test_groups(flags: list[int], batch: int, ranks: int, seed: int) -> None:
     class Flagged(list):
         flag = np.array(flags)
 
-    shares = dealt(DistributedGroupSampler, Flagged(flags), ranks, batch, seed=seed)
-    assert set(joined(shares)) == set(range(len(flags)))
-    for share in shares:
-        for start in range(0, len(share), batch):
-            assert len({flags[i] for i in share[start : start + batch]}) == 1
-    assert len({len(share) for share in shares}) == 1
-    assert sum(map(len, shares)) < len(flags) + 4 * batch + ranks * batch
+    parts = dealt(DistributedGroupSampler, Flagged(flags), ranks, batch, seed=seed)
+    assert set(joined(parts)) == set(range(len(flags)))
+    for part in parts:
+        for start in range(0, len(part), batch):
+            assert len({flags[i] for i in part[start : start + batch]}) == 1
+    assert len({len(part) for part in parts}) == 1
+    assert sum(map(len, parts)) < len(flags) + 4 * batch + ranks * batch
 
 
 def test_group_sampler_alone() -> None:

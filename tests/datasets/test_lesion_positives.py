@@ -186,7 +186,7 @@ def test_mistakes(files: Path) -> None:
 
 
 def test_a_partner_that_cannot_be_read_is_replaced_by_the_image(files: Path) -> None:
-    (files / "images/6.png").write_bytes(b"broken")  # the data source goes on to 7, not of b
+    (files / "images/6.png").write_bytes(b"broken")  # the data source skips to 7, which is not of b
     dataset = build_dataset(config(files, source=dict(on_error="skip")))
     assert shown(dataset[1]) == [1, 1]
     stops = build_dataset(config(files))

@@ -157,7 +157,7 @@ def test_prefetch_is_the_same_as_normalising_in_the_pipeline(
 
     fast, slow = build(True), build(False)
     assert len(fast) == len(slow)
-    assert len(fast.dataset) == 12  # it looks like the loader inside
+    assert len(fast.dataset) == 12  # it has the interface of the loader inside
     for quick, plain in zip(fast, slow, strict=True):
         assert quick.keys() == plain.keys()
         torch.testing.assert_close(quick["idx"].cpu(), plain["idx"])

@@ -80,7 +80,7 @@ PAIRS: list[tuple[str, dict[str, Any], float, int]] = [
 def test_equal_draws_give_nearly_equal_pixels(
     name: str, kwargs: dict[str, Any], mean: float, most: int
 ) -> None:
-    """Also holds the share of flips and grey images, the ranges and the order: draws are equal."""
+    """Also covers frequencies of flips and grey images, ranges and order: draws are equal."""
     fast, slow = build(name, **kwargs), getattr(T, name)(**kwargs)
     errors, moments = [], []
     for seed in range(25):

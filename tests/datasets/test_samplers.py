@@ -1,4 +1,4 @@
-"""Samplers: every sample once, equal shares, the same deal everywhere for a seed."""
+"""Samplers: every sample once, parts of equal length, the same order on all ranks for a seed."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def dealt(sampler_class: Any, dataset: Any, ranks: int, *args: Any, **kwargs: An
         sampler_class(dataset, *args, num_replicas=ranks, rank=rank, **kwargs)
         for rank in range(ranks)
     ]
-    shares = [[int(i) for i in sampler] for sampler in samplers]
-    assert [len(share) for share in shares] == [len(sampler) for sampler in samplers]
-    return shares
+    parts = [[int(i) for i in sampler] for sampler in samplers]
+    assert [len(part) for part in parts] == [len(sampler) for sampler in samplers]
+    return parts
 
 
-def joined(shares: list[list[int]]) -> list[int]:
+def joined(parts: list[list[int]]) -> list[int]:
     """The order over all ranks: they take turns."""
-    return [i for turn in zip(*shares, strict=True) for i in turn]
+    return [i for turn in zip(*parts, strict=True) for i in turn]
 
 
 @given(SIZES, RANKS, SEEDS, st.booleans())

@@ -62,14 +62,14 @@ def test_ranks_draw_the_batch_of_one_process(monkeypatch: pytest.MonkeyPatch) ->
     from mmselfsup.datasets import loader as module
 
     alone = epoch(loader(), 1)
-    shares = []
+    by_rank = []
     for rank in range(2):
         monkeypatch.setattr(module._dist, "get_world_size", lambda: 2)
         monkeypatch.setattr(module._dist, "get_rank", lambda rank=rank: rank)
         monkeypatch.setattr(module._dist, "broadcast_object", lambda obj: obj)
-        shares.append(epoch(loader(), 1))
+        by_rank.append(epoch(loader(), 1))
     for part in range(2):
-        turns = zip(shares[0][part], shares[1][part], strict=True)
+        turns = zip(by_rank[0][part], by_rank[1][part], strict=True)
         assert [value for turn in turns for value in turn][:13] == alone[part]
 
 

@@ -53,7 +53,7 @@ def _cluster(rank: int) -> str:
         extract_cluster_assign(None, lambda _: np.ones((4, 2)), Broken, [])  # type: ignore[arg-type]
     except UserError as error:
         return str(error)
-    return "went on"
+    return "continued"
 
 
 def test_a_clustering_that_fails_on_the_first_rank_ends_all(tmp_path: Path) -> None:

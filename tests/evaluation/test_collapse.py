@@ -1,4 +1,4 @@
-"""Signs of collapse against slow computations, on features that are healthy and that are not."""
+"""Metrics of collapse against slow computations, on features that are healthy and that are not."""
 
 import math
 
@@ -30,9 +30,9 @@ def test_std_is_numpys(features: torch.Tensor) -> None:
 def test_effective_rank_is_that_of_the_singular_values(shape: tuple[int, int]) -> None:
     features = torch.randn(shape)
     rows = features.numpy() / np.linalg.norm(features.numpy(), axis=1, keepdims=True)
-    shares = np.linalg.svd(rows, compute_uv=False)
-    shares /= shares.sum()
-    expected = math.exp(-sum(p * math.log(p) for p in shares))
+    fractions = np.linalg.svd(rows, compute_uv=False)
+    fractions /= fractions.sum()
+    expected = math.exp(-sum(p * math.log(p) for p in fractions))
     assert float(effective_rank(features)) == pytest.approx(expected, rel=1e-4)
     rows = torch.eye(5).repeat(4, 1)
     assert float(effective_rank(rows)) == pytest.approx(5)
@@ -50,31 +50,31 @@ def test_alignment_and_uniformity_are_loops(features: torch.Tensor) -> None:
 
 
 def test_healthy_features() -> None:
-    signs = collapse_metrics(torch.randn(500, 64), 0.5)
-    assert signs.spread == pytest.approx(1, abs=0.05)
-    assert signs.std == pytest.approx(1 / 8, abs=0.01)
-    assert signs.rank > 50
-    assert signs.uniformity == pytest.approx(-4, abs=0.3)
-    assert signs.collapse_reason() is None
-    assert signs.numbers()["alignment"] == 0.5
+    metrics = collapse_metrics(torch.randn(500, 64), 0.5)
+    assert metrics.spread == pytest.approx(1, abs=0.05)
+    assert metrics.std == pytest.approx(1 / 8, abs=0.01)
+    assert metrics.rank > 50
+    assert metrics.uniformity == pytest.approx(-4, abs=0.3)
+    assert metrics.collapse_reason() is None
+    assert metrics.numbers()["alignment"] == 0.5
     assert "alignment" not in collapse_metrics(torch.randn(5, 3)).numbers()
     assert collapse_metrics(torch.randn(500, 64).relu()).collapse_reason() is None
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-3])
 def test_constant_output_is_a_collapse(noise: float) -> None:
-    signs = collapse_metrics(torch.rand(1, 64) + noise * torch.randn(100, 64))
-    assert signs.rank < 1.5
-    assert signs.uniformity == pytest.approx(0, abs=1e-3)
-    assert "hardly differ between images" in (signs.collapse_reason() or "")
+    metrics = collapse_metrics(torch.rand(1, 64) + noise * torch.randn(100, 64))
+    assert metrics.rank < 1.5
+    assert metrics.uniformity == pytest.approx(0, abs=1e-3)
+    assert "hardly differ between images" in (metrics.collapse_reason() or "")
 
 
 def test_projections_collapse_on_their_own() -> None:
     features, constant = torch.randn(50, 16), torch.ones(20, 8) + 1e-3 * torch.randn(20, 8)
     assert collapse_metrics(features, 0.1, torch.randn(20, 8)).collapse_reason() is None
-    signs = collapse_metrics(features, 0.0, constant)
-    assert "the projections hardly differ" in (signs.collapse_reason() or "")
-    assert signs.numbers()["projection_rank"] == pytest.approx(1, abs=0.1)
+    metrics = collapse_metrics(features, 0.0, constant)
+    assert "the projections hardly differ" in (metrics.collapse_reason() or "")
+    assert metrics.numbers()["projection_rank"] == pytest.approx(1, abs=0.1)
     few = torch.randn(200, 3) @ torch.randn(3, 100)
     assert "projections lie in few" in (
         collapse_metrics(features, 0.1, few).collapse_reason() or ""

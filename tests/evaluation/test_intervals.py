@@ -112,7 +112,7 @@ def test_p_value_by_all_exchanges() -> None:
     gains = np.array([1, 2, -1])  # by lesion
     seen = abs(gains.sum())
     signs = np.array(np.meshgrid(*[[-1, 1]] * 3)).reshape(3, -1).T
-    share = (abs(signs @ gains) >= seen).mean()
+    fraction = (abs(signs @ gains) >= seen).mean()
     found = compare_runs(first, second, labels, lesions, num_resamples=4000)
     assert found["accuracy"]["difference"] == 0.5
-    assert found["accuracy"]["p_value"] == pytest.approx(share, abs=0.03)
+    assert found["accuracy"]["p_value"] == pytest.approx(fraction, abs=0.03)

@@ -48,9 +48,9 @@ def test_votes_are_those_of_a_slow_loop(
 
 def test_equal_weights_are_sklearns() -> None:
     (train, labels), (test, _) = draw(60, 5, 3), draw(20, 5, 3)
-    judge = KNeighborsClassifier(9, metric="cosine").fit(train.numpy(), labels.numpy())
+    reference = KNeighborsClassifier(9, metric="cosine").fit(train.numpy(), labels.numpy())
     got = knn_votes(train, labels, test, [9], 1e6, 3)[9]
-    np.testing.assert_allclose(got, judge.predict_proba(test.numpy()), atol=1e-5)
+    np.testing.assert_allclose(got, reference.predict_proba(test.numpy()), atol=1e-5)
 
 
 @pytest.mark.parametrize(

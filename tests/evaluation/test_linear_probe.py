@@ -34,7 +34,7 @@ def balanced_loss(
     labels: NDArray[np.int64],
     penalty: float,
 ) -> float:
-    """Cross-entropy of each sample over its class's share, and the penalty on the weights."""
+    """Cross-entropy of each sample over the size of its class, and the penalty on the weights."""
     counts, total = np.bincount(labels), 0.0
     for row, label in zip(features, labels, strict=True):
         logits = weight @ row + bias

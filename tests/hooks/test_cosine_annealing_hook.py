@@ -26,8 +26,8 @@ def test_the_policy_finds_it():
 
 @pytest.mark.parametrize("iteration", [0, 2, 10])
 def test_linear_warm_up_begins_at_nothing(iteration):
-    share = iteration / 10
-    assert make(min_lr=0.1).get_warmup_lr(iteration) == pytest.approx([share, share / 2])
+    fraction = iteration / 10
+    assert make(min_lr=0.1).get_warmup_lr(iteration) == pytest.approx([fraction, fraction / 2])
 
 
 def test_other_warm_ups_are_mmcvs():

@@ -20,7 +20,7 @@ Make = Callable[..., Any]
 
 
 class Clock:
-    """Stands in for the time, and for a GPU's queue: what is put into it ends at ``free``."""
+    """Replaces the clock and a GPU's queue: what is put into the queue ends at ``free``."""
 
     def __init__(self) -> None:
         self.host, self.free = 0.0, 0.0
@@ -141,11 +141,11 @@ def test_on_every_log_line(
     runner.run([make_loader(length=16)], [("train", 1)])
     (file,) = tmp_path.glob("*.log.json")
     lines = [json.loads(line) for line in file.read_text().splitlines()]
-    shares = [line["idle_share"] for line in lines if line.get("mode") == "train"]
-    assert len(shares) == 4
-    assert all(0 <= share <= 1 for share in shares)
-    later = shares[1::2]  # the first line of an epoch has one gap behind a step for two steps
-    assert all((share > 0.5) is idle for share in later)
+    fractions = [line["idle_share"] for line in lines if line.get("mode") == "train"]
+    assert len(fractions) == 4
+    assert all(0 <= fraction <= 1 for fraction in fractions)
+    later = fractions[1::2]  # the first line of an epoch has one gap behind a step for two steps
+    assert all((fraction > 0.5) is idle for fraction in later)
 
 
 def test_by_iterations(tmp_path: Path, make_runner: Make, make_loader: Make) -> None:
@@ -158,9 +158,9 @@ def test_by_iterations(tmp_path: Path, make_runner: Make, make_loader: Make) -> 
     runner.run([make_loader(length=8)], [("train", 1)])  # goes round twice
     (file,) = tmp_path.glob("*.log.json")
     lines = [json.loads(line) for line in file.read_text().splitlines()]
-    shares = [line["idle_share"] for line in lines if line.get("mode") == "train"]
-    assert len(shares) == 4
-    assert all(0 <= share <= 1 for share in shares)
+    fractions = [line["idle_share"] for line in lines if line.get("mode") == "train"]
+    assert len(fractions) == 4
+    assert all(0 <= fraction <= 1 for fraction in fractions)
 
 
 def test_nothing_to_measure_on_is_no_trouble(clock: Clock) -> None:

@@ -13,7 +13,7 @@ Make = Callable[..., Any]
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the allocator was told, instead of telling it."""
+    """The settings of the allocator, recorded instead of applied."""
     made: list[str] = []
     for name in ("keep_blocks_apart", "keep_freed_memory"):
         monkeypatch.setattr(freed_memory_hook, name, lambda name=name: made.append(name))

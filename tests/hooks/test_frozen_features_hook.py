@@ -1,4 +1,4 @@
-"""The watch over the features: it sees labels and collapse, and training goes on as without it."""
+"""Monitoring of the features: it uses labels, detects collapse, and does not change training."""
 
 import copy
 import json
@@ -162,7 +162,7 @@ def test_a_collapse_is_told(place: Path, caplog: pytest.LogCaptureFixture) -> No
             parameter.requires_grad_(False)
         model.neck.fc1.weight.requires_grad_(True)
 
-    # A network this small and young hardly tells images apart, but it does.
+    # A network this small and young hardly distinguishes images, but it does.
     hook = dict(HOOK, min_spread=1e-5, min_rank=1.0)
     logger = logging.getLogger("mmselfsup")
     logger.addHandler(caplog.handler)

@@ -1,4 +1,4 @@
-"""What stands in the log, in TensorBoard, in the picture of views and behind the bar."""
+"""What the log, TensorBoard, the picture of views and the progress bar show."""
 
 import json
 import sys

@@ -49,7 +49,7 @@ class Watch(Hook):  # type: ignore[misc]
 
 
 def train(work_dir: Path, resume: str | None = None, epochs: int = 4, **kwargs: Any) -> Any:
-    """Train with a checkpoint every two iterations; a watch stands in ``runner.watch``."""
+    """Train with a checkpoint every two iterations; ``runner.watch`` is a watch."""
     torch.manual_seed(0)
     model = build_algorithm(CFG)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
@@ -73,7 +73,7 @@ def train(work_dir: Path, resume: str | None = None, epochs: int = 4, **kwargs: 
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def messages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The warnings of the log."""
     texts: list[str] = []
     monkeypatch.setattr(quiet_logger(), "warning", lambda text, *args: texts.append(text % args))
@@ -104,12 +104,12 @@ def test_resumed_is_equal_bit_for_bit(done: int, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("queue*"))
 
 
-def test_another_length_starts_anew_and_says_so(tmp_path: Path, told: list[str]) -> None:
+def test_another_length_empties_the_queue_and_says_so(tmp_path: Path, messages: list[str]) -> None:
     train(tmp_path)
     later = train(tmp_path, resume="iter_10.pth", queue_length=5)
     assert later.watch.seen == [(4, False), (5, False)]
     new = "SwAVHook: the resumed queue [2, 9, 4] restarts from zeros: the config asks for [2, 5, 4]"
-    assert told.count(new) == 1
+    assert messages.count(new) == 1
 
 
 def test_no_queue_by_default(tmp_path: Path) -> None:
@@ -144,6 +144,6 @@ def test_the_queue_must_fit_the_head(tmp_path: Path) -> None:
         train(tmp_path, crops_for_assign=[0])
 
 
-def test_what_is_not_as_configured_is_told(tmp_path: Path, told: list[str]) -> None:
+def test_what_is_not_as_configured_is_logged(tmp_path: Path, messages: list[str]) -> None:
     train(tmp_path, epochs=1)
-    assert told == ["SwAVHook: no queue: it starts after epoch 1 of 1"]
+    assert messages == ["SwAVHook: no queue: it starts after epoch 1 of 1"]

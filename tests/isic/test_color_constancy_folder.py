@@ -1,4 +1,4 @@
-"""A folder of images: stops, goes on, mixes nothing."""
+"""A folder of images: it stops, resumes and does not mix settings."""
 
 import os
 import signal

@@ -89,4 +89,4 @@ def test_prepare_all_stops_at_a_failure(place: Path) -> None:
     code, calls = prepare(place, BROKEN="1")
     assert code == 1
     assert calls[-1].startswith("apply_color_constancy.py")
-    assert prepare(place)[0] == 0  # and goes on when called again
+    assert prepare(place)[0] == 0  # and resumes when called again

@@ -85,7 +85,7 @@ def golden_table() -> tuple[list[str], list[int], list[str]]:
     ],
 )
 def test_folds_never_change(seed: int, expected: str) -> None:
-    """Users compare runs over years; whoever must change this raises ``splits.ALGORITHM``."""
+    """Users compare runs over years; a change must raise ``folds.ALGORITHM``."""
     images, labels, lesions = golden_table()
     folds = assign_folds(labels, lesion_groups(images, lesions), 5, seed, lesion_sources(lesions))
     assert "".join(map(str, folds)) == expected

@@ -1,4 +1,4 @@
-"""What the images show: one lesion stays itself, and colour alone doesn't tell the classes."""
+"""What the images show: one lesion stays itself, and colour alone doesn't determine the class."""
 
 from pathlib import Path
 

@@ -39,8 +39,8 @@ def slow(logits, labels, weight, loss_of_class):
     """The mean over images of sum_c y_c w_c l_c."""
     total = 0.0
     for row, label in zip(logits.tolist(), labels.tolist(), strict=True):
-        shares = label if isinstance(label, list) else [float(c == label) for c in range(len(row))]
-        total += sum(y * weight[c] * loss_of_class(row, c) for c, y in enumerate(shares) if y)
+        soft = label if isinstance(label, list) else [float(c == label) for c in range(len(row))]
+        total += sum(y * weight[c] * loss_of_class(row, c) for c, y in enumerate(soft) if y)
     return total / len(logits)
 
 
@@ -71,8 +71,8 @@ LOSSES = {
 @given(seed=st.integers(0, 10**6))
 def test_equals_the_loop(name, mixed, seed):
     fast, of_class = LOSSES[name]
-    logits, labels, shares = batch(seed=seed)
-    labels = shares if mixed else labels
+    logits, labels, soft = batch(seed=seed)
+    labels = soft if mixed else labels
     weight = torch.tensor([0.5, 2.0, 1.0, 0.1])
     expected = slow(logits, labels, weight.tolist(), of_class)
     assert fast(logits, labels, weight).item() == pytest.approx(expected, rel=1e-5)
@@ -81,7 +81,7 @@ def test_equals_the_loop(name, mixed, seed):
 
 
 def test_special_cases_are_cross_entropy():
-    logits, labels, shares = batch(n=9)
+    logits, labels, soft = batch(n=9)
     plain = F.cross_entropy(logits, labels)
     torch.testing.assert_close(weighted_cross_entropy(logits, labels), plain)
     torch.testing.assert_close(focal_loss(logits, labels, 0.0), plain)
@@ -89,7 +89,7 @@ def test_special_cases_are_cross_entropy():
     torch.testing.assert_close(logit_adjusted_cross_entropy(logits, labels, even + 3), plain)
     torch.testing.assert_close(ldam_loss(logits, labels, even), plain)
     torch.testing.assert_close(
-        weighted_cross_entropy(logits, shares), F.cross_entropy(logits, shares), rtol=1e-6, atol=0
+        weighted_cross_entropy(logits, soft), F.cross_entropy(logits, soft), rtol=1e-6, atol=0
     )
     torch.testing.assert_close(
         weighted_cross_entropy(logits, labels, smoothing=0.1),
@@ -100,7 +100,7 @@ def test_special_cases_are_cross_entropy():
 
 
 def test_ldam_equals_the_loop():
-    logits, labels, shares = batch(n=6)
+    logits, labels, soft = batch(n=6)
     margins = 30 * ldam_margins(torch.tensor(COUNTS), 0.5)
     weight = [1.0, 3.0, 0.2, 0.8]
 
@@ -113,16 +113,16 @@ def test_ldam_equals_the_loop():
         expected, rel=1e-5
     )
     with pytest.raises(ValueError, match="leave mixup out"):
-        ldam_loss(logits, shares, margins)
+        ldam_loss(logits, soft, margins)
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
 def test_gradients(gamma):
-    logits, labels, shares = batch(n=3, scale=1.0)
+    logits, labels, soft = batch(n=3, scale=1.0)
     logits.requires_grad_()
     weight = torch.tensor([0.5, 2.0, 1.0, 0.1], dtype=torch.float64)
     prior = log_prior(torch.tensor(COUNTS)).double()
-    for y in (labels, shares.double()):
+    for y in (labels, soft.double()):
         # Labels become float32 inside; so does nothing that has a gradient.
         assert torch.autograd.gradcheck(lambda z, y=y: focal_loss(z, y, gamma, weight), logits)
         assert torch.autograd.gradcheck(lambda z, y=y: weighted_cross_entropy(z, y, weight), logits)
@@ -171,7 +171,7 @@ def test_weights_and_margins_by_their_formulas():
 
 
 def test_logit_adjustment_leads_to_balanced_predictions():
-    # One feature without information: the best scores are those of the classes' shares. With the
+    # One feature without information: the best scores are those of the class frequencies. With the
     # adjustment they are all alike (Menon et al. 2021, section 4).
     labels = torch.tensor([0] * 90 + [1] * 10)
     scores = torch.zeros(2, requires_grad=True)

@@ -98,9 +98,9 @@ def test_what_is_hidden() -> None:
         kept = (out[:, part] == codes[:, part]).all(dim=1)
         assert torch.all(hidden ^ kept)  # a part is hidden as a whole or not at all
         gone.append(hidden)
-    shares = torch.stack(gone).float()
-    torch.testing.assert_close(shares.mean(dim=1), torch.full((3,), 0.3), atol=0.015, rtol=0)
-    together = (shares @ shares.T / len(codes))[[0, 0, 1], [1, 2, 2]]
+    hidden_parts = torch.stack(gone).float()
+    torch.testing.assert_close(hidden_parts.mean(dim=1), torch.full((3,), 0.3), atol=0.015, rtol=0)
+    together = (hidden_parts @ hidden_parts.T / len(codes))[[0, 0, 1], [1, 2, 2]]
     torch.testing.assert_close(together, torch.full((3,), 0.09), atol=0.01, rtol=0)
     assert torch.equal(hide.eval()(codes), codes)
     assert torch.equal(HideMetadata(0.0)(codes), codes)

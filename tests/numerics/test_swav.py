@@ -56,8 +56,8 @@ def test_sinkhorn_equals_the_loop(n, k, iterations):
 
 def test_without_an_iteration_nothing_is_balanced():
     scores = rows(3, 4) @ rows(5, 4, seed=1).T
-    shares = (scores / 0.5).exp()
-    assert_close(distributed_sinkhorn(scores, 0, 1, 0.5), shares / shares.sum() * 3)
+    exponentials = (scores / 0.5).exp()
+    assert_close(distributed_sinkhorn(scores, 0, 1, 0.5), exponentials / exponentials.sum() * 3)
 
 
 def test_many_iterations_use_all_prototypes_alike():

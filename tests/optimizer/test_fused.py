@@ -66,7 +66,7 @@ def test_parameters_may_be_frozen_at_first(config: dict[str, Any]) -> None:
 
 
 def test_a_skipped_first_step_leaves_no_trace() -> None:
-    """As a loss scaler skips it: the optimizer is told that a gradient overflowed."""
+    """As a loss scaler skips it: the optimizer is informed that a gradient overflowed."""
     config = dict(type="SGD", lr=0.1, momentum=0.9)
     fast, slow = make_model(), make_model()
     optimizer = build_optimizer(fast, config)

@@ -14,7 +14,7 @@ from tests.runner.fakes import make_loader, make_runner, weights
 
 
 class Save(Hook):  # type: ignore[misc]
-    """Saves where it is told, then draws random numbers, as an evaluation might."""
+    """Saves where ``when`` is true, then draws random numbers, as an evaluation might."""
 
     def __init__(self, when: Callable[[Any], bool], inside: bool) -> None:
         self.when, self.inside = when, inside

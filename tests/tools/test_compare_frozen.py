@@ -72,12 +72,12 @@ def test_warm_up_is_a_twentieth_of_the_iterations() -> None:
 
 @pytest.fixture
 def lists(place: Path) -> Path:
-    """The place with a training list of eight images, a test list of four, and `judges.py`."""
+    """The place with a training list of eight images, a test list of four, and `probe_data.py`."""
     lines = [f"{i}.jpg {i % 3}\n" for i in range(12)]
     (place / "train.txt").write_text("".join(lines[:8]))
     (place / "test.txt").write_text("".join(lines[8:]))
-    judges = Config.fromfile(str(place / "classifier.py"))
-    Config(dict(data={**judges.data, "samples_per_gpu": 4})).dump(str(place / "judges.py"))
+    probe_data = Config.fromfile(str(place / "classifier.py"))
+    Config(dict(data={**probe_data.data, "samples_per_gpu": 4})).dump(str(place / "probe_data.py"))
     return place
 
 
@@ -94,7 +94,7 @@ def compare(place: Path, *argv: str) -> Done:
 
 def test_table_and_second_run(lists: Path) -> None:
     argv = ("--views", "64", "--algorithms", "simclr", "rotation_pred", "--dataset-config")
-    done = compare(lists, *argv, "judges.py")
+    done = compare(lists, *argv, "probe_data.py")
     assert done.code == 0, done.text
     found = json.loads((lists / "out" / "frozen.json").read_text())
     rows = {row["name"]: row for row in found["rows"]}
@@ -106,12 +106,12 @@ def test_table_and_second_run(lists: Path) -> None:
     with (lists / "out" / "frozen.csv").open() as file:
         assert [row["views"] for row in csv.DictReader(file)] == ["0", "64", "64"]
     assert (lists / "out" / "frozen.md").read_text().count("\n| ") == 3
-    done = compare(lists, *argv, "judges.py")
+    done = compare(lists, *argv, "probe_data.py")
     assert done.text.count("up to date, skipped") == 2 + 3 + 3
     assert json.loads((lists / "out" / "frozen.json").read_text())["rows"] == found["rows"]
     # Another test list: evaluated again, with features of its own, and nothing is trained again.
     (lists / "test.txt").write_text("8.jpg 2\n9.jpg 0\n10.jpg 1\n")
-    done = compare(lists, *argv, "judges.py")
+    done = compare(lists, *argv, "probe_data.py")
     assert done.code == 0, done.text
     assert done.text.count("up to date, skipped") == 2
 
@@ -135,7 +135,7 @@ def test_table_and_second_run(lists: Path) -> None:
 )
 def test_bad_input_is_one_line(lists: Path, argv: list[str], message: str) -> None:
     (lists / "bare.txt").write_text("8.jpg 1\n9.jpg\n")
-    done = compare(lists, "--dataset-config", "judges.py", *argv)
+    done = compare(lists, "--dataset-config", "probe_data.py", *argv)
     assert done.code == 2
     assert message in done.last_line
 

@@ -1,4 +1,4 @@
-"""explain.py on a few images: what it writes, that it goes on, what it refuses."""
+"""explain.py on a few images: what it writes, that it resumes, what it refuses."""
 
 import json
 from pathlib import Path
@@ -52,10 +52,10 @@ def test_writes_numbers_masks_and_heat_maps(trained: Path) -> None:
     with np.load(trained / "out" / "as_is.npz") as file:
         right = file["scores"].argmax(axis=1) == np.arange(12) % 3
     assert numbers["views"]["as_is"]["accuracy"] == pytest.approx(right.mean(), abs=1e-4)
-    told = [case["label"] == case["predicted"] for case in found["cases"]]
-    assert told == sorted(told, reverse=True)
-    assert sum(told) == min(4, right.sum())
-    assert len(told) - sum(told) == min(4, (~right).sum())
+    correct = [case["label"] == case["predicted"] for case in found["cases"]]
+    assert correct == sorted(correct, reverse=True)
+    assert sum(correct) == min(4, right.sum())
+    assert len(correct) - sum(correct) == min(4, (~right).sum())
     for case in found["cases"]:
         assert right[int(case["image"].removesuffix(".jpg"))] == (
             case["label"] == case["predicted"]

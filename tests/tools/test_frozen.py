@@ -1,4 +1,4 @@
-"""test_knn.py and test_linear.py: table, JSON, kept features, and one line for what is wrong."""
+"""test_knn.py and test_linear.py: table, JSON, cached features, and one line for what is wrong."""
 
 import argparse
 import json
@@ -43,7 +43,7 @@ def checkpoint(place: Path) -> Path:
 
 
 def test_knn_and_probe_share_the_features(place: Path, checkpoint: Path) -> None:
-    argv = ["--checkpoint", "weights.pth", "--features", "kept.npz", "--out", "knn.json"]
+    argv = ["--checkpoint", "weights.pth", "--features", "cached.npz", "--out", "knn.json"]
     done = run(place, *argv, "--num-knn", "1", "3")
     assert done.code == 0, done.text
     assert "kNN, k=1" in done.text
@@ -52,20 +52,20 @@ def test_knn_and_probe_share_the_features(place: Path, checkpoint: Path) -> None
     assert result["results"]["kNN, k=1"]["balanced_accuracy"] == 1.0
     assert list(result["results"]) == ["kNN, k=1", "kNN, k=3"]
     (place / "images" / "0.jpg").unlink()  # nothing is read a second time
-    argv = ["--checkpoint", "weights.pth", "--features", "kept.npz", "-C", "0.1"]
+    argv = ["--checkpoint", "weights.pth", "--features", "cached.npz", "-C", "0.1"]
     done = run(place, *argv, "--out", "linear.json", tool=LINEAR)
     assert done.code == 0, done.text
     result = json.loads((place / "linear.json").read_text())
     assert result["C"] == 0.1
     assert result["results"]["linear probe, C=0.1"]["recall_red"] == 1.0
-    done = run(place, "--random", "--num-knn", "1", "--features", "kept.npz")
+    done = run(place, "--random", "--num-knn", "1", "--features", "cached.npz")
     assert done.code == 2
-    assert "--features kept.npz: its features come from other weights;" in done.last_line
-    argv = ["--checkpoint", "weights.pth", "--features", "kept.npz", "--num-knn", "1"]
+    assert "--features cached.npz: its features come from other weights;" in done.last_line
+    argv = ["--checkpoint", "weights.pth", "--features", "cached.npz", "--num-knn", "1"]
     done = run(place, *argv, "--cfg-options", "data.val.data_source.data_prefix=./images")
     assert done.code == 2
     assert "come from other test images or pipeline;" in done.last_line
-    (place / "kept.npz").write_bytes((place / "kept.npz").read_bytes()[:200])
+    (place / "cached.npz").write_bytes((place / "cached.npz").read_bytes()[:200])
     assert "an incomplete one; delete it" in run(place, *argv).last_line
 
 

@@ -1,4 +1,4 @@
-"""look_at_features.py on a few images: what it writes, that it goes on, what it refuses."""
+"""look_at_features.py on a few images: what it writes, that it resumes, what it refuses."""
 
 import json
 from pathlib import Path

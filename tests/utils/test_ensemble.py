@@ -17,7 +17,7 @@ CLASSES = ["MEL", "NV", "BCC"]
 
 
 def member(name: str, seed: int, num: int = 7, logits: bool = False, **changes: Any) -> ScoreFile:
-    """Scores of images that stand in an order of their own."""
+    """Scores of images in an order of their own."""
     rng = np.random.default_rng(seed)
     scores = rng.normal(size=(num, 3)) * 3
     if not logits:

@@ -1,4 +1,4 @@
-"""Devices, random state, loggers, loaders, checkpoints to go on from, images, alias tables."""
+"""Devices, random state, loggers, loaders, checkpoints to resume from, images, alias tables."""
 
 import collections
 import io

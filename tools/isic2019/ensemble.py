@@ -17,7 +17,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Average the probabilities of several models for the same images.",
         epilog="Use images that none of the models was trained on. A fold's test images are "
-        "training images of the other folds: the mean over these looks far too good.",
+        "training images of the other folds: the result on these is far too optimistic.",
     )
     parser.add_argument(
         "scores", nargs="+", help="Average two or more .npz or .json files of tools/test.py --out."

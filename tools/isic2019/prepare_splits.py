@@ -44,12 +44,12 @@ def parse_args() -> argparse.Namespace:
         parser.add_argument(
             name,
             metavar="CSV",
-            help=f"Do the same with the challenge's test set (default: R/{what}).",
+            help=f"Read this file of the challenge's test set (default: R/{what}).",
         )
     parser.add_argument(
         "--test-images",
         metavar="DIR",
-        help="Read its images from this folder (default: ISIC_2019_Test_Input below R).",
+        help="Read the test set's images from this folder (default: ISIC_2019_Test_Input below R).",
     )
     parser.add_argument(
         "--folds", type=int, default=5, metavar="F", help="Make this number of folds (default: 5)."

@@ -7,7 +7,7 @@ data_prefix = "data/isic2019/ISIC_2019_Training_Input"
 splits = "data/isic2019/splits/"
 
 # Lesions have no orientation: flips and quarter turns keep the class. The colour is what
-# dermatologists look at: it is hardly touched.
+# dermatologists rely on: it is hardly changed.
 train_pipeline = [
     dict(type="RandomResizedCrop", size=224, scale=(0.4, 1.0)),
     dict(type="RandomHorizontalFlip"),
