@@ -81,7 +81,7 @@ def notes(results: Results) -> list[str]:
     study, runs = results.study, results.runs
     lr = "each learning rate chosen on validation lesions"
     lines = [
-        f"Fold {study['fold']}, seed {study['seed']}, {runs[0].n_test} test images; equal "
+        f"Fold {study.fold}, seed {study.seed}, {runs[0].n_test} test images; equal "
         f"{runs[0].epochs} epochs of fine-tuning, the last one counts; "
         f"{lr if results.lr_search else 'the learning rate was given, not chosen'}. "
         "Columns of classes: recall."
