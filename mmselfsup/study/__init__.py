@@ -1,11 +1,10 @@
 """The ISIC-2019 study: pre-train, fine-tune, compare with training from scratch, report.
 
-In the order of use: ``arguments`` and ``checks`` (what the user requested: ``settings``),
-``campaign`` (the sweep over folds and seeds, ``one_at_a_time``), ``pipeline`` (one study in order).
-A study reads its configs (``plan``, ``pretraining``), and each of its ``steps`` has a command line
-(``commands``) that is skipped when done (``step``) or run (``stage``, ``launch``, ``process``).
-``search`` chooses the learning rate, ``collect`` fills the records (``record``, ``results``:
-results.json); ``table`` prints them, ``logs``, ``figures`` and ``report`` draw report.html. Over
-many studies, ``recipe`` groups their runs, ``interval`` compares the groups, ``overview`` is their
-table. No torch in this package: training is done by ``tools/``.
+In the order of use: ``cli`` reads what the user requests, ``settings`` holds it, and ``pipeline``
+runs one study, or a sweep over folds and seeds. Each file of ``stages`` is a stage of a study; its
+steps (``step``) have a command line that is skipped when done or run (``process``). What the stages
+leave is read into ``records`` (results.json), from which ``report`` makes tables and pages.
+``data`` and ``configs`` know the lists of images and the configs. ``benchmark`` and
+``benchmark_table`` are a comparison of their own: frozen features of many methods. No torch in this
+package: training and measuring are done by ``tools/``.
 """

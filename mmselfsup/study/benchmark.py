@@ -1,10 +1,9 @@
-"""One pre-training of the comparison, or the untrained network as their baseline.
+"""The comparison of frozen features: its settings, its rows, and the steps that each row takes.
 
-The epochs of a config in which the network sees a given number of views.
-
-The steps of a comparison of frozen features, with the command that does each.
-
-What a comparison of frozen features runs.
+Every method is pre-trained for the same number of views of an image, so that a method with more
+views has fewer epochs; the untrained network is the baseline. An ``Entry`` is one pre-training with
+one seed; its jobs train it, then classify the test list by its frozen features. The results are
+read by ``benchmark_table``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""The results of one row.
+"""The comparison of frozen features, run and printed: a row for each pre-training and seed.
 
-The table of frozen features: on the terminal, as Markdown, as CSV, as JSON.
-
-The comparison: pre-training of every method for the same number of views, k-NN and probe.
+``run`` does the steps of every ``Entry`` that aren't done yet and reads what they left into
+``FrozenRecord``; the table goes to the terminal, to Markdown, to CSV and to JSON.
 """
 
 from __future__ import annotations

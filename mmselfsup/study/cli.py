@@ -1,12 +1,8 @@
 """From environment and command line to the requested studies.
 
-Checks of single values that the user gives.
-
-The command line of the study, and the name that follows from it.
-
-The options --curriculum and --min-gain.
-
-Find the ISIC-2019 configs by their names.
+The names of the environment (ALGORITHM, SIZE, FOLDS, ...) are those of the script, whose --help
+explains them. Each value is checked alone here, and a config is found by the name of its method and
+size; what needs the configs' content is checked by ``pipeline.check``.
 """
 
 from __future__ import annotations

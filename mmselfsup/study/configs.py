@@ -1,6 +1,7 @@
 """What the study must know about a config, for any method.
 
-Lesion positives of a pre-training, which need the lesions and the fold's test list.
+Whether it can be read, which of the user's overrides it takes, and what the study overrides in it:
+the images, and for a pre-training with lesion positives the lesions and the fold's test list.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The files of a study's data: the official CSVs, and lists of its own or of the user's.
+"""The data of a study: the official CSVs, and lists of images, its own or the user's.
 
-The images of the pre-trainings: the training list of the fold, or its test list, too.
-
-Checks of the user's own lists, before hours of training.
+Each fold has four lists (``PARTS``). The study makes them, or the user gives them (SPLITS), and
+then they are checked before hours of training. Pre-trainings see the training list, or, with
+--ssl-on all, that and the test list in one.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import hashlib
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from mmselfsup.datasets.data_sources.lists import Entry, read_entries
 from mmselfsup.isic.challenge import GROUND_TRUTH, METADATA, find_csv
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_text, sha256
 
+from .records import DataFacts
 from .settings import ALL, StudySettings
 
 PARTS = ("train", "subtrain", "val", "test")
@@ -85,21 +85,16 @@ def check_fold(settings: StudySettings) -> None:
         )
 
 
-def data_facts(settings: StudySettings, images: Path) -> dict[str, Any]:
-    """Describe the images and lists.
-
-    Returns:
-        ``images``: their folder; ``lists``: a hash of the lists of all folds, thus the same for
-        every fold; ``sha256``: that of each list of this fold.
-    """
+def data_facts(settings: StudySettings, images: Path) -> DataFacts:
+    """Describe the images and lists."""
     every = (path for part in PARTS for path in settings.splits_dir.glob(f"ISIC_2019_{part}_fold*"))
     # Of all folds: runs of different folds belong together only if all lists are the same.
     joined = "".join(f"{path.name} {sha256(path)}\n" for path in sorted(every))
-    return {
-        "images": str(images.resolve()),
-        "lists": hashlib.sha256(joined.encode()).hexdigest(),
-        "sha256": {part: sha256(settings.split(part)) for part in PARTS},
-    }
+    return DataFacts(
+        images=str(images.resolve()),
+        lists=hashlib.sha256(joined.encode()).hexdigest(),
+        sha256={part: sha256(settings.split(part)) for part in PARTS},
+    )
 
 
 def _csv(settings: StudySettings, option: str, name: str) -> Path | None:

@@ -11,7 +11,6 @@ import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from mmselfsup.config.inspect import class_list
 from mmselfsup.isic.challenge import find_images
@@ -21,7 +20,7 @@ from . import pipeline
 from .cli import StudyRequest
 from .data import PARTS, check_fold, check_lists, data_facts, write_ssl_list
 from .process import Command, Machine, check_gpus, environment, inspect_machine, only_study
-from .records import Curriculum, Results
+from .records import Curriculum, Results, StudyFacts
 from .report.page import write_report
 from .report.statistics import RESULTS
 from .report.sweep import make_overview, print_overview, write_page, write_tables
@@ -209,25 +208,25 @@ def report(root: Path) -> None:
     print(f"Tables:       {', '.join(map(str, files))}", flush=True)
 
 
-def study_facts(study: ResolvedStudy) -> dict[str, Any]:
+def study_facts(study: ResolvedStudy) -> StudyFacts:
     """Describe the study: the ``study`` part of results.json."""
     settings = study.settings
-    return {
-        "algorithms": list(settings.ssl_configs),
-        "compare": settings.compare,
-        "greedy": greedy_facts(study),
-        "ssl_on": settings.ssl_on,
-        "fold": settings.fold,
-        "seed": settings.seed,
-        "demo": settings.demo,
-        "ssl_configs": [study.relative(path) for path in settings.ssl_configs.values()],
-        "finetune_config": study.relative(settings.finetune_config),
-        "data": data_facts(settings, study.images),
-        "gpus": max(settings.gpus, 1),
-        "lrs": list(study.lrs),
-        "date": datetime.date.today().isoformat(),
-        "version": __version__,
-    }
+    return StudyFacts(
+        algorithms=tuple(settings.ssl_configs),
+        compare=settings.compare,
+        greedy=greedy_facts(study),
+        ssl_on=settings.ssl_on,
+        fold=settings.fold,
+        seed=settings.seed,
+        demo=settings.demo,
+        ssl_configs=tuple(study.relative(path) for path in settings.ssl_configs.values()),
+        finetune_config=study.relative(settings.finetune_config),
+        data=data_facts(settings, study.images),
+        gpus=max(settings.gpus, 1),
+        lrs=study.lrs,
+        date=datetime.date.today().isoformat(),
+        version=__version__,
+    )
 
 
 def split_counts(study: ResolvedStudy) -> dict[str, dict[str, int]]:

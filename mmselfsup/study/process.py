@@ -1,14 +1,11 @@
-"""Command lines as process groups of their own, which can be ended as a whole.
+"""Command lines as processes: started, several at a time, and ended as a whole.
 
 Without a GPU the tools run in forks of this process, which has torch loaded: starting Python
 and torch again takes seconds of two cores for each of the study's many short trainings. What
-runs is the same: ``tools/train.py`` with the same arguments.
-
-Runs of command lines, several at a time, which all end when this process is stopped.
-
-Where a study runs: versions and machine, and how many trainings run at a time.
-
-One study at a time in a work directory.
+runs is the same: ``tools/train.py`` with the same arguments. Each command is a process group of its
+own, so that nothing it started outlives it. Here is also what depends on the machine: how many
+commands run at a time, the versions that results.json names, and the lock that keeps a work
+directory to one study.
 """
 
 from __future__ import annotations

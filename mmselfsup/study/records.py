@@ -1,8 +1,8 @@
-"""The records of classifiers, pre-trainings and learning rates in results.json.
+"""What results.json holds: the records of a study, written and read again.
 
-The schema of results.json.
-
-The record of a greedy curriculum in results.json: every sequence tried and its score.
+``Results`` is the file; its parts are dataclasses whose fields are the keys of the file. The keys
+of schema 2 stay: a field added later has a default, which stands for "not known" in files of older
+versions.
 """
 
 from __future__ import annotations
@@ -193,12 +193,93 @@ class Curriculum:
 
 
 @dataclass(frozen=True)
+class DataFacts:
+    """The images and lists of a study.
+
+    Attributes:
+        images: Folder of the images.
+        lists: Hash of the lists of all folds: an equal hash means equal test images.
+        sha256: Hash of each list of this fold, by its part.
+    """
+
+    images: str
+    lists: str
+    sha256: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GreedyTask:
+    """A task that a greedy curriculum can choose.
+
+    Attributes:
+        config: Its config.
+        epochs: Epochs of its training.
+        cfg_options: Overrides of the config.
+        config_sha256: Start of the hash of all the config says, overrides included.
+    """
+
+    config: str
+    epochs: int
+    cfg_options: tuple[str, ...]
+    config_sha256: str
+
+
+@dataclass(frozen=True)
+class GreedyFacts:
+    """The settings of a greedy curriculum.
+
+    Attributes:
+        min_gain: What a further task must gain, balanced accuracy 0..1.
+        tasks: The tasks by name, in the order in which equal scores are decided.
+    """
+
+    min_gain: float
+    tasks: dict[str, GreedyTask]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyFacts:
+    """The settings of a study, in the order of results.json.
+
+    Attributes:
+        algorithms: Names of the pre-trainings, in order.
+        compare: Whether they are compared, each on its own; otherwise they are a curriculum.
+        greedy: Settings of a greedy curriculum; None where the order was given.
+        ssl_on: Images the pre-trainings see: ``train`` or ``all``.
+        fold: Number of the test fold.
+        seed: Seed of every training.
+        demo: Whether the images are the demo's.
+        ssl_configs: Config of each pre-training.
+        finetune_config: Config of the classifier.
+        data: The images and lists; None in files of older versions.
+        gpus: Processes of a training; None in files of older versions.
+        lrs: Learning rates to try; empty in files of older versions.
+        date: Day on which the study ended.
+        version: Version of the package.
+    """
+
+    algorithms: tuple[str, ...]
+    compare: bool
+    greedy: GreedyFacts | None = None
+    ssl_on: str = "train"  # older versions knew nothing else
+    fold: int
+    seed: int
+    demo: bool
+    ssl_configs: tuple[str, ...]
+    finetune_config: str
+    data: DataFacts | None = None
+    gpus: int | None = None
+    lrs: tuple[float, ...] = ()
+    date: str
+    version: str
+
+
+@dataclass(frozen=True)
 class Results:
     """The results of a study: what results.json holds.
 
     Attributes:
-        study: Settings: pre-trainings, fold, seed, configs, data (``data_files.facts``), processes,
-            learning rates to try, whether the images are the demo's.
+        study: Its settings.
         runs: The classifiers compared.
         lr_search: The learning rates tried.
         ssl: The pre-trainings.
@@ -209,7 +290,7 @@ class Results:
         schema: Version of this layout.
     """
 
-    study: dict[str, Any]
+    study: StudyFacts
     runs: list[RunRecord]
     lr_search: list[SearchRecord]
     ssl: list[SslRecord]
@@ -234,6 +315,7 @@ def read_results(path: Path) -> Results:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["schema"] != SCHEMA:
             raise UserError(f"{path} has schema {data['schema']}, this version reads {SCHEMA}")
+        data["study"] = read_study_facts(data["study"])
         data["ssl"] = [SslRecord(**ssl) for ssl in data["ssl"]]
         for run in data["runs"]:
             run["ssl"] = [SslRecord(**ssl) for ssl in run["ssl"]]
@@ -247,7 +329,7 @@ def read_results(path: Path) -> Results:
         return Results(**data)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; run the study first") from None
-    except (json.JSONDecodeError, KeyError, TypeError, ArgumentError) as error:
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, ArgumentError) as error:
         raise UserError(f"{path} is no results.json of a study: {error}") from error
 
 
@@ -260,6 +342,27 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value
+
+
+def read_study_facts(data: Mapping[str, Any]) -> StudyFacts:
+    """Make the settings of a study from the entry of results.json.
+
+    Raises:
+        AttributeError, KeyError, TypeError: A part is missing or unknown, or of another kind.
+    """
+    facts = dict(data)
+    for name in ("algorithms", "ssl_configs", "lrs"):
+        if name in facts:
+            facts[name] = tuple(facts[name])
+    if facts.get("data") is not None:
+        facts["data"] = DataFacts(**facts["data"])
+    if facts.get("greedy") is not None:
+        tasks = {
+            name: GreedyTask(**{**task, "cfg_options": tuple(task["cfg_options"])})
+            for name, task in facts["greedy"]["tasks"].items()
+        }
+        facts["greedy"] = GreedyFacts(**{**facts["greedy"], "tasks": tasks})
+    return StudyFacts(**facts)
 
 
 def read_curriculum(data: Mapping[str, Any]) -> Curriculum:

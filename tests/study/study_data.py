@@ -9,12 +9,28 @@ from pathlib import Path
 import numpy as np
 
 from mmselfsup.metrics import classification_metrics, confusion_matrix
-from mmselfsup.study.records import Results, RunRecord, SearchRecord, SslRecord
+from mmselfsup.study.records import Results, RunRecord, SearchRecord, SslRecord, StudyFacts
 
 CLASSES = ["MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC"]
 COUNTS = [90, 260, 66, 17, 52, 5, 5, 13]
 LRS = (0.01, 0.03, 0.1)
 EPOCHS = 8
+
+
+def make_facts(**changes: object) -> StudyFacts:
+    """The settings of a study on the first fold, as far as the first version stored them."""
+    facts: dict = {
+        "algorithms": (),
+        "compare": False,
+        "fold": 0,
+        "seed": 0,
+        "demo": False,
+        "ssl_configs": (),
+        "finetune_config": "configs/benchmarks/classification/isic2019/small.py",
+        "date": "2024-01-01",
+        "version": "1.0.0",
+    }
+    return StudyFacts(**{**facts, **changes})
 
 
 def make_ssl(name: str, ssl_on: str = "train") -> SslRecord:
@@ -97,15 +113,7 @@ def write_finished_study(
         write_log(folder / "ssl" / name, 30, 4.0)
         (folder / "ssl" / name / "small.py").write_text("model = dict()\nname = '<b>'\n")
     results = Results(
-        study={
-            "algorithms": names,
-            "compare": len(names) > 1,
-            "fold": 0,
-            "seed": 0,
-            "demo": True,
-            "date": "2024-01-01",
-            "version": "1.0.0",
-        },
+        study=make_facts(algorithms=tuple(names), compare=len(names) > 1, demo=True),
         runs=[make_run(arm, skill, ssl_on=ssl_on) for arm, skill in arms.items()],
         lr_search=search,
         ssl=[make_ssl(name, ssl_on) for name in names],

@@ -29,10 +29,11 @@ def test_ready_lists_are_used_and_told(study: StudySettings) -> None:
     pipeline.run_study(study)
     assert not any(call.startswith("splits") for call in calls(study.root))
     results = read_results(study.work_dir / "results.json")
-    assert (results.study["gpus"], results.study["lrs"]) == (1, [0.1])
-    data = results.study["data"]
-    assert data["images"] == str((study.root / "isic" / "images").resolve())
-    assert data["sha256"]["test"] == sha256(study.split("test"))
+    assert (results.study.gpus, results.study.lrs) == (1, (0.1,))
+    data = results.study.data
+    assert data is not None
+    assert data.images == str((study.root / "isic" / "images").resolve())
+    assert data.sha256["test"] == sha256(study.split("test"))
     assert results.split["train"]["NV"] == 1
     assert all(run.config_sha256 for run in results.runs)
     assert all(ssl.config_sha256 for ssl in results.ssl)
@@ -41,8 +42,8 @@ def test_ready_lists_are_used_and_told(study: StudySettings) -> None:
     for part in PARTS:
         other.split(part).write_text("ISIC_1.jpg 0\n")
     facts = [data_facts(each, Path("isic/images")) for each in (study, other)]
-    assert facts[0]["lists"] == facts[1]["lists"] != data["lists"]
-    assert facts[0]["sha256"] == data["sha256"] != facts[1]["sha256"]
+    assert facts[0].lists == facts[1].lists != data.lists
+    assert facts[0].sha256 == data.sha256 != facts[1].sha256
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,15 @@ from mmselfsup.config.load import load_config
 from mmselfsup.metrics.classification import standard_error
 from mmselfsup.study import pipeline
 from mmselfsup.study.process import Machine
-from mmselfsup.study.records import Curriculum, Score, Trial, read_curriculum, read_results
+from mmselfsup.study.records import (
+    Curriculum,
+    GreedyFacts,
+    GreedyTask,
+    Score,
+    Trial,
+    read_curriculum,
+    read_results,
+)
 from mmselfsup.study.report.curriculum_section import reason, table_rows
 from mmselfsup.study.report.page import write_report
 from mmselfsup.study.report.sweep import make_overview, to_csv, to_latex, write_page
@@ -101,8 +109,10 @@ def test_the_classifier_starts_from_the_best_sequence(
     assert found.curriculum == results.curriculum
     assert found.curriculum is not None
     assert found.curriculum.chosen == ("byol", "simclr")
-    assert found.study["greedy"]["min_gain"] == 0.01
-    assert list(found.study["greedy"]["tasks"]) == ["simclr", "byol"]
+    assert found.study == results.study
+    assert found.study.greedy is not None
+    assert found.study.greedy.min_gain == 0.01
+    assert list(found.study.greedy.tasks) == ["simclr", "byol"]
     # two validation images; at a recall of 0.2 none of them is rightly told
     assert found.curriculum.trials[0].score.error == standard_error([[0, 1], [1, 0]])
 
@@ -254,13 +264,13 @@ def test_the_report_shows_the_decisions(tmp_path: Path) -> None:
 
 
 def test_over_folds_it_is_one_recipe_whatever_was_chosen(tmp_path: Path) -> None:
-    tasks = {name: {"config": f"{name}.py", "epochs": 3} for name in ("odc", "simclr")}
-    facts = {"min_gain": 0.01, "tasks": tasks}
+    tasks = {name: GreedyTask(f"{name}.py", 3, (), "") for name in ("odc", "simclr")}
+    facts = GreedyFacts(0.01, tasks)
     for fold, arm in enumerate(("odc", "odc+simclr", "simclr")):
         chosen = run(arm, 0.5 + 0.01 * fold, fold, chosen_from=["odc", "simclr"])
         write(tmp_path / str(fold), run("scratch", 0.4, fold), chosen, greedy=facts)
     write(tmp_path / "given", run("scratch", 0.4, 0), run("odc", 0.5, 0))
-    other = {**facts, "min_gain": 0.2}
+    other = dataclasses.replace(facts, min_gain=0.2)
     write(tmp_path / "other", run("odc", 0.5, 0, chosen_from=["odc", "simclr"]), greedy=other)
     overview = make_overview(tmp_path)
     name = "Greedy curriculum of ODC, SimCLR"

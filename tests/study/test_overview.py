@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from scipy.stats import t
 
-from mmselfsup.study.records import Results, RunRecord
+from mmselfsup.study.records import DataFacts, Results, RunRecord
 from mmselfsup.study.report.statistics import BALANCED, difference, find_runs, metrics
 from mmselfsup.study.report.sweep import (
     Overview,
@@ -23,7 +23,7 @@ from mmselfsup.study.report.sweep import (
     write_tables,
 )
 from mmselfsup.utils.errors import UserError
-from tests.study.study_data import CLASSES, COUNTS, make_run
+from tests.study.study_data import CLASSES, COUNTS, make_facts, make_run
 from tests.study.test_report import parse
 
 TRAIN = {name: 4 * count for name, count in zip(CLASSES, COUNTS, strict=True)}
@@ -31,7 +31,7 @@ TRAIN = {name: 4 * count for name, count in zip(CLASSES, COUNTS, strict=True)}
 
 def write(folder: Path, *runs: RunRecord, demo: bool = False, **facts: object) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    study = {"demo": demo, "fold": 0, "seed": 0, **facts}
+    study = make_facts(demo=demo, **facts)
     Results(study, list(runs), [], [], {"train": TRAIN}, {}, []).write(folder / "results.json")
 
 
@@ -145,14 +145,17 @@ def test_what_counts_as_the_same_recipe(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        {"data": {"images": "/grey", "lists": "1"}},
-        {"data": {"images": "/isic", "lists": "2"}},
+        {"data": DataFacts("/grey", "1")},
+        {"data": DataFacts("/isic", "2")},
+        {"data": None},
         {"gpus": 2},
-        {"lrs": [0.03]},
+        {"gpus": None},
+        {"lrs": (0.03,)},
+        {"lrs": ()},
     ],
 )
 def test_runs_on_other_terms_are_not_merged(tmp_path: Path, other: dict) -> None:
-    facts = {"data": {"images": "/isic", "lists": "1"}, "gpus": 1, "lrs": [0.01, 0.03]}
+    facts = {"data": DataFacts("/isic", "1"), "gpus": 1, "lrs": (0.01, 0.03)}
     write(tmp_path / "a", run("scratch", 0.5, 0), run("simclr", 0.6, 0), **facts)
     write(tmp_path / "b", run("scratch", 0.7, 0), run("byol", 0.65, 0), **{**facts, **other})
     overview = make_overview(tmp_path)
@@ -161,6 +164,14 @@ def test_runs_on_other_terms_are_not_merged(tmp_path: Path, other: dict) -> None
     assert gains == {"simclr": pytest.approx(0.1), "byol": pytest.approx(-0.05)}
     write(tmp_path / "c", run("scratch", 0.5, 0, config_sha256="0"), **facts)
     assert sum(row.group.arm == "scratch" for row in make_overview(tmp_path).rows) == 3
+
+
+def test_equal_numbers_are_equal_settings(tmp_path: Path) -> None:
+    """A whole number in JSON may come back as another kind of number."""
+    write(tmp_path / "a", run("scratch", 0.5, 0), lrs=(1,))
+    write(tmp_path / "b", run("scratch", 0.6, 1), lrs=(1.0,))
+    (group,) = find_runs(tmp_path).groups
+    assert len(group.runs) == 2
 
 
 def test_gain_is_over_scratch_of_the_same_study(tmp_path: Path) -> None:

@@ -6,9 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.study.records import Results, read_results
+from mmselfsup.study.records import (
+    DataFacts,
+    GreedyFacts,
+    GreedyTask,
+    Results,
+    StudyFacts,
+    read_results,
+    read_study_facts,
+)
 from mmselfsup.utils.errors import UserError
-from tests.study.study_data import CLASSES, make_run, make_ssl
+from tests.study.study_data import CLASSES, make_facts, make_run, make_ssl
 
 
 def test_written_results_are_read_again(finished_study: Path) -> None:
@@ -29,10 +37,88 @@ def test_every_run_has_what_a_reader_needs(finished_study: Path) -> None:
         assert sum(map(sum, run["confusion_matrix"])) == run["n_test"]
 
 
+STUDY_KEYS = [
+    "algorithms",
+    "compare",
+    "greedy",
+    "ssl_on",
+    "fold",
+    "seed",
+    "demo",
+    "ssl_configs",
+    "finetune_config",
+    "data",
+    "gpus",
+    "lrs",
+    "date",
+    "version",
+]
+OLDEST = {
+    "algorithms": ["simclr"],
+    "compare": False,
+    "fold": 1,
+    "seed": 2,
+    "demo": True,
+    "ssl_configs": ["a.py"],
+    "finetune_config": "b.py",
+    "date": "2024-01-01",
+    "version": "1.0.0",
+}
+
+
+def test_settings_come_back_as_they_were(tmp_path: Path) -> None:
+    study = StudyFacts(
+        algorithms=("simclr", "byol"),
+        compare=False,
+        greedy=GreedyFacts(0.01, {"simclr": GreedyTask("a.py", 3, ("b=1",), "c")}),
+        ssl_on="all",
+        fold=1,
+        seed=2,
+        demo=False,
+        ssl_configs=("a.py",),
+        finetune_config="b.py",
+        data=DataFacts("/isic", "0", {"train": "1"}),
+        gpus=2,
+        lrs=(0.01, 0.03),
+        date="2024-01-01",
+        version="1.0.0",
+    )
+    Results(study, [], [], [], {}, {}, []).write(tmp_path / "results.json")
+    assert read_results(tmp_path / "results.json").study == study
+    plain = json.loads((tmp_path / "results.json").read_text())["study"]
+    assert list(plain) == STUDY_KEYS
+    assert plain["greedy"]["tasks"]["simclr"]["cfg_options"] == ["b=1"]
+
+
+def test_settings_of_the_oldest_file_are_read() -> None:
+    study = read_study_facts(OLDEST)
+    assert (study.fold, study.seed, study.demo, study.ssl_on) == (1, 2, True, "train")
+    assert study.algorithms == ("simclr",)
+    assert (study.data, study.gpus, study.lrs, study.greedy) == (None, None, (), None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"folds": 3},
+        {"data": {"images": "/isic"}},
+        {"greedy": {"min_gain": 0.01, "tasks": ["simclr"]}},
+        {"greedy": {"min_gain": 0.01}},
+    ],
+)
+def test_other_settings_are_refused(finished_study: Path, change: dict) -> None:
+    path = finished_study / "results.json"
+    content = json.loads(path.read_text())
+    content["study"].update(change)
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"is no results\.json"):
+        read_results(path)
+
+
 def test_nan_becomes_null(tmp_path: Path) -> None:
     run = dataclasses.replace(make_run("scratch", 1.0), macro_auc=float("nan"))
     ssl = dataclasses.replace(make_ssl("simclr"), last_loss=float("inf"))
-    Results({}, [run], [], [ssl], {}, {}, []).write(tmp_path / "results.json")
+    Results(make_facts(), [run], [], [ssl], {}, {}, []).write(tmp_path / "results.json")
     assert "NaN" not in (tmp_path / "results.json").read_text()
     results = read_results(tmp_path / "results.json")
     assert results.runs[0].macro_auc is None

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mmselfsup.study.records import Results
+from mmselfsup.study.report import page as page_module
+from mmselfsup.study.report.html import Section
 from mmselfsup.study.report.page import write_report
 from mmselfsup.utils.errors import UserError
 from tests.study.study_data import write_finished_study
@@ -125,6 +128,25 @@ def test_without_logs_and_search_there_is_still_a_report(finished_study: Path) -
     parsed, _ = parse(write_report(finished_study))
     assert parsed.count("svg") == 3
     assert parsed.count("img") == 0
+
+
+def test_a_section_is_one_entry(finished_study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page knows its sections by nothing but the tuple: one without content, one of others."""
+
+    def empty(study_dir: Path, results: Results) -> None:
+        assert study_dir == finished_study
+        assert results.study.seed == 0
+
+    def own(study_dir: Path, results: Results) -> Section:
+        context = {"reason": "<why>", "rows": [], "explanation": "how"}
+        return Section("curriculum.html.j2", context, "occlusion.css")
+
+    monkeypatch.setattr(page_module, "SECTIONS", (empty, own))
+    parsed, html = parse(write_report(finished_study))
+    assert parsed.count("section") == 1
+    assert "<why>" in parsed.text
+    assert html.count(".explain {") == 1
+    assert ".looks" not in html
 
 
 def test_without_results_there_is_none(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_a_changed_setting_starts_the_pretraining_anew(
 ) -> None:
     study = write_lists(study, "a.jpg 0\n", "b.jpg 1\n")
     results = pipeline.run_study(study)
-    assert results.study["ssl_on"] == "train"
+    assert results.study.ssl_on == "train"
     assert [record.ssl_on for record in results.runs] == [None, "train"]
     assert "train+test" not in capfd.readouterr().out
     calls(study.root)
@@ -83,7 +83,7 @@ def test_a_changed_setting_starts_the_pretraining_anew(
     assert "(pre-trained" in output
 
     found = read_results(study.work_dir / "results.json")
-    assert found.study["ssl_on"] == "all"
+    assert found.study.ssl_on == "all"
     assert [record.ssl_on for record in found.runs] == [None, "all"]
     assert [ssl.images_of for ssl in (*found.ssl, *found.runs[1].ssl)] == ["all", "all"]
 

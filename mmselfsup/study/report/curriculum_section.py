@@ -1,16 +1,21 @@
-"""The decision table: on the terminal, and as rows for the report."""
+"""How a greedy curriculum was chosen: the decision table and its explanation.
+
+The same lines appear on the terminal, after the search, and as a section of the report.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ..records import Curriculum, Trial
+from ..records import Curriculum, Results, Trial
 from ..settings import JOIN
-from .tables import WIDTH, display_name
+from .html import Section
+from .tables import WIDTH, display_name, minutes
 
 UNTRAINED = "untrained network"
 
@@ -34,6 +39,19 @@ class Row:
     gain: str
     decision: str
     minutes: str
+
+
+def curriculum_section(study_dir: Path, results: Results) -> Section | None:
+    """Return the section of a greedy curriculum; None where the order was given."""
+    curriculum = results.curriculum
+    if curriculum is None:
+        return None
+    context = {
+        "reason": reason(curriculum),
+        "rows": table_rows(curriculum),
+        "explanation": explanation(curriculum),
+    }
+    return Section("curriculum.html.j2", context)
 
 
 def table_rows(curriculum: Curriculum) -> list[Row]:
@@ -88,13 +106,13 @@ def print_curriculum(curriculum: Curriculum) -> None:
 def explanation(curriculum: Curriculum) -> str:
     """Explain the scores."""
     trained = [trial.score for trial in curriculum.trials if trial.tasks]
-    minutes = sum(score.seconds for score in trained) / 60
+    total = minutes(sum(score.seconds for score in trained))
     return (
         f"Score: balanced accuracy of a linear probe on frozen features, fitted on "
         f"{curriculum.num_fit} training images and scored on {curriculum.num_val} images of other "
         "training lesions (their labels choose the sequence, no test image does); s.e.: standard "
         "error by the number of these images. Gain: over the sequence that is extended. Time: of "
-        f"the last task's training; {minutes:.1f} min for all {len(trained)}."
+        f"the last task's training; {total} for all {len(trained)}."
     )
 
 
@@ -115,5 +133,5 @@ def _row(trial: Trial) -> Row:
     if trial.best:
         too_little = "gains too little" if (trial.gain or 0.0) > 0 else "gains nothing"
         decision = "kept" if trial.kept else f"best, but {too_little}"
-    minutes = f"{score.seconds / 60:.1f} min" if trial.tasks else ""
-    return Row(trial, sequence_name(trial), value, signed(trial.gain), decision, minutes)
+    time = minutes(score.seconds) if trial.tasks else ""
+    return Row(trial, sequence_name(trial), value, signed(trial.gain), decision, time)

@@ -1,15 +1,16 @@
-"""Section of the report that shows the feature comparisons.
+"""Section of the report that shows features before and after each pre-training.
 
-A scatter plot as a small inline SVG: a path for each kind, its dots lines of length zero.
-
-Matplotlib would write about a hundred bytes for each point; this takes eight.
+Maps of the test images by class and by source, the scores of a k-NN classifier, and the nearest
+training images of some test images, as the feature comparisons of the study left them. The maps
+are drawn here, not by matplotlib, which would write about a hundred bytes for a point instead of
+eight: a path for each kind, its dots lines of length zero.
 
 Letters: N points.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +27,10 @@ from mmselfsup.evaluation.feature_comparison_files import (
     read_comparison,
 )
 
-from ..records import SslRecord
+from ..records import Results, SslRecord
 from ..settings import ALL, look_dir
-from .html import data_uri
-from .tables import display_name
+from .html import Section, data_uri
+from .tables import display_name, number
 
 Maps = list[tuple[str, str]]  # what it shows, SVG
 _HALF, _MARGIN = 480, 20  # of a drawing 1000 wide
@@ -45,8 +46,8 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Section:
-    """The feature comparison of one pre-training.
+class ShownComparison:
+    """The feature comparison of one pre-training, as the report shows it.
 
     Attributes:
         title: Name of the pre-training.
@@ -70,31 +71,38 @@ class Section:
     rows: list[tuple[Picture, dict[str, list[Picture]]]]
 
 
-def look_sections(work_dir: Path, ssl: Sequence[SslRecord]) -> list[Section]:
-    """Return the feature comparisons that a study has so far.
+def features_section(study_dir: Path, results: Results) -> Section | None:
+    """Return the section of the feature comparisons; None where a study has none so far.
 
     Raises:
         UserError: The files of one are damaged.
     """
-    sections = []
+    comparisons = list(_shown_comparisons(study_dir, results.ssl))
+    if not comparisons:
+        return None
+    context = {"comparisons": comparisons, "number": number}
+    return Section("features.html.j2", context, "features.css")
+
+
+def _shown_comparisons(study_dir: Path, ssl: Sequence[SslRecord]) -> Iterator[ShownComparison]:
+    """Yield the comparison of each pre-training that has one."""
     for record in ssl:
-        folder = look_dir(work_dir, record.name)
+        folder = look_dir(study_dir, record.name)
         files = read_comparison(folder)
         if files is not None:
-            sections.append(_section(record, *files, folder / THUMBS))
-    return sections
+            yield _shown_comparison(record, *files, folder / THUMBS)
 
 
-def _section(
+def _shown_comparison(
     record: SslRecord, comparison: FeatureComparison, embedding: Embedding, thumbs: Path
-) -> Section:
-    """Return the section with its maps and pictures."""
+) -> ShownComparison:
+    """Return a comparison with its maps and pictures."""
     title = display_name(record.name)
     labels = [int(label) for label in embedding.labels]
     unique = {str(source) for source in embedding.sources}
     names = sorted(unique, key=lambda s: (s == "none", s))  # "none" comes last
     kinds = [names.index(str(source)) for source in embedding.sources]
-    return Section(
+    return ShownComparison(
         title=title,
         saw_test=record.images_of == ALL,
         comparison=comparison,

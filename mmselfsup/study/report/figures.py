@@ -1,10 +1,7 @@
-"""Figures of trainings: values over epochs and over learning rates, each an inline SVG.
+"""Figures of the report, each an inline SVG: learning curves, recalls, confusion, reliability.
 
-The learning curves of the report, from the logs of the trainings.
-
-Figures of classes: recall and confusion, each an inline SVG.
-
-The reliability diagram: accuracy over confidence, from the scores of the tests.
+The curves come from the logs of the trainings, the reliability diagram from the scores of the
+tests; recalls and confusion matrices are in the results.
 """
 
 from __future__ import annotations

@@ -1,26 +1,29 @@
-"""The templates of the report.
+"""What HTML pages of the study are made of: templates, sections, pictures and figures.
 
-Pictures embedded in a page.
-
-Figures of matplotlib as SVG, whose colours follow the page's light or dark scheme.
+Everything is embedded, so that a page is one file: pictures as data URIs, figures of matplotlib as
+SVG. Figures are drawn in placeholder colours, which ``to_svg`` replaces by CSS variables; so they
+follow the page's light or dark scheme.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..settings import SCRATCH
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
 
 _MAX_BYTES = 4_000_000
 #: Colours as drawn (each one unique) and the CSS variables that replace them.
@@ -60,18 +63,44 @@ _STYLE: Any = {
 WIDTH_IN = 4.6  # about half a column of the report, the whole width of a phone
 
 
+@dataclass(frozen=True)
+class Section:
+    """A part of a page.
+
+    Attributes:
+        template: Name of its template.
+        context: What the template shows, all of it: a section shares no names with the page.
+        css: Name of its stylesheet; None where that of the page is enough.
+    """
+
+    template: str
+    context: Mapping[str, Any]
+    css: str | None = None
+
+
+def render_section(section: Section) -> Markup:
+    """Fill the template of a section; the text is marked as HTML, for the template of a page."""
+    from markupsafe import Markup
+
+    return Markup(render(section.template, section.context))  # render has escaped its texts
+
+
 def render(name: str, context: Mapping[str, Any]) -> str:
     """Fill a template of this folder; text is escaped, a missing name is an error."""
+    return _environment().get_template(name).render(context)
+
+
+@functools.cache
+def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    env = Environment(
+    return Environment(
         loader=PackageLoader("mmselfsup.study.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return env.get_template(name).render(context)
 
 
 def data_uri(path: Path) -> str | None:
@@ -132,6 +161,6 @@ def arm_colors(arms: Sequence[str]) -> dict[str, str]:
     return {SCRATCH: SCRATCH_COLOR, **colors}
 
 
-def css_color(color: str) -> str:
-    """Return the CSS colour that replaces a drawn one."""
-    return _VARIABLES[color]
+def css_colors(colors: Mapping[str, str]) -> dict[str, str]:
+    """Return the CSS colours that replace those which the arms are drawn in."""
+    return {arm: _VARIABLES[color] for arm, color in colors.items()}

@@ -1,11 +1,13 @@
-"""Section of the report that shows the explanations.
+"""Section of the report that explains the classifiers: the occlusion test and the heat maps.
 
-Interpretation of the occlusion test in plain words.
+The occlusion test compares a classifier on whole images, with the lesion hidden, and with the
+lesion alone; ``interpretation`` says in plain words what the scores mean. The numbers and pictures
+are those that the explanations of the study left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,15 +24,15 @@ from mmselfsup.evaluation.explanation_files import (
     read_explanation,
 )
 
-from ..records import RunRecord
-from .html import data_uri
-from .tables import display_name
+from ..records import Results, RunRecord
+from .html import Section, arm_colors, css_colors, data_uri
+from .tables import display_name, number
 
 _ROWS = {AS_IS: "image as it is", HIDDEN: "lesion hidden", ONLY: "lesion alone"}
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownCase:
     """A test image of the report: its case, the names of its classes, its pictures."""
 
     case: Case
@@ -71,8 +73,8 @@ def interpretation(title: str, occlusion: OcclusionScores) -> str:
 
 
 @dataclass(frozen=True)
-class Section:
-    """The explanation of one classifier.
+class ShownExplanation:
+    """The explanation of one classifier, as the report shows it.
 
     Attributes:
         arm: Name of the classifier in the study.
@@ -90,30 +92,41 @@ class Section:
     explanation: Explanation
     rows: list[tuple[str, ViewScore]]
     interpretation: str
-    right: list[Shown]
-    wrong: list[Shown]
+    right: list[ShownCase]
+    wrong: list[ShownCase]
     masks: str | None
 
 
-def explain_sections(work_dir: Path, runs: Sequence[RunRecord]) -> list[Section]:
-    """Return the explanations that a study has so far.
+def occlusion_section(study_dir: Path, results: Results) -> Section | None:
+    """Return the section of the explanations; None where a study has none so far.
 
     Raises:
         UserError: The file of one is damaged.
     """
-    sections = []
+    explanations = list(_shown_explanations(study_dir, results.runs))
+    if not explanations:
+        return None
+    context = {
+        "explanations": explanations,
+        "colors": css_colors(arm_colors([run.arm for run in results.runs])),
+        "number": number,
+    }
+    return Section("occlusion.html.j2", context, "occlusion.css")
+
+
+def _shown_explanations(study_dir: Path, runs: Sequence[RunRecord]) -> Iterator[ShownExplanation]:
+    """Yield the explanation of each classifier that has one."""
     for run in runs:
-        folder = work_dir / "finetune" / run.arm / "explain"
+        folder = study_dir / "finetune" / run.arm / "explain"
         explanation = read_explanation(folder)
         if explanation is not None:
-            sections.append(_section(run.arm, explanation, folder))
-    return sections
+            yield _shown_explanation(run.arm, explanation, folder)
 
 
-def _section(arm: str, explanation: Explanation, folder: Path) -> Section:
-    """Return the section with its pictures."""
+def _shown_explanation(arm: str, explanation: Explanation, folder: Path) -> ShownExplanation:
+    """Return an explanation with its pictures."""
     shown = [
-        Shown(
+        ShownCase(
             case,
             explanation.classes[case.label],
             explanation.classes[case.predicted],
@@ -123,7 +136,7 @@ def _section(arm: str, explanation: Explanation, folder: Path) -> Section:
         for case in explanation.cases
     ]
     title = display_name(arm)
-    return Section(
+    return ShownExplanation(
         arm=arm,
         title=title,
         explanation=explanation,

@@ -1,8 +1,9 @@
-"""Mean, standard deviation, and whether two groups of runs differ by more than chance.
+"""Runs of many studies in groups, and whether two groups differ by more than chance.
 
-Runs of many studies in groups, within which only the fold and the seed differ.
-
-What two runs must have in common to be in one group, or to be compared.
+A ``RunGroup`` holds the runs of one classifier, which differ in nothing but fold and seed: their
+``GroupKey`` is the same. It is compared with the runs from scratch that have its ``BaselineKey``:
+the same data and fine-tuning. A group has mean and standard deviation of each metric, two groups
+a difference with its 95 % interval.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import NormalDist, mean, stdev, variance
-from typing import Any
 
 from mmselfsup.metrics.classification import standard_error
 from mmselfsup.utils.errors import UserError
@@ -51,23 +51,110 @@ class Summary:
     std: float | None
 
 
-def baseline_key(run: RunRecord, results: Results) -> str:
-    """Return a key of data and fine-tuning, common to pre-trained runs and those from scratch.
+@dataclass(frozen=True)
+class BaselineKey:
+    """Data and fine-tuning, common to pre-trained runs and those from scratch.
 
     A setting that an older version did not store counts as a value of its own.
+
+    Attributes:
+        demo: Whether the images are the demo's.
+        images: Folder of the images; None for the demo's, which are always the same.
+        lists: Hash of the lists of all folds.
+        config: Fine-tuning config.
+        config_sha256: Start of the hash of all it says.
+        cfg_options: Its overrides.
+        epochs: Epochs of fine-tuning.
+        classes: Names of the classes.
+        gpus: Processes of a training: they change the global batch.
+        lrs: Learning rates tried: they change the choice among them.
     """
+
+    demo: bool
+    images: str | None
+    lists: str
+    config: str
+    config_sha256: str
+    cfg_options: tuple[str, ...]
+    epochs: int
+    classes: tuple[str, ...]
+    gpus: int | None
+    lrs: tuple[float, ...]
+
+
+def baseline_key(run: RunRecord, results: Results) -> BaselineKey:
+    """Return what a run must share with that from scratch which it is compared with."""
     study = results.study
-    demo = bool(study.get("demo"))
-    images = None if demo else study.get("data", {}).get("images")  # the demo's are always the same
-    data = (demo, images, lists(results))
-    # GPUS changes the global batch, the learning rates tried change the choice among them.
-    training = (run.config, run.config_sha256, run.cfg_options, run.epochs, list(run.recall))
-    return repr((data, training, study.get("gpus"), study.get("lrs")))
+    return BaselineKey(
+        demo=study.demo,
+        images=None if study.demo or study.data is None else study.data.images,
+        lists=lists(results),
+        config=run.config,
+        config_sha256=run.config_sha256,
+        cfg_options=tuple(run.cfg_options),
+        epochs=run.epochs,
+        classes=tuple(run.recall),
+        gpus=study.gpus,
+        lrs=study.lrs,
+    )
 
 
 def lists(results: Results) -> str:
-    """Return the hash of the lists of all folds: an equal hash means equal test images."""
-    return str(results.study.get("data", {}).get("lists", ""))
+    """Return the hash of the lists of all folds; empty in files of older versions."""
+    return "" if results.study.data is None else results.study.data.lists
+
+
+@dataclass(frozen=True)
+class PretrainingKey:
+    """Settings of a pre-training, done or to be chosen; fields as in ``SslRecord``."""
+
+    name: str
+    config: str
+    config_sha256: str
+    epochs: int
+    images_of: str | None
+    cfg_options: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class GroupKey:
+    """All settings of a run except fold, seed and the chosen learning rate.
+
+    Attributes:
+        baseline: Data and fine-tuning.
+        arm: Start of the classifier; None for a greedy curriculum, whose choice may differ from
+            fold to fold.
+        pretrainings: The pre-trainings behind it; those that a greedy curriculum chooses from.
+        ssl_on: Images that the pre-trainings saw; None from scratch.
+        min_gain: What a further task of a greedy curriculum must gain; None for any other run.
+    """
+
+    baseline: BaselineKey
+    arm: str | None
+    pretrainings: tuple[PretrainingKey, ...]
+    ssl_on: str | None
+    min_gain: float | None = None
+
+
+def group_key(run: RunRecord, results: Results) -> GroupKey:
+    """Return what the runs of a group have in common."""
+    baseline = baseline_key(run, results)
+    if not run.chosen_from:
+        done = (
+            PretrainingKey(
+                s.name, s.config, s.config_sha256, s.epochs, s.images_of, tuple(s.cfg_options)
+            )
+            for s in run.ssl
+        )
+        return GroupKey(baseline, run.arm, tuple(done), run.ssl_on)
+    greedy = results.study.greedy
+    if greedy is None:
+        return GroupKey(baseline, None, (), run.ssl_on)
+    choice = (
+        PretrainingKey(name, t.config, t.config_sha256, t.epochs, run.ssl_on, t.cfg_options)
+        for name, t in greedy.tasks.items()
+    )
+    return GroupKey(baseline, None, tuple(choice), run.ssl_on, greedy.min_gain)
 
 
 @dataclass(frozen=True)
@@ -90,7 +177,7 @@ class RunGroup:
     label: str
     runs: Mapping[FoldSeed, RunRecord]
     folders: Mapping[FoldSeed, Path]
-    baseline_key: str
+    baseline_key: BaselineKey
     test_train_ratio: float
     demo: bool
     lists: str
@@ -221,7 +308,7 @@ def find_runs(root: Path) -> FoundRuns:
             found_runs.skipped.append(str(error))
     if not studies:
         raise UserError(f"no {RESULTS} of a study under {root}; run a study first")
-    members_by_key: dict[str, dict[FoldSeed, tuple[Path, Results, RunRecord]]] = {}
+    members_by_key: dict[GroupKey, dict[FoldSeed, tuple[Path, Results, RunRecord]]] = {}
     for folder, results in studies:
         for run in results.runs:
             members = members_by_key.setdefault(group_key(run, results), {})
@@ -242,7 +329,7 @@ def _run_group(members: Mapping[FoldSeed, tuple[Path, Results, RunRecord]]) -> R
         folders={fold_seed: folder for fold_seed, (folder, _, _) in ordered.items()},
         baseline_key=baseline_key(run, results),
         test_train_ratio=sum(ratios) / len(ratios),
-        demo=bool(results.study.get("demo")),
+        demo=results.study.demo,
         lists=lists(results),
         conditions=describe([(run, results) for _, results, run in ordered.values()]),
         own_scratch={
@@ -263,43 +350,32 @@ def _num_train(results: Results) -> int:
 
 def _named(groups: Sequence[RunGroup]) -> list[RunGroup]:
     """Sort groups, and number those that would have the same label."""
-    ordered = sorted(groups, key=lambda g: (g.demo, g.arm != SCRATCH, g.label, g.baseline_key))
+    # As text, because unknown settings have no order; any order serves that is always the same.
+    ordered = sorted(groups, key=lambda g: (g.demo, g.arm != SCRATCH, g.label, str(g.baseline_key)))
     labels = [group.label for group in ordered]
     named: list[RunGroup] = []
     for i, group in enumerate(ordered):
         number = f" ({labels[: i + 1].count(group.label)})"
         label = group.label + (number if labels.count(group.label) > 1 else "")
-        fields: dict[str, Any] = {**vars(group), "label": label}
-        named.append(RunGroup(**fields))
+        named.append(replace(group, label=label))
     return named
-
-
-def group_key(run: RunRecord, results: Results) -> str:
-    """Return a key of all settings of a run except fold, seed and the chosen learning rate."""
-    ssl = [
-        (s.name, s.config, s.config_sha256, s.epochs, s.images_of, s.cfg_options) for s in run.ssl
-    ]
-    if run.chosen_from:  # the chosen tasks may differ from fold to fold
-        greedy = ("greedy", run.ssl_on, results.study.get("greedy"))
-        return repr((baseline_key(run, results), greedy))
-    return repr((baseline_key(run, results), run.arm, ssl))
 
 
 def describe(runs: Sequence[tuple[RunRecord, Results]]) -> str:
     """Describe data and settings of the runs of a group; each run comes with its study."""
     run, results = runs[0]
     study = results.study
-    data = study.get("data")
-    parts = [f"images in {data['images']}, lists {data['lists'][:8]}"] if data else []
+    data = study.data
+    parts = [f"images in {data.images}, lists {data.lists[:8]}"] if data else []
     if run.config_sha256:
         parts.append(f"config {run.config_sha256[:8]}")
-    if study.get("lrs"):
-        parts.append("lr " + " or ".join(f"{lr:g}" for lr in study["lrs"]))
-    if study.get("gpus"):
-        parts.append(f"GPUS {study['gpus']}")
-    if run.chosen_from and (greedy := study.get("greedy")):
-        tasks = greedy["tasks"].items()
-        choices = ", ".join(f"{name} ({t['config']}, {t['epochs']} epochs)" for name, t in tasks)
-        parts.append(f"greedy, min. gain {greedy['min_gain']:g}, of {choices}")
+    if study.lrs:
+        parts.append("lr " + " or ".join(f"{lr:g}" for lr in study.lrs))
+    if study.gpus:
+        parts.append(f"GPUS {study.gpus}")
+    if run.chosen_from and study.greedy:
+        tasks = study.greedy.tasks.items()
+        choices = ", ".join(f"{name} ({t.config}, {t.epochs} epochs)" for name, t in tasks)
+        parts.append(f"greedy, min. gain {study.greedy.min_gain:g}, of {choices}")
         parts += [f"fold {r.fold}, seed {r.seed} chose {display_name(r.arm)}" for r, _ in runs]
     return "; ".join(parts)

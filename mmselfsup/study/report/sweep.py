@@ -1,8 +1,8 @@
-"""The table of all runs under a folder.
+"""The table of all runs under a folder: on the terminal, as CSV, as LaTeX and as an HTML page.
 
-The table of all runs as files: CSV, LaTeX, and an HTML page.
-
-The notes below the table of all runs.
+A row is a group of runs (``statistics``), over folds and seeds; the notes below the table say how
+its numbers were made. A number is bold where it is better than every other row by more than chance,
+among rows tested on the same images and pre-trained without them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""The table printed at the end of a study.
+"""The table printed at the end of a study, and the words that the report shares with it.
 
-The comparison of each pre-trained classifier with training from scratch, and names.
+One row for each classifier, then a sentence on each pre-training: whether its classifier is better
+than that from scratch by more than two standard errors of one test fold. The names of arms and the
+formats of numbers are those of the report and of the table over several studies, too.
 """
 
 from __future__ import annotations
@@ -71,6 +73,16 @@ def results_table(runs: Sequence[RunRecord]) -> Table:
     return table
 
 
+def minutes(seconds: float) -> str:
+    """Format a duration."""
+    return f"{seconds / 60:.1f} min"
+
+
+def seen_note(runs: Sequence[RunRecord]) -> str:
+    """Return the warning that a pre-training saw the test images; empty where none did."""
+    return SAW_TEST if any(run.ssl_on == ALL for run in runs) else ""
+
+
 def number(value: float | None, digits: int) -> str:
     """Format a fraction; a dash for None."""
     return "–" if value is None else f"{value:.{digits}f}"
@@ -81,17 +93,14 @@ def notes(results: Results) -> list[str]:
     study, runs = results.study, results.runs
     lr = "each learning rate chosen on validation lesions"
     lines = [
-        f"Fold {study['fold']}, seed {study['seed']}, {runs[0].n_test} test images; equal "
+        f"Fold {study.fold}, seed {study.seed}, {runs[0].n_test} test images; equal "
         f"{runs[0].epochs} epochs of fine-tuning, the last one counts; "
         f"{lr if results.lr_search else 'the learning rate was given, not chosen'}. "
         "Columns of classes: recall."
     ]
-    if any(run.ssl_on == ALL for run in runs):
-        lines.append(SAW_TEST)
-    if len(runs) > 2:
-        lines.append(MANY)
-    lines += filter(None, (at_the_edge(tried) for tried in by_arm(results.lr_search).values()))
-    return lines
+    lines += [seen_note(runs), MANY if len(runs) > 2 else ""]
+    lines += [at_the_edge(tried) or "" for tried in by_arm(results.lr_search).values()]
+    return [line for line in lines if line]
 
 
 def by_arm(tried: Sequence[SearchRecord]) -> dict[str, list[SearchRecord]]:

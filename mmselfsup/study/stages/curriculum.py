@@ -14,13 +14,12 @@ The settings of a greedy curriculum: equal ones are in one group, whatever they 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from mmselfsup.config.inspect import config_digest
 from mmselfsup.utils.errors import UserError
 
 from ..process import Command, Machine
-from ..records import Curriculum, Score, Tasks, Trial
+from ..records import Curriculum, GreedyFacts, GreedyTask, Score, Tasks, Trial
 from ..report.curriculum_section import print_curriculum
 from ..settings import ResolvedStudy
 from ..step import DIVERGED, Job, run_stage
@@ -144,21 +143,21 @@ def _score_tasks(
     return scores
 
 
-def greedy_facts(study: ResolvedStudy) -> dict[str, Any] | None:
+def greedy_facts(study: ResolvedStudy) -> GreedyFacts | None:
     """Describe the tasks that a greedy curriculum chooses from; None if the order was given."""
     settings = study.settings
     if settings.min_gain is None:
         return None
     tasks = [study.sequence((name,)) for name in settings.ssl_configs]
-    return {
-        "min_gain": settings.min_gain,
-        "tasks": {
-            task.name: {
-                "config": study.relative(task.config),
-                "epochs": task.epochs,
-                "cfg_options": list(task.options),
-                "config_sha256": config_digest(task.cfg),
-            }
+    return GreedyFacts(
+        min_gain=settings.min_gain,
+        tasks={
+            task.name: GreedyTask(
+                config=study.relative(task.config),
+                epochs=task.epochs,
+                cfg_options=tuple(task.options),
+                config_sha256=config_digest(task.cfg),
+            )
             for task in tasks
         },
-    }
+    )

@@ -1,0 +1,36 @@
+"""The head of the report: what was compared, how, and what came out, in a few sentences.
+
+Here stand the warnings, too: several comparisons at once, test images seen, a learning rate at the
+edge of the search, the demo's synthetic images.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..records import Results
+from ..settings import SCRATCH
+from .html import Section
+from .tables import MANY, at_the_edge, by_arm, compare_with_scratch, display_name, seen_note
+
+
+def summary_section(study_dir: Path, results: Results) -> Section:
+    """Return the head of the report; nothing of it is read from the study's folder."""
+    search = by_arm(results.lr_search)
+    context = {
+        "study": results.study,
+        "runs": results.runs,
+        "pretrainings": names_of_pretrainings(results),
+        "comparisons": compare_with_scratch(results.runs),
+        "many": MANY,
+        "search": search,
+        "edges": [line for line in map(at_the_edge, search.values()) if line],
+        "saw_test": seen_note(results.runs),
+    }
+    return Section("summary.html.j2", context)
+
+
+def names_of_pretrainings(results: Results) -> str:
+    """Return the names of the pre-trainings that are compared."""
+    names = [display_name(run.arm) for run in results.runs if run.arm != SCRATCH]
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1] if names else "")))
