@@ -19,7 +19,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import sha256
 
 from . import configs
-from .cli import find_ssl_config
+from .cli import find_ssl_config, ssl_algorithms
 from .process import Command
 from .stages.probe import model_options, probe_argv, weights_argv
 from .step import Job, Step
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 
 UNTRAINED = "untrained"
-#: Views of an image in an epoch: four rotations; nine patches, of which the central one is paired
-#: with each of the eight others.
-_VIEWS = {"RotationPredDataset": 4, "RelativeLocDataset": 9}
 #: Fraction of a training for its warm-up, which configs give in epochs of a long training.
 WARMUP = 0.05
 WEIGHTS, FEATURES = "latest.pth", "features.npz"
@@ -147,11 +144,12 @@ def _entries(
 
 
 def views_per_image(cfg: Config) -> int:
-    """Count the views of an image that the network sees in an epoch, small crops included."""
+    """Return how many views of an image the network sees in an epoch, as its dataset says."""
+    from mmselfsup.config.registries import resolve  # loads torch, as reading the config did
+
     dataset = find_dataset(cfg, "train")[1]
-    if "num_views" in dataset:
-        return sum(int(number) for number in dataset["num_views"])
-    return _VIEWS.get(dataset["type"], 1)
+    count = getattr(resolve(dataset["type"], "dataset"), "views_per_image", None)
+    return 1 if count is None else int(count(dataset))
 
 
 def epochs_for(cfg: Config, views: int, num_images: int) -> int:
@@ -273,7 +271,8 @@ def make_settings(args: argparse.Namespace, root: Path) -> FrozenSettings:
     ):
         if number < least:
             raise UserError(f"{flag} {number}: give {least} or more")
-    for flag, values in (("--algorithms", args.algorithms), ("--seeds", args.seeds)):
+    algorithms = args.algorithms or ssl_algorithms(root / "configs", args.size)
+    for flag, values in (("--algorithms", algorithms), ("--seeds", args.seeds)):
         if len(set(values)) < len(values):
             raise UserError(f"{flag} {' '.join(map(str, values))}: give each once")
     return FrozenSettings(
@@ -283,7 +282,7 @@ def make_settings(args: argparse.Namespace, root: Path) -> FrozenSettings:
         test=args.test.absolute(),
         out=args.out.absolute(),
         dataset_config=dataset_config.absolute(),
-        algorithms=tuple(args.algorithms),
+        algorithms=tuple(algorithms),
         size=args.size,
         views=args.views,
         seeds=tuple(args.seeds),
