@@ -1,7 +1,4 @@
-"""The loader that turns a dataset into batches.
-
-The data loaders of a config, for training, validation and testing.
-"""
+"""The loader that turns a dataset into batches, and the loaders of a config."""
 
 from __future__ import annotations
 
@@ -124,18 +121,6 @@ def build_dataloader(
     return PrefetchLoader(loader, img_norm_cfg["mean"], img_norm_cfg["std"])
 
 
-def _batch_size(samples_per_gpu: int | None, imgs_per_gpu: int | None) -> int:
-    """Return the batch size that was given under one of its two names."""
-    if samples_per_gpu is not None and imgs_per_gpu is not None:
-        warnings.warn(
-            "samples_per_gpu and imgs_per_gpu are both given: the first counts", stacklevel=3
-        )
-    size = imgs_per_gpu if samples_per_gpu is None else samples_per_gpu
-    if size is None or size < 1:
-        raise ArgumentError(f"samples_per_gpu must be 1 or more, got {size}")
-    return size
-
-
 def collate(batch: list[Any], samples_per_gpu: int = 1) -> Any:
     """Return samples stacked to a batch, by mmcv's function for samples with ``DataContainer``."""
     first = batch[0]
@@ -228,3 +213,15 @@ def data_sources(dataset: Any) -> Iterator[Any]:
     inner = getattr(dataset, "dataset", None)
     for part in getattr(dataset, "datasets", [] if inner is None else [inner]):
         yield from data_sources(part)
+
+
+def _batch_size(samples_per_gpu: int | None, imgs_per_gpu: int | None) -> int:
+    """Return the batch size that was given under one of its two names."""
+    if samples_per_gpu is not None and imgs_per_gpu is not None:
+        warnings.warn(
+            "samples_per_gpu and imgs_per_gpu are both given: the first counts", stacklevel=3
+        )
+    size = imgs_per_gpu if samples_per_gpu is None else samples_per_gpu
+    if size is None or size < 1:
+        raise ArgumentError(f"samples_per_gpu must be 1 or more, got {size}")
+    return size

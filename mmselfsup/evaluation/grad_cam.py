@@ -96,6 +96,35 @@ def heat_maps(
     return grad_cam(last.float(), classify, classes)
 
 
+def fine_maps(heat: Callable[[Tensor], Tensor], img: Tensor) -> tuple[Tensor, list[int]]:
+    """Return the mean map over 16 shifts and 4 mirrorings.
+
+    Args:
+        heat: Function that returns maps [N, h, w] of images.
+        img: Images [N, 3, H, W].
+
+    Returns:
+        Maps [N, H, W], and [h, w].
+    """
+    places = list(heat(img).shape[1:])
+    size = list(img.shape[2:])
+    steps = [length / number for length, number in zip(size, places, strict=True)]
+    # At most a side less one pixel: reflection can't pad by more.
+    rim = [min(int(3 * step / 8), length - 1) for step, length in zip(steps, size, strict=True)]
+    wide = pad(img, (rim[1], rim[1], rim[0], rim[0]), mode="reflect")
+    total = torch.zeros_like(wide[:, 0])
+    weights, tent = torch.zeros_like(wide[0, 0]), _tent(size).to(img)
+    for top, left in _corners(rim):
+        rows, columns = slice(top, top + size[0]), slice(left, left + size[1])
+        for mirrored in ([], [2], [3], [2, 3]):
+            small = heat(wide[..., rows, columns].flip(mirrored))[:, None]
+            large = interpolate(small, size=size, mode="bilinear").flip(mirrored)
+            total[:, rows, columns] += tent * large[:, 0]
+            weights[rows, columns] += tent
+    inner = slice(rim[0], rim[0] + size[0]), slice(rim[1], rim[1] + size[1])
+    return (total / weights)[:, inner[0], inner[1]], places
+
+
 def _heat_of_tokens(network: Any, img: Tensor, classes: Tensor, patient: Tensor | None) -> Tensor:
     """Return the Grad-CAM at the input of the last layer of a vision transformer."""
     lists = [m for m in network.backbone.children() if isinstance(m, nn.ModuleList | nn.Sequential)]
@@ -141,35 +170,6 @@ def _no_heat_maps(network: Any) -> UserError:
         f"the last stage of {type(network.backbone).__name__} gives no map [N, K, h, w]: no heat "
         "maps"
     )
-
-
-def fine_maps(heat: Callable[[Tensor], Tensor], img: Tensor) -> tuple[Tensor, list[int]]:
-    """Return the mean map over 16 shifts and 4 mirrorings.
-
-    Args:
-        heat: Function that returns maps [N, h, w] of images.
-        img: Images [N, 3, H, W].
-
-    Returns:
-        Maps [N, H, W], and [h, w].
-    """
-    places = list(heat(img).shape[1:])
-    size = list(img.shape[2:])
-    steps = [length / number for length, number in zip(size, places, strict=True)]
-    # At most a side less one pixel: reflection can't pad by more.
-    rim = [min(int(3 * step / 8), length - 1) for step, length in zip(steps, size, strict=True)]
-    wide = pad(img, (rim[1], rim[1], rim[0], rim[0]), mode="reflect")
-    total = torch.zeros_like(wide[:, 0])
-    weights, tent = torch.zeros_like(wide[0, 0]), _tent(size).to(img)
-    for top, left in _corners(rim):
-        rows, columns = slice(top, top + size[0]), slice(left, left + size[1])
-        for mirrored in ([], [2], [3], [2, 3]):
-            small = heat(wide[..., rows, columns].flip(mirrored))[:, None]
-            large = interpolate(small, size=size, mode="bilinear").flip(mirrored)
-            total[:, rows, columns] += tent * large[:, 0]
-            weights[rows, columns] += tent
-    inner = slice(rim[0], rim[0] + size[0]), slice(rim[1], rim[1] + size[1])
-    return (total / weights)[:, inner[0], inner[1]], places
 
 
 def _corners(rim: list[int]) -> Iterator[tuple[int, int]]:

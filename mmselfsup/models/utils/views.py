@@ -121,25 +121,6 @@ def pooled(feature: Any) -> Tensor:
     return feature.flatten(1)
 
 
-def _grid_of(tokens: Tensor) -> tuple[int, bool]:
-    """Return the side of the square of tokens [N, L, C], and whether a class token is in front.
-
-    L and L - 1 are never both squares, but for L = 1, a single place.
-
-    Raises:
-        ArgumentError: Neither is a square.
-    """
-    num_tokens = tokens.shape[1]
-    for num_places in (num_tokens, num_tokens - 1):
-        side = isqrt(num_places)
-        if side and side**2 == num_places:
-            return side, num_places < num_tokens
-    raise ArgumentError(
-        f"{num_tokens} tokens fill no square, with or without a class token: let the backbone "
-        "return a map [N, C, H, W]"
-    )
-
-
 def forward_by_size(function: Callable[[Tensor], Any], views: Sequence[Tensor]) -> list[Any]:
     """Call a network once for consecutive views of one size, joined along the batch.
 
@@ -157,3 +138,22 @@ def forward_by_size(function: Callable[[Tensor], Any], views: Sequence[Tensor]) 
     # ``groupby`` joins consecutive views only, which keeps their order.
     groups = [list(group) for _, group in groupby(views, key=lambda view: view.shape[-2:])]
     return [function(torch.cat(group)) for group in groups]
+
+
+def _grid_of(tokens: Tensor) -> tuple[int, bool]:
+    """Return the side of the square of tokens [N, L, C], and whether a class token is in front.
+
+    L and L - 1 are never both squares, but for L = 1, a single place.
+
+    Raises:
+        ArgumentError: Neither is a square.
+    """
+    num_tokens = tokens.shape[1]
+    for num_places in (num_tokens, num_tokens - 1):
+        side = isqrt(num_places)
+        if side and side**2 == num_places:
+            return side, num_places < num_tokens
+    raise ArgumentError(
+        f"{num_tokens} tokens fill no square, with or without a class token: let the backbone "
+        "return a map [N, C, H, W]"
+    )
