@@ -19,7 +19,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import sha256
 
 from . import configs
-from .cli import find_ssl_config, ssl_algorithms
+from .cli import find_ssl_config
 from .process import Command
 from .stages.probe import model_options, probe_argv, weights_argv
 from .step import Job, Step
@@ -244,6 +244,16 @@ def _relative(settings: FrozenSettings, path: Path) -> str:
     return str(full.relative_to(root)) if full.is_relative_to(root) else str(full)
 
 
+def algorithms_with_config(configs: Path, ending: str) -> list[str]:
+    """Return the names of the pre-trainings that have a config with this end of its name, sorted.
+
+    Args:
+        configs: The folder ``configs``.
+        ending: The data set and the size of its images, such as ``isic2019-64``.
+    """
+    return sorted({path.parent.name for path in configs.glob(f"selfsup/*/*_{ending}.py")})
+
+
 def make_settings(args: argparse.Namespace, root: Path) -> FrozenSettings:
     """Check the command line of ``tools/isic2019/compare_frozen.py``.
 
@@ -271,7 +281,7 @@ def make_settings(args: argparse.Namespace, root: Path) -> FrozenSettings:
     ):
         if number < least:
             raise UserError(f"{flag} {number}: give {least} or more")
-    algorithms = args.algorithms or ssl_algorithms(root / "configs", args.size)
+    algorithms = args.algorithms or algorithms_with_config(root / "configs", ending)
     for flag, values in (("--algorithms", algorithms), ("--seeds", args.seeds)):
         if len(set(values)) < len(values):
             raise UserError(f"{flag} {' '.join(map(str, values))}: give each once")

@@ -329,16 +329,6 @@ def ending(size: str) -> str:
     return "isic2019" if size == FULL_SIZE else f"isic2019-{size}"
 
 
-def ssl_algorithms(configs: Path, size: str = FULL_SIZE) -> list[str]:
-    """Return the names of the algorithms that have an ISIC-2019 config of a size, sorted.
-
-    Args:
-        configs: The folder ``configs``.
-        size: See ``find_ssl_config``.
-    """
-    return sorted({path.parent.name for path in configs.glob(f"selfsup/*/*{ending(size)}.py")})
-
-
 def find_ssl_config(configs: Path, algorithm: str, size: str = FULL_SIZE) -> Path:
     """Choose the ISIC-2019 config of an algorithm.
 
@@ -356,7 +346,7 @@ def find_ssl_config(configs: Path, algorithm: str, size: str = FULL_SIZE) -> Pat
             return path
     what = "demo" if size == DEMO else f"ISIC-2019 (SIZE={size})"
     advice = f"SIZE=64 with --demo, {_SSL}" if size == DEMO else _SSL
-    names = ", ".join(ssl_algorithms(configs, size)) or "none"
+    names = ", ".join(dict.fromkeys(path.parent.name for path in paths)) or "none"
     raise UserError(
         f"ALGORITHM={algorithm} has no {what} config under {configs / 'selfsup'}; "
         f"available: {names} (or {advice})"
