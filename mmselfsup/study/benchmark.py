@@ -250,8 +250,17 @@ def algorithms_with_config(configs: Path, ending: str) -> list[str]:
     Args:
         configs: The folder ``configs``.
         ending: The data set and the size of its images, such as ``isic2019-64``.
+
+    Raises:
+        UserError: There is none.
     """
-    return sorted({path.parent.name for path in configs.glob(f"selfsup/*/*_{ending}.py")})
+    names = sorted({path.parent.name for path in configs.glob(f"selfsup/*/*_{ending}.py")})
+    if not names:
+        raise UserError(
+            f"no config *_{ending}.py under {configs / 'selfsup'}: give another --size, or name "
+            "--algorithms"
+        )
+    return names
 
 
 def make_settings(args: argparse.Namespace, root: Path) -> FrozenSettings:

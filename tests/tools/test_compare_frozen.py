@@ -80,8 +80,12 @@ def test_without_names_every_method_of_the_size_is_compared(place: Path) -> None
     folders = {path.parent.name for path in CONFIGS.glob("selfsup/*/*_isic2019-64.py")}
     assert make_settings(parse_args(argv), ROOT).algorithms == tuple(sorted(folders))
     assert {"mocov1", "mocov2", "relative_loc"} <= folders
+    argv += ["--size", "32"]
     with pytest.raises(UserError, match="knn_isic2019-32"):
-        make_settings(parse_args([*argv, "--size", "32"]), ROOT)
+        make_settings(parse_args(argv), ROOT)
+    argv += ["--dataset-config", str(place / "classifier.py")]
+    with pytest.raises(UserError, match=r"no config \*_isic2019-32\.py .* another --size"):
+        make_settings(parse_args(argv), ROOT)
 
 
 @pytest.fixture
