@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from mmselfsup.evaluation.collapse import see_views
+from mmselfsup.evaluation.collapse import project, see_views
 from mmselfsup.evaluation.features import LabelledFeatures
 from mmselfsup.evaluation.grad_cam import fine_maps, heat_maps
 from mmselfsup.evaluation.knn import evaluate_knn
@@ -138,13 +138,13 @@ def test_the_projector_gets_the_class_token() -> None:
     head = dict(type="ContrastiveHead")
     config = dict(type="SimCLR", backbone=VIT, neck=neck, head=head)
     model = build_algorithm(copy.deepcopy(config)).eval()
-    model.amp_dtype = torch.bfloat16  # features of half precision
     views = images_of(VIT, 4).chunk(2)
     with torch.no_grad():
+        tokens = torch.cat([model.extract_feat(view)[-1][1] for view in views])  # [4, 24]
         projections = see_views(model, (views[0], views[1]))[1]
-    assert projections is not None
-    assert projections.shape == (4, 6)
-    assert projections.dtype == torch.float32
+        torch.testing.assert_close(projections, model.neck([[None, tokens]])[0])
+        half = project(model, [[torch.zeros(4, 24, 4, 4).bfloat16(), tokens.bfloat16()]])
+    torch.testing.assert_close(half, projections, rtol=0.05, atol=0.05)  # computed in float32
 
 
 def slow_heat(model: Any, image: Tensor, label: int) -> Tensor:
