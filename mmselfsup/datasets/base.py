@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,11 @@ class BaseDataset(Dataset[dict[str, Any]], metaclass=ABCMeta):
 
     def __len__(self) -> int:
         return len(self.data_source)
+
+    @classmethod
+    def views_per_image(cls, config: Mapping[str, Any]) -> int:
+        """Return how many views of an image an epoch has, for a config of this dataset."""
+        return 1
 
     @abstractmethod
     def __getitem__(self, idx: int) -> dict[str, Any]:

@@ -1,18 +1,17 @@
-"""Opening the cache of a data source, and writing the images that it lacks.
-
-The files of a cache, and the access to their images.
+"""A cache of decoded images on the disk, mapped into memory.
 
 A folder holds the images of one data folder with one setting, for any number of lists:
 
-- ``settings.json``: a description of the images, for a human reader; - ``pixels.bin``: the
-bytes of the images, one after the other; new images are appended; - ``index.bin``: a record
-(``RECORD``) for each image, appended after its bytes are on the disk; -
-``list-<checksum>.npy``: the record number of each image of one list; written when all are
-cached; - ``lock``: locked by the process that writes.
+- ``settings.json``: a description of the images, for a human reader;
+- ``pixels.bin``: the bytes of the images, one after the other; new images are appended;
+- ``index.bin``: a record (``RECORD``) for each image, appended after its bytes are on the disk;
+- ``list-<checksum>.npy``: the record number of each image of one list; written when all are cached;
+- ``lock``: locked by the process that writes.
 
-Writing a cache: the images of a list that it lacks are read and appended.
+``open_cache`` reads and appends the images of a list that the cache lacks, ``ImageStore`` gives
+them.
 
-Letters: N images of a list, H, W, C of an image.
+Letters: N images of a list, H, W, C height, width and channels of an image.
 """
 
 from __future__ import annotations
@@ -139,56 +138,6 @@ def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStor
     return store
 
 
-def _read_rows(path: Path, names: Sequence[str]) -> NDArray[np.int64]:
-    """Return the record numbers of a list; an error where the cache lacks some of them."""
-    index = read_index(path.parent)
-    try:
-        rows: NDArray[np.int64] = np.load(path)
-        complete = len(rows) == len(names) and rows.max(initial=-1) < len(index)
-        complete = complete and (path.parent / "pixels.bin").stat().st_size >= used_bytes(index)
-    except (OSError, ValueError):
-        complete = False
-    if not complete:
-        raise UserError(f"cache: {path.parent} is damaged; remove this folder")
-    return rows
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a cache inside the block.
-
-    The system releases it when the process ends, however it ends: a killed run leaves no lock.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / "lock", "w")  # noqa: SIM115
-    except OSError as error:
-        raise UserError(
-            f"cache: can't write {folder}: {error.strerror}; check cache.dir"
-        ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            logging.getLogger("mmselfsup").info("cache: another process writes %s", folder)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _check_files(store: ImageStore, source: Any) -> None:
-    """Check that files spread over the list have the size and time that were cached."""
-    for idx in np.linspace(0, len(store) - 1, min(_NUM_CHECKED, len(store))).astype(int):
-        record = store.records[idx]
-        cached, stamp = (
-            (int(record["file_size"]), int(record["mtime"])),
-            file_stamp(source.path(idx)),
-        )
-        if cached != stamp and -1 not in (*cached, *stamp):  # -1: there was or is no file
-            raise UserError(
-                f"cache: {source.path(idx)} was changed after it was cached; remove {store.folder}"
-            )
-
-
 def name_digest(name: str) -> bytes:
     """Return a digest of an image's name in 16 bytes."""
     return hashlib.blake2b(name.encode(), digest_size=NAME_BYTES).digest()
@@ -288,6 +237,56 @@ def append_missing(
         row_of |= {digest: len(index) + row for row, digest in enumerate(missing)}
         _append(folder, index, missing, lambda i: read_image(source, i, short_side))
     return np.array([row_of[digest] for digest in digests], dtype=np.int64)
+
+
+def _read_rows(path: Path, names: Sequence[str]) -> NDArray[np.int64]:
+    """Return the record numbers of a list; an error where the cache lacks some of them."""
+    index = read_index(path.parent)
+    try:
+        rows: NDArray[np.int64] = np.load(path)
+        complete = len(rows) == len(names) and rows.max(initial=-1) < len(index)
+        complete = complete and (path.parent / "pixels.bin").stat().st_size >= used_bytes(index)
+    except (OSError, ValueError):
+        complete = False
+    if not complete:
+        raise UserError(f"cache: {path.parent} is damaged; remove this folder")
+    return rows
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a cache inside the block.
+
+    The system releases it when the process ends, however it ends: a killed run leaves no lock.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / "lock", "w")  # noqa: SIM115
+    except OSError as error:
+        raise UserError(
+            f"cache: can't write {folder}: {error.strerror}; check cache.dir"
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            logging.getLogger("mmselfsup").info("cache: another process writes %s", folder)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _check_files(store: ImageStore, source: Any) -> None:
+    """Check that files spread over the list have the size and time that were cached."""
+    for idx in np.linspace(0, len(store) - 1, min(_NUM_CHECKED, len(store))).astype(int):
+        record = store.records[idx]
+        cached, stamp = (
+            (int(record["file_size"]), int(record["mtime"])),
+            file_stamp(source.path(idx)),
+        )
+        if cached != stamp and -1 not in (*cached, *stamp):  # -1: there was or is no file
+            raise UserError(
+                f"cache: {source.path(idx)} was changed after it was cached; remove {store.folder}"
+            )
 
 
 def _append(

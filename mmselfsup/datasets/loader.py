@@ -1,12 +1,9 @@
-"""The loader that turns a dataset into batches.
-
-The data loaders of a config, for training, validation and testing.
-"""
+"""The loader that turns a dataset into batches, and the loaders of a config."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -82,14 +79,9 @@ def build_dataloader(
         dataset has ``device_transforms=True``.
     """
     batch_size = _batch_size(samples_per_gpu, imgs_per_gpu)
-    if prefetch and img_norm_cfg is None:
-        raise ArgumentError("prefetch=True needs img_norm_cfg=dict(mean=..., std=...)")
     batched_pipelines = batched_pipelines_of(dataset)
-    if prefetch and batched_pipelines is not None:
-        raise ArgumentError(
-            "prefetch and device_transforms both send bytes to the device: take prefetch out, and "
-            "end the pipelines with ToTensor and Normalize"
-        )
+    if prefetch:
+        _check_prefetch(img_norm_cfg, batched_pipelines)
     ranks, rank = (_dist.get_world_size(), _dist.get_rank()) if dist else (1, 0)
     if not dist:
         batch_size, workers_per_gpu = batch_size * num_gpus, workers_per_gpu * num_gpus
@@ -106,13 +98,7 @@ def build_dataloader(
         num_workers=workers_per_gpu,
         pin_memory=pin_memory and not on_cpu,
         persistent_workers=persistent_workers and workers_per_gpu > 0,
-        worker_init_fn=partial(
-            worker_init_fn,
-            num_workers=workers_per_gpu,
-            rank=rank,
-            seed=index_sampler.seed,
-            nice=NICE_BESIDE_THE_MODEL if on_cpu else 0,
-        ),
+        worker_init_fn=_worker_init(workers_per_gpu, rank, index_sampler.seed, on_cpu),
         # an own generator: by default the loader takes a number from that of the model
         generator=torch.Generator().manual_seed(index_sampler.seed),
         **kwargs,
@@ -122,18 +108,6 @@ def build_dataloader(
     if not prefetch or img_norm_cfg is None:
         return loader
     return PrefetchLoader(loader, img_norm_cfg["mean"], img_norm_cfg["std"])
-
-
-def _batch_size(samples_per_gpu: int | None, imgs_per_gpu: int | None) -> int:
-    """Return the batch size that was given under one of its two names."""
-    if samples_per_gpu is not None and imgs_per_gpu is not None:
-        warnings.warn(
-            "samples_per_gpu and imgs_per_gpu are both given: the first counts", stacklevel=3
-        )
-    size = imgs_per_gpu if samples_per_gpu is None else samples_per_gpu
-    if size is None or size < 1:
-        raise ArgumentError(f"samples_per_gpu must be 1 or more, got {size}")
-    return size
 
 
 def collate(batch: list[Any], samples_per_gpu: int = 1) -> Any:
@@ -228,3 +202,32 @@ def data_sources(dataset: Any) -> Iterator[Any]:
     inner = getattr(dataset, "dataset", None)
     for part in getattr(dataset, "datasets", [] if inner is None else [inner]):
         yield from data_sources(part)
+
+
+def _check_prefetch(img_norm_cfg: Any, batched_pipelines: Any) -> None:
+    """Check that the loader can normalise the images, and has nothing else to do on the device."""
+    if img_norm_cfg is None:
+        raise ArgumentError("prefetch=True needs img_norm_cfg=dict(mean=..., std=...)")
+    if batched_pipelines is not None:
+        raise ArgumentError(
+            "prefetch and device_transforms both send bytes to the device: take prefetch out, and "
+            "end the pipelines with ToTensor and Normalize"
+        )
+
+
+def _worker_init(num_workers: int, rank: int, seed: int, on_cpu: bool) -> Callable[[int], None]:
+    """Return the function that each worker calls with its number when it starts."""
+    nice = NICE_BESIDE_THE_MODEL if on_cpu else 0
+    return partial(worker_init_fn, num_workers=num_workers, rank=rank, seed=seed, nice=nice)
+
+
+def _batch_size(samples_per_gpu: int | None, imgs_per_gpu: int | None) -> int:
+    """Return the batch size that was given under one of its two names."""
+    if samples_per_gpu is not None and imgs_per_gpu is not None:
+        warnings.warn(
+            "samples_per_gpu and imgs_per_gpu are both given: the first counts", stacklevel=3
+        )
+    size = imgs_per_gpu if samples_per_gpu is None else samples_per_gpu
+    if size is None or size < 1:
+        raise ArgumentError(f"samples_per_gpu must be 1 or more, got {size}")
+    return size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmselfsup.utils.errors import ArgumentError
@@ -55,6 +55,11 @@ class MultiViewDataset(BaseDataset):
         ]  # V pipelines
         self.batched_pipelines = build_batched_pipelines(self.trans) if device_transforms else None
         self.lesion_positives = self._positives(lesion_positives)
+
+    @classmethod
+    def views_per_image(cls, config: Mapping[str, Any]) -> int:
+        """Return V, small crops included."""
+        return sum(int(number) for number in config["num_views"])
 
     def _positives(self, options: dict[str, Any] | None) -> LesionPositives | None:
         if options is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -75,6 +75,11 @@ class RelativeLocDataset(BaseDataset):
         super().__init__(data_source, pipeline, prefetch)
         self.format_pipeline = build_pipeline([] if prefetch else format_pipeline)
         self.patch_jitter = patch_jitter
+
+    @classmethod
+    def views_per_image(cls, config: Mapping[str, Any]) -> int:
+        """Return the number of patches, the middle one counted once."""
+        return _SIDE**2
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
         image, _ = self.data_source.load(idx)

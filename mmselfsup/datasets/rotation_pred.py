@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,10 +13,12 @@ from mmselfsup.utils.errors import UserError
 from .base import BaseDataset
 from .registry import DATASETS
 
+_ROTATIONS = 4
+
 
 def rotate(img: Tensor) -> list[Tensor]:
     """Return an image [C, H, W] turned counter-clockwise by 0, 90, 180 and 270 degrees."""
-    return [torch.rot90(img, turns, dims=(1, 2)) for turns in range(4)]
+    return [torch.rot90(img, turns, dims=(1, 2)) for turns in range(_ROTATIONS)]
 
 
 @DATASETS.register_module()
@@ -25,6 +28,11 @@ class RotationPredDataset(BaseDataset):
     A sample has ``img`` [P, 3, H, H] and ``rot_label`` [P] (int64), 0 to 3. The pipeline must end
     with a square. Arguments: see ``BaseDataset``.
     """
+
+    @classmethod
+    def views_per_image(cls, config: Mapping[str, Any]) -> int:
+        """Return P, the number of rotations."""
+        return _ROTATIONS
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
         image, _ = self.data_source.load_pixels(idx)

@@ -1,6 +1,6 @@
-"""Helpers of the data side: arrays, names, downloads, and the loader that normalises.
+"""Helpers of the data side: arrays, names, downloads, and normalisation on the device.
 
-The search for the normalisation of a data set's images.
+Letters: N images, H, W size of an image, C channels.
 """
 
 from __future__ import annotations

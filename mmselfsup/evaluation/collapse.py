@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmselfsup.models.utils import ExtractProcess
+from mmselfsup.models.utils import pooled
 from mmselfsup.models.utils.precision import to_float32
 from mmselfsup.utils.device import to_device
 from mmselfsup.utils.module import module_device
@@ -239,10 +239,17 @@ def project(model: nn.Module, features: Sequence[Any]) -> Tensor | None:
     neck = find_projector(model)
     if neck is None:
         return None
-    output = neck([to_float32(feature) for feature in features])
+    output = neck([_wide(feature) for feature in features])
     first = output[0] if isinstance(output, list | tuple) else output
     is_vector = isinstance(first, Tensor) and first.ndim == 2
     return first.float().cpu() if is_vector else None
+
+
+def _wide(feature: Any) -> Any:
+    """Return the features of one stage, of a map and a class token too, as float32."""
+    if isinstance(feature, list | tuple):
+        return [to_float32(part) for part in feature]
+    return to_float32(feature)
 
 
 def see_views(model: nn.Module, views: tuple[Tensor, Tensor]) -> tuple[float, Tensor | None]:
@@ -252,11 +259,11 @@ def see_views(model: nn.Module, views: tuple[Tensor, Tensor]) -> tuple[float, Te
         model: The model in eval mode.
         views: Two views of each image; the first 128 images are used.
     """
-    process, device = ExtractProcess(), module_device(model)
-    pooled, projected = [], []
+    device = module_device(model)
+    vectors, projected = [], []
     for view in views:
         features = model(to_device(view[:_MAX_PAIRS], device), mode="extract")
-        pooled.append(process.pool(features)["feat"].flatten(1))  # [P, D]
+        vectors.append(pooled(features[-1]))  # [P, D]
         projected.append(project(model, features))
     known = [p for p in projected if p is not None]
-    return float(alignment(*pooled)), torch.cat(known) if known else None
+    return float(alignment(*vectors)), torch.cat(known) if known else None

@@ -3,8 +3,8 @@
 Source: Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
 Localization" (ICCV 2017), section 3.
 
-The gradient is needed at the last map only, so it passes through the head and no further:
-frozen backbones work, and no hook is needed.
+The gradient is needed at the last map only, so it passes through the head (of a vision transformer
+also through the last layer) and no further: frozen backbones work.
 
 ``fine_maps`` gives maps finer than the last stage: a network for 64 pixels ends with 2 x 2 places,
 and the pixels of a place depend on the padding and the strides of the layers. So the map is
@@ -18,6 +18,7 @@ Letters: N images, C classes, K channels, h, w places of a map, H, W pixels.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import product
 from typing import Any
 
@@ -25,7 +26,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 
-from mmselfsup.utils.errors import UserError
+from mmselfsup.models.utils import spatial_map
+from mmselfsup.utils.errors import ArgumentError, UserError
 
 _SHIFTS = (-3, -1, 1, 3)  # eighths of a place
 
@@ -65,6 +67,9 @@ def heat_maps(
 ) -> Tensor:
     """Return the Grad-CAM of a classifier at the last stage of its backbone.
 
+    The class token of a vision transformer does not depend on the places beside it, only on those
+    of the layer before: there the map is taken, at the input of the last layer.
+
     Args:
         model: A ``Classification`` in eval mode.
         img: Images [N, 3, H, W].
@@ -75,15 +80,15 @@ def heat_maps(
         Maps [N, h, w], 0 or more.
 
     Raises:
-        UserError: The last stage gives no map [N, K, h, w], or the head does not use it.
+        UserError: The last stage gives no map [N, K, h, w] and no tokens, or the head does not use
+            it.
     """
     network: Any = model
     *stages, last = network.extract_feat(img)
-    if not isinstance(last, Tensor) or last.dim() != 4:
-        raise UserError(
-            f"the last stage of {type(network.backbone).__name__} gives no map [N, K, h, w]: no "
-            "heat maps"
-        )
+    if not isinstance(last, Tensor) or last.dim() == 3:
+        return _heat_of_tokens(network, img, classes, patient)
+    if last.dim() != 4:
+        raise _no_heat_maps(network)
 
     def classify(maps: Tensor) -> Tensor:
         return network.class_scores((*stages, maps), patient)[-1]
@@ -118,6 +123,53 @@ def fine_maps(heat: Callable[[Tensor], Tensor], img: Tensor) -> tuple[Tensor, li
             weights[rows, columns] += tent
     inner = slice(rim[0], rim[0] + size[0]), slice(rim[1], rim[1] + size[1])
     return (total / weights)[:, inner[0], inner[1]], places
+
+
+def _heat_of_tokens(network: Any, img: Tensor, classes: Tensor, patient: Tensor | None) -> Tensor:
+    """Return the Grad-CAM at the input of the last layer of a vision transformer."""
+    lists = [m for m in network.backbone.children() if isinstance(m, nn.ModuleList | nn.Sequential)]
+    if not lists or not len(lists[-1]):
+        raise _no_heat_maps(network)
+    layer, seen = lists[-1][-1], []
+
+    def record(tokens: Tensor) -> Tensor:
+        seen.append(tokens)
+        return tokens
+
+    with _before(layer, record):
+        last = network.extract_feat(img)[-1]
+    try:
+        places = spatial_map(last).shape[2:]  # [h, w]
+    except ArgumentError:
+        raise _no_heat_maps(network) from None
+    tokens, num_places = seen[-1], places.numel()  # [N, L, K]
+    if tokens.dim() != 3 or tokens.shape[1] < num_places:
+        raise _no_heat_maps(network)
+    extra, patches = tokens[:, :-num_places], tokens[:, -num_places:]  # class token, places
+
+    def classify(maps: Tensor) -> Tensor:
+        changed = torch.cat((extra, maps.flatten(2).transpose(1, 2)), dim=1)  # [N, L, K]
+        with _before(layer, lambda _: changed):
+            return network.classify(img, patient)[-1]
+
+    return grad_cam(patches.transpose(1, 2).unflatten(2, places), classify, classes)
+
+
+@contextmanager
+def _before(layer: nn.Module, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Replace the tokens [N, L, K] that enter a layer by a function of them."""
+    hook = layer.register_forward_pre_hook(lambda _, args: (change(args[0]), *args[1:]))
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _no_heat_maps(network: Any) -> UserError:
+    return UserError(
+        f"the last stage of {type(network.backbone).__name__} gives no map [N, K, h, w]: no heat "
+        "maps"
+    )
 
 
 def _corners(rim: list[int]) -> Iterator[tuple[int, int]]:

@@ -8,8 +8,6 @@ child of mmcv's, so classes of sibling libraries are available with their scope,
 The ``build_*`` functions take ``dict(type="RegisteredName", ...)``, whose other entries are the
 arguments of the constructor. They raise ``KeyError`` for an unknown or missing ``type``; an
 error of the constructor keeps its type.
-
-The default initialisations of weights, in mmcv's ``init_cfg`` format. Modules copy the lists.
 """
 
 from typing import Any
@@ -24,6 +22,8 @@ BACKBONES = MODELS
 NECKS = MODELS
 HEADS = MODELS
 MEMORIES = MODELS
+
+# Default initialisations of weights, in mmcv's ``init_cfg`` format. Modules copy the lists.
 NORM_INIT: list[dict[str, Any]] = [
     {"type": "Constant", "val": 1, "layer": ["_BatchNorm", "GroupNorm"]}
 ]

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 
 UNTRAINED = "untrained"
-#: Views of an image in an epoch: four rotations; nine patches, of which the central one is paired
-#: with each of the eight others.
-_VIEWS = {"RotationPredDataset": 4, "RelativeLocDataset": 9}
 #: Fraction of a training for its warm-up, which configs give in epochs of a long training.
 WARMUP = 0.05
 WEIGHTS, FEATURES = "latest.pth", "features.npz"
@@ -146,11 +143,12 @@ def _entries(
 
 
 def views_per_image(cfg: Config) -> int:
-    """Count the views of an image that the network sees in an epoch, small crops included."""
+    """Return how many views of an image the network sees in an epoch, as its dataset says."""
+    from mmselfsup.config.registries import resolve  # loads torch, as reading the config did
+
     dataset = find_dataset(cfg, "train")[1]
-    if "num_views" in dataset:
-        return sum(int(number) for number in dataset["num_views"])
-    return _VIEWS.get(dataset["type"], 1)
+    count = getattr(resolve(dataset["type"], "dataset"), "views_per_image", None)
+    return 1 if count is None else int(count(dataset))
 
 
 def epochs_for(cfg: Config, views: int, num_images: int) -> int:
@@ -245,6 +243,25 @@ def _relative(settings: FrozenSettings, path: Path) -> str:
     return str(full.relative_to(root)) if full.is_relative_to(root) else str(full)
 
 
+def algorithms_with_config(configs: Path, ending: str) -> list[str]:
+    """Return the names of the pre-trainings that have a config with this end of its name, sorted.
+
+    Args:
+        configs: The folder ``configs``.
+        ending: The data set and the size of its images, such as ``isic2019-64``.
+
+    Raises:
+        UserError: There is none.
+    """
+    names = sorted({path.parent.name for path in configs.glob(f"selfsup/*/*_{ending}.py")})
+    if not names:
+        raise UserError(
+            f"no config *_{ending}.py under {configs / 'selfsup'}: give another --size, or name "
+            "--algorithms"
+        )
+    return names
+
+
 def make_settings(args: argparse.Namespace, root: Path) -> FrozenSettings:
     """Check the command line of ``tools/isic2019/compare_frozen.py``.
 
@@ -272,7 +289,8 @@ def make_settings(args: argparse.Namespace, root: Path) -> FrozenSettings:
     ):
         if number < least:
             raise UserError(f"{flag} {number}: give {least} or more")
-    for flag, values in (("--algorithms", args.algorithms), ("--seeds", args.seeds)):
+    algorithms = args.algorithms or algorithms_with_config(root / "configs", ending)
+    for flag, values in (("--algorithms", algorithms), ("--seeds", args.seeds)):
         if len(set(values)) < len(values):
             raise UserError(f"{flag} {' '.join(map(str, values))}: give each once")
     return FrozenSettings(
@@ -282,7 +300,7 @@ def make_settings(args: argparse.Namespace, root: Path) -> FrozenSettings:
         test=args.test.absolute(),
         out=args.out.absolute(),
         dataset_config=dataset_config.absolute(),
-        algorithms=tuple(args.algorithms),
+        algorithms=tuple(algorithms),
         size=args.size,
         views=args.views,
         seeds=tuple(args.seeds),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmselfsup.models.algorithms import BaseModel
-from mmselfsup.models.algorithms.base import parse_losses
+from mmselfsup.models.algorithms.base import parse_losses, require
 
 
 class Plain(BaseModel):
@@ -84,3 +84,24 @@ def test_with_neck_and_head():
     model.neck = torch.nn.Identity()
     assert model.with_neck
     assert not model.with_head
+
+
+def test_features_are_those_of_the_backbone():
+    class Bare(BaseModel):
+        def forward_train(self, img, **kwargs):
+            return {}
+
+    model = Bare()
+    model.backbone = torch.nn.Sequential(torch.nn.Linear(3, 2))
+    img = torch.rand(4, 3)
+    assert torch.equal(model.extract_feat(img), model.backbone(img))
+    assert torch.equal(model(img, mode="extract"), model.backbone(img))
+
+
+def test_a_missing_part_is_named():
+    neck, head = {"type": "LinearNeck"}, {}
+    assert require(object(), neck=neck, head=head) == [neck, head]
+    with pytest.raises(
+        ValueError, match=r"^object needs a neck and a head, got neck=None, head={}$"
+    ):
+        require(object(), neck=None, head=head)

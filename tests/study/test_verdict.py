@@ -8,9 +8,14 @@ import pytest
 from rich.console import Console
 
 from mmselfsup.metrics.classification import standard_error
+from mmselfsup.models import ALGORITHMS, BaseModel
+from mmselfsup.study.configs import load
 from mmselfsup.study.records import read_results
 from mmselfsup.study.report.tables import compare_with_scratch, display_name, print_results
 from tests.study.study_data import make_run
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "selfsup"
+METHODS = sorted(path.name for path in CONFIGS.iterdir() if path.name[0] != "_")
 
 
 @pytest.mark.parametrize(
@@ -56,6 +61,22 @@ def test_perfect_small_class_is_not_certain() -> None:
 
 def test_absent_class_is_left_out() -> None:
     assert standard_error([[8, 2], [0, 0]]) == standard_error([[8, 2]])
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_folder_of_configs_is_named_as_its_algorithm(name: str) -> None:
+    cls = ALGORITHMS.get(load(next((CONFIGS / name).glob("*.py"))).model.type)
+    assert issubclass(cls, BaseModel)
+    version = name[-2:] if name[-1].isdigit() else ""
+    assert display_name(name) == f"{cls.title} {version}".strip()
+
+
+def test_names_as_papers_write_them() -> None:
+    assert display_name("mocov1") == "MoCo v1"
+    assert display_name("mocov2+rotation_pred") == "MoCo v2 → Rotation prediction"
+    assert display_name("scratch") == "from scratch"
+    for own in ("my_simclr", "simclr2", "v2", "lesions_v3"):  # with SSL_CONFIG a user names it
+        assert display_name(own) == own
 
 
 def test_printed_table(finished_study: Path) -> None:

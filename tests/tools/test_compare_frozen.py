@@ -2,6 +2,7 @@
 
 import csv
 import json
+import runpy
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import mmselfsup.study.benchmark_table  # noqa: F401  (for the forks, once)
 from mmselfsup.config.inspect import find_dataset
 from mmselfsup.datasets.builder import build_dataset
 from mmselfsup.study import configs
-from mmselfsup.study.benchmark import budget_options, epochs_for, views_per_image
+from mmselfsup.study.benchmark import budget_options, epochs_for, make_settings, views_per_image
 from mmselfsup.study.benchmark_table import FrozenRecord, beats_untrained
 from mmselfsup.study.cli import find_ssl_config
 from mmselfsup.utils.errors import UserError
@@ -68,6 +69,23 @@ def test_warm_up_is_a_twentieth_of_the_iterations() -> None:
     assert "lr_config.warmup_by_epoch=False" in options
     with pytest.raises(UserError, match="a batch of 128 images, but the training list has 100"):
         budget_options(config_of("simclr"), 1, 100)
+
+
+def test_without_names_every_method_of_the_size_is_compared(place: Path) -> None:
+    for name in ("train.txt", "test.txt"):
+        (place / name).write_text("0.jpg 0\n")
+    argv = ["--images", str(place), "--train", str(place / "train.txt")]
+    parse_args = runpy.run_path(str(ROOT / "tools/isic2019/compare_frozen.py"))["parse_args"]
+    argv += ["--test", str(place / "test.txt"), "--out", str(place / "out")]
+    folders = {path.parent.name for path in CONFIGS.glob("selfsup/*/*_isic2019-64.py")}
+    assert make_settings(parse_args(argv), ROOT).algorithms == tuple(sorted(folders))
+    assert {"mocov1", "mocov2", "relative_loc"} <= folders
+    argv += ["--size", "32"]
+    with pytest.raises(UserError, match="knn_isic2019-32"):
+        make_settings(parse_args(argv), ROOT)
+    argv += ["--dataset-config", str(place / "classifier.py")]
+    with pytest.raises(UserError, match=r"no config \*_isic2019-32\.py .* another --size"):
+        make_settings(parse_args(argv), ROOT)
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """The base classes of batched transforms, and the parameters that they work with.
 
-Groups of batched transforms that are applied together or not at all.
-
-Letters: N images, P parameters of an image, H, W of an image.
+Letters: N images, P parameters of an image, H, W size of an image in pixels.
 """
 
 from __future__ import annotations
@@ -96,10 +94,6 @@ def apply_to_selected(
     return images.index_copy_(0, rows, changed)
 
 
-def _same(tensor: Tensor) -> Tensor:
-    return tensor
-
-
 def quantize_(values: Tensor) -> Tensor:
     """Return values rounded down to integers in 0..255, in place.
 
@@ -142,3 +136,7 @@ def flatten_transforms(
         else:
             yield transform, begin, end
         begin = end
+
+
+def _same(tensor: Tensor) -> Tensor:
+    return tensor

@@ -1,13 +1,11 @@
-"""Crop, flips and quarter turns: one resampling for all of them.
-
-Resampling with one matrix for each axis and image.
+"""Crop, flips and quarter turns of a batch, as one resampling.
 
 A crop, its resizing with a filter against aliasing, and flips are linear maps along rows and
-columns. Written as matrices they are exact, however large the crop, and two batched products do
-all of them: the filter is Pillow's (a triangle or a cubic, widened as the image shrinks),
-whereas sampling single points on a grid would alias.
+columns. Written as matrices, one for each axis and image, they are exact, however large the crop,
+and two batched products do all of them: the filter is Pillow's (a triangle or a cubic, widened as
+the image shrinks), whereas sampling single points on a grid would alias.
 
-Letters: N images, H, W of a source, S, T of the result.
+Letters: N images, H, W size of a source, S, T size of the result, C channels.
 """
 
 from __future__ import annotations
@@ -186,13 +184,6 @@ def axis_weights(
     return weights.div_(weights.sum(2, keepdim=True))
 
 
-def _cubic(distance: Tensor) -> Tensor:
-    """Return Keys' cubic filter of distances from 0."""
-    near = ((_CUBIC + 2) * distance - (_CUBIC + 3)) * distance * distance + 1
-    far = ((distance - 5) * distance + 8) * distance * _CUBIC - 4 * _CUBIC
-    return torch.where(distance < 1, near, torch.where(distance < 2, far, 0))
-
-
 def resample(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Return each image with one map applied to its rows and one to its columns.
 
@@ -210,3 +201,10 @@ def resample(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     lines = high.view(num, -1, width, channels).permute(0, 3, 1, 2)  # [N, C, S, W]
     done = torch.bmm(lines.reshape(num, -1, width), columns.transpose(1, 2))  # [N, C * S, T]
     return done.view(num, channels, -1, columns.shape[1])
+
+
+def _cubic(distance: Tensor) -> Tensor:
+    """Return Keys' cubic filter of distances from 0."""
+    near = ((_CUBIC + 2) * distance - (_CUBIC + 3)) * distance * distance + 1
+    far = ((distance - 5) * distance + 8) * distance * _CUBIC - 4 * _CUBIC
+    return torch.where(distance < 1, near, torch.where(distance < 2, far, 0))

@@ -1,6 +1,6 @@
-"""The loader that augments whole batches on the model's device.
+"""Loaders that finish their batches on the model's device: the base class, and augmentation.
 
-The base class of the loaders that work on the model's device.
+Letters: N images, S, T size of a view.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The arithmetic is that of ``mmselfsup.datasets.pipelines.photometric``, in float32 with integer
 values after every step.
 
-Letters: N images, C channels, H, W pixels, K taps of a kernel.
+Letters: N images, H, W size of an image, K taps of a kernel.
 """
 
 from __future__ import annotations
@@ -57,11 +57,6 @@ class Jitter(BatchedPixelTransform):
                 images = mix(images, change, torch.where(change == HUE, 1, strength))  # 1: identity
             images = apply_to_selected(images, hue, _turner(strength))
         return images
-
-
-def _turner(strength: Tensor) -> Callable[[Tensor, Callable[[Tensor], Tensor]], Tensor]:
-    """Return ``turn_hue`` in the form that ``apply_to_selected`` calls."""
-    return lambda images, take: turn_hue(images, take(strength))
 
 
 def mix(images: Tensor, change: Tensor, factor: Tensor) -> Tensor:
@@ -157,11 +152,6 @@ class Blur(BatchedPixelTransform):
         )
 
 
-def _radius(sigma: float) -> int:
-    """Return the taps on each side: three standard deviations, rounded as for the transform."""
-    return (round(6 * sigma + 1) | 1) // 2
-
-
 def blur(images: Tensor, sigmas: Tensor, radius: int) -> Tensor:
     """Return each image blurred with its own Gaussian; the border pixels are repeated outwards.
 
@@ -194,3 +184,13 @@ def shifts(radius: int, size: int, device: torch.device) -> Tensor:
     offsets = torch.arange(-radius, radius + 1, device=device)
     source = (positions[:, None] + offsets).clamp(0, size - 1)  # [size, K]
     return (source.T[:, :, None] == positions).float()
+
+
+def _turner(strength: Tensor) -> Callable[[Tensor, Callable[[Tensor], Tensor]], Tensor]:
+    """Return ``turn_hue`` in the form that ``apply_to_selected`` calls."""
+    return lambda images, take: turn_hue(images, take(strength))
+
+
+def _radius(sigma: float) -> int:
+    """Return the taps on each side: three standard deviations, rounded as for the transform."""
+    return (round(6 * sigma + 1) | 1) // 2

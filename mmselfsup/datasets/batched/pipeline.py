@@ -1,9 +1,10 @@
-"""The batched counterpart of a pipeline: one view of each image of a batch.
+"""The batched counterpart of a pipeline, and the batches that it makes the views of.
 
-Images on their way to the device, with the parameters of the views to be made of them.
+A worker samples the parameters of a view (``defer``), the loader joins samples to a batch
+(``join``), and ``BatchedPipeline.apply`` makes the views on the device.
 
-Letters: N images, P parameters of a view, H, W of an image, S, T of a view, M different images of
-them, V views.
+Letters: N samples, M different images of them, V views of a sample, P parameters of a view, H, W
+size of an image, S, T size of a view.
 """
 
 from __future__ import annotations
@@ -139,30 +140,6 @@ def build_batched_pipelines(pipelines: Sequence[Any]) -> list[BatchedPipeline]:
     return [BatchedPipeline(pipeline) for pipeline in pipelines]
 
 
-def _flat(pipeline: Any) -> Iterator[Any]:
-    """Yield all transforms, those inside ``RandomAppliedTrans`` too."""
-    for transform in pipeline.transforms:
-        if isinstance(transform, RandomAppliedTrans):
-            yield from _flat(transform.trans)
-        else:
-            yield transform
-
-
-def _names(pipeline: Any) -> str:
-    return ", ".join(type(transform).__name__ for transform in pipeline.transforms)
-
-
-def _batched_transform(transform: Any) -> BatchedTransform:
-    if isinstance(transform, RandomAppliedTrans):
-        inner = [_batched_transform(one) for one in transform.trans.transforms]
-        return BatchedRandomApply(inner, transform.p)
-    if type(transform) not in BATCHED_TRANSFORMS:
-        name = type(transform).__name__
-        raise ArgumentError(f"device_transforms: the order is {_ORDER}; {name} is out of order")
-    batched: BatchedTransform = BATCHED_TRANSFORMS[type(transform)](transform)
-    return batched
-
-
 @dataclass
 class Deferred:
     """One sample whose views are made later, on the device.
@@ -241,3 +218,27 @@ def join(samples: Sequence[Deferred]) -> DeferredBatch:
     rows = [None if one_each else torch.from_numpy(starts + column) for column in sources.T]
     views = zip(*(sample.params for sample in samples), strict=True)
     return DeferredBatch(pixels, rows, [torch.tensor(view, dtype=torch.float32) for view in views])
+
+
+def _flat(pipeline: Any) -> Iterator[Any]:
+    """Yield all transforms, those inside ``RandomAppliedTrans`` too."""
+    for transform in pipeline.transforms:
+        if isinstance(transform, RandomAppliedTrans):
+            yield from _flat(transform.trans)
+        else:
+            yield transform
+
+
+def _names(pipeline: Any) -> str:
+    return ", ".join(type(transform).__name__ for transform in pipeline.transforms)
+
+
+def _batched_transform(transform: Any) -> BatchedTransform:
+    if isinstance(transform, RandomAppliedTrans):
+        inner = [_batched_transform(one) for one in transform.trans.transforms]
+        return BatchedRandomApply(inner, transform.p)
+    if type(transform) not in BATCHED_TRANSFORMS:
+        name = type(transform).__name__
+        raise ArgumentError(f"device_transforms: the order is {_ORDER}; {name} is out of order")
+    batched: BatchedTransform = BATCHED_TRANSFORMS[type(transform)](transform)
+    return batched

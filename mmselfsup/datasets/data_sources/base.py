@@ -1,6 +1,6 @@
-"""The base class of data sources.
+"""The base class of data sources: a list of images with labels, read from files or a cache.
 
-Reading the images of a data source from files or the cache, skipping unreadable ones.
+Images that can't be read raise an error, or are skipped in training.
 """
 
 from __future__ import annotations

@@ -1,16 +1,12 @@
-"""Decoding the bytes of an image file to an array, or to a PIL image.
+"""Reading image files from the disk or from a storage service, and decoding them.
 
-JPEG and PNG are decoded by OpenCV, directly in the wanted order of channels; any other format,
-and what OpenCV refuses, by Pillow, which reads more formats and has better error messages.
+JPEG and PNG are decoded by OpenCV, directly in the wanted order of channels; any other format, and
+what OpenCV refuses, by Pillow, which reads more formats and has better error messages.
 
 Colour: the result is RGB with 8 bits a channel for every kind of file (grey, palette, CMYK,
-transparency, 16 bits a channel); transparency is dropped, and of 16 bits the upper 8 are used.
-The EXIF orientation is applied, unless the colour type ends with ``_ignore_orientation``
-(Pillow always applies that of a TIFF file).
-
-Reading image files from the disk or from a storage service.
-
-Image files as the data sources read them: the same decoder, the same order of folders.
+transparency, 16 bits a channel); transparency is dropped, and of 16 bits the upper 8 are used. The
+EXIF orientation is applied, unless the colour type ends with ``_ignore_orientation`` (Pillow always
+applies that of a TIFF file).
 """
 
 from __future__ import annotations
@@ -97,66 +93,6 @@ def decode_pixels(
     return pixels
 
 
-def _has_end(data: bytes) -> bool:
-    """Return whether a JPEG or PNG file has its end marker; data of a camera may follow it.
-
-    Decoders don't report a truncated file: some fill the missing part with grey.
-    """
-    if data.startswith(_PNG):
-        return _PNG_END in data
-    if data.endswith(_JPEG_END):
-        return True
-    at = 2  # walk from segment to segment to the pixels: a thumbnail has an end mark of its own
-    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return data.find(_JPEG_END, at) >= 0
-
-
-def _decode_opencv(data: bytes, color_type: str, channel_order: str) -> NDArray[np.uint8] | None:
-    """Return the pixels [H, W] or [H, W, 3] decoded by OpenCV, or None where it can't."""
-    grey = color_type.startswith("grayscale")
-    flags = cv2.IMREAD_GRAYSCALE if grey else _COLOUR_FLAGS[channel_order]
-    if color_type.endswith(_IGNORE):
-        flags |= cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error:
-        return None
-    return pixels
-
-
-def _open(data: bytes) -> Image.Image:
-    """Return the image opened and decoded by Pillow."""
-    with _image_errors():
-        image = Image.open(io.BytesIO(data))
-        image.load()
-    return image
-
-
-def _decode_pillow(data: bytes, color_type: str) -> Image.Image:
-    """Return the image decoded by Pillow to RGB or L."""
-    image = _open(data)
-    with _image_errors():
-        if not color_type.endswith(_IGNORE):
-            image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I;16"):  # Pillow would cut values above 255 off
-            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        if image.mode == "LAB":  # Pillow can't convert it to grey directly
-            image = image.convert("RGB")
-        return image.convert("L" if color_type.startswith("grayscale") else "RGB")
-
-
-@contextmanager
-def _image_errors() -> Iterator[None]:
-    """Turn Pillow's errors inside the block into ``ImageError``."""
-    try:
-        yield
-    except Image.UnidentifiedImageError:
-        raise ImageError("this is no image file, or of a format that can't be read") from None
-    except _BROKEN as error:
-        raise ImageError(f"the file is damaged ({error})") from error
-
-
 def one_of(name: str, value: Any, accepted: Sequence[str]) -> Any:
     """Return ``value`` if it is accepted.
 
@@ -232,3 +168,63 @@ def walk_images(folder: str | os.PathLike[str]) -> list[Path]:
     if not names:
         raise UserError(f"there is no image in {folder} and its folders; check the path")
     return [Path(name) for name in names]
+
+
+def _has_end(data: bytes) -> bool:
+    """Return whether a JPEG or PNG file has its end marker; data of a camera may follow it.
+
+    Decoders don't report a truncated file: some fill the missing part with grey.
+    """
+    if data.startswith(_PNG):
+        return _PNG_END in data
+    if data.endswith(_JPEG_END):
+        return True
+    at = 2  # walk from segment to segment to the pixels: a thumbnail has an end mark of its own
+    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return data.find(_JPEG_END, at) >= 0
+
+
+def _decode_opencv(data: bytes, color_type: str, channel_order: str) -> NDArray[np.uint8] | None:
+    """Return the pixels [H, W] or [H, W, 3] decoded by OpenCV, or None where it can't."""
+    grey = color_type.startswith("grayscale")
+    flags = cv2.IMREAD_GRAYSCALE if grey else _COLOUR_FLAGS[channel_order]
+    if color_type.endswith(_IGNORE):
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        return None
+    return pixels
+
+
+def _open(data: bytes) -> Image.Image:
+    """Return the image opened and decoded by Pillow."""
+    with _image_errors():
+        image = Image.open(io.BytesIO(data))
+        image.load()
+    return image
+
+
+def _decode_pillow(data: bytes, color_type: str) -> Image.Image:
+    """Return the image decoded by Pillow to RGB or L."""
+    image = _open(data)
+    with _image_errors():
+        if not color_type.endswith(_IGNORE):
+            image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I;16"):  # Pillow would cut values above 255 off
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        if image.mode == "LAB":  # Pillow can't convert it to grey directly
+            image = image.convert("RGB")
+        return image.convert("L" if color_type.startswith("grayscale") else "RGB")
+
+
+@contextmanager
+def _image_errors() -> Iterator[None]:
+    """Turn Pillow's errors inside the block into ``ImageError``."""
+    try:
+        yield
+    except Image.UnidentifiedImageError:
+        raise ImageError("this is no image file, or of a format that can't be read") from None
+    except _BROKEN as error:
+        raise ImageError(f"the file is damaged ({error})") from error

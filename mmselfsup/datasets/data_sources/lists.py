@@ -1,7 +1,4 @@
-"""Lists of images: the file name, label and line number of each entry.
-
-Lists of images in a CSV file with a header.
-"""
+"""Lists of images, as text or as CSV: the name, label and line number of each entry."""
 
 from __future__ import annotations
 

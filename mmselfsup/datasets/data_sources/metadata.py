@@ -1,10 +1,6 @@
-"""Tables with metadata of the images of a list.
+"""Metadata of the images of a list, from a CSV file: their lesions and their patients.
 
-The lesion of each image of a list, from a CSV file.
-
-Age, site and sex of the patient of each image, from a CSV file.
-
-Letters: N images, D width.
+Letters: N images, D width of a patient's code.
 """
 
 from __future__ import annotations

@@ -1,12 +1,8 @@
-"""A chain of transforms that converts between arrays and PIL images only where needed.
+"""Chains of transforms: all of them, a group with some probability, or timm's whole training chain.
 
-A group of transforms that are applied together or not at all.
-
-The random choice of transforms that are applied with a probability.
-
-RandAugment and random erasing of timm, for fine-tuning.
-
-Every transform of ``torchvision.transforms`` under its own name, except those replaced here.
+A chain converts between arrays and PIL images only where a transform needs it. Importing this file
+also registers every transform of ``torchvision.transforms`` under its own name, except those
+replaced in this folder.
 """
 
 from __future__ import annotations
@@ -58,24 +54,6 @@ class Chain(Compose):  # type: ignore[misc]
             else:
                 img, position = _apply(transforms[position], img, arrays), position + 1
         return img
-
-
-def _normalised(transforms: Sequence[Any], img: Any) -> Tensor | None:
-    """Return the result of ``ToTensor`` and ``Normalize``; None where they are not next."""
-    if len(transforms) < 2 or not isinstance(transforms[0], ToTensor):
-        return None
-    normalize = transforms[1]
-    return normalize.from_image(img) if isinstance(normalize, Normalize) else None
-
-
-def _apply(transform: Any, img: Any, arrays: bool) -> Any:
-    """Return the transformed image; ``arrays``: whether PIL images may be turned into arrays."""
-    if isinstance(img, np.ndarray) and not takes_pixels(transform):
-        img = to_image(img)
-    elif arrays and isinstance(img, Image.Image) and takes_pixels(transform):
-        pixels = to_pixels(img)
-        img = img if pixels is None else pixels
-    return transform(img)
 
 
 @PIPELINES.register_module()
@@ -177,6 +155,30 @@ class RandomAug:
         return f"{type(self).__name__}({self.transforms!r})"
 
 
+def build_pipeline(cfgs: Sequence[Config]) -> Callable[[Any], Any]:
+    """Return the transforms of a pipeline, built from their configs and chained."""
+
+    return Chain([build_from_cfg(cfg, PIPELINES) for cfg in cfgs])
+
+
+def _normalised(transforms: Sequence[Any], img: Any) -> Tensor | None:
+    """Return the result of ``ToTensor`` and ``Normalize``; None where they are not next."""
+    if len(transforms) < 2 or not isinstance(transforms[0], ToTensor):
+        return None
+    normalize = transforms[1]
+    return normalize.from_image(img) if isinstance(normalize, Normalize) else None
+
+
+def _apply(transform: Any, img: Any, arrays: bool) -> Any:
+    """Return the transformed image; ``arrays``: whether PIL images may be turned into arrays."""
+    if isinstance(img, np.ndarray) and not takes_pixels(transform):
+        img = to_image(img)
+    elif arrays and isinstance(img, Image.Image) and takes_pixels(transform):
+        pixels = to_pixels(img)
+        img = img if pixels is None else pixels
+    return transform(img)
+
+
 def _register() -> None:
     """Register torchvision's classes."""
     for name, cls in inspect.getmembers(transforms, inspect.isclass):
@@ -185,9 +187,3 @@ def _register() -> None:
 
 
 _register()
-
-
-def build_pipeline(cfgs: Sequence[Config]) -> Callable[[Any], Any]:
-    """Return the transforms of a pipeline, built from their configs and chained."""
-
-    return Chain([build_from_cfg(cfg, PIPELINES) for cfg in cfgs])

@@ -1,13 +1,11 @@
-"""The conversion of images to tensors, and the normalisation.
-
-8-bit images as arrays, and the base class of transforms that accept them like PIL images.
+"""The formats of an image in a pipeline: an array of bytes, a PIL image, a normalised tensor.
 
 Inside a pipeline an image is a uint8 array, [H, W, 3] in the order RGB or [H, W]: no transform
-converts it to another format and back. Outside a pipeline, a transform returns a PIL image for
-a PIL image, as in MMSelfSup 0.x. Arrays may be shared between views or map a file: never write
-into them.
+converts it to another format and back. Outside a pipeline, a transform returns a PIL image for a
+PIL image, as in MMSelfSup 0.x; ``OnPixels`` is the base class of such transforms. Arrays may be
+shared between views or map a file: never write into them.
 
-Letters: C channels, H, W.
+Letters: C channels, H, W size of the image.
 """
 
 from __future__ import annotations
@@ -102,10 +100,6 @@ def by_table(pixels: Pixels, tables: NDArray[np.float32]) -> Tensor:
     return torch.from_numpy(out)
 
 
-def _channels(pixels: Pixels) -> int:
-    return 1 if pixels.ndim == 2 else pixels.shape[2]
-
-
 def to_image(pixels: Pixels) -> Image.Image:
     """Return a copy of an array as a PIL image."""
     return Image.fromarray(np.ascontiguousarray(pixels))
@@ -152,3 +146,7 @@ class OnPixels:
             return parent.forward(img)
         changed = self.change(pixels)
         return img if changed is pixels else to_image(changed)  # spares a copy back
+
+
+def _channels(pixels: Pixels) -> int:
+    return 1 if pixels.ndim == 2 else pixels.shape[2]

@@ -1,15 +1,10 @@
-"""Crops and resizing, in 8 bits.
+"""Crops, resizing, flips and rotations, in 8 bits.
 
-Resizing is Pillow's: bilinear or bicubic, with a kernel that widens as the image shrinks. torch
-has the same arithmetic with vector instructions: bilinear values are equal or differ by one.
-OpenCV has none of it: its ``INTER_AREA`` is a box instead of a triangle, its ``INTER_LINEAR``
-aliases.
+Resizing is Pillow's: bilinear or bicubic, with a kernel that widens as the image shrinks. torch has
+the same arithmetic with vector instructions: bilinear values are equal or differ by one. OpenCV has
+none of it: its ``INTER_AREA`` is a box instead of a triangle, its ``INTER_LINEAR`` aliases.
 
-Flips and rotations, in 8 bits.
-
-A random crop, in one size for the model and in another for a tokenizer.
-
-Letters: H and W of the image.
+Letters: H, W size of the image, C channels.
 """
 
 from __future__ import annotations
@@ -63,13 +58,6 @@ def resize(pixels: Pixels, size: tuple[int, int], mode: str = "bilinear") -> Pix
     image = F.interpolate(image.permute(0, 3, 1, 2), size, mode=mode, antialias=True)
     resized = np.ascontiguousarray(image[0].permute(1, 2, 0).numpy())  # [height, width, C]
     return resized if pixels.ndim == 3 else resized[..., 0]
-
-
-@cache
-def _logarithms(ratio: tuple[float, float]) -> list[float]:
-    """Return the logarithms as torchvision computes them, in float32."""
-    logarithms: list[float] = torch.log(torch.tensor(ratio)).tolist()
-    return logarithms
 
 
 @PIPELINES.register_module()
@@ -181,16 +169,6 @@ class RandomRotation(OnPixels, T.RandomRotation):  # type: ignore[misc]
         return np.array(TF.rotate(to_image(pixels), angle, self.interpolation, **options))
 
 
-def _array(pixels: Any) -> Pixels:
-    """Return a result of OpenCV under its type."""
-    return pixels  # type: ignore[no-any-return]
-
-
-def _size(size: int | tuple[int, int]) -> list[int]:
-    """Return a size as [height, width]."""
-    return [size, size] if isinstance(size, int) else list(size)
-
-
 @PIPELINES.register_module()
 class RandomResizedCropAndInterpolationWithTwoPic:
     """A random crop that is resized once or twice.
@@ -249,3 +227,20 @@ class RandomResizedCropAndInterpolationWithTwoPic:
             f"scale={self.scale}, ratio={self.ratio}, interpolation={self.interpolation}, "
             f"second_interpolation={self.second_interpolation})"
         )
+
+
+@cache
+def _logarithms(ratio: tuple[float, float]) -> list[float]:
+    """Return the logarithms as torchvision computes them, in float32."""
+    logarithms: list[float] = torch.log(torch.tensor(ratio)).tolist()
+    return logarithms
+
+
+def _array(pixels: Any) -> Pixels:
+    """Return a result of OpenCV under its type."""
+    return pixels  # type: ignore[no-any-return]
+
+
+def _size(size: int | tuple[int, int]) -> list[int]:
+    """Return a size as [height, width]."""
+    return [size, size] if isinstance(size, int) else list(size)

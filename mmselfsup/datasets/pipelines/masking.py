@@ -1,7 +1,4 @@
-"""Masks made of random blocks of patches, for BEiT, CAE and MaskFeat.
-
-Masks of single random patches, for SimMIM.
-"""
+"""Random masks of patches for masked image modelling: blocks (BEiT, MaskFeat), patches (SimMIM)."""
 
 import math
 from typing import Any

@@ -1,16 +1,10 @@
-"""Brightness, contrast, saturation, hue and grey, in 8 bits.
+"""Colour jitter, grey, Gaussian blur, solarization and AlexNet's colour noise, in 8 bits.
 
-The arithmetic is Pillow's: values are rounded down to integers. Brightness, contrast,
+The arithmetic of colours is Pillow's: values are rounded down to integers. Brightness, contrast,
 saturation and grey differ from it by one level at most, on few values. The hue is turned in
 OpenCV's HSV, which is finer than Pillow's.
 
-Gaussian blur.
-
-Solarization.
-
-Noise along the principal colours of natural images.
-
-Letters: H and W of an image.
+Letters: H, W size of the image, C channels.
 """
 
 from __future__ import annotations
@@ -104,11 +98,6 @@ class RandomGrayscale(OnPixels, T.RandomGrayscale):  # type: ignore[misc]
         if not bernoulli(self.p) or pixels.ndim == 2:
             return pixels
         return _array(cv2.cvtColor(grey(pixels), cv2.COLOR_GRAY2RGB))
-
-
-def _array(pixels: Any) -> Pixels:
-    """Return a result of OpenCV under its type."""
-    return pixels  # type: ignore[no-any-return]
 
 
 @PIPELINES.register_module()
@@ -221,3 +210,8 @@ class Lighting:
         if not isinstance(img, Tensor):
             raise ArgumentError(f"Lighting takes a tensor or a PIL image, got {type(img).__name__}")
         return img + step.to(img)[:, None, None]
+
+
+def _array(pixels: Any) -> Pixels:
+    """Return a result of OpenCV under its type."""
+    return pixels  # type: ignore[no-any-return]

@@ -6,13 +6,14 @@ Letters: N images of this process, C channels, H, W size of an image.
 from abc import ABCMeta, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
 from mmselfsup.utils.device import batch_size
+from mmselfsup.utils.errors import ArgumentError
 
 from ..utils.ema import copy_to_targets, update_targets
 from ..utils.precision import mixed_precision
@@ -53,10 +54,28 @@ def parse_losses(losses: Losses) -> tuple[Tensor, "OrderedDict[str, Tensor]"]:
     return loss, OrderedDict((name, value.detach()) for name, value in values.items())
 
 
+def require(owner: object, **parts: dict | None) -> list[dict]:
+    """Return the configs of an algorithm's parts, in order, if none is missing.
+
+    Args:
+        owner: The algorithm; the error names its class.
+        **parts: Configs by the names of the arguments, such as ``neck=neck, head=head``.
+
+    Raises:
+        ArgumentError: One is None.
+    """
+    given = [config for config in parts.values() if config is not None]
+    if len(given) < len(parts):
+        needed = " and ".join(f"a {name}" for name in parts)
+        got = ", ".join(f"{name}={config}" for name, config in parts.items())
+        raise ArgumentError(f"{type(owner).__name__} needs {needed}, got {got}")
+    return given
+
+
 class BaseModel(BaseModule, metaclass=ABCMeta):
     """The base class of the algorithms.
 
-    A subclass implements ``extract_feat`` and ``forward_train``, and ``forward_test`` if it has
+    A subclass sets ``backbone`` and implements ``forward_train``, and ``forward_test`` if it has
     scores to evaluate. Keys of the batch that a method doesn't use arrive in ``**kwargs``.
     A method with a momentum encoder also sets ``momentum``, implements ``momentum_pairs`` and
     calls ``start_targets`` at the end of its constructor.
@@ -68,6 +87,8 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
         init_cfg: How weights are initialised, in mmcv's format.
     """
 
+    #: Name of the method as papers write it, a plain string: reports read it from the source.
+    title: ClassVar[str]
     backbone: nn.Module
     neck: Any
     head: Any
@@ -120,13 +141,13 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
         """Return whether the algorithm has a head."""
         return getattr(self, "head", None) is not None
 
-    @abstractmethod
     def extract_feat(self, img: Tensor) -> Sequence[Any]:
         """Return the features of the backbone, one entry for each of its ``out_indices``.
 
         Args:
             img: Images [N, C, H, W], normalised as in the config's pipeline.
         """
+        return self.backbone(img)
 
     @abstractmethod
     def forward_train(self, img: Any, *args: Any, **kwargs: Any) -> dict[str, Tensor]:

@@ -9,11 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmselfsup.utils.errors import ArgumentError
-
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..utils import two_views
-from .base import BaseModel
+from .base import BaseModel, require
 
 
 @ALGORITHMS.register_module()
@@ -40,6 +38,8 @@ class BYOL(BaseModel):
     equal.
     """
 
+    title = "BYOL"
+
     def __init__(
         self,
         backbone: dict,
@@ -49,8 +49,7 @@ class BYOL(BaseModel):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if neck is None or head is None:
-            raise ArgumentError(f"BYOL needs a neck and a head, got neck={neck}, head={head}")
+        neck, head = require(self, neck=neck, head=head)
         self.online_net = nn.Sequential(build_backbone(backbone), build_neck(neck))
         self.target_net = nn.Sequential(build_backbone(backbone), build_neck(neck))
         self.backbone, self.neck = self.online_net
@@ -62,10 +61,6 @@ class BYOL(BaseModel):
     def momentum_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
         """Return the online and the target network; the predictor has no target."""
         return [(self.online_net, self.target_net)]
-
-    def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
-        """Return the features of images [N, C, H, W], one entry for each stage of the backbone."""
-        return self.backbone(img)
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
         """Return the loss of equation 2 for both orders of the views (section 3.1).

@@ -1,9 +1,7 @@
 """A classifier on a backbone: linear probes, fine-tuning, training from scratch.
 
-Test-time augmentation.
-
-Letters: N images, K classes, D width of a patient's code, H, W size of an image, C channels, V
-views.
+Letters: N images, K classes, D width of a patient's code, C channels, H, W size of an image, V
+views in test-time augmentation.
 """
 
 from collections.abc import Iterator, Sequence

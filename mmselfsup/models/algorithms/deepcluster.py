@@ -26,6 +26,8 @@ class DeepCluster(PseudoLabelModel):
         ArgumentError: The head is missing.
     """
 
+    title = "DeepCluster"
+
     def __init__(
         self,
         backbone: dict,

@@ -13,14 +13,13 @@ from torch import Tensor, nn
 
 from mmselfsup.utils.batch_shuffle import batch_shuffle_ddp, batch_unshuffle_ddp
 from mmselfsup.utils.data_info import DataInfo
-from mmselfsup.utils.errors import ArgumentError
 from mmselfsup.utils.gather import concat_all_gather
 
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..losses import dense_matches, queue_similarities, take_places
 from ..utils import MAX_QUEUE_LEN, enqueue, fit_queue_len, new_queue, two_views
 from ..utils.precision import to_float32
-from .base import BaseModel
+from .base import BaseModel, require
 
 
 @ALGORITHMS.register_module()
@@ -45,6 +44,8 @@ class DenseCL(BaseModel):
     are pooled to the same grid, so that any grid works.
     """
 
+    title = "DenseCL"
+
     queue: Tensor
     queue_ptr: Tensor
     queue2: Tensor
@@ -62,8 +63,7 @@ class DenseCL(BaseModel):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if neck is None or head is None:
-            raise ArgumentError(f"DenseCL needs a neck and a head, got neck={neck}, head={head}")
+        neck, head = require(self, neck=neck, head=head)
         self.encoder_q = nn.Sequential(build_backbone(backbone), build_neck(neck))
         self.encoder_k = nn.Sequential(build_backbone(backbone), build_neck(neck))
         self.backbone = self.encoder_q[0]
@@ -89,10 +89,6 @@ class DenseCL(BaseModel):
         self.queue_len = fit_queue_len(self.queue_len, size, self)
         self.queue = self.queue[:, : self.queue_len].clone()  # [D, K]
         self.queue2 = self.queue2[:, : self.queue_len].clone()  # [D, K]
-
-    def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
-        """Return the features of images [N, C, H, W], one entry for each stage of the backbone."""
-        return self.backbone(img)
 
     def encode(self, encoder: nn.Sequential, img: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return the features and L2-normalised projections that the losses compare.

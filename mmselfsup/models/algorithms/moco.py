@@ -14,14 +14,13 @@ from torch import Tensor, nn
 
 from mmselfsup.utils.batch_shuffle import batch_shuffle_ddp, batch_unshuffle_ddp
 from mmselfsup.utils.data_info import DataInfo
-from mmselfsup.utils.errors import ArgumentError
 from mmselfsup.utils.gather import concat_all_gather
 
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..losses import queue_similarities
 from ..utils import MAX_QUEUE_LEN, enqueue, fit_queue_len, new_queue, two_views
 from ..utils.precision import to_float32
-from .base import BaseModel
+from .base import BaseModel, require
 
 
 @ALGORITHMS.register_module()
@@ -46,6 +45,8 @@ class MoCo(BaseModel):
     multiples of the batch; validation changes neither the key encoder nor the queue.
     """
 
+    title = "MoCo"
+
     queue: Tensor
     queue_ptr: Tensor
 
@@ -60,8 +61,7 @@ class MoCo(BaseModel):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if neck is None or head is None:
-            raise ArgumentError(f"MoCo needs a neck and a head, got neck={neck}, head={head}")
+        neck, head = require(self, neck=neck, head=head)
         self.encoder_q = nn.Sequential(build_backbone(backbone), build_neck(neck))
         self.encoder_k = nn.Sequential(build_backbone(backbone), build_neck(neck))
         self.backbone, self.neck = self.encoder_q
@@ -86,10 +86,6 @@ class MoCo(BaseModel):
         """
         self.queue_len = fit_queue_len(self.queue_len, size, self)
         self.queue = self.queue[:, : self.queue_len].clone()  # [D, K]
-
-    def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
-        """Return the features of images [N, C, H, W], one entry for each stage of the backbone."""
-        return self.backbone(img)
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
         """Return InfoNCE (equation 1) with the queue as negatives, algorithm 1 of the paper.

@@ -4,7 +4,6 @@ Letters: N images of this process, C channels, K negatives of an image, L traini
 of a feature.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,7 +16,7 @@ from mmselfsup.utils.errors import ArgumentError, UserError
 from ..builder import ALGORITHMS, build_backbone, build_head, build_memory, build_neck
 from ..losses import sampled_similarities
 from ..utils.precision import to_float32
-from .base import BaseModel
+from .base import BaseModel, require
 
 
 @ALGORITHMS.register_module()
@@ -41,6 +40,8 @@ class NPID(BaseModel):
     regularisation (equation 9).
     """
 
+    title = "NPID"
+
     def __init__(
         self,
         backbone: dict,
@@ -52,10 +53,7 @@ class NPID(BaseModel):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if head is None or memory_bank is None:
-            raise ArgumentError(
-                f"NPID needs a head and a memory_bank, got head={head}, memory_bank={memory_bank}"
-            )
+        head, memory_bank = require(self, head=head, memory_bank=memory_bank)
         if neg_num < 1:
             raise ArgumentError(f"neg_num must be at least 1, got {neg_num}")
         self.backbone = build_backbone(backbone)
@@ -72,10 +70,6 @@ class NPID(BaseModel):
         """
         if size.num_images < 2:
             raise UserError(f"NPID needs 2 training images or more, got {size.num_images}")
-
-    def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
-        """Return the features of images [N, C, H, W], one entry for each stage of the backbone."""
-        return self.backbone(img)
 
     def forward_train(self, img: Tensor, idx: Tensor, **kwargs: Any) -> dict[str, Tensor]:
         """Return the loss of each image against K others, then update its row of the bank.

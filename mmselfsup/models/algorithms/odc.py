@@ -32,6 +32,8 @@ class ODC(PseudoLabelModel):
         ArgumentError: The head or the memory bank is missing, or they differ in ``num_classes``.
     """
 
+    title = "ODC"
+
     def __init__(
         self,
         backbone: dict,

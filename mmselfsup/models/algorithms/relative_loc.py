@@ -4,7 +4,6 @@ Prediction", ICCV.
 Letters: N images, P = 8 pairs of patches, C channels of a patch, H, W size of a patch.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ from mmselfsup.utils.errors import ArgumentError
 
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..utils.views import one_label_each
-from .base import BaseModel
+from .base import BaseModel, require
 from .classification import head_names
 
 
@@ -32,6 +31,8 @@ class RelativeLoc(BaseModel):
         ArgumentError: The neck or the head is missing.
     """
 
+    title = "Relative location"
+
     def __init__(
         self,
         backbone: dict,
@@ -40,17 +41,10 @@ class RelativeLoc(BaseModel):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if neck is None or head is None:
-            raise ArgumentError(
-                f"RelativeLoc needs a neck and a head, got neck={neck}, head={head}"
-            )
+        neck, head = require(self, neck=neck, head=head)
         self.backbone = build_backbone(backbone)
         self.neck = build_neck(neck)
         self.head = build_head(head)
-
-    def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
-        """Return the features of images or patches [N, C, H, W], one entry for each stage."""
-        return self.backbone(img)
 
     def score_pairs(self, img: Tensor) -> list[Tensor]:
         """Return the logits [[N*P, 8]] of pairs of patches.

@@ -4,7 +4,6 @@ Image Rotations", ICLR.
 Letters: N images, P = 4 rotations of each, C channels, H, W size of an image.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -13,7 +12,7 @@ from mmselfsup.utils.errors import ArgumentError
 
 from ..builder import ALGORITHMS, build_backbone, build_head
 from ..utils.views import one_label_each
-from .base import BaseModel
+from .base import BaseModel, require
 from .classification import head_names
 
 
@@ -30,6 +29,8 @@ class RotationPred(BaseModel):
         ArgumentError: The head is missing.
     """
 
+    title = "Rotation prediction"
+
     def __init__(
         self,
         backbone: dict,
@@ -37,14 +38,9 @@ class RotationPred(BaseModel):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if head is None:
-            raise ArgumentError(f"RotationPred needs a head, got head={head}")
+        (head,) = require(self, head=head)
         self.backbone = build_backbone(backbone)
         self.head = build_head(head)
-
-    def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
-        """Return the features of images [N, C, H, W], one entry for each stage of the backbone."""
-        return self.backbone(img)
 
     def score_rotations(self, img: Tensor) -> list[Tensor]:
         """Return the logits [[N*P, 4]] of rotated images [N, P, C, H, W] or [N*P, C, H, W]."""

@@ -11,13 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmselfsup.utils import dist
-from mmselfsup.utils.errors import ArgumentError
 
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..losses import pair_similarities
 from ..utils import two_views
 from ..utils.precision import to_float32
-from .base import BaseModel
+from .base import BaseModel, require
 
 
 @ALGORITHMS.register_module()
@@ -37,6 +36,8 @@ class SimCLR(BaseModel):
     joined batch; now they are equal (see ``GatherLayer``). The loss is that of 0.x.
     """
 
+    title = "SimCLR"
+
     def __init__(
         self,
         backbone: dict,
@@ -45,15 +46,10 @@ class SimCLR(BaseModel):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if neck is None or head is None:
-            raise ArgumentError(f"SimCLR needs a neck and a head, got neck={neck}, head={head}")
+        neck, head = require(self, neck=neck, head=head)
         self.backbone = build_backbone(backbone)
         self.neck = build_neck(neck)
         self.head = build_head(head)
-
-    def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
-        """Return the features of images [N, C, H, W], one entry for each stage of the backbone."""
-        return self.backbone(img)
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
         """Return NT-Xent (equation 1) over the views of all processes.

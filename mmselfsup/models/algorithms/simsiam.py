@@ -8,11 +8,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from mmselfsup.utils.errors import ArgumentError
-
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..utils import two_views
-from .base import BaseModel
+from .base import BaseModel, require
 
 
 @ALGORITHMS.register_module()
@@ -31,6 +29,8 @@ class SimSiam(BaseModel):
         ArgumentError: The neck or the head is missing.
     """
 
+    title = "SimSiam"
+
     def __init__(
         self,
         backbone: dict,
@@ -39,15 +39,10 @@ class SimSiam(BaseModel):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if neck is None or head is None:
-            raise ArgumentError(f"SimSiam needs a neck and a head, got neck={neck}, head={head}")
+        neck, head = require(self, neck=neck, head=head)
         self.encoder = nn.Sequential(build_backbone(backbone), build_neck(neck))
         self.backbone, self.neck = self.encoder
         self.head = build_head(head)
-
-    def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
-        """Return the features of images [N, C, H, W], one entry for each stage of the backbone."""
-        return self.backbone(img)
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
         """Return the symmetric loss of equations 3 and 4, algorithm 1.

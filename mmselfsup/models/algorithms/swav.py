@@ -4,7 +4,6 @@ Assignments", NeurIPS.
 Letters: N images of this process, V views, C channels, D width of a projection.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -13,7 +12,7 @@ from mmselfsup.utils.errors import ArgumentError
 
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..utils.views import forward_by_size
-from .base import BaseModel
+from .base import BaseModel, require
 
 
 @ALGORITHMS.register_module()
@@ -35,6 +34,8 @@ class SwAV(BaseModel):
     those of 0.x.
     """
 
+    title = "SwAV"
+
     def __init__(
         self,
         backbone: dict,
@@ -43,15 +44,10 @@ class SwAV(BaseModel):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if neck is None or head is None:
-            raise ArgumentError(f"SwAV needs a neck and a head, got neck={neck}, head={head}")
+        neck, head = require(self, neck=neck, head=head)
         self.backbone = build_backbone(backbone)
         self.neck = build_neck(neck)
         self.head = build_head(head)
-
-    def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
-        """Return the features of images [N, C, H, W], one entry for each stage of the backbone."""
-        return self.backbone(img)
 
     def forward_train(self, img: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Return the swapped prediction loss (equation 6) of all views.

@@ -73,12 +73,7 @@ class ResNet(_ResNet):
         drop_path_rate: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        if depth not in self.arch_settings:
-            raise ArgumentError(f"depth must be one of {sorted(self.arch_settings)}, got {depth}")
-        if not out_indices or any(not 0 <= i <= num_stages for i in out_indices):
-            raise ArgumentError(
-                f"out_indices must lie in 0..{num_stages}, got {tuple(out_indices)}"
-            )
+        self._check(depth, num_stages, out_indices)
         super().__init__(
             depth=depth,
             in_channels=in_channels,
@@ -103,6 +98,16 @@ class ResNet(_ResNet):
             **kwargs,
         )
         self.out_indices = tuple(out_indices)
+
+    @classmethod
+    def _check(cls, depth: int, num_stages: int, out_indices: Sequence[int]) -> None:
+        """Check that depth and outputs exist."""
+        if depth not in cls.arch_settings:
+            raise ArgumentError(f"depth must be one of {sorted(cls.arch_settings)}, got {depth}")
+        if not out_indices or any(not 0 <= i <= num_stages for i in out_indices):
+            raise ArgumentError(
+                f"out_indices must lie in 0..{num_stages}, got {tuple(out_indices)}"
+            )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the outputs of ``out_indices``, in ascending order.

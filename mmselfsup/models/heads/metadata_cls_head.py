@@ -1,9 +1,5 @@
 """A classifier of the image together with age, site and sex of the patient.
 
-Random hiding of metadata in training.
-
-A small fully connected network.
-
 Letters: N images, D width of a patient's code.
 """
 

@@ -1,6 +1,6 @@
-"""The base class of losses that take the class counts from the training data.
+"""The losses of ``ClsHead(loss=dict(type=...))``, which may need the class counts of the data.
 
-The losses for ``ClsHead(loss=dict(type=...))``; their formulas are in ``models/losses``.
+Their formulas are in ``classification.py``.
 
 Letters: N images, C classes, D width of a feature.
 """

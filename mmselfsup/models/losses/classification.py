@@ -1,17 +1,13 @@
-"""Losses of a classifier for unbalanced classes.
+"""Losses of a classifier for unbalanced classes, and weights and margins from the class sizes.
 
-Each is the mean over the images of ``sum_c y_c w_c l_c``: y the label (one-hot, or mixed), w
-the weight of a class, l_c the loss of an image if its class were c. The mean divides by N, not
-by the sum of the batch's weights as torch's ``cross_entropy`` does: so the halves of a batch on
-two processes have the loss of the joined batch as their mean.
+Each loss is the mean over the images of ``sum_c y_c w_c l_c``: y the label (one-hot, or mixed), w
+the weight of a class, l_c the loss of an image if its class were c. The mean divides by N, not by
+the sum of the batch's weights as torch's ``cross_entropy`` does: so the halves of a batch on two
+processes have the loss of the joined batch as their mean.
 
-Weights and margins of classes from their number of images.
+Weights and margins are computed in float64 and returned as float32 on the device of the counts.
 
-All functions compute in float64 and return float32 on the device of the counts.
-
-Class weights of a loss from the class sizes.
-
-Letters: N images, C classes, L samples, K classes.
+Letters: N images, C classes.
 """
 
 from typing import Any
@@ -145,12 +141,6 @@ def ldam_loss(
     return _mean(-log_p, one_hot, weight)
 
 
-def _mean(losses: Tensor, targets: Tensor, weight: Tensor | None) -> Tensor:
-    """Return the mean over N of ``sum_c y_c w_c l_c``, all [N, C] except the weight [C]."""
-    weighted = losses * targets if weight is None else losses * targets * weight  # [N, C]
-    return weighted.sum(dim=1).mean()
-
-
 def inverse_frequency_weights(counts: Tensor) -> Tensor:
     """Return weights proportional to 1/n_c, with mean 1, so that all classes count the same.
 
@@ -214,20 +204,15 @@ def log_prior(counts: Tensor) -> Tensor:
     return priors.log().float()
 
 
-def _mean_one(weights: Tensor) -> Tensor:
-    """Return weights [C] scaled to a mean of 1."""
-    return weights * (len(weights) / weights.sum())
-
-
 def count_classes(labels: Tensor, num_classes: int) -> Tensor:
-    """Return the number of samples of each class, [K] (int64), on the device of the labels.
+    """Return the number of images of each class, [C] (int64), on the device of the labels.
 
     Args:
-        labels: Class of each sample, [L] (int64), 0..K-1.
-        num_classes: K.
+        labels: Class of each image, [N] (int64), 0..C-1.
+        num_classes: C.
     """
     # torch.bincount would wait for the device: the size of its result depends on the labels.
-    counts = torch.zeros(num_classes, dtype=torch.long, device=labels.device)  # [K]
+    counts = torch.zeros(num_classes, dtype=torch.long, device=labels.device)  # [C]
     return counts.scatter_add_(0, labels, torch.ones_like(labels))
 
 
@@ -235,17 +220,17 @@ def balancing_weights(labels: Tensor, num_classes: int, power: float) -> Tensor:
     """Return weights that decrease with the size of a class: size^-power, with a sum of 1.
 
     Args:
-        labels: Class of each sample, [L] (int64), 0..K-1.
-        num_classes: K.
+        labels: Class of each image, [N] (int64), 0..C-1.
+        num_classes: C.
         power: 0 for equal weights, 1 for weights with which all classes count the same.
 
     Returns:
-        Weights [K], float32, above 0.
+        Weights [C], float32, above 0.
 
-    Difference from 0.x: an empty class has the weight of a class with one sample. In 0.x it had ten
-    thousand times the weight of the others, for the first sample that entered it.
+    Difference from 0.x: an empty class has the weight of a class with one image. In 0.x it had ten
+    thousand times the weight of the others, for the first image that entered it.
     """
-    sizes = count_classes(labels, num_classes).clamp(min=1).float()  # [K]
+    sizes = count_classes(labels, num_classes).clamp(min=1).float()  # [C]
     weights = sizes.pow(-power)
     return weights / weights.sum()
 
@@ -257,7 +242,7 @@ def set_class_weights(head: Any, weights: Tensor) -> None:
 
     Args:
         head: A head with a ``criterion``, such as ``ClsHead``.
-        weights: Weight of each class, [K], at least 0.
+        weights: Weight of each class, [C], at least 0.
 
     Raises:
         ArgumentError: The head has another loss, which would ignore them.
@@ -269,3 +254,14 @@ def set_class_weights(head: Any, weights: Tensor) -> None:
         )
     weights = weights.to(next(head.parameters()))
     head.criterion.register_buffer("weight", weights, persistent=False)
+
+
+def _mean(losses: Tensor, targets: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the mean over N of ``sum_c y_c w_c l_c``, all [N, C] except the weight [C]."""
+    weighted = losses * targets if weight is None else losses * targets * weight  # [N, C]
+    return weighted.sum(dim=1).mean()
+
+
+def _mean_one(weights: Tensor) -> Tensor:
+    """Return weights [C] scaled to a mean of 1."""
+    return weights * (len(weights) / weights.sum())

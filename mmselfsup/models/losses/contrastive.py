@@ -1,15 +1,8 @@
-"""InfoNCE.
+"""Contrastive losses: InfoNCE, and the similarities that each method gives to it.
 
-The pairs of SimCLR's NT-Xent loss.
-
-Similarities to a key and to a queue of older keys.
-
-Similarities of features to rows of a memory bank.
-
-The matching of places between two views (DenseCL).
-
-Letters: N anchors, K negatives of an anchor, D width of a projection, L rows of the bank, C
-channels.
+``info_nce`` takes the similarities of anchors to a positive and to negatives. They come from the
+other views of a batch (SimCLR), from a queue of keys (MoCo), from a memory bank (NPID), or from the
+places of two feature maps (DenseCL). Each function names its letters.
 """
 
 import torch
@@ -27,7 +20,7 @@ def info_nce(pos: Tensor, neg: Tensor, temperature: float) -> Tensor:
 
     The mean over the anchors of ``-log(e^(p/T) / (e^(p/T) + sum_k e^(n_k/T)))``: van den Oord et
     al. 2018, "Representation Learning with Contrastive Predictive Coding", equation 4, with
-    similarities divided by a temperature.
+    similarities divided by a temperature. Letters: N anchors, K negatives of each.
 
     Args:
         pos: Similarity of each anchor to its positive, [N, 1].
@@ -47,6 +40,7 @@ def pair_similarities(z: Tensor) -> tuple[Tensor, Tensor]:
     """Return the similarities of each view to its partner and to all views of other images.
 
     Chen et al. 2020 (SimCLR), equation 1 before the temperature: dot products of unit vectors.
+    Letters: N images of two views each, D width of a projection.
 
     Args:
         z: Projections [2N, D], L2-normalised; rows 2i and 2i + 1 are the views of image i.
@@ -79,6 +73,7 @@ def queue_similarities(query: Tensor, key: Tensor, queue: Tensor) -> tuple[Tenso
     """Return the similarities of each query to its own key and to every key in the queue.
 
     He et al. 2020 (MoCo), equation 1 before the temperature: dot products of unit vectors.
+    Letters: N queries, K keys in the queue, D width of a key.
 
     Args:
         query: Queries [N, D], L2-normalised.
@@ -99,6 +94,7 @@ def sampled_similarities(
     """Return the similarities of each feature to its own row and to the rows drawn for it.
 
     Wu et al. 2018 (NPID), the products ``v_j . v`` of equation 2 before the temperature.
+    Letters: N images, K negatives drawn for each, L rows of the bank, D width of a feature.
 
     Args:
         feature: Features [N, D], rows of unit length.
@@ -121,7 +117,7 @@ def dense_matches(first: Tensor, second: Tensor) -> Tensor:
     """Return the most similar place of the second view for each place of the first view.
 
     Wang et al. 2021 (DenseCL), equation 3: the largest cosine between the features of the
-    backbones. An argmax has no gradient.
+    backbones. An argmax has no gradient. Letters: N images, C channels, L places of a map.
 
     Args:
         first: Features of the first view, [N, C, L].
@@ -136,6 +132,8 @@ def dense_matches(first: Tensor, second: Tensor) -> Tensor:
 
 def take_places(grid: Tensor, places: Tensor) -> Tensor:
     """Return the vectors of ``grid`` at ``places``.
+
+    Letters: N images, D width of a vector, L places of a map.
 
     Args:
         grid: Vectors of each place, [N, D, L].

@@ -1,9 +1,9 @@
 """The memories of ODC: Zhan et al. 2020, "Online Deep Clustering ...", CVPR, section 3.
 
-Operations on features with cluster labels, as pure functions.
+The operations on features with cluster labels are pure functions below the class.
 
 Letters: L images, N images of this process, R processes, K clusters, D width of a feature, M some
-of them.
+of the L images.
 """
 
 import warnings

@@ -11,7 +11,7 @@ from .precision import full_precision, mixed_precision
 from .queue import MAX_QUEUE_LEN, enqueue, fit_queue_len, new_queue, push_newest
 from .sobel import Sobel
 from .sync_bn import SyncBatchNorm
-from .views import forward_by_size, only_feature, two_views
+from .views import forward_by_size, only_feature, pooled, spatial_map, two_views
 
 __all__ = [
     "MAX_QUEUE_LEN",
@@ -33,7 +33,9 @@ __all__ = [
     "mixed_precision",
     "new_queue",
     "only_feature",
+    "pooled",
     "push_newest",
+    "spatial_map",
     "two_views",
     "update_targets",
 ]

@@ -15,27 +15,18 @@ from torch.utils.data import DataLoader
 from mmselfsup.utils import dist
 
 from .multi_pooling import MultiPooling
+from .views import pooled
 
 
 class ExtractProcess:
-    """The extraction of the last stage's features, averaged over all positions, as ``feat``."""
+    """The extraction of the last stage's features, one vector per image, as ``feat``.
 
-    def __init__(self) -> None:
-        self.avg_pool = nn.AdaptiveAvgPool2d((1, 1))
+    ``pooled`` says which vector: the class token, or the mean over all places.
+    """
 
     def pool(self, features: Sequence[Any]) -> dict[str, Tensor]:
-        """Return one vector or small map per image.
-
-        Args:
-            features: The output of ``extract_feat``, one entry for each stage.
-
-        Returns:
-            ``feat``, [N, C, 1, 1] for feature maps and [N, C] for vectors.
-        """
-        last = features[-1]
-        if isinstance(last, list | tuple):  # a vision transformer's (patches, class token)
-            last = last[-1]
-        return {"feat": self.avg_pool(last) if last.ndim == 4 else last}
+        """Return ``feat`` [N, C] for the output of ``extract_feat``, one entry for each stage."""
+        return {"feat": pooled(features[-1])}
 
     def extract_batch(self, model: nn.Module, **data: Any) -> dict[str, Tensor]:
         """Return the features of one batch, each [N, D], float32 on the CPU.
@@ -44,8 +35,8 @@ class ExtractProcess:
             model: An algorithm in eval mode.
             **data: A batch; ``img`` is [N, C, H, W].
         """
-        pooled = self.pool(model(mode="extract", **data))
-        return {name: value.flatten(1).float().cpu() for name, value in pooled.items()}  # [N, D]
+        parts = self.pool(model(mode="extract", **data))
+        return {name: value.flatten(1).float().cpu() for name, value in parts.items()}  # [N, D]
 
     @torch.no_grad()
     def extract(
@@ -95,11 +86,10 @@ class MultiExtractProcess(ExtractProcess):
         backbone: str = "resnet50",
         layer_indices: Sequence[int] = (0, 1, 2, 3, 4),
     ) -> None:
-        super().__init__()
         self.multi_pooling = MultiPooling(pool_type, layer_indices, backbone)
         self.layer_indices = layer_indices
 
     def pool(self, features: Sequence[Any]) -> dict[str, Tensor]:
         """Return the pooled map of each stage, [N, C_i, S_i, S_i]."""
-        pooled = self.multi_pooling(features)
-        return {f"feat{i + 1}": x for i, x in zip(self.layer_indices, pooled, strict=True)}
+        maps = self.multi_pooling(features)
+        return {f"feat{i + 1}": x for i, x in zip(self.layer_indices, maps, strict=True)}

@@ -1,20 +1,24 @@
-"""The views and labels of a batch, in the format of the multi-view and pretext data sets.
+"""The formats of what goes into a network and comes out of it: views, labels, features.
 
-The format of features between backbone, neck and head: one entry for each stage.
+A batch holds views and labels as the multi-view and pretext data sets make them. Features are one
+entry for each stage of a backbone, and an entry is one of
 
-Views of several sizes: one forward pass for each size.
+- a map [N, C, H, W], as convolutional networks and Swin give it;
+- a map and a class token [N, C], as mmcls's vision transformers give it;
+- tokens [N, L, C], one for each place, row by row, with or without a class token in front;
+- a vector [N, C].
 
-Caron et al. 2020 (SwAV), section 3.2.
-
-Letters: N images of this process, P patches or rotations of an image, C channels, H, W size, S
-side in pixels.
+``spatial_map`` and ``pooled`` know them all. Letters: N images of this process, P patches or
+rotations of an image, C channels, H, W size of an image or map, L tokens.
 """
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
+from math import isqrt
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mmselfsup.utils.errors import ArgumentError
@@ -75,14 +79,57 @@ def only_feature(features: Sequence[Any], owner: object) -> Any:
     return features[0]
 
 
+def spatial_map(feature: Any) -> Tensor:
+    """Return the features of one stage as a map [N, C, H, W], without the class token.
+
+    Args:
+        feature: Features of one stage, an entry of what a backbone returns.
+
+    Raises:
+        ArgumentError: It has no places: a vector, or tokens that do not fill a square.
+    """
+    if isinstance(feature, list | tuple):  # (map, class token)
+        return spatial_map(feature[0])
+    if feature.ndim == 4:
+        return feature
+    if feature.ndim != 3:
+        raise ArgumentError(f"features {list(feature.shape)} are no map and no tokens of places")
+    side, has_class_token = _grid_of(feature)
+    places = feature[:, 1:] if has_class_token else feature  # [N, H*W, C]
+    return places.transpose(1, 2).unflatten(2, (side, side))
+
+
+def pooled(feature: Any) -> Tensor:
+    """Return the features of one stage as one vector per image, [N, C].
+
+    It is the class token, where there is one: a vision transformer is trained on it. Otherwise it
+    is the mean over the places.
+
+    Args:
+        feature: Features of one stage, an entry of what a backbone returns.
+
+    Raises:
+        ArgumentError: Tokens that do not fill a square: whether the first is a class token is
+            unknown.
+    """
+    if isinstance(feature, list | tuple):  # (map, class token)
+        return feature[1]
+    if feature.ndim == 4:
+        return F.adaptive_avg_pool2d(feature, 1).flatten(1)
+    if feature.ndim == 3:
+        return feature[:, 0] if _grid_of(feature)[1] else feature.mean(dim=1)
+    return feature.flatten(1)
+
+
 def forward_by_size(function: Callable[[Tensor], Any], views: Sequence[Tensor]) -> list[Any]:
     """Call a network once for consecutive views of one size, joined along the batch.
 
-    Batch normalisation then uses the statistics of all views of a size, as in the paper. The order
-    of the views stays.
+    Batch normalisation then uses the statistics of all views of a size, as in Caron et al. 2020
+    (SwAV), section 3.2. The order of the views stays.
 
     Args:
-        function: A function of images [M, C, S, S], M = N times the number of views of that size.
+        function: A function of images [M, C, S, S] with a side of S pixels; M is N times the number
+            of views of that size.
         views: Images of each view, [N, C, S, S].
 
     Returns:
@@ -91,3 +138,22 @@ def forward_by_size(function: Callable[[Tensor], Any], views: Sequence[Tensor]) 
     # ``groupby`` joins consecutive views only, which keeps their order.
     groups = [list(group) for _, group in groupby(views, key=lambda view: view.shape[-2:])]
     return [function(torch.cat(group)) for group in groups]
+
+
+def _grid_of(tokens: Tensor) -> tuple[int, bool]:
+    """Return the side of the square of tokens [N, L, C], and whether a class token is in front.
+
+    L and L - 1 are never both squares, but for L = 1, a single place.
+
+    Raises:
+        ArgumentError: Neither is a square.
+    """
+    num_tokens = tokens.shape[1]
+    for num_places in (num_tokens, num_tokens - 1):
+        side = isqrt(num_places)
+        if side and side**2 == num_places:
+            return side, num_places < num_tokens
+    raise ArgumentError(
+        f"{num_tokens} tokens fill no square, with or without a class token: let the backbone "
+        "return a map [N, C, H, W]"
+    )

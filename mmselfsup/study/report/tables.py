@@ -7,9 +7,13 @@ formats of numbers are those of the report and of the table over several studies
 
 from __future__ import annotations
 
+import ast
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
@@ -29,29 +33,7 @@ SAW_TEST = (
     "with networks that have not seen theirs, these numbers may be too high."
 )
 WIDTH = 100  # columns where the output is no terminal
-_NAMES = {
-    SCRATCH: "from scratch",
-    "simclr": "SimCLR",
-    "moco": "MoCo",
-    "mocov1": "MoCo v1",
-    "mocov2": "MoCo v2",
-    "mocov3": "MoCo v3",
-    "byol": "BYOL",
-    "swav": "SwAV",
-    "simsiam": "SimSiam",
-    "barlowtwins": "Barlow Twins",
-    "densecl": "DenseCL",
-    "deepcluster": "DeepCluster",
-    "odc": "ODC",
-    "npid": "NPID",
-    "mae": "MAE",
-    "simmim": "SimMIM",
-    "maskfeat": "MaskFeat",
-    "cae": "CAE",
-    "interclr": "InterCLR",
-    "relative_loc": "Relative location",
-    "rotation_pred": "Rotation prediction",
-}
+_ALGORITHMS = Path(__file__).parents[2] / "models" / "algorithms"
 
 
 def results_table(runs: Sequence[RunRecord]) -> Table:
@@ -179,7 +161,38 @@ def compare(scratch: RunRecord, other: RunRecord) -> Comparison | None:
 
 def display_name(arm: str) -> str:
     """Return the name of an arm as papers write it; arrows join the tasks of a curriculum."""
-    return " → ".join(_NAMES.get(task, task) for task in arm.split(JOIN))
+    return " → ".join(map(_title, arm.split(JOIN)))
+
+
+def _title(task: str) -> str:
+    """Return the title of a task: the name of a folder of configs, or ``scratch``.
+
+    The folder is called as the algorithm, such as ``relative_loc`` as ``RelativeLoc``; a version
+    may follow, as in ``mocov2``. A name that the user made up stays.
+    """
+    if task == SCRATCH:
+        return "from scratch"
+    name = task.replace("_", "")
+    if name in _titles():
+        return _titles()[name]
+    base, version = re.fullmatch(r"(.*?)(v\d+)?", name).groups()  # type: ignore[union-attr]
+    return f"{_titles()[base]} {version}" if version and base in _titles() else task
+
+
+@cache
+def _titles() -> dict[str, str]:
+    """Return the ``title`` of each algorithm, by the name of its class in small letters.
+
+    They are read from the source: to import the classes would load torch.
+    """
+    titles = {}
+    for path in sorted(_ALGORITHMS.glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+            for line in node.body:
+                if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "title":
+                    titles[node.name.lower()] = ast.literal_eval(line.value)
+    return titles
 
 
 def run_label(run: RunRecord) -> str:
