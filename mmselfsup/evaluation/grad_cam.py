@@ -126,11 +126,10 @@ def fine_maps(heat: Callable[[Tensor], Tensor], img: Tensor) -> tuple[Tensor, li
 
 
 def _heat_of_tokens(network: Any, img: Tensor, classes: Tensor, patient: Tensor | None) -> Tensor:
-    """Return the Grad-CAM at the input of the last layer of a vision transformer."""
-    lists = [m for m in network.backbone.children() if isinstance(m, nn.ModuleList | nn.Sequential)]
-    if not lists or not len(lists[-1]):
+    """Return the Grad-CAM at the input of the last layer that a vision transformer uses."""
+    layer, seen = _last_layer(network.backbone), []
+    if layer is None:
         raise _no_heat_maps(network)
-    layer, seen = lists[-1][-1], []
 
     def record(tokens: Tensor) -> Tensor:
         seen.append(tokens)
@@ -142,9 +141,10 @@ def _heat_of_tokens(network: Any, img: Tensor, classes: Tensor, patient: Tensor 
         places = spatial_map(last).shape[2:]  # [h, w]
     except ArgumentError:
         raise _no_heat_maps(network) from None
-    tokens, num_places = seen[-1], places.numel()  # [N, L, K]
-    if tokens.dim() != 3 or tokens.shape[1] < num_places:
+    num_places = places.numel()
+    if not seen or seen[-1].dim() != 3 or seen[-1].shape[1] < num_places:
         raise _no_heat_maps(network)
+    tokens = seen[-1]  # [N, L, K]
     extra, patches = tokens[:, :-num_places], tokens[:, -num_places:]  # class token, places
 
     def classify(maps: Tensor) -> Tensor:
@@ -153,6 +153,14 @@ def _heat_of_tokens(network: Any, img: Tensor, classes: Tensor, patient: Tensor 
             return network.classify(img, patient)[-1]
 
     return grad_cam(patches.transpose(1, 2).unflatten(2, places), classify, classes)
+
+
+def _last_layer(backbone: nn.Module) -> nn.Module | None:
+    """Return the layer whose output is the last feature; None if there is no list of layers."""
+    lists = [m for m in backbone.children() if isinstance(m, nn.ModuleList | nn.Sequential)]
+    # mmcls's transformers compute all layers, also those after the last output.
+    index = list(getattr(backbone, "out_indices", [-1]))[-1]
+    return lists[-1][index] if lists and -1 <= index < len(lists[-1]) else None
 
 
 @contextmanager

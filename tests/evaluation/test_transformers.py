@@ -179,7 +179,7 @@ def test_heat_of_a_class_token_is_that_of_the_last_layers_input() -> None:
 def test_every_transformer_has_heat_maps(name: str) -> None:
     backbone = dict(BACKBONES[name])
     if name == "last_two":
-        backbone["out_indices"] = [2]  # a head takes one stage
+        backbone["out_indices"] = [1]  # a head takes one stage, here not the last layer's
     model, img = classifier(backbone), images_of(backbone)
     classes = torch.tensor([1, 2])
     found, places = fine_maps(lambda part: heat_maps(model, part, classes), img)
