@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from mmcv import Config
 
-from mmselfsup.config import config_text
+from mmselfsup.config.text import config_text
 from mmselfsup.utils import dist
 from mmselfsup.utils.device import choose_device, num_gpus
 from mmselfsup.utils.errors import UserError

@@ -21,8 +21,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from mmselfsup import __version__
-from mmselfsup.config import config_text
 from mmselfsup.config.load import load_config
+from mmselfsup.config.text import config_text
 from mmselfsup.core import build_optimizer
 from mmselfsup.core.checkpoint import load_state
 from mmselfsup.datasets import build_dataset

@@ -1,9 +1,5 @@
-"""Checks of configs, and configs as text.
+"""Config files: read with overrides, checked key by key, asked, and written as text.
 
-An unknown key anywhere in a config is an error that names the nearest valid one.
+An unknown key anywhere in a config is an error that names the nearest valid one. Nothing is
+imported here, so that the study can ask a config (``inspect``) without loading torch.
 """
-
-from .check import check_config
-from .text import config_text
-
-__all__ = ["check_config", "config_text"]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mmselfsup.apis.acceleration import accelerate, amp_dtype, compile_backbones, has_bfloat16
 from mmselfsup.apis.hooks import optimizer_hook_config
 from mmselfsup.apis.train import train_model
-from mmselfsup.config import check_config
+from mmselfsup.config.check import check_config
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils.error_context import run_errors
 from mmselfsup.utils.errors import UserError

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from mmcv import Config
 
-from mmselfsup.config import check_config
+from mmselfsup.config.check import check_config
 from mmselfsup.utils.errors import UserError
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mmcv import Config
 
-from mmselfsup.config import config_text
+from mmselfsup.config.text import config_text
 
 ROOT = Path(__file__).parents[2] / "configs"
 CONFIGS = sorted(ROOT.rglob("simclr/*.py")) + sorted(ROOT.rglob("isic2019/*.py"))

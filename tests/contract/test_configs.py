@@ -78,7 +78,7 @@ def test_there_are_configs():
 
 @each_config
 def test_no_unknown_key(config):
-    from mmselfsup.config import check_config
+    from mmselfsup.config.check import check_config
 
     check_config(copy.deepcopy(load(config)), str(ROOT / config), [])
 

@@ -13,7 +13,7 @@ from mmcv import Config
 from PIL import Image
 
 from mmselfsup.apis.train import build_datasets
-from mmselfsup.config import check_config
+from mmselfsup.config.check import check_config
 from mmselfsup.datasets import MultiViewDataset, RepeatDataset, build_dataloader, build_dataset
 from mmselfsup.utils.errors import UserError
 

@@ -21,8 +21,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Print the config."""
     args = parse_args()
-    from mmselfsup.config import config_text
     from mmselfsup.config.load import load_config
+    from mmselfsup.config.text import config_text
 
     print(f"Config:\n{config_text(load_config(args.config, args.cfg_options)._cfg_dict)}")
 
