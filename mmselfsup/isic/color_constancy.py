@@ -29,7 +29,7 @@ from PIL import Image
 from mmselfsup.datasets.data_sources.decode import open_rgb, walk_images
 from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.files import atomic_write, atomic_write_json
-from mmselfsup.utils.progress import default_workers, run_parallel
+from mmselfsup.utils.progress import available_cores, run_parallel
 
 RECORD = "color_constancy.json"
 _LOSSY = (".jpg", ".jpeg", ".webp")
@@ -238,7 +238,7 @@ def correct_folder(
     _check_record(target, settings, any_done=len(todo) < len(names))
 
     work = partial(_correct_file, source=source, target=target, settings=settings)
-    workers = default_workers() if workers is None else workers
+    workers = available_cores() if workers is None else workers
     failures = [e for e in run_parallel(work, todo, workers, "colour constancy") if e is not None]
     return len(todo) - len(failures), len(names) - len(todo), failures
 

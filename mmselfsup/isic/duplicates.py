@@ -22,7 +22,7 @@ from PIL import Image, ImageOps
 
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_text
-from mmselfsup.utils.progress import default_workers, run_parallel
+from mmselfsup.utils.progress import available_cores, run_parallel
 
 from .challenge import CLASSES
 
@@ -54,7 +54,7 @@ def image_hashes(files: Sequence[Path], workers: int | None = None) -> NDArray[n
     """
     import imagehash  # noqa: F401  # fails before the work starts
 
-    workers = default_workers() if workers is None else workers
+    workers = available_cores() if workers is None else workers
     return np.array(list(run_parallel(_hash, files, workers, "hashes")))
 
 
