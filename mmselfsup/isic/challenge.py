@@ -1,16 +1,11 @@
-"""Reading and checking of the challenge's two CSV files.
+"""The files of the ISIC-2019 challenge: their names, columns and classes, search, checks, CSVs.
 
-Search for the challenge's files below a folder, however the archives were unpacked.
-
-The diagnoses of ISIC-2019, in the order of the challenge's ground truth file.
+``find_csv`` and ``find_images`` find the files however the archives were unpacked,
+``read_ground_truth`` and its neighbours read the CSVs and name the line that is wrong,
+``check_download`` compares everything with the published files, and ``write_submission`` writes
+the CSV that the challenge scores.
 
 Source: ISIC 2019 challenge, https://challenge.isic-archive.com/landing/2019
-
-Check that the download of ISIC-2019 is complete and unchanged.
-
-The CSV file that the ISIC-2019 challenge scores.
-
-Letters: N images, C classes.
 """
 
 import hashlib

@@ -5,8 +5,6 @@ A perceptual hash (the signs of the low frequencies of a small grey picture, by 
 bits, as commonly used, are too few for dermoscopy, where most images are a dark blob on bright
 skin: this uses 256. Rotated and mirrored copies are not found.
 
-Search for the near-duplicates of a table of images, and the file that lists them.
-
 Letters: N images, B bits.
 """
 

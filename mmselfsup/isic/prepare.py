@@ -1,10 +1,8 @@
 """Preparation of the lists that training and testing read, from the challenge's files.
 
-Images that the challenge's files list, and which of them can be used.
-
-Lists of a split, their summary, and a table of it.
-
-List of the challenge's own test images.
+``prepare_splits`` joins the CSVs, deals the images into folds and writes the lists of each fold,
+that of the challenge's own test images (``read_test_list``) and ``splits.json``, the summary of
+``fold_table``. The folds themselves are made in ``folds``.
 """
 
 import hashlib
