@@ -10,9 +10,10 @@ from typing import Any
 import torch
 
 from mmselfsup.utils.errors import ArgumentError, UserError
+from mmselfsup.utils.image_names import image_stem
 
 from .data_sources.lists import read_names
-from .data_sources.metadata import read_lesions, stem
+from .data_sources.metadata import read_lesions
 from .pipelines.compose import bernoulli, check_probability
 from .pipelines.formatting import Pixels
 
@@ -128,12 +129,12 @@ def _check_apart(
     Raises:
         UserError: An image or a lesion is in both.
     """
-    stems = {stem(name) for name in seen[0]}
+    stems = {image_stem(name) for name in seen[0]}
     known = set(seen[1]) - {""}
     both = [
         (name, lesion)
         for name, lesion in zip(*unseen, strict=True)
-        if stem(name) in stems or lesion in known
+        if image_stem(name) in stems or lesion in known
     ]
     if both:
         name, lesion = both[0]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.progress import default_workers, run_parallel
+from mmselfsup.utils.progress import available_cores, run_parallel
 
 from .data_sources import ImageList
 from .data_sources.decode import open_rgb
@@ -63,7 +63,7 @@ def pixel_statistics(
         raise UserError("no images to measure; check the list or the folder")
     if size is not None and (len(size) not in (1, 2) or min(size) < 1):
         raise UserError(f"the size must be one or two numbers of pixels, got {list(size)}")
-    workers = default_workers() if workers is None else workers
+    workers = available_cores() if workers is None else workers
     work = partial(_histogram, size=size)
     histogram = np.zeros((3, 256), dtype=np.int64)
     for counts in run_parallel(work, files, workers, "mean and std"):

@@ -1,1 +1,1 @@
-"""Tools for the ISIC-2019 skin lesion data set: splits, colour constancy, statistics."""
+"""Tools for the ISIC-2019 skin lesion data set: its files, splits, colours, masks, demo images."""

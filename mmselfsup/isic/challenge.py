@@ -1,16 +1,11 @@
-"""Reading and checking of the challenge's two CSV files.
+"""The files of the ISIC-2019 challenge: their names, columns and classes, search, checks, CSVs.
 
-Search for the challenge's files below a folder, however the archives were unpacked.
-
-The diagnoses of ISIC-2019, in the order of the challenge's ground truth file.
+``find_csv`` and ``find_images`` find the files however the archives were unpacked,
+``read_ground_truth`` and its neighbours read the CSVs and name the line that is wrong,
+``check_download`` compares everything with the published files, and ``write_submission`` writes
+the CSV that the challenge scores.
 
 Source: ISIC 2019 challenge, https://challenge.isic-archive.com/landing/2019
-
-Check that the download of ISIC-2019 is complete and unchanged.
-
-The CSV file that the ISIC-2019 challenge scores.
-
-Letters: N images, C classes.
 """
 
 import hashlib
@@ -25,6 +20,7 @@ from mmselfsup.evaluation.scores import ScoreFile
 from mmselfsup.metrics import probabilities, unknown_score
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_text
+from mmselfsup.utils.image_names import IMAGE_EXTENSIONS, image_stem
 from mmselfsup.utils.patients import clean_lesion
 
 GROUND_TRUTH = "ISIC_2019_Training_GroundTruth.csv"
@@ -33,8 +29,6 @@ IMAGES = "ISIC_2019_Training_Input"
 TEST_GROUND_TRUTH = "ISIC_2019_Test_GroundTruth.csv"
 TEST_METADATA = "ISIC_2019_Test_Metadata.csv"
 TEST_IMAGES = "ISIC_2019_Test_Input"
-#: Extensions of images, in order of preference; the challenge's are ``.jpg``.
-IMAGE_SUFFIXES: tuple[str, ...] = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 #: Label ``i`` of every list and every score column is ``CLASSES[i]``.
 CLASSES: tuple[str, ...] = ("MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC")
 #: Column of "none of the others": it exists in the files, but no training image has it.
@@ -138,16 +132,9 @@ def _read_table(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
     table = table[(table != "").any(axis=1)]  # blank lines were needed to count lines
     if table.empty:
         raise UserError(f"{path} has a header but no rows")
-    table = table.assign(image=[_stem(name) for name in table["image"]])
+    table = table.assign(image=[image_stem(name) for name in table["image"]])
     _check_names(path, table["image"])
     return table
-
-
-def _stem(name: str) -> str:
-    """Return the name without spaces around it and without an image extension."""
-    name = name.strip()
-    suffix = Path(name).suffix
-    return name[: -len(suffix)] if suffix.lower() in IMAGE_SUFFIXES else name
 
 
 def _check_names(path: Path, names: "pd.Series[str]") -> None:
@@ -227,10 +214,10 @@ def image_files(folder: Path) -> dict[str, str]:
     with os.scandir(folder) as entries:
         for entry in entries:
             stem, suffix = os.path.splitext(entry.name)
-            if suffix.lower() not in IMAGE_SUFFIXES or entry.name.startswith("."):
+            if suffix.lower() not in IMAGE_EXTENSIONS or entry.name.startswith("."):
                 continue
             # The smallest tuple is the preferred format, and the first name among equals.
-            candidate = (IMAGE_SUFFIXES.index(suffix.lower()), entry.name)
+            candidate = (IMAGE_EXTENSIONS.index(suffix.lower()), entry.name)
             best[stem] = min(best.get(stem, candidate), candidate)
     return {stem: name for stem, (_, name) in best.items()}
 
@@ -319,7 +306,7 @@ def submission_table(scores: ScoreFile, unk_threshold: float | None = None) -> p
     except ValueError as error:
         raise UserError(f"--unk-threshold: {error}") from error
     table = pd.DataFrame(probs, columns=list(COLUMNS[1 : probs.shape[1] + 1]))
-    table.insert(0, "image", [_file_stem(name) for name in scores.images])
+    table.insert(0, "image", [image_stem(name) for name in scores.images])
     if UNKNOWN not in table:
         table[UNKNOWN] = 0.0
     twice = table["image"][table["image"].duplicated()]
@@ -332,9 +319,3 @@ def write_submission(table: pd.DataFrame, path: str) -> None:
     """Write the table as the challenge wants it, whole or not at all."""
     text: str = table.to_csv(index=False, float_format=f"%.{DIGITS}f", lineterminator="\n")
     atomic_write_text(path, text)
-
-
-def _file_stem(name: str) -> str:
-    """Return the name of an image without folders and extension."""
-    stem, suffix = os.path.splitext(os.path.basename(name))
-    return stem if suffix.lower() in IMAGE_SUFFIXES else stem + suffix

@@ -1,16 +1,14 @@
 """Shades of Gray: colour constancy, which removes the colour of the light from an image.
 
-Source: Finlayson and Trezzi, "Shades of Gray and Colour Constancy", CIC 2004; on dermoscopy
-Barata et al., "Improving Dermoscopy Image Classification Using Color Constancy", JBHI 2015.
+``shades_of_gray`` corrects one image, ``correct_folder`` a folder in several processes, where an
+interrupted run can resume; ``find_border`` finds the dark border round the field of view of a
+dermatoscope, which can be cut away first.
 
 The result for a pixel depends only on its 8-bit value and the histograms of the image, so all
 numbers are exact in float64 and the correction is one table of 256 entries for each channel.
 
-Shades of Gray for a folder of images, in several processes; an interrupted run can resume.
-
-Settings that the images of a prepared folder depend on.
-
-Search for the dark border round the field of view of a dermatoscope.
+Source: Finlayson and Trezzi, "Shades of Gray and Colour Constancy", CIC 2004; on dermoscopy
+Barata et al., "Improving Dermoscopy Image Classification Using Color Constancy", JBHI 2015.
 
 Letters: H, W pixels.
 """
@@ -29,7 +27,7 @@ from PIL import Image
 from mmselfsup.datasets.data_sources.decode import open_rgb, walk_images
 from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.files import atomic_write, atomic_write_json
-from mmselfsup.utils.progress import default_workers, run_parallel
+from mmselfsup.utils.progress import available_cores, run_parallel
 
 RECORD = "color_constancy.json"
 _LOSSY = (".jpg", ".jpeg", ".webp")
@@ -238,7 +236,7 @@ def correct_folder(
     _check_record(target, settings, any_done=len(todo) < len(names))
 
     work = partial(_correct_file, source=source, target=target, settings=settings)
-    workers = default_workers() if workers is None else workers
+    workers = available_cores() if workers is None else workers
     failures = [e for e in run_parallel(work, todo, workers, "colour constancy") if e is not None]
     return len(todo) - len(failures), len(names) - len(todo), failures
 

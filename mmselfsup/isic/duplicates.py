@@ -5,8 +5,6 @@ A perceptual hash (the signs of the low frequencies of a small grey picture, by 
 bits, as commonly used, are too few for dermoscopy, where most images are a dark blob on bright
 skin: this uses 256. Rotated and mirrored copies are not found.
 
-Search for the near-duplicates of a table of images, and the file that lists them.
-
 Letters: N images, B bits.
 """
 
@@ -22,7 +20,7 @@ from PIL import Image, ImageOps
 
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_text
-from mmselfsup.utils.progress import default_workers, run_parallel
+from mmselfsup.utils.progress import available_cores, run_parallel
 
 from .challenge import CLASSES
 
@@ -54,7 +52,7 @@ def image_hashes(files: Sequence[Path], workers: int | None = None) -> NDArray[n
     """
     import imagehash  # noqa: F401  # fails before the work starts
 
-    workers = default_workers() if workers is None else workers
+    workers = available_cores() if workers is None else workers
     return np.array(list(run_parallel(_hash, files, workers, "hashes")))
 
 

@@ -7,7 +7,7 @@ training. So the (short) algorithm is implemented in this file and every draw is
 digest: equal ids, labels and seed give equal folds on every machine, with every library
 version, for every order of the rows.
 
-Checks of folds, and counts of their images by class and by source.
+Letters: N images.
 """
 
 import hashlib

@@ -1,8 +1,7 @@
 """Segmentation of the lesion without training: a threshold on the colour distance from skin.
 
-Not a diagnosis tool: it is right on most images, and reports where it gives up.
-
-Preparation of a dermoscopic image's colours for the search for its lesion.
+Hairs and the dark corners of a round field of view are removed first. This is not a diagnosis
+tool: it is right on most images, and reports where it gives up.
 
 Letters: H, W pixels, h, w pixels of the small copy that is segmented, K components.
 """

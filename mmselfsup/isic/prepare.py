@@ -1,10 +1,8 @@
 """Preparation of the lists that training and testing read, from the challenge's files.
 
-Images that the challenge's files list, and which of them can be used.
-
-Lists of a split, their summary, and a table of it.
-
-List of the challenge's own test images.
+``prepare_splits`` joins the CSVs, deals the images into folds and writes the lists of each fold,
+that of the challenge's own test images (``read_test_list``) and ``splits.json``, the summary of
+``fold_table``. The folds themselves are made in ``folds``.
 """
 
 import hashlib
@@ -44,12 +42,13 @@ from .folds import (
     lesion_sources,
     source_counts,
 )
+from .study_data import ISIC_2019
 
 #: One of this many parts of the training images is held out for choosing hyper-parameters.
 VALIDATION_PARTS = 5
 SUMMARY = "splits.json"
 PARTS = ("train", "test", "subtrain", "val")
-TEST_LIST = "ISIC_2019_challenge_test.txt"
+TEST_LIST = f"{ISIC_2019.lists}_challenge_test.txt"
 
 
 @dataclass(frozen=True)
@@ -204,11 +203,6 @@ def _warn(count: int, text: str) -> None:
         print(f"warning: {count} {text}", file=sys.stderr, flush=True)
 
 
-def list_name(part: str, fold: int) -> str:
-    """Return the file name of a list: ``part`` is one of ``PARTS``, ``fold`` counts from 0."""
-    return f"ISIC_2019_{part}_fold{fold}.txt"
-
-
 def write_lists(out: Path, table: pd.DataFrame, facts: dict[str, Any]) -> dict[str, Any]:
     """Write four lists for each fold, then ``splits.json``.
 
@@ -233,7 +227,7 @@ def write_lists(out: Path, table: pd.DataFrame, facts: dict[str, Any]) -> dict[s
         held_out = table[f"validation_{fold}"]
         rows = (~test, test, ~test & ~held_out, held_out)
         parts = {
-            part: _write_list(out / list_name(part, fold), table[chosen])
+            part: _write_list(out / ISIC_2019.list_name(part, fold), table[chosen])
             for part, chosen in zip(PARTS, rows, strict=True)
         }
         parts["test"]["source_counts"] = source_counts(table[test])
@@ -257,7 +251,7 @@ def remove_old(out: Path, num_folds: int) -> None:
         for name in (SUMMARY, TEST_LIST, DUPLICATES):
             (out / name).unlink(missing_ok=True)
         for part in PARTS:
-            for path in out.glob(f"ISIC_2019_{part}_fold*.txt"):
+            for path in out.glob(ISIC_2019.list_name(part, "*")):
                 number = path.stem.rpartition("fold")[2]
                 # Lists of lower folds are overwritten; only surplus ones would stay.
                 if number.isdigit() and int(number) >= num_folds:

@@ -1,4 +1,4 @@
-"""The ISIC-2019 study: pre-train, fine-tune, compare with training from scratch, report.
+"""The study: pre-train, fine-tune, compare with training from scratch, report.
 
 In the order of use: ``cli`` reads what the user requests, ``settings`` holds it, and ``pipeline``
 runs one study, or a sweep over folds and seeds. Each file of ``stages`` is a stage of a study; its

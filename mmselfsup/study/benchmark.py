@@ -20,6 +20,7 @@ from mmselfsup.utils.files import sha256
 from . import configs
 from .cli import find_ssl_config
 from .process import Command
+from .settings import DEFAULT_DATA
 from .stages.probe import model_options, probe_argv, weights_argv
 from .step import Job, Step
 
@@ -248,7 +249,7 @@ def algorithms_with_config(configs: Path, ending: str) -> list[str]:
 
     Args:
         configs: The folder ``configs``.
-        ending: The data set and the size of its images, such as ``isic2019-64``.
+        ending: The last part of the names, see ``StudyData.config_ending``.
 
     Raises:
         UserError: There is none.
@@ -263,13 +264,13 @@ def algorithms_with_config(configs: Path, ending: str) -> list[str]:
 
 
 def make_settings(args: argparse.Namespace, root: Path) -> FrozenSettings:
-    """Check the command line of ``tools/isic2019/compare_frozen.py``.
+    """Check the command line of ``compare_frozen.py``.
 
     Raises:
         UserError: A file or folder is missing, a number is too small, or a name or seed is given
             twice.
     """
-    ending = "isic2019" if args.size == "224" else f"isic2019-{args.size}"
+    ending = DEFAULT_DATA.config_ending(args.size)
     default = root / "configs" / "benchmarks" / "classification" / f"knn_{ending}.py"
     dataset_config = args.dataset_config or default
     for flag, path in (

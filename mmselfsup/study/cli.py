@@ -14,18 +14,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mmselfsup.isic.challenge import find_images
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.study_data import StudyData
 
 from .data import read_splits
-from .settings import ALL, JOIN, SCRATCH, TRAIN, StudySettings
+from .settings import ALL, DEFAULT_DATA, JOIN, SCRATCH, TRAIN, StudySettings
 
 #: What a further task must gain in balanced accuracy, if nothing is given. It must be
 #: worth one more pre-training of every task, and the best of several noisy scores is biased
 #: upwards.
 MIN_GAIN = 0.01
 DEMO = "demo"
-FULL_SIZE = "224"
 _SSL = "name a config with SSL_CONFIG"
 
 
@@ -44,24 +43,27 @@ class StudyRequest:
     several: bool
 
 
-def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> StudyRequest:
+def parse(
+    argv: Sequence[str], env: Mapping[str, str], root: Path, data: StudyData = DEFAULT_DATA
+) -> StudyRequest:
     """Read what the user requests.
 
     Args:
         argv: Command line.
         env: Environment.
         root: The repository; paths inside it become relative to it.
+        data: The data set.
 
     Raises:
         UserError: Something is missing or can't be used.
     """
     # Intermixed: overrides may come before and after options.
-    args = make_parser().parse_intermixed_args(argv)
-    isic_root = Path() if args.demo else check_isic_root(env.get("ISIC_ROOT"))
+    args = make_parser(data.program).parse_intermixed_args(argv)
+    data_root = _demo_folder(data) if args.demo else check_data_root(env, data)
     folds, seeds = integers(env, "FOLD", "FOLDS"), integers(env, "SEED", "SEEDS")
     several = bool(env.get("FOLDS") or env.get("SEEDS"))
-    size = env.get("SIZE") or (DEMO if args.demo else FULL_SIZE)
-    ssl_configs = _ssl_configs(env, root, size)
+    size = env.get("SIZE") or (DEMO if args.demo else data.full_size)
+    ssl_configs = _ssl_configs(env, root, size, data)
     ssl_on = check_choice("--ssl-on", args.ssl_on, (TRAIN, ALL))
     compare = args.compare and len(ssl_configs) > 1
     min_gain = read_min_gain(args.curriculum, args.min_gain, args.compare, len(ssl_configs))
@@ -69,19 +71,19 @@ def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> StudyReque
     kind = "compare" if compare else "greedy" if min_gain is not None else ""
     name = study_name("demo_" if args.demo else "", kind, ssl_configs, env.get("SIZE"), ssl_on)
     name += "" if several else f"_fold{folds[0]}_seed{seeds[0]}"
-    default = root / "work_dirs" / "isic2019" / name
+    default = root / "work_dirs" / data.folder / name
     work_dir = _inside(env.get("WORK_DIR") or default, root)
     finetune_config = env.get("FINETUNE_CONFIG")
-    ready, split_options = read_splits(env.get("SPLITS", ""))
+    ready, split_options = read_splits(env.get("SPLITS", ""), data)
     study = StudySettings(
         root=root,
-        isic_root=work_dir / "data" / "isic2019" if args.demo else _inside(isic_root, root),
+        data_root=work_dir / data_root if args.demo else _inside(data_root, root),
         work_dir=work_dir,
         ssl_configs=ssl_configs,
         finetune_config=(
             _config(finetune_config, root)
             if finetune_config
-            else find_finetune_config(root / "configs", size)
+            else find_finetune_config(root / "configs", size, data)
         ),
         compare=compare,
         min_gain=min_gain,
@@ -96,11 +98,12 @@ def parse(argv: Sequence[str], env: Mapping[str, str], root: Path) -> StudyReque
         finetune_options=check_options(args.finetune_options),
         options=check_options([*args.options, *args.cfg_options]),
         demo=args.demo,
+        data=data,
     )
     return StudyRequest(work_dir, _make_studies(study, folds, seeds, several), several)
 
 
-def _ssl_configs(env: Mapping[str, str], root: Path, size: str) -> dict[str, Path]:
+def _ssl_configs(env: Mapping[str, str], root: Path, size: str, data: StudyData) -> dict[str, Path]:
     """Return the config of each algorithm: the one named for it, or that of the size.
 
     Raises:
@@ -109,7 +112,7 @@ def _ssl_configs(env: Mapping[str, str], root: Path, size: str) -> dict[str, Pat
     names = algorithm_names(env.get("ALGORITHM") or "simclr")
     text = env.get("SSL_CONFIG")
     if not text:
-        return {name: find_ssl_config(root / "configs", name, size) for name in names}
+        return {name: find_ssl_config(root / "configs", name, size, data) for name in names}
     files = [text] if len(names) == 1 else text.split()  # the path of a single one may have blanks
     if len(files) != len(names):
         raise UserError(
@@ -236,19 +239,32 @@ def check_choice(flag: str, value: str, choices: Sequence[str]) -> str:
     return value
 
 
-def check_isic_root(path: str | None) -> Path:
+def _demo_folder(data: StudyData) -> Path:
+    """Return the place of the synthetic images in a work directory.
+
+    Raises:
+        UserError: The data set has none.
+    """
+    if data.demo is None:
+        raise UserError(f"--demo: {data.name} has no synthetic images; set {data.root_variable}")
+    return Path("data") / data.folder
+
+
+def check_data_root(env: Mapping[str, str], data: StudyData) -> Path:
     """Check that the folder of the data set holds images.
 
     Raises:
         UserError: The folder is not given, does not exist or holds no image.
     """
-    advice = "get ISIC-2019 as docs/en/prepare_data.md describes, or try --demo"
+    path = env.get(data.root_variable)
+    demo = "" if data.demo is None else ", or try --demo"
+    advice = f"get {data.name} as {data.guide} describes{demo}"
     if not path:
-        raise UserError(f"ISIC_ROOT is not set: {advice}")
+        raise UserError(f"{data.root_variable} is not set: {advice}")
     try:
-        find_images(Path(path))
+        data.find_images(Path(path))
     except UserError as error:
-        raise UserError(f"ISIC_ROOT={path}: {error}; {advice}") from None
+        raise UserError(f"{data.root_variable}={path}: {error}; {advice}") from None
     return Path(path)
 
 
@@ -260,9 +276,9 @@ def _whole(name: str, text: str, minimum: int) -> int:
     return int(text)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser(program: str) -> argparse.ArgumentParser:
     """Build the parser of the command line; the script's --help explains the options."""
-    parser = argparse.ArgumentParser(prog="train_SSL_with_finetuning_ISIC2019.sh", add_help=False)
+    parser = argparse.ArgumentParser(prog=program, add_help=False)
     # Choices are checked later, for errors in one line without the usage.
     parser.add_argument("options", nargs="*", default=[])
     parser.add_argument("--demo", action="store_true")
@@ -320,27 +336,25 @@ def read_min_gain(
     return value
 
 
-def ending(size: str) -> str:
-    """Return how the file names of a size's configs end (pixels, or ``demo``)."""
-    return "isic2019" if size == FULL_SIZE else f"isic2019-{size}"
-
-
-def find_ssl_config(configs: Path, algorithm: str, size: str = FULL_SIZE) -> Path:
-    """Choose the ISIC-2019 config of an algorithm.
+def find_ssl_config(
+    configs: Path, algorithm: str, size: str, data: StudyData = DEFAULT_DATA
+) -> Path:
+    """Choose the config of an algorithm for a data set.
 
     Args:
         configs: The folder ``configs``.
         algorithm: Name of its folder under ``selfsup``.
         size: Side of the images in pixels, or ``demo``.
+        data: The data set.
 
     Raises:
         UserError: There is none; the message names those that exist.
     """
-    paths = sorted(configs.glob(f"selfsup/*/*{ending(size)}.py"))
+    paths = sorted(configs.glob(f"selfsup/*/*{data.config_ending(size)}.py"))
     for path in paths:
         if path.parent.name == algorithm:
             return path
-    what = "demo" if size == DEMO else f"ISIC-2019 (SIZE={size})"
+    what = "demo" if size == DEMO else f"{data.name} (SIZE={size})"
     advice = f"SIZE=64 with --demo, {_SSL}" if size == DEMO else _SSL
     names = ", ".join(dict.fromkeys(path.parent.name for path in paths)) or "none"
     raise UserError(
@@ -349,14 +363,15 @@ def find_ssl_config(configs: Path, algorithm: str, size: str = FULL_SIZE) -> Pat
     )
 
 
-def find_finetune_config(configs: Path, size: str = FULL_SIZE) -> Path:
-    """Choose the ISIC-2019 config of the classifier.
+def find_finetune_config(configs: Path, size: str, data: StudyData = DEFAULT_DATA) -> Path:
+    """Choose the config of the classifier for a data set.
 
     Raises:
         UserError: There is none.
     """
-    folder = configs / "benchmarks" / "classification" / "isic2019"
-    paths = sorted(folder.glob(f"*{ending(size)}.py"), key=lambda path: (len(path.name), path))
+    folder = configs / "benchmarks" / "classification" / data.configs
+    ending = f"*{data.config_ending(size)}.py"
+    paths = sorted(folder.glob(ending), key=lambda path: (len(path.name), path))
     if paths:
         return paths[0]  # the basic one: variants add a word to its name
-    raise UserError(f"no config *{ending(size)}.py in {folder}; name one: FINETUNE_CONFIG")
+    raise UserError(f"no config {ending} in {folder}; name one: FINETUNE_CONFIG")

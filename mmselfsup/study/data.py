@@ -14,22 +14,21 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mmselfsup.datasets.data_sources.lists import Entry, read_entries
-from mmselfsup.isic.challenge import GROUND_TRUTH, METADATA, find_csv
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_text, sha256
+from mmselfsup.utils.study_data import StudyData, TableFile
 
 from .records import DataFacts
 from .settings import ALL, StudySettings
 
 PARTS = ("train", "subtrain", "val", "test")
 SPLIT_SEED = 0  # the folds are the same for every SEED: otherwise seeds couldn't be compared
-NUM_FOLDS = 5
-#: Options of ``prepare_splits.py`` that the study sets.
+#: Options of the command that makes the lists, which the study sets.
 _OWN = ("--root", "--out", "--folds", "--images")
 
 
-def read_splits(text: str) -> tuple[Path | None, tuple[str, ...]]:
-    """Read SPLITS: a folder of ready lists, or options of ``prepare_splits.py``.
+def read_splits(text: str, data: StudyData) -> tuple[Path | None, tuple[str, ...]]:
+    """Read SPLITS: a folder of ready lists, or options of the command that makes lists.
 
     Raises:
         UserError: It is neither, or an option is the study's own.
@@ -44,27 +43,27 @@ def read_splits(text: str) -> tuple[Path | None, tuple[str, ...]]:
     if not options or not options[0].startswith("--"):
         raise UserError(
             f"SPLITS={text}: there is no such folder; give a folder of ready lists, or options of "
-            "tools/isic2019/prepare_splits.py such as '--group-duplicates'"
+            f"{data.split_command[0]} such as '--group-duplicates'"
         )
     for option in options:
         name = option.split("=", 1)[0]
         # startswith: argparse accepts abbreviations such as --fo.
         if name.startswith("--") and any(own.startswith(name) for own in _OWN):
             raise UserError(
-                f"SPLITS: {name} can't be given, the study sets it (ISIC_ROOT names the data); "
-                "make the lists yourself and give their folder"
+                f"SPLITS: {name} can't be given, the study sets it ({data.root_variable} names the "
+                "data); make the lists yourself and give their folder"
             )
     return None, options
 
 
 def ground_truth_csv(settings: StudySettings) -> Path | None:
     """Return the CSV of the labels; None without one."""
-    return _csv(settings, "--ground-truth", GROUND_TRUTH)
+    return _csv(settings, settings.data.labels)
 
 
 def metadata_csv(settings: StudySettings) -> Path | None:
     """Return the CSV of the lesions; None without one."""
-    return _csv(settings, "--metadata", METADATA)
+    return _csv(settings, settings.data.groups)
 
 
 def check_fold(settings: StudySettings) -> None:
@@ -74,20 +73,22 @@ def check_fold(settings: StudySettings) -> None:
         UserError: There is no such fold.
     """
     if settings.ready_splits is None:
-        if settings.fold >= NUM_FOLDS:
-            raise UserError(f"fold {settings.fold}: the folds are 0 to {NUM_FOLDS - 1}")
+        last = settings.data.num_folds - 1
+        if settings.fold > last:
+            raise UserError(f"fold {settings.fold}: the folds are 0 to {last}")
         return
     missing = [settings.split(part).name for part in PARTS if not settings.split(part).is_file()]
     if missing:
         raise UserError(
             f"SPLITS={settings.ready_splits} lacks {', '.join(missing)}; each fold has four lists, "
-            "see docs/en/prepare_data.md"
+            f"see {settings.data.guide}"
         )
 
 
 def data_facts(settings: StudySettings, images: Path) -> DataFacts:
     """Describe the images and lists."""
-    every = (path for part in PARTS for path in settings.splits_dir.glob(f"ISIC_2019_{part}_fold*"))
+    patterns = [settings.data.list_name(part, "*") for part in PARTS]
+    every = (path for pattern in patterns for path in settings.splits_dir.glob(pattern))
     # Of all folds: runs of different folds belong together only if all lists are the same.
     joined = "".join(f"{path.name} {sha256(path)}\n" for path in sorted(every))
     return DataFacts(
@@ -97,15 +98,15 @@ def data_facts(settings: StudySettings, images: Path) -> DataFacts:
     )
 
 
-def _csv(settings: StudySettings, option: str, name: str) -> Path | None:
-    """Find a CSV as ``prepare_splits.py`` does: named by an option, or below ISIC_ROOT."""
+def _csv(settings: StudySettings, file: TableFile) -> Path | None:
+    """Find a CSV as the command of the lists does: named by an option, or below the root."""
     parser = argparse.ArgumentParser(prog="SPLITS", usage=argparse.SUPPRESS, add_help=False)
-    parser.add_argument(option, dest="given")
+    parser.add_argument(file.option, dest="given")
     given: str | None = parser.parse_known_args(settings.splits)[0].given
     if given is not None:
         return Path(given) if Path(given).is_file() else None
     try:
-        return find_csv(settings.isic_root, name, option)
+        return settings.data.find_table(settings.data_root, file.name, file.option)
     except UserError:
         return None
 

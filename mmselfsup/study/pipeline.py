@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmselfsup.config.inspect import class_list
-from mmselfsup.isic.challenge import find_images
 from mmselfsup.version import __version__
 
 from . import pipeline
@@ -102,12 +101,13 @@ def _prepare_data(
     Returns:
         The folder of images.
     """
-    if settings.demo:
-        argv = ("tools/isic2019/make_demo_data.py", "--out", str(settings.isic_root))
+    demo = settings.data.demo
+    if settings.demo and demo is not None:
+        argv = (*demo.command, "--out", str(settings.data_root))
         command = Command(argv, settings.root)
         command_list.append(command)
-        run_stage("Demo data", [Job(demo_data_step(settings), command)], this_machine)
-    folder, files = find_images(settings.isic_root)
+        run_stage("Demo data", [Job(demo_data_step(settings, demo), command)], this_machine)
+    folder, files = settings.data.find_images(settings.data_root)
     if settings.ready_splits is not None:
         return folder
     command = splits_command(settings)
@@ -148,12 +148,12 @@ def check(settings: StudySettings) -> None:
     """
     check_fold(settings)
     check_gpus(settings.gpus)
-    study = ResolvedStudy(settings, settings.isic_root)
+    study = ResolvedStudy(settings, settings.data_root)
     # Computed on access: reading them finds every error in configs and overrides.
     _ = study.finetune, study.lrs, study.epochs, [task.epochs for task in study.pretrainings]
     if settings.ready_splits is not None:
         paths = [settings.split(part) for part in PARTS]
-        images, _ = find_images(settings.isic_root)
+        images, _ = settings.data.find_images(settings.data_root)
         check_lists(paths, images, class_list(study.finetune))
     for task in study.pretrainings:
         for warning in check_backbones(task, study.finetune):

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmselfsup.config.inspect import max_epochs
+from mmselfsup.isic.study_data import ISIC_2019 as DEFAULT_DATA
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.study_data import StudyData
 
 from . import configs
 
@@ -41,7 +43,7 @@ class StudySettings:
 
     Attributes:
         root: The repository (it holds ``configs/`` and ``tools/``).
-        isic_root: Folder of ISIC-2019 (images and the official CSVs).
+        data_root: Folder of the data set (images and its CSVs).
         work_dir: Folder of everything that this fold and seed write.
         ssl_configs: Config of each pre-training by its name, such as ``simclr``, in order.
         finetune_config: Config of the classifier.
@@ -64,10 +66,11 @@ class StudySettings:
         finetune_options: Overrides ``key=value`` of the fine-tuning config.
         options: Overrides ``key=value`` of those configs that have the key.
         demo: Make and use the embedded data set.
+        data: The data set: its file names, commands and configs.
     """
 
     root: Path
-    isic_root: Path
+    data_root: Path
     work_dir: Path
     ssl_configs: Mapping[str, Path]
     finetune_config: Path
@@ -87,6 +90,7 @@ class StudySettings:
     finetune_options: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     demo: bool = False
+    data: StudyData = DEFAULT_DATA
 
     @property
     def sequences(self) -> tuple[tuple[str, ...], ...]:
@@ -114,7 +118,7 @@ class StudySettings:
         """List of the images that the pre-trainings see."""
         if self.ssl_on == TRAIN:
             return self.split("train")
-        return self._data_dir / f"ISIC_2019_train+test_fold{self.fold}.txt"
+        return self._data_dir / self.data.list_name("train+test", self.fold)
 
     @property
     def _data_dir(self) -> Path:
@@ -122,7 +126,7 @@ class StudySettings:
 
     def split(self, part: str) -> Path:
         """Return the list of images of a part: train, test, subtrain or val."""
-        return self.splits_dir / f"ISIC_2019_{part}_fold{self.fold}.txt"
+        return self.splits_dir / self.data.list_name(part, self.fold)
 
     def ssl_dir(self, name: str) -> Path:
         """Return the work directory of a pre-training."""
@@ -212,7 +216,8 @@ class ResolvedStudy:
         Raises:
             UserError: One of them is the comparison's own, or names data.
         """
-        options = _without_data([*self._shared[-1], *self.settings.finetune_options])
+        own = [*self._shared[-1], *self.settings.finetune_options]
+        options = _without_data(own, self.settings.data)
         for option in options:
             if option.split("=", 1)[0] in _OWN_KEYS:
                 raise UserError(
@@ -248,7 +253,8 @@ class ResolvedStudy:
         """
         own = configs.share_options(self.settings.ssl_options, self._plain[:-1])
         pairs = zip(self.settings.ssl_configs, self._shared[:-1], own, strict=True)
-        return {task: _without_data([*shared, *options]) for task, shared, options in pairs}
+        data = self.settings.data
+        return {task: _without_data([*shared, *options], data) for task, shared, options in pairs}
 
     @cached_property
     def lrs(self) -> tuple[float, ...]:
@@ -271,7 +277,7 @@ class ResolvedStudy:
         return str(path) if rel.startswith("..") else rel
 
 
-def _without_data(options: list[str]) -> list[str]:
+def _without_data(options: list[str], data: StudyData) -> list[str]:
     """Check that no override sets images or lists, which the study sets itself.
 
     Raises:
@@ -280,8 +286,8 @@ def _without_data(options: list[str]) -> list[str]:
     for option in options:
         if _DATA_KEY.fullmatch(option.split("=", 1)[0]):
             raise UserError(
-                f"{option} can't be given, the study sets it: set ISIC_ROOT for the images, "
-                "SPLITS for the lists"
+                f"{option} can't be given, the study sets it: set {data.root_variable} for the "
+                "images, SPLITS for the lists"
             )
     return options
 

@@ -60,7 +60,7 @@ def progress(
     )
 
 
-def default_workers() -> int:
+def available_cores() -> int:
     """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -29,6 +29,12 @@ def test_names_lose_extension_spaces_and_byte_order_mark(csv: Path) -> None:
     assert read_ground_truth(csv)["image"].to_list() == ["ISIC_1", "ISIC_2_downsampled"]
 
 
+def test_names_are_those_of_lists_and_scores(csv: Path) -> None:
+    """A folder and an extension of any image don't count, as in metadata, lists and scores."""
+    csv.write_text(f"{HEAD}part/ISIC_1.jpg,{NV}\nISIC_2.gif,{NV}\n")
+    assert read_ground_truth(csv)["image"].to_list() == ["ISIC_1", "ISIC_2"]
+
+
 def test_unknown_is_label_eight(csv: Path) -> None:
     csv.write_text(HEAD + "a,0,0,0,0,0,0,0,0,1\n")
     assert read_ground_truth(csv)["label"].to_list() == [8]

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mmselfsup.isic.demo import lesions as pigmented
-from mmselfsup.isic.demo.dataset import generator, render
+from mmselfsup.isic.demo.photograph import generator, render
 from mmselfsup.isic.lesion_mask import ellipse, find_lesion
 
 SKIN, BROWN = (224, 178, 160), (110, 66, 52)

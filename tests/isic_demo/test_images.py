@@ -12,8 +12,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mmselfsup.isic.challenge import CLASSES
-from mmselfsup.isic.demo.dataset import PAINTERS, Photo, generator, render
+from mmselfsup.isic.demo.dataset import Photo
 from mmselfsup.isic.demo.drawing import Canvas, rotation, smoothstep
+from mmselfsup.isic.demo.photograph import PAINTERS, generator, render
 
 
 def canvas(turn: float = 0.0, centre: tuple[float, float] = (20.0, 16.0)) -> Canvas:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mmselfsup.isic.demo import dataset as worker
+from mmselfsup.isic.demo import dataset, photograph
 from mmselfsup.isic.demo.dataset import DemoSettings, make_demo_data
 from mmselfsup.utils.errors import UserError
 
@@ -36,6 +36,20 @@ def test_equal_seeds_give_equal_bytes_with_any_number_of_processes(
     assert contents(tmp_path / "new") == small
 
 
+def test_drawing_processes_import_numpy_and_opencv_only() -> None:
+    """They start anew for every data set, so what they load is waited for."""
+    modules = {function.__module__ for function in (dataset.draw_batch, dataset.set_up_process)}
+    code = f"import sys, {', '.join(modules)}; print(*sys.modules)"
+    path = os.pathsep.join([str(TOOL.parents[2]), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert {"numpy", "cv2"} <= loaded
+    assert not loaded & {"torch", "mmcv", "pandas", "PIL", "tqdm", "rich", "matplotlib", "scipy"}
+
+
 def test_another_seed_gives_other_files(small: dict[str, bytes], tmp_path: Path) -> None:
     make_demo_data(tmp_path, DemoSettings(70, 24, seed=6), workers=1)
     other = contents(tmp_path)
@@ -47,7 +61,7 @@ def test_a_stopped_run_is_continued(
     small: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn = 0
-    render = worker.render
+    render = photograph.render
 
     def stop_after_40(*args: Any) -> object:
         nonlocal drawn
@@ -56,7 +70,7 @@ def test_a_stopped_run_is_continued(
             raise KeyboardInterrupt
         return render(*args)
 
-    monkeypatch.setattr(worker, "render", stop_after_40)
+    monkeypatch.setattr(photograph, "render", stop_after_40)
     with pytest.raises(KeyboardInterrupt):
         make_demo_data(tmp_path, SMALL, workers=1)
     images = tmp_path / "ISIC_2019_Training_Input"
@@ -72,7 +86,7 @@ def test_a_stopped_run_is_continued(
 def test_a_finished_set_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_demo_data(tmp_path, SMALL, workers=1)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    monkeypatch.setattr(worker, "render", None)
+    monkeypatch.setattr(photograph, "render", None)
     make_demo_data(tmp_path, SMALL, workers=1)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 

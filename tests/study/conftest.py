@@ -32,7 +32,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudySettings:
     make_fake_repository(tmp_path)
     return StudySettings(
         root=tmp_path,
-        isic_root=Path("isic"),
+        data_root=Path("isic"),
         work_dir=Path("work"),
         ssl_configs={"simclr": find_ssl_config(CONFIGS, "simclr", "demo")},
         finetune_config=find_finetune_config(CONFIGS, "demo"),

@@ -55,7 +55,7 @@ def test_demo_needs_no_data(root: Path) -> None:
     settings = one(["--demo"], {"SEED": "3"}, root)
     assert settings.ssl_configs["simclr"].name == "simclr_c_isic2019-demo.py"
     assert settings.finetune_config.name == "r18_isic2019-demo.py"
-    assert settings.isic_root == settings.work_dir / "data" / "isic2019"
+    assert settings.data_root == settings.work_dir / "data" / "isic2019"
     assert settings.seed == 3
 
 

@@ -70,25 +70,25 @@ def test_ready_lists_are_read_before_anything_is_trained(
 def test_lists_depend_on_both_csvs_and_the_options(study: StudySettings) -> None:
     stamps = [split_step(study, 1).settings]
     for name in (GROUND_TRUTH, METADATA):
-        (study.isic_root / name).write_text("image\n")
+        (study.data_root / name).write_text("image\n")
         stamps.append(split_step(study, 1).settings)
     study = dataclasses.replace(study, splits=("--group-duplicates",))
     stamps.append(split_step(study, 1).settings)
     assert all(one != other for one, other in itertools.pairwise(stamps))
     argv = splits_command(study).argv
-    assert argv[argv.index("--metadata") + 1] == str(study.isic_root / METADATA)
+    assert argv[argv.index("--metadata") + 1] == str(study.data_root / METADATA)
     assert argv[-1] == "--group-duplicates"
 
-    given = study.isic_root / "own.csv"
+    given = study.data_root / "own.csv"
     given.write_text("image\n")
     for options in (("--metadata", str(given)), (f"--metadata={given}",)):
         assert metadata_csv(dataclasses.replace(study, splits=options)) == given
 
 
 def test_validation_and_test_know_the_lesions(study: StudySettings) -> None:
-    resolved = ResolvedStudy(study, study.isic_root / "images")
+    resolved = ResolvedStudy(study, study.data_root / "images")
     assert not any("metadata" in word for word in measure_command(resolved, "scratch").argv)
-    (study.isic_root / METADATA).write_text("image,lesion_id\n")
+    (study.data_root / METADATA).write_text("image,lesion_id\n")
     path = f"isic/{METADATA}"
     assert f"data.test.data_source.metadata={path}" in measure_command(resolved, "scratch").argv
     assert f"data.val.data_source.metadata={path}" in search_command(resolved, "scratch", 0.1).argv

@@ -31,7 +31,7 @@ def write_lists(study: StudySettings, train: str, test: str) -> StudySettings:
     Each image they name is there: a study looks for them before it starts.
     """
     for line in (train + test).splitlines():
-        (study.isic_root / "images" / line.rsplit(" ", 1)[0]).touch()
+        (study.data_root / "images" / line.rsplit(" ", 1)[0]).touch()
     folder = study.root / "lists"
     study = dataclasses.replace(study, ready_splits=folder, lrs=(0.1,))
     folder.mkdir(exist_ok=True)
@@ -89,7 +89,7 @@ def test_a_changed_setting_starts_the_pretraining_anew(
 
     pipeline.run_study(changed)
     assert calls(study.root) == []
-    (study.isic_root / "images" / "c.jpg").touch()
+    (study.data_root / "images" / "c.jpg").touch()
     changed.split("test").write_text("b.jpg 1\nc.jpg 0\n")  # other images to see
     pipeline.run_study(changed)
     assert set(redone) < set(calls(study.root))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.image_names import has_image_extension
 
 from ..registry import DATASOURCES
 from .base import BaseDataSource
@@ -17,7 +18,6 @@ from .lists import (
     Entry,
     check_labels,
     find_images,
-    has_image_extension,
     read_entries,
     with_extension,
 )

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.image_names import IMAGE_EXTENSIONS
 
 from ..registry import DATASOURCES
 from .base import BaseDataSource
-from .lists import IMG_EXTENSIONS, Entry, check_labels, find_images, read_list
+from .lists import Entry, check_labels, find_images, read_list
 
 
 def has_file_allowed_extension(filename: str, extensions: Sequence[str]) -> bool:
@@ -63,7 +64,7 @@ class ImageNet(BaseDataSource):
         UserError: The list or the folder is missing or empty, or a label is not in ``classes``.
     """
 
-    IMG_EXTENSIONS = IMG_EXTENSIONS
+    IMG_EXTENSIONS = IMAGE_EXTENSIONS
     recursion_subdir = False
 
     def load_annotations(self) -> list[dict[str, Any]]:

@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.image_names import has_image_extension
 
-IMG_EXTENSIONS = (
-    ".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif",
-)  # fmt: skip
 NO_LABEL = -1
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NAME_AND_INTEGERS = re.compile(r"(.*?\S)\s+((?:[+-]?[0-9]+\s+)+)")
@@ -27,11 +25,6 @@ class Entry(NamedTuple):
     name: str
     label: int | list[int]
     line: int
-
-
-def has_image_extension(name: str) -> bool:
-    """Return whether a name ends like an image file, in small or capital letters."""
-    return name.lower().endswith(IMG_EXTENSIONS)
 
 
 def read_text(path: str) -> str:

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.image_names import image_stem
 from mmselfsup.utils.patients import clean_lesion, encode_patient
 
-from .lists import has_image_extension, read_text
+from .lists import read_text
 
 _LESION_COLUMNS = ("image", "lesion_id")
 _PATIENT_COLUMNS = ("image", "age_approx", "anatom_site_general", "sex")
@@ -61,14 +62,8 @@ def read_metadata(path: str, columns: Sequence[str]) -> list[tuple[str, Row]]:
                 "line another number"
             )
         row = Row(rows.line_num, {name: cells[name] for name in columns})
-        table.append((stem(row.cells["image"]), row))
+        table.append((image_stem(row.cells["image"]), row))
     return table
-
-
-def stem(name: str) -> str:
-    """Return the name of a file without folders and without the extension of an image."""
-    name = os.path.basename(name.strip())
-    return os.path.splitext(name)[0] if has_image_extension(name) else name
 
 
 def read_lesions(path: str, names: Sequence[str]) -> list[str]:
@@ -87,7 +82,7 @@ def read_lesions(path: str, names: Sequence[str]) -> list[str]:
     """
     rows = read_metadata(path, _LESION_COLUMNS)
     lesions = {name: clean_lesion(row.cells["lesion_id"]) for name, row in rows}
-    stems = [stem(name) for name in names]
+    stems = [image_stem(name) for name in names]
     if not any(name in lesions for name in stems):
         raise UserError(f"{path} has none of the {len(names)} images (e.g. {names[0]})")
     return [lesions.get(name, "") for name in stems]
@@ -117,7 +112,7 @@ def read_patients(path: str, names: Sequence[str]) -> NDArray[np.float32]:
                 f"and {row.line})"
             )
         rows[name] = row
-    stems = [stem(name) for name in names]
+    stems = [image_stem(name) for name in names]
     missing = [name for name, key in zip(names, stems, strict=True) if key not in rows]
     if missing:
         raise UserError(

@@ -1,4 +1,4 @@
-"""The demo data set's files, in the layout of the ISIC-2019 challenge.
+"""The demo data set: which image shows which lesion, and the files, laid out as ISIC-2019's.
 
 ::
 
@@ -10,20 +10,9 @@
 ``demo.json`` is written first and the CSV files last: a folder with both is complete, a folder
 with ``demo.json`` alone is completed, any other folder that isn't empty is refused.
 
-Plan of the demo data set: which image shows which lesion of which patient.
-
 The counts follow ISIC-2019 (Codella et al. 2018, Tschandl et al. 2018, Combalia et al. 2019):
 its classes' imbalance, several images of a lesion, images without a lesion id, missing
 metadata.
-
-Drawing of one photograph of one lesion.
-
-Deterministic: the lesion's generator determines the lesion, the photograph's generator the view
-of it. Only numpy and OpenCV are used, so that worker processes start fast.
-
-Drawing of many photographs in several processes; an interrupted run can resume.
-
-Work of a drawing process; imports only numpy and OpenCV, so that the process starts fast.
 """
 
 import csv
@@ -37,39 +26,14 @@ from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_json, atomic_write_text
 
 from ..challenge import CLASSES, GROUND_TRUTH, IMAGES, METADATA, UNKNOWN
-from .drawing import (
-    Canvas,
-    Rng,
-    add_bubbles,
-    add_hair,
-    add_ruler,
-    light,
-    rotation,
-    sensor,
-    vignette,
-)
-from .lesions import (
-    Layers,
-    Tone,
-    draw_skin,
-    draw_tone,
-    paint_ak,
-    paint_bcc,
-    paint_bkl,
-    paint_df,
-    paint_mel,
-    paint_nv,
-    paint_scc,
-    paint_vasc,
-)
+from .drawing import Rng
+from .photograph import Order, draw_batch, generator, set_up_process
 
 SETTINGS = "demo.json"
 MIN_SIZE, MAX_SIZE = 16, 1024
@@ -100,22 +64,7 @@ _SITES = {
     "palms/soles": 0.02,
 }
 _MEAN_AGE = {"MEL": 61, "NV": 45, "BCC": 66, "AK": 67, "BKL": 64, "DF": 52, "VASC": 53, "SCC": 71}
-Painter = Callable[[Canvas, Rng, Layers, Tone], None]
-PAINTERS: dict[str, Painter] = {
-    "MEL": paint_mel,
-    "NV": paint_nv,
-    "BCC": paint_bcc,
-    "AK": paint_ak,
-    "BKL": paint_bkl,
-    "DF": paint_df,
-    "VASC": paint_vasc,
-    "SCC": paint_scc,
-}
-_LESION_RADIUS = 0.40  # of the image height, at zoom 1
-_SCATTER = 0.03  # of the lesion radius: how far light spreads in skin
-_FINE_BELOW = 200  # short sides under this are drawn at twice their size
 _BATCH = 32  # photographs a process draws before it reports
-_JPEG_QUALITY = 90
 
 
 @dataclass(frozen=True)
@@ -280,7 +229,7 @@ def make_plan(num_images: int, seed: int) -> list[Photo]:
         num_images: Number of photographs, at least ``MIN_IMAGES``.
         seed: Seed; equal seeds give equal plans on any machine.
     """
-    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(0,))))
+    rng = generator(seed, 0)
     shown: list[tuple[str, int, str, tuple[str, str, str]]] = []
     lesion = 0
     for label, count in class_counts(num_images).items():
@@ -296,63 +245,6 @@ def make_plan(num_images: int, seed: int) -> list[Photo]:
         Photo(f"ISIC_{number:07d}", *shown[index][:3], *shown[index][3])
         for number, index in enumerate(order.tolist())
     ]
-
-
-def width_of(size: int) -> int:
-    """Return the number of columns of a 4:3 image whose short side is ``size``."""
-    return round(size * 4 / 3)
-
-
-def _draw_view(size: int, rng: Rng) -> Canvas:
-    """Return a canvas with a random place, zoom, tilt and rotation of the lesion."""
-    factor = 2 if size < _FINE_BELOW else 1  # lines are at least one pixel wide
-    height, width = size * factor, width_of(size) * factor
-    zoom = float(np.exp(np.clip(rng.normal(0, 0.2), -0.35, 0.35)))
-    tilt = np.diag(np.exp(rng.normal(0, 0.05, 2)) * rng.choice([-1.0, 1.0], 2))
-    turn = rotation(rng.uniform(0, 2 * np.pi))
-    matrix = turn @ tilt @ rotation(rng.uniform(0, np.pi)) * (zoom * _LESION_RADIUS * height)
-    shift = np.clip(rng.normal(0, 0.07, 2), -0.16, 0.16) * height
-    centre = (width / 2 + shift[0], height / 2 + shift[1])
-    return Canvas(height, width, matrix, centre)
-
-
-def render(label: str, lesion: Rng, photo: Rng, size: int) -> NDArray[np.uint8]:
-    """Return one photograph.
-
-    Args:
-        label: Class of the lesion, a key of ``PAINTERS``.
-        lesion: Generator of the lesion; equal generators draw the same lesion.
-        photo: Generator of the view and the nuisances.
-        size: Short side in pixels; the other is 4/3 of it.
-
-    Returns:
-        RGB image [H, W, 3].
-    """
-    canvas = _draw_view(size, photo)
-    layers = draw_skin(canvas, lesion)
-    PAINTERS[label](canvas, lesion, layers, draw_tone(lesion))
-    rgb = layers.compose(_SCATTER * canvas.scale)
-    for chance, add in (
-        (0.35, add_hair),
-        (0.15, add_ruler),
-        (0.15, add_bubbles),
-    ):
-        if photo.random() < chance:
-            rgb = add(rgb, photo)
-    # Shrunk before light and sensor: their noise belongs to the pixels of the final image.
-    if canvas.height != size:
-        small = cv2.resize(rgb, (width_of(size), size), interpolation=cv2.INTER_AREA)
-        rgb = np.asarray(small, np.float32)
-    rgb = vignette(light(rgb, photo), photo)
-    rgb = sensor(rgb, photo)
-    return np.clip(np.round(rgb * 255), 0, 255).astype(np.uint8)
-
-
-def num_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def write_images(
@@ -373,7 +265,8 @@ def write_images(
     Raises:
         UserError: The folder can't be written, or a process was killed.
     """
-    from mmselfsup.utils.progress import progress  # loads torch: after the checks
+    # Loads torch: after the checks.
+    from mmselfsup.utils.progress import available_cores, progress
 
     orders = [
         Order(str(folder / f"{photo.image}.jpg"), photo.label, photo.lesion, number)
@@ -388,7 +281,7 @@ def write_images(
         todo = [order for order in orders if os.path.basename(order.path) not in present]
         with progress(desc="demo images", total=len(orders), unit="img") as bar:
             bar.update(len(orders) - len(todo))
-            _draw(todo, size, seed, num_cores() if workers is None else workers, bar.update)
+            _draw(todo, size, seed, available_cores() if workers is None else workers, bar.update)
     except OSError as error:
         raise UserError(f"can't write to {folder}: {error.strerror or error}") from error
     except BrokenProcessPool as error:
@@ -396,23 +289,6 @@ def write_images(
             f"a process that draws into {folder} was killed (out of memory?); run again to resume"
         ) from error
     return len(todo)
-
-
-@dataclass(frozen=True)
-class Order:
-    """One photograph to be drawn.
-
-    Attributes:
-        path: The file to write.
-        label: Class of the lesion.
-        lesion: Number of the lesion.
-        photo: Number of the photograph.
-    """
-
-    path: str
-    label: str
-    lesion: int
-    photo: int
 
 
 def _draw(
@@ -434,34 +310,3 @@ def _draw(
         except BaseException:
             pool.shutdown(cancel_futures=True)  # else Ctrl-C would wait for all batches
             raise
-
-
-def generator(seed: int, *key: int) -> Rng:
-    """Return the generator of one object, independent of all others and of the drawing order."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
-
-
-def set_up_process() -> None:
-    """Set OpenCV to one thread: each process uses one core."""
-    cv2.setNumThreads(1)
-
-
-def draw_batch(orders: list[Order], size: int, seed: int) -> int:
-    """Draw and write photographs; return their number.
-
-    Each file is written under another name and renamed, so that a stopped run leaves no
-    incomplete file under the final name.
-    """
-    for order in orders:
-        lesion = generator(seed, 1, order.lesion)
-        rgb = render(order.label, lesion, generator(seed, 2, order.photo), size)
-        quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-        encoded, jpeg = cv2.imencode(".jpg", np.ascontiguousarray(rgb[..., ::-1]), quality)
-        if not encoded:
-            raise OSError(f"OpenCV can't encode {order.path}")
-        folder, name = os.path.split(order.path)
-        temporary = os.path.join(folder, f".{name}.tmp")
-        with open(temporary, "wb") as file:
-            file.write(jpeg.tobytes())
-        os.replace(temporary, order.path)
-    return len(orders)

@@ -1,18 +1,13 @@
-"""The view of one image onto one lesion: coordinates, smooth noise and drawn shapes.
+"""What a demo photograph is drawn with: its view of the lesion, structures, and nuisances.
 
 All parts of a lesion are given in *lesion coordinates*: the origin is the lesion's centre and 1
-is its mean radius. A canvas maps them to the pixels of one photograph, so that another
+is its mean radius. A ``Canvas`` maps them to the pixels of one photograph, so that another
 photograph of the lesion (turned, shifted, nearer) shows the same structures.
 
-Structures that dermatologists look for, as maps in lesion coordinates.
-
-Each function returns a map [H, W] in 0..1 that is fixed to the lesion, and draws as many random
-numbers whatever the view.
-
-Nuisances that a photograph adds to a lesion: light, hair, rulers, bubbles, optics, sensor.
-
-Drawn alike for all classes from the photograph's own generator. Images are float32 RGB [H, W,
-3] in 0..1; lengths are fractions of the image height.
+The structures that dermatologists look for (``network`` to ``streaks``) are maps [H, W] in 0..1
+that are fixed to the lesion; they draw as many random numbers whatever the view. What the
+photograph adds (``add_hair`` to ``sensor``) is drawn alike for all classes, from the photograph's
+own generator, on float32 RGB [H, W, 3] in 0..1; lengths are fractions of the image height.
 
 Letters: H, W height and width of the canvas in pixels, N points, K plane waves.
 """

@@ -1,15 +1,12 @@
-"""Parts of every lesion: an outline, and optics that turn pigment and blood into colour.
+"""The lesions of the demo images: a painter for each class, on a model of skin.
 
 Skin is modelled as light that passes through absorbing layers (Beer-Lambert): melanin makes it
 brown, blood makes it red, and white or blue structures lie on top.
 
-Lesions made of pigment: naevus, melanoma, benign keratosis, dermatofibroma.
-
-A painter gets the canvas, the lesion's generator, the skin's layers to paint on and the
-lesion's ``Tone``; it is called again with an equal generator for each photograph of the lesion.
-
-Lesions marked by blood and keratin: basal and squamous cell carcinoma, actinic keratosis,
-vascular lesions. The painters work as those in ``pigmented``.
+A painter gets the canvas, the lesion's generator, the skin's layers to paint on and the lesion's
+``Tone``; it is called again with an equal generator for each photograph of the lesion. Naevus,
+melanoma, benign keratosis and dermatofibroma are made of pigment; the other four are marked by
+blood and keratin.
 
 Letters: H, W of the canvas.
 """

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..settings import SCRATCH
+from ..settings import DEFAULT_DATA, SCRATCH
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -94,13 +94,15 @@ def render(name: str, context: Mapping[str, Any]) -> str:
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    return Environment(
+    env = Environment(
         loader=PackageLoader("mmselfsup.study.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    env.globals["data_name"] = DEFAULT_DATA.name  # results don't record it: there is one data set
+    return env
 
 
 def data_uri(path: Path) -> str | None:

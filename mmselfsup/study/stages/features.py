@@ -47,7 +47,7 @@ def look_command(study: ResolvedStudy, task: Pretraining) -> Command:
     settings = study.settings
     metadata = metadata_csv(settings)
     argv = [
-        *("tools/isic2019/look_at_features.py", study.relative(task.config)),
+        *(*settings.data.compare_command, study.relative(task.config)),
         *("--checkpoint", str(task.backbone), "--images", str(study.images)),
         *("--dataset-config", study.relative(settings.finetune_config)),
         *("--train", str(settings.split("train")), "--test", str(settings.split("test"))),

@@ -53,7 +53,7 @@ def explain_command(study: ResolvedStudy, arm: str) -> Command:
     """Return the command line of an explanation."""
     settings = study.settings
     argv = [
-        *("tools/isic2019/explain.py", study.relative(settings.finetune_config)),
+        *(*settings.data.explain_command, study.relative(settings.finetune_config)),
         str(settings.run_dir(arm, "final") / "latest.pth"),
         *("--seed", str(settings.seed), "--out", str(settings.run_dir(arm, "explain"))),
         *("--cfg-options", *test_options(study)),

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from mmselfsup.utils.study_data import DemoData
 
-from mmselfsup.isic.challenge import GROUND_TRUTH, METADATA
-from mmselfsup.isic.demo.dataset import DemoSettings
-
-from ..data import NUM_FOLDS, SPLIT_SEED, ground_truth_csv, metadata_csv
+from ..data import SPLIT_SEED, ground_truth_csv, metadata_csv
 from ..process import Command
 from ..settings import StudySettings
 from ..step import Step, content
 
 
-def demo_data_step(settings: StudySettings) -> Step:
+def demo_data_step(settings: StudySettings, demo: DemoData) -> Step:
     """Return the step that makes the embedded data set."""
-    outputs = (GROUND_TRUTH, METADATA)
-    return Step("demo data", settings.isic_root, asdict(DemoSettings()), outputs)
+    return Step("demo data", settings.data_root, demo.facts, demo.outputs)
 
 
 def split_step(settings: StudySettings, num_images: int) -> Step:
     """Return the step that makes the lists of images."""
     facts = {
-        "isic_root": str(settings.isic_root),
+        # The key in the stamps of studies that were started before descriptions existed.
+        settings.data.root_variable.lower(): str(settings.data_root),
         "images": num_images,
-        "folds": NUM_FOLDS,
+        "folds": settings.data.num_folds,
         "seed": SPLIT_SEED,
         "options": list(settings.splits),
         "ground truth": content(ground_truth_csv(settings)),
@@ -35,11 +32,11 @@ def split_step(settings: StudySettings, num_images: int) -> Step:
 
 def splits_command(settings: StudySettings) -> Command:
     """Return the command that makes the lists; the user's options come last and take precedence."""
-    lesions = metadata_csv(settings)
+    data, groups = settings.data, metadata_csv(settings)
     argv = (
-        *("tools/isic2019/prepare_splits.py", "--root", str(settings.isic_root)),
-        *(() if lesions is None else ("--metadata", str(lesions))),
-        *("--out", str(settings.splits_dir), "--folds", str(NUM_FOLDS)),
+        *(*data.split_command, "--root", str(settings.data_root)),
+        *(() if groups is None else (data.groups.option, str(groups))),
+        *("--out", str(settings.splits_dir), "--folds", str(data.num_folds)),
         *("--seed", str(SPLIT_SEED), *settings.splits),
     )
     return Command(argv, settings.root)
