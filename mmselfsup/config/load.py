@@ -12,7 +12,7 @@ from mmcv.utils import import_modules_from_strings
 
 from mmselfsup.utils.errors import UserError, one_line
 
-from . import check_config
+from .check import check_config
 from .overrides import parse_options
 
 #: What mmcv raises where an override doesn't fit the config.
