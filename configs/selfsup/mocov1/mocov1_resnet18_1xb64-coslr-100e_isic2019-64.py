@@ -1,8 +1,8 @@
 _base_ = [
     "../_base_/models/mocov1.py",
     "../_base_/datasets/isic2019-64_simclr.py",
-    "../_base_/schedules/sgd_coslr-200e_in1k.py",
-    "../_base_/default_runtime.py",
+    "../_base_/schedules/sgd_coslr-100e_isic2019-64.py",
+    "../_base_/isic2019-64_runtime.py",
 ]
 
 model = dict(
@@ -15,12 +15,3 @@ model = dict(
 )
 
 data = dict(samples_per_gpu=64)
-optimizer = dict(lr=0.06, weight_decay=5e-4)
-lr_config = dict(warmup="linear", warmup_iters=1, warmup_ratio=1e-4, warmup_by_epoch=True)
-runner = dict(max_epochs=100)
-
-# float16 on GPUs, bfloat16 on CPUs; the loss is computed in float32.
-fp16 = dict(loss_scale="dynamic")
-
-checkpoint_config = dict(interval=10, max_keep_ckpts=2)
-log_config = dict(interval=10)

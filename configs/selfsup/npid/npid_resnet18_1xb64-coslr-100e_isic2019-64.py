@@ -2,7 +2,7 @@ _base_ = [
     "../_base_/models/npid.py",
     "../_base_/datasets/isic2019-64_npid.py",
     "../_base_/schedules/sgd_coslr-200e_in1k.py",
-    "../_base_/default_runtime.py",
+    "../_base_/isic2019-64_runtime.py",
 ]
 
 # 4096 negatives, as in the paper: a fifth of the 20,000 training images
@@ -26,9 +26,3 @@ model = dict(
 
 optimizer = dict(lr=0.03, weight_decay=5e-4)
 runner = dict(max_epochs=100)
-
-# float16 on GPUs, bfloat16 on CPUs; the loss is computed in float32.
-fp16 = dict(loss_scale="dynamic")
-
-checkpoint_config = dict(interval=10, max_keep_ckpts=2)
-log_config = dict(interval=10)

@@ -2,7 +2,7 @@ _base_ = [
     "../_base_/models/odc.py",
     "../_base_/datasets/isic2019-64_odc.py",
     "../_base_/schedules/sgd_coslr-200e_in1k.py",
-    "../_base_/default_runtime.py",
+    "../_base_/isic2019-64_runtime.py",
 ]
 
 # 80 clusters for 20,000 images
@@ -17,9 +17,3 @@ model = dict(
 # The classifier changes with the clusters: no momentum for it.
 optimizer = dict(lr=0.06, weight_decay=1e-5, paramwise_options={"\\Ahead.": dict(momentum=0.0)})
 runner = dict(max_epochs=100)
-
-# float16 on GPUs, bfloat16 on CPUs; the loss is computed in float32.
-fp16 = dict(loss_scale="dynamic")
-
-checkpoint_config = dict(interval=10, max_keep_ckpts=2)
-log_config = dict(interval=10)

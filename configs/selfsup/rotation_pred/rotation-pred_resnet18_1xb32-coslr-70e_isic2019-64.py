@@ -2,7 +2,7 @@ _base_ = [
     "../_base_/models/rotation-pred.py",
     "../_base_/datasets/isic2019-64_rotation-pred.py",
     "../_base_/schedules/sgd_coslr-200e_in1k.py",
-    "../_base_/default_runtime.py",
+    "../_base_/isic2019-64_runtime.py",
 ]
 
 # Blocks that start as the identity: without them a run of few epochs learns little.
@@ -12,9 +12,3 @@ model = dict(backbone=dict(depth=18, zero_init_residual=True), head=dict(in_chan
 optimizer = dict(lr=0.003, weight_decay=5e-4)
 lr_config = dict(warmup="linear", warmup_iters=1, warmup_ratio=1e-4, warmup_by_epoch=True)
 runner = dict(max_epochs=70)
-
-# float16 on GPUs, bfloat16 on CPUs.
-fp16 = dict(loss_scale="dynamic")
-
-checkpoint_config = dict(interval=10, max_keep_ckpts=2)
-log_config = dict(interval=10)

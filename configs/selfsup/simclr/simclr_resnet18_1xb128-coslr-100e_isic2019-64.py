@@ -2,7 +2,7 @@ _base_ = [
     "../_base_/models/simclr.py",
     "../_base_/datasets/isic2019-64_simclr.py",
     "../_base_/schedules/lars_coslr-200e_in1k.py",
-    "../_base_/default_runtime.py",
+    "../_base_/isic2019-64_runtime.py",
 ]
 
 model = dict(
@@ -15,9 +15,3 @@ model = dict(
 optimizer = dict(_delete_=True, type="SGD", lr=0.12, momentum=0.9, weight_decay=5e-4)
 lr_config = dict(warmup_iters=1)
 runner = dict(max_epochs=100)
-
-# float16 on GPUs, bfloat16 on CPUs; the loss is computed in float32.
-fp16 = dict(loss_scale="dynamic")
-
-checkpoint_config = dict(interval=10, max_keep_ckpts=2)
-log_config = dict(interval=10)

@@ -2,7 +2,7 @@ _base_ = [
     "../_base_/models/simsiam.py",
     "../_base_/datasets/isic2019-64_simclr.py",
     "../_base_/schedules/sgd_coslr-200e_in1k.py",
-    "../_base_/default_runtime.py",
+    "../_base_/isic2019-64_runtime.py",
 ]
 
 model = dict(
@@ -17,9 +17,3 @@ lr = 0.06
 optimizer = dict(lr=lr, weight_decay=5e-4, paramwise_options={"predictor": dict(fix_lr=True)})
 custom_hooks = [dict(type="SimSiamHook", priority="HIGH", fix_pred_lr=True, lr=lr)]
 runner = dict(max_epochs=100)
-
-# float16 on GPUs, bfloat16 on CPUs; the loss is computed in float32.
-fp16 = dict(loss_scale="dynamic")
-
-checkpoint_config = dict(interval=10, max_keep_ckpts=2)
-log_config = dict(interval=10)

@@ -2,7 +2,7 @@ _base_ = [
     "../_base_/models/swav.py",
     "../_base_/datasets/isic2019-64_swav_mcrop-2-6.py",
     "../_base_/schedules/sgd_coslr-200e_in1k.py",
-    "../_base_/default_runtime.py",
+    "../_base_/isic2019-64_runtime.py",
 ]
 
 model = dict(
@@ -28,9 +28,3 @@ optimizer = dict(lr=0.03, weight_decay=1e-4)
 optimizer_config = dict(frozen_layers_cfg=dict(prototypes=10))
 lr_config = dict(warmup="linear", warmup_iters=30, warmup_ratio=0.1)  # iterations
 runner = dict(max_epochs=100)
-
-# float16 on GPUs, bfloat16 on CPUs; codes and loss are computed in float32.
-fp16 = dict(loss_scale="dynamic")
-
-checkpoint_config = dict(interval=10, max_keep_ckpts=2)
-log_config = dict(interval=10)

@@ -1,25 +1,5 @@
-_base_ = "isic2019_deepcluster.py"
+_base_ = ["../pipelines/isic2019-64.py", "isic2019.py"]
 
-train_pipeline = [
-    dict(type="RandomResizedCrop", size=64, scale=(0.2, 1.0)),
-    dict(type="RandomHorizontalFlip"),
-    dict(type="RandomVerticalFlip"),
-    dict(
-        type="RandomAppliedTrans",
-        transforms=[dict(type="RandomRotation", degrees=(90, 90))],
-        p=0.5,
-    ),
-    dict(
-        type="RandomAppliedTrans",
-        transforms=[
-            dict(type="ColorJitter", brightness=0.4, contrast=0.4, saturation=0.4, hue=0.05)
-        ],
-        p=0.8,
-    ),
-    dict(type="RandomGrayscale", p=0.1),
-    dict(type="ToTensor"),
-    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
-]
 extract_pipeline = [
     dict(type="Resize", size=64),
     dict(type="CenterCrop", size=64),
@@ -27,7 +7,11 @@ extract_pipeline = [
     dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
 ]
 
-data = dict(samples_per_gpu=64, workers_per_gpu=2, train=dict(pipeline=train_pipeline))
+data = dict(
+    workers_per_gpu=2,
+    drop_last=True,  # batches of one size
+    train=dict(type="DeepClusterDataset", pipeline={{_base_.train_pipeline}}),
+)
 
 num_classes = 200
 # The clustering uses the images of data.train, with its own pipeline.

@@ -1,33 +1,6 @@
-_base_ = "isic2019_odc.py"
+_base_ = "isic2019-64_deepcluster.py"
 
-train_pipeline = [
-    dict(type="RandomResizedCrop", size=64, scale=(0.2, 1.0)),
-    dict(type="RandomHorizontalFlip"),
-    dict(type="RandomVerticalFlip"),
-    dict(
-        type="RandomAppliedTrans",
-        transforms=[dict(type="RandomRotation", degrees=(90, 90))],
-        p=0.5,
-    ),
-    dict(
-        type="RandomAppliedTrans",
-        transforms=[
-            dict(type="ColorJitter", brightness=0.4, contrast=0.4, saturation=0.4, hue=0.05)
-        ],
-        p=0.8,
-    ),
-    dict(type="RandomGrayscale", p=0.1),
-    dict(type="ToTensor"),
-    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
-]
-extract_pipeline = [
-    dict(type="Resize", size=64),
-    dict(type="CenterCrop", size=64),
-    dict(type="ToTensor"),
-    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
-]
-
-data = dict(samples_per_gpu=64, workers_per_gpu=2, train=dict(pipeline=train_pipeline))
+data = dict(replace=True)  # draw with replacement
 
 num_classes = 80
 # The clustering uses the images of data.train, with its own pipeline.
@@ -37,7 +10,7 @@ custom_hooks = [
         extractor=dict(
             samples_per_gpu=128,
             workers_per_gpu=2,
-            dataset=dict(type="DeepClusterDataset", pipeline=extract_pipeline),
+            dataset=dict(type="DeepClusterDataset", pipeline={{_base_.extract_pipeline}}),
         ),
         clustering=dict(type="Kmeans", k=num_classes, pca_dim=-1),
         unif_sampling=False,

@@ -1,25 +1,8 @@
-_base_ = "isic2019_simclr.py"
+_base_ = ["../pipelines/isic2019-64_simclr.py", "isic2019.py"]
 
-# As at 224 pixels, but without blur: so small images have little detail.
-train_pipeline = [
-    dict(type="RandomResizedCrop", size=64, scale=(0.2, 1.0)),
-    dict(type="RandomHorizontalFlip"),
-    dict(type="RandomVerticalFlip"),
-    dict(
-        type="RandomAppliedTrans",
-        transforms=[dict(type="RandomRotation", degrees=(90, 90))],
-        p=0.5,
-    ),
-    dict(
-        type="RandomAppliedTrans",
-        transforms=[
-            dict(type="ColorJitter", brightness=0.6, contrast=0.6, saturation=0.6, hue=0.05)
-        ],
-        p=0.8,
-    ),
-    dict(type="RandomGrayscale", p=0.1),
-    dict(type="ToTensor"),
-    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
-]
-
-data = dict(samples_per_gpu=128, workers_per_gpu=2, train=dict(pipelines=[train_pipeline]))
+data = dict(
+    samples_per_gpu=128,
+    workers_per_gpu=2,
+    drop_last=True,  # a last batch of one image would have no negatives
+    train=dict(type="MultiViewDataset", num_views=[2], pipelines=[{{_base_.train_pipeline}}]),
+)

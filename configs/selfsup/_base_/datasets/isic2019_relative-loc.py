@@ -1,4 +1,4 @@
-_base_ = "../../../_base_/isic2019.py"
+_base_ = ["../../../_base_/isic2019.py", "isic2019.py"]
 
 # 255 pixels: 3 x 3 cells of 85, patches of 64. Colour distinguishes images, not
 # places: two of three images are grey, as in 0.x.
@@ -13,16 +13,5 @@ format_pipeline = [
 ]
 
 data = dict(
-    samples_per_gpu=64,
-    workers_per_gpu=4,
-    train=dict(
-        type="RelativeLocDataset",
-        data_source=dict(
-            type="ImageList",
-            data_prefix="data/isic2019/ISIC_2019_Training_Input",
-            ann_file="data/isic2019/splits/ISIC_2019_train_fold0.txt",
-        ),
-        pipeline=train_pipeline,
-        format_pipeline=format_pipeline,
-    ),
+    train=dict(type="RelativeLocDataset", pipeline=train_pipeline, format_pipeline=format_pipeline)
 )

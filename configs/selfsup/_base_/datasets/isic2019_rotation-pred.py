@@ -1,4 +1,4 @@
-_base_ = "../../../_base_/isic2019.py"
+_base_ = ["../../../_base_/isic2019.py", "isic2019.py"]
 
 # No flips and no rotations: they would make the answer ambiguous.
 train_pipeline = [
@@ -9,14 +9,5 @@ train_pipeline = [
 
 data = dict(
     samples_per_gpu=32,  # each image 4 times
-    workers_per_gpu=4,
-    train=dict(
-        type="RotationPredDataset",
-        data_source=dict(
-            type="ImageList",
-            data_prefix="data/isic2019/ISIC_2019_Training_Input",
-            ann_file="data/isic2019/splits/ISIC_2019_train_fold0.txt",
-        ),
-        pipeline=train_pipeline,
-    ),
+    train=dict(type="RotationPredDataset", pipeline=train_pipeline),
 )

@@ -1,41 +1,6 @@
-_base_ = "../../../_base_/isic2019.py"
-
-# Lesions have no orientation: flips and quarter turns keep the class. The colour is what
-# dermatologists use: the jitter of hue is a quarter of ImageNet's.
-train_pipeline = [
-    dict(type="RandomResizedCrop", size=224, scale=(0.2, 1.0)),
-    dict(type="RandomHorizontalFlip"),
-    dict(type="RandomVerticalFlip"),
-    dict(
-        type="RandomAppliedTrans",
-        transforms=[dict(type="RandomRotation", degrees=(90, 90))],
-        p=0.5,
-    ),
-    dict(
-        type="RandomAppliedTrans",
-        transforms=[
-            dict(type="ColorJitter", brightness=0.6, contrast=0.6, saturation=0.6, hue=0.05)
-        ],
-        p=0.8,
-    ),
-    dict(type="RandomGrayscale", p=0.1),
-    dict(type="GaussianBlur", sigma_min=0.1, sigma_max=2.0, p=0.5),
-    dict(type="ToTensor"),
-    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
-]
+_base_ = ["../pipelines/isic2019_simclr.py", "isic2019.py"]
 
 data = dict(
-    samples_per_gpu=64,
-    workers_per_gpu=4,
     drop_last=True,  # a last batch of one image would have no negatives
-    train=dict(
-        type="MultiViewDataset",
-        data_source=dict(
-            type="ImageList",
-            data_prefix="data/isic2019/ISIC_2019_Training_Input",
-            ann_file="data/isic2019/splits/ISIC_2019_train_fold0.txt",
-        ),
-        num_views=[2],
-        pipelines=[train_pipeline],
-    ),
+    train=dict(type="MultiViewDataset", num_views=[2], pipelines=[{{_base_.train_pipeline}}]),
 )

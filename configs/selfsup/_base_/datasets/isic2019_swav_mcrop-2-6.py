@@ -24,12 +24,7 @@ to_tensor = [
     dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
 ]
 blur = [dict(type="GaussianBlur", sigma_min=0.1, sigma_max=2.0, p=0.5)]
-train_pipeline1 = [
-    dict(type="RandomResizedCrop", size=224, scale=(0.2, 1.0)),
-    *augment,
-    *blur,
-    *to_tensor,
-]
+train_pipeline1 = {{_base_.train_pipeline}}
 train_pipeline2 = [
     dict(type="RandomResizedCrop", size=96, scale=(0.05, 0.2)),
     *augment,

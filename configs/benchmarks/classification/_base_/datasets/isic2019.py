@@ -1,10 +1,4 @@
-_base_ = "../../../../_base_/isic2019.py"
-
-# The order of the challenge's CSV: label 0 is MEL.
-classes = ["MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC"]
-
-data_prefix = "data/isic2019/ISIC_2019_Training_Input"
-splits = "data/isic2019/splits/"
+_base_ = "isic2019_folds.py"
 
 # Lesions have no orientation: flips and quarter turns keep the class. The colour is what
 # dermatologists rely on: it is hardly changed.
@@ -30,37 +24,20 @@ test_pipeline = [
 
 # The training fold is split once more, so that the best epoch is not chosen on the test fold.
 # Train on all of it with data.train.data_source.ann_file=.../ISIC_2019_train_fold0.txt.
+splits = "data/isic2019/splits/"
 data = dict(
-    samples_per_gpu=64,
     workers_per_gpu=4,
     train=dict(
-        type="SingleViewDataset",
-        data_source=dict(
-            type="ImageList",
-            data_prefix=data_prefix,
-            ann_file=splits + "ISIC_2019_subtrain_fold0.txt",
-            classes=classes,
-        ),
+        data_source=dict(ann_file=splits + "ISIC_2019_subtrain_fold0.txt"),
         pipeline=train_pipeline,
     ),
     val=dict(
-        type="SingleViewDataset",
-        data_source=dict(
-            type="ImageList",
-            data_prefix=data_prefix,
-            ann_file=splits + "ISIC_2019_val_fold0.txt",
-            classes=classes,
-        ),
+        data_source=dict(ann_file=splits + "ISIC_2019_val_fold0.txt"),
         pipeline=test_pipeline,
     ),
     test=dict(
         type="SingleViewDataset",
-        data_source=dict(
-            type="ImageList",
-            data_prefix=data_prefix,
-            ann_file=splits + "ISIC_2019_test_fold0.txt",
-            classes=classes,
-        ),
+        data_source={{_base_.data.val.data_source}},
         pipeline=test_pipeline,
     ),
 )

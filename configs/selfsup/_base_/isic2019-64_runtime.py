@@ -1,0 +1,7 @@
+_base_ = "default_runtime.py"
+
+# float16 on GPUs, bfloat16 on CPUs; losses and codes are computed in float32.
+fp16 = dict(loss_scale="dynamic")
+
+checkpoint_config = dict(interval=10, max_keep_ckpts=2)
+log_config = dict(interval=10)

@@ -1,0 +1,17 @@
+# Views of MoCo v2: those of SimCLR with smaller crops and less colour jitter.
+img_norm_cfg = dict(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
+train_pipeline = [
+    dict(type="RandomResizedCrop", size=224, scale=(0.2, 1.0)),
+    dict(
+        type="RandomAppliedTrans",
+        transforms=[
+            dict(type="ColorJitter", brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)
+        ],
+        p=0.8,
+    ),
+    dict(type="RandomGrayscale", p=0.2),
+    dict(type="GaussianBlur", sigma_min=0.1, sigma_max=2.0, p=0.5),
+    dict(type="RandomHorizontalFlip"),
+    dict(type="ToTensor"),
+    dict(type="Normalize", **img_norm_cfg),
+]
