@@ -16,9 +16,7 @@ from dataclasses import fields
 from typing import Any
 
 from mmcv import Config
-from rich import box
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column
 from torch import nn
 
 from mmselfsup.config.load import load_config
@@ -38,6 +36,7 @@ from mmselfsup.evaluation.protocol import Protocol
 from mmselfsup.metrics import finite
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import dist, setup_multi_processes
+from mmselfsup.utils.console import console_table, table_console
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.error_context import config_errors
 from mmselfsup.utils.errors import UserError
@@ -48,7 +47,6 @@ from .launch import join_ranks, open_log, open_work_dir, work_dir_of
 
 #: The evaluations of frozen features, by the start of the names of their logs and results.
 PROTOCOLS: dict[str, type[Protocol]] = {"knn": KnnProtocol, "linear": LinearProbeProtocol}
-_WIDTH = 100  # columns where the output is no terminal
 #: Recalls of more classes than this are in the JSON file only.
 _MAX_COLUMNS = 12
 
@@ -231,17 +229,13 @@ def print_table(
     """
     names = list(data.classes or map(str, range(data.num_classes)))
     names = names if len(names) <= _MAX_COLUMNS else []
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("classifier", no_wrap=True)
-    for header in ("bal. acc.", "accuracy", *names):
-        table.add_column(header, justify="right", no_wrap=True)
+    first = Column("classifier", no_wrap=True)
+    table = console_table([first, "bal. acc.", "accuracy", *names])
     for title, metrics in rows.items():
         recalls = (f"{metrics[f'recall_{name}']:.2f}" for name in names)
         main = (f"{metrics[key]:.4f}" for key in ("balanced_accuracy", "accuracy"))
         table.add_row(title, *main, *recalls)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_WIDTH)
+    console = table_console()
     console.print(table)
     width = data.train.shape[1]
     console.print(

@@ -14,12 +14,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column
 
 from mmselfsup.config.inspect import class_list
 from mmselfsup.datasets.data_sources.lists import read_names
+from mmselfsup.utils.console import console_table, table_console
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_json, atomic_write_text
 from mmselfsup.utils.json_log import read_log
@@ -28,7 +27,6 @@ from . import configs
 from .benchmark import UNTRAINED, Entry, FrozenSettings, plan_entries, probe_job, train_job
 from .data import check_lists
 from .process import environment, inspect_machine, only_study
-from .report.tables import WIDTH
 from .stages.probe import read_probe_result
 from .step import Step, run_stage
 
@@ -125,14 +123,11 @@ def cells(record: FrozenRecord, records: Sequence[FrozenRecord]) -> list[str]:
 
 def print_records(records: Sequence[FrozenRecord], num_knn: int) -> None:
     """Print the table."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for number, header in enumerate(columns(num_knn)):
-        table.add_column(header, justify="right" if number else "left", no_wrap=True)
+    first, *numbers = columns(num_knn)
+    table = console_table([Column(first, no_wrap=True), *numbers])
     for record in records:
         table.add_row(*cells(record, records))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH)
+    console = table_console()
     console.print(table)
     console.print(
         "Balanced accuracy on the test list, frozen features. Above untrained: in both numbers, of "

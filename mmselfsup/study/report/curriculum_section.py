@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column
+
+from mmselfsup.utils.console import console_table, table_console
 
 from ..records import Curriculum, Results, Trial
 from ..settings import JOIN
 from .html import Section
-from .tables import WIDTH, display_name, minutes
+from .tables import display_name, minutes
 
 UNTRAINED = "untrained network"
 
@@ -82,22 +82,15 @@ def reason(curriculum: Curriculum) -> str:
 
 def print_curriculum(curriculum: Curriculum) -> None:
     """Print the table and what was decided."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("sequence")
-    for header in ("score ± s.e.", "gain"):
-        table.add_column(header, justify="right", no_wrap=True)
-    table.add_column("decision", no_wrap=True)
-    for header in ("epochs", "time"):
-        table.add_column(header, justify="right", no_wrap=True)
+    decision = Column("decision", no_wrap=True)
+    table = console_table([Column("sequence"), "score ± s.e.", "gain", decision, "epochs", "time"])
     rows = table_rows(curriculum)
     for row, after in zip(rows, [*rows[1:], None], strict=True):
         ends = after is None or len(after.trial.tasks) > len(row.trial.tasks)
         cells = (row.score, row.gain, row.decision, str(row.trial.score.epochs or ""), row.minutes)
         style = "bold" if row.trial.kept else None
         table.add_row(row.name, *cells, style=style, end_section=ends)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH)
+    console = table_console()
     console.print(table)
     console.print(reason(curriculum), style="bold", highlight=False)
     console.print(explanation(curriculum), style="dim", highlight=False)

@@ -16,10 +16,10 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column
 
+from mmselfsup.utils.console import console_table, table_console
 from mmselfsup.utils.files import atomic_write_text
 from mmselfsup.version import __version__
 
@@ -39,7 +39,7 @@ from .statistics import (
     scratch_of,
     summarize,
 )
-from .tables import WIDTH, display_name
+from .tables import display_name
 
 HEADERS = {BALANCED: "bal. acc.", "macro AUC": "AUC"}
 TABLES = "table.csv", "table.tex"
@@ -153,15 +153,11 @@ def gain_cell(gain: Difference | None) -> str:
 
 def print_overview(overview: Overview, console: Console | None = None) -> None:
     """Print the table without the recalls, which are in the files, and the notes."""
-    console = console or Console()
-    if not console.is_terminal:
-        # A pipe or a file: rich assumes 80 columns, too few for the table.
-        console = Console(width=max(console.width, WIDTH), file=console.file)
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("classifier")  # the one column that may wrap: numbers must stay whole
+    console = table_console(console)
     shown = overview.columns[:3]
-    for header in ("folds x seeds", *(HEADERS.get(name, name) for name in shown), "gain"):
-        table.add_column(header, justify="right", no_wrap=True)
+    headers = [HEADERS.get(name, name) for name in shown]
+    # The first column is the one that may wrap: numbers must stay whole.
+    table = console_table([Column("classifier"), "folds x seeds", *headers, "gain"])
     for row in overview.rows:
         folds, seeds, runs = row.counts
         count = f"{folds} x {seeds}" if folds * seeds == runs else f"{runs} runs"

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from mmselfsup.metrics.classification import standard_error
+from mmselfsup.utils.console import console_table, table_console
 
 from ..records import Results, RunRecord, SearchRecord, class_names
 from ..settings import ALL, JOIN, SCRATCH
@@ -32,19 +32,14 @@ SAW_TEST = (
     "The pre-training has seen the test images, without their labels (--ssl-on all): compared "
     "with networks that have not seen theirs, these numbers may be too high."
 )
-WIDTH = 100  # columns where the output is no terminal
 _ALGORITHMS = Path(__file__).parents[2] / "models" / "algorithms"
 
 
 def results_table(runs: Sequence[RunRecord]) -> Table:
     """Build the table: a row for each classifier, its metrics and the recall of each class."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     long = any(run.ssl_on == ALL for run in runs)
-    table.add_column("classifier", no_wrap=not long, min_width=12 if long else None)
-    for header in ("lr", "bal. acc.", "accuracy", "AUC"):
-        table.add_column(header, justify="right", no_wrap=True)
-    for name in class_names(runs):
-        table.add_column(name, justify="right", no_wrap=True)
+    first = Column("classifier", no_wrap=not long, min_width=12 if long else None)
+    table = console_table([first, "lr", "bal. acc.", "accuracy", "AUC", *class_names(runs)])
     for run in runs:
         table.add_row(
             run_label(run),
@@ -95,9 +90,7 @@ def by_arm(tried: Sequence[SearchRecord]) -> dict[str, list[SearchRecord]]:
 
 def print_results(results: Results, console: Console | None = None) -> None:
     """Print the table, the comparisons and the notes."""
-    console = console or Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH, file=console.file)
+    console = table_console(console)
     console.print(results_table(results.runs))
     for comparison in compare_with_scratch(results.runs):
         console.print(comparison.text, style="bold", highlight=False)
