@@ -1,0 +1,229 @@
+"""Import paths of MMSelfSup 0.x and v0.5.0 lead to what the package has today.
+
+Scripts and plug-ins of 0.x import from these paths, wherever the code stands now. A path goes on
+this list when its method comes into the package, and never leaves it.
+"""
+
+import importlib
+from collections import defaultdict
+from types import ModuleType
+
+import mmcv.runner
+import pytest
+from mmcv.utils import Registry
+
+from mmselfsup.datasets import DATASETS, DATASOURCES, PIPELINES
+from mmselfsup.models import MODELS
+
+#: The public names of each module, as 0.x or v0.5.0 had them there.
+PATHS = {
+    "mmselfsup": "__version__ digit_version",
+    "mmselfsup.apis": "inference_model init_model init_random_seed set_random_seed train_model",
+    "mmselfsup.apis.inference": "inference_model init_model",
+    "mmselfsup.apis.train": "init_random_seed set_random_seed train_model",
+    "mmselfsup.core": """
+        BYOLHook DeepClusterHook DefaultOptimizerConstructor DenseCLHook DistOptimizerHook
+        GradAccumFp16OptimizerHook LARS MomentumUpdateHook ODCHook SimSiamHook
+        StepFixCosineAnnealingLrUpdaterHook SwAVHook TransformerFinetuneConstructor
+        build_optimizer hooks optimizer
+    """,
+    "mmselfsup.core.hooks": """
+        BYOLHook DeepClusterHook DenseCLHook DistOptimizerHook GradAccumFp16OptimizerHook
+        MomentumUpdateHook ODCHook SimSiamHook StepFixCosineAnnealingLrUpdaterHook SwAVHook
+    """,
+    "mmselfsup.core.hooks.byol_hook": "BYOLHook",
+    "mmselfsup.core.hooks.cosine_annealing_hook": "StepFixCosineAnnealingLrUpdaterHook",
+    "mmselfsup.core.hooks.deepcluster_hook": "DeepClusterHook",
+    "mmselfsup.core.hooks.densecl_hook": "DenseCLHook",
+    "mmselfsup.core.hooks.momentum_update_hook": "MomentumUpdateHook",
+    "mmselfsup.core.hooks.odc_hook": "ODCHook",
+    "mmselfsup.core.hooks.optimizer_hook": "DistOptimizerHook GradAccumFp16OptimizerHook",
+    "mmselfsup.core.hooks.simsiam_hook": "SimSiamHook",
+    "mmselfsup.core.hooks.swav_hook": "SwAVHook",
+    "mmselfsup.core.optimizer": """
+        DefaultOptimizerConstructor LARS TransformerFinetuneConstructor build_optimizer
+    """,
+    "mmselfsup.core.optimizer.builder": "build_optimizer",
+    "mmselfsup.core.optimizer.constructor": "DefaultOptimizerConstructor",
+    "mmselfsup.core.optimizer.optimizers": "LARS",
+    "mmselfsup.core.optimizer.transformer_finetune_constructor": "TransformerFinetuneConstructor",
+    "mmselfsup.datasets": """
+        BaseDataset ConcatDataset DATASETS DATASOURCES DeepClusterDataset MultiViewDataset
+        PIPELINES RelativeLocDataset RepeatDataset RotationPredDataset SingleViewDataset
+        build_dataloader build_dataset build_datasource
+    """,
+    "mmselfsup.datasets.base": "BaseDataset",
+    "mmselfsup.datasets.builder": """
+        DATASETS DATASOURCES PIPELINES build_dataloader build_dataset build_datasource
+        worker_init_fn
+    """,
+    "mmselfsup.datasets.data_sources": """
+        BaseDataSource CIFAR10 CIFAR100 ImageList ImageNet ImageNet21k
+    """,
+    "mmselfsup.datasets.data_sources.base": "BaseDataSource",
+    "mmselfsup.datasets.data_sources.cifar": "CIFAR10 CIFAR100",
+    "mmselfsup.datasets.data_sources.image_list": "ImageList",
+    "mmselfsup.datasets.data_sources.imagenet": """
+        ImageNet find_folders get_samples has_file_allowed_extension
+    """,
+    "mmselfsup.datasets.data_sources.imagenet_21k": "ImageNet21k",
+    "mmselfsup.datasets.dataset_wrappers": "ConcatDataset RepeatDataset",
+    "mmselfsup.datasets.deepcluster": "DeepClusterDataset",
+    "mmselfsup.datasets.multi_view": "MultiViewDataset",
+    "mmselfsup.datasets.pipelines": """
+        BEiTMaskGenerator GaussianBlur Lighting MaskFeatMaskGenerator RandomAppliedTrans
+        RandomAug SimMIMMaskGenerator Solarization ToTensor
+    """,
+    "mmselfsup.datasets.pipelines.transforms": """
+        BEiTMaskGenerator GaussianBlur Lighting MaskFeatMaskGenerator RandomAppliedTrans
+        RandomAug RandomResizedCropAndInterpolationWithTwoPic SimMIMMaskGenerator
+        Solarization ToTensor
+    """,
+    "mmselfsup.datasets.relative_loc": "RelativeLocDataset image_to_patches",
+    "mmselfsup.datasets.rotation_pred": "RotationPredDataset rotate",
+    "mmselfsup.datasets.samplers": """
+        DistributedGivenIterationSampler DistributedGroupSampler DistributedSampler
+        GroupSampler
+    """,
+    "mmselfsup.datasets.samplers.distributed_sampler": """
+        DistributedGivenIterationSampler DistributedSampler
+    """,
+    "mmselfsup.datasets.samplers.group_sampler": "DistributedGroupSampler GroupSampler",
+    "mmselfsup.datasets.single_view": "SingleViewDataset",
+    "mmselfsup.datasets.utils": """
+        PrefetchLoader calculate_md5 check_integrity check_md5 download_and_extract_archive
+        download_url download_url_to_file extract_archive rm_suffix to_numpy
+    """,
+    "mmselfsup.models": """
+        ALGORITHMS BACKBONES HEADS MEMORIES NECKS build_algorithm build_backbone build_head
+        build_memory build_neck
+    """,
+    "mmselfsup.models.algorithms": """
+        BYOL BaseModel Classification DeepCluster DenseCL MMClsImageClassifierWrapper MoCo
+        NPID ODC RelativeLoc RotationPred SimCLR SimSiam SwAV
+    """,
+    "mmselfsup.models.algorithms.base": "BaseModel",
+    "mmselfsup.models.algorithms.byol": "BYOL",
+    "mmselfsup.models.algorithms.classification": "Classification",
+    "mmselfsup.models.algorithms.deepcluster": "DeepCluster",
+    "mmselfsup.models.algorithms.densecl": "DenseCL",
+    "mmselfsup.models.algorithms.mmcls_classifier_wrapper": "MMClsImageClassifierWrapper",
+    "mmselfsup.models.algorithms.moco": "MoCo",
+    "mmselfsup.models.algorithms.npid": "NPID",
+    "mmselfsup.models.algorithms.odc": "ODC",
+    "mmselfsup.models.algorithms.relative_loc": "RelativeLoc",
+    "mmselfsup.models.algorithms.rotation_pred": "RotationPred",
+    "mmselfsup.models.algorithms.simclr": "SimCLR",
+    "mmselfsup.models.algorithms.simsiam": "SimSiam",
+    "mmselfsup.models.algorithms.swav": "SwAV",
+    "mmselfsup.models.backbones": "ResNeXt ResNet ResNetV1d",
+    "mmselfsup.models.backbones.resnet": "ResNet ResNetV1d",
+    "mmselfsup.models.backbones.resnext": "ResNeXt",
+    "mmselfsup.models.builder": """
+        ALGORITHMS BACKBONES HEADS MEMORIES MODELS NECKS build_algorithm build_backbone
+        build_head build_memory build_neck
+    """,
+    "mmselfsup.models.heads": """
+        ClsHead ContrastiveHead LatentClsHead LatentCrossCorrelationHead LatentPredictHead
+        MultiClsHead SwAVHead
+    """,
+    "mmselfsup.models.heads.cls_head": "ClsHead",
+    "mmselfsup.models.heads.contrastive_head": "ContrastiveHead",
+    "mmselfsup.models.heads.latent_pred_head": """
+        LatentClsHead LatentCrossCorrelationHead LatentPredictHead
+    """,
+    "mmselfsup.models.heads.multi_cls_head": "MultiClsHead",
+    "mmselfsup.models.heads.swav_head": "SwAVHead",
+    "mmselfsup.models.memories": "ODCMemory SimpleMemory",
+    "mmselfsup.models.memories.odc_memory": "ODCMemory",
+    "mmselfsup.models.memories.simple_memory": "SimpleMemory",
+    "mmselfsup.models.necks": """
+        AvgPool2dNeck DenseCLNeck LinearNeck MoCoV2Neck NonLinearNeck ODCNeck
+        RelativeLocNeck SwAVNeck
+    """,
+    "mmselfsup.models.necks.avgpool2d_neck": "AvgPool2dNeck",
+    "mmselfsup.models.necks.densecl_neck": "DenseCLNeck",
+    "mmselfsup.models.necks.linear_neck": "LinearNeck",
+    "mmselfsup.models.necks.mocov2_neck": "MoCoV2Neck",
+    "mmselfsup.models.necks.nonlinear_neck": "NonLinearNeck",
+    "mmselfsup.models.necks.odc_neck": "ODCNeck",
+    "mmselfsup.models.necks.relative_loc_neck": "RelativeLocNeck",
+    "mmselfsup.models.necks.swav_neck": "SwAVNeck",
+    "mmselfsup.models.utils": """
+        Accuracy ExtractProcess GatherLayer MultiExtractProcess MultiPooling MultiPrototypes
+        Sobel accuracy knn_classifier
+    """,
+    "mmselfsup.models.utils.accuracy": "Accuracy accuracy",
+    "mmselfsup.models.utils.extract_process": "ExtractProcess MultiExtractProcess",
+    "mmselfsup.models.utils.gather_layer": "GatherLayer",
+    "mmselfsup.models.utils.knn_classifier": "knn_classifier",
+    "mmselfsup.models.utils.multi_pooling": "MultiPooling",
+    "mmselfsup.models.utils.multi_prototypes": "MultiPrototypes",
+    "mmselfsup.models.utils.sobel": "Sobel",
+    "mmselfsup.utils": """
+        AliasMethod Extractor batch_shuffle_ddp batch_unshuffle_ddp collect_env
+        concat_all_gather dist_forward_collect distributed_sinkhorn find_latest_checkpoint
+        gather_tensors gather_tensors_batch get_root_logger multi_gpu_test
+        nondist_forward_collect setup_multi_processes single_gpu_test sync_random_seed
+    """,
+    "mmselfsup.utils.alias_multinomial": "AliasMethod",
+    "mmselfsup.utils.batch_shuffle": "batch_shuffle_ddp batch_unshuffle_ddp",
+    "mmselfsup.utils.clustering": """
+        Kmeans PIC find_maxima_cluster make_adjacencyW make_graph preprocess_features
+        run_kmeans run_pic
+    """,
+    "mmselfsup.utils.collect": "dist_forward_collect nondist_forward_collect",
+    "mmselfsup.utils.collect_env": "collect_env",
+    "mmselfsup.utils.dist_utils": "sync_random_seed",
+    "mmselfsup.utils.distributed_sinkhorn": "distributed_sinkhorn",
+    "mmselfsup.utils.extractor": "Extractor",
+    "mmselfsup.utils.gather": "concat_all_gather gather_tensors gather_tensors_batch",
+    "mmselfsup.utils.logger": "get_root_logger",
+    "mmselfsup.utils.misc": "find_latest_checkpoint tensor2imgs",
+    "mmselfsup.utils.setup_env": "setup_multi_processes",
+    "mmselfsup.utils.test_helper": "multi_gpu_test single_gpu_test",
+    "mmselfsup.version": "parse_version_info",
+}
+
+REGISTRIES: list[Registry] = [
+    DATASETS,
+    DATASOURCES,
+    PIPELINES,
+    MODELS,
+    mmcv.runner.HOOKS,
+    mmcv.runner.OPTIMIZERS,
+    mmcv.runner.OPTIMIZER_BUILDERS,
+]
+
+
+@pytest.mark.parametrize("module", PATHS)
+def test_path_leads_to_the_object_of_today(module: str) -> None:
+    imported = importlib.import_module(module)
+    for name in PATHS[module].split():
+        found = getattr(imported, name)
+        home = getattr(found, "__module__", None)
+        if home is not None and not isinstance(found, ModuleType | Registry):
+            assert getattr(importlib.import_module(home), found.__name__) is found, name
+
+
+@pytest.mark.parametrize("module", PATHS)
+def test_registries_give_the_same_class(module: str) -> None:
+    imported = importlib.import_module(module)
+    for name in PATHS[module].split():
+        registered = [r.module_dict[name] for r in REGISTRIES if name in r.module_dict]
+        if registered:
+            assert getattr(imported, name) in registered, name
+
+
+def test_all_paths_of_a_name_lead_to_one_object() -> None:
+    objects = defaultdict(list)
+    for module, names in PATHS.items():
+        for name in names.split():
+            objects[name].append(getattr(importlib.import_module(module), name))
+    assert [name for name, found in objects.items() if any(x is not found[0] for x in found)] == []
+
+
+def test_the_list_is_sorted() -> None:
+    assert list(PATHS) == sorted(PATHS)
+    for names in PATHS.values():
+        assert names.split() == sorted(set(names.split()))
