@@ -145,7 +145,7 @@ def test_a_failing_compiler_is_named() -> None:
         raise ZeroDivisionError
 
 
-def test_wrong_settings_are_told() -> None:
+def test_wrong_settings_are_refused() -> None:
     with pytest.raises(UserError, match="amp and fp16"):
         accelerate(nn.Linear(1, 1), config(amp={}, fp16={}), LOGGER)
     with pytest.raises(UserError, match="Linear has no mixed precision"):

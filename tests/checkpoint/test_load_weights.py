@@ -68,7 +68,7 @@ def test_whole_checkpoint_with_heads(tmp_path: Path, make_classifier: Make) -> N
     assert report.removed_prefix == "module."
 
 
-def test_other_number_of_classes_is_told_and_left_alone(
+def test_other_number_of_classes_is_reported_and_left_alone(
     tmp_path: Path, make_classifier: Make
 ) -> None:
     source, model = make_classifier(num_classes=5), make_classifier(num_classes=3)

@@ -12,7 +12,7 @@ from mmselfsup.models.utils import ExtractProcess
 
 
 @pytest.mark.parametrize("name", sorted(TINY))
-def test_signs_of_collapse(name):
+def test_collapse_metrics(name):
     model = build_algorithm(TINY[name].cfg)
     model.init_weights()
     batch = TINY[name].batch(4, torch.Generator().manual_seed(0))

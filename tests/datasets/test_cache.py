@@ -122,7 +122,7 @@ def test_a_changed_file_is_noticed(images: Path) -> None:
     assert folder.exists()
 
 
-def test_writing_goes_on_after_a_crash(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writing_resumes_after_a_crash(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write, "_AT_ONCE", 2)
     monkeypatch.setattr(write, "_MAX_THREADS", 1)
     with monkeypatch.context() as patch:
@@ -158,7 +158,7 @@ def test_a_broken_image_stops_the_writing_or_is_skipped(images: Path) -> None:
 
 
 @pytest.mark.parametrize("short_side", [0, "256", -3])
-def test_wrong_settings_are_told(images: Path, short_side: Any) -> None:
+def test_wrong_settings_are_refused(images: Path, short_side: Any) -> None:
     with pytest.raises(UserError, match="short_side is"):
         source(images, cache=cache(images, short_side))
     with pytest.raises(UserError, match="color_type='color'"):

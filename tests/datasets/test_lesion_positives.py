@@ -194,7 +194,7 @@ def test_a_partner_that_cannot_be_read_is_replaced_by_the_image(files: Path) -> 
         stops[1]
 
 
-def test_an_unknown_key_is_told(files: Path) -> None:
+def test_an_unknown_key_is_refused(files: Path) -> None:
     check_config(Config(dict(data=dict(train=config(files)))))
     for wrong, said in (
         (config(files, dict(held_uot="x")), r"positives.held_uot'; did you mean 'held_out'"),

@@ -35,7 +35,7 @@ def _work(rank: int) -> Any:
     return given, caught, dist.all_gather_object(rank)
 
 
-def test_two_ranks_share_result_and_error_and_go_on(tmp_path: Path) -> None:
+def test_two_ranks_share_result_and_error_and_continue(tmp_path: Path) -> None:
     first, second = run_ranks(_work, tmp_path)
     zero = "integer division or modulo by zero"
     assert first == (0, [("UserError", "no such\nfile"), ("ZeroDivisionError", zero)], [0, 1])

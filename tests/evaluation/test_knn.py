@@ -32,7 +32,7 @@ def slow_votes(
 
 
 @pytest.mark.parametrize(("k", "T", "unit"), [(1, 0.07, True), (7, 0.07, True), (30, 2.0, False)])
-def test_votes_are_those_of_a_slow_loop(
+def test_scores_are_those_of_a_slow_loop(
     k: int, T: float, unit: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (train, labels), (test, _) = draw(30, 6, 4, unit), draw(11, 6, 4, unit)

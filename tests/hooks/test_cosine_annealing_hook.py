@@ -48,6 +48,6 @@ def test_cosine_by_epoch(epoch, lr):
     assert make(by_epoch=True, min_lr=0.1).get_lr(at(epoch=epoch), 1.0) == pytest.approx(lr)
 
 
-def test_lowest_rate_as_a_share():
+def test_lowest_rate_as_a_fraction():
     end = make(min_lr_ratio=0.01).get_lr(at(iter=30), 2.0)
     assert end == pytest.approx(0.02)

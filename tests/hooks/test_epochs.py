@@ -24,7 +24,7 @@ def test_refused(hook, advice):
         hook.before_run(runner)
 
 
-def test_what_needs_no_epochs_goes_on():
+def test_what_needs_no_epochs_is_accepted():
     runner = SimpleNamespace(max_epochs=None, model=torch.nn.Linear(1, 1), hooks=[])
     SimSiamHook(True, 0.1, adjust_by_epoch=False).before_run(runner)
     SwAVHook(queue_length=0).before_run(runner)

@@ -113,7 +113,7 @@ def assert_same(a: dict[str, Any], b: dict[str, Any]) -> None:
         assert torch.equal(weight, b["weights"][name]), name
 
 
-def test_training_goes_on_as_without_it(place: Path) -> None:
+def test_training_is_the_same_as_without_it(place: Path) -> None:
     plain = train(config(place, "plain", [], ann="labelled.txt"))
     watched = train(config(place, "watched", [HOOK], ann="labelled.txt"))
     assert plain["losses"]
@@ -129,7 +129,7 @@ def test_training_goes_on_as_without_it(place: Path) -> None:
         assert line["uniformity"] < 0 < line["alignment"]
 
 
-def test_without_labels_signs_alone(place: Path) -> None:
+def test_without_labels_collapse_metrics_alone(place: Path) -> None:
     (line, *_) = train(config(place, "bare", [HOOK], ann="bare.txt"))["watched"]
     assert "knn_balanced_accuracy" not in line
     assert line["feature_std"] > 0
@@ -151,7 +151,7 @@ def test_own_data_sets_and_few_images(place: Path) -> None:
         train(config(place, "half", [dict(HOOK, data=dict(train=part))], ann="bare.txt"))
 
 
-def test_a_collapse_is_told(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_collapse_is_reported(place: Path, caplog: pytest.LogCaptureFixture) -> None:
     def flatten(model: Any) -> None:
         """Nothing of the image reaches the last stage."""
         torch.nn.init.zeros_(model.backbone.layer4[1].bn2.weight)

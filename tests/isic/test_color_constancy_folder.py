@@ -123,7 +123,7 @@ def test_ctrl_c_stops_the_workers_and_leaves_whole_files(tmp_path: Path, noise: 
     assert len(set(files(dst).values())) == 2  # one image, and the record
 
 
-def test_unreadable_files_are_reported_and_the_rest_goes_on(src: Path, tmp_path: Path) -> None:
+def test_unreadable_files_are_reported_and_the_rest_is_converted(src: Path, tmp_path: Path) -> None:
     whole = (src / "deep/d.jpg").read_bytes()
     (src / "deep/d.jpg").write_bytes(whole[: len(whole) * 3 // 4])
     (src / "e.png").write_text("<html>404</html>")

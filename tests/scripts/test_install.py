@@ -110,7 +110,7 @@ def test_changed_requirements_update_in_place(checkout: Path) -> None:
     assert (checkout / ".venv" / "kept").exists()
 
 
-def test_moved_checkout_is_installed_anew(checkout: Path) -> None:
+def test_moved_checkout_is_installed_again(checkout: Path) -> None:
     install(checkout)
     (checkout / ".venv" / "kept").touch()
     moved = checkout.rename(checkout.parent / "moved")

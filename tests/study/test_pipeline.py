@@ -46,7 +46,7 @@ def test_runs_everything_once(study: StudySettings, capfd: pytest.CaptureFixture
 
 
 @pytest.mark.usefixtures("no_drawing")
-def test_goes_on_where_it_stopped(
+def test_resumes_where_it_stopped(
     study: StudySettings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     study = dataclasses.replace(study, lrs=(0.01, 0.1), jobs=1)

@@ -19,8 +19,8 @@ from mmselfsup.study.settings import StudySettings
 from mmselfsup.utils.errors import UserError
 from tests.study.fake_tools import calls
 from tests.study.study_data import make_ssl, write_finished_study
-from tests.study.test_overview import run, write
 from tests.study.test_report import parse
+from tests.study.test_sweep_report import run, write
 
 LABEL = "SimCLR (pre-trained on all images, test images included)"
 
@@ -55,7 +55,7 @@ def test_all_joins_both_lists_without_test_labels(study: StudySettings) -> None:
 
 
 @pytest.mark.usefixtures("no_drawing")
-def test_a_changed_setting_starts_the_pretraining_anew(
+def test_a_changed_setting_restarts_the_pretraining(
     study: StudySettings, capfd: pytest.CaptureFixture[str]
 ) -> None:
     study = write_lists(study, "a.jpg 0\n", "b.jpg 1\n")

@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 from mmselfsup.study.process import Command
 from mmselfsup.study.step import Job, Step, _LogProgress
-from tests.study.test_logs import line
+from tests.utils.test_json_log import line
 
 
 def write(folder: Path, day: int, *epochs: int) -> None:

@@ -46,7 +46,7 @@ def test_changed_settings_keep_the_old_results_aside(tmp_path: Path) -> None:
     assert (tmp_path / "run.old-2" / "latest.pth").read_text() == "{'lr': 0.2}"
 
 
-def test_broken_step_goes_on_and_adds_up_its_time(tmp_path: Path) -> None:
+def test_broken_step_resumes_and_adds_up_its_time(tmp_path: Path) -> None:
     step = make(tmp_path / "run", lr=0.1)
     step.begin()
     (tmp_path / "run" / "epoch_1.pth").touch()

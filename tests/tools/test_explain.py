@@ -66,7 +66,7 @@ def test_writes_numbers_masks_and_heat_maps(trained: Path) -> None:
     assert (trained / "out" / "masks.webp").is_file()
 
 
-def test_goes_on_and_gives_the_same(trained: Path) -> None:
+def test_resumes_and_gives_the_same(trained: Path) -> None:
     assert run(trained).code == 0
     first = (trained / "out" / "explain.json").read_bytes()
     (trained / "out" / "explain.json").unlink()
@@ -106,7 +106,7 @@ def test_images_that_the_loader_normalises_are_shown_as_they_are(trained: Path) 
             assert np.abs(slow - quick).max() <= 8  # WebP
 
 
-def test_an_image_without_a_label_is_told_in_one_line(trained: Path) -> None:
+def test_an_image_without_a_label_is_one_line_of_error(trained: Path) -> None:
     (trained / "list.txt").write_text("0.jpg 0\n1.jpg\n")
     done = run(trained)
     assert done.code == 2
@@ -121,7 +121,7 @@ def test_a_broken_image_is_named(trained: Path) -> None:
     assert not (trained / "out" / "explain.json").exists()
 
 
-def test_broken_weights_are_told_in_one_line(trained: Path) -> None:
+def test_broken_weights_are_one_line_of_error(trained: Path) -> None:
     weights = torch.load(trained / "weights.pth")
     weights["state_dict"]["head.fc_cls.bias"].fill_(float("nan"))
     torch.save(weights, trained / "weights.pth")
@@ -130,13 +130,13 @@ def test_broken_weights_are_told_in_one_line(trained: Path) -> None:
     assert "12 of 12 images have scores that are NaN or infinite" in done.last_line
 
 
-def test_a_missing_checkpoint_is_told_in_one_line(place: Path) -> None:
+def test_a_missing_checkpoint_is_one_line_of_error(place: Path) -> None:
     done = run(place)
     assert done.code == 2
     assert "weights.pth" in done.last_line
 
 
-def test_another_model_than_a_classifier_is_told(trained: Path) -> None:
+def test_another_model_than_a_classifier_is_refused(trained: Path) -> None:
     text = (trained / "simclr.py").read_text()
     steps = 'pipeline=[dict(type="Resize", size=[32, 32]), dict(type="ToTensor"), norm]'
     part = f'\ndata["test"] = dict(type="SingleViewDataset", data_source=source, {steps})\n'

@@ -61,7 +61,7 @@ def test_writes_points_neighbours_and_pictures(halves: Path) -> None:
         assert points["before"].shape == points["after"].shape == (3, 2)
 
 
-def test_goes_on_and_gives_the_same(halves: Path) -> None:
+def test_resumes_and_gives_the_same(halves: Path) -> None:
     assert run(halves).code == 0
     files = [halves / "out" / name for name in ("looks.json", "points.npz")]
     first = [file.read_bytes() for file in files]
@@ -77,7 +77,7 @@ def test_goes_on_and_gives_the_same(halves: Path) -> None:
         assert len(points["before"]) == len(features["test"])
 
 
-def test_broken_weights_are_told_in_one_line(halves: Path) -> None:
+def test_broken_weights_are_one_line_of_error(halves: Path) -> None:
     weights = torch.load(halves / "weights.pth")
     first = next(iter(weights["state_dict"]))
     weights["state_dict"][first].fill_(float("nan"))
@@ -88,7 +88,7 @@ def test_broken_weights_are_told_in_one_line(halves: Path) -> None:
     assert not (halves / "out" / "looks.json").exists()
 
 
-def test_a_missing_checkpoint_is_told_in_one_line(halves: Path) -> None:
+def test_a_missing_checkpoint_is_one_line_of_error(halves: Path) -> None:
     done = run(halves, "--checkpoint", "none.pth")
     assert done.code == 2
     assert "none.pth" in done.last_line

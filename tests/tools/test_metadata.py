@@ -57,7 +57,7 @@ def test_from_pretraining_to_scores(study: Path) -> None:
     assert not np.allclose(np.load(study / "blank.npz")["scores"], scores["plain"])
 
 
-def test_a_stopped_training_goes_on_bit_for_bit(study: Path) -> None:
+def test_a_stopped_training_resumes_bit_for_bit(study: Path) -> None:
     """What training hides is drawn as the checkpoint says."""
     for folder, more in (("a", []), ("b", ["resume_from=a/epoch_1.pth"])):
         argv = ["classifier.py", "--work-dir", folder, "--seed", "3", "--cfg-options", *OPTIONS]

@@ -203,7 +203,7 @@ def test_help_is_quick() -> None:
         assert flag in done.stdout
 
 
-def test_as_typed_with_the_old_launcher_and_two_ranks(place: Path) -> None:
+def test_command_line_of_the_old_launcher_on_two_ranks(place: Path) -> None:
     argv = [
         sys.executable, "-m", "torch.distributed.launch", "--nproc_per_node=2",
         f"--master_port={free_port()}", str(ROOT / "tools" / "train.py"), "classifier.py",

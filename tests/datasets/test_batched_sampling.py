@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mmselfsup.datasets.batched.photometric import BRIGHTNESS, CONTRAST, HUE, SATURATION
-from tests.datasets.device_views import BYOL, batched_pipeline_of, pipeline
+from tests.datasets.batched_views import BYOL, batched_pipeline_of, pipeline
 
 Numbers = NDArray[np.float64]
 NUM, HEIGHT, WIDTH = 4000, 96, 128
@@ -45,7 +45,7 @@ def assert_uniform(values: Numbers, low: float, high: float) -> None:
     assert stats.kstest(values, stats.uniform(low, high - low).cdf).pvalue > LEAST
 
 
-def test_share_and_ratio_of_crops(drawn: dict[str, Numbers]) -> None:
+def test_area_and_ratio_of_crops(drawn: dict[str, Numbers]) -> None:
     image = torch.empty(3, HEIGHT, WIDTH)
     torch.manual_seed(10**6)  # other draws than those above
     slow = np.array(

@@ -20,7 +20,7 @@ from tests.study.fake_tools import calls
 pytestmark = pytest.mark.usefixtures("no_drawing")
 
 
-def test_ready_lists_are_used_and_told(study: StudySettings) -> None:
+def test_ready_lists_are_used_and_reported(study: StudySettings) -> None:
     ready = Path("my lists")
     ready.mkdir()
     for part in PARTS:

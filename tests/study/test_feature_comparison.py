@@ -1,4 +1,4 @@
-"""The looks of a study: which images, what stays in files, what the report shows of it."""
+"""Feature comparisons of a study: which images, what is in the files, what the report shows."""
 
 import re
 from pathlib import Path
@@ -92,7 +92,7 @@ def test_both_lists_go_through_the_test_pipeline() -> None:
     assert "metadata" not in unknown.val.data_source
 
 
-def test_votes_tell_class_and_source() -> None:
+def test_knn_scores_of_class_and_source() -> None:
     features = np.repeat(np.eye(4, dtype=np.float32), 30, axis=0)  # four groups
     labels = np.repeat([0, 0, 1, 1], 30)
     data = LabelledFeatures(features, labels, features[::10], labels[::10])
@@ -137,7 +137,7 @@ def make_look(folder: Path, shared: int | None = 0, by_source: float | None = 0.
     write_comparison(folder, look, points)
 
 
-def test_a_look_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_a_comparison_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_comparison(tmp_path) is None
     make_look(tmp_path)
     found = read_comparison(tmp_path)
@@ -150,7 +150,7 @@ def test_a_look_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["points.npz", "looks.json"])
-def test_a_damaged_look_is_told(finished_study: Path, name: str) -> None:
+def test_a_damaged_comparison_is_refused(finished_study: Path, name: str) -> None:
     folder = finished_study / "looks" / "simclr"
     make_look(folder)
     (folder / name).write_bytes((folder / name).read_bytes()[:-40])
@@ -194,7 +194,7 @@ def test_the_report_tells_lesions_on_both_sides(
     assert html.count('<svg class="map"') == 2  # one source: nothing to colour by
 
 
-def test_without_a_look_the_report_has_none(finished_study: Path) -> None:
+def test_without_a_comparison_the_report_has_none(finished_study: Path) -> None:
     html = write_report(finished_study).read_text(encoding="utf-8")
     assert "looks" not in html
     assert "Reliability" not in html

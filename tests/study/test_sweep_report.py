@@ -68,7 +68,7 @@ def rows(overview: Overview) -> dict[str, list[str]]:
     return {line[0]: line for line in lines}
 
 
-def test_means_spreads_and_corrected_interval(tree: Path) -> None:
+def test_means_stds_and_corrected_interval(tree: Path) -> None:
     overview = make_overview(tree)
     assert [row.group.label for row in overview.rows] == ["from scratch", "BYOL", "SimCLR"]
     scratch, byol, simclr = overview.rows
@@ -122,7 +122,7 @@ def test_one_fold_counts_its_test_images(tmp_path: Path) -> None:
     assert difference(simclr, scratch, "MEL", lambda _: None) is None
 
 
-def test_what_counts_as_the_same_recipe(tmp_path: Path) -> None:
+def test_which_runs_form_a_group(tmp_path: Path) -> None:
     write(tmp_path / "a", run("scratch", 0.3, 0))
     write(tmp_path / "b", run("scratch", 0.4, 0))
     write(tmp_path / "c", run("scratch", 0.5, 1), run("scratch", 0.5, 1, epochs=99))

@@ -32,8 +32,8 @@ from mmselfsup.study.stages.curriculum import choose_curriculum
 from mmselfsup.utils.errors import ArgumentError, UserError
 from tests.study.fake_tools import calls
 from tests.study.study_data import write_finished_study
-from tests.study.test_overview import run, write
 from tests.study.test_report import parse
+from tests.study.test_sweep_report import run, write
 
 SetScores = Callable[..., None]
 
@@ -130,7 +130,7 @@ def test_images_go_through_the_classifiers_test_pipeline(greedy: StudySettings) 
         assert data[part].data_source.data_prefix == "isic/images"
 
 
-def test_goes_on_where_it_stopped(greedy: StudySettings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resumes_where_it_stopped(greedy: StudySettings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCORES", "no scores")  # the probe fails at once
     with pytest.raises(UserError, match="score of the untrained network failed"):
         choose(greedy)
@@ -151,7 +151,7 @@ def test_goes_on_where_it_stopped(greedy: StudySettings, monkeypatch: pytest.Mon
     ]
 
 
-def test_what_changed_is_done_anew(greedy: StudySettings, set_scores: SetScores) -> None:
+def test_what_changed_is_run_again(greedy: StudySettings, set_scores: SetScores) -> None:
     choose(greedy)
     calls(greedy.root)
     assert choose(dataclasses.replace(greedy, min_gain=0.3)).chosen == ("byol",)
@@ -204,7 +204,7 @@ FOUND = Curriculum(
 )
 
 
-def test_the_decision_is_told_in_words() -> None:
+def test_the_decision_is_reported_in_words() -> None:
     assert [row.decision for row in table_rows(FOUND)] == [
         "",
         "kept",
@@ -263,7 +263,7 @@ def test_the_report_shows_the_decisions(tmp_path: Path) -> None:
     assert "ODC (greedy)" in text.getvalue()
 
 
-def test_over_folds_it_is_one_recipe_whatever_was_chosen(tmp_path: Path) -> None:
+def test_over_folds_it_is_one_group_whatever_was_chosen(tmp_path: Path) -> None:
     tasks = {name: GreedyTask(f"{name}.py", 3, (), "") for name in ("odc", "simclr")}
     facts = GreedyFacts(0.01, tasks)
     for fold, arm in enumerate(("odc", "odc+simclr", "simclr")):

@@ -16,7 +16,7 @@ from mmselfsup.datasets.batched.pipeline import build_batched_pipelines, defer, 
 from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.datasets.utils import find_normalize
 from mmselfsup.utils.errors import UserError
-from tests.datasets.device_views import SIMCLR, photo, pipeline
+from tests.datasets.batched_views import SIMCLR, photo, pipeline
 
 Config = dict[str, Any]
 NORM = dict(type="Normalize", mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
@@ -129,7 +129,7 @@ def test_the_same_bits_whatever_the_workers_and_after_a_stop(folder: Path) -> No
     assert not torch.equal(views(first[0])[0], views(first[0])[1]), "two draws"
 
 
-def test_the_loader_looks_like_the_one_inside(folder: Path) -> None:
+def test_the_loader_has_the_attributes_of_the_one_inside(folder: Path) -> None:
     loader = build_dataloader(
         build_dataset(multi(folder, True)), samples_per_gpu=4, workers_per_gpu=0, drop_last=True
     )

@@ -62,7 +62,9 @@ NUMBERS = OcclusionScores(
         (0.17, 0.17, "hiding shows nothing"),
     ],
 )
-def test_the_reading_says_what_the_intervals_allow(whole: float, hidden: float, words: str) -> None:
+def test_the_interpretation_says_what_the_intervals_allow(
+    whole: float, hidden: float, words: str
+) -> None:
     views = {**NUMBERS.views, AS_IS: view(whole), HIDDEN: view(hidden)}
     text = interpretation("SimCLR", replace(NUMBERS, views=views))
     assert words in text
@@ -85,13 +87,13 @@ def make_explanation(folder: Path, no_heat: str = "") -> Explanation:
     return found
 
 
-def test_an_explanation_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_an_explanation_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_explanation(tmp_path) is None
     made = make_explanation(tmp_path)
     assert read_explanation(tmp_path) == made
 
 
-def test_a_damaged_explanation_is_told(finished_study: Path) -> None:
+def test_a_damaged_explanation_is_refused(finished_study: Path) -> None:
     folder = finished_study / "finetune" / "simclr" / "explain"
     make_explanation(folder)
     text = (folder / "explain.json").read_text()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmselfsup.datasets.batched.geometric import axis_weights
 from mmselfsup.datasets.batched.photometric import blur
-from tests.datasets.device_views import (
+from tests.datasets.batched_views import (
     BYOL,
     SIMCLR,
     Config,

@@ -43,7 +43,7 @@ def test_extends_the_best_while_it_gains() -> None:
     ]
 
 
-def test_every_line_of_the_table_is_told() -> None:
+def test_every_line_of_the_table_is_reported() -> None:
     scorer = FakeScorer({"": 0.2, "a": 0.3, "b": 0.25, "ab": 0.305})
     trials = search("ab", scorer, 0.01)
     assert [("".join(t.tasks), t.best, t.kept) for t in trials] == [

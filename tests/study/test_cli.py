@@ -77,7 +77,7 @@ def test_everything_given(root: Path, isic: str, tmp_path: Path) -> None:
     assert settings.work_dir == tmp_path / "w"
 
 
-def test_size_picks_the_small_twins(root: Path, isic: str) -> None:
+def test_size_selects_the_small_configs(root: Path, isic: str) -> None:
     settings = one([], {"ISIC_ROOT": isic, "SIZE": "64", "ALGORITHM": "byol"}, root)
     assert settings.ssl_configs["byol"].name == "byol_isic2019-64.py"
     assert settings.finetune_config.name == "r18_isic2019-64.py"

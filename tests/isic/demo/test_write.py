@@ -14,7 +14,7 @@ from mmselfsup.isic.demo.dataset import DemoSettings, make_demo_data
 from mmselfsup.utils.errors import UserError
 
 SMALL = DemoSettings(num_images=70, size=24, seed=5)
-TOOL = Path(__file__).parents[2] / "tools" / "isic2019" / "make_demo_data.py"
+TOOL = Path(__file__).parents[3] / "tools" / "isic2019" / "make_demo_data.py"
 
 
 def contents(root: Path) -> dict[str, bytes]:

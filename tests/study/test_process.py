@@ -129,7 +129,7 @@ def _alive(pid: str) -> bool:
         return False
 
 
-def test_command_reads_as_typed() -> None:
+def test_command_reads_as_on_the_command_line() -> None:
     command = Command(("tools/train.py", "a.py", "--cfg-options", "x=my file"), Path("."))
     assert str(command) == "python tools/train.py a.py --cfg-options 'x=my file'"
 

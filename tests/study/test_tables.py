@@ -45,7 +45,7 @@ def test_each_pretraining_is_compared_with_scratch() -> None:
     assert display_name("relative_loc+odc") == "Relative location → ODC"
 
 
-def test_standard_error_equals_the_spread_of_repeated_draws() -> None:
+def test_standard_error_equals_the_std_of_repeated_draws() -> None:
     rng, totals, recalls = np.random.default_rng(0), [40, 300, 90], [0.5, 0.9, 0.7]
     hits = np.array([rng.binomial(n, r, size=20000) for n, r in zip(totals, recalls, strict=True)])
     spread = (hits / np.array(totals)[:, None]).mean(axis=0).std()
