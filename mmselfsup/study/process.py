@@ -252,9 +252,6 @@ def check_gpus(wanted: int) -> None:
 
 def environment(machine: Machine) -> dict[str, str]:
     """Describe versions and machine, without names of people or hosts."""
-    import torch
-
-    gpus = [torch.cuda.get_device_name(i) for i in range(machine.gpus)]
     versions = []
     for name in _PACKAGES:
         try:
@@ -262,10 +259,18 @@ def environment(machine: Machine) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return {
-        "Machine": f"{_processor()}, {machine.cores} cores, {'; '.join(gpus) or 'no GPU'}",
+        "Machine": describe_machine(machine),
         "System": f"{platform.system()} {platform.machine()}",
         "Versions": ", ".join([f"Python {platform.python_version()}", *versions]),
     }
+
+
+def describe_machine(machine: Machine) -> str:
+    """Return the processor, the number of cores and the GPUs of a machine, without its name."""
+    import torch
+
+    gpus = [torch.cuda.get_device_name(i) for i in range(machine.gpus)]
+    return f"{_processor()}, {machine.cores} cores, {'; '.join(gpus) or 'no GPU'}"
 
 
 def _processor() -> str:

@@ -35,6 +35,7 @@ class SslRecord:
         seconds: Wall-clock time.
         cfg_options: Overrides of the config.
         config_sha256: Start of the hash of all the config says, overrides included.
+        made_by: Version of the code, revision, date and machine; None: not stored.
     """
 
     name: str
@@ -45,6 +46,7 @@ class SslRecord:
     seconds: float
     cfg_options: list[str] = field(default_factory=list)
     config_sha256: str = ""
+    made_by: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class RunRecord:
         config_sha256: Start of the hash of all the config says, overrides included.
         chosen_from: Tasks that a greedy curriculum could choose; empty if the order was given.
         blackout: Results of the occlusion test, with the lesion hidden; None if not measured.
+        made_by: Version of the code, revision, date and machine of the training; None: not stored.
     """
 
     arm: str
@@ -98,6 +101,7 @@ class RunRecord:
     config_sha256: str = ""
     chosen_from: list[str] = field(default_factory=list)
     blackout: OcclusionScores | None = None
+    made_by: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
