@@ -235,7 +235,7 @@ def _names(values: Mapping[str, Any], root: Path) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def _read_names(path: Path, content: str) -> tuple[str, ...]:
+def _read_names(path: Path, stamp: str) -> tuple[str, ...]:
     """Read the names of a list once for each content, which is only the cache's key."""
     from mmselfsup.datasets.data_sources.lists import read_names  # loads torch
 

@@ -130,6 +130,26 @@ def class_names(runs: Sequence[RunRecord]) -> list[str]:
     return list(runs[0].recall) if runs else []
 
 
+def mixed_code(runs: Sequence[RunRecord]) -> str:
+    """Return a note where runs, or the pre-trainings behind them, were made by different code.
+
+    Records of older versions don't say which code made them, and don't count.
+    """
+    records: list[RunRecord | SslRecord] = [*runs, *(ssl for run in runs for ssl in run.ssl)]
+    makers = [record.made_by for record in records if record.made_by is not None]
+    versions = {(str(m.get("version")), str(m.get("code"))): m.get("revision") for m in makers}
+    if len(versions) < 2:
+        return ""
+    names = sorted(
+        f"{version} ({revision or code.removeprefix('sha256:')})"
+        for (version, code), revision in versions.items()
+    )
+    return (
+        f"Not all of these results were made by the same code: mmselfsup {', '.join(names)}. A "
+        "difference between them may come from that."
+    )
+
+
 @dataclass(frozen=True)
 class Score:
     """The score of the frozen features of a network.
