@@ -238,7 +238,7 @@ def algorithms_with_config(configs: Path, ending: str) -> list[str]:
 
     Args:
         configs: The folder ``configs``.
-        ending: End of the file names, which says the data set and the size of its images.
+        ending: The last part of the names, see ``StudyData.config_ending``.
 
     Raises:
         UserError: There is none.
