@@ -59,6 +59,7 @@ def command_stamp(
     values.update({key: str(path) for key, path in (reads or {}).items()})
     names = _names(values, root)
     return {
+        "tool": argv[0],
         **{key: _stamp(value, root, names) for key, value in values.items()},
         **environment_stamp(root, argv[0]),
     }
@@ -146,7 +147,7 @@ def _arguments(argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
             words[flag].append(word)
         else:
             words[_positional(word, position)] = [word]
-    values: dict[str, Any] = {"tool": argv[0]}
+    values: dict[str, Any] = {}
     overridden: list[str] = []
     for name, given in words.items():
         if name in _PLACES:

@@ -316,7 +316,7 @@ def test_stamp_follows_the_command_line(tmp_path: Path) -> None:
 
     options = ("--seed", "3", "--cfg-options", "data.ann_file='a list.txt'", "data.prefix=images")
     first = stamp(*options, "--out", "here")
-    assert first["seed"] == 3
+    assert (first["tool"], first["seed"]) == ("tool.py", 3)
     assert first["data.ann_file"].startswith("sha256:")
     assert stamp(*options, "--out", "there") == first
     (tmp_path / "images" / "y.jpg").touch()  # no list names it
