@@ -18,7 +18,7 @@ try each learning rate on held-out training lesions -> train all on the whole tr
 equal epochs -> test after the last epoch -> explain (occlusion test of the lesion, Grad-CAM)
 -> results.json, report.html.
 Each command is printed. A step whose result is up to date is skipped, an interrupted one resumes,
-and one whose settings have changed restarts (its old result is moved aside).
+and one whose settings, files or code have changed restarts (its old result is moved aside).
 
 Environment             (default)
   ISIC_ROOT             folder of the unpacked ISIC-2019 files, see docs/en/prepare_data.md

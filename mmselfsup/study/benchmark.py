@@ -13,16 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmselfsup.config.inspect import config_digest, find_dataset
+from mmselfsup.config.inspect import find_dataset
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.files import sha256
 
 from . import configs
 from .cli import find_ssl_config
-from .process import Command
 from .settings import DEFAULT_DATA
 from .stages.probe import model_options, probe_argv, weights_argv
-from .step import Job, Step
+from .stages.stage import Stage
+from .step import CHECKPOINT
 
 if TYPE_CHECKING:
     from mmcv import Config
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 UNTRAINED = "untrained"
 #: Fraction of a training for its warm-up, which configs give in epochs of a long training.
 WARMUP = 0.05
-WEIGHTS, FEATURES = "latest.pth", "features.npz"
+WEIGHTS, FEATURES = CHECKPOINT, "features.npz"
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,20 +182,27 @@ def _batch(cfg: Config) -> int:
     return int(data.get("samples_per_gpu", 1))
 
 
-def train_job(settings: FrozenSettings, entry: Entry) -> Job:
-    """Return the job that pre-trains on the training list, without its labels."""
+def train_stage(settings: FrozenSettings, entry: Entry) -> Stage:
+    """Return the stage that pre-trains on the training list, without its labels."""
     data = configs.data_options(entry.cfg, settings.images, {"train": settings.train})
     folder = entry.folder / "train"
     argv = (
         *("tools/train.py", _relative(settings, entry.config), "--work_dir", str(folder)),
         *("--seed", str(entry.seed), "--auto-resume", "--cfg-options", *entry.options, *data),
     )
-    step = Step(f"pre-training {entry.title}", folder, _facts(settings, entry), (WEIGHTS,))
-    return Job(step, Command(argv, settings.root, folder / "output.log"), entry.epochs)
+    return Stage(
+        name=f"pre-training {entry.title}",
+        folder=folder,
+        argv=argv,
+        root=settings.root,
+        outputs=(WEIGHTS,),
+        epochs=entry.epochs,
+        logged=True,
+    )
 
 
-def probe_job(settings: FrozenSettings, entry: Entry, probe: str) -> Job:
-    """Return the job that classifies the test list by frozen features.
+def probe_stage(settings: FrozenSettings, entry: Entry, probe: str) -> Stage:
+    """Return the stage that classifies the test list by frozen features.
 
     Args:
         settings: The comparison.
@@ -205,7 +211,6 @@ def probe_job(settings: FrozenSettings, entry: Entry, probe: str) -> Job:
             linear probe), which runs after it and reads them.
     """
     folder = entry.folder / probe
-    result = folder / f"{probe}.json"
     trained = entry.name != UNTRAINED
     weights = weights_argv(entry.folder / "train" / WEIGHTS if trained else None, entry.seed)
     options = [f"data.*.data_source.data_prefix={configs.quoted(settings.images)}"]
@@ -219,24 +224,8 @@ def probe_job(settings: FrozenSettings, entry: Entry, probe: str) -> Job:
         # Both probes name the same file: the features are extracted once.
         *("--features", str(entry.folder / "knn" / FEATURES), "--cfg-options", *options),
     )
-    facts = {
-        **_facts(settings, entry),
-        "test images": sha256(settings.test),
-        "content of the data set's config": config_digest(configs.load(settings.dataset_config)),
-        "neighbours": settings.num_knn if probe == "knn" else None,
-    }
-    step = Step(f"{probe} {entry.title}", folder, facts, (result.name,))
-    return Job(step, Command(argv, settings.root, folder / "output.log"))
-
-
-def _facts(settings: FrozenSettings, entry: Entry) -> dict[str, Any]:
-    return {
-        "content of the config": config_digest(entry.cfg),
-        "options": list(entry.options),
-        "seed": entry.seed,
-        "folder of images": str(settings.images),
-        "train images": sha256(settings.train),
-    }
+    name = f"{probe} {entry.title}"
+    return Stage(name, folder, argv, settings.root, (f"{probe}.json",), logged=True)
 
 
 def _relative(settings: FrozenSettings, path: Path) -> str:

@@ -24,11 +24,14 @@ from mmselfsup.utils.files import atomic_write_json, atomic_write_text
 from mmselfsup.utils.json_log import read_log
 
 from . import configs
-from .benchmark import UNTRAINED, Entry, FrozenSettings, plan_entries, probe_job, train_job
+from .benchmark import UNTRAINED, Entry, FrozenSettings, plan_entries, probe_stage, train_stage
 from .data import check_lists
+from .fingerprint import forget_images
 from .process import environment, inspect_machine, only_study
 from .stages.probe import read_probe_result
-from .step import Step, run_stage
+from .stages.stage import run_stages
+from .step import StepRecord
+from .step import read_record as read_step
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def read_record(entry: Entry, num_knn: int) -> FrozenRecord:
         probe=probe["balanced_accuracy"],
         knn_accuracy=knn["accuracy"],
         probe_accuracy=probe["accuracy"],
-        seconds=Step(entry.title, train, {}).seconds(),
+        seconds=(read_step(train) or StepRecord()).seconds,
         images_per_s=statistics.median(speeds) if speeds else None,
         first_loss=losses[0] if losses else None,
         last_loss=losses[-1] if losses else None,
@@ -191,14 +194,15 @@ def run(settings: FrozenSettings) -> None:
     """
     num_images = check_data(settings)
     entries = plan_entries(settings, num_images)
+    forget_images()
     with only_study(settings.out):
         this_machine = inspect_machine()
         trained = [entry for entry in entries if entry.name != UNTRAINED]
-        jobs = [train_job(settings, entry) for entry in trained]
-        run_stage("Pre-training", jobs, this_machine, settings.jobs)
+        stages = [train_stage(settings, entry) for entry in trained]
+        run_stages("Pre-training", stages, this_machine, settings.jobs)
         for probe, title in (("knn", "Nearest neighbours"), ("linear", "Linear probe")):
-            probe_jobs = [probe_job(settings, entry, probe) for entry in entries]
-            run_stage(title, probe_jobs, this_machine, settings.jobs)
+            probes = [probe_stage(settings, entry, probe) for entry in entries]
+            run_stages(title, probes, this_machine, settings.jobs)
         records = [read_record(entry, settings.num_knn) for entry in entries]
         print_records(records, settings.num_knn)
         facts = {
@@ -207,7 +211,7 @@ def run(settings: FrozenSettings) -> None:
             "training_images": num_images,
             "options": list(settings.options),
             "environment": environment(this_machine),
-            "commands": [str(job.command) for job in jobs],
+            "commands": [str(stage.command) for stage in stages],
         }
         for path in write_records(records, facts, settings.out):
             print(f"written: {path}")

@@ -136,14 +136,6 @@ def write_ssl_list(settings: StudySettings) -> None:
     )
 
 
-def ssl_images_facts(settings: StudySettings) -> dict[str, str]:
-    """Return what a pre-training depends on: the hash of each list, and whether it sees all."""
-    parts = ("train", "test") if settings.ssl_on == ALL else ("train",)
-    facts = {f"{part} images": sha256(settings.split(part))[:16] for part in parts}
-    # Only where it is not the default, so that stamps of older versions stay valid.
-    return {**facts, "--ssl-on": ALL} if settings.ssl_on == ALL else facts
-
-
 def check_lists(paths: Iterable[Path], images: Path, classes: Sequence[str] | None) -> None:
     """Check that each image of the lists exists and has a label.
 

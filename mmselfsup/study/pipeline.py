@@ -9,7 +9,6 @@ import datetime
 import json
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from mmselfsup.config.inspect import class_list
@@ -17,126 +16,46 @@ from mmselfsup.version import __version__
 
 from . import pipeline
 from .cli import StudyRequest
-from .data import PARTS, check_fold, check_lists, data_facts, write_ssl_list
-from .process import Command, Machine, check_gpus, environment, inspect_machine, only_study
-from .records import Curriculum, Results, StudyFacts
+from .data import PARTS, check_fold, check_lists, data_facts
+from .fingerprint import forget_images
+from .process import check_gpus, environment, inspect_machine, only_study
+from .records import Results, StudyFacts
 from .report.page import write_report
 from .report.statistics import RESULTS
 from .report.sweep import make_overview, print_overview, write_page, write_tables
 from .report.tables import print_results
-from .settings import TRAIN, ResolvedStudy, StudySettings
-from .stages.curriculum import choose_curriculum, greedy_facts
-from .stages.features import look_at_features
-from .stages.finetune import (
-    final_command,
-    final_step,
-    measure_command,
-    measure_step,
-    run_record,
-    try_lrs,
-)
-from .stages.occlusion import explain_classifiers
-from .stages.prepare import demo_data_step, split_step, splits_command
-from .stages.pretrain import check_backbones, pretrain_command, pretrain_step, ssl_record
-from .step import Job, run_stage
+from .resolved import ResolvedStudy
+from .settings import StudySettings
+from .stages import STAGES
+from .stages.context import StudyContext
+from .stages.curriculum import greedy_facts
+from .stages.pretrain import check_backbones
 
 
 def run_study(settings: StudySettings) -> Results:
-    """Run the steps that aren't done yet, write results.json and report.html, print the table.
+    """Run the stages that aren't done yet, write results.json and report.html, print the table.
 
     Raises:
         UserError: Something the user gave can't be used, or a training failed.
     """
-    command_list: list[Command] = []
     check(settings)
-    this_machine = inspect_machine()
-    images = _prepare_data(settings, this_machine, command_list)
-    write_ssl_list(settings)
-
-    study, curriculum = _pretrain(settings, images, this_machine, command_list)
-    settings = study.settings  # with the order that was chosen
-    command_list += look_at_features(study, this_machine)
-
-    tried = try_lrs(study, this_machine, command_list)
-    # With a single learning rate there is no search, and it is that of every arm.
-    chosen = {run.arm: run.lr for run in tried if run.chosen} or dict.fromkeys(
-        settings.arms, study.lrs[0]
-    )
-    finals = [
-        Job(final_step(study, arm, lr), final_command(study, arm, lr), study.epochs)
-        for arm, lr in chosen.items()
-    ]
-    run_stage("Final training on the whole training fold", finals, this_machine, settings.jobs)
-    tests = [
-        Job(measure_step(study, arm, lr), measure_command(study, arm)) for arm, lr in chosen.items()
-    ]
-    seen = "training" if settings.ssl_on == TRAIN else "fine-tuning"
-    run_stage(f"Test on lesions that no {seen} has seen", tests, this_machine, settings.jobs)
-    command_list += [job.command for job in (*finals, *tests)]
-    command_list += explain_classifiers(study, this_machine, chosen)
-
+    forget_images()
+    context = StudyContext(settings, inspect_machine())
+    for stage in STAGES:
+        stage.run(context)
     results = Results(
-        study=study_facts(study),
-        runs=[
-            run_record(study, arm, lr, job.step)
-            for (arm, lr), job in zip(chosen.items(), finals, strict=True)
-        ],
-        lr_search=tried,
-        ssl=[ssl_record(study, task) for task in study.pretrainings],
-        split=split_counts(study),
-        environment=environment(this_machine),
-        commands=[str(command) for command in command_list],
-        curriculum=curriculum,
+        study=study_facts(context.study),
+        runs=context.runs,
+        lr_search=context.tried,
+        ssl=context.ssl,
+        split=split_counts(context.study),
+        environment=environment(context.machine),
+        commands=context.commands,
+        curriculum=context.curriculum,
     )
     results.write(settings.work_dir / "results.json")
     _close(results, settings)
     return results
-
-
-def _prepare_data(
-    settings: StudySettings, this_machine: Machine, command_list: list[Command]
-) -> Path:
-    """Make the demo images if requested, and the lists if not given.
-
-    Returns:
-        The folder of images.
-    """
-    demo = settings.data.demo
-    if settings.demo and demo is not None:
-        argv = (*demo.command, "--out", str(settings.data_root))
-        command = Command(argv, settings.root)
-        command_list.append(command)
-        run_stage("Demo data", [Job(demo_data_step(settings, demo), command)], this_machine)
-    folder, files = settings.data.find_images(settings.data_root)
-    if settings.ready_splits is not None:
-        return folder
-    command = splits_command(settings)
-    command_list.append(command)
-    run_stage("Splits", [Job(split_step(settings, len(files)), command)], this_machine)
-    return folder
-
-
-def _pretrain(
-    settings: StudySettings,
-    images: Path,
-    this_machine: Machine,
-    command_list: list[Command],
-) -> tuple[ResolvedStudy, Curriculum | None]:
-    """Pre-train in the given order, or choose the order.
-
-    Returns:
-        The study with the order that was used, and how that was chosen (None: given).
-    """
-    study = ResolvedStudy(settings, images)
-    if settings.min_gain is not None:
-        curriculum, pretrain_commands = choose_curriculum(study, this_machine, settings.min_gain)
-        command_list += pretrain_commands
-        return ResolvedStudy(replace(settings, order=curriculum.chosen), images), curriculum
-    for task in study.pretrainings:
-        job = Job(pretrain_step(study, task), pretrain_command(study, task), task.epochs)
-        run_stage(f"Pre-training: {task.name}", [job], this_machine)
-        command_list.append(job.command)
-    return study, None
 
 
 def check(settings: StudySettings) -> None:

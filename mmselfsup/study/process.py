@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import metadata
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -252,9 +253,6 @@ def check_gpus(wanted: int) -> None:
 
 def environment(machine: Machine) -> dict[str, str]:
     """Describe versions and machine, without names of people or hosts."""
-    import torch
-
-    gpus = [torch.cuda.get_device_name(i) for i in range(machine.gpus)]
     versions = []
     for name in _PACKAGES:
         try:
@@ -262,10 +260,30 @@ def environment(machine: Machine) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return {
-        "Machine": f"{_processor()}, {machine.cores} cores, {'; '.join(gpus) or 'no GPU'}",
+        "Machine": describe_machine(machine),
         "System": f"{platform.system()} {platform.machine()}",
         "Versions": ", ".join([f"Python {platform.python_version()}", *versions]),
     }
+
+
+def describe_machine(machine: Machine) -> str:
+    """Return the processor, the number of cores and the GPUs of a machine, without its name."""
+    return f"{_processor()}, {machine.cores} cores, {_gpu_names(machine.gpus) or 'no GPU'}"
+
+
+@lru_cache(maxsize=1)
+def _gpu_names(count: int) -> str:
+    """Return the names of the GPUs; empty without any."""
+    if count == 0:
+        return ""
+    # Asked in a process of its own: this one lives as long as the study, and whoever asks for a
+    # name takes memory of the GPU, or all of it where only one process may use it.
+    code = (
+        "import torch; gpus = range(torch.cuda.device_count()); "
+        "print('; '.join(map(torch.cuda.get_device_name, gpus)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    return done.stdout.strip() or f"{count} GPUs"
 
 
 def _processor() -> str:

@@ -35,6 +35,7 @@ class SslRecord:
         seconds: Wall-clock time.
         cfg_options: Overrides of the config.
         config_sha256: Start of the hash of all the config says, overrides included.
+        made_by: Version of the code, revision, date and machine; None: not stored.
     """
 
     name: str
@@ -45,6 +46,7 @@ class SslRecord:
     seconds: float
     cfg_options: list[str] = field(default_factory=list)
     config_sha256: str = ""
+    made_by: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class RunRecord:
         config_sha256: Start of the hash of all the config says, overrides included.
         chosen_from: Tasks that a greedy curriculum could choose; empty if the order was given.
         blackout: Results of the occlusion test, with the lesion hidden; None if not measured.
+        made_by: Version of the code, revision, date and machine of the training; None: not stored.
     """
 
     arm: str
@@ -98,6 +101,7 @@ class RunRecord:
     config_sha256: str = ""
     chosen_from: list[str] = field(default_factory=list)
     blackout: OcclusionScores | None = None
+    made_by: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,26 @@ class SearchRecord:
 def class_names(runs: Sequence[RunRecord]) -> list[str]:
     """Return the names of the classes in the order of the confusion matrices."""
     return list(runs[0].recall) if runs else []
+
+
+def mixed_code(runs: Sequence[RunRecord]) -> str:
+    """Return a note where runs, or the pre-trainings behind them, were made by different code.
+
+    Records of older versions don't say which code made them, and don't count.
+    """
+    records: list[RunRecord | SslRecord] = [*runs, *(ssl for run in runs for ssl in run.ssl)]
+    makers = [record.made_by for record in records if record.made_by is not None]
+    versions = {(str(m.get("version")), str(m.get("code"))): m.get("revision") for m in makers}
+    if len(versions) < 2:
+        return ""
+    names = sorted(
+        f"{version} ({revision or code.removeprefix('sha256:')})"
+        for (version, code), revision in versions.items()
+    )
+    return (
+        f"Not all of these results were made by the same code: mmselfsup {', '.join(names)}. A "
+        "difference between them may come from that."
+    )
 
 
 @dataclass(frozen=True)

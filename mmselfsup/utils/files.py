@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -93,7 +93,11 @@ def sha256(path: Path) -> str:
     return _sha256(path.absolute(), stat.st_mtime_ns, stat.st_size)
 
 
-@lru_cache
+@cache
 def _sha256(path: Path, mtime: int, size: int) -> str:
     """Hash a file once for each size and modification time, which are only the cache's key."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):  # a checkpoint may be larger than the memory left
+            found.update(block)
+    return found.hexdigest()

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+#: Weights differ each time, as the real ones do, which hold the time.
 TRAIN = """
-import json, os, pathlib, sys
+import json, os, pathlib, sys, time
 work_dir = pathlib.Path(sys.argv[sys.argv.index("--work_dir") + 1])
 options = dict(o.split("=", 1) for o in sys.argv[sys.argv.index("--cfg-options") + 1:])
 with open("calls.txt", "a") as calls:
@@ -24,8 +25,8 @@ if "evaluation" not in options:
 if loss != loss:
     print("error: the loss is not finite at iteration 5")
     sys.exit(2)
-(work_dir / "latest.pth").write_text("weights")
-(work_dir / "backbone.pth").write_text("weights")
+(work_dir / "latest.pth").write_text(f"weights {time.time_ns()}")
+(work_dir / "backbone.pth").write_text(f"weights {time.time_ns()}")
 """
 
 TEST = """

@@ -13,6 +13,7 @@ from rich.console import Console
 from mmselfsup.config.load import load_config
 from mmselfsup.metrics.classification import standard_error
 from mmselfsup.study import pipeline
+from mmselfsup.study.fingerprint import forget_images
 from mmselfsup.study.process import Machine
 from mmselfsup.study.records import (
     Curriculum,
@@ -27,8 +28,9 @@ from mmselfsup.study.report.curriculum_section import reason, table_rows
 from mmselfsup.study.report.page import write_report
 from mmselfsup.study.report.sweep import make_overview, to_csv, to_latex, write_page
 from mmselfsup.study.report.tables import print_results
-from mmselfsup.study.settings import ResolvedStudy, StudySettings
-from mmselfsup.study.stages.curriculum import choose_curriculum
+from mmselfsup.study.settings import StudySettings
+from mmselfsup.study.stages import curriculum
+from mmselfsup.study.stages.context import StudyContext
 from mmselfsup.utils.errors import ArgumentError, UserError
 from tests.study.fake_tools import calls
 from tests.study.study_data import write_finished_study
@@ -63,10 +65,12 @@ def choose(study: StudySettings) -> Curriculum:
     Path("lists").mkdir(exist_ok=True)
     for part in ("train", "test", "subtrain", "val"):
         study.split(part).write_text("ISIC_1.jpg 0\nISIC_2.jpg 1\n")
-    this_machine = Machine(cores=2, gpus=0, warm=True)
-    return choose_curriculum(
-        ResolvedStudy(study, Path("isic/images")), this_machine, study.min_gain or 0.0
-    )[0]
+    forget_images()
+    context = StudyContext(study, Machine(cores=2, gpus=0, warm=True))
+    context.resolve(Path("isic/images"))
+    curriculum.run(context)
+    assert context.curriculum is not None
+    return context.curriculum
 
 
 TRAINED = [

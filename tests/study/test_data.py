@@ -10,9 +10,11 @@ from mmselfsup.isic.challenge import GROUND_TRUTH, METADATA
 from mmselfsup.study import pipeline
 from mmselfsup.study.data import PARTS, data_facts, metadata_csv
 from mmselfsup.study.records import read_results
-from mmselfsup.study.settings import ResolvedStudy, StudySettings
-from mmselfsup.study.stages.finetune import measure_command, search_command
-from mmselfsup.study.stages.prepare import split_step, splits_command
+from mmselfsup.study.resolved import ResolvedStudy
+from mmselfsup.study.settings import StudySettings
+from mmselfsup.study.stages import test
+from mmselfsup.study.stages.lr_search import search_stage
+from mmselfsup.study.stages.prepare import splits_stage
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import sha256
 from tests.study.fake_tools import calls
@@ -68,14 +70,15 @@ def test_ready_lists_are_read_before_anything_is_trained(
 
 
 def test_lists_depend_on_both_csvs_and_the_options(study: StudySettings) -> None:
-    stamps = [split_step(study, 1).settings]
+    images = study.data_root / "images"
+    stamps = [splits_stage(study, images).stamp()]
     for name in (GROUND_TRUTH, METADATA):
         (study.data_root / name).write_text("image\n")
-        stamps.append(split_step(study, 1).settings)
+        stamps.append(splits_stage(study, images).stamp())
     study = dataclasses.replace(study, splits=("--group-duplicates",))
-    stamps.append(split_step(study, 1).settings)
+    stamps.append(splits_stage(study, images).stamp())
     assert all(one != other for one, other in itertools.pairwise(stamps))
-    argv = splits_command(study).argv
+    argv = splits_stage(study, images).argv
     assert argv[argv.index("--metadata") + 1] == str(study.data_root / METADATA)
     assert argv[-1] == "--group-duplicates"
 
@@ -87,11 +90,12 @@ def test_lists_depend_on_both_csvs_and_the_options(study: StudySettings) -> None
 
 def test_validation_and_test_know_the_lesions(study: StudySettings) -> None:
     resolved = ResolvedStudy(study, study.data_root / "images")
-    assert not any("metadata" in word for word in measure_command(resolved, "scratch").argv)
+    assert not any("metadata" in word for word in test.test_stage(resolved, "scratch").argv)
     (study.data_root / METADATA).write_text("image,lesion_id\n")
+    resolved = ResolvedStudy(study, resolved.images)  # it looks for the file once
     path = f"isic/{METADATA}"
-    assert f"data.test.data_source.metadata={path}" in measure_command(resolved, "scratch").argv
-    assert f"data.val.data_source.metadata={path}" in search_command(resolved, "scratch", 0.1).argv
+    assert f"data.test.data_source.metadata={path}" in test.test_stage(resolved, "scratch").argv
+    assert f"data.val.data_source.metadata={path}" in search_stage(resolved, "scratch", 0.1).argv
     options = ("data.test.data_source.metadata=own.csv",)
     resolved = ResolvedStudy(dataclasses.replace(study, finetune_options=options), resolved.images)
-    assert f"data.test.data_source.metadata={path}" not in measure_command(resolved, "scratch").argv
+    assert f"data.test.data_source.metadata={path}" not in test.test_stage(resolved, "scratch").argv

@@ -3,7 +3,7 @@
 import pytest
 
 from mmselfsup.study.report.tables import at_the_edge
-from mmselfsup.study.stages.finetune import choose_lr
+from mmselfsup.study.stages.lr_search import choose_lr
 from mmselfsup.utils.errors import UserError
 from tests.study.study_data import make_search
 

@@ -12,6 +12,7 @@ from mmselfsup.study.records import (
     GreedyTask,
     Results,
     StudyFacts,
+    mixed_code,
     read_results,
     read_study_facts,
 )
@@ -141,3 +142,13 @@ def test_other_files_are_refused(tmp_path: Path, content: str | None, message: s
         path.write_text(content)
     with pytest.raises(UserError, match=message):
         read_results(path)
+
+
+def test_different_code_is_noted() -> None:
+    old, new = {"version": "1.0.0", "code": "sha256:a"}, {"version": "1.0.0", "code": "sha256:b"}
+    unknown = make_run("scratch", 1.0)
+    one = dataclasses.replace(unknown, made_by={**old, "revision": "v1", "date": "today"})
+    assert mixed_code([unknown, one, dataclasses.replace(one, made_by=old)]) == ""
+    assert "1.0.0 (b), 1.0.0 (v1)" in mixed_code([one, dataclasses.replace(one, made_by=new)])
+    ssl = dataclasses.replace(make_ssl("simclr"), made_by=new)
+    assert "same code" in mixed_code([dataclasses.replace(one, ssl=[ssl])])

@@ -78,7 +78,7 @@ def test_a_changed_setting_restarts_the_pretraining(
     output = capfd.readouterr().out
     assert "data.train.data_source.ann_file=work/data/ISIC_2019_train+test_fold0.txt" in output
     assert "1 of the training list and 1 of the test list, without their labels" in output
-    assert "simclr pre-training: restarts (--ssl-on None -> all; test images" in output
+    assert "simclr pre-training: restarts (data.train.data_source.ann_file changed" in output
     assert "Test on lesions that no fine-tuning has seen" in output
     assert "(pre-trained" in output
 

@@ -13,7 +13,7 @@ from mmselfsup.isic.study_data import ISIC_2019
 from mmselfsup.study.cli import parse
 from mmselfsup.study.data import check_fold, ground_truth_csv, metadata_csv
 from mmselfsup.study.settings import DEFAULT_DATA, StudySettings
-from mmselfsup.study.stages.prepare import splits_command
+from mmselfsup.study.stages.prepare import splits_stage
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.study_data import StudyData, TableFile
 
@@ -93,7 +93,7 @@ def test_tables_and_the_command_of_the_lists(root: Path) -> None:
     for name in ("my.csv", "patients.csv"):
         (settings.data_root / name).touch()
     assert ground_truth_csv(settings) == settings.data_root / "my.csv"
-    argv = splits_command(settings).argv
+    argv = splits_stage(settings, Path("images")).argv
     assert argv[:5] == (*CLINIC.split_command, "--root", str(settings.data_root))
     assert argv[5:7] == ("--patients", str(settings.data_root / "patients.csv"))
     assert argv[argv.index("--folds") + 1] == "3"

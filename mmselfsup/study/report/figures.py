@@ -17,7 +17,7 @@ from mmselfsup.utils.json_log import Curve, read_log
 
 from ..records import Results, RunRecord, SearchRecord
 from ..settings import SCRATCH
-from ..stages.finetune import read_scores
+from ..stages.test import read_scores
 from .html import GRID, INK, MUTED, PAPER, SSL_COLORS, panel, to_svg
 from .tables import by_arm, display_name
 

@@ -1,14 +1,14 @@
 """The head of the report: what was compared, how, and what came out, in a few sentences.
 
 Here stand the warnings, too: several comparisons at once, test images seen, a learning rate at the
-edge of the search, the demo's synthetic images.
+edge of the search, results of different code, the demo's synthetic images.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ..records import Results
+from ..records import Results, mixed_code
 from ..settings import SCRATCH
 from .html import Section
 from .tables import MANY, at_the_edge, by_arm, compare_with_scratch, display_name, seen_note
@@ -26,6 +26,7 @@ def summary_section(study_dir: Path, results: Results) -> Section:
         "search": search,
         "edges": [line for line in map(at_the_edge, search.values()) if line],
         "saw_test": seen_note(results.runs),
+        "mixed_code": mixed_code(results.runs),
     }
     return Section("summary.html.j2", context)
 

@@ -23,6 +23,7 @@ from mmselfsup.utils.console import console_table, table_console
 from mmselfsup.utils.files import atomic_write_text
 from mmselfsup.version import __version__
 
+from ..records import mixed_code
 from ..settings import SCRATCH
 from .html import SCRATCH_COLOR, SSL_COLORS, panel, render, to_svg
 from .statistics import (
@@ -295,6 +296,8 @@ def overview_notes(found_runs: FoundRuns) -> list[str]:
             f"{found_runs.num_repeated} runs exist more than once (same settings, fold "
             "and seed): the newest counts."
         )
+    if note := mixed_code([run for group in groups for run in group.runs.values()]):
+        lines.append(note)
     if any(group.demo for group in groups):
         lines.append("Runs on the demo's synthetic images say nothing about skin.")
     return [*lines, *(f"Left out: {reason}" for reason in found_runs.skipped)]

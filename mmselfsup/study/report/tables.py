@@ -21,7 +21,7 @@ from rich.table import Column, Table
 from mmselfsup.metrics.classification import standard_error
 from mmselfsup.utils.console import console_table, table_console
 
-from ..records import Results, RunRecord, SearchRecord, class_names
+from ..records import Results, RunRecord, SearchRecord, class_names, mixed_code
 from ..settings import ALL, JOIN, SCRATCH
 
 MANY = (
@@ -76,6 +76,7 @@ def notes(results: Results) -> list[str]:
         "Columns of classes: recall."
     ]
     lines += [seen_note(runs), MANY if len(runs) > 2 else ""]
+    lines.append(mixed_code(runs))
     lines += [at_the_edge(tried) or "" for tried in by_arm(results.lr_search).values()]
     return [line for line in lines if line]
 

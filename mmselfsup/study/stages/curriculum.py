@@ -6,9 +6,7 @@ backbone of the one before, and choose the sequence greedily.
 Differences from the paper: a frozen-feature score on held-out training lesions decides, so that
 a candidate costs no fine-tuning; a task may be repeated later, but not directly after itself.
 
-The search of a greedy curriculum as steps: each training and each score is one.
-
-The settings of a greedy curriculum: equal ones are in one group, whatever they chose.
+Each training and each score is a stage of its own.
 """
 
 from __future__ import annotations
@@ -18,17 +16,40 @@ from collections.abc import Callable, Sequence
 from mmselfsup.config.inspect import config_digest
 from mmselfsup.utils.errors import UserError
 
-from ..process import Command, Machine
 from ..records import Curriculum, GreedyFacts, GreedyTask, Score, Tasks, Trial
 from ..report.curriculum_section import print_curriculum
-from ..settings import ResolvedStudy
-from ..step import DIVERGED, Job, run_stage
-from .pretrain import pretrain_command, pretrain_step
+from ..resolved import ResolvedStudy
+from .context import StudyContext
+from .pretrain import pretrain_stage
 from .probe import Probe
 
 #: Trains and scores the sequences of a round; the empty one is the untrained network.
 Scorer = Callable[[Sequence[Tasks]], Sequence[Score]]
 _ROUNDING = 1e-9  # a gain of 0.51 over 0.50 is not more than 0.01
+
+
+def run(context: StudyContext) -> None:
+    """Choose a sequence of the study's tasks, unless their order was given.
+
+    All pre-trainings of the sequence are done afterwards.
+
+    Raises:
+        UserError: A training or a score failed, or every task diverged.
+    """
+    min_gain = context.settings.min_gain
+    if min_gain is None:
+        return
+    probe = Probe(context.study)
+    probe.write_config()
+
+    def score_tasks(candidates: Sequence[Tasks]) -> list[Score]:
+        return _score_tasks(context, probe, candidates)
+
+    trials = search(tuple(context.settings.ssl_configs), score_tasks, min_gain)
+    sizes = probe.count("subtrain"), probe.count("val")
+    curriculum = Curriculum(min_gain, *sizes, tuple(trials))
+    print_curriculum(curriculum)
+    context.choose(curriculum)
 
 
 def search(tasks: Sequence[str], score_tasks: Scorer, min_gain: float) -> list[Trial]:
@@ -75,70 +96,26 @@ def search(tasks: Sequence[str], score_tasks: Scorer, min_gain: float) -> list[T
         best, floor = candidates[top], scores[top].value or 0.0
 
 
-def choose_curriculum(
-    study: ResolvedStudy, machine: Machine, min_gain: float
-) -> tuple[Curriculum, list[Command]]:
-    """Choose a sequence of the study's tasks; all of its pre-trainings are done afterwards.
-
-    Returns:
-        How it was chosen, and the commands.
-
-    Raises:
-        UserError: A training or a score failed, or every task diverged.
-    """
-    command_list: list[Command] = []
-    probe = Probe(study)
-    probe.write_config()
-
-    def score_tasks(candidates: Sequence[Tasks]) -> list[Score]:
-        return _score_tasks(study, probe, machine, candidates, command_list)
-
-    trials = search(tuple(study.settings.ssl_configs), score_tasks, min_gain)
-    sizes = probe.count("subtrain"), probe.count("val")
-    curriculum = Curriculum(min_gain, *sizes, tuple(trials))
-    print_curriculum(curriculum)
-    return curriculum, command_list
-
-
-def _score_tasks(
-    study: ResolvedStudy,
-    probe: Probe,
-    machine: Machine,
-    candidates: Sequence[Tasks],
-    command_list: list[Command],
-) -> list[Score]:
+def _score_tasks(context: StudyContext, probe: Probe, candidates: Sequence[Tasks]) -> list[Score]:
     """Train and score sequences of one length; one that diverges is a result, not a failure."""
-    length = len(candidates[0])
+    study, length = context.study, len(candidates[0])
     title = f"Greedy curriculum, task {length}" if length else "Greedy curriculum"
-    pretrainings = [study.sequence(tasks) if tasks else None for tasks in candidates]
+    tasks = [study.sequence(names) if names else None for names in candidates]
     trainings = [
-        Job(
-            pretrain_step(study, task),
-            pretrain_command(study, task),
-            task.epochs,
-            may_diverge=True,
-        )
-        for task in pretrainings
-        if task is not None
+        None if task is None else pretrain_stage(study, task, may_diverge=True) for task in tasks
     ]
-    if trainings:
+    if todo := [training for training in trainings if training]:
         # One at a time: a pre-training uses all cores or the GPU.
-        run_stage(f"{title}: pre-training", trainings, machine, at_a_time=1)
-    finite = [
-        task
-        for task in pretrainings
-        if task is None or pretrain_step(study, task).outcome() != DIVERGED
-    ]
-    probe_jobs = [probe.job(task) for task in finite]
-    if probe_jobs:
-        run_stage(
-            f"{title}: scores on validation lesions", probe_jobs, machine, study.settings.jobs
-        )
-    command_list += [job.command for job in (*trainings, *probe_jobs)]
+        context.run(f"{title}: pre-training", todo, at_a_time=1)
+    pairs = list(zip(tasks, trainings, strict=True))
+    finite = [task for task, training in pairs if training is None or not training.diverged]
+    if finite:
+        stages = [probe.stage(task) for task in finite]
+        context.run(f"{title}: scores on validation lesions", stages, context.settings.jobs)
     scores = []
-    for task in pretrainings:
+    for task, training in pairs:
         value, error = probe.read(task) if task in finite else (None, None)
-        seconds = pretrain_step(study, task).seconds() if task else 0.0
+        seconds = training.record.seconds if training else 0.0
         scores.append(Score(value, error, task.epochs if task else 0, seconds))
     return scores
 

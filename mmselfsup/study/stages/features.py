@@ -1,59 +1,41 @@
-"""Feature comparisons of a study: a step for each pre-training whose classifier is compared."""
+"""A comparison of the features before and after each pre-training whose classifier is compared."""
 
 from __future__ import annotations
 
-from mmselfsup.config.inspect import config_digest
-from mmselfsup.evaluation.feature_comparison import MOST_POINTS
 from mmselfsup.evaluation.feature_comparison_files import LOOK, POINTS
 
-from ..data import metadata_csv
-from ..process import Command, Machine
-from ..settings import Pretraining, ResolvedStudy, look_dir
-from ..step import Job, Step, content, run_stage
-from .pretrain import pretrain_step
+from ..resolved import Pretraining, ResolvedStudy
+from ..settings import look_dir
+from .context import StudyContext
+from .stage import Stage
 
 
-def look_at_features(study: ResolvedStudy, this_machine: Machine) -> list[Command]:
-    """Compare the features before and after each pre-training; return the commands.
+def run(context: StudyContext) -> None:
+    """Compare the features of each pre-training.
 
     Raises:
         UserError: A comparison failed.
     """
+    study = context.study
     starts = [study.pretraining(arm) for arm in study.settings.arms]
-    jobs = [Job(look_step(study, s), look_command(study, s)) for s in starts if s is not None]
-    run_stage("Features before and after pre-training", jobs, this_machine, at_a_time=1)
-    return [job.command for job in jobs]
+    stages = [features_stage(study, task) for task in starts if task is not None]
+    context.run("Features before and after pre-training", stages, at_a_time=1)
 
 
-def look_step(study: ResolvedStudy, task: Pretraining) -> Step:
-    """Return the step with everything that a feature comparison depends on."""
+def features_stage(study: ResolvedStudy, task: Pretraining) -> Stage:
+    """Return the stage that compares the features before and after a pre-training."""
     settings = study.settings
-    facts = {
-        "pre-training": dict(pretrain_step(study, task).settings),
-        "content of the classifier's config": config_digest(study.finetune),
-        "seed": settings.seed,
-        "most points": MOST_POINTS,
-        "folder of images": str(study.images),
-        "train images": content(settings.split("train")),
-        "test images": content(settings.split("test")),
-        "metadata": content(metadata_csv(settings)),
-    }
     folder = look_dir(settings.work_dir, task.name)
-    return Step(f"compare the features before and after {task.name}", folder, facts, (POINTS, LOOK))
-
-
-def look_command(study: ResolvedStudy, task: Pretraining) -> Command:
-    """Return the command line of a feature comparison."""
-    settings = study.settings
-    metadata = metadata_csv(settings)
-    argv = [
+    lists = settings.split("train"), settings.split("test")
+    argv = (
         *(*settings.data.compare_command, study.relative(task.config)),
         *("--checkpoint", str(task.backbone), "--images", str(study.images)),
         *("--dataset-config", study.relative(settings.finetune_config)),
-        *("--train", str(settings.split("train")), "--test", str(settings.split("test"))),
-        *(() if metadata is None else ("--metadata", str(metadata))),
-        *("--seed", str(settings.seed), "--out", str(look_dir(settings.work_dir, task.name))),
+        *("--train", str(lists[0]), "--test", str(lists[1])),
+        *(() if study.metadata is None else ("--metadata", str(study.metadata))),
+        *("--seed", str(settings.seed), "--out", str(folder)),
         *(("--cfg-options", *task.options) if task.options else ()),
         *(("--dataset-options", *study.finetune_options) if study.finetune_options else ()),
-    ]
-    return Command(tuple(argv), settings.root)
+    )
+    name = f"compare the features before and after {task.name}"
+    return Stage(name, folder, argv, settings.root, (POINTS, LOOK))

@@ -1,4 +1,4 @@
-"""Explanations of a study: a step for each final classifier, after its test.
+"""The occlusion test of each final classifier, after its test.
 
 Every classifier is explained, not the best alone: only the comparison with the one from scratch
 shows whether a pre-training makes a network use the lesion. It costs three passes over the test
@@ -7,55 +7,44 @@ images.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 
-from mmselfsup.evaluation.explanation_files import EXPLAIN, SHEET
-from mmselfsup.evaluation.heat_map_cases import EACH
+from mmselfsup.evaluation.explanation_files import EXPLAIN, SHEET, read_explanation
 
-from ..process import Command, Machine
-from ..settings import ResolvedStudy
-from ..step import Job, Step, run_stage
-from .finetune import measure_step, test_options
+from ..records import RunRecord
+from ..resolved import ResolvedStudy
+from .context import StudyContext
+from .stage import Stage
+from .test import classifier, test_options
 
 
-def explain_classifiers(
-    study: ResolvedStudy, this_machine: Machine, chosen: Mapping[str, float]
-) -> list[Command]:
-    """Explain each final classifier; return the commands.
-
-    Args:
-        plan: The study.
-        this_machine: The machine.
-        chosen: Learning rate of the classifier by arm.
+def run(context: StudyContext) -> None:
+    """Explain each final classifier, and add the result to its record.
 
     Raises:
         UserError: An explanation failed.
     """
-    jobs = [
-        Job(explain_step(study, arm, lr), explain_command(study, arm)) for arm, lr in chosen.items()
+    study = context.study
+    stages = [occlusion_stage(study, arm) for arm in context.lrs]
+    context.run("Explanations of the classifiers", stages, at_a_time=1)
+    context.runs = [
+        _with_occlusion(run, stage) for run, stage in zip(context.runs, stages, strict=True)
     ]
-    run_stage("Explanations of the classifiers", jobs, this_machine, at_a_time=1)
-    return [job.command for job in jobs]
 
 
-def explain_step(study: ResolvedStudy, arm: str, lr: float) -> Step:
-    """Return the step with everything that an explanation depends on."""
-    facts = {
-        "test": dict(measure_step(study, arm, lr).settings),
-        "seed": study.settings.seed,
-        "images of a kind": EACH,
-    }
-    folder = study.settings.run_dir(arm, "explain")
-    return Step(f"explain {arm}", folder, facts, (EXPLAIN, SHEET))
-
-
-def explain_command(study: ResolvedStudy, arm: str) -> Command:
-    """Return the command line of an explanation."""
+def occlusion_stage(study: ResolvedStudy, arm: str) -> Stage:
+    """Return the stage that explains the final classifier of an arm."""
     settings = study.settings
-    argv = [
-        *(*settings.data.explain_command, study.relative(settings.finetune_config)),
-        str(settings.run_dir(arm, "final") / "latest.pth"),
-        *("--seed", str(settings.seed), "--out", str(settings.run_dir(arm, "explain"))),
+    folder = settings.run_dir(arm, "explain")
+    argv = (
+        *(*settings.data.explain_command, *classifier(study, arm)),
+        *("--seed", str(settings.seed), "--out", str(folder)),
         *("--cfg-options", *test_options(study)),
-    ]
-    return Command(tuple(argv), settings.root)
+    )
+    return Stage(f"explain {arm}", folder, argv, settings.root, (EXPLAIN, SHEET))
+
+
+def _with_occlusion(run: RunRecord, stage: Stage) -> RunRecord:
+    """Return a record with the results of the occlusion test."""
+    explanation = read_explanation(stage.folder)
+    return replace(run, blackout=None if explanation is None else explanation.blackout)

@@ -2,41 +2,48 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mmselfsup.utils.study_data import DemoData
 
-from ..data import SPLIT_SEED, ground_truth_csv, metadata_csv
-from ..process import Command
+from ..data import PARTS, SPLIT_SEED, ground_truth_csv, metadata_csv, write_ssl_list
 from ..settings import StudySettings
-from ..step import Step, content
+from .context import StudyContext
+from .stage import Stage
 
 
-def demo_data_step(settings: StudySettings, demo: DemoData) -> Step:
-    """Return the step that makes the embedded data set."""
-    return Step("demo data", settings.data_root, demo.facts, demo.outputs)
+def run(context: StudyContext) -> None:
+    """Make the demo images if requested, and the lists if not given.
+
+    Raises:
+        UserError: There are no images, or the tools failed.
+    """
+    settings = context.settings
+    if settings.demo and settings.data.demo is not None:
+        context.run("Demo data", [demo_data_stage(settings, settings.data.demo)])
+    images, _ = settings.data.find_images(settings.data_root)
+    if settings.ready_splits is None:
+        context.run("Splits", [splits_stage(settings, images)])
+    write_ssl_list(settings)
+    context.resolve(images)
 
 
-def split_step(settings: StudySettings, num_images: int) -> Step:
-    """Return the step that makes the lists of images."""
-    facts = {
-        # The key in the stamps of studies that were started before descriptions existed.
-        settings.data.root_variable.lower(): str(settings.data_root),
-        "images": num_images,
-        "folds": settings.data.num_folds,
-        "seed": SPLIT_SEED,
-        "options": list(settings.splits),
-        "ground truth": content(ground_truth_csv(settings)),
-        "metadata": content(metadata_csv(settings)),
-    }
-    return Step("splits", settings.splits_dir, facts, ("splits.json",))
+def demo_data_stage(settings: StudySettings, demo: DemoData) -> Stage:
+    """Return the stage that makes the embedded data set."""
+    argv = (*demo.command, "--out", str(settings.data_root))
+    return Stage("demo data", settings.data_root, argv, settings.root, demo.outputs)
 
 
-def splits_command(settings: StudySettings) -> Command:
-    """Return the command that makes the lists; the user's options come last and take precedence."""
-    data, groups = settings.data, metadata_csv(settings)
+def splits_stage(settings: StudySettings, images: Path) -> Stage:
+    """Return the stage that makes the lists; the user's options come last and take precedence."""
+    data, groups, labels = settings.data, metadata_csv(settings), ground_truth_csv(settings)
     argv = (
         *(*data.split_command, "--root", str(settings.data_root)),
         *(() if groups is None else (data.groups.option, str(groups))),
         *("--out", str(settings.splits_dir), "--folds", str(data.num_folds)),
         *("--seed", str(SPLIT_SEED), *settings.splits),
     )
-    return Command(argv, settings.root)
+    reads = {"images": images, **({} if labels is None else {"ground truth": labels})}
+    lists = (data.list_name(part, fold) for fold in range(data.num_folds) for part in PARTS)
+    outputs = ("splits.json", *lists)
+    return Stage("splits", settings.splits_dir, argv, settings.root, outputs, reads=reads)

@@ -1,4 +1,7 @@
-"""Checks before hours of training that a classifier can load a pre-trained backbone."""
+"""A pre-training: a task on unlabelled images, from random weights or the last task's backbone.
+
+Its weights must fit the classifier, which is checked before hours of training.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,12 @@ from mmselfsup.utils.json_log import read_log
 
 from .. import configs
 from ..configs import positives_options
-from ..data import metadata_csv, ssl_images_facts
-from ..process import Command
 from ..records import SslRecord
-from ..settings import TRAIN, Pretraining, ResolvedStudy
-from ..step import DONE, Step, content, hash_of
+from ..resolved import Pretraining, ResolvedStudy
+from ..settings import TRAIN
+from ..step import CHECKPOINT
+from .context import StudyContext
+from .stage import Stage
 
 if TYPE_CHECKING:
     from mmcv import Config
@@ -72,80 +76,68 @@ def _kind(backbone: dict[str, Any]) -> str:
     return str(backbone.get("type", "")).rpartition(".")[2]
 
 
-def pretrain_step(study: ResolvedStudy, task: Pretraining) -> Step:
-    """Return the step that pre-trains on the images of the study's list for it."""
-    facts = {
-        **training_facts(study, task.config, config_digest(task.cfg), list(task.options)),
-        **ssl_images_facts(study.settings),
-    }
-    if positives_options(task.cfg, None, None):  # only then the lesions matter
-        facts["lesions of positives"] = content(metadata_csv(study.settings))
-    if task.after is not None:
-        # The hash covers all earlier tasks: a change of one of them makes this one stale.
-        facts["task before"] = hash_of(pretrain_step(study, task.after).settings)
-    return Step(f"{task.name} pre-training", task.folder, facts, (*DONE, task.backbone.name))
+def run(context: StudyContext) -> None:
+    """Pre-train in the given order; a curriculum that was chosen has all of its trainings.
+
+    Raises:
+        UserError: A training failed.
+    """
+    study = context.study
+    if context.curriculum is None:
+        for task in study.pretrainings:
+            context.run(f"Pre-training: {task.name}", [pretrain_stage(study, task)])
+    context.ssl = [ssl_record(study, task) for task in study.pretrainings]
 
 
-def training_facts(
-    study: ResolvedStudy, config: Path, digest: str, options: list[str]
-) -> dict[str, Any]:
-    """Return what every training depends on."""
-    return {
-        "config": study.relative(config),
-        "content of the config": digest,
-        "options": options,
-        "seed": study.settings.seed,
-        "GPUS": max(study.settings.gpus, 1),  # 0 and 1 are the same training
-        "folder of images": str(study.images),
-    }
-
-
-def pretrain_command(study: ResolvedStudy, task: Pretraining) -> Command:
-    """Return the command of a pre-training, from the backbone of the previous task if any."""
+def pretrain_stage(study: ResolvedStudy, task: Pretraining, may_diverge: bool = False) -> Stage:
+    """Return the stage of a pre-training, from the backbone of the task before if any."""
+    settings = study.settings
     options = list(task.options)
     if task.after is not None:
         options.append(f"load_from={configs.quoted(task.after.backbone)}")
-    lists = {"train": study.settings.ssl_list}
-    options += configs.data_options(task.cfg, study.images, lists)
-    lesions = metadata_csv(study.settings)
+    options += configs.data_options(task.cfg, study.images, {"train": settings.ssl_list})
     # Partners of lesion positives must not be test images, unless those are pre-trained on anyway.
-    held_out = study.settings.split("test") if study.settings.ssl_on == TRAIN else None
-    options += positives_options(task.cfg, held_out, lesions)
-    return train_command(study, task.config, task.folder, options)
+    held_out = settings.split("test") if settings.ssl_on == TRAIN else None
+    options += positives_options(task.cfg, held_out, study.metadata)
+    return Stage(
+        name=f"{task.name} pre-training",
+        folder=task.folder,
+        argv=train_argv(study, task.config, task.folder, options),
+        root=settings.root,
+        outputs=(CHECKPOINT, task.backbone.name),
+        epochs=task.epochs,
+        may_diverge=may_diverge,
+        logged=True,
+    )
 
 
-def train_command(
+def train_argv(
     study: ResolvedStudy, config: Path, work_dir: Path, options: Sequence[str]
-) -> Command:
+) -> tuple[str, ...]:
+    """Return the command line of any training of the study."""
     settings = study.settings
     argv = (
-        study.relative(config),
-        "--work_dir",
-        str(work_dir),
-        "--seed",
-        str(settings.seed),
-        "--auto-resume",
-        "--cfg-options",
-        *options,
+        *("--work_dir", str(work_dir), "--seed", str(settings.seed), "--auto-resume"),
+        *("--cfg-options", *options),
     )
     # GPUS=1 needs no launcher: one process uses one GPU.
     if settings.gpus > 1:
-        argv = ("tools/dist_train.sh", argv[0], str(settings.gpus), *argv[1:])
-    else:
-        argv = ("tools/train.py", *argv)
-    return Command(argv, settings.root, work_dir / "output.log")
+        return ("tools/dist_train.sh", study.relative(config), str(settings.gpus), *argv)
+    return ("tools/train.py", study.relative(config), *argv)
 
 
 def ssl_record(study: ResolvedStudy, task: Pretraining) -> SslRecord:
     """Describe a pre-training."""
     curve = read_log(task.folder).train_curve()
+    record = pretrain_stage(study, task).record
     return SslRecord(
         name=task.name,
         config=study.relative(task.config),
         epochs=task.epochs,
         images_of=study.settings.ssl_on,
         last_loss=curve[-1][1] if curve else None,
-        seconds=pretrain_step(study, task).seconds(),
+        seconds=record.seconds,
         cfg_options=list(task.options),
         config_sha256=config_digest(task.cfg),
+        made_by=record.made_by,
     )

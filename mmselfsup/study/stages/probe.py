@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmselfsup.apis.compare_features import comparison_config
-from mmselfsup.config.inspect import config_digest
 from mmselfsup.metrics.classification import standard_error
 from mmselfsup.utils.files import atomic_write_text
 
-from ..process import Command
-from ..settings import SCRATCH, Pretraining, ResolvedStudy
-from ..step import Job, Step, content
-from .pretrain import pretrain_step
+from ..resolved import Pretraining, ResolvedStudy
+from ..settings import SCRATCH
+from .stage import Stage
 
 if TYPE_CHECKING:
     from mmcv import Config
@@ -54,8 +52,8 @@ class Probe:
         """Write the data sets of the probe as a config, which the commands name."""
         atomic_write_text(self._data_file, self._data.pretty_text)
 
-    def job(self, task: Pretraining | None) -> Job:
-        """Return the job that scores a pre-training; None: the untrained network."""
+    def stage(self, task: Pretraining | None) -> Stage:
+        """Return the stage that scores a pre-training; None: the untrained network."""
         settings, study = self._settings, self._study
         # The untrained network has no pre-training of its own: it is that of the first task.
         network_of = task or study.sequence((next(iter(settings.ssl_configs)),))
@@ -67,20 +65,11 @@ class Probe:
         )
         if options := model_options(network_of.options):
             argv += ("--cfg-options", *options)
-        network: Any = config_digest(network_of.cfg) if task is None else _facts(study, task)
-        facts = {
-            "network" if task is None else "pre-training": network,
-            "content of the data's config": config_digest(self._data),
-            "seed": settings.seed,
-            "subtrain": content(settings.split("subtrain")),
-            "val": content(settings.split("val")),
-        }
-        name = "the untrained network" if task is None else task.name
-        step = Step(f"score of {name}", folder, facts, (f"{_PROBE}.json",))
-        return Job(step, Command(argv, settings.root, folder / "output.log"))
+        name = f"score of {'the untrained network' if task is None else task.name}"
+        return Stage(name, folder, argv, settings.root, (f"{_PROBE}.json",), logged=True)
 
     def read(self, task: Pretraining | None) -> tuple[float, float]:
-        """Return the balanced accuracy that the job of a network wrote, and its standard error."""
+        """Return the balanced accuracy that a network's stage wrote, and its standard error."""
         metrics = read_probe_result(self._score_dir(task) / f"{_PROBE}.json", "linear probe")
         recalls = [value for key, value in metrics.items() if key.startswith("recall_")]
         labels = [entry.label for entry in self._read_list("val")]
@@ -105,10 +94,6 @@ class Probe:
 
     def _score_dir(self, task: Pretraining | None) -> Path:
         return self._folder / "scores" / (SCRATCH if task is None else task.name)
-
-
-def _facts(study: ResolvedStudy, task: Pretraining) -> dict[str, Any]:
-    return dict(pretrain_step(study, task).settings)
 
 
 def probe_argv(probe: str, config: str, weights: tuple[str, ...], folder: Path) -> tuple[str, ...]:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from mmselfsup.study.process import Command
-from mmselfsup.study.step import Job, Step, _LogProgress
+from mmselfsup.study.stages.stage import Stage, _LogProgress
+from mmselfsup.study.step import Step
 from tests.utils.test_json_log import line
 
 
@@ -16,9 +16,9 @@ def write(folder: Path, day: int, *epochs: int) -> None:
 
 def test_bar_counts_what_this_start_has_trained(tmp_path: Path) -> None:
     write(tmp_path, 1, 1, 2, 3, 4)  # stopped before its first checkpoint
-    job = Job(Step("ssl", tmp_path, {}, ()), Command(("train.py",), tmp_path), epochs=14)
+    stage = Stage("ssl", tmp_path, ("train.py",), tmp_path, epochs=14)
     bar = tqdm(total=14, disable=False, file=open(tmp_path / "bar", "w"))  # noqa: SIM115
-    log_progress = _LogProgress([job], bar)
+    log_progress = _LogProgress([stage], bar)
     log_progress.update(now=True)
     assert bar.n == 0
     write(tmp_path, 2, 1)  # in its first epoch, nobody knows how far
@@ -32,9 +32,9 @@ def test_bar_counts_what_this_start_has_trained(tmp_path: Path) -> None:
 def test_bar_counts_a_finished_training_of_one_epoch(tmp_path: Path) -> None:
     step = Step("ssl", tmp_path, {}, ())
     step.begin()
-    job = Job(step, Command(("train.py",), tmp_path), epochs=1)
+    stage = Stage("ssl", tmp_path, ("train.py",), tmp_path, epochs=1)
     bar = tqdm(total=1, disable=False, file=open(tmp_path / "bar", "w"))  # noqa: SIM115
-    log_progress = _LogProgress([job], bar)
+    log_progress = _LogProgress([stage], bar)
     write(tmp_path, 1, 1)
     log_progress.update(now=True)
     assert bar.n == 0
@@ -45,9 +45,9 @@ def test_bar_counts_a_finished_training_of_one_epoch(tmp_path: Path) -> None:
 
 def test_bar_of_a_resumed_training_counts_from_its_checkpoint(tmp_path: Path) -> None:
     write(tmp_path, 1, 1, 2, 3, 4)
-    job = Job(Step("ssl", tmp_path, {}, ()), Command(("train.py",), tmp_path), epochs=14)
+    stage = Stage("ssl", tmp_path, ("train.py",), tmp_path, epochs=14)
     bar = tqdm(total=14, disable=False, file=open(tmp_path / "bar", "w"))  # noqa: SIM115
-    log_progress = _LogProgress([job], bar)
+    log_progress = _LogProgress([stage], bar)
     write(tmp_path, 2, 5)
     log_progress.update(now=True)
     assert bar.n == 4

@@ -1,0 +1,351 @@
+"""What a command line reads, as plain values that change when what it reads changes.
+
+Nothing is listed by hand: each argument that names a file stands for the file's content, one that
+names a folder of images for the state of those images that its lists name, and one that names a
+config for everything the config says, the files that it names, and its own modules.
+"""
+
+from __future__ import annotations
+
+import datetime
+import fnmatch
+import importlib.util
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import mmselfsup
+from mmselfsup.config.overrides import parse_options, parse_value
+from mmselfsup.utils.errors import UserError
+from mmselfsup.version import __version__
+
+from .step import content, digest, read_record
+
+#: Arguments that say where to write, or where a cache or a data set lies: no number depends on it.
+_PLACES = ("work_dir", "out", "features", "root")
+#: Names of arguments and config keys whose files are lists of images.
+_LISTS = ("ann_file", "train", "test")
+_WEIGHTS = (".pth", ".pt", ".ckpt")
+_CONFIGS = (".py", ".json", ".yaml", ".yml")
+_IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+_IMAGE_STATES: dict[tuple[Path, tuple[str, ...]], str | None] = {}
+
+
+def command_stamp(
+    argv: Sequence[str], root: Path, reads: Mapping[str, Path] | None = None
+) -> dict[str, Any]:
+    """Return everything that the result of a command depends on, as plain JSON values.
+
+    Args:
+        argv: A script and its arguments.
+        root: The repository, which relative paths start from.
+        reads: What the command finds by itself, by what it is: files and folders of images.
+    """
+    values, overridden = _arguments(argv)
+    for key, path in [(key, path) for key, path in values.items() if _is_config(key)]:
+        config = _read_config(Path(root, path))
+        values[key] = config.digest(root)
+        for name, text in config.texts:
+            if _is_path(text, root) and not _matches(name, overridden):
+                values[f"{key}: {name}"] = text
+        for module, file in config.modules(values):
+            values[f"{key}: module {module}"] = str(file)
+    values.update({key: str(path) for key, path in (reads or {}).items()})
+    names = _names(values, root)
+    return {
+        "tool": argv[0],
+        **{key: _stamp(value, root, names) for key, value in values.items()},
+        **environment_stamp(root, argv[0]),
+    }
+
+
+def environment_stamp(root: Path, tool: str) -> dict[str, str]:
+    """Return what every result depends on besides its command: the code, and torch."""
+    path = Path(root, tool)
+    # A shell script starts the Python tool that lies beside it.
+    files = [path, *(sorted(path.parent.glob("*.py")) if path.suffix == ".sh" else ())]
+    return {
+        "version": __version__,
+        "code": source_digest(),
+        "code of the tool": digest("".join(content(file) for file in files if file.is_file())),
+        "torch": torch_version(),
+    }
+
+
+@lru_cache(maxsize=1)  # read once: a process goes on with the modules that it has imported
+def source_digest() -> str:
+    """Return the hash of the package's sources that make numbers: all of it but the study."""
+    package = Path(mmselfsup.__file__).parent
+    files = sorted(path.relative_to(package) for path in package.rglob("*.py"))
+    return digest("".join(f"{f} {content(package / f)}\n" for f in files if f.parts[0] != "study"))
+
+
+def torch_version() -> str:
+    """Return the version of torch, without loading it."""
+    try:
+        return metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def origin(root: Path, machine: str) -> dict[str, str]:
+    """Return who makes a result now: version, revision, sources, date, machine, torch."""
+    return {
+        "version": __version__,
+        "revision": _revision(root.absolute()),
+        "code": source_digest(),
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "machine": machine,
+        "torch": torch_version(),
+    }
+
+
+@lru_cache(maxsize=1)
+def _revision(root: Path) -> str:
+    """Return the name that git gives the checkout; empty if it is none."""
+    if not (root / ".git").exists():  # git would search the folders above, too
+        return ""
+    argv = ("git", "describe", "--always", "--tags", "--dirty")
+    try:
+        done = subprocess.run(argv, cwd=root, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def forget_images() -> None:
+    """Look at the images afresh from now on.
+
+    Between two calls each folder is looked at once: a study has dozens of commands on the same
+    thousands of images. An image that changes meanwhile makes the next study start again what
+    may have read it.
+    """
+    _IMAGE_STATES.clear()
+
+
+def _arguments(argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Read a command line.
+
+    Returns:
+        The arguments by name, without those that only name a place; overrides have the names of
+        their keys, those of a second config say so. Then the keys of all overrides.
+    """
+    words: dict[str, list[str]] = {}
+    flag = ""
+    for position, word in enumerate(argv[1:], 1):
+        if word.startswith("--"):
+            flag, equals, value = word[2:].partition("=")
+            flag = flag.replace("-", "_")
+            words[flag] = [value] if equals else []
+        elif flag:
+            words[flag].append(word)
+        else:
+            words[_positional(word, position)] = [word]
+    values: dict[str, Any] = {}
+    overridden: list[str] = []
+    for name, given in words.items():
+        if name in _PLACES:
+            continue
+        if name.endswith("_options"):
+            start = "" if name == "cfg_options" else f"{name.removesuffix('_options')} "
+            overrides = parse_options(given)
+            values.update({f"{start}{key}": value for key, value in overrides.items()})
+            overridden += overrides
+        elif len(given) == 1 and not _is_config(name):
+            values[name] = parse_value(given[0])
+        else:
+            values[name] = given[0] if len(given) == 1 else given or True
+    return values, overridden
+
+
+def _positional(word: str, position: int) -> str:
+    """Return a name for a positional argument."""
+    suffix = Path(word).suffix
+    if suffix in _CONFIGS:
+        return "config"
+    return "checkpoint" if suffix in _WEIGHTS else f"argument {position}"
+
+
+def _is_config(name: str) -> bool:
+    return name == "config" or name.endswith("_config")
+
+
+def _is_path(text: str, root: Path) -> bool:
+    """Return whether a text of a config names a file or folder that exists."""
+    if "/" in text:
+        return os.path.exists(Path(root, text))
+    return "." in text and os.path.isfile(Path(root, text))  # a folder's name may be any word
+
+
+def _matches(name: str, overridden: Sequence[str]) -> bool:
+    """Return whether an override, which may have wildcards, sets a config's key or its parent."""
+    return any(
+        fnmatch.fnmatchcase(name, key) or fnmatch.fnmatchcase(name, f"{key}.*")
+        for key in overridden
+    )
+
+
+def _stamp(value: Any, root: Path, names: tuple[str, ...]) -> Any:
+    """Return what stands for a value: the content of the file, the images of the folder."""
+    if isinstance(value, Mapping):
+        return {str(key): _stamp(item, root, names) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_stamp(item, root, names) for item in value]
+    if not isinstance(value, str) or not value:
+        return value
+    path = Path(root, value)
+    if os.path.isfile(path):
+        return file_stamp(path)
+    if os.path.isdir(path):
+        return _images_stamp(path, names) or value
+    return value
+
+
+def file_stamp(path: Path) -> str:
+    """Return what stands for a file: its content.
+
+    The weights that a step has written are known by its settings and what it recorded.
+    """
+    if path.suffix in _WEIGHTS:
+        full = path.absolute()
+        for folder in full.parents:
+            record = read_record(folder)
+            if record is not None:
+                output = record.outputs.get(str(full.relative_to(folder)))
+                if output is not None and output.is_still(path):
+                    return f"sha256:{output.sha256[:16]} of settings {record.hash}"
+                break
+    return content(path)
+
+
+def _names(values: Mapping[str, Any], root: Path) -> tuple[str, ...]:
+    """Return the names of the images that the lists of a command name, each once, sorted."""
+    names: set[str] = set()
+    for key, value in values.items():
+        last = key.replace(" ", ".").rpartition(".")[2]
+        if last in _LISTS and isinstance(value, str) and os.path.isfile(Path(root, value)):
+            path = Path(root, value).absolute()
+            names.update(_read_names(path, content(path)))
+    return tuple(sorted(names))
+
+
+@lru_cache(maxsize=64)
+def _read_names(path: Path, stamp: str) -> tuple[str, ...]:
+    """Read the names of a list once for each content, which is only the cache's key."""
+    from mmselfsup.datasets.data_sources.lists import read_names  # loads torch
+
+    try:
+        return tuple(read_names(str(path)))
+    except UserError:  # the command itself will say what is wrong with it
+        return ()
+
+
+def _images_stamp(folder: Path, names: tuple[str, ...]) -> str | None:
+    """Return the hash of name, size and time of those images of a folder; None without any.
+
+    Args:
+        folder: The folder.
+        names: Names of the images; empty: all images in it.
+    """
+    key = folder.absolute(), names
+    if key not in _IMAGE_STATES:
+        lines = []
+        for name in names or _image_files(folder):
+            try:
+                stat = os.stat(os.path.join(folder, name))
+            except OSError:  # of another folder
+                continue
+            lines.append(f"{name} {stat.st_size} {stat.st_mtime_ns}\n")
+        _IMAGE_STATES[key] = digest("".join(lines)) if lines else None
+    return _IMAGE_STATES[key]
+
+
+def _image_files(folder: Path) -> Iterator[str]:
+    """Yield the names of all images in a folder, sorted."""
+    for name in sorted(os.listdir(folder)):
+        if name.lower().endswith(_IMAGES):
+            yield name
+
+
+@dataclass(frozen=True)
+class _PlainConfig:
+    """A config without overrides.
+
+    Attributes:
+        tree: All it says.
+        texts: Every text in it, by dotted key.
+    """
+
+    tree: Mapping[str, Any]
+    texts: tuple[tuple[str, str], ...]
+
+    def digest(self, root: Path) -> str:
+        """Return the hash of all it says; paths that exist are left out, their content counts."""
+
+        def plain(value: Any) -> Any:
+            if isinstance(value, Mapping):
+                return {str(key): plain(item) for key, item in value.items()}
+            if isinstance(value, (list, tuple)):
+                return [plain(item) for item in value]
+            return "<path>" if isinstance(value, str) and _is_path(value, root) else value
+
+        return digest(json.dumps(plain(self.tree), sort_keys=True, default=str))
+
+    def modules(self, values: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
+        """Yield the modules that it, or an override, has imported, with their source files."""
+        custom = values.get("custom_imports", self.tree.get("custom_imports"))
+        names = custom.get("imports", ()) if isinstance(custom, Mapping) else ()
+        names = values.get("custom_imports.imports", names)
+        for name in [names] if isinstance(names, str) else names or ():
+            try:
+                spec = importlib.util.find_spec(name)
+            except (ImportError, ValueError):  # the command itself will say so
+                continue
+            if spec is None or spec.origin is None:
+                continue
+            if spec.submodule_search_locations:
+                for file in sorted(Path(spec.origin).parent.rglob("*.py")):
+                    yield f"{name} {file.relative_to(Path(spec.origin).parent)}", file
+            else:
+                yield name, Path(spec.origin)
+
+
+_CONFIG_CACHE: dict[Path, tuple[dict[str, int], _PlainConfig]] = {}
+
+
+def _read_config(path: Path) -> _PlainConfig:
+    """Read a config with its bases, once until one of the files changes."""
+    from mmselfsup.config.load import read_config  # loads torch
+
+    full = path.absolute()
+    times, config = _CONFIG_CACHE.get(full, ({}, None))
+    if config is None or _times(times) != times:
+        cfg = read_config(str(path))
+        # mmcv writes the name of each file that it has read above its text.
+        files = [line for line in cfg.text.splitlines() if line.endswith(_CONFIGS)]
+        times = _times([str(full), *files])
+        tree = cfg._cfg_dict.to_dict()
+        config = _PlainConfig(tree, tuple(_texts(tree)))
+        _CONFIG_CACHE[full] = times, config
+    return config
+
+
+def _times(files: Mapping[str, int] | Sequence[str]) -> dict[str, int]:
+    """Return the modification time of each file that exists."""
+    return {file: os.stat(file).st_mtime_ns for file in files if os.path.isfile(file)}
+
+
+def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every text in a tree with its dotted key."""
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, (Mapping, list, tuple)):
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for name, item in items:
+            yield from _texts(item, f"{key}.{name}" if key else str(name))

@@ -1,0 +1,98 @@
+"""The choice of each arm's learning rate on validation lesions, never on the test fold."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.json_log import read_log
+
+from ..records import SearchRecord
+from ..resolved import ResolvedStudy
+from .context import StudyContext
+from .finetune import finetune_argv, lesion_options
+from .stage import Stage
+
+
+def run(context: StudyContext) -> None:
+    """Try the learning rates for each arm, and choose one; of a single one nothing is tried.
+
+    Raises:
+        UserError: A training failed, or all learning rates of an arm diverged.
+    """
+    study, arms = context.study, context.settings.arms
+    if len(study.lrs) == 1:
+        context.lrs = dict.fromkeys(arms, study.lrs[0])
+        return
+    pairs = [(arm, lr) for arm in arms for lr in study.lrs]
+    stages = [search_stage(study, arm, lr) for arm, lr in pairs]
+    title = "Learning rates, chosen on validation lesions"
+    context.run(title, stages, context.settings.jobs)
+    tried = [
+        search_record(study, arm, lr, stage) for (arm, lr), stage in zip(pairs, stages, strict=True)
+    ]
+    context.tried = [
+        run for arm in arms for run in choose_lr([run for run in tried if run.arm == arm])
+    ]
+    context.lrs = {run.arm: run.lr for run in context.tried if run.chosen}
+    for run in context.tried:
+        value = "diverged" if run.balanced_accuracy is None else f"{run.balanced_accuracy:.3f}"
+        print(f"{run.arm:>12}  lr {run.lr:<8g} {value}{'  <- chosen' if run.chosen else ''}")
+
+
+def search_stage(study: ResolvedStudy, arm: str, lr: float) -> Stage:
+    """Return the stage that fine-tunes on the subtrain list and measures on the val list."""
+    settings = study.settings
+    folder = settings.run_dir(arm, f"lr_{lr:g}")
+    lists = {"train": settings.split("subtrain"), "val": settings.split("val")}
+    return Stage(
+        name=f"fine-tuning {arm}, lr {lr:g}",
+        folder=folder,
+        argv=finetune_argv(study, arm, lr, folder, lists, lesion_options(study, "val")),
+        root=settings.root,
+        epochs=study.epochs,
+        may_diverge=True,  # then this learning rate is not chosen
+        logged=True,
+    )
+
+
+def search_record(study: ResolvedStudy, arm: str, lr: float, stage: Stage) -> SearchRecord:
+    """Read the last validation of a learning rate tried.
+
+    Raises:
+        UserError: The log has no balanced accuracy.
+    """
+    value: float | None = read_log(stage.folder).last_val("balanced_accuracy")
+    if stage.diverged:  # its log may end with a value from before the divergence
+        value = None
+    elif value is None or math.isnan(value):
+        raise UserError(
+            f"{stage.folder} logged no balanced_accuracy; FINETUNE_CONFIG needs an `evaluation`"
+        )
+    return SearchRecord(arm, lr, study.epochs, value, chosen=False, seconds=stage.record.seconds)
+
+
+def choose_lr(tried: Sequence[SearchRecord]) -> list[SearchRecord]:
+    """Mark the learning rate with the highest balanced accuracy after the last epoch.
+
+    The last epoch counts because the final training is measured after its last epoch, too. Equal
+    values: the smaller learning rate. Diverged runs are never chosen.
+
+    Args:
+        tried: The learning rates of one arm.
+
+    Raises:
+        UserError: All of them diverged.
+    """
+    usable = [run for run in tried if run.balanced_accuracy is not None]
+    if not usable:
+        values = ", ".join(f"{run.lr:g}" for run in tried)
+        raise UserError(
+            f"no learning rate of {values} gave a result for {tried[0].arm}: the loss was not "
+            "finite; try smaller ones with FINETUNE_LRS"
+        )
+    # -lr: of equal values the smaller learning rate.
+    best = max(usable, key=lambda run: (run.balanced_accuracy or 0.0, -run.lr))
+    return [dataclasses.replace(run, chosen=run is best) for run in tried]

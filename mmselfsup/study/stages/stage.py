@@ -1,0 +1,180 @@
+"""A stage's command line, which also says what its result depends on; runs of several of them.
+
+Done ones are skipped, several run at the same time, and a failure stops all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.json_log import log_files, read_log
+from mmselfsup.utils.progress import progress
+
+from ..fingerprint import command_stamp, origin
+from ..process import Command, Machine, describe_machine, run_all
+from ..step import DIVERGED, DONE, Step, StepRecord, read_record
+
+_UPDATE_S = 2.0
+_LOG = "output.log"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A command line with the folder and the files that it writes.
+
+    Attributes:
+        name: What it does, for the terminal.
+        folder: The folder that belongs to it alone.
+        argv: A script and its arguments, relative to the repository.
+        root: The repository: where the command runs.
+        outputs: Names in the folder without which it isn't done.
+        epochs: Epochs it trains; 0 if it doesn't train.
+        may_diverge: A loss that isn't finite is a result, not a failure.
+        logged: What it prints goes to a log in the folder, not to the terminal.
+        reads: Files and folders of images that the command finds by itself, by what they are.
+    """
+
+    name: str
+    folder: Path
+    argv: tuple[str, ...]
+    root: Path
+    outputs: tuple[str, ...] = ()
+    epochs: int = 0
+    may_diverge: bool = False
+    logged: bool = False
+    reads: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def command(self) -> Command:
+        """The command, as a user could run it."""
+        return Command(self.argv, self.root, self.folder / _LOG if self.logged else None)
+
+    @property
+    def record(self) -> StepRecord:
+        """What its folder says of it; that of a step just begun if it says nothing."""
+        return read_record(self.folder) or StepRecord()
+
+    @property
+    def diverged(self) -> bool:
+        """Whether its loss was not finite."""
+        return self.record.outcome == DIVERGED
+
+    def stamp(self) -> dict[str, Any]:
+        """Return everything that the result depends on, from what the command reads now.
+
+        So it is computed when the stages before it are done, and once for a run: what changes
+        while the command runs makes the next study start it again.
+        """
+        return command_stamp(self.argv, self.root, self.reads)
+
+    def step(self) -> Step:
+        """Return the step that its folder records, with what the command reads now."""
+        return Step(self.name, self.folder, self.stamp(), self.outputs)
+
+
+def run_stages(title: str, stages: Sequence[Stage], machine: Machine, at_a_time: int = 0) -> None:
+    """Run those stages that aren't done yet.
+
+    Args:
+        title: What they do, for the terminal.
+        stages: None of them depends on another; those with a log run in parallel with one progress
+            bar.
+        machine: Determines how many of them run at a time, with how many threads.
+        at_a_time: Commands at a time; 0: chosen for the machine.
+
+    Raises:
+        UserError: A command failed.
+    """
+    print(f"\n== {title}", flush=True)
+    todo = []
+    for stage in stages:
+        step = stage.step()
+        # A divergence that is no result, as where the order was given, is tried once more.
+        if step.is_done() and (stage.may_diverge or not step.outcome()):
+            print(f"{stage.name}: up to date, skipped")
+        else:
+            todo.append((stage, step))
+    for stage, step in todo:
+        print(f"{step.begin()}\n$ {stage.command}", flush=True)
+    if not todo:
+        return
+    began = time.monotonic()
+    at_a_time = machine.jobs(at_a_time, len(todo))
+    logged = [stage for stage, _ in todo if stage.logged]  # others show their own progress
+    total = sum(stage.epochs for stage in logged)
+    # smoothing=0: time left by the mean speed, as a log shows the first epoch only at its end.
+    show = progress(desc=title, total=total, unit="epoch", smoothing=0) if total else nullcontext()
+    with show as bar:
+        progress_bar = _LogProgress([stage for stage, _ in todo], bar)
+        run_all(
+            [stage.command for stage, _ in todo],
+            at_a_time,
+            machine.warm,
+            machine.threads(at_a_time),
+            on_end=lambda number, code, seconds: _end(*todo[number], machine, code, seconds),
+            on_poll=progress_bar.update,
+        )
+        progress_bar.update(now=True)
+    print(f"{title}: {(time.monotonic() - began) / 60:.1f} min", flush=True)
+
+
+class _LogProgress:
+    """A progress bar that follows the logs of running trainings."""
+
+    def __init__(self, stages: Sequence[Stage], bar: tqdm | None) -> None:
+        self._stages, self._bar, self._last = stages, bar, 0.0
+        # Logs of a run that was stopped: what it did after its last checkpoint is repeated.
+        self._old = {path for stage in stages for path in log_files(stage.folder)}
+
+    def update(self, now: bool = False) -> None:
+        """Read the logs and move the bar, every other second or now."""
+        if self._bar is None or (time.monotonic() - self._last < _UPDATE_S and not now):
+            return
+        self._last = time.monotonic()
+        logs = [read_log(stage.folder, without=self._old) for stage in self._stages]
+        epochs = [
+            stage.epochs if stage.record.state == DONE else min(stage.epochs, log.epochs_done())
+            for stage, log in zip(self._stages, logs, strict=True)
+        ]
+        if len(logs) == 1 and logs[0].train:
+            self._bar.set_postfix(loss=logs[0].train[-1].get("loss"), refresh=False)
+        self._bar.update(max(0, sum(epochs) - self._bar.n))
+
+
+def _end(stage: Stage, step: Step, machine: Machine, code: int | None, seconds: float) -> None:
+    """Mark a step whose command has ended as done, or raise an error that says why it failed."""
+    log = stage.command.log
+    if code == 0 or (code and stage.may_diverge and _has_diverged(log)):
+        made_by = origin(stage.root, describe_machine(machine))
+        step.finish(seconds, DIVERGED if code else "", made_by)
+        return
+    step.add_time(seconds)
+    if code is None:  # stopped by this process, which reports the reason itself
+        return
+    if code in (130, -2):  # SIGINT: of a shell, or of a process
+        raise KeyboardInterrupt
+    reason = f"exit code {code}, see the lines above"
+    if log:
+        last = _last_line(log) or f"it printed nothing, exit code {code}"
+        reason = f"{last} (all of it: {log})"
+    raise UserError(f"{stage.name} failed: {reason}")
+
+
+def _has_diverged(log: Path | None) -> bool:
+    """Return whether a training stopped because its loss wasn't a finite number."""
+    return log is not None and "loss is not finite" in log.read_text(errors="replace")
+
+
+def _last_line(log: Path) -> str:
+    """Return the last line of a log with an error, otherwise its last line; empty: none."""
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if "rror" in line]  # Error, error, ValueError
+    return (errors or lines or [""])[-1].strip().removeprefix("error: ")

@@ -1,0 +1,101 @@
+"""The test of each final classifier on the test fold, and its record."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from mmselfsup.config.inspect import class_list, config_digest
+from mmselfsup.metrics import classification_metrics, confusion_matrix
+
+from ..records import RunRecord
+from ..resolved import ResolvedStudy
+from ..settings import TRAIN
+from ..step import CHECKPOINT
+from .context import StudyContext
+from .finetune import data_options, final_stage, lesion_options
+from .pretrain import ssl_record
+from .stage import Stage
+
+SCORES = "scores.npz"
+
+
+def run(context: StudyContext) -> None:
+    """Measure the final classifier of each arm.
+
+    Raises:
+        UserError: A test failed.
+    """
+    study = context.study
+    seen = "training" if study.settings.ssl_on == TRAIN else "fine-tuning"
+    title = f"Test on lesions that no {seen} has seen"
+    context.run(title, [test_stage(study, arm) for arm in context.lrs], study.settings.jobs)
+    context.runs = [run_record(study, arm, lr) for arm, lr in context.lrs.items()]
+
+
+def test_stage(study: ResolvedStudy, arm: str) -> Stage:
+    """Return the stage that measures the final classifier of an arm on the test fold."""
+    settings = study.settings
+    folder = settings.run_dir(arm, "test")
+    argv = (
+        *("tools/test.py", *classifier(study, arm), "--work_dir", str(folder)),
+        *("--out", str(folder / SCORES), "--cfg-options", *test_options(study)),
+    )
+    return Stage(f"test {arm}", folder, argv, settings.root, (SCORES,), logged=True)
+
+
+def classifier(study: ResolvedStudy, arm: str) -> tuple[str, str]:
+    """Return config and checkpoint of the final classifier, as a command names them."""
+    settings = study.settings
+    checkpoint = settings.run_dir(arm, "final") / CHECKPOINT
+    return study.relative(settings.finetune_config), str(checkpoint)
+
+
+def test_options(study: ResolvedStudy) -> list[str]:
+    """Return the overrides that the classifier's config needs for the test fold."""
+    options = data_options(study, {"test": study.settings.split("test")})
+    return [*study.finetune_options, *options, *lesion_options(study, "test")]
+
+
+def run_record(study: ResolvedStudy, arm: str, lr: float) -> RunRecord:
+    """Measure the final classifier of an arm from the scores that the test wrote."""
+    settings = study.settings
+    final = final_stage(study, arm, lr)
+    scores, labels = read_scores(test_stage(study, arm).folder / SCORES)
+    num_classes = scores.shape[1]
+    names = class_list(study.finetune) or [str(i) for i in range(num_classes)]
+    metrics = classification_metrics(scores, labels, names, detailed=True)
+    start = study.pretraining(arm)
+    greedy = start is not None and settings.min_gain is not None
+    return RunRecord(
+        arm=arm,
+        config=study.relative(settings.finetune_config),
+        ssl=[] if start is None else [ssl_record(study, task) for task in start.chain],
+        # Relative: a work directory may be moved.
+        weights=None if start is None else os.path.relpath(start.backbone, settings.work_dir),
+        ssl_on=None if start is None else settings.ssl_on,
+        seed=settings.seed,
+        fold=settings.fold,
+        lr=lr,
+        epochs=study.epochs,
+        n_test=len(labels),
+        balanced_accuracy=metrics["balanced_accuracy"],
+        accuracy=metrics["accuracy"],
+        macro_auc=metrics["macro_auc"],
+        recall={name: metrics[f"recall_{name}"] for name in names},
+        confusion_matrix=confusion_matrix(scores, labels, num_classes).tolist(),
+        seconds=final.record.seconds,
+        checkpoint=os.path.relpath(final.folder / CHECKPOINT, settings.work_dir),
+        cfg_options=list(study.finetune_options),
+        config_sha256=config_digest(study.finetune),
+        chosen_from=list(settings.ssl_configs) if greedy else [],
+        made_by=final.record.made_by,
+    )
+
+
+def read_scores(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read the scores [N, C] and labels [N] that ``tools/test.py --out`` wrote."""
+    with np.load(path) as data:
+        return data["scores"], data["labels"]
