@@ -19,6 +19,7 @@ from torch.utils.data import Dataset
 
 from mmselfsup.datasets import build_dataloader, build_dataset
 from mmselfsup.utils import dist
+from mmselfsup.utils.batch_norm import shared_statistics
 from mmselfsup.utils.clustering import CLUSTERINGS
 from mmselfsup.utils.collect import nondist_forward_collect
 from mmselfsup.utils.device import batch_size
@@ -104,18 +105,21 @@ class Extractor:
         """Return the features of all images, [N, D], on every rank.
 
         Args:
-            runner: An object with the ``model``, which is in eval mode during the call.
+            runner: An object with the ``model``, which is in eval mode during the call, and has
+                the batch-norm statistics of the first rank.
         """
         module = unwrap(runner.model)
         was_training = module.training
         module.eval()
         try:
-            results = nondist_forward_collect(
-                lambda **x: self._forward_func(runner, **x),
-                self.data_loader,
-                len(self.dataset),
-                desc="features",
-            )
+            # The features of all images must be those of one network.
+            with shared_statistics(module):
+                results = nondist_forward_collect(
+                    lambda **x: self._forward_func(runner, **x),
+                    self.data_loader,
+                    len(self.dataset),
+                    desc="features",
+                )
         finally:
             module.train(was_training)
         return results["feature"]

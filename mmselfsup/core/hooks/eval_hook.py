@@ -15,11 +15,11 @@ from typing import Any
 from mmcv.runner import HOOKS
 from mmcv.runner import EvalHook as MMCVEvalHook
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmselfsup.evaluation.plots import draw_confusion, draw_reliability
 from mmselfsup.metrics import confusion_matrix, finite, nested, with_unknown, without_threshold
 from mmselfsup.utils import dist
+from mmselfsup.utils.batch_norm import share_statistics
 from mmselfsup.utils.collect import collect_results
 from mmselfsup.utils.dist import on_main
 from mmselfsup.utils.errors import UserError
@@ -115,15 +115,6 @@ def evaluation_weights(runner: Any) -> Iterator[None]:
         for hook in hooks:
             stack.enter_context(hook.evaluation_weights(runner))
         yield
-
-
-def share_statistics(model: nn.Module) -> None:
-    """Copy the batch-norm statistics of the first rank, which are saved, to all ranks."""
-    for module in model.modules():
-        if isinstance(module, _BatchNorm) and module.track_running_stats:
-            for buffer in (module.running_mean, module.running_var):
-                if buffer is not None:
-                    buffer.copy_(dist.broadcast(buffer))
 
 
 def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from torch import nn
 
 from mmselfsup.evaluation.collapse import MIN_RANK, MIN_SPREAD
 from mmselfsup.evaluation.online_monitor import Monitor, pair_of_views
+from mmselfsup.utils.batch_norm import share_statistics
 from mmselfsup.utils.module import unwrap
 from mmselfsup.utils.seed import rng_untouched
 
-from .eval_hook import share_statistics
 from .finetune_hooks import needs_epochs
 from .logging_hooks import log_apart
 

@@ -9,6 +9,7 @@ from mmcv.runner import RUNNERS
 from mmcv.runner import EpochBasedRunner as _EpochBasedRunner
 
 from mmselfsup.utils import dist
+from mmselfsup.utils.batch_norm import shared_statistics
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.module import set_epoch
 from mmselfsup.utils.seed import rng_untouched
@@ -64,7 +65,7 @@ class EpochBasedRunner(CommonRunner, _EpochBasedRunner):  # type: ignore[misc]
         self.model.eval()
         self.mode = "val"
         self.data_loader = data_loader
-        with rng_untouched():
+        with rng_untouched(), shared_statistics(self.model):
             self.call_hook("before_val_epoch")
             for inner_iter, data_batch in enumerate(data_loader):
                 self.data_batch = data_batch

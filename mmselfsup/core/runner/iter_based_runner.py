@@ -8,6 +8,7 @@ import torch
 from mmcv.runner import RUNNERS, IterTimerHook
 from mmcv.runner import IterBasedRunner as _IterBasedRunner
 
+from mmselfsup.utils.batch_norm import shared_statistics
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.module import set_epoch
 from mmselfsup.utils.seed import rng_untouched
@@ -117,7 +118,7 @@ class IterBasedRunner(CommonRunner, _IterBasedRunner):  # type: ignore[misc]
                     for _ in range(min(iters, self._max_iters - self.iter)):
                         self.train(loader, **kwargs)
                 else:
-                    with rng_untouched():
+                    with rng_untouched(), shared_statistics(self.model):
                         for _ in range(iters):
                             self.val(loader, **kwargs)
         self.log_buffer.check()
