@@ -2,15 +2,19 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from mmcv.runner import HOOKS
+from mmcv.runner import HOOKS, Hook
 
 from mmselfsup.core.hooks import BYOLHook, DenseCLHook, MomentumUpdateHook, SimSiamHook
+from mmselfsup.core.hooks.weight_average_hook import WeightAverageHook
+from mmselfsup.models import ALGORITHMS
 from mmselfsup.utils.errors import UserError
 from tests.hooks.conftest import TinyModel
+from tests.resume.test_methods import train
 
 
 class Following(TinyModel):
@@ -75,15 +79,97 @@ def test_target_follows_the_step_of_its_iteration(
     assert seen[-1] == runner.model.head.weight[0, 0].item()
 
 
-def test_update_interval_goes_with_the_optimizers(
-    make_following: Callable[..., Any], make_loader: Callable[..., Any]
+@pytest.mark.parametrize("asked", [None, 2])
+def test_target_follows_the_steps_of_the_optimizer(
+    asked: int | None, make_following: Callable[..., Any], make_loader: Callable[..., Any]
 ) -> None:
-    runner = make_following(update_interval=2, iters=6)
-    runner.register_hook(MomentumUpdateHook(update_interval=2))
+    runner = make_following(update_interval=2, iters=7)
+    runner.register_hook(MomentumUpdateHook(update_interval=asked))
     runner.run([make_loader()], [("train", 1)])
     moments = [momentum for momentum, _ in runner.model.updates]
-    assert moments == pytest.approx(slow_schedule(0.9, 1.0, 6)[1::2])
-    assert len({weight for _, weight in runner.model.updates}) == 3
+    expected = slow_schedule(0.9, 1.0, 7)
+    # The optimizer steps after 2, 4, 6 batches, and after the last one.
+    assert moments == pytest.approx([expected[i] for i in (1, 3, 5, 6)])
+    assert len({weight for _, weight in runner.model.updates}) == 4
+
+
+@pytest.mark.parametrize("make", [MomentumUpdateHook, WeightAverageHook])
+@pytest.mark.parametrize(("steps", "asked"), [(4, 1), (1, 2), (2, 3)])
+def test_two_intervals_are_refused(
+    make: Any,
+    steps: int,
+    asked: int,
+    make_following: Callable[..., Any],
+    make_loader: Callable[..., Any],
+) -> None:
+    runner = make_following(update_interval=steps, iters=4)
+    hook = make(update_interval=asked)
+    runner.register_hook(hook)
+    message = f"{type(hook).__name__} has update_interval={asked}, but a step .* takes {steps} "
+    with pytest.raises(UserError, match=message):
+        runner.run([make_loader()], [("train", 1)])
+    assert runner.iter == 0
+
+
+def test_average_follows_the_steps_of_the_optimizer(
+    make_following: Callable[..., Any], make_loader: Callable[..., Any]
+) -> None:
+    runner = make_following(update_interval=3, iters=7)
+    hook = WeightAverageHook()
+    runner.register_hook(hook, priority=hook.default_priority)
+    runner.run([make_loader()], [("train", 1)])
+    assert hook.updates == 3
+
+
+def test_the_hook_of_mmcv_for_several_batches_counts_too(
+    make_following: Callable[..., Any], make_loader: Callable[..., Any]
+) -> None:
+    runner = make_following(iters=4)
+    runner._hooks.clear()
+    runner.register_optimizer_hook(dict(type="GradientCumulativeOptimizerHook", cumulative_iters=2))
+    runner.register_hook(MomentumUpdateHook())
+    runner.run([make_loader()], [("train", 1)])
+    assert len(runner.model.updates) == 2
+
+
+@pytest.mark.parametrize("name", ["MoCo", "DenseCL"])
+def test_key_encoders_move_once_a_step(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moves: list[tuple[int, bool]] = []
+    kind: Any = ALGORITHMS.get(name)
+    update = kind.momentum_update
+
+    def counted(self: Any) -> None:
+        first = next(p for p in self.encoder_q.parameters())
+        old = seen[-1] if seen else first
+        moves.append((len(batches), torch.equal(first, old)))
+        seen.append(first.detach().clone())
+        update(self)
+
+    seen: list[torch.Tensor] = []
+    batches: list[int] = []
+    forward = kind.forward_train
+    monkeypatch.setattr(kind, "momentum_update", counted)
+    monkeypatch.setattr(
+        kind, "forward_train", lambda self, *a, **k: (batches.append(1), forward(self, *a, **k))[1]
+    )
+    runner = train(name, tmp_path, optimizer_config=dict(update_interval=2))  # 9 batches
+    # Before batches 1, 3, 5, ...: each time after a step, except for the first.
+    assert [number for number, _ in moves] == [1, 3, 5, 7, 9]
+    assert [same for _, same in moves] == [True, False, False, False, False]
+    assert runner.model.starts_step, "afterwards each batch counts as a step"
+
+
+def test_without_accumulation_key_encoders_move_with_each_batch(tmp_path: Path) -> None:
+    moves: list[int] = []
+
+    class Watch(Hook):  # type: ignore[misc]
+        def before_train_iter(self, runner: Any) -> None:
+            moves.append(runner.model.starts_step)
+
+    train("MoCo", tmp_path, custom_hooks=[Watch()])
+    assert moves == [True] * 9
 
 
 def test_old_names() -> None:

@@ -8,6 +8,8 @@ from mmcv.runner import HOOKS, Hook
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.module import unwrap
 
+from .optimizer_hook import ends_step, interval_of_steps
+
 
 class Follower(Protocol):
     """What the hook needs of a model.
@@ -34,22 +36,33 @@ class MomentumUpdateHook(Hook):  # type: ignore[misc]
 
     Args:
         end_momentum: The momentum at the end of the training, 0 to 1.
-        update_interval: Iterations per update; that of the optimizer hook, so that the target
-            follows a step of the optimizer and not a batch.
+        update_interval: Iterations per update. None takes that of the optimizer hook, any other
+            value than that is refused: the target follows the steps of the optimizer.
 
     Raises:
         UserError: ``update_interval`` is not a positive integer.
     """
 
-    def __init__(self, end_momentum: float = 1.0, update_interval: int = 1) -> None:
-        if not isinstance(update_interval, int) or update_interval < 1:
+    def __init__(self, end_momentum: float = 1.0, update_interval: int | None = None) -> None:
+        if update_interval is not None and (
+            not isinstance(update_interval, int) or update_interval < 1
+        ):
             raise UserError(f"update_interval is {update_interval!r}: give an integer from 1")
         self.end_momentum = end_momentum
         self.update_interval = update_interval
+        self._interval = update_interval or 1
+
+    def before_run(self, runner: Any) -> None:
+        """Follow the steps of the optimizer.
+
+        Raises:
+            UserError: The config asks for another interval.
+        """
+        self._interval = interval_of_steps(runner, self, self.update_interval)
 
     def before_train_iter(self, runner: Any) -> None:
         """Set the momentum of an iteration that ends with an update."""
-        if not self.every_n_iters(runner, self.update_interval):
+        if not ends_step(runner, self._interval):
             return
         model = self._model(runner)
         progress = runner.iter / runner.max_iters  # 0 to 1
@@ -58,7 +71,7 @@ class MomentumUpdateHook(Hook):  # type: ignore[misc]
 
     def after_train_iter(self, runner: Any) -> None:
         """Move the target; the optimizer hook has stepped already, its priority is higher."""
-        if self.every_n_iters(runner, self.update_interval):
+        if ends_step(runner, self._interval):
             self._model(runner).momentum_update()
 
     def _model(self, runner: Any) -> Follower:

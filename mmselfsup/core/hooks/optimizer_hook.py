@@ -24,6 +24,38 @@ __all__ = ["DistOptimizerHook", "GradAccumFp16OptimizerHook"]
 LossScale = float | str | dict[str, Any]
 
 
+def ends_step(runner: Any, interval: int) -> bool:
+    """Return whether the optimizer steps after this iteration, every ``interval`` and the last."""
+    return bool((runner.iter + 1) % interval == 0 or runner.iter + 1 == runner.max_iters)
+
+
+def interval_of_steps(runner: Any, hook: Any, asked: int | None) -> int:
+    """Return the iterations per step of the optimizer, for a hook that follows the steps.
+
+    Args:
+        runner: The runner; its optimizer hook decides.
+        hook: The hook that follows, named in an error.
+        asked: Its own ``update_interval``, None for that of the optimizer.
+
+    Raises:
+        UserError: The two differ.
+    """
+    steps = [other for other in runner.hooks if isinstance(other, OptimizerHook)]
+    # mmcv's own hook for several batches has another name for it.
+    names = ("update_interval", "cumulative_iters")
+    found = [getattr(steps[0], name) for name in names if hasattr(steps[0], name)] if steps else []
+    interval = int(found[0]) if found else 1
+    if not steps:
+        return asked or 1
+    if asked not in (None, interval):
+        raise UserError(
+            f"custom_hooks: {type(hook).__name__} has update_interval={asked}, but a step of the "
+            f"optimizer takes {interval} (optimizer_config.update_interval): leave it out of the "
+            "hook"
+        )
+    return interval
+
+
 @HOOKS.register_module()
 class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
     """Backward pass and optimizer step, in one process or several.
@@ -70,7 +102,14 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
             runner.logger.warning("update_interval: batch normalisation still sees single batches")
 
     def before_train_iter(self, runner: Any) -> None:
-        """Postpone the exchange of gradients to the last batch of a step."""
+        """Postpone the exchange of gradients to the last batch of a step.
+
+        The model learns which batch is the first of a step: momentum encoders that move in the
+        forward pass (MoCo) move once a step.
+        """
+        module: Any = unwrap(runner.model)
+        if hasattr(module, "starts_step"):
+            module.starts_step = self._is_start(runner)
         if not self._is_step(runner) and hasattr(runner.model, "no_sync"):
             self._no_sync.enter_context(runner.model.no_sync())
 
@@ -91,8 +130,18 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
         self._step(runner)
         runner.optimizer.zero_grad()
 
+    def after_run(self, runner: Any) -> None:
+        """Let a model that is trained on by hand take every batch for a step."""
+        module: Any = unwrap(runner.model)
+        if hasattr(module, "starts_step"):
+            module.starts_step = True
+
     def _is_step(self, runner: Any) -> bool:
-        return self.every_n_iters(runner, self.update_interval) or self.is_last_iter(runner)
+        return ends_step(runner, self.update_interval)
+
+    def _is_start(self, runner: Any) -> bool:
+        """Return whether the last iteration ended with a step."""
+        return bool(runner.iter % self.update_interval == 0)
 
     def _num_batches(self, runner: Any) -> int:
         """Return how many batches the step of this iteration consists of."""

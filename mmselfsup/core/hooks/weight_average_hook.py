@@ -11,6 +11,8 @@ from torch import Tensor
 from mmselfsup.utils.errors import ArgumentError
 from mmselfsup.utils.module import unwrap
 
+from .optimizer_hook import ends_step, interval_of_steps
+
 FILE = "averaged.pth"
 
 
@@ -29,7 +31,8 @@ class WeightAverageHook(Hook):  # type: ignore[misc]
     Args:
         momentum: The m of the formula, at least 0 and below 1. The average is dominated by the last
             ``1 / (1 - m)`` steps.
-        update_interval: Iterations per update; that of the optimizer hook.
+        update_interval: Iterations per update. None takes that of the optimizer hook, any other
+            value than that is refused.
 
     Raises:
         ArgumentError: An argument is out of range.
@@ -38,18 +41,24 @@ class WeightAverageHook(Hook):  # type: ignore[misc]
     #: After the optimizer's step (40), before a checkpoint is written (50).
     default_priority = 45
 
-    def __init__(self, momentum: float = 0.999, update_interval: int = 1) -> None:
-        if not 0 <= momentum < 1 or update_interval < 1:
+    def __init__(self, momentum: float = 0.999, update_interval: int | None = None) -> None:
+        if not 0 <= momentum < 1 or (update_interval is not None and update_interval < 1):
             raise ArgumentError(
                 f"momentum must be at least 0 and below 1 and update_interval at least 1, got "
                 f"{momentum} and {update_interval}"
             )
         self.momentum, self.update_interval = momentum, update_interval
+        self._interval = update_interval or 1
         self.updates = 0
         self.average: dict[str, Tensor] = {}
 
     def before_run(self, runner: Any) -> None:
-        """Start from the weights, or continue with the average of the checkpoint."""
+        """Start from the weights, or continue with the average of the checkpoint.
+
+        Raises:
+            UserError: The config asks for another interval than that of the optimizer's steps.
+        """
+        self._interval = interval_of_steps(runner, self, self.update_interval)
         weights = unwrap(runner.model).state_dict()
         start = self.average or weights
         self.average = {
@@ -58,7 +67,7 @@ class WeightAverageHook(Hook):  # type: ignore[misc]
 
     def after_train_iter(self, runner: Any) -> None:
         """Update the average."""
-        if not self.every_n_iters(runner, self.update_interval):
+        if not ends_step(runner, self._interval):
             return
         momentum = min(self.momentum, (1 + self.updates) / (10 + self.updates))
         self.updates += 1

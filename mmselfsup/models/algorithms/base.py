@@ -94,6 +94,9 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
     head: Any
     #: Coefficient of the target's old weights in an update, 0 to 1.
     momentum: float
+    #: Whether this batch is the first one after a step of the optimizer. The optimizer hook sets it
+    #: where a step takes several batches; targets that move in the forward pass move only then.
+    starts_step: bool = True
 
     def __init__(self, init_cfg: dict | list[dict] | None = None) -> None:
         super().__init__(init_cfg)

@@ -32,7 +32,7 @@ class DenseCL(BaseModel):
         head: Config of the loss on similarities, ``ContrastiveHead``; required.
         queue_len: K of both queues, see ``MoCo``.
         feat_dim: D, the width of both projections; must equal ``out_channels`` of the neck.
-        momentum: Momentum of the key encoder in each iteration, 0 to 1.
+        momentum: Momentum of the key encoder in each step of the optimizer, 0 to 1.
         loss_lambda: Weight of the dense loss, 0 to 1; ``DenseCLHook`` sets it to 0 for the first
             iterations.
         init_cfg: See ``BaseModel``.
@@ -143,9 +143,9 @@ class DenseCL(BaseModel):
     def encode_keys(self, im_k: Tensor) -> tuple[Tensor, ...]:
         """Return what ``encode`` returns for key views [N, 3, H, W], by way of shuffled batches.
 
-        In training the key encoder is updated first.
+        In training the key encoder is updated first, once a step of the optimizer.
         """
-        if self.training:
+        if self.training and self.starts_step:
             self.momentum_update()
         im_k, order = batch_shuffle_ddp(im_k)
         encoded = self.encode(self.encoder_k, im_k)

@@ -34,7 +34,7 @@ class MoCo(BaseModel):
         queue_len: K, at least a batch of all processes. None derives it from the number of training
             images, see ``fit_queue_len``; for data sets as large as ImageNet that is 0.x's 65536.
         feat_dim: D, the width of a key; must equal ``out_channels`` of the neck.
-        momentum: Momentum of the key encoder in each iteration, 0 to 1.
+        momentum: Momentum of the key encoder in each step of the optimizer, 0 to 1.
         init_cfg: See ``BaseModel``.
 
     Raises:
@@ -117,9 +117,9 @@ class MoCo(BaseModel):
 
         Batches are shuffled over the processes (section 3.3): batch normalisation within a process
         would otherwise tell which images belong together. In training the key encoder is updated
-        first.
+        first, once a step of the optimizer.
         """
-        if self.training:
+        if self.training and self.starts_step:
             self.momentum_update()
         im_k, order = batch_shuffle_ddp(im_k)
         k = F.normalize(to_float32(self.encoder_k(im_k)[0]), dim=1)  # [N, D]
