@@ -148,3 +148,54 @@ def test_checkpoint_hook_inside_epochs(tmp_path: Path) -> None:
     later.resume(str(tmp_path / "iter_4.pth"))
     later.run([make_loader()], [("train", 1)])
     assert_same(runner, later)
+
+
+class Counter(Hook):  # type: ignore[misc]
+    """Has a state: how many iterations it has seen, from its own start."""
+
+    def __init__(self, start: int) -> None:
+        self.seen = start
+
+    def after_train_iter(self, runner: Any) -> None:
+        self.seen += 1
+
+    def state_dict(self) -> dict[str, int]:
+        return {"seen": self.seen}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.seen = state["seen"]
+
+
+def counters(folder: Path, *starts: int) -> tuple[Any, list[Counter]]:
+    """A runner of one epoch with a counter for each start."""
+    runner = make_runner(EpochBasedRunner, str(folder), max_epochs=1)
+    hooks = [Counter(start) for start in starts]
+    for hook in hooks:
+        runner.register_hook(hook)
+    return runner, hooks
+
+
+def test_each_of_several_hooks_of_a_class_keeps_its_state(tmp_path: Path) -> None:
+    runner, _ = counters(tmp_path, 0, 10, 20)
+    runner.register_hook(Save(lambda r: True, inside=False), "LOW")
+    runner.run([make_loader()], [("train", 1)])
+    states = torch.load(tmp_path / "saved.pth", weights_only=True)["hook_state"]
+    assert sorted(states) == ["Counter", "Counter#1", "Counter#2"]
+    later, hooks = counters(tmp_path, 0, 0, 0)
+    later.resume(str(tmp_path / "saved.pth"))
+    assert [hook.seen for hook in hooks] == [3, 13, 23]
+
+
+def test_an_earlier_checkpoint_has_the_state_of_the_last_one(tmp_path: Path) -> None:
+    runner, _ = counters(tmp_path, 20)
+    runner.register_hook(Save(lambda r: True, inside=False), "LOW")
+    runner.run([make_loader()], [("train", 1)])
+    later, hooks = counters(tmp_path, 0, 0)
+    said: list[str] = []
+    later.logger.warning = lambda text, *args: said.append(text % args)
+    try:
+        later.resume(str(tmp_path / "saved.pth"))
+    finally:
+        del later.logger.warning
+    assert [hook.seen for hook in hooks] == [0, 23]
+    assert said == ["the checkpoint has no state of Counter#1: it restarts"]

@@ -87,7 +87,7 @@ class StateMixin:
                 # Inside an epoch, the state of this rank only.
                 "rng_state": self._rng_states or [get_rng_state()],
                 "hook_state": {
-                    type(hook).__name__: hook.state_dict() for hook in self._stateful_hooks()
+                    name: hook.state_dict() for name, hook in self._stateful_hooks().items()
                 },
             },
         )
@@ -156,15 +156,25 @@ class StateMixin:
         for name, optimizer in self.optimizer.items():
             load_optimizer_state(optimizer, state["optimizer"][name], module, names)
 
-    def _stateful_hooks(self) -> list[Any]:
-        """Return the hooks with a state to save: those with both methods of a state dict."""
+    def _stateful_hooks(self) -> dict[str, Any]:
+        """Return the hooks with a state to save, those with both methods of a state dict, by name.
+
+        The name is that of the class. Of several hooks of one class the last one has it, the others
+        have ``<class>#1``, ``<class>#2``, ...: earlier checkpoints hold the last one's state only.
+        """
         methods = ("state_dict", "load_state_dict")
-        return [hook for hook in self.hooks if all(hasattr(hook, name) for name in methods)]
+        hooks = [hook for hook in self.hooks if all(hasattr(hook, name) for name in methods)]
+        named: dict[str, Any] = {}
+        for i, hook in enumerate(hooks):
+            name = type(hook).__name__
+            number = sum(type(other).__name__ == name for other in hooks[: i + 1])
+            is_last = all(type(other).__name__ != name for other in hooks[i + 1 :])
+            named[name if is_last else f"{name}#{number}"] = hook
+        return named
 
     def _resume_hooks(self, states: Mapping[str, Any]) -> None:
-        """Load the states of hooks, by the names of their classes."""
-        for hook in self._stateful_hooks():
-            name = type(hook).__name__
+        """Load the states of hooks, by their names."""
+        for name, hook in self._stateful_hooks().items():
             if name in states:
                 hook.load_state_dict(states[name])
             else:
