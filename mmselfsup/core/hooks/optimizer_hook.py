@@ -4,7 +4,7 @@ Mixed precision is a forward pass in half precision and a loss that is scaled ag
 The module has its name from MMSelfSup 0.x.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -22,6 +22,10 @@ __all__ = ["DistOptimizerHook", "GradAccumFp16OptimizerHook"]
 
 #: A fixed scale, ``'dynamic'``, or arguments of ``torch.amp.GradScaler``.
 LossScale = float | str | dict[str, Any]
+
+#: Steps that the scaler may skip in a row: after 32 the default scale of 2^16 is 2^-16, so that
+#: gradients which still overflow are wrong themselves.
+MAX_SKIPS = 32
 
 
 def ends_step(runner: Any, interval: int) -> bool:
@@ -166,6 +170,9 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
 class GradAccumFp16OptimizerHook(DistOptimizerHook):
     """``DistOptimizerHook`` with mixed precision: float16 on GPUs, bfloat16 on CPUs.
 
+    With float16 a step whose gradients are not finite is skipped. The log counts these steps
+    (``skipped_steps``); more than ``MAX_SKIPS`` in a row end the run.
+
     Args:
         update_interval: See ``DistOptimizerHook``.
         frozen_layers_cfg: See ``DistOptimizerHook``.
@@ -183,20 +190,37 @@ class GradAccumFp16OptimizerHook(DistOptimizerHook):
         **kwargs: Any,
     ) -> None:
         super().__init__(update_interval, frozen_layers_cfg=frozen_layers_cfg, **kwargs)
-        make_scaler(loss_scale, "cpu")  # a bad value fails before training starts
+        # A bad value fails before training starts; the scaler of the run depends on its device.
+        self.loss_scaler, self._fixed_scale = make_scaler(loss_scale, "cpu")
         self.loss_scale = loss_scale
+        self._steps, self._skipped = 0, torch.zeros(())
+        self._saved: dict[str, Any] = {}
 
     def before_run(self, runner: Any) -> None:
         """Switch the model to mixed precision; load the scale of a resumed run."""
         super().before_run(runner)
         model = unwrap(runner.model)
         enable_half_precision(model)
-        device = module_device(model).type
-        self.loss_scaler, self._fixed_scale = make_scaler(self.loss_scale, device)
-        runner.meta = {} if runner.meta is None else runner.meta
-        saved = runner.meta.get("fp16", {}).get("loss_scaler")
-        if saved and self.loss_scaler.is_enabled():
-            self.loss_scaler.load_state_dict(saved)
+        device = module_device(model)
+        self.loss_scaler, self._fixed_scale = make_scaler(self.loss_scale, device.type)
+        self._steps = int(self._saved.get("steps", 0))
+        # On the device: reading it would wait for the step.
+        self._skipped = torch.full((), float(self._saved.get("skipped", 0)), device=device)  # []
+        if not self.loss_scaler.is_enabled():
+            return
+        runner.log_buffer.max_skips = MAX_SKIPS
+        if self._fixed_scale is None and self._saved.get("loss_scaler"):
+            self.loss_scaler.load_state_dict(self._saved["loss_scaler"])
+
+    def after_run(self, runner: Any) -> None:
+        """Log how many steps were skipped, if any."""
+        super().after_run(runner)
+        if self._skipped:
+            runner.logger.info(
+                "the loss scaler skipped %d of %d steps, whose gradients were not finite",
+                int(self._skipped),
+                self._steps,
+            )
 
     def _backward(self, loss: Tensor) -> None:
         self.loss_scaler.scale(loss).backward()
@@ -207,10 +231,30 @@ class GradAccumFp16OptimizerHook(DistOptimizerHook):
         return super()._finish_gradients(runner)
 
     def _step(self, runner: Any) -> None:
+        if self.loss_scaler.is_enabled():
+            found = self.loss_scaler._found_inf_per_device(runner.optimizer).values()
+            skipped = torch.stack([flag.to(self._skipped.device) for flag in found]).amax()  # []
+            runner.log_buffer.note_step(skipped)
+            self._skipped += skipped
+            self._steps += 1
         self.loss_scaler.step(runner.optimizer)
         self.loss_scaler.update(self._fixed_scale)  # a fixed scale stays, even after an overflow
-        if self._fixed_scale is None:
-            runner.meta.setdefault("fp16", {})["loss_scaler"] = self.loss_scaler.state_dict()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resume needs: the dynamic scale, and the numbers of steps.
+
+        This waits for the device, so it is called for a checkpoint only.
+        """
+        if not self.loss_scaler.is_enabled():
+            return {}
+        counts = {"steps": self._steps, "skipped": int(self._skipped)}
+        if self._fixed_scale is not None:
+            return counts
+        return {"loss_scaler": self.loss_scaler.state_dict(), **counts}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Load what ``state_dict`` returned; it is used when the run begins."""
+        self._saved = dict(state)
 
 
 def make_scaler(loss_scale: LossScale, device: str) -> tuple[GradScaler, float | None]:

@@ -5,6 +5,8 @@ section 5, eq. (6) and Algorithm 1.
 Differences from the paper: a group with ``lars_exclude=True`` (biases and normalisation layers in
 the SSL literature) takes a plain SGD step; so does a tensor whose weight or gradient is all zero;
 ``eps`` keeps the quotient finite; dampening and Nesterov momentum work as in ``torch.optim.SGD``.
+With ``torch.amp.GradScaler`` a step whose gradients are not finite changes nothing, and the host
+doesn't wait to know (without dampening; with it, the scaler itself waits and skips).
 Shape letter: P tensors of a parameter group.
 """
 
@@ -82,6 +84,9 @@ class LARS(Optimizer):
             lars_exclude=False,
         )
         super().__init__(params, defaults)
+        # GradScaler then calls ``step`` in any case, with ``found_inf`` and ``grad_scale`` set. A
+        # skipped first step leaves a momentum of zero, which dampening would not take for a first.
+        self._step_supports_amp_scaling = not any(g["dampening"] for g in self.param_groups)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -104,15 +109,33 @@ class LARS(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        found_inf: Tensor | None = getattr(self, "found_inf", None)
+        finite = None if found_inf is None else found_inf == 0  # [], on the device
         for group in self.param_groups:
             params = [param for param in group["params"] if param.grad is not None]
             if params:
-                self._step_group(group, params)
+                self._step_group(group, params, finite)
         return loss
 
-    def _step_group(self, group: dict[str, Any], params: list[Tensor]) -> None:
-        """Take a step for all tensors of a group at once: scale, add momentum, subtract."""
+    def _gradients(self, params: list[Tensor], finite: Tensor | None) -> list[Tensor]:
+        """Return the gradients: unscaled, and zero where the step is to change nothing."""
         grads: list[Tensor] = [param.grad for param in params if param.grad is not None]
+        scale: Tensor | None = getattr(self, "grad_scale", None)
+        if scale is not None:
+            grads = list(torch._foreach_div(grads, scale))
+        return grads if finite is None else [torch.where(finite, grad, 0) for grad in grads]
+
+    def _step_group(
+        self, group: dict[str, Any], params: list[Tensor], finite: Tensor | None
+    ) -> None:
+        """Take a step for all tensors of a group at once: scale, add momentum, subtract.
+
+        Args:
+            group: The options.
+            params: Its tensors with a gradient.
+            finite: Whether the step changes anything, []; None for yes.
+        """
+        grads = self._gradients(params, finite)
         decay = group["weight_decay"]
         updates = list(torch._foreach_add(grads, params, alpha=decay))  # g + weight_decay * w
         if group["lars_exclude"]:
@@ -120,21 +143,32 @@ class LARS(Optimizer):
         else:
             ratios = trust_ratios(params, grads, decay, group["eta"], group["eps"])
             torch._foreach_mul_(updates, list((ratios * group["lr"]).unbind()))
+        if finite is not None:
+            torch._foreach_mul_(updates, finite.to(updates[0].dtype))
         if group["momentum"] != 0:
-            updates = self._add_momentum(group, params, updates)
+            updates = self._add_momentum(group, params, updates, finite)
+            if finite is not None:
+                updates = list(torch._foreach_mul(updates, finite.to(updates[0].dtype)))
         torch._foreach_sub_(params, updates)
 
     def _add_momentum(
-        self, group: dict[str, Any], params: list[Tensor], updates: list[Tensor]
+        self,
+        group: dict[str, Any],
+        params: list[Tensor],
+        updates: list[Tensor],
+        finite: Tensor | None,
     ) -> list[Tensor]:
         """Return the updates with momentum (Algorithm 1): v <- momentum * v + update.
 
         The first update of a parameter becomes its buffer, as in ``torch.optim.SGD``.
         """
+        factor: Any = group["momentum"]
+        if finite is not None:
+            factor = torch.where(finite, torch.full_like(finite, factor, dtype=params[0].dtype), 1)
         old = [i for i, param in enumerate(params) if "momentum_buffer" in self.state[param]]
         if old:
             buffers = [self.state[params[i]]["momentum_buffer"] for i in old]
-            torch._foreach_mul_(buffers, group["momentum"])
+            torch._foreach_mul_(buffers, factor)
             alpha = 1 - group["dampening"]
             torch._foreach_add_(buffers, [updates[i] for i in old], alpha=alpha)
         for i in set(range(len(params))).difference(old):

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmcv.runner import HOOKS, BaseRunner
+from mmcv.runner import HOOKS, BaseRunner, LoggerHook
 from mmcv.runner.utils import get_host_info
 from mmcv.utils import build_from_cfg
 from torch import nn
@@ -134,13 +134,16 @@ class StateMixin:
         self._epoch, self._iter = int(meta["epoch"]), int(meta["iter"])
         self._num_to_skip = int(meta.get("inner_iter", 0))
         self.meta = {} if self.meta is None else self.meta
-        # The other keys describe the run that wrote the checkpoint.
+        # The other keys describe the run that wrote the checkpoint; mmcv's hook reads "fp16".
         for key in ("hook_msgs", "fp16"):
             if key in meta:
                 self.meta[key] = meta[key]
         if resume_optimizer:
             self._resume_optimizer(checkpoint, state)
-        self._resume_hooks(state.get("hook_state") or {})
+        states = dict(state.get("hook_state") or {})
+        # Earlier checkpoints have the loss scale, if any, among the meta data.
+        states.setdefault("GradAccumFp16OptimizerHook", meta.get("fp16") or {})
+        self._resume_hooks(states)
         self._resume_rng(state.get("rng_state"), meta)
         self.logger.info("resumed from %s: epoch %d, iter %d", checkpoint, self._epoch, self._iter)
 
@@ -245,6 +248,11 @@ class CommonRunner(StateMixin, BaseRunner):  # type: ignore[misc]
         # DistributedDataParallel averages gradients only if its own forward is called.
         loss, log_vars = module._parse_losses(self.model(**data))
         return {"loss": loss, "log_vars": log_vars, "num_samples": batch_size(data)}
+
+    def _limit_log_buffer(self) -> None:
+        """Let the log buffer keep no more than the longest interval of a logger."""
+        intervals = [hook.interval for hook in self.hooks if isinstance(hook, LoggerHook)]
+        self.log_buffer.keep = max(intervals, default=0)
 
     def _announce(
         self, data_loaders: Sequence[Any], workflow: Sequence[Any], done: int, end: int, unit: str
