@@ -9,7 +9,7 @@ import mmcv.runner.iter_based_runner as mmcv_iter
 import pytest
 import torch
 from mmcv.parallel import MMDataParallel
-from mmcv.runner import RUNNERS, Hook
+from mmcv.runner import RUNNERS, Hook, LoggerHook
 
 from mmselfsup.core.runner import EpochBasedRunner, IterBasedRunner
 from mmselfsup.utils.errors import UserError
@@ -149,3 +149,63 @@ def test_mmcvs_wrapper_changes_nothing() -> None:
         runner.run([make_loader()], [("train", 1)])
         results.append([p.detach().clone() for p in runner.model.parameters()])
     assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+
+
+class Gap:
+    """A time that is read late, as that between two events of a GPU."""
+
+    def __float__(self) -> float:
+        return 0.25
+
+
+class Times(Hook):  # type: ignore[misc]
+    def before_train_iter(self, runner: Any) -> None:
+        runner.log_buffer.update({"gap": Gap(), "number": float(runner.iter)})
+
+
+class Lines(LoggerHook):  # type: ignore[misc]
+    """Keeps its lines."""
+
+    def __init__(self, interval: int) -> None:
+        super().__init__(interval, by_epoch=False, ignore_last=True)
+        self.lines: list[dict[str, float]] = []
+
+    def log(self, runner: Any) -> None:
+        self.lines.append(dict(runner.log_buffer.output))
+
+
+@pytest.mark.parametrize("cls", [EpochBasedRunner, IterBasedRunner])
+def test_the_log_buffer_does_not_grow(cls: Any) -> None:
+    length = {"max_iters": 60} if cls is IterBasedRunner else {"max_epochs": 2}
+    runner = make_runner(cls, None, **length)
+    runner.register_hook(Times())
+    loggers = [Lines(5), Lines(20)]
+    sizes: list[int] = []
+    kept: list[Any] = []
+
+    class Sizes(Hook):  # type: ignore[misc]
+        def after_train_iter(self, runner: Any) -> None:
+            histories = runner.log_buffer.val_history
+            sizes.append(max(map(len, histories.values())))
+            kept.append(sum(isinstance(value, Gap) for value in histories["gap"]))
+
+    for logger in loggers:
+        runner.register_hook(logger)
+    runner.register_hook(Sizes())
+    runner.run([make_loader(length=120)], [("train", 1)])  # 30 batches a pass
+    assert max(sizes) <= 20 + 5
+    assert max(kept) < 5
+    for logger in loggers:
+        own = [line for line in logger.lines if line]
+        assert own[-1]["gap"] == 0.25
+    numbers = [line["number"] for line in loggers[1].lines]
+    assert sum(range(20)) / 20 in numbers, "the long interval has all of its values"
+
+
+@pytest.mark.parametrize("cls", [EpochBasedRunner, IterBasedRunner])
+def test_nor_without_loggers(cls: Any) -> None:
+    length = {"max_iters": 60} if cls is IterBasedRunner else {"max_epochs": 2}
+    runner = make_runner(cls, None, **length)
+    runner.register_hook(Times())
+    runner.run([make_loader(length=120)], [("train", 1)])
+    assert max(map(len, runner.log_buffer.val_history.values())) <= 30

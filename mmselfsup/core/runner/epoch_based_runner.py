@@ -99,6 +99,7 @@ class EpochBasedRunner(CommonRunner, _EpochBasedRunner):  # type: ignore[misc]
         pairs = list(zip(workflow, data_loaders, strict=True))
         self._fit_progress(next(len(loader) for (mode, _), loader in pairs if mode == "train"))
         self.call_hook("before_run")
+        self._limit_log_buffer()
         while self.epoch < self._max_epochs:
             for (mode, epochs), loader in pairs:
                 for _ in range(epochs):

@@ -62,6 +62,8 @@ class IterBasedRunner(CommonRunner, _IterBasedRunner):  # type: ignore[misc]
         self.data_loader = data_loader
         self._epoch = data_loader.epoch
         self.data_batch = next(data_loader)
+        if data_loader.epoch != self._epoch:  # a pass is complete: as after an epoch
+            self.log_buffer.check()
         self._restore_rng()  # after the skipped batches, which may draw random numbers
         self._in_iteration = True
         self.call_hook("before_train_iter")
@@ -106,6 +108,7 @@ class IterBasedRunner(CommonRunner, _IterBasedRunner):  # type: ignore[misc]
             raise UserError("runner.max_iters is not set")
         self._announce(data_loaders, workflow, self.iter, self._max_iters, "iterations")
         self.call_hook("before_run")
+        self._limit_log_buffer()
         pairs = [
             (mode, iters, IterLoader(loader, self.iter if mode == "train" else 0))
             for (mode, iters), loader in zip(workflow, data_loaders, strict=True)
