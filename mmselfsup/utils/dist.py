@@ -10,6 +10,7 @@ Work of the first rank for all ranks.
 Letters: R ranks, N rows of one rank, D all dimensions after the first.
 """
 
+import inspect
 import os
 import subprocess
 from collections.abc import Callable
@@ -167,7 +168,7 @@ def init_dist(
     launcher: str,
     backend: str | None = None,
     port: int | None = None,
-    timeout: timedelta | None = None,
+    timeout: float | timedelta | None = None,
     **kwargs: Any,
 ) -> str:
     """Join the process group that ``launcher`` has described in the environment.
@@ -176,15 +177,23 @@ def init_dist(
         launcher: ``'pytorch'`` (torchrun, torch.distributed.launch), ``'slurm'`` or ``'mpi'``.
         backend: ``'nccl'``, ``'gloo'``, ...; None uses nccl with a GPU, gloo without.
         port: Port of the first node under Slurm.
-        timeout: How long a collective may wait.
+        timeout: How long a collective may wait, in seconds; None takes torch's own limit.
         **kwargs: Further arguments of ``torch.distributed.init_process_group``.
 
     Returns:
         The backend in use: without a GPU ``'nccl'`` becomes ``'gloo'``.
 
     Raises:
-        UserError: The environment lacks what the launcher should have set.
+        UserError: The environment lacks what the launcher should have set, ``timeout`` is no
+            number above 0, or there is no such argument.
     """
+    known = inspect.signature(torch_dist.init_process_group).parameters
+    unknown = [name for name in kwargs if name not in known]
+    if unknown:
+        names = ", ".join(sorted({"port", *known}))
+        raise UserError(f"dist_params: unknown {', '.join(unknown)}; known: {names}")
+    if timeout is not None:
+        kwargs["timeout"] = _time_limit(timeout)
     if launcher == "slurm":
         read_slurm(port)
     elif launcher == "mpi":
@@ -203,10 +212,23 @@ def init_dist(
     if has_gpu:
         # Before the group exists: NCCL uses the current device of the process.
         torch.cuda.set_device(get_local_rank() % num_gpus())
-    if timeout is not None:
-        kwargs["timeout"] = timeout
     torch_dist.init_process_group(backend=backend, **kwargs)
     return backend
+
+
+def _time_limit(seconds: Any) -> timedelta:
+    """Return ``dist_params.timeout`` as torch takes it.
+
+    Raises:
+        UserError: It is no number of seconds that torch can wait.
+    """
+    if isinstance(seconds, timedelta):
+        return seconds
+    # torch counts milliseconds in 63 bits; a century is beyond any run.
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not 0 < seconds < 100 * 365 * 86400:
+        raise UserError(f"dist_params.timeout is {seconds!r}: give seconds, as 3600")
+    return timedelta(seconds=seconds)
 
 
 def destroy() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from datetime import timedelta
 
 import pytest
 import torch
@@ -93,3 +94,37 @@ def test_two_gloo_processes(tmp_path):
         assert got["object"] == "rank 1"
         # d/dy of both ranks' (2+3)^2: 2*5 from each.
         assert got["reduce_grad"].item() == 20
+
+
+@pytest.fixture
+def joined(monkeypatch):
+    """What reaches torch where a process joins a group."""
+    got = {}
+
+    def init_process_group(backend=None, timeout=None, world_size=-1):
+        got.update(backend=backend, timeout=timeout)
+
+    monkeypatch.setattr(dist.torch_dist, "init_process_group", init_process_group)
+    for name, value in dict(RANK="0", WORLD_SIZE="1", MASTER_ADDR="127.0.0.1").items():
+        monkeypatch.setenv(name, value)
+    return got
+
+
+@pytest.mark.parametrize("timeout", [60, 0.5, timedelta(minutes=1), None])
+def test_timeout_in_seconds(timeout, joined):
+    dist.init_dist("pytorch", backend="gloo", timeout=timeout)
+    seconds = {60: timedelta(seconds=60), 0.5: timedelta(milliseconds=500)}
+    assert joined == {"backend": "gloo", "timeout": seconds.get(timeout, timeout)}
+
+
+@pytest.mark.parametrize("timeout", [0, -1, "60", True, [60], float("inf"), float("nan"), 1e300])
+def test_a_bad_timeout_is_one_line(timeout, joined):
+    with pytest.raises(UserError, match=r"dist_params.timeout is .*: give seconds"):
+        dist.init_dist("pytorch", backend="gloo", timeout=timeout)
+    assert not joined
+
+
+def test_an_unknown_argument_is_one_line(joined):
+    with pytest.raises(UserError, match="dist_params: unknown backnd; known: backend, port"):
+        dist.init_dist("pytorch", **{"backnd": "gloo"})
+    assert not joined
