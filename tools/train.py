@@ -42,7 +42,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--seed", type=int, help="Draw all random numbers with this seed (default: a random one)."
     )
-    parser.add_argument("--diff-seed", action="store_true", help="Use another seed on every rank.")
+    parser.add_argument(
+        "--diff-seed",
+        action=argparse.BooleanOptionalAction,
+        help="Use another seed on every rank; with --no-diff-seed also what the model draws during "
+        "the training is the same on all ranks.",
+    )
     parser.add_argument("--deterministic", action="store_true", help="Make cuDNN deterministic.")
     add_run_arguments(parser)
     return parser.parse_args(argv)

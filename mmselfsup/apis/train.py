@@ -35,7 +35,7 @@ from mmselfsup.utils.error_context import config_errors, run_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.logger import get_root_logger
 from mmselfsup.utils.module import unwrap
-from mmselfsup.utils.seed import init_random_seed, set_random_seed
+from mmselfsup.utils.seed import init_random_seed, set_random_seed, set_rank_seed
 
 from .acceleration import accelerate
 from .hooks import register_hooks
@@ -192,14 +192,16 @@ def run_training(args: Namespace) -> None:
     if ranks.note:
         logger.info(ranks.note)
     deterministic = bool(args.deterministic or cfg.get("deterministic"))
-    differ = bool(args.diff_seed or cfg.get("diff_seed"))
-    cfg.seed = meta["seed"] = seed_everything(cfg.get("seed"), deterministic, differ)
+    differ = cfg.get("diff_seed") if args.diff_seed is None else args.diff_seed
+    cfg.seed = meta["seed"] = seed_everything(cfg.get("seed"), deterministic, bool(differ))
     logger.info("seed: %d, deterministic: %s", cfg.seed, deterministic)
     with config_errors("model"):
         model = build_model(cfg)
     with config_errors("data"):
         datasets = build_datasets(cfg)
     meta["CLASSES"] = getattr(datasets[0], "CLASSES", None)
+    if differ is None:
+        set_rank_seed(cfg.seed)  # after the weights, which all ranks have drawn alike
     train_model(model, datasets, cfg, ranks.distributed, timestamp, meta)
     dist.destroy()
 

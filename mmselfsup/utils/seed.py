@@ -1,4 +1,4 @@
-"""Seeds of a run, the same on all ranks.
+"""Seeds of a run: the same on all ranks for weights, one of its own for what a rank draws later.
 
 The random state of a process, as tensors and plain values that a checkpoint can hold.
 """
@@ -51,6 +51,24 @@ def set_random_seed(seed: int, deterministic: bool = False) -> None:
     if deterministic:
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.benchmark = False
+
+
+def set_rank_seed(seed: int) -> None:
+    """Let every rank but the first draw other numbers from now on; the first one goes on.
+
+    Otherwise negatives, dropout and masks, which a model draws for its own images, would be the
+    same on all ranks.
+
+    Args:
+        seed: The seed common to all ranks.
+    """
+    rank = dist.get_rank()
+    if rank:
+        # Mixed: seed 0 on rank 1 is not seed 1 on rank 0.
+        mixed = int(np.random.SeedSequence([seed, rank]).generate_state(1)[0])
+        random.seed(mixed)
+        np.random.seed(mixed)
+        torch.manual_seed(mixed)
 
 
 def get_rng_state() -> RngState:

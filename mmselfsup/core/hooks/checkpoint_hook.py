@@ -37,8 +37,13 @@ class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
         default = "epoch_{}.pth" if self.by_epoch else "iter_{}.pth"
         return self.args.get("filename_tmpl", default)
 
-    @master_only
     def _save_checkpoint(self, runner: Any) -> None:
+        """Save on the first rank, with the random state of all."""
+        with runner.rng_of_all_ranks():
+            self._save_on_main(runner)
+
+    @master_only
+    def _save_on_main(self, runner: Any) -> None:
         """Save, store the name for the next checkpoints, remove those beyond the limit."""
         number = (runner.epoch if self.by_epoch else runner.iter) + 1
         path = os.path.join(self.out_dir, self._template.format(number))

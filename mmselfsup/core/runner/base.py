@@ -4,7 +4,8 @@ Its first part, ``StateMixin``, saves and restores everything that a training ne
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from mmcv.runner import HOOKS, BaseRunner, LoggerHook
@@ -65,8 +66,8 @@ class StateMixin:
     ) -> None:
         """Write a checkpoint on the first rank; the other ranks do nothing.
 
-        Inside an epoch the random states of the other ranks are not known; between epochs the first
-        rank has gathered them.
+        Inside an epoch the random states of the other ranks are known within ``rng_of_all_ranks``
+        only; between epochs the first rank has gathered them.
         """
         if not dist.is_main():
             return
@@ -84,7 +85,7 @@ class StateMixin:
             optimizer=self.optimizer if save_optimizer else None,
             meta=merged,
             extra={
-                # Inside an epoch, the state of this rank only.
+                # Elsewhere, the state of this rank only.
                 "rng_state": self._rng_states or [get_rng_state()],
                 "hook_state": {
                     name: hook.state_dict() for name, hook in self._stateful_hooks().items()
@@ -93,6 +94,19 @@ class StateMixin:
         )
         if create_symlink:
             link_latest(path)
+
+    @contextmanager
+    def rng_of_all_ranks(self) -> Iterator[None]:
+        """Let checkpoints that the first rank writes in this block hold the state of every rank.
+
+        All ranks must call this together.
+        """
+        outer = self._rng_states
+        self._rng_states = outer or dist.all_gather_object(get_rng_state())
+        try:
+            yield
+        finally:
+            self._rng_states = outer
 
     def load_checkpoint(
         self,
@@ -187,11 +201,17 @@ class StateMixin:
         """Store this rank's random state until training reaches the first batch."""
         if not states:
             return
-        # A checkpoint from inside an epoch of several ranks has one state: too few.
+        # One that hooks wrote inside an epoch may have the state of the first rank only.
         if len(states) == dist.get_world_size() == int(meta.get("world_size", 1)):
             self._resumed_rng = states[dist.get_rank()]
         else:
-            self.logger.info("the random state is not restored: the number of ranks differs")
+            self.logger.info(
+                "the random state is not restored: the checkpoint has that of %d of %d ranks, "
+                "there are %d now",
+                len(states),
+                int(meta.get("world_size", 1)),
+                dist.get_world_size(),
+            )
 
     def _restore_rng(self) -> None:
         """Restore the random state of the checkpoint, once."""
@@ -250,9 +270,9 @@ class CommonRunner(StateMixin, BaseRunner):  # type: ignore[misc]
         return {"loss": loss, "log_vars": log_vars, "num_samples": batch_size(data)}
 
     def _limit_log_buffer(self) -> None:
-        """Let the log buffer keep no more than the longest interval of a logger."""
+        """Let the log buffer keep no more than the longest interval of a logger, or ten values."""
         intervals = [hook.interval for hook in self.hooks if isinstance(hook, LoggerHook)]
-        self.log_buffer.keep = max(intervals, default=0)
+        self.log_buffer.keep = max([10, *intervals])
 
     def _announce(
         self, data_loaders: Sequence[Any], workflow: Sequence[Any], done: int, end: int, unit: str
