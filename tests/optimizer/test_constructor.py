@@ -32,6 +32,24 @@ def options_by_name(model: nn.Module, config: dict[str, Any]) -> dict[str, dict[
     return {name: groups[id(param)] for name, param in model.named_parameters()}
 
 
+def test_norms_that_no_expression_of_lars_matches_are_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = make_model()
+    model.backbone.downsample = nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4))
+    config = dict(type="LARS", lr=0.3, weight_decay=1e-6, paramwise_options=SIMCLR_OPTIONS)
+    groups = options_by_name(model, config)
+    assert not groups["backbone.downsample.1.weight"]["lars_exclude"], "as in 0.x"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("doesn't exclude from LARS: 1 (backbone.downsample.1.weight, ...)")
+    shortcuts = {r"downsample\.1\.weight": dict(weight_decay=0.0, lars_exclude=True)}
+    for options in (SIMCLR_OPTIONS | shortcuts, {"bias": dict(weight_decay=0.0)}):
+        groups = options_by_name(model, {**config, "paramwise_options": options})
+        assert not capsys.readouterr().err
+        excluded = groups["backbone.downsample.1.weight"]["lars_exclude"]
+        assert excluded == ("downsample" in str(options))
+
+
 def test_lars_options() -> None:
     config = dict(type="LARS", lr=0.3, weight_decay=1e-6, paramwise_options=SIMCLR_OPTIONS)
     groups = options_by_name(make_model(), config)

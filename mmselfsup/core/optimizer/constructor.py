@@ -17,9 +17,11 @@ from mmcv.runner.optimizer import OPTIMIZER_BUILDERS
 from mmcv.runner.optimizer import DefaultOptimizerConstructor as MMCVOptimizerConstructor
 from mmcv.utils import build_from_cfg
 from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import Optimizer
 
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.logger import get_root_logger
 
 Options = Mapping[str, Mapping[str, Any]]
 _STAGE = re.compile(r"backbone\.layer(\d+)\.")
@@ -39,7 +41,9 @@ class DefaultOptimizerConstructor(MMCVOptimizerConstructor):
                 r'\\Ahead.': dict(lr_mult=10)})
 
     All expressions that match a part of a name apply, a later one over an earlier one. ``X_mult``
-    multiplies the optimizer's own ``X``.
+    multiplies the optimizer's own ``X``. Expressions see names only: the first one above, which is
+    that of 0.x, doesn't match the normalisation in the shortcuts of a ResNet
+    (``downsample.1.weight``). The log names such weights.
 
     ``layer_decay=0.7`` decreases the learning rate of a ResNet from the head to the stem, see
     ``mmselfsup.core.optimizer.constructor``.
@@ -69,6 +73,14 @@ class DefaultOptimizerConstructor(MMCVOptimizerConstructor):
         model = getattr(model, "module", model)
         scale = None if self.layer_decay is None else layer_scales(model, self.layer_decay)
         groups = group_parameters(model, self.options, self.optimizer_cfg, scale)
+        scaled = scaled_norms(model, self.options)
+        if scaled:
+            get_root_logger().info(
+                "optimizer: weights of normalisation layers that paramwise_options doesn't exclude "
+                "from LARS: %d (%s, ...)",
+                len(scaled),
+                scaled[0],
+            )
         return build_from_cfg({**self.optimizer_cfg, "params": groups}, OPTIMIZERS)
 
 
@@ -138,6 +150,29 @@ def check_options(options: Options) -> None:
             raise UserError(
                 f"optimizer.paramwise_options: {pattern!r} is no regular expression ({error})"
             ) from error
+
+
+def scaled_norms(model: nn.Module, options: Options) -> list[str]:
+    """Return the weights of normalisation layers without ``lars_exclude``.
+
+    Args:
+        model: The bare model.
+        options: See ``group_parameters``; without ``lars_exclude`` in any of them nothing is meant
+            to be excluded, and the list is empty.
+    """
+    excluding = {
+        pattern: {"lars_exclude": values["lars_exclude"]}
+        for pattern, values in options.items()
+        if isinstance(values, Mapping) and "lars_exclude" in values
+    }
+    weights = [
+        f"{name}.weight"
+        for name, layer in model.named_modules()
+        if isinstance(layer, _NormBase | nn.GroupNorm | nn.LayerNorm)
+        and layer.weight is not None
+        and layer.weight.requires_grad
+    ]
+    return [w for w in weights if excluding and not options_of(w, excluding, {})]
 
 
 def layer_scales(model: nn.Module, decay: float) -> Callable[[str], float]:
