@@ -189,3 +189,13 @@ def test_pic_keeps_groups_apart_and_leaves_nobody_alone():
         assert len(members) > 1
         assert len(set(pic.labels[members].tolist())) == 1
     assert sorted(i for members in pic.images_lists for i in members) == list(range(80))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_empty_cluster_takes_the_farthest_sample(seed: int) -> None:
+    # Most seeds start with two centroids on the same spot: one of the two is empty.
+    spots = torch.tensor([[9.0, 9.0], [9.0, -9.0], [-9.0, 9.0]])
+    x = spots[torch.tensor([0] * 20 + [1, 2])]  # [N, 2]
+    found = torch_kmeans(x, 3, seed)
+    assert sorted(np.bincount(found.labels, minlength=3)) == [1, 1, 20]
+    assert found.loss == pytest.approx(0, abs=1e-4)
