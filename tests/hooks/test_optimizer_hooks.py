@@ -146,7 +146,7 @@ def test_module_path_of_0x() -> None:
     assert optimizer_hook.GradAccumFp16OptimizerHook is HOOKS.get("GradAccumFp16OptimizerHook")
 
 
-def test_scale_on_a_gpu_is_as_asked_for() -> None:
+def test_on_a_cpu_nothing_is_scaled_unless_a_test_asks_for_it() -> None:
     scaler, fixed = make_scaler(512, "cpu")
     assert (fixed, scaler.is_enabled()) == (512.0, False)
     assert make_scaler("dynamic", "cpu")[1] is None
