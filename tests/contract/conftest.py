@@ -22,6 +22,17 @@ def free_port() -> int:
         return sock.getsockname()[1]
 
 
+@pytest.fixture(params=["cpu", "cuda"], scope="session")
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """Return each device that the tests of a method run on: the CPU, and a GPU where there is one.
+
+    A test that takes this fixture runs once on each.
+    """
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no GPU here")
+    return torch.device(request.param)
+
+
 @pytest.fixture(scope="session")
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     """Return the results that ``two_ranks.py`` saved, one entry for each rank."""
