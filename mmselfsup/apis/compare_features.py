@@ -6,7 +6,6 @@ cached, so that an interrupted run resumes.
 
 from __future__ import annotations
 
-import copy
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 from mmcv import Config
 
-from mmselfsup.config.inspect import find_dataset
+from mmselfsup.config.inspect import comparison_config
 from mmselfsup.config.load import load_config
 from mmselfsup.datasets.data_sources.lists import read_list
 from mmselfsup.evaluation.feature_comparison import (
@@ -51,7 +50,6 @@ from .frozen_features import frozen_model
 
 Sides = Mapping[str, LabelledFeatures]
 Datasets = Mapping[str, Any]
-_LOADER_KEYS = ("samples_per_gpu", "imgs_per_gpu", "workers_per_gpu")
 
 
 def run(args: Namespace) -> None:
@@ -89,37 +87,6 @@ def run(args: Namespace) -> None:
     comparison = _comparison(features, datasets, args.seed, len(entries), out / THUMBS)
     write_comparison(out, comparison, embedding)
     print(f"written: {out}", flush=True)
-
-
-def comparison_config(
-    cfg: Config, images: Path, train: Path, test: Path, metadata: Path | None
-) -> Config:
-    """Return both lists as data sets with the test pipeline of a classifier's config.
-
-    Args:
-        cfg: Config of the classifier.
-        images: Folder of the images.
-        train: List of the images that neighbours come from.
-        test: List of the images to compare.
-        metadata: CSV of the lesions, if there is one.
-
-    Returns:
-        A config with ``data.train`` and ``data.val`` as ``labelled_datasets`` wants them.
-    """
-    node = find_dataset(cfg, "test")[1]
-    data: dict[str, Any] = {key: cfg.data[key] for key in _LOADER_KEYS if key in cfg.data}
-    for part, path in (("train", train), ("val", test)):
-        own = copy.deepcopy(node.to_dict())
-        source = own["data_source"]
-        source.update(data_prefix=str(images), ann_file=str(path))
-        source.pop("patients", None)  # input of a head; a backbone takes images only
-        if source.get("type") == "ImageList":
-            source.pop("metadata", None)
-            if metadata is not None:
-                source["metadata"] = str(metadata)
-        data[part] = own
-    top = {key: cfg[key] for key in ("img_norm_cfg", "prefetch") if key in cfg}
-    return Config({**copy.deepcopy(top), "data": data})
 
 
 def _features(

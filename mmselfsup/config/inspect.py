@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmselfsup.utils.errors import UserError
 
 if TYPE_CHECKING:
     from mmcv import Config
+
+#: What a loader takes from ``data``, beside the data sets.
+_LOADER_KEYS = ("samples_per_gpu", "imgs_per_gpu", "workers_per_gpu")
 
 
 def config_digest(cfg: Config) -> str:
@@ -83,3 +88,36 @@ def has_key(cfg: Config, key: str) -> bool:
         else:
             return False
     return True
+
+
+def comparison_config(
+    cfg: Config, images: Path, train: Path, test: Path, metadata: Path | None
+) -> Config:
+    """Return both lists as data sets with the test pipeline of a classifier's config.
+
+    Args:
+        cfg: Config of the classifier.
+        images: Folder of the images.
+        train: List of the images that neighbours come from.
+        test: List of the images to compare.
+        metadata: CSV of the lesions, if there is one.
+
+    Returns:
+        A config with ``data.train`` and ``data.val`` as ``labelled_datasets`` wants them.
+    """
+    from mmcv import Config  # loads torch
+
+    node = find_dataset(cfg, "test")[1]
+    data: dict[str, Any] = {key: cfg.data[key] for key in _LOADER_KEYS if key in cfg.data}
+    for part, path in (("train", train), ("val", test)):
+        own = copy.deepcopy(node.to_dict())
+        source = own["data_source"]
+        source.update(data_prefix=str(images), ann_file=str(path))
+        source.pop("patients", None)  # input of a head; a backbone takes images only
+        if source.get("type") == "ImageList":
+            source.pop("metadata", None)
+            if metadata is not None:
+                source["metadata"] = str(metadata)
+        data[part] = own
+    top = {key: cfg[key] for key in ("img_norm_cfg", "prefetch") if key in cfg}
+    return Config({**copy.deepcopy(top), "data": data})

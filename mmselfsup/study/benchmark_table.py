@@ -17,7 +17,6 @@ from typing import Any
 from rich.table import Column
 
 from mmselfsup.config.inspect import class_list
-from mmselfsup.datasets.data_sources.lists import read_names
 from mmselfsup.utils.console import console_table, table_console
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_json, atomic_write_text
@@ -170,6 +169,8 @@ def check_data(settings: FrozenSettings) -> int:
     dataset_cfg = configs.load(settings.dataset_config)
     for part, path in (("train", settings.train), ("val", settings.test)):
         check_lists([path], settings.images, class_list(dataset_cfg, part))
+    from mmselfsup.datasets.data_sources.lists import read_names  # loads torch
+
     train, test = (set(read_names(str(path))) for path in (settings.train, settings.test))
     if both := sorted(train & test):
         raise UserError(

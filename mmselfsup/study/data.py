@@ -12,14 +12,17 @@ import hashlib
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mmselfsup.datasets.data_sources.lists import Entry, read_entries
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_text, sha256
 from mmselfsup.utils.study_data import StudyData, TableFile
 
 from .records import DataFacts
 from .settings import ALL, StudySettings
+
+if TYPE_CHECKING:
+    from mmselfsup.datasets.data_sources.lists import Entry
 
 PARTS = ("train", "subtrain", "val", "test")
 SPLIT_SEED = 0  # the folds are the same for every SEED: otherwise seeds couldn't be compared
@@ -148,6 +151,8 @@ def check_lists(paths: Iterable[Path], images: Path, classes: Sequence[str] | No
         UserError: A list is empty or no text, a label isn't one of the classes, or files are
             missing.
     """
+    from mmselfsup.datasets.data_sources.lists import read_entries  # loads torch
+
     for path in paths:
         entries = read_entries(str(path), classes)[0]
         for entry in entries:

@@ -10,10 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
 
-import cv2
 from tqdm import tqdm
 
-from .dist import is_main
 from .errors import UserError
 
 _SLOW_REFRESH_S = 10.0
@@ -52,7 +50,7 @@ def progress(
         total=total,
         unit=unit,
         leave=leave,
-        disable=not is_main(),
+        disable=not _informs_the_user(),
         mininterval=interval,
         maxinterval=interval,
         dynamic_ncols=True,
@@ -106,5 +104,16 @@ def run_parallel(
 
 def _start_worker() -> None:
     """Leave Ctrl-C to the parent, and keep one worker on one core."""
+    import cv2  # a study shows progress without it
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(0)
+
+
+def _informs_the_user() -> bool:
+    """Return whether this process is the first rank, without loading torch for the answer."""
+    if "torch" not in sys.modules:  # then there is no process group
+        return True
+    from .dist import is_main
+
+    return is_main()

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmselfsup.apis.compare_features import comparison_config
+from mmselfsup.config.inspect import comparison_config
 from mmselfsup.metrics.classification import standard_error
 from mmselfsup.utils.files import atomic_write_text
 
