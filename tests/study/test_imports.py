@@ -8,7 +8,7 @@ import importlib, pkgutil, sys
 import mmselfsup.study
 for module in pkgutil.walk_packages(mmselfsup.study.__path__, "mmselfsup.study."):
     importlib.import_module(module.name)
-    loaded = {"torch", "mmcv", "cv2"} & set(sys.modules)
+    loaded = {"torch", "mmcv"} & set(sys.modules)
     assert not loaded, f"{module.name} loads {', '.join(loaded)}"
 """
 
