@@ -41,9 +41,12 @@ class Loading:
     _broken: Tensor  # [len], bool: which images were skipped
 
     def path(self, idx: int) -> str:
-        """Return the path of the image ``idx``."""
+        """Return the path of the image ``idx``; words that name it where it is no file."""
         info = self.data_infos[idx]
-        return os.path.join(info["img_prefix"] or "", info["img_info"]["filename"])
+        name = info.get("img_info", {}).get("filename")
+        if not name:
+            return f"image {idx} of {type(self).__name__}"
+        return os.path.join(info.get("img_prefix") or "", name)
 
     def decode(self, idx: int) -> Pixels | Image:
         """Return the image ``idx``, read from its file.
