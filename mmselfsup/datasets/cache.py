@@ -118,6 +118,7 @@ def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStor
         "short_side": short_side,
         "color_type": source.reader.color_type,
         "channel_order": source.reader.channel_order,
+        **({} if source.reader.value_range is None else {"values": source.reader.value_range}),
         **own_reading(source),
     }
     text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
