@@ -19,6 +19,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.test_helper import multi_gpu_test
 
 from .acceleration import amp_dtype
+from .data_info import check_labels, data_size
 
 
 def register_hooks(
@@ -40,6 +41,8 @@ def register_hooks(
         if cfg.data.get("val") is None:
             raise UserError("evaluation needs a data set: set data.val")
         loader = build_eval_loader(build_dataset(cfg.data.val), cfg, "val", distributed)
+        has_unknown = cfg.evaluation.get("unk_threshold") is not None
+        check_labels(runner.model, data_size(loader, distributed), "data.val", has_unknown)
         options = {"by_epoch": counts_epochs(runner), "test_fn": multi_gpu_test, **cfg.evaluation}
         runner.register_hook(EvalHook(loader, **options), priority="LOW")
     # Loggers write into the work dir; a run by call may have none.

@@ -97,9 +97,9 @@ def test_errors_name_the_list(tmp_path: Path) -> None:
     [
         ("im 0.jpg nevus", "'nevus' behind 'im 0.jpg'"),
         ("im0.jpg 0.5", "'0.5' behind 'im0.jpg'"),
-        ("im0.jpg 1.0", "'1.0' behind"),
+        ("im0.jpg 1.0", "'1.0' behind 'im0.jpg'"),
         ("im0.jpg,1", "'1' behind 'im0.jpg'"),
-        ("im0.jpg 0 nevus", "'0 nevus' behind"),
+        ("im0.jpg 0 nevus", "'0 nevus' behind 'im0.jpg'"),
         ("im0.JPG;seborrheic keratosis", "'seborrheic keratosis' behind 'im0.JPG'"),
     ],
 )
