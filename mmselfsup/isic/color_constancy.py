@@ -14,6 +14,7 @@ Letters: H, W pixels.
 """
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -26,11 +27,13 @@ from PIL import Image
 
 from mmselfsup.datasets.data_sources.decode import open_rgb, walk_images
 from mmselfsup.utils.errors import UserError, one_line
-from mmselfsup.utils.files import atomic_write, atomic_write_json
+from mmselfsup.utils.files import atomic_write, atomic_write_json, atomic_write_text
 from mmselfsup.utils.progress import available_cores, run_parallel
 
 RECORD = "color_constancy.json"
+UNFINISHED = ".unfinished"  # in the folder while images are written, and after an interruption
 _LOSSY = (".jpg", ".jpeg", ".webp")
+_ENDS = {**dict.fromkeys((".jpg", ".jpeg"), b"\xff\xd9"), ".png": b"IEND\xaeB`\x82"}
 _EXACT = (".png", ".bmp", ".tif", ".tiff", ".ppm")
 #: Brightest channel of a border's pixel, 0..255, in an image whose skin is bright.
 DARK = 50
@@ -211,7 +214,9 @@ def correct_folder(
     """Correct all images below ``src`` into the same places below ``dst``.
 
     Existing images are skipped; ``color_constancy.json`` in ``dst`` says how they were made. Each
-    file is written under another name and renamed, so that none is ever half-written.
+    file is written under another name and renamed, so that none is ever half-written. All are
+    forced to the disk together, at the end, which is faster than one by one; after a kill or a power
+    cut, files that are empty or cut off are made again.
 
     Args:
         src: Folder of the images.
@@ -234,11 +239,36 @@ def correct_folder(
         raise UserError(f"{dst} and {src} must not lie within each other; give another --dst")
     todo = [name for name in names if not (target / name).exists()]
     _check_record(target, settings, any_done=len(todo) < len(names))
+    unfinished = target / UNFINISHED
+    if unfinished.exists():
+        missing = set(todo)
+        todo = [name for name in names if name in missing or not _is_whole(target / name)]
+    if todo:
+        atomic_write_text(unfinished, "")
 
     work = partial(_correct_file, source=source, target=target, settings=settings)
     workers = available_cores() if workers is None else workers
-    failures = [e for e in run_parallel(work, todo, workers, "colour constancy") if e is not None]
+    try:
+        reasons = run_parallel(work, todo, workers, "colour constancy")
+        failures = [reason for reason in reasons if reason is not None]
+    finally:  # after Ctrl-C too: only a kill or a power cut leaves the mark
+        os.sync()
+        unfinished.unlink(missing_ok=True)
     return len(todo) - len(failures), len(names) - len(todo), failures
+
+
+def _is_whole(path: Path) -> bool:
+    """Return whether a file that this module wrote is complete on the disk."""
+    end = _ENDS.get(path.suffix.lower())
+    if end is not None:  # reading the end is enough, and fast
+        with open(path, "rb") as file:
+            file.seek(-min(len(end), path.stat().st_size), os.SEEK_END)
+            return file.read() == end
+    try:
+        open_rgb(path)
+    except UserError:
+        return False
+    return True
 
 
 def _check_record(target: Path, settings: Settings, any_done: bool) -> None:
@@ -275,7 +305,7 @@ def _correct_file(name: Path, source: Path, target: Path, settings: Settings) ->
         return one_line(error)
     image = correct(image, settings)
     options = {"quality": settings.quality} if suffix in _LOSSY else {}
-    with atomic_write(target / name) as file:
+    with atomic_write(target / name, sync=False) as file:  # see ``correct_folder``
         image.save(file, format=Image.registered_extensions()[suffix], **options)
     return None
 
