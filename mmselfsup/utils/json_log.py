@@ -55,7 +55,7 @@ def curve(lines: Iterable[Line], key: str) -> tuple[list[float], list[float]]:
     points = [
         (
             line["epoch"] - 1 + line["iter"] / length if line["mode"] == "train" else line["epoch"],
-            float(line[key]),
+            _number(line[key]),
         )
         for line in lines
         if key in line
@@ -97,14 +97,14 @@ class TrainingLog:
         """Return a logged value over the epochs trained, fractions of an epoch included."""
         iters = max((line["iter"] for line in self.train), default=1)  # of an epoch
         return [
-            (line["epoch"] - 1 + line["iter"] / iters, float(line[key]))
+            (line["epoch"] - 1 + line["iter"] / iters, _number(line[key]))
             for line in self.train
             if key in line
         ]
 
     def val_curve(self, key: str = "balanced_accuracy") -> Curve:
         """Return a validation metric over the epochs trained."""
-        return [(float(line["epoch"]), float(line[key])) for line in self.val if key in line]
+        return [(float(line["epoch"]), _number(line[key])) for line in self.val if key in line]
 
     def last_val(self, key: str = "balanced_accuracy") -> float:
         """Return the metric after the last epoch; nan if it was never measured."""
@@ -150,6 +150,11 @@ def read_log(work_dir: Path, without: Collection[Path] = ()) -> TrainingLog:
         train=[line for line in ordered if line["mode"] == "train"],
         val=[line for line in ordered if line["mode"] == "val"],
     )
+
+
+def _number(value: Any) -> float:
+    """Return a logged value; JSON has null for nan."""
+    return math.nan if value is None else float(value)
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,12 @@ from .eval_hook import EvalHook
 from .finetune_hooks import ProbeFirstHook, TrainingProgressHook, TrainingShareHook
 from .freed_memory_hook import FreedMemoryHook
 from .frozen_features_hook import FrozenFeaturesHook
-from .logging_hooks import LogStatsHook, ProgressBarHook, TextLoggerHook
+from .logging_hooks import (
+    LogStatsHook,
+    ProgressBarHook,
+    TensorboardLoggerHook,
+    TextLoggerHook,
+)
 from .momentum_update_hook import MomentumUpdateHook
 from .odc_hook import ODCHook
 from .optimizer_hook import DistOptimizerHook, GradAccumFp16OptimizerHook
@@ -40,6 +45,7 @@ __all__ = [
     "SpeedAdviceHook",
     "StepFixCosineAnnealingLrUpdaterHook",
     "SwAVHook",
+    "TensorboardLoggerHook",
     "TextLoggerHook",
     "TrainingProgressHook",
     "TrainingShareHook",
