@@ -215,8 +215,8 @@ def correct_folder(
 
     Existing images are skipped; ``color_constancy.json`` in ``dst`` says how they were made. Each
     file is written under another name and renamed, so that none is ever half-written. All are
-    forced to the disk together, at the end, which is faster than one by one; after a kill or a power
-    cut, files that are empty or cut off are made again.
+    forced to the disk together, at the end, which is faster than one by one; after a kill or a
+    power cut, files that are empty or cut off are made again.
 
     Args:
         src: Folder of the images.
