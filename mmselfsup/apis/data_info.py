@@ -29,7 +29,7 @@ def data_size(loader: Any, distributed: bool) -> DataInfo:
     labels = getattr(data, "gt_labels", None)
     counts = None if labels is None else class_counts(labels)
     unlabelled = 0 if labels is None else int((np.asarray(labels) < 0).sum())
-    largest = "" if counts is None else place_of(data, int(np.argmax(labels)))
+    largest = "" if counts is None else place_of(data, int(np.asarray(labels).argmax()))
     num_images = getattr(data, "num_images", len(data))
     if counts is not None:  # a RepeatDataset has its labels as often as it repeats
         counts = tuple(count * num_images // len(data) for count in counts)
