@@ -290,14 +290,20 @@ class ImageReader:
         return decode_pixels(data, self.color_type, self.channel_order, self.value_range)
 
 
-def open_rgb(path: str | os.PathLike[str]) -> Image.Image:
+def open_rgb(
+    path: str | os.PathLike[str], value_range: Sequence[float] | None = None
+) -> Image.Image:
     """Return an image file as RGB, 8 bits a channel, turned upright as its EXIF data say.
+
+    Args:
+        path: The file.
+        value_range: See ``decode_pixels``.
 
     Raises:
         UserError: The file is missing, empty, truncated, or no image.
     """
     try:
-        return decode_image(Path(path).read_bytes())
+        return decode_image(Path(path).read_bytes(), value_range=value_range)
     except OSError as error:
         raise UserError(f"can't read the image {path}: {error.strerror or error}") from error
     except ImageError as error:
