@@ -11,6 +11,7 @@ directory to one study.
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import multiprocessing
 import os
@@ -39,6 +40,8 @@ _PATIENCE_S = 20.0  # for a launcher that ends its own processes one by one
 _PACKAGES = ("torch", "torchvision", "mmcv", "mmcls", "numpy", "scikit-learn", "opencv-python")
 _MAX_JOBS = 4
 LOCK = ".study.lock"
+# What a file system without locks answers: NFS without lockd, Lustre without flock, FUSE.
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ def _run_in_fork(command: Command, env: dict[str, str], threads: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's handler would clean up
     _become_group()
     if command.log:
-        handle = os.open(command.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        handle = os.open(command.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         # On the level of the system, so that output of libraries and children goes to the log.
         os.dup2(handle, 1)
         os.dup2(handle, 2)
@@ -301,7 +304,7 @@ def only_study(work_dir: Path) -> Iterator[None]:
     """Hold the lock of a work directory.
 
     The operating system releases it when the study's process ends, however it ends; so the file
-    that remains locks nothing.
+    that remains locks nothing. Where the file system has no locks, a line says so.
 
     Raises:
         UserError: Another study holds the lock, or the folder can't be written.
@@ -315,8 +318,9 @@ def only_study(work_dir: Path) -> Iterator[None]:
         ) from error
     try:
         _take(handle, work_dir)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        with suppress(OSError):  # on a full disk: it only names the owner
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(handle)
@@ -326,9 +330,20 @@ def _take(handle: int, work_dir: Path) -> None:
     """Take the lock, or raise an error that names its owner."""
     try:
         fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # of this process: forks don't hold it
-    except BlockingIOError:
+    except (BlockingIOError, PermissionError):  # systems differ
         owner = os.pread(handle, 20, 0).decode(errors="replace") or "unknown"
         raise UserError(
             f"another study (process {owner}) is running in {work_dir}: wait until it ends, stop "
             "it, or choose another WORK_DIR"
         ) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise UserError(
+                f"can't lock {work_dir / LOCK}: {error.strerror}; choose another WORK_DIR"
+            ) from error
+        print(
+            f"warning: the file system of {work_dir} has no locks ({error.strerror}): make sure "
+            "that no second study runs in this folder",
+            file=sys.stderr,
+            flush=True,
+        )

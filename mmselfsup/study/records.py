@@ -333,7 +333,7 @@ def read_results(path: Path) -> Results:
     """Read a results.json.
 
     Raises:
-        UserError: The file does not exist or has another layout.
+        UserError: The file does not exist, can't be read or has another layout.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -353,7 +353,12 @@ def read_results(path: Path) -> Results:
         return Results(**data)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; run the study first") from None
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, ArgumentError) as error:
+    except OSError as error:
+        raise UserError(f"can't read {path}: {error.strerror}") from error
+    except UserError:
+        raise
+    # ValueError: no JSON, no text, or a part that contradicts itself.
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path} is no results.json of a study: {error}") from error
 
 
