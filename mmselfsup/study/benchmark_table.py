@@ -201,6 +201,7 @@ def run(settings: FrozenSettings) -> None:
         trained = [entry for entry in entries if entry.name != UNTRAINED]
         stages = [train_stage(settings, entry) for entry in trained]
         run_stages("Pre-training", stages, this_machine, settings.jobs)
+        # In this order: k-NN extracts the features that the linear probe reads.
         for probe, title in (("knn", "Nearest neighbours"), ("linear", "Linear probe")):
             probes = [probe_stage(settings, entry, probe) for entry in entries]
             run_stages(title, probes, this_machine, settings.jobs)

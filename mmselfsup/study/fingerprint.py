@@ -78,7 +78,7 @@ def environment_stamp(root: Path, tool: str) -> dict[str, str]:
     }
 
 
-@lru_cache(maxsize=1)  # read once: a process goes on with the modules that it has imported
+@lru_cache(maxsize=1)  # read once: a process keeps the modules that it has imported
 def source_digest() -> str:
     """Return the hash of the package's sources that make numbers: all of it but the study."""
     package = Path(mmselfsup.__file__).parent
@@ -120,7 +120,7 @@ def _revision(root: Path) -> str:
 
 
 def forget_images() -> None:
-    """Look at the images afresh from now on.
+    """Read the images again from now on.
 
     Between two calls each folder is looked at once: a study has dozens of commands on the same
     thousands of images. An image that changes meanwhile makes the next study start again what

@@ -74,7 +74,7 @@ class StudySettings:
 
     @property
     def sequences(self) -> tuple[tuple[str, ...], ...]:
-        """The pre-trainings to do, in order: each a task after the tasks it builds on."""
+        """Return the pre-trainings to do, in order: each a task after the tasks it builds on."""
         tasks = self.order or tuple(self.ssl_configs)
         if self.compare:
             return tuple((task,) for task in tasks)
@@ -82,7 +82,7 @@ class StudySettings:
 
     @property
     def arms(self) -> tuple[str, ...]:
-        """The starts of the classifier: random weights, and each pre-training compared."""
+        """Return the starts of the classifier: random weights, and each pre-training compared."""
         compared = self.sequences if self.compare else self.sequences[-1:]
         return SCRATCH, *(JOIN.join(tasks) for tasks in compared)
 
