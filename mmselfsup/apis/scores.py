@@ -94,6 +94,7 @@ def check_same_images(first: ScoreFile, second: ScoreFile) -> None:
     Raises:
         UserError: They have different images, or another order of them.
     """
+    # Two files of which one has no names are compared by their labels alone.
     same = np.array_equal(labels_of(first), labels_of(second)) and (
         None in (first.images, second.images) or first.images == second.images
     )

@@ -152,6 +152,7 @@ def write_records(
     )
     writer.writeheader()
     writer.writerows(asdict(record) for record in records)
+    # JSON and CSV have the full numbers, Markdown the rounded ones of the printed table.
     paths = [out / f"frozen.{end}" for end in ("json", "csv", "md")]
     atomic_write_json(paths[0], {**facts, "rows": [asdict(record) for record in records]})
     atomic_write_text(paths[1], text.getvalue())

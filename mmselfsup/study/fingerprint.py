@@ -35,6 +35,7 @@ _WEIGHTS = (".pth", ".pt", ".ckpt")
 _CONFIGS = (".py", ".json", ".yaml", ".yml")
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 _IMAGE_STATES: dict[tuple[Path, tuple[str, ...]], str | None] = {}
+_CONFIG_CACHE: dict[Path, tuple[dict[str, int], _PlainConfig]] = {}
 
 
 def command_stamp(
@@ -314,9 +315,6 @@ class _PlainConfig:
                     yield f"{name} {file.relative_to(Path(spec.origin).parent)}", file
             else:
                 yield name, Path(spec.origin)
-
-
-_CONFIG_CACHE: dict[Path, tuple[dict[str, int], _PlainConfig]] = {}
 
 
 def _read_config(path: Path) -> _PlainConfig:

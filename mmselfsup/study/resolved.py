@@ -55,7 +55,7 @@ class Pretraining:
 
     @property
     def name(self) -> str:
-        """Name of the pre-training and of its arm."""
+        """Return the name of the pre-training and of its arm."""
         return JOIN.join(self.tasks)
 
     @property
@@ -106,7 +106,7 @@ class ResolvedStudy:
 
     @cached_property
     def finetune(self) -> Config:
-        """Config of the classifier with its overrides."""
+        """Return the config of the classifier with its overrides."""
         cfg = configs.load(self.settings.finetune_config, self.finetune_options)
         configs.check_scratch(cfg)
         return cfg
@@ -143,7 +143,7 @@ class ResolvedStudy:
 
     @cached_property
     def _shared(self) -> list[list[str]]:
-        """Return the overrides of the configs that have the key, in the order of ``_without_overrides``."""
+        """Return the overrides of each of ``_without_overrides``: those whose key it has."""
         return configs.share_options(self.settings.options, self._without_overrides)
 
     @cached_property
@@ -160,7 +160,7 @@ class ResolvedStudy:
 
     @cached_property
     def lrs(self) -> tuple[float, ...]:
-        """Learning rates to try."""
+        """Return the learning rates to try."""
         base = self.finetune.optimizer.lr
         return self.settings.lrs or tuple(float(f"{base * f:.3g}") for f in LR_FACTORS)
 

@@ -88,14 +88,14 @@ class StudySettings:
 
     @property
     def splits_dir(self) -> Path:
-        """Folder of the lists of images."""
+        """Return the folder of the lists of images."""
         if self.ready_splits is not None:
             return self.ready_splits
         return self._data_dir / "splits"
 
     @property
     def ssl_list(self) -> Path:
-        """List of the images that the pre-trainings see."""
+        """Return the list of the images that the pre-trainings see."""
         if self.ssl_on == TRAIN:
             return self.split("train")
         return self._data_dir / self.data.list_name("train+test", self.fold)
