@@ -115,7 +115,7 @@ def _become_group() -> None:
 
 def _run_in_fork(command: Command, env: dict[str, str], threads: int) -> None:
     """Run the command in this fork, with its output, folder, environment and arguments."""
-    import torch
+    import torch  # a study loads torch only where it starts processes
 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's handler would clean up
     _become_group()
@@ -140,10 +140,11 @@ def warm_up() -> bool:
     Returns:
         Whether it was done. Not with a GPU: a fork can't use CUDA once its parent has used it.
     """
-    import torch
+    import torch  # a study loads torch only where it starts processes
 
     if torch.cuda.is_available():
         return False
+    # For the forks, which then find them loaded.
     import mmselfsup.apis
     import mmselfsup.datasets
     import mmselfsup.models  # noqa: F401
@@ -230,7 +231,7 @@ class Machine:
 
 def inspect_machine() -> Machine:
     """Return what this machine has; loads torch."""
-    import torch
+    import torch  # a study loads torch only where it starts processes
 
     # Not os.cpu_count(): taskset and cpusets may allow fewer cores.
     return Machine(len(os.sched_getaffinity(0)), torch.cuda.device_count(), warm_up())
@@ -244,7 +245,7 @@ def check_gpus(wanted: int) -> None:
     """
     if wanted == 0:
         return
-    import torch
+    import torch  # a study loads torch only where it starts processes
 
     available = torch.cuda.device_count()
     if wanted > available:

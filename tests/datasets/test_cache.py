@@ -44,7 +44,7 @@ def cache(images: Path, short_side: int | None = 16) -> dict[str, Any]:
 
 
 class Counter:
-    """Counts how many images are decoded; after `most` it raises, as a crash would."""
+    """Counts how many images are decoded; after ``most`` it raises, as a crash would."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, most: int = 10**9) -> None:
         self.count, decode = 0, ImageList.decode

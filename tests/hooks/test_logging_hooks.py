@@ -15,13 +15,13 @@ from mmcv.runner import HOOKS
 from PIL import Image
 from torchvision.transforms import Compose, Normalize
 
+from mmselfsup.apis.hooks import register_default_hooks
 from mmselfsup.core.hooks import (
     DistOptimizerHook,
     ProgressBarHook,
     TextLoggerHook,
     TrainingProgressHook,
     TrainingShareHook,
-    register_default_hooks,
 )
 from mmselfsup.core.hooks.logging_hooks import tensorboard_writer
 from mmselfsup.core.hooks.views_image_hook import split_views, to_display, views_picture

@@ -4,7 +4,6 @@ from .byol_hook import BYOLHook
 from .checkpoint_hook import CheckpointHook
 from .cosine_annealing_hook import StepFixCosineAnnealingLrUpdaterHook
 from .deepcluster_hook import DeepClusterHook
-from .defaults import register_default_hooks
 from .densecl_hook import DenseCLHook
 from .eval_hook import EvalHook
 from .finetune_hooks import ProbeFirstHook, TrainingProgressHook, TrainingShareHook
@@ -51,5 +50,4 @@ __all__ = [
     "TrainingShareHook",
     "ViewsImageHook",
     "WeightAverageHook",
-    "register_default_hooks",
 ]

@@ -48,7 +48,7 @@ def build_augments(train_cfg: dict | None, num_classes: int | None = None) -> An
     """
     if train_cfg is None or train_cfg.get("augments") is None:
         return None
-    from mmcls.models.utils.augment import Augments
+    from mmcls.models.utils.augment import Augments  # only for configs that mix images
 
     given = train_cfg["augments"]
     configs = [given] if isinstance(given, dict) else given

@@ -193,7 +193,7 @@ class RunGroup:
 
     @property
     def saw_test_images(self) -> bool:
-        """Whether the pre-training saw the images that the classifier was tested on."""
+        """Return whether the pre-training saw the images that the classifier was tested on."""
         return any(run.ssl_on == ALL for run in self.runs.values())
 
 
@@ -212,7 +212,7 @@ class Difference:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval leaves out zero."""
+        """Return whether the interval leaves out zero."""
         return self.half_width is not None and abs(self.mean) > self.half_width
 
 
@@ -240,7 +240,7 @@ def difference(first: RunGroup, second: RunGroup, name: str, metric: Metric) -> 
         return None
     means = [mean(values) for values in folds.values()]
     if len(means) > 1:
-        from scipy.stats import t
+        from scipy.stats import t  # slow to load
 
         # Nadeau and Bengio's corrected variance: see the docstring.
         square = (1 / len(means) + first.test_train_ratio) * variance(means)

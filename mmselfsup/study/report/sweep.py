@@ -86,7 +86,7 @@ class Row:
 
     @property
     def counts(self) -> tuple[int, int, int]:
-        """Number of folds, seeds and runs."""
+        """Return the numbers of folds, seeds and runs."""
         fold_seeds = self.group.runs.keys()
         return (
             len({fold for fold, _ in fold_seeds}),
@@ -106,7 +106,7 @@ class Overview:
 
     @property
     def num_studies(self) -> int:
-        """Number of studies under the folder."""
+        """Return the number of studies under the folder."""
         return len({folder for row in self.rows for folder in row.group.folders.values()})
 
     def notes(self) -> list[str]:

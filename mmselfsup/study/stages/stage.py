@@ -55,17 +55,17 @@ class Stage:
 
     @property
     def command(self) -> Command:
-        """The command, as a user could run it."""
+        """Return the command, as a user could run it."""
         return Command(self.argv, self.root, self.folder / _LOG if self.logged else None)
 
     @property
     def record(self) -> StepRecord:
-        """What its folder says of it; that of a step just begun if it says nothing."""
+        """Return what its folder says of it; that of a step just begun if it says nothing."""
         return read_record(self.folder) or StepRecord()
 
     @property
     def diverged(self) -> bool:
-        """Whether its loss was not finite."""
+        """Return whether its loss was not finite."""
         return self.record.outcome == DIVERGED
 
     def stamp(self) -> dict[str, Any]:
