@@ -26,6 +26,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="Resume from the newest checkpoint of the work dir.",
     )
     parser.add_argument(
+        "--force-resume",
+        action="store_true",
+        help="Resume although the checkpoint is of another run: other images, labels, classes or "
+        "another seed.",
+    )
+    parser.add_argument(
         "--gpus",
         type=int,
         help="Use the CPU with 0; otherwise check that this number of GPUs exists, and use one of "

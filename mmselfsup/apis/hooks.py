@@ -24,6 +24,7 @@ from mmselfsup.core.hooks.finetune_hooks import counts_epochs
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.utils.device import default_device
+from mmselfsup.utils.error_context import shared_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.test_helper import multi_gpu_test
 
@@ -38,20 +39,23 @@ def register_hooks(
 ) -> None:
     """Register mmcv's hooks, those of the config, the evaluation, and ours, in this order."""
     cfg = copy.deepcopy(cfg)  # registering takes keys out
-    runner.register_training_hooks(
-        lr_config=cfg.get("lr_config"),
-        optimizer_config=optimizer_hook_config(cfg, distributed),
-        checkpoint_config=cfg.get("checkpoint_config"),
-        log_config=cfg.get("log_config"),
-        momentum_config=cfg.get("momentum_config"),
-        timer_config=cfg.get("timer", dict(type="IterTimerHook")),
-    )
-    for hook_cfg in cfg.get("custom_hooks") or []:
-        register_custom_hook(runner, hook_cfg, loaders, distributed)
+    with shared_errors():
+        runner.register_training_hooks(
+            lr_config=cfg.get("lr_config"),
+            optimizer_config=optimizer_hook_config(cfg, distributed),
+            checkpoint_config=cfg.get("checkpoint_config"),
+            log_config=cfg.get("log_config"),
+            momentum_config=cfg.get("momentum_config"),
+            timer_config=cfg.get("timer", dict(type="IterTimerHook")),
+        )
+        for hook_cfg in cfg.get("custom_hooks") or []:
+            register_custom_hook(runner, hook_cfg, loaders, distributed)
     if cfg.get("evaluation"):
         if cfg.data.get("val") is None:
             raise UserError("evaluation needs a data set: set data.val")
-        loader = build_eval_loader(build_dataset(cfg.data.val), cfg, "val", distributed)
+        with shared_errors():  # a node may lack these images
+            dataset = build_dataset(cfg.data.val)
+        loader = build_eval_loader(dataset, cfg, "val", distributed)
         has_unknown = cfg.evaluation.get("unk_threshold") is not None
         check_labels(runner.model, data_size(loader, distributed), "data.val", has_unknown)
         options = {"by_epoch": counts_epochs(runner), "test_fn": multi_gpu_test, **cfg.evaluation}

@@ -2,6 +2,7 @@
 
 import os
 import re
+import tempfile
 import time
 from argparse import Namespace
 from dataclasses import dataclass
@@ -107,12 +108,13 @@ def open_work_dir(work_dir: str) -> None:
     Raises:
         UserError: It can't be created or written.
     """
-    # One file per process: all ranks check the same folder at the same time.
-    probe = Path(work_dir, f".probe-{os.getpid()}")
     try:
         Path(work_dir).mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        # A file of its own for each process: all ranks check the folder at the same time, and in
+        # containers several of them have the same process id.
+        handle, probe = tempfile.mkstemp(prefix=".probe-", dir=work_dir)
+        os.close(handle)
+        os.unlink(probe)
     except OSError as error:
         raise UserError(
             f"can't write the work dir {work_dir}: {error.strerror}; choose another --work_dir"

@@ -10,6 +10,7 @@ import logging
 import os
 import warnings
 from argparse import Namespace
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -23,14 +24,13 @@ from mmselfsup import __version__
 from mmselfsup.config.load import load_config
 from mmselfsup.config.text import config_text
 from mmselfsup.core import build_optimizer
-from mmselfsup.core.checkpoint import load_state
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.loader import build_train_loaders
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import collect_env, dist, find_latest_checkpoint, setup_multi_processes
 from mmselfsup.utils.data_info import fit_to_data
 from mmselfsup.utils.device import default_device
-from mmselfsup.utils.error_context import config_errors, run_errors
+from mmselfsup.utils.error_context import config_errors, peer_errors, run_errors, shared_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.logger import get_root_logger
 from mmselfsup.utils.module import unwrap
@@ -39,7 +39,24 @@ from mmselfsup.utils.seed import init_random_seed, set_random_seed, set_rank_see
 from .acceleration import accelerate
 from .data_info import check_labels, class_counts, data_size
 from .hooks import register_hooks
-from .launch import dump_config, join_ranks, open_log, open_work_dir, seed_everything, work_dir_of
+from .launch import (
+    Ranks,
+    dump_config,
+    join_ranks,
+    open_log,
+    open_work_dir,
+    seed_everything,
+    work_dir_of,
+)
+from .resume import (
+    check_changes,
+    check_paths,
+    compare,
+    describe_data,
+    keep_options,
+    optimizer_options,
+    read_checkpoint,
+)
 
 __all__ = ["class_counts", "init_random_seed", "set_random_seed", "train_model"]
 
@@ -51,6 +68,7 @@ def train_model(
     distributed: bool = False,
     timestamp: str | None = None,
     meta: dict[str, Any] | None = None,
+    resumed: dict[str, Any] | None = None,
 ) -> BaseRunner:
     """Train a model.
 
@@ -61,6 +79,8 @@ def train_model(
         distributed: Whether to train on all ranks of the process group.
         timestamp: Name of the JSON log, the same as that of the text log.
         meta: Facts about the run for its checkpoints (config, seed, environment).
+        resumed: The content of ``cfg.resume_from``, where it is read already; it is emptied, so
+            that nothing keeps the file open during the training.
 
     Returns:
         The runner after its last epoch.
@@ -70,23 +90,30 @@ def train_model(
     """
     logger = get_root_logger(log_level=cfg.get("log_level", "INFO"))
     datasets = list(dataset) if isinstance(dataset, (list, tuple)) else [dataset]
-    with config_errors("data"):
+    with shared_errors(), config_errors("data"):
         loaders = build_train_loaders(datasets, cfg, distributed)
     size = data_size(loaders[0], distributed)
-    fit_to_data(model.modules(), size)
-    for number, loader in enumerate(loaders[1:], 1):
-        check_labels(model, data_size(loader, distributed), f"data set {number} of the workflow")
-    with config_errors("model"):
+    data = describe_data(datasets[0], size)
+    with shared_errors(), config_errors("model"):
+        fit_to_data(model.modules(), size)
+        for number, loader in enumerate(loaders[1:], 1):
+            name = f"data set {number} of the workflow"
+            check_labels(model, data_size(loader, distributed), name)
         accelerate(model, cfg, logger)
     model = wrap_model(model, distributed, cfg.get("find_unused_parameters", False))
-    with config_errors("optimizer"):
+    with shared_errors(), config_errors("optimizer"):
         optimizer = build_optimizer(model, cfg.optimizer)
-    with config_errors("runner"):
+    with shared_errors(), config_errors("runner"):
         runner = make_runner(model, optimizer, cfg, logger, timestamp, meta)
     with config_errors("hooks"):
         register_hooks(runner, cfg, loaders, distributed)
-    fit_to_data(runner.hooks, size)
-    load_weights_or_resume(runner, cfg)
+    with shared_errors():
+        fit_to_data(runner.hooks, size)
+    runner.meta = {
+        **(runner.meta or {}),
+        "run": {**data, "optimizer": optimizer_options(optimizer)},
+    }
+    load_weights_or_resume(runner, cfg, data, resumed)
     with run_errors():
         runner.run(loaders, [tuple(entry) for entry in cfg.get("workflow", [("train", 1)])])
     return runner
@@ -143,15 +170,37 @@ def make_runner(
     return runner
 
 
-def load_weights_or_resume(runner: BaseRunner, cfg: Config) -> None:
-    """Resume from ``resume_from``, otherwise start from the weights in ``load_from``.
+def load_weights_or_resume(
+    runner: BaseRunner,
+    cfg: Config,
+    data: Mapping[str, Any] | None = None,
+    resumed: dict[str, Any] | None = None,
+) -> None:
+    """Resume from ``resume_from``, otherwise start from the weights in ``load_from``; a collective.
 
     A file with a backbone alone fills the online network; the target becomes a copy of it.
+
+    Args:
+        runner: The runner.
+        cfg: The config.
+        data: The result of ``describe_data``.
+        resumed: See ``train_model``.
+
+    Raises:
+        UserError: A file doesn't fit, is another one on another rank, or is of another run.
     """
     if cfg.get("resume_from"):
-        runner.resume(cfg.resume_from)
+        state = resumed or read_checkpoint(cfg, "resume_from") or {}
+        with shared_errors():
+            changes = compare(state, runner, cfg, data or {})
+            check_changes(changes, cfg.resume_from, runner, bool(cfg.get("force_resume")))
+        with shared_errors():
+            runner.resume(cfg.resume_from, state=state)
+        keep_options(runner, state)
+        state.clear()
     elif cfg.get("load_from"):
-        report = runner.load_checkpoint(cfg.load_from)
+        weights = read_checkpoint(cfg, "load_from")
+        report = runner.load_checkpoint(cfg.load_from, state=weights)
         module: Any = unwrap(runner.model)
         if hasattr(module, "start_targets") and not module.holds_targets(report.matched):
             module.start_targets()
@@ -164,10 +213,27 @@ def run_training(args: Namespace) -> None:
         UserError: See the single steps.
     """
     cfg = read_settings(args)
-    open_work_dir(cfg.work_dir)
     setup_multi_processes(cfg)
     torch.backends.cudnn.benchmark = bool(cfg.get("cudnn_benchmark"))
     ranks = join_ranks(args, cfg)
+    with peer_errors():
+        run_joined(args, cfg, ranks)
+    dist.destroy()
+
+
+def run_joined(args: Namespace, cfg: Config, ranks: Ranks) -> None:
+    """Run the training of a command line on a rank that has joined the others.
+
+    Raises:
+        UserError: See the single steps.
+    """
+    # What this rank finds on its node is checked here, so that the others learn of an error.
+    with shared_errors():
+        choose_checkpoint(args, cfg)
+        open_work_dir(cfg.work_dir)
+    resumed = read_checkpoint(cfg, "resume_from")
+    if cfg.get("seed") is None and resumed is not None:  # a resumed run continues with its own
+        cfg.seed = (resumed.get("meta") or {}).get("seed")
     dump_config(cfg, args.config)
     logger, timestamp = open_log(cfg)
     meta = describe_run(args, cfg, logger)
@@ -177,15 +243,14 @@ def run_training(args: Namespace) -> None:
     differ = cfg.get("diff_seed") if args.diff_seed is None else args.diff_seed
     cfg.seed = meta["seed"] = seed_everything(cfg.get("seed"), deterministic, bool(differ))
     logger.info("seed: %d, deterministic: %s", cfg.seed, deterministic)
-    with config_errors("model"):
+    with shared_errors(), config_errors("model"):
         model = build_model(cfg)
-    with config_errors("data"):
+    with shared_errors(), config_errors("data"):
         datasets = build_datasets(cfg)
     meta["CLASSES"] = getattr(datasets[0], "CLASSES", None)
     if differ is None:
         set_rank_seed(cfg.seed)  # after the weights, which all ranks have drawn alike
-    train_model(model, datasets, cfg, ranks.distributed, timestamp, meta)
-    dist.destroy()
+    train_model(model, datasets, cfg, ranks.distributed, timestamp, meta, resumed)
 
 
 def read_settings(args: Namespace) -> Config:
@@ -193,20 +258,20 @@ def read_settings(args: Namespace) -> Config:
     cfg = load_config(args.config, args.cfg_options)
     check_complete(cfg, args.config)
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or work_dir_of(args.config)
+    if args.seed is not None:
+        cfg.seed = args.seed
+    if getattr(args, "force_resume", False):
+        cfg.force_resume = True
+    return cfg
+
+
+def choose_checkpoint(args: Namespace, cfg: Config) -> None:
+    """Set ``cfg.resume_from``, and check that the files exist that the config names."""
     if args.resume_from is not None:
         cfg.resume_from = args.resume_from
     elif args.auto_resume or cfg.get("auto_resume"):
         cfg.resume_from = latest_checkpoint(cfg.work_dir)
-    for key in ("resume_from", "load_from"):
-        path = cfg.get(key)
-        if path and "://" not in path and not os.path.isfile(path):
-            raise UserError(f"{key}: there is no checkpoint {path}")
-    if args.seed is not None:
-        cfg.seed = args.seed
-    elif cfg.get("seed") is None and cfg.get("resume_from"):
-        # A resumed run continues with its own seed; "meta" allocates no memory for the weights.
-        cfg.seed = (load_state(cfg.resume_from, map_location="meta").get("meta") or {}).get("seed")
-    return cfg
+    check_paths(cfg)
 
 
 def check_complete(cfg: Config, filename: str) -> None:

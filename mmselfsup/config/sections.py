@@ -19,8 +19,8 @@ from .walker import GROUP_OPTIONS, MISPLACED_OPTIONS, Walker
 PLAIN = (
     "auto_resume", "channels_last", "compile", "cudnn_benchmark", "deterministic", "device",
     "diff_seed", "dist_params",
-    "find_unused_parameters", "gpu_ids", "gpus", "img_norm_cfg", "launcher", "load_from",
-    "log_level", "mkl_num_threads", "mp_start_method", "name", "omp_num_threads",
+    "find_unused_parameters", "force_resume", "gpu_ids", "gpus", "img_norm_cfg", "launcher",
+    "load_from", "log_level", "mkl_num_threads", "mp_start_method", "name", "omp_num_threads",
     "opencv_num_threads", "persistent_workers", "prefetch", "resume_from", "seed", "split_at",
     "split_name", "total_epochs", "work_dir", "workflow",
 )  # fmt: skip

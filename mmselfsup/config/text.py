@@ -1,5 +1,6 @@
-"""A config as text that Python can read; mmcv's formatter takes seconds for it."""
+"""A config as text that Python can read, and back; mmcv's formatter takes seconds for it."""
 
+import ast
 import keyword
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -49,3 +50,38 @@ def _value(value: Any, used: int, indent: int) -> str:
 def _is_name(key: Any) -> bool:
     """Return whether a key can be a keyword argument in a call."""
     return isinstance(key, str) and key.isidentifier() and not keyword.iskeyword(key)
+
+
+def read_config_text(text: str) -> dict[str, Any]:
+    """Return the values in a text of ``config_text`` (or of mmcv), without running it.
+
+    Returns:
+        The value of each key; what is no plain value stays the text of its expression. Empty if the
+        text is no Python.
+    """
+    try:
+        lines = ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}
+    return {
+        target.id: _plain(line.value)
+        for line in lines
+        if isinstance(line, ast.Assign)
+        for target in line.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _plain(node: ast.expr) -> Any:
+    """Return the value of an expression of literals and ``dict(key=value)``."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict":
+        return {word.arg: _plain(word.value) for word in node.keywords if word.arg is not None}
+    if isinstance(node, ast.Dict):
+        pairs = zip(node.keys, node.values, strict=True)
+        return {_plain(key): _plain(value) for key, value in pairs if isinstance(key, ast.Constant)}
+    if isinstance(node, ast.List | ast.Tuple):
+        return [_plain(item) for item in node.elts]
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError):
+        return ast.unparse(node)

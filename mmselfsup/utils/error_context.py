@@ -1,17 +1,26 @@
-"""Conversion of errors that a user can fix, from any library, into a ``UserError``."""
+"""Conversion of errors that a user can fix, from any library, into a ``UserError``.
+
+Errors of single ranks, which all ranks learn of, so that none waits for one that has ended.
+"""
 
 import re
+import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from . import dist
 from .errors import ArgumentError, SharedError, UserError, one_line
-from .logger import get_root_logger
 
 # The text that a loader puts before an error of its worker, and the start of the message itself.
 _FROM_WORKER = re.compile(r"Caught (User|Argument)Error in DataLoader worker")
 _LAST_ERROR = re.compile(r"(?:User|Argument)Error: ")
+# What gloo, NCCL and the store of a process group say about a process that is gone.
+_LOST_PEER = re.compile(
+    r"[Cc]onnection (?:was )?(?:closed|reset|refused)|[Bb]roken pipe|[Tt]imed out waiting"
+    r"|remote process exited|NCCL (?:communicator was aborted|error)"
+)
 
 
 @contextmanager
@@ -49,8 +58,6 @@ def run_errors() -> Iterator[None]:
         text = str(error)
         if _FROM_WORKER.match(text):  # the message comes after the traceback of the worker
             text = _LAST_ERROR.split(text)[-1].strip()
-        if not dist.is_main():
-            get_root_logger().error("rank %d: %s", dist.get_rank(), text)
         raise UserError(text) from error
     except Exception as error:
         if not _from_compiler(error):
@@ -58,6 +65,74 @@ def run_errors() -> Iterator[None]:
         raise UserError(
             f"compile: torch.compile failed ({one_line(error)[:300]}); set compile=False, or on a "
             "CPU install a C++ compiler"
+        ) from error
+
+
+@contextmanager
+def shared_errors() -> Iterator[None]:
+    """End all ranks if a block fails on any of them, each with one line that names the rank.
+
+    All ranks call this together. The block itself may use collectives only where an error meets
+    all ranks alike.
+
+    Raises:
+        SharedError: The block failed on some rank. A single process
+            raises its own error, as does a rank with a defect.
+    """
+    error: Exception | None = None
+    try:
+        yield
+    except Exception as caught:
+        error = caught
+    texts = dist.all_gather_object(None if error is None else one_line(error))
+    failed = [rank for rank, text in enumerate(texts) if text is not None]
+    if error is not None and (len(texts) == 1 or not isinstance(error, UserError)):
+        raise error
+    if failed:
+        rank = failed[0] if error is None else dist.get_rank()
+        where = f"rank {rank}: " if len({*texts}) > 1 else ""
+        raise SharedError(f"{where}{texts[rank]}") from error
+
+
+def check_same(facts: Mapping[str, Any], advice: str, place: str = "") -> None:
+    """Check that all ranks have the same facts as the first one; all ranks call this together.
+
+    Args:
+        facts: Names and values, short enough for a line.
+        advice: What to do if they differ.
+        place: Where this rank has them from; it may differ.
+
+    Raises:
+        SharedError: Some rank has others. A rank that differs names its own facts, the rest those
+            of the first rank that does.
+    """
+    where = ", ".join(part for part in (socket.gethostname(), place) if part)
+    ranks = dist.all_gather_object((where, dict(facts)))
+    first_place, first = ranks[0]
+    differ = [rank for rank, (_, other) in enumerate(ranks) if other != first]
+    if not differ:
+        return
+    rank = dist.get_rank() if dist.get_rank() in differ else differ[0]
+    own_place, own = ranks[rank]
+    parts = "; ".join(
+        f"{name}: {own.get(name)}, but {first.get(name)} on rank 0 ({first_place})"
+        for name in {**first, **own}
+        if own.get(name) != first.get(name)
+    )
+    raise SharedError(f"rank {rank} ({own_place}) has {parts}; {advice}")
+
+
+@contextmanager
+def peer_errors() -> Iterator[None]:
+    """Report the loss of another rank in one line; what ended that rank is in its own line."""
+    try:
+        yield
+    except RuntimeError as error:
+        if dist.get_world_size() == 1 or not _LOST_PEER.search(str(error)):
+            raise
+        raise SharedError(
+            f"another process has ended or doesn't answer ({one_line(error)[:200]}): the line of "
+            "that process says why"
         ) from error
 
 

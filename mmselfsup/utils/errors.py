@@ -2,10 +2,17 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import NoReturn
 
 from .cli import quiet_imports
+
+# Numbers of a process, over all nodes and on its node, as torchrun, Slurm and Open MPI set them.
+_RANK = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK")
+_LOCAL_RANK = ("LOCAL_RANK", "SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK")
+# Launchers end the other processes of a node soon after the first one has failed.
+_GRACE_S = 2.0
 
 
 class UserError(ValueError):
@@ -16,7 +23,7 @@ class UserError(ValueError):
 
 
 class SharedError(UserError):
-    """An error that all ranks raise together; only the first rank prints it."""
+    """An error that all ranks raise together; the first process of each node prints it."""
 
 
 class ArgumentError(ValueError, AssertionError):
@@ -35,10 +42,10 @@ def one_line(error: BaseException) -> str:
 def run_cli(main: Callable[[], int | None]) -> NoReturn:
     """Run the ``main`` of a command line and leave the process with its exit code.
 
-    A ``UserError`` becomes one line on stderr and exit code 2; Ctrl-C exits with 130. Any
-    other error is a defect of this package and shows its traceback. ``MMSELFSUP_DEBUG=1`` shows the
-    traceback of a ``UserError`` too. The notices that mmcv and torch print
-    when they are imported are not shown.
+    A ``UserError`` becomes one line on stderr and exit code 2, with the rank in front if it isn't
+    the first; Ctrl-C exits with 130. Any other error is a defect of this package and shows its
+    traceback. ``MMSELFSUP_DEBUG=1`` shows the traceback of a ``UserError`` too. The notices that
+    mmcv and torch print when they are imported are not shown.
     """
     quiet_imports()
     debug = os.environ.get("MMSELFSUP_DEBUG", "0") not in ("", "0")
@@ -47,11 +54,37 @@ def run_cli(main: Callable[[], int | None]) -> NoReturn:
     except UserError as error:
         if debug:
             raise
-        # All ranks may raise the same error: one line is enough.
-        if os.environ.get("RANK", "0") == "0":
-            print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
+        _show(error)
         code = 2
     except KeyboardInterrupt:
         print("stopped by Ctrl-C", file=sys.stderr, flush=True)
         code = 130
     sys.exit(code)
+
+
+def _show(error: UserError) -> None:
+    """Print the line of an error; of one that all ranks of a node have, print one line.
+
+    Before the ranks have joined they read the same files, and nothing else than the launcher
+    knows whether the others fail too.
+    """
+    rank, local_rank = _number(_RANK), _number(_LOCAL_RANK)
+    shared = isinstance(error, SharedError)
+    if shared and local_rank:
+        return
+    if local_rank and not _has_joined():
+        time.sleep(_GRACE_S)
+    where = f"rank {rank}: " if rank and not shared else ""
+    print(f"error: {where}{one_line(error)}", file=sys.stderr, flush=True)
+
+
+def _number(names: tuple[str, ...]) -> int:
+    """Return the first of these environment variables that is set, 0 if there is none."""
+    texts = (os.environ.get(name, "") for name in names)
+    return next((int(text) for text in texts if text.isdigit()), 0)
+
+
+def _has_joined() -> bool:
+    """Return whether this process belongs to a process group; torch is not loaded for this."""
+    module = sys.modules.get("torch.distributed")
+    return module is not None and module.is_available() and module.is_initialized()

@@ -1,12 +1,17 @@
-"""The module inside a wrapper, and the device of a module.
+"""The module inside a wrapper, its device, and its weights on all ranks.
 
-The number of the epoch, passed to all parts of a loader.
+The number of the epoch, passed to all parts of a loader; the batches from a given one on.
 """
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.data import BatchSampler
+
+from . import dist
 
 
 def unwrap(model: nn.Module) -> nn.Module:
@@ -20,6 +25,14 @@ def module_device(model: nn.Module) -> torch.device:
     for tensor in (*model.parameters(), *model.buffers()):
         return tensor.device
     return torch.device("cpu")
+
+
+@torch.no_grad()
+def share_weights(model: nn.Module) -> None:
+    """Copy the parameters and buffers of the first rank to all ranks; a collective."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        if dist.get_world_size() > 1:
+            tensor.copy_(dist.broadcast(tensor))
 
 
 def set_epoch(loader: Any, epoch: int) -> None:
@@ -44,3 +57,23 @@ def set_epoch(loader: Any, epoch: int) -> None:
         if callable(method) and not any(part is other for other in notified):
             method(epoch)
             notified.append(part)
+
+
+def batches_from(loader: Any, start: int) -> Iterator[Any]:
+    """Yield the batches of a pass from number ``start`` on.
+
+    Where the sampler can skip indices (``skip_next``), the images of the batches before are never
+    read; they have random numbers of their own, so the others are the same.
+
+    Args:
+        loader: A ``DataLoader`` or a wrapper of one.
+        start: Number of batches to leave out.
+    """
+    sampler, batch_sampler = (getattr(loader, n, None) for n in ("sampler", "batch_sampler"))
+    skip = getattr(sampler, "skip_next", None)
+    # Another batch sampler may leave indices out or draw some twice.
+    if not start or skip is None or type(batch_sampler) is not BatchSampler:
+        yield from islice(loader, start, None)
+        return
+    skip(start * batch_sampler.batch_size)
+    yield from loader

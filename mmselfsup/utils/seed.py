@@ -13,25 +13,30 @@ import numpy as np
 import torch
 
 from . import dist
-from .errors import UserError
+from .errors import SharedError
 
 _MAX_SEED = 2**31  # upper limit of drawn seeds
 RngState = dict[str, Any]
 
 
 def init_random_seed(seed: int | None = None, device: str | None = "cuda") -> int:
-    """Return the given seed, or one drawn by the first rank for all ranks.
+    """Return the given seed, or one drawn by the first rank for all ranks; a collective.
 
     Args:
         seed: A seed, returned unchanged; None to draw one from the operating system.
         device: Not used; accepted for calls written for MMSelfSup 0.x.
 
     Raises:
-        UserError: The generators don't accept the seed.
+        UserError: The generators don't accept the seed, or ranks were given different ones.
     """
+    # All ranks take part whether they have a seed or not: otherwise one that has none would wait.
+    given = dist.all_gather_object(seed)
+    if any(other != given[0] for other in given):
+        seeds = ", ".join(f"rank {rank} has {other}" for rank, other in enumerate(given))
+        raise SharedError(f"seed: {seeds}; start all processes with the same --seed")
     if seed is not None:
         if not isinstance(seed, int) or not 0 <= seed < 2**32:
-            raise UserError(f"seed {seed}: give a whole number from 0 to {2**32 - 1}")
+            raise SharedError(f"seed {seed}: give a whole number from 0 to {2**32 - 1}")
         return seed
     drawn = int.from_bytes(os.urandom(4), "little") % _MAX_SEED
     return int(dist.broadcast_object(drawn))

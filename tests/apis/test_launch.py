@@ -41,6 +41,25 @@ def test_work_dir_that_can_not_be_written(tmp_path: Path) -> None:
     assert not list((tmp_path / "new" / "x").iterdir())
 
 
+def test_two_processes_of_one_id_open_one_work_dir(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In containers the first process is number 1 on every node."""
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    unlink, depth = os.unlink, []
+
+    def late_unlink(path: Any, **kwargs: Any) -> None:
+        if not depth:  # the other process comes between creation and removal
+            depth.append(path)
+            open_work_dir(str(tmp_path))
+        unlink(path, **kwargs)
+
+    monkeypatch.setattr(os, "unlink", late_unlink)
+    open_work_dir(str(tmp_path))
+    assert depth
+    assert not list(tmp_path.iterdir())
+
+
 def test_seeds() -> None:
     assert init_random_seed(5) == 5
     assert init_random_seed() != init_random_seed()

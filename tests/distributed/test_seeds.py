@@ -31,6 +31,7 @@ def start(rank: int, folder: str, option: bool | None, value: bool | None) -> di
     cfg = Config(dict(work_dir=folder, seed=5, diff_seed=value))
     replaced = dict(
         read_settings=lambda args: cfg,
+        choose_checkpoint=lambda args, cfg: None,
         open_work_dir=lambda folder: None,
         setup_multi_processes=lambda cfg: None,
         join_ranks=lambda args, cfg: Ranks(dist.is_distributed()),

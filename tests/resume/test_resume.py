@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 import torch
 from mmcv.runner import HOOKS, Hook
+from torch.utils.data import DataLoader
 
 from mmselfsup.core.runner import EpochBasedRunner, IterBasedRunner
 from mmselfsup.utils.errors import UserError
-from tests.runner.fakes import make_loader, make_runner, weights
+from mmselfsup.utils.module import batches_from
+from tests.runner.fakes import TinyData, make_loader, make_runner, weights
 
 
 class Save(Hook):  # type: ignore[misc]
@@ -93,6 +95,82 @@ def test_by_iterations(tmp_path: Path) -> None:
     assert later.iter == 5
     later.run([make_loader()], [("train", 1)])
     assert_same(whole, later)
+
+
+@pytest.mark.parametrize(
+    ("runner_class", "length"), [(EpochBasedRunner, "max_epochs"), (IterBasedRunner, "max_iters")]
+)
+def test_skipped_images_are_not_read(runner_class: Any, length: str, tmp_path: Path) -> None:
+    """Of 3 batches of 4 images, two are done: a resume reads the last 4 images and no other."""
+    options = {length: 1 if length == "max_epochs" else 3}
+    whole = make_runner(runner_class, str(tmp_path), **options)
+    whole.register_hook(Save(lambda runner: runner.iter == 1, inside=True))
+    torch.manual_seed(5)
+    whole.run([make_loader()], [("train", 1)])
+    read: list[int] = []
+    later, loader = make_runner(runner_class, str(tmp_path), **options), make_loader()
+    get = TinyData.__getitem__
+
+    class Counting(TinyData):
+        def __getitem__(self, idx: int) -> dict[str, Any]:
+            read.append(idx)
+            return get(self, idx)
+
+    loader.dataset.dataset.__class__ = Counting
+    later.resume(str(tmp_path / "saved.pth"))
+    later.run([loader], [("train", 1)])
+    assert len(read) == 4
+    assert_same(whole, later)
+
+
+def test_a_loader_without_such_a_sampler_is_skipped_batch_by_batch(tmp_path: Path) -> None:
+    data = TinyData(12, noise=0.0)
+    loader: Any = DataLoader(data, batch_size=4)
+    assert [batch["idx"].tolist() for batch in batches_from(loader, 2)] == [[8, 9, 10, 11]]
+    own: Any = make_loader(shuffle=False)
+    assert [batch["idx"].tolist() for batch in batches_from(own, 2)] == [[8, 9, 10, 11]]
+    assert len(list(batches_from(own, 0))) == 3  # once only
+
+
+def test_a_checkpoint_is_read_once_and_nothing_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = make_runner(EpochBasedRunner, str(tmp_path), max_epochs=1)
+    whole.register_hook(Save(lambda runner: True, inside=False))
+    whole.run([make_loader()], [("train", 1)])
+    path = tmp_path / "saved.pth"
+    calls: list[dict[str, Any]] = []
+    load = torch.load
+    monkeypatch.setattr(torch, "load", lambda *a, **k: (calls.append(k), load(*a, **k))[1])
+    later = make_runner(EpochBasedRunner, str(tmp_path), max_epochs=2)
+    later.resume(str(path))
+    assert [call["mmap"] for call in calls] == [True]
+    maps = Path("/proc/self/maps")
+    if maps.exists():
+        assert "saved.pth" not in maps.read_text()
+    path.unlink()
+    later.run([make_loader()], [("train", 1)])
+    assert all(tensor.isfinite().all() for tensor in weights(later))
+
+
+def test_the_older_format_is_read_too(tmp_path: Path) -> None:
+    runner = make_runner(EpochBasedRunner, str(tmp_path), max_epochs=1)
+    runner.save_checkpoint(str(tmp_path), "new.pth")
+    state = torch.load(tmp_path / "new.pth", weights_only=True)
+    torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    later = make_runner(EpochBasedRunner, str(tmp_path), max_epochs=1)
+    later.resume(str(tmp_path / "old.pth"))
+    pairs = zip(weights(runner), weights(later), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_another_optimizer_can_not_be_resumed(tmp_path: Path) -> None:
+    runner = make_runner(EpochBasedRunner, str(tmp_path), max_epochs=1)
+    runner.save_checkpoint(str(tmp_path))
+    other = make_runner(EpochBasedRunner, str(tmp_path), max_epochs=1)
+    other.optimizer = torch.optim.AdamW(other.model.parameters())
+    with pytest.raises(UserError, match="has the options momentum, that of the config betas"):
+        other.resume(str(tmp_path / "epoch_1.pth"))
 
 
 def test_checkpoint_is_plain_and_names_itself(tmp_path: Path) -> None:

@@ -69,19 +69,24 @@ evaluation = dict(interval=1, topk=(1, 2))
 """
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """A folder with ``images/``, ``list.txt``, ``simclr.py`` and ``classifier.py``."""
+def make_place(folder: Path) -> Path:
+    """Write ``images/``, ``list.txt``, ``simclr.py`` and ``classifier.py`` into a folder."""
     rng = np.random.default_rng(0)
-    (tmp_path / "images").mkdir()
+    (folder / "images").mkdir()
     lines = []
     for number in range(NUM_IMAGES):
         label = number % len(CLASSES)
         pixels = rng.integers(0, 80, (40, 48, 3), dtype=np.uint8)
         pixels[..., label] += 150
-        Image.fromarray(pixels).save(tmp_path / "images" / f"{number}.jpg")
+        Image.fromarray(pixels).save(folder / "images" / f"{number}.jpg")
         lines.append(f"{number}.jpg {label}")
-    (tmp_path / "list.txt").write_text("\n".join(lines) + "\n")
-    (tmp_path / "simclr.py").write_text(BASE + SIMCLR)
-    (tmp_path / "classifier.py").write_text(BASE + CLASSIFIER)
-    return tmp_path
+    (folder / "list.txt").write_text("\n".join(lines) + "\n")
+    (folder / "simclr.py").write_text(BASE + SIMCLR)
+    (folder / "classifier.py").write_text(BASE + CLASSIFIER)
+    return folder
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder with ``images/``, ``list.txt``, ``simclr.py`` and ``classifier.py``."""
+    return make_place(tmp_path)

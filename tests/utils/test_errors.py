@@ -1,6 +1,6 @@
 import pytest
 
-from mmselfsup.utils.errors import UserError, run_cli
+from mmselfsup.utils.errors import SharedError, UserError, run_cli
 
 
 def leave_with(error):
@@ -24,11 +24,44 @@ def test_user_error_is_one_line_and_exit_code_two(capsys):
     assert capsys.readouterr().err == "error: no list at a.txt\n"
 
 
-def test_other_ranks_stay_silent(capsys, monkeypatch):
-    monkeypatch.setenv("RANK", "1")
-    with pytest.raises(SystemExit):
+@pytest.fixture
+def waits(monkeypatch):
+    """The pauses that were made, without making them."""
+    found: list[float] = []
+    monkeypatch.setattr("mmselfsup.utils.errors.time.sleep", found.append)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("names", "line", "pauses"),
+    [
+        # A pod has its rank alone, and nobody else tells its user.
+        ({"RANK": "1"}, "error: rank 1: x\n", 0),
+        ({"RANK": "8", "LOCAL_RANK": "0"}, "error: rank 8: x\n", 0),
+        ({"SLURM_PROCID": "3", "SLURM_LOCALID": "0"}, "error: rank 3: x\n", 0),
+        # Beside another process on the node, which ends all of them if it fails, too.
+        ({"RANK": "1", "LOCAL_RANK": "1"}, "error: rank 1: x\n", 1),
+        ({"RANK": "0"}, "error: x\n", 0),
+        ({"RANK": ""}, "error: x\n", 0),
+    ],
+)
+def test_each_rank_shows_its_own_error(names, line, pauses, capsys, monkeypatch, waits):
+    for name, value in names.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as exit_info:
         run_cli(leave_with(UserError("x")))
-    assert capsys.readouterr().err == ""
+    assert exit_info.value.code == 2
+    assert capsys.readouterr().err == line
+    assert len(waits) == pauses
+
+
+def test_an_error_of_all_ranks_is_shown_once_a_node(capsys, monkeypatch):
+    for rank, local in ((0, 0), (1, 1), (2, 0)):
+        monkeypatch.setenv("RANK", str(rank))
+        monkeypatch.setenv("LOCAL_RANK", str(local))
+        with pytest.raises(SystemExit):
+            run_cli(leave_with(SharedError("rank 1: x")))
+        assert capsys.readouterr().err == ("" if local else "error: rank 1: x\n")
 
 
 def test_ctrl_c_exits_with_130():

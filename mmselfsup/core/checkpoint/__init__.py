@@ -1,6 +1,6 @@
 """Checkpoints: safe reading, complete writing, and a report of the loaded weights."""
 
-from .load import load_state
+from .load import in_memory, load_state
 from .optimizer_state import load_optimizer_state
 from .publish import extract_backbone, publish_model
 from .save import backbone_state, export_backbone, link_latest, save_checkpoint
@@ -12,6 +12,7 @@ __all__ = [
     "backbone_state",
     "export_backbone",
     "extract_backbone",
+    "in_memory",
     "link_latest",
     "load_optimizer_state",
     "load_state",

@@ -11,6 +11,7 @@ import os
 import pickle
 import re
 import struct
+import zipfile
 from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
@@ -22,6 +23,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 import torch
 from mmcv.runner.checkpoint import get_external_models, get_mmcls_models
+from torch import Tensor
 from torch.serialization import safe_globals
 
 from mmselfsup.utils.errors import UserError, one_line
@@ -52,12 +54,14 @@ _FOREIGN = (
 )
 
 
-def load_state(filename: str, map_location: Any = "cpu") -> dict[str, Any]:
+def load_state(filename: str, map_location: Any = "cpu", mmap: bool = False) -> dict[str, Any]:
     """Read a checkpoint: tensors and plain data, nothing that runs code.
 
     Args:
         filename: A path, or an address that ``local_file`` understands.
         map_location: As in ``torch.load``.
+        mmap: Whether tensors stay in the file until they are used, and take no memory of this
+            process; ``in_memory`` copies what is kept. Files in torch's older format are read.
 
     Returns:
         The dict in the file: a complete checkpoint (``state_dict``, ``meta``, ``optimizer``, ...)
@@ -69,7 +73,12 @@ def load_state(filename: str, map_location: Any = "cpu") -> dict[str, Any]:
     path = local_file(filename)
     try:
         with safe_globals(_plain_data_classes()):
-            state = torch.load(path, map_location=map_location, weights_only=True)
+            state = torch.load(
+                path,
+                map_location=map_location,
+                weights_only=True,
+                mmap=mmap and zipfile.is_zipfile(path),
+            )
     except _READ_ERRORS as error:
         raise UserError(_explain(error, filename)) from error
     if not isinstance(state, dict):
@@ -77,6 +86,17 @@ def load_state(filename: str, map_location: Any = "cpu") -> dict[str, Any]:
             f"{filename} holds a {type(state).__name__}, not the dict of a checkpoint or of weights"
         )
     return state
+
+
+def in_memory(value: Any) -> Any:
+    """Return nested dicts, lists and tuples with copies of their tensors, no longer in a file."""
+    if isinstance(value, Tensor):
+        return value.clone()
+    if isinstance(value, dict):
+        return {key: in_memory(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [in_memory(item) for item in value]
+    return tuple(in_memory(item) for item in value) if isinstance(value, tuple) else value
 
 
 def _plain_data_classes() -> list[Any]:

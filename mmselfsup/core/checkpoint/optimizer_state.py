@@ -13,6 +13,8 @@ from torch.optim import Optimizer
 
 from mmselfsup.utils.errors import UserError
 
+from .load import in_memory
+
 
 def load_optimizer_state(
     optimizer: Optimizer, saved: Mapping[str, Any], model: nn.Module, weight_names: list[str]
@@ -31,7 +33,7 @@ def load_optimizer_state(
     """
     sizes = _group_sizes(saved["param_groups"])
     if sizes == _group_sizes(optimizer.param_groups):
-        optimizer.load_state_dict(_with_own_kernels(saved, optimizer))
+        _fill(optimizer, saved)
         return
     params = dict(getattr(model, "module", model).named_parameters())
     order = [params[name] for name in weight_names if name in params]
@@ -42,8 +44,32 @@ def load_optimizer_state(
             f"{_group_sizes(optimizer.param_groups)}; resume with the config of the checkpoint, "
             "or use load_from to take the weights only"
         )
-    regrouped = _regroup(saved, optimizer, _positions(optimizer, order))
-    optimizer.load_state_dict(_with_own_kernels(regrouped, optimizer))
+    _fill(optimizer, _regroup(saved, optimizer, _positions(optimizer, order)))
+
+
+def _fill(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
+    """Load a state dict of the same groups.
+
+    Raises:
+        UserError: It is of another kind of optimizer, which has other options.
+    """
+    own, other = (
+        set(_options(groups[0])) for groups in (optimizer.param_groups, saved["param_groups"])
+    )
+    if own != other:
+        raise UserError(
+            f"the optimizer in the checkpoint has the options {', '.join(sorted(other))}, that of "
+            f"the config {', '.join(sorted(own))}: resume with the optimizer of the checkpoint, or "
+            "use load_from to take the weights only"
+        )
+    optimizer.load_state_dict(_with_own_kernels(saved, optimizer))
+    for values in optimizer.state.values():  # torch keeps tensors of the file where it can
+        values.update(in_memory(values))
+
+
+def _options(group: Mapping[str, Any]) -> list[str]:
+    """Return the names of a group's options that tell kinds of optimizers apart."""
+    return [name for name in ("momentum", "betas", "alpha", "rho", "lambd") if name in group]
 
 
 def _group_sizes(groups: list[dict[str, Any]]) -> list[int]:

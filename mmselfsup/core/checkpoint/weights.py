@@ -99,6 +99,7 @@ def load_weights(
     filename: str,
     logger: logging.Logger | None = None,
     strict: bool = False,
+    state: Mapping[str, Any] | None = None,
 ) -> LoadReport:
     """Load the weights of a file into ``model``; heads may differ, the backbone must be found.
 
@@ -108,13 +109,14 @@ def load_weights(
         filename: Checkpoint of this project, MMSelfSup 0.x, torchvision, timm, ...
         logger: Logger of the report, a warning where the backbone is not completely filled.
         strict: Whether a missing or unexpected weight, or one of another shape, is an error.
+        state: The content of the file, where it is read already.
 
     Raises:
         UserError: The file can't be read, nothing fits the backbone, or ``strict`` and
             not all weights fit.
     """
     model = getattr(model, "module", model)
-    source = weights_of(load_state(filename), filename)
+    source = weights_of(load_state(filename) if state is None else state, filename)
     names, prefix = _plan(source, model, filename)
     target: Any = model.state_dict()
     filled: OrderedDict[str, Tensor] = OrderedDict()

@@ -16,11 +16,12 @@ from torch import nn
 from mmselfsup.utils import dist
 from mmselfsup.utils.device import batch_size, to_device
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.module import module_device, unwrap
+from mmselfsup.utils.module import module_device, share_weights, unwrap
 from mmselfsup.utils.seed import RngState, get_rng_state, set_rng_state
 
 from ..checkpoint import (
     LoadReport,
+    in_memory,
     link_latest,
     load_optimizer_state,
     load_state,
@@ -114,16 +115,25 @@ class StateMixin:
         map_location: Any = "cpu",
         strict: bool = False,
         revise_keys: Any = None,
+        state: Mapping[str, Any] | None = None,
     ) -> LoadReport:
         """Load weights into the model and report what matched; see ``core.checkpoint``.
 
         ``map_location`` and ``revise_keys`` are arguments of mmcv and not used; prefixes are found
-        without them.
+        without them. ``state`` is the content of the file, where it is read already. All ranks then
+        have the weights and buffers of the first one.
         """
-        return load_weights(unwrap(self.model), filename, logger=self.logger, strict=strict)
+        model = unwrap(self.model)
+        report = load_weights(model, filename, logger=self.logger, strict=strict, state=state)
+        share_weights(model)
+        return report
 
     def resume(
-        self, checkpoint: str, resume_optimizer: bool = True, map_location: Any = "default"
+        self,
+        checkpoint: str,
+        resume_optimizer: bool = True,
+        map_location: Any = "default",
+        state: Mapping[str, Any] | None = None,
     ) -> None:
         """Resume from a checkpoint.
 
@@ -132,17 +142,18 @@ class StateMixin:
             resume_optimizer: Whether to restore the optimizer's state as well.
             map_location: Not used, an argument of mmcv; tensors are read on the CPU and copied to
                 the devices of the model.
+            state: The content of the file, where it is read already.
 
         Raises:
             UserError: The file is no checkpoint, or holds weights only.
         """
-        state = load_state(checkpoint)
+        state = load_state(checkpoint, mmap=True) if state is None else state
         meta = state.get("meta") or {}
         if "epoch" not in meta or "iter" not in meta:
             raise UserError(
                 f"{checkpoint} doesn't hold the progress of training: use load_from for its weights"
             )
-        report = self.load_checkpoint(checkpoint)
+        report = self.load_checkpoint(checkpoint, state=state)
         if report.mismatched or not report.complete:
             raise UserError(f"{checkpoint} is of another model than this config's: {report}")
         self._epoch, self._iter = int(meta["epoch"]), int(meta["iter"])
@@ -154,11 +165,12 @@ class StateMixin:
                 self.meta[key] = meta[key]
         if resume_optimizer:
             self._resume_optimizer(checkpoint, state)
-        states = dict(state.get("hook_state") or {})
+        # Hooks may keep what they get, and must not keep a file open that may be removed.
+        states = dict(in_memory(state.get("hook_state") or {}))
         # Earlier checkpoints have the loss scale, if any, among the meta data.
         states.setdefault("GradAccumFp16OptimizerHook", meta.get("fp16") or {})
         self._resume_hooks(states)
-        self._resume_rng(state.get("rng_state"), meta)
+        self._resume_rng(in_memory(state.get("rng_state")), meta)
         self.logger.info("resumed from %s: epoch %d, iter %d", checkpoint, self._epoch, self._iter)
 
     def _resume_optimizer(self, checkpoint: str, state: Mapping[str, Any]) -> None:

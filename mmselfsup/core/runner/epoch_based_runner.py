@@ -1,7 +1,6 @@
 """The runner that trains by epochs."""
 
 from collections.abc import Mapping
-from itertools import islice
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from mmcv.runner import EpochBasedRunner as _EpochBasedRunner
 from mmselfsup.utils import dist
 from mmselfsup.utils.batch_norm import shared_statistics
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.module import set_epoch
+from mmselfsup.utils.module import batches_from, set_epoch
 from mmselfsup.utils.seed import rng_untouched
 
 from .base import CommonRunner
@@ -38,8 +37,7 @@ class EpochBasedRunner(CommonRunner, _EpochBasedRunner):  # type: ignore[misc]
         set_epoch(data_loader, self.epoch)
         self.call_hook("before_train_epoch")
         start, self._num_to_skip = self._num_to_skip, 0
-        batches = islice(data_loader, start, None)
-        for inner_iter, data_batch in enumerate(batches, start):
+        for inner_iter, data_batch in enumerate(batches_from(data_loader, start), start):
             self._restore_rng()
             self.data_batch = data_batch
             self._inner_iter = inner_iter

@@ -1,7 +1,6 @@
 """The runner that trains by iterations, with as many passes over the loader as needed."""
 
 from collections.abc import Mapping
-from itertools import islice
 from typing import Any
 
 import torch
@@ -10,7 +9,7 @@ from mmcv.runner import IterBasedRunner as _IterBasedRunner
 
 from mmselfsup.utils.batch_norm import shared_statistics
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.module import set_epoch
+from mmselfsup.utils.module import batches_from, set_epoch
 from mmselfsup.utils.seed import rng_untouched
 
 from .base import CommonRunner
@@ -28,7 +27,7 @@ class IterLoader:
         self._dataloader = dataloader
         self._epoch, skip = divmod(start, len(dataloader))
         set_epoch(dataloader, self._epoch)
-        self.iter_loader = islice(dataloader, skip, None)
+        self.iter_loader = batches_from(dataloader, skip)
 
     @property
     def epoch(self) -> int:
@@ -40,7 +39,7 @@ class IterLoader:
         if batch is None:
             self._epoch += 1
             set_epoch(self._dataloader, self._epoch)
-            self.iter_loader = islice(self._dataloader, 0, None)
+            self.iter_loader = batches_from(self._dataloader, 0)
             batch = next(self.iter_loader)
         return batch
 
