@@ -64,7 +64,8 @@ def search_record(study: ResolvedStudy, arm: str, lr: float, stage: Stage) -> Se
     Raises:
         UserError: The log has no balanced accuracy.
     """
-    value: float | None = read_log(stage.folder).last_val("balanced_accuracy")
+    log = read_log(stage.folder)
+    value: float | None = log.last_val("balanced_accuracy", study.epochs)
     if stage.diverged:  # its log may end with a value from before the divergence
         value = None
     elif value is None or math.isnan(value):

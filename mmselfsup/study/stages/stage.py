@@ -170,7 +170,8 @@ def _end(stage: Stage, step: Step, machine: Machine, code: int | None, seconds: 
 
 def _has_diverged(log: Path | None) -> bool:
     """Return whether a training stopped because its loss wasn't a finite number."""
-    return log is not None and "loss is not finite" in log.read_text(errors="replace")
+    text = "" if log is None else log.read_text(errors="replace")
+    return "loss is not finite" in text or "weights are not finite" in text
 
 
 def _last_line(log: Path) -> str:
