@@ -23,7 +23,7 @@ from .errors import UserError
 # The umask can only be read by setting it, which other threads would notice: so once, at import.
 _UMASK = os.umask(0o022)
 # ``.<name>.<eight characters>`` is a file of mkstemp, ``.<name>.<number>`` a link of MMSelfSup 1.0.
-_TEMPORARY = re.compile(r"\..+\.(?:pth|json|py)\.(?:[a-z0-9_]{8}|\d{1,7})")
+_TEMPORARY = re.compile(r"\..+\.(?:pth|json|py|png|npz|txt)\.(?:[a-z0-9_]{8}|\d{1,7})")
 
 os.umask(_UMASK)
 
@@ -71,7 +71,7 @@ def _lock(file: IO[Any]) -> bool:
 
 
 def remove_leftovers(folder: str | os.PathLike[str]) -> list[str]:
-    """Remove the temporary files that killed writers of checkpoints and JSON left in a folder.
+    """Remove the temporary files that killed writers left in a work dir.
 
     A file whose writer lives is locked and stays; where the file system has no locks, all stay.
     Call it only for a folder in which no other process replaces links.

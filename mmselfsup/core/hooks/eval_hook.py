@@ -79,6 +79,12 @@ class EvalHook(MMCVEvalHook):  # type: ignore[misc]
         if dist.is_main() and runner.work_dir:
             remove_leftovers(os.path.join(runner.work_dir, FOLDER))
 
+    def after_train_iter(self, runner: Any) -> None:
+        """Evaluate where iterations are counted; losses that mmcv then discards are read first."""
+        if not self.by_epoch and self._should_evaluate(runner):
+            runner.log_buffer.check()
+        super().after_train_iter(runner)
+
     def after_resume(self, runner: Any) -> None:
         """Evaluate the epoch of the checkpoint if a kill, or another config, prevented that."""
         adopt_best(self, runner)

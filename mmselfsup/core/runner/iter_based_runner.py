@@ -27,9 +27,9 @@ class IterLoader:
 
     def __init__(self, dataloader: Any, start: int = 0) -> None:
         self._dataloader = dataloader
-        self._epoch, skip = divmod(start, len(dataloader))
+        self._epoch, self.skip = divmod(start, len(dataloader))
         set_epoch(dataloader, self._epoch)
-        self.iter_loader = islice(dataloader, skip, None)
+        self.iter_loader = self._pass(self.skip)
 
     @property
     def epoch(self) -> int:
@@ -41,9 +41,13 @@ class IterLoader:
         if batch is None:
             self._epoch += 1
             set_epoch(self._dataloader, self._epoch)
-            self.iter_loader = islice(self._dataloader, 0, None)
+            self.iter_loader = self._pass(0)
             batch = next(self.iter_loader)
         return batch
+
+    def _pass(self, skip: int) -> Iterator[Any]:
+        """Yield the batches of one pass; it begins, and draws a seed, with the first ``next``."""
+        yield from islice(self._dataloader, skip, None)
 
     def __len__(self) -> int:
         return len(self._dataloader)
@@ -62,6 +66,8 @@ class IterBasedRunner(CommonRunner, _IterBasedRunner):  # type: ignore[misc]
         self.mode = "train"
         self.data_loader = data_loader
         self._epoch = data_loader.epoch
+        if not data_loader.skip:  # a new pass begins with the saved state
+            self._restore_rng()
         self.data_batch = next(data_loader)
         if data_loader.epoch != self._epoch:  # a pass is complete: as after an epoch
             self.log_buffer.check()
