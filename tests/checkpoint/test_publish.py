@@ -84,7 +84,8 @@ def test_published_file_names_no_place_no_person_and_no_image(
     for name in ("feature_bank", "label_bank", "centroids"):
         model.memory_bank.register_buffer(name, torch.ones(3))
     meta = dict(
-        epoch=3, CLASSES=["MEL", "NV"], config=CONFIG, env_info="host of grace", exp_name="grace.py",
+        epoch=3, CLASSES=["MEL", "NV"], config=CONFIG, env_info="host of grace",
+        exp_name="grace.py",
         hook_msgs=dict(best_ckpt="/home/grace/work/best.pth"), time="today", seed=5,
     )  # fmt: skip
     extra = dict(

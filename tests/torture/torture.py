@@ -193,8 +193,8 @@ def state_of(place: Path, out: str) -> dict[str, Any]:
 
 def plain(value: Any, out: str) -> Any:
     """Return values that ``==`` compares (nan equals nan), without the name of the folder."""
-    if isinstance(value, dict):
-        return {key: plain(item, out) for key, item in value.items()}
+    if isinstance(value, dict):  # env_info describes the machine and code of one call
+        return {key: plain(item, out) for key, item in value.items() if key != "env_info"}
     if isinstance(value, list | tuple):
         return [plain(item, out) for item in value]
     if isinstance(value, Tensor):

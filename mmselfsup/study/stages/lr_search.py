@@ -70,7 +70,8 @@ def search_record(study: ResolvedStudy, arm: str, lr: float, stage: Stage) -> Se
         value = None
     elif value is None or math.isnan(value):
         raise UserError(
-            f"{stage.folder} logged no balanced_accuracy; FINETUNE_CONFIG needs an `evaluation`"
+            f"{stage.folder} logged no balanced_accuracy after epoch {study.epochs}, the last; "
+            "FINETUNE_CONFIG needs an `evaluation` whose interval divides the number of epochs"
         )
     return SearchRecord(arm, lr, study.epochs, value, chosen=False, seconds=stage.record.seconds)
 
