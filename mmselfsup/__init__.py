@@ -12,8 +12,8 @@ def digit_version(version_str: str, length: int = 4) -> list[int]:
     """Turn a version into integers that compare as versions do.
 
     Args:
-        version_str: a version such as ``1.7.2`` or ``2.0.0rc1``.
-        length: how many release numbers to keep; shorter versions are filled with zeros.
+        version_str: A version such as ``1.7.2`` or ``2.0.0rc1``.
+        length: How many release numbers to keep; shorter versions are filled with zeros.
 
     Returns:
         The release numbers, then two numbers that put pre-releases below the release and

@@ -37,7 +37,7 @@ def is_local(address: object) -> bool:
     """Return whether a socket address stays on this machine.
 
     Args:
-        address: what ``socket.connect`` takes: ``(host, port, ...)`` or the path of a Unix socket.
+        address: What ``socket.connect`` takes: ``(host, port, ...)`` or the path of a Unix socket.
     """
     if not isinstance(address, tuple):
         return True

@@ -134,7 +134,7 @@ def test_names_of_files_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("page", DOCS, ids=label)
 def test_link_texts_name_their_file(page: Path) -> None:
-    """A link ``[`models/x.py`](../y.py)`` says one file and opens another."""
+    """A link ``[``models/x.py``](../y.py)`` says one file and opens another."""
     links = re.findall(r"\[`([^`\]]+\.(?:py|md))`\]\(([^)\s#]+)", page.read_text(encoding="utf-8"))
     assert [(text, file) for text, file in links if not file.endswith(text)] == []
 

@@ -1,6 +1,6 @@
 """Import paths of MMSelfSup 0.x and v0.5.0 lead to what the package has today.
 
-Scripts and plug-ins of 0.x import from these paths, wherever the code stands now. A path goes on
+Scripts and plug-ins of 0.x import from these paths, wherever the code stands now. A path continues
 this list when its method comes into the package, and never leaves it.
 """
 

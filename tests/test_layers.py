@@ -50,13 +50,7 @@ def imported(name: str, tree: ast.AST, inside_functions: bool) -> Iterator[str]:
     """Yield the modules of the package that a module imports; ``if TYPE_CHECKING`` not counted."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.ImportFrom):
-            parts = name.split(".")
-            above = node.level - (FILES[name].name == "__init__.py")
-            base = parts[: len(parts) - above] if node.level else []
-            origin = ".".join([*base, *(node.module or "").split(".")]).strip(".")
-            for alias in node.names:
-                module = f"{origin}.{alias.name}"
-                yield module if module in FILES else origin
+            yield from imported_from(name, node)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.Call) and _is_import_module(node):
@@ -67,6 +61,17 @@ def imported(name: str, tree: ast.AST, inside_functions: bool) -> Iterator[str]:
             continue
         if inside_functions or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield from imported(name, node, inside_functions)
+
+
+def imported_from(name: str, node: ast.ImportFrom) -> Iterator[str]:
+    """Yield the modules that a ``from`` of a module imports."""
+    parts = name.split(".")
+    above = node.level - (FILES[name].name == "__init__.py")
+    base = parts[: len(parts) - above] if node.level else []
+    origin = ".".join([*base, *(node.module or "").split(".")]).strip(".")
+    for alias in node.names:
+        module = f"{origin}.{alias.name}"
+        yield module if module in FILES else origin
 
 
 def _is_import_module(node: ast.Call) -> bool:
@@ -123,6 +128,28 @@ def test_no_circle(inside_functions: bool) -> None:
     for shim, target in SHIMS_0X:
         graph[shim].discard(target)
     assert find_circle(graph) == []
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_imports_are_relative_in_a_room_and_absolute_across_rooms(name: str) -> None:
+    assert list(wrongly_written(name, TREES[name])) == []
+
+
+def wrongly_written(name: str, tree: ast.AST) -> Iterator[str]:
+    """Yield the imports of the package that are relative across rooms or absolute inside one."""
+    for node in (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)):
+        (origin, *_) = [*imported_from(name, node), ""]
+        inside = room(origin) == room(name) and room(name) != ""
+        if origin.startswith("mmselfsup") and room(name) and bool(node.level) != inside:
+            yield ast.unparse(node)
+
+
+def test_a_wrongly_written_import_is_found() -> None:
+    name = "mmselfsup.core.clustering"
+    tree = ast.parse("from ..utils import dist\nfrom mmselfsup.core.hooks import EvalHook")
+    assert len(list(wrongly_written(name, tree))) == 2
+    tree = ast.parse("from .hooks import EvalHook\nfrom mmselfsup.utils import dist\nimport json")
+    assert list(wrongly_written(name, tree)) == []
 
 
 def find_circle(graph: dict[str, set[str]]) -> list[str]:

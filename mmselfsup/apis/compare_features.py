@@ -60,6 +60,7 @@ def run(args: Namespace) -> None:
     """
     out = Path(args.out)
     entries = read_list(str(args.test))
+    # The data set reads a list from a file, so the drawn images are written as one.
     atomic_write_text(out / "test.txt", lines_of(draw_points(entries, args.seed)))
     cfg = load_config(str(args.config), args.cfg_options)
     classifier = load_config(str(args.dataset_config), args.dataset_options)

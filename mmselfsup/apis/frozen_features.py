@@ -80,11 +80,11 @@ def run(args: Namespace, name: str) -> None:
         logger.info(ranks.note)
     datasets = labelled_datasets(data_cfg, args.dataset_config)
     model = frozen_model(cfg, checkpoint, args.seed, logger).to(default_device())
-    protocol.check(len(datasets["train"]))
+    protocol.check(len(datasets["train"]))  # before the extraction, which takes the most time
     start = time.perf_counter()
     data = _features(args, model, datasets, data_cfg, ranks.distributed, logger)
     seconds = time.perf_counter() - start
-    if dist.is_main():
+    if dist.is_main():  # every rank has all features; one of them fits, prints and writes
         result = protocol.evaluate(data, logger)
         weights = checkpoint or f"initial weights, seed {args.seed}"
         head = {

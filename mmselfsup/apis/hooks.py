@@ -1,8 +1,8 @@
-"""Registration of the hooks of a config, always in the same order."""
+"""Registration of the hooks of a training: of its config and of every one, always in one order."""
 
 import copy
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,16 @@ from mmcv import Config
 from mmcv.runner import HOOKS, BaseRunner
 from mmcv.utils import build_from_cfg
 
-from mmselfsup.core import EvalHook, register_default_hooks
+from mmselfsup.core.hooks import (
+    DeviceIdleHook,
+    EvalHook,
+    FreedMemoryHook,
+    LogStatsHook,
+    ProgressBarHook,
+    SpeedAdviceHook,
+    TrainingProgressHook,
+    ViewsImageHook,
+)
 from mmselfsup.core.hooks.finetune_hooks import counts_epochs
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.loader import build_eval_loader
@@ -19,6 +28,9 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.test_helper import multi_gpu_test
 
 from .acceleration import amp_dtype
+from .data_info import check_labels, data_size
+
+_BEFORE_LOGGERS = 89  # mmcv's loggers have VERY_LOW, 90
 
 
 def register_hooks(
@@ -40,6 +52,8 @@ def register_hooks(
         if cfg.data.get("val") is None:
             raise UserError("evaluation needs a data set: set data.val")
         loader = build_eval_loader(build_dataset(cfg.data.val), cfg, "val", distributed)
+        has_unknown = cfg.evaluation.get("unk_threshold") is not None
+        check_labels(runner.model, data_size(loader, distributed), "data.val", has_unknown)
         options = {"by_epoch": counts_epochs(runner), "test_fn": multi_gpu_test, **cfg.evaluation}
         runner.register_hook(EvalHook(loader, **options), priority="LOW")
     # Loggers write into the work dir; a run by call may have none.
@@ -81,3 +95,36 @@ def register_custom_hook(
             names = {p.name for p in parameters}
             offered = {name: value for name, value in offered.items() if name in names}
     runner.register_hook(build_from_cfg(hook_cfg, HOOKS, offered), priority=priority)
+
+
+def register_default_hooks(runner: Any, log_config: Mapping[str, Any] | None = None) -> None:
+    """Add the hooks of every training: memory, progress bar, statistics, advice, TensorBoard.
+
+    Call this after the loggers of the config are registered. A hook that the config names is not
+    added a second time.
+
+    Args:
+        runner: The runner of the training.
+        log_config: That of the config, ``interval`` and ``hooks``; None for a run without loggers.
+    """
+    # By class: a hook that the config names by its name of 0.x or another alias counts as well.
+    present = {type(hook).__name__ for hook in runner.hooks}
+    if "ViewsImageHook" not in present:
+        runner.register_hook(ViewsImageHook())
+    if "TrainingProgressHook" not in present:
+        runner.register_hook(TrainingProgressHook())
+    if "FreedMemoryHook" not in present:
+        runner.register_hook(FreedMemoryHook(), priority=FreedMemoryHook.default_priority)
+    interval = (log_config or {}).get("interval", 10)
+    options = dict(interval=interval, by_epoch=counts_epochs(runner))
+    if log_config and "DeviceIdleHook" not in present:
+        runner.register_hook(DeviceIdleHook(), priority=DeviceIdleHook.default_priority)
+    if log_config and "LogStatsHook" not in present:
+        runner.register_hook(LogStatsHook(**options), priority=_BEFORE_LOGGERS)
+    if log_config and "SpeedAdviceHook" not in present:
+        runner.register_hook(SpeedAdviceHook(), priority=_BEFORE_LOGGERS)
+    if "ProgressBarHook" not in present:  # after the statistics, which compute the mean loss
+        runner.register_hook(ProgressBarHook(), priority=_BEFORE_LOGGERS)
+    if log_config and "TensorboardLoggerHook" not in present:
+        tensorboard = HOOKS.build(dict(type="TensorboardLoggerHook", **options))
+        runner.register_hook(tensorboard, priority="VERY_LOW")

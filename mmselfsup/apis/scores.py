@@ -1,4 +1,4 @@
-"""Steps of the tools that read score files: metrics of one, comparison of two, ensemble of several.
+"""Metrics of a score file, and the comparison of two: the steps of ``measure_scores.py``.
 
 Letters: N images.
 """
@@ -18,12 +18,8 @@ from mmselfsup.metrics.heads import head_numbers, lesion_keys
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write
 
-from .test import TestResult, check_out, metric_lines, write_result
-
 #: Formats of pictures by their file extension.
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
-#: The metrics that are printed for each member.
-_SHOWN = ("balanced_accuracy", "macro_auc")
 
 
 def measure(
@@ -98,6 +94,7 @@ def check_same_images(first: ScoreFile, second: ScoreFile) -> None:
     Raises:
         UserError: They have different images, or another order of them.
     """
+    # Two files of which one has no names are compared by their labels alone.
     same = np.array_equal(labels_of(first), labels_of(second)) and (
         None in (first.images, second.images) or first.images == second.images
     )
@@ -125,61 +122,6 @@ def write_picture(path: str, pixels: NDArray[np.uint8]) -> None:
         Image.fromarray(pixels).save(file, format=PICTURES[Path(path).suffix.lower()])
 
 
-def measure_ensemble(
-    files: Sequence[ScoreFile],
-    joined: ScoreFile,
-    metadata: str | None = None,
-    unk_threshold: float | None = None,
-    bootstrap: int = 1000,
-) -> dict[str, float]:
-    """Print two metrics of each member and all metrics of the ensemble, if every image has a label.
-
-    Args:
-        files: The members.
-        joined: The ensemble.
-        metadata: The CSV of the lesions, see ``lesions_of``.
-        unk_threshold: Images whose highest probability is below it count as ``UNK``.
-        bootstrap: Number of resamples for the ensemble's 95 % intervals.
-
-    Returns:
-        The metrics of the ensemble, see ``measure``; empty without labels.
-
-    Raises:
-        UserError: See ``measure``.
-    """
-    if joined.labels is None or (joined.labels < 0).any():
-        print(f"{len(joined.scores)} images, not all with a label: no metrics")
-        return {}
-    for file in files:
-        if file.labels is not None:
-            own = measure(file, None, unk_threshold, 0)
-            shown = "  ".join(f"{name} {own[name]:.4f}" for name in _SHOWN if name in own)
-            print(f"{file.path}: {shown}")
-    metrics = measure(joined, lesions_of(joined, metadata), unk_threshold, bootstrap)
-    print(
-        f"ensemble of {len(files)}, {len(joined.scores)} images", *metric_lines(metrics), sep="\n"
-    )
-    return metrics
-
-
-def write_ensemble(
-    joined: ScoreFile, metrics: Mapping[str, float], path: str, facts: Mapping[str, Any]
-) -> None:
-    """Write the scores of an ensemble as ``tools/test.py`` writes those of one model.
-
-    Args:
-        joined: The ensemble.
-        metrics: Its metrics.
-        path: A ``.npz`` or ``.json`` file, see ``write_result``.
-        facts: Further entries of the JSON file on its origin.
-    """
-    result = TestResult(
-        {"mean": joined.scores}, joined.labels, metrics,
-        joined.classes, joined.images, joined.lesions,
-    )  # fmt: skip
-    write_result(result, path, {**facts, "num_samples": len(joined.scores)})
-
-
 def check_measure_options(bootstrap: int, out: str | None, pictures: Sequence[str | None]) -> None:
     """Check the options of ``tools/analysis_tools/measure_scores.py`` before the work is done.
 
@@ -191,7 +133,7 @@ def check_measure_options(bootstrap: int, out: str | None, pictures: Sequence[st
     Raises:
         UserError: An option can't be used.
     """
-    _check_bootstrap(bootstrap)
+    check_bootstrap(bootstrap)
     for path in pictures:
         if path is not None and Path(path).suffix.lower() not in PICTURES:
             raise UserError(f"{path}: name a .png or .jpg file")
@@ -200,24 +142,11 @@ def check_measure_options(bootstrap: int, out: str | None, pictures: Sequence[st
             raise UserError(f"{path} is a folder: name a file")
 
 
-def check_ensemble_options(bootstrap: int, out: str | None, submission: str | None) -> None:
-    """Check the options of ``tools/isic2019/ensemble.py`` before the work is done.
-
-    Args:
-        bootstrap: Number of resamples; 0 omits the intervals.
-        out: ``.npz`` or ``.json`` for the scores.
-        submission: The file for the challenge's CSV.
+def check_bootstrap(bootstrap: int) -> None:
+    """Check the number of resamples that a command line names.
 
     Raises:
-        UserError: An option can't be used.
+        UserError: It is negative.
     """
-    _check_bootstrap(bootstrap)
-    if out is not None:
-        check_out(out)
-    if submission is not None and Path(submission).is_dir():
-        raise UserError(f"--submission {submission} is a folder: name a file")
-
-
-def _check_bootstrap(bootstrap: int) -> None:
     if bootstrap < 0:
         raise UserError(f"--bootstrap {bootstrap}: give a number of resamples, 0 or more")

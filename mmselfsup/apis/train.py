@@ -12,7 +12,6 @@ import sys
 from argparse import Namespace
 from typing import Any
 
-import numpy as np
 import torch
 from mmcv import Config
 from mmcv.runner import BaseRunner, build_runner
@@ -29,7 +28,7 @@ from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.loader import build_train_loaders
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import collect_env, dist, setup_multi_processes
-from mmselfsup.utils.data_info import DataInfo, fit_to_data
+from mmselfsup.utils.data_info import fit_to_data
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.error_context import config_errors, run_errors
 from mmselfsup.utils.errors import UserError
@@ -38,10 +37,11 @@ from mmselfsup.utils.module import unwrap
 from mmselfsup.utils.seed import init_random_seed, set_random_seed, set_rank_seed
 
 from .acceleration import accelerate
+from .data_info import check_labels, class_counts, data_size
 from .hooks import register_hooks
 from .launch import dump_config, join_ranks, open_log, open_work_dir, seed_everything, work_dir_of
 
-__all__ = ["init_random_seed", "set_random_seed", "train_model"]
+__all__ = ["class_counts", "init_random_seed", "set_random_seed", "train_model"]
 
 
 def train_model(
@@ -74,6 +74,8 @@ def train_model(
         loaders = build_train_loaders(datasets, cfg, distributed)
     size = data_size(loaders[0], distributed)
     fit_to_data(model.modules(), size)
+    for number, loader in enumerate(loaders[1:], 1):
+        check_labels(model, data_size(loader, distributed), f"data set {number} of the workflow")
     with config_errors("model"):
         accelerate(model, cfg, logger)
     model = wrap_model(model, distributed, cfg.get("find_unused_parameters", False))
@@ -88,26 +90,6 @@ def train_model(
     with run_errors():
         runner.run(loaders, [tuple(entry) for entry in cfg.get("workflow", [("train", 1)])])
     return runner
-
-
-def data_size(loader: Any, distributed: bool) -> DataInfo:
-    """Return the number of different images of the training, and of images in one iteration."""
-    ranks = dist.get_world_size() if distributed else 1
-    labels = getattr(loader.dataset, "gt_labels", None)
-    counts = None if labels is None else class_counts(labels)
-    unlabelled = 0 if labels is None else int((np.asarray(labels) < 0).sum())
-    num_images = getattr(loader.dataset, "num_images", len(loader.dataset))
-    if counts is not None:  # a RepeatDataset has its labels as often as it repeats
-        counts = tuple(count * num_images // len(loader.dataset) for count in counts)
-    return DataInfo(num_images, loader.batch_size * ranks, counts, unlabelled)
-
-
-def class_counts(labels: Any) -> tuple[int, ...] | None:
-    """Return the images per class, from labels [len]; None if an image has no label or several."""
-    labels = np.asarray(labels)
-    if labels.ndim != 1 or not len(labels) or labels.min() < 0:
-        return None
-    return tuple(np.bincount(labels).tolist())
 
 
 def wrap_model(

@@ -75,6 +75,7 @@ def helper_variables(filename: str) -> set[str]:
     """
     helpers: set[str] = set()
     for tree in _trees(Path(filename), set()):
+        # Not every assigned name: a misspelled setting is assigned, too, but never read.
         helpers |= _assigned(tree) & _read(tree)
         helpers |= _read_from_base(tree) | _imported(tree)
     return helpers - {"_base_"}

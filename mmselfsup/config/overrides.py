@@ -52,7 +52,7 @@ def parse_value(text: str) -> Any:
     if text[:1] in _CLOSING and text.endswith(_CLOSING[text[0]]):
         values = [parse_value(part) for part in _split(text[1:-1]) if part.strip()]
         return tuple(values) if text[0] == "(" else values
-    return _plain(text)
+    return _scalar(text)
 
 
 def _dict(text: str) -> dict[Any, Any]:
@@ -102,7 +102,7 @@ def _literal(text: str) -> Any:
         return None
 
 
-def _plain(text: str) -> Any:
+def _scalar(text: str) -> Any:
     """Read a number, True, False or None; return anything else as a string."""
     for kind in (int, float):
         try:

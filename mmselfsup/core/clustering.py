@@ -177,6 +177,7 @@ def extract_cluster_assign(
         algorithm.cluster(features)
         return np.asarray(algorithm.labels, dtype=np.int64)
 
+    # On one rank: clusterings of several could differ, and all ranks need equal labels.
     labels = on_main(cluster)
     dataset.assign_labels(labels)
     return features, labels

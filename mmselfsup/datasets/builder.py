@@ -32,6 +32,7 @@ def build_dataset(cfg: Config | Sequence[Config], default_args: Config | None = 
             ``RepeatDataset`` the inner ``dataset`` is a config too.
         default_args: Defaults of arguments that ``cfg`` does not set.
     """
+    # The wrappers register their classes: importing this file alone registers none.
     from .dataset_wrappers import ConcatDataset, RepeatDataset
 
     if isinstance(cfg, (list, tuple)):

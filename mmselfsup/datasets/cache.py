@@ -16,29 +16,29 @@ Letters: N images of a list, H, W, C height, width and channels of an image.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
+import inspect
 import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.files import atomic_write, atomic_write_text
+from mmselfsup.utils.errors import UserError, one_line
+from mmselfsup.utils.files import atomic_write, atomic_write_text, file_lock
 from mmselfsup.utils.progress import progress
 
 from .pipelines.formatting import Pixels
 from .pipelines.geometric import resize, shorter_side
 
 _VERSION = 1  # of the format; caches of another version are not read
-_NUM_CHECKED = 256  # files whose size and time are compared when a cache is opened
 NAME_BYTES = 16
 #: The index entry of an image; ``channels`` is 0 where it could not be read, ``file_size`` and
 #: ``mtime`` (ns) are those of its file, -1 where it has none.
@@ -49,6 +49,7 @@ RECORD = np.dtype(
     ],
     align=True,
 )  # fmt: skip
+_NOT_OWN = (__name__.partition(".")[0], "builtins")  # whose classes are no user's
 _AT_ONCE = 64  # images that are read before their bytes are forced to the disk
 _MAX_THREADS = 8
 
@@ -117,25 +118,75 @@ def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStor
         "short_side": short_side,
         "color_type": source.reader.color_type,
         "channel_order": source.reader.channel_order,
+        **({} if source.reader.value_range is None else {"values": source.reader.value_range}),
+        **own_reading(source),
     }
     text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
     folder = Path(dir).expanduser() / f"{Path(prefix).name or 'images'}-{key}"
-    names = [str(info["img_info"]["filename"]) for info in source.data_infos]
+    names = image_names(source)
     rows_file = folder / f"list-{list_checksum(names)}.npy"
-    if not rows_file.exists():
+    if _read_rows(rows_file) is None:
         with _locked(folder):
-            if not rows_file.exists():  # another process may have written it meanwhile
+            if _read_rows(rows_file) is None:  # another process may have written it meanwhile
                 atomic_write_text(folder / "settings.json", text)
                 rows = append_missing(folder, source, names, short_side)
                 with atomic_write(rows_file) as file:
                     np.save(file, rows)
-    store = ImageStore(folder, _read_rows(rows_file, names))
-    _check_files(store, source)
+    store = ImageStore(folder, _complete_rows(rows_file, names))
+    check_files(folder, source, store.records, range(len(store)))
     logging.getLogger("mmselfsup").info(
         "cache: %d images, %.2f GB, in %s", len(store), store.num_bytes() / 1e9, folder
     )
     return store
+
+
+def own_reading(source: Any) -> dict[str, str]:
+    """Return what stands for the way in which a class of the user reads its images.
+
+    Two classes that read the same files may give other pixels, and so may a class that was edited;
+    they must not share a cache. Nothing for classes of this package.
+    """
+    own = [c for c in type(source).__mro__ if c.__module__.partition(".")[0] not in _NOT_OWN]
+    if not own:
+        return {}
+    code = hashlib.sha256()
+    for cls in own:
+        with suppress(OSError, TypeError):  # typed into a console
+            code.update(inspect.getsource(cls).encode())
+    name = f"{own[0].__module__}.{own[0].__qualname__}"
+    return {"source": name, "code": code.hexdigest()[:16]}
+
+
+def image_names(source: Any) -> list[str]:
+    """Return a unique name for each image: that of its file, or else one made from its entry.
+
+    Raises:
+        UserError: An entry has no file name, and holds more than plain values and arrays.
+    """
+    names = []
+    for idx, info in enumerate(source.data_infos):
+        name = info.get("img_info", {}).get("filename")
+        if not name:
+            try:
+                facts = json.dumps(info, sort_keys=True, default=_array_digest)
+            except TypeError as error:
+                raise UserError(
+                    f"cache: image {idx} of {type(source).__name__} has no file name, and its "
+                    f"entry can't tell it from others ({error}): return "
+                    "img_info=dict(filename=...) from load_annotations"
+                ) from None
+            name = f"#{idx} {hashlib.sha256(facts.encode()).hexdigest()}"
+        names.append(str(name))
+    return names
+
+
+def _array_digest(value: Any) -> Any:
+    """Return what stands for an array or a number of numpy in JSON."""
+    if not isinstance(value, np.ndarray | np.generic):
+        raise TypeError(f"it holds a {type(value).__name__}")
+    array = np.ascontiguousarray(value)
+    return [str(array.dtype), array.shape, hashlib.sha256(array.tobytes()).hexdigest()]
 
 
 def name_digest(name: str) -> bytes:
@@ -169,6 +220,7 @@ class Source(Protocol):
     """The part of a data source that the cache uses."""
 
     on_error: str
+    reader: Any
 
     def path(self, idx: int) -> str:
         """Return the path of an image."""
@@ -200,9 +252,11 @@ def read_image(source: Source, idx: int, short_side: int | None) -> Read:
     Raises:
         UserError: It can't be read and the source has ``on_error='raise'``, or its mode is unusual.
     """
-    stamp = file_stamp(source.path(idx))
+    stamp = file_stamp(source.path(idx)) if source.reader.on_disk else (-1, -1)
     try:
         pixels = source.uncached_pixels(idx)
+    except OSError as error:  # of a class of the user: not to be taken for one of the cache's disk
+        raise UserError(f"{source.path(idx)}: {one_line(error)}") from error
     except UserError:
         if source.on_error == "raise":
             raise
@@ -227,9 +281,13 @@ def append_missing(
     last record.
     """
     index = read_index(folder)
+    _check_pixels(folder, index)
     row_of = {record.tobytes(): row for row, record in enumerate(index["name"])}
     missing: dict[bytes, int] = {}  # name -> position in the list
     digests = [name_digest(name) for name in names]
+    known = [position for position, digest in enumerate(digests) if digest in row_of]
+    rows = [row_of[digests[position]] for position in known]
+    check_files(folder, source, index[rows], known)  # before hours of reading the missing ones
     for position, digest in enumerate(digests):
         if digest not in row_of:
             missing.setdefault(digest, position)  # an image may be in the list more than once
@@ -239,54 +297,77 @@ def append_missing(
     return np.array([row_of[digest] for digest in digests], dtype=np.int64)
 
 
-def _read_rows(path: Path, names: Sequence[str]) -> NDArray[np.int64]:
-    """Return the record numbers of a list; an error where the cache lacks some of them."""
-    index = read_index(path.parent)
+def check_files(
+    folder: Path, source: Source, records: NDArray[Any], positions: Sequence[int]
+) -> None:
+    """Check that the image files have the size and time that they had when they were cached.
+
+    Args:
+        folder: Folder of the cache.
+        source: The data source.
+        records: [M], the records of the images.
+        positions: [M], their positions in the list.
+
+    Raises:
+        UserError: A file was changed, or an image that could not be read is there now.
+    """
+    if not source.reader.on_disk:
+        return
+    paths = [source.path(position) for position in positions]
+    with ThreadPoolExecutor(_MAX_THREADS) as pool:  # a network's disk answers slowly
+        stamps = np.array([*pool.map(file_stamp, paths)], np.int64).reshape(-1, 2)  # [M, 2]
+    cached = np.stack((records["file_size"], records["mtime"]), axis=1)  # [M, 2]
+    # A file that is gone is no other image: a cache may outlive the files.
+    changed = np.flatnonzero((cached != stamps).any(axis=1) & (stamps[:, 0] >= 0))
+    if len(changed):
+        others = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        was = "were" if others else "was"
+        raise UserError(
+            f"cache: {paths[changed[0]]}{others} {was} changed after it was cached; remove {folder}"
+        )
+
+
+def _read_rows(path: Path) -> NDArray[np.int64] | None:
+    """Return the record numbers of a list; None where the file is missing or can't be read."""
     try:
         rows: NDArray[np.int64] = np.load(path)
-        complete = len(rows) == len(names) and rows.max(initial=-1) < len(index)
-        complete = complete and (path.parent / "pixels.bin").stat().st_size >= used_bytes(index)
-    except (OSError, ValueError):
-        complete = False
-    if not complete:
+    except (OSError, ValueError, EOFError):  # EOFError: no byte, as after a power cut
+        return None
+    return rows if isinstance(rows, np.ndarray) and rows.ndim == 1 else None
+
+
+def _complete_rows(path: Path, names: Sequence[str]) -> NDArray[np.int64]:
+    """Return the record numbers of a list; an error where the cache lacks some of them."""
+    rows, index = _read_rows(path), read_index(path.parent)
+    if rows is None or len(rows) != len(names) or rows.max(initial=-1) >= len(index):
         raise UserError(f"cache: {path.parent} is damaged; remove this folder")
+    _check_pixels(path.parent, index)
     return rows
+
+
+def _check_pixels(folder: Path, index: NDArray[Any]) -> None:
+    """Check that the pixels of all records are there: appending would fill a gap with black."""
+    size = max(0, file_stamp(str(folder / "pixels.bin"))[0])
+    if size < used_bytes(index):
+        raise UserError(f"cache: {folder} is damaged; remove this folder")
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a cache inside the block.
-
-    The system releases it when the process ends, however it ends: a killed run leaves no lock.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / "lock", "w")  # noqa: SIM115
-    except OSError as error:
-        raise UserError(
-            f"cache: can't write {folder}: {error.strerror}; check cache.dir"
-        ) from error
-    with lock:
+    """Hold the lock of a cache inside the block; see ``file_lock``."""
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            logging.getLogger("mmselfsup").info("cache: another process writes %s", folder)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(file_lock(folder / "lock", partial(_log_waiting, folder)))
+        except OSError as error:
+            raise UserError(
+                f"cache: can't write {folder}: {error.strerror}; check cache.dir"
+            ) from error
         yield
 
 
-def _check_files(store: ImageStore, source: Any) -> None:
-    """Check that files spread over the list have the size and time that were cached."""
-    for idx in np.linspace(0, len(store) - 1, min(_NUM_CHECKED, len(store))).astype(int):
-        record = store.records[idx]
-        cached, stamp = (
-            (int(record["file_size"]), int(record["mtime"])),
-            file_stamp(source.path(idx)),
-        )
-        if cached != stamp and -1 not in (*cached, *stamp):  # -1: there was or is no file
-            raise UserError(
-                f"cache: {source.path(idx)} was changed after it was cached; remove {store.folder}"
-            )
+def _log_waiting(folder: Path) -> None:
+    logging.getLogger("mmselfsup").info("cache: another process writes %s", folder)
 
 
 def _append(
@@ -295,8 +376,8 @@ def _append(
     """Append images; the record of an image is written after its bytes are on the disk."""
     offset = used_bytes(index)
     names, bar = list(missing), progress(desc="decode cache", total=len(missing), unit="img")
-    with ExitStack() as stack:
-        try:
+    try:  # around the files: closing them writes what is left, and may fail again
+        with ExitStack() as stack:
             pixels = stack.enter_context(_open_at(folder / "pixels.bin", offset))
             records = stack.enter_context(_open_at(folder / "index.bin", index.nbytes))
             stack.enter_context(bar)
@@ -314,11 +395,11 @@ def _append(
                 records.write(rows.tobytes())
                 _flush_to_disk(records)
                 bar.update(len(images))
-        except OSError as error:
-            raise UserError(
-                f"cache: can't write into {folder}: {error.strerror}; it needs "
-                "height * width * 3 bytes an image (lower short_side, or take another dir)"
-            ) from error
+    except OSError as error:
+        raise UserError(
+            f"cache: can't write into {folder}: {error.strerror}; it needs "
+            "height * width * 3 bytes an image (lower short_side, or take another dir)"
+        ) from error
 
 
 def _in_groups(

@@ -13,8 +13,7 @@ from mmcv.parallel import DataContainer
 from mmcv.parallel import collate as container_collate
 from torch.utils.data import DataLoader, default_collate
 
-from mmselfsup.utils import dist
-from mmselfsup.utils import dist as _dist
+from mmselfsup.utils import dist as _dist  # build_dataloader has an argument ``dist``
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.errors import ArgumentError, UserError
 
@@ -161,7 +160,7 @@ def build_train_loaders(datasets: Sequence[Any], cfg: Config, distributed: bool)
     for dataset, loader in zip(datasets, loaders, strict=True):
         if len(loader) == 0:
             size = args.get("samples_per_gpu", args.get("imgs_per_gpu"))
-            ranks = dist.get_world_size() if distributed else 1
+            ranks = _dist.get_world_size() if distributed else 1
             raise UserError(
                 f"{len(dataset)} images don't fill one batch of {size} on {ranks} process(es): "
                 "lower data.samples_per_gpu or set data.drop_last=False"

@@ -19,7 +19,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.progress import available_cores, run_parallel
 
 from .data_sources import ImageList
-from .data_sources.decode import open_rgb
+from .data_sources.decode import check_value_range, open_rgb
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,10 @@ class PixelStatistics:
 
 
 def pixel_statistics(
-    files: Sequence[Path], size: Sequence[int] | None = None, workers: int | None = None
+    files: Sequence[Path],
+    size: Sequence[int] | None = None,
+    workers: int | None = None,
+    value_range: Sequence[float] | None = None,
 ) -> PixelStatistics:
     """Return the pixel statistics of image files.
 
@@ -55,6 +58,7 @@ def pixel_statistics(
             number for the short side, two for height and width; None leaves the size. Smaller
             images have less fine detail and a smaller deviation.
         workers: Number of processes; None for one per core.
+        value_range: That of the data source, for files with more than 8 bits.
 
     Raises:
         UserError: There is no file, a file can't be read, or the size makes no sense.
@@ -64,7 +68,7 @@ def pixel_statistics(
     if size is not None and (len(size) not in (1, 2) or min(size) < 1):
         raise UserError(f"the size must be one or two numbers of pixels, got {list(size)}")
     workers = available_cores() if workers is None else workers
-    work = partial(_histogram, size=size)
+    work = partial(_histogram, size=size, value_range=check_value_range(value_range))
     histogram = np.zeros((3, 256), dtype=np.int64)
     for counts in run_parallel(work, files, workers, "mean and std"):
         histogram += counts
@@ -105,9 +109,11 @@ def find_files(data_prefix: str | None = None, ann_file: str | None = None) -> l
     return [Path(info["img_prefix"], info["img_info"]["filename"]) for info in infos]
 
 
-def _histogram(path: Path, size: Sequence[int] | None) -> NDArray[np.int64]:
+def _histogram(
+    path: Path, size: Sequence[int] | None, value_range: Sequence[float] | None
+) -> NDArray[np.int64]:
     """Return the number of pixels of each value of an image, [3, 256]."""
-    image = open_rgb(path)
+    image = open_rgb(path, value_range)
     if size is not None:
         image = image.resize(_new_size(image, size), Image.Resampling.BILINEAR)
     return np.array(image.histogram(), dtype=np.int64).reshape(3, 256)

@@ -110,7 +110,7 @@ def read_explanation(folder: Path) -> Explanation | None:
         return None
     try:
         data: dict[str, Any] = json.loads((folder / EXPLAIN).read_text(encoding="utf-8"))
-        data["blackout"] = blackout_of(data["blackout"])
+        data["blackout"] = occlusion_scores_of(data["blackout"])
         data["cases"] = [Case(**case) for case in data["cases"]]
         return Explanation(**data)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -119,7 +119,7 @@ def read_explanation(folder: Path) -> Explanation | None:
         ) from error
 
 
-def blackout_of(data: Mapping[str, Any]) -> OcclusionScores:
+def occlusion_scores_of(data: Mapping[str, Any]) -> OcclusionScores:
     """Return the ``OcclusionScores`` of their JSON.
 
     Raises:

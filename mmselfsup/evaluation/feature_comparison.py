@@ -1,8 +1,8 @@
 """What a comparison of features before and after a pre-training shows.
 
-The compared images and the queries are drawn before any feature is computed. Shown are the
-neighbours of each query, as thumbnails small enough to be embedded in the report, and k-NN scores
-for the class and for the source of an image, which features may know better than the class.
+The compared images and the queries are drawn before any feature is computed. The report
+shows the neighbours of each query, as thumbnails small enough to be embedded, and k-NN scores for
+the class and for the source of an image, which features may encode better than the class.
 
 Letters: N images, M training images.
 """
@@ -127,6 +127,7 @@ def write_thumb(image: Path, path: Path) -> None:
     Raises:
         UserError: The image can't be read.
     """
+    # Only this function reads images; the rest of the file needs arrays alone.
     from PIL import Image, ImageOps
 
     from mmselfsup.datasets.data_sources.decode import open_rgb

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json
 
-POINTS, LOOK, THUMBS = "points.npz", "looks.json", "thumbs"
+EMBEDDING, COMPARISON, THUMBS = "points.npz", "looks.json", "thumbs"
 SIDES = ("before", "after")
 
 
@@ -86,7 +86,7 @@ class FeatureComparison:
         all_test: Number of test images in the list.
         seed: Seed of the random network, the draws and the maps.
         voters: Number of neighbours (k) of the k-NN classifier.
-        votes: k-NN scores, ``before`` and ``after``.
+        votes: The k-NN scores, ``before`` and ``after``.
         shared_lesions: Number of lesions with images in both lists; None where lesions aren't
             known.
         queries: Queries and their neighbours.
@@ -124,9 +124,9 @@ class Embedding:
 
 def write_comparison(folder: Path, comparison: FeatureComparison, embedding: Embedding) -> None:
     """Write both files, ``looks.json`` last: where it exists, both are complete."""
-    with atomic_write(folder / POINTS) as file:
+    with atomic_write(folder / EMBEDDING) as file:
         np.savez(file, **vars(embedding))
-    atomic_write_json(folder / LOOK, asdict(comparison))
+    atomic_write_json(folder / COMPARISON, asdict(comparison))
 
 
 def read_comparison(folder: Path) -> tuple[FeatureComparison, Embedding] | None:
@@ -135,16 +135,17 @@ def read_comparison(folder: Path) -> tuple[FeatureComparison, Embedding] | None:
     Raises:
         UserError: The files are damaged.
     """
-    if not (folder / LOOK).exists():
+    if not (folder / COMPARISON).exists():
         return None
     try:
-        data: dict[str, Any] = json.loads((folder / LOOK).read_text(encoding="utf-8"))
+        data: dict[str, Any] = json.loads((folder / COMPARISON).read_text(encoding="utf-8"))
         for query in data["queries"]:
             for side in SIDES:
                 query[side] = [Neighbour(**neighbour) for neighbour in query[side]]
         data["votes"] = {side: KnnScores(**votes) for side, votes in data["votes"].items()}
         data["queries"] = [Query(**query) for query in data["queries"]]
-        with np.load(folder / POINTS, allow_pickle=False) as arrays:
+        # Without pickle: a work dir from elsewhere must not be able to run code.
+        with np.load(folder / EMBEDDING, allow_pickle=False) as arrays:
             return FeatureComparison(**data), Embedding(**arrays)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(

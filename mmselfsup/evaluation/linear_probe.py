@@ -72,6 +72,7 @@ def fit_probe(
     Returns:
         A fitted pipeline with ``predict_proba``.
     """
+    # Imported where they are used: scikit-learn is slow to load.
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -123,7 +124,7 @@ def choose_penalty(
     Returns:
         The best value, and the balanced accuracy on the held-out samples for each.
     """
-    from sklearn.model_selection import StratifiedShuffleSplit
+    from sklearn.model_selection import StratifiedShuffleSplit  # slow to load
 
     data.check()
     counts = np.bincount(data.train_labels)

@@ -137,6 +137,7 @@ class Monitor:
     def _classify(self, features: NDArray[np.float32]) -> dict[str, float]:
         """Return the balanced accuracies of the two classifiers; empty where none can be fitted."""
         train, test = self._labels
+        # Of one class alone there is nothing to classify; a missing label can't be scored.
         usable = (train >= 0).all() and (test >= 0).all() and len(np.unique(train)) > 1
         if not usable or not np.isfinite(features).all():
             return {}

@@ -76,7 +76,7 @@ def _figure(width: float, height: float) -> Figure:
 
 def _pixels(figure: Figure) -> NDArray[np.uint8]:
     """Return a drawn figure as pixels [H, W, 3]."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to load
 
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

@@ -10,6 +10,7 @@ Source: ISIC 2019 challenge, https://challenge.isic-archive.com/landing/2019
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -230,11 +231,13 @@ class Download:
         images: Folder of the training images.
         num_listed: Number of images in the ground truth.
         num_here: Number of these on disk.
+        csv_files: The CSV files that were checked, and the ground truth of the test if it exists.
     """
 
     images: Path
     num_listed: int
     num_here: int
+    csv_files: tuple[Path, ...] = ()
 
 
 def check_download(root: Path, any_csv: bool = False, partial: bool = False) -> Download:
@@ -248,10 +251,12 @@ def check_download(root: Path, any_csv: bool = False, partial: bool = False) -> 
     Raises:
         UserError: A file is missing or not the official one, or images are missing.
     """
+    csv_files = []
     for name, digest in CHECKSUMS.items():
         if name == TEST_METADATA and not any(root.glob(f"**/{name}")):
             continue  # only a submission to the challenge needs it
         path = find_csv(root, name, "--root")
+        csv_files.append(path)
         actual = hashlib.sha256(path.read_bytes()).hexdigest()
         if actual != digest and not any_csv:
             raise UserError(
@@ -266,7 +271,9 @@ def check_download(root: Path, any_csv: bool = False, partial: bool = False) -> 
             f"{len(missing)} of {len(names)} images are not in {folder} (e.g. {missing[0]}): "
             "unpack the archive again, or allow it with --partial"
         )
-    return Download(folder, len(names), len(names) - len(missing))
+    with suppress(UserError):  # few have it, and no checksum is known
+        csv_files.append(find_csv(root, TEST_GROUND_TRUTH, "--root"))
+    return Download(folder, len(names), len(names) - len(missing), tuple(csv_files))
 
 
 def submission_table(scores: ScoreFile, unk_threshold: float | None = None) -> pd.DataFrame:

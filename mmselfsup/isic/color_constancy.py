@@ -1,8 +1,7 @@
 """Shades of Gray: colour constancy, which removes the colour of the light from an image.
 
 ``shades_of_gray`` corrects one image, ``correct_folder`` a folder in several processes, where an
-interrupted run can resume; ``find_border`` finds the dark border round the field of view of a
-dermatoscope, which can be cut away first.
+interrupted run can resume. The dark border round the field of view can be cut away first.
 
 The result for a pixel depends only on its 8-bit value and the histograms of the image, so all
 numbers are exact in float64 and the correction is one table of 256 entries for each channel.
@@ -14,10 +13,11 @@ Letters: H, W pixels.
 """
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,20 +26,16 @@ from PIL import Image
 
 from mmselfsup.datasets.data_sources.decode import open_rgb, walk_images
 from mmselfsup.utils.errors import UserError, one_line
-from mmselfsup.utils.files import atomic_write, atomic_write_json
+from mmselfsup.utils.files import atomic_write, atomic_write_json, atomic_write_text
 from mmselfsup.utils.progress import available_cores, run_parallel
 
+from .dark_border import crop_border
+
 RECORD = "color_constancy.json"
+UNFINISHED = ".unfinished"  # in the folder while images are written, and after an interruption
 _LOSSY = (".jpg", ".jpeg", ".webp")
+_ENDS = {**dict.fromkeys((".jpg", ".jpeg"), b"\xff\xd9"), ".png": b"IEND\xaeB`\x82"}
 _EXACT = (".png", ".bmp", ".tif", ".tiff", ".ppm")
-#: Brightest channel of a border's pixel, 0..255, in an image whose skin is bright.
-DARK = 50
-#: A border is darker than this fraction of the skin's brightness.
-DARK_FRACTION = 0.3
-#: Fraction of a line's pixels that may be brighter: dust, a hair, the mark of a ruler.
-STRAY = 0.002
-#: The box has at least this fraction of each side; else the image itself is dark.
-LEAST = 0.35
 
 
 def illuminant(
@@ -137,12 +133,6 @@ def check_parameters(power: float, gamma: float | None) -> None:
             raise ValueError(f"{name} must be a finite number above 0, got {value}")
 
 
-def crop_border(image: Image.Image) -> Image.Image:
-    """Return the image without its dark border, see ``find_border``."""
-    box = find_border(image)
-    return image if box == (0, 0, *image.size) else image.crop(box)
-
-
 @dataclass(frozen=True)
 class Settings:
     """Settings of the correction of a folder.
@@ -211,7 +201,9 @@ def correct_folder(
     """Correct all images below ``src`` into the same places below ``dst``.
 
     Existing images are skipped; ``color_constancy.json`` in ``dst`` says how they were made. Each
-    file is written under another name and renamed, so that none is ever half-written.
+    file is written under another name and renamed, so that none is ever half-written. All are
+    forced to the disk together, at the end, which is faster than one by one; after a kill or a
+    power cut, files that are empty or cut off are made again.
 
     Args:
         src: Folder of the images.
@@ -234,11 +226,36 @@ def correct_folder(
         raise UserError(f"{dst} and {src} must not lie within each other; give another --dst")
     todo = [name for name in names if not (target / name).exists()]
     _check_record(target, settings, any_done=len(todo) < len(names))
+    unfinished = target / UNFINISHED
+    if unfinished.exists():
+        missing = set(todo)
+        todo = [name for name in names if name in missing or not _is_whole(target / name)]
+    if todo:
+        atomic_write_text(unfinished, "")
 
     work = partial(_correct_file, source=source, target=target, settings=settings)
     workers = available_cores() if workers is None else workers
-    failures = [e for e in run_parallel(work, todo, workers, "colour constancy") if e is not None]
+    try:
+        reasons = run_parallel(work, todo, workers, "colour constancy")
+        failures = [reason for reason in reasons if reason is not None]
+    finally:  # after Ctrl-C too: only a kill or a power cut leaves the mark
+        os.sync()
+        unfinished.unlink(missing_ok=True)
     return len(todo) - len(failures), len(names) - len(todo), failures
+
+
+def _is_whole(path: Path) -> bool:
+    """Return whether a file that this module wrote is complete on the disk."""
+    end = _ENDS.get(path.suffix.lower())
+    if end is not None:  # reading the end is enough, and fast
+        with open(path, "rb") as file:
+            file.seek(-min(len(end), path.stat().st_size), os.SEEK_END)
+            return file.read() == end
+    try:
+        open_rgb(path)
+    except UserError:
+        return False
+    return True
 
 
 def _check_record(target: Path, settings: Settings, any_done: bool) -> None:
@@ -275,53 +292,6 @@ def _correct_file(name: Path, source: Path, target: Path, settings: Settings) ->
         return one_line(error)
     image = correct(image, settings)
     options = {"quality": settings.quality} if suffix in _LOSSY else {}
-    with atomic_write(target / name) as file:
+    with atomic_write(target / name, sync=False) as file:  # see ``correct_folder``
         image.save(file, format=Image.registered_extensions()[suffix], **options)
     return None
-
-
-class Box(NamedTuple):
-    """A part of an image in pixels; right and bottom are the first ones outside."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-
-def find_border(image: Image.Image) -> Box:
-    """Return the part of an image that remains when the dark border is cut away.
-
-    A row or column belongs to the border when it is dark from end to end and so is everything
-    between it and the edge. So the box holds the whole field of view: of a round one its
-    bounding box, the corners of which stay dark. Nothing else is cut.
-
-    A median filter comes first, so that noise does not count. A pixel is dark where its brightest
-    channel is below ``DARK`` and below ``DARK_FRACTION`` of its brightness (90th percentile).
-
-    Args:
-        image: RGB image.
-
-    Returns:
-        The box; the whole image if it has no border, or if less than ``LEAST`` of a side would
-        remain.
-    """
-    pixels = np.asarray(image.convert("RGB")).max(axis=2)  # [H, W]
-    height, width = pixels.shape
-    whole = Box(0, 0, width, height)
-    if min(height, width) < 16:
-        return whole
-    smooth = cv2.medianBlur(pixels, 5)  # keeps edges sharp, unlike a mean
-    bright = smooth >= min(DARK, DARK_FRACTION * float(np.percentile(smooth, 90)))  # [H, W]
-    # Only rows between top and bottom count for columns: dark bands would dilute the bright ones.
-    top, bottom = _inside(bright.mean(axis=1) > STRAY)
-    left, right = _inside(bright[top:bottom].mean(axis=0) > STRAY)
-    if bottom - top < LEAST * height or right - left < LEAST * width:
-        return whole
-    return Box(left, top, right, bottom)
-
-
-def _inside(lines: np.ndarray) -> tuple[int, int]:
-    """Return the first line that is not border, and the one after the last; all without any."""
-    bright = np.flatnonzero(lines)
-    return (int(bright[0]), int(bright[-1]) + 1) if len(bright) else (0, len(lines))

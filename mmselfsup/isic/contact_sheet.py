@@ -9,7 +9,7 @@ from mmselfsup.datasets.data_sources.decode import open_rgb, walk_images
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write
 
-from .color_constancy import find_border
+from .dark_border import find_border
 
 _TILE = 160  # pixels, the longer side of a picture on the sheet
 _GAP = 8

@@ -58,7 +58,7 @@ def image_hashes(files: Sequence[Path], workers: int | None = None) -> NDArray[n
 
 def _hash(path: Path) -> NDArray[np.bool_]:
     """Return the hash of one file: [B]."""
-    import imagehash
+    import imagehash  # only for this search, which few users run
 
     from mmselfsup.datasets.data_sources.decode import open_rgb
 

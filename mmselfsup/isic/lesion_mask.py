@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .color_constancy import DARK, DARK_FRACTION
+from .dark_border import DARK, DARK_FRACTION
 
 Mask = NDArray[np.bool_]
 #: Fractions of the image that a lesion may cover, before its outline is widened; else rejected.

@@ -186,7 +186,7 @@ def checked(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], 
 
 def confusion_matrix(scores: ArrayLike, labels: ArrayLike, num_classes: int) -> NDArray[np.int64]:
     """Return counts of predictions: [C, C], rows are the truth, columns the predicted class."""
-    from sklearn import metrics
+    from sklearn import metrics  # slow to load, and a training may never need it
 
     probs, truth = checked(scores, labels)
     if probs.shape[1] != num_classes:
@@ -226,7 +226,7 @@ def macro_auc(scores: ArrayLike, labels: ArrayLike) -> float:
 
     Samples are ranked by their probability, not by their logit. nan if only one class is present.
     """
-    from sklearn import metrics
+    from sklearn import metrics  # slow to load, and a training may never need it
 
     probs, truth = checked(scores, labels)
     present = np.unique(truth)
@@ -251,7 +251,7 @@ def one_against_rest(probs: Floats, positive: Bools, predicted: Bools) -> dict[s
         average precision, which is 1 then) without a negative, precision without a prediction, f1
         without a positive and a prediction.
     """
-    from sklearn import metrics
+    from sklearn import metrics  # slow to load, and a training may never need it
 
     hits = float((positive & predicted).sum())
     numbers = {
@@ -285,7 +285,7 @@ def auc_above_sensitivity(probs: Floats, positive: Bools, sensitivity: float = 0
     Returns:
         0..1; nan without a positive or without a negative.
     """
-    from sklearn import metrics
+    from sklearn import metrics  # slow to load, and a training may never need it
 
     fpr, tpr = _curve_above(probs, positive, sensitivity)
     return float(metrics.auc(fpr, tpr)) if len(fpr) else np.nan
@@ -308,7 +308,7 @@ def specificity_above_sensitivity(
     Returns:
         0..1; nan without a positive or without a negative.
     """
-    from sklearn import metrics
+    from sklearn import metrics  # slow to load, and a training may never need it
 
     fpr, tpr = _curve_above(probs, positive, sensitivity)
     return float(metrics.auc(tpr, 1 - fpr) / (1 - sensitivity)) if len(fpr) else np.nan
@@ -316,7 +316,7 @@ def specificity_above_sensitivity(
 
 def _curve_above(probs: Floats, positive: Bools, sensitivity: float) -> tuple[Floats, Floats]:
     """Return false and true positive rates of the ROC curve from ``sensitivity`` on."""
-    from sklearn import metrics
+    from sklearn import metrics  # slow to load, and a training may never need it
 
     if not 0 < sensitivity <= 1:
         raise ValueError(f"sensitivity must be above 0 and at most 1, got {sensitivity}")

@@ -66,8 +66,16 @@ def evaluate_heads(
         scores = np.asarray(value)  # [N, C]
         if len(scores) != len(labels):
             raise UserError(f"{head}: {len(scores)} scores for {len(labels)} images of the dataset")
+        with_all, _ = with_unknown(scores, class_names, options.get("unk_threshold"))
+        if labels.max(initial=0) >= with_all.shape[1]:
+            at = int(labels.argmax())
+            raise UserError(
+                f"{head} has scores of the classes 0 to {with_all.shape[1] - 1}, but the label of "
+                f"image {at + 1} of the list is {labels[at]}: number its classes from 0, as those "
+                "of the training"
+            )
         metrics = head_numbers(scores, labels, class_names, lesions, **options)
-        scores, _ = with_unknown(scores, class_names, options.get("unk_threshold"))
+        scores = with_all
         for k, accuracy in topk_accuracy(scores, labels, topk).items():
             numbers[f"{head}_top{k}"] = accuracy
         prefix = f"{head}_" if len(results) > 1 else ""

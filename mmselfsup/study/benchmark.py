@@ -59,7 +59,7 @@ class Entry:
 
     @property
     def title(self) -> str:
-        """Name and seed, as text."""
+        """Return name and seed, as text."""
         return f"{self.name}, seed {self.seed}"
 
 

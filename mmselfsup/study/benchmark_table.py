@@ -152,6 +152,7 @@ def write_records(
     )
     writer.writeheader()
     writer.writerows(asdict(record) for record in records)
+    # JSON and CSV have the full numbers, Markdown the rounded ones of the printed table.
     paths = [out / f"frozen.{end}" for end in ("json", "csv", "md")]
     atomic_write_json(paths[0], {**facts, "rows": [asdict(record) for record in records]})
     atomic_write_text(paths[1], text.getvalue())
@@ -201,6 +202,7 @@ def run(settings: FrozenSettings) -> None:
         trained = [entry for entry in entries if entry.name != UNTRAINED]
         stages = [train_stage(settings, entry) for entry in trained]
         run_stages("Pre-training", stages, this_machine, settings.jobs)
+        # In this order: k-NN extracts the features that the linear probe reads.
         for probe, title in (("knn", "Nearest neighbours"), ("linear", "Linear probe")):
             probes = [probe_stage(settings, entry, probe) for entry in entries]
             run_stages(title, probes, this_machine, settings.jobs)

@@ -35,6 +35,7 @@ _WEIGHTS = (".pth", ".pt", ".ckpt")
 _CONFIGS = (".py", ".json", ".yaml", ".yml")
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 _IMAGE_STATES: dict[tuple[Path, tuple[str, ...]], str | None] = {}
+_CONFIG_CACHE: dict[Path, tuple[dict[str, int], _PlainConfig]] = {}
 
 
 def command_stamp(
@@ -78,7 +79,7 @@ def environment_stamp(root: Path, tool: str) -> dict[str, str]:
     }
 
 
-@lru_cache(maxsize=1)  # read once: a process goes on with the modules that it has imported
+@lru_cache(maxsize=1)  # read once: a process keeps the modules that it has imported
 def source_digest() -> str:
     """Return the hash of the package's sources that make numbers: all of it but the study."""
     package = Path(mmselfsup.__file__).parent
@@ -120,7 +121,7 @@ def _revision(root: Path) -> str:
 
 
 def forget_images() -> None:
-    """Look at the images afresh from now on.
+    """Read the images again from now on.
 
     Between two calls each folder is looked at once: a study has dozens of commands on the same
     thousands of images. An image that changes meanwhile makes the next study start again what
@@ -314,9 +315,6 @@ class _PlainConfig:
                     yield f"{name} {file.relative_to(Path(spec.origin).parent)}", file
             else:
                 yield name, Path(spec.origin)
-
-
-_CONFIG_CACHE: dict[Path, tuple[dict[str, int], _PlainConfig]] = {}
 
 
 def _read_config(path: Path) -> _PlainConfig:

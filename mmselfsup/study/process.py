@@ -11,6 +11,7 @@ directory to one study.
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import multiprocessing
 import os
@@ -39,6 +40,8 @@ _PATIENCE_S = 20.0  # for a launcher that ends its own processes one by one
 _PACKAGES = ("torch", "torchvision", "mmcv", "mmcls", "numpy", "scikit-learn", "opencv-python")
 _MAX_JOBS = 4
 LOCK = ".study.lock"
+# What a file system without locks answers: NFS without lockd, Lustre without flock, FUSE.
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 
 
 @dataclass(frozen=True)
@@ -112,12 +115,12 @@ def _become_group() -> None:
 
 def _run_in_fork(command: Command, env: dict[str, str], threads: int) -> None:
     """Run the command in this fork, with its output, folder, environment and arguments."""
-    import torch
+    import torch  # a study loads torch only where it starts processes
 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's handler would clean up
     _become_group()
     if command.log:
-        handle = os.open(command.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        handle = os.open(command.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         # On the level of the system, so that output of libraries and children goes to the log.
         os.dup2(handle, 1)
         os.dup2(handle, 2)
@@ -137,10 +140,11 @@ def warm_up() -> bool:
     Returns:
         Whether it was done. Not with a GPU: a fork can't use CUDA once its parent has used it.
     """
-    import torch
+    import torch  # a study loads torch only where it starts processes
 
     if torch.cuda.is_available():
         return False
+    # For the forks, which then find them loaded.
     import mmselfsup.apis
     import mmselfsup.datasets
     import mmselfsup.models  # noqa: F401
@@ -227,7 +231,7 @@ class Machine:
 
 def inspect_machine() -> Machine:
     """Return what this machine has; loads torch."""
-    import torch
+    import torch  # a study loads torch only where it starts processes
 
     # Not os.cpu_count(): taskset and cpusets may allow fewer cores.
     return Machine(len(os.sched_getaffinity(0)), torch.cuda.device_count(), warm_up())
@@ -241,7 +245,7 @@ def check_gpus(wanted: int) -> None:
     """
     if wanted == 0:
         return
-    import torch
+    import torch  # a study loads torch only where it starts processes
 
     available = torch.cuda.device_count()
     if wanted > available:
@@ -301,7 +305,7 @@ def only_study(work_dir: Path) -> Iterator[None]:
     """Hold the lock of a work directory.
 
     The operating system releases it when the study's process ends, however it ends; so the file
-    that remains locks nothing.
+    that remains locks nothing. Where the file system has no locks, a line says so.
 
     Raises:
         UserError: Another study holds the lock, or the folder can't be written.
@@ -315,8 +319,9 @@ def only_study(work_dir: Path) -> Iterator[None]:
         ) from error
     try:
         _take(handle, work_dir)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        with suppress(OSError):  # on a full disk: it only names the owner
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(handle)
@@ -326,9 +331,20 @@ def _take(handle: int, work_dir: Path) -> None:
     """Take the lock, or raise an error that names its owner."""
     try:
         fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # of this process: forks don't hold it
-    except BlockingIOError:
+    except (BlockingIOError, PermissionError):  # systems differ
         owner = os.pread(handle, 20, 0).decode(errors="replace") or "unknown"
         raise UserError(
             f"another study (process {owner}) is running in {work_dir}: wait until it ends, stop "
             "it, or choose another WORK_DIR"
         ) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise UserError(
+                f"can't lock {work_dir / LOCK}: {error.strerror}; choose another WORK_DIR"
+            ) from error
+        print(
+            f"warning: the file system of {work_dir} has no locks ({error.strerror}): make sure "
+            "that no second study runs in this folder",
+            file=sys.stderr,
+            flush=True,
+        )

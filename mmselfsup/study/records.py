@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmselfsup.evaluation.explanation_files import OcclusionScores, blackout_of
+from mmselfsup.evaluation.explanation_files import OcclusionScores, occlusion_scores_of
 from mmselfsup.utils.errors import ArgumentError, UserError
 from mmselfsup.utils.files import atomic_write_json
 
@@ -206,12 +206,13 @@ class Curriculum:
 
     @property
     def chosen(self) -> Tasks:
-        """The sequence that the classifier is fine-tuned from."""
+        """Return the sequence that the classifier is fine-tuned from."""
+        # Each accepted trial extends the one before it, so the last one is the whole sequence.
         return [trial.tasks for trial in self.trials if trial.kept][-1]
 
     @property
     def last_best(self) -> Trial | None:
-        """The best of the last round; None if all of it diverged."""
+        """Return the best of the last round; None if all of it diverged."""
         last = [t for t in self.trials if len(t.tasks) == len(self.trials[-1].tasks)]
         return next((trial for trial in last if trial.best), None)
 
@@ -326,14 +327,14 @@ class Results:
 
     def write(self, path: Path) -> None:
         """Write the results as JSON; NaN becomes null."""
-        atomic_write_json(path, _plain(asdict(self)))
+        atomic_write_json(path, _without_nan(asdict(self)))
 
 
 def read_results(path: Path) -> Results:
     """Read a results.json.
 
     Raises:
-        UserError: The file does not exist or has another layout.
+        UserError: The file does not exist, can't be read or has another layout.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -345,7 +346,7 @@ def read_results(path: Path) -> Results:
             run["ssl"] = [SslRecord(**ssl) for ssl in run["ssl"]]
             # Fields added later are absent in older files of this schema.
             if run.get("blackout") is not None:
-                run["blackout"] = blackout_of(run["blackout"])
+                run["blackout"] = occlusion_scores_of(run["blackout"])
         data["runs"] = [RunRecord(**run) for run in data["runs"]]
         data["lr_search"] = [SearchRecord(**run) for run in data["lr_search"]]
         if data.get("curriculum") is not None:
@@ -353,18 +354,23 @@ def read_results(path: Path) -> Results:
         return Results(**data)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; run the study first") from None
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, ArgumentError) as error:
+    except OSError as error:
+        raise UserError(f"can't read {path}: {error.strerror}") from error
+    except UserError:
+        raise
+    # ValueError: no JSON, no text, or a part that contradicts itself.
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path} is no results.json of a study: {error}") from error
 
 
-def _plain(value: Any) -> Any:
+def _without_nan(value: Any) -> Any:
     """Replace NaN and infinity, which JSON can't express, by None."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [_without_nan(item) for item in value]
     return value
 
 

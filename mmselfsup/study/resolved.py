@@ -55,22 +55,22 @@ class Pretraining:
 
     @property
     def name(self) -> str:
-        """Name of the pre-training and of its arm."""
+        """Return the name of the pre-training and of its arm."""
         return JOIN.join(self.tasks)
 
     @property
     def backbone(self) -> Path:
-        """The trained backbone alone: heads and necks are not passed to the next task."""
+        """Return the trained backbone alone: heads and necks are not passed to the next task."""
         return self.folder / "backbone.pth"
 
     @property
     def epochs(self) -> int:
-        """Epochs of this task, overrides included."""
+        """Return the epochs of this task, overrides included."""
         return max_epochs(self.cfg)
 
     @property
     def chain(self) -> tuple[Pretraining, ...]:
-        """This pre-training after all those before it."""
+        """Return this pre-training after all those before it."""
         return (*(self.after.chain if self.after else ()), self)
 
 
@@ -88,12 +88,12 @@ class ResolvedStudy:
 
     @cached_property
     def metadata(self) -> Path | None:
-        """The CSV of the lesions; None without one."""
+        """Return the CSV of the lesions; None without one."""
         return metadata_csv(self.settings)
 
     @cached_property
     def pretrainings(self) -> tuple[Pretraining, ...]:
-        """The pre-trainings, each after the one it starts from."""
+        """Return the pre-trainings, each after the one it starts from."""
         return tuple(self.sequence(tasks) for tasks in self.settings.sequences)
 
     def sequence(self, tasks: tuple[str, ...]) -> Pretraining:
@@ -106,14 +106,14 @@ class ResolvedStudy:
 
     @cached_property
     def finetune(self) -> Config:
-        """Config of the classifier with its overrides."""
+        """Return the config of the classifier with its overrides."""
         cfg = configs.load(self.settings.finetune_config, self.finetune_options)
         configs.check_scratch(cfg)
         return cfg
 
     @cached_property
     def finetune_options(self) -> list[str]:
-        """Overrides of the fine-tuning.
+        """Return the overrides of the fine-tuning.
 
         Raises:
             UserError: One of them is the comparison's own, or names data.
@@ -130,43 +130,43 @@ class ResolvedStudy:
 
     @cached_property
     def _ssl_cfgs(self) -> dict[str, Config]:
-        """Configs of the pre-trainings with their overrides, by task."""
+        """Return the configs of the pre-trainings with their overrides, by task."""
         paths = self.settings.ssl_configs.items()
         return {task: configs.load(path, self._ssl_options[task]) for task, path in paths}
 
     @cached_property
-    def _plain(self) -> list[Config]:
-        """The configs without overrides: of the pre-trainings, then of the fine-tuning."""
+    def _without_overrides(self) -> list[Config]:
+        """Return the configs without overrides: of the pre-trainings, then of the fine-tuning."""
         # Only for their keys, so that each override goes to the configs that have its key.
         paths = (*self.settings.ssl_configs.values(), self.settings.finetune_config)
         return [configs.load(path) for path in paths]
 
     @cached_property
     def _shared(self) -> list[list[str]]:
-        """Overrides of the configs that have the key, in the order of ``_plain``."""
-        return configs.share_options(self.settings.options, self._plain)
+        """Return the overrides of each of ``_without_overrides``: those whose key it has."""
+        return configs.share_options(self.settings.options, self._without_overrides)
 
     @cached_property
     def _ssl_options(self) -> dict[str, list[str]]:
-        """Overrides of the pre-trainings by task.
+        """Return the overrides of the pre-trainings by task.
 
         Raises:
             UserError: One of them names data.
         """
-        own = configs.share_options(self.settings.ssl_options, self._plain[:-1])
+        own = configs.share_options(self.settings.ssl_options, self._without_overrides[:-1])
         pairs = zip(self.settings.ssl_configs, self._shared[:-1], own, strict=True)
         data = self.settings.data
         return {task: _without_data([*shared, *options], data) for task, shared, options in pairs}
 
     @cached_property
     def lrs(self) -> tuple[float, ...]:
-        """Learning rates to try."""
+        """Return the learning rates to try."""
         base = self.finetune.optimizer.lr
         return self.settings.lrs or tuple(float(f"{base * f:.3g}") for f in LR_FACTORS)
 
     @cached_property
     def epochs(self) -> int:
-        """Epochs of every fine-tuning, overrides included."""
+        """Return the epochs of every fine-tuning, overrides included."""
         return max_epochs(self.finetune)
 
     def pretraining(self, arm: str) -> Pretraining | None:

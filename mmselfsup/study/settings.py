@@ -74,7 +74,7 @@ class StudySettings:
 
     @property
     def sequences(self) -> tuple[tuple[str, ...], ...]:
-        """The pre-trainings to do, in order: each a task after the tasks it builds on."""
+        """Return the pre-trainings to do, in order: each a task after the tasks it builds on."""
         tasks = self.order or tuple(self.ssl_configs)
         if self.compare:
             return tuple((task,) for task in tasks)
@@ -82,20 +82,20 @@ class StudySettings:
 
     @property
     def arms(self) -> tuple[str, ...]:
-        """The starts of the classifier: random weights, and each pre-training compared."""
+        """Return the starts of the classifier: random weights, and each pre-training compared."""
         compared = self.sequences if self.compare else self.sequences[-1:]
         return SCRATCH, *(JOIN.join(tasks) for tasks in compared)
 
     @property
     def splits_dir(self) -> Path:
-        """Folder of the lists of images."""
+        """Return the folder of the lists of images."""
         if self.ready_splits is not None:
             return self.ready_splits
         return self._data_dir / "splits"
 
     @property
     def ssl_list(self) -> Path:
-        """List of the images that the pre-trainings see."""
+        """Return the list of the images that the pre-trainings see."""
         if self.ssl_on == TRAIN:
             return self.split("train")
         return self._data_dir / self.data.list_name("train+test", self.fold)

@@ -2,14 +2,10 @@
 
 Caron et al. 2018 (DeepCluster), section 4.3 and appendix.
 
-k-means: faiss on the CPU, torch on a GPU; both with a progress bar.
-
-Power iteration clustering: Lin and Cohen 2010, in the form of Douze et al. 2018.
-
-It clusters the nodes of a nearest-neighbour graph by the maxima of a stationary distribution;
-the number of clusters follows from the data.
-
-Whitened features for a clustering.
+Features are whitened first. K-means runs in faiss on the CPU and in torch on a GPU, both with a
+progress bar. Power iteration clustering (Lin and Cohen 2010, in the form of Douze et al. 2018)
+clusters the nodes of a nearest-neighbour graph by the maxima of a stationary distribution; the
+number of clusters follows from the data.
 
 Letters: N samples, K clusters, D width, M neighbours.
 """
@@ -182,7 +178,7 @@ def _join_singletons(labels: NDArray[np.int64], ids: NDArray[Any]) -> NDArray[np
 
 def faiss_kmeans(x: NDArray[np.float32], k: int, seed: int) -> Clusters:
     """Run the k-means of faiss on [N, D]; an empty cluster is refilled by splitting a large one."""
-    import faiss
+    import faiss  # needed by the two clustering methods only
 
     centroids: Any = None
     for _ in progress(range(NUM_ITERS), desc="k-means", leave=False, delay=2.0):
@@ -251,7 +247,7 @@ def make_graph(xb: NDArray[np.float32], nnn: int) -> tuple[NDArray[np.int64], ND
     """
     device = default_device()
     if device.type == "cpu":
-        import faiss
+        import faiss  # needed by the two clustering methods only
 
         index = faiss.IndexFlatL2(xb.shape[1])
         index.add(xb)
@@ -272,7 +268,7 @@ def make_adjacencyW(ids: NDArray[Any], distances: NDArray[Any], sigma: float) ->
         distances: [N, 1 + M], squared distances.
         sigma: Bandwidth, above 0.
     """
-    from scipy.sparse import csr_matrix
+    from scipy.sparse import csr_matrix  # slow to load
 
     num, width = ids.shape
     starts = (width - 1) * np.arange(num + 1)

@@ -13,8 +13,8 @@ def console_table(columns: Iterable[str | Column]) -> Table:
     """Return a table without rows.
 
     Args:
-        columns: The header of a column of numbers, which stand on the right and never wrap, or a
-            ``Column`` of another kind.
+        columns: The header of a column of numbers, which are aligned to the right and never wrap,
+            or a ``Column`` of another kind.
     """
     layout = [
         Column(column, justify="right", no_wrap=True) if isinstance(column, str) else column

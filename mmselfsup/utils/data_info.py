@@ -14,12 +14,14 @@ class DataInfo:
         batch_size: Images of one iteration, over all ranks.
         class_counts: Images of each class, from class 0; None for data without labels.
         num_unlabelled: Samples whose label is -1, where the data have labels.
+        largest_label_at: Where the first image of the last class is listed, for error messages.
     """
 
     num_images: int
     batch_size: int
     class_counts: tuple[int, ...] | None = None
     num_unlabelled: int = 0
+    largest_label_at: str = ""
 
 
 def fit_to_data(parts: Iterable[Any], size: DataInfo) -> None:

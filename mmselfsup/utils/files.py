@@ -1,19 +1,20 @@
-"""Files that are written completely or not at all: to a temporary name, then renamed.
+"""Files that are written completely or not at all, and locks between processes.
 
-A writer that is killed leaves its temporary file. ``remove_leftovers`` finds these files by their
-names, and by the lock that a living writer holds on its own.
+A file is written to a temporary name, then renamed. A writer that is killed leaves its temporary
+file: ``remove_leftovers`` finds these by their names, and by the lock that a living writer holds.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -26,15 +27,23 @@ _UMASK = os.umask(0o022)
 _TEMPORARY = re.compile(r"\..+\.(?:pth|json|py|png|npz|txt)\.(?:[a-z0-9_]{8}|\d{1,7})")
 
 os.umask(_UMASK)
+_NAME_MAX = 255  # bytes of a file name, on nearly all file systems
+_RANDOM = 8  # characters that ``mkstemp`` adds to a name
+# flock on a file system without locks (Lustre without the option flock, NFS without lockd, FUSE).
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextmanager
-def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
+def atomic_write(
+    path: str | os.PathLike[str], mode: str = "wb", sync: bool = True
+) -> Iterator[IO[Any]]:
     """Open a temporary file beside ``path``; rename it to ``path`` if the block raises nothing.
 
     Args:
         path: The final name; missing parent folders are created.
         mode: ``'wb'`` or ``'w'`` (UTF-8).
+        sync: Whether the bytes are on the disk before the file has its name. False is faster for
+            many files; a power cut may then leave an empty file, which the caller must notice.
 
     Raises:
         UserError: The file can't be written (no permission, no space); the old file stays.
@@ -42,7 +51,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=temporary_prefix(target), dir=target.parent)
     except OSError as error:
         raise UserError(f"can't write {target}: {_reason(error)}; check the folder") from error
     try:
@@ -50,7 +59,8 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
             _lock(file)
             yield file
             file.flush()
-            os.fsync(file.fileno())  # before the rename: a power cut leaves no empty file
+            if sync:  # before the rename: a power cut leaves no empty file
+                os.fsync(file.fileno())
         os.chmod(name, 0o666 & ~_UMASK)  # mkstemp makes it private; others may read results
         os.replace(name, target)
     except BaseException as error:
@@ -99,6 +109,15 @@ def _remove_unlocked(path: Path) -> bool:
     return True
 
 
+def temporary_prefix(target: Path) -> str:
+    """Return how the names of ``atomic_write``'s temporary files for ``target`` begin."""
+    # A name may take all the bytes that a file system allows: the random part then replaces its
+    # end. Cut between characters: half of one is no name that every file system accepts.
+    room = _NAME_MAX - _RANDOM - len("..")
+    name = os.fsencode(target.name)[:room].decode("utf-8", "ignore")
+    return f".{name}."
+
+
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Check that ``atomic_write`` can write ``path``, before hours of work for it.
 
@@ -110,7 +129,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise UserError(f"can't write {target}: it is a folder; name a file")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(prefix=f".{target.name}.", dir=target.parent):
+        with tempfile.NamedTemporaryFile(prefix=temporary_prefix(target), dir=target.parent):
             pass
     except OSError as error:
         raise UserError(f"can't write {target}: {_reason(error)}; check the folder") from error
@@ -132,6 +151,58 @@ def atomic_write_text(path: str | os.PathLike[str], text: str) -> None:
 def atomic_write_json(path: str | os.PathLike[str], obj: Any) -> None:
     """Write ``obj`` as indented JSON to ``path``, completely or not at all."""
     atomic_write_text(path, json.dumps(obj, indent=2) + "\n")
+
+
+@contextmanager
+def file_lock(
+    path: str | os.PathLike[str], on_wait: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Hold a lock inside the block; other processes that want it wait.
+
+    The system releases it when the process ends, however it ends: a killed run leaves no lock.
+    Where the file system of ``path`` has no locks, a file in the machine's folder for temporary
+    files is locked instead: then only processes of one machine wait for each other.
+
+    Args:
+        path: A file that is there for the lock alone; it is created.
+        on_wait: Called when another process holds the lock, before waiting for it.
+
+    Raises:
+        OSError: The file can't be written.
+        UserError: Neither file system has locks.
+    """
+    with ExitStack() as stack:
+        lock = stack.enter_context(open(path, "a"))
+        try:
+            _flock(lock, on_wait)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            _lock_on_this_machine(stack, Path(path), on_wait)
+        yield
+
+
+def _flock(lock: IO[str], on_wait: Callable[[], None]) -> None:
+    """Lock an open file, after other processes have released it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        on_wait()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+def _lock_on_this_machine(stack: ExitStack, path: Path, on_wait: Callable[[], None]) -> None:
+    """Lock a file of the machine's folder for temporary files that stands for ``path``."""
+    digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:24]
+    place = os.path.join(tempfile.gettempdir(), f"mmselfsup-{os.getuid()}-{digest}.lock")
+    try:  # the folder is everyone's: never follow another user's link
+        handle = os.open(place, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
+        _flock(stack.enter_context(os.fdopen(handle, "w")), on_wait)
+    except OSError as error:
+        raise UserError(
+            f"the file system of {path} has no locks, and {place} can't be locked "
+            f"({error.strerror}): set TMPDIR to a folder on a local disk"
+        ) from error
 
 
 def sha256(path: Path) -> str:

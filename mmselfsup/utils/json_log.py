@@ -55,7 +55,7 @@ def curve(lines: Iterable[Line], key: str) -> tuple[list[float], list[float]]:
     points = [
         (
             line["epoch"] - 1 + line["iter"] / length if line["mode"] == "train" else line["epoch"],
-            float(line[key]),
+            _number(line[key]),
         )
         for line in lines
         if key in line
@@ -97,14 +97,14 @@ class TrainingLog:
         """Return a logged value over the epochs trained, fractions of an epoch included."""
         iters = max((line["iter"] for line in self.train), default=1)  # of an epoch
         return [
-            (line["epoch"] - 1 + line["iter"] / iters, float(line[key]))
+            (line["epoch"] - 1 + line["iter"] / iters, _number(line[key]))
             for line in self.train
             if key in line
         ]
 
     def val_curve(self, key: str = "balanced_accuracy") -> Curve:
         """Return a validation metric over the epochs trained."""
-        return [(float(line["epoch"]), float(line[key])) for line in self.val if key in line]
+        return [(float(line["epoch"]), _number(line[key])) for line in self.val if key in line]
 
     def last_val(self, key: str = "balanced_accuracy", epochs: int | None = None) -> float:
         """Return the metric after the last epoch; nan if it was not measured then.
@@ -132,23 +132,26 @@ class TrainingLog:
 
 
 def log_files(work_dir: Path) -> list[Path]:
-    """Return the logs of a work directory, one for each start of the training, oldest first."""
+    """Return the logs of a work directory, one for each start of the training, by name."""
     return sorted(work_dir.glob("*.log.json"))
 
 
 def read_log(work_dir: Path, without: Collection[Path] = ()) -> TrainingLog:
     """Read all ``*.log.json`` of a work directory.
 
-    Where a resumed run repeats iterations, the later line counts. Lines cut off in the middle (a
-    killed run) are ignored.
+    Where a resumed run repeats iterations, its line counts. Lines cut off in the middle (a killed
+    run) are ignored.
 
     Args:
         work_dir: The work directory of a training.
         without: Logs to ignore.
     """
+    logs = [list(_lines(path)) for path in log_files(work_dir) if path not in without]
     line_by_key: dict[tuple[str, int, int], dict[str, Any]] = {}
-    for path in log_files(work_dir):
-        for line in () if path in without else _lines(path):
+    # By where they begin: a run resumes from a checkpoint of those before it. The names hold local
+    # times, which run backwards when a clock is corrected or daylight saving ends.
+    for log in sorted(filter(None, logs), key=_first_position):
+        for line in log:
             # A validation has one line per epoch, whatever its ``iter``.
             key = (line["mode"], line["epoch"], 0 if line["mode"] == "val" else line["iter"])
             line_by_key[key] = line
@@ -159,9 +162,14 @@ def read_log(work_dir: Path, without: Collection[Path] = ()) -> TrainingLog:
     )
 
 
+def _number(value: Any) -> float:
+    """Return a logged value; JSON has null for nan."""
+    return math.nan if value is None else float(value)
+
+
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the lines of training and validation; the first line of a log describes the run."""
-    with open(path, encoding="utf-8") as file:
+    with open(path, encoding="utf-8", errors="replace") as file:
         for text in file:
             try:
                 line = json.loads(text)
@@ -169,3 +177,9 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
                 continue
             if isinstance(line, dict) and {"mode", "epoch", "iter"} <= line.keys():
                 yield line
+
+
+def _first_position(log: list[Line]) -> tuple[int, float]:
+    """Return epoch and iteration of the first line; an epoch is validated after its training."""
+    first = log[0]
+    return first["epoch"], math.inf if first["mode"] == "val" else first["iter"]

@@ -97,7 +97,7 @@ def _register_with_mmcv() -> None:
     mmcv writes to the first logger in its table, so this one is put first. It writes the values of
     initial weights to the files of that logger only.
     """
-    from mmcv.utils.logging import logger_initialized
+    from mmcv.utils.logging import logger_initialized  # slow to load
 
     others = {name: ready for name, ready in logger_initialized.items() if name != NAME}
     logger_initialized.clear()

@@ -23,6 +23,7 @@ def setup_multi_processes(cfg: Mapping[str, Any]) -> None:
         raise ValueError(f"mp_start_method must be one of {accepted}, got {method!r}")
     multiprocessing.set_start_method(method, force=True)
 
+    # After the start method is set, and only where processes are set up: it is slow to load.
     import cv2
 
     cv2.setNumThreads(cfg.get("opencv_num_threads", 0))

@@ -45,7 +45,7 @@ class DemoData:
 class StudyData:
     """A data set, as a study sees it.
 
-    Tools are paths relative to the repository. A tool stands with its first arguments, so a
+    Tools are paths relative to the repository. A tool is given with its first arguments, so a
     description may give a general tool the data set's own file names and columns.
 
     Attributes:

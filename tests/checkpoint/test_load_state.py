@@ -12,7 +12,6 @@ import pytest
 import torch
 from mmcv import Config
 
-from mmselfsup.core.checkpoint import load as fetch
 from mmselfsup.core.checkpoint import load_state
 from mmselfsup.utils.errors import UserError
 
@@ -127,30 +126,3 @@ def test_unknown_names() -> None:
         load_state("torchvision://resnet7")
     with pytest.raises(UserError, match="unknown name; known are"):
         load_state("mmcls://resnet7")
-
-
-def test_download_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
-
-    def download(url: str, target: str) -> None:
-        calls.append(url)
-        torch.save(dict(w=torch.ones(1)), target)
-
-    monkeypatch.setattr(fetch.torch.hub, "get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr(fetch.torch.hub, "download_url_to_file", download)
-    for _ in range(2):
-        assert set(load_state("https://example.org/x/net.pth?raw=1")) == {"w"}
-    assert load_state("torchvision://resnet18")
-    assert calls[0] == "https://example.org/x/net.pth?raw=1"
-    assert len(calls) == 2
-    assert (tmp_path / "checkpoints" / "net.pth").is_file()
-
-
-def test_failed_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(url: str, target: str) -> None:
-        raise OSError("no route")
-
-    monkeypatch.setattr(fetch.torch.hub, "get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr(fetch.torch.hub, "download_url_to_file", fail)
-    with pytest.raises(UserError, match="no route"):
-        load_state("https://example.org/net.pth")

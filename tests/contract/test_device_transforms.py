@@ -1,4 +1,4 @@
-"""Which of the configs can take `device_transforms=True`."""
+"""Which of the configs can take ``device_transforms=True``."""
 
 from pathlib import Path
 from typing import Any

@@ -45,7 +45,7 @@ def photo(height: int, width: int, seed: int) -> Pixels:
 
 
 def photos(num: int) -> list[Pixels]:
-    """`num` photographs of different sizes."""
+    """``num`` photographs of different sizes."""
     return [photo(100 + 7 * (i % 5), 140 - 9 * (i % 4), i % 7) for i in range(num)]
 
 
@@ -70,7 +70,7 @@ def slow_views(chain: Any, images: list[Pixels]) -> Tensor:
 
 
 def fast_views(chain: Any, images: list[Pixels]) -> Tensor:
-    """As `slow_views`, by the batched pipeline."""
+    """As ``slow_views``, by the batched pipeline."""
     batched, samples = batched_pipeline_of(chain), []
     for seed, image in enumerate(images):
         torch.manual_seed(seed)
@@ -80,7 +80,7 @@ def fast_views(chain: Any, images: list[Pixels]) -> Tensor:
 
 
 def torchvision_views(transforms: list[Any], images: list[Pixels]) -> Tensor:
-    """As `slow_views`, by torchvision on PIL images."""
+    """As ``slow_views``, by torchvision on PIL images."""
     chain, views = T.Compose([*transforms, T.ToTensor()]), []
     for seed, image in enumerate(images):
         torch.manual_seed(seed)

@@ -21,7 +21,7 @@ def picture(seed: int = 0, height: int = 40, width: int = 48) -> Image.Image:
 
 @pytest.fixture
 def image_folder(tmp_path: Path) -> Path:
-    """Twelve JPEG files, `0.jpg` to `11.jpg`."""
+    """Twelve JPEG files, ``0.jpg`` to ``11.jpg``."""
     folder = tmp_path / "images"
     folder.mkdir()
     for i in range(12):

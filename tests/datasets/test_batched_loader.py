@@ -1,4 +1,4 @@
-"""`device_transforms=True`: the same batches as without, whatever the sizes and the workers."""
+"""``device_transforms=True``: the same batches as without, whatever the sizes and the workers."""
 
 from __future__ import annotations
 

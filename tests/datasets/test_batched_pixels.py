@@ -73,7 +73,7 @@ def test_equal_draws_give_nearly_equal_pixels(
 
 @pytest.mark.parametrize("steps", [steps for steps, *_ in STEPS[-6:-1]])
 def test_colours_against_torchvision(steps: list[Config]) -> None:
-    """Its hue is Pillow's, which is coarser than OpenCV's: see `test_pixels`."""
+    """Its hue is Pillow's, which is coarser than OpenCV's: see ``test_pixels``."""
     strength = {key: value for key, value in steps[0].items() if key != "type"}
     slow = torchvision_views([T.RandomResizedCrop(**WHOLE), T.ColorJitter(**strength)], SQUARES)
     mean, most = (2.5, 40) if "hue" in strength else (0.3, 3)

@@ -22,7 +22,7 @@ LEAST = 1e-3  # p-value; the seeds are fixed, so a test passes always or never
 
 @pytest.fixture(scope="module")
 def drawn() -> dict[str, Numbers]:
-    """Name of a batched transform -> its sampled parameters, [NUM, P], for the pipeline `BYOL`."""
+    """Name of a batched transform -> its sampled parameters, [NUM, P], for ``BYOL``."""
     batched = batched_pipeline_of(pipeline(BYOL))
     rows = []
     for seed in range(NUM):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import pickle
@@ -14,7 +15,7 @@ from PIL import Image
 
 from mmselfsup.datasets import build_dataloader, build_dataset, build_datasource
 from mmselfsup.datasets import cache as write
-from mmselfsup.datasets.data_sources import ImageList
+from mmselfsup.datasets.data_sources import BaseDataSource, ImageList
 from mmselfsup.datasets.pipelines import Resize
 from mmselfsup.utils.errors import UserError
 
@@ -43,7 +44,7 @@ def cache(images: Path, short_side: int | None = 16) -> dict[str, Any]:
 
 
 class Counter:
-    """Counts how many images are decoded; after `most` it raises, as a crash would."""
+    """Counts how many images are decoded; after ``most`` it raises, as a crash would."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, most: int = 10**9) -> None:
         self.count, decode = 0, ImageList.decode
@@ -122,6 +123,49 @@ def test_a_changed_file_is_noticed(images: Path) -> None:
     assert folder.exists()
 
 
+def test_every_file_is_compared(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for i in range(600):  # the 300th was not among those that were compared before
+        Image.new("L", (4, 4), i % 256).save(folder / f"{i:03d}.png")
+    source(folder, cache=cache(folder))
+    Image.new("L", (5, 5), 7).save(folder / "300.png")
+    Image.new("L", (5, 5), 7).save(folder / "411.png")
+    with pytest.raises(UserError, match=r"300\.png and 1 more were changed after"):
+        source(folder, cache=cache(folder))
+
+
+def test_another_list_meets_the_changed_file(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lists = {"a": "0.jpg\n1.png\n", "b": "1.png\n4.jpg\n"}
+    for name, text in lists.items():
+        (images.parent / name).write_text(text)
+    source(images, ann_file=str(images.parent / "a"), cache=cache(images))
+    os.utime(images / "1.png", ns=(1, 1))
+    counter = Counter(monkeypatch)
+    with pytest.raises(UserError, match=r"1\.png was changed"):
+        source(images, ann_file=str(images.parent / "b"), cache=cache(images))
+    assert counter.count == 0  # told before the missing images are read
+
+
+def test_an_image_that_arrived_later_is_noticed(images: Path) -> None:
+    ann_file = images.parent / "list"
+    ann_file.write_text("0.jpg\nlate.png\n")
+    kwargs = dict(ann_file=str(ann_file), cache=cache(images), on_error="skip")
+    assert source(images, **kwargs).load_pixels(1)[1] == 0
+    Image.new("RGB", (9, 9)).save(images / "late.png")
+    with pytest.raises(UserError, match=r"late\.png was changed"):
+        source(images, **kwargs)
+
+
+def test_a_file_that_is_gone_is_in_the_cache(images: Path) -> None:
+    before = source(images, cache=cache(images)).get_pixels(0)
+    ann_file = images.parent / "list"
+    ann_file.write_text("0.jpg\n")
+    (images / "0.jpg").unlink()
+    cached = source(images, ann_file=str(ann_file), cache=cache(images))
+    np.testing.assert_array_equal(cached.get_pixels(0), before)
+
+
 def test_writing_resumes_after_a_crash(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write, "_AT_ONCE", 2)
     monkeypatch.setattr(write, "_MAX_THREADS", 1)
@@ -145,6 +189,49 @@ def test_a_damaged_cache_is_named(images: Path) -> None:
     folder = source(images, cache=cache(images)).cache.folder
     os.truncate(folder / "pixels.bin", 100)
     with pytest.raises(UserError, match="is damaged; remove this folder"):
+        source(images, cache=cache(images))
+
+
+def test_an_empty_list_file_is_written_again(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = source(images, cache=cache(images))
+    (rows,) = first.cache.folder.glob("list-*.npy")
+    rows.write_bytes(b"")
+    counter = Counter(monkeypatch)
+    np.testing.assert_array_equal(
+        source(images, cache=cache(images)).get_pixels(2), first.get_pixels(2)
+    )
+    assert (counter.count, rows.stat().st_size > 0) == (0, True)
+
+
+@pytest.mark.parametrize("name", ["pixels.bin", "index.bin"])
+def test_an_empty_file_of_the_cache_gives_no_black_images(images: Path, name: str) -> None:
+    folder = source(images, cache=cache(images)).cache.folder
+    os.truncate(folder / name, 0)
+    with pytest.raises(UserError, match="is damaged; remove this folder"):
+        source(images, cache=cache(images))
+    Image.new("RGB", (30, 30), (9, 9, 9)).save(images / "new.png")  # another list
+    if name == "index.bin":  # no record is left: all are read again
+        assert source(images, cache=cache(images)).get_pixels(0).any()
+    else:
+        with pytest.raises(UserError, match="is damaged; remove this folder"):
+            source(images, cache=cache(images))
+
+
+def test_a_full_disk_is_told_with_its_advice(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        """A file on a full disk: what is buffered fails again when it is closed."""
+
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *error: Any) -> None:
+            self.write(b"")
+
+        def write(self, data: Any) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(write, "_open_at", lambda path, size: Full())
+    with pytest.raises(UserError, match=r"No space left on device; it needs .*lower short_side"):
         source(images, cache=cache(images))
 
 
@@ -226,3 +313,40 @@ def test_a_source_that_reads_in_its_own_way(images: Path) -> None:
     assert cached.get_pixels(5).shape == (16, 16, 3)
     assert (cached.get_pixels(5) == (5, 0, 0)).all()
     assert Own(str(images)).load_pixels(4)[0][0, 0, 0] == 4
+
+
+def test_classes_that_read_in_other_ways_share_no_cache(images: Path) -> None:
+    class Dark(ImageList):
+        def get_img(self, idx: int) -> Image.Image:
+            return Image.new("RGB", (20, 20), (1, 1, 1))
+
+    class Bright(ImageList):
+        def get_img(self, idx: int) -> Image.Image:
+            return Image.new("RGB", (20, 20), (200, 200, 200))
+
+    for cls, value in ((Dark, 1), (Bright, 200)):
+        assert (cls(str(images), cache=cache(images)).get_pixels(0) == value).all()
+    assert source(images, cache=cache(images)).get_pixels(0).std() > 0
+
+
+class Squares(BaseDataSource):
+    """Images that are no files, as tutorial 1 makes them; `shade` is what an entry says."""
+
+    shades: tuple[Any, ...] = (10, 20, 30)
+
+    def load_annotations(self) -> list[dict[str, Any]]:
+        return [dict(gt_label=0, shade=shade) for shade in self.shades]
+
+    def get_img(self, idx: int) -> Image.Image:
+        return Image.new("RGB", (20, 20), (int(self.data_infos[idx]["shade"]), 0, 0))
+
+
+def test_images_that_are_no_files(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for shades in ((10, 20, 30), (30, 20, 10), tuple(np.array([5, 6], np.int64))):
+        monkeypatch.setattr(Squares, "shades", shades)
+        cached = Squares(None, cache=cache(images))
+        assert [cached.get_pixels(i)[0, 0, 0] for i in range(len(shades))] == [*shades]
+        assert cached.cache is not None
+    monkeypatch.setattr(Squares, "shades", (object(),))
+    with pytest.raises(UserError, match=r"image 0 of Squares has no file name"):
+        Squares(None, cache=cache(images))

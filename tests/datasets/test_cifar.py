@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,32 @@ def test_download_only_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert calls == []
     with pytest.raises(UserError):  # the fake download brings nothing
         CIFAR10(str(tmp_path), download=True)
-    assert calls == [((CIFAR10.url, str(tmp_path)), dict(md5=CIFAR10.md5))]
+    part = str(tmp_path / ".cifar-10-batches-py.part")
+    assert calls == [((CIFAR10.url, str(tmp_path), part), dict(md5=CIFAR10.md5))]
+
+
+def test_a_killed_download_leaves_no_half_data_set(
+    cifar10: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = next(cifar10.rglob("data_batch_1")).parent
+    stop = True
+
+    def unpack(url: str, root: str, part: str, md5: str) -> None:
+        folder = Path(part) / CIFAR10.base_folder
+        folder.mkdir(parents=True)
+        for path in sorted(whole.iterdir()):
+            shutil.copy(path, folder)
+            if stop:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(cifar_module, "download_and_extract_archive", unpack)
+    place = tmp_path / "new"
+    place.mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        CIFAR10(str(place), download=True)
+    stop = False
+    assert len(CIFAR10(str(place), download=True)) == len(CIFAR10(str(cifar10)))
+    assert [path.name for path in place.iterdir()] == [CIFAR10.base_folder]
 
 
 def test_cache_of_cifar(cifar10: Path, tmp_path: Path) -> None:

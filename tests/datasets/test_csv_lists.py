@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mmselfsup.datasets.data_sources.lists import is_csv, read_csv
+from mmselfsup.datasets.data_sources.metadata import read_metadata
 from mmselfsup.utils.errors import UserError
 
 
@@ -14,7 +15,7 @@ from mmselfsup.utils.errors import UserError
 def csv(tmp_path: Path):
     def write(text: str, name: str = "list.csv") -> str:
         path = tmp_path / name
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         return str(path)
 
     return write
@@ -78,6 +79,22 @@ def test_without_labels(csv) -> None:
 def test_errors(csv, text: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         read_csv(csv(text))
+
+
+def test_line_breaks_inside_of_names(csv) -> None:
+    names = ["a\u2028b.jpg", "c\x85d.jpg", "e\nf.jpg"]
+    path = csv("image,label\n" + "".join(f'"{name}",{i}\n' for i, name in enumerate(names)))
+    entries, _ = read_csv(path)
+    assert [entry[:2] for entry in entries] == [(name, i) for i, name in enumerate(names)]
+    table = read_metadata(csv('image,age\n"a\u2028b",5\nc\x85d,6\n', "meta.csv"), ["image", "age"])
+    assert [(name, row.cells["age"]) for name, row in table] == [("a\u2028b", "5"), ("c\x85d", "6")]
+
+
+@pytest.mark.parametrize("read", [read_csv, lambda path: read_metadata(path, ["image"])])
+def test_a_quote_that_is_not_closed(csv, read) -> None:
+    path = csv('image,label\na,1\n"b,1\n' + "c,2\n" * 50_000)
+    with pytest.raises(UserError, match=r"list\.csv, line 3: this is no row of a CSV file \(field"):
+        read(path)
 
 
 def test_what_is_a_csv(csv) -> None:

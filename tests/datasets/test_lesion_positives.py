@@ -24,7 +24,7 @@ PARTNERS = [{2, 4}, {6}, {0, 4}, set(), {0, 2}, set(), {1}, set(), {9}, {8}]
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """Folder with `images`, `train.txt` (0..9), `test.txt` (10, 11) and `meta.csv`."""
+    """Folder with ``images``, ``train.txt`` (0..9), ``test.txt`` (10, 11) and ``meta.csv``."""
     (tmp_path / "images").mkdir()
     for i in range(12):
         gray = np.full((8, 8, 3), 20 * i, dtype=np.uint8)
@@ -41,7 +41,7 @@ def write_metadata(folder: Path, lesions: list[str]) -> None:
 
 
 def config(files: Path, positives: Any = (), source: Any = (), **options: Any) -> dict[str, Any]:
-    """Two views without augmentation; `positives=None` for none of the lesion."""
+    """Two views without augmentation; ``positives=None`` for none of the lesion."""
     lesions = dict(metadata=str(files / "meta.csv"), held_out=str(files / "test.txt"))
     images = dict(data_prefix=str(files / "images"), ann_file=str(files / "train.txt"))
     return dict(

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import string
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmselfsup.datasets import build_datasource
 from mmselfsup.datasets.data_sources.lists import (
     Entry,
     check_labels,
     find_images,
     parse_line,
+    read_csv,
     read_list,
+    with_extension,
 )
 from mmselfsup.utils.errors import UserError
 
@@ -85,6 +90,66 @@ def test_errors_name_the_list(tmp_path: Path) -> None:
         read_list(str(path))
     with pytest.raises(UserError, match="can't read this list"):
         read_list(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("line", "rest"),
+    [
+        ("im 0.jpg nevus", "'nevus' behind 'im 0.jpg'"),
+        ("im0.jpg 0.5", "'0.5' behind 'im0.jpg'"),
+        ("im0.jpg 1.0", "'1.0' behind 'im0.jpg'"),
+        ("im0.jpg,1", "'1' behind 'im0.jpg'"),
+        ("im0.jpg 0 nevus", "'0 nevus' behind 'im0.jpg'"),
+        ("im0.JPG;seborrheic keratosis", "'seborrheic keratosis' behind 'im0.JPG'"),
+    ],
+)
+def test_what_is_no_label_is_told(tmp_path: Path, line: str, rest: str) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text(f"a.jpg 1\n{line}\n")
+    with pytest.raises(UserError, match=rf"list\.txt, line 2: {rest} is no label; .*CSV file"):
+        read_list(str(path))
+
+
+def test_words_behind_names_without_extension(tmp_path: Path) -> None:
+    (tmp_path / "ISIC_1.jpg").touch()
+    with pytest.raises(UserError, match=r"line 4: 'nevus' behind 'ISIC_1' is no label"):
+        with_extension([Entry("ISIC_1 nevus", -1, 4)], str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "label", ["1234567890", "10000001", "9" * 20, "9" * 5000, "-2", "-" + "9" * 30, "0 1234567890"]
+)
+def test_integers_that_are_no_labels(tmp_path: Path, label: str) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text(f"a.jpg 1\nb.jpg {label}\n")
+    with pytest.raises(UserError, match=r"list\.txt, line 2: the label of 'b\.jpg' is .*-1 is no"):
+        read_list(str(path))
+    csv = tmp_path / "list.csv"
+    csv.write_text(f"image,label\na.jpg,1\nb.jpg,{label.split()[-1]}\n")
+    with pytest.raises(UserError, match=r"list\.csv, line 3: .*label"):
+        read_csv(str(csv))
+
+
+def test_duplicates_are_mentioned(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.png").touch()
+    path = tmp_path / "list.txt"
+
+    def logged(text: str, **config: Any) -> str:
+        caplog.clear()
+        path.write_text(text)
+        with caplog.at_level("WARNING", "mmselfsup"):
+            logging.getLogger("mmselfsup").propagate = True
+            build_datasource(dict(data_prefix=str(tmp_path), ann_file=str(path), **config))
+        return caplog.text
+
+    for kind in ("ImageList", "ImageNet"):
+        assert logged("a.png 0\nb.png 0\n", type=kind) == ""
+        repeated = logged("a.png 0\nb.png 0\na.png 0\na.png 0\n", type=kind)
+        assert "2 of 4 lines repeat" in repeated
+        assert "'a.png' (lines 1 and 3)" in repeated
+        text = "a.png 0\na.png 0\nb.png 0\nb.png 1\n"
+        assert "'b.png' (lines 3 and 4, with the labels 0 and 1)" in logged(text, type=kind)
 
 
 def test_check_labels() -> None:

@@ -24,10 +24,10 @@ def run_ranks(function: Callable[..., Any], folder: Path, *args: Any, num: int =
     """Call ``function(rank, *args)`` in ``num`` processes of one gloo group.
 
     Args:
-        function: at the top level of a module; returns tensors and plain values.
-        folder: where the results lie meanwhile.
-        *args: further arguments.
-        num: number of processes.
+        function: At the top level of a module; returns tensors and plain values.
+        folder: Where the results lie meanwhile.
+        *args: Further arguments.
+        num: Number of processes.
     """
     # A fork starts at once, but can't use a GPU that its parent has looked at.
     context = mp.get_context("spawn" if torch.cuda.is_available() else "fork")

@@ -69,7 +69,7 @@ def test_two_ranks_cluster_as_one_does(name: str, tmp_path: Path) -> None:
         assert got["labels"].tolist() == alone["labels"].tolist()
         for key, value in alone["weights"].items():
             torch.testing.assert_close(got["weights"][key], value, msg=key)
-        assert got["own"], "a rank goes on with its own statistics"
+        assert got["own"], "a rank keeps its own statistics"
 
 
 def validate(rank: int, by_epoch: bool) -> tuple[float, bool]:

@@ -1,5 +1,6 @@
-"""The balanced probe: a minimum, blind to class counts and scale, its penalty chosen without test
-samples.
+"""The balanced probe is a minimum, independent of class counts and scale.
+
+Its penalty is chosen without test samples.
 """
 
 import numpy as np

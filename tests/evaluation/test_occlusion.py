@@ -24,7 +24,7 @@ from mmselfsup.evaluation.occlusion import (
     skin_colour,
     view_scores,
 )
-from mmselfsup.isic.color_constancy import DARK
+from mmselfsup.isic.dark_border import DARK
 from mmselfsup.isic.lesion_mask import find_lesion
 from mmselfsup.utils.errors import UserError
 
@@ -109,7 +109,7 @@ def images(tmp_path: Path) -> Config:
 
 
 class Looker(nn.Module):
-    """A classifier that looks at one place of the image, and at one colour there."""
+    """A classifier that uses one place of the image, and one colour there."""
 
     def __init__(self, place: str) -> None:
         super().__init__()

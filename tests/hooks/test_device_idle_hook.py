@@ -12,7 +12,8 @@ import torch
 from mmcv.runner import Hook
 from torch import nn
 
-from mmselfsup.core.hooks import DeviceIdleHook, DistOptimizerHook, register_default_hooks
+from mmselfsup.apis.hooks import register_default_hooks
+from mmselfsup.core.hooks import DeviceIdleHook, DistOptimizerHook
 from mmselfsup.core.hooks import throughput_hooks as module
 from mmselfsup.core.runner import TensorLogBuffer
 

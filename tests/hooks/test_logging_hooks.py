@@ -1,10 +1,13 @@
 """What the log, TensorBoard, the picture of views and the progress bar show."""
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -12,16 +15,18 @@ from mmcv.runner import HOOKS
 from PIL import Image
 from torchvision.transforms import Compose, Normalize
 
+from mmselfsup.apis.hooks import register_default_hooks
 from mmselfsup.core.hooks import (
     DistOptimizerHook,
     ProgressBarHook,
     TextLoggerHook,
     TrainingProgressHook,
     TrainingShareHook,
-    register_default_hooks,
 )
+from mmselfsup.core.hooks.logging_hooks import tensorboard_writer
 from mmselfsup.core.hooks.views_image_hook import split_views, to_display, views_picture
 from mmselfsup.datasets.utils import find_normalize
+from mmselfsup.utils.json_log import curve, read_json_log, read_log
 
 Make = Callable[..., Any]
 LOG_CONFIG = dict(interval=2, hooks=[dict(type="TextLoggerHook")])
@@ -227,3 +232,76 @@ def test_no_bar_without_a_terminal(
     runner.register_hook(ProgressBarHook())
     runner.run([make_loader()], [("train", 1)])
     assert "training" not in capfd.readouterr().err
+
+
+class BrokenWriter:
+    """A writer of TensorBoard whose disk is full from the second number on."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error, self.calls = error, 0
+
+    def add_scalar(self, *args: Any) -> None:
+        self.calls += 1
+        if self.calls > 1:
+            raise self.error
+
+    add_text = add_image = add_scalar
+
+    def close(self) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), RuntimeError("thread ended")]
+)
+def test_a_broken_writer_does_not_end_the_training(
+    monkeypatch: pytest.MonkeyPatch, make_runner: Make, make_loader: Make, error: Exception
+) -> None:
+    writer = BrokenWriter(error)
+    monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter", lambda folder: writer)
+    runner = make_runner(epochs=3)
+    lines: list[str] = []
+    monkeypatch.setattr(runner.logger, "error", lambda text, *args: lines.append(text % args))
+    hook = HOOKS.build(dict(type="TensorboardLoggerHook", interval=1))
+    runner.register_hook(hook, priority="VERY_LOW")
+    run(runner, make_loader(length=16))
+    assert runner.epoch == 3
+    assert writer.calls == 2
+    assert len(lines) == 1
+    assert "TensorBoard is given up: " in lines[0]
+    assert hook.writer.add_image("confusion", None, 1) is None  # other hooks ask for the writer
+    assert tensorboard_writer(runner) is hook.writer
+
+
+def test_a_writer_that_can_not_be_opened(
+    monkeypatch: pytest.MonkeyPatch, make_runner: Make, make_loader: Make
+) -> None:
+    def fail(folder: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter", fail)
+    runner = make_runner(epochs=1)
+    run(runner, make_loader(length=16))
+    assert runner.epoch == 1
+
+
+def test_the_json_log_is_json(tmp_path: Path) -> None:
+    hook = TextLoggerHook()
+    hook.json_log_path = str(tmp_path / "a.log.json")
+    runner = SimpleNamespace(rank=0, logger=Mock())
+    facts = dict(mode="val", epoch=1, iter=1, acc=math.nan, recall=[0.5, math.inf], lr=1e-6)
+    hook._dump_log(facts, runner)
+    text = (tmp_path / "a.log.json").read_text()
+    line = json.loads(text, parse_constant=pytest.fail)
+    assert line == dict(mode="val", epoch=1, iter=1, acc=None, recall=[0.5, None], lr=1e-6)
+    assert math.isnan(read_log(tmp_path).last_val("acc"))
+    assert math.isnan(curve(read_json_log(str(tmp_path / "a.log.json")), "acc")[1][0])
+
+
+def test_a_json_log_that_can_not_be_written(tmp_path: Path) -> None:
+    hook = TextLoggerHook()
+    hook.json_log_path = str(tmp_path / "missing" / "a.log.json")
+    runner = SimpleNamespace(rank=0, logger=Mock())
+    for epoch in range(3):
+        hook._dump_log(dict(mode="val", epoch=epoch, iter=1), runner)
+    assert runner.logger.error.call_count == 1

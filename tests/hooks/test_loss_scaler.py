@@ -264,6 +264,6 @@ def test_the_scale_is_in_the_checkpoint(
     same(later.model, whole.model)
     first, second = (r.scaling.loss_scaler.state_dict() for r in (whole, later))
     assert first == second
-    assert first["scale"] > 32.0, "the scale has grown: the counter of good steps goes on too"
+    assert first["scale"] > 32.0, "the scale has grown: the counter of good steps continues too"
     if not by_meta:
         assert later.scaling.state_dict() == whole.scaling.state_dict()

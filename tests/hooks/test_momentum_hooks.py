@@ -37,7 +37,7 @@ class Following(TinyModel):
 
 @pytest.fixture
 def make_following(make_runner: Callable[..., Any]) -> Callable[..., Any]:
-    """A runner around :class:`Following`, with our optimizer hook."""
+    """A runner around :class:``Following``, with our optimizer hook."""
 
     def make(update_interval: int = 1, **kwargs: Any) -> Any:
         runner = make_runner(**kwargs)

@@ -144,3 +144,41 @@ def test_unreadable_files_are_reported_and_the_rest_is_converted(src: Path, tmp_
     assert set(files(tmp_path / "dst")) == {*NAMES[:3], RECORD}
     (src / "deep/d.jpg").write_bytes(whole)
     assert correct_folder(src, tmp_path / "dst", Settings(), 1)[:2] == (1, 3)
+
+
+def test_nothing_waits_for_the_disk_image_by_image(
+    src: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr("os.sync", lambda: calls.append("sync"))
+    monkeypatch.setattr("os.fsync", lambda handle: calls.append("fsync"))
+    assert correct_folder(src, tmp_path / "dst", Settings(), 1) == (5, 0, [])
+    assert calls == ["fsync", "fsync", "sync"]  # the record, and the mark of an unfinished run
+
+
+@pytest.mark.parametrize("left", [b"", b"half"])
+def test_what_a_power_cut_left_is_made_again(
+    src: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: bytes
+) -> None:
+    (src / "f.bmp").write_bytes(b"")
+    Image.open(src / "a.png").save(src / "f.bmp")
+    whole, dst = tmp_path / "whole", tmp_path / "dst"
+    correct_folder(src, whole, Settings(), 1)
+    with monkeypatch.context() as patch:
+        patch.setattr("os.sync", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            correct_folder(src, dst, Settings(), 1)
+    cut = ("b.png", "deep/d.jpg", "f.bmp")
+    for name in cut:
+        path = dst / name
+        path.write_bytes(left and path.read_bytes()[:-30])
+    assert correct_folder(src, dst, Settings(), 1) == (3, 3, [])
+    assert files(dst) == files(whole)
+    assert correct_folder(src, dst, Settings(), 1) == (0, 6, [])
+
+
+def test_a_name_of_255_bytes(src: Path, tmp_path: Path) -> None:
+    name = "n" * 251 + ".png"
+    (src / "a.png").rename(src / name)
+    assert correct_folder(src, tmp_path / "dst", Settings(), 1) == (5, 0, [])
+    assert name in files(tmp_path / "dst")

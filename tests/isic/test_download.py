@@ -14,6 +14,7 @@ FAKE = """#!/usr/bin/env bash
 echo "$(basename "$1") ${*:2}" >> "$CALLS"
 case "$*" in
 *--print-images*) echo pictures ;;
+*--print-csv*) printf '%s\n' "${CSV:-in/ISIC_2019_Training_GroundTruth.csv}" ;;
 *apply_color_constancy*) mkdir -p "$OUT"; [ -z "${BROKEN:-}" ] || exit 1 ;;
 *compute_mean_std*) mkdir -p "$OUT"; echo "img_norm_cfg = 1" ;;
 esac
@@ -32,6 +33,26 @@ def test_check(challenge: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = run_tool("isic2019/check_download.py", *argv, folder=challenge)
     assert done.last_line == "79 of 80 images in ISIC_2019_Training_Input"
     assert len(CHECKSUMS) == 3
+
+
+def test_which_csv_files_were_checked(challenge: Path) -> None:
+    for folder, text in (("a raw", ""), ("copy", "edited"), ("old", "edited")):
+        (challenge / folder).mkdir()
+        for path in challenge.glob("*.csv"):
+            (challenge / folder / path.name).write_text(path.read_text() + text)
+    for path in challenge.glob("*.csv"):
+        path.unlink()
+    (challenge / "copy" / "ISIC_2019_Test_GroundTruth.csv").write_text("image\n")
+    names = [
+        "a raw/ISIC_2019_Training_GroundTruth.csv",
+        "a raw/ISIC_2019_Training_Metadata.csv",
+        "copy/ISIC_2019_Test_GroundTruth.csv",
+    ]
+    found = check_download(challenge, any_csv=True)
+    assert [str(path.relative_to(challenge)) for path in found.csv_files] == names
+    argv = ["--root", ".", "--any-csv", "--print-csv"]
+    done = run_tool("isic2019/check_download.py", *argv, folder=challenge)
+    assert done.text.splitlines()[-3:] == names
 
 
 @pytest.fixture
@@ -61,6 +82,7 @@ def test_prepare_all(place: Path) -> None:
     assert [call.split()[0] for call in calls] == [
         "check_download.py",
         "check_download.py",
+        "check_download.py",
         "apply_color_constancy.py",
         "prepare_splits.py",
         "compute_mean_std.py",
@@ -68,10 +90,21 @@ def test_prepare_all(place: Path) -> None:
     ]
     assert calls[0] == "check_download.py --root in --partial"
     images = "--src pictures --dst out/ISIC_2019_Training_Input --crop-border --short-side 256"
-    assert calls[2] == f"apply_color_constancy.py {images} --workers 2"
-    assert calls[3] == "prepare_splits.py --root out --group-duplicates --workers 2"
+    assert calls[3] == f"apply_color_constancy.py {images} --workers 2"
+    assert calls[4] == "prepare_splits.py --root out --group-duplicates --workers 2"
     assert (place / "out" / "ISIC_2019_Training_GroundTruth.csv").exists()
     assert (place / "out" / "statistics.txt").read_text() == "img_norm_cfg = 1\n"
+
+
+def test_prepare_all_copies_the_files_that_it_checked(place: Path) -> None:
+    name = "ISIC_2019_Training_GroundTruth.csv"
+    for folder in ("a b", "copy", "old"):
+        (place / "in" / folder).mkdir()
+        (place / "in" / folder / name).write_text(f"image of {folder}\n")
+    for folder in ("a b", "copy", "old"):
+        assert prepare(place, CSV=f"in/{folder}/{name}")[0] == 0
+        assert (place / "out" / name).read_text() == f"image of {folder}\n"
+    assert prepare(place, CSV=f"out/{name}")[0] == 0  # it is in its place already
 
 
 def test_prepare_all_with_test_images(place: Path) -> None:
@@ -80,9 +113,9 @@ def test_prepare_all_with_test_images(place: Path) -> None:
     assert code == 0
     dst, options = "in/out/ISIC_2019_Test_Input", "--crop-border --short-side 64 --keep-colors"
     call = f"apply_color_constancy.py --src in/ISIC_2019_Test_Input --dst {dst} {options}"
-    assert calls[3] == call
+    assert calls[4] == call
     (place / "in" / "out" / "ISIC_2019_Test_Input").mkdir()
-    assert prepare(place, OUT="in/out", IMAGES="--keep-colors", SHORT_SIDE="64")[1][3] == call
+    assert prepare(place, OUT="in/out", IMAGES="--keep-colors", SHORT_SIDE="64")[1][4] == call
 
 
 def test_prepare_all_stops_at_a_failure(place: Path) -> None:

@@ -54,6 +54,19 @@ def test_size_resizes_as_the_pipelines_do(images: list[Path], size: list[int]) -
     np.testing.assert_allclose(result.std, flat.std(1, correction=0), atol=1e-7)
 
 
+def test_files_of_12_bits_need_their_range(tmp_path: Path, noise: Any) -> None:
+    pixels = noise(8, 8, seed=4)[..., 0]
+    Image.fromarray(pixels).save(tmp_path / "8.png")
+    Image.fromarray(pixels.astype(np.uint16) * 16).save(tmp_path / "12.png")
+    with pytest.raises(UserError, match=r"12\.png: of its 16 bits only 12 or fewer are in use"):
+        pixel_statistics([tmp_path / "12.png"], workers=1)
+    expected = pixel_statistics([tmp_path / "8.png"], workers=1)
+    assert pixel_statistics([tmp_path / "12.png"], None, 1, [0, 4080]) == expected
+    call = [sys.executable, TOOL, tmp_path, "--value-range", "0", "4080", "--workers", "1"]
+    done = subprocess.run(call, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[1] == expected.config_line()
+
+
 def test_a_constant_image_has_no_deviation_however_large() -> None:
     histogram = np.zeros((3, 256), dtype=np.int64)
     histogram[:, 254] = 10**14

@@ -1,4 +1,4 @@
-"""Names and shapes of the weights of methods with two encoders, as in :mod:`test_state_dict`."""
+"""Names and shapes of the weights of methods with two encoders, as in :mod:``test_state_dict``."""
 
 import pytest
 

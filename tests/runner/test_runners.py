@@ -70,12 +70,12 @@ def test_never_sleeps(ours: Any, theirs: Any, end: Any, monkeypatch: pytest.Monk
 
 
 def test_log_buffer_holds_tensors_until_a_log_line() -> None:
-    class Look(Hook):  # type: ignore[misc]
+    class TensorCheck(Hook):  # type: ignore[misc]
         def after_train_iter(self, runner: Any) -> None:
             assert isinstance(runner.log_buffer.val_history["loss"][-1], torch.Tensor)
 
     runner = make_runner(EpochBasedRunner, max_epochs=1)
-    runner.register_hook(Look(), priority="HIGHEST")
+    runner.register_hook(TensorCheck(), priority="HIGHEST")
     runner.run([make_loader()], [("train", 1)])
 
 

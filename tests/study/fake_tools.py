@@ -41,7 +41,7 @@ scores[np.arange(40), labels] += 0.5 if "scratch" in str(out) else 3
 np.savez(out, scores=scores, labels=labels)
 """
 
-LOOK = """
+COMPARISON = """
 import pathlib, sys
 import numpy as np
 from mmselfsup.evaluation.feature_comparison_files import (
@@ -98,7 +98,7 @@ def make_fake_repository(root: Path) -> Path:
         ("train.py", TRAIN),
         ("test.py", TEST),
         ("isic2019/prepare_splits.py", SPLITS),
-        ("isic2019/look_at_features.py", LOOK),
+        ("isic2019/look_at_features.py", COMPARISON),
         ("benchmarks/classification/test_linear.py", PROBE),
         ("isic2019/explain.py", EXPLAIN),
     ):

@@ -39,7 +39,7 @@ def make_ssl(name: str, ssl_on: str = "train") -> SslRecord:
 
 
 def make_run(arm: str, skill: float, seed: int = 0, ssl_on: str = "train") -> RunRecord:
-    """A classifier whose scores are noise plus `skill` on the true class."""
+    """A classifier whose scores are noise plus ``skill`` on the true class."""
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(8), COUNTS)
     scores = rng.normal(size=(len(labels), 8))
@@ -98,7 +98,7 @@ def write_finished_study(
 
     Args:
         folder: The work directory.
-        arms: Skill of the classifiers by arm, see `make_run`.
+        arms: Skill of the classifiers by arm, see ``make_run``.
         ssl_on: Images that the pre-trainings saw.
     """
     arms = {"scratch": 1.0, "simclr": 1.9} if arms is None else arms

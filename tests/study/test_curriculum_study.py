@@ -117,7 +117,7 @@ def test_the_classifier_starts_from_the_best_sequence(
     assert found.study.greedy is not None
     assert found.study.greedy.min_gain == 0.01
     assert list(found.study.greedy.tasks) == ["simclr", "byol"]
-    # two validation images; at a recall of 0.2 none of them is rightly told
+    # two validation images; at a recall of 0.2 none of them is classified correctly
     assert found.curriculum.trials[0].score.error == standard_error([[0, 1], [1, 0]])
 
     pipeline.run_study(greedy)

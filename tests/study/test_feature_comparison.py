@@ -124,7 +124,7 @@ def test_small_pictures_are_small_squares(tmp_path: Path) -> None:
     assert not (tmp_path / "b.webp").exists()
 
 
-def make_look(folder: Path, shared: int | None = 0, by_source: float | None = 0.6) -> None:
+def make_comparison(folder: Path, shared: int | None = 0, by_source: float | None = 0.6) -> None:
     """Write a look at six test images, one of them a query with two neighbours."""
     right, wrong = (Neighbour(f"{n}.jpg", n, "t.webp", 0.9) for n in (1, 0))
     query = Query("q.jpg", 1, "gone.webp", [wrong, wrong], [right, wrong])
@@ -140,7 +140,7 @@ def make_look(folder: Path, shared: int | None = 0, by_source: float | None = 0.
 
 def test_a_comparison_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_comparison(tmp_path) is None
-    make_look(tmp_path)
+    make_comparison(tmp_path)
     found = read_comparison(tmp_path)
     assert found is not None
     look, points = found
@@ -153,7 +153,7 @@ def test_a_comparison_is_read_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["points.npz", "looks.json"])
 def test_a_damaged_comparison_is_refused(finished_study: Path, name: str) -> None:
     folder = finished_study / "looks" / "simclr"
-    make_look(folder)
+    make_comparison(folder)
     (folder / name).write_bytes((folder / name).read_bytes()[:-40])
     with pytest.raises(
         UserError, match=r"looks/simclr: can't read this .*comparison.*delete the folder"
@@ -164,10 +164,10 @@ def test_a_damaged_comparison_is_refused(finished_study: Path, name: str) -> Non
 def test_the_report_shows_maps_and_neighbours(finished_study: Path) -> None:
     folder = finished_study / "looks" / "simclr"
     (folder / "thumbs").mkdir(parents=True)
-    make_look(folder)
+    make_comparison(folder)
     Image.new("RGB", (SIDE, SIDE)).save(folder / "thumbs" / "t.webp")
     html = write_report(finished_study).read_text(encoding="utf-8")
-    section = html[html.index('<section class="looks">') :]
+    section = html[html.index('<section class="features">') :]
     assert section.count('<svg class="map"') == 4  # before and after, by class and by source
     assert section.count("data:image/webp;base64,") == 4
     assert section.count('<span class="gone">') == 1  # the picture of the query isn't there
@@ -188,7 +188,7 @@ def test_the_report_shows_maps_and_neighbours(finished_study: Path) -> None:
 def test_the_report_tells_lesions_on_both_sides(
     finished_study: Path, shared: int | None, words: str
 ) -> None:
-    make_look(finished_study / "looks" / "simclr", shared, by_source=None)
+    make_comparison(finished_study / "looks" / "simclr", shared, by_source=None)
     html = write_report(finished_study).read_text(encoding="utf-8")
     assert words in html
     assert "(checked)" not in html
@@ -197,7 +197,7 @@ def test_the_report_tells_lesions_on_both_sides(
 
 def test_without_a_comparison_the_report_has_none(finished_study: Path) -> None:
     html = write_report(finished_study).read_text(encoding="utf-8")
-    assert "looks" not in html
+    assert 'class="features"' not in html
     assert "Reliability" not in html
 
 

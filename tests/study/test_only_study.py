@@ -1,5 +1,7 @@
 """Two studies in one work directory: the second is refused, a dead one's lock is taken over."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -57,4 +59,39 @@ def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
         pytest.raises(UserError, match=r"can't write .*file/work"),
         only_study(tmp_path / "file/work"),
     ):
+        pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_file_system_without_locks(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: int,
+) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "lockf", refuse)
+    with only_study(tmp_path):
+        pass
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"warning: the file system of {tmp_path} has no locks")
+
+
+def test_lock_that_fails_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fcntl, "lockf", refuse)
+    with pytest.raises(UserError, match=r"can't lock .*study\.lock"), only_study(tmp_path):
+        pass
+
+
+def test_full_disk_does_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", refuse)
+    with only_study(tmp_path):
         pass

@@ -1,4 +1,4 @@
-"""Commands run, side by side, in forks or afresh; all end with their parent."""
+"""Commands run, side by side, in forks or as new processes; all end with their parent."""
 
 import os
 import subprocess

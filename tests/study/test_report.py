@@ -146,7 +146,7 @@ def test_a_section_is_one_entry(finished_study: Path, monkeypatch: pytest.Monkey
     assert parsed.count("section") == 1
     assert "<why>" in parsed.text
     assert html.count(".explain {") == 1
-    assert ".looks" not in html
+    assert ".features" not in html
 
 
 def test_without_results_there_is_none(tmp_path: Path) -> None:

@@ -50,13 +50,13 @@ def measured(arm: str) -> set[str]:
     return {f"test work/finetune/{arm}/test", f"explain work/finetune/{arm}/explain"}
 
 
-SSL, LOOK, SPLITS = (
+SSL, COMPARISON, SPLITS = (
     {"train work/ssl/simclr"},
     {"look work/looks/simclr"},
     {"splits work/data/splits"},
 )
 CLASSIFIERS = on("scratch") | on("simclr")
-AFTER_SSL = SSL | LOOK | on("simclr")
+AFTER_SSL = SSL | COMPARISON | on("simclr")
 EVERYTHING = AFTER_SSL | on("scratch")
 
 
@@ -174,18 +174,18 @@ def test_nothing_changed(study: StudySettings) -> None:
 @pytest.mark.parametrize(
     ("file", "behind"),
     [
-        (f"isic/{METADATA}", CLASSIFIERS | LOOK),  # patients' age and sex, and lesions
+        (f"isic/{METADATA}", CLASSIFIERS | COMPARISON),  # patients' age and sex, and lesions
         ("isic/images/ISIC_1.jpg", EVERYTHING),
-        ("isic/images/ISIC_2.jpg", LOOK | measured("scratch") | measured("simclr")),
+        ("isic/images/ISIC_2.jpg", COMPARISON | measured("scratch") | measured("simclr")),
         ("lists/ISIC_2019_subtrain_fold0.txt", searches("scratch") | searches("simclr")),
         ("lists/ISIC_2019_val_fold0.txt", searches("scratch") | searches("simclr")),
         ("lists/ISIC_2019_train_fold0.txt", AFTER_SSL | final("scratch")),
-        ("lists/ISIC_2019_test_fold0.txt", LOOK | measured("scratch") | measured("simclr")),
+        ("lists/ISIC_2019_test_fold0.txt", COMPARISON | measured("scratch") | measured("simclr")),
         ("configs/ssl.py", AFTER_SSL),
         ("configs/ssl_base.py", AFTER_SSL),
-        ("configs/classifier.py", CLASSIFIERS | LOOK),
-        ("configs/classifier_base.py", CLASSIFIERS | LOOK),
-        ("own_module.py", CLASSIFIERS | LOOK),
+        ("configs/classifier.py", CLASSIFIERS | COMPARISON),
+        ("configs/classifier_base.py", CLASSIFIERS | COMPARISON),
+        ("own_module.py", CLASSIFIERS | COMPARISON),
         ("my start.pth", AFTER_SSL),
         ("tools/test.py", {"test work/finetune/scratch/test", "test work/finetune/simclr/test"}),
         ("tools/train.py", EVERYTHING),
@@ -204,7 +204,7 @@ def test_a_changed_file(study: StudySettings, file: str, behind: set[str]) -> No
 
 def test_an_image_with_another_time(study: StudySettings) -> None:
     os.utime("isic/images/ISIC_2.jpg", (1, 1))
-    assert again(study) == LOOK | measured("scratch") | measured("simclr")
+    assert again(study) == COMPARISON | measured("scratch") | measured("simclr")
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_an_image_with_another_time(study: StudySettings) -> None:
     [
         ({"seed": 1}, EVERYTHING),
         ({"ssl_options": ("optimizer.weight_decay=0.5",)}, AFTER_SSL),
-        ({"finetune_options": ("data.samples_per_gpu=7",)}, CLASSIFIERS | LOOK),
+        ({"finetune_options": ("data.samples_per_gpu=7",)}, CLASSIFIERS | COMPARISON),
         ({"lrs": (0.01, 0.1, 0.2)}, {f"train work/finetune/{arm}/lr_0.2" for arm in ARMS}),
         ({"lrs": (0.01,)}, final("scratch") | final("simclr")),
     ],
@@ -280,7 +280,7 @@ def test_a_copy_with_other_times_is_the_same(study: StudySettings) -> None:
 @pytest.mark.parametrize(
     ("file", "behind"),
     [
-        (f"isic/{METADATA}", SPLITS | CLASSIFIERS | LOOK),
+        (f"isic/{METADATA}", SPLITS | CLASSIFIERS | COMPARISON),
         (f"isic/{GROUND_TRUTH}", SPLITS),  # it gives equal lists here
         ("isic/images/ISIC_3.jpg", SPLITS),  # which no list names
     ],

@@ -27,10 +27,10 @@ def run_tool(script: str, *argv: str, folder: Path, env: dict[str, str] | None =
     """Run ``python tools/<script> <argv>`` in ``folder``.
 
     Args:
-        script: path below ``tools/``.
-        *argv: arguments.
-        folder: current directory; the output is kept there meanwhile.
-        env: additions to the environment.
+        script: Path below ``tools/``.
+        *argv: Arguments.
+        folder: Current directory; the output is kept there meanwhile.
+        env: Additions to the environment.
     """
     output = folder / "output.txt"
     process = multiprocessing.get_context("fork").Process(

@@ -90,7 +90,7 @@ def test_without_names_every_method_of_the_size_is_compared(place: Path) -> None
 
 @pytest.fixture
 def lists(place: Path) -> Path:
-    """The place with a training list of eight images, a test list of four, and `probe_data.py`."""
+    """The place with lists of eight training and four test images, and ``probe_data.py``."""
     lines = [f"{i}.jpg {i % 3}\n" for i in range(12)]
     (place / "train.txt").write_text("".join(lines[:8]))
     (place / "test.txt").write_text("".join(lines[8:]))

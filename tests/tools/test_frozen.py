@@ -187,8 +187,8 @@ def test_two_ranks_have_the_features_of_one(place: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(place)
     alone = features_of(str(place), False)
     assert alone.train.shape == (11, 64)
-    for data, complaint in run_ranks(on_a_rank, place, str(place)):
+    for data, message in run_ranks(on_a_rank, place, str(place)):
         np.testing.assert_allclose(data.train, alone.train, rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(data.test, alone.test, rtol=1e-4, atol=1e-5)
         np.testing.assert_array_equal(data.train_labels, alone.train_labels)
-        assert "--features list.txt: not a file that this tool wrote" in complaint
+        assert "--features list.txt: not a file that this tool wrote" in message

@@ -17,7 +17,7 @@ CACHE = "data.train.data_source.cache={'dir':'cache','short_side':40}"
 
 @pytest.fixture
 def odd_place(place: Path) -> Path:
-    """`place` with the odd files as its images, in three classes by turns."""
+    """``place`` with the odd files as its images, in three classes by turns."""
     names = write_files(place / "images", good_files())
     (place / "list.txt").write_text("".join(f"{n} {i % 3}\n" for i, n in enumerate(names)))
     return place

@@ -1,7 +1,10 @@
 """print_config, count_parameters, analyze_logs, and test.py's own errors."""
 
 import json
+import os
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,15 @@ def test_print_config(place: Path) -> None:
     (place / "copy.py").write_text(done.text.partition("Config:\n")[2])
     again = run_tool("misc/print_config.py", "copy.py", folder=place)
     assert again.text == done.text
+
+
+def test_print_config_into_a_pipe_that_is_closed(place: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    argv = [sys.executable, str(ROOT / "tools/misc/print_config.py"), "simclr.py"]
+    done = subprocess.run(argv, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=place)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, "")
 
 
 def test_count_parameters(place: Path) -> None:

@@ -1,10 +1,15 @@
+import errno
+import fcntl
 import json
 import multiprocessing
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
+from mmselfsup.utils import files
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import (
     atomic_write,
@@ -12,6 +17,7 @@ from mmselfsup.utils.files import (
     atomic_write_text,
     check_writable,
     remove_leftovers,
+    file_lock,
 )
 
 
@@ -81,3 +87,81 @@ def test_files_of_killed_writers_go_and_those_of_living_ones_stay(tmp_path):
         assert remove_leftovers(tmp_path) == [dead]
     assert os.listdir(tmp_path) == ["epoch_2.pth"]
     assert remove_leftovers(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "ä" * 127, "x" + "ä" * 127, "😀" * 63 + ".js"])
+def test_the_longest_names_can_be_written(tmp_path, name):
+    check_writable(tmp_path / name)
+    atomic_write_text(tmp_path / name, "text")
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_without_sync_nothing_waits_for_the_disk(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(files.os, "fsync", calls.append)
+    with atomic_write(tmp_path / "a", "w", sync=False) as file:
+        file.write("x")
+    assert ((tmp_path / "a").read_text(), calls) == ("x", [])
+    atomic_write_text(tmp_path / "a", "y")
+    assert len(calls) == 1
+
+
+WAITS = """
+import sys
+from mmselfsup.utils.files import file_lock
+with file_lock(sys.argv[1], lambda: print("waits", flush=True)):
+    print("has it", flush=True)
+"""
+
+
+def in_another_process(path, env):
+    return subprocess.Popen(
+        [sys.executable, "-c", WAITS, str(path)], stdout=subprocess.PIPE, text=True, env=env
+    )
+
+
+def without_locks(monkeypatch, folder, number):
+    """Let files in `folder` have no locks, as on some network disks."""
+    flock = fcntl.flock
+
+    def fail(file, how):
+        if os.path.dirname(file.name if isinstance(file.name, str) else "/tmp/x") == str(folder):
+            raise OSError(number, os.strerror(number))
+        flock(file, how)
+
+    monkeypatch.setattr(files.fcntl, "flock", fail)
+
+
+def test_a_lock_is_waited_for(tmp_path):
+    with file_lock(tmp_path / "lock"):
+        other = in_another_process(tmp_path / "lock", os.environ)
+        assert other.stdout.readline() == "waits\n"
+    assert other.stdout.read() == "has it\n"
+    assert other.wait() == 0
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_disk_without_locks(tmp_path, monkeypatch, number):
+    shared, local = tmp_path / "shared", tmp_path / "local"
+    shared.mkdir(), local.mkdir()
+    monkeypatch.setattr(files.tempfile, "tempdir", str(local))
+    without_locks(monkeypatch, shared, number)
+    with file_lock(shared / "lock"):
+        (place,) = local.iterdir()
+        with open(place, "a") as second, pytest.raises(BlockingIOError):
+            fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with file_lock(shared / "lock"):  # and it is free again
+        pass
+
+
+def test_no_locks_at_all_is_one_line(tmp_path, monkeypatch):
+    def fail(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(files.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(files.fcntl, "flock", fail)
+    with (
+        pytest.raises(UserError, match=r"has no locks, and .* set TMPDIR"),
+        file_lock(tmp_path / "lock"),
+    ):
+        pass

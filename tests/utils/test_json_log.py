@@ -54,3 +54,18 @@ def test_the_last_value_is_that_of_the_last_epoch(tmp_path: Path) -> None:
     assert math.isnan(read_log(tmp_path).last_val(epochs=3))
     (tmp_path / "20240101_000000.log.json").write_text(text + line("train", 3, 5, loss=1))
     assert math.isnan(read_log(tmp_path).last_val())
+
+
+def test_the_resumed_run_counts_though_its_name_is_older(tmp_path: Path) -> None:
+    first = line("train", 1, 5, loss=3) + line("train", 2, 5, loss=2)
+    (tmp_path / "20241027_025500.log.json").write_text('{"seed": 0}\n' + first)
+    # Daylight saving ended: it was started later.
+    second = line("train", 2, 5, loss=1) + line("train", 3, 5, loss=0.5)
+    (tmp_path / "20241027_020500.log.json").write_text('{"seed": 0}\n' + second)
+    # Killed between the last checkpoint and its validation.
+    third = line("val", 3, 9, balanced_accuracy=0.5)
+    (tmp_path / "20241027_020100.log.json").write_text('{"seed": 0}\n' + third)
+    (tmp_path / "20241027_021000.log.json").write_text('{"seed": 0}\n')
+    log = read_log(tmp_path)
+    assert log.train_curve() == [(1.0, 3.0), (2.0, 1.0), (3.0, 0.5)]
+    assert log.last_val() == 0.5

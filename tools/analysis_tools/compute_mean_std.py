@@ -35,6 +35,13 @@ def parse_args() -> argparse.Namespace:
         "width (default: keep the size).",
     )
     parser.add_argument(
+        "--value-range",
+        type=float,
+        nargs=2,
+        metavar=("BLACK", "WHITE"),
+        help="Use the value_range of the data source, for files with more than 8 bits.",
+    )
+    parser.add_argument(
         "--workers",
         type=int,
         metavar="W",
@@ -50,7 +57,7 @@ def main(args: argparse.Namespace) -> None:
     from mmselfsup.datasets.statistics import find_files, pixel_statistics
 
     files = find_files(args.data_prefix, args.ann_file)
-    result = pixel_statistics(files, args.size, args.workers)
+    result = pixel_statistics(files, args.size, args.workers, args.value_range)
     print(f"# {result.num_images} images, {result.num_pixels} pixels")
     print(result.config_line())
 

@@ -82,7 +82,7 @@ def main(args: argparse.Namespace) -> None:
     if len(files) == 2 and args.bootstrap:
         compared = compare(files[0], files[1], lesions[0] or lesions[1], *options)
         print("second - first", *comparison_lines(compared), sep="\n")
-        results["second - first"] = compared
+        results["second - first"] = {name: finite(row) for name, row in compared.items()}
     if args.out:
         atomic_write_json(args.out, results)
     scores, names = with_unknown(files[-1].scores, files[-1].classes, args.unk_threshold)

@@ -13,7 +13,8 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="Prints one line; with --print-images, the folder of the images alone.",
+        epilog="Prints one line; with --print-images, the folder of the images alone; with "
+        "--print-csv, the CSV files, one a line.",
     )
     parser.add_argument(
         "--root", required=True, metavar="R", help="Read the unpacked files from this folder."
@@ -22,6 +23,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--partial", action="store_true", help="Accept fewer images than listed.")
     parser.add_argument(
         "--print-images", action="store_true", help="Print the folder of the images, for scripts."
+    )
+    parser.add_argument(
+        "--print-csv", action="store_true", help="Print the CSV files that were checked."
     )
     return parser.parse_args()
 
@@ -33,6 +37,8 @@ def main(args: argparse.Namespace) -> None:
     download = check_download(Path(args.root), args.any_csv, args.partial)
     if args.print_images:
         print(download.images)
+    elif args.print_csv:
+        print(*download.csv_files, sep="\n")
     else:
         print(f"{download.num_here} of {download.num_listed} images in {download.images}")
 

@@ -40,7 +40,7 @@ def main() -> None:
     args = parse_args()
     prepare_process(args)
     from mmselfsup.apis.explain import run
-    from mmselfsup.isic.color_constancy import DARK
+    from mmselfsup.isic.dark_border import DARK
     from mmselfsup.isic.lesion_mask import find_lesion
 
     run(args, find_lesion, DARK)

@@ -35,6 +35,7 @@ step "1/6 check the download in $ISIC_ROOT"
 "$PYTHON" "$tools/isic2019/check_download.py" --root "$ISIC_ROOT" "${check[@]}"
 source=$("$PYTHON" "$tools/isic2019/check_download.py" --root "$ISIC_ROOT" "${check[@]}" \
     --print-images)
+csvs=$("$PYTHON" "$tools/isic2019/check_download.py" --root "$ISIC_ROOT" "${check[@]}" --print-csv)
 
 step "2/6 images: borders, size, colour constancy"
 "$PYTHON" "$tools/apply_color_constancy.py" --src "$source" --dst "$OUT/ISIC_2019_Training_Input" \
@@ -47,8 +48,9 @@ if [ -n "$tests" ]; then  # test images need the same preparation as training im
 fi
 
 step "3/6 CSV files"
-find -L "$ISIC_ROOT" -maxdepth 3 -name 'ISIC_2019_*.csv' -not -path "${OUT%/}/*" \
-    -exec cp -f {} "$OUT/" \;
+while IFS= read -r csv; do  # exactly those that step 1 checked, wherever copies lie
+    [ "$csv" -ef "$OUT/$(basename "$csv")" ] || cp -f "$csv" "$OUT/"
+done <<<"$csvs"
 ls "$OUT"/*.csv
 
 step "4/6 splits"

@@ -5,6 +5,8 @@ data classes that checkpoints of OpenMMLab, timm and others hold.
 """
 
 import argparse
+import glob
+import hashlib
 import os
 import pickle
 import re
@@ -12,18 +14,21 @@ import struct
 import zipfile
 from collections.abc import Callable
 from functools import lru_cache
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlparse
+from urllib.request import Request, urlopen
 
 import numpy as np
 import torch
 from mmcv.runner.checkpoint import get_external_models, get_mmcls_models
 from torch.serialization import safe_globals
 
-from mmselfsup.utils.dist import barrier, get_local_rank
 from mmselfsup.utils.errors import UserError, one_line
+from mmselfsup.utils.files import atomic_write, file_lock, sha256, temporary_prefix
+from mmselfsup.utils.progress import progress
 
 # Errors that reading arbitrary bytes as a checkpoint may raise.
 _READ_ERRORS = (
@@ -39,6 +44,8 @@ _READ_ERRORS = (
     AssertionError,
     ArithmeticError,
 )
+_ALLOW_HTTP = "MMSELFSUP_ALLOW_HTTP"  # environment variable
+_SECONDS = 60  # without a byte from the server
 _DTYPES = ("bool", "uint8", "int32", "int64", "float16", "float32", "float64", "S1", "U1")
 # A checkpoint names a class by its module at the time of writing.
 _FOREIGN = (
@@ -146,8 +153,9 @@ def local_file(filename: str) -> Path:
     """Return the local file of a checkpoint; an address is downloaded into torch's cache.
 
     Args:
-        filename: A path, ``http(s)://...``, ``torchvision://resnet50``, ``open-mmlab://...`` or
-            ``mmcls://...``.
+        filename: A path, ``https://...``, ``torchvision://resnet50``, ``open-mmlab://...`` or
+            ``mmcls://...``; ``http://...`` where the environment variable ``MMSELFSUP_ALLOW_HTTP``
+            is 1.
 
     Raises:
         UserError: The file or the name does not exist, or the download fails.
@@ -168,21 +176,98 @@ def local_file(filename: str) -> Path:
 
 
 def _download(url: str) -> Path:
-    """Download once into torch's cache: in the first process of a node, while the others wait."""
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    target = folder / os.path.basename(urlparse(url).path)
-    failure = None
-    if get_local_rank() == 0 and not target.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            torch.hub.download_url_to_file(url, str(target))  # to a temporary name, then renamed
-        except (URLError, OSError, RuntimeError) as error:
-            failure = error
-    # All processes reach the barrier, also after a failure, so that none waits for ever.
-    barrier()
-    if failure is not None or not target.exists():
-        raise UserError(f"can't download {url} ({failure or 'see the first process'})")
+    """Download once into torch's cache; processes that want the same file wait for the first.
+
+    A lock and not a barrier: the file may be needed before there is a process group, and takes
+    longer than a collective may wait.
+
+    Raises:
+        UserError: The address is not allowed or names no file, or the download fails.
+    """
+    address = urlparse(url)
+    base = os.path.basename(address.path)
+    if not address.netloc or not base:
+        raise UserError(f"{url} names no file; give the whole address of a checkpoint")
+    _check_scheme(url)
+    digest = hash_in_name(base)
+    # A name with a hash is that of one content. Others, such as latest.pth, are many files'.
+    unique = base if digest else f"{hashlib.sha256(url.encode()).hexdigest()[:16]}-{base[-200:]}"
+    target = Path(torch.hub.get_dir()) / "checkpoints" / unique
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            _check_hash(target, digest)
+            return target
+        with file_lock(target.parent / f".{unique}.lock"):
+            if not target.exists():  # another process may have fetched it meanwhile
+                _fetch(url, target, digest)
+    except (URLError, HTTPException, OSError, RuntimeError) as error:
+        raise UserError(
+            f"can't download {url} ({one_line(error)}); without a network, put the file at {target}"
+        ) from error
     return target
+
+
+def _check_scheme(url: str) -> None:
+    """Check that an address is encrypted, or that the user allows others."""
+    if not url.startswith("https://") and os.environ.get(_ALLOW_HTTP, "0") in ("", "0"):
+        raise UserError(
+            f"{url} is not encrypted, anyone on the way could give other weights: take https://, "
+            f"or set {_ALLOW_HTTP}=1"
+        )
+
+
+def hash_in_name(name: str) -> str | None:
+    """Return the beginning of a SHA-256 hash at the end of a file's name, such as ``-0676ba61``."""
+    found = re.search(r"-([0-9a-f]{8,64})\.[A-Za-z]+(\.[A-Za-z]+)?$", name)
+    if found is None or re.fullmatch(r"(19|20)\d\d[01]\d[0-3]\d", found[1]):  # a date
+        return None
+    return found[1]
+
+
+def _check_hash(path: Path, digest: str | None) -> None:
+    """Check that a file is what the hash in its name says."""
+    if digest is not None and not (actual := sha256(path)).startswith(digest):
+        raise UserError(
+            f"{path} is not what its name says (its SHA-256 hash begins with {actual[:8]}); remove "
+            "it, it will be downloaded again"
+        )
+
+
+def _fetch(url: str, target: Path, digest: str | None) -> None:
+    """Download an address into a file, completely or not at all; the caller holds its lock."""
+    # What a killed download left: nobody else writes these names while we hold the lock.
+    for leftover in target.parent.glob(f"{glob.escape(temporary_prefix(target))}{'?' * 8}"):
+        leftover.unlink(missing_ok=True)
+    request = Request(url, headers={"User-Agent": "mmselfsup"})
+    with urlopen(request, timeout=_SECONDS) as answer:
+        _check_scheme(answer.geturl())  # after redirections
+        length = answer.headers.get("Content-Length")
+        total = int(length) if length and length.isdecimal() else None
+        bar = progress(desc=target.name, total=total, unit="B", unit_scale=True)
+        with bar, atomic_write(target) as file:
+            found, size = hashlib.sha256(), 0
+            while block := _read(answer):
+                file.write(block)
+                found.update(block)
+                size += len(block)
+                bar.update(len(block))
+            if total is not None and size != total:
+                raise HTTPException(f"the connection broke after {size} of {total} bytes")
+            if digest is not None and not found.hexdigest().startswith(digest):
+                raise UserError(
+                    f"{url} is not what its name says (its SHA-256 hash begins with "
+                    f"{found.hexdigest()[:8]}): it was changed on the server or on the way"
+                )
+
+
+def _read(answer: Any) -> bytes:
+    """Return the next bytes of an answer; errors are not those of the file they are written to."""
+    try:
+        data: bytes = answer.read(1 << 20)
+    except OSError as error:
+        raise HTTPException(one_line(error)) from error
+    return data
 
 
 def _torchvision_url(name: str) -> str:

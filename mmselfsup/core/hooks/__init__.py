@@ -4,13 +4,17 @@ from .byol_hook import BYOLHook
 from .checkpoint_hook import CheckpointHook
 from .cosine_annealing_hook import StepFixCosineAnnealingLrUpdaterHook
 from .deepcluster_hook import DeepClusterHook
-from .defaults import register_default_hooks
 from .densecl_hook import DenseCLHook
 from .eval_hook import EvalHook
 from .finetune_hooks import ProbeFirstHook, TrainingProgressHook, TrainingShareHook
 from .freed_memory_hook import FreedMemoryHook
 from .frozen_features_hook import FrozenFeaturesHook
-from .logging_hooks import LogStatsHook, ProgressBarHook, TextLoggerHook
+from .logging_hooks import (
+    LogStatsHook,
+    ProgressBarHook,
+    TensorboardLoggerHook,
+    TextLoggerHook,
+)
 from .momentum_update_hook import MomentumUpdateHook
 from .odc_hook import ODCHook
 from .optimizer_hook import DistOptimizerHook, GradAccumFp16OptimizerHook
@@ -40,10 +44,10 @@ __all__ = [
     "SpeedAdviceHook",
     "StepFixCosineAnnealingLrUpdaterHook",
     "SwAVHook",
+    "TensorboardLoggerHook",
     "TextLoggerHook",
     "TrainingProgressHook",
     "TrainingShareHook",
     "ViewsImageHook",
     "WeightAverageHook",
-    "register_default_hooks",
 ]

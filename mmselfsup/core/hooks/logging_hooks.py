@@ -3,19 +3,23 @@
 Other hooks reach the loggers of a run by ``tensorboard_writer`` and ``log_apart``.
 """
 
+import math
 import resource
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import torch
 from mmcv.runner import HOOKS, Hook, LogBuffer, LoggerHook
+from mmcv.runner import TensorboardLoggerHook as MMCVTensorboardLoggerHook
 from mmcv.runner import TextLoggerHook as MMCVTextLoggerHook
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from mmselfsup.utils.device import num_gpus
 from mmselfsup.utils.dist import is_main
+from mmselfsup.utils.errors import one_line
 from mmselfsup.utils.progress import progress
 
 # getrusage counts in KiB on Linux and in bytes on macOS.
@@ -66,20 +70,89 @@ class LogStatsHook(LoggerHook):  # type: ignore[misc]
 
 @HOOKS.register_module(force=True)
 class TextLoggerHook(MMCVTextLoggerHook):  # type: ignore[misc]
-    """mmcv's hook with six significant digits in the JSON file.
+    """mmcv's hook with six significant digits and null for nan in the JSON file.
 
-    mmcv rounds to five decimals: a learning rate of 1e-6 would become 0.
+    mmcv rounds to five decimals: a learning rate of 1e-6 would become 0. It writes a bare ``NaN``,
+    which is no JSON. Where the file can't be written any more (the disk is full), the training
+    goes on, and one line says so.
     """
+
+    _broken = False
 
     def _round_float(self, items: Any) -> Any:
         if isinstance(items, list):
             return [self._round_float(item) for item in items]
-        return float(f"{items:.6g}") if isinstance(items, float) else items
+        if isinstance(items, float):
+            return float(f"{items:.6g}") if math.isfinite(items) else None
+        return items
+
+    def _dump_log(self, log_dict: dict[str, Any], runner: Any) -> None:
+        try:
+            super()._dump_log(log_dict, runner)
+        except OSError as error:
+            if not self._broken:
+                runner.logger.error(
+                    "can't write %s (%s); the training goes on, lines of it are missing there",
+                    self.json_log_path, error.strerror,
+                )  # fmt: skip
+            self._broken = True
 
     def _log_info(self, log_dict: dict[str, Any], runner: Any) -> None:
         # mmcv prints the GPU's memory itself, as "memory"; ``idle_share`` covers the idle time.
         left_out = ("gpu_memory", "idle_time")
         super()._log_info({k: v for k, v in log_dict.items() if k not in left_out}, runner)
+
+
+class SafeWriter:
+    """A ``SummaryWriter`` that is given up, with one line, at the first error of its file.
+
+    Args:
+        writer: The writer; None for one that is given up from the start.
+        logger: Logger of the run.
+    """
+
+    def __init__(self, writer: Any, logger: Any) -> None:
+        self._writer, self._logger = writer, logger
+        self._given_up = writer is None
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # copies and pickles ask before there is a writer
+            raise AttributeError(name)
+        if self._given_up:
+            return self._call
+        value = getattr(self._writer, name)
+        return partial(self._call, value) if callable(value) else value
+
+    def _call(self, method: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if self._given_up:
+            return None
+        try:
+            return method(*args, **kwargs)
+        # OSError: a full disk; the others: its thread has ended, or its file is closed.
+        except (OSError, RuntimeError, ValueError) as error:
+            self._given_up = True
+            self._logger.error(
+                "TensorBoard is given up: %s; the training goes on", one_line(error) or type(error)
+            )
+            return None
+
+
+@HOOKS.register_module(force=True)
+class TensorboardLoggerHook(MMCVTensorboardLoggerHook):  # type: ignore[misc]
+    """mmcv's hook that lets the training go on where its file can't be written."""
+
+    def before_run(self, runner: Any) -> None:
+        """Open the writer on the first rank."""
+        try:
+            super().before_run(runner)
+        except OSError as error:
+            runner.logger.error(
+                "TensorBoard is given up: %s; the training goes on", one_line(error)
+            )
+            self.writer = SafeWriter(None, runner.logger)
+        else:
+            if is_main():
+                self.writer = SafeWriter(self.writer, runner.logger)
 
 
 @HOOKS.register_module()

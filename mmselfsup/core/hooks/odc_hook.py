@@ -77,6 +77,7 @@ class ODCHook(Hook):  # type: ignore[misc]
             memory.update_centroids_memory()
         if self.every_n_iters(runner, self.deal_with_small_clusters_interval):
             memory.deal_with_small_clusters()
+        # In every iteration, because samples change their clusters in every iteration.
         self._weigh(runner)
         if self.every_n_iters(runner, self.evaluate_interval):
             self.evaluate(runner, memory.label_bank.cpu().numpy())

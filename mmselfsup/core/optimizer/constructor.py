@@ -70,6 +70,7 @@ class DefaultOptimizerConstructor(MMCVOptimizerConstructor):
         """Build the optimizer of ``model``."""
         if self.paramwise_cfg:
             return super().__call__(model)
+        # A wrapper such as DDP puts "module." before every name; the expressions are for the model.
         model = getattr(model, "module", model)
         scale = None if self.layer_decay is None else layer_scales(model, self.layer_decay)
         groups = group_parameters(model, self.options, self.optimizer_cfg, scale)
@@ -160,6 +161,7 @@ def scaled_norms(model: nn.Module, options: Options) -> list[str]:
         options: See ``group_parameters``; without ``lars_exclude`` in any of them nothing is meant
             to be excluded, and the list is empty.
     """
+    # The other options are left out: multipliers in them would need the optimizer config.
     excluding = {
         pattern: {"lars_exclude": values["lars_exclude"]}
         for pattern, values in options.items()

@@ -22,7 +22,7 @@ from mmselfsup.utils.errors import UserError
 from ..cache import ImageStore, open_cache
 from ..pipelines.formatting import Pixels, to_image, to_pixels
 from .decode import ImageError, ImageReader, one_of
-from .lists import Entry, read_text
+from .lists import MAX_LABEL, Entry, read_text
 
 
 class Loading:
@@ -41,9 +41,12 @@ class Loading:
     _broken: Tensor  # [len], bool: which images were skipped
 
     def path(self, idx: int) -> str:
-        """Return the path of the image ``idx``."""
+        """Return the path of the image ``idx``; words that name it where it is no file."""
         info = self.data_infos[idx]
-        return os.path.join(info["img_prefix"] or "", info["img_info"]["filename"])
+        name = info.get("img_info", {}).get("filename")
+        if not name:
+            return f"image {idx} of {type(self).__name__}"
+        return os.path.join(info.get("img_prefix") or "", name)
 
     def decode(self, idx: int) -> Pixels | Image:
         """Return the image ``idx``, read from its file.
@@ -145,6 +148,8 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
             ``skip`` it, take the next readable one instead, and count it (see ``num_skipped``).
         cache: ``dict(dir=folder, short_side=256)``: decode each image once and store it there, see
             ``mmselfsup.datasets.cache.open_cache``.
+        value_range: ``[black, white]``: which values of a file with more than 8 bits become 0 and
+            255, such as ``[0, 4095]`` for 12 bits; None for the rules of ``decode``.
     """
 
     CLASSES: Any = None
@@ -160,11 +165,12 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
         file_client_args: dict[str, Any] = dict(backend="disk"),  # noqa: B006
         on_error: str = "raise",
         cache: dict[str, Any] | None = None,
+        value_range: Sequence[float] | None = None,
     ) -> None:
         self.data_prefix = os.path.expanduser(data_prefix or "")
         self.ann_file = None if ann_file is None else os.path.expanduser(ann_file)
         self.test_mode = test_mode
-        self.reader = ImageReader(color_type, channel_order, file_client_args)
+        self.reader = ImageReader(color_type, channel_order, file_client_args, value_range)
         self.on_error = one_of("on_error", on_error, ("raise", "skip"))
         self.CLASSES = self.get_classes(classes)
         if self.data_prefix and self.reader.on_disk and not os.path.isdir(self.data_prefix):
@@ -188,7 +194,15 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
         labels = [info["gt_label"] for info in self.data_infos]
         if len({np.shape(label) for label in labels}) > 1:
             raise UserError(f"{self.ann_file}: all images need the same number of labels")
-        return np.array(labels, dtype=np.int64)
+        try:
+            array = np.array(labels, dtype=np.int64)
+        except OverflowError:
+            array = np.array([2**62])
+        if array.max(initial=0) > MAX_LABEL:  # lists are checked when they are read
+            raise UserError(
+                f"{type(self).__name__}: a gt_label is above {MAX_LABEL}; number the classes from 0"
+            )
+        return array
 
     def image_names(self) -> list[str] | None:
         """Return the file name of each image below its folder, [len].
@@ -213,7 +227,7 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
         if classes is None:
             return None if cls.CLASSES is None else list(cls.CLASSES)
         if isinstance(classes, str):
-            return [line.strip() for line in read_text(classes).splitlines() if line.strip()]
+            return [line.strip() for line in read_text(classes).split("\n") if line.strip()]
         return list(classes)
 
     def _infos(self, entries: Sequence[Entry]) -> list[dict[str, Any]]:

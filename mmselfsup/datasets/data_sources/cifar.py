@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 from collections.abc import Sequence
 from typing import Any
 
@@ -104,8 +105,15 @@ class CIFAR10(BaseDataSource):
         """Download the archive in one process while the others wait."""
 
         def fetch() -> None:
-            if not os.path.isdir(os.path.join(data_prefix, self.base_folder)):
-                download_and_extract_archive(self.url, data_prefix, md5=self.md5)
+            whole = os.path.join(data_prefix, self.base_folder)
+            if not os.path.isdir(whole):
+                # Renamed when all is there: a killed run leaves no half data set of that name.
+                part = os.path.join(data_prefix, f".{self.base_folder}.part")
+                shutil.rmtree(part, ignore_errors=True)
+                download_and_extract_archive(self.url, data_prefix, part, md5=self.md5)
+                if os.path.isdir(unpacked := os.path.join(part, self.base_folder)):
+                    os.replace(unpacked, whole)
+                shutil.rmtree(part, ignore_errors=True)
 
         on_main(fetch)
 

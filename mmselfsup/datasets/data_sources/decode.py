@@ -4,9 +4,19 @@ JPEG and PNG are decoded by OpenCV, directly in the wanted order of channels; an
 what OpenCV refuses, by Pillow, which reads more formats and has better error messages.
 
 Colour: the result is RGB with 8 bits a channel for every kind of file (grey, palette, CMYK,
-transparency, 16 bits a channel); transparency is dropped, and of 16 bits the upper 8 are used. The
-EXIF orientation is applied, unless the colour type ends with ``_ignore_orientation`` (Pillow always
-applies that of a TIFF file).
+transparency, more than 8 bits a channel); transparency is dropped. The EXIF orientation is applied,
+unless the colour type ends with ``_ignore_orientation`` (Pillow always applies that of a TIFF
+file).
+
+Values of more than 8 bits become 0..255 by ``value_range``, or without it:
+
+- 16 bits: the upper 8 bits are used; values that all are below 4096 have 12 bits or fewer and would
+  be nearly black, so they are refused;
+- 32-bit integers: 0..255 stay, others are refused;
+- floats: 0..1 becomes 0..255, up to 255 they stay, others are refused.
+
+Size: the header is read first, and an image of more pixels than ``max_pixels`` is refused before
+its pixels take memory.
 """
 
 from __future__ import annotations
@@ -33,6 +43,12 @@ _IGNORE = "_ignore_orientation"
 _COLOUR_FLAGS = {"rgb": cv2.IMREAD_COLOR_RGB, "bgr": cv2.IMREAD_COLOR_BGR}
 CHANNEL_ORDERS = (*_COLOUR_FLAGS,)
 COLOR_TYPES = ("color", "grayscale", f"color{_IGNORE}", f"grayscale{_IGNORE}", "unchanged")
+MAX_PIXELS = "MMSELFSUP_MAX_PIXELS"  # environment variable
+_DEFAULT_MAX_PIXELS = 178_956_970  # Pillow's own limit; half a gigabyte of RGB
+_LEAST_16_BIT = 4096  # an image of 16 bits whose values all are below has 12 bits
+_UPPER_BYTE = (0.0, 65535.0)
+_START_OF_FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of a JPEG file
+_TIFF_BITS = 258  # tag of a TIFF file: bits of each channel
 _JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 _PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 # What Pillow raises for broken files; struct.error and others hide in its plugins.
@@ -50,9 +66,14 @@ class ImageError(UserError):
         super().__init__(message.rpartition(f"{type(self).__name__}: ")[2].strip())
 
 
-def decode_image(data: bytes, color_type: str = "color", channel_order: str = "rgb") -> Image.Image:
+def decode_image(
+    data: bytes,
+    color_type: str = "color",
+    channel_order: str = "rgb",
+    value_range: Sequence[float] | None = None,
+) -> Image.Image:
     """Return an image file decoded to a PIL image, RGB or L; see ``decode_pixels``."""
-    return as_image(decode_pixels(data, color_type, channel_order))
+    return as_image(decode_pixels(data, color_type, channel_order, value_range))
 
 
 def as_image(decoded: NDArray[np.uint8] | Image.Image) -> Image.Image:
@@ -61,36 +82,156 @@ def as_image(decoded: NDArray[np.uint8] | Image.Image) -> Image.Image:
 
 
 def decode_pixels(
-    data: bytes, color_type: str = "color", channel_order: str = "rgb"
+    data: bytes,
+    color_type: str = "color",
+    channel_order: str = "rgb",
+    value_range: Sequence[float] | None = None,
 ) -> NDArray[np.uint8] | Image.Image:
     """Return the decoded image of a file.
 
     Args:
         data: The bytes of the file.
         color_type: ``color``, ``grayscale``, one of these with ``_ignore_orientation``, or
-            ``unchanged``, which leaves mode and orientation as they are in the file.
+            ``unchanged``, which leaves mode, orientation and values as they are in the file.
         channel_order: ``rgb``, or ``bgr`` to swap the channels of a colour image.
+        value_range: Which values of a file with more than 8 bits become 0 and 255, the others in
+            proportion; files with 8 bits stay as they are. None for the rules of this module.
 
     Returns:
         [H, W, 3] or [H, W]; a PIL image where the colour type is ``unchanged``.
 
     Raises:
-        ImageError: The file is empty, truncated, or no image.
+        ImageError: The file is empty, truncated, too large or no image, or it isn't known which of
+            its values is white.
     """
     if not data:
         raise ImageError("the file is empty")
+    size = image_size(data)
+    check_size(size)
     if color_type == "unchanged":
         return _open(data)
     pixels = None
     if data.startswith((_JPEG, _PNG)):
         if not _has_end(data):
             raise ImageError("the file is damaged (its end is missing)")
-        pixels = _decode_opencv(data, color_type, channel_order)
+        if data.startswith(_PNG) and data[24:25] == b"\x10":  # bits of a channel
+            pixels = _decode_deep(data, color_type, channel_order, value_range)
+        # Without a size nothing was checked: Pillow checks for itself.
+        if pixels is None and size is not None:
+            pixels = _decode_opencv(data, color_type, channel_order)
     if pixels is None:
-        pixels = np.array(_decode_pillow(data, color_type))
+        pixels = np.array(_decode_pillow(data, color_type, value_range))
         if channel_order == "bgr" and pixels.ndim == 3:
             pixels = pixels[..., ::-1].copy()
     return pixels
+
+
+def max_pixels() -> int:
+    """Return how many pixels an image may have; 0 for any number.
+
+    It is the environment variable ``MMSELFSUP_MAX_PIXELS`` where this is set.
+
+    Raises:
+        UserError: The variable is no whole number from 0.
+    """
+    text = os.environ.get(MAX_PIXELS, "")
+    if not text:
+        return _DEFAULT_MAX_PIXELS
+    if not text.isdecimal():
+        raise UserError(f"{MAX_PIXELS}={text!r}: give a number of pixels, or 0 for no limit")
+    # The user knows of large images: Pillow's own limit would only be in the way.
+    Image.MAX_IMAGE_PIXELS = None
+    return int(text)
+
+
+def image_size(data: bytes) -> tuple[int, int] | None:
+    """Return width and height from the header of a JPEG or PNG file; None for other files."""
+    if data.startswith(_PNG):
+        return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+    if not data.startswith(_JPEG):
+        return None
+    at = 2
+    while at + 9 <= len(data):
+        if data[at] != 0xFF or data[at + 1] == 0xFF:  # bytes that fill the gap to a marker
+            at += 1
+        elif data[at + 1] in _START_OF_FRAME:
+            height, width = (int.from_bytes(data[i : i + 2], "big") for i in (at + 5, at + 7))
+            return width, height
+        else:
+            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return None
+
+
+def check_size(size: tuple[int, int] | None) -> None:
+    """Check that an image of this width and height may be decoded.
+
+    Raises:
+        ImageError: It has more pixels than ``max_pixels``.
+    """
+    limit = max_pixels()
+    if size is not None and limit and size[0] * size[1] > limit:
+        raise ImageError(
+            f"the image has {size[0]} x {size[1]} pixels, more than {limit}; if it is what you "
+            f"expect, set {MAX_PIXELS}={size[0] * size[1]} (0: no limit)"
+        )
+
+
+def to_8_bits(
+    values: NDArray[Any], value_range: Sequence[float] | None = None
+) -> NDArray[np.uint8]:
+    """Return values of more than 8 bits as 0..255, see the module.
+
+    Args:
+        values: uint16, integers of another size, or floats, of any shape.
+        value_range: Which values become 0 and 255; None for the rules of the module.
+
+    Raises:
+        ImageError: A value is no number, or it isn't known which value is white.
+    """
+    low, high = (values.min(), values.max()) if values.size else (0, 0)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ImageError("some of its values are not finite")
+    if value_range is None:
+        value_range = _range_of(values.dtype, low, high)
+        if value_range == _UPPER_BYTE:
+            return (values >> 8).astype(np.uint8)
+    start, end = value_range
+    unit = (values.astype(np.float64) - start) / (end - start)
+    return np.rint(unit.clip(0.0, 1.0) * 255).astype(np.uint8)
+
+
+def _range_of(dtype: np.dtype[Any], low: Any, high: Any) -> tuple[float, float]:
+    """Return which values are black and white in an image whose values are low..high."""
+    if dtype == np.uint16:
+        if 0 < high < _LEAST_16_BIT:
+            raise ImageError(
+                f"of its 16 bits only 12 or fewer are in use (values up to {high}): set "
+                "value_range=[0, 4095] in the data source, or [0, 65535] if it is so dark"
+            )
+        return _UPPER_BYTE
+    is_float = np.issubdtype(dtype, np.floating)
+    if low >= 0 and high <= 255:
+        return (0.0, 1.0) if is_float and high <= 1 else (0.0, 255.0)
+    kind = "floats" if is_float else "32-bit integers"
+    raise ImageError(
+        f"its values are {kind} from {low:g} to {high:g}, and nothing says which is white: set "
+        "value_range=[black, white] in the data source"
+    )
+
+
+def check_value_range(value_range: Any) -> tuple[float, float] | None:
+    """Return ``value_range`` if it is two finite numbers, the smaller one first, or None.
+
+    Raises:
+        ArgumentError: It is not.
+    """
+    if value_range is None:
+        return None
+    numbers = list(value_range) if isinstance(value_range, list | tuple) else []
+    good = len(numbers) == 2 and all(isinstance(n, int | float) and np.isfinite(n) for n in numbers)
+    if not good or not numbers[0] < numbers[1]:
+        raise ArgumentError(f"value_range must be [black, white], two numbers, got {value_range!r}")
+    return float(numbers[0]), float(numbers[1])
 
 
 def one_of(name: str, value: Any, accepted: Sequence[str]) -> Any:
@@ -111,14 +252,20 @@ class ImageReader:
         color_type: See ``decode.decode_image``.
         channel_order: See ``decode.decode_image``.
         file_client_args: Arguments of mmcv's ``FileClient``.
+        value_range: See ``decode.decode_pixels``.
     """
 
     def __init__(
-        self, color_type: str, channel_order: str, file_client_args: dict[str, Any]
+        self,
+        color_type: str,
+        channel_order: str,
+        file_client_args: dict[str, Any],
+        value_range: Sequence[float] | None = None,
     ) -> None:
         self.color_type = one_of("color_type", color_type, COLOR_TYPES)
         self.channel_order = one_of("channel_order", channel_order, CHANNEL_ORDERS)
         self.file_client_args = dict(file_client_args)
+        self.value_range = check_value_range(value_range)
         self._client: Any = None  # opened at the first image: each worker needs its own connection
 
     @property
@@ -139,17 +286,24 @@ class ImageReader:
         """
         if self._client is None:
             self._client = FileClient(**self.file_client_args)
-        return decode_pixels(bytes(self._client.get(path)), self.color_type, self.channel_order)
+        data = bytes(self._client.get(path))
+        return decode_pixels(data, self.color_type, self.channel_order, self.value_range)
 
 
-def open_rgb(path: str | os.PathLike[str]) -> Image.Image:
+def open_rgb(
+    path: str | os.PathLike[str], value_range: Sequence[float] | None = None
+) -> Image.Image:
     """Return an image file as RGB, 8 bits a channel, turned upright as its EXIF data say.
+
+    Args:
+        path: The file.
+        value_range: See ``decode_pixels``.
 
     Raises:
         UserError: The file is missing, empty, truncated, or no image.
     """
     try:
-        return decode_image(Path(path).read_bytes())
+        return decode_image(Path(path).read_bytes(), value_range=value_range)
     except OSError as error:
         raise UserError(f"can't read the image {path}: {error.strerror or error}") from error
     except ImageError as error:
@@ -198,22 +352,57 @@ def _decode_opencv(data: bytes, color_type: str, channel_order: str) -> NDArray[
     return pixels
 
 
+def _decode_deep(
+    data: bytes, color_type: str, channel_order: str, value_range: Sequence[float] | None
+) -> NDArray[np.uint8] | None:
+    """Return the pixels of a file with 16 bits a channel, or None where OpenCV can't decode it."""
+    flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR  # blue first
+    if color_type.endswith(_IGNORE):
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        values: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        return None
+    if values is None or values.dtype != np.uint16:
+        return None
+    pixels = to_8_bits(values, value_range)
+    if color_type.startswith("grayscale"):
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY))
+    return pixels if channel_order == "bgr" else pixels[..., ::-1].copy()
+
+
 def _open(data: bytes) -> Image.Image:
     """Return the image opened and decoded by Pillow."""
     with _image_errors():
         image = Image.open(io.BytesIO(data))
+        check_size(image.size)
         image.load()
     return image
 
 
-def _decode_pillow(data: bytes, color_type: str) -> Image.Image:
+def _decode_pillow(
+    data: bytes, color_type: str, value_range: Sequence[float] | None
+) -> Image.Image:
     """Return the image decoded by Pillow to RGB or L."""
     image = _open(data)
+    kind = image.format
+    bits = getattr(image, "tag_v2", {}).get(_TIFF_BITS, ())
+    if image.mode in ("RGB", "RGBA", "RGBX") and max(bits, default=8) > 8:
+        # Pillow has dropped the lower byte already.
+        deep = _decode_deep(data, color_type, "rgb", value_range)
+        if deep is None:
+            raise ImageError(f"{bits[0]} bits a channel can't be read from this kind of file")
+        return Image.fromarray(deep)
     with _image_errors():
         if not color_type.endswith(_IGNORE):
             image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I;16"):  # Pillow would cut values above 255 off
-            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        # Pillow would cut values above 255 off.
+        if image.mode.startswith("I;16"):
+            image = Image.fromarray(to_8_bits(np.asarray(image).astype(np.uint16), value_range))
+        elif image.mode == "I" and kind == "PPM" and value_range is None:
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))  # its header: white
+        elif image.mode in ("I", "F"):
+            image = Image.fromarray(to_8_bits(np.asarray(image), value_range))
         if image.mode == "LAB":  # Pillow can't convert it to grey directly
             image = image.convert("RGB")
         return image.convert("L" if color_type.startswith("grayscale") else "RGB")
@@ -224,6 +413,8 @@ def _image_errors() -> Iterator[None]:
     """Turn Pillow's errors inside the block into ``ImageError``."""
     try:
         yield
+    except ImageError:
+        raise
     except Image.UnidentifiedImageError:
         raise ImageError("this is no image file, or of a format that can't be read") from None
     except _BROKEN as error:

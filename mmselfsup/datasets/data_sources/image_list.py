@@ -19,6 +19,7 @@ from .lists import (
     check_labels,
     find_images,
     read_entries,
+    report_duplicates,
     with_extension,
 )
 from .metadata import read_lesions, read_patients
@@ -74,6 +75,7 @@ class ImageList(BaseDataSource):
         entries = self._entries(self.ann_file)
         if self.CLASSES is not None:
             check_labels(entries, len(self.CLASSES), self.ann_file)
+        report_duplicates(entries, self.ann_file)
         self.has_labels = any(entry.label != NO_LABEL for entry in entries)
         # the first name decides: listing the folder is slow, and rarely needed
         if self.reader.on_disk and not has_image_extension(entries[0].name):

@@ -11,7 +11,7 @@ from mmselfsup.utils.image_names import IMAGE_EXTENSIONS
 
 from ..registry import DATASOURCES
 from .base import BaseDataSource
-from .lists import Entry, check_labels, find_images, read_list
+from .lists import Entry, check_labels, find_images, read_list, report_duplicates
 
 
 def has_file_allowed_extension(filename: str, extensions: Sequence[str]) -> bool:
@@ -72,6 +72,7 @@ class ImageNet(BaseDataSource):
             entries = read_list(self.ann_file)
             if self.CLASSES is not None:
                 check_labels(entries, len(self.CLASSES), self.ann_file)
+            report_duplicates(entries, self.ann_file)
             return self._infos(entries)
         self.folder_to_idx = self._number(find_folders(self.data_prefix))
         self.samples = get_samples(

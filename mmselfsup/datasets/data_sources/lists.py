@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import csv
+import io
+import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.image_names import has_image_extension
+from mmselfsup.utils.image_names import IMAGE_EXTENSIONS, has_image_extension
 
 NO_LABEL = -1
+#: Labels are counted from class 0: beyond this, an integer is a date or an id, and no class.
+MAX_LABEL = 10_000_000
+_DIGITS = 18  # of the longest integer that is read; more are no label in any case
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NAME_AND_INTEGERS = re.compile(r"(.*?\S)\s+((?:[+-]?[0-9]+\s+)+)")
+# A name with the extension of an image, and what follows it.
+_NAME_AND_REST = re.compile(
+    rf"(.*?(?:{'|'.join(map(re.escape, IMAGE_EXTENSIONS))}))[\s,;]+(\S.*)", re.IGNORECASE
+)
 NAME_COLUMNS = ("image", "filename", "name", "path")
 LABEL_COLUMNS = ("label", "target", "class")
 _DELIMITERS = ",;\t"
@@ -50,7 +59,7 @@ def read_list(path: str) -> list[Entry]:
     file.
 
     Raises:
-        UserError: The list is missing, empty, or no text.
+        UserError: The list is missing, empty, or no text, or a label is no class number.
     """
     lines = read_text(path).split("\n")
     entries = [
@@ -60,7 +69,38 @@ def read_list(path: str) -> list[Entry]:
     ]
     if not entries:
         raise UserError(f"{path}: the list is empty; a line is 'name label' or 'name'")
+    _check_numbers(entries, path)
+    for entry in entries:
+        if entry.label == NO_LABEL and not has_image_extension(entry.name):
+            cut = _NAME_AND_REST.fullmatch(entry.name)
+            if cut is not None:
+                raise _no_label(f"{path}, line {entry.line}", cut[1], cut[2])
     return entries
+
+
+def _no_label(where: str, name: str, text: str) -> UserError:
+    """Return the error about what stands in place of a label."""
+    return UserError(
+        f"{where}: {text!r} behind {name!r} is no label; a line is 'name label' with a whole "
+        "number from 0 (names of classes, or commas: write a CSV file with a header 'image,label')"
+    )
+
+
+def _check_numbers(entries: Sequence[Entry], path: str) -> None:
+    """Check that all labels may be numbers of classes, or -1.
+
+    Raises:
+        UserError: For the first label that may not.
+    """
+    for entry in entries:
+        for label in entry.label if isinstance(entry.label, list) else (entry.label,):
+            if not NO_LABEL <= label <= MAX_LABEL:
+                known = f"{label}" if abs(label) < 10**_DIGITS else "a number of many digits"
+                raise UserError(
+                    f"{path}, line {entry.line}: the label of {entry.name!r} is {known}; classes "
+                    f"are numbered from 0 to {MAX_LABEL} at most, -1 is no label (a name that ends "
+                    "with a number needs its extension, or a label behind it)"
+                )
 
 
 def parse_line(line: str) -> tuple[str, int | list[int]]:
@@ -68,12 +108,34 @@ def parse_line(line: str) -> tuple[str, int | list[int]]:
     words = line.rsplit(None, 1)
     if len(words) == 1 or not _INTEGER.fullmatch(words[1]):
         return line, NO_LABEL
-    name, label = words[0], int(words[1])
+    name, label = words[0], _integer(words[1])
     if not has_image_extension(name):  # more labels, or a name that ends with a number
         several = _NAME_AND_INTEGERS.fullmatch(name + " ")
         if several and has_image_extension(several[1]):
-            return several[1], [*map(int, several[2].split()), label]
+            return several[1], [*map(_integer, several[2].split()), label]
     return name, label
+
+
+def _integer(word: str) -> int:
+    """Return an integer; one of too many digits as 10**18, which is no label."""
+    return int(word) if len(word) <= _DIGITS else 10**_DIGITS
+
+
+def report_duplicates(entries: Sequence[Entry], path: str) -> None:
+    """Log how many images a list names more than once, and the first of them."""
+    first: dict[str, Entry] = {}
+    again = [e for e in entries if first.setdefault(e.name, e) is not e]
+    if not again:
+        return
+    # Lines that contradict each other are worse than lines that count twice.
+    shown = next((e for e in again if e.label != first[e.name].label), again[0])
+    before = first[shown.name]
+    differ = shown.label != before.label
+    labels = f", with the labels {before.label} and {shown.label}" if differ else ""
+    logging.getLogger("mmselfsup").warning(
+        "%s: %d of %d lines repeat an image that was listed before, such as %r (lines %d and %d%s)",
+        path, len(again), len(entries), shown.name, before.line, shown.line, labels,
+    )  # fmt: skip
 
 
 def find_images(root: str) -> list[str]:
@@ -94,7 +156,7 @@ def with_extension(entries: Sequence[Entry], root: str) -> list[Entry]:
     """Return the entries, with missing extensions taken from the image files in ``root``.
 
     Raises:
-        UserError: Two files have that name.
+        UserError: Two files have that name, or a label is no whole number.
     """
     files: dict[str, str] = {}
     ambiguous = set()
@@ -108,6 +170,9 @@ def with_extension(entries: Sequence[Entry], root: str) -> list[Entry]:
                 f"line {entry.line}: {entry.name!r} is more than one image in {root}; write the "
                 "names with their extension"
             )
+        words = entry.name.rsplit(None, 1)
+        if entry.name not in files and len(words) == 2 and words[0] in files:
+            raise _no_label(f"line {entry.line}", *words)
     return [entry._replace(name=files.get(entry.name, entry.name)) for entry in entries]
 
 
@@ -170,11 +235,11 @@ def read_csv(
     Raises:
         UserError: A column is missing, or a cell is not valid.
     """
-    lines = read_text(path).splitlines()
-    delimiter = max(_DELIMITERS, key=lines[0].count)  # the most frequent one in the header
-    reader = csv.reader(lines, delimiter=delimiter)
-    header = [name.strip() for name in next(reader)]
-    rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    text = read_text(path)
+    delimiter = max(_DELIMITERS, key=text.partition("\n")[0].count)  # the most frequent one there
+    table = csv_rows(text, path, delimiter)
+    header = [name.strip() for name in next(table, (0, []))[1]]
+    rows = [(line, row) for line, row in table if any(cell.strip() for cell in row)]
     if not rows:
         raise UserError(f"{path}: the list has a header but no rows")
     for line, row in rows:  # a row of another length would shift its cells to other columns
@@ -197,7 +262,28 @@ def read_csv(
         columns = [header.index(name) for name in one_hot_names or ()]
         labels = [_hot(row, columns, f"{path}, line {line}") for line, row in rows]
     entries = [Entry(n, lb, ln) for n, lb, (ln, _) in zip(names, labels, rows, strict=True)]
+    _check_numbers(entries, path)
     return entries, one_hot_names
+
+
+def csv_rows(text: str, path: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of a CSV file with their line numbers.
+
+    Only line breaks outside of quotes end a row: U+2028 and U+0085 may be part of a name.
+
+    Raises:
+        UserError: A cell is too long: a quote isn't closed, or this is no CSV file.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    begin = 1
+    try:
+        for row in reader:
+            yield reader.line_num, row
+            begin = reader.line_num + 1
+    except csv.Error as error:
+        raise UserError(
+            f"{path}, line {begin}: this is no row of a CSV file ({error}); is a quote not closed?"
+        ) from error
 
 
 def _find(header: Sequence[str], wanted: Sequence[str]) -> int | None:

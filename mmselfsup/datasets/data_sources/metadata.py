@@ -5,7 +5,6 @@ Letters: N images, D width of a patient's code.
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,7 +16,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.image_names import image_stem
 from mmselfsup.utils.patients import clean_lesion, encode_patient
 
-from .lists import read_text
+from .lists import csv_rows, read_text
 
 _LESION_COLUMNS = ("image", "lesion_id")
 _PATIENT_COLUMNS = ("image", "age_approx", "anatom_site_general", "sex")
@@ -46,22 +45,22 @@ def read_metadata(path: str, columns: Sequence[str]) -> list[tuple[str, Row]]:
     """
     if not os.path.isfile(path):
         raise UserError(f"{path}: no such CSV file of metadata; check the path")
-    rows = csv.DictReader(read_text(path).splitlines())
-    rows.fieldnames = [name.strip() for name in rows.fieldnames or ()]
-    missing = [name for name in columns if name not in rows.fieldnames]
+    rows = csv_rows(read_text(path), path)
+    header = [name.strip() for name in next(rows, (0, []))[1]]
+    missing = [name for name in columns if name not in header]
     if missing:
         raise UserError(
-            f"{path} lacks the column(s) {', '.join(missing)}; it has: "
-            f"{', '.join(rows.fieldnames[:12])}"
+            f"{path} lacks the column(s) {', '.join(missing)}; it has: {', '.join(header[:12])}"
         )
     table = []
-    for cells in rows:
-        if None in cells or None in cells.values():
+    for line, cells in rows:
+        if not cells:  # a blank line
+            continue
+        if len(cells) != len(header):
             raise UserError(
-                f"{path}, line {rows.line_num}: the header has {len(rows.fieldnames)} cells, this "
-                "line another number"
+                f"{path}, line {line}: the header has {len(header)} cells, this line another number"
             )
-        row = Row(rows.line_num, {name: cells[name] for name in columns})
+        row = Row(line, {name: cells[header.index(name)] for name in columns})
         table.append((image_stem(row.cells["image"]), row))
     return table
 

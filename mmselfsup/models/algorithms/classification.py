@@ -4,6 +4,7 @@ Letters: N images, K classes, D width of a patient's code, C channels, H, W size
 views in test-time augmentation.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -47,7 +48,7 @@ def build_augments(train_cfg: dict | None, num_classes: int | None = None) -> An
     """
     if train_cfg is None or train_cfg.get("augments") is None:
         return None
-    from mmcls.models.utils.augment import Augments
+    from mmcls.models.utils.augment import Augments  # only for configs that mix images
 
     given = train_cfg["augments"]
     configs = [given] if isinstance(given, dict) else given
@@ -105,15 +106,55 @@ class Classification(BaseModel):
         check_augment(self.test_augment)
 
     def fit_dataset(self, size: DataInfo) -> None:
-        """Check that the training data have labels, before the first iteration.
+        """Check that the training data have labels of the head, before the first iteration.
+
+        A class without an image is logged: it may be meant, as the head of a larger data set is.
 
         Raises:
-            UserError: Some images have no label.
+            UserError: Some images have no label, or a label beyond the classes of the head.
         """
         if size.num_unlabelled:
             raise UserError(
                 f"data.train: {size.num_unlabelled} of {size.num_images} images have no label; a "
                 "classifier needs 'name label' in every line of ann_file"
+            )
+        self.check_labels(size, "data.train")
+        counts = list(size.class_counts or ())
+        num_classes = self._num_classes()
+        if counts and num_classes is not None:
+            counts += [0] * (num_classes - len(counts))
+            empty = [number for number, count in enumerate(counts) if not count]
+            if empty:
+                shown = ", ".join(map(str, empty[:5])) + (", ..." if len(empty) > 5 else "")
+                logging.getLogger("mmselfsup").warning(
+                    "data.train: %d of the %d classes of the head (model.head.num_classes) have no "
+                    "image: %s", len(empty), len(counts), shown,
+                )  # fmt: skip
+
+    def _num_classes(self) -> int | None:
+        """Return the number of classes of the head; None where it doesn't tell."""
+        return getattr(self.head, "num_classes", None)
+
+    def check_labels(self, size: DataInfo, part: str, unknown: bool = False) -> None:
+        """Check that no label of a data set is beyond the classes of the head.
+
+        Args:
+            size: The data set.
+            part: Its key in the config, for the message.
+            unknown: Whether the first number beyond the classes means "none of them" (``UNK``).
+
+        Raises:
+            UserError: A label is.
+        """
+        num_classes = self._num_classes()
+        if size.class_counts is None or num_classes is None:
+            return
+        classes = len(size.class_counts)
+        if classes > num_classes + unknown:
+            raise UserError(
+                f"{part}: {size.largest_label_at} has the label {classes - 1}, the head has the "
+                f"classes 0 to {num_classes - 1}: number the classes of the list from 0, or "
+                f"set model.head.num_classes={classes}"
             )
 
     def extract_feat(self, img: Tensor) -> Sequence[Tensor]:

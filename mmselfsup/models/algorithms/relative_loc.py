@@ -1,5 +1,6 @@
-"""Relative location: Doersch et al. 2015, "Unsupervised Visual Representation Learning by Context
-Prediction", ICCV.
+"""Relative location: a pretext task that classifies where one patch lies next to another.
+
+Doersch et al. 2015, "Unsupervised Visual Representation Learning by Context Prediction", ICCV.
 
 Letters: N images, P = 8 pairs of patches, C channels of a patch, H, W size of a patch.
 """

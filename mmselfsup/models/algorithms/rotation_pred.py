@@ -1,5 +1,6 @@
-"""Rotation prediction: Gidaris et al. 2018, "Unsupervised Representation Learning by Predicting
-Image Rotations", ICLR.
+"""Rotation prediction: a pretext task that classifies by which angle an image is rotated.
+
+Gidaris et al. 2018, "Unsupervised Representation Learning by Predicting Image Rotations", ICLR.
 
 Letters: N images, P = 4 rotations of each, C channels, H, W size of an image.
 """

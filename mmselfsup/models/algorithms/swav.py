@@ -1,5 +1,7 @@
-"""SwAV: Caron et al. 2020, "Unsupervised Learning of Visual Features by Contrasting Cluster
-Assignments", NeurIPS.
+"""SwAV: the code of one view, its assignment to prototypes, is predicted from another view.
+
+Caron et al. 2020, "Unsupervised Learning of Visual Features by Contrasting Cluster Assignments",
+NeurIPS.
 
 Letters: N images of this process, V views, C channels, D width of a projection.
 """

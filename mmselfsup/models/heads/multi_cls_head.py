@@ -54,6 +54,7 @@ class MultiClsHead(BaseModule):
         if with_last_layer_unpool:
             widths.append(channels[-1] * 7 * 7)
         self.norms = nn.ModuleList(build_norm_layer(norm_cfg, c)[1] for c in channels)
+        self.num_classes = num_classes
         self.fcs = nn.ModuleList(nn.Linear(width, num_classes) for width in widths)
 
     def forward(self, x: Sequence[Tensor]) -> list[Tensor]:

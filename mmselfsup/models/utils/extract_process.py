@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from mmselfsup.utils import dist
+from mmselfsup.utils.collect import dist_forward_collect, nondist_forward_collect
 
 from .multi_pooling import MultiPooling
 from .views import pooled
@@ -56,8 +57,6 @@ class ExtractProcess:
         Raises:
             ValueError: The data set is empty.
         """
-        from mmselfsup.utils.collect import dist_forward_collect, nondist_forward_collect
-
         length = len(data_loader.dataset)  # type: ignore[arg-type]
 
         def run(**data: Any) -> dict[str, Tensor]:

@@ -1,6 +1,9 @@
-"""A weighted k-NN classifier: Wu et al. 2018, "Unsupervised Feature Learning via Non-Parametric
-Instance Discrimination", section 3.4. Letters: M training samples, N test samples, D width,
-C classes, B test samples at a time.
+"""A weighted k-NN classifier on frozen features.
+
+Wu et al. 2018, "Unsupervised Feature Learning via Non-Parametric Instance Discrimination",
+section 3.4.
+
+Letters: M training samples, N test samples, D width, C classes, B test samples at a time.
 """
 
 from collections.abc import Sequence

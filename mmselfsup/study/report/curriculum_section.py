@@ -86,6 +86,7 @@ def print_curriculum(curriculum: Curriculum) -> None:
     table = console_table([Column("sequence"), "score ± s.e.", "gain", decision, "epochs", "time"])
     rows = table_rows(curriculum)
     for row, after in zip(rows, [*rows[1:], None], strict=True):
+        # A line below each round: the sequences of the next one have one task more.
         ends = after is None or len(after.trial.tasks) > len(row.trial.tasks)
         cells = (row.score, row.gain, row.decision, str(row.trial.score.epochs or ""), row.minutes)
         style = "bold" if row.trial.kept else None

@@ -194,7 +194,7 @@ def confusion(run: RunRecord, color: str, name: str) -> str:
     """Draw a confusion matrix: counts, shaded by the fraction of the true class."""
     matrix, names = run.confusion_matrix, list(run.recall)
     with panel(height=4.3) as (figure, axes):
-        from matplotlib.patches import Rectangle
+        from matplotlib.patches import Rectangle  # slow to load
 
         for i, row in enumerate(matrix):
             for j, count in enumerate(row):

@@ -21,7 +21,7 @@ from ..settings import DEFAULT_DATA, SCRATCH
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-    from markupsafe import Markup
+    from markupsafe import Markup  # only for pages; the terminal needs none
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -80,7 +80,7 @@ class Section:
 
 def render_section(section: Section) -> Markup:
     """Fill the template of a section; the text is marked as HTML, for the template of a page."""
-    from markupsafe import Markup
+    from markupsafe import Markup  # only for pages; the terminal needs none
 
     return Markup(render(section.template, section.context))  # render has escaped its texts
 
@@ -92,7 +92,7 @@ def render(name: str, context: Mapping[str, Any]) -> str:
 
 @functools.cache
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # only for pages
 
     env = Environment(
         loader=PackageLoader("mmselfsup.study.report", "templates"),
@@ -116,6 +116,7 @@ def data_uri(path: Path) -> str | None:
 @contextmanager
 def panel(height: float = 2.9, width: float = WIDTH_IN) -> Iterator[tuple[Figure, Axes]]:
     """Yield a figure with one panel in the report's style; sizes in inches."""
+    # Imported where it is used: matplotlib is slow to load.
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -135,6 +136,7 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
         name: Unique on the page: ids inside are derived from it.
         description: Text for screen readers.
     """
+    # As in ``panel``.
     import matplotlib as mpl
 
     buffer = io.StringIO()

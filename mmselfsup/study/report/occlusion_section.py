@@ -52,6 +52,7 @@ def interpretation(title: str, occlusion: OcclusionScores) -> str:
     chance = occlusion.chance
     whole, hidden, only = (occlusion.views[view] for view in (AS_IS, HIDDEN, ONLY))
     name = title[0].upper() + title[1:]
+    # Without a lead over chance there is nothing that hiding the lesion could take away.
     if whole.balanced_low <= chance:
         return f"{name} is not surely better than chance on whole images: hiding shows nothing."
     lead = whole.balanced_accuracy - chance

@@ -9,6 +9,7 @@ a difference with its 95 % interval.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from pathlib import Path
 from statistics import NormalDist, mean, stdev, variance
 
 from mmselfsup.metrics.classification import standard_error
-from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.errors import UserError, one_line
 
 from ..records import Results, RunRecord, read_results
 from ..settings import ALL, SCRATCH
@@ -26,6 +27,7 @@ LEVEL = 0.95
 BALANCED = "balanced accuracy"
 Metric = Callable[[RunRecord], float | None]
 RESULTS = "results.json"
+_MOVED_ASIDE = re.compile(r"\.old-\d+$")
 FoldSeed = tuple[int, int]  # fold, seed
 
 
@@ -191,7 +193,7 @@ class RunGroup:
 
     @property
     def saw_test_images(self) -> bool:
-        """Whether the pre-training saw the images that the classifier was tested on."""
+        """Return whether the pre-training saw the images that the classifier was tested on."""
         return any(run.ssl_on == ALL for run in self.runs.values())
 
 
@@ -210,7 +212,7 @@ class Difference:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval leaves out zero."""
+        """Return whether the interval leaves out zero."""
         return self.half_width is not None and abs(self.mean) > self.half_width
 
 
@@ -238,7 +240,7 @@ def difference(first: RunGroup, second: RunGroup, name: str, metric: Metric) -> 
         return None
     means = [mean(values) for values in folds.values()]
     if len(means) > 1:
-        from scipy.stats import t
+        from scipy.stats import t  # slow to load
 
         # Nadeau and Bengio's corrected variance: see the docstring.
         square = (1 / len(means) + first.test_train_ratio) * variance(means)
@@ -298,24 +300,55 @@ def find_runs(root: Path) -> FoundRuns:
     """
     found_runs = FoundRuns()
     studies = []
-    # Oldest first, so that a newer run replaces an older one of the same fold and seed.
-    for path in sorted(root.rglob(RESULTS), key=lambda path: path.stat().st_mtime):
-        if any(re.search(r"\.old-\d+$", part) for part in path.relative_to(root).parts):
-            continue
+    for path in _results_files(root, found_runs.skipped):
         try:
-            studies.append((path.parent, read_results(path)))
+            studies.append((path, read_results(path)))
         except UserError as error:
-            found_runs.skipped.append(str(error))
+            found_runs.skipped.append(one_line(error))
     if not studies:
-        raise UserError(f"no {RESULTS} of a study under {root}; run a study first")
+        reasons = "".join(f" ({reason})" for reason in found_runs.skipped[:1])
+        raise UserError(f"no {RESULTS} of a study under {root}{reasons}; run a study first")
+    runs = [(path, results, run) for path, results in studies for run in results.runs]
     members_by_key: dict[GroupKey, dict[FoldSeed, tuple[Path, Results, RunRecord]]] = {}
-    for folder, results in studies:
-        for run in results.runs:
-            members = members_by_key.setdefault(group_key(run, results), {})
-            found_runs.num_repeated += (run.fold, run.seed) in members
-            members[run.fold, run.seed] = folder, results, run
+    # Oldest first, so that a newer run replaces an older one of the same fold and seed.
+    for path, results, run in sorted(runs, key=lambda found: _age(*found)):
+        members = members_by_key.setdefault(group_key(run, results), {})
+        found_runs.num_repeated += (run.fold, run.seed) in members
+        members[run.fold, run.seed] = path.parent, results, run
     found_runs.groups = _named([_run_group(members) for members in members_by_key.values()])
     return found_runs
+
+
+def _results_files(root: Path, skipped: list[str]) -> list[Path]:
+    """Return what is called ``results.json`` under a folder, sorted, through links to folders, too.
+
+    Args:
+        root: The folder.
+        skipped: Gets a line for each folder that can't be read.
+    """
+    paths: list[Path] = []
+    seen: set[str] = set()
+
+    def report(error: OSError) -> None:
+        skipped.append(f"can't read {error.filename}: {error.strerror}")
+
+    for folder, subfolders, files in os.walk(root, onerror=report, followlinks=True):
+        real = os.path.realpath(folder)
+        # A link may lead to a folder above it, or to one that has its own place under the root.
+        if real in seen or (Path(folder) != root and _MOVED_ASIDE.search(real)):
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders[:] = sorted(name for name in subfolders if not _MOVED_ASIDE.search(name))
+        paths += [Path(folder, RESULTS)] if RESULTS in (*files, *subfolders) else []
+    return sorted(paths)
+
+
+def _age(path: Path, results: Results, run: RunRecord) -> tuple[str, float]:
+    """Return what sorts runs by age: when they were made, then when they were written."""
+    # Copies of files have other times; results of older versions store a day for all their runs.
+    date = (run.made_by or {}).get("date") or results.study.date
+    return str(date), path.stat().st_mtime
 
 
 def _run_group(members: Mapping[FoldSeed, tuple[Path, Results, RunRecord]]) -> RunGroup:

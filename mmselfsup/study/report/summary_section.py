@@ -1,6 +1,6 @@
 """The head of the report: what was compared, how, and what came out, in a few sentences.
 
-Here stand the warnings, too: several comparisons at once, test images seen, a learning rate at the
+The warnings are here, too: several comparisons at once, test images seen, a learning rate at the
 edge of the search, results of different code, the demo's synthetic images.
 """
 

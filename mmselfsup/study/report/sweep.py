@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
 from typing import Any
+from urllib.parse import quote
 
 from rich.console import Console
 from rich.table import Column
@@ -45,7 +46,15 @@ from .tables import display_name
 HEADERS = {BALANCED: "bal. acc.", "macro AUC": "AUC"}
 TABLES = "table.csv", "table.tex"
 _TICK = 30  # characters in a line beside an axis
-_LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "→": r"$\rightarrow$"}
+_LATEX = {letter: "\\" + letter for letter in "&%_#{}$"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",  # these three are other letters in LaTeX's default encoding
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "→": r"$\rightarrow$",
+}
 NUMBERS = (
     "Mean ± standard deviation over the runs (folds and seeds); columns of classes: recall."
     " Gain: balanced accuracy minus that from scratch on the same data, folds and seeds, "
@@ -77,7 +86,7 @@ class Row:
 
     @property
     def counts(self) -> tuple[int, int, int]:
-        """Number of folds, seeds and runs."""
+        """Return the numbers of folds, seeds and runs."""
         fold_seeds = self.group.runs.keys()
         return (
             len({fold for fold, _ in fold_seeds}),
@@ -97,7 +106,7 @@ class Overview:
 
     @property
     def num_studies(self) -> int:
-        """Number of studies under the folder."""
+        """Return the number of studies under the folder."""
         return len({folder for row in self.rows for folder in row.group.folders.values()})
 
     def notes(self) -> list[str]:
@@ -234,7 +243,7 @@ def _context(overview: Overview) -> dict[str, Any]:
         {
             "label": row.group.label + (f": {display_name(run.arm)}" if run.chosen_from else ""),
             "run": run,
-            "report": os.path.relpath(row.group.folders[fold_seed] / "report.html", overview.root),
+            "report": _link(row.group.folders[fold_seed] / "report.html", overview.root),
         }
         for row in overview.rows
         for fold_seed, run in row.group.runs.items()
@@ -249,6 +258,12 @@ def _context(overview: Overview) -> dict[str, Any]:
         "runs": runs,
         "version": __version__,
     }
+
+
+def _link(path: Path, folder: Path) -> str:
+    """Return the address of a file for a page in a folder."""
+    # As bytes: a name need not be text.
+    return quote(os.fsencode(os.path.relpath(path, folder)))
 
 
 def _points(overview: Overview) -> str:

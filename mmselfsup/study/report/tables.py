@@ -37,6 +37,7 @@ _ALGORITHMS = Path(__file__).parents[2] / "models" / "algorithms"
 
 def results_table(runs: Sequence[RunRecord]) -> Table:
     """Build the table: a row for each classifier, its metrics and the recall of each class."""
+    # The remark on test images is too long for one line of a terminal: only then names may wrap.
     long = any(run.ssl_on == ALL for run in runs)
     first = Column("classifier", no_wrap=not long, min_width=12 if long else None)
     table = console_table([first, "lr", "bal. acc.", "accuracy", "AUC", *class_names(runs)])

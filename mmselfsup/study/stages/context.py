@@ -40,7 +40,7 @@ class StudyContext:
 
     @property
     def study(self) -> ResolvedStudy:
-        """The study ready to run, once its data are there."""
+        """Return the study ready to run, once its data are there."""
         assert self._study is not None, "the data come first"
         return self._study
 

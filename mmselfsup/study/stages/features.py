@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmselfsup.evaluation.feature_comparison_files import LOOK, POINTS
+from mmselfsup.evaluation.feature_comparison_files import COMPARISON, EMBEDDING
 
 from ..resolved import Pretraining, ResolvedStudy
 from ..settings import look_dir
@@ -38,4 +38,4 @@ def features_stage(study: ResolvedStudy, task: Pretraining) -> Stage:
         *(("--dataset-options", *study.finetune_options) if study.finetune_options else ()),
     )
     name = f"compare the features before and after {task.name}"
-    return Stage(name, folder, argv, settings.root, (POINTS, LOOK))
+    return Stage(name, folder, argv, settings.root, (EMBEDDING, COMPARISON))

@@ -21,6 +21,7 @@ from mmselfsup.utils.progress import progress
 from ..fingerprint import command_stamp, origin
 from ..process import Command, Machine, describe_machine, run_all
 from ..step import DIVERGED, DONE, Step, StepRecord, read_record
+from .failure import failure_reason, text_since
 
 _UPDATE_S = 2.0
 _LOG = "output.log"
@@ -54,17 +55,17 @@ class Stage:
 
     @property
     def command(self) -> Command:
-        """The command, as a user could run it."""
+        """Return the command, as a user could run it."""
         return Command(self.argv, self.root, self.folder / _LOG if self.logged else None)
 
     @property
     def record(self) -> StepRecord:
-        """What its folder says of it; that of a step just begun if it says nothing."""
+        """Return what its folder says of it; that of a step just begun if it says nothing."""
         return read_record(self.folder) or StepRecord()
 
     @property
     def diverged(self) -> bool:
-        """Whether its loss was not finite."""
+        """Return whether its loss was not finite."""
         return self.record.outcome == DIVERGED
 
     def stamp(self) -> dict[str, Any]:
@@ -107,6 +108,8 @@ def run_stages(title: str, stages: Sequence[Stage], machine: Machine, at_a_time:
     if not todo:
         return
     began = time.monotonic()
+    # Where this run's lines begin: a resumed training appends to its log.
+    starts = [_size(stage.command.log) for stage, _ in todo]
     at_a_time = machine.jobs(at_a_time, len(todo))
     logged = [stage for stage, _ in todo if stage.logged]  # others show their own progress
     total = sum(stage.epochs for stage in logged)
@@ -119,7 +122,9 @@ def run_stages(title: str, stages: Sequence[Stage], machine: Machine, at_a_time:
             at_a_time,
             machine.warm,
             machine.threads(at_a_time),
-            on_end=lambda number, code, seconds: _end(*todo[number], machine, code, seconds),
+            on_end=lambda number, code, seconds: _end(
+                *todo[number], machine, code, seconds, starts[number]
+            ),
             on_poll=progress_bar.update,
         )
         progress_bar.update(now=True)
@@ -149,10 +154,26 @@ class _LogProgress:
         self._bar.update(max(0, sum(epochs) - self._bar.n))
 
 
-def _end(stage: Stage, step: Step, machine: Machine, code: int | None, seconds: float) -> None:
-    """Mark a step whose command has ended as done, or raise an error that says why it failed."""
-    log = stage.command.log
-    if code == 0 or (code and stage.may_diverge and _has_diverged(log)):
+def _size(log: Path | None) -> int:
+    """Return the bytes of a log so far."""
+    return log.stat().st_size if log is not None and log.exists() else 0
+
+
+def _end(
+    stage: Stage, step: Step, machine: Machine, code: int | None, seconds: float, start: int
+) -> None:
+    """Mark a step whose command has ended as done, or raise an error that says why it failed.
+
+    Args:
+        stage: What ran.
+        step: Its step.
+        machine: Where it ran.
+        code: Its exit code; None: stopped by this process.
+        seconds: How long it ran.
+        start: Bytes that its log had before.
+    """
+    text = text_since(stage.command.log, start) if code else ""
+    if code == 0 or (code and stage.may_diverge and _has_diverged(text)):
         made_by = origin(stage.root, describe_machine(machine))
         step.finish(seconds, DIVERGED if code else "", made_by)
         return
@@ -161,21 +182,9 @@ def _end(stage: Stage, step: Step, machine: Machine, code: int | None, seconds: 
         return
     if code in (130, -2):  # SIGINT: of a shell, or of a process
         raise KeyboardInterrupt
-    reason = f"exit code {code}, see the lines above"
-    if log:
-        last = _last_line(log) or f"it printed nothing, exit code {code}"
-        reason = f"{last} (all of it: {log})"
-    raise UserError(f"{stage.name} failed: {reason}")
+    raise UserError(f"{stage.name} failed: {failure_reason(code, text, stage.command.log)}")
 
 
-def _has_diverged(log: Path | None) -> bool:
-    """Return whether a training stopped because its loss wasn't a finite number."""
-    text = "" if log is None else log.read_text(errors="replace")
+def _has_diverged(text: str) -> bool:
+    """Return whether a training says that it stopped because of loss or weights not finite."""
     return "loss is not finite" in text or "weights are not finite" in text
-
-
-def _last_line(log: Path) -> str:
-    """Return the last line of a log with an error, otherwise its last line; empty: none."""
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines if "rror" in line]  # Error, error, ValueError
-    return (errors or lines or [""])[-1].strip().removeprefix("error: ")

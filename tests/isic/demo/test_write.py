@@ -37,7 +37,7 @@ def test_equal_seeds_give_equal_bytes_with_any_number_of_processes(
 
 
 def test_drawing_processes_import_numpy_and_opencv_only() -> None:
-    """They start anew for every data set, so what they load is waited for."""
+    """They start again for every data set, so what they load is waited for."""
     modules = {function.__module__ for function in (dataset.draw_batch, dataset.set_up_process)}
     code = f"import sys, {', '.join(modules)}; print(*sys.modules)"
     path = os.pathsep.join([str(TOOL.parents[2]), os.environ.get("PYTHONPATH", "")])

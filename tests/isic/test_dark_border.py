@@ -16,10 +16,9 @@ from mmselfsup.isic.color_constancy import (
     Settings,
     correct,
     correct_folder,
-    crop_border,
-    find_border,
 )
 from mmselfsup.isic.contact_sheet import write_sheet
+from mmselfsup.isic.dark_border import crop_border, find_border
 from mmselfsup.utils.errors import UserError
 
 
