@@ -16,8 +16,8 @@ from mmselfsup.utils.files import (
     atomic_write_json,
     atomic_write_text,
     check_writable,
-    remove_leftovers,
     file_lock,
+    remove_leftovers,
 )
 
 
