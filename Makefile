@@ -1,7 +1,7 @@
 # `make help` lists the targets. Those that need .venv make it first, if it is missing.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench check format clean
+.PHONY: help install demo test torture bench check format clean
 
 python := $(CURDIR)/.venv/bin/python
 # One thread per process: the tests run in several processes already.
@@ -24,6 +24,11 @@ demo: install  ## Pre-train and fine-tune on the built-in demo data, on the CPU,
 
 test: install  ## Run the tests.
 	@$(one_thread) "$(python)" -m pytest -n $(workers) $(ARGS)
+
+KILLS ?= 20
+
+torture: install  ## Kill trainings and evaluations at random instants and compare (KILLS=20 each).
+	@$(one_thread) "$(python)" tests/torture/torture.py --kills $(KILLS) $(ARGS)
 
 # IMAGES: large JPEG files; SMALL: small ones; LISTS: folder of the fold's lists.
 IMAGES ?= data/isic2019/originals

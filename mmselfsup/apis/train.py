@@ -8,7 +8,7 @@ import copy
 import inspect
 import logging
 import os
-import warnings
+import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
@@ -24,10 +24,11 @@ from mmselfsup import __version__
 from mmselfsup.config.load import load_config
 from mmselfsup.config.text import config_text
 from mmselfsup.core import build_optimizer
+from mmselfsup.core.checkpoint import newest_checkpoint
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.loader import build_train_loaders
 from mmselfsup.models import build_algorithm
-from mmselfsup.utils import collect_env, dist, find_latest_checkpoint, setup_multi_processes
+from mmselfsup.utils import collect_env, dist, setup_multi_processes
 from mmselfsup.utils.data_info import fit_to_data
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.error_context import config_errors, peer_errors, run_errors, shared_errors
@@ -195,7 +196,9 @@ def load_weights_or_resume(
             changes = compare(state, runner, cfg, data or {})
             check_changes(changes, cfg.resume_from, runner, bool(cfg.get("force_resume")))
         with shared_errors():
-            runner.resume(cfg.resume_from, state=state)
+            runner.resume(
+                cfg.resume_from, state=state, allow_missing=bool(cfg.get("resume_missing"))
+            )
         keep_options(runner, state)
         state.clear()
     elif cfg.get("load_from"):
@@ -289,10 +292,15 @@ def check_complete(cfg: Config, filename: str) -> None:
 
 
 def latest_checkpoint(work_dir: str) -> str | None:
-    """Return the checkpoint to resume from; None to start from the beginning."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a first run has nothing to resume
-        return find_latest_checkpoint(work_dir)
+    """Return the newest checkpoint that can be read; None to start from the beginning.
+
+    Raises:
+        UserError: There are checkpoints, and none can be read.
+    """
+    path, notes = newest_checkpoint(work_dir)
+    for note in notes if os.environ.get("RANK", "0") == "0" else ():  # before the log is open
+        print(f"warning: {note}", file=sys.stderr, flush=True)
+    return path
 
 
 def describe_run(args: Namespace, cfg: Config, logger: Any) -> dict[str, Any]:

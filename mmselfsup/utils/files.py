@@ -1,6 +1,7 @@
 """Files that are written completely or not at all, and locks between processes.
 
-A file is written to a temporary name, then renamed.
+A file is written to a temporary name, then renamed. A writer that is killed leaves its temporary
+file: ``remove_leftovers`` finds these by their names, and by the lock that a living writer holds.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -21,6 +23,8 @@ from .errors import UserError
 
 # The umask can only be read by setting it, which other threads would notice: so once, at import.
 _UMASK = os.umask(0o022)
+# ``.<name>.<eight characters>`` is a file of mkstemp, ``.<name>.<number>`` a link of MMSelfSup 1.0.
+_TEMPORARY = re.compile(r"\..+\.(?:pth|json|py|png|npz|txt)\.(?:[a-z0-9_]{8}|\d{1,7})")
 
 os.umask(_UMASK)
 _NAME_MAX = 255  # bytes of a file name, on nearly all file systems
@@ -52,6 +56,7 @@ def atomic_write(
         raise UserError(f"can't write {target}: {_reason(error)}; check the folder") from error
     try:
         with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
+            _lock(file)
             yield file
             file.flush()
             if sync:  # before the rename: a power cut leaves no empty file
@@ -64,6 +69,44 @@ def atomic_write(
         if isinstance(error, OSError):
             raise UserError(f"can't write {target}: {error.strerror or error}") from error
         raise
+
+
+def _lock(file: IO[Any]) -> bool:
+    """Lock an open file; return whether no other process holds the lock and locks are there."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # another process has it, or the file system has no locks
+        return False
+    return True
+
+
+def remove_leftovers(folder: str | os.PathLike[str]) -> list[str]:
+    """Remove the temporary files that killed writers left in a work dir.
+
+    A file whose writer lives is locked and stays; where the file system has no locks, all stay.
+    Call it only for a folder in which no other process replaces links.
+
+    Returns:
+        The names of the removed files.
+    """
+    try:
+        names = sorted(name for name in os.listdir(folder) if _TEMPORARY.fullmatch(name))
+    except OSError:  # no such folder
+        return []
+    return [name for name in names if _remove_unlocked(Path(folder, name))]
+
+
+def _remove_unlocked(path: Path) -> bool:
+    """Remove a temporary file or link unless its writer lives; return whether it was removed."""
+    try:
+        if not path.is_symlink():
+            with open(path, "rb") as file:
+                if not _lock(file):
+                    return False
+        path.unlink()
+    except OSError:  # removed by its writer, or not ours to remove
+        return False
+    return True
 
 
 def temporary_prefix(target: Path) -> str:

@@ -106,10 +106,17 @@ class TrainingLog:
         """Return a validation metric over the epochs trained."""
         return [(float(line["epoch"]), _number(line[key])) for line in self.val if key in line]
 
-    def last_val(self, key: str = "balanced_accuracy") -> float:
-        """Return the metric after the last epoch; nan if it was never measured."""
-        curve = self.val_curve(key)
-        return curve[-1][1] if curve else math.nan
+    def last_val(self, key: str = "balanced_accuracy", epochs: int | None = None) -> float:
+        """Return the metric after the last epoch; nan if it was not measured then.
+
+        Args:
+            key: The name of the metric.
+            epochs: Number of epochs of the training; None for the last epoch that has a line of
+                training or validation.
+        """
+        lines = [line["epoch"] for line in (*self.train, *self.val)]
+        last = max(lines, default=0) if epochs is None else epochs
+        return dict(self.val_curve(key)).get(float(last), math.nan)
 
     def epochs_done(self) -> int:
         """Count the epochs known to be complete.

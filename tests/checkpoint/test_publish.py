@@ -62,3 +62,63 @@ def test_command_lines(tmp_path: Path, make_classifier: Make) -> None:
     assert run.returncode == 2
     assert "no checkpoint at" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+CONFIG = """model = dict(
+    type="ODC",
+    init_cfg=dict(type="Pretrained", checkpoint="/home/grace/secret/resnet.pth"),
+    backbone=dict(type="ResNet", depth=50, init_cfg=dict(checkpoint="torchvision://resnet50")),
+)
+optimizer = dict(type="SGD", lr=0.1)
+data = dict(train=dict(data_source=dict(data_prefix="/home/grace/images")))
+work_dir = "/home/grace/work"
+resume_from = __import__("os").system("false")
+"""
+
+
+def test_published_file_names_no_place_no_person_and_no_image(
+    tmp_path: Path, make_classifier: Make
+) -> None:
+    model = make_classifier()
+    model.memory_bank = nn.Module()
+    for name in ("feature_bank", "label_bank", "centroids"):
+        model.memory_bank.register_buffer(name, torch.ones(3))
+    meta = dict(
+        epoch=3, CLASSES=["MEL", "NV"], config=CONFIG, env_info="host of grace",
+        exp_name="grace.py",
+        hook_msgs=dict(best_ckpt="/home/grace/work/best.pth"), time="today", seed=5,
+    )  # fmt: skip
+    extra = dict(
+        rng_state=[1],
+        hook_state={
+            "WeightAverageHook": {"average": {"w": torch.ones(2)}},
+            "DeepClusterHook": {"labels": torch.arange(5)},
+        },
+    )
+    save_checkpoint(model, str(tmp_path / "a.pth"), None, meta, extra)
+    path = publish_model(str(tmp_path / "a.pth"), str(tmp_path / "net.pth"))
+    state = torch.load(path, weights_only=True)
+    assert set(state) == {"meta", "state_dict"}
+    assert set(state["meta"]) == {"CLASSES", "epoch", "seed", "config"}
+    assert "torchvision://resnet50" in state["meta"]["config"]
+    assert "lr=0.1" in state["meta"]["config"]
+    for word in ("grace", "home", "secret", "work", "images", "system"):
+        assert word not in repr(state["meta"]), word
+        assert word.encode() not in path.read_bytes(), word
+    gone = {"memory_bank.feature_bank", "memory_bank.label_bank"}
+    assert set(state["state_dict"]) == set(model.state_dict()) - gone
+    assert state["state_dict"]._metadata  # versions of modules
+
+
+def test_a_published_file_of_bare_weights_and_of_an_odd_config(tmp_path: Path) -> None:
+    torch.save({"model": {"a": torch.ones(1)}, "args": {"user": "grace"}}, tmp_path / "a.pth")
+    state = torch.load(
+        publish_model(str(tmp_path / "a.pth"), str(tmp_path / "b")), weights_only=True
+    )
+    assert (set(state["state_dict"]), state["meta"]) == ({"a"}, {})
+    for config in ("a: 1\nb: [", 5, "\0"):
+        torch.save(
+            {"state_dict": {"a": torch.ones(1)}, "meta": {"config": config}}, tmp_path / "a.pth"
+        )
+        path = publish_model(str(tmp_path / "a.pth"), str(tmp_path / "b"))
+        assert torch.load(path, weights_only=True)["meta"] == {}

@@ -1,6 +1,7 @@
 import errno
 import fcntl
 import json
+import multiprocessing
 import os
 import stat
 import subprocess
@@ -16,6 +17,7 @@ from mmselfsup.utils.files import (
     atomic_write_text,
     check_writable,
     file_lock,
+    remove_leftovers,
 )
 
 
@@ -65,6 +67,26 @@ def test_check_before_the_work(tmp_path):
         check_writable(tmp_path)
     check_writable(tmp_path / "new" / "a.json")
     assert os.listdir(tmp_path / "new") == []
+
+
+def _die_while_writing(path):
+    with atomic_write(path) as file:
+        file.write(b"half")
+        os._exit(9)
+
+
+def test_files_of_killed_writers_go_and_those_of_living_ones_stay(tmp_path):
+    process = multiprocessing.get_context("fork").Process(
+        target=_die_while_writing, args=(tmp_path / "epoch_1.pth",)
+    )
+    process.start()
+    process.join()
+    (dead,) = os.listdir(tmp_path)
+    with atomic_write(tmp_path / "epoch_2.pth") as file:
+        file.write(b"whole")
+        assert remove_leftovers(tmp_path) == [dead]
+    assert os.listdir(tmp_path) == ["epoch_2.pth"]
+    assert remove_leftovers(tmp_path / "nowhere") == []
 
 
 @pytest.mark.parametrize("name", ["a" * 255, "ä" * 127, "x" + "ä" * 127, "😀" * 63 + ".js"])

@@ -47,6 +47,15 @@ def test_no_log_is_an_empty_log(tmp_path: Path) -> None:
     assert math.isnan(log.last_val())
 
 
+def test_the_last_value_is_that_of_the_last_epoch(tmp_path: Path) -> None:
+    text = line("train", 2, 5, loss=1) + line("val", 2, 9, balanced_accuracy=0.5)
+    (tmp_path / "20240101_000000.log.json").write_text(text)
+    assert read_log(tmp_path).last_val() == read_log(tmp_path).last_val(epochs=2) == 0.5
+    assert math.isnan(read_log(tmp_path).last_val(epochs=3))
+    (tmp_path / "20240101_000000.log.json").write_text(text + line("train", 3, 5, loss=1))
+    assert math.isnan(read_log(tmp_path).last_val())
+
+
 def test_the_resumed_run_counts_though_its_name_is_older(tmp_path: Path) -> None:
     first = line("train", 1, 5, loss=3) + line("train", 2, 5, loss=2)
     (tmp_path / "20241027_025500.log.json").write_text('{"seed": 0}\n' + first)

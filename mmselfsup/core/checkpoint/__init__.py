@@ -1,6 +1,7 @@
 """Checkpoints: safe reading, complete writing, and a report of the loaded weights."""
 
 from .load import in_memory, load_state
+from .newest import newest_checkpoint
 from .optimizer_state import load_optimizer_state
 from .publish import extract_backbone, publish_model
 from .save import backbone_state, export_backbone, link_latest, save_checkpoint
@@ -17,6 +18,7 @@ __all__ = [
     "load_optimizer_state",
     "load_state",
     "load_weights",
+    "newest_checkpoint",
     "publish_model",
     "save_checkpoint",
     "weights_of",

@@ -13,6 +13,7 @@ import re
 import struct
 import zipfile
 from collections.abc import Callable
+from functools import lru_cache
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,9 @@ _FOREIGN = (
 )
 
 
-def load_state(filename: str, map_location: Any = "cpu", mmap: bool = False) -> dict[str, Any]:
+def load_state(
+    filename: str, map_location: Any = "cpu", mmap: bool = False, verify: bool = True
+) -> dict[str, Any]:
     """Read a checkpoint: tensors and plain data, nothing that runs code.
 
     Args:
@@ -62,15 +65,23 @@ def load_state(filename: str, map_location: Any = "cpu", mmap: bool = False) -> 
         map_location: As in ``torch.load``.
         mmap: Whether tensors stay in the file until they are used, and take no memory of this
             process; ``in_memory`` copies what is kept. Files in torch's older format are read.
+        verify: Whether to compare the checksums in the file, which reads all of it, once.
 
     Returns:
         The dict in the file: a complete checkpoint (``state_dict``, ``meta``, ``optimizer``, ...)
         or the bare weights.
 
     Raises:
-        UserError: The file is missing, truncated or no checkpoint, or holds foreign objects.
+        UserError: The file is missing, damaged or no checkpoint, or holds foreign objects.
     """
     path = local_file(filename)
+    stat = path.stat()
+    damaged = _damaged_member(path.resolve(), stat.st_mtime_ns, stat.st_size) if verify else None
+    if damaged is not None:
+        raise UserError(
+            f"{filename} is damaged: the checksum of its part {damaged} does not match; take an "
+            "earlier checkpoint or copy the file again"
+        )
     try:
         with safe_globals(_plain_data_classes()):
             state = torch.load(
@@ -97,6 +108,19 @@ def in_memory(value: Any) -> Any:
     if isinstance(value, list):
         return [in_memory(item) for item in value]
     return tuple(in_memory(item) for item in value) if isinstance(value, tuple) else value
+
+
+@lru_cache(maxsize=16)
+def _damaged_member(path: Path, mtime: int, size: int) -> str | None:
+    """Return the first part of a zip file whose checksum is wrong, which torch doesn't check.
+
+    Time and size are only keys of the cache: a resume reads its file several times.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            return file.testzip()
+    except (*_READ_ERRORS, zipfile.BadZipFile, NotImplementedError):
+        return None  # the older format, or damaged in a way that torch finds
 
 
 def _plain_data_classes() -> list[Any]:

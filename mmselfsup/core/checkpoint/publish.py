@@ -1,7 +1,10 @@
 """Checkpoints reduced to the part that others need."""
 
+import ast
 import hashlib
 import io
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +69,25 @@ def _find(names: list[str], filename: str) -> str:
     )
 
 
+# What a published file tells about its training; anything else may name people, machines, paths.
+_PUBLIC = ("CLASSES", "PALETTE", "epoch", "iter", "mmselfsup_version", "mmcv_version", "seed")
+# Sections of a config that describe the method, not the place where it ran.
+_SECTIONS = (
+    "model", "optimizer", "optimizer_config", "lr_config", "momentum_config", "runner", "fp16",
+    "amp", "total_epochs",
+)  # fmt: skip
+# Buffers of models with a value for every training image.
+_OF_IMAGES = ("feature_bank", "label_bank")
+# Weights that are downloaded by name.
+_ZOO = re.compile(r"(torchvision|modelzoo|open-mmlab|openmmlab|mmcls|timm)://[\w./-]+")
+
+
 def publish_model(in_file: str, out_file: str) -> Path:
-    """Write a checkpoint without the state that only training needs, named by its content.
+    """Write the weights of a checkpoint and what may be told about them, named by the content.
+
+    The file holds neither optimizer, random state and state of hooks (moving averages, cluster
+    of every image) nor memory banks, and of the meta data the classes, progress, versions, seed and
+    the sections of the config that describe the method; paths in these are cut to the file name.
 
     Args:
         in_file: Checkpoint to read.
@@ -80,8 +100,13 @@ def publish_model(in_file: str, out_file: str) -> Path:
         UserError: The file can't be read or written.
     """
     state: dict[str, Any] = load_state(in_file)
-    for key in ("optimizer", "rng_state"):
-        state.pop(key, None)
+    meta: Any = state.get("meta")
+    weights = state.get("state_dict")
+    if not isinstance(weights, dict):
+        weights = weights_of(state, in_file)
+    for name in [name for name in weights if name.rpartition(".")[2] in _OF_IMAGES]:
+        del weights[name]  # in place: the dict has the versions of the modules as an attribute
+    state = {"meta": _public(meta if isinstance(meta, Mapping) else {}), "state_dict": weights}
     buffer = io.BytesIO()
     torch.save(state, buffer)
     digest = hashlib.sha256(buffer.getvalue()).hexdigest()[:8]
@@ -89,3 +114,40 @@ def publish_model(in_file: str, out_file: str) -> Path:
     with atomic_write(path) as file:
         file.write(buffer.getvalue())
     return path
+
+
+def _public(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts that may be published."""
+    kept = {key: meta[key] for key in _PUBLIC if key in meta}
+    config = _public_config(meta.get("config"))
+    return {**kept, "config": config} if config else kept
+
+
+def _public_config(text: Any) -> str:
+    """Return the sections of a config's text that describe the method, without paths.
+
+    The text is parsed, never run; a text that is no Python gives nothing.
+    """
+    try:
+        statements = ast.parse(text if isinstance(text, str) else "").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+    sections = [
+        ast.unparse(_WithoutPaths().visit(statement))
+        for statement in statements
+        if isinstance(statement, ast.Assign)
+        and isinstance(statement.targets[0], ast.Name)
+        and statement.targets[0].id in _SECTIONS
+    ]
+    return "".join(f"{section}\n" for section in sections)
+
+
+class _WithoutPaths(ast.NodeTransformer):
+    """Cut paths in strings to the file name; names of a model zoo stay."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        """Return the constant with a path in it cut."""
+        value = node.value
+        if isinstance(value, str) and re.search(r"[/\\]", value) and not _ZOO.fullmatch(value):
+            return ast.Constant(re.split(r"[/\\]", value)[-1])
+        return node

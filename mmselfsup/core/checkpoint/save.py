@@ -7,6 +7,7 @@ names that torchvision uses.
 import io
 import os
 import shutil
+import tempfile
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,11 +43,12 @@ def save_checkpoint(
         extra: Further state of tensors and plain data (random state, ...).
 
     Raises:
-        UserError: The file can't be written.
+        UserError: The file can't be written, or a weight is not finite.
         TypeError: ``extra`` names a key of the layout.
     """
     state: dict[str, Any] = {"meta": plain(dict(meta or {}))}
     state["state_dict"] = _weights(model)
+    _check_finite(model, state["state_dict"], path)
     if isinstance(optimizer, Optimizer):
         state["optimizer"] = to_cpu(optimizer.state_dict())
     elif optimizer is not None:
@@ -95,6 +97,28 @@ def _weights(model: nn.Module) -> OrderedDict[str, Tensor]:
     return weights
 
 
+def _check_finite(model: nn.Module, weights: Mapping[str, Tensor], path: str) -> None:
+    """Check that no weight is nan or infinite; a buffer may be infinite, but not nan.
+
+    Raises:
+        UserError: A weight is not finite. The file is not written and an older one stays.
+    """
+    trained = {name for name, _ in getattr(model, "module", model).named_parameters()}
+    bad = [
+        name
+        for name, tensor in weights.items()
+        if tensor.is_floating_point()
+        and not (tensor.isfinite() if name in trained else ~tensor.isnan()).all()
+    ]
+    if bad:
+        others = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+        raise UserError(
+            f"the weights are not finite ({bad[0]}{others}), so {path} is not written: lower "
+            "optimizer.lr, lengthen the warm-up or set optimizer_config.grad_clip; the checkpoints "
+            "before it stay"
+        )
+
+
 def _write(state: dict[str, Any], path: str) -> None:
     """Write to a disk, or to another storage that mmcv knows (``s3://...``)."""
     if "://" in path:
@@ -114,13 +138,17 @@ def link_latest(path: str, name: str = "latest.pth") -> None:
     """
     target = Path(path)
     link = target.with_name(name)
-    aside = target.with_name(f".{name}.{os.getpid()}")
     try:
-        aside.unlink(missing_ok=True)
+        # A name that no other process has; a link can't replace the file, so it goes first.
+        handle, aside = tempfile.mkstemp(prefix=f".{name}.", dir=target.parent)
+        os.close(handle)
+        os.unlink(aside)
         try:
-            aside.symlink_to(target.name)
+            Path(aside).symlink_to(target.name)
         except OSError:
-            shutil.copyfile(target, aside)
+            with atomic_write(link) as copy, open(target, "rb") as source:
+                shutil.copyfileobj(source, copy)
+            return
         # A rename replaces the old link at once: there is always a latest checkpoint.
         os.replace(aside, link)
     except OSError as error:

@@ -2,23 +2,36 @@
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mmcv.runner import HOOKS, master_only
+import torch
+from mmcv.runner import HOOKS
 from mmcv.runner import CheckpointHook as MMCVCheckpointHook
 
+from mmselfsup.utils.dist import is_main, on_main
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import remove_leftovers
 from mmselfsup.utils.module import unwrap
 
-from ..checkpoint import export_backbone
+from ..checkpoint import backbone_state, export_backbone, link_latest, load_state
+
+_BACKBONE = "backbone.pth"
 
 
 @HOOKS.register_module(force=True)
 class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
     """mmcv's hook with files that are complete or absent, and ``backbone.pth`` beside them.
 
-    A file is removed only after a newer one is complete. Files with numbers beyond the current one
-    (of an earlier run in the same folder) don't count and stay.
+    It comes after all other hooks, evaluation and loggers included: what an epoch gives is complete
+    before its checkpoint says that it is done. A checkpoint of a loss or of weights that are not
+    finite is not written. A file is removed only after a newer one is complete. Files with numbers
+    beyond the current one (of an earlier run in the same folder) don't count and stay.
+
+    A run that resumes from a checkpoint of its own folder first completes what a kill may have
+    prevented: ``latest.pth`` and ``backbone.pth`` become those of this checkpoint, files beyond the
+    limit and temporary files go.
 
     Args:
         save_backbone: Whether to write ``backbone.pth``, the weights under torchvision's names.
@@ -37,13 +50,48 @@ class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
         default = "epoch_{}.pth" if self.by_epoch else "iter_{}.pth"
         return self.args.get("filename_tmpl", default)
 
-    def _save_checkpoint(self, runner: Any) -> None:
-        """Save on the first rank, with the random state of all."""
-        with runner.rng_of_all_ranks():
-            self._save_on_main(runner)
+    def before_run(self, runner: Any) -> None:
+        """Find the folder, and remove what killed writers left in it."""
+        super().before_run(runner)
+        if is_main():
+            for folder in {str(self.out_dir), str(runner.work_dir)}:
+                left = [] if "://" in folder else remove_leftovers(folder)
+                if left:
+                    runner.logger.info("removed what a killed run left: %s", ", ".join(left))
 
-    @master_only
-    def _save_on_main(self, runner: Any) -> None:
+    def after_resume(self, runner: Any) -> None:
+        """Bring the other files to the state of the checkpoint that the run resumes from."""
+        if not runner.resumed_in(self.out_dir):
+            return
+        if runner.measured_late and runner.is_between_steps(self.by_epoch):
+            with runner.as_when_saved():  # the best score has changed
+                on_main(lambda: self._save(runner))
+        else:
+            on_main(lambda: self._restore_files(runner))
+        self._tell(runner)
+
+    def _restore_files(self, runner: Any) -> None:
+        """Write ``latest.pth`` and ``backbone.pth`` where they are of another checkpoint."""
+        folder, resumed = Path(self.out_dir), Path(runner.resumed_from).resolve()
+        latest = folder / "latest.pth"
+        if self.args.get("create_symlink", True) and latest.resolve() != resumed:
+            # On file systems without links ``latest.pth`` is a file itself, and resumed from.
+            link_latest(str(folder / resumed.name))
+            runner.logger.info("latest.pth is %s again", resumed.name)
+        if self.save_backbone and not _holds(folder / _BACKBONE, unwrap(runner.model)):
+            export_backbone(unwrap(runner.model), str(folder / _BACKBONE))
+            runner.logger.info("%s is that of %s again", _BACKBONE, resumed.name)
+        if self.max_keep_ckpts > 0:
+            self._remove_old(runner.epoch if self.by_epoch else runner.iter)
+
+    def _save_checkpoint(self, runner: Any) -> None:
+        """Save on the first rank, unless a loss or weight of any rank is not finite."""
+        runner.log_buffer.check()
+        with runner.rng_of_all_ranks():
+            on_main(lambda: self._save(runner))
+        self._tell(runner)
+
+    def _save(self, runner: Any) -> None:
         """Save, store the name for the next checkpoints, remove those beyond the limit."""
         number = (runner.epoch if self.by_epoch else runner.iter) + 1
         path = os.path.join(self.out_dir, self._template.format(number))
@@ -52,15 +100,31 @@ class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
             runner.meta.setdefault("hook_msgs", {})["last_ckpt"] = path
         runner.save_checkpoint(self.out_dir, save_optimizer=self.save_optimizer, **self.args)
         if self.save_backbone:
-            export_backbone(unwrap(runner.model), os.path.join(self.out_dir, "backbone.pth"))
+            export_backbone(unwrap(runner.model), os.path.join(self.out_dir, _BACKBONE))
         if self.max_keep_ckpts > 0 and "://" not in self.out_dir:
             self._remove_old(number)
+
+    def _tell(self, runner: Any) -> None:
+        """Tell the other hooks that there is a checkpoint of this state."""
+        for hook in runner.hooks:
+            if hasattr(hook, "after_checkpoint"):
+                hook.after_checkpoint(runner)
+
+    def save_if_due(self, runner: Any) -> None:
+        """Save before the error of a hook ends the run: what was trained is not lost.
+
+        Only the first rank does something, because the others may be anywhere.
+        """
+        due = self.every_n_epochs if self.by_epoch else self.every_n_iters
+        is_last = self.is_last_epoch if self.by_epoch else self.is_last_iter
+        if is_main() and (due(runner, self.interval) or (self.save_last and is_last(runner))):
+            self._save(runner)
 
     def _remove_old(self, number: int) -> None:
         files = numbered_files(Path(self.out_dir), self._template)
         done = sorted(n for n in files if n <= number)
         for old in done[: -self.max_keep_ckpts]:
-            files[old].unlink()
+            files[old].unlink(missing_ok=True)
 
 
 def numbered_files(folder: Path, template: str) -> dict[int, Path]:
@@ -69,3 +133,27 @@ def numbered_files(folder: Path, template: str) -> dict[int, Path]:
     pattern = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
     matches = ((pattern.fullmatch(path.name), path) for path in folder.iterdir())
     return {int(match[1]): path for match, path in matches if match}
+
+
+def _holds(path: Path, model: torch.nn.Module) -> bool:
+    """Return whether a file holds the backbone's present weights; also True without a backbone."""
+    wanted = backbone_state(model)
+    if wanted is None:
+        return True
+    try:
+        found = load_state(str(path))
+    except UserError:  # missing or damaged: it is written again
+        return False
+    return found.keys() == wanted.keys() and all(
+        torch.equal(found[name], tensor) for name, tensor in wanted.items()
+    )
+
+
+def save_before_error(runner: Any, hooks: Iterable[Any]) -> None:
+    """Let the checkpoint hooks save if this is their time; a second error is only logged."""
+    try:
+        for hook in hooks:
+            if isinstance(hook, CheckpointHook):
+                hook.save_if_due(runner)
+    except UserError as error:
+        runner.logger.error("%s", error)

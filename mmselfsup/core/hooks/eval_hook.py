@@ -3,16 +3,18 @@
 An evaluation uses the weights of the training, unless another hook provides its own (a moving
 average). Headline metrics go to the log; details by class and source to a file and to TensorBoard,
 with plots of the confusion matrix and of the calibration. An old best checkpoint is deleted once
-the new one is complete.
+the new one is complete, and the newest checkpoint of the run does not name the old one.
 """
 
 import math
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
-from mmcv.runner import HOOKS
+from mmcv.runner import HOOKS, LoggerHook
 from mmcv.runner import EvalHook as MMCVEvalHook
 from torch import nn
 
@@ -23,8 +25,10 @@ from mmselfsup.utils.batch_norm import share_statistics
 from mmselfsup.utils.collect import collect_results
 from mmselfsup.utils.dist import on_main
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.files import atomic_write_json
+from mmselfsup.utils.files import atomic_write_json, remove_leftovers
+from mmselfsup.utils.seed import rng_untouched
 
+from .checkpoint_hook import save_before_error
 from .logging_hooks import tensorboard_writer
 
 FOLDER = "metrics"
@@ -69,10 +73,61 @@ class EvalHook(MMCVEvalHook):  # type: ignore[misc]
         self.dataloader = dataloader
         self.broadcast_bn_buffer = broadcast_bn_buffer
 
+    def before_run(self, runner: Any) -> None:
+        """Find the folder of the best checkpoint, and remove what killed writers left."""
+        super().before_run(runner)
+        if dist.is_main() and runner.work_dir:
+            remove_leftovers(os.path.join(runner.work_dir, FOLDER))
+
+    def after_train_iter(self, runner: Any) -> None:
+        """Evaluate where iterations are counted; losses that mmcv then discards are read first."""
+        if not self.by_epoch and self._should_evaluate(runner):
+            runner.log_buffer.check()
+        super().after_train_iter(runner)
+
+    def after_resume(self, runner: Any) -> None:
+        """Evaluate the epoch of the checkpoint if a kill, or another config, prevented that."""
+        adopt_best(self, runner)
+        if not runner.is_between_steps(self.by_epoch):
+            return
+        with runner.as_when_saved(), rng_untouched():
+            done = messages_of(runner).get("evaluated") == self._number(runner)
+            if done or not self._should_evaluate(runner):
+                return
+            runner.logger.info("the state of %s was not evaluated: now", runner.resumed_from)
+            self._do_evaluate(runner)
+            stage = "after_train_epoch" if self.by_epoch else "after_train_iter"
+            for hook in runner.hooks:
+                if isinstance(hook, LoggerHook):
+                    getattr(hook, stage)(runner)
+        runner.measured_late = True
+
+    def after_checkpoint(self, runner: Any) -> None:
+        """Remove old best checkpoints, which the new checkpoint does not name."""
+        runner.best_in_checkpoint = os.path.basename(messages_of(runner).get("best_ckpt") or "")
+        remove_replaced(self, runner)
+
+    def after_run(self, runner: Any) -> None:
+        """Remove old best checkpoints, where the last checkpoint was written before the best."""
+        runner.best_in_checkpoint = ""
+        remove_replaced(self, runner)
+
+    def _number(self, runner: Any) -> int:
+        """Return the epoch or iteration that is being evaluated, from 1."""
+        return (runner.epoch if self.by_epoch else runner.iter) + 1
+
     def _do_evaluate(self, runner: Any) -> None:
-        """Evaluate and save the best, with the weights that hooks provide for evaluation."""
-        with evaluation_weights(runner):
-            self._measure(runner)
+        """Evaluate and save the best, with the weights that hooks provide for evaluation.
+
+        Where that fails, the checkpoint that is due is written first, so that no training is lost.
+        """
+        try:
+            with evaluation_weights(runner):
+                self._measure(runner)
+        except Exception:
+            save_before_error(runner, runner.hooks)
+            raise
+        messages_of(runner)["evaluated"] = self._number(runner)
 
     def _measure(self, runner: Any) -> None:
         """Collect on all ranks, evaluate on the first, send the metrics to all, save the best."""
@@ -182,6 +237,13 @@ def show_plots(
         writer.add_image(f"reliability/{head}", picture, runner.iter, dataformats="HWC")
 
 
+def messages_of(runner: Any) -> dict[str, Any]:
+    """Return what hooks store in checkpoints: ``best_score``, ``best_ckpt``, ``evaluated``, ..."""
+    runner.meta = {} if runner.meta is None else runner.meta
+    messages: dict[str, Any] = runner.meta.setdefault("hook_msgs", {})
+    return messages
+
+
 def keep_best(hook: Any, runner: Any, score: float) -> None:
     """Save the model if ``score`` beats the best one so far.
 
@@ -193,21 +255,70 @@ def keep_best(hook: Any, runner: Any, score: float) -> None:
         runner: The runner of the training.
         score: The metric; nan is never the best.
     """
-    messages = runner.meta.setdefault("hook_msgs", {})
+    messages = messages_of(runner)
     best = messages.get("best_score", hook.init_value_map[hook.rule])
-    if not hook.compare_func(score, best):
-        return
     unit, number = ("epoch", runner.epoch + 1) if hook.by_epoch else ("iter", runner.iter + 1)
     metric = hook.key_indicator.replace("/", "_")  # details have slashes
     name = f"best_{metric}_{unit}_{number}.pth"
     old, path = messages.get("best_ckpt"), os.path.join(hook.out_dir, name)
+    if not hook.compare_func(score, best):
+        if old != path and runner.resumed_in(hook.out_dir):
+            # Of an interrupted run, whose evaluation of this epoch gave more.
+            replace_best(messages, path)
+            remove_replaced(hook, runner)
+        return
     messages.update(best_score=score, best_ckpt=path)
+    if old and old != path and os.path.dirname(old) == os.path.dirname(path):
+        replace_best(messages, old)
     # The optimizer's state belongs to the trained weights: with averaged weights it is useless.
     averaged = any(hasattr(other, "evaluation_weights") for other in runner.hooks)
-    runner.save_checkpoint(
-        hook.out_dir, filename_tmpl=name, create_symlink=False, save_optimizer=not averaged
-    )
-    if old and old != path and dist.is_main():
-        with suppress(FileNotFoundError):
-            os.unlink(old)
+    options = dict(filename_tmpl=name, create_symlink=False, save_optimizer=not averaged)
+    with runner.rng_of_all_ranks():
+        on_main(lambda: runner.save_checkpoint(hook.out_dir, **options))
+    remove_replaced(hook, runner)
     runner.logger.info("best %s so far: %.4f, saved as %s", hook.key_indicator, score, name)
+
+
+def replace_best(messages: dict[str, Any], path: str) -> None:
+    """Note that a best checkpoint is to be removed: by its name, which a checkpoint may hold."""
+    names = messages.get("replaced_best", [])
+    messages["replaced_best"] = sorted({*names, os.path.basename(path)})
+
+
+def remove_replaced(hook: Any, runner: Any) -> None:
+    """Remove the old best checkpoints, except the one that the newest checkpoint names.
+
+    The names may come from a file: nothing goes but ``best_<metric>_<epoch|iter>_<n>.pth`` in this
+    run's own folder.
+    """
+    messages = messages_of(runner)
+    if hook.save_best is None or hook.key_indicator == "auto":  # nothing was measured yet
+        return
+    current = os.path.basename(messages.get("best_ckpt") or "")
+    wanted = {current, runner.best_in_checkpoint}
+    metric = re.escape(hook.key_indicator.replace("/", "_"))
+    pattern = re.compile(rf"best_{metric}_(epoch|iter)_\d+\.pth")
+    names = [name for name in messages.pop("replaced_best", []) if pattern.fullmatch(name)]
+    for name in names:
+        if name not in wanted and dist.is_main() and "://" not in hook.out_dir:
+            Path(hook.out_dir, name).unlink(missing_ok=True)
+    later = [name for name in names if name in wanted - {current}]
+    if later:
+        messages["replaced_best"] = later
+
+
+def adopt_best(hook: Any, runner: Any) -> None:
+    """Take over the best checkpoint of a resumed run, if the run continues in its own folder.
+
+    That folder may have been moved or be named in another way. In another folder the best score
+    stays, and no file.
+    """
+    messages = messages_of(runner)
+    if not runner.resumed_in(hook.out_dir):
+        messages.pop("replaced_best", None)
+        return
+    name = os.path.basename(messages.get("best_ckpt") or "")
+    runner.best_in_checkpoint = name
+    if name:
+        messages["best_ckpt"] = os.path.join(hook.out_dir, name)
+    remove_replaced(hook, runner)

@@ -5,7 +5,8 @@ Its first part, ``StateMixin``, saves and restores everything that a training ne
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 from mmcv.runner import HOOKS, BaseRunner, LoggerHook
@@ -52,6 +53,15 @@ class StateMixin:
     _num_to_skip = 0
     _rng_states: list[RngState] | None = None  # of all ranks, while an epoch ends
     _resumed_rng: RngState | None = None
+
+    #: The checkpoint that the run resumes from.
+    resumed_from: str | None = None
+    #: Whether its state was evaluated by this run only.
+    measured_late = False
+    #: Name of the best checkpoint that the newest checkpoint of the run names.
+    best_in_checkpoint = ""
+    _resumed_states: list[RngState] | None = None  # of all ranks
+    _resumed_inside = False  # whether it was written inside an epoch
 
     def _progress(self) -> dict[str, int]:
         """Return the complete epochs, iterations, and iterations of the current epoch."""
@@ -134,6 +144,7 @@ class StateMixin:
         resume_optimizer: bool = True,
         map_location: Any = "default",
         state: Mapping[str, Any] | None = None,
+        allow_missing: bool = False,
     ) -> None:
         """Resume from a checkpoint.
 
@@ -143,9 +154,11 @@ class StateMixin:
             map_location: Not used, an argument of mmcv; tensors are read on the CPU and copied to
                 the devices of the model.
             state: The content of the file, where it is read already.
+            allow_missing: Whether weights that the file doesn't have start from their initial
+                values, without momentum.
 
         Raises:
-            UserError: The file is no checkpoint, or holds weights only.
+            UserError: The file is no checkpoint, holds weights only, or not all of the model's.
         """
         state = load_state(checkpoint, mmap=True) if state is None else state
         meta = state.get("meta") or {}
@@ -156,6 +169,12 @@ class StateMixin:
         report = self.load_checkpoint(checkpoint, state=state)
         if report.mismatched or not report.complete:
             raise UserError(f"{checkpoint} is of another model than this config's: {report}")
+        if report.missing and not allow_missing:
+            raise UserError(
+                f"{checkpoint} does not have all weights of the model: {', '.join(report.missing)} "
+                f"({len(report.missing)}); resume from a complete one, use load_from to start from "
+                "these weights, or set resume_missing=True to let the missing ones start anew"
+            )
         self._epoch, self._iter = int(meta["epoch"]), int(meta["iter"])
         self._num_to_skip = int(meta.get("inner_iter", 0))
         self.meta = {} if self.meta is None else self.meta
@@ -165,12 +184,16 @@ class StateMixin:
                 self.meta[key] = meta[key]
         if resume_optimizer:
             self._resume_optimizer(checkpoint, state)
+            self._forget_momentum(report.missing)
         # Hooks may keep what they get, and must not keep a file open that may be removed.
         states = dict(in_memory(state.get("hook_state") or {}))
         # Earlier checkpoints have the loss scale, if any, among the meta data.
         states.setdefault("GradAccumFp16OptimizerHook", meta.get("fp16") or {})
         self._resume_hooks(states)
         self._resume_rng(in_memory(state.get("rng_state")), meta)
+        self.resumed_from = str(checkpoint)
+        self._resumed_states = in_memory(state.get("rng_state"))
+        self._resumed_inside = self._num_to_skip > 0
         self.logger.info("resumed from %s: epoch %d, iter %d", checkpoint, self._epoch, self._iter)
 
     def _resume_optimizer(self, checkpoint: str, state: Mapping[str, Any]) -> None:
@@ -184,6 +207,41 @@ class StateMixin:
             return
         for name, optimizer in self.optimizer.items():
             load_optimizer_state(optimizer, state["optimizer"][name], module, names)
+
+    def _forget_momentum(self, names: Sequence[str]) -> None:
+        """Delete the optimizer's state of weights that the checkpoint does not have."""
+        params = dict(unwrap(self.model).named_parameters())
+        several = isinstance(self.optimizer, dict)
+        for optimizer in self.optimizer.values() if several else [self.optimizer]:
+            for name in names:
+                if name in params:
+                    optimizer.state.pop(params[name], None)
+
+    def resumed_in(self, folder: str) -> bool:
+        """Return whether the run resumes from a checkpoint that lies in ``folder``."""
+        names = (self.resumed_from, str(folder))
+        if self.resumed_from is None or any("://" in str(name) for name in names):
+            return False
+        return Path(self.resumed_from).resolve().parent == Path(folder).resolve()
+
+    def is_between_steps(self, by_epoch: bool) -> bool:
+        """Return whether the resumed checkpoint was written after a whole epoch (iteration)."""
+        raise NotImplementedError
+
+    def as_when_saved(self) -> AbstractContextManager[None]:
+        """Set the counters to the moment in which the resumed checkpoint was written.
+
+        Hooks can then do what they should have done at that time, under the right numbers.
+        """
+        raise NotImplementedError
+
+    def _after_resume(self) -> None:
+        """Let hooks complete what the resumed run had left, after ``before_run`` of all hooks."""
+        if self.resumed_from is None:
+            return
+        for hook in self.hooks:
+            if hasattr(hook, "after_resume"):
+                hook.after_resume(self)
 
     def _stateful_hooks(self) -> dict[str, Any]:
         """Return the hooks with a state to save, those with both methods of a state dict, by name.
@@ -245,17 +303,18 @@ class CommonRunner(StateMixin, BaseRunner):  # type: ignore[misc]
         self.log_buffer = TensorLogBuffer()
 
     def register_checkpoint_hook(self, checkpoint_config: Any) -> None:
-        """Register the hook that saves checkpoints after all hooks that change their content.
+        """Register the hook that saves checkpoints after all other hooks.
 
         mmcv gives it the priority of the custom hooks, and registers it before them: a checkpoint
-        inside an epoch would miss their last update (a moving average, a memory).
+        would miss their last update (a moving average, a memory) and the evaluation of its epoch,
+        which would be lost if the run were killed in it.
         """
         if checkpoint_config is None:
             return
         hook = checkpoint_config
         if isinstance(hook, dict):
             hook = build_from_cfg({"type": "CheckpointHook", **hook}, HOOKS)
-        self.register_hook(hook, priority="LOW")
+        self.register_hook(hook, priority="LOWEST")
 
     def run_iter(self, data_batch: Any, train_mode: bool, **kwargs: Any) -> None:
         """Move a batch to the model's device, call the model and log its losses."""

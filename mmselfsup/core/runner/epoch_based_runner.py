@@ -1,6 +1,7 @@
 """The runner that trains by epochs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -98,6 +99,7 @@ class EpochBasedRunner(CommonRunner, _EpochBasedRunner):  # type: ignore[misc]
         self._fit_progress(next(len(loader) for (mode, _), loader in pairs if mode == "train"))
         self.call_hook("before_run")
         self._limit_log_buffer()
+        self._after_resume()
         while self.epoch < self._max_epochs:
             for (mode, epochs), loader in pairs:
                 for _ in range(epochs):
@@ -116,6 +118,20 @@ class EpochBasedRunner(CommonRunner, _EpochBasedRunner):  # type: ignore[misc]
             )
             self._num_to_skip = 0
             self._iter = self.epoch * num_batches
+
+    def is_between_steps(self, by_epoch: bool) -> bool:
+        """Return whether the resumed checkpoint was written after a whole epoch."""
+        return by_epoch and self.epoch > 0 and not self._resumed_inside
+
+    @contextmanager
+    def as_when_saved(self) -> Iterator[None]:
+        """Go back to the end of the last epoch for a block."""
+        self._epoch, self._rng_states = self.epoch - 1, self._resumed_states
+        self.mode = "train"
+        try:
+            yield
+        finally:
+            self._epoch, self._rng_states = self.epoch + 1, None
 
     def _progress(self) -> dict[str, int]:
         """Return the complete epochs, iterations, and iterations of the current epoch."""

@@ -1,6 +1,7 @@
 """The runner that trains by iterations, with as many passes over the loader as needed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -25,9 +26,9 @@ class IterLoader:
 
     def __init__(self, dataloader: Any, start: int = 0) -> None:
         self._dataloader = dataloader
-        self._epoch, skip = divmod(start, len(dataloader))
+        self._epoch, self.skip = divmod(start, len(dataloader))
         set_epoch(dataloader, self._epoch)
-        self.iter_loader = batches_from(dataloader, skip)
+        self.iter_loader = batches_from(dataloader, self.skip)
 
     @property
     def epoch(self) -> int:
@@ -60,6 +61,8 @@ class IterBasedRunner(CommonRunner, _IterBasedRunner):  # type: ignore[misc]
         self.mode = "train"
         self.data_loader = data_loader
         self._epoch = data_loader.epoch
+        if not data_loader.skip:  # a new pass begins with the saved state
+            self._restore_rng()
         self.data_batch = next(data_loader)
         if data_loader.epoch != self._epoch:  # a pass is complete: as after an epoch
             self.log_buffer.check()
@@ -108,6 +111,7 @@ class IterBasedRunner(CommonRunner, _IterBasedRunner):  # type: ignore[misc]
         self._announce(data_loaders, workflow, self.iter, self._max_iters, "iterations")
         self.call_hook("before_run")
         self._limit_log_buffer()
+        self._after_resume()
         pairs = [
             (mode, iters, IterLoader(loader, self.iter if mode == "train" else 0))
             for (mode, iters), loader in zip(workflow, data_loaders, strict=True)
@@ -126,6 +130,21 @@ class IterBasedRunner(CommonRunner, _IterBasedRunner):  # type: ignore[misc]
         self.log_buffer.check()
         self.call_hook("after_epoch")
         self.call_hook("after_run")
+
+    def is_between_steps(self, by_epoch: bool) -> bool:
+        """Return whether the resumed checkpoint was written after an iteration."""
+        return not by_epoch and self.iter > 0
+
+    @contextmanager
+    def as_when_saved(self) -> Iterator[None]:
+        """Go back to the end of the last iteration for a block."""
+        self._iter, self._rng_states = self.iter - 1, self._resumed_states
+        self.mode, self._in_iteration = "train", True
+        try:
+            yield
+        finally:
+            self._iter, self._rng_states = self.iter + 1, None
+            self._in_iteration = False
 
     def _progress(self) -> dict[str, int]:
         """Return the complete passes over the loader and iterations."""

@@ -64,12 +64,14 @@ def search_record(study: ResolvedStudy, arm: str, lr: float, stage: Stage) -> Se
     Raises:
         UserError: The log has no balanced accuracy.
     """
-    value: float | None = read_log(stage.folder).last_val("balanced_accuracy")
+    log = read_log(stage.folder)
+    value: float | None = log.last_val("balanced_accuracy", study.epochs)
     if stage.diverged:  # its log may end with a value from before the divergence
         value = None
     elif value is None or math.isnan(value):
         raise UserError(
-            f"{stage.folder} logged no balanced_accuracy; FINETUNE_CONFIG needs an `evaluation`"
+            f"{stage.folder} logged no balanced_accuracy after epoch {study.epochs}, the last; "
+            "FINETUNE_CONFIG needs an `evaluation` whose interval divides the number of epochs"
         )
     return SearchRecord(arm, lr, study.epochs, value, chosen=False, seconds=stage.record.seconds)
 

@@ -186,5 +186,5 @@ def _end(
 
 
 def _has_diverged(text: str) -> bool:
-    """Return whether a training says that it stopped because its loss wasn't a finite number."""
-    return "loss is not finite" in text
+    """Return whether a training says that it stopped because of loss or weights not finite."""
+    return "loss is not finite" in text or "weights are not finite" in text
