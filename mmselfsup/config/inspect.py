@@ -50,7 +50,7 @@ def find_dataset(cfg: Config, part: str) -> tuple[str, Any]:
     while isinstance(node, dict) and "data_source" not in node:
         key, node = f"{key}.dataset", node.get("dataset")
     if not isinstance(node, dict):
-        raise UserError(f"{cfg.filename}: the study needs one data source under data.{part}")
+        raise UserError(f"{cfg.filename}: it needs one data source under data.{part}")
     return key, node
 
 

@@ -98,6 +98,12 @@ def _describe(error: BaseException, filename: str) -> str:
         cause = error.__context__ if isinstance(error.__context__, SyntaxError) else error
         where, line = _place(error.__traceback__, filename)
         return f"{where}, line {cause.lineno or line}: syntax error: {cause.msg}"
+    if isinstance(error, ImportError) and not error.args and error.__context__ is not None:
+        hidden = error.__context__  # mmcv's own ImportError has no text
+        return (
+            f"{filename}: custom_imports: {type(hidden).__name__}: {one_line(hidden)}; set "
+            "PYTHONPATH to the folder that contains the module"
+        )
     where, line = _place(error.__traceback__, filename)
     at = f", line {line}" if line else ""
     return f"{where}{at}: {type(error).__name__}: {one_line(error)}"

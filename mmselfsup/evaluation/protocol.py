@@ -16,7 +16,7 @@ class ProtocolResult:
     """Result of an evaluation of frozen features.
 
     Attributes:
-        rows: Metrics of each classifier, by its name in the table.
+        rows: What ``classification_metrics`` gives for each classifier, by its name in the table.
         facts: Further entries of the JSON file, such as the settings.
     """
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.study_data import StudyData
@@ -276,9 +277,21 @@ def _whole(name: str, text: str, minimum: int) -> int:
     return int(text)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line: the usage that argparse prints lacks the environment."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the error.
+
+        Raises:
+            UserError: Always.
+        """
+        raise UserError(f"{message}; {self.prog} --help lists the arguments")
+
+
 def make_parser(program: str) -> argparse.ArgumentParser:
     """Build the parser of the command line; the script's --help explains the options."""
-    parser = argparse.ArgumentParser(prog=program, add_help=False)
+    parser = _Parser(prog=program, add_help=False)
     # Choices are checked later, for errors in one line without the usage.
     parser.add_argument("options", nargs="*", default=[])
     parser.add_argument("--demo", action="store_true")

@@ -29,6 +29,11 @@ def test_bases_lists_of_bases_and_delete(tmp_path: Path) -> None:
         ("_base_ = 'base.py'\n", "x = 1\n\ny = z + 1\n", r"base\.py, line 3: NameError.*'z'"),
         ("_base_ = 'gone.py'\n", "", r"gone\.py"),
         ("_base_ = ['base.py', 'base.py']\n", "x = 1\n", r"Duplicate key"),
+        (
+            "custom_imports = dict(imports=['no_module_of_mine'])\n",
+            "",
+            r"leaf\.py: custom_imports: .*'no_module_of_mine'; set PYTHONPATH",
+        ),
         ("_base_ = 'base.py'\nx = 5\n", "x = dict(a=1)\n", r"leaf\.py.*TypeError"),
     ],
 )

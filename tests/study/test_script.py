@@ -11,6 +11,9 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "train_SSL_with_finetuning_ISIC2019.sh"
 
 
+TOOL = SCRIPT.parent / "tools" / "isic2019" / "run_study.py"
+
+
 def run(*argv: str, **env: str) -> subprocess.CompletedProcess[str]:
     keep = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "PYTHONPATH")}
     return subprocess.run(
@@ -47,6 +50,23 @@ def test_mistakes_end_with_one_line(argv: list[str], env: dict[str, str], messag
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_an_unknown_option_is_one_line_without_usage() -> None:
+    done = run("--demo", "--fast")
+    assert done.stderr == (
+        "error: unrecognized arguments: --fast; "
+        "train_SSL_with_finetuning_ISIC2019.sh --help lists the arguments\n"
+    )
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["-h"], ["--compare", "--help"]])
+def test_the_tool_has_the_help_of_the_script(argv: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, str(TOOL), *argv], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == run("--help").stdout
 
 
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")

@@ -10,6 +10,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def main() -> int:
     """Run the study; return the exit status."""
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        from mmselfsup.isic.study_data import ISIC_2019
+
+        # The script documents the variables of the environment too; a second text would get stale.
+        sys.stdout.flush()
+        os.execvp("bash", ["bash", str(ROOT / ISIC_2019.program), "--help"])
+
     from mmselfsup.study.cli import parse
 
     request = parse(sys.argv[1:], os.environ, ROOT)
