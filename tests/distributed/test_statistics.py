@@ -111,6 +111,7 @@ def evaluate(rank: int) -> list[torch.Tensor]:
         log_buffer=SimpleNamespace(output={}),
         logger=LOGGER,
         work_dir=None,
+        meta=None,
         iter=0,
         epoch=0,
     )

@@ -257,7 +257,7 @@ def test_two_ranks_resume_from_an_address(nodes: list[Path], address: str) -> No
     found = run_nodes(
         "train.py", "classifier.py", "--work_dir", "two", "--resume_from",
         f"{address}/epoch_1.pth", *TWO, folders=nodes, one_node=True,
-        TORCH_HOME=str(nodes[0] / "cache"),
+        TORCH_HOME=str(nodes[0] / "cache"), MMSELFSUP_ALLOW_HTTP="1",
     )  # fmt: skip
     assert [done.code for done in found] == [0, 0], found[0].text + found[1].text
     meta = load(nodes[0] / "two" / "latest.pth")["meta"]
