@@ -129,7 +129,7 @@ BAD = [
     (["simclr.py", "--launcher", "pytorch"], "RANK"),
     (["simclr.py", "--gpus", "-1"], "--gpus -1: give 0 for the CPU"),
     (["simclr.py", "--seed", "-5"], "seed -5: give a whole number from 0"),
-    (["simclr.py", "--cfg-options", "seed=one"], "seed one: give a whole number"),
+    (["simclr.py", "--cfg-options", "seed=one"], "seed=.one.: give a whole number"),
     (["simclr.py", "--cfg-options", "runner.max_epochs=0"], "max_epochs=0: give a whole number"),
     (["simclr.py", "--cfg-options", "runner.max_epochs=two"], "max_epochs='two': give a whole"),
     (
