@@ -26,10 +26,12 @@ from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.error_context import shared_errors
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.module import unwrap
 from mmselfsup.utils.test_helper import multi_gpu_test
 
 from .acceleration import amp_dtype
 from .data_info import check_labels, data_size
+from .preflight import check_save_best, try_step
 
 _BEFORE_LOGGERS = 89  # mmcv's loggers have VERY_LOW, 90
 
@@ -38,6 +40,7 @@ def register_hooks(
     runner: BaseRunner, cfg: Config, loaders: Sequence[Any], distributed: bool
 ) -> None:
     """Register mmcv's hooks, those of the config, the evaluation, and ours, in this order."""
+    try_step(cfg, loaders[0])
     cfg = copy.deepcopy(cfg)  # registering takes keys out
     with shared_errors():
         runner.register_training_hooks(
@@ -58,6 +61,8 @@ def register_hooks(
         loader = build_eval_loader(dataset, cfg, "val", distributed)
         has_unknown = cfg.evaluation.get("unk_threshold") is not None
         check_labels(runner.model, data_size(loader, distributed), "data.val", has_unknown)
+        if not cfg.get("compile"):  # which would compile for the size of one image
+            check_save_best(unwrap(runner.model), loader.dataset, cfg.evaluation)
         options = {"by_epoch": counts_epochs(runner), "test_fn": multi_gpu_test, **cfg.evaluation}
         runner.register_hook(EvalHook(loader, **options), priority="LOW")
     # Loggers write into the work dir; a run by call may have none.

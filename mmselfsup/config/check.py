@@ -15,12 +15,13 @@ from typing import Any
 
 from mmcv import Config
 
+from .schema import value_fault
 from .sections import PLAIN, SECTIONS
 from .walker import HELPERS, Findings, Walker
 
 
 def check_config(cfg: Config, filename: str | None = None, overrides: Iterable[str] = ()) -> None:
-    """Check that every key of a config is known to the code that will read it.
+    """Check that every key of a config is known to the code that reads it, and what values fit it.
 
     The check covers the top level, the model with all its parts, data sets with their sources and
     pipelines, hooks, optimizer, schedules and runner. Helper variables of the file, which mmcv
@@ -33,8 +34,8 @@ def check_config(cfg: Config, filename: str | None = None, overrides: Iterable[s
         overrides: Settings of the command line, as dotted keys or ``key=value``.
 
     Raises:
-        UserError: A key or a type is unknown; the message names it, the nearest valid one and all
-            valid ones.
+        UserError: A key or a type is unknown (the message names it, the nearest valid one and all
+            valid ones), or a value is of the wrong type or out of range.
     """
     keys = [override.partition("=")[0] for override in overrides]
     findings = Findings(filename, keys)
@@ -45,7 +46,10 @@ def check_config(cfg: Config, filename: str | None = None, overrides: Iterable[s
     content = cfg._cfg_dict
     overridden = {key.partition(".")[0] for key in keys}
     for key in list(content):
-        if key in SECTIONS:
+        fault = value_fault(content, key)
+        if fault is not None:
+            findings.add(*fault)
+        elif key in SECTIONS:
             SECTIONS[key](walker, content[key], content)
         elif key not in (*PLAIN, *helpers):
             findings.unknown_key(key, (*SECTIONS, *PLAIN), "a config")

@@ -13,6 +13,7 @@ from mmcv.utils import import_modules_from_strings
 from mmselfsup.utils.errors import UserError, one_line
 
 from .check import check_config
+from .files import safe_yaml
 from .overrides import parse_options
 
 #: What mmcv raises where an override doesn't fit the config.
@@ -41,7 +42,8 @@ def read_config(filename: str, options: Sequence[str] | dict[str, Any] = ()) -> 
     if not Path(filename).is_file():
         raise UserError(f"there is no config {filename}: check the path")
     try:
-        cfg = Config.fromfile(filename)
+        with safe_yaml():
+            cfg = Config.fromfile(filename)
     except Exception as error:  # the code in a config may raise anything
         message = _describe(error, filename)
         _close_temporary_files(error)

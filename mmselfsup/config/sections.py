@@ -99,7 +99,7 @@ def _hook(section: str, default: str) -> Callable[[Walker, Any, Mapping[str, Any
 def _log_config(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
     """Check the hooks of the log."""
     if value is not None and walker.check_keys(value, ("interval", "hooks"), "log_config"):
-        for i, hook in enumerate(value.get("hooks", [])):
+        for i, hook in enumerate(value.get("hooks") or []):
             walker.check_component(hook, "hook", f"log_config.hooks.{i}")
 
 

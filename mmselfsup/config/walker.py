@@ -13,6 +13,7 @@ from typing import Any
 from mmselfsup.utils.errors import UserError
 
 from .registries import INSIDE_MODEL, names, resolve
+from .schema import argument_fault
 from .signature import accepted_args
 
 # Keys whose value, or whose items, are built from another registry than their parent.
@@ -186,13 +187,17 @@ class Walker:
             if key in _ARGUMENTS and value is not None:
                 self._arguments(value, key, f"{path}.{key}")
             elif key != "type":
-                self.check_nested(value, _KIND_OF_KEY.get(key, kind), f"{path}.{key}")
+                fault = argument_fault(kind, key, f"{path}.{key}", value)
+                if fault is None:
+                    self.check_nested(value, _KIND_OF_KEY.get(key, kind), f"{path}.{key}")
+                else:
+                    self.findings.add(f"{path}.{key}", fault)
         return target
 
     def _find(self, name: Any, kind: str) -> tuple[str, Any]:
         """Return the kind of registry that holds the name, and the class."""
         if not isinstance(name, str):
-            return kind, name
+            return kind, name if callable(name) else None
         kinds = (kind, *INSIDE_MODEL) if kind in INSIDE_MODEL else (kind,)
         targets = ((k, resolve(name, k)) for k in kinds)
         return next(((k, target) for k, target in targets if target is not None), (kind, None))

@@ -22,6 +22,18 @@ _LOST_PEER = re.compile(
     r"|remote process exited|NCCL (?:communicator was aborted|error)"
 )
 
+# What the constructors of mmcv, torch and torchvision raise for a value that they can't use.
+_CONFIG_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
 
 @contextmanager
 def config_errors(part: str) -> Iterator[None]:
@@ -37,10 +49,9 @@ def config_errors(part: str) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        raise UserError(
-            f"{part}: {one_line(error)} (MMSELFSUP_DEBUG=1 shows where in the code)"
-        ) from error
+    except _CONFIG_ERRORS as error:
+        reason = one_line(error) or type(error).__name__
+        raise UserError(f"{part}: {reason} (MMSELFSUP_DEBUG=1 shows where in the code)") from error
 
 
 @contextmanager

@@ -122,11 +122,14 @@ BAD = [
     (["simclr.py", "--resume_from", "list.txt"], "list.txt is no checkpoint"),
     (["simclr.py", "--cfg-options", "load_from=list.txt"], "list.txt is no checkpoint"),
     (["simclr.py", "--cfg-options", "data.samples_per_gpu=64", "data.drop_last=True"], "64"),
-    (["simclr.py", "--cfg-options", "optimizer.lr=-1"], "optimizer: .*learning rate: -1"),
+    (
+        ["simclr.py", "--cfg-options", "optimizer.lr=-1"],
+        "optimizer.lr=-1: give a number of at least 0",
+    ),
     (["simclr.py", "--launcher", "pytorch"], "RANK"),
     (["simclr.py", "--gpus", "-1"], "--gpus -1: give 0 for the CPU"),
     (["simclr.py", "--seed", "-5"], "seed -5: give a whole number from 0"),
-    (["simclr.py", "--cfg-options", "seed=one"], "seed one: give a whole number"),
+    (["simclr.py", "--cfg-options", "seed=one"], "seed=.one.: give a whole number"),
     (["simclr.py", "--cfg-options", "runner.max_epochs=0"], "max_epochs=0: give a whole number"),
     (["simclr.py", "--cfg-options", "runner.max_epochs=two"], "max_epochs='two': give a whole"),
     (

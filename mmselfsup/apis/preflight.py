@@ -1,0 +1,127 @@
+"""Faults that show only when parts of a config meet, found before the first iteration."""
+
+import copy
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv import Config
+from torch import Tensor, nn
+
+from mmselfsup.core.hooks.frozen_features_hook import isolated_eval
+from mmselfsup.models import build_algorithm
+from mmselfsup.utils import dist
+from mmselfsup.utils.errors import UserError, one_line
+from mmselfsup.utils.module import unwrap
+from mmselfsup.utils.seed import rng_untouched
+
+# What PyTorch says where the layers of a model don't fit each other or the images.
+_MISFITS = (
+    "shapes cannot be multiplied",
+    "must have same reduction dim",
+    "channels, but got",
+    "Kernel size can't be greater than actual input size",
+    "Output size is too small",
+)
+_ONE_VALUE = "Expected more than 1 value per channel"
+
+
+def try_step(cfg: Config, loader: Any) -> None:
+    """Run the forward pass of a training step on the ``meta`` device, which computes shapes only.
+
+    A method that needs values there is not checked, nor are several ranks: their collectives need
+    values too.
+
+    Args:
+        cfg: The config.
+        loader: The loader of the training.
+
+    Raises:
+        UserError: The layers of the model don't fit each other or the images, or a batch has one
+            image where batch normalisation needs several.
+    """
+    if dist.get_world_size() > 1:
+        return
+    with rng_untouched():
+        try:
+            sample = loader.dataset.dataset[0]  # without the seeds of the sampler
+            with torch.device("meta"):
+                model: Any = build_algorithm(copy.deepcopy(cfg.model))
+        except Exception:  # the run itself reports what can't be read
+            return
+        for size in dict.fromkeys(batch_sizes(loader)):
+            problem = _failure(model.train(), sample, size)
+            if _ONE_VALUE in problem:
+                raise UserError(
+                    f"data: a batch of this training has {size} image(s) of {len(loader.dataset)}, "
+                    "and batch normalisation needs more than one value per channel: raise "
+                    "data.samples_per_gpu, or set data.drop_last=True"
+                )
+            if any(text in problem for text in _MISFITS):
+                raise UserError(
+                    f"model: the parts don't fit each other or the images: {problem}; compare the "
+                    "in_channels of neck and head with the output of the part before, and the "
+                    "size of the images"
+                )
+
+
+def batch_sizes(loader: Any) -> tuple[int, ...]:
+    """Return the sizes of the first and of the last batch."""
+    inner = getattr(loader, "loader", loader)
+    size, images = inner.batch_size, len(inner.sampler)
+    rest = 0 if inner.drop_last else images % size
+    full = (size,) if images >= size else ()
+    return (*full, rest) if rest else full
+
+
+def _failure(model: nn.Module, sample: Any, size: int) -> str:
+    """Return what a forward pass of ``size`` copies of the sample raises, '' for no error."""
+    try:
+        with torch.device("meta"), torch.no_grad():
+            model(**_batch(sample, size))
+    except Exception as error:
+        return one_line(error)
+    return ""
+
+
+def _batch(sample: Any, size: int) -> Any:
+    """Return a sample as a batch of ``size`` on the meta device."""
+    if isinstance(sample, Mapping):
+        return {key: _batch(value, size) for key, value in sample.items()}
+    if isinstance(sample, list | tuple):
+        return [_batch(value, size) for value in sample]
+    value = torch.as_tensor(sample, device="cpu")
+    return torch.empty((size, *value.shape), dtype=value.dtype, device="meta")
+
+
+def check_save_best(model: nn.Module, dataset: Any, evaluation: Mapping[str, Any]) -> None:
+    """Check that the data set measures what ``save_best`` names, on the scores of one image.
+
+    Raises:
+        UserError: It does not.
+    """
+    wanted = evaluation.get("save_best")
+    if wanted in (None, "auto"):
+        return
+    names: list[str] = []
+    # An evaluation that fails here reports its own reason when it runs.
+    with suppress(Exception), rng_untouched(), isolated_eval(model), torch.no_grad():
+        device = next(model.parameters()).device
+        batch = {k: _one(v, device) for k, v in dataset[0].items() if k != "label"}
+        scores = unwrap(model)(mode="test", **batch)
+        results = {name: np.repeat(s.numpy(), len(dataset), 0) for name, s in scores.items()}
+        options = {key: value for key, value in evaluation.items() if key != "bootstrap"}
+        if evaluation.get("bootstrap"):
+            options["bootstrap"] = 2  # enough for the names
+        names = list(dataset.evaluate(results, logger=None, **options))
+    if names and wanted not in names:
+        raise UserError(
+            f"evaluation.save_best is {wanted!r}; the data set measures {', '.join(names)}"
+        )
+
+
+def _one(value: Any, device: torch.device) -> Tensor:
+    """Return a value of a sample as a batch of one."""
+    return torch.as_tensor(value)[None].to(device)  # [1, ...]
