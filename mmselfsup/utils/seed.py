@@ -59,7 +59,7 @@ def set_random_seed(seed: int, deterministic: bool = False) -> None:
 
 
 def set_rank_seed(seed: int) -> None:
-    """Let every rank but the first draw other numbers from now on; the first one goes on.
+    """Let every rank but the first draw other numbers from now on; the first one continues.
 
     Otherwise negatives, dropout and masks, which a model draws for its own images, would be the
     same on all ranks.

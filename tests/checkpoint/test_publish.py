@@ -71,7 +71,7 @@ CONFIG = """model = dict(
 )
 optimizer = dict(type="SGD", lr=0.1)
 data = dict(train=dict(data_source=dict(data_prefix="/data/grace/images")))
-work_dir = "/data/grace/work"
+work_dir = "/data/grace/runs"
 resume_from = __import__("os").system("false")
 """
 
@@ -86,7 +86,7 @@ def test_published_file_names_no_place_no_person_and_no_image(
     meta = dict(
         epoch=3, CLASSES=["MEL", "NV"], config=CONFIG, env_info="host of grace",
         exp_name="grace.py",
-        hook_msgs=dict(best_ckpt="/data/grace/work/best.pth"), time="today", seed=5,
+        hook_msgs=dict(best_ckpt="/data/grace/runs/best.pth"), time="today", seed=5,
     )  # fmt: skip
     extra = dict(
         rng_state=[1],

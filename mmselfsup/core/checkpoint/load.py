@@ -1,6 +1,6 @@
 """Reading of checkpoint files, local or downloaded, without running code from them.
 
-torch's ``weights_only`` reader refuses every class that it is not told of; it is told of the plain
+torch's ``weights_only`` reader refuses every class that is not on its list; the list has the plain
 data classes that checkpoints of OpenMMLab, timm and others hold.
 """
 

@@ -83,7 +83,7 @@ _ZOO = re.compile(r"(torchvision|modelzoo|open-mmlab|openmmlab|mmcls|timm)://[\w
 
 
 def publish_model(in_file: str, out_file: str) -> Path:
-    """Write the weights of a checkpoint and what may be told about them, named by the content.
+    """Write the weights of a checkpoint and what may be published about them, named by the content.
 
     The file holds neither optimizer, random state and state of hooks (moving averages, cluster
     of every image) nor memory banks, and of the meta data the classes, progress, versions, seed and

@@ -74,7 +74,7 @@ class TextLoggerHook(MMCVTextLoggerHook):  # type: ignore[misc]
 
     mmcv rounds to five decimals: a learning rate of 1e-6 would become 0. It writes a bare ``NaN``,
     which is no JSON. Where the file can't be written any more (the disk is full), the training
-    goes on, and one line says so.
+    continues, and one line says so.
     """
 
     _broken = False
@@ -92,7 +92,7 @@ class TextLoggerHook(MMCVTextLoggerHook):  # type: ignore[misc]
         except OSError as error:
             if not self._broken:
                 runner.logger.error(
-                    "can't write %s (%s); the training goes on, lines of it are missing there",
+                    "can't write %s (%s); the training continues; lines are missing there",
                     self.json_log_path, error.strerror,
                 )  # fmt: skip
             self._broken = True
@@ -132,7 +132,7 @@ class SafeWriter:
         except (OSError, RuntimeError, ValueError) as error:
             self._given_up = True
             self._logger.error(
-                "TensorBoard is given up: %s; the training goes on", one_line(error) or type(error)
+                "TensorBoard is given up: %s; the training continues", one_line(error) or type(error)
             )
             return None
 
@@ -147,7 +147,7 @@ class TensorboardLoggerHook(MMCVTensorboardLoggerHook):  # type: ignore[misc]
             super().before_run(runner)
         except OSError as error:
             runner.logger.error(
-                "TensorBoard is given up: %s; the training goes on", one_line(error)
+                "TensorBoard is given up: %s; the training continues", one_line(error)
             )
             self.writer = SafeWriter(None, runner.logger)
         else:

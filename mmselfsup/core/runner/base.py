@@ -173,7 +173,7 @@ class StateMixin:
             raise UserError(
                 f"{checkpoint} does not have all weights of the model: {', '.join(report.missing)} "
                 f"({len(report.missing)}); resume from a complete one, use load_from to start from "
-                "these weights, or set resume_missing=True to let the missing ones start anew"
+                "these weights, or set resume_missing=True to let the others start at random"
             )
         self._epoch, self._iter = int(meta["epoch"]), int(meta["iter"])
         self._num_to_skip = int(meta.get("inner_iter", 0))

@@ -1,4 +1,4 @@
-"""Why a command of the study failed: told from its exit code and from what it printed."""
+"""Why a command of the study failed, by its exit code and from what it printed."""
 
 from __future__ import annotations
 
