@@ -132,7 +132,8 @@ class SafeWriter:
         except (OSError, RuntimeError, ValueError) as error:
             self._given_up = True
             self._logger.error(
-                "TensorBoard is given up: %s; the training continues", one_line(error) or type(error)
+                "TensorBoard is given up: %s; the training continues",
+                one_line(error) or type(error),
             )
             return None
 
