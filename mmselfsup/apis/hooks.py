@@ -40,7 +40,8 @@ def register_hooks(
     runner: BaseRunner, cfg: Config, loaders: Sequence[Any], distributed: bool
 ) -> None:
     """Register mmcv's hooks, those of the config, the evaluation, and ours, in this order."""
-    try_step(cfg, loaders[0])
+    if loaders:
+        try_step(cfg, loaders[0])
     cfg = copy.deepcopy(cfg)  # registering takes keys out
     with shared_errors():
         runner.register_training_hooks(
