@@ -31,7 +31,7 @@ from mmselfsup.utils.test_helper import multi_gpu_test
 
 from .acceleration import amp_dtype
 from .data_info import check_labels, data_size
-from .preflight import check_save_best, try_step
+from .preflight import check_save_best
 
 _BEFORE_LOGGERS = 89  # mmcv's loggers have VERY_LOW, 90
 
@@ -40,8 +40,6 @@ def register_hooks(
     runner: BaseRunner, cfg: Config, loaders: Sequence[Any], distributed: bool
 ) -> None:
     """Register mmcv's hooks, those of the config, the evaluation, and ours, in this order."""
-    if loaders:
-        try_step(cfg, loaders[0])
     cfg = copy.deepcopy(cfg)  # registering takes keys out
     with shared_errors():
         runner.register_training_hooks(

@@ -27,6 +27,7 @@ from mmselfsup.utils.console import console_table
 from mmselfsup.utils.data_info import DataInfo
 from mmselfsup.utils.error_context import check_same, shared_errors
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import sha256
 
 #: Facts of ``meta['run']`` that make a run another one, under their names in the table.
 _IDENTITY = {"list": "data list", "labels": "labels", "classes": "classes"}
@@ -93,15 +94,13 @@ def _progress(state: Mapping[str, Any]) -> str:
 def _digest(path: str) -> str:
     """Return a digest of a checkpoint's content; its zip has checksums of all parts already."""
     file = local_file(path)
+    if not zipfile.is_zipfile(file):
+        return sha256(file)[:8]
     digest = hashlib.sha256()
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            for part in archive.infolist():
-                name = part.filename.partition("/")[2]  # after the name that the file once had
-                digest.update(f"{name} {part.file_size} {part.CRC}\n".encode())
-    else:
-        with open(file, "rb") as content:
-            digest = hashlib.file_digest(content, "sha256")
+    with zipfile.ZipFile(file) as archive:
+        for part in archive.infolist():
+            name = part.filename.partition("/")[2]  # after the name that the file once had
+            digest.update(f"{name} {part.file_size} {part.CRC}\n".encode())
     return digest.hexdigest()[:8]
 
 

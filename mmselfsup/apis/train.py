@@ -49,6 +49,7 @@ from .launch import (
     seed_everything,
     work_dir_of,
 )
+from .preflight import try_step
 from .resume import (
     check_changes,
     check_paths,
@@ -106,6 +107,8 @@ def train_model(
         optimizer = build_optimizer(model, cfg.optimizer)
     with shared_errors(), config_errors("runner"):
         runner = make_runner(model, optimizer, cfg, logger, timestamp, meta)
+    with config_errors("model"):
+        try_step(cfg, loaders[0])
     with config_errors("hooks"):
         register_hooks(runner, cfg, loaders, distributed)
     with shared_errors():

@@ -46,12 +46,17 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def whole(low: int | None = None, high: int | None = None) -> Rule:
-    """Return the rule for integers within limits, both included."""
+def _limits(low: float | None, high: float | None) -> str:
+    """Return the words for limits, both included."""
     least = "" if low is None else f" of at least {low}"
     most = "" if high is None else f"{' and' if least else ' of'} at most {high}"
+    return f"{least}{most}"
+
+
+def whole(low: int | None = None, high: int | None = None) -> Rule:
+    """Return the rule for integers within limits, both included."""
     return Rule(
-        f"a whole number{least}{most}",
+        f"a whole number{_limits(low, high)}",
         lambda value: (
             _is_whole(value) and (low is None or value >= low) and (high is None or value <= high)
         ),
@@ -60,10 +65,8 @@ def whole(low: int | None = None, high: int | None = None) -> Rule:
 
 def number(low: float | None = None, high: float | None = None) -> Rule:
     """Return the rule for finite numbers within limits, both included."""
-    least = "" if low is None else f" of at least {low}"
-    most = "" if high is None else f"{' and' if least else ' of'} at most {high}"
     return Rule(
-        f"a number{least}{most}",
+        f"a number{_limits(low, high)}",
         lambda value: (
             (_is_whole(value) or isinstance(value, float))
             and math.isfinite(value)

@@ -23,6 +23,7 @@ from typing import Any
 import mmselfsup
 from mmselfsup.config.overrides import parse_options, parse_value
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.image_names import has_image_extension
 from mmselfsup.version import __version__
 
 from .step import content, digest, read_record
@@ -33,7 +34,6 @@ _PLACES = ("work_dir", "out", "features", "root")
 _LISTS = ("ann_file", "train", "test")
 _WEIGHTS = (".pth", ".pt", ".ckpt")
 _CONFIGS = (".py", ".json", ".yaml", ".yml")
-_IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 _IMAGE_STATES: dict[tuple[Path, tuple[str, ...]], str | None] = {}
 _CONFIG_CACHE: dict[Path, tuple[dict[str, int], _PlainConfig]] = {}
 
@@ -270,7 +270,7 @@ def _images_stamp(folder: Path, names: tuple[str, ...]) -> str | None:
 def _image_files(folder: Path) -> Iterator[str]:
     """Yield the names of all images in a folder, sorted."""
     for name in sorted(os.listdir(folder)):
-        if name.lower().endswith(_IMAGES):
+        if has_image_extension(name):
             yield name
 
 

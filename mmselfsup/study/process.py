@@ -11,7 +11,6 @@ directory to one study.
 from __future__ import annotations
 
 import ctypes
-import errno
 import fcntl
 import multiprocessing
 import os
@@ -31,6 +30,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import NO_LOCKS
 
 Process = BaseProcess | subprocess.Popen[bytes]
 _PR_SET_PDEATHSIG = 1  # of Linux: a signal for the process whose parent has died
@@ -40,8 +40,6 @@ _PATIENCE_S = 20.0  # for a launcher that ends its own processes one by one
 _PACKAGES = ("torch", "torchvision", "mmcv", "mmcls", "numpy", "scikit-learn", "opencv-python")
 _MAX_JOBS = 4
 LOCK = ".study.lock"
-# What a file system without locks answers: NFS without lockd, Lustre without flock, FUSE.
-_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 
 
 @dataclass(frozen=True)
@@ -338,7 +336,7 @@ def _take(handle: int, work_dir: Path) -> None:
             "it, or choose another WORK_DIR"
         ) from None
     except OSError as error:
-        if error.errno not in _NO_LOCKS:
+        if error.errno not in NO_LOCKS:
             raise UserError(
                 f"can't lock {work_dir / LOCK}: {error.strerror}; choose another WORK_DIR"
             ) from error

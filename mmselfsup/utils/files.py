@@ -23,14 +23,13 @@ from .errors import UserError
 
 # The umask can only be read by setting it, which other threads would notice: so once, at import.
 _UMASK = os.umask(0o022)
+os.umask(_UMASK)
 # ``.<name>.<eight characters>`` is a file of mkstemp, ``.<name>.<number>`` a link of MMSelfSup 1.0.
 _TEMPORARY = re.compile(r"\..+\.(?:pth|json|py|png|npz|txt)\.(?:[a-z0-9_]{8}|\d{1,7})")
-
-os.umask(_UMASK)
 _NAME_MAX = 255  # bytes of a file name, on nearly all file systems
 _RANDOM = 8  # characters that ``mkstemp`` adds to a name
-# flock on a file system without locks (Lustre without the option flock, NFS without lockd, FUSE).
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+#: What a file system without locks answers: NFS without lockd, Lustre without flock, FUSE.
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 @contextmanager
@@ -176,7 +175,7 @@ def file_lock(
         try:
             _flock(lock, on_wait)
         except OSError as error:
-            if error.errno not in _NO_LOCKS:
+            if error.errno not in NO_LOCKS:
                 raise
             _lock_on_this_machine(stack, Path(path), on_wait)
         yield
