@@ -2,5 +2,6 @@
 
 from .resnet import ResNet, ResNetV1d
 from .resnext import ResNeXt
+from .vision_transformer import VisionTransformer
 
-__all__ = ["ResNeXt", "ResNet", "ResNetV1d"]
+__all__ = ["ResNeXt", "ResNet", "ResNetV1d", "VisionTransformer"]

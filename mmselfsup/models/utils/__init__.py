@@ -7,10 +7,16 @@ from .gather_layer import GatherLayer
 from .knn_classifier import knn_classifier
 from .multi_pooling import MultiPooling
 from .multi_prototypes import MultiPrototypes
+from .position_embedding import build_2d_sincos_position_embedding
 from .precision import full_precision, mixed_precision
 from .queue import MAX_QUEUE_LEN, enqueue, fit_queue_len, new_queue, push_newest
 from .sobel import Sobel
 from .sync_bn import SyncBatchNorm
+from .transformer_blocks import (
+    MultiheadAttention,
+    MultiheadAttentionWithRPE,
+    TransformerEncoderLayer,
+)
 from .views import forward_by_size, only_feature, pooled, spatial_map, two_views
 
 __all__ = [
@@ -21,9 +27,13 @@ __all__ = [
     "MultiExtractProcess",
     "MultiPooling",
     "MultiPrototypes",
+    "MultiheadAttention",
+    "MultiheadAttentionWithRPE",
     "Sobel",
     "SyncBatchNorm",
+    "TransformerEncoderLayer",
     "accuracy",
+    "build_2d_sincos_position_embedding",
     "copy_to_targets",
     "enqueue",
     "fit_queue_len",

@@ -1,0 +1,96 @@
+"""Fixed position embeddings of vision transformers, and their change to another size."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmselfsup.utils.errors import ArgumentError
+
+
+def rows_and_columns(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Return the rows and columns of a grid; a number stands for a square."""
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+def build_2d_sincos_position_embedding(
+    patches_resolution: int | tuple[int, int],
+    embed_dims: int,
+    temperature: float = 10000.0,
+    cls_token: bool = False,
+) -> Tensor:
+    """Return the fixed sine and cosine embedding of places of a grid.
+
+    Chen et al. 2021 (MoCo v3), section 5, and He et al. 2022 (MAE), appendix A.1, use it in place
+    of a trained one. A quarter of the channels each holds the sines and cosines of the row, then
+    of the column. 0.x swaps rows and columns of grids that are not square; here they are right.
+
+    Args:
+        patches_resolution: Rows and columns of the grid; a number stands for a square.
+        embed_dims: C, a multiple of 4.
+        temperature: Base of the frequencies, larger than 0.
+        cls_token: Whether zeros for a class token come first.
+
+    Returns:
+        The embedding [1, L, C] (float32), L = rows * columns + ``cls_token``, places row by row.
+
+    Raises:
+        ArgumentError: ``embed_dims`` is no multiple of 4.
+    """
+    if embed_dims % 4:
+        raise ArgumentError(f"embed_dims must be a multiple of 4 for sines of rows and columns of "
+                            f"a grid, got {embed_dims}")  # fmt: skip
+    rows, columns = rows_and_columns(patches_resolution)
+    quarter = embed_dims // 4
+    frequency = temperature ** -(torch.arange(quarter, dtype=torch.float32) / quarter)  # [C/4]
+    row_angle = torch.arange(rows, dtype=torch.float32)[:, None] * frequency  # [rows, C/4]
+    column_angle = torch.arange(columns, dtype=torch.float32)[:, None] * frequency
+    by_row = torch.cat([row_angle.sin(), row_angle.cos()], dim=1)  # [rows, C/2]
+    by_column = torch.cat([column_angle.sin(), column_angle.cos()], dim=1)  # [columns, C/2]
+    embedding = torch.cat(
+        [
+            by_row[:, None].expand(-1, columns, -1),
+            by_column[None].expand(rows, -1, -1),
+        ],
+        dim=2,
+    ).flatten(0, 1)  # [rows*columns, C]
+    if cls_token:
+        embedding = torch.cat([embedding.new_zeros(1, embed_dims), embedding])
+    return embedding[None]
+
+
+def resize_position_embedding(
+    embedding: Tensor,
+    source: tuple[int, int],
+    target: tuple[int, int],
+    mode: str = "bicubic",
+    num_extra_tokens: int = 1,
+) -> Tensor:
+    """Return a position embedding for a grid of another size.
+
+    Args:
+        embedding: Embedding [1, E + rows * columns, C] of the grid ``source``.
+        source: Rows and columns that it is for.
+        target: Rows and columns wanted.
+        mode: Interpolation, a mode of ``torch.nn.functional.interpolate``.
+        num_extra_tokens: E, the number of tokens in front that have no place.
+
+    Returns:
+        The embedding [1, E + rows * columns, C] of the grid ``target``; the same tensor if the
+        grids are equal.
+
+    Raises:
+        ArgumentError: The number of tokens is not that of ``source``.
+    """
+    expected = num_extra_tokens + source[0] * source[1]
+    if embedding.shape[1] != expected:
+        raise ArgumentError(
+            f"the position embedding has {embedding.shape[1]} tokens, but a grid of {source[0]} x "
+            f"{source[1]} with {num_extra_tokens} further tokens has {expected}"
+        )
+    if tuple(source) == tuple(target):
+        return embedding
+    extra, places = embedding[:, :num_extra_tokens], embedding[:, num_extra_tokens:]
+    grid = places.transpose(1, 2).unflatten(2, source)  # [1, C, rows, columns]
+    # CPUs have no bicubic interpolation in half precision.
+    resized = F.interpolate(grid.float(), size=tuple(target), mode=mode, align_corners=False)
+    return torch.cat([extra, resized.to(grid.dtype).flatten(2).transpose(1, 2)], dim=1)
