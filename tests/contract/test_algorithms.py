@@ -69,7 +69,7 @@ def test_targets_start_equal_and_frozen(name):
                 assert torch.equal(value, followed[key]), key
                 assert value.data_ptr() != followed[key].data_ptr(), key
             assert not any(p.requires_grad for p in target.parameters())
-            assert all(p.requires_grad for p in online.parameters())
+            assert any(p.requires_grad for p in online.parameters())
 
 
 @pytest.mark.parametrize("name", NAMES)

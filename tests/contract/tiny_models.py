@@ -94,6 +94,13 @@ NECK = {
 PREDICTOR = {**NECK, "in_channels": 4, "with_avg_pool": False, "with_last_bn": False}
 QUEUE = {"queue_len": 8, "feat_dim": 4, "head": {"type": "ContrastiveHead", "temperature": 0.5}}
 
+VIT = {
+    "type": "VisionTransformer",
+    "arch": {"embed_dims": 32, "num_layers": 2, "num_heads": 2, "feedforward_channels": 64},
+    "img_size": 32,
+    "patch_size": 8,
+}
+
 TINY = {
     "SimCLR": Tiny(
         {
@@ -128,6 +135,15 @@ TINY = {
             "backbone": RESNET,
             "neck": NECK,
             "head": {"type": "LatentPredictHead", "predictor": PREDICTOR},
+        },
+        two_views,
+    ),
+    "MoCoV3": Tiny(
+        {
+            "type": "MoCoV3",
+            "backbone": {**VIT, "stop_grad_conv1": True},
+            "neck": {**NECK, "with_avg_pool": False, "vit_backbone": True},
+            "head": {"type": "MoCoV3Head", "predictor": PREDICTOR, "temperature": 0.5},
         },
         two_views,
     ),

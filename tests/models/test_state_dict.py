@@ -35,6 +35,31 @@ def resnet18(in_channels=3):
     return table
 
 
+def vit(width, layers, hidden, tokens, patch):
+    """A plain vision transformer; ``tokens`` counts the class token."""
+    table = {
+        "cls_token": (1, 1, width),
+        "pos_embed": (1, tokens, width),
+        "patch_embed.projection.weight": (width, 3, patch, patch),
+        "patch_embed.projection.bias": (width,),
+    }
+    for i in range(layers):
+        block = transformer_block(width, hidden)
+        table |= under(f"layers.{i}", block)
+    return table | {"ln1.weight": (width,), "ln1.bias": (width,)}
+
+
+def transformer_block(width, hidden):
+    table = {f"{name}.{part}": (width,) for name in ("ln1", "ln2") for part in ("weight", "bias")}
+    return (
+        table
+        | linear("attn.qkv", 3 * width, width)
+        | linear("attn.proj", width, width)
+        | linear("ffn.layers.0.0", hidden, width)
+        | linear("ffn.layers.1", width, hidden)
+    )
+
+
 def bottlenecks(widths, group_width=None, avg_down=False):
     """The stages of depth 50; ``widths`` are the channels of the middle convolutions."""
     table, before = {}, 64

@@ -3,7 +3,7 @@
 import pytest
 
 from mmselfsup.models import build_algorithm
-from tests.models.test_state_dict import SIMCLR_NECK, WIDTHS, linear, norm, resnet18, under
+from tests.models.test_state_dict import SIMCLR_NECK, WIDTHS, linear, norm, resnet18, under, vit
 
 
 def two_names(first, second, parts):
@@ -26,6 +26,16 @@ BIASED = {**SIMCLR_NECK, "with_bias": True, "with_last_bn": False}
 BIASED_NAMES = linear("fc0", 64, 512) | norm("bn0", 64) | linear("fc1", 32, 64, bias=False)
 QUEUE = {"queue": (32, 16), "queue_ptr": (1,)}
 QUEUE_CFG = {"queue_len": 16, "feat_dim": 32, "head": {"type": "ContrastiveHead"}}
+
+
+MOCO_V3 = {**SIMCLR_NECK, "with_avg_pool": False, "with_last_bn_affine": False}
+
+
+def without_affine(into):
+    """A perceptron whose last normalisation has no weights."""
+    last = {k: v for k, v in norm("bn1", 32).items() if "ing_" in k or "num_" in k}
+    layers = linear("fc0", 64, into, bias=False) | linear("fc1", 32, 64, bias=False)
+    return layers | norm("bn0", 64) | last
 
 
 def predictor(into, width, out, **changes):
@@ -87,6 +97,20 @@ CASES = {
         two_names("online_net", "target_net", (resnet18(), BIASED_NAMES))
         | predictor_names(32, 64, 32),
     ),
+    "mocov3": (
+        {
+            "type": "MoCoV3",
+            "backbone": {"type": "VisionTransformer", "arch": "mocov3-small", "img_size": 64},
+            "neck": {**MOCO_V3, "in_channels": 384, "vit_backbone": True},
+            "head": {"type": "MoCoV3Head", "predictor": {**MOCO_V3, "in_channels": 32}},
+        },
+        two_names(
+            "base_encoder",
+            "momentum_encoder",
+            (vit(384, 12, 1536, tokens=17, patch=16), without_affine(384)),
+        )
+        | under("head.predictor", without_affine(32)),
+    ),
     "simsiam": (
         {
             "type": "SimSiam",
@@ -99,10 +123,7 @@ CASES = {
             None,
             (
                 resnet18(),
-                linear("fc0", 64, 512, bias=False)
-                | norm("bn0", 64)
-                | linear("fc1", 32, 64, bias=False)
-                | {k: v for k, v in norm("bn1", 32).items() if "ing_" in k or "num_" in k},
+                without_affine(512),
             ),
         )
         | predictor_names(32, 64, 32)

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmselfsup.models.losses import info_nce, pair_similarities
+from mmselfsup.models.losses import batch_info_nce, info_nce, pair_similarities
 
 
 def unit_rows(rows, width, seed=0):
@@ -99,3 +99,18 @@ def test_half_precision_comes_out_as_float32(dtype):
 def test_too_few_or_odd_rows_are_named(rows):
     with pytest.raises(ValueError, match=f"got {rows} rows"):
         pair_similarities(torch.rand(rows, 4))
+
+
+@pytest.mark.parametrize("first", [0, 2])
+def test_batch_info_nce_equals_the_loop(first):
+    generator = torch.Generator().manual_seed(first)
+    query = torch.randn(3, 5, generator=generator, dtype=torch.float64) * 4
+    keys = torch.randn(6, 5, generator=generator, dtype=torch.float64) * 4
+    total = 0.0
+    for i in range(3):
+        cosines = [
+            float(query[i] @ keys[j] / (query[i].norm() * keys[j].norm())) / 0.3 for j in range(6)
+        ]
+        total -= math.log(math.exp(cosines[first + i]) / sum(math.exp(c) for c in cosines))
+    got = batch_info_nce(query, keys, 0.3, first=first).item()
+    assert got == pytest.approx(total / 3, rel=1e-9)

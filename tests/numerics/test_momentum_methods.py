@@ -122,3 +122,34 @@ def test_simsiam_stops_the_gradient_of_the_target():
     halves = model.head(z1, constant[1])["loss"] + model.head(z2, constant[0])["loss"]
     (halves / 2).backward()
     assert torch.allclose(got, model.encoder[0].conv1.weight.grad)
+
+
+def test_mocov3_is_algorithm_1():
+    model, (x_1, x_2) = tiny("MoCoV3")
+    loss = model.forward_train([x_1, x_2])["loss"].item()
+
+    def ctr(query, keys, temperature=0.5):
+        """The mean over the queries, one after the other; both are unit vectors."""
+        each = [
+            nce(q, k, [n for j, n in enumerate(keys) if j != i], temperature)
+            for i, (q, k) in enumerate(zip(query, keys, strict=True))
+        ]
+        return 2 * temperature * sum(each) / len(each)
+
+    def predicted(x):
+        return F.normalize(model.head.predictor(model.base_encoder(x))[0], dim=1)
+
+    with torch.no_grad():
+        keys = [F.normalize(model.momentum_encoder(x)[0], dim=1) for x in (x_1, x_2)]
+        expected = ctr(predicted(x_1), keys[1]) + ctr(predicted(x_2), keys[0])
+    assert loss == pytest.approx(expected, rel=1e-6)
+
+
+def test_mocov3_trains_queries_only():
+    model, views = tiny("MoCoV3")
+    model.forward_train(views)["loss"].backward()
+    grads = {name: p.grad for name, p in model.base_encoder[0].named_parameters()}
+    # The patch embedding stays random (stop_grad_conv1), positions are fixed.
+    frozen = {"pos_embed", "patch_embed.projection.weight", "patch_embed.projection.bias"}
+    assert {name for name, grad in grads.items() if grad is None} == frozen
+    assert all(p.grad is None for p in model.momentum_encoder.parameters())

@@ -7,6 +7,7 @@ from .deepcluster import DeepCluster
 from .densecl import DenseCL
 from .mmcls_classifier_wrapper import MMClsImageClassifierWrapper
 from .moco import MoCo
+from .mocov3 import MoCoV3
 from .npid import NPID
 from .odc import ODC
 from .relative_loc import RelativeLoc
@@ -25,6 +26,7 @@ __all__ = [
     "DenseCL",
     "MMClsImageClassifierWrapper",
     "MoCo",
+    "MoCoV3",
     "RelativeLoc",
     "RotationPred",
     "SimCLR",

@@ -5,6 +5,7 @@ from .contrastive_head import ContrastiveHead
 from .cross_correlation_head import LatentCrossCorrelationHead
 from .latent_pred_head import LatentClsHead, LatentPredictHead
 from .metadata_cls_head import MetadataClsHead
+from .mocov3_head import MoCoV3Head
 from .multi_cls_head import MultiClsHead
 from .swav_head import SwAVHead
 
@@ -15,6 +16,7 @@ __all__ = [
     "LatentCrossCorrelationHead",
     "LatentPredictHead",
     "MetadataClsHead",
+    "MoCoV3Head",
     "MultiClsHead",
     "SwAVHead",
 ]

@@ -16,6 +16,7 @@ from .classification import (
     weighted_cross_entropy,
 )
 from .contrastive import (
+    batch_info_nce,
     dense_matches,
     info_nce,
     pair_similarities,
@@ -28,6 +29,7 @@ from .cross_correlation import redundancy_loss
 from .swapped_prediction import swapped_prediction
 
 __all__ = [
+    "batch_info_nce",
     "dense_matches",
     "effective_number_weights",
     "focal_loss",

@@ -36,6 +36,27 @@ def info_nce(pos: Tensor, neg: Tensor, temperature: float) -> Tensor:
 
 
 @full_precision
+def batch_info_nce(query: Tensor, keys: Tensor, temperature: float, first: int = 0) -> Tensor:
+    """Return the cross entropy of finding the key of each query among those of a whole batch.
+
+    Chen et al. 2021 (MoCo v3), algorithm 1, function ``ctr`` without its factor. Letters: N
+    queries, M keys, D width of a projection.
+
+    Args:
+        query: Queries [N, D], of any length.
+        keys: Keys [M, D], of any length; row ``first + i`` belongs to query i.
+        temperature: Divisor of the cosines, above 0.
+        first: Row of the key of query 0.
+
+    Returns:
+        A scalar, at least 0: the mean over the queries.
+    """
+    cosine = F.normalize(query, dim=1) @ F.normalize(keys, dim=1).T  # [N, M]
+    positive_at = torch.arange(first, first + len(query), device=query.device)  # [N]
+    return F.cross_entropy(cosine / temperature, positive_at)
+
+
+@full_precision
 def pair_similarities(z: Tensor) -> tuple[Tensor, Tensor]:
     """Return the similarities of each view to its partner and to all views of other images.
 
