@@ -11,7 +11,7 @@ import torch
 from PIL.Image import Image
 from torch.utils.data import Dataset
 
-from .batched.pipeline import defer
+from .batched.deferred import defer
 from .pipelines.compose import build_pipeline
 from .pipelines.formatting import to_image
 from .registry import build_datasource

@@ -17,8 +17,8 @@ from mmselfsup.utils import dist as _dist  # build_dataloader has an argument ``
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.errors import ArgumentError, UserError
 
+from .batched.deferred import Deferred, join
 from .batched.loader import AugmentingLoader, batched_pipelines_of
-from .batched.pipeline import Deferred, join
 from .samplers import build_sampler
 from .seeding import SeededDataset, worker_init_fn
 from .utils import PrefetchLoader

@@ -8,7 +8,8 @@ from typing import Any
 from mmselfsup.utils.errors import ArgumentError
 
 from .base import BaseDataset
-from .batched.pipeline import build_batched_pipelines, defer
+from .batched.deferred import defer
+from .batched.pipeline import build_batched_pipelines
 from .lesion_positives import LesionPositives
 from .pipelines.compose import build_pipeline
 from .registry import DATASETS

@@ -11,12 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from mmselfsup.datasets.batched.pipeline import (
-    BatchedPipeline,
-    build_batched_pipelines,
-    defer,
-    join,
-)
+from mmselfsup.datasets.batched.deferred import defer, join
+from mmselfsup.datasets.batched.pipeline import BatchedPipeline, build_batched_pipelines
 from mmselfsup.datasets.pipelines.compose import build_pipeline
 
 Pixels = NDArray[np.uint8]
@@ -75,8 +71,7 @@ def fast_views(chain: Any, images: list[Pixels]) -> Tensor:
     for seed, image in enumerate(images):
         torch.manual_seed(seed)
         samples.append(defer([image], [batched]))
-    batch = join(samples)
-    return batched.apply(batch.pixels, batch.params[0])
+    return join(samples).views([batched], torch.device("cpu"))[0]
 
 
 def torchvision_views(transforms: list[Any], images: list[Pixels]) -> Tensor:

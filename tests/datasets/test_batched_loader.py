@@ -12,7 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from mmselfsup.datasets import build_dataloader, build_dataset
-from mmselfsup.datasets.batched.pipeline import build_batched_pipelines, defer, join
+from mmselfsup.datasets.batched.deferred import Deferred, defer, group_by_size, join
+from mmselfsup.datasets.batched.pipeline import build_batched_pipelines
 from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.datasets.utils import find_normalize
 from mmselfsup.utils.errors import UserError
@@ -140,22 +141,78 @@ def test_the_loader_has_the_attributes_of_the_one_inside(folder: Path) -> None:
     assert find_normalize(loader.dataset).mean == NORM["mean"]
 
 
+CPU = torch.device("cpu")
+WHOLE = dict(scale=(1.0, 1.0), ratio=(1.0, 1.0))
+
+
 def test_what_lies_behind_the_border_of_an_image_is_never_seen() -> None:
     batched = build_batched_pipelines([pipeline([dict(type="RandomHorizontalFlip")])])[0]
-    images = [photo(30, 60, 0), photo(60, 30, 1)]
-    batch = join([defer([image], [batched]) for image in images])
-    assert batch.pixels.shape == (2, 60, 60, 3)
-    made = batched.apply(batch.pixels, batch.params[0])
-    batch.pixels[0, 30:], batch.pixels[1, :, 30:] = 255, 255
-    assert torch.equal(made, batched.apply(batch.pixels, batch.params[0]))
+    images = [photo(59, 60, 0), photo(60, 59, 1)]
+    # params: crop (top, left, height, width), flip
+    batch = join([Deferred([image], [0], [(0, 0, *image.shape[:2], 1)]) for image in images])
+    (block,) = batch.blocks
+    assert block.pixels.shape == (2, 60, 60, 3)
+    made = batch.views([batched], CPU)[0]
+    block.pixels[0, 59:], block.pixels[1, :, 59:] = 255, 255
+    assert torch.equal(made, batch.views([batched], CPU)[0])
 
 
-def test_an_image_of_several_views_travels_once(folder: Path) -> None:
-    pipelines = build_batched_pipelines([pipeline([])]) * 8
-    image = photo(30, 60, 0)
-    batch = join([defer([image] * 8, pipelines)] * 5)
-    assert batch.pixels.shape == (5, 30, 60, 3)
-    assert batch.rows == [None] * 8
+def test_an_image_of_several_views_travels_once() -> None:
+    pipelines = build_batched_pipelines([pipeline([], **WHOLE)]) * 8
+    image = photo(30, 30, 0)
+    (block,) = join([defer([image] * 8, pipelines)] * 5).blocks
+    assert block.pixels.shape == (5, 30, 30, 3)
+    assert block.rows == [None] * 8
+
+
+def test_only_what_the_crops_see_travels() -> None:
+    pipelines = build_batched_pipelines([pipeline([], scale=(0.1, 0.3))]) * 2
+    image = photo(80, 100, 0)
+    for seed in range(10):
+        torch.manual_seed(seed)
+        boxes = np.array([p.sample_params(80, 100) for p in pipelines])
+        torch.manual_seed(seed)
+        sample = defer([image, image], pipelines)
+        begin, end = boxes[:, :2].min(0), (boxes[:, :2] + boxes[:, 2:]).max(0)
+        assert np.array_equal(sample.images[0], image[begin[0] : end[0], begin[1] : end[1]])
+        for box, (top, left, height, width) in zip(boxes, sample.params, strict=True):
+            assert [top + begin[0], left + begin[1], height, width] == box.tolist()
+
+
+def test_one_large_image_does_not_make_the_batch_large() -> None:
+    """Before, 63 images of 500 x 375 pixels and one of 4000 x 3000 were 2.3 GB."""
+    sizes = np.array([[375, 500]] * 40 + [[3000, 4000]] + [[500, 375]] * 23)
+    groups = group_by_size(sizes)
+    padded = sum(len(group) * int(sizes[group].max(0).prod()) for group in groups)
+    assert padded == sizes.prod(1).sum()
+    assert sorted(np.concatenate(groups).tolist()) == list(range(64))
+
+
+def test_padding_stays_small_for_any_sizes() -> None:
+    rng = np.random.default_rng(0)
+    for low, high in ((20, 600), (400, 600), (1, 4000)):
+        sizes = rng.integers(low, high, (256, 2))
+        groups = group_by_size(sizes)
+        padded = sum(len(group) * int(sizes[group].max(0).prod()) for group in groups)
+        assert padded < 1.6 * sizes.prod(1).sum()
+        assert len(groups) <= 16
+
+
+def test_views_of_several_blocks_are_those_of_each_image_alone() -> None:
+    """The sizes lie far apart; some samples have two images, in different blocks."""
+    pipelines = build_batched_pipelines([pipeline([]), pipeline([SIMCLR])])
+    images = [photo(30 + 170 * (i % 3), 40 + 90 * (i % 2), i) for i in range(12)]
+    pairs = [(images[i], images[i if i % 4 else i - 1]) for i in range(12)]
+    torch.manual_seed(0)
+    samples = [defer(pair, pipelines) for pair in pairs]
+    batch = join(samples)
+    assert len(batch.blocks) > 2
+    joined = batch.views(pipelines, CPU)
+    for n, sample in enumerate(samples):
+        alone = join([sample]).views(pipelines, CPU)
+        for mine, view in zip(alone, joined, strict=True):
+            error = (mine[0] - view[n]).abs() * 255
+            assert error.mean() < 0.05, f"sample {n}"  # the order of sums differs
 
 
 REFUSED: list[tuple[list[Config], str]] = [

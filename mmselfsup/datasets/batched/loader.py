@@ -15,9 +15,8 @@ from torch import Tensor
 from mmselfsup.utils.device import default_device, to_device
 from mmselfsup.utils.errors import ArgumentError
 
-from .pipeline import DeferredBatch
-
 if TYPE_CHECKING:
+    from .deferred import DeferredBatch
     from .pipeline import BatchedPipeline
 
 
@@ -83,14 +82,7 @@ class AugmentingLoader(DeviceLoader):
         """Return each view, [N, 3, S, T] float32."""
         own = self.batched_pipelines
         pipelines = own if isinstance(own, list) else [own]
-        # Pixels travel as bytes, once for all views of an image, and become floats on the device.
-        pixels = deferred.pixels.to(device, non_blocking=True).float()
-        views = []
-        for pipeline, rows, params in zip(pipelines, deferred.rows, deferred.params, strict=True):
-            images = pixels
-            if rows is not None:
-                images = pixels.index_select(0, rows.to(device, non_blocking=True))
-            views.append(pipeline.apply(images, params))
+        views = deferred.views(pipelines, device)
         return views if isinstance(own, list) else views[0]
 
 

@@ -1,19 +1,16 @@
-"""The batched counterpart of a pipeline, and the batches that it makes the views of.
+"""The batched counterpart of a pipeline.
 
-A worker samples the parameters of a view (``defer``), the loader joins samples to a batch
-(``join``), and ``BatchedPipeline.apply`` makes the views on the device.
+A worker samples the parameters of a view, and ``BatchedPipeline.apply`` makes the view of each
+image of a batch on the device.
 
-Letters: N samples, M different images of them, V views of a sample, P parameters of a view, H, W
-size of an image, S, T size of a view.
+Letters: N images, P parameters of a view, H, W size of an image, S, T size of a view.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,10 +34,6 @@ from .base import (
 )
 from .geometric import Crop, Flip, Orientation, QuarterTurn, Turn
 from .photometric import Blur, Grey, Jitter, Solarize
-
-if TYPE_CHECKING:
-    from ..pipelines.formatting import Pixels
-
 
 #: Transform -> batched transform, for those between ``RandomResizedCrop``, which comes first, and
 #: ``ToTensor`` and ``Normalize``, which come last.
@@ -97,15 +90,38 @@ class BatchedPipeline:
         Returns:
             [N, 3, S, T] float32 on the device, as the pipeline would return them.
         """
-        params = SampledParams(sampled, sampled.to(pixels.device, non_blocking=True))
+        return self.finish_views(self.crop_views(pixels, sampled), sampled)
+
+    def crop_views(self, pixels: Tensor, sampled: Tensor) -> Tensor:
+        """Return the crop of each image, flipped and turned: the first part of ``apply``.
+
+        Args:
+            pixels: [N, H, W, 3] uint8 or float32 in 0..255, on the device.
+            sampled: The parameters, [N, P] float32, on the host.
+
+        Returns:
+            [N, 3, S, T] float32, integer values in 0..255.
+        """
         # Flips and turns only permute pixels, so they move into the resampling of the crop, and
         # the steps on pixel values follow in their own order.
         orientation = Orientation.upright(len(sampled))
         for transform, begin, end in self.steps:
             if isinstance(transform, Turn):
                 orientation = transform.after(orientation, sampled[:, begin:end])
-        crop_params = params.part(0, len(self.crop.identity_params))
-        images = self.crop.apply(pixels.float(), crop_params, orientation)
+        crop = _on_device(sampled[:, : len(self.crop.identity_params)], pixels.device)
+        return self.crop.apply(pixels.float(), crop, orientation)
+
+    def finish_views(self, images: Tensor, sampled: Tensor) -> Tensor:
+        """Return the views made of these crops: the second part of ``apply``.
+
+        Args:
+            images: The result of ``crop_views``, [N, 3, S, T]; it may be changed in place.
+            sampled: The parameters, [N, P] float32, on the host.
+
+        Returns:
+            [N, 3, S, T] float32.
+        """
+        params = _on_device(sampled, images.device)
         for transform, begin, end in self.steps:
             if isinstance(transform, BatchedPixelTransform):
                 images = transform.apply(images, params.part(begin, end))
@@ -140,84 +156,8 @@ def build_batched_pipelines(pipelines: Sequence[Any]) -> list[BatchedPipeline]:
     return [BatchedPipeline(pipeline) for pipeline in pipelines]
 
 
-@dataclass
-class Deferred:
-    """One sample whose views are made later, on the device.
-
-    Attributes:
-        images: [H, W, 3] each, all different.
-        sources: [V], which of them each view is made of.
-        params: V tuples of P parameters.
-    """
-
-    images: list[Pixels]
-    sources: list[int]
-    params: list[tuple[float, ...]]
-
-
-@dataclass
-class DeferredBatch:
-    """A batch whose views are made later, on the device.
-
-    Attributes:
-        pixels: [M, H, W, 3] uint8; smaller images are padded to the right and below, and no crop
-            reaches into the padding.
-        rows: V tensors [N], int64: which image each view is made of; None: image n for sample n.
-        params: V tensors [N, P], float32.
-    """
-
-    pixels: Tensor
-    rows: list[Tensor | None]
-    params: list[Tensor]
-
-    def pin_memory(self) -> DeferredBatch:
-        """Return the batch with its pixels in page-locked memory.
-
-        The loader calls this, so that the pixels can be copied while the device computes.
-        """
-        return DeferredBatch(self.pixels.pin_memory(), self.rows, self.params)
-
-
-def defer(images: Sequence[Pixels | Any], pipelines: Sequence[BatchedPipeline]) -> Deferred:
-    """Return a sample with the parameters of its views sampled and its pixels untouched.
-
-    Args:
-        images: V images as a data source returns them; the same object is sent only once.
-        pipelines: V batched pipelines.
-
-    Raises:
-        ArgumentError: An image is not RGB.
-    """
-    different: list[Pixels] = []
-    sources, params = [], []
-    for image, pipeline in zip(images, pipelines, strict=True):
-        if not isinstance(image, np.ndarray) or image.ndim != 3:
-            mode = getattr(image, "mode", "L")
-            raise ArgumentError(
-                f"device_transforms works on RGB images, not on {mode}: set color_type='color' in "
-                "the data source, or take device_transforms out"
-            )
-        position = next((i for i, other in enumerate(different) if other is image), len(different))
-        if position == len(different):
-            different.append(image)
-        sources.append(position)
-        params.append(pipeline.sample_params(*image.shape[:2]))
-    return Deferred(different, sources, params)
-
-
-def join(samples: Sequence[Deferred]) -> DeferredBatch:
-    """Return N samples as one batch."""
-    images = [image for sample in samples for image in sample.images]  # M
-    height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
-    pixels = torch.empty(len(images), height, width, 3, dtype=torch.uint8)
-    for target, image in zip(pixels.numpy(), images, strict=True):
-        target[: image.shape[0], : image.shape[1]] = image  # no crop reads the rest
-    starts = np.cumsum([0, *(len(sample.images) for sample in samples[:-1])])  # [N]
-    sources = np.array([sample.sources for sample in samples])  # [N, V]
-    one_each = len(images) == len(samples)
-    rows = [None if one_each else torch.from_numpy(starts + column) for column in sources.T]
-    views = zip(*(sample.params for sample in samples), strict=True)
-    return DeferredBatch(pixels, rows, [torch.tensor(view, dtype=torch.float32) for view in views])
+def _on_device(sampled: Tensor, device: torch.device) -> SampledParams:
+    return SampledParams(sampled, sampled.to(device, non_blocking=True))
 
 
 def _flat(pipeline: Any) -> Iterator[Any]:
