@@ -31,6 +31,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mmselfsup.utils.cpus import available_cores
 from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.files import atomic_write, atomic_write_text, file_lock
 from mmselfsup.utils.progress import progress
@@ -414,7 +415,7 @@ def _in_groups(
     Yields:
         The index in ``positions`` of the group's first image, and its images.
     """
-    with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(_MAX_THREADS, available_cores())) as pool:
         for begin in range(0, len(positions), _AT_ONCE):
             yield begin, list(pool.map(read, positions[begin : begin + _AT_ONCE]))
 

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mmselfsup.utils.cpus import available_cores
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.progress import available_cores, run_parallel
+from mmselfsup.utils.progress import run_parallel
 
 from .data_sources import ImageList
 from .data_sources.decode import check_value_range, open_rgb

@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmselfsup.datasets.data_sources.decode import open_rgb, walk_images
+from mmselfsup.utils.cpus import available_cores
 from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.files import atomic_write, atomic_write_json, atomic_write_text
-from mmselfsup.utils.progress import available_cores, run_parallel
+from mmselfsup.utils.progress import run_parallel
 
 from .dark_border import crop_border
 

@@ -18,9 +18,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from mmselfsup.utils.cpus import available_cores
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_text
-from mmselfsup.utils.progress import available_cores, run_parallel
+from mmselfsup.utils.progress import run_parallel
 
 from .challenge import CLASSES
 

@@ -24,17 +24,20 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import metadata
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from mmselfsup.utils.cpus import available_cores
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import NO_LOCKS
 
 Process = BaseProcess | subprocess.Popen[bytes]
 _PR_SET_PDEATHSIG = 1  # of Linux: a signal for the process whose parent has died
-_LIBC = ctypes.CDLL(None)  # loaded here: a fork of a process with threads must not load libraries
+# Loaded here: a fork of a process with threads must not load libraries. None on macOS.
+_PRCTL = getattr(ctypes.CDLL(None), "prctl", None)
+_ORPHANED = 143  # exit code of a process that SIGTERM has ended
 _POLL_S = 0.2
 _PATIENCE_S = 20.0  # for a launcher that ends its own processes one by one
 _PACKAGES = ("torch", "torchvision", "mmcv", "mmcls", "numpy", "scikit-learn", "opencv-python")
@@ -71,7 +74,7 @@ def start(command: Command, warm: bool, threads: int) -> Process:
         sys.stdout.flush()
         sys.stderr.flush()
         process = multiprocessing.get_context("fork").Process(
-            target=_run_in_fork, args=(command, env, threads)
+            target=_run_in_fork, args=(command, env, threads, os.getpid())
         )
         process.start()
         return process
@@ -86,7 +89,7 @@ def start(command: Command, warm: bool, threads: int) -> Process:
             env={**os.environ, "PYTHONPATH": path, **env},
             stdout=output,
             stderr=subprocess.STDOUT if output else None,
-            preexec_fn=_become_group,
+            preexec_fn=partial(_become_group, os.getpid()),
         )
 
 
@@ -104,19 +107,28 @@ def send(process: Process, number: signal.Signals) -> None:
         os.killpg(pid, number)
 
 
-def _become_group() -> None:
-    """Start a process group and end with the parent, so that no orphan writes into a folder."""
+def _become_group(parent: int) -> None:
+    """Start a process group and end with the parent, so that no orphan writes into a folder.
+
+    Where the system can't signal the death of a parent (macOS), only an orphan of the start ends.
+
+    Args:
+        parent: The process that has started this one.
+    """
     with suppress(PermissionError):
         os.setpgid(0, 0)
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if _PRCTL is not None:
+        _PRCTL(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it died before: there will be no signal
+        os._exit(_ORPHANED)
 
 
-def _run_in_fork(command: Command, env: dict[str, str], threads: int) -> None:
+def _run_in_fork(command: Command, env: dict[str, str], threads: int, parent: int) -> None:
     """Run the command in this fork, with its output, folder, environment and arguments."""
     import torch  # a study loads torch only where it starts processes
 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's handler would clean up
-    _become_group()
+    _become_group(parent)
     if command.log:
         handle = os.open(command.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         # On the level of the system, so that output of libraries and children goes to the log.
@@ -231,8 +243,7 @@ def inspect_machine() -> Machine:
     """Return what this machine has; loads torch."""
     import torch  # a study loads torch only where it starts processes
 
-    # Not os.cpu_count(): taskset and cpusets may allow fewer cores.
-    return Machine(len(os.sched_getaffinity(0)), torch.cuda.device_count(), warm_up())
+    return Machine(available_cores(), torch.cuda.device_count(), warm_up())
 
 
 def check_gpus(wanted: int) -> None:

@@ -11,11 +11,14 @@ from torch import Tensor
 
 from .errors import ArgumentError
 
-_NUMBERED = re.compile(r"^(?:epoch|iter)_(\d+)$")
+_NUMBERED = re.compile(r"^(epoch|iter)_(\d+)$")
 
 
 def find_latest_checkpoint(path: str | Path, suffix: str = "pth") -> str | None:
     """Return the newest checkpoint: ``latest``, else the highest ``epoch_N`` or ``iter_N``.
+
+    Numbers of epochs and of iterations can't be compared: of a folder with both, the later written
+    of the two highest is the newest.
 
     Args:
         path: Folder of the checkpoints.
@@ -28,13 +31,15 @@ def find_latest_checkpoint(path: str | Path, suffix: str = "pth") -> str | None:
     latest = folder / f"latest.{suffix}"
     if latest.exists():  # False for a broken link
         return str(latest)
-    numbered = [
-        (m, file) for file in folder.glob(f"*.{suffix}") if (m := _NUMBERED.match(file.stem))
-    ]
-    if not numbered:
+    highest: dict[str, tuple[int, Path]] = {}  # of epochs, of iterations
+    for file in folder.glob(f"*.{suffix}"):
+        if match := _NUMBERED.match(file.stem):
+            kind, number = match[1], int(match[2])
+            highest[kind] = max(highest.get(kind, (-1, file)), (number, file))
+    if not highest:
         warnings.warn(f"no checkpoint in {folder}", stacklevel=2)
         return None
-    return str(max(numbered, key=lambda pair: int(pair[0].group(1)))[1])
+    return str(max((file for _, file in highest.values()), key=lambda file: file.stat().st_mtime))
 
 
 def tensor2imgs(

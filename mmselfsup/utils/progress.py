@@ -3,7 +3,6 @@
 A function run over many files in several processes, with a bar and a clean stop.
 """
 
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -56,13 +55,6 @@ def progress(
         dynamic_ncols=True,
         **kwargs,
     )
-
-
-def available_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def run_parallel(

@@ -79,6 +79,24 @@ def test_evaluation_and_best_checkpoint_see_the_average(
     assert all(torch.equal(v, hook.average[k]) for k, v in best["state_dict"].items())
 
 
+def test_queues_and_memory_banks_are_not_averaged(make_runner: Make, make_loader: Make) -> None:
+    runner, hook = make_runner(epochs=1), WeightAverageHook(0.5)
+    model = runner.model
+    model.register_buffer("queue", torch.ones(4, 8))
+    weights = {k for k in model.state_dict() if k != "queue"}
+    # The state of a hook of an earlier version has the queue.
+    hook.load_state_dict({"updates": 3, "average": {**model.state_dict()}})
+    runner.register_hook(DistOptimizerHook())
+    runner.register_hook(hook)
+    runner.run([make_loader()], [("train", 1)])
+    assert set(hook.average) == weights
+    model.queue.fill_(7)
+    with hook.evaluation_weights(runner):
+        assert bool((model.queue == 7).all())
+    saved = torch.load(Path(runner.work_dir) / "averaged.pth", weights_only=True)["state_dict"]
+    assert set(saved) == weights | {"queue"}
+
+
 @pytest.mark.parametrize("kind", ["epochs", "iters"])
 def test_resumed_average_is_the_same(kind: str, tmp_path: Path) -> None:
     cls, unit = (EpochBasedRunner, 3) if kind == "epochs" else (IterBasedRunner, 1)

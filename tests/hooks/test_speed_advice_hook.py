@@ -23,7 +23,7 @@ def fake(model: nn.Module, cache: Any = None, workers: int = 0) -> Any:
 
 
 def test_waiting_for_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr("mmselfsup.core.hooks.throughput_hooks.available_cores", lambda: 8)
     line = advice(fake(nn.Conv2d(3, 3, 3), workers=2), 51.26, 0.345)
     assert line.startswith("speed: 51.3 images/s, 34% of the time waiting for data; the data limit")
     assert "cache=dict(dir=..., short_side=256)" in line

@@ -138,3 +138,29 @@ def test_environment_of_this_process_stays(root: Path) -> None:
     before = dict(os.environ)
     run_all([job(root, "a")], 1, True, 7, lambda *_: None)
     assert dict(os.environ) == before
+
+
+ORPHAN = """
+import os, sys
+from mmselfsup.study.process import _become_group
+parent = os.getpid()
+if os.fork() == 0:
+    if os.fork() == 0:  # its parent is not the process that asked for it
+        _become_group(parent)
+        open(sys.argv[1], "w")
+    os._exit(0)
+os.wait()
+"""
+
+
+@pytest.mark.parametrize("system", ["with prctl", "without"])
+def test_a_start_whose_parent_has_died_ends(tmp_path: Path, system: str) -> None:
+    """The signal for a dead parent never comes if it died before the process asked for it."""
+    code = ORPHAN
+    if system == "without":  # macOS
+        code = "from mmselfsup.study import process; process._PRCTL = None\n" + code
+    # the pipe is open until the orphan has ended
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "alive")], check=True, capture_output=True
+    )
+    assert not (tmp_path / "alive").exists()

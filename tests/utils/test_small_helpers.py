@@ -3,6 +3,7 @@
 import collections
 import io
 import logging
+import os
 import random
 import sys
 from pathlib import Path
@@ -148,6 +149,15 @@ def test_latest_checkpoint(tmp_path: Path) -> None:
     assert find_latest_checkpoint(str(tmp_path)) == str(tmp_path / "latest.pth")
 
 
+def test_epochs_and_iterations_are_not_compared_by_number(tmp_path: Path) -> None:
+    for time, name in enumerate(("epoch_2.pth", "iter_500.pth", "iter_450.pth", "epoch_3.pth")):
+        (tmp_path / name).write_text("")
+        os.utime(tmp_path / name, (time, time))
+    assert find_latest_checkpoint(tmp_path) == str(tmp_path / "epoch_3.pth")
+    os.utime(tmp_path / "iter_500.pth", (9, 9))
+    assert find_latest_checkpoint(tmp_path) == str(tmp_path / "iter_500.pth")
+
+
 def test_images_come_back() -> None:
     pixels = torch.randint(0, 256, (2, 3, 4, 5)).float()
     mean, std = (10.0, 20.0, 30.0), (2.0, 4.0, 8.0)
@@ -189,8 +199,6 @@ def test_process_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS")
     before = multiprocessing.get_start_method(allow_none=True)
     setup_multi_processes({"mp_start_method": "spawn", "data": {"workers_per_gpu": 2}})
-    import os
-
     assert os.environ["OMP_NUM_THREADS"] == "1"
     assert multiprocessing.get_start_method() == "spawn"
     multiprocessing.set_start_method(before or "fork", force=True)

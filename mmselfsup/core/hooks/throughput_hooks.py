@@ -5,13 +5,13 @@ Nothing here waits for the device: on a GPU, the idle time lies between two even
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Any
 
 import torch
 from mmcv.runner import HOOKS, Hook
 
+from mmselfsup.utils.cpus import available_cores
 from mmselfsup.utils.device import num_gpus
 from mmselfsup.utils.dist import is_main
 from mmselfsup.utils.module import module_device, unwrap
@@ -148,7 +148,7 @@ def advice(runner: Any, images_per_s: float, waited: float) -> str:
 def _data_settings(runner: Any) -> list[str]:
     """Return the unused settings that would make the data faster."""
     loader = runner.data_loader
-    workers, cores = getattr(loader, "num_workers", 0), os.cpu_count() or 1
+    workers, cores = getattr(loader, "num_workers", 0), available_cores()
     settings = []
     dataset = getattr(loader, "dataset", None)
     pipelines = getattr(dataset, "batched_pipelines", ())  # () where the data set has none

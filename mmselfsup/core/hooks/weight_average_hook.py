@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from mmcv.runner import HOOKS, Hook
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from mmselfsup.utils.errors import ArgumentError
 from mmselfsup.utils.module import unwrap
@@ -20,8 +21,9 @@ FILE = "averaged.pth"
 class WeightAverageHook(Hook):  # type: ignore[misc]
     """An exponential moving average of the weights over the steps (after Polyak and Juditsky 1992).
 
-    ``average <- m * average + (1 - m) * weights`` after every step, buffers (statistics of batch
-    normalisation) included. ``m`` is ``momentum``, in the first steps ``(1 + t) / (10 + t)``
+    ``average <- m * average + (1 - m) * weights`` after every step, running statistics of
+    normalisation layers included. Other buffers, such as queues and memory banks, are no weights:
+    they are not averaged, and an evaluation sees those of the training. ``m`` is ``momentum``, in the first steps ``(1 + t) / (10 + t)``
     where that is smaller, so that the random start quickly loses its weight.
 
     Training doesn't use the average. Evaluation and the best checkpoint do; at the end
@@ -59,8 +61,8 @@ class WeightAverageHook(Hook):  # type: ignore[misc]
             UserError: The config asks for another interval than that of the optimizer's steps.
         """
         self._interval = interval_of_steps(runner, self, self.update_interval)
-        weights = unwrap(runner.model).state_dict()
-        start = self.average or weights
+        weights = averaged_tensors(unwrap(runner.model))
+        start = self.average or weights  # that of an earlier version has other buffers as well
         self.average = {
             name: start[name].detach().clone().to(tensor.device) for name, tensor in weights.items()
         }
@@ -73,7 +75,7 @@ class WeightAverageHook(Hook):  # type: ignore[misc]
         self.updates += 1
         old: list[Tensor] = []
         new: list[Tensor] = []
-        for name, tensor in unwrap(runner.model).state_dict().items():
+        for name, tensor in averaged_tensors(unwrap(runner.model)).items():
             if tensor.is_floating_point():
                 old.append(self.average[name])
                 new.append(tensor)
@@ -84,7 +86,7 @@ class WeightAverageHook(Hook):  # type: ignore[misc]
     @contextmanager
     def evaluation_weights(self, runner: Any) -> Iterator[None]:
         """Load the average into the model, and restore its own weights at the end of the block."""
-        live = unwrap(runner.model).state_dict()
+        live = averaged_tensors(unwrap(runner.model))
         own = {name: tensor.detach().clone() for name, tensor in live.items()}
         try:
             for name, tensor in live.items():
@@ -109,3 +111,12 @@ class WeightAverageHook(Hook):  # type: ignore[misc]
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Load what ``state_dict`` returned."""
         self.updates, self.average = int(state["updates"]), dict(state["average"])
+
+
+def averaged_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Return the parameters and the running statistics of normalisation layers, by name."""
+    tensors = {name: parameter.detach() for name, parameter in model.named_parameters()}
+    for prefix, module in model.named_modules():
+        if isinstance(module, _NormBase):
+            tensors.update(module.named_buffers(prefix, recurse=False))
+    return tensors

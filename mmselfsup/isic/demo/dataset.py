@@ -266,7 +266,8 @@ def write_images(
         UserError: The folder can't be written, or a process was killed.
     """
     # Loads torch: after the checks.
-    from mmselfsup.utils.progress import available_cores, progress
+    from mmselfsup.utils.cpus import available_cores
+    from mmselfsup.utils.progress import progress
 
     orders = [
         Order(str(folder / f"{photo.image}.jpg"), photo.label, photo.lesion, number)
