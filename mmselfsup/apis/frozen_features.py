@@ -97,9 +97,9 @@ def run(args: Namespace, name: str) -> None:
             **result.facts,
             "classes": data.classes,
         }
-        print_table(result.rows, data, weights)
         path = args.out or os.path.join(cfg.work_dir, f"{name}_{stamp}.json")
         atomic_write_json(path, {**head, "results": {k: finite(m) for k, m in result.rows.items()}})
+        print_table(result.rows, data, weights)  # after the file: it may be piped into ``head``
         num_images = len(data.train) + len(data.test)
         logger.info("%d images in %.1f s; written: %s", num_images, seconds, os.path.abspath(path))
     dist.destroy()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from .cli import quiet_imports
+from .pipes import until_reader_leaves
 
 # Numbers of a process, over all nodes and on its node, as torchrun, Slurm and Open MPI set them.
 _RANK = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK")
@@ -45,12 +46,13 @@ def run_cli(main: Callable[[], int | None]) -> NoReturn:
     A ``UserError`` becomes one line on stderr and exit code 2, with the rank in front if it isn't
     the first; Ctrl-C exits with 130. Any other error is a defect of this package and shows its
     traceback. ``MMSELFSUP_DEBUG=1`` shows the traceback of a ``UserError`` too. The notices that
-    mmcv and torch print when they are imported are not shown.
+    mmcv and torch print when they are imported are not shown. A command whose output nobody reads
+    any more (``| head``) ends without a word.
     """
     quiet_imports()
     debug = os.environ.get("MMSELFSUP_DEBUG", "0") not in ("", "0")
     try:
-        code = main() or 0
+        code = until_reader_leaves(main) or 0
     except UserError as error:
         if debug:
             raise

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -22,13 +21,47 @@ def test_print_config(place: Path) -> None:
     assert again.text == done.text
 
 
-def test_print_config_into_a_pipe_that_is_closed(place: Path) -> None:
+def into_a_closed_pipe(argv: list[str], folder: Path) -> tuple[int, str]:
+    """Exit code and stderr of a script whose output nobody reads."""
     reader, writer = os.pipe()
     os.close(reader)
-    argv = [sys.executable, str(ROOT / "tools/misc/print_config.py"), "simclr.py"]
-    done = subprocess.run(argv, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=place)
+    done = subprocess.run(
+        [sys.executable, *argv], stdout=writer, stderr=subprocess.PIPE, text=True, cwd=folder
+    )
     os.close(writer)
-    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, "")
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(("tool", "code"), [("train.py", 0), ("isic2019/run_study.py", 141)])
+def test_help_into_a_pipe_that_is_closed(tool: str, code: int, tmp_path: Path) -> None:
+    assert into_a_closed_pipe([str(ROOT / "tools" / tool), "--help"], tmp_path) == (code, "")
+
+
+def test_every_tool_reports_by_run_cli() -> None:
+    for path in (ROOT / "tools").rglob("*.py"):
+        text = path.read_text()
+        assert "run_cli(" in text or "runpy.run_path" in text, path
+
+
+def test_output_into_a_pipe_that_is_closed(place: Path) -> None:
+    tool = str(ROOT / "tools/misc/print_config.py")
+    assert into_a_closed_pipe([tool, "simclr.py"], place) == (141, "")
+    code, text = into_a_closed_pipe([tool, "nowhere.py"], place)
+    assert code == 2, text
+    assert text.startswith("error: ")
+
+
+def test_another_broken_pipe_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "tool.py").write_text(
+        "import sys\nsys.path.insert(0, sys.argv[1])\n"
+        "from mmselfsup.utils.errors import run_cli\n"
+        "def main():\n    raise BrokenPipeError('of a worker')\n"
+        "run_cli(main)\n"
+    )
+    argv = [sys.executable, "tool.py", str(ROOT)]
+    done = subprocess.run(argv, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.endswith("BrokenPipeError: of a worker\n")
 
 
 def test_count_parameters(place: Path) -> None:

@@ -11,10 +11,15 @@ ROOT = Path(__file__).resolve().parents[2]
 def main() -> int:
     """Run the study; return the exit status."""
     if {"-h", "--help"} & set(sys.argv[1:]):
+        from signal import SIG_DFL, SIGPIPE
+        from signal import signal as set_handler
+
         from mmselfsup.isic.study_data import ISIC_2019
 
         # The script documents the variables of the environment too; a second text would get stale.
         sys.stdout.flush()
+        # Python ignores the signal of a pipe that nobody reads, and bash would inherit this.
+        set_handler(SIGPIPE, SIG_DFL)
         os.execvp("bash", ["bash", str(ROOT / ISIC_2019.program), "--help"])
 
     from mmselfsup.study.cli import parse

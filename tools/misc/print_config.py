@@ -1,7 +1,6 @@
 """Print a config with its bases and overrides, as one file."""
 
 import argparse
-import signal
 import sys
 from pathlib import Path
 
@@ -38,8 +37,6 @@ def main() -> None:
     from mmselfsup.config.load import load_config
     from mmselfsup.config.text import config_text
 
-    # Into a pipe that its reader closes, as ``head`` does: ends silently, like any other command.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     print(f"Config:\n{config_text(load_config(args.config, args.cfg_options)._cfg_dict)}")
 
 

@@ -23,8 +23,9 @@ class WeightAverageHook(Hook):  # type: ignore[misc]
 
     ``average <- m * average + (1 - m) * weights`` after every step, running statistics of
     normalisation layers included. Other buffers, such as queues and memory banks, are no weights:
-    they are not averaged, and an evaluation sees those of the training. ``m`` is ``momentum``, in the first steps ``(1 + t) / (10 + t)``
-    where that is smaller, so that the random start quickly loses its weight.
+    they are not averaged, and an evaluation sees those of the training. ``m`` is ``momentum``, in
+    the first steps ``(1 + t) / (10 + t)`` where that is smaller, so that the random start quickly
+    loses its weight.
 
     Training doesn't use the average. Evaluation and the best checkpoint do; at the end
     ``averaged.pth`` holds it. The other checkpoints hold the weights of the training, and
