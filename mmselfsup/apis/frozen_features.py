@@ -38,12 +38,12 @@ from mmselfsup.models import build_algorithm
 from mmselfsup.utils import dist, setup_multi_processes
 from mmselfsup.utils.console import console_table, table_console
 from mmselfsup.utils.device import default_device
-from mmselfsup.utils.error_context import config_errors
+from mmselfsup.utils.error_context import config_errors, peer_errors, shared_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_json, check_writable
 from mmselfsup.utils.seed import set_random_seed
 
-from .launch import join_ranks, open_log, open_work_dir, work_dir_of
+from .launch import Ranks, join_ranks, open_log, open_work_dir, work_dir_of
 
 #: The evaluations of frozen features, by the start of the names of their logs and results.
 PROTOCOLS: dict[str, type[Protocol]] = {"knn": KnnProtocol, "linear": LinearProbeProtocol}
@@ -62,7 +62,7 @@ def run(args: Namespace, name: str) -> None:
     Raises:
         UserError: See the single steps.
     """
-    protocol = protocol_of(args, name)
+    protocol_of(args, name)  # a wrong setting is an error now
     checkpoint = wanted_checkpoint(args)
     if args.features:
         check_features_path(args.features)
@@ -72,15 +72,39 @@ def run(args: Namespace, name: str) -> None:
     if checkpoint is None and not args.random and not is_pretrained(cfg.get("model")):
         raise UserError("name the weights by --checkpoint FILE, or ask for --random ones")
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or work_dir_of(args.config)
-    open_work_dir(cfg.work_dir)
     setup_multi_processes({**cfg, "data": data_cfg.get("data")})
     ranks = join_ranks(args, cfg)
+    with peer_errors():
+        evaluate_joined(args, name, (cfg, data_cfg), checkpoint, ranks)
+    dist.destroy()
+
+
+def evaluate_joined(
+    args: Namespace, name: str, configs: tuple[Config, Config], checkpoint: str | None, ranks: Ranks
+) -> None:
+    """Evaluate frozen features on a rank that has joined the others.
+
+    Args:
+        args: The arguments of the command line.
+        name: A key of ``PROTOCOLS``.
+        configs: That of the model and that of the data sets.
+        checkpoint: See ``frozen_model``.
+        ranks: The role of this process.
+
+    Raises:
+        UserError: See the single steps.
+    """
+    protocol, (cfg, data_cfg) = protocol_of(args, name), configs
+    # What this rank finds on its node is checked here, so that the others learn of an error.
+    with shared_errors():
+        open_work_dir(cfg.work_dir)
     logger, stamp = open_log(cfg, f"{name}_")
     if ranks.note:
         logger.info(ranks.note)
-    datasets = labelled_datasets(data_cfg, args.dataset_config)
-    model = frozen_model(cfg, checkpoint, args.seed, logger).to(default_device())
-    protocol.check(len(datasets["train"]))  # before the extraction, which takes the most time
+    with shared_errors():
+        datasets = labelled_datasets(data_cfg, args.dataset_config)
+        model = frozen_model(cfg, checkpoint, args.seed, logger).to(default_device())
+        protocol.check(len(datasets["train"]))  # before the extraction, which takes the most time
     start = time.perf_counter()
     data = _features(args, model, datasets, data_cfg, ranks.distributed, logger)
     seconds = time.perf_counter() - start
@@ -102,7 +126,6 @@ def run(args: Namespace, name: str) -> None:
         print_table(result.rows, data, weights)  # after the file: it may be piped into ``head``
         num_images = len(data.train) + len(data.test)
         logger.info("%d images in %.1f s; written: %s", num_images, seconds, os.path.abspath(path))
-    dist.destroy()
 
 
 def protocol_of(args: Namespace, name: str) -> Protocol:

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from mmcv import Config
 
-from mmselfsup.config.text import config_text
 from mmselfsup.utils import dist
 from mmselfsup.utils.device import choose_device, num_gpus
 from mmselfsup.utils.errors import UserError
@@ -134,11 +133,17 @@ def open_log(cfg: Config, name: str = "") -> tuple[Any, str]:
     return get_root_logger(log_file, cfg.get("log_level", "INFO")), stamp
 
 
-def dump_config(cfg: Config, config: str) -> None:
-    """Write the whole config, bases and overrides included, into the work dir."""
+def dump_config(work_dir: str, text: str, config: str) -> None:
+    """Write the whole config, bases and overrides included, into the work dir.
+
+    Args:
+        work_dir: The folder.
+        text: The config.
+        config: The file that it was read from; the new file has its name.
+    """
     if dist.is_main():
         name = re.sub(r"\.(json|ya?ml)$", ".py", os.path.basename(config))
-        atomic_write_text(os.path.join(cfg.work_dir, name), config_text(cfg._cfg_dict))
+        atomic_write_text(os.path.join(work_dir, name), text)
 
 
 def seed_everything(seed: int | None, deterministic: bool, differ: bool) -> int:

@@ -11,6 +11,7 @@ from mmcv import Config
 from torch import Tensor, nn
 
 from mmselfsup.core.hooks.frozen_features_hook import isolated_eval
+from mmselfsup.datasets.batched.loader import DeviceLoader
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import dist
 from mmselfsup.utils.errors import UserError, one_line
@@ -31,8 +32,10 @@ _ONE_VALUE = "Expected more than 1 value per channel"
 def try_step(cfg: Config, loader: Any) -> None:
     """Run the forward pass of a training step on the ``meta`` device, which computes shapes only.
 
-    A method that needs values there is not checked, nor are several ranks: their collectives need
-    values too.
+    Each rank runs it alone, since collectives need values. It is not possible for methods that
+    need values in their forward pass: those that read an index or a label to choose a row (memory
+    banks, lesions), and custom ones that call ``.item()``. Their errors appear in the first
+    iteration.
 
     Args:
         cfg: The config.
@@ -42,18 +45,19 @@ def try_step(cfg: Config, loader: Any) -> None:
         UserError: The layers of the model don't fit each other or the images, or a batch has one
             image where batch normalisation needs several.
     """
-    if dist.get_world_size() > 1:
-        return
-    with rng_untouched():
+    joined = dist.get_world_size() > 1
+    with rng_untouched(), dist.alone():
         try:
-            sample = loader.dataset.dataset[0]  # without the seeds of the sampler
+            sample = _sample(loader)
             with torch.device("meta"):
                 model: Any = build_algorithm(copy.deepcopy(cfg.model))
         except Exception:  # the run itself reports what can't be read
             return
+        # Statistics over all ranks are of more values than one rank has.
+        joined = joined and any("SyncBatchNorm" in type(m).__name__ for m in model.modules())
         for size in dict.fromkeys(batch_sizes(loader)):
             problem = _failure(model.train(), sample, size)
-            if _ONE_VALUE in problem:
+            if _ONE_VALUE in problem and not joined:
                 raise UserError(
                     f"data: a batch of this training has {size} image(s) of {len(loader.dataset)}, "
                     "and batch normalisation needs more than one value per channel: raise "
@@ -65,6 +69,24 @@ def try_step(cfg: Config, loader: Any) -> None:
                     "in_channels of neck and head with the output of the part before, and the "
                     "size of the images"
                 )
+
+
+def _sample(loader: Any) -> Any:
+    """Return one sample as the model gets it, without the dimension of the batch."""
+    sample = loader.dataset.dataset[0]  # without the seeds of the sampler
+    if not isinstance(loader, DeviceLoader):
+        return sample
+    # The loader finishes its batches, as with ``device_transforms``.
+    return _first(loader.finish(loader.collate_fn([sample]), torch.device("cpu")))
+
+
+def _first(batch: Any) -> Any:
+    """Return the first sample of a batch."""
+    if isinstance(batch, Mapping):
+        return {key: _first(value) for key, value in batch.items()}
+    if isinstance(batch, list | tuple):
+        return [_first(value) for value in batch]
+    return batch[0]
 
 
 def batch_sizes(loader: Any) -> tuple[int, ...]:

@@ -33,11 +33,11 @@ from mmselfsup.models import build_algorithm
 from mmselfsup.utils import dist, setup_multi_processes
 from mmselfsup.utils.collect import collect_results
 from mmselfsup.utils.device import default_device
-from mmselfsup.utils.error_context import config_errors, run_errors
+from mmselfsup.utils.error_context import config_errors, peer_errors, run_errors, shared_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json, check_writable
 
-from .launch import join_ranks, open_log, open_work_dir, work_dir_of
+from .launch import Ranks, join_ranks, open_log, open_work_dir, work_dir_of
 
 #: Number of bootstrap resamples for the intervals of a test.
 BOOTSTRAP = 1000
@@ -93,22 +93,42 @@ def run_testing(args: Namespace) -> TestResult:
     data = cfg.data.get("test") or cfg.data.get("val")
     if data is None:
         raise UserError(f"{args.config} has no data.test and no data.val to test on")
-    open_work_dir(cfg.work_dir)
     setup_multi_processes(cfg)
     ranks = join_ranks(args, cfg)
+    with peer_errors():
+        result = score_joined(args, cfg, data, ranks)
+    dist.destroy()
+    return result
+
+
+def score_joined(args: Namespace, cfg: Config, data: Any, ranks: Ranks) -> TestResult:
+    """Run the test of a command line on a rank that has joined the others.
+
+    Args:
+        args: The arguments of the command line.
+        cfg: The config.
+        data: The config of the data set.
+        ranks: The role of this process.
+
+    Raises:
+        UserError: See the single steps.
+    """
+    # What this rank finds on its node is checked here, so that the others learn of an error.
+    with shared_errors():
+        open_work_dir(cfg.work_dir)
     logger, _ = open_log(cfg, "test_")
     if ranks.note:
         logger.info(ranks.note)
-    with config_errors("data"):
+    with shared_errors(), config_errors("data"):
         dataset = build_dataset(copy.deepcopy(data))
-    model = trained_model(cfg, args.checkpoint).to(default_device())
+    with shared_errors():
+        model = trained_model(cfg, args.checkpoint).to(default_device())
     result = score_model(model, dataset, cfg, ranks.distributed, logger)
     logger.info("%d images\n%s", len(dataset), "\n".join(metric_lines(result.metrics)))
     if args.out and dist.is_main():
         facts = {"config": args.config, "checkpoint": args.checkpoint, "num_samples": len(dataset)}
         write_result(result, args.out, facts)
         logger.info("written: %s", os.path.abspath(args.out))
-    dist.destroy()
     return result
 
 

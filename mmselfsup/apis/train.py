@@ -10,7 +10,8 @@ import logging
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -71,6 +72,7 @@ def train_model(
     timestamp: str | None = None,
     meta: dict[str, Any] | None = None,
     resumed: dict[str, Any] | None = None,
+    on_start: Callable[[], None] = lambda: None,
 ) -> BaseRunner:
     """Train a model.
 
@@ -83,6 +85,7 @@ def train_model(
         meta: Facts about the run for its checkpoints (config, seed, environment).
         resumed: The content of ``cfg.resume_from``, where it is read already; it is emptied, so
             that nothing keeps the file open during the training.
+        on_start: Called before the first iteration, when nothing has refused the training.
 
     Returns:
         The runner after its last epoch.
@@ -107,7 +110,7 @@ def train_model(
         optimizer = build_optimizer(model, cfg.optimizer)
     with shared_errors(), config_errors("runner"):
         runner = make_runner(model, optimizer, cfg, logger, timestamp, meta)
-    with config_errors("model"):
+    with shared_errors(), config_errors("model"):
         try_step(cfg, loaders[0])
     with config_errors("hooks"):
         register_hooks(runner, cfg, loaders, distributed)
@@ -118,6 +121,8 @@ def train_model(
         "run": {**data, "optimizer": optimizer_options(optimizer)},
     }
     load_weights_or_resume(runner, cfg, data, resumed)
+    with shared_errors():
+        on_start()
     with run_errors():
         runner.run(loaders, [tuple(entry) for entry in cfg.get("workflow", [("train", 1)])])
     return runner
@@ -240,7 +245,6 @@ def run_joined(args: Namespace, cfg: Config, ranks: Ranks) -> None:
     resumed = read_checkpoint(cfg, "resume_from")
     if cfg.get("seed") is None and resumed is not None:  # a resumed run continues with its own
         cfg.seed = (resumed.get("meta") or {}).get("seed")
-    dump_config(cfg, args.config)
     logger, timestamp = open_log(cfg)
     meta = describe_run(args, cfg, logger)
     if ranks.note:
@@ -256,7 +260,9 @@ def run_joined(args: Namespace, cfg: Config, ranks: Ranks) -> None:
     meta["CLASSES"] = getattr(datasets[0], "CLASSES", None)
     if differ is None:
         set_rank_seed(cfg.seed)  # after the weights, which all ranks have drawn alike
-    train_model(model, datasets, cfg, ranks.distributed, timestamp, meta, resumed)
+    # A refused training leaves the config of the work dir's run as it is.
+    start = partial(dump_config, cfg.work_dir, meta["config"], args.config)
+    train_model(model, datasets, cfg, ranks.distributed, timestamp, meta, resumed, start)
 
 
 def read_settings(args: Namespace) -> Config:

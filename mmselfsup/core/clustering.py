@@ -58,6 +58,7 @@ class Extractor:
         dist_mode: Whether the images are divided among the ranks.
         persistent_workers: Keep the workers alive for the next call.
         imgs_per_gpu: Old name of ``samples_per_gpu``.
+        everywhere: Whether all ranks get the features, or the first one only.
         **kwargs: Further arguments of ``build_dataloader``, such as ``prefetch``.
 
     Raises:
@@ -72,6 +73,7 @@ class Extractor:
         dist_mode: bool = False,
         persistent_workers: bool = True,
         imgs_per_gpu: int | None = None,
+        everywhere: bool = True,
         **kwargs: Any,
     ) -> None:
         if not isinstance(dataset, Dataset | dict):
@@ -79,7 +81,7 @@ class Extractor:
                 f"dataset must be a Dataset object or a dict, got {type(dataset).__name__}"
             )
         self.dataset: Any = build_dataset(dataset) if isinstance(dataset, dict) else dataset
-        self.dist_mode = dist_mode
+        self.dist_mode, self.everywhere = dist_mode, everywhere
         self.data_loader = build_dataloader(
             self.dataset,
             imgs_per_gpu=imgs_per_gpu,
@@ -101,8 +103,8 @@ class Extractor:
             last = module.neck([last])[-1]
         return {"feature": last.reshape(batch_size(x), -1).cpu()}
 
-    def __call__(self, runner: Any) -> NDArray[np.float32]:
-        """Return the features of all images, [N, D], on every rank.
+    def __call__(self, runner: Any) -> NDArray[np.float32] | None:
+        """Return the features of all images, [L, D]; None on ranks that don't get them.
 
         Args:
             runner: An object with the ``model``, which is in eval mode during the call, and has
@@ -119,10 +121,11 @@ class Extractor:
                     self.data_loader,
                     len(self.dataset),
                     desc="features",
+                    everywhere=self.everywhere,
                 )
         finally:
             module.train(was_training)
-        return results["feature"]
+        return results.get("feature")
 
 
 def with_training_images(extractor: dict[str, Any], loaders: Sequence[Any] | None) -> Any:
@@ -153,27 +156,29 @@ def build_clustering(cfg: dict[str, Any]) -> Clustering:
 
 def extract_cluster_assign(
     runner: Any,
-    extract: Callable[[Any], NDArray[Any]],
+    extract: Callable[[Any], NDArray[Any] | None],
     make: Callable[[], Clustering],
     dataset: LabelledData,
-) -> tuple[NDArray[Any], Labels]:
+) -> tuple[NDArray[Any] | None, Labels]:
     """Cluster the features of all images and assign the images their clusters.
 
     All ranks extract; the first one clusters and sends the labels to the others.
 
     Args:
         runner: The runner with the model.
-        extract: Returns the features of all images, [L, D]; an ``Extractor`` for example.
+        extract: Returns the features of all images, [L, D], on the first rank at least; an
+            ``Extractor`` for example.
         make: Returns a new clustering.
         dataset: The data set that gets the labels.
 
     Returns:
-        The features [L, D] and the cluster of each image [L], the same on all ranks.
+        What ``extract`` returned, and the cluster of each image [L], the same on all ranks.
     """
     features = extract(runner)
 
     def cluster() -> Labels:
         algorithm = make()
+        assert features is not None  # this is the first rank
         algorithm.cluster(features)
         return np.asarray(algorithm.labels, dtype=np.int64)
 

@@ -166,7 +166,8 @@ def without_hair(small: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def from_skin(small: NDArray[np.uint8], ring: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return each colour's distance from the skin's, [h, w]: darker, redder or bluer, in Lab."""
-    lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    # asarray, for stubs of OpenCV that leave the type open
+    lab = np.asarray(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
     off = lab - np.median(lab[ring], axis=0)
     darker = np.minimum(off[..., 0], 0)  # brighter pixels are reflections
     away = np.sqrt(darker**2 + off[..., 1] ** 2 + (0.5 * off[..., 2]) ** 2)  # light changes b most

@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import warnings
+from pathlib import Path
 
 LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
 
@@ -62,7 +63,7 @@ def add_frozen_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--dataset-config",
-        default="configs/benchmarks/classification/knn_imagenet.py",
+        default=_in_repository("configs/benchmarks/classification/knn_imagenet.py"),
         help="Take data.train and data.val from this config (default %(default)s).",
     )
     parser.add_argument(
@@ -83,6 +84,15 @@ def add_frozen_arguments(parser: argparse.ArgumentParser) -> None:
         help="Use the CPU with 'False'; an option of 0.x.",
     )
     add_run_arguments(parser)
+
+
+def _in_repository(path: str) -> str:
+    """Return a file of the repository as seen from the current folder, whichever this is.
+
+    An installed package has no configs: then the path stays as it is, and is reported as missing.
+    """
+    own = Path(__file__).resolve().parents[2] / path
+    return str(own) if own.is_file() and not Path(path).is_file() else path
 
 
 def prepare_process(args: argparse.Namespace) -> None:

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Subset
 
 from . import dist
 from .device import default_device, to_device
+from .gather import RowBuffer, joined_rows
 from .module import module_device, unwrap
 from .progress import progress
 
@@ -51,6 +52,7 @@ def nondist_forward_collect(
     data_loader: DataLoader[Any],
     length: int,
     desc: str = "evaluation",
+    everywhere: bool = True,
 ) -> Arrays:
     """Call ``func(**batch)`` for all samples and join its results.
 
@@ -59,8 +61,10 @@ def nondist_forward_collect(
         data_loader: See ``collect_results``.
         length: Number of rows to return, at most the length of the data set.
         desc: Text before the progress bar.
+        everywhere: Whether all ranks get the results, or the first one only.
     """
-    return {key: rows[:length] for key, rows in _collect(func, data_loader, desc).items()}
+    results = _collect(func, data_loader, desc, everywhere=everywhere)
+    return {key: rows[:length] for key, rows in results.items()}
 
 
 def dist_forward_collect(
@@ -81,7 +85,7 @@ def dist_forward_collect(
         ret_rank: The rank that gets the result, -1 for all; the others get an empty dict.
         desc: Text before the progress bar.
     """
-    results = nondist_forward_collect(func, data_loader, length, desc)
+    results = nondist_forward_collect(func, data_loader, length, desc, everywhere=ret_rank != 0)
     return results if ret_rank in (-1, rank) else {}
 
 
@@ -91,21 +95,26 @@ def _collect(
     loader: DataLoader[Any],
     desc: str = "evaluation",
     device: torch.device | None = None,
+    everywhere: bool = True,
 ) -> Arrays:
-    """Process this rank's part, then join the parts of all ranks in order."""
+    """Process this rank's part, then join the parts of all ranks in order.
+
+    Without ``everywhere`` only the first rank gets them; the others get an empty dict.
+    """
     device = device or default_device()
-    batches: list[dict[str, NDArray[Any]]] = []
     shard = _shard(loader)
+    num_batches = len(shard) if hasattr(shard, "__len__") else 1
+    own: dict[str, RowBuffer] = {}
     # The delay: a short evaluation needs no bar.
     for batch in progress(shard, desc=desc, unit="batch", leave=False, delay=2.0):
-        results = func(**to_device(batch, device))
-        batches.append({key: _to_numpy(value) for key, value in results.items()})
-    own = {key: np.concatenate([b[key] for b in batches]) for key in (batches or [{}])[0]}
+        for key, value in func(**to_device(batch, device)).items():
+            own.setdefault(key, RowBuffer(num_batches)).add(_to_numpy(value))
     # A rank without samples (fewer samples than ranks) has no keys.
-    parts = [part for part in dist.all_gather_object(own) if part]
-    if not parts:
+    keys: list[str] = next(filter(None, dist.all_gather_object(list(own))), [])
+    if not keys:
         raise ValueError("the data set is empty: nothing to collect")
-    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    joined = {key: joined_rows(own.pop(key, RowBuffer(0)).rows(), everywhere) for key in keys}
+    return {key: rows for key, rows in joined.items() if rows is not None}
 
 
 def _shard(loader: Any) -> Any:

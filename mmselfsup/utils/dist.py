@@ -13,12 +13,15 @@ Letters: R ranks, N rows of one rank, D all dimensions after the first.
 import inspect
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 import torch.distributed as torch_dist
+from numpy.typing import NDArray
 from torch import Tensor
 
 from . import dist
@@ -31,12 +34,25 @@ _OPS = {
     "max": torch_dist.ReduceOp.MAX,
     "min": torch_dist.ReduceOp.MIN,
 }
+_alone = False  # see ``alone``
+_MESSAGE_BYTES = 1 << 26  # of ``broadcast_bytes``
 T = TypeVar("T")
 
 
 def is_distributed() -> bool:
     """Return whether a process group exists (also when it has one member only)."""
-    return torch_dist.is_available() and torch_dist.is_initialized()
+    return not _alone and torch_dist.is_available() and torch_dist.is_initialized()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Let this process work as a single one inside the block: collectives are the identity."""
+    global _alone
+    before, _alone = _alone, True
+    try:
+        yield
+    finally:
+        _alone = before
 
 
 def get_world_size() -> int:
@@ -162,6 +178,37 @@ def all_gather_object(obj: Any) -> list[Any]:
     box: list[Any] = [None] * get_world_size()
     torch_dist.all_gather_object(box, obj)
     return box
+
+
+def broadcast_bytes(data: NDArray[np.uint8] | None, size: int, src: int) -> None:
+    """Overwrite an array with that of rank ``src``, in messages of a limited size.
+
+    Neither host nor device holds more than one message beside the array.
+
+    Args:
+        data: [size], contiguous, on the host; None where the bytes are not needed.
+        size: Number of bytes.
+        src: The rank whose array is sent.
+    """
+    if get_world_size() == 1:
+        return
+    on_gpu = "nccl" in str(get_backend())
+    device = torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
+    own = None if data is None else torch.from_numpy(data)  # shares its memory
+    for begin in range(0, size, _MESSAGE_BYTES):
+        part = None if own is None else own[begin : begin + _MESSAGE_BYTES]
+        if part is not None and not on_gpu:
+            torch_dist.broadcast(part, src)
+            continue
+        length = min(_MESSAGE_BYTES, size - begin)
+        message = (
+            torch.empty(length, dtype=torch.uint8, device=device)  # [length]
+            if part is None or get_rank() != src
+            else part.to(device)
+        )
+        torch_dist.broadcast(message, src)
+        if part is not None and get_rank() != src:
+            part.copy_(message)
 
 
 def init_dist(

@@ -24,7 +24,7 @@ from mmselfsup.evaluation.protocol import Protocol, ProtocolResult
 from mmselfsup.utils.cli import add_frozen_arguments
 from mmselfsup.utils.errors import UserError
 from tests.distributed.ranks import run_ranks
-from tests.tools.command import Done, run_tool
+from tests.tools.command import ROOT, Done, run_tool
 
 KNN, LINEAR = "benchmarks/classification/test_knn.py", "benchmarks/classification/test_linear.py"
 ARGS = ["simclr.py", "--dataset-config", "classifier.py", "--work-dir", "out"]
@@ -192,3 +192,21 @@ def test_two_ranks_have_the_features_of_one(place: Path, monkeypatch: pytest.Mon
         np.testing.assert_allclose(data.test, alone.test, rtol=1e-4, atol=1e-5)
         np.testing.assert_array_equal(data.train_labels, alone.train_labels)
         assert "--features list.txt: not a file that this tool wrote" in message
+
+
+def test_the_default_data_are_found_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def default() -> str:
+        parser = argparse.ArgumentParser()
+        add_frozen_arguments(parser)
+        return str(parser.get_default("dataset_config"))
+
+    name = "configs/benchmarks/classification/knn_imagenet.py"
+    monkeypatch.chdir(ROOT)
+    assert default() == name
+    monkeypatch.chdir(tmp_path)
+    assert default() == str(ROOT / name)
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).write_text("")
+    assert default() == name

@@ -110,6 +110,14 @@ def other_classes(place: Path) -> list[str]:
     return ["data.train.data_source.classes=['red','green','violet']"]
 
 
+def files_of(work_dir: Path) -> dict[str, tuple[bytes, str]]:
+    """Content and target of each file, by name."""
+    paths = [path for path in work_dir.rglob("*") if path.is_file()]
+    return {
+        str(path.relative_to(work_dir)): (path.read_bytes(), str(path.resolve())) for path in paths
+    }
+
+
 @pytest.mark.parametrize(
     ("change", "name", "text"),
     [
@@ -120,7 +128,7 @@ def other_classes(place: Path) -> list[str]:
     ],
 )
 def test_another_run_needs_an_option(change: Any, name: str, text: str, begun: Path) -> None:
-    before = (begun / "work" / "latest.pth").resolve()
+    before = files_of(begun / "work")
     options = change(begun)
     done = resume(begun, *options, "runner.max_epochs=1")  # also if nothing is left
     assert done.code == 2, done.text
@@ -128,7 +136,10 @@ def test_another_run_needs_an_option(change: Any, name: str, text: str, begun: P
     assert text in done.last_line
     assert "--force-resume" in done.last_line
     assert name in rows(done)
-    assert (begun / "work" / "latest.pth").resolve() == before
+    after = files_of(begun / "work")
+    (log,) = set(after) - set(before)  # of this attempt; it has the table
+    assert log.endswith(".log")
+    assert {name: after[name] for name in before} == before
     done = resume(begun, *options, flags=("--force-resume",))
     assert done.code == 0, done.text
     assert name in rows(done)
@@ -234,6 +245,37 @@ def test_a_node_that_can_not_write(nodes: list[Path]) -> None:
     (nodes[1] / "work").touch()
     found = run_nodes("train.py", "classifier.py", "--work_dir", "work", folders=nodes)
     assert_refused(found, "can't write the work dir work")
+
+
+TEST = ["test.py", "classifier.py", "work/latest.pth", "--work_dir", "test"]
+KNN = [
+    "benchmarks/classification/test_knn.py", "classifier.py", "--checkpoint", "work/latest.pth",
+    "--dataset-config", "classifier.py", "--num-knn", "3", "--work_dir", "test",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", [TEST, KNN])
+def test_other_tools_on_a_node_that_lacks_something(command: list[str], nodes: list[Path]) -> None:
+    """Before, the first rank waited for the second one, or said nothing of it."""
+    (nodes[1] / "test").touch()
+    assert_refused(run_nodes(*command, folders=nodes), "can't write the work dir test")
+    (nodes[1] / "test").unlink()
+    (nodes[1] / "list.txt").rename(nodes[1] / "other.txt")
+    assert_refused(run_nodes(*command, folders=nodes), "list.txt")
+    (nodes[1] / "other.txt").rename(nodes[1] / "list.txt")
+    (nodes[1] / "work" / "latest.pth").unlink()
+    assert_refused(run_nodes(*command, folders=nodes), "work/latest.pth")
+
+
+@pytest.mark.parametrize("command", [TEST, KNN])
+def test_other_tools_lose_a_rank(command: list[str], nodes: list[Path]) -> None:
+    for number in range(12):
+        (nodes[1] / "images" / f"{number}.jpg").unlink()
+    first, second = run_nodes(*command, folders=nodes)
+    assert (first.code, second.code) == (2, 2), first.text + second.text
+    (line,) = lines_with(second, "error: ")
+    assert line.startswith("error: rank 1: images/")
+    assert lines_with(first, "error: another process has ended")
 
 
 @pytest.fixture

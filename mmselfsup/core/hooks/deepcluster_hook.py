@@ -63,7 +63,8 @@ class DeepClusterHook(Hook):  # type: ignore[misc]
         data_loaders: Sequence[Any] | None = None,
     ) -> None:
         images = with_training_images(extractor, data_loaders)
-        self.extractor = Extractor(dist_mode=dist_mode, **images)
+        # Clustering needs the features on one rank, a memory bank on each.
+        self.extractor = Extractor(dist_mode=dist_mode, everywhere=init_memory, **images)
         self.clustering_cfg = dict(clustering)
         self.clustering_type = clustering["type"]
         build_clustering(self.clustering_cfg)  # fails early

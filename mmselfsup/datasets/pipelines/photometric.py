@@ -67,7 +67,7 @@ def turn_hue(pixels: Pixels, factor: float) -> Pixels:
     """Return the image with its hue turned by ``factor`` of the circle, -0.5..0.5."""
     if pixels.ndim == 2:
         return pixels
-    hsv = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV_FULL)  # [H, W, 3], the circle is 0..255
+    hsv = _array(cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV_FULL))  # [H, W, 3], the circle is 0..255
     turn = np.zeros_like(hsv[0])  # [W, 3]: adding whole rows is faster than every third value
     turn[:, 0] = round(factor * 256) % 256
     hsv += turn  # wraps at 256, as the circle does

@@ -27,7 +27,7 @@ def mixed_precision(
     """
     if not enabled and dtype is None:
         return nullcontext()
-    return torch.autocast(like.device.type, dtype=dtype)
+    return nullcontext() if like.is_meta else torch.autocast(like.device.type, dtype=dtype)
 
 
 def to_float32(value: Any) -> Any:
@@ -50,8 +50,13 @@ def full_precision(function: Callable[P, R]) -> Callable[P, R]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         # ``enabled=False`` doesn't cast inputs, so half-precision ones are converted explicitly.
         first = next(v for v in (*args, *kwargs.values()) if isinstance(v, Tensor))
-        with torch.autocast(first.device.type, enabled=False):
+        with _no_autocast(first.device.type):
             wide = [to_float32(v) for v in args]
             return function(*wide, **{k: to_float32(v) for k, v in kwargs.items()})
 
     return wrapped
+
+
+def _no_autocast(device: str) -> AbstractContextManager[Any]:
+    """Return a region without autocast; on ``meta``, where shapes are checked, there is none."""
+    return nullcontext() if device == "meta" else torch.autocast(device, enabled=False)
