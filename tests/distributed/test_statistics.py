@@ -55,14 +55,19 @@ def cluster(rank: int, name: str) -> dict[str, Any]:
     hook.before_run(runner)
     own = all(map(torch.equal, before, running_statistics(model)))
     weights = {k: v for k, v in model.state_dict().items() if "running" not in k}
-    return dict(weights=weights, labels=images.labels, features=hook.extractor(runner), own=own)
+    gets = hook.extractor(runner) is not None
+    hook.extractor.everywhere = True
+    features = hook.extractor(runner)
+    return dict(weights=weights, labels=images.labels, features=features, own=own, gets=gets)
 
 
 @pytest.mark.parametrize("name", ["DeepCluster", "ODC"])
 def test_two_ranks_cluster_as_one_does(name: str, tmp_path: Path) -> None:
     alone = cluster(0, name)
     assert alone["features"].std() > 0.01
-    for got in run_ranks(cluster, tmp_path, name):
+    ranks = run_ranks(cluster, tmp_path, name)
+    assert [got["gets"] for got in ranks] == [True, name == "ODC"]  # a memory bank on each rank
+    for got in ranks:
         torch.testing.assert_close(
             torch.from_numpy(got["features"]), torch.from_numpy(alone["features"])
         )
