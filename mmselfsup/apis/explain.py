@@ -14,6 +14,7 @@ from mmcv import Config
 from mmselfsup.config.inspect import find_dataset
 from mmselfsup.config.load import load_config
 from mmselfsup.datasets import build_dataset
+from mmselfsup.datasets.class_order import use_classes
 from mmselfsup.evaluation.explanation_files import (
     AS_IS,
     PICTURES,
@@ -59,6 +60,7 @@ def run(args: Namespace, find_mask: MaskFinder, dark: int) -> None:
     setup_multi_processes(cfg)
     dataset, images = _dataset(cfg, args.config)
     model: Any = trained_model(cfg, str(checkpoint)).to(default_device()).eval()
+    use_classes(dataset, model.CLASSES, "the explained data set", "the checkpoint")
     if not hasattr(model, "class_scores"):
         raise UserError(f"{args.config}: {type(model).__name__} is no classifier with a head")
     found = cached_arrays(

@@ -26,6 +26,7 @@ from mmselfsup.config.text import config_text
 from mmselfsup.core import build_optimizer
 from mmselfsup.core.checkpoint import newest_checkpoint
 from mmselfsup.datasets import build_dataset
+from mmselfsup.datasets.class_order import use_classes
 from mmselfsup.datasets.loader import build_train_loaders
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import collect_env, dist, setup_multi_processes
@@ -346,4 +347,8 @@ def build_datasets(cfg: Config) -> list[Any]:
             own = ("type", "data_source", "lesion_positives")
             val.update({k: v for k, v in cfg.data.train.items() if k not in own})
         datasets.append(build_dataset(val))
+    for dataset in datasets[1:]:
+        use_classes(
+            dataset, getattr(datasets[0], "CLASSES", None), "a data set of the workflow", "the first"
+        )
     return datasets

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mmselfsup.datasets import build_dataset
+from mmselfsup.datasets.class_order import use_classes
 from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.models.utils import ExtractProcess
 from mmselfsup.utils.dist import on_main
@@ -104,6 +105,7 @@ def labelled_datasets(cfg: Config, name: str) -> dict[str, Any]:
         where = source.get("ann_file") or f"{name}, data.{part}"
         check_labels(getattr(dataset, "gt_labels", None), len(dataset), where)
         datasets[part] = dataset
+    use_classes(datasets["val"], datasets["train"].CLASSES, f"{name}, data.val", "data.train")
     return datasets
 
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from mmselfsup.utils.errors import UserError
 
 from ..cache import ImageStore, open_cache
+from ..class_order import new_numbers, renumbered
 from ..pipelines.formatting import Pixels, to_image, to_pixels
 from .decode import ImageError, ImageReader, one_of
 from .lists import MAX_LABEL, Entry, read_text
@@ -203,6 +204,16 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
                 f"{type(self).__name__}: a gt_label is above {MAX_LABEL}; number the classes from 0"
             )
         return array
+
+    def use_classes(self, classes: Sequence[str], where: str, known: str) -> None:
+        """Number the classes as ``classes`` does; see ``mmselfsup.datasets.class_order``."""
+        if self.CLASSES is None:
+            return
+        numbers = new_numbers(self.CLASSES, classes, where, known)
+        for info in self.data_infos if numbers is not None else ():
+            info["gt_label"] = renumbered(info["gt_label"], numbers or (), len(classes))
+        if len(classes) >= len(self.CLASSES):
+            self.CLASSES = list(classes)
 
     def image_names(self) -> list[str] | None:
         """Return the file name of each image below its folder, [len].

@@ -1,0 +1,130 @@
+"""Labels of all data of a run are numbered by the names of the classes, not by each source alone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmselfsup.datasets import build_dataset
+from mmselfsup.datasets.class_order import use_classes
+from mmselfsup.utils.errors import UserError
+
+CLASSES = ["ant", "bee", "cat"]
+
+
+def folders(root: Path, names: Sequence[str], **source: Any) -> Any:
+    """Return a data set of one image for each class folder."""
+    for name in names:
+        (root / name).mkdir(parents=True)
+        Image.new("RGB", (4, 4)).save(root / name / f"{name}.png")
+    source = dict(type="ImageNet", data_prefix=str(root), **source)
+    return build_dataset(dict(type="SingleViewDataset", data_source=source, pipeline=[]))
+
+
+def labels(dataset: Any) -> dict[str, Any]:
+    """Return the label of each image by its name."""
+    names = [Path(name).stem for name in dataset.data_source.image_names()]
+    return dict(zip(names, np.asarray(dataset.gt_labels).tolist(), strict=True))
+
+
+def align(dataset: Any, classes: Sequence[str] | None = CLASSES) -> None:
+    use_classes(dataset, classes, "data.val", "data.train")
+
+
+def test_a_missing_class_folder_shifts_no_label(tmp_path: Path) -> None:
+    dataset = folders(tmp_path, ["bee", "cat"])
+    align(dataset)
+    assert labels(dataset) == {"bee": 1, "cat": 2}
+    assert dataset.CLASSES == dataset.data_source.CLASSES == CLASSES
+    assert dataset.data_source.folder_to_idx == {"bee": 1, "cat": 2}
+    assert [int(dataset[i]["label"]) for i in range(2)] == [1, 2]
+
+
+def test_an_unknown_class_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"data\.val has the class\(es\) zz_ant, which data\.train"):
+        align(folders(tmp_path, ["bee", "cat", "zz_ant"]))
+
+
+def test_a_renamed_folder_is_not_numbered_by_its_place(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="zz_ant are not among them"):
+        folders(tmp_path, ["bee", "cat", "zz_ant"], classes=CLASSES)
+    named = folders(tmp_path / "other", ["a", "b", "c"], classes=CLASSES)
+    assert labels(named) == {"a": 0, "b": 1, "c": 2}
+
+
+@pytest.mark.parametrize("order", [["cat", "ant", "bee"], ["cat", "bee", "ant"]])
+def test_one_hot_columns_in_another_order(tmp_path: Path, order: list[str]) -> None:
+    rows = [[f"{name}.png", *("1" if name == c else "0" for c in order)] for name in CLASSES]
+    text = "\n".join(",".join(row) for row in [["image", *order], *rows])
+    (tmp_path / "val.csv").write_text(text)
+    source = dict(
+        type="ImageList", data_prefix=str(tmp_path), ann_file=str(tmp_path / "val.csv")
+    )
+    dataset = build_dataset(dict(type="SingleViewDataset", data_source=source, pipeline=[]))
+    align(dataset)
+    assert labels(dataset) == {"ant": 0, "bee": 1, "cat": 2}
+
+
+def listed(tmp_path: Path, text: str, classes: Sequence[str]) -> Any:
+    path = tmp_path / f"{len(list(tmp_path.iterdir()))}.txt"
+    path.write_text(text)
+    source = dict(
+        type="ImageList", data_prefix=str(tmp_path), ann_file=str(path), classes=list(classes)
+    )
+    return build_dataset(dict(type="SingleViewDataset", data_source=source, pipeline=[]))
+
+
+def test_numbers_of_a_list_and_unknown_labels(tmp_path: Path) -> None:
+    dataset = listed(tmp_path, "a.png 0\nb.png 1\nc.png -1\n", ["cat", "ant"])
+    align(dataset)
+    assert labels(dataset) == {"a": 2, "b": 0, "c": -1}
+
+
+def test_several_labels_move_with_their_classes(tmp_path: Path) -> None:
+    dataset = listed(tmp_path, "a.png 1 0\nb.png 0 1\n", ["cat", "ant"])
+    align(dataset)
+    assert labels(dataset) == {"a": [0, 0, 1], "b": [1, 0, 0]}
+
+
+def test_a_further_class_at_the_end_stays(tmp_path: Path) -> None:
+    dataset = listed(tmp_path, "a.png 3\n", [*CLASSES, "UNK"])
+    align(dataset)
+    assert labels(dataset) == {"a": 3}
+    assert dataset.CLASSES == [*CLASSES, "UNK"]
+
+
+def test_two_sets_of_names_are_reported(tmp_path: Path, caplog: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(logging.getLogger("mmselfsup"), "propagate", True)
+    dataset = listed(tmp_path, "a.png 1\n", ["x", "y", "z"])
+    align(dataset)
+    assert labels(dataset) == {"a": 1}
+    assert "taken for the same in this order" in caplog.text
+
+
+def test_without_names_nothing_happens(tmp_path: Path) -> None:
+    dataset = folders(tmp_path, ["bee", "cat"])
+    align(dataset, None)
+    assert labels(dataset) == {"bee": 0, "cat": 1}
+
+
+def test_joined_and_repeated_data_sets(tmp_path: Path) -> None:
+    configs = []
+    for part, names in (("a", CLASSES), ("b", ["bee", "cat"])):
+        dataset = folders(tmp_path / part, names)
+        source = dict(type="ImageNet", data_prefix=str(tmp_path / part))
+        configs.append(dict(type="SingleViewDataset", data_source=source, pipeline=[]))
+        assert len(dataset) == len(names)
+    joined = build_dataset(configs)
+    assert joined.gt_labels.tolist() == [0, 1, 2, 1, 2]
+    repeated = build_dataset(dict(type="RepeatDataset", times=2, dataset=configs[1]))
+    align(repeated)
+    assert repeated.gt_labels.tolist() == [1, 2, 1, 2]
+    assert repeated.CLASSES == CLASSES
+    with pytest.raises(UserError, match="which the first of them does not have"):
+        build_dataset(configs[::-1])
