@@ -207,7 +207,8 @@ def load_weights_or_resume(
         state.clear()
     elif cfg.get("load_from"):
         weights = read_checkpoint(cfg, "load_from")
-        report = runner.load_checkpoint(cfg.load_from, state=weights)
+        partial = bool(cfg.get("load_partial"))
+        report = runner.load_checkpoint(cfg.load_from, state=weights, partial=partial)
         module: Any = unwrap(runner.model)
         if hasattr(module, "start_targets") and not module.holds_targets(report.matched):
             module.start_targets()
@@ -269,6 +270,8 @@ def read_settings(args: Namespace) -> Config:
         cfg.seed = args.seed
     if getattr(args, "force_resume", False):
         cfg.force_resume = True
+    if getattr(args, "partial", False):
+        cfg.load_partial = True
     return cfg
 
 
@@ -349,6 +352,9 @@ def build_datasets(cfg: Config) -> list[Any]:
         datasets.append(build_dataset(val))
     for dataset in datasets[1:]:
         use_classes(
-            dataset, getattr(datasets[0], "CLASSES", None), "a data set of the workflow", "the first"
+            dataset,
+            getattr(datasets[0], "CLASSES", None),
+            "a data set of the workflow",
+            "the first",
         )
     return datasets

@@ -19,6 +19,7 @@ from mmselfsup.utils.errors import ArgumentError, UserError
 
 from .batched.loader import AugmentingLoader, batched_pipelines_of
 from .batched.pipeline import Deferred, join
+from .pipelines.formatting import check_statistics
 from .samplers import build_sampler
 from .seeding import SeededDataset, worker_init_fn
 from .utils import PrefetchLoader
@@ -207,6 +208,7 @@ def _check_prefetch(img_norm_cfg: Any, batched_pipelines: Any) -> None:
     """Check that the loader can normalise the images, and has nothing else to do on the device."""
     if img_norm_cfg is None:
         raise ArgumentError("prefetch=True needs img_norm_cfg=dict(mean=..., std=...)")
+    check_statistics(img_norm_cfg["mean"], img_norm_cfg["std"])
     if batched_pipelines is not None:
         raise ArgumentError(
             "prefetch and device_transforms both send bytes to the device: take prefetch out, and "

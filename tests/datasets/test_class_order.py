@@ -1,4 +1,4 @@
-"""Labels of all data of a run are numbered by the names of the classes, not by each source alone."""
+"""Labels of all data of a run are numbered by the names of the classes."""
 
 from __future__ import annotations
 
@@ -63,9 +63,7 @@ def test_one_hot_columns_in_another_order(tmp_path: Path, order: list[str]) -> N
     rows = [[f"{name}.png", *("1" if name == c else "0" for c in order)] for name in CLASSES]
     text = "\n".join(",".join(row) for row in [["image", *order], *rows])
     (tmp_path / "val.csv").write_text(text)
-    source = dict(
-        type="ImageList", data_prefix=str(tmp_path), ann_file=str(tmp_path / "val.csv")
-    )
+    source = dict(type="ImageList", data_prefix=str(tmp_path), ann_file=str(tmp_path / "val.csv"))
     dataset = build_dataset(dict(type="SingleViewDataset", data_source=source, pipeline=[]))
     align(dataset)
     assert labels(dataset) == {"ant": 0, "bee": 1, "cat": 2}
@@ -96,7 +94,7 @@ def test_a_further_class_at_the_end_stays(tmp_path: Path) -> None:
     dataset = listed(tmp_path, "a.png 3\n", [*CLASSES, "UNK"])
     align(dataset)
     assert labels(dataset) == {"a": 3}
-    assert dataset.CLASSES == [*CLASSES, "UNK"]
+    assert [*CLASSES, "UNK"] == dataset.CLASSES
 
 
 def test_two_sets_of_names_are_reported(tmp_path: Path, caplog: Any, monkeypatch: Any) -> None:
