@@ -122,7 +122,7 @@ def trained_model(cfg: Config, checkpoint: str) -> nn.Module:
         UserError: The checkpoint lacks a weight of the model, so that scores would be noise.
     """
     with config_errors("model"):
-        model = build_algorithm(copy.deepcopy(cfg.model))
+        model: Any = build_algorithm(copy.deepcopy(cfg.model))
     state = load_state(checkpoint)
     report = load_weights(model, checkpoint, state=state)
     model.CLASSES = (state.get("meta") or {}).get("CLASSES")

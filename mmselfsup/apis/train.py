@@ -50,7 +50,7 @@ from .launch import (
     seed_everything,
     work_dir_of,
 )
-from .preflight import try_step
+from .preflight import report_constant_images, try_step
 from .resume import (
     check_changes,
     check_paths,
@@ -110,6 +110,7 @@ def train_model(
         runner = make_runner(model, optimizer, cfg, logger, timestamp, meta)
     with config_errors("model"):
         try_step(cfg, loaders[0])
+        report_constant_images(loaders[0].dataset, "data.train", logger)
     with config_errors("hooks"):
         register_hooks(runner, cfg, loaders, distributed)
     with shared_errors():

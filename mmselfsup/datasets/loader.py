@@ -90,6 +90,8 @@ def build_dataloader(
     index_sampler = build_sampler(
         sampler, dataset, ranks, rank, shuffle=shuffle, replace=replace, seed=seed
     )
+    if "drop_last" in kwargs:  # torch refuses 1
+        kwargs["drop_last"] = bool(kwargs["drop_last"])
     kwargs.setdefault("collate_fn", partial(collate, samples_per_gpu=batch_size))
     loader: Any = DataLoader(
         SeededDataset(dataset),  # applies the seeds that the sampler's indices carry

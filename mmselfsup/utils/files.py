@@ -249,6 +249,11 @@ def sha256(path: Path) -> str:
     return _sha256(path.absolute(), stat.st_mtime_ns, stat.st_size)
 
 
+def forget_hashes() -> None:
+    """Hash every file again from now on, also those whose size and time are the same."""
+    _sha256.cache_clear()
+
+
 @cache
 def _sha256(path: Path, mtime: int, size: int) -> str:
     """Hash a file once for each size and modification time, which are only the cache's key."""
