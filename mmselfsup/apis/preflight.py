@@ -116,8 +116,8 @@ def report_constant_images(dataset: Any, part: str, logger: logging.Logger) -> N
             constant = [i for i in places if _is_constant(np.asarray(source.get_pixels(i)))]
         if constant:
             logger.warning(
-                "%s: %d of %d images looked at are of one colour, such as %s: if they are not, they "
-                "are read wrongly; see value_range of the data source",
+                "%s: %d of %d images looked at are of one colour, such as %s: if they are not, they"
+                " are read wrongly; see value_range of the data source",
                 part, len(constant), len(places), source.path(constant[0]),
             )  # fmt: skip
 

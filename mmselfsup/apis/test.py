@@ -168,7 +168,9 @@ def score_model(
     classes = getattr(dataset, "CLASSES", None)
     if labels is None or np.ndim(labels) != 1 or bool((np.asarray(labels) < 0).any()):
         if logger is not None:
-            logger.warning("images without a label: scores only, no metrics")
+            several = labels is not None and np.ndim(labels) == 2
+            reason = "several labels for each image" if several else "images without a label"
+            logger.warning("%s: scores only, no metrics", reason)
         metrics: dict[str, float] = {}
     else:
         options = {"topk": (1, 5), **evaluate_options(cfg, dataset)}

@@ -132,3 +132,17 @@ def test_a_large_integer_is_no_class() -> None:
     for label in (1_234_567_890, 2**62):
         with pytest.raises(UserError, match=rf"a label is {label}; classes are numbered from 0"):
             class_counts(np.array([0, label]))
+
+
+@pytest.mark.parametrize("part", ["data.train", "data.val"])
+def test_several_labels_of_an_image_are_refused_before_the_first_step(
+    lists: Lists, part: str
+) -> None:
+    config = lists("0 1 1", "1 0 0", "0 0 1", "1 1 1")  # type: ignore[arg-type]
+    loader = SimpleNamespace(dataset=build_dataset(config), batch_size=2)
+    size = data_size(loader, distributed=False)
+    with pytest.raises(UserError, match=f"{part}: each image has 3 labels, and ClsHead needs one"):
+        if part == "data.train":
+            model(3).fit_dataset(size)
+        else:
+            model(3).check_labels(size, part)

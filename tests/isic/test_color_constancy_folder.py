@@ -150,7 +150,7 @@ def test_unreadable_files_are_reported_and_the_rest_is_converted(src: Path, tmp_
         assert str(src / name) in line
         assert reason in line.lower()
         assert "\n" not in line
-    assert set(files(tmp_path / "dst")) == {*NAMES[:3], RECORD}
+    assert set(files(tmp_path / "dst")) == {*NAMES[:3], RECORD, SOURCES}
     (src / "deep/d.jpg").write_bytes(whole)
     assert correct_folder(src, tmp_path / "dst", Settings(), 1)[:2] == (1, 3)
 
@@ -162,7 +162,8 @@ def test_nothing_waits_for_the_disk_image_by_image(
     monkeypatch.setattr("os.sync", lambda: calls.append("sync"))
     monkeypatch.setattr("os.fsync", lambda handle: calls.append("fsync"))
     assert correct_folder(src, tmp_path / "dst", Settings(), 1) == (5, 0, [])
-    assert calls == ["fsync", "fsync", "sync"]  # the record, and the mark of an unfinished run
+    # The record, that of the sources, and the mark of an unfinished run.
+    assert calls == ["fsync", "fsync", "fsync", "sync"]
 
 
 @pytest.mark.parametrize("left", [b"", b"half"])

@@ -62,8 +62,8 @@ def main(args: argparse.Namespace) -> None:
     print(result.config_line())
     if result.constant:
         print(
-            f"warning: {len(result.constant)} of {result.num_images} images are of one colour, such "
-            f"as {result.constant[0]}: they may have been read wrongly (see --value-range)",
+            f"warning: {len(result.constant)} of {result.num_images} images are of one colour, "
+            f"such as {result.constant[0]}: they may have been read wrongly (see --value-range)",
             file=sys.stderr,
         )
 
