@@ -28,7 +28,8 @@ def data_size(loader: Any, distributed: bool) -> DataInfo:
     data = loader.dataset
     labels = getattr(data, "gt_labels", None)
     counts = None if labels is None else class_counts(labels)
-    several = np.shape(labels)[1] if np.ndim(labels) == 2 else 1
+    shape = () if labels is None else np.asarray(labels).shape
+    several = shape[1] if len(shape) == 2 else 1
     unlabelled = 0 if labels is None else int((np.asarray(labels) < 0).sum())
     largest = "" if counts is None else place_of(data, int(np.asarray(labels).argmax()))
     num_images = getattr(data, "num_images", len(data))

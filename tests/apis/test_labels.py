@@ -141,8 +141,8 @@ def test_several_labels_of_an_image_are_refused_before_the_first_step(
     config = lists("0 1 1", "1 0 0", "0 0 1", "1 1 1")  # type: ignore[arg-type]
     loader = SimpleNamespace(dataset=build_dataset(config), batch_size=2)
     size = data_size(loader, distributed=False)
+    classifier = model(3)
+    check = classifier.fit_dataset if part == "data.train" else classifier.check_labels
+    arguments = (size,) if part == "data.train" else (size, part)
     with pytest.raises(UserError, match=f"{part}: each image has 3 labels, and ClsHead needs one"):
-        if part == "data.train":
-            model(3).fit_dataset(size)
-        else:
-            model(3).check_labels(size, part)
+        check(*arguments)
