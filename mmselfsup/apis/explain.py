@@ -23,7 +23,7 @@ from mmselfsup.evaluation.explanation_files import (
     Explanation,
     write_explanation,
 )
-from mmselfsup.evaluation.features import check_labels, dataset_digest
+from mmselfsup.evaluation.features import check_labels, dataset_digest, files_digest
 from mmselfsup.evaluation.heat_map_cases import draw_cases, mask_sheet, write_webp
 from mmselfsup.evaluation.occlusion import (
     LesionMasks,
@@ -111,4 +111,4 @@ def _dataset(cfg: Config, name: str) -> tuple[Any, str]:
         dataset = build_dataset(copy.deepcopy(node))
     where = node["data_source"].get("ann_file") or f"{name}, data.{part}"
     check_labels(getattr(dataset, "gt_labels", None), len(dataset), where)
-    return dataset, dataset_digest(node.to_dict(), dataset)
+    return dataset, f"{dataset_digest(node.to_dict(), dataset)} {files_digest(dataset)}"

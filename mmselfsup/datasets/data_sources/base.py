@@ -195,6 +195,11 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
         labels = [info["gt_label"] for info in self.data_infos]
         if len({np.shape(label) for label in labels}) > 1:
             raise UserError(f"{self.ann_file}: all images need the same number of labels")
+        decimals = (n for n in labels if isinstance(n, float | np.floating))  # 1.0 is in use
+        if any(not float(number).is_integer() for number in decimals):
+            raise UserError(
+                f"{type(self).__name__}: a gt_label is a decimal number; classes are whole numbers"
+            )
         try:
             array = np.array(labels, dtype=np.int64)
         except OverflowError:
