@@ -78,15 +78,18 @@ class Normalize(T.Normalize):  # type: ignore[misc]
         return by_table(pixels, tables)
 
 
-def check_statistics(mean: Sequence[float], std: Sequence[float]) -> None:
+def check_statistics(mean: float | Sequence[float], std: float | Sequence[float]) -> None:
     """Check that mean and standard deviation are those of values in 0..1.
+
+    Args:
+        mean, std: Those of each channel, or one number for all.
 
     Raises:
         ArgumentError: They are above 1: statistics of bytes make every image nearly constant.
     """
-    if max(*mean, *std, 0.0) > 1:
+    if max(np.max(mean, initial=0), np.max(std, initial=0)) > 1:
         raise ArgumentError(
-            f"mean={list(mean)}, std={list(std)} are statistics of values in 0..255, but ToTensor "
+            f"mean={mean}, std={std} are statistics of values in 0..255, but ToTensor "
             "gives 0..1: divide them by 255"
         )
 
