@@ -5,14 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from mmcv import Config
 from PIL import Image
 
+from mmselfsup.apis.hooks import register_hooks
+from mmselfsup.apis.test import score_model
+from mmselfsup.apis.train import build_datasets
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.class_order import use_classes
+from mmselfsup.evaluation.features import labelled_datasets
+from mmselfsup.evaluation.online_monitor import configured_parts
 from mmselfsup.utils.errors import UserError
 
 CLASSES = ["ant", "bee", "cat"]
@@ -126,3 +133,61 @@ def test_joined_and_repeated_data_sets(tmp_path: Path) -> None:
     assert repeated.CLASSES == CLASSES
     with pytest.raises(UserError, match="which the first of them does not have"):
         build_dataset(configs[::-1])
+
+
+def config_of(root: Path, names: Sequence[str]) -> dict[str, Any]:
+    """Return the config of a data set of one image for each class folder."""
+    folders(root, names)
+    source = dict(type="ImageNet", data_prefix=str(root))
+    return dict(type="SingleViewDataset", data_source=source, pipeline=[dict(type="ToTensor")])
+
+
+def test_frozen_features_number_both_lists_alike(tmp_path: Path) -> None:
+    data = dict(
+        train=config_of(tmp_path / "train", CLASSES), val=config_of(tmp_path / "val", CLASSES[1:])
+    )
+    for datasets in (
+        labelled_datasets(Config(dict(data=data)), "a.py"),
+        dict(zip(("train", "val"), configured_parts(data, 3, 2), strict=True)),
+    ):
+        val = getattr(datasets["val"], "dataset", datasets["val"])
+        assert labels(val) == {"bee": 1, "cat": 2}
+
+
+def test_a_test_numbers_the_labels_as_the_checkpoint(tmp_path: Path, monkeypatch: Any) -> None:
+    dataset = build_dataset(config_of(tmp_path, ["bee", "cat"]))
+    scores = {"head0": np.eye(3)[1:]}  # right for bee and cat as the checkpoint numbers them
+    monkeypatch.setattr("mmselfsup.apis.test.collect_results", lambda *_: scores)
+    cfg = Config(dict(data=dict(samples_per_gpu=1, workers_per_gpu=0)))
+    result = score_model(SimpleNamespace(CLASSES=CLASSES), dataset, cfg)  # type: ignore[arg-type]
+    assert result.metrics["accuracy"] == 1.0
+    assert result.classes == CLASSES
+    other = build_dataset(config_of(tmp_path / "other", ["bee", "zz"]))
+    with pytest.raises(UserError, match="zz, which the checkpoint does not have"):
+        score_model(SimpleNamespace(CLASSES=CLASSES), other, cfg)  # type: ignore[arg-type]
+
+
+def test_the_validation_of_a_training_is_numbered_as_its_images(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    found: list[Any] = []
+
+    def loader(dataset: Any, *_: Any) -> Any:
+        found.append(dataset)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mmselfsup.apis.hooks.build_eval_loader", loader)
+    val = config_of(tmp_path / "val", CLASSES[1:])
+    cfg = Config(dict(data=dict(val=val), evaluation=dict(interval=1)))
+    train = SimpleNamespace(dataset=SimpleNamespace(CLASSES=CLASSES))
+    runner: Any = SimpleNamespace(register_training_hooks=lambda **_: None)
+    with pytest.raises(KeyboardInterrupt):
+        register_hooks(runner, cfg, [train], False)
+    assert labels(found[0]) == {"bee": 1, "cat": 2}
+    workflow = Config(
+        dict(
+            data=dict(train=config_of(tmp_path / "train", CLASSES), val=val),
+            workflow=[("train", 1), ("val", 1)],
+        )
+    )
+    assert labels(build_datasets(workflow)[1]) == {"bee": 1, "cat": 2}
