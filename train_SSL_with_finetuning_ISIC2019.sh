@@ -51,6 +51,8 @@ Arguments
                                    that only some of the configs have is passed to those
   --ssl-options key=value ...      passed to the pre-trainings only, e.g. runner.max_epochs=100
   --finetune-options key=value ... passed to the fine-tunings only
+  --verify                         read all images and results again, and restart what was made from
+                                   another content, also where size and time of a file are the same
   --demo, --help
 TEXT
 }

@@ -32,6 +32,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "another seed.",
     )
     parser.add_argument(
+        "--partial",
+        action="store_true",
+        help="Start from load_from although it fills only a part of the backbone, or is of a "
+        "deeper network.",
+    )
+    parser.add_argument(
         "--gpus",
         type=int,
         help="Use the CPU with 0; otherwise check that this number of GPUs exists, and use one of "

@@ -27,7 +27,8 @@ class Images(torch.utils.data.Dataset[list[Tensor]]):
         return len(lines)
 
     def __getitem__(self, idx: int) -> list[Tensor]:
-        with Image.open(f"{wanted['folder']}/{lines[idx].split()[0]}") as image:
+        path = f"{wanted['folder']}/{lines[idx].split()[0]}"
+        with Image.open(path, formats=("JPEG", "PNG")) as image:
             views: list[Tensor] = self.transform(image.convert("RGB"))
         return views
 

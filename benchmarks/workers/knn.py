@@ -14,7 +14,10 @@ def read(lines: list[str], folder: str, size: int) -> tuple[Tensor, Tensor]:
     """Return images [N, 3, size, size] of a list ``name label``, and labels [N]."""
     transform = T.Compose([T.Resize(size * 9 // 8), T.CenterCrop(size), T.ToTensor()])
     names, labels = zip(*(line.split() for line in lines), strict=True)
-    images = [transform(Image.open(Path(folder, name)).convert("RGB")) for name in names]
+    images = [
+        transform(Image.open(Path(folder, name), formats=("JPEG", "PNG")).convert("RGB"))
+        for name in names
+    ]
     return torch.stack(images), torch.tensor([int(label) for label in labels])
 
 

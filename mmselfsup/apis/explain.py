@@ -14,6 +14,7 @@ from mmcv import Config
 from mmselfsup.config.inspect import find_dataset
 from mmselfsup.config.load import load_config
 from mmselfsup.datasets import build_dataset
+from mmselfsup.datasets.class_order import use_classes
 from mmselfsup.evaluation.explanation_files import (
     AS_IS,
     PICTURES,
@@ -22,7 +23,7 @@ from mmselfsup.evaluation.explanation_files import (
     Explanation,
     write_explanation,
 )
-from mmselfsup.evaluation.features import check_labels, dataset_digest
+from mmselfsup.evaluation.features import check_labels, dataset_digest, files_digest
 from mmselfsup.evaluation.heat_map_cases import draw_cases, mask_sheet, write_webp
 from mmselfsup.evaluation.occlusion import (
     LesionMasks,
@@ -59,6 +60,7 @@ def run(args: Namespace, find_mask: MaskFinder, dark: int) -> None:
     setup_multi_processes(cfg)
     dataset, images = _dataset(cfg, args.config)
     model: Any = trained_model(cfg, str(checkpoint)).to(default_device()).eval()
+    use_classes(dataset, model.CLASSES, "the explained data set", "the checkpoint")
     if not hasattr(model, "class_scores"):
         raise UserError(f"{args.config}: {type(model).__name__} is no classifier with a head")
     found = cached_arrays(
@@ -109,4 +111,4 @@ def _dataset(cfg: Config, name: str) -> tuple[Any, str]:
         dataset = build_dataset(copy.deepcopy(node))
     where = node["data_source"].get("ann_file") or f"{name}, data.{part}"
     check_labels(getattr(dataset, "gt_labels", None), len(dataset), where)
-    return dataset, dataset_digest(node.to_dict(), dataset)
+    return dataset, f"{dataset_digest(node.to_dict(), dataset)} {files_digest(dataset)}"

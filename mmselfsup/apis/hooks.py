@@ -22,6 +22,7 @@ from mmselfsup.core.hooks import (
 )
 from mmselfsup.core.hooks.finetune_hooks import counts_epochs
 from mmselfsup.datasets import build_dataset
+from mmselfsup.datasets.class_order import use_classes
 from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.error_context import shared_errors
@@ -33,6 +34,7 @@ from .acceleration import amp_dtype
 from .data_info import check_labels, data_size
 from .preflight import check_save_best
 
+_PARTS = "data.val", "data.train"
 _BEFORE_LOGGERS = 89  # mmcv's loggers have VERY_LOW, 90
 
 
@@ -57,6 +59,7 @@ def register_hooks(
             raise UserError("evaluation needs a data set: set data.val")
         with shared_errors():  # a node may lack these images
             dataset = build_dataset(cfg.data.val)
+            use_classes(dataset, getattr(loaders[0].dataset, "CLASSES", None), *_PARTS)
         loader = build_eval_loader(dataset, cfg, "val", distributed)
         has_unknown = cfg.evaluation.get("unk_threshold") is not None
         check_labels(runner.model, data_size(loader, distributed), "data.val", has_unknown)

@@ -1,6 +1,7 @@
 """Faults that show only when parts of a config meet, found before the first iteration."""
 
 import copy
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmcv import Config
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmselfsup.core.hooks.frozen_features_hook import isolated_eval
@@ -26,6 +28,7 @@ _MISFITS = (
     "Kernel size can't be greater than actual input size",
     "Output size is too small",
 )
+_LOOKED_AT = 16  # images of a data set
 _ONE_VALUE = "Expected more than 1 value per channel"
 
 
@@ -116,6 +119,34 @@ def _batch(sample: Any, size: int) -> Any:
         return [_batch(value, size) for value in sample]
     value = torch.as_tensor(sample, device="cpu")
     return torch.empty((size, *value.shape), dtype=value.dtype, device="meta")
+
+
+def report_constant_images(dataset: Any, part: str, logger: logging.Logger) -> None:
+    """Warn of images of one colour among a few of a data set: they may have been read wrongly.
+
+    Args:
+        dataset: The data set; some wrappers are looked through.
+        part: Its name in the config.
+        logger: The logger.
+    """
+    with suppress(Exception):  # what can't be read is reported by the run itself
+        while not hasattr(dataset, "data_source"):
+            dataset = getattr(dataset, "dataset", None) or dataset.datasets[0]
+        source = dataset.data_source
+        places = np.unique(np.linspace(0, len(source) - 1, _LOOKED_AT).astype(int)).tolist()
+        with rng_untouched():
+            constant = [i for i in places if _is_constant(np.asarray(source.get_pixels(i)))]
+        if constant:
+            logger.warning(
+                "%s: %d of %d images looked at are of one colour, such as %s: if they are not, they"
+                " are read wrongly; see value_range of the data source",
+                part, len(constant), len(places), source.path(constant[0]),
+            )  # fmt: skip
+
+
+def _is_constant(pixels: NDArray[Any]) -> bool:
+    """Return whether an image [H, W] or [H, W, C] of several pixels has one colour."""
+    return pixels.shape[0] * pixels.shape[1] > 1 and bool((pixels == pixels[:1, :1]).all())
 
 
 def check_save_best(model: nn.Module, dataset: Any, evaluation: Mapping[str, Any]) -> None:

@@ -24,9 +24,10 @@ from torch import nn
 from mmselfsup.config.load import load_config
 from mmselfsup.config.signature import accepted_args
 from mmselfsup.core import EvalHook
-from mmselfsup.core.checkpoint import load_weights
+from mmselfsup.core.checkpoint import load_state, load_weights
 from mmselfsup.core.hooks.eval_hook import headline
 from mmselfsup.datasets import build_dataset
+from mmselfsup.datasets.class_order import use_classes
 from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.metrics import finite, nested
 from mmselfsup.models import build_algorithm
@@ -135,12 +136,16 @@ def score_joined(args: Namespace, cfg: Config, data: Any, ranks: Ranks) -> TestR
 def trained_model(cfg: Config, checkpoint: str) -> nn.Module:
     """Return the model of a config with all its weights from a checkpoint.
 
+    Its attribute ``CLASSES`` holds the names of its classes where the checkpoint knows them.
+
     Raises:
         UserError: The checkpoint lacks a weight of the model, so that scores would be noise.
     """
     with config_errors("model"):
-        model = build_algorithm(copy.deepcopy(cfg.model))
-    report = load_weights(model, checkpoint)
+        model: Any = build_algorithm(copy.deepcopy(cfg.model))
+    state = load_state(checkpoint)
+    report = load_weights(model, checkpoint, state=state)
+    model.CLASSES = (state.get("meta") or {}).get("CLASSES")
     # A memory bank is not read by a test: a checkpoint without it is complete.
     unread = tuple(f"{name}." for name, part in model.named_modules() if part_of_training(part))
     unfilled = [*report.missing, *(mismatch.name for mismatch in report.mismatched)]
@@ -168,12 +173,14 @@ def score_model(
     """Return the scores of all images, collected from all ranks, and their metrics.
 
     Args:
-        model: A model with ``forward_test``, on its device.
+        model: A model with ``forward_test``, on its device; where its ``CLASSES`` are known, the
+            data set's labels are numbered as these.
         dataset: The images; their order is the order of the result.
         cfg: The config, for the loader and the options of ``evaluation`` (``topk``).
         distributed: Whether each rank scores a part of the images.
         logger: The logger that warns of missing labels.
     """
+    use_classes(dataset, getattr(model, "CLASSES", None), "the tested data set", "the checkpoint")
     loader = build_eval_loader(dataset, cfg, "test", distributed)
     with run_errors():
         scores = collect_results(model, loader)
@@ -181,7 +188,9 @@ def score_model(
     classes = getattr(dataset, "CLASSES", None)
     if labels is None or np.ndim(labels) != 1 or bool((np.asarray(labels) < 0).any()):
         if logger is not None:
-            logger.warning("images without a label: scores only, no metrics")
+            several = labels is not None and np.ndim(labels) == 2
+            reason = "several labels for each image" if several else "images without a label"
+            logger.warning("%s: scores only, no metrics", reason)
         metrics: dict[str, float] = {}
     else:
         options = {"topk": (1, 5), **evaluate_options(cfg, dataset)}

@@ -27,6 +27,7 @@ from mmselfsup.config.text import config_text
 from mmselfsup.core import build_optimizer
 from mmselfsup.core.checkpoint import newest_checkpoint
 from mmselfsup.datasets import build_dataset
+from mmselfsup.datasets.class_order import use_classes
 from mmselfsup.datasets.loader import build_train_loaders
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import collect_env, dist, setup_multi_processes
@@ -50,7 +51,7 @@ from .launch import (
     seed_everything,
     work_dir_of,
 )
-from .preflight import try_step
+from .preflight import report_constant_images, try_step
 from .resume import (
     check_changes,
     check_paths,
@@ -112,6 +113,7 @@ def train_model(
         runner = make_runner(model, optimizer, cfg, logger, timestamp, meta)
     with shared_errors(), config_errors("model"):
         try_step(cfg, loaders[0])
+        report_constant_images(loaders[0].dataset, "data.train", logger)
     with config_errors("hooks"):
         register_hooks(runner, cfg, loaders, distributed)
     with shared_errors():
@@ -211,7 +213,8 @@ def load_weights_or_resume(
         state.clear()
     elif cfg.get("load_from"):
         weights = read_checkpoint(cfg, "load_from")
-        report = runner.load_checkpoint(cfg.load_from, state=weights)
+        partial = bool(cfg.get("load_partial"))
+        report = runner.load_checkpoint(cfg.load_from, state=weights, partial=partial)
         module: Any = unwrap(runner.model)
         if hasattr(module, "start_targets") and not module.holds_targets(report.matched):
             module.start_targets()
@@ -274,6 +277,8 @@ def read_settings(args: Namespace) -> Config:
         cfg.seed = args.seed
     if getattr(args, "force_resume", False):
         cfg.force_resume = True
+    if getattr(args, "partial", False):
+        cfg.load_partial = True
     return cfg
 
 
@@ -352,4 +357,11 @@ def build_datasets(cfg: Config) -> list[Any]:
             own = ("type", "data_source", "lesion_positives")
             val.update({k: v for k, v in cfg.data.train.items() if k not in own})
         datasets.append(build_dataset(val))
+    for dataset in datasets[1:]:
+        use_classes(
+            dataset,
+            getattr(datasets[0], "CLASSES", None),
+            "a data set of the workflow",
+            "the first",
+        )
     return datasets

@@ -179,8 +179,9 @@ def _log_level(value: Any) -> bool:
 
 
 NOTHING = Rule("None", lambda value: value is None)
-FLAG = Rule("True or False", lambda value: isinstance(value, bool))
-SWITCH = Rule("True or False", lambda value: value in (True, False, None))
+# 0 and 1 are in use as well: configs of 0.x passed any value on.
+FLAG = Rule("True or False", lambda value: type(value) in (bool, int) and value in (0, 1))
+SWITCH = Rule("True or False", lambda value: value is None or FLAG.fits(value))
 TEXT = Rule("a text", lambda value: isinstance(value, str))
 DICT = Rule("a dict", lambda value: isinstance(value, Mapping))
 _PATH = Rule("a path", lambda value: isinstance(value, str | os.PathLike))
@@ -190,8 +191,8 @@ _INTERVAL = Rule(
     lambda value: _is_whole(value) and (value >= 1 or value == -1),
 )
 _KEEP = Rule(
-    "a whole number of at least 1, or -1 to keep all",
-    lambda value: _is_whole(value) and (value >= 1 or value == -1),
+    "a whole number of at least 1, or -1 (or 0) to keep all",
+    lambda value: _is_whole(value) and value >= -1,
 )
 _SCALE = either(one_of("dynamic"), number(2**-30), DICT)
 _POSITIVE = whole(1)

@@ -20,9 +20,9 @@ PLAIN = (
     "auto_resume", "channels_last", "compile", "cudnn_benchmark", "deterministic", "device",
     "diff_seed", "dist_params",
     "find_unused_parameters", "force_resume", "gpu_ids", "gpus", "img_norm_cfg", "launcher",
-    "load_from", "log_level", "mkl_num_threads", "mp_start_method", "name", "omp_num_threads",
-    "opencv_num_threads", "persistent_workers", "prefetch", "resume_from", "resume_missing", "seed",
-    "split_at", "split_name", "total_epochs", "work_dir", "workflow",
+    "load_from", "load_partial", "log_level", "mkl_num_threads", "mp_start_method", "name",
+    "omp_num_threads", "opencv_num_threads", "persistent_workers", "prefetch", "resume_from",
+    "resume_missing", "seed", "split_at", "split_name", "total_epochs", "work_dir", "workflow",
 )  # fmt: skip
 _DATASETS = ("train", "val", "test", "extract")
 _PARAMWISE_CFG = (

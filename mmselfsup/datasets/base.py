@@ -66,6 +66,16 @@ class BaseDataset(Dataset[dict[str, Any]], metaclass=ABCMeta):
         """Return the metrics of a model's outputs for all samples; not every dataset has this."""
         raise NotImplementedError(f"{type(self).__name__} has no evaluation")
 
+    def use_classes(self, classes: Sequence[str], where: str, known: str) -> None:
+        """Number the classes as ``classes`` does; see ``mmselfsup.datasets.class_order``."""
+        renumber = getattr(self.data_source, "use_classes", None)
+        if not callable(renumber):  # a source of the user
+            return
+        renumber(classes, where, known)
+        self.CLASSES = self.data_source.CLASSES
+        if hasattr(self, "gt_labels"):
+            self.gt_labels = self.data_source.get_gt_labels()
+
     def _view(self, image: Any) -> Any:
         """Return the view of an image, or what is needed to make it later on the device."""
         if self.batched_pipelines:

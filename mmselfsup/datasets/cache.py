@@ -21,7 +21,7 @@ import inspect
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -33,13 +33,21 @@ from numpy.typing import NDArray
 
 from mmselfsup.utils.cpus import available_cores
 from mmselfsup.utils.errors import UserError, one_line
-from mmselfsup.utils.files import atomic_write, atomic_write_text, file_lock
+from mmselfsup.utils.files import (
+    atomic_write,
+    atomic_write_text,
+    file_lock,
+    file_stamp,
+    file_stamps,
+)
 from mmselfsup.utils.progress import progress
 
 from .pipelines.formatting import Pixels
 from .pipelines.geometric import resize, shorter_side
 
-_VERSION = 1  # of the format; caches of another version are not read
+#: Of the format and of the decoding. Caches of another version are not read: version 1 holds float,
+#: 32-bit and 12-bit images as black, white or nearly black.
+_VERSION = 2
 NAME_BYTES = 16
 #: The index entry of an image; ``channels`` is 0 where it could not be read, ``file_size`` and
 #: ``mtime`` (ns) are those of its file, -1 where it has none.
@@ -122,9 +130,9 @@ def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStor
         **({} if source.reader.value_range is None else {"values": source.reader.value_range}),
         **own_reading(source),
     }
-    text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
-    key = hashlib.sha256(text.encode()).hexdigest()[:16]
-    folder = Path(dir).expanduser() / f"{Path(prefix).name or 'images'}-{key}"
+    start = Path(dir).expanduser() / (Path(prefix).name or "images")
+    text, folder = _place(start, settings)
+    _report_old(start, settings, folder)
     names = image_names(source)
     rows_file = folder / f"list-{list_checksum(names)}.npy"
     if _read_rows(rows_file) is None:
@@ -140,6 +148,25 @@ def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStor
         "cache: %d images, %.2f GB, in %s", len(store), store.num_bytes() / 1e9, folder
     )
     return store
+
+
+def _place(start: Path, settings: Mapping[str, Any]) -> tuple[str, Path]:
+    """Return the text of ``settings.json``, and the folder that belongs to these settings."""
+    text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
+    key = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return text, start.with_name(f"{start.name}-{key}")
+
+
+def _report_old(start: Path, settings: Mapping[str, Any], folder: Path) -> None:
+    """Log that a cache of an older version is not used, until its folder is removed."""
+    for version in range(1, _VERSION):
+        old = _place(start, {**settings, "version": version})[1]
+        if old.is_dir():
+            logging.getLogger("mmselfsup").warning(
+                "cache: %s is of an older version, which decoded images of more than 8 bits wrong: "
+                "it is not used, the images are decoded again into %s; remove the old folder",
+                old, folder,
+            )  # fmt: skip
 
 
 def own_reading(source: Any) -> dict[str, str]:
@@ -238,15 +265,6 @@ class Read(NamedTuple):
     mtime: int
 
 
-def file_stamp(path: str) -> tuple[int, int]:
-    """Return size in bytes and time of the last change in ns of a file; -1 where there is none."""
-    try:
-        stat = os.stat(path)
-    except OSError:
-        return -1, -1
-    return stat.st_size, stat.st_mtime_ns
-
-
 def read_image(source: Source, idx: int, short_side: int | None) -> Read:
     """Return an image, shrunk where its shorter side is above ``short_side``.
 
@@ -315,8 +333,7 @@ def check_files(
     if not source.reader.on_disk:
         return
     paths = [source.path(position) for position in positions]
-    with ThreadPoolExecutor(_MAX_THREADS) as pool:  # a network's disk answers slowly
-        stamps = np.array([*pool.map(file_stamp, paths)], np.int64).reshape(-1, 2)  # [M, 2]
+    stamps = np.array(file_stamps(paths), np.int64).reshape(-1, 2)  # [M, 2]
     cached = np.stack((records["file_size"], records["mtime"]), axis=1)  # [M, 2]
     # A file that is gone is no other image: a cache may outlive the files.
     changed = np.flatnonzero((cached != stamps).any(axis=1) & (stamps[:, 0] >= 0))

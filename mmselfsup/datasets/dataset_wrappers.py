@@ -11,6 +11,7 @@ from torch.utils.data import ConcatDataset as TorchConcatDataset
 from mmselfsup.metrics.heads import evaluate_heads
 from mmselfsup.utils.errors import UserError
 
+from .class_order import use_classes
 from .registry import DATASETS
 
 
@@ -22,10 +23,12 @@ class ConcatDataset(TorchConcatDataset[Any]):
     dataset, and images of different datasets shared a row.
 
     Args:
-        datasets: The datasets; the classes are those of the first.
+        datasets: The datasets; the classes are those of the first. Where the others name theirs,
+            they are numbered as in the first.
 
     Raises:
-        UserError: Some of them have patients for their images, others don't.
+        UserError: Some of them have patients for their images, others don't; or one with labels
+            has a class that the first does not have.
     """
 
     def __init__(self, datasets: Sequence[Any]) -> None:
@@ -39,9 +42,21 @@ class ConcatDataset(TorchConcatDataset[Any]):
             )
         self.CLASSES: list[str] | None = datasets[0].CLASSES
         if all(hasattr(dataset, "gt_labels") for dataset in datasets):
-            self.gt_labels = np.concatenate([dataset.gt_labels for dataset in datasets])
+            self._number(self.CLASSES, "a joined data set", "the first of them")
         if all(hasattr(dataset, "flag") for dataset in datasets):  # groups of a GroupSampler
             self.flag = np.concatenate([dataset.flag for dataset in datasets])
+
+    def use_classes(self, classes: Sequence[str], where: str, known: str) -> None:
+        """Number the classes as ``classes`` does; see ``mmselfsup.datasets.class_order``."""
+        self._number(classes, where, known)
+        self.CLASSES = self.datasets[0].CLASSES  # type: ignore[attr-defined]
+
+    def _number(self, classes: Sequence[str] | None, where: str, known: str) -> None:
+        """Number the classes of all parts alike, and join their labels."""
+        parts = cast("list[Any]", self.datasets)
+        for dataset in parts:
+            use_classes(dataset, classes, where, known)
+        self.gt_labels = np.concatenate([dataset.gt_labels for dataset in parts])
 
     def __getitem__(self, idx: int) -> Any:
         sample = super().__getitem__(idx)
@@ -87,6 +102,12 @@ class RepeatDataset:
             self.gt_labels = np.tile(dataset.gt_labels, times)
         if hasattr(dataset, "flag"):
             self.flag = np.tile(dataset.flag, times)
+
+    def use_classes(self, classes: Sequence[str], where: str, known: str) -> None:
+        """Number the classes as ``classes`` does; see ``mmselfsup.datasets.class_order``."""
+        use_classes(self.dataset, classes, where, known)
+        self.CLASSES = self.dataset.CLASSES
+        self.gt_labels = np.tile(self.dataset.gt_labels, self.times)
 
     def __getitem__(self, idx: int) -> Any:
         return self.dataset[idx % self._ori_len]

@@ -19,6 +19,7 @@ from mmselfsup.utils.errors import ArgumentError, UserError
 
 from .batched.deferred import Deferred, join
 from .batched.loader import AugmentingLoader, batched_pipelines_of
+from .pipelines.formatting import check_statistics
 from .samplers import build_sampler
 from .seeding import SeededDataset, worker_init_fn
 from .utils import PrefetchLoader
@@ -89,6 +90,8 @@ def build_dataloader(
     index_sampler = build_sampler(
         sampler, dataset, ranks, rank, shuffle=shuffle, replace=replace, seed=seed
     )
+    if "drop_last" in kwargs:  # torch refuses 1
+        kwargs["drop_last"] = bool(kwargs["drop_last"])
     kwargs.setdefault("collate_fn", partial(collate, samples_per_gpu=batch_size))
     loader: Any = DataLoader(
         SeededDataset(dataset),  # applies the seeds that the sampler's indices carry
@@ -207,6 +210,7 @@ def _check_prefetch(img_norm_cfg: Any, batched_pipelines: Any) -> None:
     """Check that the loader can normalise the images, and has nothing else to do on the device."""
     if img_norm_cfg is None:
         raise ArgumentError("prefetch=True needs img_norm_cfg=dict(mean=..., std=...)")
+    check_statistics(img_norm_cfg["mean"], img_norm_cfg["std"])
     if batched_pipelines is not None:
         raise ArgumentError(
             "prefetch and device_transforms both send bytes to the device: take prefetch out, and "

@@ -6,7 +6,7 @@ on the order of the images nor on the number of processes.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,14 @@ class PixelStatistics:
         std: Three standard deviations (of the population).
         num_images: Number of images.
         num_pixels: Number of pixels of all images.
+        constant: Files of images with several pixels that are all of one colour.
     """
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     num_images: int
     num_pixels: int
+    constant: tuple[Path, ...] = ()
 
     def config_line(self) -> str:
         """Return the line for a config file, with four digits."""
@@ -71,9 +73,12 @@ def pixel_statistics(
     workers = available_cores() if workers is None else workers
     work = partial(_histogram, size=size, value_range=check_value_range(value_range))
     histogram = np.zeros((3, 256), dtype=np.int64)
-    for counts in run_parallel(work, files, workers, "mean and std"):
+    constant = []
+    for path, counts in zip(files, run_parallel(work, files, workers, "mean and std"), strict=True):
         histogram += counts
-    return summarise(histogram, len(files))
+        if counts[0].sum() > 1 and bool(((counts > 0).sum(axis=1) == 1).all()):
+            constant.append(path)
+    return replace(summarise(histogram, len(files)), constant=tuple(constant))
 
 
 def summarise(histogram: NDArray[np.int64], num_images: int) -> PixelStatistics:

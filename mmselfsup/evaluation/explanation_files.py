@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_json
+from mmselfsup.utils.json_records import from_json
 
 AS_IS, HIDDEN, ONLY = "as_is", "lesion_hidden", "lesion_only"
 VIEWS = (AS_IS, HIDDEN, ONLY)
@@ -109,21 +108,8 @@ def read_explanation(folder: Path) -> Explanation | None:
     if not (folder / EXPLAIN).exists():
         return None
     try:
-        data: dict[str, Any] = json.loads((folder / EXPLAIN).read_text(encoding="utf-8"))
-        data["blackout"] = occlusion_scores_of(data["blackout"])
-        data["cases"] = [Case(**case) for case in data["cases"]]
-        return Explanation(**data)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return from_json(Explanation, json.loads((folder / EXPLAIN).read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(
-            f"{folder}: can't read this explanation ({error}); delete the folder"
+            f"{folder / EXPLAIN}: can't read this explanation ({error}); delete the folder"
         ) from error
-
-
-def occlusion_scores_of(data: Mapping[str, Any]) -> OcclusionScores:
-    """Return the ``OcclusionScores`` of their JSON.
-
-    Raises:
-        KeyError, TypeError: The JSON has other keys.
-    """
-    views = {name: ViewScore(**score) for name, score in data["views"].items()}
-    return OcclusionScores(**{**data, "views": views})

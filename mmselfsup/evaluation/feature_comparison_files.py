@@ -10,13 +10,13 @@ import json
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.errors import ArgumentError, UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json
+from mmselfsup.utils.json_records import from_json
 
 EMBEDDING, COMPARISON, THUMBS = "points.npz", "looks.json", "thumbs"
 SIDES = ("before", "after")
@@ -138,15 +138,13 @@ def read_comparison(folder: Path) -> tuple[FeatureComparison, Embedding] | None:
     if not (folder / COMPARISON).exists():
         return None
     try:
-        data: dict[str, Any] = json.loads((folder / COMPARISON).read_text(encoding="utf-8"))
-        for query in data["queries"]:
-            for side in SIDES:
-                query[side] = [Neighbour(**neighbour) for neighbour in query[side]]
-        data["votes"] = {side: KnnScores(**votes) for side, votes in data["votes"].items()}
-        data["queries"] = [Query(**query) for query in data["queries"]]
+        data = json.loads((folder / COMPARISON).read_text(encoding="utf-8"))
+        comparison = from_json(FeatureComparison, data)
+        if not set(SIDES) <= comparison.votes.keys():
+            raise ArgumentError(f"votes lacks one of {', '.join(SIDES)}")
         # Without pickle: a work dir from elsewhere must not be able to run code.
         with np.load(folder / EMBEDDING, allow_pickle=False) as arrays:
-            return FeatureComparison(**data), Embedding(**arrays)
+            return comparison, Embedding(**arrays)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(
             f"{folder}: can't read this feature comparison ({error}); delete the folder"

@@ -22,16 +22,20 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mmselfsup.datasets import build_dataset
+from mmselfsup.datasets.class_order import use_classes
 from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.models.utils import ExtractProcess
 from mmselfsup.utils.dist import on_main
 from mmselfsup.utils.error_context import config_errors, run_errors
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.files import atomic_write, check_writable
+from mmselfsup.utils.files import atomic_write, check_writable, file_stamps
 
 Origin = dict[str, str]
 #: The data set of the neighbours or of the fit of a probe, and the one to test on.
 PARTS = {"train": "train", "val": "test"}
+#: Class numbers that any data set may have; above, there must be as many images.
+_MAX_CLASSES = 100_000
+_FILES = "image files"
 _USED = ("backbone.", "sobel_layer.")  # the modules behind the features
 _ARRAYS = ("train", "train_labels", "test", "test_labels")
 
@@ -104,6 +108,7 @@ def labelled_datasets(cfg: Config, name: str) -> dict[str, Any]:
         where = source.get("ann_file") or f"{name}, data.{part}"
         check_labels(getattr(dataset, "gt_labels", None), len(dataset), where)
         datasets[part] = dataset
+    use_classes(datasets["val"], datasets["train"].CLASSES, f"{name}, data.val", "data.train")
     return datasets
 
 
@@ -116,7 +121,8 @@ def check_labels(labels: object, num_samples: int, where: str) -> NDArray[np.int
         where: The list of the images, for the error.
 
     Raises:
-        UserError: There are no labels, several labels for a sample, or samples without a label.
+        UserError: There are no labels, several labels for a sample, samples without a label, or a
+            number too large for a class.
     """
     array = np.empty(0) if labels is None else np.asarray(labels)
     if array.ndim != 1 and array.size:
@@ -126,6 +132,11 @@ def check_labels(labels: object, num_samples: int, where: str) -> NDArray[np.int
         raise UserError(
             f"{where}: {missing} of {num_samples} images have no label; give a list with "
             "'name label' in every line"
+        )
+    if int(array.max()) >= max(_MAX_CLASSES, num_samples):
+        raise UserError(
+            f"{where}: a label is {int(array.max())}, of {num_samples} images: number the classes "
+            "from 0 (a classifier has weights for every number below it)"
         )
     return array.astype(np.int64)
 
@@ -181,7 +192,9 @@ def read_features(path: str, origin: Origin) -> LabelledFeatures:
         raise UserError(
             f"--features {path}: not a file that this tool wrote, or an incomplete one; delete it"
         ) from error
-    other = [part for part, digest in origin.items() if stored.get(part) != digest]
+    # Older versions did not store size and time of the image files; and files may be gone.
+    unknown = {p for p, d in origin.items() if p.endswith(_FILES) and not (d and stored.get(p))}
+    other = [p for p, digest in origin.items() if p not in unknown and stored.get(p) != digest]
     if other:
         raise UserError(
             f"--features {path}: its features come from other {', other '.join(other)}; delete it "
@@ -218,7 +231,8 @@ def origin_of(model: nn.Module, datasets: dict[str, Any], cfg: Config) -> Origin
         f"{kind} images or pipeline": dataset_digest(lists[part].to_dict(), datasets[part])
         for part, kind in PARTS.items()
     }
-    return {"weights": weights_digest(model), **digests}
+    files = {f"{kind} {_FILES}": files_digest(datasets[part]) for part, kind in PARTS.items()}
+    return {"weights": weights_digest(model), **digests, **files}
 
 
 def weights_digest(model: nn.Module) -> str:
@@ -239,7 +253,7 @@ def weights_digest(model: nn.Module) -> str:
 def dataset_digest(cfg: Mapping[str, Any], dataset: Any) -> str:
     """Return the SHA-256 of a data set: its config, the ordered names of its images, their labels.
 
-    The content of the image files is not read.
+    The image files are not looked at, see ``files_digest``.
     """
     digest = hashlib.sha256(json.dumps(cfg, sort_keys=True, default=str).encode())
     source = getattr(dataset, "data_source", None)
@@ -247,3 +261,17 @@ def dataset_digest(cfg: Mapping[str, Any], dataset: Any) -> str:
         digest.update(str(info.get("img_info", {}).get("filename", "")).encode() + b"\n")
     digest.update(np.asarray(dataset.gt_labels).tobytes())
     return digest.hexdigest()
+
+
+def files_digest(dataset: Any) -> str:
+    """Return the SHA-256 of size and time of the image files; '' where one is gone, or no file.
+
+    A replaced image has another size or time; its content is not read.
+    """
+    source = getattr(dataset, "data_source", None)
+    if not getattr(getattr(source, "reader", None), "on_disk", False):
+        return ""
+    stamps = file_stamps([source.path(idx) for idx in range(len(dataset))])  # type: ignore[union-attr]
+    if (-1, -1) in stamps:
+        return ""
+    return hashlib.sha256(str(stamps).encode()).hexdigest()

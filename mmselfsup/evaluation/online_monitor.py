@@ -18,6 +18,7 @@ from torch.utils.data import ConcatDataset, Dataset, Subset
 from torchvision.transforms import CenterCrop, Compose, Normalize, Resize, ToTensor
 
 from mmselfsup.datasets import build_dataloader, build_dataset
+from mmselfsup.datasets.class_order import use_classes
 from mmselfsup.datasets.utils import find_normalize
 from mmselfsup.metrics import confusion_matrix, per_class_recall
 from mmselfsup.models.utils import ExtractProcess
@@ -280,6 +281,7 @@ def configured_parts(
     if None in configs:
         raise UserError("FrozenFeaturesHook: data needs train and val, each a data set config")
     train, test = (build_dataset(cfg) for cfg in configs)
+    use_classes(test, train.CLASSES, "FrozenFeaturesHook: data.val", "data.train")
     return (
         Subset(train, pick_evenly(labels_of(train), num_train).tolist()),
         Subset(test, pick_evenly(labels_of(test), num_test).tolist()),

@@ -66,7 +66,10 @@ def read_score_file(path: str, head: str | None = None) -> ScoreFile:
     if wanted[0] not in names:
         heads = ", ".join(name.removeprefix(f"{_PREFIX}_") for name in names) or "no scores"
         raise UserError(f"{path} holds {heads}: name one with --head, or write it with test.py")
-    scores = np.asarray(arrays[wanted[0]], dtype=np.float64)
+    try:
+        scores = np.asarray(arrays[wanted[0]], dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path}: {wanted[0]} must be a table of numbers ({error})") from error
     if scores.ndim != 2 or not np.isfinite(scores).all():
         raise UserError(f"{path}: the scores must be a table of finite numbers [N, C]")
     texts = {
@@ -74,6 +77,8 @@ def read_score_file(path: str, head: str | None = None) -> ScoreFile:
         for name in ("classes", "images", "lesions")
     }
     labels = arrays.get("labels")
+    if labels is not None and len(labels) and np.asarray(labels).dtype.kind not in "iu":
+        raise UserError(f"{path}: labels must be whole numbers")
     for name in ("labels", "images", "lesions"):
         if arrays.get(name) is not None and len(arrays[name]) != len(scores):
             raise UserError(f"{path}: {len(arrays[name])} {name} for {len(scores)} scores")

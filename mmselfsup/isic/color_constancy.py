@@ -14,6 +14,7 @@ Letters: H, W pixels.
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -27,12 +28,19 @@ from PIL import Image
 from mmselfsup.datasets.data_sources.decode import open_rgb, walk_images
 from mmselfsup.utils.cpus import available_cores
 from mmselfsup.utils.errors import UserError, one_line
-from mmselfsup.utils.files import atomic_write, atomic_write_json, atomic_write_text
+from mmselfsup.utils.files import (
+    atomic_write,
+    atomic_write_json,
+    atomic_write_text,
+    file_stamp,
+    file_stamps,
+)
 from mmselfsup.utils.progress import run_parallel
 
 from .dark_border import crop_border
 
 RECORD = "color_constancy.json"
+SOURCES = "color_constancy_sources.json"  # size and time of the file of each image
 UNFINISHED = ".unfinished"  # in the folder while images are written, and after an interruption
 _LOSSY = (".jpg", ".jpeg", ".webp")
 _ENDS = {**dict.fromkeys((".jpg", ".jpeg"), b"\xff\xd9"), ".png": b"IEND\xaeB`\x82"}
@@ -201,7 +209,8 @@ def correct_folder(
 ) -> tuple[int, int, list[str]]:
     """Correct all images below ``src`` into the same places below ``dst``.
 
-    Existing images are skipped; ``color_constancy.json`` in ``dst`` says how they were made. Each
+    Existing images are skipped, unless their file in ``src`` has another size or time than when
+    they were made; ``color_constancy.json`` in ``dst`` says how they were made. Each
     file is written under another name and renamed, so that none is ever half-written. All are
     forced to the disk together, at the end, which is faster than one by one; after a kill or a
     power cut, files that are empty or cut off are made again.
@@ -227,6 +236,7 @@ def correct_folder(
         raise UserError(f"{dst} and {src} must not lie within each other; give another --dst")
     todo = [name for name in names if not (target / name).exists()]
     _check_record(target, settings, any_done=len(todo) < len(names))
+    todo = sorted({*todo, *_remove_outdated(source, target, names)})
     unfinished = target / UNFINISHED
     if unfinished.exists():
         missing = set(todo)
@@ -243,6 +253,43 @@ def correct_folder(
         os.sync()
         unfinished.unlink(missing_ok=True)
     return len(todo) - len(failures), len(names) - len(todo), failures
+
+
+def _remove_outdated(source: Path, target: Path, names: Sequence[Path]) -> list[Path]:
+    """Remove images whose source was replaced since, and record the sources; return their names.
+
+    A killed run leaves no image of an old source: first they are removed, then the sources are
+    recorded, then the images are made. Folders of older versions have no record: there an image is
+    outdated if its source is newer.
+    """
+    record = target / SOURCES
+    stamps = file_stamps([source / name for name in names])
+    found = {name.as_posix(): list(stamp) for name, stamp in zip(names, stamps, strict=True)}
+    before = _read_sources(record)
+    outdated = []
+    for name in names:
+        made_at, was = file_stamp(target / name)[1], before.get(name.as_posix())
+        newer = found[name.as_posix()][1] > made_at
+        if made_at >= 0 and (newer if was is None else was != found[name.as_posix()]):
+            outdated.append(name)
+    for name in outdated:
+        (target / name).unlink(missing_ok=True)
+    if found != before:
+        atomic_write_json(record, found, indent=None)
+    return outdated
+
+
+def _read_sources(record: Path) -> dict[str, list[int]]:
+    """Return size and time of the sources, as recorded; empty without a record."""
+    try:
+        content = json.loads(record.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UserError(f"can't read {record}: {error}; remove the folder") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{record} is no record of images; remove the folder")
+    return content
 
 
 def _is_whole(path: Path) -> bool:

@@ -72,11 +72,14 @@ def _small_jpeg(path: Path) -> Image.Image | None:
 
     None for other files: Pillow does not convert all of them to 8 bits of grey correctly.
     """
+    from mmselfsup.datasets.data_sources.decode import ImageError, check_size
+
     try:
         with Image.open(path, formats=("JPEG",)) as image:
+            check_size(image.size)
             image.draft("L", (128, 128))
             return ImageOps.exif_transpose(image).convert("L")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except (ImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None  # the full decoder reports what is wrong
 
 

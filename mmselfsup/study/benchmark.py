@@ -81,6 +81,7 @@ class FrozenSettings:
         num_knn: Number of neighbours.
         jobs: Trainings at the same time; 0: chosen for the machine.
         options: Overrides ``key=value`` of the pre-training configs.
+        verify: Whether to compare the content of all files, not only sizes and times.
     """
 
     root: Path
@@ -96,6 +97,7 @@ class FrozenSettings:
     num_knn: int = 20
     jobs: int = 0
     options: tuple[str, ...] = ()
+    verify: bool = False
 
 
 def plan_entries(settings: FrozenSettings, num_images: int) -> list[Entry]:
@@ -297,4 +299,5 @@ def make_settings(args: argparse.Namespace, root: Path) -> FrozenSettings:
         num_knn=args.num_knn,
         jobs=args.jobs,
         options=tuple(args.cfg_options),
+        verify=args.verify,
     )

@@ -20,12 +20,13 @@ from mmselfsup.config.inspect import class_list
 from mmselfsup.utils.console import console_table, table_console
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_json, atomic_write_text
-from mmselfsup.utils.json_log import read_log
+from mmselfsup.utils.json_log import number, read_log
 
 from . import configs
 from .benchmark import UNTRAINED, Entry, FrozenSettings, plan_entries, probe_stage, train_stage
 from .data import check_lists
 from .fingerprint import forget_images
+from .image_digests import INDEX
 from .process import environment, inspect_machine, only_study
 from .stages.probe import read_probe_result
 from .stages.stage import run_stages
@@ -73,7 +74,7 @@ def read_record(entry: Entry, num_knn: int) -> FrozenRecord:
     train = entry.folder / "train"
     lines = read_log(train).train if entry.epochs else []
     speeds = [line["images_per_s"] for line in lines if "images_per_s" in line]
-    losses = [float(line["loss"]) for line in lines if "loss" in line]
+    losses = [number(line["loss"]) for line in lines if "loss" in line]
     knn = read_probe_result(entry.folder / "knn" / "knn.json", f"kNN, k={num_knn}")
     probe = read_probe_result(entry.folder / "linear" / "linear.json", "linear probe")
     return FrozenRecord(
@@ -82,10 +83,10 @@ def read_record(entry: Entry, num_knn: int) -> FrozenRecord:
         config=entry.config.name,
         epochs=entry.epochs,
         views=entry.views,
-        knn=knn["balanced_accuracy"],
-        probe=probe["balanced_accuracy"],
-        knn_accuracy=knn["accuracy"],
-        probe_accuracy=probe["accuracy"],
+        knn=number(knn["balanced_accuracy"]),
+        probe=number(probe["balanced_accuracy"]),
+        knn_accuracy=number(knn["accuracy"]),
+        probe_accuracy=number(probe["accuracy"]),
         seconds=(read_step(train) or StepRecord()).seconds,
         images_per_s=statistics.median(speeds) if speeds else None,
         first_loss=losses[0] if losses else None,
@@ -196,7 +197,7 @@ def run(settings: FrozenSettings) -> None:
     """
     num_images = check_data(settings)
     entries = plan_entries(settings, num_images)
-    forget_images()
+    forget_images(settings.out / INDEX, settings.verify)
     with only_study(settings.out):
         this_machine = inspect_machine()
         trained = [entry for entry in entries if entry.name != UNTRAINED]

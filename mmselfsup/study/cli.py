@@ -100,6 +100,7 @@ def parse(
         options=check_options([*args.options, *args.cfg_options]),
         demo=args.demo,
         data=data,
+        verify=args.verify,
     )
     return StudyRequest(work_dir, _make_studies(study, folds, seeds, several), several)
 
@@ -295,6 +296,7 @@ def make_parser(program: str) -> argparse.ArgumentParser:
     # Choices are checked later, for errors in one line without the usage.
     parser.add_argument("options", nargs="*", default=[])
     parser.add_argument("--demo", action="store_true")
+    parser.add_argument("--verify", action="store_true")
     parser.add_argument("--compare", action="store_true")
     parser.add_argument("--ssl-on", default=TRAIN)
     parser.add_argument("--curriculum")

@@ -26,7 +26,8 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.image_names import has_image_extension
 from mmselfsup.version import __version__
 
-from .step import content, digest, read_record
+from .image_digests import ImageDigests
+from .step import content, digest, read_record, verify_content
 
 #: Arguments that say where to write, or where a cache or a data set lies: no number depends on it.
 _PLACES = ("work_dir", "out", "features", "root")
@@ -35,6 +36,7 @@ _LISTS = ("ann_file", "train", "test")
 _WEIGHTS = (".pth", ".pt", ".ckpt")
 _CONFIGS = (".py", ".json", ".yaml", ".yml")
 _IMAGE_STATES: dict[tuple[Path, tuple[str, ...]], str | None] = {}
+_DIGESTS = [ImageDigests()]  # of the study that runs
 _CONFIG_CACHE: dict[Path, tuple[dict[str, int], _PlainConfig]] = {}
 
 
@@ -120,14 +122,20 @@ def _revision(root: Path) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def forget_images() -> None:
+def forget_images(index: Path | None = None, verify: bool = False) -> None:
     """Read the images again from now on.
 
     Between two calls each folder is looked at once: a study has dozens of commands on the same
     thousands of images. An image that changes meanwhile makes the next study start again what
     may have read it.
+
+    Args:
+        index: File of the hashes of all images, see ``image_digests``; None: without content.
+        verify: Whether the content of every file counts, also where size and time are as before.
     """
     _IMAGE_STATES.clear()
+    _DIGESTS[0] = ImageDigests(index, verify)
+    verify_content(verify)
 
 
 def _arguments(argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
@@ -248,7 +256,7 @@ def _read_names(path: Path, stamp: str) -> tuple[str, ...]:
 
 
 def _images_stamp(folder: Path, names: tuple[str, ...]) -> str | None:
-    """Return the hash of name, size and time of those images of a folder; None without any.
+    """Return the hash of ``ImageDigests.lines`` of those images of a folder; None without any.
 
     Args:
         folder: The folder.
@@ -256,13 +264,7 @@ def _images_stamp(folder: Path, names: tuple[str, ...]) -> str | None:
     """
     key = folder.absolute(), names
     if key not in _IMAGE_STATES:
-        lines = []
-        for name in names or _image_files(folder):
-            try:
-                stat = os.stat(os.path.join(folder, name))
-            except OSError:  # of another folder
-                continue
-            lines.append(f"{name} {stat.st_size} {stat.st_mtime_ns}\n")
+        lines = _DIGESTS[0].lines(folder, names or tuple(_image_files(folder)))
         _IMAGE_STATES[key] = digest("".join(lines)) if lines else None
     return _IMAGE_STATES[key]
 

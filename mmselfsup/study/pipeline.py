@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from mmselfsup.config.inspect import class_list
+from mmselfsup.utils.errors import UserError
 from mmselfsup.version import __version__
 
 from . import pipeline
@@ -39,7 +40,7 @@ def run_study(settings: StudySettings) -> Results:
         UserError: Something the user gave can't be used, or a training failed.
     """
     check(settings)
-    forget_images()
+    forget_images(settings.image_index, settings.verify)
     context = StudyContext(settings, inspect_machine())
     for stage in STAGES:
         stage.run(context)
@@ -152,7 +153,10 @@ def split_counts(study: ResolvedStudy) -> dict[str, dict[str, int]]:
     """Count the images of every class in the lists of the fold."""
     summary = study.settings.splits_dir / "splits.json"
     if summary.is_file():
-        classes = json.loads(summary.read_text(encoding="utf-8"))["classes"]
+        try:
+            classes = [*map(str, json.loads(summary.read_text(encoding="utf-8"))["classes"])]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{summary}: can't read the key classes ({error})") from error
     else:  # the user's own lists
         classes = class_list(study.finetune) or []
     # From the lists, not from splits.json: they may be the user's own.

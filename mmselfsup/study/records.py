@@ -8,15 +8,15 @@ versions.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmselfsup.evaluation.explanation_files import OcclusionScores, occlusion_scores_of
+from mmselfsup.evaluation.explanation_files import OcclusionScores
 from mmselfsup.utils.errors import ArgumentError, UserError
 from mmselfsup.utils.files import atomic_write_json
+from mmselfsup.utils.json_records import from_json
 
 SCHEMA = 2
 Tasks = tuple[str, ...]
@@ -327,7 +327,7 @@ class Results:
 
     def write(self, path: Path) -> None:
         """Write the results as JSON; NaN becomes null."""
-        atomic_write_json(path, _without_nan(asdict(self)))
+        atomic_write_json(path, asdict(self))
 
 
 def read_results(path: Path) -> Results:
@@ -340,73 +340,16 @@ def read_results(path: Path) -> Results:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["schema"] != SCHEMA:
             raise UserError(f"{path} has schema {data['schema']}, this version reads {SCHEMA}")
-        data["study"] = read_study_facts(data["study"])
-        data["ssl"] = [SslRecord(**ssl) for ssl in data["ssl"]]
-        for run in data["runs"]:
-            run["ssl"] = [SslRecord(**ssl) for ssl in run["ssl"]]
-            # Fields added later are absent in older files of this schema.
-            if run.get("blackout") is not None:
-                run["blackout"] = occlusion_scores_of(run["blackout"])
-        data["runs"] = [RunRecord(**run) for run in data["runs"]]
-        data["lr_search"] = [SearchRecord(**run) for run in data["lr_search"]]
-        if data.get("curriculum") is not None:
-            data["curriculum"] = read_curriculum(data["curriculum"])
-        return Results(**data)
+        results = from_json(Results, data)
+        if results.curriculum is not None and not any(t.kept for t in results.curriculum.trials):
+            raise ArgumentError("curriculum.trials: no sequence was kept")
+        return results
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; run the study first") from None
     except OSError as error:
         raise UserError(f"can't read {path}: {error.strerror}") from error
     except UserError:
         raise
-    # ValueError: no JSON, no text, or a part that contradicts itself.
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    # ValueError: no JSON, no text, a value of another type, or a part that contradicts itself.
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path} is no results.json of a study: {error}") from error
-
-
-def _without_nan(value: Any) -> Any:
-    """Replace NaN and infinity, which JSON can't express, by None."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(item) for item in value]
-    return value
-
-
-def read_study_facts(data: Mapping[str, Any]) -> StudyFacts:
-    """Make the settings of a study from the entry of results.json.
-
-    Raises:
-        AttributeError, KeyError, TypeError: A part is missing or unknown, or of another kind.
-    """
-    facts = dict(data)
-    for name in ("algorithms", "ssl_configs", "lrs"):
-        if name in facts:
-            facts[name] = tuple(facts[name])
-    if facts.get("data") is not None:
-        facts["data"] = DataFacts(**facts["data"])
-    if facts.get("greedy") is not None:
-        tasks = {
-            name: GreedyTask(**{**task, "cfg_options": tuple(task["cfg_options"])})
-            for name, task in facts["greedy"]["tasks"].items()
-        }
-        facts["greedy"] = GreedyFacts(**{**facts["greedy"], "tasks": tasks})
-    return StudyFacts(**facts)
-
-
-def read_curriculum(data: Mapping[str, Any]) -> Curriculum:
-    """Make a curriculum from the entry of results.json.
-
-    Raises:
-        ArgumentError: No sequence in it was kept.
-        KeyError: A part is missing.
-        TypeError: A part is unknown, or of another kind.
-    """
-    trials = tuple(
-        Trial(**{**trial, "tasks": tuple(trial["tasks"]), "score": Score(**trial["score"])})
-        for trial in data["trials"]
-    )
-    if not any(trial.kept for trial in trials):
-        raise ArgumentError("trials: no sequence was kept")
-    return Curriculum(**{**data, "trials": trials})

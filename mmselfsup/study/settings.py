@@ -9,6 +9,8 @@ from pathlib import Path
 from mmselfsup.isic.study_data import ISIC_2019 as DEFAULT_DATA
 from mmselfsup.utils.study_data import StudyData
 
+from .image_digests import INDEX
+
 #: Learning rates to try if none are given, as multiples of the one in the fine-tuning config.
 LR_FACTORS = (0.3, 1.0, 3.0)
 SCRATCH = "scratch"
@@ -47,6 +49,7 @@ class StudySettings:
         options: Overrides ``key=value`` of those configs that have the key.
         demo: Make and use the embedded data set.
         data: The data set: its file names, commands and configs.
+        verify: Whether to compare the content of all files, not only sizes and times.
     """
 
     root: Path
@@ -71,6 +74,7 @@ class StudySettings:
     options: tuple[str, ...] = ()
     demo: bool = False
     data: StudyData = DEFAULT_DATA
+    verify: bool = False
 
     @property
     def sequences(self) -> tuple[tuple[str, ...], ...]:
@@ -99,6 +103,11 @@ class StudySettings:
         if self.ssl_on == TRAIN:
             return self.split("train")
         return self._data_dir / self.data.list_name("train+test", self.fold)
+
+    @property
+    def image_index(self) -> Path:
+        """Return the index of the content of the images, see ``image_digests``."""
+        return self._data_dir / INDEX
 
     @property
     def _data_dir(self) -> Path:

@@ -15,6 +15,7 @@ class DataInfo:
         class_counts: Images of each class, from class 0; None for data without labels.
         num_unlabelled: Samples whose label is -1, where the data have labels.
         largest_label_at: Where the first image of the last class is listed, for error messages.
+        num_labels: Labels of an image; more than one for a list such as ``name 0 1 1 0``.
     """
 
     num_images: int
@@ -22,6 +23,7 @@ class DataInfo:
     class_counts: tuple[int, ...] | None = None
     num_unlabelled: int = 0
     largest_label_at: str = ""
+    num_labels: int = 1
 
 
 def fit_to_data(parts: Iterable[Any], size: DataInfo) -> None:

@@ -10,10 +10,12 @@ import errno
 import fcntl
 import hashlib
 import json
+import math
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -27,6 +29,7 @@ os.umask(_UMASK)
 # ``.<name>.<eight characters>`` is a file of mkstemp, ``.<name>.<number>`` a link of MMSelfSup 1.0.
 _TEMPORARY = re.compile(r"\..+\.(?:pth|json|py|png|npz|txt)\.(?:[a-z0-9_]{8}|\d{1,7})")
 _NAME_MAX = 255  # bytes of a file name, on nearly all file systems
+_THREADS = 8  # that ask for the stamps of files
 _RANDOM = 8  # characters that ``mkstemp`` adds to a name
 #: What a file system without locks answers: NFS without lockd, Lustre without flock, FUSE.
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
@@ -147,9 +150,27 @@ def atomic_write_text(path: str | os.PathLike[str], text: str) -> None:
         file.write(text)
 
 
-def atomic_write_json(path: str | os.PathLike[str], obj: Any) -> None:
-    """Write ``obj`` as indented JSON to ``path``, completely or not at all."""
-    atomic_write_text(path, json.dumps(obj, indent=2) + "\n")
+def atomic_write_json(path: str | os.PathLike[str], obj: Any, indent: int | None = 2) -> None:
+    """Write ``obj`` as JSON to ``path``, completely or not at all; see ``json_value``."""
+    atomic_write_text(path, json.dumps(json_value(obj), indent=indent, allow_nan=False) + "\n")
+
+
+def json_value(value: Any) -> Any:
+    """Return a value that JSON can express (RFC 8259): NaN and infinity become None.
+
+    So every file of JSON that this package writes can be read by any program; what reads it back
+    takes null for "not a number". Keys that are no text become one, as ``json`` makes them.
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {_json_key(key): json_value(item) for key, item in value.items()}
+    return [json_value(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _json_key(key: Any) -> Any:
+    """Return a key of an object; ``json`` itself would write NaN as a key without quotes."""
+    return str(key) if isinstance(key, float) and not math.isfinite(key) else key
 
 
 @contextmanager
@@ -204,10 +225,33 @@ def _lock_on_this_machine(stack: ExitStack, path: Path, on_wait: Callable[[], No
         ) from error
 
 
+def file_stamp(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return size in bytes and time of the last change in ns of a file; -1 where there is none."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return -1, -1
+    return stat.st_size, stat.st_mtime_ns
+
+
+def file_stamps(paths: Sequence[str | os.PathLike[str]]) -> list[tuple[int, int]]:
+    """Return the ``file_stamp`` of many files, read side by side: a network's disk answers slowly.
+
+    What is made from files notices by their stamps that they were replaced.
+    """
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(file_stamp, paths))
+
+
 def sha256(path: Path) -> str:
     """Return the SHA-256 hash of a file."""
     stat = path.stat()
     return _sha256(path.absolute(), stat.st_mtime_ns, stat.st_size)
+
+
+def forget_hashes() -> None:
+    """Hash every file again from now on, also those whose size and time are the same."""
+    _sha256.cache_clear()
 
 
 @cache

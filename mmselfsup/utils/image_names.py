@@ -1,4 +1,4 @@
-"""Names of image files: which ones are images, and the name without folders and extension."""
+"""Image files: which names and formats are images, and the name without folders and extension."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import os
 IMAGE_EXTENSIONS = (
     ".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif",
 )  # fmt: skip
+#: Formats that Pillow may open, by its names for them. Pillow goes by the first bytes of a file,
+#: whatever its name: it would start Ghostscript for an EPS program that is called ``.jpg``.
+IMAGE_FORMATS = ("JPEG", "JPEG2000", "PNG", "PPM", "BMP", "DIB", "TIFF", "WEBP", "GIF")
 
 
 def has_image_extension(name: str) -> bool:

@@ -37,7 +37,7 @@ def read_json_log(path: str) -> list[Line]:
             line = json.loads(text)
         except json.JSONDecodeError:  # the last line of a run that was killed
             continue
-        if isinstance(line, dict) and {"mode", "epoch", "iter"} <= line.keys():
+        if _is_line(line):
             lines.append(line)
     if not lines:
         raise UserError(f"{path} has no line of a training: give a *.log.json of a work dir")
@@ -55,7 +55,7 @@ def curve(lines: Iterable[Line], key: str) -> tuple[list[float], list[float]]:
     points = [
         (
             line["epoch"] - 1 + line["iter"] / length if line["mode"] == "train" else line["epoch"],
-            _number(line[key]),
+            number(line[key]),
         )
         for line in lines
         if key in line
@@ -97,14 +97,14 @@ class TrainingLog:
         """Return a logged value over the epochs trained, fractions of an epoch included."""
         iters = max((line["iter"] for line in self.train), default=1)  # of an epoch
         return [
-            (line["epoch"] - 1 + line["iter"] / iters, _number(line[key]))
+            (line["epoch"] - 1 + line["iter"] / iters, number(line[key]))
             for line in self.train
             if key in line
         ]
 
     def val_curve(self, key: str = "balanced_accuracy") -> Curve:
         """Return a validation metric over the epochs trained."""
-        return [(float(line["epoch"]), _number(line[key])) for line in self.val if key in line]
+        return [(float(line["epoch"]), number(line[key])) for line in self.val if key in line]
 
     def last_val(self, key: str = "balanced_accuracy", epochs: int | None = None) -> float:
         """Return the metric after the last epoch; nan if it was not measured then.
@@ -162,7 +162,13 @@ def read_log(work_dir: Path, without: Collection[Path] = ()) -> TrainingLog:
     )
 
 
-def _number(value: Any) -> float:
+def _is_line(line: Any) -> bool:
+    """Return whether a line of JSON is one of training or validation."""
+    places = [line.get(key) for key in ("epoch", "iter")] if isinstance(line, dict) else []
+    return bool(places) and "mode" in line and all(type(place) is int for place in places)
+
+
+def number(value: Any) -> float:
     """Return a logged value; JSON has null for nan."""
     return math.nan if value is None else float(value)
 
@@ -175,7 +181,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
                 line = json.loads(text)
             except json.JSONDecodeError:  # cut off by a kill
                 continue
-            if isinstance(line, dict) and {"mode", "epoch", "iter"} <= line.keys():
+            if _is_line(line):
                 yield line
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from mmselfsup.apis.train import class_counts, data_size, train_model
 from mmselfsup.datasets import build_dataset
+from mmselfsup.evaluation.features import check_labels
 from mmselfsup.metrics.heads import evaluate_heads
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils.errors import UserError
@@ -132,3 +133,31 @@ def test_a_large_integer_is_no_class() -> None:
     for label in (1_234_567_890, 2**62):
         with pytest.raises(UserError, match=rf"a label is {label}; classes are numbered from 0"):
             class_counts(np.array([0, label]))
+
+
+@pytest.mark.parametrize("part", ["data.train", "data.val"])
+def test_several_labels_of_an_image_are_refused_before_the_first_step(
+    lists: Lists, part: str
+) -> None:
+    config = lists("0 1 1", "1 0 0", "0 0 1", "1 1 1")  # type: ignore[arg-type]
+    loader = SimpleNamespace(dataset=build_dataset(config), batch_size=2)
+    size = data_size(loader, distributed=False)
+    classifier = model(3)
+    check = classifier.fit_dataset if part == "data.train" else classifier.check_labels
+    arguments = (size,) if part == "data.train" else (size, part)
+    with pytest.raises(UserError, match=f"{part}: each image has 3 labels, and ClsHead needs one"):
+        check(*arguments)
+
+
+def test_labels_of_frozen_features_take_no_memory_beyond_the_images() -> None:
+    assert check_labels([0, 99_999], 2, "a.txt").tolist() == [0, 99_999]
+    with pytest.raises(UserError, match=r"a\.txt: a label is 100000, of 2 images"):
+        check_labels([0, 100_000], 2, "a.txt")
+
+
+@pytest.mark.parametrize("label", [1.5, np.float32(0.1), float("nan")])
+def test_a_decimal_label_of_an_own_source_is_refused(lists: Lists, label: Any) -> None:
+    dataset = build_dataset(lists(0, 1, 0, 1))
+    dataset.data_source.data_infos[1]["gt_label"] = label
+    with pytest.raises(UserError, match="a gt_label is a decimal number"):
+        dataset.data_source.get_gt_labels()

@@ -1,5 +1,6 @@
 """The steps of training: wrapping, runner, hooks, and what a hook of a config is offered."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,13 @@ from mmcv.runner import HOOKS, Hook
 from torch import nn
 
 from mmselfsup.apis.hooks import optimizer_hook_config, register_custom_hook, register_hooks
-from mmselfsup.apis.train import data_size, make_runner, train_model, wrap_model
+from mmselfsup.apis.train import (
+    data_size,
+    load_weights_or_resume,
+    make_runner,
+    train_model,
+    wrap_model,
+)
 from mmselfsup.core import EpochBasedRunner, IterBasedRunner
 from mmselfsup.datasets.loader import build_eval_loader, build_train_loaders, loader_args
 from mmselfsup.utils.error_context import config_errors, run_errors
@@ -211,3 +218,20 @@ def test_class_counts_of_a_repeated_data_set_are_those_of_its_images():
 def test_a_wrong_argument_during_the_run_is_one_line():
     with pytest.raises(UserError, match="takes 2 views"), run_errors():
         raise ArgumentError("MoCo takes 2 views of each image, got 3")
+
+
+@pytest.mark.parametrize("partial", [False, True])
+def test_a_part_of_the_weights_is_loaded_only_where_it_is_wanted(
+    tmp_path: Path, partial: bool
+) -> None:
+    torch.save({"a": torch.zeros(1)}, tmp_path / "a.pth")
+    given: list[bool] = []
+
+    def load_checkpoint(filename: str, state: Any, partial: bool) -> Any:
+        given.append(partial)
+        return SimpleNamespace(matched=())
+
+    runner: Any = SimpleNamespace(load_checkpoint=load_checkpoint, model=torch.nn.Linear(1, 1))
+    cfg = Config({"load_from": str(tmp_path / "a.pth"), "load_partial": partial})
+    load_weights_or_resume(runner, cfg)
+    assert given == [partial]

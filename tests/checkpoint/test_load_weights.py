@@ -202,3 +202,40 @@ def test_torchvision_resnet_file_fits_mmcls_resnet(tmp_path: Path) -> None:
     assert torch.equal(model.backbone.layer4[1].conv2.weight, source.layer4[1].conv2.weight)
     shortcut = model.backbone.layer2[0].downsample[1]
     assert torch.equal(shortcut.bias, source.layer2[0].downsample[1].bias)
+
+
+def test_a_deeper_network_is_refused(
+    tmp_path: Path, make_backbone: Make, make_classifier: Make
+) -> None:
+    state = dict(make_backbone().state_dict())
+    state["layer1.1.conv1.weight"] = torch.zeros(4, 4, 3, 3)  # the model ends with layer1.0
+    file = write(tmp_path / "a.pth", {f"module.{name}": weight for name, weight in state.items()})
+    model = make_classifier()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with pytest.raises(UserError, match=r"deeper network, .* no place for backbone\.layer1\.1;"):
+        load_weights(model, file)
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    report = load_weights(model, file, partial=True)
+    assert report.complete
+    assert report.deeper == ("backbone.layer1.1",)
+
+
+def test_less_than_half_of_the_kernels_is_another_network(
+    tmp_path: Path, make_classifier: Make
+) -> None:
+    model = make_classifier()
+    model.backbone.layer2 = torch.nn.Conv2d(4, 4, 3)
+    state = {"conv1.weight": torch.ones(4, 3, 7, 7), "blocks.attn.weight": torch.ones(4, 4)}
+    file = write(tmp_path / "a.pth", state)
+    with pytest.raises(UserError, match=r"another network: it fills 1 of 3 kernels .* --partial"):
+        load_weights(model, file)
+    report = load_weights(model, file, partial=True)
+    assert report.matched == ("backbone.conv1.weight",)
+
+
+def test_weights_at_any_depth(tmp_path: Path, make_backbone: Make, make_classifier: Make) -> None:
+    trunk = with_prefix(make_backbone(), "_feature_blocks.")
+    state = {"phase_idx": 1, "classy_state_dict": {"base_model": {"model": {"trunk": trunk}}}}
+    report = load_weights(make_classifier(), write(tmp_path / "vissl.pth", state))
+    assert report.complete
+    assert report.removed_prefix.endswith("model.trunk._feature_blocks.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import multiprocessing
 import os
 import pickle
@@ -350,3 +351,19 @@ def test_images_that_are_no_files(images: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Squares, "shades", (object(),))
     with pytest.raises(UserError, match=r"image 0 of Squares has no file name"):
         Squares(None, cache=cache(images))
+
+
+def test_a_cache_of_an_older_version_is_not_used_and_this_is_said(
+    images: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(logging.getLogger("mmselfsup"), "propagate", True)
+    monkeypatch.setattr(write, "_VERSION", 1)
+    old = source(images, cache=cache(images)).cache.folder
+    (old / "pixels.bin").write_bytes(bytes((old / "pixels.bin").stat().st_size))  # all black
+    monkeypatch.undo()
+    monkeypatch.setattr(logging.getLogger("mmselfsup"), "propagate", True)
+    new = source(images, cache=cache(images))
+    assert new.cache.folder != old
+    np.testing.assert_array_equal(new.get_pixels(3), source(images).get_pixels(3))
+    assert f"{old} is of an older version" in caplog.text
+    assert "remove the old folder" in caplog.text

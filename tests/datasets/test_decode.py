@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -284,3 +285,30 @@ def test_errors_stay_one_line_on_their_way_out_of_a_worker() -> None:
         wrapper.reraise()
     assert str(caught.value) == "a.jpg: the file is damaged; replace it"
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+@pytest.mark.parametrize("color_type", ["color", "grayscale", "unchanged"])
+def test_formats_that_are_programs_are_refused_under_any_name(
+    color_type: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_ghostscript(*_: Any, **__: Any) -> None:
+        raise AssertionError("Ghostscript was started")
+
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", no_ghostscript)
+    path = tmp_path / "a.jpg"
+    path.write_bytes(encode(gradient(), "EPS"))
+    reader = ImageReader(color_type, "rgb", {"backend": "disk"})
+    with pytest.raises(ImageError, match="of another format than JPEG"):
+        reader.read(str(path))
+
+
+def test_every_file_that_pillow_opens_is_of_a_named_format() -> None:
+    root = Path(decode.__file__).parents[3]
+    calls = [
+        (path, call)
+        for folder in ("mmselfsup", "tools", "benchmarks")
+        for path in (root / folder).rglob("*.py")
+        for call in re.findall(r"\bImage\.open\((?:[^()]|\([^()]*\))*\)", path.read_text("utf-8"))
+    ]
+    assert calls
+    assert [(path, call) for path, call in calls if "formats=" not in call] == []

@@ -13,7 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmselfsup.isic.color_constancy import RECORD, Settings, correct_folder, shades_of_gray
+from mmselfsup.isic.color_constancy import (
+    RECORD,
+    SOURCES,
+    Settings,
+    correct_folder,
+    shades_of_gray,
+)
 from mmselfsup.utils.errors import UserError
 
 TOOL = Path(__file__).parents[2] / "tools/apply_color_constancy.py"
@@ -37,7 +43,7 @@ def src(tmp_path: Path, save_images: Save) -> Path:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_keeps_folders_and_is_exact(src: Path, tmp_path: Path, workers: int) -> None:
     assert correct_folder(src, tmp_path / "dst", Settings(gamma=2.2), workers) == (5, 0, [])
-    assert set(files(tmp_path / "dst")) == {*NAMES, RECORD}
+    assert set(files(tmp_path / "dst")) == {*NAMES, RECORD, SOURCES}
     for name in NAMES[:3]:
         expected = shades_of_gray(np.asarray(Image.open(src / name)), gamma=2.2)
         np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "dst" / name)), expected)
@@ -111,6 +117,7 @@ def test_ctrl_c_stops_the_workers_and_leaves_whole_files(tmp_path: Path, noise: 
     assert 20 <= len(made) < 1500
     assert not [name for name in made if name.startswith(".")]
     made.pop(RECORD)
+    made.pop(SOURCES)
     assert len(set(made.values())) == 1
     for number in range(len(made) + 10, 1500):
         (src / f"{number:04d}.jpg").unlink(missing_ok=True)
@@ -119,8 +126,10 @@ def test_ctrl_c_stops_the_workers_and_leaves_whole_files(tmp_path: Path, noise: 
     assert again.returncode == 1
     assert "1 could not be read" in again.stdout
     assert f"error: can't read the image {src}/broken.jpg: " in again.stderr
-    assert set(files(dst)) == {path.name for path in src.glob("0*.jpg")} | {RECORD} | set(made)
-    assert len(set(files(dst).values())) == 2  # one image, and the record
+    assert set(files(dst)) == {path.name for path in src.glob("0*.jpg")} | {RECORD, SOURCES} | set(
+        made
+    )
+    assert len(set(files(dst).values())) == 3  # one image, and the records
 
 
 def test_unreadable_files_are_reported_and_the_rest_is_converted(src: Path, tmp_path: Path) -> None:
@@ -141,7 +150,7 @@ def test_unreadable_files_are_reported_and_the_rest_is_converted(src: Path, tmp_
         assert str(src / name) in line
         assert reason in line.lower()
         assert "\n" not in line
-    assert set(files(tmp_path / "dst")) == {*NAMES[:3], RECORD}
+    assert set(files(tmp_path / "dst")) == {*NAMES[:3], RECORD, SOURCES}
     (src / "deep/d.jpg").write_bytes(whole)
     assert correct_folder(src, tmp_path / "dst", Settings(), 1)[:2] == (1, 3)
 
@@ -153,7 +162,8 @@ def test_nothing_waits_for_the_disk_image_by_image(
     monkeypatch.setattr("os.sync", lambda: calls.append("sync"))
     monkeypatch.setattr("os.fsync", lambda handle: calls.append("fsync"))
     assert correct_folder(src, tmp_path / "dst", Settings(), 1) == (5, 0, [])
-    assert calls == ["fsync", "fsync", "sync"]  # the record, and the mark of an unfinished run
+    # The record, that of the sources, and the mark of an unfinished run.
+    assert calls == ["fsync", "fsync", "fsync", "sync"]
 
 
 @pytest.mark.parametrize("left", [b"", b"half"])
@@ -182,3 +192,69 @@ def test_a_name_of_255_bytes(src: Path, tmp_path: Path) -> None:
     (src / "a.png").rename(src / name)
     assert correct_folder(src, tmp_path / "dst", Settings(), 1) == (5, 0, [])
     assert name in files(tmp_path / "dst")
+
+
+def replace(path: Path, pixels: Any, keep_time: bool) -> None:
+    """Put another image into a file, with the same time or the same size."""
+    before = path.stat()
+    Image.fromarray(pixels).save(path)
+    if keep_time:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("keep_time", [False, True])
+def test_replaced_images_are_corrected_again(
+    src: Path, tmp_path: Path, noise: Any, keep_time: bool
+) -> None:
+    dst = tmp_path / "dst"
+    correct_folder(src, dst, Settings(), 1)
+    before = files(dst)
+    replace(src / "b.png", noise(9, 7), keep_time)
+    assert correct_folder(src, dst, Settings(), 1) == (1, 4, [])
+    after = files(dst)
+    assert {name for name in after if after[name] != before[name]} == {"b.png", SOURCES}
+    expected = shades_of_gray(np.asarray(Image.open(src / "b.png")))
+    np.testing.assert_array_equal(np.asarray(Image.open(dst / "b.png")), expected)
+    assert correct_folder(src, dst, Settings(), 1) == (0, 5, [])
+
+
+def test_a_replaced_image_that_is_broken_leaves_no_old_result(src: Path, tmp_path: Path) -> None:
+    correct_folder(src, tmp_path / "dst", Settings(), 1)
+    (src / "b.png").write_text("<html>404</html>")
+    made, existed, failures = correct_folder(src, tmp_path / "dst", Settings(), 1)
+    assert (made, existed, len(failures)) == (0, 4, 1)
+    assert not (tmp_path / "dst/b.png").exists()
+
+
+def test_a_kill_after_a_replacement_leaves_no_old_result(
+    src: Path, tmp_path: Path, noise: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dst = tmp_path / "dst"
+    correct_folder(src, dst, Settings(), 1)
+    for name in ("a.png", "b.png"):
+        replace(src / name, noise(9, 7), False)
+    for place in ("atomic_write_json", "run_parallel"):  # before and after the record
+        with monkeypatch.context() as patch:
+            patch.setattr(f"mmselfsup.isic.color_constancy.{place}", Killed())
+            with pytest.raises(KeyboardInterrupt):
+                correct_folder(src, dst, Settings(), 1)
+    assert correct_folder(src, dst, Settings(), 1) == (2, 3, [])
+    correct_folder(src, tmp_path / "whole", Settings(), 1)
+    assert files(dst) == files(tmp_path / "whole")
+
+
+class Killed:
+    def __call__(self, *_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+
+def test_folders_of_older_versions_have_no_record_of_their_sources(
+    src: Path, tmp_path: Path
+) -> None:
+    dst = tmp_path / "dst"
+    correct_folder(src, dst, Settings(), 1)
+    (dst / SOURCES).unlink()
+    newer = (dst / "b.png").stat().st_mtime_ns + 10**9
+    os.utime(src / "b.png", ns=(newer, newer))
+    assert correct_folder(src, dst, Settings(), 1) == (1, 4, [])
+    assert (dst / SOURCES).exists()

@@ -99,7 +99,7 @@ def test_a_damaged_explanation_is_refused(finished_study: Path) -> None:
     text = (folder / "explain.json").read_text()
     for broken in (text[:-40], text.replace('"chance"', '"luck"'), "[]"):
         (folder / "explain.json").write_text(broken)
-        with pytest.raises(UserError, match=r"explain: can't read this.*delete the folder"):
+        with pytest.raises(UserError, match=r"explain.json: can't read this.*delete the folder"):
             write_report(finished_study)
 
 

@@ -2,21 +2,26 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mmselfsup.study.records import (
+    Curriculum,
     DataFacts,
     GreedyFacts,
     GreedyTask,
     Results,
+    Score,
     StudyFacts,
+    Trial,
     mixed_code,
     read_results,
-    read_study_facts,
 )
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.json_records import from_json
 from tests.study.study_data import CLASSES, make_facts, make_run, make_ssl
 
 
@@ -92,7 +97,7 @@ def test_settings_come_back_as_they_were(tmp_path: Path) -> None:
 
 
 def test_settings_of_the_oldest_file_are_read() -> None:
-    study = read_study_facts(OLDEST)
+    study = from_json(StudyFacts, OLDEST)
     assert (study.fold, study.seed, study.demo, study.ssl_on) == (1, 2, True, "train")
     assert study.algorithms == ("simclr",)
     assert (study.data, study.gpus, study.lrs, study.greedy) == (None, None, (), None)
@@ -152,3 +157,43 @@ def test_different_code_is_noted() -> None:
     assert "1.0.0 (b), 1.0.0 (v1)" in mixed_code([one, dataclasses.replace(one, made_by=new)])
     ssl = dataclasses.replace(make_ssl("simclr"), made_by=new)
     assert "same code" in mixed_code([dataclasses.replace(one, ssl=[ssl])])
+
+
+def _change(content: Any, place: str, value: Any) -> None:
+    """Set the value at a dotted place."""
+    *parents, last = place.replace("[", ".").replace("]", "").split(".")
+    for part in parents:
+        content = content[int(part) if part.isdecimal() else part]
+    content[last] = value
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "wanted"),
+    [
+        ("study.fold", "1", "a whole number, got '1'"),
+        ("study.demo", 1, "true or false, got 1"),
+        ("runs[0].balanced_accuracy", "0.5", "a number, got '0.5'"),
+        ("runs[0].epochs", True, "a whole number, got True"),
+        ("runs[0].recall", [0.5], r"an object with keys, got \[0.5\]"),
+        ("runs", {}, r"a list, got \{\}"),
+        ("ssl[0].name", None, "a text, got None"),
+        ("split", None, "an object with keys, got None"),
+    ],
+)
+def test_a_value_of_another_type_is_named(
+    finished_study: Path, place: str, value: Any, wanted: str
+) -> None:
+    path = finished_study / "results.json"
+    content = json.loads(path.read_text())
+    _change(content, place, value)
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=rf"results\.json.*: {re.escape(place)} must be {wanted}"):
+        read_results(path)
+
+
+def test_a_curriculum_without_a_kept_sequence_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    found = Curriculum(0.01, 1, 1, (Trial((), Score(0.5)),))
+    Results(make_facts(), [], [], [], {}, {}, [], found).write(path)
+    with pytest.raises(UserError, match="no sequence was kept"):
+        read_results(path)

@@ -207,6 +207,45 @@ def test_an_image_with_another_time(study: StudySettings) -> None:
     assert again(study) == COMPARISON | measured("scratch") | measured("simclr")
 
 
+def alter(path: str, content: bytes) -> None:
+    """Change the content of a file, and keep its size and time."""
+    before = os.stat(path)
+    assert len(content) == before.st_size
+    Path(path).write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_verify_finds_another_content_behind_the_same_size_and_time(
+    study: StudySettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verified = dataclasses.replace(study, verify=True)
+    image = "isic/images/ISIC_2.jpg"
+    Path(image).write_bytes(b"an image")
+    assert again(study) == COMPARISON | measured("scratch") | measured("simclr")
+    assert again(verified) == set()
+    alter(image, bytes(byte ^ 1 for byte in Path(image).read_bytes()))
+    assert again(study) == set()  # sizes and times are the same
+    assert again(verified) == COMPARISON | measured("scratch") | measured("simclr")
+    assert "1 images have another content than before" in capsys.readouterr().out
+    assert again(study) == set()  # the index knows now
+    assert again(verified) == set()
+
+
+def test_verify_finds_replaced_results(study: StudySettings) -> None:
+    path = "work/ssl/simclr/backbone.pth"
+    alter(path, bytes(byte ^ 1 for byte in Path(path).read_bytes()))
+    assert again(study) == set()
+    assert again(dataclasses.replace(study, verify=True)) == AFTER_SSL
+
+
+def test_a_lost_index_of_the_images_is_made_again(study: StudySettings) -> None:
+    index = study.image_index
+    assert len(json.loads(index.read_text())) > 0
+    index.write_text("{")
+    assert again(dataclasses.replace(study, verify=True)) == set()
+    assert len(json.loads(index.read_text())) > 0
+
+
 @pytest.mark.parametrize(
     ("change", "behind"),
     [

@@ -51,7 +51,13 @@ def test_knn_and_probe_share_the_features(place: Path, checkpoint: Path) -> None
     result = json.loads((place / "knn.json").read_text())
     assert result["results"]["kNN, k=1"]["balanced_accuracy"] == 1.0
     assert list(result["results"]) == ["kNN, k=1", "kNN, k=3"]
-    (place / "images" / "0.jpg").unlink()  # nothing is read a second time
+    image = place / "images" / "0.jpg"
+    before = image.stat()
+    os.utime(image, ns=(1, 1))
+    again = ["--checkpoint", "weights.pth", "--features", "cached.npz", "--num-knn", "1"]
+    assert "its features come from other train image files, " in run(place, *again).last_line
+    os.utime(image, ns=(before.st_atime_ns, before.st_mtime_ns))
+    image.unlink()  # nothing is read a second time
     argv = ["--checkpoint", "weights.pth", "--features", "cached.npz", "-C", "0.1"]
     done = run(place, *argv, "--out", "linear.json", tool=LINEAR)
     assert done.code == 0, done.text

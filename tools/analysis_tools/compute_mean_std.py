@@ -60,6 +60,12 @@ def main(args: argparse.Namespace) -> None:
     result = pixel_statistics(files, args.size, args.workers, args.value_range)
     print(f"# {result.num_images} images, {result.num_pixels} pixels")
     print(result.config_line())
+    if result.constant:
+        print(
+            f"warning: {len(result.constant)} of {result.num_images} images are of one colour, "
+            f"such as {result.constant[0]}: they may have been read wrongly (see --value-range)",
+            file=sys.stderr,
+        )
 
 
 if __name__ == "__main__":

@@ -77,6 +77,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="Run this number of trainings at the same time (default: one per core or GPU).",
     )
     parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="Read all images and results again, and restart what was made from another content, "
+        "also where size and time of a file are the same.",
+    )
+    parser.add_argument(
         "--dataset-config",
         type=Path,
         help="Take the images of k-NN and linear probe from this config (default: knn_isic2019).",

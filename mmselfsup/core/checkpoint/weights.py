@@ -6,8 +6,9 @@ The prefix is found by looking for the backbone's own names at the end of the fi
 """
 
 import logging
+import re
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +54,8 @@ class LoadReport:
         removed_prefix: Prefix that was removed from the names in the file, ``''`` for nothing.
         backbone_matched: Number of weights of the backbone that were filled.
         backbone_total: Number of weights of the backbone.
+        deeper: Blocks of the file's backbone behind the last one of the model, such as
+            ``backbone.layer1.2``.
     """
 
     filename: str
@@ -63,6 +66,7 @@ class LoadReport:
     removed_prefix: str
     backbone_matched: int
     backbone_total: int
+    deeper: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -100,8 +104,13 @@ def load_weights(
     logger: logging.Logger | None = None,
     strict: bool = False,
     state: Mapping[str, Any] | None = None,
+    partial: bool = False,
 ) -> LoadReport:
     """Load the weights of a file into ``model``; heads may differ, the backbone must be found.
+
+    A file of another network may fit in part, and a training would start from a mixture of learnt
+    and random weights: refused are files that fill less than half of the backbone's kernels
+    (weights of two or more dimensions), and those of a deeper network.
 
     Args:
         model: The model, wrapped for several processes or not; without a ``backbone`` the
@@ -110,10 +119,12 @@ def load_weights(
         logger: Logger of the report, a warning where the backbone is not completely filled.
         strict: Whether a missing or unexpected weight, or one of another shape, is an error.
         state: The content of the file, where it is read already.
+        partial: Whether a part of the backbone, or a deeper network, is wanted.
 
     Raises:
-        UserError: The file can't be read, nothing fits the backbone, or ``strict`` and
-            not all weights fit.
+        UserError: The file can't be read, nothing fits the backbone, it is of another network and
+            not ``partial``, or ``strict`` and not all weights fit. The model is unchanged, except
+            where ``strict`` refused it.
     """
     model = getattr(model, "module", model)
     source = weights_of(load_state(filename) if state is None else state, filename)
@@ -129,6 +140,9 @@ def load_weights(
         elif to in target:
             found, wanted = tuple(source[name].shape), tuple(target[to].shape)
             mismatched.append(Mismatch(to, found, wanted))
+    deeper = _deeper_blocks(names.values(), target)
+    if not partial:
+        _check_network(str(filename), filled, target, deeper)
     model.load_state_dict(filled, strict=False)
     known = _shared_names(model, set(filled))
     report = LoadReport(
@@ -140,6 +154,7 @@ def load_weights(
         removed_prefix=prefix,
         backbone_matched=sum(name.startswith(BACKBONE) for name in known) or len(known),
         backbone_total=sum(name.startswith(BACKBONE) for name in target) or len(target),
+        deeper=deeper,
     )
     if logger is not None:
         logger.log(logging.INFO if report.complete else logging.WARNING, "%s", report)
@@ -158,8 +173,54 @@ def _plan(source: Mapping[str, Tensor], model: nn.Module, filename: str) -> tupl
         # The file holds a complete model of this project: heads and necks may fit as well.
         root = prefix[: len(prefix) - len(own)]
         return {n: n[len(root) :] for n in source if n.startswith(root)}, root
-    names = {n: own + n[len(prefix) :] for n in source if n.startswith(prefix)}
-    return {n: to for n, to in names.items() if to in target}, prefix
+    return {n: own + n[len(prefix) :] for n in source if n.startswith(prefix)}, prefix
+
+
+def _deeper_blocks(names: Iterable[str], target: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the blocks that continue numbered blocks of the model's backbone, each once.
+
+    Args:
+        names: The names of the file as the model would have them.
+        target: The weights of the model.
+    """
+    own = BACKBONE if any(name.startswith(BACKBONE) for name in target) else ""
+    last: dict[tuple[str, ...], int] = {}
+    for name in target:
+        for place, number in _numbered(name) if name.startswith(own) else ():
+            last[place] = max(number, last.get(place, -1))
+    blocks: dict[str, None] = {}
+    for name in names:
+        if name not in target and name.startswith(own):
+            for place, number in _numbered(name):
+                if number > last.get(place, number):
+                    blocks[f"{place[0]}{number}"] = None
+    return tuple(blocks)
+
+
+def _numbered(name: str) -> Iterator[tuple[tuple[str, ...], int]]:
+    """Yield each number in a dotted name, after what stands before and behind it."""
+    for found in re.finditer(r"(?<=\.)[0-9]{1,9}(?=\.)", name):
+        yield (name[: found.start()], name[found.end() :]), int(found[0])
+
+
+def _check_network(
+    filename: str, filled: Mapping[str, Any], target: Mapping[str, Tensor], deeper: Sequence[str]
+) -> None:
+    """Check that a file is of the model's network; see ``load_weights``."""
+    own = BACKBONE if any(name.startswith(BACKBONE) for name in target) else ""
+    kernels = [n for n, tensor in target.items() if n.startswith(own) and tensor.ndim >= 2]
+    found = len([name for name in kernels if name in filled])
+    advice = "take the config it was trained with, or allow it with --partial (load_partial=True)"
+    if deeper:
+        raise UserError(
+            f"{filename} is of a deeper network, the model has no place for {_listed(deeper)}; "
+            f"{advice}"
+        )
+    if 2 * found < len(kernels):
+        raise UserError(
+            f"{filename} is of another network: it fills {found} of {len(kernels)} kernels of the "
+            f"backbone; {advice}"
+        )
 
 
 def _shared_names(model: nn.Module, filled: set[str]) -> set[str]:
@@ -195,9 +256,20 @@ def weights_of(state: Mapping[str, Any], filename: str) -> dict[str, Tensor]:
             weights[name] = value
         elif holder is None and isinstance(value, dict):
             weights.update({f"{name}.{k}": v for k, v in value.items() if isinstance(v, Tensor)})
+    if not weights and holder is None:  # such as VISSL's, four levels down
+        weights = dict(_nested_weights(state, ""))
     if not weights:
         raise UserError(f"{filename} holds no weights; its keys are {', '.join(map(str, state))}")
     return weights
+
+
+def _nested_weights(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Tensor]]:
+    """Yield all tensors in nested dicts with their dotted names."""
+    for name, item in value.items():
+        if isinstance(item, Tensor):
+            yield f"{prefix}{name}", item
+        elif isinstance(item, Mapping):
+            yield from _nested_weights(item, f"{prefix}{name}.")
 
 
 def find_prefix(source: Mapping[str, Tensor], wanted: Mapping[str, Tensor], filename: str) -> str:

@@ -126,15 +126,17 @@ class StateMixin:
         strict: bool = False,
         revise_keys: Any = None,
         state: Mapping[str, Any] | None = None,
+        partial: bool = False,
     ) -> LoadReport:
         """Load weights into the model and report what matched; see ``core.checkpoint``.
 
         ``map_location`` and ``revise_keys`` are arguments of mmcv and not used; prefixes are found
-        without them. ``state`` is the content of the file, where it is read already. All ranks then
-        have the weights and buffers of the first one.
+        without them. ``state`` is the content of the file, where it is read already; ``partial``
+        allows a part of another network. All ranks then have the weights and buffers of the first
+        one.
         """
         model = unwrap(self.model)
-        report = load_weights(model, filename, logger=self.logger, strict=strict, state=state)
+        report = load_weights(model, filename, self.logger, strict, state, partial)
         share_weights(model)
         return report
 

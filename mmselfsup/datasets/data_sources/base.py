@@ -20,6 +20,7 @@ from torch import Tensor
 from mmselfsup.utils.errors import UserError
 
 from ..cache import ImageStore, open_cache
+from ..class_order import new_numbers, renumbered
 from ..pipelines.formatting import Pixels, to_image, to_pixels
 from .decode import ImageError, ImageReader, one_of
 from .lists import MAX_LABEL, Entry, read_text
@@ -194,6 +195,11 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
         labels = [info["gt_label"] for info in self.data_infos]
         if len({np.shape(label) for label in labels}) > 1:
             raise UserError(f"{self.ann_file}: all images need the same number of labels")
+        decimals = (n for n in labels if isinstance(n, float | np.floating))  # 1.0 is in use
+        if any(not float(number).is_integer() for number in decimals):
+            raise UserError(
+                f"{type(self).__name__}: a gt_label is a decimal number; classes are whole numbers"
+            )
         try:
             array = np.array(labels, dtype=np.int64)
         except OverflowError:
@@ -203,6 +209,16 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
                 f"{type(self).__name__}: a gt_label is above {MAX_LABEL}; number the classes from 0"
             )
         return array
+
+    def use_classes(self, classes: Sequence[str], where: str, known: str) -> None:
+        """Number the classes as ``classes`` does; see ``mmselfsup.datasets.class_order``."""
+        if self.CLASSES is None:
+            return
+        numbers = new_numbers(self.CLASSES, classes, where, known)
+        for info in self.data_infos if numbers is not None else ():
+            info["gt_label"] = renumbered(info["gt_label"], numbers or (), len(classes))
+        if len(classes) >= len(self.CLASSES):
+            self.CLASSES = list(classes)
 
     def image_names(self) -> list[str] | None:
         """Return the file name of each image below its folder, [len].

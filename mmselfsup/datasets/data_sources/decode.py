@@ -1,7 +1,8 @@
 """Reading image files from the disk or from a storage service, and decoding them.
 
 JPEG and PNG are decoded by OpenCV, directly in the wanted order of channels; any other format, and
-what OpenCV refuses, by Pillow, which reads more formats and has better error messages.
+what OpenCV refuses, by Pillow, which reads more formats and has better error messages. Formats
+other than ``IMAGE_FORMATS`` are refused by the first bytes of the file, whatever its name.
 
 Colour: the result is RGB with 8 bits a channel for every kind of file (grey, palette, CMYK,
 transparency, more than 8 bits a channel); transparency is dropped. The EXIF orientation is applied,
@@ -35,6 +36,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from mmselfsup.utils.errors import ArgumentError, UserError
+from mmselfsup.utils.image_names import IMAGE_FORMATS
 
 from ..pipelines.formatting import Pixels
 from .lists import find_images
@@ -374,7 +376,7 @@ def _decode_deep(
 def _open(data: bytes) -> Image.Image:
     """Return the image opened and decoded by Pillow."""
     with _image_errors():
-        image = Image.open(io.BytesIO(data))
+        image = Image.open(io.BytesIO(data), formats=IMAGE_FORMATS)
         check_size(image.size)
         image.load()
     return image
@@ -416,6 +418,8 @@ def _image_errors() -> Iterator[None]:
     except ImageError:
         raise
     except Image.UnidentifiedImageError:
-        raise ImageError("this is no image file, or of a format that can't be read") from None
+        raise ImageError(
+            f"this is no image file, or of another format than {', '.join(IMAGE_FORMATS)}"
+        ) from None
     except _BROKEN as error:
         raise ImageError(f"the file is damaged ({error})") from error

@@ -57,8 +57,8 @@ class ImageNet(BaseDataSource):
     """The images of a list ``name label``, or without a list of one folder for each class.
 
     Without a list the classes are the folders in alphabetical order, or in the order of ``classes``
-    where these are names of folders. Other ``classes``, as many as there are folders, name them in
-    alphabetical order.
+    where these are names of folders. Other ``classes``, as many as there are folders and none of
+    them the name of one, name them in alphabetical order.
 
     Raises:
         UserError: The list or the folder is missing or empty, or a label is not in ``classes``.
@@ -85,13 +85,21 @@ class ImageNet(BaseDataSource):
             )
         return self._infos([Entry(name, label, 0) for name, label in self.samples])
 
+    def use_classes(self, classes: Sequence[str], where: str, known: str) -> None:
+        super().use_classes(classes, where, known)
+        if self.ann_file is None:
+            labels = [info["gt_label"] for info in self.data_infos]
+            self.samples = [(s[0], label) for s, label in zip(self.samples, labels, strict=True)]
+            self.folder_to_idx |= {name.partition(os.sep)[0]: n for name, n in self.samples}
+
     def _number(self, folders: dict[str, int]) -> dict[str, int]:
         """Return the class number of each folder, and set ``CLASSES`` where it is not given."""
         if self.CLASSES is None:
             self.CLASSES = list(folders)
         if set(self.CLASSES) >= set(folders):
             return {name: number for name, number in self.class_to_idx.items() if name in folders}
-        if len(self.CLASSES) == len(folders):
+        # Where some names are the same, a folder was renamed: by its place it would shift others.
+        if len(self.CLASSES) == len(folders) and not set(self.CLASSES) & set(folders):
             return folders
         unknown = sorted(set(folders) - set(self.CLASSES))
         raise UserError(

@@ -24,7 +24,14 @@ from torchvision.transforms import Compose
 from mmselfsup.utils.errors import ArgumentError, UserError
 
 from ..registry import PIPELINES, Config
-from .formatting import Normalize, ToTensor, takes_pixels, to_image, to_pixels
+from .formatting import (
+    Normalize,
+    ToTensor,
+    check_statistics,
+    takes_pixels,
+    to_image,
+    to_pixels,
+)
 
 # Names that mean our own classes.
 _OWN = {
@@ -146,6 +153,7 @@ class RandomAug:
             "std": std,
         }
         given = {name: value for name, value in options.items() if value is not None}
+        check_statistics(mean or (), std or ())
         self.transforms = create_transform(is_training=True, color_jitter=color_jitter, **given)
 
     def __call__(self, img: Any) -> Any:
@@ -156,9 +164,22 @@ class RandomAug:
 
 
 def build_pipeline(cfgs: Sequence[Config]) -> Callable[[Any], Any]:
-    """Return the transforms of a pipeline, built from their configs and chained."""
+    """Return the transforms of a pipeline, built from their configs and chained.
 
-    return Chain([build_from_cfg(cfg, PIPELINES) for cfg in cfgs])
+    Raises:
+        ArgumentError: ``Normalize`` has statistics of 0..255 for the 0..1 of ``ToTensor``.
+    """
+    steps = [build_from_cfg(cfg, PIPELINES) for cfg in cfgs]
+    in_unit = False  # whether the values are in 0..1
+    for step in steps:
+        if isinstance(step, Normalize):
+            if in_unit:
+                check_statistics(step.mean, step.std)
+            in_unit = False
+        else:  # a step of the user may scale them again
+            known = type(step).__module__.partition(".")[0] in ("mmselfsup", "torchvision")
+            in_unit = isinstance(step, ToTensor | transforms.ToTensor) or (in_unit and known)
+    return Chain(steps)
 
 
 def _normalised(transforms: Sequence[Any], img: Any) -> Tensor | None:

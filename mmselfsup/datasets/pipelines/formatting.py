@@ -10,7 +10,7 @@ Letters: C channels, H, W size of the image.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms import functional as F
+
+from mmselfsup.utils.errors import ArgumentError
 
 from ..registry import PIPELINES
 
@@ -74,6 +76,22 @@ class Normalize(T.Normalize):  # type: ignore[misc]
         if len(tables) != _channels(pixels) or pixels.dtype != np.uint8:
             return None
         return by_table(pixels, tables)
+
+
+def check_statistics(mean: float | Sequence[float], std: float | Sequence[float]) -> None:
+    """Check that mean and standard deviation are those of values in 0..1.
+
+    Args:
+        mean, std: Those of each channel, or one number for all.
+
+    Raises:
+        ArgumentError: They are above 1: statistics of bytes make every image nearly constant.
+    """
+    if max(np.max(mean, initial=0), np.max(std, initial=0)) > 1:
+        raise ArgumentError(
+            f"mean={mean}, std={std} are statistics of values in 0..255, but ToTensor "
+            "gives 0..1: divide them by 255"
+        )
 
 
 @cache

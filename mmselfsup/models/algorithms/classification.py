@@ -144,8 +144,14 @@ class Classification(BaseModel):
             unknown: Whether the first number beyond the classes means "none of them" (``UNK``).
 
         Raises:
-            UserError: A label is.
+            UserError: A label is, or an image has several labels, and the head is one of this
+                package, whose losses need one.
         """
+        if size.num_labels > 1 and type(self.head).__module__.startswith("mmselfsup."):
+            raise UserError(
+                f"{part}: each image has {size.num_labels} labels, and {type(self.head).__name__} "
+                "needs one: write 'name label' in every line of ann_file"
+            )
         num_classes = self._num_classes()
         if size.class_counts is None or num_classes is None:
             return

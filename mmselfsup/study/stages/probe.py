@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmselfsup.config.inspect import comparison_config
 from mmselfsup.metrics.classification import standard_error
+from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_text
 
 from ..resolved import Pretraining, ResolvedStudy
@@ -116,6 +117,16 @@ def model_options(options: Sequence[str]) -> list[str]:
 
 
 def read_probe_result(path: Path, start: str) -> dict[str, Any]:
-    """Return the metrics of the first row whose name begins with ``start``."""
-    results: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["results"]
-    return next(metrics for name, metrics in results.items() if name.startswith(start))
+    """Return the metrics of the first row whose name begins with ``start``.
+
+    Raises:
+        UserError: The file can't be read, or has no such row.
+    """
+    try:
+        results: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["results"]
+        rows = [metrics for name, metrics in results.items() if name.startswith(start)]
+        return dict(rows[0])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path}: can't read the row {start!r} of results ({error}); delete {path.parent}"
+        ) from error

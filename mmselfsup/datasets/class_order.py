@@ -1,0 +1,89 @@
+"""One numbering of the classes for all data of a run, by the names of the classes.
+
+Each data source numbers the classes that it finds (folders, columns of a CSV file, ``classes``).
+Where one of them lacks a class or has another order, equal labels mean different classes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mmselfsup.utils.errors import UserError
+
+_SHOWN = 8  # names in a message at most
+
+
+def use_classes(dataset: Any, classes: Sequence[str] | None, where: str, known: str) -> None:
+    """Number the classes of a data set as ``classes`` does, by their names.
+
+    Nothing happens where one of the two has no names (labels in a text list without ``classes``),
+    or where the data set has no labels that anything reads (``gt_labels``).
+
+    Args:
+        dataset: A data set, or one made of others, see ``dataset_wrappers``.
+        classes: Names of the classes in the order of their numbers.
+        where: The data set, for messages, such as ``data.val``.
+        known: Where ``classes`` come from, for messages, such as ``data.train``.
+
+    Raises:
+        UserError: The data set has a class that is not among ``classes``.
+    """
+    if classes is None or getattr(dataset, "gt_labels", None) is None:
+        return
+    renumber = getattr(dataset, "use_classes", None)
+    if callable(renumber):  # a data set of the user may have no classes
+        renumber(list(classes), where, known)
+
+
+def new_numbers(
+    own: Sequence[str], classes: Sequence[str], where: str, known: str
+) -> list[int] | None:
+    """Return the number in ``classes`` of each class of a source; None where all stay as they are.
+
+    Lists of classes of which one continues the other number alike: the challenge's test images have
+    a ninth class ``UNK``. Lists of one length without a common name are two sets of names for the
+    same classes; a line says so.
+
+    Args:
+        own: Names of the source's classes.
+        classes: Names of the classes in the wanted order.
+        where, known: See ``use_classes``.
+
+    Raises:
+        UserError: A name of the source is not among ``classes``.
+    """
+    if all(mine == name for mine, name in zip(own, classes, strict=False)):
+        return None
+    unknown = [name for name in own if name not in classes]
+    if not unknown:
+        return [list(classes).index(name) for name in own]
+    if len(unknown) == len(own) == len(classes):
+        logging.getLogger("mmselfsup").warning(
+            "%s names its classes %s, %s names them %s: they are taken for the same in this order",
+            where, _listed(own), known, _listed(classes),
+        )  # fmt: skip
+        return None
+    raise UserError(
+        f"{where} has the class(es) {_listed(unknown)}, which {known} does not have "
+        f"({_listed(classes)}): correct the names, or give both the same classes=[...]"
+    )
+
+
+def renumbered(label: Any, numbers: Sequence[int], num_classes: int) -> Any:
+    """Return a label, or a list of labels, one for each class, under the new numbers."""
+    if np.ndim(label) == 0:
+        return label if label < 0 else numbers[label]
+    moved = [0] * num_classes  # a class that the source doesn't know is not there
+    for value, number in zip(label, numbers, strict=True):
+        moved[number] = value
+    return moved
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the first names."""
+    rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(map(str, names[:_SHOWN])) + rest

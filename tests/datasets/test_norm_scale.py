@@ -1,0 +1,40 @@
+"""Statistics of bytes are refused where the values are in 0..1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mmselfsup.datasets import build_dataloader
+from mmselfsup.datasets.pipelines.compose import build_pipeline
+from mmselfsup.datasets.registry import PIPELINES
+from mmselfsup.utils.errors import ArgumentError
+
+BYTES = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
+UNIT = dict(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
+
+
+@pytest.mark.parametrize("between", [[], [dict(type="RandomErasing")]])
+def test_bytes_behind_to_tensor(between: list[Any]) -> None:
+    build_pipeline([dict(type="ToTensor"), *between, dict(type="Normalize", **UNIT)])
+    with pytest.raises(ArgumentError, match=r"123\.675.*: divide them by 255"):
+        build_pipeline([dict(type="ToTensor"), *between, dict(type="Normalize", **BYTES)])
+
+
+def test_a_step_of_the_user_may_scale_the_values() -> None:
+    class TimesTwoFiftyFive:
+        def __call__(self, img: Any) -> Any:
+            return img * 255
+
+    PIPELINES.register_module(module=TimesTwoFiftyFive)
+    try:
+        steps = [dict(type=t) for t in ("ToTensor", "TimesTwoFiftyFive")]
+        build_pipeline([*steps, dict(type="Normalize", **BYTES)])
+    finally:
+        PIPELINES.module_dict.pop("TimesTwoFiftyFive")
+
+
+def test_bytes_for_prefetch() -> None:
+    with pytest.raises(ArgumentError, match="divide them by 255"):
+        build_dataloader([0], 1, workers_per_gpu=0, prefetch=True, img_norm_cfg=BYTES)
