@@ -15,8 +15,7 @@ from mmselfsup.datasets.data_sources.converters import (
     draw_low_shot,
 )
 from mmselfsup.utils.errors import UserError
-
-ROOT = Path(__file__).parents[2]
+from tests.tools.command import ROOT, run_tool
 
 
 def test_imagenet_subset(tmp_path: Path) -> None:
@@ -103,24 +102,44 @@ def test_few_images_of_each_class(tmp_path: Path) -> None:
         draw_low_shot(path, str(tmp_path / "a"), [99])
 
 
-def test_script_for_voc(voc: Path, tmp_path: Path) -> None:
-    import sys
+def test_command_lines(voc: Path, tmp_path: Path) -> None:
+    argv = ("--data_source_dir", str(voc), "--output_dir", "labels")
+    done = run_tool("data_converters/create_voc_data_files.py", *argv, folder=tmp_path)
+    assert done.code == 0, done.text
+    assert "test: 20 images, 20 labels" in done.text
+    assert np.load(tmp_path / "labels" / "test_targets.npy").shape == (20, 20)
+    argv = ("--targets_data_file", "labels/train_targets.npy", "--output_path", "few")
+    tool = "data_converters/create_voc_low_shot_challenge_samples.py"
+    done = run_tool(tool, *argv, folder=tmp_path)  # this data set is too small for k = 96
+    assert done.code == 2
+    assert "k = 96 needs more" in done.last_line
+    (tmp_path / "a.json").write_text('{"images": [], "annotations": []}')
+    tool = "data_converters/convert_inaturalist.py"
+    assert run_tool(tool, "a.json", "a.txt", folder=tmp_path).last_line == "0 images: a.txt"
+    tool = "data_converters/convert_imagenet_subsets.py"
+    assert run_tool(tool, "gone.txt", "a.txt", folder=tmp_path).code == 2
 
+
+def test_script_for_voc(voc: Path, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.chmod(0o755)
     script = str(ROOT / "tools" / "data_converters" / "prepare_voc07_cls.sh")
-    env = {"PATH": "/usr/bin:/bin", "PYTHON": sys.executable, "PYTHONWARNINGS": "ignore"}
-    main = voc / "ImageSets" / "Main"
-    few = subprocess.run(
-        ["bash", script, str(tmp_path)], capture_output=True, text=True, env=env, check=False
-    )
-    assert few.returncode == 2  # this data set is too small for k = 96
-    assert "k = 96 needs more" in few.stderr
+    env = {"PATH": "/usr/bin:/bin", "PYTHON": str(python)}
+
+    def run(*argv: str) -> subprocess.CompletedProcess[str]:
+        command = ["bash", script, *argv]
+        return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+
+    done = run(str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert f"--data_source_dir {voc} --output_dir {voc}/SVMLabels" in done.stdout
+    assert f"--output_path {voc}/SVMLabels/low_shot/labels" in done.stdout
     lists = (voc / "Lists" / "trainvaltest.txt").read_text().split()
     assert len(lists) == 40
     assert (lists[0], lists[20]) == ("000001.jpg", "000030.jpg")
-    assert np.load(voc / "SVMLabels" / "train_targets.npy").shape == (20, 20)
-    (main / "test.txt").unlink()
-    gone = subprocess.run(
-        ["bash", script, str(tmp_path)], capture_output=True, text=True, env=env, check=False
-    )
-    assert gone.returncode == 2
-    assert "unpack both archives" in gone.stderr
+    (voc / "ImageSets" / "Main" / "test.txt").unlink()
+    done = run(str(tmp_path))
+    assert done.returncode == 2
+    assert "unpack both archives" in done.stderr
+    assert run().stderr.startswith("usage: ")

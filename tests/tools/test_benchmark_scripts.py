@@ -4,8 +4,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 
-from tests.tools.command import ROOT
+from tests.tools.command import ROOT, run_tool
 
 BENCHMARKS = ROOT / "tools" / "benchmarks"
 SCRIPTS = sorted(
@@ -168,3 +169,20 @@ def test_without_slurm(commands: dict[str, str]) -> None:
     done = run(f"{C}/slurm_train_semi.sh", ["gpu", "job", CFG, "a.pth"], commands)
     assert done.returncode == 2
     assert done.stderr.startswith("error: srun is not installed")
+
+
+def test_without_detectron2(tmp_path: Path) -> None:
+    done = run_tool("benchmarks/detectron2/train_net.py", folder=tmp_path)
+    assert done.code == 2
+    assert "this script needs detectron2" in done.last_line
+
+
+def test_conversion_for_detectron2(tmp_path: Path) -> None:
+    torch.save(
+        {"state_dict": {"backbone.conv1.weight": torch.ones(2, 3, 7, 7)}}, tmp_path / "a.pth"
+    )
+    script = "benchmarks/detectron2/convert-pretrain-to-detectron2.py"
+    done = run_tool(script, "a.pth", "b.pkl", folder=tmp_path)
+    assert done.code == 0, done.text
+    assert done.last_line == "1 weights: b.pkl"
+    assert (tmp_path / "b.pkl").is_file()
