@@ -8,7 +8,7 @@ from packaging.version import Version
 from mmselfsup.version import __version__
 
 
-def digit_version(version_str: str, length: int = 4) -> list[int]:
+def digit_version(version_str: str, length: int = 4) -> tuple[int, ...]:
     """Turn a version into integers that compare as versions do.
 
     Args:
@@ -23,10 +23,10 @@ def digit_version(version_str: str, length: int = 4) -> list[int]:
     release = [*version.release, *[0] * length][:length]
     if version.pre is not None:
         kind, number = version.pre
-        return [*release, {"a": -3, "b": -2, "rc": -1}[kind], number]
+        return (*release, {"a": -3, "b": -2, "rc": -1}[kind], number)
     if version.is_devrelease:
-        return [*release, -4, version.dev or 0]
-    return [*release, 1, version.post] if version.post is not None else [*release, 0, 0]
+        return (*release, -4, version.dev or 0)
+    return (*release, 1, version.post) if version.post is not None else (*release, 0, 0)
 
 
 __all__ = ["__version__", "digit_version"]

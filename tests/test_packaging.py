@@ -2,13 +2,16 @@
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
 import pytest
+from mmcv import Config
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -136,3 +139,48 @@ def test_no_lock_files_registry_hosts_or_machine_paths() -> None:
             continue
         found = unwanted.search(path.read_text(encoding="utf-8"))
         assert found is None, f"{name} holds {found and found.group()!r}"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The content of the wheel, built from a copy of the files that git tracks, and unpacked."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for path in list_tracked_files():
+        target = source / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    (source / "tools" / "__pycache__").mkdir(exist_ok=True)
+    (source / "tools" / "__pycache__" / "train.cpython-311.pyc").touch()
+    build = "import sys, setuptools.build_meta as b; print(b.build_wheel(sys.argv[1]))"
+    command = [sys.executable, "-W", "ignore", "-c", build, str(out)]
+    done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (file,) = out.glob("*.whl")
+    with zipfile.ZipFile(file) as archive:
+        archive.extractall(out / "site")
+    return out / "site"
+
+
+def test_wheel_carries_configs_and_tools(wheel: Path) -> None:
+    mim = wheel / "mmselfsup" / ".mim"
+    found = {path.relative_to(mim).as_posix() for path in mim.rglob("*") if path.is_file()}
+    tracked = {path.relative_to(ROOT).as_posix() for path in list_tracked_files()}
+    assert found == {name for name in tracked if name.startswith(("configs/", "tools/"))}
+    package = {path for path in tracked if path.startswith("mmselfsup/")}
+    assert {name for name in package if not (wheel / name).is_file()} == set()
+    assert {path.name for path in wheel.iterdir()} <= {
+        "mmselfsup", f"mmselfsup-{__version__}.dist-info"
+    }  # fmt: skip
+
+
+def test_configs_and_tools_of_the_wheel_stand_together(wheel: Path, tmp_path: Path) -> None:
+    mim = wheel / "mmselfsup" / ".mim"
+    config = mim / "configs/selfsup/simclr/simclr_resnet18_1xb128-coslr-100e_isic2019-64.py"
+    assert Config.fromfile(str(config)).model.type == "SimCLR"  # its bases are there
+    command = [sys.executable, str(mim / "tools/train.py"), "--help"]
+    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(wheel)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--auto-resume" in done.stdout

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from mmcv import Config
 
+from mmselfsup.config.check import unread_names
 from mmselfsup.utils import dist
 from mmselfsup.utils.device import choose_device, num_gpus
 from mmselfsup.utils.errors import UserError
@@ -123,14 +124,23 @@ def open_work_dir(work_dir: str) -> None:
 def open_log(cfg: Config, name: str = "") -> tuple[Any, str]:
     """Return the logger to ``<work_dir>/<timestamp>.log``, and the timestamp (one for all ranks).
 
-    A number distinguishes runs that start in the same second.
+    A number distinguishes runs that start in the same second. Names of the config that nothing
+    knows are the first line.
     """
     stamp = time.strftime("%Y%m%d_%H%M%S")
     taken = [f.name for f in Path(cfg.work_dir).glob(f"*{stamp}*.log")]
     # Ranks may start in different seconds: all use the time of the first.
     stamp = str(dist.broadcast_object(f"{stamp}_{len(taken)}" if taken else stamp))
     log_file = os.path.join(cfg.work_dir, f"{name}{stamp}.log")
-    return get_root_logger(log_file, cfg.get("log_level", "INFO")), stamp
+    logger = get_root_logger(log_file, cfg.get("log_level", "INFO"))
+    unread = unread_names(cfg)
+    if unread:
+        logger.info(
+            "names of the config that are no settings: %s; they have no effect unless code of "
+            "yours reads them",
+            ", ".join(unread),
+        )
+    return logger, stamp
 
 
 def dump_config(work_dir: str, text: str, config: str) -> None:

@@ -10,6 +10,7 @@ mmcv puts every name of a file into the config, where they look like settings.
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ from .schema import value_fault
 from .sections import PLAIN, SECTIONS
 from .walker import HELPERS, Findings, Walker
 
+# How alike two names are, 0 to 1, of which one is taken for the other misspelt: ``log_cfg`` and
+# ``log_config`` have 0.82, ``dataset`` and ``data`` 0.73.
+_MISSPELT = 0.8
+
 
 def check_config(cfg: Config, filename: str | None = None, overrides: Iterable[str] = ()) -> None:
     """Check that every key of a config is known to the code that reads it, and what values fit it.
@@ -26,7 +31,8 @@ def check_config(cfg: Config, filename: str | None = None, overrides: Iterable[s
     The check covers the top level, the model with all its parts, data sets with their sources and
     pipelines, hooks, optimizer, schedules and runner. Helper variables of the file, which mmcv
     leaves in the config, are removed from it, so that a config that is written to a file passes
-    the check again.
+    the check again. Other names at the top level that nothing knows stay in it, see
+    ``unread_names``; they are a fault only where they look like a misspelt setting.
 
     Args:
         cfg: The config with overrides merged; helper variables are removed.
@@ -51,7 +57,7 @@ def check_config(cfg: Config, filename: str | None = None, overrides: Iterable[s
             findings.add(*fault)
         elif key in SECTIONS:
             SECTIONS[key](walker, content[key], content)
-        elif key not in (*PLAIN, *helpers):
+        elif key not in (*PLAIN, *helpers) and (key in overridden or _looks_misspelt(key, content)):
             findings.unknown_key(key, (*SECTIONS, *PLAIN), "a config")
         if key in overridden and _has_no_reader(key, content, helpers):
             findings.add(
@@ -62,6 +68,36 @@ def check_config(cfg: Config, filename: str | None = None, overrides: Iterable[s
     findings.raise_first()
     for key in helpers.difference(SECTIONS, PLAIN).intersection(content):
         content.pop(key)
+
+
+def unread_names(cfg: Config) -> list[str]:
+    """Return the names at the top level of a checked config that no setting has.
+
+    They are variables of the file (a config that mmcv has written, as in each work dir of 0.x, has
+    them all without a trace of their use), or settings of code outside this package.
+    """
+    return [key for key in cfg._cfg_dict if key not in (*SECTIONS, *PLAIN, *HELPERS)]
+
+
+def _looks_misspelt(key: str, content: Mapping[str, Any]) -> bool:
+    """Return whether an unknown name is close to that of a setting, and its value isn't used.
+
+    The value of a helper variable appears in the settings that were made from it.
+    """
+    if not get_close_matches(key.lower(), (*SECTIONS, *PLAIN), n=1, cutoff=_MISSPELT):
+        return False
+    value = content[key]
+    if not isinstance(value, Mapping | list | tuple) or not value:
+        return True
+    return not any(_contains(part, value) for name, part in content.items() if name in SECTIONS)
+
+
+def _contains(part: Any, value: Any) -> bool:
+    """Return whether a value is ``part`` or anywhere inside it."""
+    if part == value:
+        return True
+    items = part.values() if isinstance(part, Mapping) else part
+    return isinstance(part, Mapping | list | tuple) and any(_contains(x, value) for x in items)
 
 
 def _has_no_reader(key: str, content: Mapping[str, Any], helpers: set[str]) -> bool:

@@ -26,7 +26,7 @@ from .utils import PrefetchLoader
 
 NICE_BESIDE_THE_MODEL = 10  # on a CPU: the workers yield their cores to the model
 # The keys of ``data`` that are not arguments of a loader.
-_DATASETS = ("train", "val", "test")
+_DATASETS = ("train", "val", "test", "extract")
 _LOADERS = tuple(f"{part}_dataloader" for part in _DATASETS)
 
 

@@ -66,6 +66,31 @@ def draw_reliability(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.uint8]:
     return _pixels(figure)
 
 
+def draw_embedding(
+    positions: NDArray[np.float32], labels: NDArray[np.int64], names: Sequence[str]
+) -> NDArray[np.uint8]:
+    """Draw images as points, coloured by their class.
+
+    Args:
+        positions: [N, 2].
+        labels: [N], 0..C-1.
+        names: The C names.
+
+    Returns:
+        Pixels [H, W, 3] in 0..255.
+    """
+    figure = _figure(7.5, 6.0)
+    axes = figure.add_subplot()
+    marks = "o^sDvP*X"  # ten colours, then the next mark
+    for label in np.unique(labels):
+        points = positions[labels == label]
+        style: dict[str, Any] = {"color": f"C{label % 10}", "marker": marks[label // 10 % 8]}
+        axes.scatter(points[:, 0], points[:, 1], s=6, label=str(names[label]), **style)
+    axes.set_axis_off()
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, markerscale=2)
+    return _pixels(figure)
+
+
 def _figure(width: float, height: float) -> Figure:
     """Return an empty figure of a size in inches."""
     # Imported where it is used: matplotlib is slow to load.

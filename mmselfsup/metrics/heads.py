@@ -12,7 +12,7 @@ import numpy as np
 from mmcv.utils import print_log
 from numpy.typing import ArrayLike, NDArray
 
-from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.errors import MismatchError, UserError
 from mmselfsup.utils.patients import source_of
 
 from .bootstrap import bootstrap_intervals
@@ -50,8 +50,8 @@ def evaluate_heads(
         ``head_numbers``: under these names for one head, under ``<head>_<name>`` for several.
 
     Raises:
-        UserError: The number of scores is not the number of labels, or an image has no label or
-            several labels.
+        MismatchError: The number of scores is not the number of labels.
+        UserError: An image has no label or several labels.
         ValueError: The scores hold NaN, or fewer classes than the labels.
     """
     if labels.ndim != 1:
@@ -65,7 +65,9 @@ def evaluate_heads(
     for head, value in results.items():
         scores = np.asarray(value)  # [N, C]
         if len(scores) != len(labels):
-            raise UserError(f"{head}: {len(scores)} scores for {len(labels)} images of the dataset")
+            raise MismatchError(
+                f"{head}: {len(scores)} scores for {len(labels)} images of the dataset"
+            )
         with_all, _ = with_unknown(scores, class_names, options.get("unk_threshold"))
         if labels.max(initial=0) >= with_all.shape[1]:
             at = int(labels.argmax())

@@ -48,11 +48,16 @@ class AliasMethod:
         """Draw outcomes with replacement.
 
         Args:
-            num: Number of outcomes.
+            num: Number of outcomes, at least 1.
 
         Returns:
             LongTensor [num] with values 0..K-1.
+
+        Raises:
+            ArgumentError: ``num`` is below 1.
         """
+        if num < 1:
+            raise ArgumentError(f"num must be at least 1, got {num}")
         column = torch.randint(len(self.prob), (num,), device=self.prob.device)
         keep = torch.rand(num, device=self.prob.device) < self.prob[column]
         return torch.where(keep, column, self.alias[column])

@@ -11,6 +11,7 @@ Letters: N samples, K clusters, D width, M neighbours.
 """
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,18 @@ _NUM_SCORES = 2**26  # scores of samples against centroids in memory at a time: 
 _NUM_ITERS = 200
 _CHUNK = 1024  # rows of the distance matrix in memory at a time
 _EPS = 1e-10
+
+
+def _load_faiss() -> Any:
+    """Return the module ``faiss``, or what has been put into its place in this module."""
+    return globals().get("faiss") or import_module("faiss")
+
+
+def __getattr__(name: str) -> Any:
+    """Load ``faiss``, which 0.x had in this module, at first use: only two methods need it."""
+    if name != "faiss":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _load_faiss()
 
 
 @dataclass(frozen=True)
@@ -110,7 +123,11 @@ class Kmeans:
         self.k, self.pca_dim = k, pca_dim
 
     def cluster(self, feat: NDArray[Any], verbose: bool = False) -> float:
-        """Cluster features [N, D] and return the sum of squared distances to the centroids."""
+        """Cluster features [N, D] and return the sum of squared distances to the centroids.
+
+        Raises:
+            ArgumentError: ``feat`` is no matrix of float32.
+        """
         clusters = _kmeans(preprocess_features(feat, self.pca_dim), self.k)
         self.labels, self.centroids = clusters.labels, clusters.centroids
         if verbose:
@@ -178,8 +195,7 @@ def _join_singletons(labels: NDArray[np.int64], ids: NDArray[Any]) -> NDArray[np
 
 def faiss_kmeans(x: NDArray[np.float32], k: int, seed: int) -> Clusters:
     """Run the k-means of faiss on [N, D]; an empty cluster is refilled by splitting a large one."""
-    import faiss  # needed by the two clustering methods only
-
+    faiss = _load_faiss()
     centroids: Any = None
     for _ in progress(range(NUM_ITERS), desc="k-means", leave=False, delay=2.0):
         # One iteration per call, so that the progress bar moves.
@@ -247,9 +263,7 @@ def make_graph(xb: NDArray[np.float32], nnn: int) -> tuple[NDArray[np.int64], ND
     """
     device = default_device()
     if device.type == "cpu":
-        import faiss  # needed by the two clustering methods only
-
-        index = faiss.IndexFlatL2(xb.shape[1])
+        index = _load_faiss().IndexFlatL2(xb.shape[1])
         index.add(xb)
         distances, indices = index.search(xb, nnn + 1)
         return indices, distances

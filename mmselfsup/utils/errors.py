@@ -23,6 +23,14 @@ class UserError(ValueError):
     """
 
 
+class NoImagesError(UserError, RuntimeError):
+    """A folder without images; a ``RuntimeError`` too, because MMSelfSup 0.x raised one."""
+
+
+class MismatchError(UserError, AssertionError):
+    """Inputs whose numbers differ; an ``AssertionError`` too, because MMSelfSup 0.x asserted it."""
+
+
 class SharedError(UserError):
     """An error that all ranks raise together; the first process of each node prints it."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from mmcv import Config
 
-from mmselfsup.config.check import check_config
+from mmselfsup.config.check import check_config, unread_names
 from mmselfsup.utils.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -263,6 +263,44 @@ def test_variable_that_nobody_reads(tmp_path: Path) -> None:
     file.write_text(HELPERS + "optimzer = dict(type='SGD', lr=1)\n")
     with pytest.raises(UserError, match="unknown key 'optimzer'; did you mean 'optimizer'"):
         check_config(Config.fromfile(str(file)), str(file))
+
+
+UNKNOWN_NAMES = ["norm", "view", "my_head", "data_root", "dataset", "source", "steps", "backbone"]
+
+
+@pytest.mark.parametrize("name", UNKNOWN_NAMES)
+def test_name_that_is_like_no_setting_stays(name: str) -> None:
+    cfg = make({name: dict(a=1)})
+    check_config(cfg)
+    assert unread_names(cfg) == [name]
+    with pytest.raises(UserError, match=f"--cfg-options {name}.a: unknown key"):
+        check_config(cfg, "configs/x.py", [f"{name}.a=1"])  # whoever sets it expects an effect
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("log_cfg", "log_config"),
+        ("lr_cfg", "lr_config"),
+        ("custom_hook", "custom_hooks"),
+        ("models", "model"),
+        ("Seed", "seed"),
+        ("test_pipelines", "test_pipeline"),
+    ],
+)
+def test_name_that_looks_misspelt(name: str, meant: str) -> None:
+    with pytest.raises(UserError, match=f"unknown key '{name}'; did you mean '{meant}'"):
+        check_config(make({name: 1}))
+
+
+def test_helper_with_a_name_like_a_setting_is_known_by_its_value() -> None:
+    cfg = make({})
+    cfg.data2 = copy.deepcopy(cfg.data.train.pipelines[0])
+    check_config(cfg)
+    assert unread_names(cfg) == ["data2"]
+    cfg.data2[0]["size"] = 31
+    with pytest.raises(UserError, match="unknown key 'data2'"):
+        check_config(cfg)
 
 
 @pytest.mark.parametrize(

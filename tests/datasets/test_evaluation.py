@@ -52,6 +52,8 @@ def test_evaluate_says_what_is_wrong(image_folder: Path, source: dict[str, Any])
     dataset = build_dataset(single(source))
     with pytest.raises(UserError, match="head0: 11 scores for 12 images"):
         dataset.evaluate(dict(head0=np.zeros((11, 3))))
+    with pytest.raises(AssertionError):  # which 0.x raised
+        dataset.evaluate(dict(head0=np.zeros((11, 3))))
     with pytest.raises(ValueError, match="NaN"):
         dataset.evaluate(dict(head0=np.full((12, 3), np.nan)))
     unlabelled = SingleViewDataset(dict(type="ImageList", data_prefix=str(image_folder)), [])

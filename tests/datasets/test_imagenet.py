@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mmselfsup.datasets.data_sources import ImageNet, ImageNet21k
+from mmselfsup.datasets.data_sources import CIFAR10, CIFAR100, ImageList, ImageNet, ImageNet21k
 from mmselfsup.datasets.data_sources.imagenet import (
     find_folders,
     get_samples,
@@ -34,7 +34,11 @@ def names_and_labels(source: ImageNet) -> list[tuple[str, int]]:
 
 def test_folders(folders: Path) -> None:
     source = ImageNet(str(folders))
-    assert names_and_labels(source) == [("n01/a.JPEG", 0), ("n02/b.JPEG", 1)]
+    assert names_and_labels(source) == [
+        ("n01/a.JPEG", 0),
+        ("n01/deep/c.JPEG", 0),  # at any depth, as in 0.x
+        ("n02/b.JPEG", 1),
+    ]
     assert source.CLASSES == ["n01", "n02"]
     assert source.get_img(0).size == (4, 4)
 
@@ -42,10 +46,11 @@ def test_folders(folders: Path) -> None:
 def test_order_and_names_of_classes(folders: Path) -> None:
     assert names_and_labels(ImageNet(str(folders), classes=["n02", "n00", "n01"])) == [
         ("n01/a.JPEG", 2),
+        ("n01/deep/c.JPEG", 2),
         ("n02/b.JPEG", 0),
     ]
     source = ImageNet(str(folders), classes=["cat", "dog"])
-    assert names_and_labels(source) == [("n01/a.JPEG", 0), ("n02/b.JPEG", 1)]
+    assert list(source.get_gt_labels()) == [0, 0, 1]
     assert source.CLASSES == ["cat", "dog"]
     with pytest.raises(UserError, match="2 folders, but 3 classes are given; n01, n02"):
         ImageNet(str(folders), classes=["cat", "dog", "cow"])
@@ -64,6 +69,30 @@ def test_no_images(tmp_path: Path) -> None:
     (tmp_path / "n01").mkdir()
     with pytest.raises(UserError, match="no images in folders of classes"):
         ImageNet(str(tmp_path))
+    with pytest.raises(RuntimeError):  # which 0.x raised
+        ImageNet(str(tmp_path))
+    with pytest.raises(RuntimeError, match="no images in this folder"):
+        ImageList(str(tmp_path))
+
+
+@pytest.mark.parametrize("source", [ImageNet, ImageNet21k, ImageList])
+def test_neither_folder_nor_list(source: type) -> None:
+    with pytest.raises(UserError, match="give data_prefix, the folder, or ann_file, a list"):
+        source(data_prefix="")
+
+
+@pytest.mark.parametrize("source", [ImageNet, ImageNet21k, ImageList])
+def test_list_of_whole_paths_needs_no_folder(source: type, folders: Path, tmp_path: Path) -> None:
+    path = tmp_path / "train.txt"
+    path.write_text(f"{folders}/n02/b.JPEG 1\n")
+    assert source(data_prefix="", ann_file=str(path)).get_img(0).size == (4, 4)
+
+
+@pytest.mark.parametrize("source", [ImageNet, ImageNet21k, ImageList, CIFAR10, CIFAR100])
+def test_classes_as_they_are_given(source: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "load_annotations", lambda self: [])
+    assert source(data_prefix="", classes=("bus", "car"), test_mode=True).CLASSES == ("bus", "car")
+    assert source(data_prefix="", classes=["bus", "car"], test_mode=True).CLASSES == ["bus", "car"]
 
 
 def test_imagenet_21k(folders: Path) -> None:
@@ -83,3 +112,6 @@ def test_public_functions(folders: Path) -> None:
     assert has_file_allowed_extension("A.JPEG", (".jpg", ".jpeg"))
     assert not has_file_allowed_extension("a.txt", (".jpg", ".jpeg"))
     assert get_samples(str(folders), dict(n02=5), (".txt",)) == [("n02/readme.txt", 5)]
+    assert get_samples(str(folders), dict(n01=0), (".jpeg",), recursive=False) == [
+        ("n01/a.JPEG", 0)
+    ]

@@ -28,6 +28,8 @@ def test_average_pooling():
     x = torch.rand(3, 6, 4, 4)
     assert build_neck({"type": "AvgPool2dNeck"})([x])[0].shape == (3, 6, 1, 1)
     assert build_neck({"type": "AvgPool2dNeck", "output_size": 2})((x,))[0].shape == (3, 6, 2, 2)
+    oblong = build_neck({"type": "AvgPool2dNeck", "output_size": (1, 2)})((x,))[0]
+    torch.testing.assert_close(oblong, x.unflatten(3, (2, 2)).mean(dim=(2, 4)).unsqueeze(2))
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,15 @@ def test_average_pooling():
 )
 def test_linear_layers(kwargs, expected):
     assert weights(nonlinear(**kwargs)) == expected
+
+
+@pytest.mark.parametrize("num_layers", [1, 2, 3])
+def test_names_of_the_layers_after_the_first(num_layers):
+    neck = nonlinear(num_layers=num_layers)
+    assert neck.fc_names == [f"fc{i}" for i in range(1, num_layers)]
+    assert neck.bn_names == [f"bn{i}" for i in range(1, num_layers)]
+    without = nonlinear(num_layers=num_layers, with_last_bn=False)
+    assert without.bn_names == neck.bn_names[:-1]
 
 
 def test_last_normalisation():

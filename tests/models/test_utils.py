@@ -97,3 +97,13 @@ def test_multi_extract_process_names_stages_from_one():
     process = MultiExtractProcess(pool_type="adaptive", layer_indices=(0, 1))
     feats = process.extract(Model(), loader)
     assert {k: v.shape for k, v in feats.items()} == {"feat1": (5, 9216), "feat2": (5, 9216)}
+
+
+def test_extract_process_with_the_arguments_of_v050():
+    loader = DataLoader(Images(), batch_size=2)
+    process = ExtractProcess(pool_type="adaptive", layer_indices=(0, 1))
+    assert set(process.extract(Model(), loader)) == {"feat1", "feat2"}
+    assert ExtractProcess(pool_type="specified").layer_indices == (0, 1, 2, 3, 4)
+    for wrong in (dict(layer_indices=(-1,)), dict(pool_type="other"), dict(backbone="resnet18")):
+        with pytest.raises(AssertionError):
+            ExtractProcess(**wrong)

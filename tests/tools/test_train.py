@@ -69,6 +69,32 @@ def test_pretrain_then_finetune(place: Path) -> None:
     assert result["metrics"]["balanced_accuracy"] == pytest.approx(expected, abs=1e-4)
 
 
+def test_config_dumped_by_mmcv_trains_again(place: Path) -> None:
+    """0.x's work dirs hold such files: helper variables without a trace of their use."""
+    from mmcv import Config
+
+    helpers = (
+        "\nimg_norm_cfg = dict(mean=[0.5, 0.5, 0.5], std=[0.2, 0.2, 0.2])\n"
+        "train_pipeline = view\nmy_sizes = [32, 64]\nnum_gpus, note = 1, 'text'\n"
+    )
+    (place / "helpers.py").write_text((place / "simclr.py").read_text() + helpers)
+    cfg = Config.fromfile(str(place / "helpers.py"))
+    # As the command line of 0.x left it.
+    cfg.merge_from_dict(dict(work_dir="old", gpu_ids=range(0, 1), seed=0, auto_resume=False))
+    cfg.dump(str(place / "dumped.py"))
+    done = train(place, "dumped.py", "--work_dir", "again", "--seed", "0")
+    assert done.code == 0, done.text
+    names = "norm, source, backbone, view, my_sizes, num_gpus, note"
+    assert f"names of the config that are no settings: {names}" in done.text
+    straight = train(place, "simclr.py", "--work_dir", "straight", "--seed", "0")
+    assert straight.code == 0, straight.text
+    assert "no settings" not in straight.text
+    assert same_weights(place / "again" / "latest.pth", place / "straight" / "latest.pth")
+    # What this run has dumped runs, too.
+    done = train(place, "again/dumped.py", "--work_dir", "third", "--cfg-options", "seed=1")
+    assert done.code == 0, done.text
+
+
 def test_auto_resume_is_bit_equal(place: Path) -> None:
     options = ["--cfg-options", "data.workers_per_gpu=1"]
     assert train(place, "simclr.py", "--work_dir", "whole", "--seed", "3", *options).code == 0

@@ -130,6 +130,27 @@ def test_without_components_rows_are_only_scaled():
     assert np.allclose(preprocess_features(x, -1), [[0.6, 0.8], [0, 0]])
 
 
+def test_features_in_float64_are_refused_and_not_converted():
+    with pytest.raises(AssertionError, match="float32, got float64"):
+        Kmeans(k=2, pca_dim=-1).cluster(np.random.rand(8, 4))
+
+
+def test_faiss_is_an_attribute_that_can_be_replaced(monkeypatch):
+    import faiss
+
+    assert clustering.faiss is faiss
+
+    class Broken:
+        def Kmeans(self, *args, **kwargs):
+            raise MemoryError("replaced")
+
+    monkeypatch.setattr(clustering, "faiss", Broken())
+    with pytest.raises(MemoryError, match="replaced"):
+        clustering.faiss_kmeans(blobs()[0], 2, seed=0)
+    with pytest.raises(AttributeError, match="no attribute 'other'"):
+        clustering.other  # noqa: B018
+
+
 def test_wrong_features_are_refused():
     x = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
     with pytest.raises(AssertionError):

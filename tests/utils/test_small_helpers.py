@@ -18,6 +18,7 @@ from mmcv.parallel import DataContainer
 from torch import nn
 from tqdm import tqdm
 
+from mmselfsup import digit_version
 from mmselfsup.utils import AliasMethod, find_latest_checkpoint, get_root_logger
 from mmselfsup.utils.device import batch_size, to_device
 from mmselfsup.utils.errors import UserError
@@ -191,6 +192,19 @@ def test_alias_table_holds_the_distribution(weights: list[float]) -> None:
 def test_alias_table_of_no_distribution(probs: Any) -> None:
     with pytest.raises(ValueError, match="probs"):
         AliasMethod(torch.tensor(probs))
+
+
+@pytest.mark.parametrize("num", [-1, 0])
+def test_alias_table_draws_at_least_one(num: int) -> None:
+    with pytest.raises(AssertionError, match=f"at least 1, got {num}"):
+        AliasMethod(torch.ones(4)).draw(num)
+
+
+def test_versions_compare() -> None:
+    assert digit_version("1.7.2") == (1, 7, 2, 0, 0, 0)
+    order = ["0.5.0", "1.0.0.dev3", "1.0.0a1", "1.0.0b2", "1.0.0rc1", "1.0.0", "1.0.0.post1"]
+    assert sorted(order, key=digit_version) == order
+    assert digit_version("1.0", length=2) == (1, 0, 0, 0)
 
 
 def test_process_settings(monkeypatch: pytest.MonkeyPatch) -> None:

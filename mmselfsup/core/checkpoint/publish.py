@@ -46,7 +46,7 @@ def extract_backbone(checkpoint: str, output: str, prefix: str | None = None) ->
         UserError: There are no such weights, or a file can't be read or written.
     """
     weights = weights_of(load_state(checkpoint), checkpoint)
-    prefix = _find(list(weights), checkpoint) if prefix is None else prefix
+    prefix = find_backbone(list(weights), checkpoint) if prefix is None else prefix
     selected: dict[str, Tensor] = {
         name[len(prefix) :]: tensor for name, tensor in weights.items() if name.startswith(prefix)
     }
@@ -57,8 +57,12 @@ def extract_backbone(checkpoint: str, output: str, prefix: str | None = None) ->
     return prefix, len(selected)
 
 
-def _find(names: list[str], filename: str) -> str:
-    """Return the best known prefix that one of the names begins with."""
+def find_backbone(names: list[str], filename: str) -> str:
+    """Return the best known prefix that one of the names begins with.
+
+    Raises:
+        UserError: None begins with a known prefix.
+    """
     for prefix in (wrapper + known for known in _PREFIXES for wrapper in ("", "module.")):
         if any(name.startswith(prefix) for name in names):
             return prefix

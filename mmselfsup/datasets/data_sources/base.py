@@ -238,13 +238,16 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
         return {name: i for i, name in enumerate(self.CLASSES or ())}
 
     @classmethod
-    def get_classes(cls, classes: str | Sequence[str] | None = None) -> list[str] | None:
-        """Return the names of ``classes``: a list, a file with one name a line, or None."""
+    def get_classes(cls, classes: str | Sequence[str] | None = None) -> Sequence[str] | None:
+        """Return the names of ``classes``: a list, a file with one name a line, or None.
+
+        A tuple stays a tuple.
+        """
         if classes is None:
             return None if cls.CLASSES is None else list(cls.CLASSES)
         if isinstance(classes, str):
             return [line.strip() for line in read_text(classes).split("\n") if line.strip()]
-        return list(classes)
+        return classes if isinstance(classes, tuple) else list(classes)
 
     def _infos(self, entries: Sequence[Entry]) -> list[dict[str, Any]]:
         """Return the entries of a list in the form of ``data_infos``."""

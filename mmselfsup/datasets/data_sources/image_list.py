@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.errors import NoImagesError, UserError
 from mmselfsup.utils.image_names import has_image_extension
 
 from ..registry import DATASOURCES
@@ -91,8 +91,10 @@ class ImageList(BaseDataSource):
 
     def _folder(self) -> list[dict[str, Any]]:
         """Return all images below the folder, without labels."""
+        if not self.data_prefix:
+            raise UserError("ImageList: give data_prefix, the folder, or ann_file, a list")
         self.has_labels = False
         names = find_images(self.data_prefix)
         if not names:
-            raise UserError(f"{self.data_prefix}: no images in this folder; check data_prefix")
+            raise NoImagesError(f"{self.data_prefix}: no images in this folder; check data_prefix")
         return self._infos([Entry(name, NO_LABEL, 0) for name in names])

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.errors import NoImagesError, UserError
 from mmselfsup.utils.image_names import IMAGE_EXTENSIONS
 
 from ..registry import DATASOURCES
@@ -27,7 +27,7 @@ def find_folders(root: str) -> dict[str, int]:
 
 
 def get_samples(
-    root: str, folder_to_idx: dict[str, int], extensions: Sequence[str], recursive: bool = False
+    root: str, folder_to_idx: dict[str, int], extensions: Sequence[str], recursive: bool = True
 ) -> list[tuple[str, int]]:
     """Return the files of class folders.
 
@@ -35,7 +35,7 @@ def get_samples(
         root: Folder of the class folders.
         folder_to_idx: The class of each folder.
         extensions: Accepted ends of file names.
-        recursive: Whether the sub-folders of a class folder belong to it too.
+        recursive: Whether the sub-folders of a class folder, at any depth, belong to it too.
 
     Returns:
         (path relative to ``root``, class) for each file, sorted by folder and name.
@@ -43,7 +43,7 @@ def get_samples(
     samples = []
     for folder in sorted(folder_to_idx):
         path = os.path.join(root, folder)
-        names = find_images(path) if recursive else sorted(os.listdir(path))
+        names = find_images(path, extensions) if recursive else sorted(os.listdir(path))
         samples += [
             (os.path.join(folder, name), folder_to_idx[folder])
             for name in names
@@ -56,16 +56,19 @@ def get_samples(
 class ImageNet(BaseDataSource):
     """The images of a list ``name label``, or without a list of one folder for each class.
 
+    The sub-folders of a class folder, at any depth, belong to the class.
+
     Without a list the classes are the folders in alphabetical order, or in the order of ``classes``
     where these are names of folders. Other ``classes``, as many as there are folders and none of
     them the name of one, name them in alphabetical order.
 
     Raises:
-        UserError: The list or the folder is missing or empty, or a label is not in ``classes``.
+        NoImagesError: There are no images in folders of classes.
+        UserError: The list or the folder is missing, or a label is not in ``classes``.
     """
 
     IMG_EXTENSIONS = IMAGE_EXTENSIONS
-    recursion_subdir = False
+    recursion_subdir = True
 
     def load_annotations(self) -> list[dict[str, Any]]:
         if self.ann_file is not None:
@@ -74,12 +77,16 @@ class ImageNet(BaseDataSource):
                 check_labels(entries, len(self.CLASSES), self.ann_file)
             report_duplicates(entries, self.ann_file)
             return self._infos(entries)
+        if not self.data_prefix:
+            raise UserError(
+                f"{type(self).__name__}: give data_prefix, the folder, or ann_file, a list"
+            )
         self.folder_to_idx = self._number(find_folders(self.data_prefix))
         self.samples = get_samples(
             self.data_prefix, self.folder_to_idx, self.IMG_EXTENSIONS, self.recursion_subdir
         )
         if not self.samples:
-            raise UserError(
+            raise NoImagesError(
                 f"{self.data_prefix}: no images in folders of classes; put them into one folder "
                 "for each class, or give ann_file"
             )

@@ -138,8 +138,13 @@ def report_duplicates(entries: Sequence[Entry], path: str) -> None:
     )  # fmt: skip
 
 
-def find_images(root: str) -> list[str]:
-    """Return all images below ``root``: relative paths, sorted; hidden ones are left out."""
+def find_images(root: str, extensions: Sequence[str] = IMAGE_EXTENSIONS) -> list[str]:
+    """Return all files below ``root`` that end with one of the extensions, in any letters.
+
+    Returns:
+        Their relative paths, sorted; hidden ones are left out.
+    """
+    extensions = tuple(extensions)
     images = []
     for folder, subfolders, files in os.walk(root, followlinks=True):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]  # prunes the walk
@@ -147,7 +152,7 @@ def find_images(root: str) -> list[str]:
         images += [
             os.path.normpath(os.path.join(below, name))
             for name in files
-            if has_image_extension(name) and not name.startswith(".")
+            if name.lower().endswith(extensions) and not name.startswith(".")
         ]
     return sorted(images)
 

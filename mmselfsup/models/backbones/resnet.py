@@ -8,11 +8,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmcls.models.backbones import ResNet as _ResNet
+from mmcls.models.backbones.resnet import BasicBlock, Bottleneck
 from torch import Tensor
 
 from mmselfsup.utils.errors import ArgumentError
 
 from ..builder import BACKBONES, CONV_INIT
+
+# The blocks are mmcls's; code written for 0.x imports them from here.
+__all__ = ["BasicBlock", "Bottleneck", "ResNet", "ResNetV1d"]
 
 
 @BACKBONES.register_module()

@@ -3,10 +3,13 @@
 from typing import Any
 
 from mmcls.models.backbones import ResNeXt as _ResNeXt
+from mmcls.models.backbones.resnext import Bottleneck
 from torch import nn
 
 from ..builder import BACKBONES
 from .resnet import ResNet
+
+__all__ = ["Bottleneck", "ResNeXt"]  # the block is mmcls's, imported from here by code for 0.x
 
 
 @BACKBONES.register_module()

@@ -11,18 +11,19 @@ from ..utils import only_feature
 
 @NECKS.register_module()
 class AvgPool2dNeck(BaseModule):
-    """Average pooling of a feature map to ``output_size`` x ``output_size`` positions.
+    """Average pooling of a feature map to ``output_size`` positions.
 
     Args:
-        output_size: Side of the result in positions, at least 1.
+        output_size: Side of the result in positions, at least 1, or (height, width).
     """
 
-    def __init__(self, output_size: int = 1) -> None:
+    def __init__(self, output_size: int | tuple[int, int] = 1) -> None:
         super().__init__()
-        self.avgpool = nn.AdaptiveAvgPool2d((output_size, output_size))
+        size = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
+        self.avgpool = nn.AdaptiveAvgPool2d(size)
 
     def forward(self, x: Sequence[Tensor]) -> list[Tensor]:
-        """Pool [[N, C, H, W]] to [[N, C, S, S]] with S = ``output_size``.
+        """Pool [[N, C, H, W]] to [[N, C, S, T]] with (S, T) = ``output_size``.
 
         Raises:
             ArgumentError: The backbone gave more than one entry.

@@ -36,6 +36,10 @@ class NonLinearNeck(BaseModule):
         norm_cfg: Config of the normalisation.
         init_cfg: How weights are initialised, in mmcv's format.
 
+    Attributes:
+        fc_names: Names of the linear layers after ``fc0``, as in 0.x.
+        bn_names: Names of the normalisation layers after ``bn0``, as in 0.x.
+
     Raises:
         ArgumentError: ``num_layers`` is below 1.
     """
@@ -67,16 +71,18 @@ class NonLinearNeck(BaseModule):
         # ``fc0``, ``bn0``, ``fc1`` ... are the state dict names of 0.x's checkpoints.
         self.fc0 = nn.Linear(in_channels, hid_channels, bias=with_bias)
         self.bn0 = build_norm_layer(norm_cfg, hid_channels)[1]
+        self.fc_names: list[str] = []
+        self.bn_names: list[str] = []
         for i in range(1, num_layers):
             last = i == num_layers - 1
             width = out_channels if last else hid_channels
             bias = with_last_bias if last else with_bias
             self.add_module(f"fc{i}", nn.Linear(hid_channels, width, bias=bias))
-            if not last:
-                self.add_module(f"bn{i}", build_norm_layer(norm_cfg, width)[1])
-            elif with_last_bn:
-                cfg = {**norm_cfg, "affine": with_last_bn_affine}
+            self.fc_names.append(f"fc{i}")
+            if not last or with_last_bn:
+                cfg = {**norm_cfg, "affine": with_last_bn_affine} if last else norm_cfg
                 self.add_module(f"bn{i}", build_norm_layer(cfg, width)[1])
+                self.bn_names.append(f"bn{i}")
 
     def forward(self, x: Sequence[Any]) -> list[Tensor]:
         """Project [[N, in_channels, H, W]] or [[N, in_channels]] to [[N, out_channels]].

@@ -22,12 +22,44 @@ from .views import pooled
 class ExtractProcess:
     """The extraction of the last stage's features, one vector per image, as ``feat``.
 
-    ``pooled`` says which vector: the class token, or the mean over all places.
+    ``pooled`` says which vector: the class token, or the mean over all places. With any argument it
+    extracts what ``MultiExtractProcess`` does: that class had this name in v0.5.0.
+
+    Args:
+        pool_type: See ``MultiExtractProcess``; None is its default.
+        backbone: See ``MultiExtractProcess``; None is its default.
+        layer_indices: See ``MultiExtractProcess``; None is its default.
+
+    Raises:
+        ArgumentError: See ``MultiPooling``.
     """
 
+    multi_pooling: MultiPooling | None = None
+    layer_indices: Sequence[int] = ()
+
+    def __init__(
+        self,
+        pool_type: str | None = None,
+        backbone: str | None = None,
+        layer_indices: Sequence[int] | None = None,
+    ) -> None:
+        if (pool_type, backbone, layer_indices) == (None, None, None):
+            return
+        self.layer_indices = tuple(range(5)) if layer_indices is None else layer_indices
+        self.multi_pooling = MultiPooling(
+            pool_type or "specified", self.layer_indices, backbone or "resnet50"
+        )
+
     def pool(self, features: Sequence[Any]) -> dict[str, Tensor]:
-        """Return ``feat`` [N, C] for the output of ``extract_feat``, one entry for each stage."""
-        return {"feat": pooled(features[-1])}
+        """Return the features of a batch for the output of ``extract_feat``, an entry a stage.
+
+        Returns:
+            ``feat`` [N, C]; of ``MultiExtractProcess`` ``feat{i + 1}`` [N, C_i, S_i, S_i].
+        """
+        if self.multi_pooling is None:
+            return {"feat": pooled(features[-1])}
+        maps = self.multi_pooling(features)
+        return {f"feat{i + 1}": x for i, x in zip(self.layer_indices, maps, strict=True)}
 
     def extract_batch(self, model: nn.Module, **data: Any) -> dict[str, Tensor]:
         """Return the features of one batch, each [N, D], float32 on the CPU.
@@ -85,10 +117,4 @@ class MultiExtractProcess(ExtractProcess):
         backbone: str = "resnet50",
         layer_indices: Sequence[int] = (0, 1, 2, 3, 4),
     ) -> None:
-        self.multi_pooling = MultiPooling(pool_type, layer_indices, backbone)
-        self.layer_indices = layer_indices
-
-    def pool(self, features: Sequence[Any]) -> dict[str, Tensor]:
-        """Return the pooled map of each stage, [N, C_i, S_i, S_i]."""
-        maps = self.multi_pooling(features)
-        return {f"feat{i + 1}": x for i, x in zip(self.layer_indices, maps, strict=True)}
+        super().__init__(pool_type, backbone, layer_indices)

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Train a linear classifier on the frozen features of PRETRAIN, under Slurm; see dist_train_linear.sh.
+ARGC=$# DEFAULT_GPUS=8
+. "$(dirname "${BASH_SOURCE[0]}")/../launch.sh"
+usage 4 "PARTITION JOB_NAME CONFIG PRETRAIN [arguments of tools/train.py]"
+PARTITION=$1
+JOB_NAME=$2
+CFG=$3
+PRETRAIN=$4
+
+slurm_run "$PYTHON" -u "$ROOT/tools/train.py" "$CFG" \
+    --work_dir "$(work_dir "$CFG" "$PRETRAIN")" --launcher slurm \
+    --cfg-options load_from="$PRETRAIN" "${@:5}"

@@ -1,0 +1,43 @@
+"""Test linear SVMs, of each class the one with the best cost in cross-validation."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[5]))  # so that a clone needs no install
+
+from mmselfsup.utils.errors import run_cli
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data_file", help="Read the features [N, ...] from this .npy file.")
+    parser.add_argument("--json_targets", help="Take the names of the images from this JSON file.")
+    parser.add_argument(
+        "--targets_data_file",
+        help="Read the targets [N, C] (1, 0, -1: not counted) from this .npy file.",
+    )
+    parser.add_argument(
+        "--costs_list",
+        default="0.01,0.1",
+        metavar="C,C,...",
+        help="Use these costs (default %(default)s).",
+    )
+    parser.add_argument("--output_path", help="Write to this folder.")
+    parser.add_argument(
+        "--generate_json", type=int, default=0, help="Also write the results as JSON with 1."
+    )
+    return parser.parse_args(argv)
+
+
+def main() -> None:
+    """Test the SVMs."""
+    args = parse_args()
+    from mmselfsup.apis.svm import test
+
+    test(args)
+
+
+if __name__ == "__main__":
+    run_cli(main)
