@@ -224,7 +224,7 @@ def run_training(args: Namespace) -> None:
         UserError: See the single steps.
         Stopped: A signal asked the training to stop; ``latest.pth`` has its state.
     """
-    with stop_signals():
+    with stop_signals(" before the first iteration"):
         cfg = read_settings(args)
         setup_multi_processes(cfg)
         torch.backends.cudnn.benchmark = bool(cfg.get("cudnn_benchmark"))
@@ -292,21 +292,31 @@ def read_settings(args: Namespace) -> Config:
 
 def choose_checkpoint(args: Namespace, cfg: Config) -> None:
     """Set ``cfg.resume_from``, and check that the files exist that the config names."""
-    if args.resume_from is not None:
+    own = checkpoint_of_job(cfg.work_dir)
+    if own is not None:
+        cfg.resume_from = own
+    elif args.resume_from is not None:
         cfg.resume_from = args.resume_from
     elif args.auto_resume or cfg.get("auto_resume"):
         cfg.resume_from = latest_checkpoint(cfg.work_dir)
-    elif int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) and not cfg.get("resume_from"):
-        # Restarted by torchrun: not from what an earlier run has left in the folder.
-        path = latest_checkpoint(cfg.work_dir)
-        cfg.resume_from = path if path and written_by_job(path) else None
     check_paths(cfg)
 
 
-def written_by_job(path: str) -> bool:
-    """Return whether a file was written since the parent of this process, torchrun, started."""
-    seconds = seconds_since_start(os.getppid())
-    return seconds is not None and os.path.getmtime(path) >= time.time() - seconds
+def checkpoint_of_job(work_dir: str) -> str | None:
+    """Return the newest checkpoint for a process that its launcher has started again, else None.
+
+    ``tools/slurm_train.sh`` says so by ``MMSELFSUP_CONTINUE=1``. After a restart by torchrun, a
+    file counts if it was written since torchrun, the parent process, started: an earlier run may
+    have left others in the folder.
+    """
+    if os.environ.get("MMSELFSUP_CONTINUE") == "1":
+        return latest_checkpoint(work_dir)
+    if os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
+        return None
+    path, seconds = latest_checkpoint(work_dir), seconds_since_start(os.getppid())
+    if path is None or seconds is None or os.path.getmtime(path) < time.time() - seconds:
+        return None
+    return path
 
 
 def check_complete(cfg: Config, filename: str) -> None:

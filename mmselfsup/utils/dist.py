@@ -297,7 +297,8 @@ def read_mpi() -> None:
     if "MASTER_ADDR" not in os.environ:
         one_node = os.environ.get("OMPI_COMM_WORLD_LOCAL_SIZE", size) == size
         os.environ["MASTER_ADDR"] = "127.0.0.1" if one_node else _first_mpi_host()
-    job = os.environ.get("PMIX_NAMESPACE") or os.environ.get("OMPI_MCA_ess_base_jobid")
+    names = ("PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid", "OMPI_MCA_orte_ess_jobid")
+    job = next((os.environ[name] for name in names if os.environ.get(name)), None)
     os.environ.setdefault("MASTER_PORT", str(_port_of(job) if job else 29500))
 
 

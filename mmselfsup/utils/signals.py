@@ -1,9 +1,9 @@
 """Signals that ask a training to stop: noted when they come, obeyed where nothing is lost.
 
 Slurm sends SIGTERM (preemption) or the signal of ``--signal`` (here SIGUSR1) some time before it
-kills a job, a terminal sends SIGINT (Ctrl-C). Inside ``stop_signals`` each of them ends the command
-at once while it is being set up, and is only noted within ``deferred``, where the training looks at
-``requested`` after every iteration.
+kills a job, a terminal sends SIGINT (Ctrl-C). Inside ``stop_signals`` the first of them ends a
+command in order, with exit code 75; within ``deferred`` it is only noted, and the training looks at
+``requested`` after its steps. A second Ctrl-C ends the command at once.
 """
 
 import os
@@ -31,23 +31,28 @@ class _State:
     deferred: bool = False
     request: str | None = None
     ctrl_c: int = 0
+    advice: str = ""
 
 
 _state = _State()
 
 
 @contextmanager
-def stop_signals() -> Iterator[None]:
+def stop_signals(advice: str) -> Iterator[None]:
     """Handle SIGTERM, SIGUSR1 and SIGINT inside the block.
 
-    A signal raises ``Stopped`` (SIGINT: ``KeyboardInterrupt``) unless ``deferred`` is active. After
-    ``Stopped`` the handlers stay: the process ends, and launchers repeat their signals. Nothing
-    happens in a thread, where Python handles no signals.
+    The first signal raises ``Stopped`` unless ``deferred`` is active, the second SIGINT
+    ``KeyboardInterrupt``; others are ignored. After ``Stopped`` the handlers stay: the process is
+    ending, and launchers repeat their signals. Nothing happens in a thread, where Python handles no
+    signals.
+
+    Args:
+        advice: What the line for the user says after ``stopped by SIGTERM``.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    _reset(os.getpid())
+    _reset(os.getpid(), advice)
     old = {number: signal.signal(number, _handle) for number in _SIGNALS}
     try:
         yield
@@ -60,8 +65,9 @@ def stop_signals() -> Iterator[None]:
     _restore(old)
 
 
-def _reset(pid: int) -> None:
-    _state.pid, _state.deferred, _state.request, _state.ctrl_c = pid, False, None, 0
+def _reset(pid: int, advice: str = "") -> None:
+    _state.pid, _state.advice = pid, advice
+    _state.deferred, _state.request, _state.ctrl_c = False, None, 0
 
 
 def _restore(old: dict[signal.Signals, Any]) -> None:
@@ -102,19 +108,20 @@ def _handle(number: int, _: Any) -> None:
         _state.request = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
     if number == signal.SIGINT:
         _state.ctrl_c += 1
-        if not _state.deferred or _state.ctrl_c > 1:
+        if _state.ctrl_c > 1:
             raise KeyboardInterrupt
-        os.write(2, _FIRST_CTRL_C)  # print is not safe in a handler
-    elif first and not _state.deferred:  # repeated ones must not interrupt the end
-        raise Stopped(f"stopped by {_state.request} before the first iteration")
+        if _state.deferred:
+            os.write(2, _FIRST_CTRL_C)  # print is not safe in a handler
+    if first and not _state.deferred:  # repeated ones must not interrupt the end
+        raise Stopped(f"stopped by {_state.request}{_state.advice}")
 
 
 def shield_worker() -> None:
     """Let a loader's worker outlive the signals that ask its training to stop.
 
-    Slurm and torchrun send them to all processes. A worker must go on, because the iteration (or the
-    evaluation) that is being finished needs its batches. SIGTERM from its own parent, which shuts
-    the loader down, ends it; and it ends by itself soon after its parent has ended.
+    Slurm and torchrun send them to all processes. A worker must go on, because the iteration (or
+    the evaluation) that is being finished needs its batches. SIGTERM from its own parent, which
+    shuts the loader down, ends it; and it ends by itself soon after its parent has ended.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)

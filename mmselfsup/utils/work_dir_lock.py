@@ -118,9 +118,7 @@ def only_one(
         os.close(handle)
 
 
-def _take(
-    handle: int, path: Path, kind: str, option: str, warn: Callable[[str], None]
-) -> None:
+def _take(handle: int, path: Path, kind: str, option: str, warn: Callable[[str], None]) -> None:
     """Take the lock, or raise an error that names its owner."""
     has_lock = True
     try:

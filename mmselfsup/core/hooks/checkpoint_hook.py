@@ -101,7 +101,7 @@ class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
         Raises:
             UserError: A loss or weight of any rank is not finite, or the folder can't be written.
         """
-        regular = self.args
+        regular: dict[str, Any] = self.args
         self.args = {**regular, "filename_tmpl": STOPPED_FILE}
         try:
             self._save_checkpoint(runner)

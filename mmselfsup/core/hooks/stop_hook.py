@@ -1,4 +1,4 @@
-"""The end of a training that a signal asks to stop: after a step, on all ranks, with a checkpoint."""
+"""The end of a training that a signal asks to stop: after one step, with a checkpoint."""
 
 import time
 from typing import Any
