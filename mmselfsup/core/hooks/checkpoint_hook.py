@@ -45,6 +45,7 @@ class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
 
     def __init__(self, *args: Any, save_backbone: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.args: dict[str, Any]  # of the runner's ``save_checkpoint``
         self.save_backbone = save_backbone
 
     @property
@@ -101,7 +102,7 @@ class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
         Raises:
             UserError: A loss or weight of any rank is not finite, or the folder can't be written.
         """
-        regular: dict[str, Any] = self.args
+        regular = self.args
         self.args = {**regular, "filename_tmpl": STOPPED_FILE}
         try:
             self._save_checkpoint(runner)

@@ -28,7 +28,8 @@ class StopVote:
 
     A step without a question costs nothing, a question a few messages between CPUs: nothing waits
     for a GPU. A rank that asks before the first rank has written waits for it; the first rank never
-    waits for others, and gets there because every rank has started what it needs from it.
+    waits for others, and gets there because every rank has started what it needs from it. A
+    collective of all ranks must follow before the first one ends.
     """
 
     def __init__(self, seconds: float = _SECONDS) -> None:
@@ -48,12 +49,14 @@ class StopVote:
         if dist.get_world_size() == 1:
             return wanted
         self._step += 1
-        store = dist.get_store()
         if wanted and not self._told:
-            store.set("stop", wanted)
+            dist.get_store().set("stop", wanted)
             self._told = True
-        if self._step < self._next and not now:
-            return None
+        return self._ask() if now or self._step >= self._next else None
+
+    def _ask(self) -> str | None:
+        """Return the answer of the first rank, and note when to ask again."""
+        store = dist.get_store()
         self._number += 1
         key = f"question{self._number}"
         if is_main():
@@ -106,22 +109,26 @@ class StopHook(Hook):  # type: ignore[misc]
 
     def after_train_iter(self, runner: Any) -> None:
         """Stop after a step; in between, gradients are added up that no checkpoint has."""
-        if not ends_step(runner, self._interval):
+        is_last = not counts_epochs(runner) and runner.iter + 1 == runner.max_iters
+        if is_last or not ends_step(runner, self._interval):
             return
         reason = self.vote(signals.requested())
-        if reason and (counts_epochs(runner) or runner.iter + 1 < runner.max_iters):
+        if reason:
             self._stop(runner, reason)
 
     def after_train_epoch(self, runner: Any) -> None:
         """Stop before what begins an epoch, which may take long."""
-        if runner.iter % self._interval:
+        # No question at the end: the first rank, which may have the store, might leave before the
+        # others have read the answer.
+        if runner.epoch + 1 >= runner.max_epochs or runner.iter % self._interval:
             return
         reason = self.vote(signals.requested(), now=True)
-        if reason and runner.epoch + 1 < runner.max_epochs:
+        if reason:
             self._stop(runner, reason)
 
     def _stop(self, runner: Any, reason: str) -> None:
         """Write the checkpoint, say so, close the logs."""
+        dist.barrier()  # all have read the answer
         progress = runner._progress()
         file = "the last checkpoint" if self._saved == progress else save_stopped(runner)
         runner.logger.warning(
