@@ -1,6 +1,5 @@
 """A training that gets a signal while it runs: its exit code, its line, its files, its lock."""
 
-import json
 import os
 import re
 import signal
@@ -12,12 +11,12 @@ from typing import Any
 import pytest
 import torch
 from mmcv.runner import HOOKS, Hook
-from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from mmselfsup.apis.train import checkpoint_of_job
 from mmselfsup.utils.errors import STOPPED
 from mmselfsup.utils.work_dir_lock import only_one
 from tests.distributed.ranks import free_port
-from tests.tools.command import ROOT, _be_tool, _finish, _start, run_tool
+from tests.tools.command import _finish, _start, run_tool
 
 
 @HOOKS.register_module()
@@ -31,15 +30,14 @@ class NoteStart(Hook):  # type: ignore[misc]
             time.sleep(0.1)
 
 
-OPTIONS = (
-    "runner.max_epochs=4", "checkpoint_config.interval=10", "data.workers_per_gpu=1",
-    "custom_hooks=[dict(type='NoteStart')]",
-)  # fmt: skip
+OPTIONS = ("runner.max_epochs=4", "checkpoint_config.interval=10", "data.workers_per_gpu=1")
 
 
 @pytest.fixture
 def start(place: Path) -> Callable[..., Any]:
     """Start a training whose first iteration is noted, by ranks that share the work dir."""
+    with open(place / "simclr.py", "a") as file:
+        file.write("custom_hooks = [dict(type='NoteStart')]\n")
 
     def call(out: str, ranks: int = 1, **env: str) -> list[Any]:
         argv = ["simclr.py", "--work_dir", out, "--seed", "0", "--auto-resume"]
@@ -60,7 +58,7 @@ def start(place: Path) -> Callable[..., Any]:
 
 def wait_for(path: Path) -> int:
     """Return the number of the process that wrote it."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 30
     while not (path.exists() and path.read_text()) and time.monotonic() < until:
         time.sleep(0.01)
     return int(path.read_text())
@@ -116,41 +114,18 @@ def test_a_second_training_in_the_folder_is_refused(place: Path) -> None:
                     done.last_line), done.text  # fmt: skip
 
 
-def _be_worker(place: str, options: tuple[str, ...]) -> None:
-    """Be a worker of torchrun; the first one of the first group gets a signal."""
-    os.setpgid(0, 0)
-    rank, attempt = os.environ["RANK"], os.environ["TORCHELASTIC_RESTART_COUNT"]
-    env = {"NOTE": f"{place}/elastic{attempt}.note"}
-    if attempt == "0":
-        env["WAIT"] = "1"
-    argv = ("simclr.py", "--work_dir", "elastic", "--seed", "0", "--launcher", "pytorch",
-            "--cfg-options", *options)  # fmt: skip
-    output = Path(place, f"elastic{attempt}{rank}.txt")
-    _be_tool(ROOT / "tools" / "train.py", argv, Path(place), output, env)
-
-
-def test_torchrun_goes_on_by_itself(place: Path, start: Callable[..., Any]) -> None:
-    """One of two workers gets SIGUSR1; torchrun starts both again, which continue."""
-    assert [_finish(p, place).code for p in start("whole", 2)] == [0, 0]
-    # What an earlier run has left is not continued.
-    (place / "elastic").mkdir()
-    old = place / "elastic" / "epoch_4.pth"
-    old.write_bytes((place / "whole" / "epoch_4.pth").read_bytes())
-    os.utime(old, (0, 0))
-    (place / "elastic" / "latest.pth").symlink_to("epoch_4.pth")
-    config = LaunchConfig(
-        min_nodes=1, max_nodes=1, nproc_per_node=2, rdzv_backend="c10d", max_restarts=1,
-        rdzv_endpoint="localhost:0", run_id="test", start_method="fork", monitor_interval=0.1,
-    )  # fmt: skip
-    sender = os.fork()
-    if sender == 0:
-        os.kill(wait_for(place / "elastic0.note1"), signal.SIGUSR1)
-        os._exit(0)
-    elastic_launch(config, _be_worker)(str(place), OPTIONS)
-    os.waitpid(sender, 0)
-    texts = [(place / f"elastic{attempt}0.txt").read_text() for attempt in range(2)]
-    assert "stopped by SIGUSR1 after" in texts[0]
-    assert "resumed from" in texts[1]
-    assert "resumed from" not in texts[0]
-    assert same(*(state(place / out / "latest.pth") for out in ("elastic", "whole")))
-    assert json.loads((place / "elastic" / ".train.lock").read_text() or "{}") == {}
+def test_after_a_restart_by_torchrun_its_own_checkpoint_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save({"meta": {"epoch": 1, "iter": 3}, "state_dict": {}}, tmp_path / "epoch_1.pth")
+    (tmp_path / "latest.pth").symlink_to("epoch_1.pth")
+    latest = str(tmp_path / "latest.pth")
+    for name in ("TORCHELASTIC_RESTART_COUNT", "MMSELFSUP_CONTINUE"):
+        monkeypatch.delenv(name, raising=False)
+    assert checkpoint_of_job(str(tmp_path)) is None
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert checkpoint_of_job(str(tmp_path)) == latest
+    os.utime(tmp_path / "epoch_1.pth", (0, 0))  # an earlier run's
+    assert checkpoint_of_job(str(tmp_path)) is None
+    monkeypatch.setenv("MMSELFSUP_CONTINUE", "1")
+    assert checkpoint_of_job(str(tmp_path)) == latest
