@@ -214,6 +214,12 @@ def init_dist(
     if has_gpu:
         # Before the group exists: NCCL uses the current device of the process.
         torch.cuda.set_device(get_local_rank() % num_gpus())
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    if attempt != "0" and not {"store", "init_method"} & kwargs.keys():
+        # torchrun's store still has the addresses of the processes before: they must not be found.
+        store, rank, size = next(torch_dist.rendezvous("env://"))
+        kwargs.update(rank=rank, world_size=size)
+        kwargs["store"] = torch_dist.PrefixStore(f"attempt{attempt}", store)
     torch_dist.init_process_group(backend=backend, **kwargs)
     return backend
 
