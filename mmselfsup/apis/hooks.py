@@ -17,6 +17,7 @@ from mmselfsup.core.hooks import (
     LogStatsHook,
     ProgressBarHook,
     SpeedAdviceHook,
+    StopHook,
     TrainingProgressHook,
     ViewsImageHook,
 )
@@ -69,6 +70,8 @@ def register_hooks(
         runner.register_hook(EvalHook(loader, **options), priority="LOW")
     # Loggers write into the work dir; a run by call may have none.
     register_default_hooks(runner, cfg.get("log_config") if runner.work_dir else None)
+    if runner.work_dir:  # the last one: what the others do in an iteration is done
+        runner.register_hook(StopHook(), priority=StopHook.default_priority)
 
 
 def optimizer_hook_config(cfg: Config, distributed: bool) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import re
 import tempfile
 import time
 from argparse import Namespace
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_text
 from mmselfsup.utils.logger import get_root_logger
 from mmselfsup.utils.seed import init_random_seed, set_random_seed
+from mmselfsup.utils.work_dir_lock import only_one
+
+LOCK = ".train.lock"
 
 
 @dataclass(frozen=True)
@@ -112,13 +116,22 @@ def open_work_dir(work_dir: str) -> None:
         Path(work_dir).mkdir(parents=True, exist_ok=True)
         # A file of its own for each process: all ranks check the folder at the same time, and in
         # containers several of them have the same process id.
-        handle, probe = tempfile.mkstemp(prefix=".probe-", dir=work_dir)
+        handle, probe = tempfile.mkstemp(prefix=".probe.txt.", dir=work_dir)
         os.close(handle)
         os.unlink(probe)
     except OSError as error:
         raise UserError(
             f"can't write the work dir {work_dir}: {error.strerror}; choose another --work_dir"
         ) from error
+
+
+def only_training(work_dir: str) -> AbstractContextManager[None]:
+    """Keep a work dir to one training inside a ``with`` block.
+
+    Raises:
+        UserError: Another training runs in it.
+    """
+    return only_one(Path(work_dir), LOCK, "training", "--work_dir")
 
 
 def open_log(cfg: Config, name: str = "") -> tuple[Any, str]:

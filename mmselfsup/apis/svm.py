@@ -23,9 +23,9 @@ from mmselfsup.evaluation.svm import (
     train_classes,
 )
 from mmselfsup.metrics import finite
+from mmselfsup.utils.cpus import available_cores
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json
-from mmselfsup.utils.progress import available_cores
 
 
 def split(text: str, flag: str, kind: type = float) -> list[str]:

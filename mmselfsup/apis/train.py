@@ -9,8 +9,10 @@ import inspect
 import logging
 import os
 import sys
+import time
 from argparse import Namespace
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -34,10 +36,12 @@ from mmselfsup.utils import collect_env, dist, setup_multi_processes
 from mmselfsup.utils.data_info import fit_to_data
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.error_context import config_errors, peer_errors, run_errors, shared_errors
-from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.errors import Stopped, UserError
 from mmselfsup.utils.logger import get_root_logger
 from mmselfsup.utils.module import unwrap
+from mmselfsup.utils.processes import seconds_since_start
 from mmselfsup.utils.seed import init_random_seed, set_random_seed, set_rank_seed
+from mmselfsup.utils.signals import deferred, stop_signals
 
 from .acceleration import accelerate
 from .data_info import check_labels, class_counts, data_size
@@ -46,6 +50,7 @@ from .launch import (
     Ranks,
     dump_config,
     join_ranks,
+    only_training,
     open_log,
     open_work_dir,
     seed_everything,
@@ -125,7 +130,7 @@ def train_model(
     load_weights_or_resume(runner, cfg, data, resumed)
     with shared_errors():
         on_start()
-    with run_errors():
+    with run_errors(), deferred():
         runner.run(loaders, [tuple(entry) for entry in cfg.get("workflow", [("train", 1)])])
     return runner
 
@@ -225,26 +230,40 @@ def run_training(args: Namespace) -> None:
 
     Raises:
         UserError: See the single steps.
+        Stopped: A signal asked the training to stop; ``latest.pth`` has its state.
     """
-    cfg = read_settings(args)
-    setup_multi_processes(cfg)
-    torch.backends.cudnn.benchmark = bool(cfg.get("cudnn_benchmark"))
-    ranks = join_ranks(args, cfg)
-    with peer_errors():
-        run_joined(args, cfg, ranks)
+    with stop_signals(" before the first iteration"):
+        cfg = read_settings(args)
+        setup_multi_processes(cfg)
+        torch.backends.cudnn.benchmark = bool(cfg.get("cudnn_benchmark"))
+        ranks = join_ranks(args, cfg)
+        try:
+            with peer_errors(), ExitStack() as stack:
+                run_joined(args, cfg, ranks, stack)
+        except Stopped:
+            dist.destroy()
+            raise
     dist.destroy()
 
 
-def run_joined(args: Namespace, cfg: Config, ranks: Ranks) -> None:
+def run_joined(args: Namespace, cfg: Config, ranks: Ranks, stack: ExitStack) -> None:
     """Run the training of a command line on a rank that has joined the others.
+
+    Args:
+        args: The arguments of the command line.
+        cfg: The config with these arguments applied.
+        ranks: The role of this process.
+        stack: It holds the lock of the work dir.
 
     Raises:
         UserError: See the single steps.
     """
     # What this rank finds on its node is checked here, so that the others learn of an error.
     with shared_errors():
-        choose_checkpoint(args, cfg)
         open_work_dir(cfg.work_dir)
+        if dist.is_main():
+            stack.enter_context(only_training(cfg.work_dir))
+        choose_checkpoint(args, cfg)
     resumed = read_checkpoint(cfg, "resume_from")
     if cfg.get("seed") is None and resumed is not None:  # a resumed run continues with its own
         cfg.seed = (resumed.get("meta") or {}).get("seed")
@@ -284,11 +303,31 @@ def read_settings(args: Namespace) -> Config:
 
 def choose_checkpoint(args: Namespace, cfg: Config) -> None:
     """Set ``cfg.resume_from``, and check that the files exist that the config names."""
-    if args.resume_from is not None:
+    own = checkpoint_of_job(cfg.work_dir)
+    if own is not None:
+        cfg.resume_from = own
+    elif args.resume_from is not None:
         cfg.resume_from = args.resume_from
     elif args.auto_resume or cfg.get("auto_resume"):
         cfg.resume_from = latest_checkpoint(cfg.work_dir)
     check_paths(cfg)
+
+
+def checkpoint_of_job(work_dir: str) -> str | None:
+    """Return the newest checkpoint for a process that its launcher has started again, else None.
+
+    ``tools/slurm_train.sh`` says so by ``MMSELFSUP_CONTINUE=1``. After a restart by torchrun, a
+    file counts if it was written since torchrun, the parent process, started: an earlier run may
+    have left others in the folder.
+    """
+    if os.environ.get("MMSELFSUP_CONTINUE") == "1":
+        return latest_checkpoint(work_dir)
+    if os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
+        return None
+    path, seconds = latest_checkpoint(work_dir), seconds_since_start(os.getppid())
+    if path is None or seconds is None or os.path.getmtime(path) < time.time() - seconds:
+        return None
+    return path
 
 
 def check_complete(cfg: Config, filename: str) -> None:

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, default_collate
 from mmselfsup.utils import dist as _dist  # build_dataloader has an argument ``dist``
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.errors import ArgumentError, UserError
+from mmselfsup.utils.signals import are_handled
 
 from .batched.deferred import Deferred, join
 from .batched.loader import AugmentingLoader, batched_pipelines_of
@@ -221,7 +222,14 @@ def _check_prefetch(img_norm_cfg: Any, batched_pipelines: Any) -> None:
 def _worker_init(num_workers: int, rank: int, seed: int, on_cpu: bool) -> Callable[[int], None]:
     """Return the function that each worker calls with its number when it starts."""
     nice = NICE_BESIDE_THE_MODEL if on_cpu else 0
-    return partial(worker_init_fn, num_workers=num_workers, rank=rank, seed=seed, nice=nice)
+    return partial(
+        worker_init_fn,
+        num_workers=num_workers,
+        rank=rank,
+        seed=seed,
+        nice=nice,
+        shielded=are_handled(),
+    )
 
 
 def _batch_size(samples_per_gpu: int | None, imgs_per_gpu: int | None) -> int:

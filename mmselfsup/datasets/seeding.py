@@ -27,6 +27,8 @@ from numpy.random.mtrand import get_bit_generator, set_bit_generator
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from mmselfsup.utils.signals import shield_worker
+
 _GOLDEN = 0x9E3779B97F4A7C15  # the increment of splitmix64
 _MASK_64 = (1 << 64) - 1
 _MASK_32 = (1 << 32) - 1
@@ -126,7 +128,9 @@ class SeededDataset(Dataset[Any]):
         return getattr(self.dataset, name)
 
 
-def worker_init_fn(worker_id: int, num_workers: int, rank: int, seed: int, nice: int = 0) -> None:
+def worker_init_fn(
+    worker_id: int, num_workers: int, rank: int, seed: int, nice: int = 0, shielded: bool = False
+) -> None:
     """Prepare a worker: its own random numbers, its priority, and no OpenCV threads.
 
     The seed is for numbers drawn outside a sample, such as in a collate function.
@@ -137,7 +141,10 @@ def worker_init_fn(worker_id: int, num_workers: int, rank: int, seed: int, nice:
         rank: Rank of the process that owns the loader.
         seed: Seed of the run.
         nice: Added to the niceness of the worker, 0 to 19: how much it yields to others.
+        shielded: Whether the signals that ask a training to stop are left to the training.
     """
+    if shielded:
+        shield_worker()
     if nice and hasattr(os, "nice"):
         os.nice(nice)
     worker_seed = (num_workers * rank + worker_id + seed) & _MASK_32

@@ -21,6 +21,7 @@ from mmselfsup.utils.console import console_table, table_console
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_json, atomic_write_text
 from mmselfsup.utils.json_log import number, read_log
+from mmselfsup.utils.signals import stop_signals
 
 from . import configs
 from .benchmark import UNTRAINED, Entry, FrozenSettings, plan_entries, probe_stage, train_stage
@@ -198,7 +199,7 @@ def run(settings: FrozenSettings) -> None:
     num_images = check_data(settings)
     entries = plan_entries(settings, num_images)
     forget_images(settings.out / INDEX, settings.verify)
-    with only_study(settings.out):
+    with stop_signals("; the same command continues"), only_study(settings.out):
         this_machine = inspect_machine()
         trained = [entry for entry in entries if entry.name != UNTRAINED]
         stages = [train_stage(settings, entry) for entry in trained]

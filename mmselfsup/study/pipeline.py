@@ -9,10 +9,12 @@ import datetime
 import json
 import shutil
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from mmselfsup.config.inspect import class_list
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.signals import stop_signals
 from mmselfsup.version import __version__
 
 from . import pipeline
@@ -101,15 +103,18 @@ def run_sweep(request: StudyRequest) -> None:
     Raises:
         UserError: Another study works in the same folder, something the user gave can't be used,
             or a training failed.
+        Stopped: A signal asked to stop; the running trainings have written checkpoints.
     """
     for study in request.studies:  # all of them first: a mistake in the last one costs no training
         pipeline.check(study)
-    with only_study(request.work_dir):
+    with stop_signals("; the same command continues"), only_study(request.work_dir):
         for number, study in enumerate(request.studies, 1):
             if request.several:
                 count = f"{number} of {len(request.studies)}"
                 print(f"\n#### Fold {study.fold}, seed {study.seed} ({count})", flush=True)
-            pipeline.run_study(study)
+            # One of the folds may run on its own, under a lock of its folder.
+            with only_study(study.work_dir) if request.several else nullcontext():
+                pipeline.run_study(study)
         report(request.work_dir)
 
 

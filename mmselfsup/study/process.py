@@ -11,7 +11,6 @@ directory to one study.
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import multiprocessing
 import os
 import platform
@@ -21,8 +20,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from importlib import metadata
@@ -31,7 +30,7 @@ from pathlib import Path
 
 from mmselfsup.utils.cpus import available_cores
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.files import NO_LOCKS
+from mmselfsup.utils.work_dir_lock import only_one
 
 Process = BaseProcess | subprocess.Popen[bytes]
 _PR_SET_PDEATHSIG = 1  # of Linux: a signal for the process whose parent has died
@@ -39,7 +38,7 @@ _PR_SET_PDEATHSIG = 1  # of Linux: a signal for the process whose parent has die
 _PRCTL = getattr(ctypes.CDLL(None), "prctl", None)
 _ORPHANED = 143  # exit code of a process that SIGTERM has ended
 _POLL_S = 0.2
-_PATIENCE_S = 20.0  # for a launcher that ends its own processes one by one
+_PATIENCE_S = 600.0  # for an iteration or evaluation, and the checkpoint after it
 _PACKAGES = ("torch", "torchvision", "mmcv", "mmcls", "numpy", "scikit-learn", "opencv-python")
 _MAX_JOBS = 4
 LOCK = ".study.lock"
@@ -127,7 +126,9 @@ def _run_in_fork(command: Command, env: dict[str, str], threads: int, parent: in
     """Run the command in this fork, with its output, folder, environment and arguments."""
     import torch  # a study loads torch only where it starts processes
 
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's handler would clean up
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's handlers would clean up
+    signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     _become_group(parent)
     if command.log:
         handle = os.open(command.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
@@ -202,15 +203,22 @@ def run_all(
 
 
 def _stop(processes: Iterable[Process]) -> None:
-    """Ask processes and their children to end, and kill those that have not ended in time."""
+    """Ask processes and their children to end, and kill those that have not ended in time.
+
+    A training then writes a checkpoint; a second Ctrl-C does not wait for it.
+    """
     running = list(processes)
-    for process in running:
-        send(process, signal.SIGTERM)
-    until = time.monotonic() + _PATIENCE_S
-    while any(exit_code(process) is None for process in running) and time.monotonic() < until:
-        time.sleep(_POLL_S / 4)
-    for process in running:
-        send(process, signal.SIGKILL)  # the whole group: its leader may have left workers behind
+    if any(exit_code(process) is None for process in running):
+        print("waiting for the checkpoint of what is running", file=sys.stderr, flush=True)
+    try:
+        for process in running:
+            send(process, signal.SIGTERM)
+        until = time.monotonic() + _PATIENCE_S
+        while any(exit_code(process) is None for process in running) and time.monotonic() < until:
+            time.sleep(_POLL_S / 4)
+    finally:
+        for process in running:
+            send(process, signal.SIGKILL)  # the whole group: a leader may leave workers behind
 
 
 @dataclass(frozen=True)
@@ -309,51 +317,10 @@ def _processor() -> str:
     return platform.processor() or "unknown processor"
 
 
-@contextmanager
-def only_study(work_dir: Path) -> Iterator[None]:
-    """Hold the lock of a work directory.
-
-    The operating system releases it when the study's process ends, however it ends; so the file
-    that remains locks nothing. Where the file system has no locks, a line says so.
+def only_study(work_dir: Path) -> AbstractContextManager[None]:
+    """Keep a work directory to one study inside a ``with`` block.
 
     Raises:
-        UserError: Another study holds the lock, or the folder can't be written.
+        UserError: Another study runs in it, or the folder can't be written.
     """
-    try:
-        work_dir.mkdir(parents=True, exist_ok=True)
-        handle = os.open(work_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        raise UserError(
-            f"can't write {work_dir}: {error.strerror}; choose another WORK_DIR"
-        ) from error
-    try:
-        _take(handle, work_dir)
-        with suppress(OSError):  # on a full disk: it only names the owner
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, str(os.getpid()).encode(), 0)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _take(handle: int, work_dir: Path) -> None:
-    """Take the lock, or raise an error that names its owner."""
-    try:
-        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # of this process: forks don't hold it
-    except (BlockingIOError, PermissionError):  # systems differ
-        owner = os.pread(handle, 20, 0).decode(errors="replace") or "unknown"
-        raise UserError(
-            f"another study (process {owner}) is running in {work_dir}: wait until it ends, stop "
-            "it, or choose another WORK_DIR"
-        ) from None
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise UserError(
-                f"can't lock {work_dir / LOCK}: {error.strerror}; choose another WORK_DIR"
-            ) from error
-        print(
-            f"warning: the file system of {work_dir} has no locks ({error.strerror}): make sure "
-            "that no second study runs in this folder",
-            file=sys.stderr,
-            flush=True,
-        )
+    return only_one(work_dir, LOCK, "study", "WORK_DIR")

@@ -12,7 +12,9 @@ Letters: R ranks, N rows of one rank, D all dimensions after the first.
 
 import inspect
 import os
+import socket
 import subprocess
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -223,7 +225,7 @@ def init_dist(
     Args:
         launcher: ``'pytorch'`` (torchrun, torch.distributed.launch), ``'slurm'`` or ``'mpi'``.
         backend: ``'nccl'``, ``'gloo'``, ...; None uses nccl with a GPU, gloo without.
-        port: Port of the first node under Slurm.
+        port: Port of the first node under Slurm; see ``read_slurm``.
         timeout: How long a collective may wait, in seconds; None takes torch's own limit.
         **kwargs: Further arguments of ``torch.distributed.init_process_group``.
 
@@ -259,6 +261,12 @@ def init_dist(
     if has_gpu:
         # Before the group exists: NCCL uses the current device of the process.
         torch.cuda.set_device(get_local_rank() % num_gpus())
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    if attempt != "0" and not {"store", "init_method"} & kwargs.keys():
+        # torchrun's store still has the addresses of the processes before: they must not be found.
+        store, rank, size = next(torch_dist.rendezvous("env://"))
+        kwargs.update(rank=rank, world_size=size)
+        kwargs["store"] = torch_dist.PrefixStore(f"attempt{attempt}", store)
     torch_dist.init_process_group(backend=backend, **kwargs)
     return backend
 
@@ -284,11 +292,20 @@ def destroy() -> None:
         torch_dist.destroy_process_group()
 
 
+def get_store() -> Any:
+    """Return the key-value store of the process group, which is on the CPU.
+
+    Its methods (``set``, ``get``, ``check``, ``add``, ``delete_key``) are no collectives.
+    """
+    store = torch_dist.distributed_c10d._get_default_store()
+    return torch_dist.PrefixStore("mmselfsup", store)
+
+
 def read_slurm(port: int | None) -> None:
     """Set the variables from those of Slurm.
 
     Args:
-        port: Port of the first node; None takes ``MASTER_PORT``, else 29500.
+        port: Port of the first node; None takes ``MASTER_PORT``, else one of the job step's own.
 
     Raises:
         UserError: The process wasn't started by ``srun``.
@@ -300,7 +317,9 @@ def read_slurm(port: int | None) -> None:
         raise UserError(f"--launcher slurm needs {error} in the environment: use srun") from error
     if port is not None:
         os.environ["MASTER_PORT"] = str(port)
-    os.environ.setdefault("MASTER_PORT", "29500")
+    # Jobs, and steps of a job, may share a node.
+    names = [os.environ.get(f"SLURM_{name}", "") for name in ("JOB_ID", "STEP_ID")]
+    os.environ.setdefault("MASTER_PORT", str(_port_of(".".join(names)) if names[0] else 29500))
     if "MASTER_ADDR" not in os.environ:
         hosts = subprocess.check_output(["scontrol", "show", "hostnames", nodes], text=True)
         os.environ["MASTER_ADDR"] = hosts.split()[0]
@@ -308,11 +327,18 @@ def read_slurm(port: int | None) -> None:
     os.environ.setdefault("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0"))
 
 
+def _port_of(job: str) -> int:
+    """Return a port for a job, the same on all nodes, below those that systems give to clients."""
+    return 10000 + zlib.crc32(job.encode()) % 20000
+
+
 def read_mpi() -> None:
     """Set the variables from those of Open MPI.
 
+    On several nodes the address of the first rank is ``MASTER_ADDR``, or it is sent by mpi4py.
+
     Raises:
-        UserError: The process wasn't started by ``mpirun``.
+        UserError: The process wasn't started by ``mpirun``, or the first rank's address is unknown.
     """
     pairs = (("RANK", "RANK"), ("WORLD_SIZE", "SIZE"), ("LOCAL_RANK", "LOCAL_RANK"))
     try:
@@ -320,8 +346,29 @@ def read_mpi() -> None:
             os.environ[name] = os.environ[f"OMPI_COMM_WORLD_{suffix}"]
     except KeyError as error:
         raise UserError(f"--launcher mpi needs {error} in the environment: use mpirun") from error
-    os.environ.setdefault("MASTER_ADDR", "127.0.0.1")  # one node
-    os.environ.setdefault("MASTER_PORT", "29500")
+    size = os.environ["WORLD_SIZE"]
+    if "MASTER_ADDR" not in os.environ:
+        one_node = os.environ.get("OMPI_COMM_WORLD_LOCAL_SIZE", size) == size
+        os.environ["MASTER_ADDR"] = "127.0.0.1" if one_node else _first_mpi_host()
+    names = ("PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid", "OMPI_MCA_orte_ess_jobid")
+    job = next((os.environ[name] for name in names if os.environ.get(name)), None)
+    os.environ.setdefault("MASTER_PORT", str(_port_of(job) if job else 29500))
+
+
+def _first_mpi_host() -> str:
+    """Return the name of the first rank's machine; a collective of MPI.
+
+    Raises:
+        UserError: mpi4py can't be loaded.
+    """
+    try:
+        from mpi4py import MPI  # only here: importing it joins MPI
+    except ImportError as error:
+        raise UserError(
+            "--launcher mpi on several nodes: set MASTER_ADDR to the machine of rank 0 (mpirun -x "
+            f"MASTER_ADDR=...), or install mpi4py ({one_line(error)})"
+        ) from error
+    return str(MPI.COMM_WORLD.bcast(socket.gethostname(), root=0))
 
 
 def on_main(work: Callable[[], T]) -> T:

@@ -19,7 +19,7 @@ _LAST_ERROR = re.compile(r"(?:User|Argument)Error: ")
 # What gloo, NCCL and the store of a process group say about a process that is gone.
 _LOST_PEER = re.compile(
     r"[Cc]onnection (?:was )?(?:closed|reset|refused)|[Bb]roken pipe|[Tt]imed out waiting"
-    r"|remote process exited|NCCL (?:communicator was aborted|error)"
+    r"|wait timeout|remote process exited|NCCL (?:communicator was aborted|error)"
 )
 
 # What the constructors of mmcv, torch and torchvision raise for a value that they can't use.

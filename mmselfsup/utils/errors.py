@@ -12,6 +12,8 @@ from .pipes import until_reader_leaves
 # Numbers of a process, over all nodes and on its node, as torchrun, Slurm and Open MPI set them.
 _RANK = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK")
 _LOCAL_RANK = ("LOCAL_RANK", "SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK")
+#: Exit code of a command that was asked to stop and can be continued: EX_TEMPFAIL of sysexits.h.
+STOPPED = 75
 # Launchers end the other processes of a node soon after the first one has failed.
 _GRACE_S = 2.0
 
@@ -43,6 +45,18 @@ class ArgumentError(ValueError, AssertionError):
     """
 
 
+class Stopped(SystemExit):
+    """The end of a command that a signal asked to stop; the same command continues it.
+
+    Args:
+        message: A line for the user; empty if it was said already.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(STOPPED)
+        self.message = message
+
+
 def one_line(error: BaseException) -> str:
     """Return the message of an error without line breaks."""
     return " ".join(str(error).split())
@@ -52,10 +66,11 @@ def run_cli(main: Callable[[], int | None]) -> NoReturn:
     """Run the ``main`` of a command line and leave the process with its exit code.
 
     A ``UserError`` becomes one line on stderr and exit code 2, with the rank in front if it isn't
-    the first; Ctrl-C exits with 130. Any other error is a defect of this package and shows its
-    traceback. ``MMSELFSUP_DEBUG=1`` shows the traceback of a ``UserError`` too. The notices that
-    mmcv and torch print when they are imported are not shown. A command whose output nobody reads
-    any more (``| head``) ends without a word.
+    the first. Ctrl-C exits with 130, and a run that was asked to stop and can be continued with 75.
+    Any other error is a defect of this package and shows its traceback. ``MMSELFSUP_DEBUG=1`` shows
+    the traceback of a ``UserError`` too. The notices that mmcv and torch print when they are
+    imported are not shown. A command whose output nobody reads any more (``| head``) ends without a
+    word.
     """
     quiet_imports()
     debug = os.environ.get("MMSELFSUP_DEBUG", "0") not in ("", "0")
@@ -66,6 +81,11 @@ def run_cli(main: Callable[[], int | None]) -> NoReturn:
             raise
         _show(error)
         code = 2
+    except Stopped as stop:
+        if stop.message:
+            rank = _number(_RANK)
+            print(f"rank {rank}: {stop.message}" if rank else stop.message, file=sys.stderr)
+        code = STOPPED
     except KeyboardInterrupt:
         print("stopped by Ctrl-C", file=sys.stderr, flush=True)
         code = 130

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -35,14 +36,14 @@ def hold(folder: Path) -> "subprocess.Popen[str]":
 def test_second_study_is_refused_until_the_first_is_dead(tmp_path: Path) -> None:
     work_dir = tmp_path / "new" / "work"
     process = hold(work_dir)
-    message = rf"another study \(process {process.pid}\) is running in .*WORK_DIR"
+    message = rf"another study \(process {process.pid}, since .*\) is running in .*WORK_DIR"
     with pytest.raises(UserError, match=message) as error, only_study(work_dir):
         pass
     assert "\n" not in str(error.value)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     with only_study(work_dir):
-        assert (work_dir / LOCK).read_text() == str(os.getpid())
+        assert json.loads((work_dir / LOCK).read_text())["pid"] == os.getpid()
 
 
 def test_lock_is_let_go_after_an_error(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Commands run, side by side, in forks or as new processes; all end with their parent."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -8,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.study.process import Command, run_all
+from mmselfsup.study.process import Command, Machine, run_all
+from mmselfsup.study.stages.stage import Stage, run_stages
+from mmselfsup.study.step import STARTED
+from mmselfsup.utils.errors import STOPPED, Stopped
 
 SCRIPT = """
 import os, sys, time
@@ -164,3 +168,59 @@ def test_a_start_whose_parent_has_died_ends(tmp_path: Path, system: str) -> None
         [sys.executable, "-c", code, str(tmp_path / "alive")], check=True, capture_output=True
     )
     assert not (tmp_path / "alive").exists()
+
+
+SAVES = """
+import os, signal, sys, time
+def stop(*_):
+    time.sleep(0.5)
+    open("saved", "w").write("x")
+    sys.exit(75)
+signal.signal(signal.SIGTERM, stop)
+open("ready", "w").write("x")
+time.sleep(float(sys.argv[1]))
+sys.exit(75)
+"""
+STUDY = """
+import sys, pathlib
+from mmselfsup.study.process import Command, run_all
+from mmselfsup.utils.errors import run_cli
+from mmselfsup.utils.signals import stop_signals
+def main():
+    root = pathlib.Path(sys.argv[1])
+    with stop_signals("; the same command continues"):
+        run_all([Command(("job.py", "60"), root)], 1, sys.argv[2] == "warm", 1, lambda *_: None)
+run_cli(main)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(signal.SIGTERM, "cold"), (signal.SIGUSR1, "warm"), (signal.SIGINT, "cold")],
+)
+def test_a_study_waits_for_the_checkpoint_of_its_stage(
+    root: Path, number: signal.Signals, kind: str
+) -> None:
+    (root / "job.py").write_text(SAVES)
+    process = subprocess.Popen(
+        [sys.executable, "-c", STUDY, str(root), kind], stderr=subprocess.PIPE, text=True
+    )
+    while not (root / "ready").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(number)
+    text = process.communicate()[1]
+    assert process.returncode == STOPPED, text
+    assert (root / "saved").exists()
+    name = "Ctrl-C" if number == signal.SIGINT else number.name
+    assert f"stopped by {name}; the same command continues" in text
+    assert "waiting for the checkpoint" in text
+
+
+def test_a_stage_that_was_asked_to_stop_stops_the_study(tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text("import sys\nsys.exit(75)\n")
+    stage = Stage("a", tmp_path / "a", ("job.py",), tmp_path, logged=True)
+    with pytest.raises(Stopped) as stop:
+        run_stages("Jobs", [stage], Machine(cores=1, gpus=0, warm=True))
+    assert stop.value.message == "a was asked to stop; the same command continues the study"
+    assert stage.record.state == STARTED

@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -147,3 +149,67 @@ def test_without_slurm_it_is_said_in_one_line(script: str, tmp_path: Path) -> No
     assert done.returncode == 2
     assert done.stderr.startswith("error: srun is not installed")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Callable[..., Any]:
+    """Call a script of tools/ with commands that write their arguments down."""
+    programs = {"python": "", "srun": "exit ${SRUN_CODE:-0}", "sbatch": "", "scontrol": ""}
+    for name, end in programs.items():
+        text = f'#!/bin/bash\necho "{name} $*" "${{MMSELFSUP_CONTINUE:-}}" >> "$CALLS"\n{end}\n'
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+
+    def call(script: str, *argv: str, **env: str) -> tuple[int, list[str]]:
+        calls = tmp_path / "calls"
+        calls.unlink(missing_ok=True)
+        path = f"{tmp_path}:{os.environ['PATH']}"
+        done = subprocess.run(
+            ["bash", str(ROOT / "tools" / script), *argv], cwd=tmp_path, check=False,
+            env={"PATH": path, "CALLS": str(calls), "PYTHON": "python", **env},
+        )  # fmt: skip
+        # The question where torch is.
+        lines = [line for line in calls.read_text().splitlines() if "python -c" not in line]
+        return done.returncode, lines
+
+    return call
+
+
+@pytest.mark.parametrize("script", ["dist_train.sh", "dist_test.sh"])
+def test_a_single_machine_takes_a_free_port(script: str, cluster: Callable[..., Any]) -> None:
+    argv = ["a.py", "2"] if script == "dist_train.sh" else ["a.py", "b.pth", "2"]
+    (line,) = cluster(script, *argv)[1]
+    assert "-m torch.distributed.run --standalone --nproc_per_node=2" in line
+    (line,) = cluster(script, *argv, PORT="1234")[1]
+    assert "--standalone" not in line
+    assert "--master_port=1234" in line
+    (line,) = cluster(script, *argv, NNODES="2", NODE_RANK="1", MASTER_ADDR="10.0.0.1")[1]
+    assert "--nnodes=2 --node_rank=1 --master_addr=10.0.0.1 --master_port=29500" in line
+
+
+def test_slurm_asks_for_a_signal_and_requeues(tmp_path: Path, cluster: Callable[..., Any]) -> None:
+    argv = ["PARTITION", "JOB", "a.py", "out"]
+    code, (line,) = cluster("slurm_train.sh", *argv, SIGNAL_S="60", SRUN_CODE="75")
+    assert code == 75
+    assert "--signal=USR1@60" in line
+    code, (line,) = cluster("slurm_train.sh", *argv, "--seed", "a b", BATCH="1")
+    assert code == 0
+    assert line.startswith("sbatch ")
+    assert "--requeue" in line
+    assert "out --seed a\\ b" in line
+    job = {"BATCH": "1", "SLURM_JOB_ID": "7"}
+    code, lines = cluster("slurm_train.sh", *argv, **job, SRUN_CODE="75")
+    assert code == 75
+    assert [line.split()[0] for line in lines] == ["srun", "scontrol"]
+    assert lines[1].strip() == "scontrol requeue 7"
+    assert not lines[0].endswith("1")  # a first run starts as it is told
+    latest = tmp_path / "out" / "latest.pth"
+    for written, goes_on in ((0, False), (2**31, True)):  # by an earlier run, by this job
+        latest.touch()
+        os.utime(latest, (written, written))
+        code, lines = cluster("slurm_train.sh", *argv, **job, SLURM_RESTART_COUNT="1",
+                              SRUN_CODE="75")  # fmt: skip
+        assert lines[0].endswith(" 1") == goes_on
+    code, lines = cluster("slurm_train.sh", *argv, **job, SLURM_RESTART_COUNT="2")
+    assert (code, len(lines)) == (0, 1)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["latest.pth"]

@@ -1,4 +1,4 @@
-"""Kill trainings and evaluations at random instants, call them again, compare: ``make torture``.
+"""Kill or stop trainings and evaluations at random instants, call them again, compare.
 
 Each trial starts a command line in a fresh folder, kills all of its processes with SIGKILL at a
 random instant of its work, starts it again (and may kill it again) until it ends by itself. Then
@@ -6,10 +6,15 @@ every file must be equal to that of a run that was left alone: weights, optimize
 meta data of the checkpoints, backbone.pth, the best checkpoint, metrics, the evaluations in the
 logs; and no temporary file may be left. The exit code is 1 if anything differs.
 
+In the scenarios ``stop1`` and ``stop2`` the training is asked to stop instead: SIGTERM, SIGUSR1 or
+SIGINT to one of its processes, or to all of them, loader workers included. The line of a call whose
+exit codes are not all 75 is printed.
+
 The processes are forks of this one, which has loaded the packages: most of a trial is work.
 """
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import random
@@ -36,6 +41,7 @@ sys.path.insert(0, str(ROOT))
 
 import mmselfsup.apis.test  # noqa: E402
 import mmselfsup.apis.train  # noqa: E402, F401
+from mmselfsup.utils.errors import STOPPED  # noqa: E402
 from mmselfsup.utils.json_log import read_log  # noqa: E402
 from tests.distributed.ranks import free_port  # noqa: E402
 from tests.tools.command import _be_tool  # noqa: E402
@@ -57,19 +63,27 @@ class Scenario:
         name: Its name.
         argv: Script and arguments; ``{out}`` stands for the output.
         ranks: Number of processes.
+        stopped: Whether it is asked to stop by a signal and not killed.
     """
 
     name: str
     argv: tuple[str, ...]
     ranks: int = 1
+    stopped: bool = False
 
 
 _TRAIN = ("--work_dir", "{out}", "--auto-resume", "--seed", "0")
+# Signals for all processes reach the workers of a loader, too.
+_WORKER = (*_TRAIN, "--cfg-options", "data.workers_per_gpu=1", "runner.max_epochs=12")
 SCENARIOS = (
     Scenario("pretrain1", ("train.py", "simclr.py", *_TRAIN)),
     Scenario("pretrain2", ("train.py", "simclr.py", *_TRAIN, "--launcher", "pytorch"), 2),
     Scenario("finetune1", ("train.py", "classifier.py", *_TRAIN)),
     Scenario("finetune2", ("train.py", "classifier.py", *_TRAIN, "--launcher", "pytorch"), 2),
+    Scenario("stop1", ("train.py", "simclr.py", *_WORKER), 1, stopped=True),
+    Scenario(
+        "stop2", ("train.py", "simclr.py", *_WORKER, "--launcher", "pytorch"), 2, stopped=True
+    ),
     Scenario(
         "evaluate1", ("test.py", "classifier.py", "finetune1/latest.pth", "--out", "{out}.npz")
     ),
@@ -119,6 +133,19 @@ class Call:
                 raise SystemExit(f"a process hangs, see {self.text[0].parent}")
         return [int(process.exitcode or 0) for process in self.processes]
 
+    def stop(self, rng: random.Random) -> None:
+        """Ask the training to stop: send a signal to one rank, or to all that it has started."""
+        number = rng.choice((signal.SIGTERM, signal.SIGUSR1, signal.SIGINT))
+        reached = self.processes if rng.random() < 0.5 else [rng.choice(self.processes)]
+        send = os.killpg if reached is self.processes else os.kill
+        for process in reached:
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                send(int(process.pid or 0), number)
+        codes = self.wait()
+        if set(codes) not in ({STOPPED}, {0}):
+            texts = "\n".join(path.read_text()[-1500:] for path in self.text)
+            print(f"{number.name} to {len(reached)}: exit codes {codes}\n{texts}", flush=True)
+
     def kill(self) -> None:
         """Kill all ranks and what they have started."""
         for process in self.processes:
@@ -145,7 +172,7 @@ def wait_for_start(place: Path, out: str, logs: int) -> None:
 
 
 def trial(scenario: Scenario, place: Path, out: str, duration: float, rng: random.Random) -> int:
-    """Kill a command at random instants and let it end; return the number of kills."""
+    """Kill or stop a command at random instants and let it end; return how often."""
     training = scenario.argv[0] == "train.py"
     planned, kills = rng.randint(1, MAX_KILLS), 0
     while kills < planned:
@@ -157,7 +184,10 @@ def trial(scenario: Scenario, place: Path, out: str, duration: float, rng: rando
         if not any(process.is_alive() for process in call.processes):
             call.wait()
             break  # it was faster: nothing to kill any more
-        call.kill()
+        if scenario.stopped:
+            call.stop(rng)
+        else:
+            call.kill()
         kills += 1
     codes = Call(scenario, place, out).wait()
     if any(codes):
@@ -234,8 +264,9 @@ def torture(scenario: Scenario, place: Path, kills: int, rng: random.Random) -> 
         trials, bad = trials + 1, bad + bool(wrong)
         for line in wrong[:10]:
             print(f"DIFFERS: {out}{line}", flush=True)
+    what = "stops" if scenario.stopped else "kills"
     print(
-        f"{scenario.name}: {done} kills in {trials} trials ({duration:.1f} s undisturbed), "
+        f"{scenario.name}: {done} {what} in {trials} trials ({duration:.1f} s undisturbed), "
         f"{bad} differ",
         flush=True,
     )
@@ -253,14 +284,14 @@ def main(read: Callable[[], argparse.Namespace]) -> int:
         prepare(Path(folder))
         results = [torture(s, Path(folder), args.kills, rng) for s in chosen]
     kills, bad = (sum(column) for column in zip(*results, strict=True))
-    print(f"{kills} kills, {bad} trials differ", flush=True)
+    print(f"{kills} kills and stops, {bad} trials differ", flush=True)
     return int(bad > 0)
 
 
 def read_arguments() -> argparse.Namespace:
     """Return the arguments of the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--kills", type=int, default=20, help="kills of each scenario")
+    parser.add_argument("--kills", type=int, default=20, help="kills (stops) of each scenario")
     parser.add_argument("--seed", type=int, help="of the instants; drawn and printed by default")
     names = [scenario.name for scenario in SCENARIOS]
     parser.add_argument("--only", nargs="*", choices=names, help="scenarios, default all")

@@ -2,7 +2,9 @@
 
 import os
 import socket
+import sys
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -128,3 +130,64 @@ def test_an_unknown_argument_is_one_line(joined):
     with pytest.raises(UserError, match="dist_params: unknown backnd; known: backend, port"):
         dist.init_dist("pytorch", **{"backnd": "gloo"})
     assert not joined
+
+
+SLURM = {"SLURM_PROCID": "1", "SLURM_NTASKS": "2", "SLURM_NODELIST": "here", "MASTER_ADDR": "here"}
+
+
+@pytest.fixture
+def bare(monkeypatch):
+    """An environment without a launcher."""
+    for name in list(os.environ):
+        if name.startswith(("SLURM_", "MASTER_", "OMPI_", "PMIX_")):
+            monkeypatch.delenv(name)
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_PORT", "MASTER_ADDR"):
+        monkeypatch.setenv(name, "")  # so that they are as before after the test
+        monkeypatch.delenv(name)
+    return monkeypatch
+
+
+def slurm_port(bare, **names):
+    bare.delenv("MASTER_PORT", raising=False)
+    for name, value in {**SLURM, **names}.items():
+        bare.setenv(name, value)
+    dist.read_slurm(None)
+    return int(os.environ["MASTER_PORT"])
+
+
+def test_slurm_jobs_and_steps_have_ports_of_their_own(bare):
+    first = slurm_port(bare, SLURM_JOB_ID="100", SLURM_STEP_ID="0")
+    assert first == slurm_port(bare, SLURM_JOB_ID="100", SLURM_STEP_ID="0", SLURM_PROCID="0")
+    ports = {slurm_port(bare, SLURM_JOB_ID=str(job), SLURM_STEP_ID="0") for job in range(50)}
+    assert len(ports) > 45
+    assert all(10000 <= port < 30000 for port in ports)
+    assert first != slurm_port(bare, SLURM_JOB_ID="100", SLURM_STEP_ID="1")
+    bare.setenv("MASTER_PORT", "1234")
+    dist.read_slurm(None)
+    assert os.environ["MASTER_PORT"] == "1234"
+    dist.read_slurm(4321)
+    assert os.environ["MASTER_PORT"] == "4321"
+
+
+def mpi(bare, local_size, **names):
+    facts = {"RANK": "2", "SIZE": "4", "LOCAL_RANK": "0", "LOCAL_SIZE": local_size}
+    for name, value in facts.items():
+        bare.setenv(f"OMPI_COMM_WORLD_{name}", value)
+    for name, value in names.items():
+        bare.setenv(name, value)
+    dist.read_mpi()
+    return os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]
+
+
+def test_mpi_finds_the_first_machine(bare):
+    assert mpi(bare, "4") == ("127.0.0.1", "29500")
+    bare.delenv("MASTER_ADDR")
+    bare.setitem(sys.modules, "mpi4py", None)
+    with pytest.raises(UserError, match=r"set MASTER_ADDR .*or install mpi4py"):
+        mpi(bare, "2")
+    world = SimpleNamespace(bcast=lambda name, root: f"node{root}")
+    bare.setitem(sys.modules, "mpi4py", SimpleNamespace(MPI=SimpleNamespace(COMM_WORLD=world)))
+    assert mpi(bare, "2")[0] == "node0"
+    assert mpi(bare, "2", MASTER_ADDR="10.0.0.1")[0] == "10.0.0.1"
+    bare.delenv("MASTER_PORT")
+    assert mpi(bare, "2", PMIX_NAMESPACE="prterun-1")[1] != "29500"

@@ -1,7 +1,6 @@
 """Run the ISIC-2019 study; train_SSL_with_finetuning_ISIC2019.sh calls it and has its help."""
 
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -25,7 +24,6 @@ def main() -> int:
     from mmselfsup.study.cli import parse
 
     request = parse(sys.argv[1:], os.environ, ROOT)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends running trainings, too
     os.chdir(ROOT)  # the printed commands have paths relative to it
 
     from mmselfsup.study.pipeline import run_sweep

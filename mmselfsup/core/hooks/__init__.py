@@ -19,6 +19,7 @@ from .momentum_update_hook import MomentumUpdateHook
 from .odc_hook import ODCHook
 from .optimizer_hook import DistOptimizerHook, GradAccumFp16OptimizerHook
 from .simsiam_hook import SimSiamHook
+from .stop_hook import StopHook
 from .swav_hook import SwAVHook
 from .throughput_hooks import DeviceIdleHook, SpeedAdviceHook
 from .views_image_hook import ViewsImageHook
@@ -43,6 +44,7 @@ __all__ = [
     "SimSiamHook",
     "SpeedAdviceHook",
     "StepFixCosineAnnealingLrUpdaterHook",
+    "StopHook",
     "SwAVHook",
     "TensorboardLoggerHook",
     "TextLoggerHook",

@@ -18,6 +18,8 @@ from mmselfsup.utils.module import unwrap
 from ..checkpoint import backbone_state, export_backbone, link_latest, load_state
 
 _BACKBONE = "backbone.pth"
+#: The checkpoint of a training that was asked to stop, until there is a regular one again.
+STOPPED_FILE = "stopped.pth"
 
 
 @HOOKS.register_module(force=True)
@@ -43,6 +45,7 @@ class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
 
     def __init__(self, *args: Any, save_backbone: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.args: dict[str, Any]  # of the runner's ``save_checkpoint``
         self.save_backbone = save_backbone
 
     @property
@@ -81,6 +84,8 @@ class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
         if self.save_backbone and not _holds(folder / _BACKBONE, unwrap(runner.model)):
             export_backbone(unwrap(runner.model), str(folder / _BACKBONE))
             runner.logger.info("%s is that of %s again", _BACKBONE, resumed.name)
+        if resumed.name != STOPPED_FILE:
+            (folder / STOPPED_FILE).unlink(missing_ok=True)
         if self.max_keep_ckpts > 0:
             self._remove_old(runner.epoch if self.by_epoch else runner.iter)
 
@@ -90,6 +95,20 @@ class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
         with runner.rng_of_all_ranks():
             on_main(lambda: self._save(runner))
         self._tell(runner)
+
+    def save_stopped(self, runner: Any) -> str:
+        """Save under a name that the next regular checkpoint removes; return the path.
+
+        Raises:
+            UserError: A loss or weight of any rank is not finite, or the folder can't be written.
+        """
+        regular = self.args
+        self.args = {**regular, "filename_tmpl": STOPPED_FILE}
+        try:
+            self._save_checkpoint(runner)
+        finally:
+            self.args = regular
+        return os.path.join(self.out_dir, STOPPED_FILE)
 
     def _save(self, runner: Any) -> None:
         """Save, store the name for the next checkpoints, remove those beyond the limit."""
@@ -101,7 +120,11 @@ class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
         runner.save_checkpoint(self.out_dir, save_optimizer=self.save_optimizer, **self.args)
         if self.save_backbone:
             export_backbone(unwrap(runner.model), os.path.join(self.out_dir, _BACKBONE))
-        if self.max_keep_ckpts > 0 and "://" not in self.out_dir:
+        if "://" in self.out_dir:
+            return
+        if os.path.basename(path) != STOPPED_FILE:
+            Path(self.out_dir, STOPPED_FILE).unlink(missing_ok=True)
+        if self.max_keep_ckpts > 0:
             self._remove_old(number)
 
     def _tell(self, runner: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.errors import STOPPED, Stopped, UserError
 from mmselfsup.utils.json_log import log_files, read_log
 from mmselfsup.utils.progress import progress
 
@@ -182,6 +182,8 @@ def _end(
         return
     if code in (130, -2):  # SIGINT: of a shell, or of a process
         raise KeyboardInterrupt
+    if code == STOPPED:
+        raise Stopped(f"{stage.name} was asked to stop; the same command continues the study")
     raise UserError(f"{stage.name} failed: {failure_reason(code, text, stage.command.log)}")
 
 
