@@ -99,9 +99,10 @@ PATHS = {
         build_memory build_neck
     """,
     "mmselfsup.models.algorithms": """
-        BYOL BaseModel Classification DeepCluster DenseCL MMClsImageClassifierWrapper MoCo
-        NPID ODC RelativeLoc RotationPred SimCLR SimSiam SwAV
+        BYOL BarlowTwins BaseModel Classification DeepCluster DenseCL
+        MMClsImageClassifierWrapper MoCo NPID ODC RelativeLoc RotationPred SimCLR SimSiam SwAV
     """,
+    "mmselfsup.models.algorithms.barlowtwins": "BarlowTwins",
     "mmselfsup.models.algorithms.base": "BaseModel",
     "mmselfsup.models.algorithms.byol": "BYOL",
     "mmselfsup.models.algorithms.classification": "Classification",

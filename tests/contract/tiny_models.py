@@ -111,6 +111,15 @@ TINY = {
         },
         two_views,
     ),
+    "BarlowTwins": Tiny(
+        {
+            "type": "BarlowTwins",
+            "backbone": RESNET,
+            "neck": {**NECK, "num_layers": 3, "with_last_bn": False},
+            "head": {"type": "LatentCrossCorrelationHead", "in_channels": 4},
+        },
+        two_views,
+    ),
     # Shuffling draws an order, but with synchronised statistics no order changes the result.
     "MoCo": Tiny(
         {"type": "MoCo", "backbone": RESNET, "neck": {**NECK, "type": "MoCoV2Neck"}, **QUEUE},

@@ -1,6 +1,7 @@
 """Self-supervised methods, and the classifiers that evaluate or fine-tune their backbones."""
 
 from .base import BaseModel
+from .barlowtwins import BarlowTwins
 from .byol import BYOL
 from .classification import Classification
 from .deepcluster import DeepCluster
@@ -20,6 +21,7 @@ __all__ = [
     "BYOL",
     "NPID",
     "ODC",
+    "BarlowTwins",
     "BaseModel",
     "Classification",
     "DeepCluster",
