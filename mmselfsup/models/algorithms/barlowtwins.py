@@ -8,9 +8,6 @@ from typing import Any
 
 from torch import Tensor
 
-from mmselfsup.utils import dist
-from mmselfsup.utils.errors import ArgumentError
-
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..utils import two_views
 from .base import BaseModel, require
@@ -64,15 +61,11 @@ class BarlowTwins(BaseModel):
             D x D entries of the matrix and therefore grows with D.
 
         Raises:
-            ArgumentError: ``img`` doesn't hold two views, or the joined batch has one image only,
-                which has no deviation to divide by.
+            ArgumentError: ``img`` doesn't hold two views.
+            ValueError: The joined batch has one image only, which has no deviation to divide by
+                (raised by the batch normalisation; a training says so before it starts).
         """
         first, second = two_views(img, self)
-        if self.training and len(first) * dist.get_world_size() < 2:
-            raise ArgumentError(
-                "BarlowTwins compares two images or more: use a larger batch, and "
-                "data.drop_last=True where the last one is too small"
-            )
         # One view after the other, so that each is normalised by its own batch statistics.
         z_a = self.neck(self.extract_feat(first))[0]  # [N, D]
         z_b = self.neck(self.extract_feat(second))[0]  # [N, D]
