@@ -125,7 +125,8 @@ TINY = {
         {"type": "MoCo", "backbone": RESNET, "neck": {**NECK, "type": "MoCoV2Neck"}, **QUEUE},
         two_views,
     ),
-    # As many clusters as images, so that the random positive can only be the image's own row.
+    # As many clusters as images, and labels that stay, so that the random positive can only be the
+    # image's own row.
     "InterCLRMoCo": Tiny(
         {
             "type": "InterCLRMoCo",
@@ -142,6 +143,7 @@ TINY = {
             },
             "neg_num": 5,
             "neg_sampling": "hard",
+            "online_labels": False,
             "num_classes": 12,
         },
         two_views,

@@ -21,6 +21,7 @@ TINY_CFG = TINY["InterCLRMoCo"].cfg
 MODEL = {
     **TINY_CFG,
     "memory_bank": {**TINY_CFG["memory_bank"], "num_classes": 3},
+    "online_labels": True,
     "neg_sampling": "semihard",
     "semihard_neg_pool_num": 6,
     "num_classes": 3,

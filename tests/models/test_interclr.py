@@ -11,7 +11,7 @@ from mmselfsup.models.losses import info_nce
 from mmselfsup.utils.errors import ArgumentError
 from tests.contract.tiny_models import TINY, fill_memory, two_views
 
-CFG = TINY["InterCLRMoCo"].cfg
+CFG = {**TINY["InterCLRMoCo"].cfg, "online_labels": True}
 
 
 def make(**changes):

@@ -89,6 +89,7 @@ class InterCLRMoCo(MoCo):
 
     #: Overwritten by the constructor; ``MoCo``'s asks for the pairs before.
     share_neck: bool = True
+    memory_bank: Any
 
     def __init__(
         self,
@@ -121,7 +122,7 @@ class InterCLRMoCo(MoCo):
     ) -> None:
         neck, head, memory_bank = require(self, neck=neck, head=head, memory_bank=memory_bank)
         super().__init__(backbone, neck, head, queue_len, feat_dim, momentum, init_cfg)
-        self.memory_bank: Any = build_memory(memory_bank)
+        self.memory_bank = build_memory(memory_bank)
         self.online_labels = online_labels
         self.neg_num, self.neg_sampling = neg_num, neg_sampling
         self.semihard_neg_pool_num = semihard_neg_pool_num
