@@ -5,6 +5,7 @@ those of supervised ones; with the C4 backbone a normalisation after the last st
 comparable. mmdet is no dependency: without it, only using the class is an error.
 """
 
+from importlib import import_module
 from typing import Any
 
 from mmcv.cnn import build_norm_layer
@@ -13,11 +14,12 @@ from torch import Tensor
 
 from mmselfsup.utils.errors import UserError
 
-try:
-    from mmdet.models.builder import SHARED_HEADS
-    from mmdet.models.roi_heads.shared_heads.res_layer import ResLayer
+ResLayer: Any = None
+try:  # no extra in pyproject.toml: mmdet needs mmcv-full, built for each machine
+    SHARED_HEADS = import_module("mmdet.models.builder").SHARED_HEADS
+    ResLayer = import_module("mmdet.models.roi_heads.shared_heads.res_layer").ResLayer
 except ImportError:
-    ResLayer = None
+    pass
 
 if ResLayer is None:
 
