@@ -23,18 +23,20 @@ PATHS = {
     "mmselfsup.apis.train": "init_random_seed set_random_seed train_model",
     "mmselfsup.core": """
         BYOLHook DeepClusterHook DefaultOptimizerConstructor DenseCLHook DistOptimizerHook
-        GradAccumFp16OptimizerHook LARS MomentumUpdateHook ODCHook SimSiamHook
+        GradAccumFp16OptimizerHook InterCLRHook LARS MomentumUpdateHook ODCHook SimSiamHook
         StepFixCosineAnnealingLrUpdaterHook SwAVHook TransformerFinetuneConstructor
         build_optimizer hooks optimizer
     """,
     "mmselfsup.core.hooks": """
         BYOLHook DeepClusterHook DenseCLHook DistOptimizerHook GradAccumFp16OptimizerHook
-        MomentumUpdateHook ODCHook SimSiamHook StepFixCosineAnnealingLrUpdaterHook SwAVHook
+        InterCLRHook MomentumUpdateHook ODCHook SimSiamHook StepFixCosineAnnealingLrUpdaterHook
+        SwAVHook
     """,
     "mmselfsup.core.hooks.byol_hook": "BYOLHook",
     "mmselfsup.core.hooks.cosine_annealing_hook": "StepFixCosineAnnealingLrUpdaterHook",
     "mmselfsup.core.hooks.deepcluster_hook": "DeepClusterHook",
     "mmselfsup.core.hooks.densecl_hook": "DenseCLHook",
+    "mmselfsup.core.hooks.interclr_hook": "InterCLRHook",
     "mmselfsup.core.hooks.momentum_update_hook": "MomentumUpdateHook",
     "mmselfsup.core.hooks.odc_hook": "ODCHook",
     "mmselfsup.core.hooks.optimizer_hook": "DistOptimizerHook GradAccumFp16OptimizerHook",
@@ -99,14 +101,16 @@ PATHS = {
         build_memory build_neck
     """,
     "mmselfsup.models.algorithms": """
-        BYOL BaseModel Classification DeepCluster DenseCL MMClsImageClassifierWrapper MoCo
-        NPID ODC RelativeLoc RotationPred SimCLR SimSiam SwAV
+        BYOL BarlowTwins BaseModel Classification DeepCluster DenseCL InterCLRMoCo
+        MMClsImageClassifierWrapper MoCo NPID ODC RelativeLoc RotationPred SimCLR SimSiam SwAV
     """,
+    "mmselfsup.models.algorithms.barlowtwins": "BarlowTwins",
     "mmselfsup.models.algorithms.base": "BaseModel",
     "mmselfsup.models.algorithms.byol": "BYOL",
     "mmselfsup.models.algorithms.classification": "Classification",
     "mmselfsup.models.algorithms.deepcluster": "DeepCluster",
     "mmselfsup.models.algorithms.densecl": "DenseCL",
+    "mmselfsup.models.algorithms.interclr_moco": "InterCLRMoCo",
     "mmselfsup.models.algorithms.mmcls_classifier_wrapper": "MMClsImageClassifierWrapper",
     "mmselfsup.models.algorithms.moco": "MoCo",
     "mmselfsup.models.algorithms.npid": "NPID",
@@ -134,7 +138,8 @@ PATHS = {
     """,
     "mmselfsup.models.heads.multi_cls_head": "MultiClsHead",
     "mmselfsup.models.heads.swav_head": "SwAVHead",
-    "mmselfsup.models.memories": "ODCMemory SimpleMemory",
+    "mmselfsup.models.memories": "InterCLRMemory ODCMemory SimpleMemory",
+    "mmselfsup.models.memories.interclr_memory": "InterCLRMemory",
     "mmselfsup.models.memories.odc_memory": "ODCMemory",
     "mmselfsup.models.memories.simple_memory": "SimpleMemory",
     "mmselfsup.models.necks": """
@@ -151,7 +156,7 @@ PATHS = {
     "mmselfsup.models.necks.swav_neck": "SwAVNeck",
     "mmselfsup.models.utils": """
         Accuracy ExtractProcess GatherLayer MultiExtractProcess MultiPooling MultiPrototypes
-        Sobel accuracy knn_classifier
+        ResLayerExtraNorm Sobel accuracy knn_classifier
     """,
     "mmselfsup.models.utils.accuracy": "Accuracy accuracy",
     "mmselfsup.models.utils.extract_process": "ExtractProcess MultiExtractProcess",
@@ -159,6 +164,7 @@ PATHS = {
     "mmselfsup.models.utils.knn_classifier": "knn_classifier",
     "mmselfsup.models.utils.multi_pooling": "MultiPooling",
     "mmselfsup.models.utils.multi_prototypes": "MultiPrototypes",
+    "mmselfsup.models.utils.res_layer_extra_norm": "ResLayerExtraNorm",
     "mmselfsup.models.utils.sobel": "Sobel",
     "mmselfsup.utils": """
         AliasMethod Extractor batch_shuffle_ddp batch_unshuffle_ddp collect_env

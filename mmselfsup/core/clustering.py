@@ -99,8 +99,10 @@ class Extractor:
         last = module(mode="extract", **x)[-1]
         if last.dtype in (torch.float16, torch.bfloat16):  # the neck runs outside autocast
             last = last.float()
-        if getattr(module, "neck", None) is not None:
-            last = module.neck([last])[-1]
+        # A model with several necks says which one's output is clustered.
+        neck = getattr(module, "clustering_neck", getattr(module, "neck", None))
+        if neck is not None:
+            last = neck([last])[-1]
         return {"feature": last.reshape(batch_size(x), -1).cpu()}
 
     def __call__(self, runner: Any) -> NDArray[np.float32] | None:
@@ -154,13 +156,10 @@ def build_clustering(cfg: dict[str, Any]) -> Clustering:
         raise UserError(f"clustering={cfg}: {one_line(error)} (types: {known})") from error
 
 
-def extract_cluster_assign(
-    runner: Any,
-    extract: Callable[[Any], NDArray[Any] | None],
-    make: Callable[[], Clustering],
-    dataset: LabelledData,
+def extract_and_cluster(
+    runner: Any, extract: Callable[[Any], NDArray[Any] | None], make: Callable[[], Clustering]
 ) -> tuple[NDArray[Any] | None, Labels]:
-    """Cluster the features of all images and assign the images their clusters.
+    """Cluster the features of all images.
 
     All ranks extract; the first one clusters and sends the labels to the others.
 
@@ -169,7 +168,6 @@ def extract_cluster_assign(
         extract: Returns the features of all images, [L, D], on the first rank at least; an
             ``Extractor`` for example.
         make: Returns a new clustering.
-        dataset: The data set that gets the labels.
 
     Returns:
         What ``extract`` returned, and the cluster of each image [L], the same on all ranks.
@@ -183,7 +181,25 @@ def extract_cluster_assign(
         return np.asarray(algorithm.labels, dtype=np.int64)
 
     # On one rank: clusterings of several could differ, and all ranks need equal labels.
-    labels = on_main(cluster)
+    return features, on_main(cluster)
+
+
+def extract_cluster_assign(
+    runner: Any,
+    extract: Callable[[Any], NDArray[Any] | None],
+    make: Callable[[], Clustering],
+    dataset: LabelledData,
+) -> tuple[NDArray[Any] | None, Labels]:
+    """Cluster the features of all images and assign the images their clusters.
+
+    Args:
+        runner, extract, make: See ``extract_and_cluster``.
+        dataset: The data set that gets the labels.
+
+    Returns:
+        What ``extract`` returned, and the cluster of each image [L], the same on all ranks.
+    """
+    features, labels = extract_and_cluster(runner, extract, make)
     dataset.assign_labels(labels)
     return features, labels
 
@@ -234,11 +250,7 @@ def check_run(dataset: Any, model: Any, num_clusters: int | None, labels: Sized 
     """
     if not hasattr(dataset, "assign_labels"):
         raise UserError("DeepClusterHook: data.train must be a DeepClusterDataset")
-    classes = getattr(model, "num_classes", None)
-    if None not in (num_clusters, classes) and num_clusters != classes:
-        raise UserError(
-            f"clustering.k is {num_clusters}, the head has num_classes={classes}: make them equal"
-        )
+    check_num_clusters(model, num_clusters, "head")
     if labels is not None and len(labels) != len(dataset):
         raise UserError(
             f"the checkpoint has clusters of {len(labels)} images, the training data have "
@@ -246,13 +258,35 @@ def check_run(dataset: Any, model: Any, num_clusters: int | None, labels: Sized 
         )
 
 
-def check_images(extracted: int, trained: int, num_clusters: int) -> None:
+def check_num_clusters(model: Any, num_clusters: int | None, owner: str) -> None:
+    """Check that the clustering finds as many clusters as the model has room for.
+
+    Args:
+        model: The model without its wrapper.
+        num_clusters: Number of clusters in the config; None where the clustering finds it.
+        owner: The part of the model with ``num_classes``; the error names it.
+
+    Raises:
+        UserError: The numbers differ.
+    """
+    classes = getattr(model, "num_classes", None)
+    if None not in (num_clusters, classes) and num_clusters != classes:
+        raise UserError(
+            f"clustering.k is {num_clusters}, the {owner} has num_classes={classes}: make them "
+            "equal"
+        )
+
+
+def check_images(
+    extracted: int, trained: int, num_clusters: int, hook: str = "DeepClusterHook"
+) -> None:
     """Check that the numbers of images and clusters fit together.
 
     Args:
         extracted: Number of images whose features are clustered.
         trained: Number of training images.
         num_clusters: Number of clusters in the config.
+        hook: Name of the hook, for the error.
 
     Raises:
         UserError: The images of the extraction and of the training differ in number, or there are
@@ -260,7 +294,7 @@ def check_images(extracted: int, trained: int, num_clusters: int) -> None:
     """
     if extracted != trained:
         raise UserError(
-            f"DeepClusterHook extracts {extracted} images, the training has {trained}: give "
+            f"{hook} extracts {extracted} images, the training has {trained}: give "
             "extractor.dataset and data.train the same data_source, or the first one none"
         )
     if num_clusters > trained:

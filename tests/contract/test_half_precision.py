@@ -20,8 +20,9 @@ from mmselfsup.models.algorithms.base import parse_losses
 
 NAMES = sorted(TINY)
 OTHERS = (11, 12, 13)  # seeds of other weights and images
-# Predictions that rounding turns: the direction of the gradient of the whole network is chance.
-UNSTEADY = ("BYOL", "MoCoV3", "SimSiam")
+# Predictions that rounding turns, and projections divided by the small deviations of a small batch:
+# the direction of the gradient of the whole network is chance.
+UNSTEADY = ("BYOL", "BarlowTwins", "MoCoV3", "SimSiam")
 Features = list[list[Tensor]]
 
 

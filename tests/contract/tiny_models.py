@@ -48,7 +48,7 @@ def clustered(n: int, generator: torch.Generator) -> dict[str, Any]:
 
 
 def fill_memory(model: Any) -> None:
-    """Fill the memory of ODC with features and labels, as the first clustering does."""
+    """Fill a memory with clusters with features and labels, as the first clustering does."""
     bank = model.memory_bank
     rows = torch.randn(bank.feature_bank.shape, generator=torch.Generator().manual_seed(2))
     bank.init_memory(rows, torch.arange(len(rows)) % bank.num_classes)
@@ -111,10 +111,43 @@ TINY = {
         },
         two_views,
     ),
+    "BarlowTwins": Tiny(
+        {
+            "type": "BarlowTwins",
+            "backbone": RESNET,
+            "neck": {**NECK, "num_layers": 3, "with_last_bn": False},
+            "head": {"type": "LatentCrossCorrelationHead", "in_channels": 4},
+        },
+        two_views,
+    ),
     # Shuffling draws an order, but with synchronised statistics no order changes the result.
     "MoCo": Tiny(
         {"type": "MoCo", "backbone": RESNET, "neck": {**NECK, "type": "MoCoV2Neck"}, **QUEUE},
         two_views,
+    ),
+    # As many clusters as images, and labels that stay, so that the random positive can only be the
+    # image's own row.
+    "InterCLRMoCo": Tiny(
+        {
+            "type": "InterCLRMoCo",
+            "backbone": RESNET,
+            "neck": {**NECK, "type": "MoCoV2Neck"},
+            **QUEUE,
+            "memory_bank": {
+                "type": "InterCLRMemory",
+                "length": 12,
+                "feat_dim": 4,
+                "momentum": 0.5,
+                "num_classes": 12,
+                "min_cluster": 1,
+            },
+            "neg_num": 5,
+            "neg_sampling": "hard",
+            "online_labels": False,
+            "num_classes": 12,
+        },
+        two_views,
+        prepare=fill_memory,
     ),
     "DenseCL": Tiny(
         {"type": "DenseCL", "backbone": RESNET, "neck": {**NECK, "type": "DenseCLNeck"}, **QUEUE},

@@ -7,14 +7,12 @@ from mmselfsup.models import build_algorithm
 from tests.contract.tiny_models import TINY
 
 
-@pytest.mark.parametrize("name", ["NPID", "ODC"])
+@pytest.mark.parametrize("name", ["NPID", "ODC", "InterCLRMoCo"])
 def test_a_validation_step_changes_no_buffer_of_the_bank(name):
     torch.manual_seed(0)
     model = build_algorithm(TINY[name].cfg)
     batch = TINY[name].batch(4, torch.Generator().manual_seed(1))
-    if name == "ODC":
-        length, width = model.memory_bank.feature_bank.shape
-        model.memory_bank.init_memory(torch.rand(length, width), torch.arange(length) % 3)
+    TINY[name].prepare(model)
     before = {k: v.clone() for k, v in model.memory_bank.state_dict().items()}
     model.eval()
     model.val_step(batch)

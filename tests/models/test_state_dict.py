@@ -117,6 +117,25 @@ CASES = {
         | linear("neck.fc1", 32, 64, bias=False)
         | norm("neck.bn1", 32),
     ),
+    "barlow twins": (
+        {
+            "type": "BarlowTwins",
+            "backbone": {"type": "ResNet", "depth": 18},
+            "neck": {**SIMCLR_NECK, "num_layers": 3, "with_last_bn": False},
+            "head": {"type": "LatentCrossCorrelationHead", "in_channels": 32},
+        },
+        under("backbone", resnet18())
+        | linear("neck.fc0", 64, 512, bias=False)
+        | norm("neck.bn0", 64)
+        | linear("neck.fc1", 64, 64, bias=False)
+        | norm("neck.bn1", 64)
+        | linear("neck.fc2", 32, 64, bias=False)
+        | {
+            "head.bn.running_mean": (32,),
+            "head.bn.running_var": (32,),
+            "head.bn.num_batches_tracked": (),
+        },
+    ),
     "swav": (
         {
             "type": "SwAV",

@@ -72,6 +72,29 @@ CASES = {
         },
         two_names("encoder_q", "encoder_k", (resnet18(), MLP)) | QUEUE,
     ),
+    "interclr": (
+        {
+            "type": "InterCLRMoCo",
+            "backbone": RESNET18,
+            "neck": {"type": "MoCoV2Neck", **WIDTHS},
+            **QUEUE_CFG,
+            "memory_bank": {
+                "type": "InterCLRMemory",
+                "length": 24,
+                "feat_dim": 32,
+                "momentum": 1.0,
+                "num_classes": 5,
+                "min_cluster": 2,
+            },
+        },
+        two_names("encoder_q", "encoder_k", (resnet18(), MLP))
+        | QUEUE
+        | {  # in 0.x it was not in the checkpoint
+            "memory_bank.feature_bank": (24, 32),
+            "memory_bank.label_bank": (24,),
+            "memory_bank.centroids": (5, 32),
+        },
+    ),
     "densecl": (
         {
             "type": "DenseCL",

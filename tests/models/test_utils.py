@@ -1,8 +1,14 @@
 """Accuracy, Sobel edges, feature extraction."""
 
+import importlib.util
+import sys
+from types import ModuleType
+
 import numpy as np
 import pytest
 import torch
+from mmcv.utils import Registry
+from torch import nn
 from torch.utils.data import DataLoader
 
 from mmselfsup.models.utils import (
@@ -14,6 +20,7 @@ from mmselfsup.models.utils import (
     SyncBatchNorm,
     accuracy,
 )
+from mmselfsup.utils.errors import UserError
 
 
 def test_accuracy_in_percent():
@@ -107,3 +114,49 @@ def test_extract_process_with_the_arguments_of_v050():
     for wrong in (dict(layer_indices=(-1,)), dict(pool_type="other"), dict(backbone="resnet18")):
         with pytest.raises(AssertionError):
             ExtractProcess(**wrong)
+
+
+def test_res_layer_extra_norm_needs_mmdet():
+    pytest.importorskip("mmcv")
+    from mmselfsup.models.utils import ResLayerExtraNorm
+
+    try:
+        import mmdet  # noqa: F401
+    except ImportError:
+        with pytest.raises(UserError, match="install mmdet"):
+            ResLayerExtraNorm(depth=50)
+
+
+def test_res_layer_extra_norm_normalises_the_stage(monkeypatch):
+    """With a stand-in for mmdet's class, which has the same attributes."""
+
+    class ResLayer(nn.Module):
+        def __init__(self, depth, stage=3, norm_cfg={"type": "BN"}):  # noqa: B006
+            super().__init__()
+            self.stage, self.norm_cfg = stage, norm_cfg
+            self.layer4 = nn.Conv2d(8, 64 * 2**stage * 4, 1)
+
+        def forward(self, x):
+            return self.layer4(x)
+
+    names = (
+        "mmdet",
+        "mmdet.models",
+        "mmdet.models.roi_heads",
+        "mmdet.models.roi_heads.shared_heads",
+    )
+    for name in names:
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    builder = ModuleType("mmdet.models.builder")
+    builder.SHARED_HEADS = Registry("shared head")
+    layer = ModuleType("mmdet.models.roi_heads.shared_heads.res_layer")
+    layer.ResLayer = ResLayer
+    for module in (builder, layer):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    spec = importlib.util.find_spec("mmselfsup.models.utils.res_layer_extra_norm")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    head = builder.SHARED_HEADS.get("ResLayerExtraNorm")(depth=50)
+    out = head(torch.rand(4, 8, 3, 3))
+    assert out.mean(dim=(0, 2, 3)).abs().max() < 1e-4
+    assert "norm.weight" in head.state_dict()

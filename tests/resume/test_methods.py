@@ -22,6 +22,7 @@ NUM_IMAGES, BATCH, EPOCHS = 12, 4, 3
 #: Name of the algorithm -> what its config has beside the model.
 METHODS: dict[str, dict[str, Any]] = {
     "SimCLR": {},
+    "BarlowTwins": {},
     "Classification": {},
     "MoCo": {},
     "NPID": {},

@@ -9,6 +9,7 @@ from .eval_hook import EvalHook
 from .finetune_hooks import ProbeFirstHook, TrainingProgressHook, TrainingShareHook
 from .freed_memory_hook import FreedMemoryHook
 from .frozen_features_hook import FrozenFeaturesHook
+from .interclr_hook import InterCLRHook
 from .logging_hooks import (
     LogStatsHook,
     ProgressBarHook,
@@ -36,6 +37,7 @@ __all__ = [
     "FreedMemoryHook",
     "FrozenFeaturesHook",
     "GradAccumFp16OptimizerHook",
+    "InterCLRHook",
     "LogStatsHook",
     "MomentumUpdateHook",
     "ODCHook",

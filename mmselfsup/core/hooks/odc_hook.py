@@ -43,6 +43,9 @@ class ODCHook(Hook):  # type: ignore[misc]
         dist_mode: Unused: one process and several are treated alike.
     """
 
+    #: The memory that the error asks for.
+    memory_type = "ODCMemory"
+
     def __init__(
         self,
         centroids_update_interval: int,
@@ -98,5 +101,6 @@ class ODCHook(Hook):  # type: ignore[misc]
     def _memory(self, runner: Any) -> ClusterMemory:
         memory = getattr(unwrap(runner.model), "memory_bank", None)
         if memory is None or not hasattr(memory, "deal_with_small_clusters"):
-            raise UserError("ODCHook: the model has no memory_bank of type ODCMemory")
+            name, kind = type(self).__name__, self.memory_type
+            raise UserError(f"{name}: the model has no memory_bank of type {kind}")
         return memory  # type: ignore[return-value]

@@ -1,10 +1,12 @@
 """Self-supervised methods, and the classifiers that evaluate or fine-tune their backbones."""
 
+from .barlowtwins import BarlowTwins
 from .base import BaseModel
 from .byol import BYOL
 from .classification import Classification
 from .deepcluster import DeepCluster
 from .densecl import DenseCL
+from .interclr_moco import InterCLRMoCo
 from .mmcls_classifier_wrapper import MMClsImageClassifierWrapper
 from .moco import MoCo
 from .mocov3 import MoCoV3
@@ -20,10 +22,12 @@ __all__ = [
     "BYOL",
     "NPID",
     "ODC",
+    "BarlowTwins",
     "BaseModel",
     "Classification",
     "DeepCluster",
     "DenseCL",
+    "InterCLRMoCo",
     "MMClsImageClassifierWrapper",
     "MoCo",
     "MoCoV3",

@@ -89,6 +89,8 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
 
     #: Name of the method as papers write it, a plain string: reports read it from the source.
     title: ClassVar[str]
+    #: Folder of its configs, a plain string, where it isn't the name of the class.
+    folder: ClassVar[str]
     backbone: nn.Module
     neck: Any
     head: Any

@@ -26,11 +26,16 @@ from .contrastive import (
 )
 from .cosine import negative_cosine
 from .cross_correlation import redundancy_loss
+from .inter_image import angular_margin, cosine_margin, draw_negatives, draw_positives
 from .swapped_prediction import swapped_prediction
 
 __all__ = [
+    "angular_margin",
     "batch_info_nce",
+    "cosine_margin",
     "dense_matches",
+    "draw_negatives",
+    "draw_positives",
     "effective_number_weights",
     "focal_loss",
     "info_nce",

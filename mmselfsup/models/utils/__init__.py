@@ -10,6 +10,7 @@ from .multi_prototypes import MultiPrototypes
 from .position_embedding import build_2d_sincos_position_embedding
 from .precision import full_precision, mixed_precision
 from .queue import MAX_QUEUE_LEN, enqueue, fit_queue_len, new_queue, push_newest
+from .res_layer_extra_norm import ResLayerExtraNorm
 from .sobel import Sobel
 from .sync_bn import SyncBatchNorm
 from .transformer_blocks import (
@@ -29,6 +30,7 @@ __all__ = [
     "MultiPrototypes",
     "MultiheadAttention",
     "MultiheadAttentionWithRPE",
+    "ResLayerExtraNorm",
     "Sobel",
     "SyncBatchNorm",
     "TransformerEncoderLayer",

@@ -178,15 +178,23 @@ def _title(task: str) -> str:
 def _titles() -> dict[str, str]:
     """Return the ``title`` of each algorithm, by the name of its class in small letters.
 
-    They are read from the source: to import the classes would load torch.
+    A class whose configs are in a folder of another name says so by ``folder``. They are read from
+    the source: to import the classes would load torch.
     """
     titles = {}
     for path in sorted(_ALGORITHMS.glob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in (node for node in tree.body if isinstance(node, ast.ClassDef)):
-            for line in node.body:
-                if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "title":
-                    titles[node.name.lower()] = ast.literal_eval(line.value)
+            assigned = {
+                ast.unparse(line.targets[0]): line.value
+                for line in node.body
+                if isinstance(line, ast.Assign)
+            }
+            if "title" in assigned:
+                title = ast.literal_eval(assigned["title"])
+                titles[node.name.lower()] = title
+                if "folder" in assigned:
+                    titles[ast.literal_eval(assigned["folder"])] = title
     return titles
 
 
