@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmselfsup.utils.errors import UserError, one_line
-from mmselfsup.utils.files import atomic_write, atomic_write_text, file_lock
+from mmselfsup.utils.files import atomic_write, atomic_write_text, file_lock, remove_leftovers
 from mmselfsup.utils.progress import progress
 
 from .pipelines.formatting import Pixels
@@ -129,6 +129,7 @@ def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStor
     if _read_rows(rows_file) is None:
         with _locked(folder):
             if _read_rows(rows_file) is None:  # another process may have written it meanwhile
+                remove_leftovers(folder)
                 atomic_write_text(folder / "settings.json", text)
                 rows = append_missing(folder, source, names, short_side)
                 with atomic_write(rows_file) as file:

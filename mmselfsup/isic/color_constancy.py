@@ -26,7 +26,12 @@ from PIL import Image
 
 from mmselfsup.datasets.data_sources.decode import open_rgb, walk_images
 from mmselfsup.utils.errors import UserError, one_line
-from mmselfsup.utils.files import atomic_write, atomic_write_json, atomic_write_text
+from mmselfsup.utils.files import (
+    atomic_write,
+    atomic_write_json,
+    atomic_write_text,
+    remove_leftovers,
+)
 from mmselfsup.utils.progress import available_cores, run_parallel
 
 from .dark_border import crop_border
@@ -239,6 +244,8 @@ def correct_folder(
         reasons = run_parallel(work, todo, workers, "colour constancy")
         failures = [reason for reason in reasons if reason is not None]
     finally:  # after Ctrl-C too: only a kill or a power cut leaves the mark
+        for folder in {target, *((target / name).parent for name in names)}:
+            remove_leftovers(folder)
         os.sync()
         unfinished.unlink(missing_ok=True)
     return len(todo) - len(failures), len(names) - len(todo), failures

@@ -12,13 +12,14 @@ import sys
 from pathlib import Path
 
 from mmselfsup.config.inspect import class_list
+from mmselfsup.utils.files import remove_leftovers
 from mmselfsup.version import __version__
 
 from . import pipeline
 from .cli import StudyRequest
 from .data import PARTS, check_fold, check_lists, data_facts
 from .fingerprint import forget_images
-from .process import check_gpus, environment, inspect_machine, only_study
+from .process import check_gpus, environment, inspect_machine, only_commands, only_study
 from .records import Results, StudyFacts
 from .report.page import write_report
 from .report.statistics import RESULTS
@@ -40,6 +41,8 @@ def run_study(settings: StudySettings) -> Results:
     """
     check(settings)
     forget_images()
+    for folder in (settings.work_dir, settings.data_dir or settings.work_dir / "data"):
+        remove_leftovers(folder)
     context = StudyContext(settings, inspect_machine())
     for stage in STAGES:
         stage.run(context)
@@ -103,7 +106,7 @@ def run_sweep(request: StudyRequest) -> None:
     """
     for study in request.studies:  # all of them first: a mistake in the last one costs no training
         pipeline.check(study)
-    with only_study(request.work_dir):
+    with only_study(request.work_dir), only_commands(request.work_dir):
         for number, study in enumerate(request.studies, 1):
             if request.several:
                 count = f"{number} of {len(request.studies)}"

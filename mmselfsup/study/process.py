@@ -10,7 +10,6 @@ directory to one study.
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import multiprocessing
 import os
@@ -22,24 +21,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import metadata
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.files import NO_LOCKS
+from mmselfsup.utils.files import NO_LOCKS, file_lock
+from mmselfsup.utils.parent import end_with_parent
 
 Process = BaseProcess | subprocess.Popen[bytes]
-_PR_SET_PDEATHSIG = 1  # of Linux: a signal for the process whose parent has died
-_LIBC = ctypes.CDLL(None)  # loaded here: a fork of a process with threads must not load libraries
 _POLL_S = 0.2
 _PATIENCE_S = 20.0  # for a launcher that ends its own processes one by one
 _PACKAGES = ("torch", "torchvision", "mmcv", "mmcls", "numpy", "scikit-learn", "opencv-python")
 _MAX_JOBS = 4
 LOCK = ".study.lock"
+_COMMANDS_LOCK = ".commands.lock"
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def start(command: Command, warm: bool, threads: int) -> Process:
         sys.stdout.flush()
         sys.stderr.flush()
         process = multiprocessing.get_context("fork").Process(
-            target=_run_in_fork, args=(command, env, threads)
+            target=_run_in_fork, args=(command, env, threads, os.getpid())
         )
         process.start()
         return process
@@ -86,7 +85,8 @@ def start(command: Command, warm: bool, threads: int) -> Process:
             env={**os.environ, "PYTHONPATH": path, **env},
             stdout=output,
             stderr=subprocess.STDOUT if output else None,
-            preexec_fn=_become_group,
+            preexec_fn=partial(_become_group, os.getpid()),
+            close_fds=False,  # for the lock of ``only_commands``: Python closes its other files
         )
 
 
@@ -104,19 +104,19 @@ def send(process: Process, number: signal.Signals) -> None:
         os.killpg(pid, number)
 
 
-def _become_group() -> None:
-    """Start a process group and end with the parent, so that no orphan writes into a folder."""
+def _become_group(parent: int) -> None:
+    """Start a process group and end with the parent, so that no orphan goes on for hours."""
     with suppress(PermissionError):
         os.setpgid(0, 0)
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    end_with_parent(parent)
 
 
-def _run_in_fork(command: Command, env: dict[str, str], threads: int) -> None:
+def _run_in_fork(command: Command, env: dict[str, str], threads: int, parent: int) -> None:
     """Run the command in this fork, with its output, folder, environment and arguments."""
     import torch  # a study loads torch only where it starts processes
 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's handler would clean up
-    _become_group()
+    _become_group(parent)
     if command.log:
         handle = os.open(command.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         # On the level of the system, so that output of libraries and children goes to the log.
@@ -323,6 +323,20 @@ def only_study(work_dir: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def only_commands(work_dir: Path) -> AbstractContextManager[None]:
+    """Wait until the commands of a study that was killed have ended; hold off the next one's.
+
+    The commands that are started inside the block hold the lock as well. If this process is killed
+    they are asked to end, which may take them a while; the next study must not start the same
+    command meanwhile.
+    """
+
+    def say() -> None:
+        print(f"waiting: a command of a killed study is still ending in {work_dir}", flush=True)
+
+    return file_lock(work_dir / _COMMANDS_LOCK, say, inherited=True)
 
 
 def _take(handle: int, work_dir: Path) -> None:
