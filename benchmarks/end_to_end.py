@@ -1,9 +1,9 @@
 """Benchmark from files to weights on the CPU: SimCLR, ResNet-18, 64 px, ours and lightly 1.6.0.
 
-It includes decoding, augmentation, loader, model, optimizer and log. All train on the same images
-with two loader workers; then the same code runs k-NN on the frozen features. Two of our trainings
-are compared with lightly's defaults: our config for small images, with the decode cache and in
-bfloat16; and one in float32 and NCHW, without a cache, with lightly's transforms and optimizer.
+It includes decoding, augmentation, loader, model, optimizer and log. Both train on the same images
+with two loader workers; then the same code runs k-NN on the frozen features of both. Lightly trains
+with its defaults; ours by our config for small images, with the decode cache and in bfloat16, or
+with ``--equal`` in float32 and NCHW, without a cache, with lightly's transforms and optimizer.
 
 Example: python benchmarks/end_to_end.py --images data/isic2019/images
     --train-list data/isic2019/splits/ISIC_2019_train_fold0.txt
@@ -15,16 +15,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from environments import add_arguments, python_of
 from pairs import ROOT, Worker, in_turn, median
 from results import Row, add_quick, ratio_row, save
 
-EQUAL = (
-    "images/s with equal precision (float32), layout (NCHW), transforms (lightly's, with blur) and "
-    "caching (none), ours / lightly"
-)
+EQUAL = "images/s in float32 and NCHW, same transforms (with blur), no cache, ours / lightly"
 CONFIG = ROOT / "configs/selfsup/simclr/simclr_resnet18_1xb128-coslr-100e_isic2019-64.py"
 
 
@@ -53,6 +49,11 @@ def main() -> None:
     parser.add_argument(
         "--threads", type=int, default=2, help="Use this number of threads (default: %(default)s)."
     )
+    parser.add_argument(
+        "--equal",
+        action="store_true",
+        help="Train ours with the precision, layout, transforms, optimizer and caching of lightly.",
+    )
     parser.add_argument("--compile", action="store_true", help="Compile the model.")
     parser.add_argument(
         "--batch", type=int, default=128, help="Use this batch size (default: %(default)s)."
@@ -69,12 +70,11 @@ def main() -> None:
         train=[line for line in train if line][: args.limit],
         test=[line for line in test if line][: 32 if args.quick else None],
         epochs=args.epochs, batch=args.batch, workers=2, threads=args.threads, size=64,
-        config=str(CONFIG), compile=args.compile, cache=True,
+        config=str(CONFIG), compile=args.compile, cache=not args.equal, as_lightly=args.equal,
     )  # fmt: skip
     workers = [
         Worker("lightly", peer, "epochs_lightly.py", wanted, threads=args.threads),
-        _ours("ours", {**wanted, "as_lightly": False}),
-        _ours("ours, equal", {**wanted, "as_lightly": True, "cache": False, "compile": False}),
+        Worker("ours", sys.executable, "epochs_ours.py", wanted, True, args.threads),
     ]
     versions = {
         f"lightly {workers[0].info['lightly']}": f"on torch {workers[0].info['torch']}",
@@ -83,8 +83,15 @@ def main() -> None:
     answers = in_turn(workers, args.epochs + 1)
     scores = {name: values.pop()["score"] for name, values in answers.items()}
     num_images = len(wanted["train"]) // args.batch * args.batch
+    speed = {name: num_images / median(values) for name, values in answers.items()}
     rows = [
-        _speed_row("images/s, ours / lightly", answers, "ours", num_images, 2.2),
+        ratio_row(
+            EQUAL if args.equal else "images/s, ours / lightly",
+            answers["lightly"][1:],
+            answers["ours"][1:],
+            None if args.equal else 2.2,
+            f"{speed['ours']:.0f} against {speed['lightly']:.0f} images/s, first epoch left out",
+        ),
         Row(
             "the same for all epochs, with writing the cache, starting workers, compiling",
             f"{_total(answers, workers[1].info['cache']):.2f}x",
@@ -93,40 +100,21 @@ def main() -> None:
             None,
             f"of this the cache took {workers[1].info['cache']:.1f} s",
         ),
-        _speed_row(EQUAL, answers, "ours, equal", num_images, None),
         Row(
             f"k-NN balanced accuracy after {args.epochs} epochs on {num_images} images",
             f"{scores['ours']:.3f}",
             "",
             f"lightly's {scores['lightly']:.3f}",
-            scores["ours"] >= scores["lightly"],
-            f"k = 20, {len(wanted['test'])} test images, one seed; "
-            f"with all of that equal {scores['ours, equal']:.3f}",
+            None if args.equal else scores["ours"] >= scores["lightly"],
+            f"k = 20, {len(wanted['test'])} test images, one seed",
         ),
     ]
     options = f"--limit {args.limit} --epochs {args.epochs} --threads {args.threads}"
     compiled = " --compile" * args.compile
-    command = f"python benchmarks/end_to_end.py ... {options}{compiled}"
-    save("end_to_end", command, rows, versions, keep=not args.quick)
-
-
-def _ours(name: str, settings: dict[str, Any]) -> Worker:
-    """Start a training of ours."""
-    return Worker(name, sys.executable, "epochs_ours.py", settings, True, settings["threads"])
-
-
-def _speed_row(
-    what: str,
-    answers: dict[str, list[dict[str, float]]],
-    ours: str,
-    num_images: int,
-    goal: float | None,
-) -> Row:
-    """Return the row of one of our trainings; the first epoch, which starts all, is left out."""
-    times = {name: answers[name][1:] for name in ("lightly", ours)}
-    speed = {name: num_images / median(values) for name, values in times.items()}
-    details = f"{speed[ours]:.0f} against {speed['lightly']:.0f} images/s, first epoch left out"
-    return ratio_row(what, times["lightly"], times[ours], goal, details)
+    equal = " --equal" * args.equal
+    command = f"python benchmarks/end_to_end.py ... {options}{compiled}{equal}"
+    script = "end_to_end, equal" if args.equal else "end_to_end"
+    save(script, command, rows, versions, keep=not args.quick)
 
 
 def _total(answers: dict[str, list[dict[str, float]]], before: float) -> float:

@@ -24,11 +24,11 @@ from .processes import Work
 from .scenario import Scenario, text_of
 from .trainings import tool
 
-NUM_IMAGES = 400
+NUM_IMAGES = 240
 SHORT_SIDE = 64  # below that of some of the images
 PASSES = 3  # over the images in a cache
 #: Two lists with common images: two processes write one cache.
-_PARTS = {"first": (0, 300), "second": (100, 400)}
+_PARTS = {"first": (0, 180), "second": (60, 240)}
 
 
 def prepare(place: Path) -> None:
@@ -36,8 +36,8 @@ def prepare(place: Path) -> None:
     rng = np.random.default_rng(0)
     names = []
     for number in range(NUM_IMAGES):
-        folder, suffix = ("a", "b")[number % 2], (".jpg", ".jpg", ".jpg", ".png")[number % 4]
-        size = (48, 60, 3) if number % 3 == 0 else (96, 130, 3)
+        folder, suffix = ("a", "a/deep", "b")[number % 3], (".jpg", ".png")[number % 4 == 3]
+        size = (48, 60, 3) if number % 5 == 0 else (96, 130, 3)
         name = f"{folder}/{number}{suffix}"
         path = place / "many" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ def _cache_works(place: Path, out: str) -> Sequence[Work]:
     return [Work(use_cache, (place, out, part)) for part in _PARTS]
 
 
-_CONSTANCY = ("apply_color_constancy.py", "--src", "many", "--dst", "{out}", "--workers", "2")
+_CONSTANCY = ("apply_color_constancy.py", "--src", "many/a", "--dst", "{out}", "--workers", "2")
 SCENARIOS = (
     Scenario("cache", _cache_works, _cache_state, alone=True, reference=decoded_directly),
     Scenario(

@@ -14,7 +14,7 @@ from .compare import files_of
 from .processes import Work
 from .scenario import ROOT, Scenario, text_of
 
-IMAGES = DemoSettings(num_images=200, size=64, seed=0)
+IMAGES = DemoSettings(num_images=120, size=64, seed=0)
 _ENV = {
     "ALGORITHM": "simclr",
     "SIZE": "demo",
