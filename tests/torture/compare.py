@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 _RESUMED = re.compile(r"^resume_from = .*$", re.MULTILINE)
-#: In the records of steps, the hash of a checkpoint, which holds the time: it stands for settings.
+#: In the records of steps, the hash of a checkpoint, which holds ``env_info``.
 _WEIGHTS = re.compile(r"sha256:\w+ of settings \w+")
 #: Keys of JSON files and of checkpoints that hold times, or machine and code of one call.
-TIMES = ("seconds", "date", "env_info", "time", "mtime_ns")
+TIMES = ("seconds", "date", "env_info", "mtime_ns")
 TEMPORARY = "temporary"
 
 
@@ -60,7 +60,7 @@ def content_of(path: Path, out: str) -> Any:
         return {name: (str(a.dtype), a.shape, a.tobytes()) for name, a in arrays.items()}
     if path.suffix == ".json" and not path.name.endswith(".log.json"):
         facts = json.loads(path.read_text())
-        if path.name == ".step.json":  # size and checksum of a checkpoint: it holds the time
+        if path.name == ".step.json":  # a checkpoint has ``env_info``
             facts["outputs"] = {
                 name: output if not name.endswith(".pth") else "checkpoint"
                 for name, output in facts["outputs"].items()

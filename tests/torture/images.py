@@ -17,7 +17,6 @@ from PIL import Image
 from mmselfsup.datasets.cache import read_index
 from mmselfsup.datasets.data_sources import ImageList
 from mmselfsup.datasets.pipelines.geometric import resize, shorter_side
-from mmselfsup.utils.files import atomic_write_json
 
 from .compare import TEMPORARY, files_of, is_temporary
 from .processes import Work
@@ -53,7 +52,7 @@ def use_cache(place: Path, out: str, part: str) -> None:
     cache = {"dir": str(place / out), "short_side": SHORT_SIDE}
     source = ImageList(str(place / "many"), ann_file=str(place / f"{part}.txt"), cache=cache)
     passes = [[digest(source.get_pixels(i)) for i in range(len(source))] for _ in range(PASSES)]
-    atomic_write_json(place / out / f"{part}.json", passes)
+    (place / f"{out}.{part}.json").write_text(json.dumps(passes))
 
 
 def digest(pixels: NDArray[np.uint8]) -> str:
@@ -81,13 +80,12 @@ def _shrunk(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _cache_state(place: Path, out: str) -> dict[str, Any]:
     """Return the images that were read, those that the cache has twice, and other files in it."""
     found: dict[str, Any] = {
-        part: json.loads((place / out / f"{part}.json").read_text()) for part in _PARTS
+        part: json.loads((place / f"{out}.{part}.json").read_text()) for part in _PARTS
     }
-    (folder,) = (path for path in (place / out).iterdir() if path.is_dir())
+    (folder,) = (place / out).iterdir()
     names = Counter(record.tobytes() for record in read_index(folder)["name"])
     known = ("settings.json", "pixels.bin", "index.bin", "lock")
     others = [p for p in folder.iterdir() if p.name not in known and p.suffix != ".npy"]
-    others += [p for p in (place / out).iterdir() if is_temporary(p)]
     return {
         **found,
         "images twice": [name.hex() for name, count in names.items() if count > 1],
