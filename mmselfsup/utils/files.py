@@ -178,7 +178,7 @@ def file_lock(
         UserError: Neither file system has locks.
     """
     with ExitStack() as stack:
-        lock = stack.enter_context(open(path, "a"))
+        lock: IO[str] = stack.enter_context(open(path, "a"))
         try:
             _flock(lock, on_wait)
         except OSError as error:

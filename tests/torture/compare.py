@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def is_temporary(path: Path) -> bool:
 
 def content_of(path: Path, out: str) -> Any:
     """Return the content of a file without times; ``out`` is the name of the output folder."""
-    if path.suffix == ".pth":
+    if path.suffix == ".pth" and zipfile.is_zipfile(path):  # not one of a stub
         return plain(torch.load(path, weights_only=True), out)
     if path.suffix == ".npz":
         with np.load(path) as file:

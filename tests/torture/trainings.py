@@ -72,7 +72,7 @@ def _training_state(place: Path, out: str) -> dict[str, Any]:
     return {**found, "evaluations": read_log(folder).val_curve("balanced_accuracy")}
 
 
-_TEST = ("test.py", "classifier.py", "finetune1/latest.pth", "--out", "{out}.npz")
+_TEST = ("test.py", "classifier.py", "finetune1_reference/latest.pth", "--out", "{out}.npz")
 SCENARIOS = (
     _training("pretrain1", "simclr.py", 1),
     _training("pretrain2", "simclr.py", 2),
