@@ -23,9 +23,9 @@ _ENV = {
     "SPLITS": "--allow-missing-class",
 }
 _OPTIONS = ("runner.max_epochs=2", "data.workers_per_gpu=0", "checkpoint_config.interval=1")
-#: What holds times and nothing else, and the report, which has them and pictures of the numbers
-#: that ``results.json`` holds.
-_TIMES = ("*.log", "*.log.json", "report.html", ".*.lock", "tf_logs/*")
+#: What holds times, the picture of the first batch of a call, and the report, which has times and
+#: pictures of the numbers that ``results.json`` holds.
+_TIMES = ("*.log", "*.log.json", "report.html", ".*.lock", "tf_logs/*", "views.png")
 
 
 def prepare(place: Path) -> None:

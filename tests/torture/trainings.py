@@ -67,8 +67,11 @@ def _training(name: str, config: str, ranks: int) -> Scenario:
 def _training_state(place: Path, out: str) -> dict[str, Any]:
     """Return checkpoints, metrics, and the evaluations in the logs."""
     folder = place / out
-    # Logs, which hold times, and the config, with the name of the checkpoint that was resumed.
-    found = files_of(folder, f"{out}/*.log", f"{out}/*.json", f"{out}/*.py", "tf_logs/*")
+    # Logs, which hold times, the config, with the name of the checkpoint that was resumed, and the
+    # picture of the first batch of a call.
+    found = files_of(
+        folder, f"{out}/*.log", f"{out}/*.json", f"{out}/*.py", "tf_logs/*", "views.png"
+    )
     return {**found, "evaluations": read_log(folder).val_curve("balanced_accuracy")}
 
 
