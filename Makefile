@@ -27,7 +27,7 @@ test: install  ## Run the tests.
 
 KILLS ?= 20
 
-torture: install  ## Kill trainings and evaluations at random instants and compare (KILLS=20 each).
+torture: install  ## Kill trainings, studies and preparations at random instants and compare (KILLS=20 each).
 	@$(one_thread) "$(python)" tests/torture/torture.py --kills $(KILLS) $(ARGS)
 
 # IMAGES: large JPEG files; SMALL: small ones; LISTS: folder of the fold's lists.
@@ -43,6 +43,9 @@ bench: install  ## Measure speed against other libraries and write docs/en/bench
 	@"$(python)" benchmarks/methods.py $(QUICK)
 	@"$(python)" benchmarks/profile_step.py $(QUICK)
 	@"$(python)" benchmarks/end_to_end.py --images "$(SMALL)" $(BENCH) $(QUICK) \
+		--train-list "$(LISTS)/ISIC_2019_train_fold0.txt" \
+		--test-list "$(LISTS)/ISIC_2019_test_fold0.txt"
+	@"$(python)" benchmarks/end_to_end.py --equal --images "$(SMALL)" $(BENCH) $(QUICK) \
 		--train-list "$(LISTS)/ISIC_2019_train_fold0.txt" \
 		--test-list "$(LISTS)/ISIC_2019_test_fold0.txt"
 	@"$(python)" benchmarks/overheads.py --images "$(SMALL)" $(QUICK) \

@@ -1,7 +1,9 @@
 """Benchmark from files to weights on the CPU: SimCLR, ResNet-18, 64 px, ours and lightly 1.6.0.
 
 It includes decoding, augmentation, loader, model, optimizer and log. Both train on the same images
-with two loader workers; then the same code runs k-NN on the frozen features of both.
+with two loader workers; then the same code runs k-NN on the frozen features of both. Lightly trains
+with its defaults; ours by our config for small images, with the decode cache and in bfloat16, or
+with ``--equal`` in float32 and NCHW, without a cache, with lightly's transforms and optimizer.
 
 Example: python benchmarks/end_to_end.py --images data/isic2019/images
     --train-list data/isic2019/splits/ISIC_2019_train_fold0.txt
@@ -18,6 +20,7 @@ from environments import add_arguments, python_of
 from pairs import ROOT, Worker, in_turn, median
 from results import Row, add_quick, ratio_row, save
 
+EQUAL = "images/s in float32 and NCHW, same transforms (with blur), no cache, ours / lightly"
 CONFIG = ROOT / "configs/selfsup/simclr/simclr_resnet18_1xb128-coslr-100e_isic2019-64.py"
 
 
@@ -46,6 +49,11 @@ def main() -> None:
     parser.add_argument(
         "--threads", type=int, default=2, help="Use this number of threads (default: %(default)s)."
     )
+    parser.add_argument(
+        "--equal",
+        action="store_true",
+        help="Train ours with the precision, layout, transforms, optimizer and caching of lightly.",
+    )
     parser.add_argument("--compile", action="store_true", help="Compile the model.")
     parser.add_argument(
         "--batch", type=int, default=128, help="Use this batch size (default: %(default)s)."
@@ -62,25 +70,27 @@ def main() -> None:
         train=[line for line in train if line][: args.limit],
         test=[line for line in test if line][: 32 if args.quick else None],
         epochs=args.epochs, batch=args.batch, workers=2, threads=args.threads, size=64,
-        config=str(CONFIG), compile=args.compile, cache=True,
+        config=str(CONFIG), compile=args.compile, cache=not args.equal, as_lightly=args.equal,
     )  # fmt: skip
     workers = [
         Worker("lightly", peer, "epochs_lightly.py", wanted, threads=args.threads),
         Worker("ours", sys.executable, "epochs_ours.py", wanted, True, args.threads),
     ]
-    versions = {worker.name: f"on torch {worker.info['torch']}" for worker in workers}
+    versions = {
+        f"lightly {workers[0].info['lightly']}": f"on torch {workers[0].info['torch']}",
+        "ours": f"on torch {workers[1].info['torch']}",
+    }
     answers = in_turn(workers, args.epochs + 1)
     scores = {name: values.pop()["score"] for name, values in answers.items()}
     num_images = len(wanted["train"]) // args.batch * args.batch
     speed = {name: num_images / median(values) for name, values in answers.items()}
     rows = [
         ratio_row(
-            "images/s, ours / lightly",
+            EQUAL if args.equal else "images/s, ours / lightly",
             answers["lightly"][1:],
             answers["ours"][1:],
-            2.2,
+            None if args.equal else 2.2,
             f"{speed['ours']:.0f} against {speed['lightly']:.0f} images/s, first epoch left out",
-            with_cpu=False,
         ),
         Row(
             "the same for all epochs, with writing the cache, starting workers, compiling",
@@ -95,14 +105,16 @@ def main() -> None:
             f"{scores['ours']:.3f}",
             "",
             f"lightly's {scores['lightly']:.3f}",
-            scores["ours"] >= scores["lightly"],
+            None if args.equal else scores["ours"] >= scores["lightly"],
             f"k = 20, {len(wanted['test'])} test images, one seed",
         ),
     ]
     options = f"--limit {args.limit} --epochs {args.epochs} --threads {args.threads}"
     compiled = " --compile" * args.compile
-    command = f"python benchmarks/end_to_end.py ... {options}{compiled}"
-    save("end_to_end", command, rows, versions, keep=not args.quick)
+    equal = " --equal" * args.equal
+    command = f"python benchmarks/end_to_end.py ... {options}{compiled}{equal}"
+    script = "end_to_end, equal" if args.equal else "end_to_end"
+    save(script, command, rows, versions, keep=not args.quick)
 
 
 def _total(answers: dict[str, list[dict[str, float]]], before: float) -> float:

@@ -118,7 +118,7 @@ def save(
         return
     result = Result(script, command, list(rows), versions, machine(), time.strftime("%Y-%m-%d"))
     FOLDER.mkdir(exist_ok=True)
-    path = FOLDER / f"{script}.json"
+    path = FOLDER / f"{script.replace(', ', '_')}.json"
     path.write_text(json.dumps(asdict(result), indent=2) + "\n")
     write_table()
 

@@ -1,4 +1,8 @@
-"""Our training by its config and runner: an epoch for each ``go``, then k-NN."""
+"""Our training by its config and runner: an epoch for each ``go``, then k-NN.
+
+With ``as_lightly`` in float32 and NCHW, without a cache, with the transforms, temperature,
+optimizer and learning rate of ``epochs_lightly.py``.
+"""
 
 import tempfile
 import time
@@ -8,7 +12,7 @@ import cv2
 import torch
 from knn import balanced_accuracy, read
 from mmcv.runner import HOOKS, Hook
-from serve import next_go, send, settings
+from serve import cpu_seconds, next_go, send, settings
 
 from mmselfsup.apis.train import build_datasets, build_model, train_model
 from mmselfsup.config.load import load_config
@@ -28,12 +32,29 @@ class Turns(Hook):  # type: ignore[misc]
 
     def before_train_epoch(self, runner: Any) -> None:
         next_go()
-        self.start = time.perf_counter(), time.process_time()
+        self.start = time.perf_counter(), cpu_seconds()
 
     def after_train_epoch(self, runner: Any) -> None:
-        wall, cpu = time.perf_counter() - self.start[0], time.process_time() - self.start[1]
+        wall, cpu = time.perf_counter() - self.start[0], cpu_seconds() - self.start[1]
         send({"wall": wall, "cpu": cpu})
 
+
+#: The defaults of lightly's ``SimCLRTransform``, with the mean and deviation of ImageNet.
+LIGHTLYS_TRANSFORMS = [
+    dict(type="RandomResizedCrop", size=wanted["size"], scale=(0.08, 1.0)),
+    dict(type="RandomHorizontalFlip"),
+    dict(
+        type="RandomAppliedTrans",
+        transforms=[
+            dict(type="ColorJitter", brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2)
+        ],
+        p=0.8,
+    ),
+    dict(type="RandomGrayscale", p=0.2),
+    dict(type="GaussianBlur", sigma_min=0.1, sigma_max=2.0, p=0.5),
+    dict(type="ToTensor"),
+    dict(type="Normalize", mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]),
+]
 
 options = {
     "data.train.data_source.data_prefix": wanted["folder"],
@@ -53,6 +74,11 @@ if wanted["cache"]:
     options["data.train.data_source.cache"] = {"dir": f"{work_dir}/cache", "short_side": None}
 cfg = load_config(wanted["config"], options)
 cfg.fp16 = None
+if wanted["as_lightly"]:
+    cfg.amp, cfg.channels_last = None, False
+    cfg.data.train.pipelines = [LIGHTLYS_TRANSFORMS]
+    cfg.model.head.temperature, cfg.model.backbone.zero_init_residual = 0.5, False
+    cfg.optimizer.lr, cfg.lr_config = 0.06, dict(policy="fixed")
 model = build_model(cfg)
 begin = time.perf_counter()
 datasets = build_datasets(cfg)  # writes the cache

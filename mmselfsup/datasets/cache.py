@@ -39,6 +39,7 @@ from mmselfsup.utils.files import (
     file_lock,
     file_stamp,
     file_stamps,
+    remove_leftovers,
 )
 from mmselfsup.utils.progress import progress
 
@@ -138,6 +139,7 @@ def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStor
     if _read_rows(rows_file) is None:
         with _locked(folder):
             if _read_rows(rows_file) is None:  # another process may have written it meanwhile
+                remove_leftovers(folder)
                 atomic_write_text(folder / "settings.json", text)
                 rows = append_missing(folder, source, names, short_side)
                 with atomic_write(rows_file) as file:

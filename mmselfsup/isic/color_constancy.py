@@ -34,6 +34,7 @@ from mmselfsup.utils.files import (
     atomic_write_text,
     file_stamp,
     file_stamps,
+    remove_leftovers,
 )
 from mmselfsup.utils.progress import run_parallel
 
@@ -250,6 +251,8 @@ def correct_folder(
         reasons = run_parallel(work, todo, workers, "colour constancy")
         failures = [reason for reason in reasons if reason is not None]
     finally:  # after Ctrl-C too: only a kill or a power cut leaves the mark
+        for folder in {target, *((target / name).parent for name in names)}:
+            remove_leftovers(folder)
         os.sync()
         unfinished.unlink(missing_ok=True)
     return len(todo) - len(failures), len(names) - len(todo), failures

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mmselfsup.config.inspect import class_list
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import remove_leftovers
 from mmselfsup.utils.signals import stop_signals
 from mmselfsup.version import __version__
 
@@ -21,7 +22,7 @@ from . import pipeline
 from .cli import StudyRequest
 from .data import PARTS, check_fold, check_lists, data_facts
 from .fingerprint import forget_images
-from .process import check_gpus, environment, inspect_machine, only_study
+from .process import check_gpus, environment, inspect_machine, only_commands, only_study
 from .records import Results, StudyFacts
 from .report.page import write_report
 from .report.statistics import RESULTS
@@ -43,6 +44,8 @@ def run_study(settings: StudySettings) -> Results:
     """
     check(settings)
     forget_images(settings.image_index, settings.verify)
+    for folder in (settings.work_dir, settings.data_dir or settings.work_dir / "data"):
+        remove_leftovers(folder)
     context = StudyContext(settings, inspect_machine())
     for stage in STAGES:
         stage.run(context)
@@ -107,7 +110,11 @@ def run_sweep(request: StudyRequest) -> None:
     """
     for study in request.studies:  # all of them first: a mistake in the last one costs no training
         pipeline.check(study)
-    with stop_signals("; the same command continues"), only_study(request.work_dir):
+    with (
+        stop_signals("; the same command continues"),
+        only_study(request.work_dir),
+        only_commands(request.work_dir),
+    ):
         for number, study in enumerate(request.studies, 1):
             if request.several:
                 count = f"{number} of {len(request.studies)}"

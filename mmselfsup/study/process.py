@@ -10,7 +10,6 @@ directory to one study.
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import platform
@@ -30,18 +29,17 @@ from pathlib import Path
 
 from mmselfsup.utils.cpus import available_cores
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import file_lock
+from mmselfsup.utils.parent import end_with_parent
 from mmselfsup.utils.work_dir_lock import only_one
 
 Process = BaseProcess | subprocess.Popen[bytes]
-_PR_SET_PDEATHSIG = 1  # of Linux: a signal for the process whose parent has died
-# Loaded here: a fork of a process with threads must not load libraries. None on macOS.
-_PRCTL = getattr(ctypes.CDLL(None), "prctl", None)
-_ORPHANED = 143  # exit code of a process that SIGTERM has ended
 _POLL_S = 0.2
 _PATIENCE_S = 600.0  # for an iteration or evaluation, and the checkpoint after it
 _PACKAGES = ("torch", "torchvision", "mmcv", "mmcls", "numpy", "scikit-learn", "opencv-python")
 _MAX_JOBS = 4
 LOCK = ".study.lock"
+_COMMANDS_LOCK = ".commands.lock"
 
 
 @dataclass(frozen=True)
@@ -89,6 +87,7 @@ def start(command: Command, warm: bool, threads: int) -> Process:
             stdout=output,
             stderr=subprocess.STDOUT if output else None,
             preexec_fn=partial(_become_group, os.getpid()),
+            close_fds=False,  # for the lock of ``only_commands``: Python closes its other files
         )
 
 
@@ -107,19 +106,10 @@ def send(process: Process, number: signal.Signals) -> None:
 
 
 def _become_group(parent: int) -> None:
-    """Start a process group and end with the parent, so that no orphan writes into a folder.
-
-    Where the system can't signal the death of a parent (macOS), only an orphan of the start ends.
-
-    Args:
-        parent: The process that has started this one.
-    """
+    """Start a process group and end with the parent, so that no orphan goes on for hours."""
     with suppress(PermissionError):
         os.setpgid(0, 0)
-    if _PRCTL is not None:
-        _PRCTL(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:  # it died before: there will be no signal
-        os._exit(_ORPHANED)
+    end_with_parent(parent)
 
 
 def _run_in_fork(command: Command, env: dict[str, str], threads: int, parent: int) -> None:
@@ -324,3 +314,17 @@ def only_study(work_dir: Path) -> AbstractContextManager[None]:
         UserError: Another study runs in it, or the folder can't be written.
     """
     return only_one(work_dir, LOCK, "study", "WORK_DIR")
+
+
+def only_commands(work_dir: Path) -> AbstractContextManager[None]:
+    """Wait until the commands of a study that was killed have ended; hold off the next one's.
+
+    The commands that are started inside the block hold the lock as well. If this process is killed
+    they are asked to end, which may take them a while; the next study must not start the same
+    command meanwhile.
+    """
+
+    def say() -> None:
+        print(f"waiting: a command of a killed study is still ending in {work_dir}", flush=True)
+
+    return file_lock(work_dir / _COMMANDS_LOCK, say, inherited=True)

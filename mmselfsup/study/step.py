@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.files import atomic_write_json, forget_hashes, sha256
+from mmselfsup.utils.files import atomic_write_json, forget_hashes, remove_leftovers, sha256
 from mmselfsup.utils.json_records import from_json
 
 RECORD = ".step.json"
@@ -119,6 +119,7 @@ class Step:
         resumed.
         """
         record = read_record(self.folder)
+        remove_leftovers(self.folder)  # of this record too: alone, it would be a foreign folder
         line = "starts"
         if self.folder.is_dir() and any(self.folder.iterdir()):
             changes = ["no record of its settings"] if record is None else self._changes(record)

@@ -27,7 +27,10 @@ from .errors import UserError
 _UMASK = os.umask(0o022)
 os.umask(_UMASK)
 # ``.<name>.<eight characters>`` is a file of mkstemp, ``.<name>.<number>`` a link of MMSelfSup 1.0.
-_TEMPORARY = re.compile(r"\..+\.(?:pth|json|py|png|npz|txt)\.(?:[a-z0-9_]{8}|\d{1,7})")
+_WRITTEN = (
+    "pth|json|py|npy|npz|txt|csv|html|tex|md|unfinished|png|jpe?g|webp|bmp|tiff?|ppm"  # suffixes
+)
+_TEMPORARY = re.compile(rf"\..*\.(?:{_WRITTEN})\.(?:[a-z0-9_]{{8}}|\d{{1,7}})", re.IGNORECASE)
 _NAME_MAX = 255  # bytes of a file name, on nearly all file systems
 _THREADS = 8  # that ask for the stamps of files
 _RANDOM = 8  # characters that ``mkstemp`` adds to a name
@@ -83,7 +86,7 @@ def _lock(file: IO[Any]) -> bool:
 
 
 def remove_leftovers(folder: str | os.PathLike[str]) -> list[str]:
-    """Remove the temporary files that killed writers left in a work dir.
+    """Remove the temporary files that killed writers left in a folder.
 
     A file whose writer lives is locked and stays; where the file system has no locks, all stay.
     Call it only for a folder in which no other process replaces links.
@@ -175,30 +178,36 @@ def _json_key(key: Any) -> Any:
 
 @contextmanager
 def file_lock(
-    path: str | os.PathLike[str], on_wait: Callable[[], None] = lambda: None
+    path: str | os.PathLike[str],
+    on_wait: Callable[[], None] = lambda: None,
+    inherited: bool = False,
 ) -> Iterator[None]:
     """Hold a lock inside the block; other processes that want it wait.
 
     The system releases it when the process ends, however it ends: a killed run leaves no lock.
+    Forks of the process hold it as well, and release it when they end.
     Where the file system of ``path`` has no locks, a file in the machine's folder for temporary
     files is locked instead: then only processes of one machine wait for each other.
 
     Args:
         path: A file that is there for the lock alone; it is created.
         on_wait: Called when another process holds the lock, before waiting for it.
+        inherited: Whether programs that the process starts hold it as well, if they inherit files.
 
     Raises:
         OSError: The file can't be written.
         UserError: Neither file system has locks.
     """
     with ExitStack() as stack:
-        lock = stack.enter_context(open(path, "a"))
+        lock: IO[str] = stack.enter_context(open(path, "a"))
         try:
             _flock(lock, on_wait)
         except OSError as error:
             if error.errno not in NO_LOCKS:
                 raise
-            _lock_on_this_machine(stack, Path(path), on_wait)
+            lock = _lock_on_this_machine(stack, Path(path), on_wait)
+        if inherited:
+            os.set_inheritable(lock.fileno(), True)
         yield
 
 
@@ -211,18 +220,20 @@ def _flock(lock: IO[str], on_wait: Callable[[], None]) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
 
-def _lock_on_this_machine(stack: ExitStack, path: Path, on_wait: Callable[[], None]) -> None:
-    """Lock a file of the machine's folder for temporary files that stands for ``path``."""
+def _lock_on_this_machine(stack: ExitStack, path: Path, on_wait: Callable[[], None]) -> IO[str]:
+    """Return a locked file that stands for ``path``, in the machine's temporary folder."""
     digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:24]
     place = os.path.join(tempfile.gettempdir(), f"mmselfsup-{os.getuid()}-{digest}.lock")
     try:  # the folder is everyone's: never follow another user's link
         handle = os.open(place, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
-        _flock(stack.enter_context(os.fdopen(handle, "w")), on_wait)
+        lock = stack.enter_context(os.fdopen(handle, "w"))
+        _flock(lock, on_wait)
     except OSError as error:
         raise UserError(
             f"the file system of {path} has no locks, and {place} can't be locked "
             f"({error.strerror}): set TMPDIR to a folder on a local disk"
         ) from error
+    return lock
 
 
 def file_stamp(path: str | os.PathLike[str]) -> tuple[int, int]:

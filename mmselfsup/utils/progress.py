@@ -3,6 +3,7 @@
 A function run over many files in several processes, with a bar and a clean stop.
 """
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from .errors import UserError
+from .parent import end_with_parent
 
 _SLOW_REFRESH_S = 10.0
 _FAST_REFRESH_S = 0.2
@@ -86,7 +88,9 @@ def run_parallel(
     if workers <= 1:
         yield from progress(map(function, items), desc=desc, total=len(items), unit=unit)
         return
-    pool = ProcessPoolExecutor(min(workers, len(items)), initializer=_start_worker)
+    pool = ProcessPoolExecutor(
+        min(workers, len(items)), initializer=_start_worker, initargs=(os.getpid(),)
+    )
     try:
         results = pool.map(function, items, chunksize=_CHUNK)
         yield from progress(results, desc=desc, total=len(items), unit=unit)
@@ -94,10 +98,11 @@ def run_parallel(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and keep one worker on one core."""
+def _start_worker(parent: int) -> None:
+    """Leave Ctrl-C to the parent, end with it, and keep one worker on one core."""
     import cv2  # a study shows progress without it
 
+    end_with_parent(parent)  # a pool's workers wait for work, and never learn that it was killed
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(0)
 

@@ -175,6 +175,8 @@ def test_writing_resumes_after_a_crash(images: Path, monkeypatch: pytest.MonkeyP
         with pytest.raises(KeyboardInterrupt):
             source(images, cache=cache(images))
     (folder,) = (images.parent / "cache").iterdir()
+    (folder / ".list-0123.npy.ab12cd34").touch()
+    (folder / ".settings.json.ab12cd34").touch()
     with open(folder / "pixels.bin", "ab") as file:  # bytes whose record is missing
         file.write(b"half an image")
     with open(folder / "index.bin", "ab") as file:  # a record that was cut off
@@ -182,6 +184,7 @@ def test_writing_resumes_after_a_crash(images: Path, monkeypatch: pytest.MonkeyP
     counter = Counter(monkeypatch)
     cached, plain = source(images, cache=cache(images)), source(images)
     assert counter.count == NUM_IMAGES - 4
+    assert not list(folder.glob(".*"))
     for i in (0, 1, 2, 4, 5, 6):
         np.testing.assert_array_equal(cached.get_pixels(i), Resize(16)(plain.get_pixels(i)))
 

@@ -187,6 +187,16 @@ def test_what_a_power_cut_left_is_made_again(
     assert correct_folder(src, dst, Settings(), 1) == (0, 6, [])
 
 
+def test_nothing_stays_of_a_run_that_was_killed(src: Path, tmp_path: Path) -> None:
+    dst, whole = tmp_path / "dst", tmp_path / "whole"
+    correct_folder(src, whole, Settings(), 1)
+    (dst / "deep").mkdir(parents=True)
+    for name in (".color_constancy.json", "..unfinished", ".a.png", "deep/.d.jpg"):
+        (dst / f"{name}.ab12cd34").write_bytes(b"half")
+    correct_folder(src, dst, Settings(), 1)
+    assert files(dst) == files(whole)
+
+
 def test_a_name_of_255_bytes(src: Path, tmp_path: Path) -> None:
     name = "n" * 251 + ".png"
     (src / "a.png").rename(src / name)

@@ -57,6 +57,17 @@ def test_broken_step_resumes_and_adds_up_its_time(tmp_path: Path) -> None:
     assert step.seconds() == 5.0
 
 
+def test_a_kill_while_the_record_is_written_leaves_a_new_folder(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "..step.json.ab12cd34").touch()
+    assert do(make(tmp_path / "run", lr=0.1)) == "training: starts"
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        ".step.json",
+        "latest.pth",
+    ]
+
+
 def test_folder_without_a_stamp_is_not_trusted(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "latest.pth").write_text("foreign")

@@ -75,6 +75,26 @@ def _die_while_writing(path):
         os._exit(9)
 
 
+#: Of every kind of file that the package writes with ``atomic_write``.
+WRITTEN = (
+    "list.npy", ".step.json", "table.csv", "table.tex", "table.md", "report.html", "a.jpg",
+    "B.JPEG", "c.tif", "d.bmp", ".unfinished",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_the_rest_of_any_file_goes(tmp_path, name):
+    process = multiprocessing.get_context("fork").Process(
+        target=_die_while_writing, args=(tmp_path / name,)
+    )
+    process.start()
+    process.join()
+    (tmp_path / ".own.thing").touch()
+    assert len(os.listdir(tmp_path)) == 2
+    assert len(remove_leftovers(tmp_path)) == 1
+    assert os.listdir(tmp_path) == [".own.thing"]
+
+
 def test_files_of_killed_writers_go_and_those_of_living_ones_stay(tmp_path):
     process = multiprocessing.get_context("fork").Process(
         target=_die_while_writing, args=(tmp_path / "epoch_1.pth",)

@@ -303,7 +303,8 @@ def _draw(
             report(draw_batch(batch, size, seed))
         return
     # Spawned, not forked: OpenCV's threads do not survive a fork.
-    with ProcessPoolExecutor(workers, get_context("spawn"), set_up_process) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(workers, context, set_up_process, (os.getpid(),)) as pool:
         jobs = [pool.submit(draw_batch, batch, size, seed) for batch in batches]
         try:
             for job in as_completed(jobs):

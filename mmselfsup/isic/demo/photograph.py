@@ -3,8 +3,8 @@
 Deterministic: the lesion's generator determines the lesion, the photograph's generator the view
 of it and what the photograph adds.
 
-Of the package this file imports nothing but its two neighbours, and besides them only numpy and
-OpenCV: each drawing process imports it when it starts.
+Of the package this file imports nothing but its two neighbours and one small helper, and besides
+them only numpy and OpenCV: each drawing process imports it when it starts.
 """
 
 import os
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from mmselfsup.utils.parent import end_with_parent
 
 from .drawing import (
     Canvas,
@@ -130,8 +132,9 @@ def generator(seed: int, *key: int) -> Rng:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
 
 
-def set_up_process() -> None:
-    """Set OpenCV to one thread: each process uses one core."""
+def set_up_process(parent: int) -> None:
+    """Set OpenCV to one thread, as each process uses one core, and end with the parent."""
+    end_with_parent(parent)
     cv2.setNumThreads(1)
 
 

@@ -1,0 +1,53 @@
+"""A whole study on a few synthetic images, from the lists to the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmselfsup.isic.demo.dataset import DemoSettings, make_demo_data
+from mmselfsup.utils.json_log import read_log
+from tests.tools.command import _be_tool
+
+from .compare import files_of
+from .processes import Work
+from .scenario import ROOT, Scenario, text_of
+
+IMAGES = DemoSettings(num_images=120, size=64, seed=0)
+_ENV = {
+    "ALGORITHM": "simclr",
+    "SIZE": "demo",
+    "FINETUNE_LRS": "0.02 0.05",
+    "JOBS": "2",
+    "SPLITS": "--allow-missing-class",
+}
+_OPTIONS = ("runner.max_epochs=2", "data.workers_per_gpu=0", "checkpoint_config.interval=1")
+#: What holds times, the picture of the first batch of a call, and the report, which has times and
+#: pictures of the numbers that ``results.json`` holds.
+_TIMES = ("*.log", "*.log.json", "report.html", ".*.lock", "tf_logs/*", "views.png")
+
+
+def prepare(place: Path) -> None:
+    """Write the images and CSVs of a small data set."""
+    make_demo_data(place / "isic", IMAGES, workers=1)
+
+
+def _works(place: Path, out: str) -> Sequence[Work]:
+    env = {**_ENV, "ISIC_ROOT": str(place / "isic"), "WORK_DIR": str(place / out)}
+    script = ROOT / "tools" / "isic2019" / "run_study.py"
+    return [Work(_be_tool, (script, _OPTIONS, place, text_of(place, out), env))]
+
+
+def _state(place: Path, out: str) -> dict[str, Any]:
+    """Return all files and the curves of all logs; see ``files_of`` for what is left out."""
+    folder = place / out
+    found = files_of(folder, *_TIMES)
+    for log in sorted({path.parent for path in folder.rglob("*.log.json")}):
+        curves = read_log(log)
+        name = f"curves of {log.relative_to(folder)}"
+        found[name] = [curves.train_curve(), curves.val_curve("balanced_accuracy")]
+    return found
+
+
+SCENARIOS = (Scenario("study", _works, _state, alone=True),)
