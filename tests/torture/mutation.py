@@ -192,6 +192,7 @@ def measure(clone: Path, out: Path, tests: list[str], workers: int) -> None:
     """
     if (out / "coverage.log").exists():
         return
+    out.mkdir(exist_ok=True)
     config, log = out / "coveragerc", out / "coverage.part"
     config.write_text(COVERAGE.format(data=out / "coverage.db"))
     options = ["-q", "-p", "no:cacheprovider", "-n", str(workers)]
@@ -372,6 +373,14 @@ def make_clone(place: Path) -> Path:
     return place
 
 
+def head_of(clone: Path) -> str:
+    """Return the hash of the commit of a clone."""
+    argv = ["git", "rev-parse", "HEAD"]
+    return subprocess.run(
+        argv, cwd=clone, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
 def preload() -> None:
     """Import what the tests import, but nothing of this repository."""
     for name in PRELOADED:
@@ -386,8 +395,10 @@ def run(args: argparse.Namespace) -> list[Trial]:
     out: Path = args.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     clones = [make_clone(out / f"clone{i}") for i in range(args.workers)]
-    measure(clones[0], out, [f"tests/{name}" for name in args.tests], args.workers)
-    reach = Reach(out / "coverage.db", out / "coverage.log")
+    # What one commit's tests reach says nothing of another's.
+    reached = out / head_of(clones[0])
+    measure(clones[0], reached, [f"tests/{name}" for name in args.tests], args.workers)
+    reach = Reach(reached / "coverage.db", reached / "coverage.log")
     mutants, number = sample(clones[0], args.modules, args.sample, args.seed)
     print(f"{len(mutants)} of {number} places, seed {args.seed}", flush=True)
     preload()
