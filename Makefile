@@ -1,7 +1,7 @@
 # `make help` lists the targets. Those that need .venv make it first, if it is missing.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install demo test torture bench check format clean
+.PHONY: help install demo test torture mutation bench check format clean
 
 python := $(CURDIR)/.venv/bin/python
 # One thread per process: the tests run in several processes already.
@@ -29,6 +29,13 @@ KILLS ?= 20
 
 torture: install  ## Kill trainings, studies and preparations at random instants and compare (KILLS=20 each).
 	@$(one_thread) "$(python)" tests/torture/torture.py --kills $(KILLS) $(ARGS)
+
+MUTANTS ?= 200
+
+mutation: install  ## Change MUTANTS=200 places of the code in turn: does a test notice?
+	@"$(python)" -c 'import cosmic_ray, pytest_cov' || { \
+		echo "First: $(python) -m pip install -e '.[mutation]'" >&2; exit 1; }
+	@nice "$(python)" tests/torture/mutation.py --sample $(MUTANTS) $(ARGS)
 
 # IMAGES: large JPEG files; SMALL: small ones; LISTS: folder of the fold's lists.
 IMAGES ?= data/isic2019/originals

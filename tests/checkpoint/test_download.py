@@ -77,6 +77,15 @@ def value(url: str) -> float:
     return float(load_state(url)["w"])
 
 
+def test_the_first_download_of_a_machine_makes_the_folders(
+    server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load.torch.hub, "get_dir", lambda: str(tmp_path / "cache" / "hub"))
+    server.files["/a.pth"] = checkpoint(1)
+    assert value(f"{server.url}/a.pth") == 1
+    assert len(kept(tmp_path / "cache" / "hub")) == 1
+
+
 def test_each_address_is_fetched_once_and_has_its_own_file(server: Any, tmp_path: Path) -> None:
     for run in (1, 2):
         server.files[f"/run{run}/latest.pth"] = checkpoint(run)

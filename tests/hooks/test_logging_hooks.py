@@ -171,6 +171,9 @@ def test_views_of_different_sizes_and_shapes() -> None:
     picture = views_picture([large, small, small], None)
     assert picture is not None
     assert picture.shape == (3, 2 * (8 + 2) + 2, 3 * (8 + 2) + 2)
+    wide = views_picture([torch.rand(2, 3, 4, 9)], None)
+    assert wide is not None
+    assert wide.shape == (3, 2 * (4 + 2) + 2, (9 + 2) + 2)
     assert len(split_views(torch.rand(2, 8, 6, 5, 5))) == 16  # pairs of patches
     assert len(split_views(torch.rand(2, 1, 5, 5))) == 1
     assert split_views(torch.rand(2, 7)) == []
@@ -180,6 +183,15 @@ def test_views_of_different_sizes_and_shapes() -> None:
 def test_unknown_normalisation_is_stretched() -> None:
     shown = to_display(torch.tensor([-3.0, 0.0, 5.0]).view(1, 1, 1, 3), None)
     assert shown.flatten().tolist() == [0, 0.375, 1]
+
+
+def test_known_normalisation_is_undone_and_not_stretched() -> None:
+    view = torch.tensor([-1.0, 0.0, 1.0]).view(1, 1, 1, 3)
+    shown = to_display(view.expand(1, 3, 1, 3), Normalize([0.5, 0.5, 0.4], [0.25, 0.1, 0.1]))
+    expected = torch.tensor([[0.25, 0.5, 0.75], [0.4, 0.5, 0.6], [0.3, 0.4, 0.5]])
+    assert torch.allclose(shown[0, :, 0], expected)
+    # Of another number of channels nothing is known.
+    assert to_display(view, Normalize([0.5] * 3, [0.25] * 3)).flatten().tolist() == [0, 0.5, 1]
 
 
 def test_normalize_is_found_inside_wrappers() -> None:

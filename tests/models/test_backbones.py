@@ -94,6 +94,13 @@ def test_fewer_stages():
     assert model(torch.rand(1, 3, 32, 32))[0].shape == (1, 16, 4, 4)
 
 
+def test_train_without_an_argument_trains():
+    model = build(frozen_stages=1).eval()
+    assert model.train() is model
+    assert model.layer2.training
+    assert not model.layer1.training
+
+
 def test_unknown_argument_is_an_error():
     with pytest.raises(TypeError, match="frozen_stage"):
         build(frozen_stage=1)

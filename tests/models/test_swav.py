@@ -75,8 +75,9 @@ def test_head_arguments():
     for wrong in ({"temperature": 0}, {"epsilon": -1}, {"num_prototypes": 0}):
         with pytest.raises(ArgumentError, match=r"above 0|from 1"):
             SwAVHead(4, **wrong)
-    with pytest.raises(ArgumentError, match=r"must name some of the 2 views"):
-        SwAVHead(4, crops_for_assign=[0, 2])
+    for crops in ([0, 2], [-1], [-1, 0], []):
+        with pytest.raises(ArgumentError, match=r"must name some of the 2 views"):
+            SwAVHead(4, crops_for_assign=crops)
     with pytest.raises(ArgumentError, match="7 projections"):
         SwAVHead(4)(torch.rand(7, 4))
     with pytest.raises(ArgumentError, match="list of numbers"):

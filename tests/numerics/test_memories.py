@@ -88,6 +88,17 @@ def test_samples_get_the_label_of_the_nearest_centroid():
     assert change_ratio.item() == pytest.approx(changed / 4)
 
 
+def test_labels_that_go_up_and_down_count_alike():
+    memory = filled_odc()
+    before = memory.label_bank.clone()
+    features = torch.randn(LENGTH, WIDTH, dtype=torch.float64)
+    change_ratio = memory.update_samples_memory(torch.arange(LENGTH), features)
+    up, down = (memory.label_bank > before).sum().item(), (memory.label_bank < before).sum().item()
+    assert up > 0
+    assert down > 0
+    assert change_ratio.item() == pytest.approx((up + down) / LENGTH)
+
+
 def test_small_clusters_are_dissolved_and_refilled_from_the_largest():
     memory = filled_odc(labels=[0] * 7 + [1] * 4 + [2], min_cluster=2)
     rows, centroids = memory.feature_bank.clone(), memory.centroids.clone()

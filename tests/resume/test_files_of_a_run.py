@@ -191,6 +191,19 @@ def test_a_failed_evaluation_costs_no_training(tmp_path: Path, make_runner: Make
     assert fit(again, [0.25]).calls == []
 
 
+@pytest.mark.parametrize(("number", "evaluations"), [(2, 3), (3, 2), (4, 2)])
+def test_only_the_end_of_an_epoch_is_evaluated_late(
+    number: int, evaluations: int, tmp_path: Path, make_runner: Make
+) -> None:
+    """An evaluation is added; inside epoch 2 the weights are no longer those of epoch 1."""
+    fit(make_runner(epochs=3), interval=1, by_epoch=False)
+    runner = make_runner(epochs=3)
+    runner.resume(str(tmp_path / f"iter_{number}.pth"))
+    assert not runner.is_between_steps(by_epoch=True)
+    assert not runner.is_between_steps(by_epoch=False)
+    assert len(fit(runner, [0.5] * 3).calls) == evaluations
+
+
 def test_a_stale_backbone_and_link_are_put_right(tmp_path: Path, make_runner: Make) -> None:
     fit(make_runner(epochs=1))
     stale = (tmp_path / "backbone.pth").read_bytes()

@@ -244,6 +244,10 @@ class Counter(Hook):  # type: ignore[misc]
         self.seen = state["seen"]
 
 
+class Another(Counter):
+    """A hook whose name sorts before the other's."""
+
+
 def counters(folder: Path, *starts: int) -> tuple[Any, list[Counter]]:
     """A runner of one epoch with a counter for each start."""
     runner = make_runner(EpochBasedRunner, str(folder), max_epochs=1)
@@ -255,10 +259,11 @@ def counters(folder: Path, *starts: int) -> tuple[Any, list[Counter]]:
 
 def test_each_of_several_hooks_of_a_class_keeps_its_state(tmp_path: Path) -> None:
     runner, _ = counters(tmp_path, 0, 10, 20)
+    runner.register_hook(Another(0), "HIGH")
     runner.register_hook(Save(lambda r: True, inside=False), "LOW")
     runner.run([make_loader()], [("train", 1)])
     states = torch.load(tmp_path / "saved.pth", weights_only=True)["hook_state"]
-    assert sorted(states) == ["Counter", "Counter#1", "Counter#2"]
+    assert sorted(states) == ["Another", "Counter", "Counter#1", "Counter#2"]
     later, hooks = counters(tmp_path, 0, 0, 0)
     later.resume(str(tmp_path / "saved.pth"))
     assert [hook.seen for hook in hooks] == [3, 13, 23]

@@ -86,6 +86,18 @@ def test_clear_forgets_what_waits() -> None:
     assert not buffer.output
 
 
+@pytest.mark.parametrize("iteration", [0, 1, 5])
+def test_a_step_skipped_in_the_last_iteration_is_counted(iteration: int) -> None:
+    buffer = TensorLogBuffer()
+    buffer.max_skips = 3
+    for number in range(iteration + 1):
+        buffer.iteration = number
+        buffer.update({"loss": torch.tensor(1.0)})
+        buffer.note_step(torch.tensor(float(number == iteration)))
+    buffer.average(1)
+    assert buffer.output["skipped_steps"] == 1
+
+
 def test_bad_input() -> None:
     buffer = TensorLogBuffer()
     with pytest.raises(ValueError, match="loss must have one element"):

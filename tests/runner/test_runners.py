@@ -94,6 +94,17 @@ def test_loss_that_is_not_finite_stops_before_the_checkpoint() -> None:
         runner.run([make_loader()], [("train", 1)])
 
 
+@pytest.mark.parametrize(("done", "lines"), [(0, 0), (2, 1), (3, 1)])
+def test_nothing_left_to_train_is_said(
+    done: int, lines: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = make_runner(EpochBasedRunner, max_epochs=2)
+    said: list[str] = []
+    monkeypatch.setattr(runner.logger, "info", lambda text, *args: said.append(text % args))
+    runner._announce([[]], [("train", 1)], done, 2, "epochs")
+    assert sum("nothing left to train" in line for line in said) == lines
+
+
 @pytest.mark.parametrize("runner_class", [EpochBasedRunner, IterBasedRunner])
 @pytest.mark.parametrize(
     ("workflow", "message"),

@@ -118,7 +118,9 @@ def test_the_classifier_starts_from_the_best_sequence(
     assert found.study.greedy.min_gain == 0.01
     assert list(found.study.greedy.tasks) == ["simclr", "byol"]
     # two validation images; at a recall of 0.2 none of them is classified correctly
-    assert found.curriculum.trials[0].score.error == standard_error([[0, 1], [1, 0]])
+    untrained = found.curriculum.trials[0].score
+    assert untrained.error == standard_error([[0, 1], [1, 0]])
+    assert (untrained.epochs, untrained.seconds) == (0, 0)
 
     pipeline.run_study(greedy)
     assert calls(greedy.root) == []

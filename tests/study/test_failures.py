@@ -54,6 +54,19 @@ def test_only_lines_of_this_run_explain_it(stage: Stage, monkeypatch: pytest.Mon
     assert not os.stat(stage.folder / "output.log").st_mode & 0o111  # nothing to execute
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_only_an_interrupt_ends_as_one(
+    number: int, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C reaches the commands, too: that is no failure of theirs."""
+    monkeypatch.setenv("SAYS", "INFO - epoch 1")
+    monkeypatch.setenv("SIGNAL", str(int(number)))
+    train = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\n" + TRAIN
+    (stage.root / "train.py").write_text(train)
+    with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else UserError):
+        run_stages("Training", [stage], MACHINE)
+
+
 @pytest.mark.parametrize(
     ("code", "text", "words"),
     [

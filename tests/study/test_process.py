@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.study.process import Command, Machine, run_all
+from mmselfsup.study import process as machines
+from mmselfsup.study.process import Command, Machine, describe_machine, run_all
 from mmselfsup.study.stages.stage import Stage, run_stages
 from mmselfsup.study.step import STARTED
 from mmselfsup.utils.errors import STOPPED, Stopped
@@ -224,3 +225,12 @@ def test_a_stage_that_was_asked_to_stop_stops_the_study(tmp_path: Path) -> None:
         run_stages("Jobs", [stage], Machine(cores=1, gpus=0, warm=True))
     assert stop.value.message == "a was asked to stop; the same command continues the study"
     assert stage.record.state == STARTED
+
+
+@pytest.mark.parametrize(("names", "end"), [("", "no GPU"), ("H200", "H200")])
+def test_a_machine_is_named_by_its_parts(
+    names: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machines, "_gpu_names", lambda count: names)
+    text = describe_machine(Machine(cores=3, gpus=int(bool(names)), warm=False))
+    assert text.endswith(f", 3 cores, {end}")

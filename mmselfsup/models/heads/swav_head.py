@@ -59,9 +59,10 @@ class SwAVHead(BaseModule):
             raise ArgumentError(
                 f"temperature and epsilon must be above 0, got {temperature} and {epsilon}"
             )
-        if not crops_for_assign or not 0 <= max(crops_for_assign) < sum(num_crops):
+        num_views = sum(num_crops)
+        if not crops_for_assign or any(not 0 <= crop < num_views for crop in crops_for_assign):
             raise ArgumentError(
-                f"crops_for_assign={crops_for_assign} must name some of the {sum(num_crops)} views "
+                f"crops_for_assign={crops_for_assign} must name some of the {num_views} views "
                 f"of num_crops={num_crops}"
             )
         self.feat_dim, self.temperature = feat_dim, temperature
