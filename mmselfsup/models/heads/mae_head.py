@@ -12,7 +12,7 @@ from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
 from ..builder import HEADS
-from ..losses import label_shares, masked_patch_error, patch_statistics, weighted_cross_entropy
+from ..losses import masked_patch_error, patch_statistics, weighted_cross_entropy
 from ..utils import accuracy, only_feature, pooled
 from ..utils.masking import patchify, unpatchify
 from ..utils.precision import to_float32
