@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
-from ..utils.masking import Reconstruction, pixel_mask
+from ..utils.masking import Reconstruction, patch_grid, pixel_mask
 from .base import BaseModel, require
 
 
@@ -55,15 +55,19 @@ class MAE(BaseModel):
         Returns:
             The predictions [N, L, P*P*C] and the mask [N, L], 1 for hidden patches.
         """
+        grid = self.grid(img)  # before the encoder, which pads other sizes
         # Section 3, "MAE encoder": the visible patches only.
         tokens, mask, place = self.backbone(img)  # [N, 1 + K, D], [N, L], [N, L]
         # "MAE decoder": mask tokens take the places of the hidden ones.
-        return self.neck(tokens, place, self.grid(img)), mask
+        return self.neck(tokens, place, grid), mask
 
     def grid(self, img: Tensor) -> tuple[int, int]:
-        """Return rows and columns of the grid of patches of images [N, C, H, W]."""
-        side = self.head.patch_size
-        return img.shape[2] // side, img.shape[3] // side
+        """Return rows and columns of the grid of patches of images [N, C, H, W].
+
+        Raises:
+            ArgumentError: H or W is no multiple of P.
+        """
+        return patch_grid(img, self.head.patch_size)
 
     def forward_train(self, img: Tensor, **kwargs: Any) -> dict[str, Tensor]:
         """Return the mean squared error of the hidden patches ("Reconstruction target").

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..builder import HEADS
 from ..losses import masked_patch_error, patch_statistics, weighted_cross_entropy
 from ..utils import accuracy, only_feature, pooled
-from ..utils.masking import patchify, unpatchify
+from ..utils.masking import patch_grid, patchify, unpatchify
 from ..utils.precision import to_float32
 
 
@@ -71,8 +71,7 @@ class MAEPretrainHead(BaseModule):
         if self.norm_pix:
             mean, std = patch_statistics(to_float32(self.patchify(imgs)))
             patches = patches * std + mean
-        size = imgs.shape[2:]
-        return self.unpatchify(patches, (size[0] // self.patch_size, size[1] // self.patch_size))
+        return self.unpatchify(patches, patch_grid(imgs, self.patch_size))
 
     def forward(self, x: Tensor, pred: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """Return ``loss``, see ``masked_patch_error``.

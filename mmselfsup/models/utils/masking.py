@@ -50,12 +50,8 @@ def random_masking(tokens: Tensor, mask_ratio: float) -> tuple[Tensor, Tensor, T
     return tokens.gather(1, kept), (place >= num_kept).float(), place
 
 
-def patchify(images: Tensor, patch_size: int) -> Tensor:
-    """Return images as patches [N, L, P*P*C], row by row; in a patch the channel varies fastest.
-
-    Args:
-        images: Images [N, C, H, W].
-        patch_size: P.
+def patch_grid(images: Tensor, patch_size: int) -> tuple[int, int]:
+    """Return rows and columns of the grid of patches of images [N, C, H, W].
 
     Raises:
         ArgumentError: H or W is no multiple of P.
@@ -66,7 +62,21 @@ def patchify(images: Tensor, patch_size: int) -> Tensor:
             f"images of {height} x {width} pixels don't consist of patches of {patch_size} x "
             f"{patch_size}: let the pipeline make sizes that are multiples of patch_size"
         )
-    cells = images.unflatten(3, (-1, patch_size)).unflatten(2, (-1, patch_size))
+    return height // patch_size, width // patch_size
+
+
+def patchify(images: Tensor, patch_size: int) -> Tensor:
+    """Return images as patches [N, L, P*P*C], row by row; in a patch the channel varies fastest.
+
+    Args:
+        images: Images [N, C, H, W].
+        patch_size: P.
+
+    Raises:
+        ArgumentError: H or W is no multiple of P.
+    """
+    rows, columns = patch_grid(images, patch_size)
+    cells = images.unflatten(3, (columns, patch_size)).unflatten(2, (rows, patch_size))
     # [N, C, rows, P, columns, P]
     return cells.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
 
