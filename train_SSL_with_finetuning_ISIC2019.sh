@@ -31,7 +31,8 @@ Environment             (default)
                         each starts from the backbone before it, the classifier from the last one
   SIZE                  64: the small configs, ResNet-18 at 64 px; (224): ResNet-50 at 224 px
   SSL_CONFIG            configs of the pre-trainings, as many as ALGORITHM names (by its SIZE)
-  FINETUNE_CONFIG       config of the classifier (by its SIZE)
+  FINETUNE_CONFIG       config of the classifier (by its SIZE and the backbone of the pre-training,
+                        the second word of its config: mae_vit-tiny-p8_... takes vit-tiny-p8_...)
   FINETUNE_LRS          learning rates to try: "0.01 0.03 0.1" (0.3, 1 and 3 times the config's);
                         a single one is used for every start, without a search
   FOLD, SEED            test fold 0 to 4 (0), seed of every training (0)

@@ -16,6 +16,7 @@ from mmselfsup.core.hooks import (
     FreedMemoryHook,
     LogStatsHook,
     ProgressBarHook,
+    ReconstructionImageHook,
     SpeedAdviceHook,
     StopHook,
     TrainingProgressHook,
@@ -125,6 +126,9 @@ def register_default_hooks(runner: Any, log_config: Mapping[str, Any] | None = N
     present = {type(hook).__name__ for hook in runner.hooks}
     if "ViewsImageHook" not in present:
         runner.register_hook(ViewsImageHook())
+    reconstructs = hasattr(unwrap(runner.model), "reconstruct")
+    if reconstructs and "ReconstructionImageHook" not in present:
+        runner.register_hook(ReconstructionImageHook())
     if "TrainingProgressHook" not in present:
         runner.register_hook(TrainingProgressHook())
     if "FreedMemoryHook" not in present:

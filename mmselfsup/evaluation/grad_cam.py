@@ -68,7 +68,8 @@ def heat_maps(
     """Return the Grad-CAM of a classifier at the last stage of its backbone.
 
     The class token of a vision transformer does not depend on the places beside it, only on those
-    of the layer before: there the map is taken, at the input of the last layer.
+    of the layer before: there the map is taken, at the input of the last layer. So it is where the
+    transformer gives vectors, the mean over the places.
 
     Args:
         model: A ``Classification`` in eval mode.
@@ -85,7 +86,7 @@ def heat_maps(
     """
     network: Any = model
     *stages, last = network.extract_feat(img)
-    if not isinstance(last, Tensor) or last.dim() == 3:
+    if not isinstance(last, Tensor) or last.dim() in (2, 3):
         return _heat_of_tokens(network, img, classes, patient)
     if last.dim() != 4:
         raise _no_heat_maps(network)
@@ -138,13 +139,14 @@ def _heat_of_tokens(network: Any, img: Tensor, classes: Tensor, patient: Tensor 
     with _before(layer, record):
         last = network.extract_feat(img)[-1]
     try:
-        places = spatial_map(last).shape[2:]  # [h, w]
-    except ArgumentError:
+        tokens = seen[-1]  # [N, L, K]
+        is_vector = isinstance(last, Tensor) and last.dim() == 2
+        places = spatial_map(tokens if is_vector else last).shape[2:]  # [h, w]
+    except (ArgumentError, IndexError):
         raise _no_heat_maps(network) from None
     num_places = places.numel()
-    if not seen or seen[-1].dim() != 3 or seen[-1].shape[1] < num_places:
+    if tokens.dim() != 3 or tokens.shape[1] < num_places:
         raise _no_heat_maps(network)
-    tokens = seen[-1]  # [N, L, K]
     extra, patches = tokens[:, :-num_places], tokens[:, -num_places:]  # class token, places
 
     def classify(maps: Tensor) -> Tensor:

@@ -84,7 +84,7 @@ def parse(
         finetune_config=(
             _config(finetune_config, root)
             if finetune_config
-            else find_finetune_config(root / "configs", size, data)
+            else find_finetune_config(root / "configs", size, data, ssl_configs)
         ),
         compare=compare,
         min_gain=min_gain,
@@ -378,15 +378,49 @@ def find_ssl_config(
     )
 
 
-def find_finetune_config(configs: Path, size: str, data: StudyData = DEFAULT_DATA) -> Path:
-    """Choose the config of the classifier for a data set.
+def find_finetune_config(
+    configs: Path,
+    size: str,
+    data: StudyData = DEFAULT_DATA,
+    ssl_configs: Mapping[str, Path] | None = None,
+) -> Path:
+    """Choose the config of the classifier for a data set and the backbone of the pre-trainings.
+
+    The names of configs tell the backbone: its word is the second one of a pre-training
+    (``mae_vit-tiny-p8_...``) and the first one of a classifier (``vit-tiny-p8_...``). Where no
+    classifier has the word of a pre-training, the basic one is meant, a ResNet.
+
+    Args:
+        configs: The folder ``configs``.
+        size: Side of the images in pixels, or ``demo``.
+        data: The data set.
+        ssl_configs: The configs of the pre-trainings, by their names.
 
     Raises:
-        UserError: There is none.
+        UserError: There is none, or the pre-trainings need different ones.
     """
     folder = configs / "benchmarks" / "classification" / data.configs
     ending = f"*{data.config_ending(size)}.py"
     paths = sorted(folder.glob(ending), key=lambda path: (len(path.name), path))
-    if paths:
-        return paths[0]  # the basic one: variants add a word to its name
-    raise UserError(f"no config {ending} in {folder}; name one: FINETUNE_CONFIG")
+    if not paths:
+        raise UserError(f"no config {ending} in {folder}; name one: FINETUNE_CONFIG")
+    # Of those with a backbone the first is the basic one: variants add a word to its name.
+    by_backbone = {path.stem.split("_")[0]: path for path in reversed(paths)}
+    basic = next((path for path in paths if not _is_transformer(path)), paths[0])
+    chosen = {
+        name: by_backbone.get("".join(path.stem.split("_")[1:2]), basic)
+        for name, path in (ssl_configs or {}).items()
+    }
+    different = dict.fromkeys(chosen.values())
+    if len(different) > 1:
+        needed = ", ".join(f"{name}: {path.stem.split('_')[0]}" for name, path in chosen.items())
+        raise UserError(
+            f"the pre-trainings have different backbones ({needed}), but a study has one "
+            "classifier: run a study for each, or name configs of one backbone with SSL_CONFIG"
+        )
+    return next(iter(different), basic)
+
+
+def _is_transformer(path: Path) -> bool:
+    """Tell from the name of a classifier's config whether its backbone is a transformer."""
+    return path.stem.startswith(("vit", "swin"))

@@ -42,13 +42,19 @@ class Step(NamedTuple):
     grads: dict[str, Tensor]
 
     def all_features(self) -> Tensor:
-        """Return all features in a row."""
-        return torch.cat([part.flatten() for call in self.features for part in call])
+        """Return all maps and tokens in a row; a mask beside them has fewer dimensions."""
+        parts = [part for call in self.features for part in call if part.ndim > 2]
+        return torch.cat([part.flatten() for part in parts])
 
     def gradient(self, outside_backbone: bool = False) -> Tensor:
         """Return the gradients in a row; those of the backbone may be left out."""
         kept = [g for n, g in self.grads.items() if not (outside_backbone and in_backbone(n))]
         return torch.cat([grad.flatten() for grad in kept])
+
+
+def _wide(part: Tensor) -> Tensor:
+    """Return an output as float32; indices, such as the places of hidden patches, stay."""
+    return part.float() if part.is_floating_point() else part
 
 
 def in_backbone(name: str) -> bool:
@@ -76,7 +82,7 @@ def step(name: str, half: bool = False, seed: int = 0, given: Features | None = 
         _, structure = tree_flatten(output)
         if given is not None:
             output = tree_unflatten(given[len(features)], structure)
-        features.append([part.detach().float() for part in tree_leaves(output)])
+        features.append([_wide(part.detach()) for part in tree_leaves(output)])
         return output
 
     def keep_type(module: Any, args: Any, output: Tensor) -> None:

@@ -244,6 +244,24 @@ TINY = {
         },
         labelled,
     ),
+    "MAE": Tiny(
+        {
+            "type": "MAE",
+            "backbone": {**VIT, "type": "MAEViT"},
+            "neck": {
+                "type": "MAEPretrainDecoder",
+                "num_patches": 16,
+                "patch_size": 8,
+                "embed_dim": 32,
+                "decoder_embed_dim": 8,
+                "decoder_depth": 1,
+                "decoder_num_heads": 2,
+            },
+            "head": {"type": "MAEPretrainHead", "norm_pix": True, "patch_size": 8},
+        },
+        labelled,
+        joined=False,  # masks
+    ),
     "NPID": Tiny(
         {
             "type": "NPID",

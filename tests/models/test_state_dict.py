@@ -277,6 +277,51 @@ CASES["simclr, synchronised"] = (
 )
 
 
+DEIT_TINY = vit(192, 12, 768, tokens=17, patch=16)
+NORM = {f"ln1.{part}": (64,) for part in ("weight", "bias")}
+CASES["mae"] = (
+    {
+        "type": "MAE",
+        "backbone": {"type": "MAEViT", "arch": "deit-tiny", "img_size": 64},
+        "neck": {
+            "type": "MAEPretrainDecoder",
+            "num_patches": 16,
+            "embed_dim": 192,
+            "decoder_embed_dim": 64,
+            "decoder_depth": 1,
+            "decoder_num_heads": 4,
+        },
+        "head": {"type": "MAEPretrainHead"},
+    },
+    under("backbone", DEIT_TINY)
+    | under(
+        "neck",
+        {"mask_token": (1, 1, 64), "decoder_pos_embed": (1, 17, 64)}
+        | linear("decoder_embed", 64, 192)
+        | under("decoder_blocks.0", transformer_block(64, 256))
+        | NORM
+        | linear("decoder_pred", 768, 64),
+    ),
+)
+CASES["fine-tuned transformer"] = (
+    {
+        "type": "Classification",
+        "backbone": {
+            "type": "MIMVisionTransformer",
+            "arch": "deit-tiny",
+            "img_size": 64,
+            "final_norm": False,
+        },
+        "head": {"type": "MAEFinetuneHead", "embed_dim": 192, "num_classes": 8},
+    },
+    under(
+        "backbone",
+        {k.replace("ln1", "fc_norm") if k[:3] == "ln1" else k: v for k, v in DEIT_TINY.items()},
+    )
+    | linear("head.head", 8, 192),
+)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_names_and_shapes(case):
     cfg, expected = CASES[case]

@@ -41,6 +41,7 @@ METHODS: dict[str, dict[str, Any]] = {
     ),
     "RelativeLoc": {},
     "RotationPred": {},
+    "MAE": {},
 }
 
 

@@ -85,6 +85,25 @@ def test_size_selects_the_small_configs(root: Path, isic: str) -> None:
     assert one(["--demo"], {"SIZE": "64", "ALGORITHM": "byol"}, root).demo
 
 
+def test_a_transformer_gets_its_classifier(root: Path, isic: str) -> None:
+    for name in ("selfsup/mae/mae_vit-a_isic2019-64.py", "selfsup/cae/cae_vit-a_isic2019-64.py"):
+        path = root / "configs" / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+    classifiers = root / "configs/benchmarks/classification/isic2019"
+    (classifiers / "vit-a_isic2019-64.py").touch()
+    (classifiers / "vit-a_metadata_isic2019-64.py").touch()
+    env = {"ISIC_ROOT": isic, "SIZE": "64"}
+    assert one([], env, root).finetune_config.name == "r18_isic2019-64.py"
+    for algorithm in ("mae", "mae cae"):
+        settings = one([], {**env, "ALGORITHM": algorithm}, root)
+        assert settings.finetune_config.name == "vit-a_isic2019-64.py"
+    with pytest.raises(UserError, match=r"different backbones \(mae: vit-a, simclr: r18\)"):
+        one(["--compare"], {**env, "ALGORITHM": "mae simclr"}, root)
+    named = {**env, "ALGORITHM": "mae", "FINETUNE_CONFIG": str(classifiers / "r50_isic2019.py")}
+    assert one([], named, root).finetune_config.name == "r50_isic2019.py"
+
+
 def test_several_follow_one_another_or_are_compared(root: Path, isic: str) -> None:
     env = {"ISIC_ROOT": isic, "ALGORITHM": "simclr byol"}
     settings = one([], env, root)

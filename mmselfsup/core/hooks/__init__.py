@@ -19,6 +19,7 @@ from .logging_hooks import (
 from .momentum_update_hook import MomentumUpdateHook
 from .odc_hook import ODCHook
 from .optimizer_hook import DistOptimizerHook, GradAccumFp16OptimizerHook
+from .reconstruction_hook import ReconstructionImageHook
 from .simsiam_hook import SimSiamHook
 from .stop_hook import StopHook
 from .swav_hook import SwAVHook
@@ -43,6 +44,7 @@ __all__ = [
     "ODCHook",
     "ProbeFirstHook",
     "ProgressBarHook",
+    "ReconstructionImageHook",
     "SimSiamHook",
     "SpeedAdviceHook",
     "StepFixCosineAnnealingLrUpdaterHook",

@@ -7,6 +7,7 @@ from .classification import Classification
 from .deepcluster import DeepCluster
 from .densecl import DenseCL
 from .interclr_moco import InterCLRMoCo
+from .mae import MAE
 from .mmcls_classifier_wrapper import MMClsImageClassifierWrapper
 from .moco import MoCo
 from .mocov3 import MoCoV3
@@ -20,6 +21,7 @@ from .swav import SwAV
 
 __all__ = [
     "BYOL",
+    "MAE",
     "NPID",
     "ODC",
     "BarlowTwins",

@@ -164,8 +164,12 @@ class Classification(BaseModel):
             )
 
     def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
-        """Return the features of images [N, 3, H, W], one entry for each stage of the backbone."""
-        return self.backbone(self.sobel_layer(img) if self.with_sobel else img)
+        """Return the features of images [N, 3, H, W], one entry for each stage of the backbone.
+
+        ``MIMVisionTransformer`` gives a tensor of vectors [N, C]: they become the single entry.
+        """
+        features = self.backbone(self.sobel_layer(img) if self.with_sobel else img)
+        return [features] if isinstance(features, Tensor) else features
 
     def classify(self, img: Tensor, patient: Tensor | None = None) -> Sequence[Tensor]:
         """Return the logits of each head, [N, K].

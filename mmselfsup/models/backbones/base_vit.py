@@ -22,9 +22,12 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from mmselfsup.utils.errors import ArgumentError
-from mmselfsup.utils.logger import get_root_logger
 
-from ..utils.position_embedding import resize_position_embedding, rows_and_columns
+from ..utils.position_embedding import (
+    resize_loaded_positions,
+    resize_position_embedding,
+    rows_and_columns,
+)
 from ..utils.transformer_blocks import TransformerEncoderLayer
 
 ARCHITECTURE_KEYS = ("embed_dims", "num_layers", "num_heads", "feedforward_channels")
@@ -285,23 +288,12 @@ class BaseViT(BaseModule):
 def _resize_loaded_positions(
     backbone: BaseViT, state_dict: dict[str, Tensor], prefix: str, *_: Any
 ) -> None:
-    """Interpolate the position embeddings of a checkpoint for another image size, and log it.
-
-    The grid of the checkpoint is taken to be a square. Numbers of tokens that are none are left
-    to ``load_state_dict``, which reports the sizes.
-    """
-    loaded = state_dict.get(f"{prefix}pos_embed")
-    if loaded is None or loaded.shape == backbone.pos_embed.shape:
-        return
-    num_places = loaded.shape[1] - backbone.num_extra_tokens
-    side = int(max(num_places, 0) ** 0.5)
-    if loaded.ndim != 3 or loaded.shape[2] != backbone.embed_dims or side**2 != num_places:
-        return
-    rows, columns = backbone.patch_resolution
-    get_root_logger().info(
-        f"{prefix}pos_embed: position embeddings of a grid of {side} x {side} patches are "
-        f"interpolated to {rows} x {columns}"
-    )
-    state_dict[f"{prefix}pos_embed"] = resize_position_embedding(
-        loaded, (side, side), (rows, columns), backbone.interpolate_mode, backbone.num_extra_tokens
+    """Interpolate the position embeddings of a checkpoint for another image size, and log it."""
+    resize_loaded_positions(
+        state_dict,
+        f"{prefix}pos_embed",
+        backbone.pos_embed,
+        backbone.patch_resolution,
+        backbone.interpolate_mode,
+        backbone.num_extra_tokens,
     )

@@ -60,10 +60,13 @@ class VisionTransformer(BaseViT):
         self.pos_embed.data.copy_(table)
 
     def init_weights(self) -> None:
-        """Draw the weights as the paper does: Xavier, separately for queries, keys and values."""
+        """Draw all weights, unless they are loaded (``init_cfg`` of Pretrained)."""
         super().init_weights()
-        if isinstance(self.init_cfg, dict) and self.init_cfg.get("type") == "Pretrained":
-            return
+        if not (isinstance(self.init_cfg, dict) and self.init_cfg.get("type") == "Pretrained"):
+            self.draw_weights()
+
+    def draw_weights(self) -> None:
+        """Draw the weights as the paper does: Xavier, separately for queries, keys and values."""
         for name, module in self.named_modules():
             if not isinstance(module, nn.Linear):
                 continue
@@ -76,7 +79,11 @@ class VisionTransformer(BaseViT):
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         nn.init.normal_(self.cls_token, std=1e-6)
-        projection = self.patch_embed.projection  # [C, 3, P, P], seen as a matrix [C, 3*P*P]
-        bound = math.sqrt(6 / (projection.weight[0].numel() + self.embed_dims))
-        nn.init.uniform_(projection.weight, -bound, bound)
-        nn.init.zeros_(projection.bias)
+        self.draw_patch_weights()
+        nn.init.zeros_(self.patch_embed.projection.bias)
+
+    def draw_patch_weights(self) -> None:
+        """Draw the patch embedding as a linear layer of the pixels of a patch: Xavier."""
+        weight = self.patch_embed.projection.weight  # [C, 3, P, P], seen as a matrix [C, 3*P*P]
+        bound = math.sqrt(6 / (weight[0].numel() + self.embed_dims))
+        nn.init.uniform_(weight, -bound, bound)

@@ -4,6 +4,7 @@ from .cls_head import ClsHead
 from .contrastive_head import ContrastiveHead
 from .cross_correlation_head import LatentCrossCorrelationHead
 from .latent_pred_head import LatentClsHead, LatentPredictHead
+from .mae_head import MAEFinetuneHead, MAELinprobeHead, MAEPretrainHead
 from .metadata_cls_head import MetadataClsHead
 from .mocov3_head import MoCoV3Head
 from .multi_cls_head import MultiClsHead
@@ -15,6 +16,9 @@ __all__ = [
     "LatentClsHead",
     "LatentCrossCorrelationHead",
     "LatentPredictHead",
+    "MAEFinetuneHead",
+    "MAELinprobeHead",
+    "MAEPretrainHead",
     "MetadataClsHead",
     "MoCoV3Head",
     "MultiClsHead",

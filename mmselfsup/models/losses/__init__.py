@@ -27,6 +27,7 @@ from .contrastive import (
 from .cosine import negative_cosine
 from .cross_correlation import redundancy_loss
 from .inter_image import angular_margin, cosine_margin, draw_negatives, draw_positives
+from .reconstruction import masked_patch_error, patch_statistics
 from .swapped_prediction import swapped_prediction
 
 __all__ = [
@@ -45,8 +46,10 @@ __all__ = [
     "ldam_margins",
     "log_prior",
     "logit_adjusted_cross_entropy",
+    "masked_patch_error",
     "negative_cosine",
     "pair_similarities",
+    "patch_statistics",
     "queue_similarities",
     "redundancy_loss",
     "sampled_similarities",

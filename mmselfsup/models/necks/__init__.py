@@ -6,6 +6,7 @@ A neck takes and returns a list with one entry for each stage or output.
 from .avgpool2d_neck import AvgPool2dNeck
 from .densecl_neck import DenseCLNeck
 from .linear_neck import LinearNeck
+from .mae_neck import MAEPretrainDecoder
 from .mocov2_neck import MoCoV2Neck
 from .nonlinear_neck import NonLinearNeck
 from .odc_neck import ODCNeck
@@ -16,6 +17,7 @@ __all__ = [
     "AvgPool2dNeck",
     "DenseCLNeck",
     "LinearNeck",
+    "MAEPretrainDecoder",
     "MoCoV2Neck",
     "NonLinearNeck",
     "ODCNeck",

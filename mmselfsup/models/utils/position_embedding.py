@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmselfsup.utils.errors import ArgumentError
+from mmselfsup.utils.logger import get_root_logger
 
 
 def rows_and_columns(size: int | tuple[int, int]) -> tuple[int, int]:
@@ -94,3 +95,38 @@ def resize_position_embedding(
     # CPUs have no bicubic interpolation in half precision.
     resized = F.interpolate(grid.float(), size=tuple(target), mode=mode, align_corners=False)
     return torch.cat([extra, resized.to(grid.dtype).flatten(2).transpose(1, 2)], dim=1)
+
+
+def resize_loaded_positions(
+    state_dict: dict[str, Tensor],
+    name: str,
+    own: Tensor,
+    grid: tuple[int, int],
+    mode: str = "bicubic",
+    num_extra_tokens: int = 1,
+) -> None:
+    """Interpolate the position embedding of a checkpoint for another image size, and log it.
+
+    The grid of the checkpoint is taken to be a square. Numbers of tokens that are none are left
+    to ``load_state_dict``, which reports the sizes.
+
+    Args:
+        state_dict: The checkpoint, changed in place.
+        name: Name of the embedding in it; nothing happens if it isn't there.
+        own: The embedding of the model [1, E + rows * columns, C].
+        grid: Rows and columns of the model.
+        mode: See ``resize_position_embedding``.
+        num_extra_tokens: E, see ``resize_position_embedding``.
+    """
+    loaded = state_dict.get(name)
+    if loaded is None or loaded.shape == own.shape:
+        return
+    num_places = loaded.shape[1] - num_extra_tokens if loaded.ndim == 3 else -1
+    side = int(max(num_places, 0) ** 0.5)
+    if side**2 != num_places or loaded.shape[2] != own.shape[2]:
+        return
+    get_root_logger().info(
+        f"{name}: position embeddings of a grid of {side} x {side} patches are interpolated to "
+        f"{grid[0]} x {grid[1]}"
+    )
+    state_dict[name] = resize_position_embedding(loaded, (side, side), grid, mode, num_extra_tokens)

@@ -251,6 +251,18 @@ class TransformerEncoderLayer(BaseModule):
         return x + self.drop_path(_scaled(self.ffn(self.norm2(x)), self.gamma_2))
 
 
+def init_linear_layers(module: nn.Module) -> None:
+    """Draw all linear layers as the authors of MAE do: Xavier weights, biases of zero.
+
+    The weights of queries, keys and values are one matrix here.
+    """
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.xavier_uniform_(part.weight)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+
+
 def _scaled(branch: Tensor, factor: Tensor | None) -> Tensor:
     """Return a branch times its factor of each channel, if it has one."""
     return branch if factor is None else branch * factor

@@ -32,22 +32,30 @@ _SHAPE: dict[str, Any] = {
     "arch": None,
     "stem_channels": 64,
     "base_channels": 64,
+    "patch_size": None,
 }
 
 
 def check_backbones(task: Pretraining, finetune: Config) -> list[str]:
     """Compare the backbone of a pre-training with that of the classifier.
 
-    Backbones of different types are not compared: some types can load each other's weights.
+    Backbones of different types are not compared, as some types can load each other's weights; but
+    a transformer and a convolutional network can't.
 
     Returns:
         Warnings: what the classifier will not load.
 
     Raises:
-        UserError: Both are of the same type and of different size.
+        UserError: Both are of the same type and of different size, or only one is a transformer.
     """
     pretrained, classifier = _backbone(task.cfg), _backbone(finetune)
-    if _kind(pretrained) != _kind(classifier):
+    kinds = _kind(pretrained), _kind(classifier)
+    if kinds[0] != kinds[1]:
+        if _is_transformer(kinds[0]) != _is_transformer(kinds[1]):
+            raise UserError(
+                f"the backbone of {task.tasks[-1]} is a {kinds[0]}, that of FINETUNE_CONFIG a "
+                f"{kinds[1]}: name a classifier whose backbone can take its weights"
+            )
         return []
     for key, default in _SHAPE.items():
         ssl_value, value = pretrained.get(key, default), classifier.get(key, default)
@@ -74,6 +82,10 @@ def _backbone(cfg: Config) -> dict[str, Any]:
 def _kind(backbone: dict[str, Any]) -> str:
     """Return the type of a backbone without the package that registers it."""
     return str(backbone.get("type", "")).rpartition(".")[2]
+
+
+def _is_transformer(kind: str) -> bool:
+    return "ViT" in kind or "Transformer" in kind
 
 
 def run(context: StudyContext) -> None:

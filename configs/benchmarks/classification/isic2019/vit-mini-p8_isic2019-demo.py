@@ -1,0 +1,44 @@
+_base_ = "vit-tiny-p8_1xb128-coslr-30e_isic2019-64.py"
+
+# The backbone of mae_vit-mini-p8_isic2019-demo.py
+model = dict(
+    backbone=dict(
+        arch=dict(
+            _delete_=True,
+            embed_dims=96,
+            num_layers=4,
+            num_heads=4,
+            feedforward_channels=384,
+        ),
+        img_size=48,
+    ),
+    head=dict(in_channels=96),
+)
+
+train_pipeline = [
+    dict(type="RandomResizedCrop", size=48, scale=(0.4, 1.0)),
+    dict(type="RandomHorizontalFlip"),
+    dict(type="RandomVerticalFlip"),
+    dict(
+        type="RandomAppliedTrans",
+        transforms=[dict(type="RandomRotation", degrees=(90, 90))],
+        p=0.5,
+    ),
+    dict(type="ColorJitter", brightness=0.2, contrast=0.2, saturation=0.2, hue=0.02),
+    dict(type="ToTensor"),
+    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
+]
+test_pipeline = [
+    dict(type="Resize", size=54),
+    dict(type="CenterCrop", size=48),
+    dict(type="ToTensor"),
+    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
+]
+data = dict(
+    samples_per_gpu=64,
+    train=dict(pipeline=train_pipeline),
+    val=dict(pipeline=test_pipeline),
+    test=dict(pipeline=test_pipeline),
+)
+lr_config = dict(warmup_iters=1)
+runner = dict(max_epochs=6)

@@ -1,0 +1,69 @@
+"""A picture of how a masked method reconstructs an image."""
+
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from torchvision.transforms import Compose, InterpolationMode, Normalize, Resize, ToTensor
+from torchvision.transforms.functional import to_pil_image
+
+from mmselfsup.core.hooks.reconstruction_hook import reconstruction_picture
+from mmselfsup.utils.device import to_device
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write
+from mmselfsup.utils.module import module_device
+
+from .inference import init_model
+
+
+def write_reconstruction(
+    img_path: str, config: str, checkpoint: str | None, out_file: str, device: str, seed: int = 0
+) -> None:
+    """Write a picture of an image, its visible part, and its reconstruction.
+
+    The image is resized to the size that the backbone is made for.
+
+    Args:
+        img_path: The image.
+        config: Config of a pre-training with a reconstruction.
+        checkpoint: File of its weights; None for random ones.
+        out_file: The picture; its ending tells the format.
+        device: See ``init_model``.
+        seed: Seed of the mask.
+
+    Raises:
+        UserError: The method has no reconstruction, or a file can't be read or written.
+    """
+    model: Any = init_model(config, checkpoint, device)
+    if not hasattr(model, "reconstruct"):
+        raise UserError(
+            f"{config}: {type(model).__name__} reconstructs no images; take the config of a masked "
+            "pre-training, such as MAE"
+        )
+    try:
+        image = Image.open(img_path).convert("RGB")
+    except OSError as error:
+        raise UserError(f"{img_path}: {error}") from error
+    normalize = _normalize(model.cfg.get("data", {}).get("train"))
+    size = getattr(model.backbone, "img_size", 224)
+    steps = [Resize(_pair(size), InterpolationMode.BICUBIC), ToTensor()]
+    img = Compose(steps if normalize is None else [*steps, normalize])(image)[None]
+    # [1, 3, H, W]
+    picture = reconstruction_picture(model, to_device(img, module_device(model)), normalize, seed)
+    file_format = Image.registered_extensions().get(Path(out_file).suffix.lower(), "PNG")
+    with atomic_write(Path(out_file)) as file:
+        to_pil_image(picture).save(file, format=file_format)
+
+
+def _pair(size: Any) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+def _normalize(config: Any) -> Normalize | None:
+    """Return the first ``Normalize`` in nested configs; None without one."""
+    if isinstance(config, dict):
+        if config.get("type") == "Normalize":
+            return Normalize(config["mean"], config["std"])
+        config = list(config.values())
+    parts = config if isinstance(config, list | tuple) else []
+    return next((found for part in parts if (found := _normalize(part)) is not None), None)

@@ -1,0 +1,99 @@
+"""Random masks over the patches of an image, and images as sequences of patches.
+
+Letters: N images, C channels, H, W size of an image, P side of a patch, L patches, K of them kept,
+D width of a token.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mmselfsup.utils.errors import ArgumentError
+
+
+class Reconstruction(NamedTuple):
+    """What a masked method makes of images; pixels are normalised as those of the input.
+
+    Attributes:
+        masked: The input, with masked pixels 0, [N, C, H, W].
+        output: The images that the method predicts, [N, C, H, W].
+        mask: 1 where the input was hidden and 0 elsewhere, [N, 1, H, W].
+    """
+
+    masked: Tensor
+    output: Tensor
+    mask: Tensor
+
+
+def random_masking(tokens: Tensor, mask_ratio: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Keep a random part of each image's tokens (He et al. 2022, section 3).
+
+    The order of L uniform random numbers decides; they come from torch's generator of the tokens'
+    device, so that the seed, the rank and a resumed run determine them.
+
+    Args:
+        tokens: Tokens of all patches [N, L, D].
+        mask_ratio: Part of the patches that is removed, at least 0, less than 1. At least one patch
+            is kept.
+
+    Returns:
+        The kept tokens [N, K, D] in random order; the mask [N, L] (float32), 1 for removed patches;
+        and the place in the random order of each patch (int64 [N, L]): kept ones are 0 to K - 1.
+    """
+    num_images, num_patches = tokens.shape[:2]
+    num_kept = max(1, int(num_patches * (1 - mask_ratio)))
+    noise = torch.rand(num_images, num_patches, device=tokens.device)  # [N, L]
+    order = noise.argsort(dim=1)  # [N, L]
+    place = order.argsort(dim=1)  # [N, L], its inverse
+    kept = order[:, :num_kept, None].expand(-1, -1, tokens.shape[2])  # [N, K, D]
+    return tokens.gather(1, kept), (place >= num_kept).float(), place
+
+
+def patch_grid(images: Tensor, patch_size: int) -> tuple[int, int]:
+    """Return rows and columns of the grid of patches of images [N, C, H, W].
+
+    Raises:
+        ArgumentError: H or W is no multiple of P.
+    """
+    height, width = images.shape[2:]
+    if height % patch_size or width % patch_size:
+        raise ArgumentError(
+            f"images of {height} x {width} pixels don't consist of patches of {patch_size} x "
+            f"{patch_size}: let the pipeline make sizes that are multiples of patch_size"
+        )
+    return height // patch_size, width // patch_size
+
+
+def patchify(images: Tensor, patch_size: int) -> Tensor:
+    """Return images as patches [N, L, P*P*C], row by row; in a patch the channel varies fastest.
+
+    Args:
+        images: Images [N, C, H, W].
+        patch_size: P.
+
+    Raises:
+        ArgumentError: H or W is no multiple of P.
+    """
+    rows, columns = patch_grid(images, patch_size)
+    cells = images.unflatten(3, (columns, patch_size)).unflatten(2, (rows, patch_size))
+    # [N, C, rows, P, columns, P]
+    return cells.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
+
+
+def unpatchify(patches: Tensor, patch_size: int, resolution: tuple[int, int]) -> Tensor:
+    """Return the images [N, C, H, W] of patches [N, L, P*P*C]; the inverse of ``patchify``.
+
+    Args:
+        patches: Patches.
+        patch_size: P.
+        resolution: Rows and columns of the grid of patches, L in all.
+    """
+    cells = patches.unflatten(2, (patch_size, patch_size, -1)).unflatten(1, resolution)
+    # [N, rows, columns, P, P, C]
+    return cells.permute(0, 5, 1, 3, 2, 4).flatten(4).flatten(2, 3)
+
+
+def pixel_mask(mask: Tensor, patch_size: int, resolution: tuple[int, int]) -> Tensor:
+    """Return a mask of patches [N, L] as a mask of pixels [N, 1, H, W]."""
+    return unpatchify(mask[:, :, None].expand(-1, -1, patch_size**2), patch_size, resolution)

@@ -1,0 +1,73 @@
+"""Pictures of reconstructions: from a training, without effect on it, and from the tool."""
+
+import numpy as np
+import pytest
+import torch
+from mmcv import Config
+from PIL import Image
+from torch.utils.data import Dataset
+
+from mmselfsup.apis.reconstruction import write_reconstruction
+from mmselfsup.apis.train import train_model
+from mmselfsup.models import build_algorithm
+from mmselfsup.utils.errors import UserError
+from tests.contract.tiny_models import TINY
+
+
+class Images(Dataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, i):
+        return {"img": torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(i))}
+
+
+def train(folder, hooks=()):
+    cfg = Config(
+        dict(
+            optimizer=dict(type="SGD", lr=0.05),
+            log_level="ERROR",
+            data=dict(samples_per_gpu=2, workers_per_gpu=0),
+            lr_config=dict(policy="fixed"),
+            runner=dict(type="EpochBasedRunner", max_epochs=2),
+            log_config=dict(interval=1, hooks=[]),
+            checkpoint_config=dict(interval=2),
+            custom_hooks=list(hooks),
+            work_dir=str(folder),
+            seed=0,
+        )
+    )
+    torch.manual_seed(0)
+    model = build_algorithm(TINY["MAE"].cfg)
+    model.init_weights()
+    return train_model(model, Images(), cfg).model.state_dict()
+
+
+def test_a_picture_and_no_effect(tmp_path):
+    with_picture = train(tmp_path / "a")
+    picture = Image.open(tmp_path / "a" / "reconstruction.png")
+    assert picture.size == (4 * 34 + 2, 2 * 34 + 2)
+    rare = [dict(type="ReconstructionImageHook", interval=1, num_images=1)]
+    other = train(tmp_path / "b", rare)
+    assert Image.open(tmp_path / "b" / "reconstruction.png").size == (4 * 34 + 2, 34 + 2)
+    for name, value in with_picture.items():
+        assert torch.equal(value, other[name]), name
+
+
+def test_the_tool(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (45, 60, 3), dtype=np.uint8)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    pipeline = [dict(type="Normalize", mean=[0.5] * 3, std=[0.2] * 3)]
+    config = dict(model=TINY["MAE"].cfg, data=dict(train=dict(pipeline=pipeline)))
+    Config(config).dump(str(tmp_path / "mae.py"))
+    torch.save(build_algorithm(TINY["MAE"].cfg).state_dict(), tmp_path / "mae.pth")
+    files = [str(tmp_path / name) for name in ("a.png", "mae.py", "mae.pth")]
+    for name, seed in (("x.png", 0), ("y.png", 0), ("z.png", 1)):
+        write_reconstruction(*files, str(tmp_path / name), "cpu", seed)
+    x, y, z = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in "xyz")
+    assert x.shape == (36, 4 * 34 + 2, 3)
+    assert np.array_equal(x, y)
+    assert not np.array_equal(x, z)
+    Config({"model": TINY["SimCLR"].cfg}).dump(str(tmp_path / "simclr.py"))
+    with pytest.raises(UserError, match="SimCLR reconstructs no images"):
+        write_reconstruction(files[0], str(tmp_path / "simclr.py"), None, "x.png", "cpu")
