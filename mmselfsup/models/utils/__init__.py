@@ -18,7 +18,14 @@ from .transformer_blocks import (
     MultiheadAttentionWithRPE,
     TransformerEncoderLayer,
 )
-from .views import forward_by_size, only_feature, pooled, spatial_map, two_views
+from .views import (
+    forward_by_size,
+    image_and_mask,
+    only_feature,
+    pooled,
+    spatial_map,
+    two_views,
+)
 
 __all__ = [
     "MAX_QUEUE_LEN",
@@ -41,6 +48,7 @@ __all__ = [
     "fit_queue_len",
     "forward_by_size",
     "full_precision",
+    "image_and_mask",
     "knn_classifier",
     "mixed_precision",
     "new_queue",

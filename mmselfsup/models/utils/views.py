@@ -42,6 +42,25 @@ def two_views(img: Sequence[Tensor] | Tensor, owner: object) -> tuple[Tensor, Te
     return img[0], img[1]
 
 
+def image_and_mask(img: Sequence[Tensor] | Tensor, owner: object) -> tuple[Tensor, Tensor]:
+    """Return images and their masks in a batch's ``img``.
+
+    Args:
+        img: Images [N, C, H, W], and masks of their patches [N, rows, columns].
+        owner: The algorithm; the error names its class.
+
+    Raises:
+        ArgumentError: ``img`` is something else.
+    """
+    if isinstance(img, Tensor) or len(img) != 2 or img[0].ndim != 4 or img[1].ndim != 3:
+        got = [list(x.shape) for x in ([img] if isinstance(img, Tensor) else img)]
+        raise ArgumentError(
+            f"{type(owner).__name__} takes images [N, C, H, W] and masks [N, rows, columns], got "
+            f"{got}: put a mask generator at the end of the pipeline"
+        )
+    return img[0], img[1]
+
+
 def one_label_each(labels: Tensor, count: int, owner: object) -> Tensor:
     """Return the labels of a pretext task, flattened to [N*P].
 

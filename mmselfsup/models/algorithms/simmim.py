@@ -1,0 +1,62 @@
+"""SimMIM: Xie et al. 2022, "SimMIM: a Simple Framework for Masked Image Modeling", CVPR.
+
+Letters: N images of this process, C channels, H, W size of an image, P pixels of an entry of the
+mask.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
+from ..utils import image_and_mask
+from .base import BaseModel, require
+
+
+@ALGORITHMS.register_module()
+class SimMIM(BaseModel):
+    """Prediction of the pixels of masked patches by one linear layer.
+
+    Args:
+        backbone: Config of the encoder, ``SimMIMSwinTransformer``.
+        neck: Config of the decoder, ``SimMIMNeck``; required.
+        head: Config of the loss, ``SimMIMHead``; required.
+        init_cfg: See ``BaseModel``.
+
+    Raises:
+        ArgumentError: The neck or the head is missing.
+    """
+
+    title = "SimMIM"
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        head: dict,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        neck, head = require(self, neck=neck, head=head)
+        self.backbone = build_backbone(backbone)
+        self.neck = build_neck(neck)
+        self.head = build_head(head)
+
+    def forward_train(self, x: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:  # type: ignore[override]
+        """Return the loss of equation 1: the L1 distance at masked pixels.
+
+        Args:
+            x: Images [N, C, H, W], and masks [N, H / P, W / P] with 1 for masked patches, as
+                ``SimMIMMaskGenerator`` makes them.
+            **kwargs: The rest of the batch, unused.
+
+        Returns:
+            ``loss``, a float32 scalar, at least 0: the mean over the masked pixels of this process.
+
+        Raises:
+            ArgumentError: ``x`` doesn't hold images and masks.
+        """
+        img, mask = image_and_mask(x, self)
+        predicted = self.neck(self.backbone(img, mask))  # [N, C, H, W]
+        return self.head(img, predicted, mask)

@@ -1,0 +1,54 @@
+"""The vision transformer of MaskFeat: Wei et al. 2022, "Masked Feature Prediction for
+Self-Supervised Visual Pre-Training", CVPR."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..builder import BACKBONES
+from .base_vit import BaseViT
+
+
+@BACKBONES.register_module()
+class MaskFeatViT(BaseViT):
+    """A vision transformer that sees a trained token in the place of masked patches.
+
+    Args:
+        arch: See ``BaseViT``.
+        *args: Other arguments of ``BaseViT``.
+        **kwargs: Other arguments of ``BaseViT``.
+    """
+
+    def __init__(self, arch: str | dict = "b", *args: Any, **kwargs: Any) -> None:
+        super().__init__(arch, *args, **kwargs)
+        self.mask_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims))
+
+    def init_weights(self) -> None:
+        """Draw mask, class token and positions from a normal distribution, deviation 0.02."""
+        super().init_weights()
+        if not (isinstance(self.init_cfg, dict) and self.init_cfg.get("type") == "Pretrained"):
+            nn.init.trunc_normal_(self.cls_token, std=0.02)
+            nn.init.trunc_normal_(self.mask_token, std=0.02)
+
+    def forward(  # type: ignore[override]
+        self, x: Tensor, mask: Tensor | None = None
+    ) -> Tensor | tuple[Any, ...]:
+        """Return tokens of masked images, or the features of whole images.
+
+        Args:
+            x: Images [N, C, H, W].
+            mask: Which patches are masked, [N, rows, columns] or [N, L]; None for whole images.
+
+        Returns:
+            With a mask the tokens [N, 1 + L, C] after the last block, class token first. Without
+            one the outputs of ``out_indices``, see ``BaseViT``.
+        """
+        if mask is None:
+            return super().forward(x)
+        tokens, resolution = self.patch_embed(x)  # [N, L, C]
+        hidden = mask.flatten(1).unsqueeze(2).to(tokens.dtype)  # [N, L, 1]
+        tokens = tokens * (1 - hidden) + self.mask_token.to(tokens.dtype) * hidden
+        class_token = self.cls_token.expand(len(tokens), -1, -1)
+        tokens = torch.cat([class_token, tokens], dim=1) + self.positions(resolution)
+        return self.encode(self.drop_after_pos(tokens))[-1]
