@@ -115,10 +115,14 @@ def test_data(config):
         assert len(views) == len(data.get("num_views", [1])), part
         for pipeline in views:
             view = view_of(data, [*pipeline, *data.get("format_pipeline", [])])
-            assert view.dtype == torch.float32
-            assert view.ndim == 3
-            assert view.shape[1] == view.shape[2], part
-            assert torch.isfinite(view).all()
+            # A mask generator gives one or two images and the mask of their patches.
+            *images, mask = view if isinstance(view, tuple) else (view, None)
+            for image in images:
+                assert image.dtype == torch.float32
+                assert image.ndim == 3
+                assert image.shape[1] == image.shape[2], part
+                assert torch.isfinite(image).all()
+            assert mask is None or (mask.ndim == 2 and 0 < mask.sum() < mask.numel())
 
 
 @pytest.mark.parametrize("config", [c for c in TRAINED if "isic2019" in c], ids=name_of)

@@ -47,6 +47,24 @@ def clustered(n: int, generator: torch.Generator) -> dict[str, Any]:
     return {"img": img, "pseudo_label": torch.arange(n) % 3, "idx": torch.arange(n)}
 
 
+def masked(side: int, entries: int) -> Callable[[int, torch.Generator], dict[str, Any]]:
+    """Return a function that makes batches of images and masks, as mask generators do.
+
+    Args:
+        side: Height and width of the images in pixels.
+        entries: Rows and columns of a mask; half of its entries are 1.
+    """
+
+    def batch(n: int, generator: torch.Generator) -> dict[str, Any]:
+        img = torch.rand(n, 3, side, side, generator=generator)
+        # As many for each image: then the mean of the ranks' losses is that of the joined batch.
+        order = torch.rand(n, entries**2, generator=generator).argsort(dim=1)
+        mask = (order < entries**2 // 2).view(n, entries, entries)
+        return {"img": [img, mask], "idx": torch.arange(n)}
+
+    return batch
+
+
 def fill_memory(model: Any) -> None:
     """Fill a memory with clusters with features and labels, as the first clustering does."""
     bank = model.memory_bank
@@ -170,6 +188,30 @@ TINY = {
             "head": {"type": "LatentPredictHead", "predictor": PREDICTOR},
         },
         two_views,
+    ),
+    "MaskFeat": Tiny(
+        {
+            "type": "MaskFeat",
+            "backbone": {**VIT, "type": "MaskFeatViT"},
+            "head": {"type": "MaskFeatPretrainHead", "embed_dim": 32},
+            "hog_para": {"nbins": 9, "pool": 4, "gaussian_window": 8},
+        },
+        masked(side=32, entries=4),
+    ),
+    "SimMIM": Tiny(
+        {
+            "type": "SimMIM",
+            "backbone": {
+                "type": "SimMIMSwinTransformer",
+                "arch": {"embed_dims": 8, "depths": [1, 1, 2, 1], "num_heads": [1, 2, 2, 4]},
+                "img_size": 64,
+                "drop_path_rate": 0.0,
+                "stage_cfgs": {"block_cfgs": {"window_size": 2}},
+            },
+            "neck": {"type": "SimMIMNeck", "in_channels": 64, "encoder_stride": 32},
+            "head": {"type": "SimMIMHead", "patch_size": 4, "encoder_in_channels": 3},
+        },
+        masked(side=64, entries=16),
     ),
     "MoCoV3": Tiny(
         {

@@ -8,6 +8,7 @@ from .deepcluster import DeepCluster
 from .densecl import DenseCL
 from .interclr_moco import InterCLRMoCo
 from .mae import MAE
+from .maskfeat import MaskFeat
 from .mmcls_classifier_wrapper import MMClsImageClassifierWrapper
 from .moco import MoCo
 from .mocov3 import MoCoV3
@@ -16,6 +17,7 @@ from .odc import ODC
 from .relative_loc import RelativeLoc
 from .rotation_pred import RotationPred
 from .simclr import SimCLR
+from .simmim import SimMIM
 from .simsiam import SimSiam
 from .swav import SwAV
 
@@ -31,11 +33,13 @@ __all__ = [
     "DenseCL",
     "InterCLRMoCo",
     "MMClsImageClassifierWrapper",
+    "MaskFeat",
     "MoCo",
     "MoCoV3",
     "RelativeLoc",
     "RotationPred",
     "SimCLR",
+    "SimMIM",
     "SimSiam",
     "SwAV",
 ]

@@ -1,9 +1,20 @@
 """Backbones; those of mmcls are available as ``mmcls.X`` in a config."""
 
 from .mae_vit import MAEViT
+from .maskfeat_vit import MaskFeatViT
 from .mim_cls_vit import MIMVisionTransformer
 from .resnet import ResNet, ResNetV1d
 from .resnext import ResNeXt
+from .simmim_swin import SimMIMSwinTransformer
 from .vision_transformer import VisionTransformer
 
-__all__ = ["MAEViT", "MIMVisionTransformer", "ResNeXt", "ResNet", "ResNetV1d", "VisionTransformer"]
+__all__ = [
+    "MAEViT",
+    "MIMVisionTransformer",
+    "MaskFeatViT",
+    "ResNeXt",
+    "ResNet",
+    "ResNetV1d",
+    "SimMIMSwinTransformer",
+    "VisionTransformer",
+]

@@ -5,9 +5,11 @@ from .contrastive_head import ContrastiveHead
 from .cross_correlation_head import LatentCrossCorrelationHead
 from .latent_pred_head import LatentClsHead, LatentPredictHead
 from .mae_head import MAEFinetuneHead, MAELinprobeHead, MAEPretrainHead
+from .maskfeat_head import MaskFeatFinetuneHead, MaskFeatPretrainHead
 from .metadata_cls_head import MetadataClsHead
 from .mocov3_head import MoCoV3Head
 from .multi_cls_head import MultiClsHead
+from .simmim_head import SimMIMHead
 from .swav_head import SwAVHead
 
 __all__ = [
@@ -19,8 +21,11 @@ __all__ = [
     "MAEFinetuneHead",
     "MAELinprobeHead",
     "MAEPretrainHead",
+    "MaskFeatFinetuneHead",
+    "MaskFeatPretrainHead",
     "MetadataClsHead",
     "MoCoV3Head",
     "MultiClsHead",
+    "SimMIMHead",
     "SwAVHead",
 ]

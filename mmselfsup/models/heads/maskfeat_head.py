@@ -1,4 +1,7 @@
-"""The pre-training head of MaskFeat: Wei et al. 2022. Letters: N images, L patches, C channels."""
+"""The heads of MaskFeat (Wei et al. 2022).
+
+Letters: N images, L patches, C channels of a token, K classes.
+"""
 
 from mmcv.cnn import trunc_normal_init
 from mmcv.runner import BaseModule
@@ -6,6 +9,7 @@ from torch import Tensor, nn
 
 from ..builder import HEADS
 from ..losses import masked_patch_error
+from .mae_head import MAEFinetuneHead
 
 
 @HEADS.register_module()
@@ -45,3 +49,23 @@ class MaskFeatPretrainHead(BaseModule):
             mask: True for masked patches, [N, rows, columns] or [N, L].
         """
         return {"loss": masked_patch_error(pred, target, mask.flatten(1))}
+
+
+@HEADS.register_module()
+class MaskFeatFinetuneHead(MAEFinetuneHead):
+    """The classifier of a fine-tuned vision transformer, with larger first weights than MAE's.
+
+    Args:
+        embed_dim: C.
+        num_classes: K.
+        label_smooth_val: Part of each label that is spread over all classes, 0 to 1.
+
+    Difference from 0.x: logits in eval mode too, where 0.x gave probabilities; the predicted class
+    is the same, and metrics that apply a softmax are right.
+    """
+
+    def __init__(
+        self, embed_dim: int, num_classes: int = 1000, label_smooth_val: float = 0.1
+    ) -> None:
+        super().__init__(embed_dim, num_classes, label_smooth_val)
+        self.init_cfg = {"type": "TruncNormal", "std": 0.02, "bias": 0, "layer": "Linear"}

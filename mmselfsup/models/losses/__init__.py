@@ -27,7 +27,7 @@ from .contrastive import (
 from .cosine import negative_cosine
 from .cross_correlation import redundancy_loss
 from .inter_image import angular_margin, cosine_margin, draw_negatives, draw_positives
-from .reconstruction import masked_patch_error, patch_statistics
+from .reconstruction import masked_patch_error, masked_pixel_distance, patch_statistics
 from .swapped_prediction import swapped_prediction
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "log_prior",
     "logit_adjusted_cross_entropy",
     "masked_patch_error",
+    "masked_pixel_distance",
     "negative_cosine",
     "pair_similarities",
     "patch_statistics",

@@ -38,3 +38,22 @@ def masked_patch_error(pred: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """
     error = (pred - target).square().mean(dim=2)  # [N, L]
     return (error * mask).sum() / mask.sum().clamp(min=1)
+
+
+@full_precision
+def masked_pixel_distance(pred: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Return the absolute error of masked pixels (Xie et al. 2022, equation 1).
+
+    Letters: H, W size of an image, C channels.
+
+    Args:
+        pred: Predicted images [N, C, H, W].
+        target: True images [N, C, H, W].
+        mask: 1 for masked pixels, 0 for visible ones, [N, 1, H, W].
+
+    Returns:
+        A float32 scalar (float64 for float64), at least 0: the mean over the channels of all masked
+        pixels of this process; 0 without any.
+    """
+    distance = (pred - target).abs().mean(dim=1, keepdim=True)  # [N, 1, H, W]
+    return (distance * mask).sum() / mask.sum().clamp(min=1)

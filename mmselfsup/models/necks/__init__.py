@@ -11,6 +11,7 @@ from .mocov2_neck import MoCoV2Neck
 from .nonlinear_neck import NonLinearNeck
 from .odc_neck import ODCNeck
 from .relative_loc_neck import RelativeLocNeck
+from .simmim_neck import SimMIMNeck
 from .swav_neck import SwAVNeck
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "NonLinearNeck",
     "ODCNeck",
     "RelativeLocNeck",
+    "SimMIMNeck",
     "SwAVNeck",
 ]

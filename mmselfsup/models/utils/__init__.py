@@ -4,6 +4,7 @@ from .accuracy import Accuracy, accuracy
 from .ema import copy_to_targets, update_targets
 from .extract_process import ExtractProcess, MultiExtractProcess
 from .gather_layer import GatherLayer
+from .hog_layer import HOGLayerC
 from .knn_classifier import knn_classifier
 from .multi_pooling import MultiPooling
 from .multi_prototypes import MultiPrototypes
@@ -32,6 +33,7 @@ __all__ = [
     "Accuracy",
     "ExtractProcess",
     "GatherLayer",
+    "HOGLayerC",
     "MultiExtractProcess",
     "MultiPooling",
     "MultiPrototypes",
