@@ -3,6 +3,7 @@
 from .barlowtwins import BarlowTwins
 from .base import BaseModel
 from .byol import BYOL
+from .cae import CAE
 from .classification import Classification
 from .deepcluster import DeepCluster
 from .densecl import DenseCL
@@ -23,6 +24,7 @@ from .swav import SwAV
 
 __all__ = [
     "BYOL",
+    "CAE",
     "MAE",
     "NPID",
     "ODC",

@@ -1,5 +1,6 @@
 """Backbones; those of mmcls are available as ``mmcls.X`` in a config."""
 
+from .cae_vit import CAEViT
 from .mae_vit import MAEViT
 from .maskfeat_vit import MaskFeatViT
 from .mim_cls_vit import MIMVisionTransformer
@@ -9,6 +10,7 @@ from .simmim_swin import SimMIMSwinTransformer
 from .vision_transformer import VisionTransformer
 
 __all__ = [
+    "CAEViT",
     "MAEViT",
     "MIMVisionTransformer",
     "MaskFeatViT",

@@ -1,5 +1,6 @@
 """Heads: modules that compute losses from features or similarities."""
 
+from .cae_head import CAEHead
 from .cls_head import ClsHead
 from .contrastive_head import ContrastiveHead
 from .cross_correlation_head import LatentCrossCorrelationHead
@@ -13,6 +14,7 @@ from .simmim_head import SimMIMHead
 from .swav_head import SwAVHead
 
 __all__ = [
+    "CAEHead",
     "ClsHead",
     "ContrastiveHead",
     "LatentClsHead",

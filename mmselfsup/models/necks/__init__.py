@@ -4,6 +4,7 @@ A neck takes and returns a list with one entry for each stage or output.
 """
 
 from .avgpool2d_neck import AvgPool2dNeck
+from .cae_neck import CAENeck
 from .densecl_neck import DenseCLNeck
 from .linear_neck import LinearNeck
 from .mae_neck import MAEPretrainDecoder
@@ -16,6 +17,7 @@ from .swav_neck import SwAVNeck
 
 __all__ = [
     "AvgPool2dNeck",
+    "CAENeck",
     "DenseCLNeck",
     "LinearNeck",
     "MAEPretrainDecoder",

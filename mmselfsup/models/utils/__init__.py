@@ -1,6 +1,8 @@
 """Functions and layers that several modules use: queues, target updates, pooling, precision."""
 
 from .accuracy import Accuracy, accuracy
+from .cae_blocks import CAETransformerRegressorLayer
+from .dall_e import Encoder
 from .ema import copy_to_targets, update_targets
 from .extract_process import ExtractProcess, MultiExtractProcess
 from .gather_layer import GatherLayer
@@ -31,6 +33,8 @@ from .views import (
 __all__ = [
     "MAX_QUEUE_LEN",
     "Accuracy",
+    "CAETransformerRegressorLayer",
+    "Encoder",
     "ExtractProcess",
     "GatherLayer",
     "HOGLayerC",
