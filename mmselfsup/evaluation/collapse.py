@@ -215,9 +215,9 @@ def find_projector(model: Any) -> nn.Module | None:
     """Return the neck behind the online backbone; None if there is none.
 
     It is ``model.neck``, or the end of the first online network of ``model.momentum_pairs()``, a
-    sequence of backbone and neck. The neck of a method that reconstructs images is a decoder.
+    sequence of backbone and neck. Some methods have a decoder as their neck.
     """
-    if hasattr(model, "reconstruct"):
+    if not getattr(model, "neck_projects", True):
         return None
     neck = getattr(model, "neck", None)
     if isinstance(neck, nn.Module):

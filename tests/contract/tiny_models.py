@@ -5,10 +5,16 @@ one process and on two ranks.
 Letters: n samples of a batch.
 """
 
+import atexit
+import os
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+
+from mmselfsup.models.utils.dall_e import Encoder
 
 
 def two_views(n: int, generator: torch.Generator) -> dict[str, Any]:
@@ -63,6 +69,26 @@ def masked(side: int, entries: int) -> Callable[[int, torch.Generator], dict[str
         return {"img": [img, mask], "idx": torch.arange(n)}
 
     return batch
+
+
+def two_pictures(n: int, generator: torch.Generator) -> dict[str, Any]:
+    """Return a batch for CAE: images, images for the tokenizer and masks of 4 x 4 patches."""
+    batch = masked(side=32, entries=4)(n, generator)
+    img, mask = batch["img"]
+    return {**batch, "img": [img, torch.rand(n, 3, 32, 32, generator=generator), mask]}
+
+
+def tokenizer_file() -> str:
+    """Return a file with the random weights of a small tokenizer."""
+    path = Path(tempfile.gettempdir()) / f"mmselfsup_tokenizer_{os.getuid()}_{os.getpid()}.pth"
+    if not path.exists():
+        torch.manual_seed(0)
+        torch.save(Encoder(**TOKENIZER).state_dict(), path)
+        atexit.register(path.unlink, missing_ok=True)
+    return str(path)
+
+
+TOKENIZER = {"n_hid": 4, "n_blk_per_group": 1, "vocab_size": 16}
 
 
 def fill_memory(model: Any) -> None:
@@ -212,6 +238,28 @@ TINY = {
             "head": {"type": "SimMIMHead", "patch_size": 4, "encoder_in_channels": 3},
         },
         masked(side=64, entries=16),
+    ),
+    "CAE": Tiny(
+        {
+            "type": "CAE",
+            "backbone": {**VIT, "type": "CAEViT", "init_values": 0.1, "qkv_bias": False},
+            "neck": {
+                "type": "CAENeck",
+                "num_classes": 16,
+                "embed_dims": 32,
+                "num_heads": 2,
+                "regressor_depth": 1,
+                "decoder_depth": 1,
+                "init_values": 0.1,
+            },
+            "head": {
+                "type": "CAEHead",
+                "tokenizer_path": tokenizer_file(),
+                "lambd": 2,
+                "tokenizer": TOKENIZER,
+            },
+        },
+        two_pictures,
     ),
     "MoCoV3": Tiny(
         {

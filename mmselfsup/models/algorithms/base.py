@@ -91,6 +91,9 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
     title: ClassVar[str]
     #: Folder of its configs, a plain string, where it isn't the name of the class.
     folder: ClassVar[str]
+    #: Whether the neck projects the features of whole images, so that monitors can look at what it
+    #: makes of them; False for a decoder.
+    neck_projects: ClassVar[bool] = True
     backbone: nn.Module
     neck: Any
     head: Any

@@ -44,6 +44,7 @@ class CAE(BaseModel):
     """
 
     title = "CAE"
+    neck_projects = False
 
     def __init__(
         self,
@@ -76,14 +77,15 @@ class CAE(BaseModel):
         """
         return self.backbone(img) if mask is None else self.backbone(img, mask)
 
-    def forward_train(self, samples: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:  # type: ignore[override]
+    def forward_train(self, samples: Sequence[Tensor] | Tensor, **kwargs: Any) -> dict[str, Tensor]:  # type: ignore[override]
         """Return the loss of the words plus the weighted alignment (section 3, "Objective").
 
         Args:
             samples: Images [N, 3, H, W] in 0..1, which are normalised here; images for the
-                tokenizer [N, 3, H', W'] in 0..1, 8 x 8 pixels a patch; and masks [N, rows, columns], true
-                for masked patches, equally many in each image. ``BEiTMaskGenerator`` after
-                ``RandomResizedCropAndInterpolationWithTwoPic`` makes them.
+                tokenizer [N, 3, H', W'] in 0..1, 8 x 8 pixels a patch; and masks
+                [N, rows, columns], true for masked patches, equally many in each image.
+                ``BEiTMaskGenerator`` after ``RandomResizedCropAndInterpolationWithTwoPic`` makes
+                them.
             **kwargs: The rest of the batch, unused.
 
         Returns:
@@ -107,12 +109,17 @@ class CAE(BaseModel):
         with torch.no_grad():
             latent_target = self.teacher(img, ~masked)[:, 1:]  # [N, M, C]
             self.move_teacher()
-        places = self.backbone.pos_embed[:, 1:]  # [1, L, C]
+        places = self.positions()  # [1, L, C]
         scores, latent = self.neck(
             visible, select_patches(places, masked), select_patches(places, ~masked)
         )
         img_target = (1 - 2 * _MARGIN) * img_target + _MARGIN
         return self.head(img_target, scores, latent, latent_target, masked)
+
+    def positions(self) -> Tensor:
+        """Return the position embeddings [1, L, C] of the patches."""
+        backbone: Any = self.backbone
+        return backbone.pos_embed[:, 1:]
 
     def move_teacher(self) -> None:
         """Move the teacher to the encoder of this step, once a step and in training only.

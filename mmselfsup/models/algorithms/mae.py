@@ -31,6 +31,7 @@ class MAE(BaseModel):
     """
 
     title = "MAE"
+    neck_projects = False
 
     def __init__(
         self,

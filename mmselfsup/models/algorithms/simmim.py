@@ -29,6 +29,7 @@ class SimMIM(BaseModel):
     """
 
     title = "SimMIM"
+    neck_projects = False
 
     def __init__(
         self,

@@ -5,6 +5,8 @@ Letters: N images, M masked patches of an image, U visible patches,
 C channels, V words of the tokenizer.
 """
 
+from typing import Any
+
 import torch
 from mmcv.cnn import build_norm_layer
 from mmcv.runner import BaseModule
@@ -59,7 +61,7 @@ class CAENeck(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        common = {
+        common: dict[str, Any] = {
             "embed_dims": embed_dims,
             "num_heads": num_heads,
             "feedforward_channels": int(mlp_ratio * embed_dims),
