@@ -103,3 +103,11 @@ def test_the_classifier_of_maskfeat_gives_logits():
     assert 0.01 < head.head.weight.std() < 0.03
     x = torch.rand(2, 4, generator=GENERATOR)
     assert torch.equal(head.eval()(x)[0], head.head(x))
+
+
+def test_simmim_shows_what_it_predicts():
+    model, (img, mask) = tiny("SimMIM")
+    result = model.reconstruct([img, mask])
+    assert torch.equal(result.mask.bool(), model.head.pixels(mask))
+    assert torch.equal(result.masked, img * (1 - result.mask))
+    assert torch.equal(result.output, model.neck(model.backbone(img, mask)))

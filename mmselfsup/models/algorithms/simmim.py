@@ -7,10 +7,12 @@ mask.
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..utils import image_and_mask
+from ..utils.masking import Reconstruction
 from .base import BaseModel, require
 
 
@@ -61,3 +63,14 @@ class SimMIM(BaseModel):
         img, mask = image_and_mask(x, self)
         predicted = self.neck(self.backbone(img, mask))  # [N, C, H, W]
         return self.head(img, predicted, mask)
+
+    @torch.no_grad()
+    def reconstruct(self, x: Sequence[Tensor]) -> Reconstruction:
+        """Return images with masked patches, and what is predicted of them.
+
+        Args:
+            x: Images and masks as ``forward_train`` takes them.
+        """
+        img, mask = image_and_mask(x, self)
+        hidden = self.head.pixels(mask).to(img.dtype)  # [N, 1, H, W]
+        return Reconstruction(img * (1 - hidden), self.neck(self.backbone(img, mask)), hidden)

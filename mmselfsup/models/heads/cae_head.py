@@ -119,7 +119,8 @@ def read_tokenizer(path: str, encoder: Encoder) -> dict[str, Tensor]:
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         raise UserError(f"{what} is no file of weights: {str(error).splitlines()[0]}") from error
     expected = {name: value.shape for name, value in encoder.state_dict().items()}
-    got = {name: getattr(value, "shape", None) for name, value in dict(weights).items()}
+    entries = weights if isinstance(weights, dict) else {}
+    got = {name: getattr(value, "shape", None) for name, value in entries.items()}
     if got != expected:
         odd = sorted(set(expected.items()) ^ set(got.items()), key=str)[0][0]
         raise UserError(f"{what} holds other weights than DALL-E's encoder, first at {odd}")
