@@ -8,7 +8,7 @@ _base_ = [
 # Three stages: the last map of a fourth would have 2 x 2 places.
 model = dict(
     backbone=dict(
-        arch=dict(embed_dims=48, depths=[2, 2, 6], num_heads=[2, 4, 8]),
+        arch=dict(_delete_=True, embed_dims=48, depths=[2, 2, 6], num_heads=[2, 4, 8]),
         img_size=64,
         out_indices=(2,),
         stage_cfgs=dict(block_cfgs=dict(window_size=4)),

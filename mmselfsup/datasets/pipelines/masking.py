@@ -80,9 +80,12 @@ class _BlockMask:
 class BEiTMaskGenerator(_BlockMask):
     """A transform that adds a mask of blocks to the image or images.
 
+    Where no further block fits, single patches are masked until the number is reached: CAE (Chen et
+    al. 2022), which uses it, needs equally many in all images.
+
     Args:
         input_size: Patches on a side, or (rows, columns).
-        num_masking_patches: Number of patches to mask.
+        num_masking_patches: Number of patches to mask, exactly.
         min_num_patches: Smallest block.
         max_num_patches: Largest block, by default all that are to be masked.
         min_aspect: Smallest ratio of height to width of a block.
@@ -101,6 +104,14 @@ class BEiTMaskGenerator(_BlockMask):
         rows, columns = (input_size, input_size) if isinstance(input_size, int) else input_size
         blocks, aspects = (min_num_patches, max_num_patches), (min_aspect, max_aspect)
         super().__init__((rows, columns), num_masking_patches, blocks, aspects)
+
+    def draw(self) -> Tensor:
+        """Return a random mask [height, width], int64, 1 where a patch is masked."""
+        mask = super().draw()
+        visible = (mask.flatten() == 0).nonzero().flatten()
+        missing = self.num_masking_patches - (mask.numel() - len(visible))
+        mask.view(-1)[visible[torch.randperm(len(visible))[:missing]]] = 1
+        return mask
 
     def __call__(self, img: Any) -> tuple[Any, ...]:
         """Return the image, or each of several images, and then the mask [rows, columns]."""

@@ -1,6 +1,7 @@
 """The vision transformer of CAE: Chen et al. 2022, "Context Autoencoder for Self-Supervised
 Representation Learning"."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -16,11 +17,10 @@ class CAEViT(BaseViT):
     """A vision transformer of the visible patches only, with fixed position embeddings.
 
     Args:
-        arch: See ``BaseViT``.
-        init_values: Start of the trained factor of each channel of a branch; None for no factor.
+        arch: See ``BaseViT``; so are the arguments without an entry here.
         qkv_bias: See ``MultiheadAttention``: False still has biases of queries and values.
-        layer_cfgs: See ``BaseViT``.
-        **kwargs: Other arguments of ``BaseViT``.
+        init_values: Start of the trained factor of each channel of a branch; None for no factor.
+        **kwargs: Other arguments of ``BaseViT``, such as ``with_cp``.
     """
 
     query_value_bias: ClassVar[bool] = True
@@ -28,13 +28,39 @@ class CAEViT(BaseViT):
     def __init__(
         self,
         arch: str | dict = "b",
-        init_values: float | None = None,
+        img_size: int | tuple[int, int] = 224,
+        patch_size: int = 16,
+        out_indices: int | Sequence[int] = -1,
+        drop_rate: float = 0,
+        drop_path_rate: float = 0,
         qkv_bias: bool = True,
+        norm_cfg: dict = {"type": "LN", "eps": 1e-6},  # noqa: B006
+        final_norm: bool = True,
+        output_cls_token: bool = True,
+        interpolate_mode: str = "bicubic",
+        init_values: float | None = None,
+        patch_cfg: dict = {},  # noqa: B006
         layer_cfgs: dict = {},  # noqa: B006
+        init_cfg: dict | list[dict] | None = None,
         **kwargs: Any,
     ) -> None:
-        layer_cfgs = {"init_values": init_values, **layer_cfgs}
-        super().__init__(arch, qkv_bias=qkv_bias, layer_cfgs=layer_cfgs, **kwargs)
+        super().__init__(
+            arch,
+            img_size,
+            patch_size,
+            out_indices=out_indices,
+            drop_rate=drop_rate,
+            drop_path_rate=drop_path_rate,
+            qkv_bias=qkv_bias,
+            norm_cfg=norm_cfg,
+            final_norm=final_norm,
+            output_cls_token=output_cls_token,
+            interpolate_mode=interpolate_mode,
+            patch_cfg=patch_cfg,
+            layer_cfgs={"init_values": init_values, **layer_cfgs},
+            init_cfg=init_cfg,
+            **kwargs,
+        )
         self.pos_embed.requires_grad_(False)
         self.init_positions()
 

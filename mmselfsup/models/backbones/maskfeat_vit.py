@@ -1,6 +1,7 @@
 """The vision transformer of MaskFeat: Wei et al. 2022, "Masked Feature Prediction for
 Self-Supervised Visual Pre-Training", CVPR."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,13 +16,43 @@ class MaskFeatViT(BaseViT):
     """A vision transformer that sees a trained token in the place of masked patches.
 
     Args:
-        arch: See ``BaseViT``.
-        *args: Other arguments of ``BaseViT``.
-        **kwargs: Other arguments of ``BaseViT``.
+        arch: See ``BaseViT``; so are the other arguments.
+        **kwargs: Other arguments of ``BaseViT``, such as ``with_cp``.
     """
 
-    def __init__(self, arch: str | dict = "b", *args: Any, **kwargs: Any) -> None:
-        super().__init__(arch, *args, **kwargs)
+    def __init__(
+        self,
+        arch: str | dict = "b",
+        img_size: int | tuple[int, int] = 224,
+        patch_size: int = 16,
+        out_indices: int | Sequence[int] = -1,
+        drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_cfg: dict = {"type": "LN", "eps": 1e-6},  # noqa: B006
+        final_norm: bool = True,
+        output_cls_token: bool = True,
+        interpolate_mode: str = "bicubic",
+        patch_cfg: dict = {},  # noqa: B006
+        layer_cfgs: dict | Sequence[dict] = {},  # noqa: B006
+        init_cfg: dict | list[dict] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            arch,
+            img_size,
+            patch_size,
+            out_indices=out_indices,
+            drop_rate=drop_rate,
+            drop_path_rate=drop_path_rate,
+            norm_cfg=norm_cfg,
+            final_norm=final_norm,
+            output_cls_token=output_cls_token,
+            interpolate_mode=interpolate_mode,
+            patch_cfg=patch_cfg,
+            layer_cfgs=layer_cfgs,
+            init_cfg=init_cfg,
+            **kwargs,
+        )
         self.mask_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims))
 
     def init_weights(self) -> None:

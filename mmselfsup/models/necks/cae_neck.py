@@ -7,6 +7,7 @@ C channels, V words of the tokenizer.
 
 from typing import Any
 
+import numpy as np
 import torch
 from mmcv.cnn import build_norm_layer
 from mmcv.runner import BaseModule
@@ -121,4 +122,5 @@ class CAENeck(BaseModule):
 
 def _rates(last: float, depth: int) -> list[float]:
     """Return the stochastic depth of each block."""
-    return torch.linspace(0, last, depth).tolist()
+    # Not torch's: a model may be built on the meta device, whose tensors have no values.
+    return np.linspace(0, last, depth).tolist()
