@@ -161,7 +161,8 @@ def check_evaluation(walker: Walker, value: Any, config: Mapping[str, Any]) -> N
 
 def check_optimizer(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
     """Check the optimizer, its constructor, and options by regular expression."""
-    extra = ["constructor", "paramwise_cfg", "paramwise_options", "layer_decay"]
+    extra = ["constructor", "paramwise_cfg", "paramwise_options", "norm_bias_decay"]
+    extra.append("layer_decay")
     constructor = value.get("constructor") if isinstance(value, Mapping) else None
     if constructor == "TransformerFinetuneConstructor":
         extra.append("model_type")

@@ -78,6 +78,25 @@ def test_half_precision_where_mmcv_asks_for_it():
     assert model([torch.rand(4, 3)][0], mode="extract")[0].dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize("kind", [list, tuple])
+@pytest.mark.parametrize("switch", ["fp16_enabled", "amp_dtype"])
+def test_views_that_are_images_with_masks_under_half_precision(kind, switch):
+    """As iBOT, DINOv2 and I-JEPA have them: ``img[0]`` is no tensor."""
+
+    class Pairs(Plain):
+        def forward_train(self, img, **kwargs):
+            out = [self.layer(image) * mask[:, :1] for image, mask in img]
+            self.dtypes = {part.dtype for part in out}
+            return {"loss": [part.float().square() for part in out]}
+
+    model = Pairs()
+    setattr(model, switch, True if switch == "fp16_enabled" else torch.bfloat16)
+    img = [kind((torch.rand(4, 3), torch.ones(4, 2, dtype=torch.bool))) for _ in range(2)]
+    out = model.train_step({"img": img, "idx": torch.arange(4)})
+    assert out["num_samples"] == 4
+    assert model.dtypes == {torch.bfloat16}
+
+
 def test_with_neck_and_head():
     model = Plain()
     assert not model.with_neck

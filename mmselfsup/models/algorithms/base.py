@@ -12,7 +12,7 @@ import torch
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
-from mmselfsup.utils.device import batch_size
+from mmselfsup.utils.device import batch_size, first_tensor
 from mmselfsup.utils.errors import ArgumentError
 
 from ..utils.ema import copy_to_targets, update_targets
@@ -175,7 +175,8 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
         """Run one of the three passes.
 
         Args:
-            img: Images [N, C, H, W], or a list of views of that shape.
+            img: Images [N, C, H, W], a list of views of that shape, or a list of (image, mask)
+                pairs: views in any nesting of lists and tuples.
             mode: ``'train'`` for ``forward_train``, ``'test'`` for ``forward_test``, ``'extract'``
                 for ``extract_feat``.
             **kwargs: The rest of the batch.
@@ -186,8 +187,7 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
         Raises:
             ValueError: An unknown mode.
         """
-        like = img if isinstance(img, Tensor) else img[0]
-        with mixed_precision(self.fp16_enabled, like, self.amp_dtype):
+        with mixed_precision(self.fp16_enabled, first_tensor(img), self.amp_dtype):
             if mode == "train":
                 return self.forward_train(img, **kwargs)
             if mode == "test":
