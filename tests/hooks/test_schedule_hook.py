@@ -67,9 +67,7 @@ def two_groups(runner: Any, **options: Any) -> Any:
 
 
 def cosine(first: float, last: float, count: int) -> list[float]:
-    return [
-        last + (first - last) * (1 + math.cos(math.pi * i / count)) / 2 for i in range(count)
-    ]
+    return [last + (first - last) * (1 + math.cos(math.pi * i / count)) / 2 for i in range(count)]
 
 
 def test_cosine_over_the_whole_training(tempered: Make, make_loader: Make) -> None:
@@ -196,7 +194,10 @@ def test_the_momentum_of_a_target(make_runner: Make, make_loader: Make) -> None:
     ("target", "words"),
     [
         ("model.head.temprature", r"Linear has no number 'temprature'; did you mean 'temperature'"),
-        ("model.haed.temperature", r"model has no part 'haed'; did you mean 'head'\? it has .*head"),
+        (
+            "model.haed.temperature",
+            r"model has no part 'haed'; did you mean 'head'\? it has .*head",
+        ),
         ("model.head.weight", "Linear has no number 'weight'"),
         ("model.training", "no number 'training'"),
         ("optimizer.weightdecay", "SGD has no such option; did you mean 'weight_decay'"),

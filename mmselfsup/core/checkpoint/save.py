@@ -156,7 +156,7 @@ def link_latest(path: str, name: str = "latest.pth") -> None:
 
 
 def export_backbone(model: nn.Module, path: str) -> bool:
-    """Write ``model.backbone`` so that torchvision's or timm's ResNet loads the file.
+    """Write the backbone of a model so that torchvision's or timm's ResNet loads the file.
 
     The file holds the weights and nothing else: ``resnet50().load_state_dict(torch.load(path),
     strict=False)`` leaves out the classifier only.
@@ -176,6 +176,11 @@ def export_backbone(model: nn.Module, path: str) -> bool:
 
 
 def backbone_state(model: nn.Module) -> dict[str, Tensor] | None:
-    """Return the weights of ``model.backbone`` without prefix, None without a backbone."""
-    backbone: Any = getattr(getattr(model, "module", model), "backbone", None)
+    """Return the weights of the backbone without prefix, None without a backbone.
+
+    It is the one that the model names (``BaseModel.evaluated``), otherwise ``model.backbone``.
+    """
+    bare: Any = getattr(model, "module", model)
+    plain_one = getattr(bare, "backbone", None)
+    backbone: Any = bare.evaluated() if hasattr(bare, "evaluated") else plain_one
     return None if backbone is None else to_cpu(dict(backbone.state_dict()))

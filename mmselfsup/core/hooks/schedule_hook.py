@@ -49,9 +49,9 @@ class ScheduleHook(Hook):  # type: ignore[misc]
 
     Args:
         target: ``optimizer.<option>`` for an option of the optimizer's groups (``betas.1`` for a
-            part of one), or ``model.<name>`` for an attribute, as ``model.head.temperature``. Groups
-            that have another value than the optimizer itself (``paramwise_options``) keep their
-            ratio to it: a weight decay of 0 stays 0.
+            part of one), or ``model.<name>`` for an attribute, as ``model.head.temperature``.
+            Groups that have another value than the optimizer itself (``paramwise_options``) keep
+            their ratio to it: a weight decay of 0 stays 0.
         policy: ``'cosine'``, ``'linear'`` or ``'step'``.
         start: Value after the warm-up; None for that of the config.
         end: Value at the end; needed for ``'cosine'`` and ``'linear'``.
@@ -148,7 +148,7 @@ class ScheduleHook(Hook):  # type: ignore[misc]
         present, self._set = (
             self._option(runner, name) if root == "optimizer" else self._attribute(runner, name)
         )
-        self._first = present if self.start is None else self.start
+        self._first = float(present if self.start is None else self.start)
 
     def before_train_iter(self, runner: Any) -> None:
         """Set the value of this iteration."""
@@ -185,7 +185,9 @@ class ScheduleHook(Hook):  # type: ignore[misc]
                 raise self._error(f"{kind} has no such option{_hint(option, known, 'it has')}")
         for hook in runner.hooks:
             if isinstance(hook, _OF_MMCV.get(option, ())):
-                raise self._error(f"lr_config or momentum_config sets {option} already; take it out")
+                raise self._error(
+                    f"lr_config or momentum_config sets {option} already; take it out"
+                )
         base = optimizers[0].defaults[option]
         if bool(part) != isinstance(base, tuple | list) or (
             part and not (part.isdigit() and int(part) < len(base))
@@ -244,7 +246,7 @@ class ScheduleHook(Hook):  # type: ignore[misc]
         def fill(value: float) -> None:
             present.fill_(value)
 
-        return float(self.start), fill
+        return self.start, fill
 
 
 def is_number(value: Any) -> bool:

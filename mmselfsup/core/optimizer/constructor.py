@@ -45,8 +45,8 @@ class DefaultOptimizerConstructor(MMCVOptimizerConstructor):
     that of 0.x, doesn't match the normalisation in the shortcuts of a ResNet
     (``downsample.1.weight``). The log names such weights.
 
-    ``norm_bias_decay=0.`` is the weight decay of all parameters of one dimension: biases, and scales
-    and shifts of normalisation layers, whatever their names. Expressions come after it.
+    ``norm_bias_decay=0.`` is the weight decay of all parameters of at most one dimension: biases,
+    and scales and shifts of normalisation layers, whatever their names. Expressions come after it.
 
     ``layer_decay=0.7`` decreases the learning rate of a ResNet from the head to the stem, see
     ``mmselfsup.core.optimizer.constructor``.

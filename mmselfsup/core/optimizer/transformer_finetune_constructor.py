@@ -53,7 +53,8 @@ class TransformerFinetuneConstructor:
 
     Args:
         optimizer_cfg: ``type``, arguments of the optimizer, ``paramwise_options``,
-            ``norm_bias_decay`` (see ``DefaultOptimizerConstructor``), ``model_type`` (``'vit'`` or ``'swin'``) and ``layer_decay`` in (0, 1].
+            ``norm_bias_decay`` (see ``DefaultOptimizerConstructor``), ``model_type`` (``'vit'``
+            or ``'swin'``) and ``layer_decay`` in (0, 1].
         paramwise_cfg: Not used.
 
     Raises:
