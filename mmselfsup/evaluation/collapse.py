@@ -215,7 +215,8 @@ def find_projector(model: Any) -> nn.Module | None:
     """Return the neck behind the backbone that is evaluated; None if there is none.
 
     It is ``model.neck`` (or its target, see ``BaseModel.evaluated``), or the end of the first
-    online network of ``model.momentum_pairs()``, a sequence of backbone and neck. The neck of a method that reconstructs images is a decoder.
+    online network of ``model.momentum_pairs()``, a sequence of backbone and neck. The neck of a
+    method that reconstructs images is a decoder.
     """
     if hasattr(model, "reconstruct"):
         return None

@@ -177,5 +177,5 @@ def test_a_target_that_is_missing_is_said():
     model = Teacher(True)
     model.momentum_pairs = list
     assert model.evaluated("neck") is None
-    with pytest.raises(ArgumentError, match="Teacher.evaluates is 'target', and no pair"):
+    with pytest.raises(ArgumentError, match=r"Teacher\.evaluates is 'target', and no pair"):
         model.evaluated()

@@ -175,12 +175,18 @@ def export_backbone(model: nn.Module, path: str) -> bool:
     return True
 
 
-def backbone_state(model: nn.Module) -> dict[str, Tensor] | None:
-    """Return the weights of the backbone without prefix, None without a backbone.
+def backbone_of(model: nn.Module) -> Any:
+    """Return the backbone that ``backbone.pth`` holds, None without one.
 
     It is the one that the model names (``BaseModel.evaluated``), otherwise ``model.backbone``.
     """
     bare: Any = getattr(model, "module", model)
-    plain_one = getattr(bare, "backbone", None)
-    backbone: Any = bare.evaluated() if hasattr(bare, "evaluated") else plain_one
+    if hasattr(bare, "evaluated"):
+        return bare.evaluated()
+    return getattr(bare, "backbone", None)
+
+
+def backbone_state(model: nn.Module) -> dict[str, Tensor] | None:
+    """Return the weights of ``backbone_of`` without prefix, None without a backbone."""
+    backbone = backbone_of(model)
     return None if backbone is None else to_cpu(dict(backbone.state_dict()))
