@@ -56,6 +56,12 @@ def _amp(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
         walker.check_keys(value, ("dtype", "loss_scale"), "amp")
 
 
+def _auto_scale_lr(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
+    """Check the settings of the rule that scales the learning rate."""
+    if value is not None:
+        walker.check_keys(value, ("base_batch_size", "enable"), "auto_scale_lr")
+
+
 def _policy(suffix: str, section: str) -> Callable[[Walker, Any, Mapping[str, Any]], None]:
     """Return the check of ``lr_config`` or ``momentum_config``.
 
@@ -189,6 +195,7 @@ SECTIONS: dict[str, Callable[[Walker, Any, Mapping[str, Any]], None]] = {
     "optimizer_config": _optimizer_config,
     "fp16": _fp16,
     "amp": _amp,
+    "auto_scale_lr": _auto_scale_lr,
     "lr_config": _policy("LrUpdaterHook", "lr_config"),
     "momentum_config": _policy("MomentumUpdaterHook", "momentum_config"),
     "runner": _runner,

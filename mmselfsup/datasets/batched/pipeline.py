@@ -48,8 +48,8 @@ BATCHED_TRANSFORMS: dict[type, Any] = {
     Solarization: Solarize,
 }
 _ORDER = (
-    "RandomResizedCrop, then colours, blur, flips and quarter turns, then ToTensor, Normalize, then "
-    "a generator of masks"
+    "RandomResizedCrop, then colours, blur, flips and quarter turns, then ToTensor, Normalize, "
+    "then a generator of masks"
 )
 
 
