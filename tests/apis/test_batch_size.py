@@ -102,7 +102,7 @@ def test_the_linear_rule_for_all_groups(caplog: pytest.LogCaptureFixture) -> Non
     [
         ({}, "simclr_8xb32.py", r"has 4 images .* made for 256 \(the name of the config\)"),
         (dict(auto_scale_lr=dict(base_batch_size=32, enable=False)), "", r"for 32 \(auto_scale"),
-        (dict(optimizer_config=dict(update_interval=2)), "x_1xb4.py", "4 of all .* interval 2"),
+        (dict(optimizer_config=dict(update_interval=2)), "x_1xb4.py", "4 of all .*interval 2"),
     ],
 )
 def test_another_batch_is_a_line(

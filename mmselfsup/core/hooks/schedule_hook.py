@@ -224,7 +224,7 @@ class ScheduleHook(Hook):  # type: ignore[misc]
                 where = ".".join(["model", *path[:i]])
                 raise self._error(f"{where} has no part {part!r}{_hint(part, parts, 'it has')}")
             owner = inner
-        present = getattr(owner, last, None)
+        present: Any = getattr(owner, last, None)
         if not is_settable(present):
             numbers = [n for n, value in _attributes(owner) if is_settable(value)]
             raise self._error(
