@@ -44,6 +44,7 @@ from mmselfsup.utils.seed import init_random_seed, set_random_seed, set_rank_see
 from mmselfsup.utils.signals import deferred, stop_signals
 
 from .acceleration import accelerate
+from .batch_size import scale_lr
 from .data_info import check_labels, class_counts, data_size
 from .hooks import register_hooks
 from .launch import (
@@ -114,6 +115,7 @@ def train_model(
     model = wrap_model(model, distributed, cfg.get("find_unused_parameters", False))
     with shared_errors(), config_errors("optimizer"):
         optimizer = build_optimizer(model, cfg.optimizer)
+        scale_lr(optimizer, cfg, size.batch_size, logger)
     with shared_errors(), config_errors("runner"):
         runner = make_runner(model, optimizer, cfg, logger, timestamp, meta)
     with shared_errors(), config_errors("model"):

@@ -15,7 +15,8 @@ from typing import Any
 
 _COMPILE_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
 _COMPILE_ARGUMENTS = ("fullgraph", "dynamic", "backend", "mode", "options", "disable")
-_CLIP_ARGUMENTS = ("max_norm", "norm_type", "error_if_nonfinite", "foreach")
+_CLIP_ARGUMENTS = ("max_norm", "norm_type", "error_if_nonfinite", "foreach", "per_parameter")
+_CLIP_EACH_ARGUMENTS = ("max_norm", "norm_type", "per_parameter")
 _MAX_SEED = 2**32 - 1  # NumPy's limit
 _SHOWN = 60  # letters of a value in a message
 
@@ -136,10 +137,13 @@ def _compile(value: Any) -> bool:
 
 
 def _grad_clip(value: Any) -> bool:
-    """Return whether a value has arguments of ``torch.nn.utils.clip_grad_norm_``."""
+    """Return whether a value has arguments of ``clip_grad_norm_``, or of the clipping of each."""
     if value is None:
         return True
-    if not isinstance(value, Mapping) or any(key not in _CLIP_ARGUMENTS for key in value):
+    if not isinstance(value, Mapping) or not FLAG.fits(value.get("per_parameter", False)):
+        return False
+    known = _CLIP_EACH_ARGUMENTS if value.get("per_parameter") else _CLIP_ARGUMENTS
+    if any(key not in known for key in value):
         return False
     return number(0).fits(value.get("max_norm")) and (
         value.get("norm_type") == math.inf or number(0).fits(value.get("norm_type", 2))
@@ -257,16 +261,21 @@ KEYS: dict[str, Rule] = {
     "optimizer.weight_decay": number(0),
     "optimizer.momentum": _SHARE,
     "optimizer.nesterov": FLAG,
+    "optimizer.norm_bias_decay": optional(number(0)),
     "optimizer.paramwise_cfg": optional(DICT),
     "optimizer.paramwise_options": optional(DICT),
     "optimizer_config": optional(DICT),
     "optimizer_config.grad_clip": Rule(
-        f"None or arguments of clip_grad_norm_: {', '.join(_CLIP_ARGUMENTS)}, with max_norm",
+        f"None or arguments of clip_grad_norm_: {', '.join(_CLIP_ARGUMENTS)}, with max_norm "
+        "(per_parameter=True takes max_norm and norm_type only)",
         _grad_clip,
     ),
     "optimizer_config.update_interval": _POSITIVE,
     "fp16.loss_scale": _SCALE,
     "amp.loss_scale": _SCALE,
+    "auto_scale_lr": optional(DICT),
+    "auto_scale_lr.base_batch_size": _POSITIVE,
+    "auto_scale_lr.enable": FLAG,
     "amp.dtype": one_of("bfloat16", "float16", "auto"),
     "lr_config": Rule("min_lr or min_lr_ratio (one of them) beside a cosine policy", _cosine_end),
     "lr_config.min_lr": optional(number(0)),

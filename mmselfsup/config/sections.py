@@ -56,6 +56,12 @@ def _amp(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
         walker.check_keys(value, ("dtype", "loss_scale"), "amp")
 
 
+def _auto_scale_lr(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
+    """Check the settings of the rule that scales the learning rate."""
+    if value is not None:
+        walker.check_keys(value, ("base_batch_size", "enable"), "auto_scale_lr")
+
+
 def _policy(suffix: str, section: str) -> Callable[[Walker, Any, Mapping[str, Any]], None]:
     """Return the check of ``lr_config`` or ``momentum_config``.
 
@@ -161,7 +167,8 @@ def check_evaluation(walker: Walker, value: Any, config: Mapping[str, Any]) -> N
 
 def check_optimizer(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
     """Check the optimizer, its constructor, and options by regular expression."""
-    extra = ["constructor", "paramwise_cfg", "paramwise_options", "layer_decay"]
+    extra = ["constructor", "paramwise_cfg", "paramwise_options", "norm_bias_decay"]
+    extra.append("layer_decay")
     constructor = value.get("constructor") if isinstance(value, Mapping) else None
     if constructor == "TransformerFinetuneConstructor":
         extra.append("model_type")
@@ -188,6 +195,7 @@ SECTIONS: dict[str, Callable[[Walker, Any, Mapping[str, Any]], None]] = {
     "optimizer_config": _optimizer_config,
     "fp16": _fp16,
     "amp": _amp,
+    "auto_scale_lr": _auto_scale_lr,
     "lr_config": _policy("LrUpdaterHook", "lr_config"),
     "momentum_config": _policy("MomentumUpdaterHook", "momentum_config"),
     "runner": _runner,

@@ -19,7 +19,7 @@ class BatchKey(NamedTuple):
 BATCH_KEYS: dict[str, BatchKey] = {
     "img": BatchKey(
         "[N, 3, H, W]; [N, 4, 3, H, W] rotations; [N, P, 6, H, W] pairs of patches; or a list: V "
-        "views, or an image and its mask",
+        "views, or an image and its mask, or V such pairs",
         "float32 (uint8 with prefetch)",
         "what the pipeline makes of the image",
         (

@@ -212,19 +212,21 @@ def _measured(measure: Callable[[Tensor], Tensor], features: Tensor) -> float:
 
 
 def find_projector(model: Any) -> nn.Module | None:
-    """Return the neck behind the online backbone; None if there is none.
+    """Return the neck behind the backbone that is evaluated; None if there is none.
 
-    It is ``model.neck``, or the end of the first online network of ``model.momentum_pairs()``, a
-    sequence of backbone and neck. Some methods have a decoder as their neck.
+    It is ``model.neck`` (or its target, see ``BaseModel.evaluated``), or the end of the first
+    online network of ``model.momentum_pairs()``, a sequence of backbone and neck. Some
+    methods have a decoder as their neck.
     """
     if not getattr(model, "neck_projects", True):
         return None
     neck = getattr(model, "neck", None)
     if isinstance(neck, nn.Module):
-        return neck
+        return model.evaluated("neck") if hasattr(model, "evaluated") else neck
     pairs = model.momentum_pairs() if hasattr(model, "momentum_pairs") else []
-    online = pairs[0][0] if pairs else None
-    return online[-1] if isinstance(online, nn.Sequential) and len(online) > 1 else None
+    of_target = getattr(model, "evaluates", "online") == "target"
+    network = pairs[0][of_target] if pairs else None
+    return network[-1] if isinstance(network, nn.Sequential) and len(network) > 1 else None
 
 
 def project(model: nn.Module, features: Sequence[Any]) -> Tensor | None:

@@ -243,6 +243,8 @@ def weights_digest(model: nn.Module) -> str:
     """
     weights = sorted(model.state_dict().items())
     used = [(name, tensor) for name, tensor in weights if name.startswith(_USED)]
+    if getattr(model, "evaluates", "online") != "online":  # the features of another network
+        used = []
     digest = hashlib.sha256()
     for name, tensor in used or weights:  # all weights of a model without such names
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

@@ -23,6 +23,7 @@ from mmselfsup.datasets.utils import find_normalize
 from mmselfsup.metrics import confusion_matrix, per_class_recall
 from mmselfsup.models.utils import ExtractProcess
 from mmselfsup.utils import dist
+from mmselfsup.utils.device import first_tensor
 from mmselfsup.utils.dist import on_main
 from mmselfsup.utils.errors import UserError
 
@@ -209,10 +210,13 @@ def view_size(img: Any) -> tuple[int, int] | None:
 
 
 def pair_of_views(img: Any) -> tuple[Tensor, Tensor] | None:
-    """Return the first two views [N, C, H, W] of a batch, if it has two of one shape."""
+    """Return the first two views [N, C, H, W] of a batch, if it has two of one shape.
+
+    A view may be an image with its mask.
+    """
     if not isinstance(img, list | tuple) or len(img) < 2:
         return None
-    first, second = img[0], img[1]
+    first, second = first_tensor(img[0]), first_tensor(img[1])
     if not isinstance(first, Tensor) or not isinstance(second, Tensor):
         return None
     comparable = first.shape == second.shape and first.ndim == 4 and first.is_floating_point()

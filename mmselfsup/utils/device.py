@@ -75,6 +75,15 @@ def _unpack_container(container: Any, device: torch.device) -> Any:
     return content if container.cpu_only else to_device(content, device)
 
 
+def first_tensor(data: Any) -> Tensor | None:
+    """Return the first tensor in nested dicts, lists and tuples; None without one."""
+    if isinstance(data, Tensor):
+        return data
+    items = data.values() if isinstance(data, Mapping) else data
+    found = map(first_tensor, items if isinstance(data, (Mapping, list, tuple)) else ())
+    return next((tensor for tensor in found if tensor is not None), None)
+
+
 def batch_size(data: Any) -> int:
     """Return the number of samples in a batch: rows of its first tensor, 1 without a tensor."""
     if isinstance(data, Tensor):

@@ -103,6 +103,22 @@ def test_weights_under_a_second_name_are_not_missing(
     assert "target_net.0.conv1.weight" in report.missing
 
 
+def test_a_model_with_a_student_that_has_a_backbone(tmp_path: Path, make_backbone: Make) -> None:
+    """``student.backbone`` is ``backbone`` too; the teacher must be filled as well."""
+
+    def make() -> nn.Module:
+        model = nn.Module()
+        model.student = nn.ModuleDict({"backbone": make_backbone()})
+        model.teacher = nn.ModuleDict({"backbone": make_backbone()})
+        model.backbone = model.student["backbone"]
+        return model
+
+    source, model = make(), make()
+    report = load_weights(model, write(tmp_path / "a.pth", dict(state_dict=source.state_dict())))
+    assert_same(model, source)
+    assert (report.missing, report.unexpected, report.removed_prefix) == ((), (), "")
+
+
 def test_student_and_teacher_side_by_side(
     tmp_path: Path, make_backbone: Make, make_classifier: Make
 ) -> None:

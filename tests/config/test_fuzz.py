@@ -175,6 +175,12 @@ CASES = [
     ("data.val.pipeline.0.size", -5, "data.val.pipeline.0.size=-5"),
     ("model.head.in_channels", 65, "the parts don't fit.*in_channels"),
     ("optimizer_config.grad_clip", {"foo": 1}, "grad_clip=.*max_norm"),
+    (
+        "optimizer_config.grad_clip",
+        {"max_norm": 1, "per_parameter": True, "foreach": True},
+        "grad_clip=.*per_parameter=True takes max_norm and norm_type only",
+    ),
+    ("optimizer.norm_bias_decay", -1, "optimizer.norm_bias_decay=-1: give a number"),
     ("data.samples_per_gpu", 15, "1 image.*batch norm"),
     ("data.samples_per_gpu", 0, "data.samples_per_gpu=0"),
     ("checkpoint_config.interval", "abc", "checkpoint_config.interval='abc'"),

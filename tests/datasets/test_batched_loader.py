@@ -68,6 +68,47 @@ def epoch(config: Any, number: int = 1, **options: Any) -> list[dict[str, Any]]:
     return list(loader)
 
 
+MASKS: list[Config] = [
+    dict(type="BEiTMaskGenerator", input_size=6, num_masking_patches=12),
+    dict(type="MaskFeatMaskGenerator", mask_window_size=6, min_num_patches=4),
+    dict(type="SimMIMMaskGenerator", input_size=24, mask_patch_size=8, model_patch_size=4),
+]
+
+
+@pytest.mark.parametrize("masks", MASKS, ids=lambda config: config["type"])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_mask_beside_the_image(folder: Path, masks: Config, workers: int) -> None:
+    steps = [*crop(24), masks]
+    fast = epoch(single(folder, True, steps), workers_per_gpu=workers)
+    slow = epoch(single(folder, False, steps))
+    for quick, plain in zip(fast, slow, strict=True):
+        assert isinstance(quick["img"], type(plain["img"]))
+        assert len(quick["img"]) == 2
+        assert torch.equal(quick["img"][1], plain["img"][1]), "the same mask, bit for bit"
+        assert quick["img"][1].dtype == plain["img"][1].dtype
+    images = [[{**b, "img": b["img"][0]} for b in batches] for batches in (fast, slow)]
+    assert_alike(*images)
+    drawn = fast[0]["img"][1]
+    assert not torch.equal(drawn[0], drawn[1]), "one mask for each image"
+
+
+def test_masks_of_some_of_the_views(folder: Path) -> None:
+    """As iBOT has them: large crops with masks, small ones without."""
+    options = dict(num_views=[2, 1], pipelines=[[*crop(24), MASKS[0]], crop(16)])
+    fast, slow = (epoch(multi(folder, quick, **options)) for quick in (True, False))
+    for quick, plain in zip(fast, slow, strict=True):
+        assert [type(view) for view in quick["img"]] == [list, list, Tensor]
+        for mine, theirs in zip(quick["img"][:2], plain["img"][:2], strict=True):
+            assert torch.equal(mine[1], theirs[1])
+            assert mine[0].shape == theirs[0].shape
+        assert not torch.equal(quick["img"][0][1], quick["img"][1][1]), "one mask for each view"
+    flat = [
+        [{**b, "img": [*(v[0] for v in b["img"][:2]), b["img"][2]]} for b in batches]
+        for batches in (fast, slow)
+    ]
+    assert_alike(*flat)
+
+
 def views(batch: dict[str, Any]) -> list[Tensor]:
     return batch["img"] if isinstance(batch["img"], list) else [batch["img"]]
 
@@ -149,7 +190,9 @@ def test_what_lies_behind_the_border_of_an_image_is_never_seen() -> None:
     batched = build_batched_pipelines([pipeline([dict(type="RandomHorizontalFlip")])])[0]
     images = [photo(59, 60, 0), photo(60, 59, 1)]
     # params: crop (top, left, height, width), flip
-    batch = join([Deferred([image], [0], [(0, 0, *image.shape[:2], 1)]) for image in images])
+    batch = join(
+        [Deferred([image], [0], [(0, 0, *image.shape[:2], 1)], [None]) for image in images]
+    )
     (block,) = batch.blocks
     assert block.pixels.shape == (2, 60, 60, 3)
     made = batch.views([batched], CPU)[0]
@@ -230,6 +273,9 @@ REFUSED: list[tuple[list[Config], str]] = [
     ([NORM], "the order is RandomResizedCrop, then"),
     ([dict(type="RandomResizedCrop", size=8), dict(type="RandomResizedCrop", size=8),
       dict(type="ToTensor")], "RandomResizedCrop is out of order"),
+    ([dict(type="RandomResizedCrop", size=8), dict(type="SimMIMMaskGenerator"),
+      dict(type="ToTensor")], "SimMIMMaskGenerator is out of order"),
+    ([dict(type="SimMIMMaskGenerator")], "the order is RandomResizedCrop, then"),
     ([dict(type="RandomResizedCrop", size=8, interpolation=0), dict(type="ToTensor")],
      "not for nearest"),
     ([dict(type="RandomResizedCrop", size=8), dict(type="RandomRotation", degrees=10),

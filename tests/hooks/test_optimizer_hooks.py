@@ -9,7 +9,7 @@ import torch
 from mmcv.runner import HOOKS, Hook
 
 from mmselfsup.core.hooks import DistOptimizerHook, GradAccumFp16OptimizerHook
-from mmselfsup.core.hooks.optimizer_hook import make_scaler
+from mmselfsup.core.hooks.optimizer_hook import clip_each, make_scaler
 from mmselfsup.utils.errors import UserError
 
 Make = Callable[..., Any]
@@ -64,6 +64,42 @@ def test_equals_plain_loop(
         torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-7)
     assert all(isinstance(norm, torch.Tensor) for norm in logged.values), "no host sync"
     assert [float(norm) for norm in logged.values] == pytest.approx(norms, rel=1e-5)
+
+
+@pytest.mark.parametrize("norm_type", [2.0, 1.0, float("inf")])
+def test_each_parameter_is_clipped_by_its_own_norm(
+    norm_type: float, make_runner: Make, make_loader: Make
+) -> None:
+    runner, loader = make_runner(lr=1.0), make_loader(length=4)  # one batch
+    runner.optimizer = torch.optim.SGD(runner.model.parameters(), lr=1.0)
+    reference = copy.deepcopy(runner.model)
+    for batch in loader:
+        reference(**batch)["loss"].backward()
+    total = float(torch.cat([p.grad.flatten() for p in reference.parameters()]).norm())
+    limit = float(reference.backbone.bn1.weight.grad.norm(norm_type))  # some are above, some below
+    clipped = 0
+    with torch.no_grad():
+        for param in reference.parameters():  # DINO's loop
+            factor = limit / (param.grad.norm(norm_type) + 1e-6)
+            clipped += int(factor < 1)
+            param -= param.grad * min(float(factor), 1.0)
+    assert 0 < clipped < len(list(reference.parameters()))
+    logged = Norms(runner)
+    grad_clip = dict(per_parameter=True, max_norm=limit, norm_type=norm_type)
+    runner.register_hook(DistOptimizerHook(grad_clip=grad_clip))
+    runner.run([loader], [("train", 1)])
+    for a, b in zip(runner.model.parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7)
+    assert [float(norm) for norm in logged.values] == pytest.approx([total], rel=1e-5)
+    assert grad_clip["per_parameter"], "the config stays as it was"
+
+
+def test_parameters_without_a_gradient_are_left_out() -> None:
+    clip_each([torch.zeros(3, requires_grad=True)], max_norm=1.0)
+    with_grad, frozen = torch.zeros(2, requires_grad=True), torch.zeros(2)
+    with_grad.grad = torch.tensor([3.0, 4.0])
+    clip_each([frozen, with_grad], max_norm=1.0)
+    torch.testing.assert_close(with_grad.grad, torch.tensor([0.6, 0.8]), rtol=1e-5, atol=1e-6)
 
 
 def test_last_step_of_fewer_batches_is_their_mean(make_runner: Make, make_loader: Make) -> None:

@@ -66,6 +66,57 @@ def test_lars_options() -> None:
     assert config["paramwise_options"] is SIMCLR_OPTIONS, "the config stays as it was"
 
 
+def test_weight_decay_by_dimension() -> None:
+    model = make_model()
+    model.backbone.downsample = nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4))
+    model.cls_token = nn.Parameter(torch.zeros(1, 1, 4))
+    model.scale = nn.Parameter(torch.zeros(()))
+    config = dict(type="AdamW", lr=0.1, weight_decay=0.05, norm_bias_decay=0.0)
+    for name, group in options_by_name(model, config).items():
+        is_flat = dict(model.named_parameters())[name].ndim <= 1
+        assert group["weight_decay"] == (0.0 if is_flat else 0.05), name
+    assert options_by_name(model, config)["backbone.downsample.1.weight"]["weight_decay"] == 0
+    assert len(build_optimizer(model, config).param_groups) == 2
+
+
+def test_expressions_come_after_the_dimension() -> None:
+    options = {"head": dict(weight_decay=0.3), r"conv1\.bias": dict(weight_decay_mult=2)}
+    config = dict(type="LARS", lr=0.3, weight_decay=0.1, norm_bias_decay=0.01)
+    groups = options_by_name(make_model(), {**config, "paramwise_options": options})
+    assert groups["head.fc.bias"]["weight_decay"] == 0.3
+    assert groups["backbone.conv1.bias"]["weight_decay"] == 0.2
+    assert groups["backbone.bn1.weight"]["weight_decay"] == 0.01
+    assert groups["backbone.conv1.weight"]["weight_decay"] == 0.1
+    assert not any(group["lars_exclude"] for group in groups.values()), "that is another option"
+
+
+def test_weight_decay_by_dimension_beside_layer_decay_and_freezing() -> None:
+    model = make_model()
+    model.backbone.layer1 = nn.Sequential(OrderedDict(bn=nn.BatchNorm2d(4)))
+    model.head.fc.bias.requires_grad = False
+    config = dict(type="SGD", lr=1.0, weight_decay=0.1, norm_bias_decay=0, layer_decay=0.5)
+    groups = options_by_name(model, config)
+    scale = groups["backbone.layer1.bn.weight"]
+    assert (scale["weight_decay"], scale["lr"]) == (0, 0.5)
+    assert groups["head.fc.bias"]["weight_decay"] == 0.1, "frozen: in the group without options"
+
+
+@pytest.mark.parametrize("constructor", ["Default", "TransformerFinetune"])
+@pytest.mark.parametrize("wrong", [-0.1, "none"])
+def test_a_wrong_weight_decay_by_dimension_is_refused(constructor: str, wrong: Any) -> None:
+    kinds = dict(Default="DefaultOptimizerConstructor")
+    name = kinds.get(constructor, f"{constructor}Constructor")
+    config = dict(type="SGD", lr=0.1, norm_bias_decay=wrong, constructor=name)
+    with pytest.raises(UserError, match=r"optimizer\.norm_bias_decay is .*: give a number from 0"):
+        build_optimizer(make_model(), config)
+
+
+def test_weight_decay_by_dimension_and_options_of_mmcv() -> None:
+    config = dict(type="SGD", lr=0.1, norm_bias_decay=0.0, paramwise_cfg=dict(bias_lr_mult=2))
+    with pytest.raises(UserError, match="norm_bias_decay and layer_decay, or paramwise_cfg"):
+        build_optimizer(make_model(), config)
+
+
 def test_equal_options_share_a_group_and_the_default_comes_first() -> None:
     optimizer = build_optimizer(
         make_model(), dict(type="LARS", lr=0.3, paramwise_options=SIMCLR_OPTIONS)

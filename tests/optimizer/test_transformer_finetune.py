@@ -52,6 +52,15 @@ def test_learning_rate_halves_from_head_to_embedding() -> None:
     assert decays["head.weight"] == 0.05
 
 
+def test_weight_decay_by_dimension() -> None:
+    model = Classifier()
+    optimizer = build_optimizer(model, config(paramwise_options=None, norm_bias_decay=0.0))
+    groups = {id(p): g for g in optimizer.param_groups for p in g["params"]}
+    for name, param in model.named_parameters():
+        assert groups[id(param)]["weight_decay"] == (0.0 if param.ndim == 1 else 0.05), name
+    assert groups[id(model.backbone.layers[0].bias)]["lr"] == 1 / 8
+
+
 @pytest.mark.parametrize(
     ("name", "layer"),
     [

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from mmselfsup import digit_version
 from mmselfsup.utils import AliasMethod, find_latest_checkpoint, get_root_logger
-from mmselfsup.utils.device import batch_size, to_device
+from mmselfsup.utils.device import batch_size, first_tensor, to_device
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.logger import close_log_files
 from mmselfsup.utils.misc import tensor2imgs
@@ -89,6 +89,13 @@ def test_batch_moves_as_a_whole() -> None:
 )
 def test_batch_size(batch: Any, size: int) -> None:
     assert batch_size(batch) == size
+
+
+def test_first_tensor() -> None:
+    first, mask = torch.rand(2), torch.ones(2)
+    for nested in (first, [first], [(first, mask), (mask, mask)], {"a": [], "b": [first]}):
+        assert first_tensor(nested) is first
+    assert first_tensor(["text", 3, {}]) is None
 
 
 def test_unwrap() -> None:

@@ -4,12 +4,13 @@ from .load import in_memory, load_state
 from .newest import newest_checkpoint
 from .optimizer_state import load_optimizer_state
 from .publish import extract_backbone, publish_model
-from .save import backbone_state, export_backbone, link_latest, save_checkpoint
+from .save import backbone_of, backbone_state, export_backbone, link_latest, save_checkpoint
 from .weights import LoadReport, Mismatch, load_weights, weights_of
 
 __all__ = [
     "LoadReport",
     "Mismatch",
+    "backbone_of",
     "backbone_state",
     "export_backbone",
     "extract_backbone",

@@ -78,7 +78,7 @@ _PUBLIC = ("CLASSES", "PALETTE", "epoch", "iter", "mmselfsup_version", "mmcv_ver
 # Sections of a config that describe the method, not the place where it ran.
 _SECTIONS = (
     "model", "optimizer", "optimizer_config", "lr_config", "momentum_config", "runner", "fp16",
-    "amp", "total_epochs",
+    "amp", "auto_scale_lr", "total_epochs",
 )  # fmt: skip
 # Buffers of models with a value for every training image.
 _OF_IMAGES = ("feature_bank", "label_bank")

@@ -156,7 +156,7 @@ def link_latest(path: str, name: str = "latest.pth") -> None:
 
 
 def export_backbone(model: nn.Module, path: str) -> bool:
-    """Write ``model.backbone`` so that torchvision's or timm's ResNet loads the file.
+    """Write the backbone of a model so that torchvision's or timm's ResNet loads the file.
 
     The file holds the weights and nothing else: ``resnet50().load_state_dict(torch.load(path),
     strict=False)`` leaves out the classifier only.
@@ -175,7 +175,18 @@ def export_backbone(model: nn.Module, path: str) -> bool:
     return True
 
 
+def backbone_of(model: nn.Module) -> Any:
+    """Return the backbone that ``backbone.pth`` holds, None without one.
+
+    It is the one that the model names (``BaseModel.evaluated``), otherwise ``model.backbone``.
+    """
+    bare: Any = getattr(model, "module", model)
+    if hasattr(bare, "evaluated"):
+        return bare.evaluated()
+    return getattr(bare, "backbone", None)
+
+
 def backbone_state(model: nn.Module) -> dict[str, Tensor] | None:
-    """Return the weights of ``model.backbone`` without prefix, None without a backbone."""
-    backbone: Any = getattr(getattr(model, "module", model), "backbone", None)
+    """Return the weights of ``backbone_of`` without prefix, None without a backbone."""
+    backbone = backbone_of(model)
     return None if backbone is None else to_cpu(dict(backbone.state_dict()))

@@ -343,10 +343,15 @@ class Candidate:
         """Return whether it is a momentum copy of another network."""
         return any(mark in self.prefix for mark in _COPIES)
 
-    def rank(self) -> tuple[int, int, bool, int]:
-        """Return a sort key: more of the backbone, not a copy, a name of the trained network."""
+    def rank(self) -> tuple[int, int, bool, bool, int]:
+        """Return a sort key: more of the backbone, not a copy, a name of the trained network.
+
+        A model with ``backbone`` and ``student.backbone`` holds one module under two names: under
+        the first all others, such as those of the teacher, have their own names.
+        """
         named = [i for i, mark in enumerate(_TRAINED) if mark in self.prefix]
-        return self.kernels, self.weights, not self.is_copy, -min(named, default=len(_TRAINED))
+        trained = -min(named, default=len(_TRAINED))
+        return self.kernels, self.weights, not self.is_copy, _is_own(self.prefix), trained
 
 
 def candidates(source: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[Candidate]:

@@ -20,6 +20,7 @@ from .momentum_update_hook import MomentumUpdateHook
 from .odc_hook import ODCHook
 from .optimizer_hook import DistOptimizerHook, GradAccumFp16OptimizerHook
 from .reconstruction_hook import ReconstructionImageHook
+from .schedule_hook import ScheduleHook
 from .simsiam_hook import SimSiamHook
 from .stop_hook import StopHook
 from .swav_hook import SwAVHook
@@ -45,6 +46,7 @@ __all__ = [
     "ProbeFirstHook",
     "ProgressBarHook",
     "ReconstructionImageHook",
+    "ScheduleHook",
     "SimSiamHook",
     "SpeedAdviceHook",
     "StepFixCosineAnnealingLrUpdaterHook",

@@ -15,7 +15,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import remove_leftovers
 from mmselfsup.utils.module import unwrap
 
-from ..checkpoint import backbone_state, export_backbone, link_latest, load_state
+from ..checkpoint import backbone_of, backbone_state, export_backbone, link_latest, load_state
 
 _BACKBONE = "backbone.pth"
 #: The checkpoint of a training that was asked to stop, until there is a regular one again.
@@ -54,8 +54,10 @@ class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
         return self.args.get("filename_tmpl", default)
 
     def before_run(self, runner: Any) -> None:
-        """Find the folder, and remove what killed writers left in it."""
+        """Find the folder and the backbone, and remove what killed writers left in the folder."""
         super().before_run(runner)
+        if self.save_backbone:
+            backbone_of(unwrap(runner.model))  # an error not only at the first checkpoint
         if is_main():
             for folder in {str(self.out_dir), str(runner.work_dir)}:
                 left = [] if "://" in folder else remove_leftovers(folder)

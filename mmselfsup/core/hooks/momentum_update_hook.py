@@ -9,6 +9,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.module import unwrap
 
 from .optimizer_hook import ends_step, interval_of_steps
+from .schedule_hook import ScheduleHook
 
 
 class Follower(Protocol):
@@ -32,7 +33,8 @@ class MomentumUpdateHook(Hook):  # type: ignore[misc]
     """A hook that moves the target after the optimizer step, with a cosine-scheduled momentum.
 
     ``m = end - (end - base) * (cos(pi * iter / max_iters) + 1) / 2`` (BYOL, section 3.2). The
-    momentum depends on the iteration alone, so a resumed run needs no stored state.
+    momentum depends on the iteration alone, so a resumed run needs no stored state. Where a
+    ``ScheduleHook`` has the target ``model.momentum``, this hook leaves it alone and only moves.
 
     Args:
         end_momentum: The momentum at the end of the training, 0 to 1.
@@ -51,6 +53,7 @@ class MomentumUpdateHook(Hook):  # type: ignore[misc]
         self.end_momentum = end_momentum
         self.update_interval = update_interval
         self._interval = update_interval or 1
+        self._is_scheduled = False
 
     def before_run(self, runner: Any) -> None:
         """Follow the steps of the optimizer.
@@ -59,10 +62,12 @@ class MomentumUpdateHook(Hook):  # type: ignore[misc]
             UserError: The config asks for another interval.
         """
         self._interval = interval_of_steps(runner, self, self.update_interval)
+        schedules = (hook for hook in runner.hooks if isinstance(hook, ScheduleHook))
+        self._is_scheduled = any(hook.target == "model.momentum" for hook in schedules)
 
     def before_train_iter(self, runner: Any) -> None:
         """Set the momentum of an iteration that ends with an update."""
-        if not ends_step(runner, self._interval):
+        if self._is_scheduled or not ends_step(runner, self._interval):
             return
         model = self._model(runner)
         progress = runner.iter / runner.max_iters  # 0 to 1

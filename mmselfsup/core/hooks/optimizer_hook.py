@@ -69,7 +69,9 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
     Args:
         update_interval: Iterations per optimizer step; the loss is divided by the number of
             batches in a step. With several processes gradients are exchanged once per step.
-        grad_clip: Arguments of ``torch.nn.utils.clip_grad_norm_``, as ``dict(max_norm=5.)``.
+        grad_clip: Arguments of ``torch.nn.utils.clip_grad_norm_``, as ``dict(max_norm=5.)``. With
+            ``per_parameter=True`` each parameter's gradient is clipped by its own norm (DINO), see
+            ``clip_each``.
         coalesce, bucket_size_mb: Unused, from MMSelfSup 0.x; ``DistributedDataParallel`` decides.
         frozen_layers_cfg: Part of a parameter name -> iterations from the start without gradient.
         detect_anomalous_params: Whether to log parameters that the loss doesn't depend on (slow).
@@ -87,6 +89,8 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
         frozen_layers_cfg: dict[str, int] | None = None,
         detect_anomalous_params: bool = False,
     ) -> None:
+        grad_clip = None if grad_clip is None else dict(grad_clip)
+        self.clips_each = bool((grad_clip or {}).pop("per_parameter", False))
         super().__init__(grad_clip, detect_anomalous_params)
         if not isinstance(update_interval, int) or update_interval < 1:
             raise UserError(f"update_interval is {update_interval!r}: give an integer from 1")
@@ -160,7 +164,14 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
     def _finish_gradients(self, runner: Any) -> Tensor | None:
         """Clip the gradients if configured, and return the norm before that, on its device."""
         params = list(runner.model.parameters())
-        return self.clip_grads(params) if self.grad_clip is not None else gradient_norm(params)
+        if self.grad_clip is None:
+            return gradient_norm(params)
+        if not self.clips_each:
+            norm: Tensor | None = self.clip_grads(params)
+            return norm
+        norm = gradient_norm(params)
+        clip_each(params, **self.grad_clip)
+        return norm
 
     def _step(self, runner: Any) -> None:
         runner.optimizer.step()
@@ -297,6 +308,24 @@ def gradient_norm(params: Iterable[Tensor]) -> Tensor | None:
     grads = [param.grad for param in params if param.grad is not None]
     # The norm of the norms is the norm of all; multi-tensor kernels, as in ``clip_grad_norm_``.
     return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads))) if grads else None
+
+
+def clip_each(params: Iterable[Tensor], max_norm: float, norm_type: float = 2.0) -> None:
+    """Scale each parameter's gradient down to a norm of ``max_norm``, in place.
+
+    Nothing waits for the device. A gradient that is not finite stays so.
+
+    Args:
+        params: The parameters; those without a gradient are left out.
+        max_norm: The largest norm that a gradient keeps.
+        norm_type: Order of the norm, ``inf`` too.
+    """
+    grads = [param.grad for param in params if param.grad is not None]
+    if not grads:
+        return
+    norms = torch.stack(torch._foreach_norm(grads, norm_type))  # [P]
+    factors = (max_norm / (norms + 1e-6)).clamp_(max=1.0)  # [P], as in ``clip_grad_norm_``
+    torch._foreach_mul_(grads, list(factors.unbind()))
 
 
 def drop_gradients(model: nn.Module, parts: Collection[str]) -> None:

@@ -16,7 +16,7 @@ from mmcv.runner import OPTIMIZERS
 from mmcv.runner.optimizer import OPTIMIZER_BUILDERS
 from mmcv.runner.optimizer import DefaultOptimizerConstructor as MMCVOptimizerConstructor
 from mmcv.utils import build_from_cfg
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import Optimizer
 
@@ -45,13 +45,19 @@ class DefaultOptimizerConstructor(MMCVOptimizerConstructor):
     that of 0.x, doesn't match the normalisation in the shortcuts of a ResNet
     (``downsample.1.weight``). The log names such weights.
 
+    ``norm_bias_decay=0.`` is the weight decay of all parameters of at most one dimension: biases,
+    and scales and shifts of normalisation layers, whatever their names. Expressions come after it.
+
     ``layer_decay=0.7`` decreases the learning rate of a ResNet from the head to the stem, see
     ``mmselfsup.core.optimizer.constructor``.
 
     Args:
         optimizer_cfg: ``type``, arguments of the optimizer, ``paramwise_options``,
-            ``layer_decay`` in (0, 1].
+            ``norm_bias_decay`` from 0, ``layer_decay`` in (0, 1].
         paramwise_cfg: Options of mmcv; for configs without ``paramwise_options``.
+
+    Raises:
+        UserError: Options of mmcv and of ours are both given, or a value can't be used.
     """
 
     def __init__(
@@ -60,10 +66,13 @@ class DefaultOptimizerConstructor(MMCVOptimizerConstructor):
         config = dict(optimizer_cfg)
         self.options = config.pop("paramwise_options", None) or {}
         self.layer_decay: float | None = config.pop("layer_decay", None)
+        self.norm_bias_decay = pop_norm_bias_decay(config)
         super().__init__(config, paramwise_cfg)
-        if self.paramwise_cfg and (self.options or self.layer_decay is not None):
+        ours = self.options or (self.layer_decay, self.norm_bias_decay) != (None, None)
+        if self.paramwise_cfg and ours:
             raise UserError(
-                "optimizer: give paramwise_options and layer_decay, or paramwise_cfg, not both"
+                "optimizer: give paramwise_options, norm_bias_decay and layer_decay, or "
+                "paramwise_cfg, not both"
             )
 
     def __call__(self, model: nn.Module) -> Optimizer:
@@ -73,7 +82,9 @@ class DefaultOptimizerConstructor(MMCVOptimizerConstructor):
         # A wrapper such as DDP puts "module." before every name; the expressions are for the model.
         model = getattr(model, "module", model)
         scale = None if self.layer_decay is None else layer_scales(model, self.layer_decay)
-        groups = group_parameters(model, self.options, self.optimizer_cfg, scale)
+        groups = group_parameters(
+            model, self.options, self.optimizer_cfg, scale, self.norm_bias_decay
+        )
         scaled = scaled_norms(model, self.options)
         if scaled:
             get_root_logger().info(
@@ -90,6 +101,7 @@ def group_parameters(
     options: Options,
     base: Mapping[str, Any],
     lr_scale: Callable[[str], float] | None = None,
+    norm_bias_decay: float | None = None,
 ) -> list[dict[str, Any]]:
     """Return the parameter groups of ``model``, in the order in which they first occur.
 
@@ -98,17 +110,40 @@ def group_parameters(
         options: Regular expression over parameter names -> options of the optimizer's group.
         base: The optimizer config, for multipliers.
         lr_scale: Function from a parameter's name to the factor of its learning rate.
+        norm_bias_decay: Weight decay of parameters of at most one dimension; None for that of the
+            others.
     """
     check_options(options)
     groups: dict[str, dict[str, Any]] = {}
     for name, param in model.named_parameters():
-        own = options_of(name, options, base) if param.requires_grad else {}
+        own = {}
+        if param.requires_grad:
+            own = decay_of(param, norm_bias_decay) | options_of(name, options, base)
         if lr_scale is not None and param.requires_grad:
             own["lr"] = own.get("lr", base["lr"]) * lr_scale(name)
         # Values may be lists (betas), which have no hash: their text is the key.
         key = repr(sorted(own.items()))
         groups.setdefault(key, {"params": [], **own})["params"].append(param)
     return list(groups.values())
+
+
+def pop_norm_bias_decay(config: dict[str, Any]) -> float | None:
+    """Take ``norm_bias_decay`` out of an optimizer's config.
+
+    Raises:
+        UserError: It is no number from 0.
+    """
+    decay = config.pop("norm_bias_decay", None)
+    if decay is not None and not (isinstance(decay, int | float) and decay >= 0):
+        raise UserError(f"optimizer.norm_bias_decay is {decay!r}: give a number from 0")
+    return decay
+
+
+def decay_of(param: Tensor, norm_bias_decay: float | None) -> dict[str, Any]:
+    """Return the options of a parameter by its dimensions: biases and norms have at most one."""
+    if norm_bias_decay is None or param.ndim > 1:
+        return {}
+    return {"weight_decay": norm_bias_decay}
 
 
 def options_of(name: str, options: Options, base: Mapping[str, Any]) -> dict[str, Any]:

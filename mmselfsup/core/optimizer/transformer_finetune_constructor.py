@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from mmselfsup.utils.errors import UserError
 
-from .constructor import check_options, options_of
+from .constructor import check_options, decay_of, options_of, pop_norm_bias_decay
 
 _EMBEDDINGS = ("backbone.cls_token", "backbone.mask_token", "backbone.pos_embed")
 
@@ -53,7 +53,8 @@ class TransformerFinetuneConstructor:
 
     Args:
         optimizer_cfg: ``type``, arguments of the optimizer, ``paramwise_options``,
-            ``model_type`` (``'vit'`` or ``'swin'``) and ``layer_decay`` in (0, 1].
+            ``norm_bias_decay`` (see ``DefaultOptimizerConstructor``), ``model_type`` (``'vit'``
+            or ``'swin'``) and ``layer_decay`` in (0, 1].
         paramwise_cfg: Not used.
 
     Raises:
@@ -67,6 +68,7 @@ class TransformerFinetuneConstructor:
         self.options = self.optimizer_cfg.pop("paramwise_options", None) or {}
         self.model_type = self.optimizer_cfg.pop("model_type", "vit")
         self.layer_decay = self.optimizer_cfg.pop("layer_decay", 1.0)
+        self.norm_bias_decay = pop_norm_bias_decay(self.optimizer_cfg)
         check_options(self.options)
         if self.model_type not in ("vit", "swin"):
             raise UserError(f"optimizer.model_type is {self.model_type!r}: use 'vit' or 'swin'")
@@ -79,7 +81,10 @@ class TransformerFinetuneConstructor:
         depths = self._depths(model.backbone)
         groups: dict[str, dict[str, Any]] = {}
         for name, param in model.named_parameters():
-            own = options_of(name, self.options, self.optimizer_cfg) if param.requires_grad else {}
+            own: dict[str, Any] = {}
+            if param.requires_grad:
+                own = decay_of(param, self.norm_bias_decay)
+                own |= options_of(name, self.options, self.optimizer_cfg)
             if self.model_type == "vit":
                 layer = vit_layer(name, depths[0])
             else:

@@ -38,11 +38,13 @@ class Deferred:
         images: The parts [H, W, 3] of all different images that their crops see.
         sources: [V], which of them each view is made of.
         params: V tuples of P parameters; the crops are relative to the parts.
+        masks: V masks of the views, None for a pipeline without a generator of masks.
     """
 
     images: list[Pixels]
     sources: list[int]
     params: list[tuple[float, ...]]
+    masks: list[Tensor | None]
 
 
 @dataclass
@@ -68,21 +70,24 @@ class DeferredBatch:
     Attributes:
         blocks: The pixels.
         params: V tensors [N, P], float32.
+        masks: V tensors [N, ...], the masks of the views, or None.
     """
 
     blocks: list[Block]
     params: list[Tensor]
+    masks: list[Tensor | None]
 
     def pin_memory(self) -> DeferredBatch:
-        """Return the batch with its pixels in page-locked memory.
+        """Return the batch with its pixels and masks in page-locked memory.
 
-        The loader calls this, so that the pixels can be copied while the device computes.
+        The loader calls this, so that they can be copied while the device computes.
         """
         blocks = [Block(b.pixels.pin_memory(), b.rows, b.samples) for b in self.blocks]
-        return DeferredBatch(blocks, self.params)
+        masks = [None if mask is None else mask.pin_memory() for mask in self.masks]
+        return DeferredBatch(blocks, self.params, masks)
 
-    def views(self, pipelines: Sequence[BatchedPipeline], device: torch.device) -> list[Tensor]:
-        """Return each view, [N, 3, S, T] float32 on the device.
+    def views(self, pipelines: Sequence[BatchedPipeline], device: torch.device) -> list[Any]:
+        """Return each view, [N, 3, S, T] float32 on the device, or a list of it and its mask.
 
         Args:
             pipelines: V batched pipelines.
@@ -102,9 +107,13 @@ class DeferredBatch:
                     images = pixels.index_select(0, rows.to(device, non_blocking=True))
                 params = self.params[view].index_select(0, samples)
                 crops[view].append(pipeline.crop_views(images, params))
-        return [
+        views: list[Any] = [
             pipeline.finish_views(self._in_order(crops[view], view), self.params[view])
             for view, pipeline in enumerate(pipelines)
+        ]
+        return [
+            view if mask is None else [view, mask.to(device, non_blocking=True)]
+            for view, mask in zip(views, self.masks, strict=True)
         ]
 
     def _in_order(self, crops: list[Tensor], view: int) -> Tensor:
@@ -117,7 +126,7 @@ class DeferredBatch:
 
 
 def defer(images: Sequence[Pixels | Any], pipelines: Sequence[BatchedPipeline]) -> Deferred:
-    """Return a sample with the parameters of its views sampled and its pixels untouched.
+    """Return a sample with the parameters and masks of its views drawn and its pixels untouched.
 
     Of each image, the smallest rectangle that holds all of its crops is kept.
 
@@ -131,6 +140,7 @@ def defer(images: Sequence[Pixels | Any], pipelines: Sequence[BatchedPipeline]) 
     different: list[Pixels] = []
     sources: list[int] = []
     params: list[tuple[float, ...]] = []
+    masks: list[Tensor | None] = []
     for image, pipeline in zip(images, pipelines, strict=True):
         if not isinstance(image, np.ndarray) or image.ndim != 3:
             mode = getattr(image, "mode", "L")
@@ -143,6 +153,7 @@ def defer(images: Sequence[Pixels | Any], pipelines: Sequence[BatchedPipeline]) 
             different.append(image)
         sources.append(position)
         params.append(pipeline.sample_params(*image.shape[:2]))
+        masks.append(pipeline.draw_mask())
     for position, image in enumerate(different):
         own = [view for view, source in enumerate(sources) if source == position]
         boxes = np.array([params[view][:4] for view in own], dtype=np.int64)  # [views, 4]
@@ -152,7 +163,7 @@ def defer(images: Sequence[Pixels | Any], pipelines: Sequence[BatchedPipeline]) 
         for view in own:
             y, x, *others = params[view]
             params[view] = (y - top, x - left, *others)
-    return Deferred(different, sources, params)
+    return Deferred(different, sources, params, masks)
 
 
 def join(samples: Sequence[Deferred]) -> DeferredBatch:
@@ -171,7 +182,15 @@ def join(samples: Sequence[Deferred]) -> DeferredBatch:
         rows, chosen = zip(*(_rows(column, members) for column in sources.T), strict=True)
         blocks.append(Block(pixels, list(rows), list(chosen)))
     views = zip(*(sample.params for sample in samples), strict=True)
-    return DeferredBatch(blocks, [torch.tensor(view, dtype=torch.float32) for view in views])
+    params = [torch.tensor(view, dtype=torch.float32) for view in views]
+    masks = [_stacked(of_view) for of_view in zip(*(s.masks for s in samples), strict=True)]
+    return DeferredBatch(blocks, params, masks)
+
+
+def _stacked(masks: Sequence[Tensor | None]) -> Tensor | None:
+    """Return the masks of a view as one tensor [N, ...], None for a view without masks."""
+    present = [mask for mask in masks if mask is not None]
+    return torch.stack(present) if present else None
 
 
 def _rows(sources: Indices, members: Indices) -> tuple[Tensor | None, Tensor]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from mmselfsup.utils.device import default_device, to_device
 from mmselfsup.utils.errors import ArgumentError
@@ -78,8 +77,8 @@ class AugmentingLoader(DeviceLoader):
     def finish(self, batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
         return {**to_device(batch, device), "img": self._views(batch["img"], device)}
 
-    def _views(self, deferred: DeferredBatch, device: torch.device) -> Tensor | list[Tensor]:
-        """Return each view, [N, 3, S, T] float32."""
+    def _views(self, deferred: DeferredBatch, device: torch.device) -> Any:
+        """Return each view, [N, 3, S, T] float32, or a list of it and its mask."""
         own = self.batched_pipelines
         pipelines = own if isinstance(own, list) else [own]
         views = deferred.views(pipelines, device)

@@ -24,6 +24,7 @@ from ..pipelines.geometric import (
     RandomRotation,
     RandomVerticalFlip,
 )
+from ..pipelines.masking import MaskGenerator
 from ..pipelines.photometric import ColorJitter, GaussianBlur, RandomGrayscale, Solarization
 from .base import (
     BatchedPixelTransform,
@@ -46,7 +47,10 @@ BATCHED_TRANSFORMS: dict[type, Any] = {
     RandomVerticalFlip: Flip,
     Solarization: Solarize,
 }
-_ORDER = "RandomResizedCrop, then colours, blur, flips and quarter turns, then ToTensor, Normalize"
+_ORDER = (
+    "RandomResizedCrop, then colours, blur, flips and quarter turns, then ToTensor, Normalize, "
+    "then a generator of masks"
+)
 
 
 class BatchedPipeline:
@@ -62,7 +66,11 @@ class BatchedPipeline:
     def __init__(self, pipeline: Any) -> None:
         transforms = list(pipeline.transforms)
         self.text = repr(pipeline)
-        self.normalize = transforms.pop() if isinstance(transforms[-1], Normalize) else None
+        masks = bool(transforms) and isinstance(transforms[-1], MaskGenerator)
+        self.mask_generator: MaskGenerator | None = transforms.pop() if masks else None
+        self.normalize = None
+        if transforms and isinstance(transforms[-1], Normalize):
+            self.normalize = transforms.pop()
         ends = bool(transforms) and isinstance(transforms.pop(), ToTensor)
         if not ends or not transforms or type(transforms[0]) is not RandomResizedCrop:
             raise ArgumentError(f"device_transforms: the order is {_ORDER}, not {_names(pipeline)}")
@@ -79,6 +87,10 @@ class BatchedPipeline:
     def sample_params(self, height: int, width: int) -> tuple[float, ...]:
         """Return sampled parameters [P] for an image of this size, as the pipeline samples them."""
         return tuple(v for step in self.transforms for v in step.sample_params(height, width))
+
+    def draw_mask(self) -> Tensor | None:
+        """Return the mask of one image, drawn after its parameters, as the pipeline draws it."""
+        return None if self.mask_generator is None else self.mask_generator.draw()
 
     def apply(self, pixels: Tensor, sampled: Tensor) -> Tensor:
         """Return the view of each image of a batch.
@@ -146,12 +158,14 @@ def build_batched_pipelines(pipelines: Sequence[Any]) -> list[BatchedPipeline]:
     # All foreign transforms are named at once, before the order of any pipeline is checked.
     known = (RandomResizedCrop, ToTensor, Normalize, *BATCHED_TRANSFORMS)
     every = [transform for pipeline in pipelines for transform in _flat(pipeline)]
-    foreign = dict.fromkeys(type(t).__name__ for t in every if type(t) not in known)
+    rest = (t for t in every if type(t) not in known and not isinstance(t, MaskGenerator))
+    foreign = dict.fromkeys(type(t).__name__ for t in rest)
     if foreign:
         names = ", ".join(sorted(cls.__name__ for cls in known))
         raise ArgumentError(
             f"device_transforms: no batched version of {', '.join(foreign)}; take "
-            f"device_transforms out, or these transforms (known: {names}, RandomAppliedTrans)"
+            f"device_transforms out, or these transforms (known: {names}, RandomAppliedTrans, and "
+            "generators of masks at the end)"
         )
     return [BatchedPipeline(pipeline) for pipeline in pipelines]
 

@@ -1,6 +1,7 @@
 """Random masks of patches for masked image modelling: blocks (BEiT, MaskFeat), patches (SimMIM)."""
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -14,7 +15,23 @@ from .compose import check_probability
 _TRIES = 10  # positions to try for a block before the mask is accepted as it is
 
 
-class _BlockMask:
+class MaskGenerator(ABC):
+    """A transform that adds a mask to the image and doesn't look at it.
+
+    At the end of a pipeline it works with ``device_transforms`` too: the worker draws the mask, and
+    it moves to the device with the image.
+    """
+
+    @abstractmethod
+    def draw(self) -> Tensor:
+        """Return a mask, from torch's generator."""
+
+    def __call__(self, img: Any) -> tuple[Any, ...]:
+        """Return the image and its mask."""
+        return img, self.draw()
+
+
+class _BlockMask(MaskGenerator):
     """Blocks of random size and shape until a number of patches is masked.
 
     Source: BEiT (Bao et al. 2022), algorithm 1.
@@ -148,13 +165,9 @@ class MaskFeatMaskGenerator(_BlockMask):
         blocks, aspects = (min_num_patches, max_num_patches), (min_aspect, max_aspect)
         super().__init__(shape, int(mask_window_size**2 * mask_ratio), blocks, aspects)
 
-    def __call__(self, img: Any) -> tuple[Any, Tensor]:
-        """Return the image and the mask [mask_window_size, mask_window_size]."""
-        return img, self.draw()
-
 
 @PIPELINES.register_module()
-class SimMIMMaskGenerator:
+class SimMIMMaskGenerator(MaskGenerator):
     """A transform that adds a random mask to the image.
 
     Source: SimMIM (Xie et al. 2022), section 3.2: a fraction of the patches of ``mask_patch_size``
@@ -189,13 +202,12 @@ class SimMIMMaskGenerator:
         self.token_count = self.rand_size**2
         self.mask_count = math.ceil(self.token_count * mask_ratio)
 
-    def __call__(self, img: Any) -> tuple[Any, Tensor]:
-        """Return the image and its mask [S, S], int64, S = input_size / model_patch_size."""
+    def draw(self) -> Tensor:
+        """Return a mask [S, S], int64, S = input_size / model_patch_size, 1 where it is masked."""
         mask = torch.zeros(self.token_count, dtype=torch.int64)
         mask[torch.randperm(self.token_count)[: self.mask_count]] = 1
         mask = mask.view(self.rand_size, self.rand_size)
-        mask = mask.repeat_interleave(self.scale, 0).repeat_interleave(self.scale, 1)  # [S, S]
-        return img, mask
+        return mask.repeat_interleave(self.scale, 0).repeat_interleave(self.scale, 1)  # [S, S]
 
     def __repr__(self) -> str:
         return (

@@ -11,7 +11,12 @@ from .geometric import (
     RandomVerticalFlip,
     Resize,
 )
-from .masking import BEiTMaskGenerator, MaskFeatMaskGenerator, SimMIMMaskGenerator
+from .masking import (
+    BEiTMaskGenerator,
+    MaskFeatMaskGenerator,
+    MaskGenerator,
+    SimMIMMaskGenerator,
+)
 from .photometric import ColorJitter, GaussianBlur, Lighting, RandomGrayscale, Solarization
 
 __all__ = [
@@ -21,6 +26,7 @@ __all__ = [
     "GaussianBlur",
     "Lighting",
     "MaskFeatMaskGenerator",
+    "MaskGenerator",
     "Normalize",
     "RandomAppliedTrans",
     "RandomAug",

@@ -12,7 +12,7 @@ import torch
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
-from mmselfsup.utils.device import batch_size
+from mmselfsup.utils.device import batch_size, first_tensor
 from mmselfsup.utils.errors import ArgumentError
 
 from ..utils.ema import copy_to_targets, update_targets
@@ -78,7 +78,8 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
     A subclass sets ``backbone`` and implements ``forward_train``, and ``forward_test`` if it has
     scores to evaluate. Keys of the batch that a method doesn't use arrive in ``**kwargs``.
     A method with a momentum encoder also sets ``momentum``, implements ``momentum_pairs`` and
-    calls ``start_targets`` at the end of its constructor.
+    calls ``start_targets`` at the end of its constructor. Where its paper evaluates the momentum
+    encoder (DINO), it says ``evaluates = "target"``.
 
     Under mixed precision features may be float16 or bfloat16, while losses are float32 (see
     ``full_precision``).
@@ -94,6 +95,9 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
     #: Whether the neck projects the features of whole images, so that monitors can look at what it
     #: makes of them; False for a decoder.
     neck_projects: ClassVar[bool] = True
+    #: Whose backbone becomes ``backbone.pth`` and is monitored: that of the ``"online"`` network
+    #: (the student), or of its ``"target"`` (the teacher), where ``momentum_pairs`` gives one.
+    evaluates: ClassVar[str] = "online"
     backbone: nn.Module
     neck: Any
     head: Any
@@ -130,6 +134,35 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
         targets = [target for _, target in self.momentum_pairs()]
         ids = {id(p) for target in targets for p in target.parameters()}
         return any(id(p) in ids for name, p in self.named_parameters() if name in filled)
+
+    def evaluated(self, part: str = "backbone") -> nn.Module | None:
+        """Return the backbone (or ``"neck"``) that is exported and monitored; None without one.
+
+        A method that has another rule than ``evaluates`` overrides this.
+
+        Raises:
+            ArgumentError: The class evaluates the target, and the backbone has none.
+        """
+        online = getattr(self, part, None)
+        if self.evaluates == "online" or not isinstance(online, nn.Module):
+            return online
+        for network, target in self.momentum_pairs():
+            for name, module in network.named_modules():
+                if module is online:
+                    return target.get_submodule(name)
+        if part != "backbone":
+            return None
+        raise ArgumentError(
+            f"{type(self).__name__}.evaluates is {self.evaluates!r}, and no pair of "
+            "momentum_pairs holds its backbone: use 'online'"
+        )
+
+    def evaluated_features(self, img: Tensor) -> Sequence[Any]:
+        """Return the features of images [N, C, H, W] by the backbone that is monitored."""
+        backbone = self.evaluated()
+        if backbone is None or backbone is self.backbone:
+            return self.extract_feat(img)
+        return backbone(img)
 
     def momentum_update(self) -> None:
         """Move the targets towards their online modules, by one step with ``self.momentum``.
@@ -178,9 +211,10 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
         """Run one of the three passes.
 
         Args:
-            img: Images [N, C, H, W], or a list of views of that shape.
+            img: Images [N, C, H, W], a list of views of that shape, or a list of (image, mask)
+                pairs: views in any nesting of lists and tuples.
             mode: ``'train'`` for ``forward_train``, ``'test'`` for ``forward_test``, ``'extract'``
-                for ``extract_feat``.
+                for ``evaluated_features``.
             **kwargs: The rest of the batch.
 
         Returns:
@@ -189,14 +223,13 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
         Raises:
             ValueError: An unknown mode.
         """
-        like = img if isinstance(img, Tensor) else img[0]
-        with mixed_precision(self.fp16_enabled, like, self.amp_dtype):
+        with mixed_precision(self.fp16_enabled, first_tensor(img), self.amp_dtype):
             if mode == "train":
                 return self.forward_train(img, **kwargs)
             if mode == "test":
                 return self.forward_test(img, **kwargs)
             if mode == "extract":
-                return self.extract_feat(img)
+                return self.evaluated_features(img)
         raise ValueError(f"mode must be 'train', 'test' or 'extract', got {mode!r}")
 
     def _parse_losses(self, losses: Losses) -> tuple[Tensor, "OrderedDict[str, Tensor]"]:

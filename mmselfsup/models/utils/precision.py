@@ -13,7 +13,7 @@ R = TypeVar("R")
 
 
 def mixed_precision(
-    enabled: bool, like: Tensor, dtype: torch.dtype | None = None
+    enabled: bool, like: Tensor | None, dtype: torch.dtype | None = None
 ) -> AbstractContextManager[object]:
     """Return the autocast region of a model's forward pass on the device of ``like``.
 
@@ -21,13 +21,13 @@ def mixed_precision(
 
     Args:
         enabled: Whether to use half precision; a ``dtype`` enables it too.
-        like: A tensor on the model's device.
+        like: A tensor on the model's device; None of a batch without tensors.
         dtype: ``torch.float16`` or ``torch.bfloat16``; None takes float16 on GPUs and bfloat16 on
             CPUs.
     """
-    if not enabled and dtype is None:
+    if like is None or like.is_meta or not (enabled or dtype is not None):
         return nullcontext()
-    return nullcontext() if like.is_meta else torch.autocast(like.device.type, dtype=dtype)
+    return torch.autocast(like.device.type, dtype=dtype)
 
 
 def to_float32(value: Any) -> Any:
