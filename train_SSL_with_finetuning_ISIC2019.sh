@@ -52,8 +52,7 @@ Arguments
                                    that only some of the configs have is passed to those
   --ssl-options key=value ...      passed to the pre-trainings only, e.g. runner.max_epochs=100
   --finetune-options key=value ... passed to the fine-tunings only
-  --verify                         read all images and results again, and restart what was made from
-                                   another content, also where size and time of a file are the same
+  --verify                         read all files again, restart what was made from other contents
   --demo, --help
 TEXT
 }

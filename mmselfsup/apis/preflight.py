@@ -36,8 +36,9 @@ def try_step(cfg: Config, loader: Any) -> None:
     """Run the forward pass of a training step on the ``meta`` device, which computes shapes only.
 
     Each rank runs it alone, since collectives need values. It is not possible for methods that
-    need values in their forward pass: those that read an index or a label to choose a row (memory
-    banks, lesions), and custom ones that call ``.item()``. Their errors appear in the first
+    need values: those that read an index, a label or a mask to choose rows (memory banks, lesions,
+    the visible patches of CAE), mmcls's Swin in its constructor, and custom ones that call
+    ``.item()``. Their errors appear in the first
     iteration.
 
     Args:

@@ -67,7 +67,7 @@ def test_absent_class_is_left_out() -> None:
 def test_a_folder_of_configs_is_named_as_its_algorithm(name: str) -> None:
     cls = ALGORITHMS.get(load(next((CONFIGS / name).glob("*.py"))).model.type)
     assert issubclass(cls, BaseModel)
-    version = name[-2:] if name[-1].isdigit() else ""
+    version = name[-2:] if name[-1].isdigit() and not cls.title.endswith(name[-2:]) else ""
     assert display_name(name) == f"{cls.title} {version}".strip()
 
 

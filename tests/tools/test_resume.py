@@ -107,7 +107,8 @@ def other_seed(place: Path) -> list[str]:
 
 
 def other_classes(place: Path) -> list[str]:
-    return ["data.train.data_source.classes=['red','green','violet']"]
+    names = "['red','green','violet']"
+    return [f"data.{part}.data_source.classes={names}" for part in ("train", "val")]
 
 
 def files_of(work_dir: Path) -> dict[str, tuple[bytes, str]]:
