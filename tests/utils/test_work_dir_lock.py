@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -77,6 +78,23 @@ def test_a_living_one_is_refused_without_locks_too(
     without_locks(monkeypatch)
     message = r"another training .* choose another --work_dir"
     with pytest.raises(UserError, match=message), take(tmp_path):
+        pass
+
+
+def test_a_copy_of_a_living_ones_folder_says_what_to_do(tmp_path: Path) -> None:
+    leave(tmp_path, pid=os.getppid(), start=start_ticks(os.getppid()))
+    wanted = re.escape(f"if {tmp_path} is a copy of its folder, remove {tmp_path / NAME}")
+    with pytest.raises(UserError, match=wanted), take(tmp_path):
+        pass
+
+
+def test_a_record_with_values_of_other_types_locks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    record = {**asdict(THIS), "host": "other", "job": "7", "restarts": "none"}
+    (tmp_path / NAME).write_text(json.dumps(record))
+    with take(tmp_path):
         pass
 
 
