@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.files import atomic_write_json, forget_hashes, json_value, remove_leftovers, sha256
+from mmselfsup.utils.files import (
+    atomic_write_json,
+    forget_hashes,
+    json_value,
+    remove_leftovers,
+    sha256,
+)
 from mmselfsup.utils.json_records import from_json
 
 RECORD = ".step.json"

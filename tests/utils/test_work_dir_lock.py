@@ -155,3 +155,15 @@ def test_processes() -> None:
     assert seconds is not None
     assert 0 <= seconds < 24 * 3600
     assert seconds_since_start(dead) is None
+
+
+def test_the_age_of_a_process_in_a_container_with_a_clock_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "5").mkdir()
+    (tmp_path / "5" / "stat").write_text(f"5 (x) S {'0 ' * 18}0")  # started with the machine
+    (tmp_path / "uptime").write_text("0.5 0.5")  # of the container
+    monkeypatch.setattr("mmselfsup.utils.processes._PROC", tmp_path)
+    seconds = seconds_since_start(5)
+    assert seconds is not None
+    assert seconds > 1
