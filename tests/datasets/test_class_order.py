@@ -139,6 +139,7 @@ def test_names_that_differ_in_their_case_only_stay_two(tmp_path: Path) -> None:
 
 def test_two_sets_of_names_are_reported(tmp_path: Path, caplog: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(logging.getLogger("mmselfsup"), "propagate", True)
+    caplog.set_level(logging.WARNING, "mmselfsup")  # other tests leave another one
     dataset = listed(tmp_path, "a.png 1\n", ["x", "y", "z"])
     align(dataset)
     assert labels(dataset) == {"a": 1}
