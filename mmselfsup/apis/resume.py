@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Column
 
 from mmselfsup.config.text import config_text, read_config_text
-from mmselfsup.core.checkpoint import load_state
+from mmselfsup.core.checkpoint import class_names, load_state, meta_of
 from mmselfsup.core.checkpoint.load import local_file
 from mmselfsup.datasets.loader import data_sources
 from mmselfsup.utils.console import console_table
@@ -87,7 +87,7 @@ def read_checkpoint(cfg: Config, key: str) -> dict[str, Any] | None:
 
 def _progress(state: Mapping[str, Any]) -> str:
     """Return the progress and the seed in a checkpoint for a line; '' in bare weights."""
-    meta = state.get("meta") or {}
+    meta = meta_of(state)
     return "".join(f"{name} {meta[name]}, " for name in ("epoch", "iter", "seed") if name in meta)
 
 
@@ -195,8 +195,8 @@ def compare(
         cfg: The config.
         data: The result of ``describe_data``.
     """
-    meta = state.get("meta") or {}
-    was = {"seed": meta.get("seed"), "classes": meta.get("CLASSES"), **(meta.get("run") or {})}
+    meta = meta_of(state)
+    was = {"seed": meta.get("seed"), "classes": class_names(state), **_run_of(state)}
     changes = []
     for key, name in {**_IDENTITY, "images": "images", "batch_size": "batch size"}.items():
         now = data.get(key)
@@ -210,9 +210,15 @@ def compare(
     return changes
 
 
+def _run_of(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a checkpoint says of its data and optimizer; earlier ones say nothing."""
+    run = meta_of(state).get("run")
+    return run if isinstance(run, Mapping) else {}
+
+
 def _optimizer_changes(state: Mapping[str, Any], runner: BaseRunner) -> Iterator[Change]:
     """Yield the options of the optimizer that differ; those of the checkpoint are used."""
-    run = (state.get("meta") or {}).get("run") or {}
+    run = _run_of(state)
     was = run.get("optimizer") or _saved_options(state.get("optimizer"))
     now = optimizer_options(runner.optimizer)
     for name in [name for name in was if name in now and was[name] != now[name]]:
@@ -222,7 +228,7 @@ def _optimizer_changes(state: Mapping[str, Any], runner: BaseRunner) -> Iterator
 
 def keep_options(runner: BaseRunner, state: Mapping[str, Any]) -> None:
     """Let the next checkpoints name the options that are used, so that a change is said again."""
-    run = (state.get("meta") or {}).get("run") or {}
+    run = _run_of(state)
     used = run.get("optimizer") or _saved_options(state.get("optimizer"))
     runner.meta["run"] = {**runner.meta.get("run", {}), "optimizer": used}
 

@@ -24,7 +24,7 @@ from torch import nn
 from mmselfsup.config.load import load_config
 from mmselfsup.config.signature import accepted_args
 from mmselfsup.core import EvalHook
-from mmselfsup.core.checkpoint import load_state, load_weights
+from mmselfsup.core.checkpoint import class_names, load_state, load_weights
 from mmselfsup.core.hooks.eval_hook import headline
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.class_order import use_classes
@@ -145,7 +145,7 @@ def trained_model(cfg: Config, checkpoint: str) -> nn.Module:
         model: Any = build_algorithm(copy.deepcopy(cfg.model))
     state = load_state(checkpoint)
     report = load_weights(model, checkpoint, state=state)
-    model.CLASSES = (state.get("meta") or {}).get("CLASSES")
+    model.CLASSES = class_names(state)
     # A memory bank is not read by a test: a checkpoint without it is complete.
     unread = tuple(f"{name}." for name, part in model.named_modules() if part_of_training(part))
     unfilled = [*report.missing, *(mismatch.name for mismatch in report.mismatched)]

@@ -27,7 +27,7 @@ from mmselfsup import __version__
 from mmselfsup.config.load import load_config
 from mmselfsup.config.text import config_text
 from mmselfsup.core import build_optimizer
-from mmselfsup.core.checkpoint import newest_checkpoint
+from mmselfsup.core.checkpoint import meta_of, newest_checkpoint
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.class_order import use_classes
 from mmselfsup.datasets.loader import build_train_loaders
@@ -268,7 +268,7 @@ def run_joined(args: Namespace, cfg: Config, ranks: Ranks, stack: ExitStack) -> 
         choose_checkpoint(args, cfg)
     resumed = read_checkpoint(cfg, "resume_from")
     if cfg.get("seed") is None and resumed is not None:  # a resumed run continues with its own
-        cfg.seed = (resumed.get("meta") or {}).get("seed")
+        cfg.seed = meta_of(resumed).get("seed")
     logger, timestamp = open_log(cfg)
     meta = describe_run(args, cfg, logger)
     if ranks.note:

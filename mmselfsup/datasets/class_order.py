@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mmselfsup.metrics import UNKNOWN
 from mmselfsup.utils.errors import UserError
 
 _SHOWN = 8  # names in a message at most
@@ -41,36 +42,63 @@ def use_classes(dataset: Any, classes: Sequence[str] | None, where: str, known: 
 
 def new_numbers(
     own: Sequence[str], classes: Sequence[str], where: str, known: str
-) -> list[int] | None:
-    """Return the number in ``classes`` of each class of a source; None where all stay as they are.
+) -> tuple[list[int] | None, list[str]]:
+    """Return the new number of each class of a source, and the names under the new numbers.
 
-    Lists of classes of which one continues the other number alike: the challenge's test images have
-    a ninth class ``UNK``. Lists of one length without a common name are two sets of names for the
-    same classes; a line says so.
+    Names are compared without case and outer blanks. Lists of classes of which one continues the
+    other number alike: the challenge's test images have a ninth class ``UNK``. Elsewhere in the
+    list, ``UNK`` becomes the last class. Lists of one length without a common name are two sets of
+    names for the same classes; a line says so.
 
     Args:
         own: Names of the source's classes.
         classes: Names of the classes in the wanted order.
         where, known: See ``use_classes``.
 
+    Returns:
+        The numbers, None where all stay as they are; the names.
+
     Raises:
         UserError: A name of the source is not among ``classes``.
     """
-    if all(mine == name for mine, name in zip(own, classes, strict=False)):
-        return None
-    unknown = [name for name in own if name not in classes]
+    numbers = _matching(own, classes)
+    common = min(len(own), len(classes))
+    if numbers[:common] == list(range(common)):
+        return None, list(classes if len(classes) >= len(own) else own)
+    unknown = [name for name, number in zip(own, numbers, strict=True) if number is None]
     if not unknown:
-        return [list(classes).index(name) for name in own]
+        found = [number for number in numbers if number is not None]
+        return found, [*classes, *([UNKNOWN] if len(classes) in found else [])]
     if len(unknown) == len(own) == len(classes):
         logging.getLogger("mmselfsup").warning(
             "%s names its classes %s, %s names them %s: they are taken for the same in this order",
             where, _listed(own), known, _listed(classes),
         )  # fmt: skip
-        return None
+        return None, list(classes)
     raise UserError(
         f"{where} has the class(es) {_listed(unknown)}, which {known} does not have "
         f"({_listed(classes)}): correct the names, or give both the same classes=[...]"
     )
+
+
+def _matching(own: Sequence[str], classes: Sequence[str]) -> list[int | None]:
+    """Return the number in ``classes`` of each name, None where it has none."""
+    exact = {name: number for number, name in enumerate(classes)}
+    exact.setdefault(UNKNOWN, len(classes))
+    numbers = [exact.get(name) for name in own]
+    # A name in another case, but not one of two that differ in nothing else.
+    keys = [_key(name) for name in (*classes, *own)]
+    place_of = {_key(name): number for number, name in enumerate(classes)}
+    for place, name in enumerate(own):
+        key = _key(name)
+        if numbers[place] is None and keys.count(key) == 2 and place_of.get(key) not in numbers:
+            numbers[place] = place_of.get(key)
+    return numbers
+
+
+def _key(name: str) -> str:
+    """Return what two spellings of a name have in common."""
+    return str(name).strip().casefold()
 
 
 def renumbered(label: Any, numbers: Sequence[int], num_classes: int) -> Any:

@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.files import atomic_write_json, forget_hashes, remove_leftovers, sha256
+from mmselfsup.utils.files import (
+    atomic_write_json,
+    forget_hashes,
+    json_value,
+    remove_leftovers,
+    sha256,
+)
 from mmselfsup.utils.json_records import from_json
 
 RECORD = ".step.json"
@@ -169,8 +175,8 @@ class Step:
         """Describe what differs from a record: settings, and outputs of a finished step."""
         if record.form != FORM:
             return ["its record is of an older version, which did not store all that it depends on"]
-        # Through JSON, as the record: tuples become lists.
-        old, new = record.settings, json.loads(json.dumps(self.settings))
+        # Through JSON, as the record: tuples become lists, infinity null.
+        old, new = record.settings, json.loads(json.dumps(json_value(self.settings)))
         changes = [
             _change(key, old.get(key), new.get(key))
             for key in sorted({*old, *new})

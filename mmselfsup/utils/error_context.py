@@ -27,6 +27,7 @@ _CONFIG_ERRORS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
+    ImportError,  # a part whose package is not installed, such as a logger
     LookupError,
     OSError,
     RuntimeError,

@@ -1,6 +1,7 @@
 """What the operating system says of a process: whether it runs, and since when."""
 
 import os
+import time
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -39,11 +40,11 @@ def is_running(pid: int, start: int | None) -> bool:
 def seconds_since_start(pid: int) -> float | None:
     """Return how long a process has been running, in seconds; None if it isn't known."""
     ticks = start_ticks(pid)
-    try:
-        uptime = float((_PROC / "uptime").read_text().split()[0])
-    except OSError:
+    if ticks is None:  # always so on other systems than Linux, which have no such clock
         return None
-    return None if ticks is None else max(uptime - ticks / os.sysconf("SC_CLK_TCK"), 0.0)
+    # Not /proc/uptime: some containers show the time since their own start there.
+    uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return max(uptime - ticks / os.sysconf("SC_CLK_TCK"), 0.0)
 
 
 def boot_id() -> str:

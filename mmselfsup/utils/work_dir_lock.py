@@ -11,14 +11,14 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from .errors import UserError
 from .files import NO_LOCKS
+from .json_records import from_json
 from .processes import boot_id, is_running, start_ticks
 
 _MOST_BYTES = 4096  # of a record
@@ -146,6 +146,8 @@ def _take(handle: int, path: Path, kind: str, option: str, warn: Callable[[str],
         warn(f"{path.parent} is taken over: the {kind} before ({owner}) was killed")
         return
     advice = f"wait until it ends, stop it, or choose another {option}"
+    if has_lock:  # which that process has not
+        advice += f"; if {path.parent} is a copy of its folder, remove {path}"
     if owner.host != socket.gethostname():
         advice = f"wait until it ends; if it was killed, remove {path}"
     raise UserError(f"another {kind} ({owner}) is running in {path.parent}: {advice}")
@@ -154,12 +156,9 @@ def _take(handle: int, path: Path, kind: str, option: str, warn: Callable[[str],
 def _read(handle: int) -> Owner | None:
     """Return the owner in the file; None: it is empty, or no record."""
     try:
-        facts: Any = json.loads(os.pread(handle, _MOST_BYTES, 0))
-        if isinstance(facts, Mapping):
-            return Owner(**facts)
-    except (OSError, ValueError, TypeError):  # an earlier version wrote the number alone
-        pass
-    return None
+        return from_json(Owner, json.loads(os.pread(handle, _MOST_BYTES, 0)))
+    except (OSError, ValueError, RecursionError):  # an earlier version wrote the number alone
+        return None
 
 
 def _write(handle: int, text: str) -> None:

@@ -188,6 +188,8 @@ def test_evaluation_without_data() -> None:
 def test_errors_name_the_part_of_the_config() -> None:
     with pytest.raises(UserError, match=r"model: depth 7 is not"), config_errors("model"):
         raise ValueError("depth 7 is not\none of 18, 34")
+    with pytest.raises(UserError, match=r"^hooks: no mlflow "), config_errors("hooks"):
+        raise ImportError("no mlflow")
     with pytest.raises(UserError, match=r"^as it is$"), config_errors("model"):
         raise UserError("as it is")
     with pytest.raises(UserError, match=r"^x\.jpg is gone$"), run_errors():

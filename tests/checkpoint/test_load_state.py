@@ -12,7 +12,7 @@ import pytest
 import torch
 from mmcv import Config
 
-from mmselfsup.core.checkpoint import load_state
+from mmselfsup.core.checkpoint import class_names, load_state, meta_of
 from mmselfsup.utils.errors import UserError
 
 
@@ -126,3 +126,15 @@ def test_unknown_names() -> None:
         load_state("torchvision://resnet7")
     with pytest.raises(UserError, match="unknown name; known are"):
         load_state("mmcls://resnet7")
+
+
+@pytest.mark.parametrize("meta", ["text", [1], 5, torch.ones(2), None])
+def test_meta_of_a_stranger_is_no_crash(meta: Any) -> None:
+    assert meta_of({"meta": meta}) == {}
+    assert class_names({"meta": meta}) is None
+
+
+@pytest.mark.parametrize("names", [5, "abc", {"a": 1}, [1, 2], [["a"], ["b"]], [], None])
+def test_only_a_list_of_names_is_one_of_classes(names: Any) -> None:
+    assert class_names({"meta": {"CLASSES": names}}) is None
+    assert class_names({"meta": {"CLASSES": ("a", "b")}}) == ["a", "b"]

@@ -255,3 +255,14 @@ def test_weights_at_any_depth(tmp_path: Path, make_backbone: Make, make_classifi
     report = load_weights(make_classifier(), write(tmp_path / "vissl.pth", state))
     assert report.complete
     assert report.removed_prefix.endswith("model.trunk._feature_blocks.")
+
+
+def test_partial_weights_under_a_prefix_of_others(tmp_path: Path, make_classifier: Make) -> None:
+    model = make_classifier()
+    model.backbone.layer2 = torch.nn.Conv2d(4, 4, 3)
+    path = write(tmp_path / "a.pth", {"module.encoder_q.conv1.weight": torch.ones(4, 3, 7, 7)})
+    with pytest.raises(
+        UserError, match=r"under 'module\.encoder_q\.' it fills 1 of 3 kernels .* --partial"
+    ):
+        load_weights(model, path)
+    assert load_weights(model, path, partial=True).matched == ("backbone.conv1.weight",)

@@ -77,3 +77,11 @@ def test_nothing_whole_is_an_error_not_a_new_start(run: Path) -> None:
         path.write_bytes(b"PK")
     with pytest.raises(UserError, match=r"no checkpoint in .* can be read .*latest\.pth"):
         newest_checkpoint(run)
+
+
+def test_a_stopped_training_copied_without_its_link(run: Path, make_classifier: Make) -> None:
+    save_checkpoint(make_classifier(), str(run / "stopped.pth"), meta=dict(iter=33))
+    (run / "latest.pth").unlink()  # as rsync and some clouds leave links out
+    assert newest_checkpoint(run) == (str(run / "stopped.pth"), [])
+    save_checkpoint(make_classifier(), str(run / "epoch_4.pth"), meta=dict(iter="40"))
+    assert newest_checkpoint(run) == (str(run / "stopped.pth"), [])

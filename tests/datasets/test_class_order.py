@@ -104,8 +104,42 @@ def test_a_further_class_at_the_end_stays(tmp_path: Path) -> None:
     assert [*CLASSES, "UNK"] == dataset.CLASSES
 
 
+def test_the_unknown_class_is_the_last_one_wherever_it_is_listed(tmp_path: Path) -> None:
+    dataset = listed(tmp_path, "a.png 0\nb.png 1\nc.png 2\n", ["UNK", "cat", "ant"])
+    align(dataset)
+    assert labels(dataset) == {"a": 3, "b": 2, "c": 0}
+    assert [*CLASSES, "UNK"] == dataset.CLASSES
+    several = listed(tmp_path, "a.png 1 0 0\n", ["UNK", "cat", "ant"])
+    align(several)
+    assert labels(several) == {"a": [0, 0, 0, 1]}
+
+
+@pytest.mark.parametrize(
+    ("own", "wanted"),
+    [
+        (["BEE", "Cat ", "ANT"], [1, 2, 0]),  # by name, although no name is the same
+        (["Ant", "BEE", "cat"], [0, 1, 2]),
+        (["cat", "Bee"], [2, 1]),
+    ],
+)
+def test_another_case_is_the_same_name(tmp_path: Path, own: list[str], wanted: list[int]) -> None:
+    dataset = listed(tmp_path, "".join(f"{i}.png {i}\n" for i in range(len(own))), own)
+    align(dataset)
+    assert list(labels(dataset).values()) == wanted
+    assert dataset.CLASSES == CLASSES
+
+
+def test_names_that_differ_in_their_case_only_stay_two(tmp_path: Path) -> None:
+    dataset = listed(tmp_path, "0.png 0\n1.png 1\n", ["A", "a"])
+    align(dataset, ["a", "A"])
+    assert list(labels(dataset).values()) == [1, 0]
+    with pytest.raises(UserError, match=r"has the class\(es\) A, which"):
+        align(listed(tmp_path, "0.png 0\n", ["A", "a"]), ["a", "b"])
+
+
 def test_two_sets_of_names_are_reported(tmp_path: Path, caplog: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(logging.getLogger("mmselfsup"), "propagate", True)
+    caplog.set_level(logging.WARNING, "mmselfsup")  # other tests leave another one
     dataset = listed(tmp_path, "a.png 1\n", ["x", "y", "z"])
     align(dataset)
     assert labels(dataset) == {"a": 1}

@@ -105,3 +105,8 @@ def test_another_outcome_needs_no_output(tmp_path: Path) -> None:
     assert step.is_done()
     assert step.outcome() == "diverged"
     assert not make(tmp_path / "run", lr=0.2).is_done()
+
+
+def test_infinity_in_the_settings_is_no_change(tmp_path: Path) -> None:
+    do(make(tmp_path / "run", limit=float("inf")))
+    assert make(tmp_path / "run", limit=float("inf")).is_done()

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -80,6 +81,23 @@ def test_a_living_one_is_refused_without_locks_too(
         pass
 
 
+def test_a_copy_of_a_living_ones_folder_says_what_to_do(tmp_path: Path) -> None:
+    leave(tmp_path, pid=os.getppid(), start=start_ticks(os.getppid()))
+    wanted = re.escape(f"if {tmp_path} is a copy of its folder, remove {tmp_path / NAME}")
+    with pytest.raises(UserError, match=wanted), take(tmp_path):
+        pass
+
+
+def test_a_record_with_values_of_other_types_locks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    record = {**asdict(THIS), "host": "other", "job": "7", "restarts": "none"}
+    (tmp_path / NAME).write_text(json.dumps(record))
+    with take(tmp_path):
+        pass
+
+
 def test_another_machine_can_not_be_asked(tmp_path: Path) -> None:
     leave(tmp_path, host="node7", boot="other")
     lock = tmp_path / NAME
@@ -137,3 +155,15 @@ def test_processes() -> None:
     assert seconds is not None
     assert 0 <= seconds < 24 * 3600
     assert seconds_since_start(dead) is None
+
+
+def test_the_age_of_a_process_in_a_container_with_a_clock_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "5").mkdir()
+    (tmp_path / "5" / "stat").write_text(f"5 (x) S {'0 ' * 18}0")  # started with the machine
+    (tmp_path / "uptime").write_text("0.5 0.5")  # of the container
+    monkeypatch.setattr("mmselfsup.utils.processes._PROC", tmp_path)
+    seconds = seconds_since_start(5)
+    assert seconds is not None
+    assert seconds > 1

@@ -1,17 +1,19 @@
 """Checkpoints: safe reading, complete writing, and a report of the loaded weights."""
 
-from .load import in_memory, load_state
-from .newest import newest_checkpoint
+from .load import class_names, in_memory, load_state, meta_of
+from .newest import STOPPED_FILE, newest_checkpoint
 from .optimizer_state import load_optimizer_state
 from .publish import extract_backbone, publish_model
 from .save import backbone_of, backbone_state, export_backbone, link_latest, save_checkpoint
 from .weights import LoadReport, Mismatch, load_weights, weights_of
 
 __all__ = [
+    "STOPPED_FILE",
     "LoadReport",
     "Mismatch",
     "backbone_of",
     "backbone_state",
+    "class_names",
     "export_backbone",
     "extract_backbone",
     "in_memory",
@@ -19,6 +21,7 @@ __all__ = [
     "load_optimizer_state",
     "load_state",
     "load_weights",
+    "meta_of",
     "newest_checkpoint",
     "publish_model",
     "save_checkpoint",

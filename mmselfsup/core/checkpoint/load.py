@@ -12,7 +12,7 @@ import pickle
 import re
 import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from http.client import HTTPException
 from pathlib import Path
@@ -97,6 +97,22 @@ def load_state(
             f"{filename} holds a {type(state).__name__}, not the dict of a checkpoint or of weights"
         )
     return state
+
+
+def meta_of(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the facts about the run that wrote a checkpoint; empty where it has none.
+
+    Bare weights have none, and files of other programs may have anything under this name.
+    """
+    meta = state.get("meta")
+    return meta if isinstance(meta, Mapping) else {}
+
+
+def class_names(state: Mapping[str, Any]) -> list[str] | None:
+    """Return the names of the classes in a checkpoint, None where it has no list of names."""
+    names = meta_of(state).get("CLASSES")
+    is_list = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    return list(names) if is_list and names else None
 
 
 def in_memory(value: Any) -> Any:

@@ -14,7 +14,7 @@ from torch import Tensor
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write
 
-from .load import load_state
+from .load import load_state, meta_of
 from .weights import weights_of
 
 # Prefixes of the trained backbone in checkpoints of this project and of others, best first.
@@ -104,13 +104,12 @@ def publish_model(in_file: str, out_file: str) -> Path:
         UserError: The file can't be read or written.
     """
     state: dict[str, Any] = load_state(in_file)
-    meta: Any = state.get("meta")
     weights = state.get("state_dict")
     if not isinstance(weights, dict):
         weights = weights_of(state, in_file)
     for name in [name for name in weights if name.rpartition(".")[2] in _OF_IMAGES]:
         del weights[name]  # in place: the dict has the versions of the modules as an attribute
-    state = {"meta": _public(meta if isinstance(meta, Mapping) else {}), "state_dict": weights}
+    state = {"meta": _public(meta_of(state)), "state_dict": weights}
     buffer = io.BytesIO()
     torch.save(state, buffer)
     digest = hashlib.sha256(buffer.getvalue()).hexdigest()[:8]

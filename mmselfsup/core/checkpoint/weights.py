@@ -26,6 +26,7 @@ _HOLDERS = ("state_dict", "model", "model_state_dict", "net")
 # A file may hold the same network twice; the trained one is loaded, not its momentum copy.
 _COPIES = ("encoder_k", "target", "teacher", "momentum", "ema")
 _TRAINED = (BACKBONE, "encoder_q.", "online_net.", "encoder.", "base_encoder.", "student.")
+_ADVICE = "take the config it was trained with, or allow it with --partial (load_partial=True)"
 _SHOWN = 6  # names in a line at most
 
 
@@ -128,7 +129,7 @@ def load_weights(
     """
     model = getattr(model, "module", model)
     source = weights_of(load_state(filename) if state is None else state, filename)
-    names, prefix = _plan(source, model, filename)
+    names, prefix = _plan(source, model, filename, partial)
     target: Any = model.state_dict()
     filled: OrderedDict[str, Tensor] = OrderedDict()
     # Names and shapes are current already: no module may convert them from an older version.
@@ -163,12 +164,14 @@ def load_weights(
     return report
 
 
-def _plan(source: Mapping[str, Tensor], model: nn.Module, filename: str) -> tuple[dict, str]:
+def _plan(
+    source: Mapping[str, Tensor], model: nn.Module, filename: str, partial: bool
+) -> tuple[dict, str]:
     """Return names in the file -> names in the model, and the removed prefix."""
     target = model.state_dict()
     own = BACKBONE if any(name.startswith(BACKBONE) for name in target) else ""
     wanted = {n[len(own) :]: t for n, t in target.items() if n.startswith(own)}
-    prefix = find_prefix(source, wanted, filename)
+    prefix = find_prefix(source, wanted, filename, partial)
     if prefix.endswith(own):
         # The file holds a complete model of this project: heads and necks may fit as well.
         root = prefix[: len(prefix) - len(own)]
@@ -210,16 +213,15 @@ def _check_network(
     own = BACKBONE if any(name.startswith(BACKBONE) for name in target) else ""
     kernels = [n for n, tensor in target.items() if n.startswith(own) and tensor.ndim >= 2]
     found = len([name for name in kernels if name in filled])
-    advice = "take the config it was trained with, or allow it with --partial (load_partial=True)"
     if deeper:
         raise UserError(
             f"{filename} is of a deeper network, the model has no place for {_listed(deeper)}; "
-            f"{advice}"
+            f"{_ADVICE}"
         )
     if 2 * found < len(kernels):
         raise UserError(
             f"{filename} is of another network: it fills {found} of {len(kernels)} kernels of the "
-            f"backbone; {advice}"
+            f"backbone; {_ADVICE}"
         )
 
 
@@ -272,13 +274,19 @@ def _nested_weights(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str
             yield from _nested_weights(item, f"{prefix}{name}.")
 
 
-def find_prefix(source: Mapping[str, Tensor], wanted: Mapping[str, Tensor], filename: str) -> str:
+def find_prefix(
+    source: Mapping[str, Tensor],
+    wanted: Mapping[str, Tensor],
+    filename: str,
+    partial: bool = False,
+) -> str:
     """Return the prefix of the backbone in ``source``.
 
     Args:
         source: The weights in the file.
         wanted: The weights of the model's backbone, without prefix.
         filename: Name of the file, for the error.
+        partial: Whether less than half of the kernels is enough under a prefix of others too.
 
     Raises:
         UserError: Nothing fits, or several networks in the file fit equally well.
@@ -289,10 +297,16 @@ def find_prefix(source: Mapping[str, Tensor], wanted: Mapping[str, Tensor], file
     fits = [
         c
         for c in ranked
-        if (c.kernels and (_is_own(c.prefix) or 2 * c.kernels >= total))
+        if (c.kernels and (partial or _is_own(c.prefix) or 2 * c.kernels >= total))
         or (not total and c.weights)
     ]
     if not fits:
+        some = max(ranked, key=lambda c: c.kernels, default=Candidate(""))
+        if some.kernels:
+            raise UserError(
+                f"{filename} is of another network: under {some.prefix!r} it fills "
+                f"{some.kernels} of {total} kernels of the backbone; {_ADVICE}"
+            )
         first = next(iter(source), "nothing")
         raise UserError(
             f"{filename}: no weight fits the backbone; its names begin with {_head(first)!r}, "

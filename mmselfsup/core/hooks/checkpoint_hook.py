@@ -15,11 +15,16 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import remove_leftovers
 from mmselfsup.utils.module import unwrap
 
-from ..checkpoint import backbone_of, backbone_state, export_backbone, link_latest, load_state
+from ..checkpoint import (
+    STOPPED_FILE,
+    backbone_of,
+    backbone_state,
+    export_backbone,
+    link_latest,
+    load_state,
+)
 
 _BACKBONE = "backbone.pth"
-#: The checkpoint of a training that was asked to stop, until there is a regular one again.
-STOPPED_FILE = "stopped.pth"
 
 
 @HOOKS.register_module(force=True)

@@ -9,7 +9,8 @@ from mmselfsup.utils import dist, signals
 from mmselfsup.utils.dist import is_main, on_main
 from mmselfsup.utils.errors import STOPPED, Stopped
 
-from .checkpoint_hook import STOPPED_FILE, CheckpointHook
+from ..checkpoint import STOPPED_FILE
+from .checkpoint_hook import CheckpointHook
 from .finetune_hooks import counts_epochs
 from .logging_hooks import ProgressBarHook
 from .optimizer_hook import ends_step, interval_of_steps

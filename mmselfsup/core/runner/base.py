@@ -27,6 +27,7 @@ from ..checkpoint import (
     load_optimizer_state,
     load_state,
     load_weights,
+    meta_of,
     save_checkpoint,
     weights_of,
 )
@@ -163,8 +164,8 @@ class StateMixin:
             UserError: The file is no checkpoint, holds weights only, or not all of the model's.
         """
         state = load_state(checkpoint, mmap=True) if state is None else state
-        meta = state.get("meta") or {}
-        if "epoch" not in meta or "iter" not in meta:
+        meta = meta_of(state)
+        if not all(isinstance(meta.get(name), int) for name in ("epoch", "iter")):
             raise UserError(
                 f"{checkpoint} doesn't hold the progress of training: use load_from for its weights"
             )

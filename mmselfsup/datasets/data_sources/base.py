@@ -214,11 +214,9 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
         """Number the classes as ``classes`` does; see ``mmselfsup.datasets.class_order``."""
         if self.CLASSES is None:
             return
-        numbers = new_numbers(self.CLASSES, classes, where, known)
+        numbers, self.CLASSES = new_numbers(self.CLASSES, classes, where, known)
         for info in self.data_infos if numbers is not None else ():
-            info["gt_label"] = renumbered(info["gt_label"], numbers or (), len(classes))
-        if len(classes) >= len(self.CLASSES):
-            self.CLASSES = list(classes)
+            info["gt_label"] = renumbered(info["gt_label"], numbers or (), len(self.CLASSES))
 
     def image_names(self) -> list[str] | None:
         """Return the file name of each image below its folder, [len].
