@@ -42,6 +42,8 @@ def test_help_into_a_pipe_that_is_closed(tool: str, code: int, tmp_path: Path) -
 def test_every_tool_reports_by_run_cli() -> None:
     for path in (ROOT / "tools").rglob("*.py"):
         text = path.read_text()
+        if path.name == "svm_helper.py":  # a module of names, no command
+            continue
         assert "run_cli(" in text or "runpy.run_path" in text, path
 
 
