@@ -75,7 +75,9 @@ def try_step(cfg: Config, loader: Any) -> None:
                 )
 
 
-def report_long_warmup(cfg: Config, runner: BaseRunner, loader: Any, logger: logging.Logger) -> None:
+def report_long_warmup(
+    cfg: Config, runner: BaseRunner, loader: Any, logger: logging.Logger
+) -> None:
     """Warn of a warm-up that is not shorter than the training.
 
     Shortening a run leaves its warm-up as it is, and the rate then stays below the optimizer's.
