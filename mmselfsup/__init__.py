@@ -3,8 +3,6 @@
 Importing the package is cheap: torch and mmcv are loaded by the sub-packages that need them.
 """
 
-from packaging.version import Version
-
 from mmselfsup.version import __version__
 
 
@@ -19,6 +17,9 @@ def digit_version(version_str: str, length: int = 4) -> tuple[int, ...]:
         The release numbers, then two numbers that put pre-releases below the release and
         post-releases above it.
     """
+    # Not at the top: without an environment a command says in one line what is missing.
+    from packaging.version import Version
+
     version = Version(version_str)
     release = [*version.release, *[0] * length][:length]
     if version.pre is not None:

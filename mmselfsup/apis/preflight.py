@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmcv import Config
+from mmcv.runner import BaseRunner
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -73,6 +74,34 @@ def try_step(cfg: Config, loader: Any) -> None:
                     "in_channels of neck and head with the output of the part before, and the "
                     "size of the images"
                 )
+
+
+def report_long_warmup(
+    cfg: Config, runner: BaseRunner, loader: Any, logger: logging.Logger
+) -> None:
+    """Warn of a warm-up that is not shorter than the training.
+
+    Shortening a run leaves its warm-up as it is, and the rate then stays below the optimizer's.
+
+    Args:
+        cfg: The config.
+        runner: The runner, with the length of the training.
+        loader: The loader of the training.
+        logger: Logger of the warning.
+    """
+    policy = cfg.get("lr_config") or {}
+    if not policy.get("warmup"):
+        return
+    per_epoch = len(loader)
+    warmup = policy.get("warmup_iters", 0) * (per_epoch if policy.get("warmup_by_epoch") else 1)
+    total = runner.max_iters or (runner.max_epochs or 0) * per_epoch
+    if warmup >= total:
+        logger.warning(
+            "lr_config: the warm-up (%d iterations) is not shorter than the training (%d), so that "
+            "the learning rate does not reach optimizer.lr; lower lr_config.warmup_iters",
+            warmup,
+            total,
+        )
 
 
 def _sample(loader: Any) -> Any:

@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from torch import nn
 from torchvision.transforms import Compose, InterpolationMode, Normalize, Resize, ToTensor
 from torchvision.transforms.functional import to_pil_image
 
+from mmselfsup.core.checkpoint import load_weights
 from mmselfsup.core.hooks.reconstruction_hook import reconstruction_picture
 from mmselfsup.utils.device import to_device
-from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.files import atomic_write
 from mmselfsup.utils.module import module_device
 
@@ -32,18 +34,23 @@ def write_reconstruction(
         seed: Seed of the mask.
 
     Raises:
-        UserError: The method has no reconstruction, or a file can't be read or written.
+        UserError: The method has no reconstruction, a file can't be read or written, or the
+            weights are not those of the whole model.
     """
-    model: Any = init_model(config, checkpoint, device)
+    model: Any = init_model(config, None, device)
     if not hasattr(model, "reconstruct"):
         raise UserError(
             f"{config}: {type(model).__name__} reconstructs no images; take the config of a masked "
             "pre-training, such as MAE"
         )
+    if checkpoint is not None:
+        _load_all(model, checkpoint)
     try:
         image = Image.open(img_path).convert("RGB")
+    except FileNotFoundError as error:
+        raise UserError(f"there is no image {img_path}: check the path") from error
     except OSError as error:
-        raise UserError(f"{img_path}: {error}") from error
+        raise UserError(f"{img_path}: {one_line(error)}") from error
     normalize = _normalize(model.cfg.get("data", {}).get("train"))
     size = getattr(model.backbone, "img_size", 224)
     steps = [Resize(_pair(size), InterpolationMode.BICUBIC), ToTensor()]
@@ -53,6 +60,17 @@ def write_reconstruction(
     file_format = Image.registered_extensions().get(Path(out_file).suffix.lower(), "PNG")
     with atomic_write(Path(out_file)) as file:
         to_pil_image(picture).save(file, format=file_format)
+
+
+def _load_all(model: nn.Module, checkpoint: str) -> None:
+    """Load encoder and decoder; a random decoder would draw noise that looks like a result."""
+    report = load_weights(model, checkpoint)
+    lacking = [*report.missing, *(weight.name for weight in report.mismatched)]
+    if lacking:
+        raise UserError(
+            f"{checkpoint} lacks {len(lacking)} weights of the model, such as {lacking[0]}; take a "
+            "checkpoint of the pre-training (latest.pth), not its backbone alone"
+        )
 
 
 def _pair(size: Any) -> tuple[int, int]:

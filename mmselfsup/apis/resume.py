@@ -219,7 +219,7 @@ def _run_of(state: Mapping[str, Any]) -> Mapping[str, Any]:
 def _optimizer_changes(state: Mapping[str, Any], runner: BaseRunner) -> Iterator[Change]:
     """Yield the options of the optimizer that differ; those of the checkpoint are used."""
     run = _run_of(state)
-    was = run.get("optimizer") or _saved_options(state.get("optimizer"))
+    was = run.get("optimizer") or _saved_options(state.get("optimizer"), runner.optimizer)
     now = optimizer_options(runner.optimizer)
     for name in [name for name in was if name in now and was[name] != now[name]]:
         before, wanted = (", ".join(map(str, values)) for values in (was[name], now[name]))
@@ -229,16 +229,23 @@ def _optimizer_changes(state: Mapping[str, Any], runner: BaseRunner) -> Iterator
 def keep_options(runner: BaseRunner, state: Mapping[str, Any]) -> None:
     """Let the next checkpoints name the options that are used, so that a change is said again."""
     run = _run_of(state)
-    used = run.get("optimizer") or _saved_options(state.get("optimizer"))
+    used = run.get("optimizer") or _saved_options(state.get("optimizer"), runner.optimizer)
     runner.meta["run"] = {**runner.meta.get("run", {}), "optimizer": used}
 
 
-def _saved_options(saved: Any) -> dict[str, list[Any]]:
-    """Return the options in the optimizer state of a checkpoint, of one optimizer or of several."""
+def _saved_options(saved: Any, optimizer: Any) -> dict[str, list[Any]]:
+    """Return the options in the optimizer state of a checkpoint, of one optimizer or of several.
+
+    In a checkpoint of 0.x only some groups have ``lars_exclude``; the others had its default.
+    """
     if not isinstance(saved, Mapping):
         return {}
     several = [saved] if "param_groups" in saved else list(saved.values())
-    return _options_of([group for one in several for group in one.get("param_groups", [])])
+    groups = [group for one in several for group in one.get("param_groups", [])]
+    named = {name for group in groups for name in group}
+    defaults = getattr(optimizer, "defaults", {})
+    known = {name: value for name, value in defaults.items() if name in named}
+    return _options_of([{**known, **group} for group in groups])
 
 
 def _config_changes(text: str, cfg: Config) -> Iterator[Change]:

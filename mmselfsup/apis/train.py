@@ -57,7 +57,7 @@ from .launch import (
     seed_everything,
     work_dir_of,
 )
-from .preflight import report_constant_images, try_step
+from .preflight import report_constant_images, report_long_warmup, try_step
 from .resume import (
     check_changes,
     check_paths,
@@ -121,6 +121,7 @@ def train_model(
     with shared_errors(), config_errors("model"):
         try_step(cfg, loaders[0])
         report_constant_images(loaders[0].dataset, "data.train", logger)
+        report_long_warmup(cfg, runner, loaders[0], logger)
     with config_errors("hooks"):
         register_hooks(runner, cfg, loaders, distributed)
     with shared_errors():

@@ -23,29 +23,35 @@ from .protocol import Protocol, ProtocolResult
 from .tsne import unit_length
 
 
+#: What the k-NN benchmark of MMSelfSup 0.x reports.
+DEFAULT_NUM_KNN = (10, 20, 100, 200)
+
+
 @dataclass(frozen=True)
 class KnnProtocol(Protocol):
     """Classification of the test samples by their nearest training samples.
 
     Attributes:
-        num_knn: Numbers of neighbours; one given twice counts once.
+        num_knn: Numbers of neighbours; one given twice counts once. None for those of
+            ``DEFAULT_NUM_KNN`` that the training set has.
         temperature: See ``knn_scores``.
     """
 
-    num_knn: Sequence[int]
+    num_knn: Sequence[int] | None
     temperature: float
 
-    @property
-    def _ks(self) -> list[int]:
+    def _ks(self, num_train: int) -> list[int]:
+        if self.num_knn is None:
+            return [k for k in DEFAULT_NUM_KNN if k <= num_train] or [num_train]
         return list(dict.fromkeys(self.num_knn))
 
     def check(self, num_train: int) -> None:
         """Check the numbers of neighbours and the temperature."""
-        check_neighbours(self._ks, self.temperature, num_train)
+        check_neighbours(self._ks(num_train), self.temperature, num_train)
 
     def evaluate(self, data: LabelledFeatures, logger: logging.Logger) -> ProtocolResult:
         """Return the metrics for each number of neighbours."""
-        by_k = evaluate_knn(data, self._ks, self.temperature, default_device())
+        by_k = evaluate_knn(data, self._ks(len(data.train)), self.temperature, default_device())
         return ProtocolResult(
             {f"kNN, k={k}": metrics for k, metrics in by_k.items()},
             {"temperature": self.temperature},
@@ -95,7 +101,7 @@ def check_neighbours(ks: Sequence[int], temperature: float, num_train: int) -> N
 
 def evaluate_knn(
     data: LabelledFeatures,
-    ks: Sequence[int] = (10, 20, 100, 200),
+    ks: Sequence[int] = DEFAULT_NUM_KNN,
     temperature: float = 0.07,
     device: torch.device | str = "cpu",
 ) -> dict[int, dict[str, Any]]:

@@ -14,6 +14,8 @@ _RANK = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK")
 _LOCAL_RANK = ("LOCAL_RANK", "SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK")
 #: Exit code of a command that was asked to stop and can be continued: EX_TEMPFAIL of sysexits.h.
 STOPPED = 75
+# What every command imports first: without one of them Python is not that of the environment.
+_REQUIRED = {"cv2", "mmcls", "mmcv", "numpy", "packaging", "PIL", "torch", "torchvision", "yaml"}
 # Launchers end the other processes of a node soon after the first one has failed.
 _GRACE_S = 2.0
 
@@ -68,7 +70,8 @@ def run_cli(main: Callable[[], int | None]) -> NoReturn:
     A ``UserError`` becomes one line on stderr and exit code 2, with the rank in front if it isn't
     the first. Ctrl-C exits with 130, and a run that was asked to stop and can be continued with 75.
     Any other error is a defect of this package and shows its traceback. ``MMSELFSUP_DEBUG=1`` shows
-    the traceback of a ``UserError`` too. The notices that mmcv and torch print when they are
+    the traceback of a ``UserError`` too. A missing requirement of this package is reported like a
+    ``UserError``: most often the environment is not active. The notices that mmcv and torch print when they are
     imported are not shown. A command whose output nobody reads any more (``| head``) ends without a
     word.
     """
@@ -81,6 +84,11 @@ def run_cli(main: Callable[[], int | None]) -> NoReturn:
             raise
         _show(error)
         code = 2
+    except ModuleNotFoundError as error:
+        if debug or error.name not in _REQUIRED:
+            raise
+        _show(_no_environment(error.name))
+        code = 2
     except Stopped as stop:
         if stop.message:
             rank = _number(_RANK)
@@ -90,6 +98,14 @@ def run_cli(main: Callable[[], int | None]) -> NoReturn:
         print("stopped by Ctrl-C", file=sys.stderr, flush=True)
         code = 130
     sys.exit(code)
+
+
+def _no_environment(name: str) -> UserError:
+    """Return the error of a Python that lacks a requirement of this package."""
+    return UserError(
+        f"the package {name} is not installed for {sys.executable}; activate the environment "
+        "(source .venv/bin/activate) or install it, see docs/en/install.md"
+    )
 
 
 def _show(error: UserError) -> None:

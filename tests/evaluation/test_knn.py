@@ -1,5 +1,7 @@
 """The weighted k-NN against a slow loop, scikit-learn, and the figures of MMSelfSup 0.x."""
 
+import logging
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch.nn.functional as F
 from sklearn.neighbors import KNeighborsClassifier
 
 from mmselfsup.evaluation.features import LabelledFeatures
-from mmselfsup.evaluation.knn import evaluate_knn, knn_scores
+from mmselfsup.evaluation.knn import KnnProtocol, evaluate_knn, knn_scores
 from mmselfsup.models.utils import knn_classifier
 from mmselfsup.models.utils.knn_classifier import knn_votes
 from mmselfsup.utils.errors import UserError
@@ -86,6 +88,18 @@ def test_metrics_for_each_k() -> None:
     found = evaluate_knn(data, (1, 40), temperature=1e3)
     assert found[1]["balanced_accuracy"] == found[1]["accuracy"] == found[1]["recall_a"] == 1.0
     assert found[40]["balanced_accuracy"] < 1.0
+
+
+@pytest.mark.parametrize(("images", "ks"), [(40, (10, 20)), (6, (6,))])
+def test_the_default_numbers_fit_a_small_training_set(images: int, ks: tuple[int, ...]) -> None:
+    train, labels = draw(images, 8, 2)
+    data = LabelledFeatures(*(2 * [train.numpy(), labels.numpy()]))
+    protocol = KnnProtocol(num_knn=None, temperature=0.07)
+    protocol.check(images)
+    result = protocol.evaluate(data, logging.getLogger())
+    assert list(result.rows) == [f"kNN, k={k}" for k in ks]
+    with pytest.raises(UserError, match="--num-knn 200"):
+        KnnProtocol(num_knn=(200,), temperature=0.07).check(images)
 
 
 def test_bad_input() -> None:

@@ -51,3 +51,12 @@ def test_cosine_by_epoch(epoch, lr):
 def test_lowest_rate_as_a_fraction():
     end = make(min_lr_ratio=0.01).get_lr(at(iter=30), 2.0)
     assert end == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("end", [4, 10])
+def test_a_run_that_is_not_longer_than_its_warm_up_rises_linearly(end):
+    hook, rates = make(min_lr=0.0), []
+    for i in range(end):
+        hook.regular_lr = [hook.get_lr(SimpleNamespace(iter=i, max_iters=end), 1.0)]
+        rates += hook.get_warmup_lr(i)
+    assert rates == pytest.approx([i / 10 for i in range(end)])

@@ -71,3 +71,16 @@ def test_the_tool(tmp_path):
     Config({"model": TINY["SimCLR"].cfg}).dump(str(tmp_path / "simclr.py"))
     with pytest.raises(UserError, match="SimCLR reconstructs no images"):
         write_reconstruction(files[0], str(tmp_path / "simclr.py"), None, "x.png", "cpu")
+
+
+def test_the_tool_needs_the_decoder(tmp_path):
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
+    Config(dict(model=TINY["MAE"].cfg)).dump(str(tmp_path / "mae.py"))
+    encoder = build_algorithm(TINY["MAE"].cfg).backbone.state_dict()
+    torch.save(encoder, tmp_path / "backbone.pth")
+    files = [str(tmp_path / name) for name in ("a.png", "mae.py", "backbone.pth", "x.png")]
+    with pytest.raises(UserError, match=r"such as neck\.\S+; take a checkpoint"):
+        write_reconstruction(*files, "cpu")
+    assert not (tmp_path / "x.png").exists()
+    with pytest.raises(UserError, match="there is no image nowhere.jpg"):
+        write_reconstruction("nowhere.jpg", files[1], None, files[3], "cpu")

@@ -42,7 +42,24 @@ def test_help_into_a_pipe_that_is_closed(tool: str, code: int, tmp_path: Path) -
 def test_every_tool_reports_by_run_cli() -> None:
     for path in (ROOT / "tools").rglob("*.py"):
         text = path.read_text()
+        if path.name == "svm_helper.py":  # a module of names, no command
+            continue
         assert "run_cli(" in text or "runpy.run_path" in text, path
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["train.py c.py", "misc/print_config.py c.py", "isic2019/run_study.py --demo"],
+)
+def test_without_the_environment_one_line_says_so(command: str, tmp_path: Path) -> None:
+    tool, *rest = command.split()
+    # -S: no installed packages, as in a shell whose environment is not active.
+    argv = [sys.executable, "-S", str(ROOT / "tools" / tool), *rest]
+    done = subprocess.run(argv, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "is not installed" in done.stderr
+    assert "activate the environment" in done.stderr
 
 
 def test_output_into_a_pipe_that_is_closed(place: Path) -> None:

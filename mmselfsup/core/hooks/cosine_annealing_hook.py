@@ -13,7 +13,9 @@ class StepFixCosineAnnealingLrUpdaterHook(CosineAnnealingLrUpdaterHook):  # type
     ``lr_config=dict(policy="StepFixCosineAnnealing", ...)`` selects it. With w iterations of
     warm-up and n in all, iteration i has the cosine at ``(i - w) / (n - w)``, while mmcv's own
     hook runs it from the first iteration on; before w that value (the cosine is symmetric)
-    is multiplied by ``i / w``. MMSelfSup 0.x did the same for its masked-image methods.
+    is multiplied by ``i / w``. MMSelfSup 0.x did the same for its masked-image methods. Where the
+    warm-up is not shorter than the run there is no cosine, only ``i / w`` (0.x: 0 in every other
+    iteration).
 
     Args:
         min_lr, min_lr_ratio, **kwargs: See mmcv; ``warmup_ratio`` is used by the warm-ups ``'exp'``
@@ -39,5 +41,7 @@ class StepFixCosineAnnealingLrUpdaterHook(CosineAnnealingLrUpdaterHook):  # type
             warmup = warmup / len(runner.data_loader)  # mmcv counts the warm-up in iterations
         else:
             done, end = runner.iter, runner.max_iters
+        if end <= warmup:
+            return base_lr
         target = base_lr * self.min_lr_ratio if self.min_lr_ratio is not None else self.min_lr
         return annealing_cos(base_lr, target, (done - warmup) / max(end - warmup, 1))

@@ -86,7 +86,7 @@ class ODCMemory(FeatureBank):
             raise UserError(
                 f"{size.num_images} training images can't fill {self.num_classes} clusters of at "
                 f"least {self.min_cluster}: lower min_cluster, or the number of clusters "
-                "(num_classes of memory_bank and head, k of the clustering)"
+                "(num_classes of model or head and of memory_bank, k of the clustering)"
             )
 
     def allocate(self, length: int) -> None:

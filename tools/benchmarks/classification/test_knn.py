@@ -25,9 +25,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--num-knn",
         type=int,
         nargs="+",
-        default=[10, 20, 100, 200],
         metavar="K",
-        help="Use these numbers of neighbours (default: 10 20 100 200).",
+        help="Use these numbers of neighbours (default: those of 10 20 100 200 that the training "
+        "set has).",
     )
     parser.add_argument(
         "--temperature",
