@@ -133,6 +133,18 @@ def test_names_of_files_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", DOCS, ids=label)
+def test_names_of_folders_exist(page: Path) -> None:
+    codes = CODE.findall(without_fences(page.read_text(encoding="utf-8")))
+    names = [code for code in codes if code.endswith("/") and looks_like_a_path(code)]
+    in_wheel = "mmselfsup/.mim/"
+    assert [
+        name
+        for name in names
+        if name.split("/")[0] in FOLDERS and name != in_wheel and not (ROOT / name).is_dir()
+    ] == []
+
+
+@pytest.mark.parametrize("page", DOCS, ids=label)
 def test_link_texts_name_their_file(page: Path) -> None:
     """A link ``[``models/x.py``](../y.py)`` says one file and opens another."""
     links = re.findall(r"\[`([^`\]]+\.(?:py|md))`\]\(([^)\s#]+)", page.read_text(encoding="utf-8"))

@@ -16,7 +16,8 @@ class StepFixCosineAnnealingLrUpdaterHook(CosineAnnealingLrUpdaterHook):  # type
     is multiplied by ``i / w``. MMSelfSup 0.x did the same for its masked-image methods.
 
     Args:
-        min_lr, min_lr_ratio, **kwargs: See mmcv; ``warmup_ratio`` is used by the warm-ups ``'exp'``
+        min_lr, min_lr_ratio: See mmcv.
+        **kwargs: See mmcv; ``warmup_ratio`` is used by the warm-ups ``'exp'``
             and ``'constant'`` only.
     """
 
