@@ -12,7 +12,6 @@ from mmselfsup.datasets import DATASOURCES, PIPELINES
 
 TUTORIALS = Path(__file__).parents[2] / "docs" / "en" / "tutorials"
 
-
 PAGES = ["1_new_dataset.md", "2_data_pipeline.md", "4_schedule.md", "5_runtime.md"]
 
 
