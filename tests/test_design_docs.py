@@ -151,6 +151,21 @@ def test_link_texts_name_their_file(page: Path) -> None:
     assert [(text, file) for text, file in links if not file.endswith(text)] == []
 
 
+def test_questions_quote_messages_that_exist() -> None:
+    """The headings of the FAQ quote errors; ``...`` stands for what differs."""
+    page = (ROOT / "docs/en/faq.md").read_text(encoding="utf-8")
+    quoted = [
+        part.strip("`(): ;")
+        for heading in re.findall(r"^### (.*)$", page, re.MULTILINE)
+        for code in CODE.findall(heading)
+        for part in code.split("...")
+    ]
+    source = "\n".join(path.read_text("utf-8") for path in (ROOT / "mmselfsup").rglob("*.py"))
+    source = re.sub(r"""["']\s*f?["']""", "", source)  # a message over several lines
+    assert [part for part in quoted if part not in source] == []
+    assert sum(len(part) > 10 for part in quoted) > 10
+
+
 def test_faults_are_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     text = "# A `b`: c\n\n```\n# no heading\n```\n[x](#a-b-c) [y](#no-heading) [z](other.md)\n"
