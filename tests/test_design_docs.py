@@ -87,13 +87,14 @@ def anchors(page: Path) -> set[str]:
 
 
 def broken_links(page: Path, text: str) -> Iterator[str]:
-    """Yield the links of a page whose file or anchor does not exist."""
+    """Yield the links of a page whose file or anchor does not exist; a folder is no file."""
     for link in LINK.findall(without_fences(text)):
         if re.match(r"[a-z]+:", link):
             continue
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
-        if not target.exists() or (anchor and anchor not in anchors(target)):
+        # A site has no page for a folder.
+        if not target.is_file() or (anchor and anchor not in anchors(target)):
             yield link
 
 
