@@ -1,7 +1,7 @@
 # `make help` lists the targets. Those that need .venv make it first, if it is missing.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install demo test torture mutation bench check format clean
+.PHONY: help install demo test torture mutation docs bench check format clean
 
 python := $(CURDIR)/.venv/bin/python
 # One thread per process: the tests run in several processes already.
@@ -37,6 +37,11 @@ mutation: install  ## Change MUTANTS=200 places of the code in turn: does a test
 		echo "First: $(python) -m pip install -e '.[mutation]'" >&2; exit 1; }
 	@nice "$(python)" tests/torture/mutation.py --sample $(MUTANTS) $(ARGS)
 
+docs: install  ## Build the documentation as a site: build/docs/index.html.
+	@"$(python)" -c 'import sphinx, myst_parser, furo, sphinx_copybutton' || { \
+		echo "First: $(python) -m pip install -e '.[docs]' (Python 3.11 or newer)" >&2; exit 1; }
+	@"$(python)" -m sphinx -W --keep-going -b html -d build/doctrees docs/en build/docs
+
 # IMAGES: large JPEG files; SMALL: small ones; LISTS: folder of the fold's lists.
 IMAGES ?= data/isic2019/originals
 SMALL ?= data/isic2019/images
@@ -69,5 +74,5 @@ format: install  ## Format the code.
 	@"$(python)" -m ruff format .
 
 clean:  ## Remove caches and build files, but not .venv, data and results.
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build docs/en/reference dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -87,13 +87,14 @@ def anchors(page: Path) -> set[str]:
 
 
 def broken_links(page: Path, text: str) -> Iterator[str]:
-    """Yield the links of a page whose file or anchor does not exist."""
+    """Yield the links of a page whose file or anchor does not exist; a folder is no file."""
     for link in LINK.findall(without_fences(text)):
         if re.match(r"[a-z]+:", link):
             continue
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
-        if not target.exists() or (anchor and anchor not in anchors(target)):
+        # A site has no page for a folder.
+        if not target.is_file() or (anchor and anchor not in anchors(target)):
             yield link
 
 
@@ -133,10 +134,37 @@ def test_names_of_files_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", DOCS, ids=label)
+def test_names_of_folders_exist(page: Path) -> None:
+    codes = CODE.findall(without_fences(page.read_text(encoding="utf-8")))
+    names = [code for code in codes if code.endswith("/") and looks_like_a_path(code)]
+    in_wheel = "mmselfsup/.mim/"
+    assert [
+        name
+        for name in names
+        if name.split("/")[0] in FOLDERS and name != in_wheel and not (ROOT / name).is_dir()
+    ] == []
+
+
+@pytest.mark.parametrize("page", DOCS, ids=label)
 def test_link_texts_name_their_file(page: Path) -> None:
     """A link ``[``models/x.py``](../y.py)`` says one file and opens another."""
     links = re.findall(r"\[`([^`\]]+\.(?:py|md))`\]\(([^)\s#]+)", page.read_text(encoding="utf-8"))
     assert [(text, file) for text, file in links if not file.endswith(text)] == []
+
+
+def test_questions_quote_messages_that_exist() -> None:
+    """The headings of the FAQ quote errors; ``...`` stands for what differs."""
+    page = (ROOT / "docs/en/faq.md").read_text(encoding="utf-8")
+    quoted = [
+        part.strip("`(): ;")
+        for heading in re.findall(r"^### (.*)$", page, re.MULTILINE)
+        for code in CODE.findall(heading)
+        for part in code.split("...")
+    ]
+    source = "\n".join(path.read_text("utf-8") for path in (ROOT / "mmselfsup").rglob("*.py"))
+    source = re.sub(r"""["']\s*f?["']""", "", source)  # a message over several lines
+    assert [part for part in quoted if part not in source] == []
+    assert sum(len(part) > 10 for part in quoted) > 10
 
 
 def test_faults_are_found(tmp_path: Path) -> None:

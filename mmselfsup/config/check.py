@@ -1,6 +1,6 @@
 """The check of a whole config for keys that nothing reads.
 
-Helper variables of config files: names that a file assigns to use them further below.
+Helper variables of config files: names that a file assigns to use them further below::
 
     img_norm_cfg = dict(mean=..., std=...)
     train_pipeline = [..., dict(type='Normalize', **img_norm_cfg)]

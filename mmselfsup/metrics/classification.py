@@ -373,7 +373,7 @@ def expected_calibration_error(
     """Return the mean distance of confidence and accuracy, bins weighted by their samples.
 
     Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, equation 3:
-    sum over bins of n_m/N * |acc_m - conf_m|. The arguments are those of ``calibration_bins``.
+    sum over bins of ``n_m/N * |acc_m - conf_m|``. The arguments are those of ``calibration_bins``.
     """
     bins = calibration_bins(scores, labels, num_bins)
     gaps = np.abs(np.nan_to_num(bins["accuracy"] - bins["confidence"]))  # [M]

@@ -11,7 +11,7 @@ import pytest
 
 from mmselfsup.datasets import DATASETS, build_dataset
 
-PAGE = Path(__file__).parents[2] / "docs" / "en" / "tutorials" / "4_metrics.md"
+PAGE = Path(__file__).parents[2] / "docs" / "en" / "tutorials" / "7_metrics.md"
 
 
 def test_own_metric(image_folder: Path, image_list: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,8 @@ class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
 
     Args:
         save_backbone: Whether to write ``backbone.pth``, the weights under torchvision's names.
-        *args, **kwargs: Those of mmcv's hook: ``interval`` (-1: at the end only), ``by_epoch``,
+        *args: See ``**kwargs``.
+        **kwargs: Those of mmcv's hook: ``interval`` (-1: at the end only), ``by_epoch``,
             ``save_optimizer``, ``out_dir``, ``max_keep_ckpts`` (-1: all), ``save_last``,
             ``sync_buffer``, ``file_client_args``; and of the runner's ``save_checkpoint``, such
             as ``filename_tmpl``.

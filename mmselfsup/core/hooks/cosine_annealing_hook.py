@@ -18,7 +18,8 @@ class StepFixCosineAnnealingLrUpdaterHook(CosineAnnealingLrUpdaterHook):  # type
     iteration).
 
     Args:
-        min_lr, min_lr_ratio, **kwargs: See mmcv; ``warmup_ratio`` is used by the warm-ups ``'exp'``
+        min_lr, min_lr_ratio: See mmcv.
+        **kwargs: See mmcv; ``warmup_ratio`` is used by the warm-ups ``'exp'``
             and ``'constant'`` only.
     """
 

@@ -48,7 +48,8 @@ class EvalHook(MMCVEvalHook):  # type: ignore[misc]
         test_fn: ``(model, dataloader) -> results``; by default ``collect_results``.
         broadcast_bn_buffer: Whether all ranks evaluate with the statistics of the first rank.
         tmpdir, gpu_collect: Unused, from mmcv.
-        *args, **kwargs: Those of mmcv's hook: ``start`` (first epoch or iteration), ``interval``,
+        *args: See ``**kwargs``.
+        **kwargs: Those of mmcv's hook: ``start`` (first epoch or iteration), ``interval``,
             ``by_epoch``, ``save_best`` (name of a metric, ``'auto'`` for the first one), ``rule``
             (``'greater'`` or ``'less'``; by default read from the metric's name),
             ``greater_keys``, ``less_keys``, ``out_dir``, ``file_client_args``; anything else goes

@@ -20,7 +20,7 @@ from mmselfsup.utils.seed import rng_untouched
 from .finetune_hooks import needs_epochs
 from .logging_hooks import log_apart
 
-_COLLAPSE = "COLLAPSE in epoch %d: %s; docs/en/tutorials/6_frozen_features.md says what to do"
+_COLLAPSE = "COLLAPSE in epoch %d: %s; docs/en/tutorials/9_frozen_features.md says what to do"
 
 
 @HOOKS.register_module()

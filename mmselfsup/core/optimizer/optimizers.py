@@ -22,7 +22,7 @@ from torch.optim import Optimizer
 def trust_ratios(
     params: list[Tensor], grads: list[Tensor], weight_decay: float, eta: float, eps: float
 ) -> Tensor:
-    """Return eta * |w| / (|g| + weight_decay * |w| + eps) of each tensor, 1 where a norm is 0.
+    """Return ``eta * |w| / (|g| + weight_decay * |w| + eps)`` of each tensor, 1 where a norm is 0.
 
     This is eq. (6) of the paper, with ``eps``.
 

@@ -88,7 +88,7 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
         init_cfg: How weights are initialised, in mmcv's format.
     """
 
-    #: Name of the method as papers write it, a plain string: reports read it from the source.
+    #: Name of the method as papers write it, a plain string; reports read it from the source.
     title: ClassVar[str]
     #: Folder of its configs, a plain string, where it isn't the name of the class.
     folder: ClassVar[str]
