@@ -22,6 +22,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--prefix", help="Take the weights whose names have this prefix (default: detected)."
     )
+    parser.add_argument(
+        "--format",
+        default="mmselfsup",
+        choices=("mmselfsup", "timm", "torchvision"),
+        help="Write the names of this library: timm's for ViT, Swin and ResNet, torchvision's for "
+        "ResNet (default: the names of the checkpoint).",
+    )
     return parser.parse_args()
 
 
@@ -30,7 +37,7 @@ def main() -> None:
     args = parse_args()
     from mmselfsup.core.checkpoint import extract_backbone
 
-    prefix, number = extract_backbone(args.checkpoint, args.output, args.prefix)
+    prefix, number = extract_backbone(args.checkpoint, args.output, args.prefix, args.format)
     print(f"{args.output}: {number} weights, {prefix!r} taken off their names")
 
 

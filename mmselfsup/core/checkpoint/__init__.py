@@ -3,6 +3,7 @@
 from .load import in_memory, load_state
 from .newest import newest_checkpoint
 from .optimizer_state import load_optimizer_state
+from .pretrained import PretrainedInit
 from .publish import extract_backbone, publish_model
 from .save import backbone_of, backbone_state, export_backbone, link_latest, save_checkpoint
 from .weights import LoadReport, Mismatch, load_weights, weights_of
@@ -10,6 +11,7 @@ from .weights import LoadReport, Mismatch, load_weights, weights_of
 __all__ = [
     "LoadReport",
     "Mismatch",
+    "PretrainedInit",
     "backbone_of",
     "backbone_state",
     "export_backbone",

@@ -130,3 +130,34 @@ def resize_loaded_positions(
         f"{grid[0]} x {grid[1]}"
     )
     state_dict[name] = resize_position_embedding(loaded, (side, side), grid, mode, num_extra_tokens)
+
+
+def resize_loaded_relations(
+    state_dict: dict[str, Tensor], prefix: str, grid: tuple[int, int]
+) -> None:
+    """Interpolate the biases of relative positions of a checkpoint for another grid, and log it.
+
+    The biases [(2 * rows - 1) * (2 * columns - 1) + 3, A] are those of the offsets between two
+    places, and three of the class token, which stay. The checkpoint's grid is taken to be a square.
+
+    Args:
+        state_dict: The checkpoint, changed in place; the index of another grid is taken out.
+        prefix: What is before ``relative_position_bias_table`` in its names.
+        grid: Rows and columns of the model.
+    """
+    name, index = f"{prefix}relative_position_bias_table", f"{prefix}relative_position_index"
+    loaded = state_dict.get(name)
+    target = (2 * grid[0] - 1, 2 * grid[1] - 1)
+    if loaded is None or loaded.ndim != 2 or len(loaded) == target[0] * target[1] + 3:
+        return
+    side = int(max(len(loaded) - 3, 0) ** 0.5)
+    if side**2 != len(loaded) - 3 or side % 2 == 0:
+        return
+    get_root_logger().info(
+        f"{name}: biases of {side} x {side} offsets are interpolated to {target[0]} x {target[1]}"
+    )
+    token_first = loaded.roll(3, dims=0)[None]  # [1, 3 + offsets, A]
+    resized = resize_position_embedding(token_first, (side, side), target, num_extra_tokens=3)
+    state_dict[name] = resized[0].roll(-3, dims=0)
+    # The model computes its own.
+    state_dict.pop(index, None)
