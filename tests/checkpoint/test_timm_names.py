@@ -100,7 +100,9 @@ def timm_model(kind: str) -> Any:
 
 @pytest.mark.parametrize("kind", BACKBONES)
 def test_names_of_timm(kind: str) -> None:
-    assert set(timm_names(backbone_of(BACKBONES[kind]).state_dict(), "a.pth")) == names_of_timm(kind)
+    assert set(timm_names(backbone_of(BACKBONES[kind]).state_dict(), "a.pth")) == names_of_timm(
+        kind
+    )
 
 
 @pytest.mark.parametrize("kind", BACKBONES)
@@ -130,7 +132,9 @@ def test_files_of_timm_are_loaded(kind: str, prefix: str, tmp_path: Path) -> Non
     classifier = nn.Module()
     classifier.backbone = target
     report = load_weights(classifier, str(tmp_path / "timm.pth"))
-    assert report.complete and report.renamed and not report.missing
+    assert report.complete
+    assert report.renamed
+    assert not report.missing
     assert report.unexpected == (f"{prefix}head.weight",)
     assert "under timm's names: renamed" in str(report)
     side = BACKBONES[kind]["img_size"]
@@ -176,14 +180,15 @@ def test_a_resnet_has_torchvisions_names(tmp_path: Path) -> None:
         weights = torch.load(tmp_path / "b.pth", weights_only=True)["state_dict"]
         torchvision = pytest.importorskip("torchvision")
         left = torchvision.models.resnet18(weights=None).load_state_dict(weights, strict=False)
-        assert left.missing_keys == ["fc.weight", "fc.bias"] and not left.unexpected_keys
+        assert left.missing_keys == ["fc.weight", "fc.bias"]
+        assert not left.unexpected_keys
 
 
 @pytest.mark.parametrize(
     ("weights", "style", "message"),
     [
         (backbone_of(VIT).state_dict(), "torchvision", "write it as --format timm"),
-        ({"conv1.weight": torch.zeros(1), "neck.a": torch.zeros(1)}, "timm", "'neck.a' is no weight"),
+        ({"conv1.weight": torch.zeros(1), "neck.a": torch.zeros(1)}, "timm", "'neck.a' is no"),
         ({"patch_embed.projection.weight": torch.zeros(1), "absolute_pos_embed": torch.zeros(1)},
          "timm", "no place for 'absolute_pos_embed'"),
         ({"linear.weight": torch.zeros(1)}, "timm", "no place for 'linear.weight'"),

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmselfsup.models.utils.position_embedding import resize_loaded_biases
 from mmselfsup.utils.errors import UserError
 
 from .load import load_state
@@ -158,7 +159,7 @@ def load_weights(
         difference = Mismatch(to, tuple(tensor.shape), tuple(target[to].shape))
         if to in fitting:
             filled[to] = fitting[to]
-            if tensor.shape != target[to].shape:
+            if tensor.shape != target[to].shape and not to.endswith(_COMPUTED):
                 resized.append(difference)
         elif not to.endswith(_COMPUTED):
             mismatched.append(difference)
@@ -224,6 +225,9 @@ def _of_own_size(
     """
     fitting = {name: tensor for name, tensor in found.items() if tensor.shape == target[name].shape}
     others = _Found((name, tensor) for name, tensor in found.items() if name not in fitting)
+    # mmcls's Swin would do this with a function that SciPy doesn't have any more.
+    for name in [name for name in others if name.endswith("relative_position_bias_table")]:
+        resize_loaded_biases(others, name, target[name])
     # A module may have several names, and the file only one of them.
     for prefix, module in model.named_modules(remove_duplicate=False) if others else ():
         for hook in module._load_state_dict_pre_hooks.values():
@@ -300,7 +304,8 @@ def _missing(target: Mapping[str, Any], known: set[str], mismatched: list[Mismat
         name
         for name in target
         # torch before 0.4.1 didn't write this counter, and nothing depends on it
-        if name not in known and name not in shown
+        if name not in known
+        and name not in shown
         and not name.endswith(("num_batches_tracked", *_COMPUTED))
     ]
 

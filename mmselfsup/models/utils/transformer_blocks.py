@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mmselfsup.utils.errors import ArgumentError
 
-from .position_embedding import resize_loaded_relations, rows_and_columns
+from .position_embedding import resize_loaded_biases, rows_and_columns
 
 
 class MultiheadAttention(BaseModule):
@@ -141,8 +141,12 @@ class MultiheadAttentionWithRPE(MultiheadAttention):
 def _resize_loaded_biases(
     attention: MultiheadAttentionWithRPE, state_dict: dict[str, Tensor], prefix: str, *_: Any
 ) -> None:
-    """Interpolate the biases of a checkpoint for another grid of places."""
-    resize_loaded_relations(state_dict, prefix, attention.window_size)
+    """Interpolate the biases of a checkpoint for another grid, whose index is then another one."""
+    table = attention.relative_position_bias_table
+    resize_loaded_biases(state_dict, f"{prefix}relative_position_bias_table", table)
+    index = f"{prefix}relative_position_index"
+    if index in state_dict and state_dict[index].shape != attention.relative_position_index.shape:
+        state_dict[index] = attention.relative_position_index
 
 
 def _relations(rows: int, columns: int) -> Tensor:
