@@ -113,9 +113,9 @@ def test_compiled_backbones_do_the_same_under_the_same_names(kind: str) -> None:
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """24 images of three colours and their list."""
+    """48 images of three colours and their list."""
     lines = []
-    for number in range(24):
+    for number in range(48):
         pixels = np.random.default_rng(number).integers(0, 80, (36, 40, 3), dtype=np.uint8)
         pixels[..., number % 3] += 150
         Image.fromarray(pixels).save(tmp_path / f"{number}.png")
@@ -147,7 +147,7 @@ def test_the_monitor_watches_a_training_with_everything_on(kind: str, images: Pa
             custom_hooks=[*hooks, *([dict(type="MomentumUpdateHook")] if kind == "vit" else [])],
             amp=dict(dtype="bfloat16"),
             channels_last=True,
-            compile=dict(backend="eager"),
+            compile=dict(backend="aot_eager"),
             work_dir=str(images / "run"),
             seed=0,
         )
