@@ -1,6 +1,7 @@
 """Extract the weights of the backbone from a checkpoint.
 
-Example: python tools/model_converters/extract_backbone_weights.py work_dir/latest.pth backbone.pth
+Examples: python tools/model_converters/extract_backbone_weights.py work_dir/latest.pth backbone.pth
+          python tools/model_converters/extract_backbone_weights.py latest.pth vit.pth --format timm
 """
 
 import argparse
