@@ -150,19 +150,10 @@ def load_weights(
         source, renamed = own_names(source, target)
     names, prefix = _plan(source, model, filename)
     found = {to: source[name] for name, to in names.items() if to in target}
-    fitting = _of_own_size(model, found, target)
-    filled: OrderedDict[str, Tensor] = OrderedDict()
+    fitting, resized, mismatched = _of_own_size(model, found, target)
+    filled: OrderedDict[str, Tensor] = OrderedDict(fitting)
     # Names and shapes are current already: no module may convert them from an older version.
     filled._metadata = target._metadata  # type: ignore[attr-defined]
-    mismatched, resized = [], []
-    for to, tensor in found.items():
-        difference = Mismatch(to, tuple(tensor.shape), tuple(target[to].shape))
-        if to in fitting:
-            filled[to] = fitting[to]
-            if tensor.shape != target[to].shape and not to.endswith(_COMPUTED):
-                resized.append(difference)
-        elif not to.endswith(_COMPUTED):
-            mismatched.append(difference)
     deeper = _deeper_blocks(names.values(), target)
     if not partial:
         _check_network(str(filename), filled, target, deeper)
@@ -211,8 +202,8 @@ class _Found(dict[str, Tensor]):
 
 def _of_own_size(
     model: nn.Module, found: Mapping[str, Tensor], target: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
-    """Return the weights that have the model's shapes, some of them after interpolation.
+) -> tuple[dict[str, Tensor], list[Mismatch], list[Mismatch]]:
+    """Find the weights that have the model's shapes, some of them after interpolation.
 
     ``load_state_dict`` lets modules change what they are given, as transformers do with position
     embeddings of another image size. This is done here as well, since weights whose shape remains
@@ -222,6 +213,9 @@ def _of_own_size(
         model: The model.
         found: The weights in the file under the model's names.
         target: The weights of the model.
+
+    Returns:
+        The weights that fit, which of them were interpolated, and which weights don't fit.
     """
     fitting = {name: tensor for name, tensor in found.items() if tensor.shape == target[name].shape}
     others = _Found((name, tensor) for name, tensor in found.items() if name not in fitting)
@@ -235,8 +229,14 @@ def _of_own_size(
                 hook(others, f"{prefix}." if prefix else "", {}, False, [], [], [])
             except (RuntimeError, ValueError, AssertionError):
                 continue  # grids that are no squares, or another network: reported by shape
-    changed = {name: t for name, t in others.items() if t.shape == target[name].shape}
-    return {**fitting, **changed}
+    fitting.update({name: t for name, t in others.items() if t.shape == target[name].shape})
+    different = [
+        Mismatch(name, tuple(tensor.shape), tuple(target[name].shape))
+        for name, tensor in found.items()
+        if tensor.shape != target[name].shape and not name.endswith(_COMPUTED)
+    ]
+    resized = [mismatch for mismatch in different if mismatch.name in fitting]
+    return fitting, resized, [mismatch for mismatch in different if mismatch not in resized]
 
 
 def _deeper_blocks(names: Iterable[str], target: Mapping[str, Any]) -> tuple[str, ...]:
