@@ -1,10 +1,12 @@
 """Benchmark of a step of each method on the CPU: ours by its small config, and a plain loop.
 
-ResNet-18 at 64 px, bfloat16, channels_last on both sides. MoCo v1 is MoCo v2 with another neck, and
-a plain loop of ODC would need its memory of labels, which takes more than a few lines: both are
-left out. The table calls the plain loop "by hand".
+ResNet-18 at 64 px, or with ``--transformers`` ViT-S/16 at 224 px; bfloat16, channels_last on both
+sides. MoCo v1 is MoCo v2 with another neck, and a plain loop of ODC would need its memory of
+labels, which takes more than a few lines: both are left out. The table calls the plain loop "by
+hand".
 
-Example: python benchmarks/methods.py --images 64 --threads 2
+Examples: python benchmarks/methods.py --images 64 --threads 2
+          python benchmarks/methods.py --transformers --images 8 --size 224
 """
 
 from __future__ import annotations
@@ -26,11 +28,14 @@ METHODS = {
     "simsiam": "SimSiam",
     "swav": "SwAV 2 + 6",
 }
+TRANSFORMERS = {"mae": "MAE, ViT-S/16", "mocov3": "MoCo v3, ViT-S/16"}
 
 
-def measure(method: str, args: argparse.Namespace) -> tuple[Row, str]:
-    """Return the row of one method, and the version of torch."""
-    (config,) = (ROOT / "configs" / "selfsup" / method).glob("*_resnet18_*_isic2019-64.py")
+def measure(method: str, args: argparse.Namespace) -> tuple[list[Row], str]:
+    """Return the rows of one method, and the version of torch."""
+    names = "*_vit-small-p16_*_isic2019*.py" if args.transformers else "*_resnet18_*_isic2019-64.py"
+    (config,) = (ROOT / "configs" / "selfsup" / method).glob(names)
+    title = {**METHODS, **TRANSFORMERS}[method]
     wanted = dict(
         method=method, images=args.images, size=args.size, threads=args.threads, config=str(config)
     )
@@ -41,13 +46,20 @@ def measure(method: str, args: argparse.Namespace) -> tuple[Row, str]:
     answers = in_turn(workers, args.rounds)
     seconds = {name: median(values) for name, values in answers.items()}
     row = ratio_row(
-        f"{METHODS[method]}: by hand / ours",
+        f"{title}: by hand / ours",
         answers["by hand"],
         answers["ours"],
         0.95,
         f"{1000 * seconds['ours']:.0f} ms against {1000 * seconds['by hand']:.0f} ms",
     )
-    return row, f"on torch {workers[0].info['torch']}"
+    rows = [row]
+    if args.transformers:
+        peak = {name: median(values, "memory") for name, values in answers.items()}
+        times = peak["ours"] / peak["by hand"]
+        how = f"{peak['ours']:.0f} against {peak['by hand']:.0f} MiB, libraries included"
+        what = f"{title}: peak memory, ours / by hand"
+        rows.append(Row(what, f"{times:.2f}x", "", "at most 1.1x", times <= 1.1, how))
+    return rows, f"on torch {workers[0].info['torch']}"
 
 
 def main() -> None:
@@ -71,19 +83,31 @@ def main() -> None:
     parser.add_argument(
         "--methods",
         nargs="+",
-        default=list(METHODS),
-        choices=METHODS,
+        choices=[*METHODS, *TRANSFORMERS],
         help="Measure these methods (default: all).",
+    )
+    parser.add_argument(
+        "--transformers", action="store_true", help="Measure the methods of vision transformers."
     )
     add_quick(parser)
     args = parser.parse_args()
     if args.quick:
         args.images, args.size, args.rounds = 8, 32, 2
-    measured = [measure(method, args) for method in args.methods]
+    methods = args.methods or list(TRANSFORMERS if args.transformers else METHODS)
+    measured = [measure(method, args) for method in methods]
     options = f"--images {args.images} --size {args.size} --rounds {args.rounds}"
     command = f"python benchmarks/methods.py {options} --threads {args.threads}"
-    rows, versions = [row for row, _ in measured], {"both": measured[0][1]}
-    save("methods", command, rows, versions, keep=not args.quick)
+    rows = [row for several, _ in measured for row in several]
+    versions = {"both": measured[0][1]}
+    if args.transformers:
+        command += " --transformers"
+    save(
+        "methods, transformers" if args.transformers else "methods",
+        command,
+        rows,
+        versions,
+        keep=not args.quick,
+    )
 
 
 if __name__ == "__main__":

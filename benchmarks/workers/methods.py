@@ -1,5 +1,6 @@
 """Steps of one method on random images: by ours with its small config, or by a plain loop."""
 
+import resource
 from typing import Any
 
 import torch
@@ -27,6 +28,8 @@ def batch() -> dict[str, Any]:
     if name == "npid":
         idx = torch.randperm(LENGTH)[: 2 * images]
         return dict(img=torch.randn(2 * images, 3, size, size), idx=idx)
+    if name == "mae":
+        return dict(img=torch.randn(images, 3, size, size))
     views = [torch.randn(images, 3, size, size) for _ in range(2)]
     if name == "swav":
         views += [torch.randn(images, 3, size // 2, size // 2) for _ in range(6)]
@@ -36,6 +39,7 @@ def batch() -> dict[str, Any]:
 def by_hand() -> Any:
     """Return the module of ``by_hand.py``, and the function that returns its loss."""
     import by_hand
+    import by_hand_vit
 
     module = dict(
         rotation_pred=lambda: by_hand.Classes(4),
@@ -47,6 +51,8 @@ def by_hand() -> Any:
         byol=by_hand.BYOL,
         simsiam=by_hand.SimSiam,
         swav=lambda: by_hand.SwAV(60),
+        mae=lambda: by_hand_vit.MAE(size),
+        mocov3=lambda: by_hand_vit.MoCoV3(size),
     )[name]()
     module.train().to(memory_format=torch.channels_last)
 
@@ -78,7 +84,10 @@ def ours() -> Any:
 
     def loss(data: dict[str, Any]) -> torch.Tensor:
         found: torch.Tensor = model.train_step(data)["loss"]
-        if name == "byol":  # a hook updates the target; other methods do so in the forward pass
+        if name in (
+            "byol",
+            "mocov3",
+        ):  # a hook updates the target; other methods do so in the forward pass
             model.momentum_update()
         return found
 
@@ -92,12 +101,13 @@ data = batch()
 
 
 def work() -> dict[str, float]:
-    """Run one step."""
+    """Run one step; return its loss and the peak memory of this process so far, in MiB."""
     loss = loss_of(data)
     loss.backward()
     optimizer.step()
     optimizer.zero_grad()
-    return {"loss": float(loss.detach())}
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"loss": float(loss.detach()), "memory": memory}
 
 
 work()

@@ -141,7 +141,8 @@ class Monitor:
         train, test = self._labels
         # Of one class alone there is nothing to classify; a missing label can't be scored.
         usable = (train >= 0).all() and (test >= 0).all() and len(np.unique(train)) > 1
-        if not usable or not np.isfinite(features).all():
+        # Few images of each class may all be in the first part.
+        if not usable or not len(test) or not np.isfinite(features).all():
             return {}
         data = LabelledFeatures(features[: len(train)], train, features[len(train) :], test)
         k = min(self.k, len(train))

@@ -3,6 +3,7 @@
 import copy
 import functools
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -144,7 +145,8 @@ def test_pretraining_and_finetuning_have_the_same_backbone(arm):
     pretrainings = [
         config
         for config in TRAINED
-        if config.startswith("configs/selfsup/") and Path(config).stem.endswith(f"isic2019{arm}")
+        if config.startswith("configs/selfsup/")
+        and re.search(rf"isic2019{arm}(_[\w-]+)?$", Path(config).stem)
     ]
     assert pretrainings
     for config in pretrainings:

@@ -1,4 +1,4 @@
-"""Vision transformers through the evaluation of features: what mmcls 0.25 gives, k-NN, Grad-CAM."""
+"""Vision transformers of mmcls and our own in the evaluation of features: k-NN, Grad-CAM, ..."""
 
 import copy
 from typing import Any
@@ -34,6 +34,8 @@ SWIN: dict[str, Any] = dict(
     out_indices=(1,),
 )
 BACKBONES = {"vit": VIT, "vit_maps": dict(VIT, output_cls_token=False), "patches": PATCHES}
+BACKBONES |= {"own": dict(VIT, type="VisionTransformer")}
+BACKBONES |= {"own_patches": dict(PATCHES, type="VisionTransformer")}
 BACKBONES |= {"swin": SWIN, "last_two": dict(VIT, out_indices=[1, 2])}
 
 

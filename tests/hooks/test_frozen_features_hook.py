@@ -135,6 +135,14 @@ def test_without_labels_collapse_metrics_alone(place: Path) -> None:
     assert line["feature_std"] > 0
 
 
+def test_few_images_of_each_class_leave_none_to_test_on(place: Path) -> None:
+    lines = (place / "labelled.txt").read_text().splitlines()[:24]
+    (place / "few.txt").write_text("\n".join(lines))
+    (line, *_) = train(config(place, "few", [HOOK], ann="few.txt"))["watched"]
+    assert "knn_balanced_accuracy" not in line
+    assert line["feature_std"] > 0
+
+
 def test_own_data_sets_and_few_images(place: Path) -> None:
     part = dict(
         type="SingleViewDataset",

@@ -7,7 +7,7 @@ from mmcv import Config
 
 from mmselfsup.config.inspect import class_list, config_digest, data_source_key, max_epochs
 from mmselfsup.study import configs
-from mmselfsup.study.cli import find_finetune_config
+from mmselfsup.study.cli import find_finetune_config, find_ssl_config
 from mmselfsup.study.configs import positives_options
 from mmselfsup.utils.errors import UserError
 
@@ -69,6 +69,23 @@ def test_the_plain_classifier_is_found(size: str) -> None:
     assert "metadata" not in name
     with pytest.raises(UserError, match=r"data\.val"):
         data_source_key(SSL, "val")
+
+
+@pytest.mark.parametrize("size", ["224", "64"])
+def test_moco_v3_is_a_resnet_unless_its_transformer_is_named(size: str) -> None:
+    root = Path(__file__).parents[2] / "configs"
+    plain = find_ssl_config(root, "mocov3", size)
+    assert "_resnet" in plain.name
+    (named,) = (root / "selfsup/mocov3").glob(f"*isic2019{'' if size == '224' else '-64'}_vit.py")
+    word = named.name.split("_")[1]
+    for path, backbone in ((plain, "resnet"), (named, word)):
+        classifier = find_finetune_config(root, size, ssl_configs={"mocov3": path})
+        assert classifier.name.startswith(backbone)
+    settings = [Config.fromfile(path).model.backbone for path in (named, classifier)]
+    keys = ("arch", "patch_size")  # weights don't tell the number of heads, which must be equal
+    assert [settings[0].get(key) for key in keys] == [settings[1].get(key, 16) for key in keys]
+    sides = [backbone.get("img_size", 224) for backbone in settings]
+    assert sides[0] == sides[1]
 
 
 def test_lesion_positives_get_the_lesions_and_the_test_list() -> None:

@@ -1,6 +1,7 @@
 """Extract the weights of the backbone from a checkpoint.
 
-Example: python tools/model_converters/extract_backbone_weights.py work_dir/latest.pth backbone.pth
+Examples: python tools/model_converters/extract_backbone_weights.py work_dir/latest.pth backbone.pth
+          python tools/model_converters/extract_backbone_weights.py latest.pth vit.pth --format timm
 """
 
 import argparse
@@ -22,6 +23,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--prefix", help="Take the weights whose names have this prefix (default: detected)."
     )
+    parser.add_argument(
+        "--format",
+        default="mmselfsup",
+        choices=("mmselfsup", "timm", "torchvision"),
+        help="Write the names of this library: timm's for ViT, Swin and ResNet, torchvision's for "
+        "ResNet (default: the names of the checkpoint).",
+    )
     return parser.parse_args()
 
 
@@ -30,7 +38,7 @@ def main() -> None:
     args = parse_args()
     from mmselfsup.core.checkpoint import extract_backbone
 
-    prefix, number = extract_backbone(args.checkpoint, args.output, args.prefix)
+    prefix, number = extract_backbone(args.checkpoint, args.output, args.prefix, args.format)
     print(f"{args.output}: {number} weights, {prefix!r} taken off their names")
 
 

@@ -3,6 +3,7 @@
 from .load import class_names, in_memory, load_state, meta_of
 from .newest import STOPPED_FILE, newest_checkpoint
 from .optimizer_state import load_optimizer_state
+from .pretrained import PretrainedInit
 from .publish import extract_backbone, publish_model
 from .save import backbone_of, backbone_state, export_backbone, link_latest, save_checkpoint
 from .weights import LoadReport, Mismatch, load_weights, weights_of
@@ -11,6 +12,7 @@ __all__ = [
     "STOPPED_FILE",
     "LoadReport",
     "Mismatch",
+    "PretrainedInit",
     "backbone_of",
     "backbone_state",
     "class_names",

@@ -64,7 +64,7 @@ def convert_to_detectron2(checkpoint: str, output: str) -> int:
     if Path(output).suffix != ".pkl":
         raise UserError(f"{output}: name a .pkl file, which detectron2 reads")
     weights = weights_of(load_state(checkpoint), checkpoint)
-    prefix = "" if "conv1.weight" in weights else find_backbone(list(weights), checkpoint)
+    prefix = find_backbone(list(weights), checkpoint)
     own = {name[len(prefix) :]: t for name, t in weights.items() if name.startswith(prefix)}
     model = {name: t.detach().cpu().numpy() for name, t in detectron2_names(own).items()}
     content: dict[str, Any] = {

@@ -15,6 +15,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write
 
 from .load import load_state, meta_of
+from .timm_names import backbone_in_format
 from .weights import weights_of
 
 # Prefixes of the trained backbone in checkpoints of this project and of others, best first.
@@ -29,21 +30,27 @@ _PREFIXES = (
     "student.",
     "encoder.",
 )
+# The first weight of a ResNet, and of a transformer, without prefix: such as in backbone.pth.
+_FIRST = ("conv1.weight", "patch_embed.projection.weight")
 
 
-def extract_backbone(checkpoint: str, output: str, prefix: str | None = None) -> tuple[str, int]:
+def extract_backbone(
+    checkpoint: str, output: str, prefix: str | None = None, style: str = "mmselfsup"
+) -> tuple[str, int]:
     """Write the backbone of a checkpoint as ``dict(state_dict=...)`` without prefix.
 
     Args:
         checkpoint: File to read.
         output: File to write.
         prefix: Prefix of the backbone's names; None to search for it.
+        style: Library whose names the weights get, see ``timm_names.FORMATS``.
 
     Returns:
         The prefix, and the number of weights.
 
     Raises:
-        UserError: There are no such weights, or a file can't be read or written.
+        UserError: There are no such weights, the library has no such network, or a file can't be
+            read or written.
     """
     weights = weights_of(load_state(checkpoint), checkpoint)
     prefix = find_backbone(list(weights), checkpoint) if prefix is None else prefix
@@ -52,17 +59,20 @@ def extract_backbone(checkpoint: str, output: str, prefix: str | None = None) ->
     }
     if not selected:
         raise UserError(f"{checkpoint}: no weight begins with {prefix!r}; see its names first")
+    selected = backbone_in_format(selected, style, checkpoint)
     with atomic_write(output) as file:
         torch.save({"state_dict": selected}, file)
     return prefix, len(selected)
 
 
 def find_backbone(names: list[str], filename: str) -> str:
-    """Return the best known prefix that one of the names begins with.
+    """Return the best known prefix that one of the names begins with, '' for a backbone alone.
 
     Raises:
         UserError: None begins with a known prefix.
     """
+    if any(first in names for first in _FIRST):
+        return ""
     for prefix in (wrapper + known for known in _PREFIXES for wrapper in ("", "module.")):
         if any(name.startswith(prefix) for name in names):
             return prefix

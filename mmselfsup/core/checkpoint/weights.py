@@ -3,6 +3,8 @@
 Checkpoints name the same backbone in many ways: ``layer1.0.conv1.weight`` (torchvision, timm),
 ``backbone.layer1...`` (this project), ``module.encoder_q.0.layer1...`` (a wrapped MoCo), ...
 The prefix is found by looking for the backbone's own names at the end of the file's names.
+Transformers under timm's names are renamed first (``timm_names``), and position embeddings of
+another image size are interpolated by the modules that have them.
 """
 
 import logging
@@ -15,9 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmselfsup.models.utils.position_embedding import resize_loaded_biases
 from mmselfsup.utils.errors import UserError
 
 from .load import load_state
+from .timm_names import own_names
 
 #: Prefix of the backbone's weights in a model of this project.
 BACKBONE = "backbone."
@@ -28,6 +32,8 @@ _COPIES = ("encoder_k", "target", "teacher", "momentum", "ema")
 _TRAINED = (BACKBONE, "encoder_q.", "online_net.", "encoder.", "base_encoder.", "student.")
 _ADVICE = "take the config it was trained with, or allow it with --partial (load_partial=True)"
 _SHOWN = 6  # names in a line at most
+# Buffers of a window's size, which hold nothing learnt.
+_COMPUTED = (".relative_position_index", ".relative_coords_table")
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,8 @@ class LoadReport:
         backbone_total: Number of weights of the backbone.
         deeper: Blocks of the file's backbone behind the last one of the model, such as
             ``backbone.layer1.2``.
+        resized: Position embeddings that were interpolated to the model's image size, and filled.
+        renamed: Whether the file has the names of timm.
     """
 
     filename: str
@@ -68,6 +76,8 @@ class LoadReport:
     backbone_matched: int
     backbone_total: int
     deeper: tuple[str, ...] = ()
+    resized: tuple[Mismatch, ...] = ()
+    renamed: bool = False
 
     @property
     def complete(self) -> bool:
@@ -81,6 +91,11 @@ class LoadReport:
         ]
         if self.removed_prefix:
             lines.append(f"  prefix removed: {self.removed_prefix}")
+        if self.renamed:
+            lines.append("  transformer under timm's names: renamed")
+        lines.extend(f"  interpolated: {mismatch}" for mismatch in self.resized[:_SHOWN])
+        if len(self.resized) > _SHOWN:
+            lines.append(f"  ... and {len(self.resized) - _SHOWN} more interpolated")
         if self.missing:
             lines.append(f"  missing in the file ({len(self.missing)}): {_listed(self.missing)}")
         if self.unexpected:
@@ -116,7 +131,8 @@ def load_weights(
     Args:
         model: The model, wrapped for several processes or not; without a ``backbone`` the
             complete model counts as one.
-        filename: Checkpoint of this project, MMSelfSup 0.x, torchvision, timm, ...
+        filename: Checkpoint of this project, MMSelfSup 0.x, torchvision, timm, ...; position
+            embeddings of another image size are interpolated where the module can.
         logger: Logger of the report, a warning where the backbone is not completely filled.
         strict: Whether a missing or unexpected weight, or one of another shape, is an error.
         state: The content of the file, where it is read already.
@@ -129,23 +145,22 @@ def load_weights(
     """
     model = getattr(model, "module", model)
     source = weights_of(load_state(filename) if state is None else state, filename)
-    names, prefix = _plan(source, model, filename, partial)
     target: Any = model.state_dict()
-    filled: OrderedDict[str, Tensor] = OrderedDict()
+    renamed = False
+    if any(name.endswith("patch_embed.projection.weight") for name in target):
+        source, renamed = own_names(source, target)
+    names, prefix = _plan(source, model, filename, partial)
+    found = {to: source[name] for name, to in names.items() if to in target}
+    fitting, resized, mismatched = _of_own_size(model, found, target)
+    filled: OrderedDict[str, Tensor] = OrderedDict(fitting)
     # Names and shapes are current already: no module may convert them from an older version.
     filled._metadata = target._metadata  # type: ignore[attr-defined]
-    mismatched = []
-    for name, to in names.items():
-        if to in target and source[name].shape == target[to].shape:
-            filled[to] = source[name]
-        elif to in target:
-            found, wanted = tuple(source[name].shape), tuple(target[to].shape)
-            mismatched.append(Mismatch(to, found, wanted))
     deeper = _deeper_blocks(names.values(), target)
     if not partial:
         _check_network(str(filename), filled, target, deeper)
     model.load_state_dict(filled, strict=False)
     known = _shared_names(model, set(filled))
+    needed = [name for name in target if name in known or not name.endswith(_COMPUTED)]
     report = LoadReport(
         filename=str(filename),
         matched=tuple(name for name in target if name in known),
@@ -154,12 +169,14 @@ def load_weights(
         mismatched=tuple(mismatched),
         removed_prefix=prefix,
         backbone_matched=sum(name.startswith(BACKBONE) for name in known) or len(known),
-        backbone_total=sum(name.startswith(BACKBONE) for name in target) or len(target),
+        backbone_total=sum(name.startswith(BACKBONE) for name in needed) or len(needed),
         deeper=deeper,
+        resized=tuple(resized),
+        renamed=renamed,
     )
     if logger is not None:
         logger.log(logging.INFO if report.complete else logging.WARNING, "%s", report)
-    if strict and (report.missing or report.unexpected or report.mismatched):
+    if strict and (report.missing or report.unexpected or report.mismatched or report.resized):
         raise UserError(f"strict loading: {report}")
     return report
 
@@ -177,6 +194,52 @@ def _plan(
         root = prefix[: len(prefix) - len(own)]
         return {n: n[len(root) :] for n in source if n.startswith(root)}, root
     return {n: own + n[len(prefix) :] for n in source if n.startswith(prefix)}, prefix
+
+
+class _Found(dict[str, Tensor]):
+    """Weights of a file that a module may take out, also where the file doesn't have them."""
+
+    def __delitem__(self, name: str) -> None:
+        self.pop(name, None)
+
+
+def _of_own_size(
+    model: nn.Module, found: Mapping[str, Tensor], target: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], list[Mismatch], list[Mismatch]]:
+    """Find the weights that have the model's shapes, some of them after interpolation.
+
+    ``load_state_dict`` lets modules change what they are given, as transformers do with position
+    embeddings of another image size. This is done here as well, since weights whose shape remains
+    another one never get that far.
+
+    Args:
+        model: The model.
+        found: The weights in the file under the model's names.
+        target: The weights of the model.
+
+    Returns:
+        The weights that fit, which of them were interpolated, and which weights don't fit.
+    """
+    fitting = {name: tensor for name, tensor in found.items() if tensor.shape == target[name].shape}
+    others = _Found((name, tensor) for name, tensor in found.items() if name not in fitting)
+    # mmcls's Swin would do this with a function that SciPy doesn't have any more.
+    for name in [name for name in others if name.endswith("relative_position_bias_table")]:
+        resize_loaded_biases(others, name, target[name])
+    # A module may have several names, and the file only one of them.
+    for prefix, module in model.named_modules(remove_duplicate=False) if others else ():
+        for hook in module._load_state_dict_pre_hooks.values():
+            try:
+                hook(others, f"{prefix}." if prefix else "", {}, False, [], [], [])
+            except (RuntimeError, ValueError, AssertionError):
+                continue  # grids that are no squares, or another network: reported by shape
+    fitting.update({name: t for name, t in others.items() if t.shape == target[name].shape})
+    different = [
+        Mismatch(name, tuple(tensor.shape), tuple(target[name].shape))
+        for name, tensor in found.items()
+        if tensor.shape != target[name].shape and not name.endswith(_COMPUTED)
+    ]
+    resized = [mismatch for mismatch in different if mismatch.name in fitting]
+    return fitting, resized, [mismatch for mismatch in different if mismatch not in resized]
 
 
 def _deeper_blocks(names: Iterable[str], target: Mapping[str, Any]) -> tuple[str, ...]:
@@ -211,7 +274,11 @@ def _check_network(
 ) -> None:
     """Check that a file is of the model's network; see ``load_weights``."""
     own = BACKBONE if any(name.startswith(BACKBONE) for name in target) else ""
-    kernels = [n for n, tensor in target.items() if n.startswith(own) and tensor.ndim >= 2]
+    kernels = [
+        name
+        for name, tensor in target.items()
+        if name.startswith(own) and tensor.ndim >= 2 and not name.endswith(_COMPUTED)
+    ]
     found = len([name for name in kernels if name in filled])
     if deeper:
         raise UserError(
@@ -239,7 +306,9 @@ def _missing(target: Mapping[str, Any], known: set[str], mismatched: list[Mismat
         name
         for name in target
         # torch before 0.4.1 didn't write this counter, and nothing depends on it
-        if name not in known and name not in shown and not name.endswith("num_batches_tracked")
+        if name not in known
+        and name not in shown
+        and not name.endswith(("num_batches_tracked", *_COMPUTED))
     ]
 
 

@@ -17,7 +17,12 @@ from mmselfsup.utils.errors import UserError
 
 from .constructor import check_options, decay_of, options_of, pop_norm_bias_decay
 
-_EMBEDDINGS = ("backbone.cls_token", "backbone.mask_token", "backbone.pos_embed")
+_EMBEDDINGS = (
+    "backbone.cls_token",
+    "backbone.mask_token",
+    "backbone.pos_embed",
+    "backbone.absolute_pos_embed",  # mmcls's Swin
+)
 
 
 def vit_layer(name: str, depth: int) -> int:
@@ -34,7 +39,7 @@ def swin_layer(name: str, depths: list[int]) -> int:
 
     The patch merging after a stage has the number of the stage's last block.
     """
-    if name == "backbone.mask_token" or name.startswith("backbone.patch_embed"):
+    if name in _EMBEDDINGS or name.startswith("backbone.patch_embed"):
         return 0
     if name.startswith("backbone.stages."):
         # backbone.stages.<stage>.blocks.<block>... or backbone.stages.<stage>.downsample...

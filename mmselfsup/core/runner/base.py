@@ -170,7 +170,7 @@ class StateMixin:
                 f"{checkpoint} doesn't hold the progress of training: use load_from for its weights"
             )
         report = self.load_checkpoint(checkpoint, state=state)
-        if report.mismatched or not report.complete:
+        if report.mismatched or report.resized or not report.complete:
             raise UserError(f"{checkpoint} is of another model than this config's: {report}")
         if report.missing and not allow_missing:
             raise UserError(

@@ -130,3 +130,54 @@ def resize_loaded_positions(
         f"{grid[0]} x {grid[1]}"
     )
     state_dict[name] = resize_position_embedding(loaded, (side, side), grid, mode, num_extra_tokens)
+
+
+def resize_relative_biases(
+    table: Tensor, source: tuple[int, int], target: tuple[int, int], num_extra_rows: int = 0
+) -> Tensor:
+    """Return the biases of relative positions for a grid of another size.
+
+    Args:
+        table: Biases [rows * columns + E, A] of A attention heads, one for each offset between two
+            places of a grid: ``rows`` is twice the grid's less one, as ``columns``.
+        source: Rows and columns of ``table``.
+        target: Rows and columns wanted.
+        num_extra_rows: E, the number of biases at the end that belong to no offset, as those of a
+            class token.
+
+    Returns:
+        The biases [rows * columns + E, A] of ``target``, by bicubic interpolation.
+
+    Raises:
+        ArgumentError: The number of biases is not that of ``source``.
+    """
+    extra_first = table.roll(num_extra_rows, dims=0)[None]  # [1, E + rows*columns, A]
+    resized = resize_position_embedding(
+        extra_first, source, target, num_extra_tokens=num_extra_rows
+    )
+    return resized[0].roll(-num_extra_rows, dims=0)
+
+
+def resize_loaded_biases(state_dict: dict[str, Tensor], name: str, own: Tensor) -> None:
+    """Interpolate the biases of relative positions of a checkpoint for another grid, and log it.
+
+    Grids are taken to be squares. Other numbers of biases are left to ``load_state_dict``.
+
+    Args:
+        state_dict: The checkpoint, changed in place.
+        name: Name of the biases in it; nothing happens if they aren't there.
+        own: The biases of the model, [L, A] of A attention heads.
+    """
+    loaded = state_dict.get(name)
+    if loaded is None or loaded.shape == own.shape or loaded.shape[1:] != own.shape[1:]:
+        return
+    for extra in (0, 3):  # Swin, and BEiT with three biases of the class token
+        sides = [int(max(len(table) - extra, 0) ** 0.5) for table in (loaded, own)]
+        if [side**2 + extra for side in sides] == [len(loaded), len(own)]:
+            grids = [(side, side) for side in sides]
+            state_dict[name] = resize_relative_biases(loaded, grids[0], grids[1], extra)
+            get_root_logger().info(
+                f"{name}: biases of {sides[0]} x {sides[0]} offsets are interpolated to "
+                f"{sides[1]} x {sides[1]}"
+            )
+            return

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mmselfsup.utils.errors import ArgumentError
 
-from .position_embedding import rows_and_columns
+from .position_embedding import resize_loaded_biases, rows_and_columns
 
 
 class MultiheadAttention(BaseModule):
@@ -126,6 +126,7 @@ class MultiheadAttentionWithRPE(MultiheadAttention):
         num_relations = (2 * rows - 1) * (2 * columns - 1) + 3
         self.relative_position_bias_table = nn.Parameter(torch.zeros(num_relations, num_heads))
         self.register_buffer("relative_position_index", _relations(rows, columns))  # [L, L]
+        self.register_load_state_dict_pre_hook(_resize_loaded_biases)
 
     def init_weights(self) -> None:
         """Draw the biases from a normal distribution with a standard deviation of 0.02."""
@@ -135,6 +136,17 @@ class MultiheadAttentionWithRPE(MultiheadAttention):
     def attention_bias(self) -> Tensor:
         """Return the bias of each pair of tokens, [A, L, L]."""
         return self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)
+
+
+def _resize_loaded_biases(
+    attention: MultiheadAttentionWithRPE, state_dict: dict[str, Tensor], prefix: str, *_: Any
+) -> None:
+    """Interpolate the biases of a checkpoint for another grid, whose index is then another one."""
+    table = attention.relative_position_bias_table
+    resize_loaded_biases(state_dict, f"{prefix}relative_position_bias_table", table)
+    index = f"{prefix}relative_position_index"
+    if index in state_dict and state_dict[index].shape != attention.relative_position_index.shape:
+        state_dict[index] = attention.relative_position_index
 
 
 def _relations(rows: int, columns: int) -> Tensor:

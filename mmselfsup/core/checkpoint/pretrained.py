@@ -1,0 +1,50 @@
+"""``init_cfg=dict(type='Pretrained', checkpoint=...)`` by this project's loading of weights."""
+
+from typing import Any
+
+from mmcv.cnn import INITIALIZERS
+from mmcv.cnn.utils.weight_init import update_init_info
+from torch import nn
+
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.logger import get_root_logger
+
+from .load import load_state
+from .weights import load_weights, weights_of
+
+
+@INITIALIZERS.register_module(name="Pretrained", force=True)
+class PretrainedInit:
+    """Initialise a module, such as a backbone, with the weights of a file; see ``load_weights``.
+
+    mmcv's class of this name finds a backbone under its own names only: with a checkpoint of a
+    whole pre-training it leaves the backbone at random and says so between other warnings.
+
+    Args:
+        checkpoint: File or address of the weights.
+        prefix: Take the weights whose names begin with it, such as ``backbone.``; None to search.
+        map_location: Not used, an argument of mmcv.
+    """
+
+    def __init__(
+        self, checkpoint: str, prefix: str | None = None, map_location: Any = None
+    ) -> None:
+        self.checkpoint = checkpoint
+        self.prefix = prefix
+
+    def __call__(self, module: nn.Module) -> None:
+        """Load the weights into ``module`` and log what fitted.
+
+        Raises:
+            UserError: See ``load_weights``, or no name begins with the prefix.
+        """
+        state = load_state(self.checkpoint)
+        if self.prefix is not None:
+            start = self.prefix.rstrip(".") + "."
+            weights = weights_of(state, self.checkpoint).items()
+            state = {name[len(start) :]: t for name, t in weights if name.startswith(start)}
+            if not state:
+                raise UserError(f"{self.checkpoint}: no weight begins with init_cfg.prefix={start}")
+        load_weights(module, self.checkpoint, get_root_logger(), state=state)
+        if hasattr(module, "_params_init_info"):
+            update_init_info(module, init_info=f"Pretrained: load from {self.checkpoint}")
