@@ -26,6 +26,17 @@ class Watch(Hook):  # type: ignore[misc]
         self.seen.append(self.read(runner))
 
 
+class SaveAt(Hook):  # type: ignore[misc]
+    """Writes ``saved.pth`` after a number of iterations."""
+
+    def __init__(self, iterations: int) -> None:
+        self.iterations = iterations
+
+    def after_train_iter(self, runner: Any) -> None:
+        if runner.iter + 1 == self.iterations:
+            runner.save_checkpoint(runner.work_dir, "saved.pth")
+
+
 def decay(runner: Any) -> list[float]:
     return [group["weight_decay"] for group in runner.optimizer.param_groups]
 
@@ -150,18 +161,12 @@ def test_resume_is_bit_equal(
     def train(resume: bool) -> tuple[Any, list[Any]]:
         runner = two_groups(tempered(**length), weight_decay=0.01)
         at = 3 if inside else 4
-
-        class Save(Hook):  # type: ignore[misc]
-            def after_train_iter(self, runner: Any) -> None:
-                if runner.iter + 1 == at and not resume:
-                    runner.save_checkpoint(str(tmp_path), "saved.pth")
-
         if resume:
             runner.resume(str(tmp_path / "saved.pth"))
         hooks = [
             ScheduleHook("optimizer.weight_decay", "linear", end=0.4, warmup=1),
             ScheduleHook("model.head.temperature", end=0.07),
-            Save(),
+            *([] if resume else [SaveAt(at)]),
         ]
         values = run(runner, make_loader(), *hooks, read=lambda r: (decay(r), temperature(r)))
         return runner, values
@@ -171,6 +176,22 @@ def test_resume_is_bit_equal(
     assert rest == values[3 if inside else 4 :]
     for a, b in zip(whole.model.parameters(), later.model.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_a_resume_with_another_weight_decay_in_the_config(
+    make_runner: Make, make_loader: Make, tmp_path: Path
+) -> None:
+    """The options of the checkpoint count, as for all options of the optimizer."""
+    runner = two_groups(make_runner(epochs=2), weight_decay=0.02)
+    hooks = (ScheduleHook("optimizer.weight_decay", end=0.4), SaveAt(2))
+    values = run(runner, make_loader(), *hooks, read=decay)
+    later = make_runner(epochs=2)
+    model = later.model
+    groups: Any = [{"params": list(part.parameters())} for part in (model.backbone, model.head)]
+    later.optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.9, weight_decay=0.3)
+    later.resume(str(tmp_path / "saved.pth"))
+    schedule = ScheduleHook("optimizer.weight_decay", end=0.4)
+    assert run(later, make_loader(), schedule, read=decay) == values[2:]
 
 
 def test_the_loggers_get_it(tempered: Make, make_loader: Make) -> None:

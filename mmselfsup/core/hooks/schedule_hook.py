@@ -188,15 +188,16 @@ class ScheduleHook(Hook):  # type: ignore[misc]
                 raise self._error(
                     f"lr_config or momentum_config sets {option} already; take it out"
                 )
-        base = optimizers[0].defaults[option]
+        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+        # In the groups, and so in checkpoints: a resumed group holds a value of the schedule, and
+        # its options count, not those of a config that has changed since.
+        firsts = [group.setdefault(f"initial_{option}", group[option]) for group in groups]
+        base = groups[0].setdefault(f"base_{option}", optimizers[0].defaults[option])
         if bool(part) != isinstance(base, tuple | list) or (
             part and not (part.isdigit() and int(part) < len(base))
         ):
             raise self._error(f"{option} is {base!r}; name one of its numbers, as in betas.1")
         base = base[int(part)] if part else base
-        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
-        # In the group, and so in checkpoints: a resumed group holds a value of the schedule.
-        firsts = [group.setdefault(f"initial_{option}", group[option]) for group in groups]
         index = int(part) if part else None
 
         def set_option(value: float) -> None:
