@@ -22,7 +22,6 @@ from .features import LabelledFeatures
 from .protocol import Protocol, ProtocolResult
 from .tsne import unit_length
 
-
 #: What the k-NN benchmark of MMSelfSup 0.x reports.
 DEFAULT_NUM_KNN = (10, 20, 100, 200)
 

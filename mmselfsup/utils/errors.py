@@ -71,9 +71,9 @@ def run_cli(main: Callable[[], int | None]) -> NoReturn:
     the first. Ctrl-C exits with 130, and a run that was asked to stop and can be continued with 75.
     Any other error is a defect of this package and shows its traceback. ``MMSELFSUP_DEBUG=1`` shows
     the traceback of a ``UserError`` too. A missing requirement of this package is reported like a
-    ``UserError``: most often the environment is not active. The notices that mmcv and torch print when they are
-    imported are not shown. A command whose output nobody reads any more (``| head``) ends without a
-    word.
+    ``UserError``: most often the environment is not active. The notices that mmcv and torch print
+    when they are imported are not shown. A command whose output nobody reads any more (``| head``)
+    ends without a word.
     """
     quiet_imports()
     debug = os.environ.get("MMSELFSUP_DEBUG", "0") not in ("", "0")

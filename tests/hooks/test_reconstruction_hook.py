@@ -82,5 +82,5 @@ def test_the_tool_needs_the_decoder(tmp_path):
     with pytest.raises(UserError, match=r"such as neck\.\S+; take a checkpoint"):
         write_reconstruction(*files, "cpu")
     assert not (tmp_path / "x.png").exists()
-    with pytest.raises(UserError, match="there is no image nowhere.jpg"):
+    with pytest.raises(UserError, match=r"there is no image nowhere\.jpg"):
         write_reconstruction("nowhere.jpg", files[1], None, files[3], "cpu")
