@@ -49,6 +49,8 @@ napoleon_use_rtype = False
 napoleon_use_ivar = True  # fields of dataclasses are members as well
 napoleon_attr_annotations = False
 python_maximum_signature_line_length = 80
+# Two modules may have a class of one name; an annotation then links to the first.
+suppress_warnings = ["ref.python"]
 
 html_theme = "furo"
 html_title = f"mmselfsup {__version__}"
