@@ -2,7 +2,7 @@
 
 Hypothesis replaces, removes and misspells values of the demo configs at the places that the schema
 of ``mmselfsup.config.schema`` knows, and goes all the way to the first iteration, which is left
-out. ``FUZZ_EXAMPLES=500`` tries more.
+out. ``FUZZ_EXAMPLES=500`` tries more, and others each time; pytest's ``--hypothesis-seed`` repeats.
 """
 
 import copy
@@ -11,6 +11,7 @@ import os
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -98,10 +99,14 @@ def changed(content: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[
     """Return the content with another value at a place, or without it, or with a typo."""
     content = copy.deepcopy(content)
     owner: Any = content
-    for part in path[:-1]:
-        if isinstance(owner, dict) and not isinstance(owner.get(part), dict | list):
-            owner[part] = {}
-        owner = owner[part]
+    for part, following in pairwise(path):
+        inner = owner[part] if isinstance(part, int) else owner.get(part)
+        if isinstance(following, int):
+            inner = list(inner)
+        elif not isinstance(inner, dict):  # another change put something else there
+            inner = {}
+        owner[part] = inner
+        owner = inner
     key = path[-1]
     if value is REMOVE:
         owner.pop(key, None)
@@ -142,21 +147,39 @@ junk = st.one_of(
 )
 
 
-@settings(
+fuzzed = settings(
     max_examples=EXAMPLES,
     deadline=None,
-    derandomize=True,
+    derandomize="FUZZ_EXAMPLES" not in os.environ,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+
+
+def draw_change(data: st.DataObject, content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content with one change, at a place that it has or that a config may have."""
+    known = [tuple(key.split(".")) for key in KEYS] + list(places(content))
+    path = data.draw(st.sampled_from(known), label="place")
+    return changed(content, path, data.draw(junk, label="value"))
+
+
+@fuzzed
 @given(data=st.data())
 def test_no_value_ends_in_a_traceback(data: st.DataObject, folder: Path) -> None:
     content = demo(data.draw(st.sampled_from(DEMOS), label="config"), folder)
-    known = [tuple(key.split(".")) for key in KEYS] + list(places(content))
-    path = data.draw(st.sampled_from(known), label="place")
-    value = data.draw(junk, label="value")
     with suppress(UserError):
-        start(changed(content, path, value), folder)
+        start(draw_change(data, content), folder)
+
+
+@fuzzed
+@given(data=st.data())
+def test_no_values_together_end_in_a_traceback(data: st.DataObject, folder: Path) -> None:
+    """What the check of one value takes for granted may be wrong, too."""
+    content = demo(data.draw(st.sampled_from(DEMOS), label="config"), folder)
+    for _ in range(data.draw(st.integers(2, 4), label="changes")):
+        content = draw_change(data, content)
+    with suppress(UserError):
+        start(content, folder)
 
 
 CASES = [
