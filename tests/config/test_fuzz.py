@@ -1,8 +1,8 @@
 """Wrong values anywhere in a config end in one line before the first iteration, no traceback.
 
-Hypothesis replaces, removes and misspells values of the demo configs at the places that the schema
-of ``mmselfsup.config.schema`` knows, and goes all the way to the first iteration, which is left
-out. ``FUZZ_EXAMPLES=500`` tries more, and others each time; pytest's ``--hypothesis-seed`` repeats.
+Hypothesis replaces, removes and misspells values of the demo configs, at any place in them and at
+those that ``mmselfsup.config.schema`` knows, and goes all the way to the first iteration, which is
+left out. ``FUZZ_EXAMPLES=500`` tries more, and others each time; ``--hypothesis-seed`` repeats.
 """
 
 import copy
@@ -26,7 +26,7 @@ from PIL import Image
 import mmselfsup.apis.train
 from mmselfsup.apis.train import run_training
 from mmselfsup.config.load import load_config
-from mmselfsup.config.schema import ARGUMENTS, KEYS
+from mmselfsup.config.schema import KEYS
 from mmselfsup.config.text import config_text
 from mmselfsup.core.runner import EpochBasedRunner, IterBasedRunner
 from mmselfsup.utils.errors import UserError
@@ -35,6 +35,9 @@ ROOT = Path(__file__).parents[2]
 DEMOS = (
     "configs/selfsup/simclr/simclr_resnet18_isic2019-demo.py",
     "configs/benchmarks/classification/isic2019/resnet18_isic2019-demo.py",
+    "configs/selfsup/barlowtwins/barlowtwins_resnet18_isic2019-demo.py",
+    "configs/selfsup/mae/mae_vit-mini-p8_isic2019-demo.py",
+    "configs/benchmarks/classification/isic2019/vit-mini-p8_isic2019-demo.py",
 )
 NUM_IMAGES = 16
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
@@ -84,15 +87,11 @@ def demo(name: str, folder: Path) -> dict[str, Any]:
 
 
 def places(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield the places of arguments that have a rule, in any nesting."""
-    if isinstance(content, dict):
-        for key, value in content.items():
-            if "type" in content and any(key == name for _, name in ARGUMENTS):
-                yield (*path, key)
+    """Yield the places of all values, in any nesting."""
+    if isinstance(content, dict | list | tuple):
+        for key, value in content.items() if isinstance(content, dict) else enumerate(content):
+            yield (*path, key)
             yield from places(value, (*path, key))
-    elif isinstance(content, list | tuple):
-        for i, value in enumerate(content):
-            yield from places(value, (*path, i))
 
 
 def changed(content: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str, Any]:
@@ -108,7 +107,9 @@ def changed(content: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[
         owner[part] = inner
         owner = inner
     key = path[-1]
-    if value is REMOVE:
+    if isinstance(owner, list) and value in (REMOVE, MISSPELL):
+        del owner[key]
+    elif value is REMOVE:
         owner.pop(key, None)
     elif value is MISSPELL:
         owner[f"{key}z"] = owner.pop(key, 1)
