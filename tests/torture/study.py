@@ -36,6 +36,8 @@ _OPTIONS = ("runner.max_epochs=2", "data.workers_per_gpu=0", "checkpoint_config.
 #: What holds times, the picture of the first batch of a call, and the report, which has times and
 #: pictures of the numbers that ``results.json`` holds.
 _TIMES = ("*.log", "*.log.json", "report.html", ".*.lock", "tf_logs/*", "views.png")
+#: The folder of every trial while it runs: files hold hashes of paths.
+_WORK_DIR = "study"
 
 
 def prepare(place: Path) -> None:
@@ -48,15 +50,18 @@ def prepare(place: Path) -> None:
 
 
 def _works(place: Path, out: str) -> Sequence[Work]:
-    env = {**_ENV, "ISIC_ROOT": str(place / "isic"), "WORK_DIR": str(place / out)}
+    env = {**_ENV, "ISIC_ROOT": str(place / "isic"), "WORK_DIR": str(place / _WORK_DIR)}
     env.update(SSL_CONFIG=str(place / "ssl.py"), FINETUNE_CONFIG=str(place / "finetune.py"))
     script = ROOT / "tools" / "isic2019" / "run_study.py"
     return [Work(_be_tool, (script, _OPTIONS, place, text_of(place, out), env))]
 
 
 def _state(place: Path, out: str) -> dict[str, Any]:
-    """Return all files and the curves of all logs; see ``files_of`` for what is left out."""
-    folder = place / out
+    """Return all files and the curves of all logs; see ``files_of`` for what is left out.
+
+    The folder gets the name of the trial only here.
+    """
+    folder = (place / _WORK_DIR).rename(place / out)
     found = files_of(folder, *_TIMES)
     for log in sorted({path.parent for path in folder.rglob("*.log.json")}):
         curves = read_log(log)
