@@ -216,6 +216,7 @@ CASES = [
     ("evaluation.save_best", "accurazy", "save_best is 'accurazy'.*balanced_accuracy"),
     ("evaluation.interval", 0, "evaluation.interval=0"),
     ("optimizer.lr", float("nan"), "optimizer.lr=nan"),
+    ("optimizer.constructor", False, "unknown type False at 'optimizer.constructor'"),
     ("runner.max_epochs", "x", "runner.max_epochs='x'"),
 ]
 
