@@ -73,8 +73,7 @@ def trial(
     while kills < planned:
         call = start(scenario, place, out)
         calls.append(call)
-        time.sleep(rng.uniform(0, duration))
-        if not call.is_alive():
+        if not call.lives_for(rng.uniform(0, duration)):
             break  # it was faster: nothing to kill any more
         if scenario.stopped:
             codes = call.stop(rng, place)
