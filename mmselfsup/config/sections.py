@@ -175,7 +175,7 @@ def check_optimizer(walker: Walker, value: Any, config: Mapping[str, Any]) -> No
     target = walker.check_component(value, "optimizer", "optimizer", extra=extra)
     if target is None:
         return
-    if constructor is not None and resolve(constructor, "constructor") is None:
+    if constructor is not None and walker.find(constructor, "constructor")[1] is None:
         path = "optimizer.constructor"
         walker.findings.unknown_type(path, constructor, names("constructor"), "constructor")
     if value.get("paramwise_cfg") is not None:

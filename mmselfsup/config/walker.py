@@ -178,7 +178,7 @@ class Walker:
         if name is None:
             self.findings.add(path, f"{path!r} has no 'type'; known: {', '.join(names(kind))}")
             return None
-        kind, target = self._find(name, kind)
+        kind, target = self.find(name, kind)
         if target is None:
             self.findings.unknown_type(path, name, names(kind), kind)
             return None
@@ -194,8 +194,8 @@ class Walker:
                     self.findings.add(f"{path}.{key}", fault)
         return target
 
-    def _find(self, name: Any, kind: str) -> tuple[str, Any]:
-        """Return the kind of registry that holds the name, and the class."""
+    def find(self, name: Any, kind: str) -> tuple[str, Any]:
+        """Return the kind of registry that holds a ``type``, and its class; None: unknown."""
         if not isinstance(name, str):
             return kind, name if callable(name) else None
         kinds = (kind, *INSIDE_MODEL) if kind in INSIDE_MODEL else (kind,)

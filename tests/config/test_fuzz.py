@@ -1,8 +1,8 @@
 """Wrong values anywhere in a config end in one line before the first iteration, no traceback.
 
-Hypothesis replaces, removes and misspells values of the demo configs at the places that the schema
-of ``mmselfsup.config.schema`` knows, and goes all the way to the first iteration, which is left
-out. ``FUZZ_EXAMPLES=500`` tries more.
+Hypothesis replaces, removes and misspells values of the demo configs, at any place in them and at
+those that ``mmselfsup.config.schema`` knows, and goes all the way to the first iteration, which is
+left out. ``FUZZ_EXAMPLES=500`` tries more, and others each time; ``--hypothesis-seed`` repeats.
 """
 
 import copy
@@ -11,6 +11,7 @@ import os
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from PIL import Image
 import mmselfsup.apis.train
 from mmselfsup.apis.train import run_training
 from mmselfsup.config.load import load_config
-from mmselfsup.config.schema import ARGUMENTS, KEYS
+from mmselfsup.config.schema import KEYS
 from mmselfsup.config.text import config_text
 from mmselfsup.core.runner import EpochBasedRunner, IterBasedRunner
 from mmselfsup.utils.errors import UserError
@@ -34,6 +35,9 @@ ROOT = Path(__file__).parents[2]
 DEMOS = (
     "configs/selfsup/simclr/simclr_resnet18_isic2019-demo.py",
     "configs/benchmarks/classification/isic2019/resnet18_isic2019-demo.py",
+    "configs/selfsup/barlowtwins/barlowtwins_resnet18_isic2019-demo.py",
+    "configs/selfsup/mae/mae_vit-mini-p8_isic2019-demo.py",
+    "configs/benchmarks/classification/isic2019/vit-mini-p8_isic2019-demo.py",
 )
 NUM_IMAGES = 16
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
@@ -83,27 +87,29 @@ def demo(name: str, folder: Path) -> dict[str, Any]:
 
 
 def places(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield the places of arguments that have a rule, in any nesting."""
-    if isinstance(content, dict):
-        for key, value in content.items():
-            if "type" in content and any(key == name for _, name in ARGUMENTS):
-                yield (*path, key)
+    """Yield the places of all values, in any nesting."""
+    if isinstance(content, dict | list | tuple):
+        for key, value in content.items() if isinstance(content, dict) else enumerate(content):
+            yield (*path, key)
             yield from places(value, (*path, key))
-    elif isinstance(content, list | tuple):
-        for i, value in enumerate(content):
-            yield from places(value, (*path, i))
 
 
 def changed(content: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str, Any]:
     """Return the content with another value at a place, or without it, or with a typo."""
     content = copy.deepcopy(content)
     owner: Any = content
-    for part in path[:-1]:
-        if isinstance(owner, dict) and not isinstance(owner.get(part), dict | list):
-            owner[part] = {}
-        owner = owner[part]
+    for part, following in pairwise(path):
+        inner = owner[part] if isinstance(part, int) else owner.get(part)
+        if isinstance(following, int):
+            inner = list(inner)
+        elif not isinstance(inner, dict):  # another change put something else there
+            inner = {}
+        owner[part] = inner
+        owner = inner
     key = path[-1]
-    if value is REMOVE:
+    if isinstance(owner, list) and value in (REMOVE, MISSPELL):
+        del owner[key]
+    elif value is REMOVE:
         owner.pop(key, None)
     elif value is MISSPELL:
         owner[f"{key}z"] = owner.pop(key, 1)
@@ -142,21 +148,39 @@ junk = st.one_of(
 )
 
 
-@settings(
+fuzzed = settings(
     max_examples=EXAMPLES,
     deadline=None,
-    derandomize=True,
+    derandomize="FUZZ_EXAMPLES" not in os.environ,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+
+
+def draw_change(data: st.DataObject, content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content with one change, at a place that it has or that a config may have."""
+    known = [tuple(key.split(".")) for key in KEYS] + list(places(content))
+    path = data.draw(st.sampled_from(known), label="place")
+    return changed(content, path, data.draw(junk, label="value"))
+
+
+@fuzzed
 @given(data=st.data())
 def test_no_value_ends_in_a_traceback(data: st.DataObject, folder: Path) -> None:
     content = demo(data.draw(st.sampled_from(DEMOS), label="config"), folder)
-    known = [tuple(key.split(".")) for key in KEYS] + list(places(content))
-    path = data.draw(st.sampled_from(known), label="place")
-    value = data.draw(junk, label="value")
     with suppress(UserError):
-        start(changed(content, path, value), folder)
+        start(draw_change(data, content), folder)
+
+
+@fuzzed
+@given(data=st.data())
+def test_no_values_together_end_in_a_traceback(data: st.DataObject, folder: Path) -> None:
+    """What the check of one value takes for granted may be wrong, too."""
+    content = demo(data.draw(st.sampled_from(DEMOS), label="config"), folder)
+    for _ in range(data.draw(st.integers(2, 4), label="changes")):
+        content = draw_change(data, content)
+    with suppress(UserError):
+        start(content, folder)
 
 
 CASES = [
@@ -192,6 +216,7 @@ CASES = [
     ("evaluation.save_best", "accurazy", "save_best is 'accurazy'.*balanced_accuracy"),
     ("evaluation.interval", 0, "evaluation.interval=0"),
     ("optimizer.lr", float("nan"), "optimizer.lr=nan"),
+    ("optimizer.constructor", False, "unknown type False at 'optimizer.constructor'"),
     ("runner.max_epochs", "x", "runner.max_epochs='x'"),
 ]
 

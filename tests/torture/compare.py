@@ -67,6 +67,8 @@ def content_of(path: Path, out: str) -> Any:
                 for name, output in facts["outputs"].items()
             }
         return plain(facts, out)
+    if path.suffix == ".py":  # the config of a run
+        return plain(path.read_text(), out)
     return path.read_bytes()
 
 

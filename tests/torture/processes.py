@@ -49,6 +49,13 @@ class Call:
         """Return whether a process of it runs."""
         return any(process.is_alive() for process in self.processes)
 
+    def lives_for(self, seconds: float) -> bool:
+        """Wait some seconds, or until all processes have ended; return whether one runs then."""
+        end = time.monotonic() + seconds
+        while self.is_alive() and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, 0.1))
+        return self.is_alive()
+
     def wait(self, place: Path) -> list[int]:
         """Wait until all processes have ended; return their exit codes.
 

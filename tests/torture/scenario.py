@@ -27,6 +27,7 @@ class Scenario:
         alone: Whether each process may also be killed alone: the parent without its children, or
             one of several.
         stopped: Whether it is asked to stop by a signal, and not killed.
+        reads: Name of the scenario whose run that was left alone this one reads; empty: none.
         reference: Returns what ``state`` must be; None: that of a run that was left alone.
     """
 
@@ -36,6 +37,7 @@ class Scenario:
     signs: Callable[[Path, str], int] | None = None
     alone: bool = False
     stopped: bool = False
+    reads: str = ""
     reference: Callable[[Path], dict[str, Any]] | None = None
 
 

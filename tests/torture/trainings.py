@@ -96,5 +96,6 @@ SCENARIOS = (
         "evaluate1",
         lambda place, out: tool(_TEST, place, out),
         lambda place, out: content_of(place / f"{out}.npz", out),
+        reads="finetune1",
     ),
 )
