@@ -1,9 +1,9 @@
 """The comparison of frozen features: its settings, its rows, and the steps that each row takes.
 
 Every method is pre-trained for the same number of views of an image, so that a method with more
-views has fewer epochs; the untrained network is the baseline. An ``Entry`` is one pre-training with
-one seed; its jobs train it, then classify the test list by its frozen features. The results are
-read by ``benchmark_table``.
+views has fewer epochs; the baseline of each is its own network, untrained. An ``Entry`` is one
+pre-training with one seed; its jobs train it, then classify the test list by its frozen features.
+The results are read by ``benchmark_table``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mmselfsup.config.inspect import find_dataset
 from mmselfsup.utils.errors import UserError
 
 from . import configs
-from .cli import find_ssl_config
+from .cli import find_ssl_config, network_of
 from .settings import DEFAULT_DATA
 from .stages.probe import model_options, probe_argv, weights_argv
 from .stages.stage import Stage
@@ -39,6 +39,7 @@ class Entry:
 
     Attributes:
         name: The algorithm, or ``untrained``.
+        network: The backbone, as the name of the config says it; see ``network_of``.
         seed: Seed of its training, or of the untrained network's random weights.
         config: File of its config.
         cfg: The config with the overrides.
@@ -49,6 +50,7 @@ class Entry:
     """
 
     name: str
+    network: str
     seed: int
     config: Path
     cfg: Config
@@ -59,8 +61,9 @@ class Entry:
 
     @property
     def title(self) -> str:
-        """Return name and seed, as text."""
-        return f"{self.name}, seed {self.seed}"
+        """Return name and seed, as text; several networks may be untrained."""
+        network = f" {self.network}" if self.name == UNTRAINED else ""
+        return f"{self.name}{network}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ class FrozenSettings:
 
 
 def plan_entries(settings: FrozenSettings, num_images: int) -> list[Entry]:
-    """Return every row: the untrained network first, then each algorithm, with each seed.
+    """Return every row: the untrained networks first, then each algorithm, with each seed.
 
     Raises:
         UserError: A config is missing or can't be used with these images or overrides.
@@ -109,13 +112,17 @@ def plan_entries(settings: FrozenSettings, num_images: int) -> list[Entry]:
     folder = settings.root / "configs"
     paths = [find_ssl_config(folder, name, settings.size) for name in settings.algorithms]
     distributed = configs.share_options(settings.options, [configs.load(path) for path in paths])
-    # The untrained network is that of the first algorithm's config.
-    untrained = _entries(settings, UNTRAINED, paths[0], distributed[0], 0)
+    # A baseline for each backbone, from the first config that has it: the accuracy of an untrained
+    # transformer says nothing about that of a ResNet.
+    first = {network_of(path): i for i, path in reversed(list(enumerate(paths)))}
+    untrained = [
+        _entries(settings, UNTRAINED, paths[i], distributed[i], 0) for i in sorted(first.values())
+    ]
     trained = [
         _entries(settings, name, path, options, num_images)
         for name, path, options in zip(settings.algorithms, paths, distributed, strict=True)
     ]
-    return [entry for entries in (untrained, *trained) for entry in entries]
+    return [entry for entries in (*untrained, *trained) for entry in entries]
 
 
 def _entries(
@@ -129,16 +136,20 @@ def _entries(
         views = epochs * num_images * views_per_image(cfg)
         options = [*options, *budget_options(cfg, epochs, num_images)]
         cfg = configs.load(path, options)
+    network = network_of(path)
+    # Of the untrained, each network has its own folder.
+    folder = f"{name}_{network}" if name == UNTRAINED else name
     return [
         Entry(
             name=name,
+            network=network,
             seed=seed,
             config=path,
             cfg=cfg,
             options=tuple(options),
             epochs=epochs,
             views=views,
-            folder=settings.out / f"{name}_seed{seed}",
+            folder=settings.out / f"{folder}_seed{seed}",
         )
         for seed in settings.seeds
     ]

@@ -41,6 +41,7 @@ class FrozenRecord:
 
     Attributes:
         name: The algorithm, or ``untrained``.
+        network: The backbone, as the name of the config says it.
         seed: Its seed.
         config: File name of its config.
         epochs: Epochs of its training.
@@ -56,6 +57,7 @@ class FrozenRecord:
     """
 
     name: str
+    network: str
     seed: int
     config: str
     epochs: int
@@ -80,6 +82,7 @@ def read_record(entry: Entry, num_knn: int) -> FrozenRecord:
     probe = read_probe_result(entry.folder / "linear" / "linear.json", "linear probe")
     return FrozenRecord(
         name=entry.name,
+        network=entry.network,
         seed=entry.seed,
         config=entry.config.name,
         epochs=entry.epochs,
@@ -96,14 +99,24 @@ def read_record(entry: Entry, num_knn: int) -> FrozenRecord:
 
 
 def beats_untrained(record: FrozenRecord, records: Sequence[FrozenRecord]) -> bool:
-    """Return whether a row beats the untrained network of every seed in both numbers."""
-    floor = [other for other in records if other.name == UNTRAINED]
+    """Return whether a row beats its own network, untrained, of every seed in both numbers."""
+    floor = [
+        other for other in records if (other.name, other.network) == (UNTRAINED, record.network)
+    ]
     return all(record.knn > other.knn and record.probe > other.probe for other in floor)
 
 
 def columns(num_knn: int) -> list[str]:
     """Return the headers of the table."""
-    head = ["pre-training", "seed", "epochs", "views", f"kNN, k={num_knn}", "linear probe"]
+    head = [
+        "pre-training",
+        "network",
+        "seed",
+        "epochs",
+        "views",
+        f"kNN, k={num_knn}",
+        "linear probe",
+    ]
     return [*head, "above untrained", "minutes", "images/s"]
 
 
@@ -114,6 +127,7 @@ def cells(record: FrozenRecord, records: Sequence[FrozenRecord]) -> list[str]:
     speed = "" if record.images_per_s is None else f"{record.images_per_s:.0f}"
     return [
         record.name,
+        record.network,
         str(record.seed),
         str(record.epochs),
         f"{record.views:,}",
@@ -134,8 +148,9 @@ def print_records(records: Sequence[FrozenRecord], num_knn: int) -> None:
     console = table_console()
     console.print(table)
     console.print(
-        "Balanced accuracy on the test list, frozen features. Above untrained: in both numbers, of "
-        "every seed. Minutes and images/s: with other trainings at the same time.",
+        "Balanced accuracy on the test list, frozen features. Above untrained: above the same "
+        "network, untrained, in both numbers and of every seed. Minutes and images/s: with other "
+        "trainings at the same time.",
         highlight=False,
     )
 

@@ -386,9 +386,9 @@ def find_finetune_config(
 ) -> Path:
     """Choose the config of the classifier for a data set and the backbone of the pre-trainings.
 
-    The names of configs tell the backbone: its word is the second one of a pre-training
-    (``mae_vit-tiny-p8_...``) and the first one of a classifier (``vit-tiny-p8_...``). Where no
-    classifier has the word of a pre-training, the basic one is meant, a ResNet.
+    The names of configs tell the backbone: its word is ``network_of`` a pre-training and the first
+    one of a classifier (``vit-tiny-p8_...``). Where no classifier has the word of a pre-training,
+    the basic one is meant, a ResNet.
 
     Args:
         configs: The folder ``configs``.
@@ -408,8 +408,7 @@ def find_finetune_config(
     by_backbone = {path.stem.split("_")[0]: path for path in reversed(paths)}
     basic = next((path for path in paths if not _is_transformer(path)), paths[0])
     chosen = {
-        name: by_backbone.get("".join(path.stem.split("_")[1:2]), basic)
-        for name, path in (ssl_configs or {}).items()
+        name: by_backbone.get(network_of(path), basic) for name, path in (ssl_configs or {}).items()
     }
     different = dict.fromkeys(chosen.values())
     if len(different) > 1:
@@ -419,6 +418,15 @@ def find_finetune_config(
             "classifier: run a study for each, or name configs of one backbone with SSL_CONFIG"
         )
     return next(iter(different), basic)
+
+
+def network_of(path: Path) -> str:
+    """Return the word of the backbone in the name of a pre-training's config, the second one.
+
+    ``mae_vit-tiny-p8_1xb128-coslr-200e_isic2019-64.py``: ``vit-tiny-p8``; a name of one word has
+    none: an empty string.
+    """
+    return "".join(path.stem.split("_")[1:2])
 
 
 def _is_transformer(path: Path) -> bool:

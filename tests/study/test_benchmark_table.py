@@ -1,22 +1,58 @@
-"""A row of the comparison of frozen features."""
+"""The rows of the comparison of frozen features, and their baselines."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
-from mmselfsup.study.benchmark_table import UNTRAINED, FrozenRecord, cells
+from mmselfsup.study.benchmark import FrozenSettings, plan_entries
+from mmselfsup.study.benchmark_table import UNTRAINED, FrozenRecord, beats_untrained, cells
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def record(name: str, score: float) -> FrozenRecord:
+def record(name: str, score: float, network: str = "resnet18") -> FrozenRecord:
     values = {f.name: None for f in dataclasses.fields(FrozenRecord)}
     numbers = dict(seed=0, epochs=3, views=600, knn=score, probe=score, seconds=90.0)
-    return FrozenRecord(**{**values, **numbers, "name": name})  # type: ignore[arg-type]
+    values |= dict(numbers, name=name, network=network)
+    return FrozenRecord(**values)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["byol", "vicreg"])
 def test_only_a_trained_network_has_minutes_and_a_verdict(name: str) -> None:
     trained, worse, untrained = record(name, 0.4), record(name, 0.2), record(UNTRAINED, 0.3)
     rows = [trained, worse, untrained]
-    assert cells(trained, rows)[6:8] == ["yes", "1.5"]
-    assert cells(worse, rows)[6:8] == ["no", "1.5"]
-    assert cells(untrained, rows)[6:8] == ["", ""]
+    assert cells(trained, rows)[7:9] == ["yes", "1.5"]
+    assert cells(worse, rows)[7:9] == ["no", "1.5"]
+    assert cells(untrained, rows)[7:9] == ["", ""]
+
+
+def test_the_baseline_is_the_same_network() -> None:
+    floor = [record(UNTRAINED, 0.3), record(UNTRAINED, 0.5, "vit-tiny-p8")]
+    assert beats_untrained(record("byol", 0.4), floor)
+    assert not beats_untrained(record("mae", 0.4, "vit-tiny-p8"), floor)
+
+
+def test_each_network_is_evaluated_untrained(tmp_path: Path) -> None:
+    settings = FrozenSettings(
+        root=ROOT,
+        images=tmp_path,
+        train=tmp_path / "train.txt",
+        test=tmp_path / "test.txt",
+        out=tmp_path / "out",
+        dataset_config=tmp_path / "data.py",
+        algorithms=("simclr", "mae", "byol"),
+        seeds=(0, 1),
+    )
+    entries = plan_entries(settings, 1_000)
+    found = [(entry.name, entry.network, entry.config.parent.name) for entry in entries[::2]]
+    assert found == [
+        (UNTRAINED, "resnet18", "simclr"),
+        (UNTRAINED, "vit-tiny-p8", "mae"),
+        ("simclr", "resnet18", "simclr"),
+        ("mae", "vit-tiny-p8", "mae"),
+        ("byol", "resnet18", "byol"),
+    ]
+    assert [entry.seed for entry in entries] == [0, 1] * 5
+    for texts in ([entry.folder for entry in entries], [entry.title for entry in entries]):
+        assert len(set(texts)) == 10

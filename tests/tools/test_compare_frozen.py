@@ -159,7 +159,7 @@ def test_bad_input_is_one_line(lists: Path, argv: list[str], message: str) -> No
 
 
 def test_above_untrained_means_every_seed_and_both_numbers() -> None:
-    row = FrozenRecord("untrained", 0, "", 0, 0, 0.20, 0.41, 0, 0, 0, None, None, None)
+    row = FrozenRecord("untrained", "", 0, "", 0, 0, 0.20, 0.41, 0, 0, 0, None, None, None)
     floor = [row, replace(row, seed=1, knn=0.21, probe=0.40)]
     for knn, probe, above in ((0.22, 0.42, True), (0.205, 0.42, False), (0.22, 0.405, False)):
         record = replace(row, name="simclr", knn=knn, probe=probe)
