@@ -114,7 +114,8 @@ def faults(words: list[str]) -> Iterator[str]:
         return
     rest = words[found + 1 :]
     given = [word.partition("=")[0] for word in rest if re.match(r"--?[A-Za-z]", word)]
-    if given and Path(script).suffix in (".py", ".sh"):
+    # A test file's options are those of pytest.
+    if given and "pytest" not in words[:found] and Path(script).suffix in (".py", ".sh"):
         known = options(script)
         yield from (f"{script} {name}" for name in given if name not in known)
 

@@ -1,32 +1,25 @@
-_base_ = "resnet18_1xb128-coslr-30e_isic2019-64.py"
+_base_ = [
+    "../_base_/models/resnet50.py",
+    "../_base_/datasets/isic2019-demo.py",
+    "../_base_/schedules/sgd_coslr-100e.py",
+    "../_base_/default_runtime.py",
+]
 
-# The backbone of simclr_resnet18_isic2019-demo.py
-model = dict(backbone=dict(stem_channels=32, base_channels=32), head=dict(in_channels=256))
-
-train_pipeline = [
-    dict(type="RandomResizedCrop", size=48, scale=(0.4, 1.0)),
-    dict(type="RandomHorizontalFlip"),
-    dict(type="RandomVerticalFlip"),
-    dict(
-        type="RandomAppliedTrans",
-        transforms=[dict(type="RandomRotation", degrees=(90, 90))],
-        p=0.5,
+# The backbone of simclr_resnet18_isic2019-demo.py. Class weights as at 64 pixels.
+model = dict(
+    backbone=dict(depth=18, stem_channels=32, base_channels=32),
+    head=dict(
+        in_channels=256,
+        num_classes=8,
+        class_weight=[0.45, 0.27, 0.53, 1.04, 0.6, 1.98, 1.92, 1.22],
     ),
-    dict(type="ColorJitter", brightness=0.2, contrast=0.2, saturation=0.2, hue=0.02),
-    dict(type="ToTensor"),
-    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
-]
-test_pipeline = [
-    dict(type="Resize", size=54),
-    dict(type="CenterCrop", size=48),
-    dict(type="ToTensor"),
-    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
-]
-data = dict(
-    samples_per_gpu=64,
-    train=dict(pipeline=train_pipeline),
-    val=dict(pipeline=test_pipeline),
-    test=dict(pipeline=test_pipeline),
 )
-optimizer = dict(lr=0.02)
+
+optimizer = dict(lr=0.02, weight_decay=1e-4, nesterov=True)
 runner = dict(max_epochs=6)
+
+# float16 on GPUs, bfloat16 on CPUs; the loss is computed in float32.
+fp16 = dict(loss_scale="dynamic")
+
+checkpoint_config = dict(interval=10, max_keep_ckpts=1)
+log_config = dict(interval=10)

@@ -1,6 +1,11 @@
-_base_ = "vit-tiny-p8_1xb128-coslr-30e_isic2019-64.py"
+_base_ = [
+    "../_base_/models/vit-base-p16_ft.py",
+    "../_base_/datasets/isic2019-demo.py",
+    "../_base_/schedules/adamw_coslr-50e_isic2019.py",
+    "../_base_/default_runtime.py",
+]
 
-# The backbone of mae_vit-mini-p8_isic2019-demo.py
+# The backbone of mae_vit-mini-p8_isic2019-demo.py. Class weights as at 64 pixels.
 model = dict(
     backbone=dict(
         arch=dict(
@@ -11,34 +16,23 @@ model = dict(
             feedforward_channels=384,
         ),
         img_size=48,
+        patch_size=8,
     ),
-    head=dict(in_channels=96),
+    head=dict(
+        _delete_=True,
+        type="ClsHead",
+        in_channels=96,
+        num_classes=8,
+        class_weight=[0.45, 0.27, 0.53, 1.04, 0.6, 1.98, 1.92, 1.22],
+    ),
+    train_cfg=dict(_delete_=True),
 )
 
-train_pipeline = [
-    dict(type="RandomResizedCrop", size=48, scale=(0.4, 1.0)),
-    dict(type="RandomHorizontalFlip"),
-    dict(type="RandomVerticalFlip"),
-    dict(
-        type="RandomAppliedTrans",
-        transforms=[dict(type="RandomRotation", degrees=(90, 90))],
-        p=0.5,
-    ),
-    dict(type="ColorJitter", brightness=0.2, contrast=0.2, saturation=0.2, hue=0.02),
-    dict(type="ToTensor"),
-    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
-]
-test_pipeline = [
-    dict(type="Resize", size=54),
-    dict(type="CenterCrop", size=48),
-    dict(type="ToTensor"),
-    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
-]
-data = dict(
-    samples_per_gpu=64,
-    train=dict(pipeline=train_pipeline),
-    val=dict(pipeline=test_pipeline),
-    test=dict(pipeline=test_pipeline),
-)
 lr_config = dict(warmup_iters=1)
 runner = dict(max_epochs=6)
+
+# float16 on GPUs, bfloat16 on CPUs; the loss is computed in float32.
+fp16 = dict(loss_scale="dynamic")
+
+checkpoint_config = dict(interval=10, max_keep_ckpts=1)
+log_config = dict(interval=10)
