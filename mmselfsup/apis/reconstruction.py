@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import Image
 from torch import nn
 from torchvision.transforms import Compose, InterpolationMode, Normalize, Resize, ToTensor
@@ -10,9 +11,12 @@ from torchvision.transforms.functional import to_pil_image
 
 from mmselfsup.core.checkpoint import load_weights
 from mmselfsup.core.hooks.reconstruction_hook import reconstruction_picture
+from mmselfsup.datasets import PIPELINES
+from mmselfsup.datasets.pipelines.masking import MaskGenerator
 from mmselfsup.utils.device import to_device
 from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.files import atomic_write
+from mmselfsup.utils.image_names import IMAGE_FORMATS
 from mmselfsup.utils.module import module_device
 
 from .inference import init_model
@@ -46,17 +50,23 @@ def write_reconstruction(
     if checkpoint is not None:
         _load_all(model, checkpoint)
     try:
-        image = Image.open(img_path).convert("RGB")
+        image = Image.open(img_path, formats=IMAGE_FORMATS).convert("RGB")
     except FileNotFoundError as error:
         raise UserError(f"there is no image {img_path}: check the path") from error
     except OSError as error:
         raise UserError(f"{img_path}: {one_line(error)}") from error
     normalize = _normalize(model.cfg.get("data", {}).get("train"))
-    size = getattr(model.backbone, "img_size", 224)
+    generator = _mask_generator(model.cfg.get("data", {}).get("train"))
+    size = getattr(generator, "input_size", None) or getattr(model.backbone, "img_size", 224)
     steps = [Resize(_pair(size), InterpolationMode.BICUBIC), ToTensor()]
     img = Compose(steps if normalize is None else [*steps, normalize])(image)[None]
     # [1, 3, H, W]
-    picture = reconstruction_picture(model, to_device(img, module_device(model)), normalize, seed)
+    batch: Any = img
+    if generator is not None:  # the pipeline makes the masks, not the model
+        torch.manual_seed(seed)
+        batch = [img, generator.draw()[None]]
+    batch = to_device(batch, module_device(model))
+    picture = reconstruction_picture(model, batch, normalize, seed)
     file_format = Image.registered_extensions().get(Path(out_file).suffix.lower(), "PNG")
     with atomic_write(Path(out_file)) as file:
         to_pil_image(picture).save(file, format=file_format)
@@ -85,3 +95,14 @@ def _normalize(config: Any) -> Normalize | None:
         config = list(config.values())
     parts = config if isinstance(config, list | tuple) else []
     return next((found for part in parts if (found := _normalize(part)) is not None), None)
+
+
+def _mask_generator(config: Any) -> MaskGenerator | None:
+    """Return the first generator of masks in nested configs; None without one."""
+    if isinstance(config, dict):
+        kind = PIPELINES.get(config.get("type", ""))
+        if isinstance(kind, type) and issubclass(kind, MaskGenerator):
+            return kind(**{key: value for key, value in config.items() if key != "type"})
+        config = list(config.values())
+    parts = config if isinstance(config, list | tuple) else []
+    return next((found for part in parts if (found := _mask_generator(part)) is not None), None)

@@ -423,7 +423,7 @@ def find_finetune_config(
 def network_of(path: Path) -> str:
     """Return the word of the backbone in the name of a pre-training's config, the second one.
 
-    ``mae_vit-tiny-p8_1xb128-coslr-200e_isic2019-64.py``: ``vit-tiny-p8``; a name of one word has
+    ``mae_vit-tiny-p8_1xb128-coslr-200e_<data>.py``: ``vit-tiny-p8``; a name of one word has
     none: an empty string.
     """
     return "".join(path.stem.split("_")[1:2])

@@ -30,7 +30,7 @@ os.umask(_UMASK)
 _WRITTEN = (
     "pth|json|py|npy|npz|txt|csv|html|tex|md|unfinished|png|jpe?g|webp|bmp|tiff?|ppm"  # suffixes
 )
-_TEMPORARY = re.compile(rf"\..*\.(?:{_WRITTEN})\.(?:[a-z0-9_]{{8}}|\d{{1,7}})", re.IGNORECASE)
+_TEMPORARY = re.compile(rf"\..*\.(?i:{_WRITTEN})\.(?:[a-z0-9_]{{8}}|\d{{1,7}})")
 _NAME_MAX = 255  # bytes of a file name, on nearly all file systems
 _THREADS = 8  # that ask for the stamps of files
 _RANDOM = 8  # characters that ``mkstemp`` adds to a name

@@ -84,3 +84,18 @@ def test_the_tool_needs_the_decoder(tmp_path):
     assert not (tmp_path / "x.png").exists()
     with pytest.raises(UserError, match=r"there is no image nowhere\.jpg"):
         write_reconstruction("nowhere.jpg", files[1], None, files[3], "cpu")
+
+
+def test_the_tool_draws_masks_as_the_pipeline_does(tmp_path):
+    Image.effect_noise((80, 80), 60).save(tmp_path / "a.png")
+    masks = dict(type="SimMIMMaskGenerator", input_size=64, mask_patch_size=16, model_patch_size=4)
+    config = dict(model=TINY["SimMIM"].cfg, data=dict(train=dict(pipeline=[masks])))
+    Config(config).dump(str(tmp_path / "simmim.py"))
+    torch.save(build_algorithm(TINY["SimMIM"].cfg).state_dict(), tmp_path / "simmim.pth")
+    files = [str(tmp_path / name) for name in ("a.png", "simmim.py", "simmim.pth")]
+    for name, seed in (("x.png", 0), ("y.png", 0), ("z.png", 1)):
+        write_reconstruction(*files, str(tmp_path / name), "cpu", seed)
+    x, y, z = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in "xyz")
+    assert x.shape == (68, 4 * 66 + 2, 3)
+    assert np.array_equal(x, y)
+    assert not np.array_equal(x, z)

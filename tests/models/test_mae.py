@@ -187,3 +187,12 @@ def test_grad_cam_of_a_fine_tuned_transformer():
     heat = heat_maps(model, images(), torch.tensor([0, 2]))
     assert heat.shape == (2, 4, 4)
     assert (heat > 0).any()
+
+
+@pytest.mark.parametrize("use_window", [False, True])
+def test_biases_without_qkv_bias_are_those_of_0x(use_window):
+    backbone = {**TINY["MAE"].cfg["backbone"], "type": "MIMVisionTransformer"}
+    model = build_backbone({**backbone, "qkv_bias": False, "use_window": use_window})
+    names = {name for name in model.state_dict() if name.startswith("layers.0.attn")}
+    assert ("layers.0.attn.q_bias" in names) == (not use_window)
+    assert "layers.0.attn.qkv.bias" not in names

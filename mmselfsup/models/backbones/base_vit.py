@@ -69,7 +69,7 @@ class BaseViT(BaseModule):
     arch_zoo: ClassVar[dict[str, dict[str, int]]] = _VisionTransformer.arch_zoo
     num_extra_tokens = 1  # the class token
     # What ``qkv_bias=False`` means in 0.x: no bias here, biases of queries and values in others.
-    query_value_bias: ClassVar[bool] = False
+    query_value_bias: bool = False
 
     def __init__(
         self,

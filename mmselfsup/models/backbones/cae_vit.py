@@ -2,7 +2,7 @@
 Representation Learning"."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ class CAEViT(BaseViT):
         **kwargs: Other arguments of ``BaseViT``, such as ``with_cp``.
     """
 
-    query_value_bias: ClassVar[bool] = True
+    query_value_bias = True
 
     def __init__(
         self,

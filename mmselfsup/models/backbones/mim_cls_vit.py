@@ -83,6 +83,9 @@ class MIMVisionTransformer(BaseViT):
     ) -> None:
         """Build the blocks, with relative positions and LayerScale, and the normalisation."""
         common = {**common, "init_values": self.init_values}
+        # In 0.x ``qkv_bias=False`` leaves biases of queries and values, but none of both beside
+        # relative positions: its checkpoints have these names.
+        self.query_value_bias = not self.use_window
         if self.use_window:
             common["window_size"] = self.patch_resolution
         super()._build_blocks(common, own, drop_path_rate, final_norm)
