@@ -1,10 +1,11 @@
 """What holds for every test: few threads, fixed seeds, and no network."""
 
 import ipaddress
+import logging
 import os
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,16 @@ def fixed_seed() -> None:
     random.seed(SEED)
     np.random.seed(SEED)
     torch.manual_seed(SEED)
+
+
+@pytest.fixture(autouse=True)
+def level_of_the_log() -> Iterator[None]:
+    """Give the logger of the package its level back: a config of a test may have set another."""
+    logger = logging.getLogger("mmselfsup")
+    level, disabled = logger.level, logger.disabled
+    yield
+    logger.setLevel(level)
+    logger.disabled = disabled
 
 
 @pytest.fixture

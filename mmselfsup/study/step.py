@@ -125,7 +125,9 @@ class Step:
         resumed.
         """
         record = read_record(self.folder)
-        remove_leftovers(self.folder)  # of this record too: alone, it would be a foreign folder
+        # Of this record too: alone, it would be a foreign folder.
+        for folder in (self.folder, *self.folder.rglob("*/")):
+            remove_leftovers(folder)
         line = "starts"
         if self.folder.is_dir() and any(self.folder.iterdir()):
             changes = ["no record of its settings"] if record is None else self._changes(record)

@@ -227,6 +227,23 @@ def test_a_stage_that_was_asked_to_stop_stops_the_study(tmp_path: Path) -> None:
     assert stage.record.state == STARTED
 
 
+def test_what_is_left_of_a_study_runs_with_as_many_threads_as_before(tmp_path: Path) -> None:
+    """Sums of another number of threads have other last bits."""
+    (tmp_path / "job.py").write_text(
+        "import os, sys\nopen(sys.argv[1] + '.txt', 'w').write(os.environ['OMP_NUM_THREADS'])\n"
+    )
+    stages = [
+        Stage(name, tmp_path / name, ("job.py", f"of_{name}"), tmp_path, logged=True)
+        for name in ("a", "b")
+    ]
+    here = Machine(cores=4, gpus=0, warm=False)
+    run_stages("Jobs", stages, here)
+    together = (tmp_path / "of_b.txt").read_text()
+    (tmp_path / "b" / ".step.json").unlink()  # as if it had been killed before
+    run_stages("Jobs", stages, here)
+    assert (tmp_path / "of_b.txt").read_text() == together == "2"
+
+
 @pytest.mark.parametrize(("names", "end"), [("", "no GPU"), ("H200", "H200")])
 def test_a_machine_is_named_by_its_parts(
     names: str, end: str, monkeypatch: pytest.MonkeyPatch

@@ -110,3 +110,14 @@ def test_another_outcome_needs_no_output(tmp_path: Path) -> None:
 def test_infinity_in_the_settings_is_no_change(tmp_path: Path) -> None:
     do(make(tmp_path / "run", limit=float("inf")))
     assert make(tmp_path / "run", limit=float("inf")).is_done()
+
+
+def test_leftovers_in_sub_folders_go(tmp_path: Path) -> None:
+    step = make(tmp_path / "run", lr=0.1)
+    step.begin()
+    pictures = tmp_path / "run" / "pictures"
+    pictures.mkdir()
+    (pictures / ".5_heat.webp.ab12_x9z").touch()
+    (pictures / "5_heat.webp").touch()
+    make(tmp_path / "run", lr=0.1).begin()
+    assert [path.name for path in pictures.iterdir()] == ["5_heat.webp"]

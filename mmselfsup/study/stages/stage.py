@@ -110,6 +110,9 @@ def run_stages(title: str, stages: Sequence[Stage], machine: Machine, at_a_time:
     began = time.monotonic()
     # Where this run's lines begin: a resumed training appends to its log.
     starts = [_size(stage.command.log) for stage, _ in todo]
+    # By all stages, not by those that are left: another number of threads gives other last bits,
+    # and a study that is called again must end as if it had been left alone.
+    threads = machine.threads(machine.jobs(at_a_time, len(stages)))
     at_a_time = machine.jobs(at_a_time, len(todo))
     logged = [stage for stage, _ in todo if stage.logged]  # others show their own progress
     total = sum(stage.epochs for stage in logged)
@@ -121,7 +124,7 @@ def run_stages(title: str, stages: Sequence[Stage], machine: Machine, at_a_time:
             [stage.command for stage, _ in todo],
             at_a_time,
             machine.warm,
-            machine.threads(at_a_time),
+            threads,
             on_end=lambda number, code, seconds: _end(
                 *todo[number], machine, code, seconds, starts[number]
             ),
