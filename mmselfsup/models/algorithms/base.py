@@ -172,6 +172,11 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
         """
         update_targets(self.momentum_pairs(), self.momentum)
 
+    def momentum_update_in_forward(self) -> None:
+        """Move the targets in a forward pass: once a step of the optimizer, in training only."""
+        if self.training and self.starts_step:
+            self.momentum_update()
+
     @property
     def with_neck(self) -> bool:
         """Return whether the algorithm has a neck."""

@@ -108,7 +108,8 @@ class CAE(BaseModel):
         visible = self.backbone(img, masked)[:, 1:]  # [N, L - M, C]
         with torch.no_grad():
             latent_target = self.teacher(img, ~masked)[:, 1:]  # [N, M, C]
-            self.move_teacher()
+            # As in 0.x after its use: with a momentum of 0 it is the encoder one step ago.
+            self.momentum_update_in_forward()
         places = self.positions()  # [1, L, C]
         scores, latent = self.neck(
             visible, select_patches(places, masked), select_patches(places, ~masked)
@@ -120,11 +121,3 @@ class CAE(BaseModel):
         """Return the position embeddings [1, L, C] of the patches."""
         backbone: Any = self.backbone
         return backbone.pos_embed[:, 1:]
-
-    def move_teacher(self) -> None:
-        """Move the teacher to the encoder of this step, once a step and in training only.
-
-        As in 0.x it moves after its use: with a momentum of 0 it is the encoder one step ago.
-        """
-        if self.training and self.starts_step:
-            self.momentum_update()

@@ -145,8 +145,7 @@ class DenseCL(BaseModel):
 
         In training the key encoder is updated first, once a step of the optimizer.
         """
-        if self.training and self.starts_step:
-            self.momentum_update()
+        self.momentum_update_in_forward()
         im_k, order = batch_shuffle_ddp(im_k)
         encoded = self.encode(self.encoder_k, im_k)
         return tuple(batch_unshuffle_ddp(part, order) for part in encoded)

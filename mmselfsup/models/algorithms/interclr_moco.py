@@ -229,8 +229,7 @@ class InterCLRMoCo(MoCo):
         if self.share_neck:
             k = self.encode_keys(im_k)
             return k, k
-        if self.training and self.starts_step:
-            self.momentum_update()
+        self.momentum_update_in_forward()
         im_k, order = batch_shuffle_ddp(im_k)
         features = self.encoder_k[0](im_k)
         keys = unit(self.encoder_k[1](features)), unit(self.inter_neck_k(features))

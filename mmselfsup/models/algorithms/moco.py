@@ -119,8 +119,7 @@ class MoCo(BaseModel):
         would otherwise tell which images belong together. In training the key encoder is updated
         first, once a step of the optimizer.
         """
-        if self.training and self.starts_step:
-            self.momentum_update()
+        self.momentum_update_in_forward()
         im_k, order = batch_shuffle_ddp(im_k)
         k = F.normalize(to_float32(self.encoder_k(im_k)[0]), dim=1)  # [N, D]
         return batch_unshuffle_ddp(k, order)

@@ -11,7 +11,6 @@ Letters: N images, L places of the grid of patches, C channels.
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from mmcls.models.backbones import VisionTransformer as _VisionTransformer
 from mmcv.cnn import build_norm_layer
@@ -24,11 +23,12 @@ from torch.utils.checkpoint import checkpoint
 from mmselfsup.utils.errors import ArgumentError
 
 from ..utils.position_embedding import (
+    build_2d_sincos_position_embedding,
     resize_loaded_positions,
     resize_position_embedding,
     rows_and_columns,
 )
-from ..utils.transformer_blocks import TransformerEncoderLayer
+from ..utils.transformer_blocks import TransformerEncoderLayer, drop_path_rates
 
 ARCHITECTURE_KEYS = ("embed_dims", "num_layers", "num_heads", "feedforward_channels")
 
@@ -70,6 +70,8 @@ class BaseViT(BaseModule):
     num_extra_tokens = 1  # the class token
     # What ``qkv_bias=False`` means in 0.x: no bias here, biases of queries and values in others.
     query_value_bias: bool = False
+    #: Whether the position embeddings are sines and cosines, which don't train.
+    fixed_positions: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -126,6 +128,9 @@ class BaseViT(BaseModule):
             torch.zeros(1, self.num_extra_tokens + num_places, self.embed_dims)
         )
         self.register_load_state_dict_pre_hook(_resize_loaded_positions)
+        if self.fixed_positions:
+            self.pos_embed.requires_grad_(False)
+            self.init_positions()
 
     @classmethod
     def _architecture(cls, arch: str | dict) -> dict[str, int]:
@@ -168,7 +173,7 @@ class BaseViT(BaseModule):
         if not common["qkv_bias"] and not self.query_value_bias:
             common = {**common, "qkv_bias": None}  # no bias at all, see ``MultiheadAttention``
         widths = {k: self.arch_settings[k] for k in ARCHITECTURE_KEYS if k != "num_layers"}
-        rates = np.linspace(0, drop_path_rate, self.num_layers).tolist()
+        rates = drop_path_rates(drop_path_rate, self.num_layers)
         each = [own] * self.num_layers if isinstance(own, dict) else list(own)
         self.layers = ModuleList(
             TransformerEncoderLayer(**{**widths, **common, "drop_path_rate": rate, **settings})
@@ -188,14 +193,24 @@ class BaseViT(BaseModule):
         return getattr(self, self.norm1_name)
 
     def init_weights(self) -> None:
-        """Draw the position embeddings, unless weights are loaded (``init_cfg`` of Pretrained)."""
+        """Draw positions and weights, unless they are loaded (``init_cfg`` of Pretrained)."""
         super().init_weights()
         if not (isinstance(self.init_cfg, dict) and self.init_cfg.get("type") == "Pretrained"):
             self.init_positions()
+            self.draw_weights()
 
     def init_positions(self) -> None:
-        """Draw the position embeddings from a normal distribution, standard deviation 0.02."""
-        nn.init.trunc_normal_(self.pos_embed, std=0.02)
+        """Set fixed position embeddings, or draw them, normal with a deviation of 0.02."""
+        if not self.fixed_positions:
+            nn.init.trunc_normal_(self.pos_embed, std=0.02)
+            return
+        table = build_2d_sincos_position_embedding(
+            self.patch_resolution, self.embed_dims, cls_token=True
+        )
+        self.pos_embed.data.copy_(table)
+
+    def draw_weights(self) -> None:
+        """Draw what a method draws in its own way; nothing here."""
 
     def positions(self, resolution: tuple[int, int]) -> Tensor:
         """Return the position embeddings [1, 1 + L, C] of a grid of patches (rows, columns)."""
@@ -214,10 +229,19 @@ class BaseViT(BaseModule):
             x: Images [N, in_channels, H, W].
         """
         tokens, resolution = self.patch_embed(x)  # [N, L, C]
-        class_token = self.cls_token.expand(len(tokens), -1, -1)
-        tokens = torch.cat([class_token, tokens], dim=1) + self.positions(resolution)
-        tokens = self.drop_after_pos(tokens)
+        positions = self.positions(resolution)
+        tokens = self.with_class_token(tokens + positions[:, 1:], positions)
         return (tokens if self.with_cls_token else tokens[:, 1:]), tuple(resolution)
+
+    def with_class_token(self, tokens: Tensor, positions: Tensor) -> Tensor:
+        """Return tokens [N, L, C] with the class token in front, [N, 1 + L, C], after dropout.
+
+        Args:
+            tokens: Tokens with their positions.
+            positions: Position embeddings of a grid, whose first is that of the class token.
+        """
+        class_token = (self.cls_token + positions[:, :1]).expand(len(tokens), -1, -1)
+        return self.drop_after_pos(torch.cat([class_token, tokens], dim=1))
 
     def encode(self, tokens: Tensor) -> list[Tensor]:
         """Return the tokens [N, L, C] after each block of ``out_indices``, in ascending order.

@@ -4,11 +4,9 @@ Representation Learning"."""
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ..builder import BACKBONES
-from ..utils.position_embedding import build_2d_sincos_position_embedding
 from .base_vit import BaseViT
 
 
@@ -24,6 +22,7 @@ class CAEViT(BaseViT):
     """
 
     query_value_bias = True
+    fixed_positions = True
 
     def __init__(
         self,
@@ -61,22 +60,11 @@ class CAEViT(BaseViT):
             init_cfg=init_cfg,
             **kwargs,
         )
-        self.pos_embed.requires_grad_(False)
-        self.init_positions()
 
-    def init_positions(self) -> None:
-        """Set the position embeddings to sines and cosines of the places."""
-        table = build_2d_sincos_position_embedding(
-            self.patch_resolution, self.embed_dims, cls_token=True
-        )
-        self.pos_embed.data.copy_(table)
-
-    def init_weights(self) -> None:
+    def draw_weights(self) -> None:
         """Draw class token and patch embedding from normal distributions, deviation 0.02."""
-        super().init_weights()
-        if not (isinstance(self.init_cfg, dict) and self.init_cfg.get("type") == "Pretrained"):
-            nn.init.trunc_normal_(self.cls_token, std=0.02)
-            nn.init.trunc_normal_(self.patch_embed.projection.weight, std=0.02)
+        nn.init.trunc_normal_(self.cls_token, std=0.02)
+        nn.init.trunc_normal_(self.patch_embed.projection.weight, std=0.02)
 
     def forward(  # type: ignore[override]
         self, x: Tensor, mask: Tensor | None = None
@@ -96,9 +84,8 @@ class CAEViT(BaseViT):
             return super().forward(x)
         tokens, resolution = self.patch_embed(x)  # [N, L, C]
         positions = self.positions(resolution)
-        class_token = (self.cls_token + positions[:, :1]).expand(len(tokens), -1, -1)
         visible = select_patches(tokens + positions[:, 1:], ~mask.flatten(1).bool())
-        return self.encode(self.drop_after_pos(torch.cat([class_token, visible], dim=1)))[-1]
+        return self.encode(self.with_class_token(visible, positions))[-1]
 
 
 def select_patches(tokens: Tensor, chosen: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ Letters: N images, L patches, K of them visible, C channels.
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from mmselfsup.utils.errors import ArgumentError
@@ -87,8 +86,7 @@ class MAEViT(VisionTransformer):
         tokens, resolution = self.patch_embed(x)  # [N, L, C]
         positions = self.positions(tuple(resolution))  # [1, 1 + L, C]
         visible, mask, place = random_masking(tokens + positions[:, 1:], self.mask_ratio)
-        class_token = (self.cls_token + positions[:, :1]).expand(len(tokens), -1, -1)
-        return self.drop_after_pos(torch.cat([class_token, visible], dim=1)), mask, place
+        return self.with_class_token(visible, positions), mask, place
 
     def forward(self, x: Tensor, masked: bool = True) -> tuple[Any, ...]:
         """Encode the visible patches of images, or all of them.

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..builder import BACKBONES
+from ..utils.masking import replace_masked
 from .base_vit import BaseViT
 
 
@@ -55,12 +56,10 @@ class MaskFeatViT(BaseViT):
         )
         self.mask_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims))
 
-    def init_weights(self) -> None:
-        """Draw mask, class token and positions from a normal distribution, deviation 0.02."""
-        super().init_weights()
-        if not (isinstance(self.init_cfg, dict) and self.init_cfg.get("type") == "Pretrained"):
-            nn.init.trunc_normal_(self.cls_token, std=0.02)
-            nn.init.trunc_normal_(self.mask_token, std=0.02)
+    def draw_weights(self) -> None:
+        """Draw mask and class token from normal distributions, deviation 0.02."""
+        nn.init.trunc_normal_(self.cls_token, std=0.02)
+        nn.init.trunc_normal_(self.mask_token, std=0.02)
 
     def forward(  # type: ignore[override]
         self, x: Tensor, mask: Tensor | None = None
@@ -78,8 +77,6 @@ class MaskFeatViT(BaseViT):
         if mask is None:
             return super().forward(x)
         tokens, resolution = self.patch_embed(x)  # [N, L, C]
-        hidden = mask.flatten(1).unsqueeze(2).to(tokens.dtype)  # [N, L, 1]
-        tokens = tokens * (1 - hidden) + self.mask_token.to(tokens.dtype) * hidden
-        class_token = self.cls_token.expand(len(tokens), -1, -1)
-        tokens = torch.cat([class_token, tokens], dim=1) + self.positions(resolution)
-        return self.encode(self.drop_after_pos(tokens))[-1]
+        positions = self.positions(resolution)
+        tokens = replace_masked(tokens, mask, self.mask_token) + positions[:, 1:]
+        return self.encode(self.with_class_token(tokens, positions))[-1]

@@ -9,6 +9,7 @@ from mmcls.models.backbones import SwinTransformer as _SwinTransformer
 from torch import Tensor, nn
 
 from ..builder import BACKBONES
+from ..utils.masking import replace_masked
 from ..utils.position_embedding import resize_position_embedding
 
 
@@ -99,8 +100,7 @@ class SimMIMSwinTransformer(_SwinTransformer):
         """
         tokens, resolution = self.patch_embed(x)  # [N, L, C]
         if mask is not None:
-            hidden = mask.flatten(1).unsqueeze(2).to(tokens.dtype)  # [N, L, 1]
-            tokens = tokens * (1 - hidden) + self.mask_token.to(tokens.dtype) * hidden
+            tokens = replace_masked(tokens, mask, self.mask_token)
         if self.use_abs_pos_embed:
             tokens = tokens + resize_position_embedding(
                 self.absolute_pos_embed,

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from torch import nn
 
 from ..builder import BACKBONES
-from ..utils.position_embedding import build_2d_sincos_position_embedding
 from .base_vit import BaseViT
 
 _MOCO_V3 = {
@@ -34,6 +33,7 @@ class VisionTransformer(BaseViT):
         **kwargs: Other arguments of ``BaseViT``; ``arch`` may also be ``"mocov3-small"``.
     """
 
+    fixed_positions = True
     arch_zoo: ClassVar[dict[str, dict[str, int]]] = {**BaseViT.arch_zoo, **_MOCO_V3}
 
     def __init__(
@@ -47,23 +47,8 @@ class VisionTransformer(BaseViT):
         super().__init__(
             frozen_stages=frozen_stages, norm_eval=norm_eval, init_cfg=init_cfg, **kwargs
         )
-        self.pos_embed.requires_grad_(False)
-        self.init_positions()
         if stop_grad_conv1:
             self.patch_embed.requires_grad_(False)
-
-    def init_positions(self) -> None:
-        """Set the position embeddings to sines and cosines of the places."""
-        table = build_2d_sincos_position_embedding(
-            self.patch_resolution, self.embed_dims, cls_token=True
-        )
-        self.pos_embed.data.copy_(table)
-
-    def init_weights(self) -> None:
-        """Draw all weights, unless they are loaded (``init_cfg`` of Pretrained)."""
-        super().init_weights()
-        if not (isinstance(self.init_cfg, dict) and self.init_cfg.get("type") == "Pretrained"):
-            self.draw_weights()
 
     def draw_weights(self) -> None:
         """Draw the weights as the paper does: Xavier, separately for queries, keys and values."""

@@ -6,7 +6,7 @@ feature, K classes.
 
 from collections.abc import Sequence
 from math import isqrt
-from typing import Any
+from typing import Any, ClassVar
 
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
@@ -119,10 +119,13 @@ class MAEFinetuneHead(_TokenHead):
         label_smooth_val: Part of each label that is spread over all classes, 0 to 1.
     """
 
+    #: Standard deviation of the first weights.
+    first_std: ClassVar[float] = 2e-5
+
     def __init__(
         self, embed_dim: int, num_classes: int = 1000, label_smooth_val: float = 0.1
     ) -> None:
-        super().__init__(embed_dim, num_classes, std=2e-5)
+        super().__init__(embed_dim, num_classes, std=self.first_std)
         self.label_smooth_val = label_smooth_val
 
     def forward(self, x: Tensor | Sequence[Any]) -> list[Tensor]:

@@ -64,8 +64,4 @@ class MaskFeatFinetuneHead(MAEFinetuneHead):
     is the same, and metrics that apply a softmax are right.
     """
 
-    def __init__(
-        self, embed_dim: int, num_classes: int = 1000, label_smooth_val: float = 0.1
-    ) -> None:
-        super().__init__(embed_dim, num_classes, label_smooth_val)
-        self.init_cfg = {"type": "TruncNormal", "std": 0.02, "bias": 0, "layer": "Linear"}
+    first_std = 0.02

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from ..builder import HEADS
 from ..losses import masked_pixel_distance
+from ..utils.masking import pixel_mask
 
 
 @HEADS.register_module()
@@ -23,8 +24,8 @@ class SimMIMHead(BaseModule):
 
     def pixels(self, mask: Tensor) -> Tensor:
         """Return a mask of patches [N, rows, columns] as one of pixels, [N, 1, H, W]."""
-        wide = mask.repeat_interleave(self.patch_size, 1).repeat_interleave(self.patch_size, 2)
-        return wide.unsqueeze(1)
+        rows, columns = mask.shape[1:]
+        return pixel_mask(mask.flatten(1), self.patch_size, (rows, columns))
 
     def forward(self, x: Tensor, x_rec: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """Return ``loss``, see ``masked_pixel_distance``.

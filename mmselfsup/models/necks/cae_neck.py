@@ -7,7 +7,6 @@ C channels, V words of the tokenizer.
 
 from typing import Any
 
-import numpy as np
 import torch
 from mmcv.cnn import build_norm_layer
 from mmcv.runner import BaseModule
@@ -16,7 +15,11 @@ from torch import Tensor, nn
 
 from ..builder import NECKS
 from ..utils.cae_blocks import CAETransformerRegressorLayer
-from ..utils.transformer_blocks import TransformerEncoderLayer
+from ..utils.transformer_blocks import (
+    TransformerEncoderLayer,
+    drop_path_rates,
+    init_linear_layers,
+)
 
 
 @NECKS.register_module()
@@ -75,11 +78,11 @@ class CAENeck(BaseModule):
         }
         self.regressors = ModuleList(
             CAETransformerRegressorLayer(drop_path_rate=rate, **common)
-            for rate in _rates(drop_path_rate, regressor_depth)
+            for rate in drop_path_rates(drop_path_rate, regressor_depth)
         )
         self.decoders = ModuleList(
             TransformerEncoderLayer(drop_path_rate=rate, **common)
-            for rate in _rates(drop_path_rate, decoder_depth)
+            for rate in drop_path_rates(drop_path_rate, decoder_depth)
         )
         self.norm_regressor = build_norm_layer(norm_cfg, embed_dims)[1]
         self.norm_decoder = build_norm_layer(norm_cfg, embed_dims)[1]
@@ -89,11 +92,7 @@ class CAENeck(BaseModule):
     def init_weights(self) -> None:
         """Draw all linear layers from Xavier's distribution, mask token and head with 0.02."""
         super().init_weights()
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.xavier_uniform_(module.weight)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        init_linear_layers(self)
         nn.init.trunc_normal_(self.mask_token, std=0.02)
         if isinstance(self.head, nn.Linear):
             nn.init.trunc_normal_(self.head.weight, std=0.02)
@@ -118,9 +117,3 @@ class CAENeck(BaseModule):
         for decoder in self.decoders:
             x_masked = decoder(x_masked)
         return self.head(self.norm_decoder(x_masked)), latent
-
-
-def _rates(last: float, depth: int) -> list[float]:
-    """Return the stochastic depth of each block."""
-    # Not torch's: a model may be built on the meta device, whose tensors have no values.
-    return np.linspace(0, last, depth).tolist()

@@ -12,7 +12,7 @@ from mmcv.cnn.bricks.transformer import FFN
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
-from mmselfsup.utils.errors import ArgumentError
+from .transformer_blocks import channels_of_a_head, layer_scale, scaled
 
 
 class CrossMultiheadAttention(BaseModule):
@@ -43,12 +43,8 @@ class CrossMultiheadAttention(BaseModule):
         proj_drop: float = 0.0,
     ) -> None:
         super().__init__()
-        if embed_dims % num_heads:
-            raise ArgumentError(
-                f"embed_dims must be a multiple of num_heads, got {embed_dims} and {num_heads}"
-            )
         self.num_heads = num_heads
-        self.scale = qk_scale or (embed_dims // num_heads) ** -0.5
+        self.scale = qk_scale or channels_of_a_head(embed_dims, num_heads) ** -0.5
         self.q = nn.Linear(embed_dims, embed_dims, bias=False)
         self.k = nn.Linear(embed_dims, embed_dims, bias=False)
         self.v = nn.Linear(embed_dims, embed_dims, bias=False)
@@ -134,11 +130,8 @@ class CAETransformerRegressorLayer(BaseModule):
             add_identity=False,
         )
         self.drop_path = DropPath(drop_path_rate) if drop_path_rate else nn.Identity()
-        self.gamma_1_cross: nn.Parameter | float = 1.0
-        self.gamma_2_cross: nn.Parameter | float = 1.0
-        if init_values:
-            self.gamma_1_cross = nn.Parameter(torch.full((embed_dims,), float(init_values)))  # [C]
-            self.gamma_2_cross = nn.Parameter(torch.full((embed_dims,), float(init_values)))  # [C]
+        self.gamma_1_cross = layer_scale(embed_dims, init_values)
+        self.gamma_2_cross = layer_scale(embed_dims, init_values)
 
     def forward(self, x_q: Tensor, x_kv: Tensor, pos_q: Tensor, pos_k: Tensor) -> Tensor:
         """Return [N, Q, C].
@@ -154,7 +147,7 @@ class CAETransformerRegressorLayer(BaseModule):
             k=self.norm1_k_cross(x_kv + pos_k),
             v=self.norm1_v_cross(x_kv),
         )
-        x = x_q + self.drop_path(self.gamma_1_cross * branch)
+        x = x_q + self.drop_path(scaled(branch, self.gamma_1_cross))
         # The shortcut starts after the normalisation here, unlike in an ordinary block.
         x = self.norm2_cross(x)
-        return x + self.drop_path(self.gamma_2_cross * self.ffn(x))
+        return x + self.drop_path(scaled(self.ffn(x), self.gamma_2_cross))

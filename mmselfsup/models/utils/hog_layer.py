@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mmselfsup.utils.errors import ArgumentError
 
+from .masking import patch_grid
 from .precision import full_precision
 
 
@@ -67,9 +68,7 @@ class HOGLayerC(nn.Module):
             ArgumentError: The images do not consist of whole patches.
         """
         side = self.gaussian_window or self.pool
-        if x.shape[2] % side or x.shape[3] % side:
-            raise ArgumentError(f"images of {x.shape[2]} x {x.shape[3]} pixels don't consist of "
-                                f"patches of {side} x {side}")  # fmt: skip
+        patch_grid(x, side)  # raises where parts of patches are left
         histograms = self._cells(x)  # [N, 3*B, rows, columns]
         cells = side // self.pool
         patches = F.pixel_unshuffle(histograms, cells)  # [N, 3*B*cells*cells, rows', columns']

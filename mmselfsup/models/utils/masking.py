@@ -50,6 +50,18 @@ def random_masking(tokens: Tensor, mask_ratio: float) -> tuple[Tensor, Tensor, T
     return tokens.gather(1, kept), (place >= num_kept).float(), place
 
 
+def replace_masked(tokens: Tensor, mask: Tensor, mask_token: Tensor) -> Tensor:
+    """Return the tokens of all patches [N, L, D] with a trained one in the place of masked ones.
+
+    Args:
+        tokens: Tokens [N, L, D].
+        mask: 1 (or true) for masked patches, [N, L] or [N, rows, columns].
+        mask_token: The trained token, [1, 1, D].
+    """
+    hidden = mask.flatten(1).unsqueeze(2).to(tokens.dtype)  # [N, L, 1]
+    return tokens * (1 - hidden) + mask_token.to(tokens.dtype) * hidden
+
+
 def patch_grid(images: Tensor, patch_size: int) -> tuple[int, int]:
     """Return rows and columns of the grid of patches of images [N, C, H, W].
 

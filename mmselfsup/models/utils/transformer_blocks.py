@@ -6,6 +6,7 @@ of tokens where a fused kernel exists. Letters: N images, L tokens, C channels, 
 
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
@@ -56,13 +57,9 @@ class MultiheadAttention(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if embed_dims % num_heads:
-            raise ArgumentError(
-                f"embed_dims must be a multiple of num_heads, got {embed_dims} and {num_heads}"
-            )
         self.embed_dims = embed_dims
         self.num_heads = num_heads
-        self.head_dims = embed_dims // num_heads
+        self.head_dims = channels_of_a_head(embed_dims, num_heads)
         self.scale = qk_scale or self.head_dims**-0.5
         self.qkv = nn.Linear(input_dims or embed_dims, embed_dims * 3, bias=qkv_bias is True)
         if qkv_bias is False:
@@ -186,9 +183,6 @@ class TransformerEncoderLayer(BaseModule):
         qk_scale: See ``MultiheadAttention``.
     """
 
-    gamma_1: nn.Parameter | None
-    gamma_2: nn.Parameter | None
-
     def __init__(
         self,
         embed_dims: int,
@@ -233,11 +227,8 @@ class TransformerEncoderLayer(BaseModule):
             act_cfg=act_cfg,
             add_identity=False,
         )
-        if init_values:
-            self.gamma_1 = nn.Parameter(torch.full((embed_dims,), float(init_values)))  # [C]
-            self.gamma_2 = nn.Parameter(torch.full((embed_dims,), float(init_values)))  # [C]
-        else:
-            self.gamma_1 = self.gamma_2 = None
+        self.gamma_1 = layer_scale(embed_dims, init_values)
+        self.gamma_2 = layer_scale(embed_dims, init_values)
 
     @property
     def norm1(self) -> nn.Module:
@@ -259,8 +250,8 @@ class TransformerEncoderLayer(BaseModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return tokens [N, L, C] for tokens [N, L, C]."""
-        x = x + self.drop_path(_scaled(self.attn(self.norm1(x)), self.gamma_1))
-        return x + self.drop_path(_scaled(self.ffn(self.norm2(x)), self.gamma_2))
+        x = x + self.drop_path(scaled(self.attn(self.norm1(x)), self.gamma_1))
+        return x + self.drop_path(scaled(self.ffn(self.norm2(x)), self.gamma_2))
 
 
 def init_linear_layers(module: nn.Module) -> None:
@@ -275,6 +266,32 @@ def init_linear_layers(module: nn.Module) -> None:
                 nn.init.zeros_(part.bias)
 
 
-def _scaled(branch: Tensor, factor: Tensor | None) -> Tensor:
+def channels_of_a_head(embed_dims: int, num_heads: int) -> int:
+    """Return the channels of each attention head.
+
+    Raises:
+        ArgumentError: ``embed_dims`` is no multiple of ``num_heads``.
+    """
+    if embed_dims % num_heads:
+        raise ArgumentError(
+            f"embed_dims must be a multiple of num_heads, got {embed_dims} and {num_heads}"
+        )
+    return embed_dims // num_heads
+
+
+def drop_path_rates(last: float, depth: int) -> list[float]:
+    """Return the stochastic depth of each of ``depth`` blocks, which grows linearly from 0."""
+    # Not torch's: a model may be built on the meta device, whose tensors have no values.
+    return np.linspace(0, last, depth).tolist()
+
+
+def layer_scale(embed_dims: int, init_values: float | None) -> nn.Parameter | None:
+    """Return the trained factor [C] of each channel of a branch; None for no factor."""
+    if not init_values:
+        return None
+    return nn.Parameter(torch.full((embed_dims,), float(init_values)))  # [C]
+
+
+def scaled(branch: Tensor, factor: Tensor | None) -> Tensor:
     """Return a branch times its factor of each channel, if it has one."""
     return branch if factor is None else branch * factor

@@ -17,16 +17,9 @@ train_pipeline = [
         std={{_base_.img_norm_cfg.std}},
     )
 ]
-test_pipeline = [
-    dict(type="Resize", size=256, interpolation=3),  # bicubic
-    dict(type="CenterCrop", size=224),
-    dict(type="ToTensor"),
-    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
-]
 data = dict(
     samples_per_gpu=256,  # 8 GPUs: a batch of 2,048
     train=dict(pipeline=train_pipeline),
-    val=dict(pipeline=test_pipeline),
 )
 
 optimizer = dict(lr=1e-3 * 2048 / 256)

@@ -1,23 +1,7 @@
+_base_ = "mocov2.py"
+
 model = dict(
     type="InterCLRMoCo",
-    queue_len=65536,
-    feat_dim=128,
-    momentum=0.999,
-    backbone=dict(
-        type="ResNet",
-        depth=50,
-        in_channels=3,
-        out_indices=[4],  # 0: the stem, 1 to 4: the stages
-        norm_cfg=dict(type="BN"),
-    ),
-    neck=dict(
-        type="MoCoV2Neck",  # fc-relu-fc
-        in_channels=2048,
-        hid_channels=2048,
-        out_channels=128,
-        with_avg_pool=True,
-    ),
-    head=dict(type="ContrastiveHead", temperature=0.2),
     memory_bank=dict(
         type="InterCLRMemory",
         length=1281167,  # images of ImageNet
