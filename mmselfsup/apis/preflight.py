@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mmselfsup.core.hooks.frozen_features_hook import isolated_eval
 from mmselfsup.datasets.batched.loader import DeviceLoader
+from mmselfsup.datasets.loader import data_sources
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import dist
 from mmselfsup.utils.errors import UserError, one_line
@@ -39,8 +40,7 @@ def try_step(cfg: Config, loader: Any) -> None:
     Each rank runs it alone, since collectives need values. It is not possible for methods that
     need values: those that read an index, a label or a mask to choose rows (memory banks, lesions,
     the visible patches of CAE), mmcls's Swin in its constructor, and custom ones that call
-    ``.item()``. Their errors appear in the first
-    iteration.
+    ``.item()``. Their errors appear in the first iteration.
 
     Args:
         cfg: The config.
@@ -155,14 +155,12 @@ def report_constant_images(dataset: Any, part: str, logger: logging.Logger) -> N
     """Warn of images of one colour among a few of a data set: they may have been read wrongly.
 
     Args:
-        dataset: The data set; some wrappers are looked through.
+        dataset: The data set, or a wrapper of some, of which the first counts.
         part: Its name in the config.
         logger: The logger.
     """
     with suppress(Exception):  # what can't be read is reported by the run itself
-        while not hasattr(dataset, "data_source"):
-            dataset = getattr(dataset, "dataset", None) or dataset.datasets[0]
-        source = dataset.data_source
+        source = next(data_sources(dataset))
         places = np.unique(np.linspace(0, len(source) - 1, _LOOKED_AT).astype(int)).tolist()
         with rng_untouched():
             constant = [i for i in places if _is_constant(np.asarray(source.get_pixels(i)))]

@@ -1,9 +1,10 @@
 """A picture of how a masked method reconstructs an image."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from mmcv.utils import build_from_cfg
 from PIL import Image
 from torch import nn
 from torchvision.transforms import Compose, InterpolationMode, Normalize, Resize, ToTensor
@@ -20,6 +21,8 @@ from mmselfsup.utils.image_names import IMAGE_FORMATS
 from mmselfsup.utils.module import module_device
 
 from .inference import init_model
+
+T = TypeVar("T")
 
 
 def write_reconstruction(
@@ -55,8 +58,10 @@ def write_reconstruction(
         raise UserError(f"there is no image {img_path}: check the path") from error
     except OSError as error:
         raise UserError(f"{img_path}: {one_line(error)}") from error
-    normalize = _normalize(model.cfg.get("data", {}).get("train"))
-    generator = _mask_generator(model.cfg.get("data", {}).get("train"))
+    train = model.cfg.get("data", {}).get("train")
+    normalize = _first_transform(train, Normalize)
+    # Of the type checker: the class is abstract, its subclasses are not.
+    generator = _first_transform(train, MaskGenerator)  # type: ignore[type-abstract]
     size = getattr(generator, "input_size", None) or getattr(model.backbone, "img_size", 224)
     steps = [Resize(_pair(size), InterpolationMode.BICUBIC), ToTensor()]
     img = Compose(steps if normalize is None else [*steps, normalize])(image)[None]
@@ -87,22 +92,13 @@ def _pair(size: Any) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
-def _normalize(config: Any) -> Normalize | None:
-    """Return the first ``Normalize`` in nested configs; None without one."""
+def _first_transform(config: Any, kind: type[T]) -> T | None:
+    """Build the first transform of a class in nested configs; None without one."""
     if isinstance(config, dict):
-        if config.get("type") == "Normalize":
-            return Normalize(config["mean"], config["std"])
+        transform = PIPELINES.get(config.get("type", ""))
+        if isinstance(transform, type) and issubclass(transform, kind):
+            return build_from_cfg(dict(config), PIPELINES)
         config = list(config.values())
     parts = config if isinstance(config, list | tuple) else []
-    return next((found for part in parts if (found := _normalize(part)) is not None), None)
-
-
-def _mask_generator(config: Any) -> MaskGenerator | None:
-    """Return the first generator of masks in nested configs; None without one."""
-    if isinstance(config, dict):
-        kind = PIPELINES.get(config.get("type", ""))
-        if isinstance(kind, type) and issubclass(kind, MaskGenerator):
-            return kind(**{key: value for key, value in config.items() if key != "type"})
-        config = list(config.values())
-    parts = config if isinstance(config, list | tuple) else []
-    return next((found for part in parts if (found := _mask_generator(part)) is not None), None)
+    found = (_first_transform(part, kind) for part in parts)
+    return next((first for first in found if first is not None), None)

@@ -13,7 +13,7 @@ from mmselfsup.utils.files import atomic_write
 
 from .load import load_state
 from .publish import find_backbone
-from .weights import weights_of
+from .weights import weights_below, weights_of
 
 # torchvision's names, and detectron2's: ``res2`` is the first stage, a normalisation belongs to its
 # convolution.
@@ -65,8 +65,8 @@ def convert_to_detectron2(checkpoint: str, output: str) -> int:
         raise UserError(f"{output}: name a .pkl file, which detectron2 reads")
     weights = weights_of(load_state(checkpoint), checkpoint)
     prefix = find_backbone(list(weights), checkpoint)
-    own = {name[len(prefix) :]: t for name, t in weights.items() if name.startswith(prefix)}
-    model = {name: t.detach().cpu().numpy() for name, t in detectron2_names(own).items()}
+    named = detectron2_names(weights_below(weights, prefix))
+    model = {name: t.detach().cpu().numpy() for name, t in named.items()}
     content: dict[str, Any] = {
         "model": model, "__author__": "mmselfsup", "matching_heuristics": True
     }  # fmt: skip

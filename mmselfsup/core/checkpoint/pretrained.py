@@ -10,7 +10,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.logger import get_root_logger
 
 from .load import load_state
-from .weights import load_weights, weights_of
+from .weights import load_weights, weights_below, weights_of
 
 
 @INITIALIZERS.register_module(name="Pretrained", force=True)
@@ -41,8 +41,7 @@ class PretrainedInit:
         state = load_state(self.checkpoint)
         if self.prefix is not None:
             start = self.prefix.rstrip(".") + "."
-            weights = weights_of(state, self.checkpoint).items()
-            state = {name[len(start) :]: t for name, t in weights if name.startswith(start)}
+            state = weights_below(weights_of(state, self.checkpoint), start)
             if not state:
                 raise UserError(f"{self.checkpoint}: no weight begins with init_cfg.prefix={start}")
         load_weights(module, self.checkpoint, get_root_logger(), state=state)

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write
 
 from .load import load_state, meta_of
 from .timm_names import backbone_in_format
-from .weights import weights_of
+from .weights import weights_below, weights_of
 
 # Prefixes of the trained backbone in checkpoints of this project and of others, best first.
 _PREFIXES = (
@@ -54,9 +53,7 @@ def extract_backbone(
     """
     weights = weights_of(load_state(checkpoint), checkpoint)
     prefix = find_backbone(list(weights), checkpoint) if prefix is None else prefix
-    selected: dict[str, Tensor] = {
-        name[len(prefix) :]: tensor for name, tensor in weights.items() if name.startswith(prefix)
-    }
+    selected = weights_below(weights, prefix)
     if not selected:
         raise UserError(f"{checkpoint}: no weight begins with {prefix!r}; see its names first")
     selected = backbone_in_format(selected, style, checkpoint)

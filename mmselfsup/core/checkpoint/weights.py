@@ -334,6 +334,11 @@ def weights_of(state: Mapping[str, Any], filename: str) -> dict[str, Tensor]:
     return weights
 
 
+def weights_below(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the weights whose names begin with a prefix, without it."""
+    return {n[len(prefix) :]: tensor for n, tensor in weights.items() if n.startswith(prefix)}
+
+
 def _nested_weights(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Tensor]]:
     """Yield all tensors in nested dicts with their dotted names."""
     for name, item in value.items():

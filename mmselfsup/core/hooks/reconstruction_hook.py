@@ -3,24 +3,20 @@
 Letters: N images, C channels, H and W size in pixels.
 """
 
-from pathlib import Path
 from typing import Any
 
 import torch
 from mmcv.runner import HOOKS, Hook
 from torch import Tensor, nn
 from torchvision.transforms import Normalize
-from torchvision.transforms.functional import to_pil_image
 from torchvision.utils import make_grid
 
 from mmselfsup.datasets.utils import find_normalize
 from mmselfsup.utils.dist import is_main
-from mmselfsup.utils.files import atomic_write
 from mmselfsup.utils.module import unwrap
 
 from .frozen_features_hook import isolated_eval
-from .logging_hooks import tensorboard_writer
-from .views_image_hook import to_display
+from .views_image_hook import show_picture, to_display
 
 _GREY = 0.5  # of hidden pixels
 
@@ -58,14 +54,8 @@ class ReconstructionImageHook(Hook):  # type: ignore[misc]
         with isolated_eval(runner.model) as model:
             normalize = find_normalize(runner.data_loader.dataset)
             picture = reconstruction_picture(model, self._img, normalize)
-        if not is_main():
-            return
-        if runner.work_dir is not None:
-            with atomic_write(Path(runner.work_dir) / "reconstruction.png") as file:
-                to_pil_image(picture).save(file, format="PNG")
-        writer = tensorboard_writer(runner)
-        if writer is not None:
-            writer.add_image("reconstruction", picture, runner.iter)
+        if is_main():
+            show_picture(runner, "reconstruction", picture)
 
 
 def _first(batch: Any, count: int) -> Any:

@@ -51,12 +51,17 @@ class ViewsImageHook(Hook):  # type: ignore[misc]
         picture = views_picture(batch["img"], normalize, self.num_images)
         if picture is None:
             return
-        if runner.work_dir is not None:
-            with atomic_write(Path(runner.work_dir) / "views.png") as file:
-                to_pil_image(picture).save(file, format="PNG")
-        writer = tensorboard_writer(runner)
-        if writer is not None:
-            writer.add_image("views", picture, runner.iter)
+        show_picture(runner, "views", picture)
+
+
+def show_picture(runner: Any, name: str, picture: Tensor) -> None:
+    """Write a picture [3, H, W] in 0..1 as ``<work_dir>/<name>.png`` and to TensorBoard."""
+    if runner.work_dir is not None:
+        with atomic_write(Path(runner.work_dir) / f"{name}.png") as file:
+            to_pil_image(picture).save(file, format="PNG")
+    writer = tensorboard_writer(runner)
+    if writer is not None:
+        writer.add_image(name, picture, runner.iter)
 
 
 def split_views(img: Tensor | Sequence[Tensor]) -> list[Tensor]:
