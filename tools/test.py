@@ -20,8 +20,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("checkpoint", help="Read this checkpoint.")
     parser.add_argument(
         "--out",
-        help="Write metrics, scores and labels to a .json file, or scores and labels as arrays to "
-        "a .npz file.",
+        help="Write metrics, scores and labels to a .json file, scores and labels as arrays to a "
+        ".npz file, or a table of probabilities to a .csv file.",
     )
     add_run_arguments(parser)
     return parser.parse_args(argv)

@@ -59,7 +59,7 @@ def write_ensemble(
     Args:
         joined: The ensemble.
         metrics: Its metrics.
-        path: A ``.npz`` or ``.json`` file, see ``write_result``.
+        path: A ``.npz``, ``.json`` or ``.csv`` file, see ``write_result``.
         facts: Further entries of the JSON file on its origin.
     """
     result = TestResult(
@@ -74,7 +74,7 @@ def check_ensemble_options(bootstrap: int, out: str | None, submission: str | No
 
     Args:
         bootstrap: Number of resamples; 0 omits the intervals.
-        out: ``.npz`` or ``.json`` for the scores.
+        out: ``.npz``, ``.json`` or ``.csv`` for the scores.
         submission: The file for the challenge's CSV.
 
     Raises:

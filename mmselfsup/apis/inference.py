@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 from mmcv import Config
-from PIL import Image
 from torch import Tensor, nn
 
 from mmselfsup.config.load import read_config
 from mmselfsup.core.checkpoint import load_weights
+from mmselfsup.datasets.data_sources.given_images import Given, GivenImages
 from mmselfsup.datasets.pipelines.compose import build_pipeline
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils.device import to_device
@@ -19,6 +19,9 @@ from mmselfsup.utils.error_context import config_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.module import module_device
 from mmselfsup.utils.patients import encode_patient
+
+# Arguments of a data source that say how a file is read.
+_READING = ("color_type", "channel_order", "file_client_args", "value_range")
 
 
 def init_model(
@@ -60,13 +63,16 @@ def init_model(
 
 
 def inference_model(
-    model: nn.Module, data: Image.Image, patient: Mapping[str, Any] | None = None
+    model: nn.Module, data: Given, patient: Mapping[str, Any] | None = None
 ) -> tuple[Tensor, Any]:
     """Return the output of a model for one image, after the test pipeline of the model's config.
 
+    The image is read as the config's data source reads it, and a PIL image as its file: turned
+    upright, its mode made RGB. For many images see ``Predictor``.
+
     Args:
         model: A model of ``init_model``.
-        data: The image.
+        data: The image: its path, a PIL image of any mode, or an array [H, W, 3] or [H, W] (uint8).
         patient: For a head that takes metadata: any of ``age`` (years), ``site`` and ``sex``, see
             ``mmselfsup.utils.patients.encode_patient``; ``{}`` if nothing is known.
 
@@ -75,12 +81,14 @@ def inference_model(
         tested, otherwise the features of its backbone.
 
     Raises:
-        UserError: The config has no test pipeline, the patient has a value that ISIC 2019 doesn't
-            have, or the head takes metadata and there is no patient.
+        UserError: The image can't be read, the config has no test pipeline, the patient has a value
+            that ISIC 2019 doesn't have, or the head takes metadata and there is no patient.
     """
-    pipeline = build_pipeline(_test_pipeline(model.cfg))  # type: ignore[arg-type]
+    cfg: Any = model.cfg
+    pipeline = build_pipeline(evaluation_pipeline(cfg))
     device = module_device(model)
-    sample = pipeline(data)
+    image = GivenImages([data], **reading_options(cfg)).get_pixels(0)
+    sample = pipeline(image)
     batch = torch.utils.data.default_collate([sample])
     img = to_device(batch, device)
     more = {}
@@ -93,12 +101,30 @@ def inference_model(
             return img, model(img, mode="extract")
 
 
-def _test_pipeline(cfg: Config) -> list[dict[str, Any]]:
-    """Return the pipeline of the data set to test on."""
-    data = cfg.get("data") or {}
-    for part in ("test", "val"):
-        if data.get(part) and data[part].get("pipeline"):
-            return list(data[part]["pipeline"])
+def evaluation_pipeline(cfg: Config) -> list[dict[str, Any]]:
+    """Return the pipeline of the data set to test on.
+
+    Raises:
+        UserError: The config has none.
+    """
+    for part in _tested_parts(cfg):
+        if part.get("pipeline"):
+            return list(part["pipeline"])
     if cfg.get("test_pipeline"):
         return list(cfg.test_pipeline)
     raise UserError("the config has no data.test.pipeline, data.val.pipeline or test_pipeline")
+
+
+def reading_options(cfg: Config) -> dict[str, Any]:
+    """Return how the data source to test on reads its files, as ``GivenImages`` takes it."""
+    for part in _tested_parts(cfg):
+        source = part.get("data_source")
+        if isinstance(source, Mapping):
+            return {key: source[key] for key in _READING if key in source}
+    return {}
+
+
+def _tested_parts(cfg: Config) -> list[Any]:
+    """Return the configs of the data sets that are no training data, that to test on first."""
+    data = cfg.get("data") or {}
+    return [data[part] for part in ("test", "val") if data.get(part)]

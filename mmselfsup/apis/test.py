@@ -29,7 +29,7 @@ from mmselfsup.core.hooks.eval_hook import headline
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.class_order import use_classes
 from mmselfsup.datasets.loader import build_eval_loader
-from mmselfsup.metrics import finite, nested
+from mmselfsup.metrics import finite, nested, probabilities
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import dist, setup_multi_processes
 from mmselfsup.utils.collect import collect_results
@@ -39,6 +39,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json, check_writable
 
 from .launch import Ranks, join_ranks, open_log, open_work_dir, work_dir_of
+from .predictions import Predictions
 
 #: Number of bootstrap resamples for the intervals of a test.
 BOOTSTRAP = 1000
@@ -243,13 +244,17 @@ def write_result(result: TestResult, path: str, facts: Mapping[str, Any]) -> Non
     Args:
         result: The result.
         path: A ``.json`` file (facts, metrics, details of metrics by class and source, and
-            ``TestResult.arrays`` as lists) or a ``.npz`` file (these as arrays).
+            ``TestResult.arrays`` as lists), a ``.npz`` file (these as arrays), or a ``.csv`` file
+            (the table of ``Predictions``).
         facts: Further plain values for JSON (config, checkpoint, ...).
     """
     check_out(path)
     if path.endswith(".npz"):
         with atomic_write(path, "wb") as file:
             np.savez_compressed(file, **result.arrays())  # type: ignore[arg-type]
+        return
+    if path.endswith(".csv"):
+        prediction_table(result).write(path)
         return
     lists = {name: array.tolist() for name, array in result.arrays().items()}
     values = finite({name: float(value) for name, value in result.metrics.items()})
@@ -258,12 +263,33 @@ def write_result(result: TestResult, path: str, facts: Mapping[str, Any]) -> Non
     atomic_write_json(path, {**head, **({"details": details} if details else {}), **lists})
 
 
+def prediction_table(result: TestResult) -> Predictions:
+    """Return the probabilities of a result.
+
+    Raises:
+        UserError: The model has several heads, each with scores of its own.
+    """
+    if len(result.scores) > 1:
+        raise UserError(
+            f"a table holds the scores of one head, the model has {', '.join(result.scores)}: name "
+            "a .npz or .json file"
+        )
+    probs = probabilities(next(iter(result.scores.values())))
+    labels = result.labels if result.labels is not None and result.labels.ndim == 1 else None
+    return Predictions(
+        images=result.images or [f"image {number}" for number in range(len(probs))],
+        classes=result.classes or [str(number) for number in range(probs.shape[1])],
+        probabilities=probs,
+        labels=labels,
+    )
+
+
 def check_out(path: str) -> None:
     """Check the type of ``--out`` before the work is done.
 
     Raises:
-        UserError: It is neither ``.json`` nor ``.npz``, or is a folder, or can't be written.
+        UserError: It is none of ``.json``, ``.npz`` and ``.csv``, or a folder, or can't be written.
     """
-    if not path.endswith((".json", ".npz")) or Path(path).is_dir():
-        raise UserError(f"--out {path}: name a .json or .npz file")
+    if not path.endswith((".json", ".npz", ".csv")) or Path(path).is_dir():
+        raise UserError(f"--out {path}: name a .json, .npz or .csv file")
     check_writable(path)

@@ -55,8 +55,28 @@ def read_config(filename: str, options: Sequence[str] | dict[str, Any] = ()) -> 
         keys = ", ".join(_misfits(cfg, overrides))
         raise UserError(f"--cfg-options {keys}: {one_line(error)}") from error
     if any(key.partition(".")[0] == "custom_imports" for key in overrides):
-        _import_modules(cfg)
+        import_modules(cfg, "--cfg-options custom_imports")
     return cfg
+
+
+def import_modules(cfg: Config, where: str) -> None:
+    """Import what ``custom_imports`` names; mmcv does so for what the file of a config names.
+
+    Args:
+        cfg: The config; without the key nothing is imported.
+        where: Where the key stands, for errors.
+
+    Raises:
+        UserError: A module can't be imported.
+    """
+    try:
+        import_modules_from_strings(**(cfg.get("custom_imports") or {"imports": None}))
+    except Exception as error:  # the code of a module may raise anything
+        cause = error.__context__ or error  # mmcv's own ImportError hides the reason
+        raise UserError(
+            f"{where}: {type(cause).__name__}: {one_line(cause)}; give "
+            "\"{'imports': ['package.module']}\", and PYTHONPATH where to find it"
+        ) from error
 
 
 def _misfits(cfg: Config, overrides: dict[str, Any]) -> list[str]:
@@ -68,18 +88,6 @@ def _misfits(cfg: Config, overrides: dict[str, Any]) -> list[str]:
         except _MISFIT:
             keys.append(key)
     return keys or list(overrides)
-
-
-def _import_modules(cfg: Config) -> None:
-    """Import what an override of ``custom_imports`` names; mmcv imports what the file names."""
-    try:
-        import_modules_from_strings(**cfg.custom_imports)
-    except Exception as error:  # the code of a module may raise anything
-        cause = error.__context__ or error  # mmcv's own ImportError hides the reason
-        raise UserError(
-            f"--cfg-options custom_imports: {type(cause).__name__}: {one_line(cause)}; give "
-            "\"{'imports': ['package.module']}\", and PYTHONPATH where to find it"
-        ) from error
 
 
 def _close_temporary_files(error: BaseException) -> None:

@@ -67,10 +67,26 @@ def test_several_heads() -> None:
     assert named.arrays()["lesions"].tolist() == ["x", ""]
 
 
+def test_a_table_for_spreadsheets(tmp_path: Path) -> None:
+    scores = np.log([[0.5, 0.25, 0.25], [0.1, 0.2, 0.7]])
+    result = TestResult(
+        {"head0": scores}, np.array([1, -1]), {}, ["a", "b", "c"], ["x.jpg", "y.jpg"]
+    )
+    write_result(result, str(tmp_path / "t.csv"), {})
+    assert (tmp_path / "t.csv").read_text() == (
+        "image,label,predicted,probability,a,b,c\n"
+        "x.jpg,b,a,0.500000,0.500000,0.250000,0.250000\n"
+        "y.jpg,,c,0.700000,0.100000,0.200000,0.700000\n"
+    )
+    two = replace(result, scores={"head1": scores, "head2": scores})
+    with pytest.raises(UserError, match="the scores of one head, the model has head1, head2"):
+        write_result(two, str(tmp_path / "t.csv"), {})
+
+
 @pytest.mark.parametrize("name", ["a.txt", "folder.json"])
 def test_bad_output(name: str, tmp_path: Path) -> None:
     (tmp_path / "folder.json").mkdir()
-    with pytest.raises(UserError, match=r"\.json or \.npz"):
+    with pytest.raises(UserError, match=r"\.json, \.npz or \.csv"):
         write_result(TestResult({}, None, {}), str(tmp_path / name), {})
     assert [path.name for path in tmp_path.iterdir()] == ["folder.json"]
 

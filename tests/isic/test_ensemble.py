@@ -72,7 +72,7 @@ def test_without_labels(folder: Path) -> None:
     ("argv", "message"),
     [
         (["a.npz"], "an ensemble needs two files"),
-        (["a.npz", "b.npz", "--out", "x.csv"], "--out x.csv: name a .json or .npz"),
+        (["a.npz", "b.npz", "--out", "x.txt"], "--out x.txt: name a .json, .npz or .csv"),
         (["a.npz", "b.npz", "--submission", "."], "--submission . is a folder"),
         (["a.npz", "b.npz", "--bootstrap", "-1"], "--bootstrap -1: give a number"),
         (["a.npz", "./a.npz"], "./a.npz is given twice"),

@@ -139,7 +139,7 @@ def test_curves(log: Path) -> None:
     [
         (["classifier.py", "gone.pth"], "no checkpoint at gone.pth"),
         (["classifier.py", "list.txt"], "list.txt is no checkpoint"),
-        (["classifier.py", "list.txt", "--out", "a.txt"], "name a .json or .npz file"),
+        (["classifier.py", "list.txt", "--out", "a.txt"], "name a .json, .npz or .csv file"),
         (["simclr.py", "list.txt"], "no data.test and no data.val"),
     ],
 )

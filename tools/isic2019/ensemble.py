@@ -29,7 +29,7 @@ def parse_args() -> argparse.Namespace:
         help="Use this mean of the probabilities (default: arithmetic).",
     )
     parser.add_argument(
-        "--out", metavar="FILE", help="Write the ensemble's scores as .npz or .json."
+        "--out", metavar="FILE", help="Write the ensemble's scores as .npz, .json or .csv."
     )
     parser.add_argument("--submission", metavar="CSV", help="Write a submission to the challenge.")
     parser.add_argument(

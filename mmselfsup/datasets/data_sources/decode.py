@@ -122,10 +122,39 @@ def decode_pixels(
         if pixels is None and size is not None:
             pixels = _decode_opencv(data, color_type, channel_order)
     if pixels is None:
-        pixels = np.array(_decode_pillow(data, color_type, value_range))
-        if channel_order == "bgr" and pixels.ndim == 3:
-            pixels = pixels[..., ::-1].copy()
+        pixels = _ordered(_decode_pillow(data, color_type, value_range), channel_order)
     return pixels
+
+
+def convert_pixels(
+    image: Image.Image,
+    color_type: str = "color",
+    channel_order: str = "rgb",
+    value_range: Sequence[float] | None = None,
+) -> NDArray[np.uint8] | Image.Image:
+    """Return an image of Pillow as ``decode_pixels`` returns the file that it was opened from.
+
+    A file with more than 8 bits for each of several channels has lost the lower ones when Pillow
+    opened it; give its path instead.
+
+    Args:
+        image: An image of any mode.
+        color_type: See ``decode_pixels``, as the other arguments and the result.
+        channel_order: ``rgb`` or ``bgr``.
+        value_range: Which values become 0 and 255.
+
+    Raises:
+        ImageError: It isn't known which of its values is white.
+    """
+    if color_type == "unchanged":
+        return image
+    return _ordered(_converted(image, color_type, value_range), channel_order)
+
+
+def _ordered(image: Image.Image, channel_order: str) -> NDArray[np.uint8]:
+    """Return the pixels of an RGB or L image with their channels in an order."""
+    pixels = np.array(image)
+    return pixels[..., ::-1].copy() if channel_order == "bgr" and pixels.ndim == 3 else pixels
 
 
 def max_pixels() -> int:
@@ -279,6 +308,10 @@ class ImageReader:
         """Return one image as a PIL image, see ``read_pixels``."""
         return as_image(self.read_pixels(path))
 
+    def convert(self, image: Image.Image) -> Pixels | Image.Image:
+        """Return an image of Pillow as ``read_pixels`` returns its file, see ``convert_pixels``."""
+        return convert_pixels(image, self.color_type, self.channel_order, self.value_range)
+
     def read_pixels(self, path: str) -> Pixels | Image.Image:
         """Return one image: an array, or a PIL image for the colour type ``unchanged``.
 
@@ -387,7 +420,6 @@ def _decode_pillow(
 ) -> Image.Image:
     """Return the image decoded by Pillow to RGB or L."""
     image = _open(data)
-    kind = image.format
     bits = getattr(image, "tag_v2", {}).get(_TIFF_BITS, ())
     if image.mode in ("RGB", "RGBA", "RGBX") and max(bits, default=8) > 8:
         # Pillow has dropped the lower byte already.
@@ -395,6 +427,14 @@ def _decode_pillow(
         if deep is None:
             raise ImageError(f"{bits[0]} bits a channel can't be read from this kind of file")
         return Image.fromarray(deep)
+    return _converted(image, color_type, value_range)
+
+
+def _converted(
+    image: Image.Image, color_type: str, value_range: Sequence[float] | None
+) -> Image.Image:
+    """Return a PIL image of any mode as RGB or L, upright."""
+    kind = image.format
     with _image_errors():
         if not color_type.endswith(_IGNORE):
             image = ImageOps.exif_transpose(image)

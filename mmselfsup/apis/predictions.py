@@ -1,0 +1,74 @@
+"""The table of predictions: probabilities with the names of images and classes.
+
+Letters: N images, C classes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmselfsup.utils.files import atomic_write_text
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The probabilities of N images for C classes.
+
+    Attributes:
+        images: N names: paths as they were given; ``image 0`` and so on for images in memory.
+        classes: C names.
+        probabilities: [N, C], rows that sum to 1; nan for an image that could not be read.
+        errors: Why an image could not be read, by its number.
+        labels: [N], the true classes, -1 where one is not known; None where none is.
+    """
+
+    images: list[str]
+    classes: list[str]
+    probabilities: NDArray[np.float64]
+    errors: dict[int, str] = field(default_factory=dict)
+    labels: NDArray[np.int64] | None = None
+
+    @property
+    def predicted(self) -> list[str]:
+        """Return the most probable class of each image, ``''`` where it could not be read."""
+        best = np.nan_to_num(self.probabilities, nan=-1.0).argmax(axis=1)
+        return ["" if i in self.errors else self.classes[k] for i, k in enumerate(best)]
+
+    def counts(self) -> dict[str, int]:
+        """Return how often each class is predicted, those that are, the most frequent first."""
+        return dict(Counter(name for name in self.predicted if name).most_common())
+
+    def csv(self) -> str:
+        """Return a table: image, predicted class, its probability, and that of each class.
+
+        The true class stands before the predicted one where labels are known. Where an image could
+        not be read its row has the reason in a further column, ``error``.
+        """
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        known = ["label"] if self.labels is not None else []
+        more = ["error"] if self.errors else []
+        writer.writerow(["image", *known, "predicted", "probability", *self.classes, *more])
+        rows = zip(self.images, self.predicted, self.probabilities, strict=True)
+        for number, (name, predicted, row) in enumerate(rows):
+            reason = self.errors.get(number)
+            numbers = [row.max(), *row] if reason is None else []
+            cells = [f"{value:.6f}" for value in numbers] or [""] * (len(self.classes) + 1)
+            label = [self._label(number)] if known else []
+            writer.writerow([name, *label, predicted, *cells, *([reason or ""] if more else [])])
+        return text.getvalue()
+
+    def write(self, path: str) -> None:
+        """Write the table to a file, completely or not at all."""
+        atomic_write_text(path, self.csv())
+
+    def _label(self, number: int) -> str:
+        """Return the true class of an image, ``''`` where it is not known."""
+        label = -1 if self.labels is None else int(self.labels[number])
+        return self.classes[label] if 0 <= label < len(self.classes) else ""

@@ -1,0 +1,71 @@
+"""predict.py on a few images: the table, its pictures, what it refuses."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+from mmcv import Config
+
+import mmselfsup.apis.prediction_pictures  # noqa: F401  (for the forks, once)
+from mmselfsup.config.text import config_text
+from mmselfsup.models import build_algorithm
+from tests.tools.command import Done, run_tool
+
+
+def predict(place: Path, *argv: str) -> Done:
+    return run_tool("predict.py", *argv, folder=place)
+
+
+@pytest.fixture
+def trained(place: Path) -> Path:
+    """The twelve images, and a checkpoint with its config."""
+    torch.manual_seed(0)
+    cfg = Config.fromfile(str(place / "classifier.py"))
+    model = build_algorithm(cfg.model)
+    torch.nn.init.normal_(model.head.fc_cls.weight)
+    meta = {"config": config_text(cfg._cfg_dict.to_dict()), "CLASSES": ["red", "green", "blue"]}
+    torch.save({"state_dict": model.state_dict(), "meta": meta}, place / "weights.pth")
+    return place
+
+
+def test_a_table_and_heat_maps(trained: Path) -> None:
+    folder = str(next(trained.rglob("*.jpg")).parent)
+    done = predict(trained, "weights.pth", folder, "--out", "new/p.csv", "--grad-cam", "heat")
+    assert done.code == 0, done.text
+    rows = list(csv.DictReader((trained / "new" / "p.csv").read_text().splitlines()))
+    assert list(rows[0]) == ["image", "predicted", "probability", "red", "green", "blue"]
+    assert len(rows) == len(list((trained / "heat").iterdir())) == 12
+    assert f"new/p.csv: {len(rows)} images (" in done.text
+    again = predict(trained, "classifier.py", "weights.pth", folder, "--out", "q.csv")
+    assert again.code == 0, again.text
+    assert (trained / "q.csv").read_text() == (trained / "new" / "p.csv").read_text()
+
+
+def test_a_broken_image_is_in_the_table_and_in_the_exit_code(trained: Path) -> None:
+    first = next(trained.rglob("*.jpg"))
+    broken = first.parent / "zz_broken.jpg"
+    broken.write_bytes(first.read_bytes()[:-100])
+    done = predict(trained, "weights.pth", str(first), str(broken), "--out", "p.csv")
+    assert done.code == 2
+    assert "1 of 2 images could not be read, such as" in done.last_line
+    rows = list(csv.DictReader((trained / "p.csv").read_text().splitlines()))
+    assert [bool(row["error"]) for row in rows] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["weights.pth"], "give a checkpoint and the images"),
+        (["weights.pth", "nowhere"], "nowhere: no such image, folder of images"),
+        (["nowhere.pth", "."], "nowhere.pth"),
+        (["weights.pth", ".", "--temperature", "0"], "give a number above 0"),
+        (["weights.pth", ".", "--head", "head9"], "the model has the heads head4"),
+    ],
+)
+def test_one_line_for_bad_input(trained: Path, argv: list[str], message: str) -> None:
+    done = predict(trained, *argv, "--out", "p.csv")
+    assert done.code == 2, done.text
+    assert message in done.last_line
+    assert "Traceback" not in done.text
+    assert not (trained / "p.csv").exists()

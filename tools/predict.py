@@ -1,0 +1,104 @@
+"""Predict the classes of images with a trained classifier, and write them to a CSV file.
+
+Example: python tools/predict.py work_dirs/finetune/latest.pth photos/ --out predictions.csv
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that a clone needs no install
+
+from mmselfsup.utils.cli import add_options_argument, prepare_process
+from mmselfsup.utils.errors import UserError, run_cli
+
+_CONFIGS = (".py", ".yaml", ".yml", ".json")
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [CONFIG] CHECKPOINT IMAGES [IMAGES ...] --out CSV [options]",
+        description="Predict the classes of images with a trained classifier.",
+        epilog="Columns: image, predicted class, its probability, that of each class; an image "
+        "that can't be read has its reason in the column 'error', and the exit code is 2.",
+    )
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="[CONFIG] CHECKPOINT IMAGES",
+        help="Read this checkpoint of tools/train.py, with its own config unless one stands "
+        "before it; predict these images: folders, files, patterns, lists (.txt, .csv).",
+    )
+    parser.add_argument("--out", required=True, metavar="CSV", help="Write to this file.")
+    parser.add_argument(
+        "--augment",
+        choices=("none", "flip", "flips", "dihedral"),  # Classification's, without loading torch
+        help="Average over the views of an image (default: as the config says).",
+    )
+    parser.add_argument(
+        "--temperature",
+        type=float,
+        default=1.0,
+        metavar="T",
+        help="Calibrate: softmax of the logits divided by T (default: 1).",
+    )
+    parser.add_argument("--grad-cam", metavar="DIR", help="Write heat maps to this folder.")
+    parser.add_argument(
+        "--patients", metavar="CSV", help="Read age, site and sex from here, for such a head."
+    )
+    parser.add_argument("--head", metavar="NAME", help="Use this head of several, e.g. head4.")
+    parser.add_argument("--batch-size", type=int, default=32, help="(default: %(default)s)")
+    parser.add_argument(
+        "--workers", type=int, default=0, help="Read images in this many processes (default: 0)."
+    )
+    parser.add_argument("--gpu-id", type=int, help="Use this GPU (default 0).")
+    add_options_argument(parser)
+    parser.set_defaults(local_rank=None)  # one process; prepare_process needs it
+    return parser.parse_args(argv)
+
+
+def split_files(files: list[str]) -> tuple[str | None, str, list[str]]:
+    """Return the config, if there is one, the checkpoint, and the images.
+
+    Raises:
+        UserError: One of them is missing.
+    """
+    config = files[0] if files[0].endswith(_CONFIGS) else None
+    checkpoint, *images = files[config is not None :] or [""]
+    if not checkpoint or not images:
+        raise UserError("give a checkpoint and the images: tools/predict.py CHECKPOINT IMAGES")
+    return config, checkpoint, images
+
+
+def main() -> None:
+    """Predict, write the table and the pictures, and print how often each class is predicted."""
+    args = parse_args()
+    config, checkpoint, images = split_files(args.files)
+    prepare_process(args)
+    from mmselfsup.apis.prediction_pictures import write_heat_maps
+    from mmselfsup.apis.predictor import Predictor, given_images
+    from mmselfsup.config.overrides import parse_options
+    from mmselfsup.utils.files import check_writable
+
+    check_writable(args.out)
+    given = given_images(images)
+    predictor = Predictor(
+        checkpoint, config, args.augment, args.temperature, args.batch_size, args.workers,
+        args.head, parse_options(args.cfg_options),
+    )  # fmt: skip
+    predictions = predictor(given, args.patients)
+    predictions.write(args.out)
+    counts = " ".join(f"{name} {count}" for name, count in predictions.counts().items())
+    print(f"{args.out}: {len(predictions.images)} images ({counts})")
+    if args.grad_cam:
+        number = write_heat_maps(predictor, predictions, given, args.grad_cam)
+        print(f"{args.grad_cam}: {number} heat maps")
+    if predictions.errors:
+        first = next(iter(predictions.errors.values()))
+        number = f"{len(predictions.errors)} of {len(predictions.images)}"
+        raise UserError(f"{number} images could not be read, such as {first}")
+
+
+if __name__ == "__main__":
+    run_cli(main)
