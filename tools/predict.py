@@ -92,8 +92,8 @@ def main() -> None:
     counts = " ".join(f"{name} {count}" for name, count in predictions.counts().items())
     print(f"{args.out}: {len(predictions.images)} images ({counts})")
     if args.grad_cam:
-        number = write_heat_maps(predictor, predictions, given, args.grad_cam)
-        print(f"{args.grad_cam}: {number} heat maps")
+        written = write_heat_maps(predictor, predictions, given, args.grad_cam)
+        print(f"{args.grad_cam}: {written} heat maps")
     if predictions.errors:
         first = next(iter(predictions.errors.values()))
         number = f"{len(predictions.errors)} of {len(predictions.images)}"
