@@ -12,8 +12,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that a clone 
 from mmselfsup.utils.cli import add_options_argument, prepare_process
 from mmselfsup.utils.errors import UserError, run_cli
 
-_CONFIGS = (".py", ".yaml", ".yml", ".json")
-
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
@@ -58,29 +56,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def split_files(files: list[str]) -> tuple[str | None, str, list[str]]:
-    """Return the config, if there is one, the checkpoint, and the images.
-
-    Raises:
-        UserError: One of them is missing.
-    """
-    config = files[0] if files[0].endswith(_CONFIGS) else None
-    checkpoint, *images = files[config is not None :] or [""]
-    if not checkpoint or not images:
-        raise UserError("give a checkpoint and the images: tools/predict.py CHECKPOINT IMAGES")
-    return config, checkpoint, images
-
-
 def main() -> None:
     """Predict, write the table and the pictures, and print how often each class is predicted."""
     args = parse_args()
-    config, checkpoint, images = split_files(args.files)
     prepare_process(args)
+    from mmselfsup.apis.image_input import given_images, split_files
     from mmselfsup.apis.prediction_pictures import write_heat_maps
-    from mmselfsup.apis.predictor import Predictor, given_images
+    from mmselfsup.apis.predictor import Predictor
     from mmselfsup.config.overrides import parse_options
     from mmselfsup.utils.files import check_writable
 
+    config, checkpoint, images = split_files(args.files)
     check_writable(args.out)
     given = given_images(images)
     predictor = Predictor(

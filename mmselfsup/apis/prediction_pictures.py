@@ -18,7 +18,9 @@ from mmselfsup.utils.files import check_writable
 from mmselfsup.utils.module import module_device
 from mmselfsup.utils.progress import progress
 
-from .predictor import Predictions, Predictor
+from .image_input import image_loader
+from .predictions import Predictions
+from .predictor import Predictor
 
 _LONGEST = 60  # letters of an image's name in that of its picture
 
@@ -44,7 +46,7 @@ def write_heat_maps(
         raise UserError("heat maps of a head that takes metadata: use tools/isic2019/explain.py")
     check_writable(Path(folder) / "0.webp")
     dataset = predictor.dataset(images)
-    loader = predictor.loader(dataset, 1)
+    loader = image_loader(predictor.cfg, dataset, batch_size=1)
     device = module_device(predictor.model)
     written = 0
     for number, batch in enumerate(progress(loader, desc="heat maps", unit="img")):

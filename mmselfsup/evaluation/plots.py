@@ -5,7 +5,7 @@ Letters: N images, C classes, M bins, H, W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,6 +89,36 @@ def draw_embedding(
     axes.set_axis_off()
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, markerscale=2)
     return _pixels(figure)
+
+
+def draw_thumbnails(
+    positions: NDArray[np.float32], thumbnail: Callable[[int], NDArray[np.uint8]], side: int = 24
+) -> NDArray[np.uint8]:
+    """Draw images at their places in an embedding, one for each cell of a grid.
+
+    Args:
+        positions: [N, 2], -1..1; x to the right, y upwards.
+        thumbnail: Function that returns the pixels of an image, [T, T, 3], by its number.
+        side: Number of cells in a row and in a column.
+
+    Returns:
+        Pixels [H, W, 3] in 0..255, white where no image is.
+    """
+    cells = ((positions.clip(-1, 1) + 1) / 2 * side).astype(int).clip(0, side - 1)  # [N, 2]
+    taken: dict[tuple[int, int], int] = {}
+    # Of the images in a cell the one nearest to its centre is shown.
+    off_centre = np.abs((positions + 1) / 2 * side - cells - 0.5).sum(axis=1)
+    for number in np.argsort(off_centre, kind="stable"):
+        taken.setdefault((int(cells[number, 0]), int(cells[number, 1])), int(number))
+    picture: NDArray[np.uint8] | None = None
+    for (x, y), number in taken.items():
+        pixels = thumbnail(number)
+        size = len(pixels)
+        if picture is None:
+            picture = np.full((side * size, side * size, 3), 255, np.uint8)
+        top, left = (side - 1 - y) * size, x * size
+        picture[top : top + size, left : left + size] = pixels
+    return np.zeros((1, 1, 3), np.uint8) if picture is None else picture
 
 
 def _figure(width: float, height: float) -> Figure:

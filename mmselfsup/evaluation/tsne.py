@@ -1,4 +1,4 @@
-"""A two-dimensional embedding of features for display: t-SNE.
+"""Two-dimensional embeddings of features for display: t-SNE and UMAP.
 
 Letters: N samples, D width.
 """
@@ -39,14 +39,34 @@ def embed(features: NDArray[np.float32], seed: int = 0) -> NDArray[np.float32]:
 
     perplexity = min(PERPLEXITY, (len(units) - 1) / 3)
     tsne = TSNE(perplexity=perplexity, init=_start(units), random_state=seed)
-    positions = tsne.fit_transform(units)  # [N, 2]
-    positions = positions - (positions.max(axis=0) + positions.min(axis=0)) / 2
-    return np.asarray(positions / max(float(np.abs(positions).max()), 1e-12), dtype=np.float32)
+    return _centred(tsne.fit_transform(units))
+
+
+def embed_umap(features: NDArray[np.float32], seed: int = 0) -> NDArray[np.float32]:
+    """Return a two-dimensional embedding by UMAP; arguments and result as those of ``embed``.
+
+    McInnes et al., "UMAP: Uniform Manifold Approximation and Projection for Dimension Reduction",
+    2018, as the package ``umap-learn`` computes it, by cosine.
+    """
+    from umap import UMAP  # type: ignore[import-not-found]  # an optional package
+
+    units = unit_length(features)
+    if len(units) < 4 or float(np.ptp(units, axis=0).max()) < 1e-6:
+        return embed(features, seed)  # too few neighbours, or none that differ
+    neighbours = min(15, len(units) - 1)
+    umap = UMAP(n_neighbors=neighbours, metric="cosine", init="random", random_state=seed)
+    return _centred(umap.fit_transform(units))
 
 
 def unit_length(features: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return features [N, D] divided by their Euclidean length; zeros stay zeros."""
     return F.normalize(torch.from_numpy(features), dim=1).numpy()
+
+
+def _centred(positions: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return positions [N, 2] centred at 0, the largest coordinate at 1."""
+    positions = positions - (positions.max(axis=0) + positions.min(axis=0)) / 2
+    return np.asarray(positions / max(float(np.abs(positions).max()), 1e-12), dtype=np.float32)
 
 
 def _start(units: NDArray[np.float32]) -> NDArray[np.float32]:

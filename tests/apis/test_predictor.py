@@ -10,8 +10,9 @@ import torch
 from mmcv import Config
 from PIL import Image
 
+from mmselfsup.apis.image_input import given_images
 from mmselfsup.apis.prediction_pictures import write_heat_maps
-from mmselfsup.apis.predictor import Predictor, given_images
+from mmselfsup.apis.predictor import Predictor
 from mmselfsup.config.text import config_text
 from mmselfsup.core.checkpoint import save_checkpoint
 from mmselfsup.models import build_algorithm

@@ -56,7 +56,7 @@ def test_a_broken_image_is_in_the_table_and_in_the_exit_code(trained: Path) -> N
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["weights.pth"], "give a checkpoint and the images"),
+        (["weights.pth"], "give a checkpoint of a training and the images"),
         (["weights.pth", "nowhere"], "nowhere: no such image, folder of images"),
         (["nowhere.pth", "."], "nowhere.pth"),
         (["weights.pth", ".", "--temperature", "0"], "give a number above 0"),

@@ -1,0 +1,165 @@
+"""Images and the config of a model, as a user names them: for predictions and features.
+
+Letters: N images.
+"""
+
+from __future__ import annotations
+
+import copy
+import glob
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmcv import Config
+from torch.utils.data import DataLoader
+
+from mmselfsup.config.check import check_config
+from mmselfsup.config.load import import_modules, load_config
+from mmselfsup.config.text import read_config_text
+from mmselfsup.core.checkpoint import load_state, meta_of
+from mmselfsup.datasets import SingleViewDataset
+from mmselfsup.datasets.data_sources.decode import walk_images
+from mmselfsup.datasets.data_sources.given_images import Given, GivenImages
+from mmselfsup.datasets.data_sources.lists import read_entries, with_extension
+from mmselfsup.datasets.data_sources.metadata import read_patients
+from mmselfsup.datasets.loader import build_dataloader
+from mmselfsup.utils.error_context import config_errors
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.image_names import has_image_extension
+
+from .inference import reading_options
+
+Images = Given | Sequence[Any]
+_CONFIGS = (".py", ".yaml", ".yml", ".json")
+_LISTS = (".txt", ".csv", ".tsv")
+
+
+def split_files(files: Sequence[str]) -> tuple[str | None, str, list[str]]:
+    """Split ``[CONFIG] CHECKPOINT IMAGES...`` of a command line.
+
+    Returns:
+        The config, None without one, the checkpoint, and the images.
+
+    Raises:
+        UserError: One of the last two is missing.
+    """
+    config = files[0] if files[0].endswith(_CONFIGS) else None
+    checkpoint, *images = files[config is not None :] or [""]
+    if not checkpoint or not images:
+        raise UserError("give a checkpoint of a training and the images: CHECKPOINT IMAGES...")
+    return config, checkpoint, images
+
+
+def given_images(images: Images) -> list[Given]:
+    """Return what names images as single images, in its order.
+
+    Args:
+        images: A folder, a file, a pattern such as ``photos/*.jpg``, a list (``.txt``, ``.csv``;
+            names are relative to its folder), an image in memory, or several of these.
+
+    Raises:
+        UserError: There is no such file, folder or pattern, or no image in it.
+    """
+    if isinstance(images, list | tuple):
+        found = [image for part in images for image in given_images(part)]
+        if not found:
+            raise UserError("no images are given")
+        return found
+    if not isinstance(images, str | os.PathLike):
+        return [images]  # type: ignore[list-item]  # a sequence was handled above
+    path = Path(os.path.expanduser(os.fspath(images)))
+    if path.is_dir():
+        return [str(path / name) for name in walk_images(path)]
+    if path.suffix.lower() in _LISTS and path.is_file():
+        return _listed(path)
+    if path.is_file():
+        return [str(path)]
+    matches = sorted(name for name in glob.glob(str(path), recursive=True) if Path(name).is_file())
+    chosen: list[Given] = [name for name in matches if has_image_extension(name)]
+    if not chosen:
+        raise UserError(f"{images}: no such image, folder of images, list, or pattern that fits")
+    return chosen
+
+
+def _listed(path: Path) -> list[Given]:
+    """Return the images of a list, whose names are relative to its folder."""
+    entries, _ = read_entries(str(path), None)
+    if not has_image_extension(entries[0].name):
+        entries = with_extension(entries, str(path.parent))
+    return [str(path.parent / entry.name) for entry in entries]
+
+
+def config_of(
+    checkpoint: str, config: str | Config | None = None, options: dict[str, Any] | None = None
+) -> Config:
+    """Return the config of a model, by default the one that its checkpoint holds.
+
+    The text in the checkpoint is parsed, never run; modules that its ``custom_imports`` names are
+    imported.
+
+    Args:
+        checkpoint: File of a training.
+        config: Another config: its file, or a ``Config``.
+        options: Overrides, with dotted keys.
+
+    Raises:
+        UserError: None is given, and the checkpoint holds none.
+    """
+    if isinstance(config, str):
+        return load_config(config, options or {})
+    if config is not None:
+        cfg = copy.deepcopy(config)
+    else:
+        values = read_config_text(str(meta_of(load_state(checkpoint)).get("config") or ""))
+        if "model" not in values:
+            raise UserError(f"{checkpoint} holds no config: give that of its training (--config)")
+        cfg = Config(values)
+        import_modules(cfg, f"{checkpoint}, custom_imports of its config")
+        check_config(cfg)
+    cfg.merge_from_dict(options or {})
+    return cfg
+
+
+def image_dataset(
+    cfg: Config, images: Images, pipeline: list[dict[str, Any]], patients: str | None = None
+) -> SingleViewDataset:
+    """Return a data set of images that are read as the files that a config tests on.
+
+    Args:
+        cfg: The config.
+        images: See ``given_images``.
+        pipeline: Configs of the transforms.
+        patients: A CSV of the patients, see ``ImageList``; its images have names without folder.
+
+    Raises:
+        UserError: There are no such images, or the CSV can't be used.
+    """
+    source: Any = GivenImages(given_images(images), **reading_options(cfg))
+    source.patients = None
+    if patients is not None:
+        names = [os.path.basename(name) for name in source.image_names()]
+        source.patients = read_patients(os.path.expanduser(patients), names)
+    with config_errors("data.test"):
+        return SingleViewDataset(source, pipeline, prefetch=bool(cfg.get("prefetch")))
+
+
+def image_loader(
+    cfg: Config, dataset: SingleViewDataset, batch_size: int, workers: int = 0
+) -> DataLoader[Any]:
+    """Return the loader of a data set of ``image_dataset``, in its order.
+
+    Args:
+        cfg: The config, for images that the loader normalises (``prefetch``).
+        dataset: The data set.
+        batch_size: Images in a batch.
+        workers: Processes that read images; 0 reads them in this one.
+    """
+    prefetch = bool(cfg.get("prefetch"))
+    loader: DataLoader[Any] = build_dataloader(
+        dataset, samples_per_gpu=batch_size, workers_per_gpu=workers, dist=False, shuffle=False,
+        persistent_workers=False, prefetch=prefetch,
+        img_norm_cfg=cfg.get("img_norm_cfg") if prefetch else None,
+    )  # fmt: skip
+    return loader
