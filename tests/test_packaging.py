@@ -29,6 +29,7 @@ DISTRIBUTION_OF = {
     "PIL": "pillow",
     "cv2": "opencv-python",
     "faiss": "faiss-cpu",
+    "umap": "umap-learn",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
