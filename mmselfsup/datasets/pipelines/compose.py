@@ -21,18 +21,20 @@ from torch import Tensor
 from torchvision import transforms
 from torchvision.transforms import Compose
 
-from mmselfsup.utils.errors import ArgumentError, UserError
+from mmselfsup.utils.errors import ArgumentError, UserError, one_line
 
 from ..registry import PIPELINES, Config
 from .formatting import (
     Normalize,
     ToTensor,
     check_statistics,
+    num_channels,
     takes_pixels,
     to_image,
     to_pixels,
 )
 
+_RGB = "RGB"
 # Names that mean our own classes.
 _OWN = {
     "CenterCrop", "ColorJitter", "GaussianBlur", "Normalize", "RandomGrayscale",
@@ -197,7 +199,19 @@ def _apply(transform: Any, img: Any, arrays: bool) -> Any:
     elif arrays and isinstance(img, Image.Image) and takes_pixels(transform):
         pixels = to_pixels(img)
         img = img if pixels is None else pixels
-    return transform(img)
+    try:
+        return transform(img)
+    except UserError:
+        raise
+    except (RuntimeError, TypeError, ValueError) as error:
+        found, wanted = num_channels(img), len(getattr(transform, "mean", _RGB))
+        if found in (None, wanted):
+            raise
+        raise UserError(
+            f"the transform {type(transform).__name__} is made for {wanted} channels, the image "
+            f"has {found}: give it that many values, take it out of the pipeline, or read the "
+            f"images with color_type='color' ({one_line(error)})"
+        ) from error
 
 
 def _register() -> None:

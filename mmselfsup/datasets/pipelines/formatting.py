@@ -34,6 +34,15 @@ Pixels: TypeAlias = NDArray[np.uint8]
 _MODES = ("RGB", "L")
 
 
+def num_channels(img: Any) -> int | None:
+    """Return the channels of an image in any format of a pipeline, None for anything else."""
+    if isinstance(img, Image.Image):
+        return len(img.getbands())
+    if isinstance(img, Tensor) and img.ndim >= 3:
+        return int(img.shape[-3])
+    return _channels(img) if isinstance(img, np.ndarray) and img.ndim in (2, 3) else None
+
+
 def takes_pixels(transform: Any) -> bool:
     """Return whether a transform accepts arrays; those of other libraries need PIL images."""
     return bool(getattr(transform, "takes_pixels", False))
