@@ -1,4 +1,7 @@
-"""Sketched isotropic Gaussian regularisation. Letters: N samples, D width, M directions, T knots."""
+"""Sketched isotropic Gaussian regularisation.
+
+Letters: N samples, D width, M directions, T knots.
+"""
 
 import torch
 from torch import Tensor
