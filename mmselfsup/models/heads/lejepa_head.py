@@ -22,18 +22,26 @@ class LeJEPAHead(BaseModule):
         lambd: Weight of the regulariser, 0 to 1, against that of the prediction, 1 - lambd.
         num_directions: M, the number of random directions of an iteration.
         num_global: G, how many of the first views are global; None for all.
+        knots: Points of the integral of the statistic, see ``epps_pulley``.
+        limit: The integral is from ``-limit`` to ``limit``.
 
     Raises:
         ArgumentError: ``lambd`` is not in 0..1.
     """
 
     def __init__(
-        self, lambd: float = 0.05, num_directions: int = 256, num_global: int | None = None
+        self,
+        lambd: float = 0.05,
+        num_directions: int = 256,
+        num_global: int | None = None,
+        knots: int = 17,
+        limit: float = 5.0,
     ) -> None:
         super().__init__()
         if not 0 <= lambd <= 1:
             raise ArgumentError(f"lambd must be in 0..1, got {lambd}")
         self.lambd, self.num_directions, self.num_global = lambd, num_directions, num_global
+        self.knots, self.limit = knots, limit
 
     def forward(self, views: Tensor) -> dict[str, Tensor]:
         """Return ``loss``, a float32 scalar, at least 0, and its two terms for the log.
@@ -45,6 +53,7 @@ class LeJEPAHead(BaseModule):
         centre = z[: self.num_global].mean(dim=0)  # [N, D]
         prediction = (z - centre).square().mean()
         directions = random_directions(z.shape[2], self.num_directions, z)  # [D, M]
-        gaussian = torch.stack([epps_pulley(view, directions) for view in z]).mean()
+        statistics = [epps_pulley(view, directions, self.knots, self.limit) for view in z]
+        gaussian = torch.stack(statistics).mean()
         loss = (1 - self.lambd) * prediction + self.lambd * gaussian
         return {"loss": loss, "prediction": prediction.detach(), "gaussian": gaussian.detach()}
