@@ -17,7 +17,7 @@ from .registry import DATASETS
 
 @DATASETS.register_module()
 class MultiViewDataset(BaseDataset):
-    """V views of one image, and its index.
+    """V views of one image, its index, and its label on request.
 
     Args:
         data_source: Config of the data source.
@@ -28,6 +28,7 @@ class MultiViewDataset(BaseDataset):
         lesion_positives: ``dict(metadata=CSV, held_out=LIST, prob=1.0)``: the second view comes
             from another image of the same lesion, where there is one (MICLe, Azizi et al. 2021),
             see ``LesionPositives``; None: all views come from one image.
+        with_label: Add the label of the image, -1 where it has none, for methods that take labels.
         device_transforms: Make the views in batches on the model's device, see
             ``mmselfsup.datasets.batched``; for training.
     """
@@ -40,6 +41,7 @@ class MultiViewDataset(BaseDataset):
         prefetch: bool = False,
         lesion_positives: dict[str, Any] | None = None,
         device_transforms: bool = False,
+        with_label: bool = False,
     ) -> None:
         if len(num_views) != len(pipelines) or any(n < 1 for n in num_views):
             raise ArgumentError(
@@ -56,6 +58,9 @@ class MultiViewDataset(BaseDataset):
         ]  # V pipelines
         self.batched_pipelines = build_batched_pipelines(self.trans) if device_transforms else None
         self.lesion_positives = self._positives(lesion_positives)
+        self.with_label = with_label
+        if with_label:
+            self.gt_labels = self.data_source.get_gt_labels()  # [len]
 
     @classmethod
     def views_per_image(cls, config: Mapping[str, Any]) -> int:
@@ -74,7 +79,8 @@ class MultiViewDataset(BaseDataset):
         images = [image] * len(self.trans)
         if self.lesion_positives is not None:
             images[1] = self.lesion_positives.choose(source_idx, image)
+        more = {"label": self.gt_labels[source_idx]} if self.with_label else {}
         if self.batched_pipelines is not None:
-            return {"img": defer(images, self.batched_pipelines), "idx": idx}
+            return {"img": defer(images, self.batched_pipelines), "idx": idx, **more}
         views = zip(self.trans, images, strict=True)
-        return {"img": [self._finish(trans(image)) for trans, image in views], "idx": idx}
+        return {"img": [self._finish(trans(image)) for trans, image in views], "idx": idx, **more}

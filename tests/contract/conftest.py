@@ -54,7 +54,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
         for r in range(2)
     ]
     try:
-        errors = [p.communicate(timeout=150)[1].decode() for p in processes]
+        errors = [p.communicate(timeout=600)[1].decode() for p in processes]
     finally:
         for process in processes:
             process.kill()

@@ -23,6 +23,20 @@ def two_views(n: int, generator: torch.Generator) -> dict[str, Any]:
     return {"img": views, "idx": torch.arange(n)}
 
 
+def three_views(n: int, generator: torch.Generator) -> dict[str, Any]:
+    """Return a batch of ``MultiViewDataset``: 3 views [n, 3, 32, 32], float32 in 0..1."""
+    views = [torch.rand(n, 3, 32, 32, generator=generator) for _ in range(3)]
+    return {"img": views, "idx": torch.arange(n)}
+
+
+def labelled_views(n: int, generator: torch.Generator) -> dict[str, Any]:
+    """Return a batch of ``MultiViewDataset`` with labels of 2 classes, every third image with none.
+
+    The views are [n, 3, 32, 32].
+    """
+    return {**two_views(n, generator), "label": torch.arange(n) % 3 - 1}
+
+
 def crops(n: int, generator: torch.Generator) -> dict[str, Any]:
     """Return a batch of ``MultiViewDataset``: 2 views [n, 3, 32, 32] and 2 of [n, 3, 24, 24]."""
     views = [torch.rand(n, 3, side, side, generator=generator) for side in (32, 32, 24, 24)]
@@ -98,6 +112,11 @@ def fill_memory(model: Any) -> None:
     bank.init_memory(rows, torch.arange(len(rows)) % bank.num_classes)
 
 
+def one_neighbour(model: Any) -> None:
+    """Fill a queue of neighbours with one vector: rounding then can't turn which is the nearest."""
+    model.neighbours.queue.fill_(model.neighbours.queue.shape[0] ** -0.5)
+
+
 class Tiny(NamedTuple):
     """The description of an algorithm for the contract tests.
 
@@ -138,6 +157,8 @@ NECK = {
 PREDICTOR = {**NECK, "in_channels": 4, "with_avg_pool": False, "with_last_bn": False}
 QUEUE = {"queue_len": 8, "feat_dim": 4, "head": {"type": "ContrastiveHead", "temperature": 0.5}}
 
+NEIGHBOURS = {"queue_len": 8, "feat_dim": 4}
+
 VIT = {
     "type": "VisionTransformer",
     "arch": {"embed_dims": 32, "num_layers": 2, "num_heads": 2, "feedforward_channels": 64},
@@ -163,6 +184,93 @@ TINY = {
             "head": {"type": "LatentCrossCorrelationHead", "in_channels": 4},
         },
         two_views,
+    ),
+    "VICReg": Tiny(
+        {
+            "type": "VICReg",
+            "backbone": RESNET,
+            "neck": {**NECK, "num_layers": 3, "with_last_bn": False},
+            "head": {"type": "VICRegHead"},
+        },
+        two_views,
+    ),
+    "NNCLR": Tiny(
+        {
+            "type": "NNCLR",
+            "backbone": RESNET,
+            "neck": NECK,
+            "head": {"type": "NNCLRHead", "predictor": PREDICTOR, "temperature": 0.5},
+            **NEIGHBOURS,
+        },
+        two_views,
+        prepare=one_neighbour,
+    ),
+    "NNBYOL": Tiny(
+        {
+            "type": "NNBYOL",
+            "backbone": RESNET,
+            "neck": NECK,
+            "head": {"type": "LatentPredictHead", "predictor": PREDICTOR},
+            **NEIGHBOURS,
+        },
+        two_views,
+        prepare=one_neighbour,
+    ),
+    "NNSiam": Tiny(
+        {
+            "type": "NNSiam",
+            "backbone": RESNET,
+            "neck": NECK,
+            "head": {"type": "LatentPredictHead", "predictor": PREDICTOR},
+            **NEIGHBOURS,
+        },
+        two_views,
+        prepare=one_neighbour,
+    ),
+    "FastSiam": Tiny(
+        {
+            "type": "FastSiam",
+            "backbone": RESNET,
+            "neck": NECK,
+            "head": {"type": "LatentPredictHead", "predictor": PREDICTOR},
+        },
+        three_views,
+    ),
+    "TiCo": Tiny(
+        {
+            "type": "TiCo",
+            "backbone": RESNET,
+            "neck": NECK,
+            "head": {"type": "TiCoHead", "feat_dim": 4},
+        },
+        two_views,
+    ),
+    "MMCR": Tiny(
+        {
+            "type": "MMCR",
+            "backbone": RESNET,
+            "neck": NECK,
+            "head": {"type": "MMCRHead", "lambd": 0.1},
+        },
+        three_views,
+    ),
+    "LeJEPA": Tiny(
+        {
+            "type": "LeJEPA",
+            "backbone": RESNET,
+            "neck": NECK,
+            "head": {"type": "LeJEPAHead", "num_directions": 8, "num_global": 2},
+        },
+        crops,
+    ),
+    "SupCon": Tiny(
+        {
+            "type": "SupCon",
+            "backbone": RESNET,
+            "neck": NECK,
+            "head": {"type": "SupConHead", "temperature": 0.5},
+        },
+        labelled_views,
     ),
     # Shuffling draws an order, but with synchronised statistics no order changes the result.
     "MoCo": Tiny(

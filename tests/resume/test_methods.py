@@ -42,6 +42,15 @@ METHODS: dict[str, dict[str, Any]] = {
     "RelativeLoc": {},
     "RotationPred": {},
     "MAE": {},
+    "VICReg": dict(optimizer=dict(type="SGD", lr=0.001, momentum=0.9)),
+    "NNCLR": {},
+    "NNBYOL": dict(custom_hooks=[dict(type="MomentumUpdateHook")]),
+    "NNSiam": {},
+    "FastSiam": {},
+    "TiCo": dict(custom_hooks=[dict(type="MomentumUpdateHook")]),
+    "MMCR": {},
+    "LeJEPA": {},
+    "SupCon": {},
 }
 
 

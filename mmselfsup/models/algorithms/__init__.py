@@ -7,12 +7,18 @@ from .cae import CAE
 from .classification import Classification
 from .deepcluster import DeepCluster
 from .densecl import DenseCL
+from .fastsiam import FastSiam
 from .interclr_moco import InterCLRMoCo
+from .lejepa import LeJEPA
 from .mae import MAE
 from .maskfeat import MaskFeat
 from .mmcls_classifier_wrapper import MMClsImageClassifierWrapper
+from .mmcr import MMCR
 from .moco import MoCo
 from .mocov3 import MoCoV3
+from .nnbyol import NNBYOL
+from .nnclr import NNCLR
+from .nnsiam import NNSiam
 from .npid import NPID
 from .odc import ODC
 from .relative_loc import RelativeLoc
@@ -20,12 +26,18 @@ from .rotation_pred import RotationPred
 from .simclr import SimCLR
 from .simmim import SimMIM
 from .simsiam import SimSiam
+from .supcon import SupCon
 from .swav import SwAV
+from .tico import TiCo
+from .vicreg import VICReg
 
 __all__ = [
     "BYOL",
     "CAE",
     "MAE",
+    "MMCR",
+    "NNBYOL",
+    "NNCLR",
     "NPID",
     "ODC",
     "BarlowTwins",
@@ -33,15 +45,21 @@ __all__ = [
     "Classification",
     "DeepCluster",
     "DenseCL",
+    "FastSiam",
     "InterCLRMoCo",
+    "LeJEPA",
     "MMClsImageClassifierWrapper",
     "MaskFeat",
     "MoCo",
     "MoCoV3",
+    "NNSiam",
     "RelativeLoc",
     "RotationPred",
     "SimCLR",
     "SimMIM",
     "SimSiam",
+    "SupCon",
     "SwAV",
+    "TiCo",
+    "VICReg",
 ]

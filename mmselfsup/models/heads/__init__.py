@@ -5,13 +5,19 @@ from .cls_head import ClsHead
 from .contrastive_head import ContrastiveHead
 from .cross_correlation_head import LatentCrossCorrelationHead
 from .latent_pred_head import LatentClsHead, LatentPredictHead
+from .lejepa_head import LeJEPAHead
 from .mae_head import MAEFinetuneHead, MAELinprobeHead, MAEPretrainHead
 from .maskfeat_head import MaskFeatFinetuneHead, MaskFeatPretrainHead
 from .metadata_cls_head import MetadataClsHead
+from .mmcr_head import MMCRHead
 from .mocov3_head import MoCoV3Head
 from .multi_cls_head import MultiClsHead
+from .nnclr_head import NNCLRHead
 from .simmim_head import SimMIMHead
+from .supcon_head import SupConHead
 from .swav_head import SwAVHead
+from .tico_head import TiCoHead
+from .vicreg_head import VICRegHead
 
 __all__ = [
     "CAEHead",
@@ -20,14 +26,20 @@ __all__ = [
     "LatentClsHead",
     "LatentCrossCorrelationHead",
     "LatentPredictHead",
+    "LeJEPAHead",
     "MAEFinetuneHead",
     "MAELinprobeHead",
     "MAEPretrainHead",
+    "MMCRHead",
     "MaskFeatFinetuneHead",
     "MaskFeatPretrainHead",
     "MetadataClsHead",
     "MoCoV3Head",
     "MultiClsHead",
+    "NNCLRHead",
     "SimMIMHead",
+    "SupConHead",
     "SwAVHead",
+    "TiCoHead",
+    "VICRegHead",
 ]

@@ -17,27 +17,35 @@ from .classification import (
 )
 from .contrastive import (
     batch_info_nce,
+    decoupled_info_nce,
     dense_matches,
     info_nce,
+    mises_fisher_weights,
     pair_similarities,
     queue_similarities,
     sampled_similarities,
+    supervised_contrastive,
     take_places,
 )
 from .cosine import negative_cosine
 from .cross_correlation import redundancy_loss
 from .inter_image import angular_margin, cosine_margin, draw_negatives, draw_positives
+from .isotropic_gaussian import epps_pulley, random_directions
 from .reconstruction import masked_patch_error, masked_pixel_distance, patch_statistics
 from .swapped_prediction import swapped_prediction
+from .variance_covariance import covariance_penalty, variance_hinge
 
 __all__ = [
     "angular_margin",
     "batch_info_nce",
     "cosine_margin",
+    "covariance_penalty",
+    "decoupled_info_nce",
     "dense_matches",
     "draw_negatives",
     "draw_positives",
     "effective_number_weights",
+    "epps_pulley",
     "focal_loss",
     "info_nce",
     "inverse_frequency_weights",
@@ -48,13 +56,17 @@ __all__ = [
     "logit_adjusted_cross_entropy",
     "masked_patch_error",
     "masked_pixel_distance",
+    "mises_fisher_weights",
     "negative_cosine",
     "pair_similarities",
     "patch_statistics",
     "queue_similarities",
+    "random_directions",
     "redundancy_loss",
     "sampled_similarities",
+    "supervised_contrastive",
     "swapped_prediction",
     "take_places",
+    "variance_hinge",
     "weighted_cross_entropy",
 ]

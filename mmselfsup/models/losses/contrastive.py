@@ -36,6 +36,47 @@ def info_nce(pos: Tensor, neg: Tensor, temperature: float) -> Tensor:
 
 
 @full_precision
+def decoupled_info_nce(
+    pos: Tensor, neg: Tensor, temperature: float, weights: Tensor | None = None
+) -> Tensor:
+    """Return InfoNCE without the positive in the denominator.
+
+    Yeh et al. 2022, "Decoupled Contrastive Learning", equations 6 and 7: the mean over the anchors
+    of ``-w p/T + log sum_k e^(n_k/T)``. Without the positive, the gradient does not fade for small
+    batches. Letters: N anchors, K negatives of each.
+
+    Args:
+        pos: Similarity of each anchor to its positive, [N, 1].
+        neg: Similarities of each anchor to its negatives, [N, K].
+        temperature: Temperature T, above 0.
+        weights: Weight w of each positive, [N, 1], see ``mises_fisher_weights``; None for 1.
+
+    Returns:
+        A scalar, which may be below 0.
+    """
+    attraction = pos if weights is None else weights * pos  # [N, 1]
+    return (torch.logsumexp(neg / temperature, dim=1) - attraction[:, 0] / temperature).mean()
+
+
+@torch.no_grad()
+@full_precision
+def mises_fisher_weights(pos: Tensor, sigma: float) -> Tensor:
+    """Return weights that are larger for positives that are far apart.
+
+    Yeh et al. 2022 (DCLW), below equation 7: ``2 - e^(p/sigma) / mean(e^(p/sigma))``. Letters: N
+    anchors.
+
+    Args:
+        pos: Similarity of each anchor to its positive, [N, 1].
+        sigma: Concentration, above 0.
+
+    Returns:
+        Weights [N, 1], at most 2, with the mean 1, without gradient.
+    """
+    return 2 - len(pos) * torch.softmax(pos / sigma, dim=0)
+
+
+@full_precision
 def batch_info_nce(query: Tensor, keys: Tensor, temperature: float, first: int = 0) -> Tensor:
     """Return the cross entropy of finding the key of each query among those of a whole batch.
 
@@ -54,6 +95,50 @@ def batch_info_nce(query: Tensor, keys: Tensor, temperature: float, first: int =
     cosine = F.normalize(query, dim=1) @ F.normalize(keys, dim=1).T  # [N, M]
     positive_at = torch.arange(first, first + len(query), device=query.device)  # [N]
     return F.cross_entropy(cosine / temperature, positive_at)
+
+
+@full_precision
+def supervised_contrastive(
+    z: Tensor, labels: Tensor, temperature: float, balanced: bool = False
+) -> Tensor:
+    """Return the contrastive loss whose positives are all views of the anchor's class.
+
+    Khosla et al. 2020, "Supervised Contrastive Learning", equation 2 (L_out): the mean over the
+    anchors i of ``-1/|P(i)| sum_(p in P(i)) log(e^(z_i z_p / T) / sum_(a != i) e^(z_i z_a / T))``.
+    Letters: N images of two views each, D width of a projection.
+
+    Args:
+        z: Projections [2N, D], L2-normalised; rows 2i and 2i + 1 are the views of image i.
+        labels: Classes of the images [N] (int64); -1 where none is known: such an image has its
+            other view as its only positive, as in SimCLR.
+        temperature: Temperature T, above 0.
+        balanced: Average the denominator within each class first, so that frequent classes do not
+            outweigh rare ones (class averaging, Zhu et al. 2022, "Balanced Contrastive Learning for
+            Long-Tailed Visual Recognition", equation 4 without its prototypes). Images without
+            label count as classes of their own.
+
+    Returns:
+        A scalar.
+    """
+    rows = z.shape[0]
+    image = torch.arange(rows, device=z.device) // 2  # [2N]
+    # Unknown classes become numbers that no other image has.
+    group = torch.where(labels >= 0, labels, -1 - torch.arange(len(labels), device=z.device))
+    group = group[image]  # [2N]
+    same = group[:, None] == group  # [2N, 2N]
+    itself = torch.eye(rows, dtype=torch.bool, device=z.device)
+    logits = (z @ z.T / temperature).masked_fill(itself, float("-inf"))  # [2N, 2N]
+    if balanced:
+        size = (same & ~itself).sum(dim=1)  # [2N], of the column's group without the anchor itself
+        members = torch.where(same, size, size + 1).clamp(min=1)  # [2N, 2N]
+        log_all = torch.logsumexp(
+            logits - members.to(logits.dtype).log(), dim=1, keepdim=True
+        )  # [2N, 1]
+    else:
+        log_all = torch.logsumexp(logits, dim=1, keepdim=True)
+    positives = same & ~itself
+    shares = (logits - log_all).masked_fill(~positives, 0.0).sum(dim=1)  # [2N]
+    return -(shares / positives.sum(dim=1)).mean()
 
 
 @full_precision

@@ -10,8 +10,9 @@ from .hog_layer import HOGLayerC
 from .knn_classifier import knn_classifier
 from .multi_pooling import MultiPooling
 from .multi_prototypes import MultiPrototypes
+from .neighbour_queue import NeighbourQueue
 from .position_embedding import build_2d_sincos_position_embedding
-from .precision import full_precision, mixed_precision
+from .precision import full_precision, mixed_precision, to_float32
 from .queue import MAX_QUEUE_LEN, enqueue, fit_queue_len, new_queue, push_newest
 from .res_layer_extra_norm import ResLayerExtraNorm
 from .sobel import Sobel
@@ -26,6 +27,7 @@ from .views import (
     image_and_mask,
     only_feature,
     pooled,
+    several_views,
     spatial_map,
     two_views,
 )
@@ -43,6 +45,7 @@ __all__ = [
     "MultiPrototypes",
     "MultiheadAttention",
     "MultiheadAttentionWithRPE",
+    "NeighbourQueue",
     "ResLayerExtraNorm",
     "Sobel",
     "SyncBatchNorm",
@@ -61,7 +64,9 @@ __all__ = [
     "only_feature",
     "pooled",
     "push_newest",
+    "several_views",
     "spatial_map",
+    "to_float32",
     "two_views",
     "update_targets",
 ]

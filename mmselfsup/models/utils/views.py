@@ -98,6 +98,25 @@ def only_feature(features: Sequence[Any], owner: object) -> Any:
     return features[0]
 
 
+def several_views(img: Any, owner: object, advice: str) -> list[Tensor]:
+    """Return the views in a batch's ``img``, two or more, the images of each [N, C, H, W].
+
+    Args:
+        img: What the data set gave.
+        owner: The algorithm; the message names its class.
+        advice: The option of ``MultiViewDataset`` that suits it, such as ``num_views=[4]``.
+
+    Raises:
+        ArgumentError: There are fewer than two views.
+    """
+    if not isinstance(img, list | tuple) or len(img) < 2:
+        raise ArgumentError(
+            f"{type(owner).__name__} needs two or more views of each image: give the data set "
+            f"{advice}"
+        )
+    return list(img)
+
+
 def spatial_map(feature: Any) -> Tensor:
     """Return the features of one stage as a map [N, C, H, W], without the class token.
 

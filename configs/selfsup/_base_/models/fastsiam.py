@@ -1,0 +1,3 @@
+_base_ = "simsiam.py"
+
+model = dict(type="FastSiam")

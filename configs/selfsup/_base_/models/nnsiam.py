@@ -1,0 +1,3 @@
+_base_ = "simsiam.py"
+
+model = dict(type="NNSiam", feat_dim=2048)

@@ -1,0 +1,57 @@
+"""The head of VICReg. Letters: N images of this process, R processes, D width of a projection."""
+
+import torch.nn.functional as F
+from mmcv.runner import BaseModule
+from torch import Tensor
+
+from mmselfsup.utils import dist
+
+from ..builder import HEADS
+from ..losses import covariance_penalty, variance_hinge
+from ..utils import to_float32
+
+
+@HEADS.register_module()
+class VICRegHead(BaseModule):
+    """Variance, invariance and covariance of the projections of two views, over the joined batch.
+
+    Bardes et al. 2022 (VICReg), equation 6 and algorithm 1. As in the algorithm, the invariance is
+    the mean over images and components; equation 5 has the sum over the components.
+
+    Args:
+        invariance_weight: Weight of the mean squared difference of the views (lambda).
+        variance_weight: Weight of the variance terms (mu). The authors' code halves them: that is
+            half of this weight.
+        covariance_weight: Weight of the covariance terms (nu).
+    """
+
+    def __init__(
+        self,
+        invariance_weight: float = 25.0,
+        variance_weight: float = 25.0,
+        covariance_weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.invariance_weight = invariance_weight
+        self.variance_weight = variance_weight
+        self.covariance_weight = covariance_weight
+
+    def forward(self, first: Tensor, second: Tensor) -> dict[str, Tensor]:
+        """Return ``loss``, a float32 scalar, at least 0, and its three terms for the log.
+
+        Args:
+            first: Projections [N, D] of one view; those of all processes are joined.
+            second: Projections [N, D] of the other view.
+        """
+        # Equal on all processes; see ``gather_with_grad`` for the gradient.
+        z_a, z_b = (dist.gather_with_grad(to_float32(z)) for z in (first, second))  # [R*N, D]
+        invariance = F.mse_loss(z_a, z_b)
+        variance = variance_hinge(z_a) + variance_hinge(z_b)
+        covariance = covariance_penalty(z_a) + covariance_penalty(z_b)
+        loss = (
+            self.invariance_weight * invariance
+            + self.variance_weight * variance
+            + self.covariance_weight * covariance
+        )
+        terms = {"invariance": invariance, "variance": variance, "covariance": covariance}
+        return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}

@@ -1,0 +1,67 @@
+"""The terms of VICReg. Letters: N samples, D width of a projection."""
+
+import torch
+from torch import Tensor
+
+from mmselfsup.utils.errors import ArgumentError
+
+from ..utils.precision import full_precision
+
+_EPS = 1e-4  # inside the root, so that its gradient is finite at 0
+
+
+@full_precision
+def variance_hinge(z: Tensor, least: float = 1.0) -> Tensor:
+    """Return how much the deviations of the components fall below a least one.
+
+    Bardes et al. 2022 (VICReg), equations 1 and 2: the mean over the components of
+    ``max(0, least - sqrt(var + 1e-4))``, with the unbiased variance.
+
+    Args:
+        z: Projections [N, D], at least two.
+        least: The wanted deviation (gamma), above 0.
+
+    Returns:
+        A scalar, 0 to ``least``; its gradient keeps a projection from becoming constant.
+
+    Raises:
+        ArgumentError: A single sample has no variance.
+    """
+    _check(z)
+    deviation = (z.var(dim=0) + _EPS).sqrt()  # [D]
+    return (least - deviation).relu().mean()
+
+
+@full_precision
+def covariance_penalty(z: Tensor) -> Tensor:
+    """Return the sum of the squared covariances of different components, divided by D.
+
+    Bardes et al. 2022 (VICReg), equations 3 and 4.
+
+    Args:
+        z: Projections [N, D], at least two.
+
+    Returns:
+        A scalar, at least 0, 0 for components without linear dependence.
+
+    Raises:
+        ArgumentError: A single sample has no covariance.
+    """
+    _check(z)
+    centred = z - z.mean(dim=0)
+    covariance = centred.T @ centred / (len(z) - 1)  # [D, D]
+    squares = covariance.square()
+    return (squares.sum() - torch.diagonal(squares).sum()) / z.shape[1]
+
+
+def _check(z: Tensor) -> None:
+    """Check that there are two samples.
+
+    Raises:
+        ArgumentError: There are not.
+    """
+    if len(z) < 2:
+        raise ArgumentError(
+            "a variance needs at least two images in the joined batch: use a larger one, and "
+            "data.drop_last=True where the last one is too small"
+        )
