@@ -116,7 +116,9 @@ def plant(
     listed = dict(zip(names, labels.tolist(), strict=True))
     listed.update({item.image: item.label for item in (*wrong, *copies, *others)})
     atomic_write_text(out / LIST, "".join(f"{name} {label}\n" for name, label in listed.items()))
-    atomic_write_text(out / LESIONS, _table(("image", "lesion_id"), zip(names, lesions)))
+    atomic_write_text(
+        out / LESIONS, _table(("image", "lesion_id"), zip(names, lesions, strict=True))
+    )
     planted = [*copies, *others, *wrong]
     atomic_write_text(out / PLANTED, _table(COLUMNS, planted))
     return planted
