@@ -131,10 +131,12 @@ def read_planted(path: Path) -> list[Planted]:
         UserError: It is missing, or no such file.
     """
     try:
-        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise KeyError(*COLUMNS)
         return [
             Planted(r["kind"], r["image"], r["source"], int(r["label"]), int(r["true_label"]))
-            for r in rows
+            for r in reader
         ]
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise UserError(

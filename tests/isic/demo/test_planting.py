@@ -59,15 +59,28 @@ def test_small_pictures_as_features_find_them(demo: Path, tmp_path: Path) -> Non
     small = [Image.open(folder / name).convert("RGB").resize((6, 6)) for name in names]
     pixels = np.stack([np.asarray(picture, dtype=np.float32) for picture in small])
     features = (pixels + pixels[:, :, ::-1]).reshape(len(names), -1)
-    features -= features.mean(axis=0)
     lesions = read_lesions(str(tmp_path / "a" / "metadata.csv"), names)
     audited = Audited(features, names, np.array([e.label for e in entries]), lesions, folder=folder)
     rankings, _ = rank_issues(audited, 10)
     found = {row.ranking: row for row in measure(rankings, audited, planted) if row.part == 0.05}
-    # By chance 5 % of the images hold 5 % of the issues; about half of the pairs are cropped.
-    assert found["duplicates"].recall >= 0.5
-    assert found["off topic"].recall >= 0.5
-    assert found["label errors"].recall >= 0.1
+    # By chance the average precision of the single images is about 0.05.
+    assert found["duplicates"].average_precision >= 0.5
+    assert found["off topic"].average_precision >= 0.2
+
+
+def test_features_of_the_class_find_wrong_labels(demo: Path, tmp_path: Path) -> None:
+    planted = planting(demo, tmp_path / "a")
+    entries = read_list(str(tmp_path / "a" / "list.txt"))
+    true = {p.image: p.true_label for p in planted}
+    labels = np.array([entry.label for entry in entries])
+    shown = np.array([true.get(e.name, label) for e, label in zip(entries, labels, strict=True)])
+    noise = np.random.default_rng(0).normal(size=(len(labels), 9))
+    features = (np.eye(9)[shown] + 0.1 * noise).astype(np.float32)
+    audited = Audited(features, [entry.name for entry in entries], labels)
+    rankings, _ = rank_issues(audited, 10)
+    found = {row.ranking: row for row in measure(rankings, audited, planted) if row.part == 0.05}
+    # Off-topic images have drawn labels, and are found as well; by chance it is about 0.1.
+    assert found["label errors"].average_precision >= 0.6
 
 
 def test_what_can_not_be_planted_is_one_line(demo: Path, tmp_path: Path) -> None:
