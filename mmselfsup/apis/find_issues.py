@@ -20,6 +20,7 @@ from mmselfsup.datasets.data_sources.metadata import read_lesions
 from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.evaluation.data_issue_files import (
     ACROSS,
+    KINDS,
     LABEL_ERRORS,
     OFF_TOPIC,
     THUMBS,
@@ -52,7 +53,7 @@ from .frozen_features import frozen_model, split_options
 #: Parts of the images that a person looks at, for which the recall of planted issues is given.
 _PARTS = (0.01, 0.05)
 _HASH = "perceptual hash"
-_HASH_BITS = 96  # of 256 may differ: far beyond any duplicate, so that the ranking is long enough
+_HASH_BITS = 48  # of 256 may differ: twice as many as of a duplicate, see isic.duplicates
 
 
 def run(args: Namespace) -> None:
@@ -69,6 +70,8 @@ def run(args: Namespace) -> None:
     rankings, notes = rank_issues(audited, args.neighbours, default_device())
     for ranking in rankings:
         atomic_write_text(out / f"{ranking.kind}.csv", csv_text(ranking, audited))
+    for kind in set(KINDS) - {ranking.kind for ranking in rankings}:
+        (out / f"{kind}.csv").unlink(missing_ok=True)  # of an earlier run: it would look like new
     known = audited.labels[audited.labels != NO_LABEL]
     lesions = None if audited.lesions is None else len(set(audited.lesions) - {""})
     issues = DataIssues(

@@ -17,6 +17,7 @@ from mmselfsup.utils.json_records import from_json
 ISSUES, THUMBS, PAGE = "issues.json", "thumbs", "issues.html"
 ACROSS, WITHIN = "duplicates_across_lesions", "duplicates_within_lesions"
 OFF_TOPIC, LABEL_ERRORS = "off_topic", "label_errors"
+KINDS = (ACROSS, WITHIN, OFF_TOPIC, LABEL_ERRORS)
 
 
 @dataclass(frozen=True)

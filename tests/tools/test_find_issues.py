@@ -102,10 +102,13 @@ def test_without_labels_the_rest_is_ranked_and_said(place: Path) -> None:
 
 
 def test_one_class_is_said(place: Path) -> None:
+    assert run(place, "--list", "list.txt").code == 0
+    assert (place / "out" / "label_errors.csv").exists()
     (place / "list.txt").write_text("".join(f"{i}.jpg 1\n" for i in range(12)))
     done = run(place, "--list", "list.txt")
     assert done.code == 0, done.text
     assert "Label errors are not ranked: all images are of one class." in done.text
+    assert not (place / "out" / "label_errors.csv").exists()  # that of the first run
 
 
 def test_features_of_a_file(place: Path) -> None:
