@@ -215,6 +215,9 @@ def measure(
 ) -> list[Measured]:
     """Return how many planted issues the rankings find; duplicates by their hashes as well.
 
+    Each kind is measured alone: entries with a planted off-topic image are left out of the other
+    rankings. Such images are near-duplicates of each other, and their labels mean nothing.
+
     Raises:
         UserError: None of the planted images is in the data set.
     """
@@ -230,13 +233,17 @@ def measure(
         kind: {number[p.image] for p in planted if p.kind == kind and p.image in number}
         for kind in (OTHER, WRONG)
     }
+    others = single[OTHER]
     rows = []
     for ranking in rankings:
         index = ranking.index.tolist()
         if ranking.kind == ACROSS and pairs:
-            rows += _measured("duplicates", [frozenset(p) in pairs for p in index], pairs, audited)
-            rows += _by_hash(audited, pairs)
-        known = single[OTHER if ranking.kind == OFF_TOPIC else WRONG]
+            hits = [frozenset(p) in pairs for p in index if not others.intersection(p)]
+            rows += _measured("duplicates", hits, pairs, audited)
+            rows += _by_hash(audited, pairs, others)
+        if ranking.kind == LABEL_ERRORS:
+            index = [row for row in index if row[0] not in others]
+        known = others if ranking.kind == OFF_TOPIC else single[WRONG]
         if ranking.kind in (OFF_TOPIC, LABEL_ERRORS) and known:
             name = ranking.kind.replace("_", " ")
             rows += _measured(name, [row[0] in known for row in index], known, audited)
@@ -257,7 +264,7 @@ def _measured(name: str, hits: Sequence[bool], known: Any, audited: Audited) -> 
     return rows
 
 
-def _by_hash(audited: Audited, pairs: set[frozenset[int]]) -> list[Measured]:
+def _by_hash(audited: Audited, pairs: set[frozenset[int]], others: set[int]) -> list[Measured]:
     """Return the rows of the ranking by perceptual hashes, for comparison."""
     if audited.folder is None:
         return []
@@ -265,7 +272,8 @@ def _by_hash(audited: Audited, pairs: set[frozenset[int]]) -> list[Measured]:
     ranked = near_pairs(hashes, _HASH_BITS)
     lesions = audited.lesions or [""] * len(audited.names)
     across = [p for p in ranked if not lesions[p.first] or lesions[p.first] != lesions[p.second]]
-    hits = [frozenset((p.first, p.second)) in pairs for p in across]
+    kept = [{p.first, p.second} for p in across if not others & {p.first, p.second}]
+    hits = [frozenset(p) in pairs for p in kept]
     return _measured(_HASH, hits, pairs, audited)
 
 
