@@ -105,19 +105,50 @@ def comparison_config(
     Returns:
         A config with ``data.train`` and ``data.val`` as ``labelled_datasets`` wants them.
     """
+    node = find_dataset(cfg, "test")[1]
+    lists = {"train": train, "val": test}
+    return _with_data(cfg, {p: _listed(node, images, path, metadata) for p, path in lists.items()})
+
+
+def images_config(cfg: Config, images: Path, ann_file: Path | None) -> Config:
+    """Return all images of a list or a folder as one data set, with a config's test pipeline.
+
+    Args:
+        cfg: Config of an evaluation, with ``data.val`` or ``data.test``.
+        images: Folder of the images.
+        ann_file: List of the images; None for all of the folder, whose sub-folders are classes.
+
+    Returns:
+        A config with ``data.test``.
+    """
+    part = "test" if cfg.get("data", {}).get("test") is not None else "val"
+    node = find_dataset(cfg, part)[1]
+    if ann_file is not None:
+        return _with_data(cfg, {"test": _listed(node, images, ann_file, None)})
+    own = copy.deepcopy(node.to_dict())
+    classes = any(path.is_dir() and not path.name.startswith(".") for path in images.iterdir())
+    kind = "ImageNet" if classes else "ImageList"
+    own["data_source"] = {"type": kind, "data_prefix": str(images)}
+    return _with_data(cfg, {"test": own})
+
+
+def _listed(node: Any, images: Path, ann_file: Path, metadata: Path | None) -> dict[str, Any]:
+    """Return the config of a data set with the images of another list."""
+    own: dict[str, Any] = copy.deepcopy(node.to_dict())
+    source = own["data_source"]
+    source.update(data_prefix=str(images), ann_file=str(ann_file))
+    source.pop("patients", None)  # input of a head; a backbone takes images only
+    if source.get("type") == "ImageList":
+        source.pop("metadata", None)
+        if metadata is not None:
+            source["metadata"] = str(metadata)
+    return own
+
+
+def _with_data(cfg: Config, parts: dict[str, Any]) -> Config:
+    """Return a config of these data sets, with the loader settings of another config."""
     from mmcv import Config  # loads torch
 
-    node = find_dataset(cfg, "test")[1]
     data: dict[str, Any] = {key: cfg.data[key] for key in _LOADER_KEYS if key in cfg.data}
-    for part, path in (("train", train), ("val", test)):
-        own = copy.deepcopy(node.to_dict())
-        source = own["data_source"]
-        source.update(data_prefix=str(images), ann_file=str(path))
-        source.pop("patients", None)  # input of a head; a backbone takes images only
-        if source.get("type") == "ImageList":
-            source.pop("metadata", None)
-            if metadata is not None:
-                source["metadata"] = str(metadata)
-        data[part] = own
     top = {key: cfg[key] for key in ("img_norm_cfg", "prefetch") if key in cfg}
-    return Config({**copy.deepcopy(top), "data": data})
+    return Config({**copy.deepcopy(top), "data": {**data, **parts}})
