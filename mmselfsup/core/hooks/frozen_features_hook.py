@@ -18,6 +18,7 @@ from mmselfsup.evaluation.collapse import MIN_RANK, MIN_SPREAD
 from mmselfsup.evaluation.online_monitor import Monitor, pair_of_views
 from mmselfsup.utils.batch_norm import share_statistics
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.json_log import MONITOR_SCORES
 from mmselfsup.utils.module import unwrap
 from mmselfsup.utils.seed import rng_untouched
 
@@ -27,7 +28,7 @@ from .logging_hooks import log_apart
 
 #: Under this name ``hook_msgs`` of checkpoints have the numbers of the start weights.
 START = "monitor_start"
-SCORES = ("knn_balanced_accuracy", "probe_balanced_accuracy")
+SCORES = tuple(MONITOR_SCORES)
 _COLLAPSE = "COLLAPSE in epoch %d: %s; docs/en/tutorials/9_frozen_features.md says what to do"
 
 
