@@ -41,10 +41,16 @@ from mmselfsup.utils.errors import Stopped, UserError
 from mmselfsup.utils.logger import get_root_logger
 from mmselfsup.utils.module import share_weights, unwrap
 from mmselfsup.utils.processes import seconds_since_start
-from mmselfsup.utils.seed import init_random_seed, set_random_seed, set_rank_seed
+from mmselfsup.utils.seed import (
+    init_random_seed,
+    rng_untouched,
+    set_random_seed,
+    set_rank_seed,
+)
 from mmselfsup.utils.signals import deferred, stop_signals
 
 from .acceleration import accelerate
+from .auto_settings import apply_auto_settings
 from .batch_size import scale_lr
 from .data_info import check_labels, class_counts, data_size
 from .hooks import register_hooks
@@ -322,7 +328,8 @@ def run_joined(args: Namespace, cfg: Config, ranks: Ranks, stack: ExitStack) -> 
     if cfg.get("seed") is None and resumed is not None:  # a resumed run continues with its own
         cfg.seed = meta_of(resumed).get("seed")
     logger, timestamp = open_log(cfg)
-    meta = describe_run(args, cfg, logger)
+    auto = derive_settings(args, cfg, resumed, logger)
+    meta = {**describe_run(args, cfg, logger), **auto}
     if ranks.note:
         logger.info(ranks.note)
     deterministic = bool(args.deterministic or cfg.get("deterministic"))
@@ -341,6 +348,22 @@ def run_joined(args: Namespace, cfg: Config, ranks: Ranks, stack: ExitStack) -> 
     train_model(model, datasets, cfg, ranks.distributed, timestamp, meta, resumed, start)
 
 
+def derive_settings(
+    args: Namespace, cfg: Config, resumed: Mapping[str, Any] | None, logger: logging.Logger
+) -> dict[str, Any]:
+    """Set what ``auto_settings`` derives from the data, and return it for the meta data.
+
+    Raises:
+        UserError: The data can't be read, or ``auto_settings`` has an unknown name.
+    """
+    if not cfg.get("auto_settings"):
+        return {}
+    with shared_errors(), config_errors("data"), rng_untouched():
+        dataset = build_dataset(cfg.data.train)
+    values = apply_auto_settings(cfg, dataset, args.cfg_options, resumed, logger)
+    return {"auto_settings": values}
+
+
 def read_settings(args: Namespace) -> Config:
     """Return the config with the options of the command line applied."""
     cfg = load_config(args.config, args.cfg_options)
@@ -352,6 +375,8 @@ def read_settings(args: Namespace) -> Config:
         cfg.force_resume = True
     if getattr(args, "partial", False):
         cfg.load_partial = True
+    if getattr(args, "auto", False):
+        cfg.auto_settings = cfg.get("auto_settings") or True
     return cfg
 
 

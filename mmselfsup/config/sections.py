@@ -19,7 +19,8 @@ from .walker import GROUP_OPTIONS, MISPLACED_OPTIONS, Walker
 
 # Settings whose value is not checked any further.
 PLAIN = (
-    "auto_resume", "channels_last", "compile", "cudnn_benchmark", "deterministic", "device",
+    "auto_resume", "auto_settings",
+    "channels_last", "compile", "cudnn_benchmark", "deterministic", "device",
     "diff_seed", "dist_params",
     "find_unused_parameters", "force_resume", "gpu_ids", "gpus", "img_norm_cfg", "launcher",
     "load_from", "load_partial", "log_level", "mkl_num_threads", "mp_start_method", "name",

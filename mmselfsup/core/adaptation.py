@@ -234,7 +234,8 @@ def _is_frozen(module: nn.Module) -> bool:
 
 def _copies(model: nn.Module, backbone: nn.Module) -> list[nn.Module]:
     """Return the copies of the backbone in the target networks of a model."""
-    pairs = model.momentum_pairs() if hasattr(model, "momentum_pairs") else []
+    own: Any = getattr(model, "momentum_pairs", None)
+    pairs = own() if callable(own) else []
     return [
         target.get_submodule(name)
         for online, target in pairs
@@ -296,7 +297,9 @@ def _lora_layers(backbone: nn.Module, targets: tuple[str, ...] | None) -> dict[s
     linear = {n: m for n, m in backbone.named_modules() if isinstance(m, nn.Linear)}
     kind = type(backbone).__name__
     if targets is None:
-        chosen = [layer for att in attention_blocks(backbone).values() for layer in projections(att)]
+        chosen = [
+            layer for att in attention_blocks(backbone).values() for layer in projections(att)
+        ]
         if not chosen:
             raise UserError(
                 f"adapt: type 'lora' finds no attention in {kind}; name linear layers in "

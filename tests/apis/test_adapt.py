@@ -1,4 +1,4 @@
-"""Continued pre-training: what trains, the frozen warm-up, resuming, two ranks, files, bad input."""
+"""Continued pre-training: what trains, the warm-up, resuming, two ranks, files, bad input."""
 
 import copy
 import logging
@@ -250,7 +250,8 @@ def test_files_hold_ordinary_weights(place: Path) -> None:
     for file in ("run/epoch_1.pth", "run/backbone.pth", "extracted.pth", published.name):
         model = build_algorithm(copy.deepcopy(VIT))
         report = load_weights(model, str(place / file))
-        assert report.complete and not report.unexpected, file
+        assert report.complete, file
+        assert not report.unexpected, file
         features = model.backbone.eval()(images)[-1]
         for found, wanted in zip(features, adapted, strict=True):
             torch.testing.assert_close(found, wanted, atol=5e-6, rtol=0)  # three blocks
@@ -264,7 +265,7 @@ def test_start_weights_of_an_adapted_run(place: Path) -> None:
     merged = load_state(str(place / "first" / "backbone.pth"))
     cfg = config(place, "vit", "second", type="lora", rank=4)
     cfg.load_from = str(place / "first" / "backbone.pth")
-    runner, states = train(cfg)
+    _runner, states = train(cfg)
     name = "layers.0.attn.qkv.weight"
     assert torch.equal(states[0][f"backbone.{name}"], merged[name])
     targets = [n for n in states[0] if n.endswith(name) and not n.startswith("backbone")]
@@ -322,7 +323,7 @@ def test_bad_settings(adapt: dict[str, Any], message: str) -> None:
 
 @pytest.mark.parametrize("kind", ["lora", "apla"])
 def test_attention_types_need_attention(kind: str) -> None:
-    with pytest.raises(UserError, match="finds no attention.*use 'last_blocks' or 'norm_bias'"):
+    with pytest.raises(UserError, match=r"finds no attention.*use 'last_blocks' or 'norm_bias'"):
         adapt_model(build_algorithm(copy.deepcopy(RESNET)), dict(type=kind))
 
 
@@ -340,7 +341,7 @@ def test_last_blocks_need_blocks() -> None:
 def test_iterations_have_no_warm_up_in_epochs(place: Path) -> None:
     cfg = config(place, "vit", type="full", freeze_epochs=1)
     cfg.runner = dict(type="IterBasedRunner", max_iters=2)
-    with pytest.raises(UserError, match=r"adapt.freeze_epochs=0"):
+    with pytest.raises(UserError, match=r"adapt\.freeze_epochs=0"):
         train(cfg)
 
 

@@ -245,9 +245,11 @@ def test_start_weights_are_epoch_0_in_every_log(
     assert first["epoch"] == 0
     assert first[key] == pytest.approx(wanted[key], abs=1e-5)
     assert "Epoch(val) [0]" in caplog.text
-    assert f"{key}: {first[key]:.4f} of the start weights, {last[key]:.4f} at the end" in caplog.text
+    assert (
+        f"{key}: {first[key]:.4f} of the start weights, {last[key]:.4f} at the end" in caplog.text
+    )
     events = EventAccumulator(str(place / "start" / "tf_logs")).Reload()
-    assert [event.step for event in events.Scalars(f"val/{key}")][0] == 0
+    assert next(event.step for event in events.Scalars(f"val/{key}")) == 0
     lines, values = curve(read_json_log(str(place / "start" / "run0.log.json")), key)
     assert (lines[0], values[0]) == (0, first[key])
 

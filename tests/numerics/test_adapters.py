@@ -17,7 +17,7 @@ from mmselfsup.models.utils.adapters import (
 )
 from mmselfsup.models.utils.ema import copy_to_targets, update_targets
 
-O, I, R, ALPHA = 5, 7, 3, 6.0
+OUT, IN, R, ALPHA = 5, 7, 3, 6.0
 
 
 def generator() -> torch.Generator:
@@ -27,7 +27,7 @@ def generator() -> torch.Generator:
 def lora(bias: bool = True) -> tuple[nn.Linear, Tensor]:
     """A layer with an update that is not zero, and its weight before."""
     torch.manual_seed(1)
-    layer = nn.Linear(I, O, bias=bias)
+    layer = nn.Linear(IN, OUT, bias=bias)
     start = layer.weight.detach().clone()
     add_lora(layer, R, ALPHA, generator())
     nn.init.normal_(layer.lora_b, std=0.1)
@@ -36,7 +36,7 @@ def lora(bias: bool = True) -> tuple[nn.Linear, Tensor]:
 
 def columns(numbers: list[int]) -> tuple[nn.Linear, Tensor]:
     torch.manual_seed(1)
-    layer = nn.Linear(I, O)
+    layer = nn.Linear(IN, OUT)
     start = layer.weight.detach().clone()
     add_columns(layer, torch.tensor(numbers))
     with torch.no_grad():
@@ -47,10 +47,10 @@ def columns(numbers: list[int]) -> tuple[nn.Linear, Tensor]:
 @pytest.mark.parametrize("bias", [True, False])
 def test_lora_is_its_formula(bias: bool) -> None:
     layer, start = lora(bias)
-    x = torch.randn(2, 4, I)
+    x = torch.randn(2, 4, IN)
     weight = start.clone()
-    for o in range(O):  # W + (alpha / r) B A, element by element
-        for i in range(I):
+    for o in range(OUT):  # W + (alpha / r) B A, element by element
+        for i in range(IN):
             low = sum(layer.lora_b[o, r] * layer.lora_a[r, i] for r in range(R))
             weight[o, i] += ALPHA / R * low
     torch.testing.assert_close(layer.weight, weight)
@@ -58,21 +58,21 @@ def test_lora_is_its_formula(bias: bool) -> None:
 
 
 def test_lora_starts_as_the_layer_was() -> None:
-    layer = nn.Linear(I, O)
-    x = torch.randn(3, I)
+    layer = nn.Linear(IN, OUT)
+    x = torch.randn(3, IN)
     before = layer(x)
     add_lora(layer, R, ALPHA, generator())
     assert torch.equal(layer(x), before)
     assert torch.equal(plain_state(layer)["weight"], layer.start_weight)
-    assert layer.lora_a.abs().max() <= 1 / I**0.5  # the bound of a new linear layer
+    assert layer.lora_a.abs().max() <= 1 / IN**0.5  # the bound of a new linear layer
 
 
 @pytest.mark.parametrize("make", [lambda: lora()[0], lambda: columns([1, 4])[0]])
 def test_merged_equals_unmerged_and_gradients_agree(make: object) -> None:
     layer: nn.Linear = make()  # type: ignore[operator]
-    plain = nn.Linear(I, O)
+    plain = nn.Linear(IN, OUT)
     plain.load_state_dict(plain_state(layer))
-    x = torch.randn(8, I)
+    x = torch.randn(8, IN)
     torch.testing.assert_close(layer(x), plain(x), atol=1e-6, rtol=0)
     # The forward pass and the ``weight`` that others read have the same derivatives.
     trained = [p for p in layer.parameters() if p.requires_grad]
@@ -87,7 +87,7 @@ def test_columns_train_alone() -> None:
     changed = (layer.weight != start).any(dim=0)
     assert changed.nonzero().flatten().tolist() == [1, 4]
     assert [n for n, p in layer.named_parameters() if p.requires_grad] == ["column_values"]
-    x = torch.randn(3, 2, I)
+    x = torch.randn(3, 2, IN)
     torch.testing.assert_close(layer(x), F.linear(x, layer.weight, layer.bias))
 
 
@@ -108,7 +108,7 @@ def test_weights_of_a_file_are_merged_under_any_prefix() -> None:
 
 
 def test_targets_follow_the_adapted_weights() -> None:
-    online = nn.Sequential(nn.Linear(I, O), nn.ReLU(), nn.Linear(O, O))
+    online = nn.Sequential(nn.Linear(IN, OUT), nn.ReLU(), nn.Linear(OUT, OUT))
     target = copy.deepcopy(online)
     add_lora(online[0], R, ALPHA, generator())
     add_columns(online[2], torch.tensor([3]))
@@ -128,8 +128,8 @@ def test_targets_follow_the_adapted_weights() -> None:
 
 
 def test_shared_layers_count_once() -> None:
-    layer = nn.Linear(I, I)
-    net = nn.Sequential(layer, layer, nn.Linear(I, O))
+    layer = nn.Linear(IN, IN)
+    net = nn.Sequential(layer, layer, nn.Linear(IN, OUT))
     add_lora(net[2], R, ALPHA, generator())
     assert len(plain_parameters(net)) == 4
 
@@ -139,7 +139,7 @@ def test_columns_keep_their_own_weight_decay() -> None:
     layer, start = columns([2])
     values = layer.column_values.detach().clone()
     optimizer = torch.optim.SGD(layer.parameters(), lr=0.1, weight_decay=0.5)
-    (layer(torch.zeros(1, I)).sum() * 0).backward()
+    (layer(torch.zeros(1, IN)).sum() * 0).backward()
     optimizer.step()
     torch.testing.assert_close(layer.column_values.detach(), values * 0.95)
     assert torch.equal(layer.weight[:, 3:], start[:, 3:])
@@ -148,9 +148,9 @@ def test_columns_keep_their_own_weight_decay() -> None:
 def test_copies_and_files_hold_everything(tmp_path: object) -> None:
     layer, _ = lora()
     again = copy.deepcopy(layer)
-    x = torch.randn(2, I)
+    x = torch.randn(2, IN)
     assert torch.equal(layer(x), again(x))
-    other = nn.Linear(I, O)
+    other = nn.Linear(IN, OUT)
     add_lora(other, R, 1.0, torch.Generator().manual_seed(9))
     other.load_state_dict(layer.state_dict())  # the factor is part of the state
     assert torch.equal(layer(x), other(x))

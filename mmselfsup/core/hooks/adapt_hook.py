@@ -100,9 +100,7 @@ def adaptation_table(model: nn.Module, optimizer: Any, adaptation: Adaptation) -
     table = console_table(head)
     for part, (total, trained) in rows.items():
         shown = ", ".join(f"{rate:g}" for rate in sorted(used[part])[:4])
-        table.add_row(
-            part, f"{total:,}", f"{trained:,}", f"{trained / total:.2%}", shown or "-"
-        )
+        table.add_row(part, f"{total:,}", f"{trained:,}", f"{trained / total:.2%}", shown or "-")
     return table_text(table)
 
 

@@ -192,7 +192,9 @@ def tell_gain(logger: Any, name: str, start: float, end: float) -> None:
     text = "%s: %.4f of the start weights, %.4f at the end (%+.4f)"
     if end < start:
         text += ": the start weights were better; lower the rate, train less (adapt), or stop early"
-    logger.log(logging.WARNING if end < start else logging.INFO, text, name, start, end, end - start)
+    logger.log(
+        logging.WARNING if end < start else logging.INFO, text, name, start, end, end - start
+    )
 
 
 @contextmanager

@@ -33,7 +33,6 @@ from ..checkpoint import (
 )
 from .log_buffer import TensorLogBuffer
 
-
 _NOTHING_DONE = {"epoch": 0, "iter": 0, "inner_iter": 0}
 
 

@@ -162,8 +162,10 @@ def plain_parameters(module: nn.Module) -> list[Tensor]:
     for part in module.modules():
         for name, param in part._parameters.items():
             if param is not None and not is_adapter(name):
-                adapted = name == "weight" and isinstance(part, AdaptedLinear)
-                found.setdefault(id(param), part.weight if adapted else param)
+                value: Tensor = param
+                if name == "weight" and isinstance(part, AdaptedLinear):
+                    value = part.weight
+                found.setdefault(id(param), value)
     return list(found.values())
 
 

@@ -145,8 +145,8 @@ def monitor_options(study: ResolvedStudy, task: Pretraining) -> list[str]:
 def write_monitor_data(study: ResolvedStudy, task: Pretraining) -> None:
     """Write the data sets of ``monitor_options`` as a config, if they are used."""
     if monitor_options(study, task):
-        parts = (study.settings.split(name) for name in ("subtrain", "val"))
-        data = comparison_config(study.finetune, study.images, *parts, None)
+        fit, val = study.settings.split("subtrain"), study.settings.split("val")
+        data = comparison_config(study.finetune, study.images, fit, val, None)
         atomic_write_text(_monitor_data(study), data.pretty_text)
 
 
