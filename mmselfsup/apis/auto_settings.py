@@ -65,12 +65,10 @@ Derived = tuple[Any, str]  # value, why
 
 
 def _batch(facts: Facts) -> Derived:
-    """Fifty steps an epoch, up to 256 images, as far as the memory goes."""
-    joined = min(256, power_of_two(max(facts.images // 50, 8)))
-    own, why = (
-        max(joined // facts.ranks, 2),
-        f"50 steps an epoch of {facts.images:,} images, or 256",
-    )
+    """25 steps an epoch, 32 to 256 images, as far as the memory goes."""
+    joined = power_of_two(min(max(facts.images // 25, 32), 256, max(facts.images // 2, 1)))
+    own = max(joined // facts.ranks, 2)
+    why = f"25 steps an epoch of {facts.images:,} images, 32 to 256"
     if facts.fitting is not None and facts.fitting < own:
         return max(power_of_two(facts.fitting), 2), "the largest that fits into the memory"
     return own, why

@@ -6,12 +6,13 @@
 import logging
 import math
 import operator
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from mmcv.runner import HOOKS, Hook
+from mmcv.runner import HOOKS, Hook, IterTimerHook
 from torch import nn
 
 from mmselfsup.evaluation.collapse import MIN_RANK, MIN_SPREAD
@@ -148,8 +149,12 @@ class FrozenFeaturesHook(KeepsBest, Hook):  # type: ignore[misc]
             return
         batch = runner.data_batch
         self._img = batch.get("img") if isinstance(batch, dict) else None
+        begin = time.time()
         with runner.as_at_start():
             self._measure(runner)
+        for hook in runner.hooks:
+            if isinstance(hook, IterTimerHook):  # the iteration itself is not slow
+                hook.t += time.time() - begin
 
     def after_train_iter(self, runner: Any) -> None:
         """Store a batch for its views; measure where iterations are counted."""
