@@ -1,4 +1,4 @@
-"""Every algorithm takes part in ``adapt``: what is frozen stays, targets follow, the rest trains."""
+"""Every algorithm takes part in ``adapt``: what is frozen stays, the rest and targets move."""
 
 import copy
 

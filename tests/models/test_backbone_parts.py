@@ -43,7 +43,9 @@ def timm_model(kind: str) -> nn.Module:
             window_size=4, num_classes=0,
         ),
         "resnet": lambda: resnet.ResNet(resnet.BasicBlock, [2, 2, 2, 2], num_classes=0),
-        "convnext": lambda: convnext.ConvNeXt(depths=(1, 1, 2, 1), dims=(8, 8, 8, 8), num_classes=0),
+        "convnext": lambda: convnext.ConvNeXt(
+            depths=(1, 1, 2, 1), dims=(8, 8, 8, 8), num_classes=0
+        ),
     }  # fmt: skip
     model: nn.Module = made[kind]()
     return model

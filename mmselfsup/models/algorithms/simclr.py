@@ -40,7 +40,7 @@ class SimCLR(BaseModel):
     title = "SimCLR"
     needs = Needs(
         batch=128,
-        why="negatives come from the batch; the paper's results fall with it (figure 9)",
+        why="negatives come from the batch: figure 9 of the paper",
         instead="use a method with a queue (MoCo v2) or without negatives (BYOL, SimSiam)",
     )
 
