@@ -19,6 +19,7 @@ from rich.table import Column
 from mmselfsup.config.overrides import parse_options
 from mmselfsup.core.checkpoint import meta_of
 from mmselfsup.models import ALGORITHMS
+from mmselfsup.models.utils.needs import Needs
 from mmselfsup.models.utils.queue import MAX_QUEUE_LEN
 from mmselfsup.utils import dist
 from mmselfsup.utils.console import console_table, table_text
@@ -56,9 +57,18 @@ class Facts:
     made_for: int
 
     @property
+    def batch(self) -> int:
+        """Images of an iteration, over all processes."""
+        data = self.config.data
+        own = data.get("samples_per_gpu") or data.get("imgs_per_gpu")
+        if not own:
+            raise UserError("auto_settings: set data.samples_per_gpu")
+        return int(own) * self.ranks
+
+    @property
     def step(self) -> int:
         """Images of a step of the optimizer."""
-        return self.config.data.samples_per_gpu * self.ranks * batches_of_a_step(self.config)
+        return self.batch * batches_of_a_step(self.config)
 
 
 Derived = tuple[Any, str]  # value, why
@@ -95,8 +105,9 @@ def _epochs(facts: Facts) -> Derived:
 def _queue(facts: Facts) -> Derived:
     """At most a quarter of the images, so that an image rarely meets its own last key."""
     fitting = power_of_two(max(facts.images // 4, 1))
-    batch = facts.config.data.samples_per_gpu * facts.ranks
-    return min(max(fitting, batch), MAX_QUEUE_LEN), "a quarter of the images, at least a batch"
+    return min(
+        max(fitting, facts.batch), MAX_QUEUE_LEN
+    ), "a quarter of the images, at least a batch"
 
 
 def _prototypes(facts: Facts) -> Derived:
@@ -107,7 +118,7 @@ def _prototypes(facts: Facts) -> Derived:
 
 def _temperature(facts: Facts) -> Derived:
     """Fewer negatives in the batch want a higher temperature (Chen et al. 2020, appendix B.9)."""
-    batch = facts.config.data.samples_per_gpu * facts.ranks
+    batch = facts.batch
     value = 0.1 if batch >= 2048 else 0.2 if batch >= 128 else 0.5
     return (
         value,
@@ -279,7 +290,8 @@ def _get(cfg: Config, key: str) -> Any:
 
 def warnings_of(facts: Facts) -> Iterator[str]:
     """Yield what published experience says against a training, and what to do instead."""
-    needs, title = facts.method.needs, facts.method.title
+    needs = getattr(facts.method, "needs", Needs())  # a method from outside may have none
+    title = getattr(facts.method, "title", facts.config.model.get("type"))
     if facts.images < needs.images and not facts.started:
         yield (
             f"{title} from random weights needs about {needs.images:,} images, there are "

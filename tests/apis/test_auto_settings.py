@@ -234,3 +234,9 @@ def test_without_it_nothing_changes() -> None:
     before = copy.deepcopy(cfg._cfg_dict)
     assert train.derive_settings(Namespace(cfg_options=()), cfg, None, LOGGER) == {}
     assert cfg._cfg_dict == before
+
+
+def test_a_method_from_outside_and_a_config_without_a_batch() -> None:
+    assert not warnings_of(torch.nn.Module, 100)
+    with pytest.raises(UserError, match=r"set data\.samples_per_gpu"):
+        warnings_of(torch.nn.Module, 100, **{"data.samples_per_gpu": None})
