@@ -38,6 +38,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "deeper network.",
     )
     parser.add_argument(
+        "--auto",
+        action="store_true",
+        help="Derive batch, learning rate, epochs and lengths from the number of images and the "
+        "memory (auto_settings=True); keys of --cfg-options stay.",
+    )
+    parser.add_argument(
         "--gpus",
         type=int,
         help="Use the CPU with 0; otherwise check that this number of GPUs exists, and use one of "

@@ -10,10 +10,13 @@ from mmcv import Config
 from mmcv.runner import HOOKS, BaseRunner
 from mmcv.utils import build_from_cfg
 
+from mmselfsup.core.adaptation import Adaptation
 from mmselfsup.core.hooks import (
+    AdaptHook,
     DeviceIdleHook,
     EvalHook,
     FreedMemoryHook,
+    FrozenFeaturesHook,
     LogStatsHook,
     ProgressBarHook,
     ReconstructionImageHook,
@@ -41,7 +44,11 @@ _BEFORE_LOGGERS = 89  # mmcv's loggers have VERY_LOW, 90
 
 
 def register_hooks(
-    runner: BaseRunner, cfg: Config, loaders: Sequence[Any], distributed: bool
+    runner: BaseRunner,
+    cfg: Config,
+    loaders: Sequence[Any],
+    distributed: bool,
+    adaptation: Adaptation | None = None,
 ) -> None:
     """Register mmcv's hooks, those of the config, the evaluation, and ours, in this order."""
     cfg = copy.deepcopy(cfg)  # registering takes keys out
@@ -56,6 +63,8 @@ def register_hooks(
         )
         for hook_cfg in cfg.get("custom_hooks") or []:
             register_custom_hook(runner, hook_cfg, loaders, distributed)
+        if adaptation is not None:
+            register_adaptation(runner, adaptation)
     if cfg.get("evaluation"):
         if cfg.data.get("val") is None:
             raise UserError("evaluation needs a data set: set data.val")
@@ -110,6 +119,21 @@ def register_custom_hook(
             names = {p.name for p in parameters}
             offered = {name: value for name, value in offered.items() if name in names}
     runner.register_hook(build_from_cfg(hook_cfg, HOOKS, offered), priority=priority)
+
+
+def register_adaptation(runner: BaseRunner, adaptation: Adaptation) -> None:
+    """Register the hook of an adaptation, and a monitor that measures its start weights.
+
+    The monitor is left out where the config has its own, or says ``adapt.monitor=False``.
+    """
+    runner.register_hook(AdaptHook(adaptation))
+    options = adaptation.settings.monitor
+    if options is False or any(isinstance(hook, FrozenFeaturesHook) for hook in runner.hooks):
+        return
+    defaults = {} if counts_epochs(runner) else {"by_epoch": False, "interval": 1000}
+    monitor = {"type": "FrozenFeaturesHook", **defaults, **(options or {})}
+    priority = monitor.pop("priority", "LOW")
+    runner.register_hook(build_from_cfg(monitor, HOOKS), priority=priority)
 
 
 def register_default_hooks(runner: Any, log_config: Mapping[str, Any] | None = None) -> None:

@@ -135,18 +135,18 @@ def _failure(model: nn.Module, sample: Any, size: int) -> str:
     """Return what a forward pass of ``size`` copies of the sample raises, '' for no error."""
     try:
         with torch.device("meta"), torch.no_grad():
-            model(**_batch(sample, size))
+            model(**batch_of(sample, size))
     except Exception as error:
         return one_line(error)
     return ""
 
 
-def _batch(sample: Any, size: int) -> Any:
+def batch_of(sample: Any, size: int) -> Any:
     """Return a sample as a batch of ``size`` on the meta device."""
     if isinstance(sample, Mapping):
-        return {key: _batch(value, size) for key, value in sample.items()}
+        return {key: batch_of(value, size) for key, value in sample.items()}
     if isinstance(sample, list | tuple):
-        return [_batch(value, size) for value in sample]
+        return [batch_of(value, size) for value in sample]
     value = torch.as_tensor(sample, device="cpu")
     return torch.empty((size, *value.shape), dtype=value.dtype, device="meta")
 

@@ -6,7 +6,6 @@ another seed make it another run and need ``--force-resume``.
 """
 
 import hashlib
-import io
 import os
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -16,14 +15,13 @@ from typing import Any
 import numpy as np
 from mmcv import Config
 from mmcv.runner import BaseRunner
-from rich.console import Console
 from rich.table import Column
 
 from mmselfsup.config.text import config_text, read_config_text
 from mmselfsup.core.checkpoint import class_names, load_state, meta_of
 from mmselfsup.core.checkpoint.load import local_file
 from mmselfsup.datasets.loader import data_sources
-from mmselfsup.utils.console import console_table
+from mmselfsup.utils.console import console_table, table_text
 from mmselfsup.utils.data_info import DataInfo
 from mmselfsup.utils.error_context import check_same, shared_errors
 from mmselfsup.utils.errors import UserError
@@ -36,16 +34,15 @@ _NO_OPTIONS = ("params", "initial_lr", "initial_momentum", "fused", "foreach", "
 # The parts of a config that decide what is computed, and those among them that don't or that have
 # a row of their own.
 _COMPARED = (
-    "amp", "channels_last", "compile", "custom_hooks", "data", "deterministic", "diff_seed", "fp16",
-    "img_norm_cfg", "lr_config", "model", "momentum_config", "optimizer_config", "prefetch",
-    "runner", "total_epochs", "workflow",
+    "adapt", "amp", "channels_last", "compile", "custom_hooks", "data", "deterministic",
+    "diff_seed", "fp16", "img_norm_cfg", "lr_config", "model", "momentum_config",
+    "optimizer_config", "prefetch", "runner", "total_epochs", "workflow",
 )  # fmt: skip
 _NOT_COMPARED = (
     "data.imgs_per_gpu", "data.samples_per_gpu", "data.test", "data.test_dataloader", "data.val",
     "data.val_dataloader", "data.workers_per_gpu", "data.persistent_workers", "data.pin_memory",
 )  # fmt: skip
 _MAX_ROWS = 30
-_WIDTH = 120
 _SAME_FILES = (
     "all nodes need the same files: use a work dir that they share, or copy it from the first node"
 )
@@ -298,10 +295,8 @@ def change_table(changes: list[Change]) -> str:
     table = console_table(Column(head) for head in ("setting", "was", "now", "used"))
     for c in changes[:_MAX_ROWS]:
         table.add_row(c.name, *(_short(value) for value in (c.was, c.now, c.used)))
-    text = io.StringIO()
-    Console(file=text, width=_WIDTH, markup=False, highlight=False).print(table)
     more = len(changes) - _MAX_ROWS
-    return text.getvalue().rstrip() + (f"\n... and {more} more" if more > 0 else "")
+    return table_text(table) + (f"\n... and {more} more" if more > 0 else "")
 
 
 def _short(value: Any) -> str:

@@ -27,7 +27,8 @@ from mmselfsup import __version__
 from mmselfsup.config.load import load_config
 from mmselfsup.config.text import config_text
 from mmselfsup.core import build_optimizer
-from mmselfsup.core.checkpoint import meta_of, newest_checkpoint
+from mmselfsup.core.adaptation import Adaptation, adapt_model
+from mmselfsup.core.checkpoint import load_weights, meta_of, newest_checkpoint
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.class_order import use_classes
 from mmselfsup.datasets.loader import build_train_loaders
@@ -38,12 +39,18 @@ from mmselfsup.utils.device import default_device
 from mmselfsup.utils.error_context import config_errors, peer_errors, run_errors, shared_errors
 from mmselfsup.utils.errors import Stopped, UserError
 from mmselfsup.utils.logger import get_root_logger
-from mmselfsup.utils.module import unwrap
+from mmselfsup.utils.module import share_weights, unwrap
 from mmselfsup.utils.processes import seconds_since_start
-from mmselfsup.utils.seed import init_random_seed, set_random_seed, set_rank_seed
+from mmselfsup.utils.seed import (
+    init_random_seed,
+    rng_untouched,
+    set_random_seed,
+    set_rank_seed,
+)
 from mmselfsup.utils.signals import deferred, stop_signals
 
 from .acceleration import accelerate
+from .auto_settings import apply_auto_settings
 from .batch_size import scale_lr
 from .data_info import check_labels, class_counts, data_size
 from .hooks import register_hooks
@@ -111,10 +118,12 @@ def train_model(
         for number, loader in enumerate(loaders[1:], 1):
             name = f"data set {number} of the workflow"
             check_labels(model, data_size(loader, distributed), name)
+        adaptation = prepare_adaptation(model, cfg)
         accelerate(model, cfg, logger)
     model = wrap_model(model, distributed, cfg.get("find_unused_parameters", False))
     with shared_errors(), config_errors("optimizer"):
-        optimizer = build_optimizer(model, cfg.optimizer)
+        lr_scale = None if adaptation is None else adaptation.lr_scale
+        optimizer = build_optimizer(model, cfg.optimizer, lr_scale)
         scale_lr(optimizer, cfg, size.batch_size, logger)
     with shared_errors(), config_errors("runner"):
         runner = make_runner(model, optimizer, cfg, logger, timestamp, meta)
@@ -123,7 +132,7 @@ def train_model(
         report_constant_images(loaders[0].dataset, "data.train", logger)
         report_long_warmup(cfg, runner, loaders[0], logger)
     with config_errors("hooks"):
-        register_hooks(runner, cfg, loaders, distributed)
+        register_hooks(runner, cfg, loaders, distributed, adaptation)
     with shared_errors():
         fit_to_data(runner.hooks, size)
     runner.meta = {
@@ -219,13 +228,61 @@ def load_weights_or_resume(
             )
         keep_options(runner, state)
         state.clear()
-    elif cfg.get("load_from"):
-        weights = read_checkpoint(cfg, "load_from")
-        partial = bool(cfg.get("load_partial"))
-        report = runner.load_checkpoint(cfg.load_from, state=weights, partial=partial)
-        module: Any = unwrap(runner.model)
-        if hasattr(module, "start_targets") and not module.holds_targets(report.matched):
-            module.start_targets()
+    elif cfg.get("load_from") and not cfg.get("adapt"):  # which has its start weights already
+        load_start_weights(runner.model, cfg)
+
+
+def load_start_weights(model: nn.Module, cfg: Config) -> None:
+    """Load the weights in ``load_from``, the same on all ranks; a collective.
+
+    A file with a backbone alone fills the online network; the target becomes a copy of it.
+
+    Raises:
+        UserError: The file doesn't fit, or is another one on another rank.
+    """
+    state = read_checkpoint(cfg, "load_from")
+    module: Any = unwrap(model)
+    report = load_weights(
+        module,
+        cfg.load_from,
+        get_root_logger(),
+        state=state,
+        partial=bool(cfg.get("load_partial")),
+    )
+    share_weights(module)
+    if hasattr(module, "start_targets") and not module.holds_targets(report.matched):
+        module.start_targets()
+
+
+def prepare_adaptation(model: nn.Module, cfg: Config) -> Adaptation | None:
+    """Load the start weights and prepare the backbone as ``adapt`` says; None without it.
+
+    The weights come first: a file has the names of the backbone without adapters, and what trains
+    must be known before the model is wrapped.
+
+    Raises:
+        UserError: The weights or the settings don't fit the model.
+    """
+    if not cfg.get("adapt"):
+        return None
+    model.to(default_device())
+    if cfg.get("load_from") and not cfg.get("resume_from"):
+        load_start_weights(model, cfg)
+    elif not cfg.get("resume_from") and not names_weights(cfg.model):
+        get_root_logger().warning(
+            "adapt: there are no start weights, so the backbone is random: set load_from"
+        )
+    return adapt_model(model, cfg.adapt, seed=cfg.get("seed") or 0)
+
+
+def names_weights(config: Any) -> bool:
+    """Return whether anything in the config of a model names pre-trained weights."""
+    if isinstance(config, Mapping):
+        named = config.get("type") == "Pretrained" or any(
+            config.get(key) for key in ("pretrained", "checkpoint_path")
+        )
+        return named or any(map(names_weights, config.values()))
+    return isinstance(config, list | tuple) and any(map(names_weights, config))
 
 
 def run_training(args: Namespace) -> None:
@@ -271,7 +328,8 @@ def run_joined(args: Namespace, cfg: Config, ranks: Ranks, stack: ExitStack) -> 
     if cfg.get("seed") is None and resumed is not None:  # a resumed run continues with its own
         cfg.seed = meta_of(resumed).get("seed")
     logger, timestamp = open_log(cfg)
-    meta = describe_run(args, cfg, logger)
+    auto = derive_settings(args, cfg, resumed, logger)
+    meta = {**describe_run(args, cfg, logger), **auto}
     if ranks.note:
         logger.info(ranks.note)
     deterministic = bool(args.deterministic or cfg.get("deterministic"))
@@ -290,6 +348,22 @@ def run_joined(args: Namespace, cfg: Config, ranks: Ranks, stack: ExitStack) -> 
     train_model(model, datasets, cfg, ranks.distributed, timestamp, meta, resumed, start)
 
 
+def derive_settings(
+    args: Namespace, cfg: Config, resumed: Mapping[str, Any] | None, logger: logging.Logger
+) -> dict[str, Any]:
+    """Set what ``auto_settings`` derives from the data, and return it for the meta data.
+
+    Raises:
+        UserError: The data can't be read, or ``auto_settings`` has an unknown name.
+    """
+    if not cfg.get("auto_settings"):
+        return {}
+    with shared_errors(), config_errors("data"), rng_untouched():
+        dataset = build_dataset(cfg.data.train)
+    values = apply_auto_settings(cfg, dataset, args.cfg_options, resumed, logger)
+    return {"auto_settings": values}
+
+
 def read_settings(args: Namespace) -> Config:
     """Return the config with the options of the command line applied."""
     cfg = load_config(args.config, args.cfg_options)
@@ -301,6 +375,8 @@ def read_settings(args: Namespace) -> Config:
         cfg.force_resume = True
     if getattr(args, "partial", False):
         cfg.load_partial = True
+    if getattr(args, "auto", False):
+        cfg.auto_settings = cfg.get("auto_settings") or True
     return cfg
 
 

@@ -11,19 +11,23 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
+from mmselfsup.core.adaptation import COMMON, OPTIONS
+
 from .registries import names, registry, resolve
 from .signature import accepted_args
 from .walker import GROUP_OPTIONS, MISPLACED_OPTIONS, Walker
 
 # Settings whose value is not checked any further.
 PLAIN = (
-    "auto_resume", "channels_last", "compile", "cudnn_benchmark", "deterministic", "device",
+    "auto_resume", "auto_settings",
+    "channels_last", "compile", "cudnn_benchmark", "deterministic", "device",
     "diff_seed", "dist_params",
     "find_unused_parameters", "force_resume", "gpu_ids", "gpus", "img_norm_cfg", "launcher",
     "load_from", "load_partial", "log_level", "mkl_num_threads", "mp_start_method", "name",
     "omp_num_threads", "opencv_num_threads", "persistent_workers", "prefetch", "resume_from",
     "resume_missing", "seed", "split_at", "split_name", "total_epochs", "work_dir", "workflow",
 )  # fmt: skip
+_MONITOR = "FrozenFeaturesHook"
 _DATASETS = ("train", "val", "test", "extract")
 _PARAMWISE_CFG = (
     "custom_keys", "bias_lr_mult", "bias_decay_mult", "norm_decay_mult", "dwconv_decay_mult",
@@ -60,6 +64,19 @@ def _auto_scale_lr(walker: Walker, value: Any, config: Mapping[str, Any]) -> Non
     """Check the settings of the rule that scales the learning rate."""
     if value is not None:
         walker.check_keys(value, ("base_batch_size", "enable"), "auto_scale_lr")
+
+
+def _adapt(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
+    """Check the settings of an adaptation: which there are depends on its type."""
+    if value is None:
+        return
+    kind = value.get("type") if isinstance(value, Mapping) else None
+    own = OPTIONS.get(kind) if isinstance(kind, str) else None
+    if own is None:
+        walker.findings.unknown_type("adapt.type", kind, OPTIONS, "adapt")
+        return
+    if walker.check_keys(value, (*COMMON, *own), "adapt") and value.get("monitor"):
+        walker.check_component(value["monitor"], "hook", "adapt.monitor", ("priority",), _MONITOR)
 
 
 def _policy(suffix: str, section: str) -> Callable[[Walker, Any, Mapping[str, Any]], None]:
@@ -195,6 +212,7 @@ SECTIONS: dict[str, Callable[[Walker, Any, Mapping[str, Any]], None]] = {
     "optimizer_config": _optimizer_config,
     "fp16": _fp16,
     "amp": _amp,
+    "adapt": _adapt,
     "auto_scale_lr": _auto_scale_lr,
     "lr_config": _policy("LrUpdaterHook", "lr_config"),
     "momentum_config": _policy("MomentumUpdaterHook", "momentum_config"),

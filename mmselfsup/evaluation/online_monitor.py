@@ -196,7 +196,8 @@ def own_images(dataset: Any, img: Any) -> MonitorImages:
     if source is None or normalize is None or size is None:
         raise UserError(
             "FrozenFeaturesHook: the training data don't show what to measure on; set "
-            "data=dict(train=..., val=...) with two data set configs"
+            "data=dict(train=..., val=...) with two data set configs (adapt.monitor.data, or "
+            "adapt.monitor=False)"
         )
     return MonitorImages(source, size, normalize)
 

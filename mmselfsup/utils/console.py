@@ -1,5 +1,6 @@
 """Tables on the terminal, all with the same layout."""
 
+import io
 from collections.abc import Iterable
 
 from rich import box
@@ -36,3 +37,15 @@ def table_console(console: Console | None = None) -> Console:
     if console.is_terminal:
         return console
     return Console(width=max(console.width, _MIN_WIDTH), file=console.file)
+
+
+def table_text(table: Table, width: int = 120) -> str:
+    """Return a table as text for a log.
+
+    Args:
+        table: The table.
+        width: Columns; longer cells are broken.
+    """
+    text = io.StringIO()
+    Console(file=text, width=width, markup=False, highlight=False).print(table)
+    return text.getvalue().rstrip()

@@ -18,6 +18,9 @@ from .errors import UserError
 Line = dict[str, Any]
 Curve = list[tuple[float, float]]  # (epochs trained, value)
 
+#: What ``FrozenFeaturesHook`` logs of a backbone, and its name in tables; epoch 0 is the start.
+MONITOR_SCORES = {"knn_balanced_accuracy": "k-NN", "probe_balanced_accuracy": "linear probe"}
+
 
 def read_json_log(path: str) -> list[Line]:
     """Return the lines of training and validation of a ``*.log.json``, in the order of the file.

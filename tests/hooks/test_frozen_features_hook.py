@@ -15,12 +15,13 @@ from PIL import Image
 
 from mmselfsup.apis import train_model
 from mmselfsup.core.hooks import FrozenFeaturesHook
-from mmselfsup.core.hooks.frozen_features_hook import isolated_eval
+from mmselfsup.core.hooks.frozen_features_hook import isolated_eval, tell_gain
 from mmselfsup.datasets import build_dataset
 from mmselfsup.evaluation.online_monitor import pick_evenly
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import dist
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.json_log import curve, read_json_log
 from mmselfsup.utils.seed import get_rng_state
 from tests.distributed.ranks import run_ranks
 
@@ -119,7 +120,7 @@ def test_training_is_the_same_as_without_it(place: Path) -> None:
     assert plain["losses"]
     assert not plain["watched"]
     assert_same(plain, watched)
-    assert [line["epoch"] for line in watched["watched"]] == [1, 2, 3]
+    assert [line["epoch"] for line in watched["watched"]] == [0, 1, 2, 3]
     assert {line["mode"] for line in watched["watched"]} == {"val"}
     for line in watched["watched"]:
         assert 0.3 < line["knn_balanced_accuracy"] <= 1
@@ -153,7 +154,7 @@ def test_own_data_sets_and_few_images(place: Path) -> None:
     )
     hook = dict(HOOK, interval=3, data=dict(train=part, val=part), num_train=12, num_test=48)
     found = train(config(place, "own", [hook], ann="bare.txt"))["watched"]
-    assert [line["epoch"] for line in found] == [1, 3]
+    assert [line["epoch"] for line in found] == [0, 1, 3]
     assert found[0]["knn_balanced_accuracy"] > 0.3
     with pytest.raises(UserError, match="data needs train and val"):
         train(config(place, "half", [dict(HOOK, data=dict(train=part))], ann="bare.txt"))
@@ -192,7 +193,7 @@ def test_runner_without_epochs(place: Path) -> None:
     cfg.custom_hooks = [dict(HOOK, by_epoch=False)]
     found = train(cfg)
     assert [line["iter"] for line in found["watched"]]
-    assert len(found["watched"]) == 2
+    assert len(found["watched"]) == 3
 
 
 def test_isolated_eval_restores_modes_and_statistics() -> None:
@@ -220,6 +221,75 @@ def test_bad_arguments(wrong: dict[str, int]) -> None:
         FrozenFeaturesHook(**wrong)
 
 
+def test_start_weights_are_epoch_0_in_every_log(
+    place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    cfg = config(place, "start", [HOOK], ann="labelled.txt")
+    torch.manual_seed(0)  # as ``train`` does, but without a step
+    model = build_algorithm(copy.deepcopy(cfg.model))
+    model.init_weights()
+    logger = logging.getLogger("mmselfsup")
+    logger.addHandler(caplog.handler)
+    try:
+        first, *_, last = train(cfg)["watched"]
+    finally:
+        logger.removeHandler(caplog.handler)
+    data = build_dataset(cfg.data.train)
+    monitor = FrozenFeaturesHook(**{k: v for k, v in HOOK.items() if k != "type"}).monitor
+    monitor.prepare(data, [data[0]["img"][0][None]])
+    with isolated_eval(model) as inside:
+        wanted, _ = monitor.measure(inside, None)
+    key = "probe_balanced_accuracy"
+    assert first["epoch"] == 0
+    assert first[key] == pytest.approx(wanted[key], abs=1e-5)
+    assert "Epoch(val) [0]" in caplog.text
+    assert (
+        f"{key}: {first[key]:.4f} of the start weights, {last[key]:.4f} at the end" in caplog.text
+    )
+    events = EventAccumulator(str(place / "start" / "tf_logs")).Reload()
+    assert next(event.step for event in events.Scalars(f"val/{key}")) == 0
+    lines, values = curve(read_json_log(str(place / "start" / "run0.log.json")), key)
+    assert (lines[0], values[0]) == (0, first[key])
+
+
+def test_best_checkpoint_by_probe(place: Path) -> None:
+    hook = dict(HOOK, interval=1, save_best="probe_balanced_accuracy")
+    cfg = config(place, "best", [hook], ann="labelled.txt")
+    found = train(cfg)["watched"]
+    key = "probe_balanced_accuracy"
+    scores = [line[key] for line in found]
+    best = found[int(np.argmax(scores))]["epoch"]
+    files = [path.name for path in (place / "best").glob("best_*.pth")]
+    assert files == [f"best_{key}_epoch_{best}.pth"]
+    meta = torch.load(place / "best" / files[0], weights_only=True)["meta"]
+    assert meta["epoch"] == best
+    assert meta["hook_msgs"]["monitor_start"][key] == pytest.approx(scores[0], abs=1e-5)
+
+
+def test_a_loss_since_the_start_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("tests.gain")
+    logger.setLevel("INFO")
+    with caplog.at_level("INFO", "tests.gain"):
+        tell_gain(logger, "probe", 0.5, 0.625)
+        tell_gain(logger, "probe", 0.5, 0.25)
+    first, second = caplog.records
+    assert (first.levelname, second.levelname) == ("INFO", "WARNING")
+    assert "(+0.1250)" in first.getMessage()
+    assert "(-0.2500): the start weights were better" in second.getMessage()
+
+
+def test_best_needs_labels_and_one_keeper(place: Path) -> None:
+    hook = dict(HOOK, save_best="probe_balanced_accuracy")
+    with pytest.raises(UserError, match="needs labels of several classes"):
+        train(config(place, "nolabels", [hook], ann="bare.txt"))
+    with pytest.raises(UserError, match="no other hook"):
+        train(config(place, "two", [hook, dict(hook)], ann="labelled.txt"))
+    with pytest.raises(ValueError, match="save_best must be one of"):
+        FrozenFeaturesHook(save_best="accuracy")
+
+
 def on_a_rank(rank: int, place: str) -> list[dict[str, Any]]:
     """Train with and without the hook."""
     results = []
@@ -236,5 +306,5 @@ def test_two_ranks(place: Path) -> None:
     first, second = (watched["weights"]["backbone.bn1.running_mean"] for _, watched in ranks)
     assert not torch.equal(first, second)  # each rank has kept its own
     lines = ranks[0][1]["watched"]
-    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert [line["epoch"] for line in lines] == [0, 1, 2, 3]
     assert lines[-1]["knn_balanced_accuracy"] > 0.3

@@ -1,5 +1,6 @@
 """report.html: whole, well-formed, with everything inside."""
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -115,6 +116,27 @@ def test_several_pretrainings_are_rows_of_one_table(tmp_path: Path) -> None:
     assert parsed.count("svg") == 1 + 4 + 3 + 3  # recalls, confusions, losses, other curves
     for number in (1, 2, 3):
         assert f"background: var(--ssl-{number})" in html
+
+
+def test_says_by_how_much_a_pretraining_moved_its_start_weights(finished_study: Path) -> None:
+    (log,) = (finished_study / "ssl" / "simclr").glob("*.log.json")
+    scores = {0: (0.41, 0.5), 5: (0.52, 0.625), 10: (0.38, 0.6)}  # (k-NN, probe)
+    lines = [
+        {"mode": "val", "epoch": epoch, "iter": 7, "lr": 0.03,
+         "knn_balanced_accuracy": knn, "probe_balanced_accuracy": probe}
+        for epoch, (knn, probe) in scores.items()
+    ]  # fmt: skip
+    log.write_text(log.read_text() + "".join(json.dumps(line) + "\n" for line in lines))
+    parsed, _ = parse(write_report(finished_study))
+    text = " ".join(parsed.text.split())
+    assert "What the pre-training made of its start weights" in text
+    assert "k-NN0.4100.380-0.030 (worse than its start)0.520 (5)" in text
+    assert "linear probe0.5000.600+0.1000.625 (5)" in text
+    assert "Frozen features during the SimCLR pre-training; epoch 0 is the start" in text
+
+
+def test_without_a_monitor_there_is_no_such_table(page: tuple[Page, str]) -> None:
+    assert "start weights" not in page[0].text
 
 
 def test_text_of_others_is_escaped(page: tuple[Page, str]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from mmselfsup.models.utils.adapters import merge_adapters
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write
 
@@ -38,6 +39,8 @@ def extract_backbone(
 ) -> tuple[str, int]:
     """Write the backbone of a checkpoint as ``dict(state_dict=...)`` without prefix.
 
+    Adapters (LoRA) are merged into the weights.
+
     Args:
         checkpoint: File to read.
         output: File to write.
@@ -54,6 +57,7 @@ def extract_backbone(
     weights = weights_of(load_state(checkpoint), checkpoint)
     prefix = find_backbone(list(weights), checkpoint) if prefix is None else prefix
     selected = weights_below(weights, prefix)
+    merge_adapters(selected)
     if not selected:
         raise UserError(f"{checkpoint}: no weight begins with {prefix!r}; see its names first")
     selected = backbone_in_format(selected, style, checkpoint)
@@ -84,8 +88,8 @@ def find_backbone(names: list[str], filename: str) -> str:
 _PUBLIC = ("CLASSES", "PALETTE", "epoch", "iter", "mmselfsup_version", "mmcv_version", "seed")
 # Sections of a config that describe the method, not the place where it ran.
 _SECTIONS = (
-    "model", "optimizer", "optimizer_config", "lr_config", "momentum_config", "runner", "fp16",
-    "amp", "auto_scale_lr", "total_epochs",
+    "adapt", "model", "optimizer", "optimizer_config", "lr_config", "momentum_config", "runner",
+    "fp16", "amp", "auto_scale_lr", "total_epochs",
 )  # fmt: skip
 # Buffers of models with a value for every training image.
 _OF_IMAGES = ("feature_bank", "label_bank")
@@ -99,6 +103,7 @@ def publish_model(in_file: str, out_file: str) -> Path:
     The file holds neither optimizer, random state and state of hooks (moving averages, cluster
     of every image) nor memory banks, and of the meta data the classes, progress, versions, seed and
     the sections of the config that describe the method; paths in these are cut to the file name.
+    Adapters (LoRA) are merged into the weights.
 
     Args:
         in_file: Checkpoint to read.
@@ -116,6 +121,7 @@ def publish_model(in_file: str, out_file: str) -> Path:
         weights = weights_of(state, in_file)
     for name in [name for name in weights if name.rpartition(".")[2] in _OF_IMAGES]:
         del weights[name]  # in place: the dict has the versions of the modules as an attribute
+    merge_adapters(weights)
     state = {"meta": _public(meta_of(state)), "state_dict": weights}
     buffer = io.BytesIO()
     torch.save(state, buffer)

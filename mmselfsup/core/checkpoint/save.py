@@ -19,6 +19,7 @@ from mmcv.fileio import FileClient
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from mmselfsup.models.utils.adapters import plain_state
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write
 
@@ -192,7 +193,8 @@ def backbone_of(model: nn.Module) -> Any:
 def backbone_state(model: nn.Module) -> dict[str, Tensor] | None:
     """Return the weights of ``backbone_of`` as ``backbone.pth`` holds them, None without one.
 
-    They have no prefix, and the names of ``timm_names.exchangeable``.
+    They have no prefix, and the names of ``timm_names.exchangeable``; adapters (LoRA) are merged
+    into the weights.
     """
     backbone = backbone_of(model)
-    return None if backbone is None else exchangeable(to_cpu(dict(backbone.state_dict())))
+    return None if backbone is None else exchangeable(to_cpu(dict(plain_state(backbone))))

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmselfsup.models.utils.adapters import is_adapter, merge_adapters
 from mmselfsup.models.utils.position_embedding import resize_loaded_biases
 from mmselfsup.utils.errors import UserError
 
@@ -146,6 +147,8 @@ def load_weights(
     model = getattr(model, "module", model)
     source = weights_of(load_state(filename) if state is None else state, filename)
     target: Any = model.state_dict()
+    if not any(map(is_adapter, target)):  # otherwise the run of the file resumes
+        merge_adapters(source)
     renamed = False
     if any(name.endswith("patch_embed.projection.weight") for name in target):
         source, renamed = own_names(source, target)

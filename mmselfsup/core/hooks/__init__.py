@@ -1,5 +1,6 @@
 """Hooks that run around the training loop, one concept a file."""
 
+from .adapt_hook import AdaptHook
 from .byol_hook import BYOLHook
 from .checkpoint_hook import CheckpointHook
 from .cosine_annealing_hook import StepFixCosineAnnealingLrUpdaterHook
@@ -29,6 +30,7 @@ from .views_image_hook import ViewsImageHook
 from .weight_average_hook import WeightAverageHook
 
 __all__ = [
+    "AdaptHook",
     "BYOLHook",
     "CheckpointHook",
     "DeepClusterHook",

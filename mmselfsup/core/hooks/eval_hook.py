@@ -36,8 +36,22 @@ FOLDER = "metrics"
 MAX_CLASSES = 40
 
 
+class KeepsBest:
+    """The part of a hook that keeps the best checkpoint by ``save_best``: old ones are removed."""
+
+    def after_checkpoint(self, runner: Any) -> None:
+        """Remove old best checkpoints, which the new checkpoint does not name."""
+        runner.best_in_checkpoint = os.path.basename(messages_of(runner).get("best_ckpt") or "")
+        remove_replaced(self, runner)
+
+    def after_run(self, runner: Any) -> None:
+        """Remove old best checkpoints, where the last checkpoint was written before the best."""
+        runner.best_in_checkpoint = ""
+        remove_replaced(self, runner)
+
+
 @HOOKS.register_module(name=["EvalHook", "DistEvalHook"])
-class EvalHook(MMCVEvalHook):  # type: ignore[misc]
+class EvalHook(KeepsBest, MMCVEvalHook):  # type: ignore[misc]
     """mmcv's hook for one rank or several: results of all ranks are collected and evaluated once.
 
     What ``evaluate`` returns goes to the logs; names with a slash (details by class or source)
@@ -102,16 +116,6 @@ class EvalHook(MMCVEvalHook):  # type: ignore[misc]
                 if isinstance(hook, LoggerHook):
                     getattr(hook, stage)(runner)
         runner.measured_late = True
-
-    def after_checkpoint(self, runner: Any) -> None:
-        """Remove old best checkpoints, which the new checkpoint does not name."""
-        runner.best_in_checkpoint = os.path.basename(messages_of(runner).get("best_ckpt") or "")
-        remove_replaced(self, runner)
-
-    def after_run(self, runner: Any) -> None:
-        """Remove old best checkpoints, where the last checkpoint was written before the best."""
-        runner.best_in_checkpoint = ""
-        remove_replaced(self, runner)
 
     def _number(self, runner: Any) -> int:
         """Return the epoch or iteration that is being evaluated, from 1."""

@@ -206,7 +206,8 @@ def tensorboard_writer(runner: Any) -> Any:
 def log_apart(runner: Any, numbers: Mapping[str, float]) -> None:
     """Let every logger write a separate line for these numbers, as for an evaluation.
 
-    What the log buffer holds of the training stays for the next line of the training.
+    What the log buffer holds of the training stays for the next line of the training. Within
+    ``runner.as_at_start()`` the line is that of epoch 0 and iteration 0.
     """
     gathered, runner.log_buffer = runner.log_buffer, LogBuffer()
     runner.log_buffer.output.update(numbers)

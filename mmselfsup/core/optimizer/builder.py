@@ -4,7 +4,7 @@
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -13,14 +13,23 @@ from mmcv.runner.optimizer import build_optimizer_constructor
 from torch import nn, optim
 from torch.optim import SGD, Optimizer
 
+from mmselfsup.utils.errors import UserError
+
 #: Optimizers with fused steps on the devices below, from torch 2.5 on.
 _CLASSES: tuple[type, ...] = (optim.SGD, optim.Adam, optim.AdamW)
 _DEVICES = ("cpu", "cuda")
 # A config that sets one of these has chosen an implementation of the step.
 _CHOICES = ("fused", "foreach", "capturable", "differentiable")
 
+# Constructors that scale the learning rate of each parameter.
+_SCALING = ("DefaultOptimizerConstructor", "TransformerFinetuneConstructor")
 
-def build_optimizer(model: nn.Module, optimizer_cfg: dict[str, Any]) -> Optimizer:
+
+def build_optimizer(
+    model: nn.Module,
+    optimizer_cfg: dict[str, Any],
+    lr_scale: Callable[[str], float] | None = None,
+) -> Optimizer:
     """Build the optimizer of ``model`` from its config; the config is not changed.
 
     Args:
@@ -29,8 +38,20 @@ def build_optimizer(model: nn.Module, optimizer_cfg: dict[str, Any]) -> Optimize
             ``DefaultOptimizerConstructor``) and the options of that, such as
             ``paramwise_options`` or mmcv's ``paramwise_cfg``. torch's SGD, Adam and AdamW get
             ``fused=True`` unless the config sets an implementation, or SGD has dampening.
+        lr_scale: Function from the name of a parameter of the bare model to a factor of its
+            learning rate.
+
+    Raises:
+        UserError: There is a ``lr_scale``, and the constructor doesn't know it.
     """
     config = with_fused(copy.deepcopy(dict(optimizer_cfg)), model)
+    if lr_scale is not None:
+        if config.get("constructor", _SCALING[0]) not in _SCALING or config.get("paramwise_cfg"):
+            raise UserError(
+                "adapt: lr_mult and layer_decay need paramwise_options in place of paramwise_cfg, "
+                f"and optimizer.constructor one of {', '.join(_SCALING)}"
+            )
+        config["lr_scale"] = lr_scale
     constructor = build_optimizer_constructor(
         dict(
             type=config.pop("constructor", "DefaultOptimizerConstructor"),

@@ -53,7 +53,8 @@ class DefaultOptimizerConstructor(MMCVOptimizerConstructor):
 
     Args:
         optimizer_cfg: ``type``, arguments of the optimizer, ``paramwise_options``,
-            ``norm_bias_decay`` from 0, ``layer_decay`` in (0, 1].
+            ``norm_bias_decay`` from 0, ``layer_decay`` in (0, 1], and ``lr_scale`` of
+            ``build_optimizer``.
         paramwise_cfg: Options of mmcv; for configs without ``paramwise_options``.
 
     Raises:
@@ -67,6 +68,7 @@ class DefaultOptimizerConstructor(MMCVOptimizerConstructor):
         self.options = config.pop("paramwise_options", None) or {}
         self.layer_decay: float | None = config.pop("layer_decay", None)
         self.norm_bias_decay = pop_norm_bias_decay(config)
+        self.lr_scale: Callable[[str], float] | None = config.pop("lr_scale", None)
         super().__init__(config, paramwise_cfg)
         ours = self.options or (self.layer_decay, self.norm_bias_decay) != (None, None)
         if self.paramwise_cfg and ours:
@@ -81,7 +83,9 @@ class DefaultOptimizerConstructor(MMCVOptimizerConstructor):
             return super().__call__(model)
         # A wrapper such as DDP puts "module." before every name; the expressions are for the model.
         model = getattr(model, "module", model)
-        scale = None if self.layer_decay is None else layer_scales(model, self.layer_decay)
+        scale = self.lr_scale
+        if self.layer_decay is not None:
+            scale = product(layer_scales(model, self.layer_decay), scale)
         groups = group_parameters(
             model, self.options, self.optimizer_cfg, scale, self.norm_bias_decay
         )
@@ -125,6 +129,13 @@ def group_parameters(
         key = repr(sorted(own.items()))
         groups.setdefault(key, {"params": [], **own})["params"].append(param)
     return list(groups.values())
+
+
+def product(
+    first: Callable[[str], float], second: Callable[[str], float] | None
+) -> Callable[[str], float]:
+    """Return the product of two factors of a parameter's learning rate; the second may be None."""
+    return first if second is None else lambda name: first(name) * second(name)
 
 
 def pop_norm_bias_decay(config: dict[str, Any]) -> float | None:

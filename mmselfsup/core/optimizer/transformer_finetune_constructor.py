@@ -59,7 +59,7 @@ class TransformerFinetuneConstructor:
     Args:
         optimizer_cfg: ``type``, arguments of the optimizer, ``paramwise_options``,
             ``norm_bias_decay`` (see ``DefaultOptimizerConstructor``), ``model_type`` (``'vit'``
-            or ``'swin'``) and ``layer_decay`` in (0, 1].
+            or ``'swin'``), ``layer_decay`` in (0, 1] and ``lr_scale`` of ``build_optimizer``.
         paramwise_cfg: Not used.
 
     Raises:
@@ -74,6 +74,7 @@ class TransformerFinetuneConstructor:
         self.model_type = self.optimizer_cfg.pop("model_type", "vit")
         self.layer_decay = self.optimizer_cfg.pop("layer_decay", 1.0)
         self.norm_bias_decay = pop_norm_bias_decay(self.optimizer_cfg)
+        self.lr_scale = self.optimizer_cfg.pop("lr_scale", None)
         check_options(self.options)
         if self.model_type not in ("vit", "swin"):
             raise UserError(f"optimizer.model_type is {self.model_type!r}: use 'vit' or 'swin'")
@@ -95,6 +96,8 @@ class TransformerFinetuneConstructor:
             else:
                 layer = swin_layer(name, depths)
             scale = self.layer_decay ** (sum(depths) + 1 - layer)
+            if self.lr_scale is not None:
+                scale *= self.lr_scale(name)
             own["lr"] = own.get("lr", self.optimizer_cfg["lr"]) * scale
             key = repr(sorted(own.items()))
             groups.setdefault(key, {"params": [], **own})["params"].append(param)

@@ -33,6 +33,8 @@ from ..checkpoint import (
 )
 from .log_buffer import TensorLogBuffer
 
+_NOTHING_DONE = {"epoch": 0, "iter": 0, "inner_iter": 0}
+
 
 class StateMixin:
     """Checkpoints of a runner: weights, optimizer, hooks, progress, random state of every rank.
@@ -51,6 +53,7 @@ class StateMixin:
     _inner_iter: int
 
     _in_iteration = False
+    _at_start = False
     _num_to_skip = 0
     _rng_states: list[RngState] | None = None  # of all ranks, while an epoch ends
     _resumed_rng: RngState | None = None
@@ -86,7 +89,8 @@ class StateMixin:
         if meta is not None and not isinstance(meta, Mapping):
             raise TypeError(f"meta must be a dict or None, got {type(meta).__name__}")
         module = unwrap(self.model)
-        merged = {**(meta or {}), **(self.meta or {}), **self._progress()}
+        progress = _NOTHING_DONE if self._at_start else self._progress()
+        merged = {**(meta or {}), **(self.meta or {}), **progress}
         merged["world_size"] = dist.get_world_size()
         if getattr(module, "CLASSES", None) is not None:
             merged["CLASSES"] = list(module.CLASSES)  # type: ignore[arg-type]
@@ -237,6 +241,21 @@ class StateMixin:
         Hooks can then do what they should have done at that time, under the right numbers.
         """
         raise NotImplementedError
+
+    @contextmanager
+    def as_at_start(self) -> Iterator[None]:
+        """Set the counters so that what is logged and saved in this block has the number 0.
+
+        It is for the weights that the training starts from, in its first iteration before the step.
+        """
+        before = self._epoch, self._iter, self._in_iteration
+        # Hooks and loggers add 1: they count what the iteration or epoch will complete.
+        self._epoch, self._iter, self._in_iteration, self._at_start = -1, -1, False, True
+        try:
+            yield
+        finally:
+            self._epoch, self._iter, self._in_iteration = before
+            self._at_start = False
 
     def _after_resume(self) -> None:
         """Let hooks complete what the resumed run had left, after ``before_run`` of all hooks."""

@@ -16,6 +16,7 @@ from mmselfsup.utils.device import batch_size, first_tensor
 from mmselfsup.utils.errors import ArgumentError
 
 from ..utils.ema import copy_to_targets, update_targets
+from ..utils.needs import Needs
 from ..utils.precision import mixed_precision
 
 Losses = Mapping[str, Tensor | Sequence[Tensor]]
@@ -98,6 +99,8 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
     #: Whose backbone becomes ``backbone.pth`` and is monitored: that of the ``"online"`` network
     #: (the student), or of its ``"target"`` (the teacher), where ``momentum_pairs`` gives one.
     evaluates: ClassVar[str] = "online"
+    #: What the method needs by published experience, see ``auto_settings``.
+    needs: ClassVar[Needs] = Needs()
     backbone: nn.Module
     neck: Any
     head: Any

@@ -15,6 +15,7 @@ from mmselfsup.utils import dist
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..losses import pair_similarities
 from ..utils import two_views
+from ..utils.needs import Needs
 from ..utils.precision import to_float32
 from .base import BaseModel, require
 
@@ -37,6 +38,11 @@ class SimCLR(BaseModel):
     """
 
     title = "SimCLR"
+    needs = Needs(
+        batch=128,
+        why="negatives come from the batch: figure 9 of the paper",
+        instead="use a method with a queue (MoCo v2) or without negatives (BYOL, SimSiam)",
+    )
 
     def __init__(
         self,

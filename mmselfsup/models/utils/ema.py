@@ -8,6 +8,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from .adapters import plain_parameters, plain_state
+
 Pairs = Iterable[tuple[nn.Module, nn.Module]]
 
 
@@ -16,10 +18,11 @@ def copy_to_targets(pairs: Pairs) -> None:
     """Make every target equal to its online module, buffers included, and stop its gradients.
 
     Args:
-        pairs: (online, target) modules of the same structure.
+        pairs: (online, target) modules of the same structure. Adapters of the online module (LoRA)
+            are merged: the target has ordinary weights.
     """
     for online, target in pairs:
-        target.load_state_dict(online.state_dict())
+        target.load_state_dict(plain_state(online))
         target.requires_grad_(False)
 
 
@@ -31,7 +34,8 @@ def update_targets(pairs: Pairs, momentum: float) -> None:
     as in MoCo, BYOL and MMSelfSup 0.x. Nothing waits for the device.
 
     Args:
-        pairs: (online, target) modules of the same structure.
+        pairs: (online, target) modules of the same structure. Where the online module has adapters
+            (LoRA), the target follows the adapted weights.
         momentum: Coefficient of the old weights, 0 to 1.
 
     Raises:
@@ -41,6 +45,6 @@ def update_targets(pairs: Pairs, momentum: float) -> None:
         raise ValueError(f"momentum must lie in 0..1, got {momentum}")
     for online, target in pairs:
         old: list[Tensor] = list(target.parameters())
-        new: list[Tensor] = list(online.parameters())
+        new: list[Tensor] = plain_parameters(online)
         if old:  # one kernel for all parameters instead of one for each
             torch._foreach_lerp_(old, new, 1 - momentum)

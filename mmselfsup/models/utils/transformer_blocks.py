@@ -77,10 +77,11 @@ class MultiheadAttention(BaseModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return tokens [N, L, C] for tokens [N, L, C_in]."""
-        bias: Tensor | None = self.qkv.bias
-        if self.q_bias is not None and self.v_bias is not None:
+        if self.q_bias is None or self.v_bias is None:
+            qkv = self.qkv(x)  # [N, L, 3*C]
+        else:
             bias = torch.cat([self.q_bias, torch.zeros_like(self.v_bias), self.v_bias])  # [3*C]
-        qkv = F.linear(x, self.qkv.weight, bias)  # [N, L, 3*C]
+            qkv = F.linear(x, self.qkv.weight, bias)  # [N, L, 3*C]
         q, k, v = qkv.unflatten(2, (3, self.num_heads, self.head_dims)).permute(2, 0, 3, 1, 4)
         attn_bias = self.attention_bias()
         x = F.scaled_dot_product_attention(

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mmselfsup.metrics import calibration_bins, expected_calibration_error
-from mmselfsup.utils.json_log import Curve, read_log
+from mmselfsup.utils.json_log import MONITOR_SCORES, Curve, read_log
 
 from ..records import Results, RunRecord, SearchRecord
 from ..settings import SCRATCH
@@ -135,7 +135,21 @@ def _pretrainings(results: Results, colors: Mapping[str, str], folder: Path) -> 
             color = {ssl.name: colors.get(ssl.name, SSL_COLORS[0])}
             svg = curves({ssl.name: loss}, color, f"ssl-loss-{i}", "loss", caption)
             drawn.append((f"{caption}.", svg))
+        drawn += _monitored(ssl.name, folder / ssl.name, i)
     return drawn
+
+
+def _monitored(name: str, folder: Path, number: int) -> list[Drawing]:
+    """Draw how k-NN and probe went during a pre-training, from its start weights at epoch 0 on."""
+    log = read_log(folder)
+    lines = {label: log.val_curve(key) for key, label in MONITOR_SCORES.items()}
+    lines = {label: curve for label, curve in lines.items() if _finite(curve)}
+    if not lines:
+        return []
+    caption = f"Frozen features during the {display_name(name)} pre-training; epoch 0 is the start"
+    colors = dict(zip(lines, SSL_COLORS, strict=False))
+    svg = curves(lines, colors, f"ssl-monitor-{number}", "balanced accuracy", caption)
+    return [(f"{caption}.", svg)]
 
 
 def _finals(results: Results, colors: Mapping[str, str], folder: Path) -> list[Drawing]:

@@ -1,12 +1,17 @@
 """Section of the report on how the trainings went.
 
-Learning curves from the logs, the learning rates tried, and the augmented views that the
-pre-trainings see, a picture that each of them left in its folder.
+Learning curves from the logs, how the pre-trainings moved the features of their start weights, the
+learning rates tried, and the augmented views that the pre-trainings see, a picture that each of
+them left in its folder.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
+
+from mmselfsup.utils.json_log import MONITOR_SCORES, Curve, read_log
 
 from ..records import Results
 from ..settings import JOIN
@@ -21,6 +26,7 @@ def training_section(study_dir: Path, results: Results) -> Section:
     labels = {run.arm: run_label(run) for run in results.runs}
     context = {
         "curves": learning_curves(results, colors, study_dir),
+        "moved": moved_scores(results, study_dir / "ssl"),
         "search": by_arm(results.lr_search),
         "arm_label": lambda arm: labels.get(arm) or display_name(arm),
         "number": number,
@@ -34,3 +40,48 @@ def _views(results: Results, folder: Path) -> list[tuple[str, str]]:
     """Read the pictures of what the pre-trainings see: (name, data URI)."""
     pictures = [(ssl.name, data_uri(folder / ssl.name / "views.png")) for ssl in results.ssl]
     return [(display_name(name.split(JOIN)[-1]), uri) for name, uri in pictures if uri is not None]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How a pre-training moved a score of the monitor.
+
+    Attributes:
+        name: The pre-training.
+        score: What was measured.
+        start: Balanced accuracy of the start weights, epoch 0.
+        end: That of the last measurement.
+        best: The best of all.
+        best_epoch: The epoch of the best one.
+    """
+
+    name: str
+    score: str
+    start: float
+    end: float
+    best: float
+    best_epoch: int
+
+    @property
+    def change(self) -> float:
+        """The end minus the start."""
+        return self.end - self.start
+
+
+def moved_scores(results: Results, folder: Path) -> list[Moved]:
+    """Return a row for each pre-training and score that was measured at epoch 0 and later."""
+    rows = []
+    for ssl in results.ssl:
+        log = read_log(folder / ssl.name)
+        for key, name in MONITOR_SCORES.items():
+            row = _moved(display_name(ssl.name), name, log.val_curve(key))
+            rows += [] if row is None else [row]
+    return rows
+
+
+def _moved(name: str, score: str, curve: Curve) -> Moved | None:
+    points = [(epoch, value) for epoch, value in curve if math.isfinite(value)]
+    if len(points) < 2 or points[0][0] != 0:
+        return None
+    epoch, best = max(points, key=lambda point: point[1])
+    return Moved(name, score, points[0][1], points[-1][1], best, round(epoch))

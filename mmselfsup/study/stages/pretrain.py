@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmselfsup.config.inspect import config_digest
+from mmselfsup.config.inspect import comparison_config, config_digest
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write_text
 from mmselfsup.utils.json_log import read_log
 
 from .. import configs
@@ -97,6 +98,7 @@ def run(context: StudyContext) -> None:
     study = context.study
     if context.curriculum is None:
         for task in study.pretrainings:
+            write_monitor_data(study, task)
             context.run(f"Pre-training: {task.name}", [pretrain_stage(study, task)])
     context.ssl = [ssl_record(study, task) for task in study.pretrainings]
 
@@ -111,6 +113,7 @@ def pretrain_stage(study: ResolvedStudy, task: Pretraining, may_diverge: bool = 
     # Partners of lesion positives must not be test images, unless those are pre-trained on anyway.
     held_out = settings.split("test") if settings.ssl_on == TRAIN else None
     options += positives_options(task.cfg, held_out, study.metadata)
+    options += monitor_options(study, task)
     return Stage(
         name=f"{task.name} pre-training",
         folder=task.folder,
@@ -121,6 +124,34 @@ def pretrain_stage(study: ResolvedStudy, task: Pretraining, may_diverge: bool = 
         may_diverge=may_diverge,
         logged=True,
     )
+
+
+def monitor_options(study: ResolvedStudy, task: Pretraining) -> list[str]:
+    """Return the overrides that let an adaptation of start weights be monitored.
+
+    k-NN and probe are fitted on the fold's ``subtrain`` list and scored on its ``val`` list, parts
+    of the training list by whole lesions; the best checkpoint by the probe stays.
+
+    Returns:
+        Overrides ``key=value``; none without ``adapt`` in the config, or where that has a monitor.
+    """
+    adapt = task.cfg.get("adapt")
+    if not adapt or adapt.get("monitor") is not None:
+        return []
+    data = configs.quoted(_monitor_data(study))
+    return [f"adapt.monitor.data={data}", "adapt.monitor.save_best=probe_balanced_accuracy"]
+
+
+def write_monitor_data(study: ResolvedStudy, task: Pretraining) -> None:
+    """Write the data sets of ``monitor_options`` as a config, if they are used."""
+    if monitor_options(study, task):
+        fit, val = study.settings.split("subtrain"), study.settings.split("val")
+        data = comparison_config(study.finetune, study.images, fit, val, None)
+        atomic_write_text(_monitor_data(study), data.pretty_text)
+
+
+def _monitor_data(study: ResolvedStudy) -> Path:
+    return study.settings.work_dir / "monitor_data.py"
 
 
 def train_argv(
