@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mmselfsup.core.checkpoint import export_backbone, extract_backbone, load_weights
+from mmselfsup.core.checkpoint import extract_backbone, load_weights
 from mmselfsup.core.checkpoint.timm_names import own_names, timm_names
 from mmselfsup.models import build_algorithm, build_backbone
 from mmselfsup.utils.errors import UserError
@@ -202,30 +202,3 @@ def test_other_networks_are_refused(
     with pytest.raises(UserError, match=message):
         extract_backbone(str(tmp_path / "a.pth"), str(tmp_path / "b.pth"), style=style)
     assert not (tmp_path / "b.pth").exists()
-
-
-@pytest.mark.parametrize("kind", ["vit", "swin", "two biases"])
-def test_backbone_pth_has_the_names_of_timm(kind: str, tmp_path: Path) -> None:
-    """And is loaded again, with the same features."""
-    model = nn.Module()
-    model.backbone = backbone_of(BACKBONES[kind])
-    assert export_backbone(model, str(tmp_path / "backbone.pth"))
-    state = torch.load(tmp_path / "backbone.pth", weights_only=True)
-    assert "patch_embed.proj.weight" in state
-    assert not any(name.startswith(("stages.", "patch_embed.projection")) for name in state)
-    again = nn.Module()
-    again.backbone = backbone_of(BACKBONES[kind], seed=1)
-    report = load_weights(again, str(tmp_path / "backbone.pth"))
-    assert report.renamed
-    img = torch.rand(2, 3, *([64] * 2 if kind == "swin" else [32] * 2))
-    with torch.no_grad():
-        torch.testing.assert_close(vector(again.backbone, img), vector(model.backbone, img))
-
-
-def test_backbones_that_timm_lacks_keep_their_names(tmp_path: Path) -> None:
-    model = nn.Module()
-    model.backbone = backbone_of(VIT)
-    model.backbone.own_part = nn.Linear(2, 2)
-    export_backbone(model, str(tmp_path / "backbone.pth"))
-    state = torch.load(tmp_path / "backbone.pth", weights_only=True)
-    assert set(state) == set(model.backbone.state_dict())

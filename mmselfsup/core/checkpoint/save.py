@@ -23,8 +23,6 @@ from mmselfsup.models.utils.adapters import plain_state
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write
 
-from .timm_names import exchangeable
-
 
 def save_checkpoint(
     model: nn.Module,
@@ -159,11 +157,10 @@ def link_latest(path: str, name: str = "latest.pth") -> None:
 
 
 def export_backbone(model: nn.Module, path: str) -> bool:
-    """Write the backbone of a model for torchvision's ResNet and timm's ViT and Swin to load.
+    """Write the backbone of a model so that torchvision's or timm's ResNet loads the file.
 
     The file holds the weights and nothing else: ``resnet50().load_state_dict(torch.load(path),
-    strict=False)`` leaves out the classifier only, and
-    ``timm.create_model(..., num_classes=0).load_state_dict(torch.load(path))`` nothing.
+    strict=False)`` leaves out the classifier only.
 
     Returns:
         Whether the model has a backbone, and so a file was written.
@@ -191,10 +188,9 @@ def backbone_of(model: nn.Module) -> Any:
 
 
 def backbone_state(model: nn.Module) -> dict[str, Tensor] | None:
-    """Return the weights of ``backbone_of`` as ``backbone.pth`` holds them, None without one.
+    """Return the weights of ``backbone_of`` without prefix, None without a backbone.
 
-    They have no prefix, and the names of ``timm_names.exchangeable``; adapters (LoRA) are merged
-    into the weights.
+    Adapters (LoRA) are merged into the weights.
     """
     backbone = backbone_of(model)
-    return None if backbone is None else exchangeable(to_cpu(dict(plain_state(backbone))))
+    return None if backbone is None else to_cpu(dict(plain_state(backbone)))

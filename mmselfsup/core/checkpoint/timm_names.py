@@ -100,23 +100,6 @@ def backbone_in_format(weights: Weights, style: str, filename: str) -> dict[str,
     return timm_names(weights, filename)
 
 
-def exchangeable(weights: Weights) -> dict[str, Tensor]:
-    """Return the weights of a backbone under the names that most libraries load.
-
-    A ViT or Swin that timm has gets timm's names, a ResNet has torchvision's (and timm's) already,
-    and any other network keeps its own.
-
-    Args:
-        weights: The weights without prefix.
-    """
-    if "patch_embed.projection.weight" not in weights:
-        return dict(weights)
-    try:
-        return timm_names(weights, "the backbone")
-    except UserError:  # a variant that timm doesn't have
-        return dict(weights)
-
-
 def timm_names(weights: Weights, filename: str) -> dict[str, Tensor]:
     """Return the weights of a ViT or Swin under timm's names.
 

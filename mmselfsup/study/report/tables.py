@@ -154,6 +154,10 @@ def compare(scratch: RunRecord, other: RunRecord) -> Comparison | None:
     return Comparison(outcome, text, difference, error)
 
 
+#: Folders of configs that are a variant of another method.
+_VARIANTS = {"dcl": "DCLW"}
+
+
 def display_name(arm: str) -> str:
     """Return the name of an arm as papers write it; arrows join the tasks of a curriculum."""
     return " → ".join(map(_title, arm.split(JOIN)))
@@ -168,6 +172,8 @@ def _title(task: str) -> str:
     if task == SCRATCH:
         return "from scratch"
     name = task.replace("_", "")
+    if name in _VARIANTS:
+        return _VARIANTS[name]
     if name in _titles():
         return _titles()[name]
     base, version = re.fullmatch(r"(.*?)(v\d+)?", name).groups()  # type: ignore[union-attr]
