@@ -9,8 +9,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import add_options_argument, prepare_process
-from mmselfsup.utils.errors import UserError, run_cli
+from mmselfsup.utils.cli import add_image_arguments, prepare_process
+from mmselfsup.utils.errors import run_cli
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -21,13 +21,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         epilog="The features are those of the last stage that k-NN and linear probe measure. An "
         "image that can't be read has nan, and the exit code is 2.",
     )
-    parser.add_argument(
-        "files",
-        nargs="+",
-        metavar="[CONFIG] CHECKPOINT IMAGES",
-        help="Read this checkpoint of tools/train.py, with its own config unless one stands "
-        "before it; embed these images: folders, files, patterns, lists (.txt, .csv).",
-    )
+    add_image_arguments(parser, "embed", batch_size=64)
     parser.add_argument(
         "--out", required=True, metavar="FILE", help="Write to this .npz, .csv or .parquet file."
     )
@@ -45,13 +39,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--dataset-config", metavar="FILE", help="Prepare the images as this config tests."
     )
-    parser.add_argument("--batch-size", type=int, default=64, help="(default: %(default)s)")
-    parser.add_argument(
-        "--workers", type=int, default=0, help="Read images in this many processes (default: 0)."
-    )
-    parser.add_argument("--gpu-id", type=int, help="Use this GPU (default 0).")
-    add_options_argument(parser)
-    parser.set_defaults(local_rank=None)  # one process; prepare_process needs it
     return parser.parse_args(argv)
 
 
@@ -62,7 +49,7 @@ def main() -> None:
     from mmselfsup.apis.embedder import Embedder
     from mmselfsup.apis.embedding_picture import check_picture, write_picture_of
     from mmselfsup.apis.embeddings import check_features_file
-    from mmselfsup.apis.image_input import given_images, split_files
+    from mmselfsup.apis.image_input import check_all_read, given_images, split_files
     from mmselfsup.config.overrides import parse_options
 
     config, checkpoint, images = split_files(args.files)
@@ -81,10 +68,7 @@ def main() -> None:
     if args.picture:
         write_picture_of(args.picture, embedder, embeddings, given, args.method, args.seed)
         print(f"{args.picture}: the images by {args.method}")
-    if embeddings.errors:
-        first = next(iter(embeddings.errors.values()))
-        unread = f"{len(embeddings.errors)} of {number}"
-        raise UserError(f"{unread} images could not be read, such as {first}")
+    check_all_read(embeddings.errors, len(embeddings.images))
 
 
 if __name__ == "__main__":

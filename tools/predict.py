@@ -9,8 +9,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import add_options_argument, prepare_process
-from mmselfsup.utils.errors import UserError, run_cli
+from mmselfsup.utils.cli import add_image_arguments, prepare_process
+from mmselfsup.utils.errors import run_cli
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -21,13 +21,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         epilog="Columns: image, predicted class, its probability, that of each class; an image "
         "that can't be read has its reason in the column 'error', and the exit code is 2.",
     )
-    parser.add_argument(
-        "files",
-        nargs="+",
-        metavar="[CONFIG] CHECKPOINT IMAGES",
-        help="Read this checkpoint of tools/train.py, with its own config unless one stands "
-        "before it; predict these images: folders, files, patterns, lists (.txt, .csv).",
-    )
+    add_image_arguments(parser, "predict", batch_size=32)
     parser.add_argument("--out", required=True, metavar="CSV", help="Write to this file.")
     parser.add_argument(
         "--augment",
@@ -46,13 +40,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--patients", metavar="CSV", help="Read age, site and sex from here, for such a head."
     )
     parser.add_argument("--head", metavar="NAME", help="Use this head of several, e.g. head4.")
-    parser.add_argument("--batch-size", type=int, default=32, help="(default: %(default)s)")
-    parser.add_argument(
-        "--workers", type=int, default=0, help="Read images in this many processes (default: 0)."
-    )
-    parser.add_argument("--gpu-id", type=int, help="Use this GPU (default 0).")
-    add_options_argument(parser)
-    parser.set_defaults(local_rank=None)  # one process; prepare_process needs it
     return parser.parse_args(argv)
 
 
@@ -60,7 +47,7 @@ def main() -> None:
     """Predict, write the table and the pictures, and print how often each class is predicted."""
     args = parse_args()
     prepare_process(args)
-    from mmselfsup.apis.image_input import given_images, split_files
+    from mmselfsup.apis.image_input import check_all_read, given_images, split_files
     from mmselfsup.apis.prediction_pictures import write_heat_maps
     from mmselfsup.apis.predictor import Predictor
     from mmselfsup.config.overrides import parse_options
@@ -80,10 +67,7 @@ def main() -> None:
     if args.grad_cam:
         written = write_heat_maps(predictor, predictions, given, args.grad_cam)
         print(f"{args.grad_cam}: {written} heat maps")
-    if predictions.errors:
-        first = next(iter(predictions.errors.values()))
-        number = f"{len(predictions.errors)} of {len(predictions.images)}"
-        raise UserError(f"{number} images could not be read, such as {first}")
+    check_all_read(predictions.errors, len(predictions.images))
 
 
 if __name__ == "__main__":

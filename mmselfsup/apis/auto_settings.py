@@ -16,11 +16,12 @@ from typing import Any
 from mmcv import Config
 from rich.table import Column
 
+from mmselfsup.config.inspect import has_key
 from mmselfsup.config.overrides import parse_options
 from mmselfsup.core.checkpoint import meta_of
 from mmselfsup.models import ALGORITHMS
 from mmselfsup.models.utils.needs import Needs
-from mmselfsup.models.utils.queue import MAX_QUEUE_LEN
+from mmselfsup.models.utils.queue import fitting_queue_len, power_of_two
 from mmselfsup.utils import dist
 from mmselfsup.utils.console import console_table, table_text
 from mmselfsup.utils.errors import UserError
@@ -104,10 +105,10 @@ def _epochs(facts: Facts) -> Derived:
 
 def _queue(facts: Facts) -> Derived:
     """At most a quarter of the images, so that an image rarely meets its own last key."""
-    fitting = power_of_two(max(facts.images // 4, 1))
-    return min(
-        max(fitting, facts.batch), MAX_QUEUE_LEN
-    ), "a quarter of the images, at least a batch"
+    return (
+        fitting_queue_len(facts.images, facts.batch),
+        "a quarter of the images, at least a batch",
+    )
 
 
 def _prototypes(facts: Facts) -> Derived:
@@ -272,12 +273,7 @@ def _settings(
 
 def _has(cfg: Config, key: str) -> bool:
     """Return whether a config has a key whose value is a number or None."""
-    value: Any = cfg
-    for part in key.split("."):
-        if not isinstance(value, Config | Mapping) or part not in value:
-            return False
-        value = value[part]
-    return value is None or isinstance(value, int | float)
+    return has_key(cfg, key) and isinstance(_get(cfg, key), int | float | None)
 
 
 def _get(cfg: Config, key: str) -> Any:
@@ -323,8 +319,3 @@ def settings_table(rows: list[Setting]) -> str:
     for row in rows:
         table.add_row(row.key, str(row.was), str(row.value), row.why, row.by)
     return table_text(table)
-
-
-def power_of_two(number: int) -> int:
-    """Return the largest power of two up to a number from 1."""
-    return 1 << (number.bit_length() - 1)

@@ -15,6 +15,7 @@ from mmcv import Config
 from torch import Tensor
 
 from mmselfsup.config.load import load_config
+from mmselfsup.core.checkpoint import load_state
 from mmselfsup.datasets import SingleViewDataset
 from mmselfsup.models.utils.views import pooled, spatial_map
 from mmselfsup.utils.collect import nondist_forward_collect
@@ -65,10 +66,13 @@ class Embedder:
         options: dict[str, Any] | None = None,
     ) -> None:
         self.batch_size, self.workers = batch_size, workers
-        self.cfg = config_of(checkpoint, config, options)
+        state = load_state(checkpoint)
+        self.cfg = config_of(checkpoint, state, config, options)
         self.image_cfg = self.cfg if dataset_config is None else load_config(dataset_config)
         self.pipeline = preparation(self.image_cfg)
-        self.model: Any = frozen_model(self.cfg, checkpoint, seed=0).to(default_device())
+        self.model: Any = frozen_model(self.cfg, checkpoint, seed=0, state=state).to(
+            default_device()
+        )
 
     def __call__(self, images: Images, maps: bool = False) -> Embeddings:
         """Return the features of images.

@@ -19,6 +19,7 @@ from mmcv import Config
 from rich.table import Column
 from torch import nn
 
+from mmselfsup.config.inspect import names_weights
 from mmselfsup.config.load import load_config
 from mmselfsup.core.checkpoint import load_weights
 from mmselfsup.evaluation.features import (
@@ -69,7 +70,7 @@ def run(args: Namespace, name: str) -> None:
     if args.out:
         check_writable(args.out)
     cfg, data_cfg = read_configs(args)
-    if checkpoint is None and not args.random and not is_pretrained(cfg.get("model")):
+    if checkpoint is None and not args.random and not names_weights(cfg.get("model")):
         raise UserError("name the weights by --checkpoint FILE, or ask for --random ones")
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or work_dir_of(args.config)
     setup_multi_processes({**cfg, "data": data_cfg.get("data")})
@@ -144,13 +145,6 @@ def wanted_checkpoint(args: Namespace) -> str | None:
     return str(args.checkpoint)
 
 
-def is_pretrained(cfg: Any) -> bool:
-    """Return whether a part of the model names a file of weights."""
-    if isinstance(cfg, Mapping):
-        return cfg.get("type") == "Pretrained" or any(map(is_pretrained, cfg.values()))
-    return isinstance(cfg, list | tuple) and any(map(is_pretrained, cfg))
-
-
 def read_configs(args: Namespace) -> tuple[Config, Config]:
     """Return the config of the model and that of the data sets, with their overrides."""
     data_cfg = load_config(args.dataset_config)
@@ -188,7 +182,11 @@ def split_options(options: Iterable[str], data_cfg: Config) -> tuple[list[str], 
 
 
 def frozen_model(
-    cfg: Config, checkpoint: str | None, seed: int, logger: logging.Logger | None = None
+    cfg: Config,
+    checkpoint: str | None,
+    seed: int,
+    logger: logging.Logger | None = None,
+    state: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     """Return the model of a config in eval mode, with its whole backbone from a checkpoint.
 
@@ -198,6 +196,7 @@ def frozen_model(
             ones, or those of ``init_cfg=dict(type='Pretrained', ...)``.
         seed: Seed of the random weights.
         logger: The logger that reports on the loading.
+        state: The content of the checkpoint, where it is read already.
 
     Raises:
         UserError: The checkpoint lacks a weight of the backbone.
@@ -210,7 +209,7 @@ def frozen_model(
         if checkpoint is None:
             model.init_weights()
     if checkpoint is not None:
-        report = load_weights(model, checkpoint, logger=logger)
+        report = load_weights(model, checkpoint, logger=logger, state=state)
         if not report.complete:
             raise UserError(
                 f"{checkpoint} fills {report.backbone_matched} of {report.backbone_total} weights "

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from mmselfsup.config.check import check_config
 from mmselfsup.config.load import import_modules, load_config
 from mmselfsup.config.text import read_config_text
-from mmselfsup.core.checkpoint import load_state, meta_of
+from mmselfsup.core.checkpoint import meta_of
 from mmselfsup.datasets import SingleViewDataset
 from mmselfsup.datasets.data_sources.decode import walk_images
 from mmselfsup.datasets.data_sources.given_images import Given, GivenImages
@@ -92,7 +92,10 @@ def _listed(path: Path) -> list[Given]:
 
 
 def config_of(
-    checkpoint: str, config: str | Config | None = None, options: dict[str, Any] | None = None
+    checkpoint: str,
+    state: Mapping[str, Any],
+    config: str | Config | None = None,
+    options: dict[str, Any] | None = None,
 ) -> Config:
     """Return the config of a model, by default the one that its checkpoint holds.
 
@@ -100,7 +103,8 @@ def config_of(
     imported.
 
     Args:
-        checkpoint: File of a training.
+        checkpoint: File of a training, for errors.
+        state: Its content.
         config: Another config: its file, or a ``Config``.
         options: Overrides, with dotted keys.
 
@@ -112,7 +116,7 @@ def config_of(
     if config is not None:
         cfg = copy.deepcopy(config)
     else:
-        values = read_config_text(str(meta_of(load_state(checkpoint)).get("config") or ""))
+        values = read_config_text(str(meta_of(state).get("config") or ""))
         if "model" not in values:
             raise UserError(f"{checkpoint} holds no config: give that of its training (--config)")
         cfg = Config(values)
@@ -163,3 +167,18 @@ def image_loader(
         img_norm_cfg=cfg.get("img_norm_cfg") if prefetch else None,
     )  # fmt: skip
     return loader
+
+
+def check_all_read(errors: Mapping[int, str], number: int) -> None:
+    """Check that every image could be read; call it when the result is written.
+
+    Args:
+        errors: Why an image could not be read, by its number.
+        number: Number of images.
+
+    Raises:
+        UserError: Some could not.
+    """
+    if errors:
+        first = next(iter(errors.values()))
+        raise UserError(f"{len(errors)} of {number} images could not be read, such as {first}")

@@ -12,6 +12,7 @@ from mmcv import Config
 from numpy.typing import NDArray
 
 from mmselfsup.config.inspect import class_list
+from mmselfsup.core.checkpoint import load_state
 from mmselfsup.datasets import SingleViewDataset
 from mmselfsup.metrics import probabilities
 from mmselfsup.models.algorithms.classification import VIEWS
@@ -72,10 +73,11 @@ class Predictor:
             raise UserError(f"temperature {temperature}: give a number above 0")
         self.temperature, self.head = temperature, head
         self.batch_size, self.workers = batch_size, workers
-        self.cfg = config_of(checkpoint, config, options or {})
+        state = load_state(checkpoint)
+        self.cfg = config_of(checkpoint, state, config, options)
         if augment is not None:
             _set_augment(self.cfg, augment)
-        self.model: Any = trained_model(self.cfg, checkpoint).to(default_device()).eval()
+        self.model: Any = trained_model(self.cfg, checkpoint, state).to(default_device()).eval()
         if not hasattr(self.model, "class_scores"):
             raise UserError(
                 f"{checkpoint} is a {type(self.model).__name__}, which predicts no classes: "

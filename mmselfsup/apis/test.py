@@ -134,17 +134,24 @@ def score_joined(args: Namespace, cfg: Config, data: Any, ranks: Ranks) -> TestR
     return result
 
 
-def trained_model(cfg: Config, checkpoint: str) -> nn.Module:
+def trained_model(
+    cfg: Config, checkpoint: str, state: Mapping[str, Any] | None = None
+) -> nn.Module:
     """Return the model of a config with all its weights from a checkpoint.
 
     Its attribute ``CLASSES`` holds the names of its classes where the checkpoint knows them.
+
+    Args:
+        cfg: The config.
+        checkpoint: The file.
+        state: Its content, where it is read already.
 
     Raises:
         UserError: The checkpoint lacks a weight of the model, so that scores would be noise.
     """
     with config_errors("model"):
         model: Any = build_algorithm(copy.deepcopy(cfg.model))
-    state = load_state(checkpoint)
+    state = load_state(checkpoint) if state is None else state
     report = load_weights(model, checkpoint, state=state)
     model.CLASSES = class_names(state)
     # A memory bank is not read by a test: a checkpoint without it is complete.

@@ -24,6 +24,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from mmselfsup import __version__
+from mmselfsup.config.inspect import names_weights
 from mmselfsup.config.load import load_config
 from mmselfsup.config.text import config_text
 from mmselfsup.core import build_optimizer
@@ -74,6 +75,9 @@ from .resume import (
     optimizer_options,
     read_checkpoint,
 )
+
+# Arguments of backbones that name weights, beside ``init_cfg``.
+_WEIGHTS = ("pretrained", "checkpoint_path")
 
 __all__ = ["class_counts", "init_random_seed", "set_random_seed", "train_model"]
 
@@ -268,21 +272,13 @@ def prepare_adaptation(model: nn.Module, cfg: Config) -> Adaptation | None:
     model.to(default_device())
     if cfg.get("load_from") and not cfg.get("resume_from"):
         load_start_weights(model, cfg)
-    elif not cfg.get("resume_from") and not names_weights(cfg.model):
+    elif not cfg.get("resume_from") and not names_weights(
+        cfg.model, ("pretrained", "checkpoint_path")
+    ):
         get_root_logger().warning(
             "adapt: there are no start weights, so the backbone is random: set load_from"
         )
     return adapt_model(model, cfg.adapt, seed=cfg.get("seed") or 0)
-
-
-def names_weights(config: Any) -> bool:
-    """Return whether anything in the config of a model names pre-trained weights."""
-    if isinstance(config, Mapping):
-        named = config.get("type") == "Pretrained" or any(
-            config.get(key) for key in ("pretrained", "checkpoint_path")
-        )
-        return named or any(map(names_weights, config.values()))
-    return isinstance(config, list | tuple) and any(map(names_weights, config))
 
 
 def run_training(args: Namespace) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,19 @@ def max_epochs(cfg: Config) -> int:
     if not isinstance(epochs, int):
         raise UserError(f"{cfg.filename}: the study needs runner.max_epochs")
     return epochs
+
+
+def names_weights(model: Any, keys: Sequence[str] = ()) -> bool:
+    """Return whether a part of a model's config names a file of weights.
+
+    Args:
+        model: The config, or a part of it.
+        keys: Arguments that name weights too, beside ``init_cfg=dict(type='Pretrained', ...)``.
+    """
+    if isinstance(model, Mapping):
+        named = model.get("type") == "Pretrained" or any(model.get(key) for key in keys)
+        return named or any(names_weights(part, keys) for part in model.values())
+    return isinstance(model, list | tuple) and any(names_weights(part, keys) for part in model)
 
 
 def has_key(cfg: Config, key: str) -> bool:

@@ -45,6 +45,29 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     add_options_argument(parser)
 
 
+def add_image_arguments(parser: argparse.ArgumentParser, use: str, batch_size: int) -> None:
+    """Add the options common to the tools that take a checkpoint and any images.
+
+    Args:
+        parser: The parser.
+        use: What is done with the images, such as ``"embed"``.
+        batch_size: Images in a batch where none is given.
+    """
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="[CONFIG] CHECKPOINT IMAGES",
+        help="Read this checkpoint of tools/train.py, with its own config unless one stands "
+        f"before it; {use} these images: folders, files, patterns, lists (.txt, .csv).",
+    )
+    parser.add_argument("--batch-size", type=int, default=batch_size, help="(default: %(default)s)")
+    parser.add_argument(
+        "--workers", type=int, default=0, help="Read images in this many processes (default: 0)."
+    )
+    add_options_argument(parser)
+    parser.set_defaults(local_rank=None)  # one process; prepare_process needs it
+
+
 def add_frozen_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options common to the benchmarks of frozen features (linear probe, k-NN, ...)."""
     parser.add_argument("config", help="Measure the model of this pre-training config.")

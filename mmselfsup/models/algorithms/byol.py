@@ -81,7 +81,12 @@ class BYOL(BaseModel):
         with torch.no_grad():
             target_1 = self.target_net(first)[0]  # [N, D]
             target_2 = self.target_net(second)[0]  # [N, D]
+        target_1, target_2 = self.targets(target_1, target_2)
         loss_12 = self.head(online_1, target_2)["loss"]
         loss_21 = self.head(online_2, target_1)["loss"]
         # |q - z|^2 = 2 - 2 cos for unit vectors. The head returns -cos; the constant is left out.
         return {"loss": 2 * (loss_12 + loss_21)}
+
+    def targets(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what is predicted, by default the target's projections [N, D] of both views."""
+        return first, second

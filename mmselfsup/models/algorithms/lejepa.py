@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
+from ..builder import ALGORITHMS
 from ..utils import forward_by_size, several_views
-from .base import BaseModel, require
+from .joint_embedding import JointEmbedding
 
 
 @ALGORITHMS.register_module()
-class LeJEPA(BaseModel):
+class LeJEPA(JointEmbedding):
     """Joint embedding with isotropic Gaussian embeddings: no teacher, no stop-gradient, one weight.
 
     Args:
@@ -29,19 +29,6 @@ class LeJEPA(BaseModel):
     """
 
     title = "LeJEPA"
-
-    def __init__(
-        self,
-        backbone: dict,
-        neck: dict | None = None,
-        head: dict | None = None,
-        init_cfg: dict | list[dict] | None = None,
-    ) -> None:
-        super().__init__(init_cfg)
-        neck, head = require(self, neck=neck, head=head)
-        self.backbone = build_backbone(backbone)
-        self.neck = build_neck(neck)
-        self.head = build_head(head)
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
         """Return the loss of algorithm 2 over the images of all processes.
@@ -59,7 +46,3 @@ class LeJEPA(BaseModel):
         views = several_views(img, self, "num_views=[2, 6]")
         parts = forward_by_size(self.project, views)  # for each size [views * N, D]
         return self.head(torch.cat(parts).unflatten(0, (len(views), -1)))  # [V, N, D]
-
-    def project(self, img: Tensor) -> Tensor:
-        """Return the projections [N, D] of images [N, C, H, W]."""
-        return self.neck(self.extract_feat(img))[0]

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
+from ..builder import ALGORITHMS
 from ..utils import several_views
-from .base import BaseModel, require
+from .joint_embedding import JointEmbedding
 
 
 @ALGORITHMS.register_module()
-class MMCR(BaseModel):
+class MMCR(JointEmbedding):
     """Maximum manifold capacity: compact views of each image, images spread over all directions.
 
     Args:
@@ -29,19 +29,6 @@ class MMCR(BaseModel):
     """
 
     title = "MMCR"
-
-    def __init__(
-        self,
-        backbone: dict,
-        neck: dict | None = None,
-        head: dict | None = None,
-        init_cfg: dict | list[dict] | None = None,
-    ) -> None:
-        super().__init__(init_cfg)
-        neck, head = require(self, neck=neck, head=head)
-        self.backbone = build_backbone(backbone)
-        self.neck = build_neck(neck)
-        self.head = build_head(head)
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
         """Return the negative nuclear norm of the centroids of all processes, equation 3.
@@ -58,4 +45,4 @@ class MMCR(BaseModel):
         """
         views = several_views(img, self, "num_views=[2]")
         # One view after the other, so that each is normalised by its own batch statistics.
-        return self.head(torch.stack([self.neck(self.extract_feat(view))[0] for view in views]))
+        return self.head(torch.stack([self.project(view) for view in views]))

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
+from ..builder import ALGORITHMS
 from ..utils import two_views
-from .base import BaseModel, require
+from .joint_embedding import MomentumEmbedding
 
 
 @ALGORITHMS.register_module()
-class MoCoV3(BaseModel):
+class MoCoV3(MomentumEmbedding):
     """Contrastive learning without a queue: the keys are those of the batch of all processes.
 
     The key encoder is a moving average of the query encoder, updated after each optimizer step:
@@ -49,19 +49,7 @@ class MoCoV3(BaseModel):
         init_cfg: dict | list[dict] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(init_cfg)
-        neck, head = require(self, neck=neck, head=head)
-        self.base_encoder = nn.Sequential(build_backbone(backbone), build_neck(neck))
-        self.momentum_encoder = nn.Sequential(build_backbone(backbone), build_neck(neck))
-        self.backbone, self.neck = self.base_encoder
-        self.head = build_head(head)
-        self.base_momentum = base_momentum
-        self.momentum = base_momentum
-        self.start_targets()  # the two encoders were built with different random weights
-
-    def momentum_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
-        """Return the encoders of queries and keys; the predictor has no moving average."""
-        return [(self.base_encoder, self.momentum_encoder)]
+        super().__init__(backbone, neck, head, base_momentum, init_cfg)
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
         """Return the loss of algorithm 1: each view is the query and the key once.

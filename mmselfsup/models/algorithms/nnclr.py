@@ -8,13 +8,13 @@ from typing import Any
 
 from torch import Tensor
 
-from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
+from ..builder import ALGORITHMS
 from ..utils import NeighbourQueue, two_views
-from .base import BaseModel, require
+from .joint_embedding import JointEmbedding
 
 
 @ALGORITHMS.register_module()
-class NNCLR(BaseModel):
+class NNCLR(JointEmbedding):
     """Contrastive learning with the neighbour of a view as its positive, from earlier batches.
 
     Args:
@@ -41,11 +41,7 @@ class NNCLR(BaseModel):
         feat_dim: int = 256,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        super().__init__(init_cfg)
-        neck, head = require(self, neck=neck, head=head)
-        self.backbone = build_backbone(backbone)
-        self.neck = build_neck(neck)
-        self.head = build_head(head)
+        super().__init__(backbone, neck, head, init_cfg)
         self.neighbours = NeighbourQueue(feat_dim, queue_len)
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
@@ -62,11 +58,9 @@ class NNCLR(BaseModel):
             ArgumentError: ``img`` doesn't hold two views.
         """
         first, second = two_views(img, self)
-        z1 = self.neck(self.extract_feat(first))[0]  # [N, D]
-        z2 = self.neck(self.extract_feat(second))[0]  # [N, D]
-        near_1, near_2 = self.neighbours.nearest(z1), self.neighbours.nearest(z2)  # [N, D]
+        z1 = self.project(first)  # [N, D]
+        z2 = self.project(second)  # [N, D]
+        near_1, near_2 = self.neighbours(z1, z2)  # [N, D]
         loss_12 = self.head(near_1, z2)["loss"]
         loss_21 = self.head(near_2, z1)["loss"]
-        if self.training:
-            self.neighbours.push(z1)
         return {"loss": (loss_12 + loss_21) / 2}

@@ -12,16 +12,16 @@ from torch import Tensor
 
 from mmselfsup.utils import dist
 
-from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
+from ..builder import ALGORITHMS
 from ..losses import pair_similarities
 from ..utils import two_views
 from ..utils.needs import Needs
 from ..utils.precision import to_float32
-from .base import BaseModel, require
+from .joint_embedding import JointEmbedding
 
 
 @ALGORITHMS.register_module()
-class SimCLR(BaseModel):
+class SimCLR(JointEmbedding):
     """Contrastive learning of two views against all other views of the joined batch.
 
     Args:
@@ -44,19 +44,6 @@ class SimCLR(BaseModel):
         instead="use a method with a queue (MoCo v2) or without negatives (BYOL, SimSiam)",
     )
 
-    def __init__(
-        self,
-        backbone: dict,
-        neck: dict | None = None,
-        head: dict | None = None,
-        init_cfg: dict | list[dict] | None = None,
-    ) -> None:
-        super().__init__(init_cfg)
-        neck, head = require(self, neck=neck, head=head)
-        self.backbone = build_backbone(backbone)
-        self.neck = build_neck(neck)
-        self.head = build_head(head)
-
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
         """Return NT-Xent (equation 1) over the views of all processes.
 
@@ -75,8 +62,7 @@ class SimCLR(BaseModel):
         views = torch.stack(two_views(img, self), dim=1).flatten(
             0, 1
         )  # [2N, C, H, W], the two views of an image next to each other
-        h = self.extract_feat(views)  # one entry
-        z = self.neck(h)[0]  # [2N, D]
+        z = self.project(views)  # [2N, D]
         z = F.normalize(to_float32(z), dim=1)  # [2N, D]
         z = dist.gather_with_grad(z)  # [2NR, D]
         pos, neg = pair_similarities(z)  # [2NR, 1], [2NR, 2NR - 2]

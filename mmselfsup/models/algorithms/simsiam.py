@@ -60,6 +60,11 @@ class SimSiam(BaseModel):
         first, second = two_views(img, self)
         z1 = self.encoder(first)[0]  # [N, D]
         z2 = self.encoder(second)[0]  # [N, D]
-        loss_12 = self.head(z1, z2)["loss"]
-        loss_21 = self.head(z2, z1)["loss"]
+        target_1, target_2 = self.targets(z1, z2)
+        loss_12 = self.head(z1, target_2)["loss"]
+        loss_21 = self.head(z2, target_1)["loss"]
         return {"loss": (loss_12 + loss_21) / 2}
+
+    def targets(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what is predicted, by default the projections [N, D] of both views."""
+        return first, second

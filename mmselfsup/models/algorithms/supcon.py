@@ -58,6 +58,6 @@ class SupCon(SimCLR):
             raise ArgumentError("SupCon needs labels: set data.train.with_label=True")
         # Adjacent views stay adjacent when batches of all ranks are concatenated.
         views = torch.stack(two_views(img, self), dim=1).flatten(0, 1)  # [2N, C, H, W]
-        z = self.neck(self.extract_feat(views))[0]  # [2N, D]
+        z = self.project(views)  # [2N, D]
         z = dist.gather_with_grad(F.normalize(to_float32(z), dim=1))  # [2NR, D]
         return self.head(z, dist.all_gather_cat(label))

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
+from ..builder import ALGORITHMS
 from ..utils import two_views
-from .base import BaseModel, require
+from .joint_embedding import MomentumEmbedding
 
 
 @ALGORITHMS.register_module()
-class TiCo(BaseModel):
+class TiCo(MomentumEmbedding):
     """Invariance to transformations with a contrast to the covariance of all earlier projections.
 
     The second view passes a momentum encoder, updated after each optimizer step:
@@ -33,28 +33,6 @@ class TiCo(BaseModel):
     """
 
     title = "TiCo"
-
-    def __init__(
-        self,
-        backbone: dict,
-        neck: dict | None = None,
-        head: dict | None = None,
-        base_momentum: float = 0.99,
-        init_cfg: dict | list[dict] | None = None,
-    ) -> None:
-        super().__init__(init_cfg)
-        neck, head = require(self, neck=neck, head=head)
-        self.base_encoder = nn.Sequential(build_backbone(backbone), build_neck(neck))
-        self.momentum_encoder = nn.Sequential(build_backbone(backbone), build_neck(neck))
-        self.backbone, self.neck = self.base_encoder
-        self.head = build_head(head)
-        self.base_momentum = base_momentum
-        self.momentum = base_momentum
-        self.start_targets()  # the two encoders were built with different random weights
-
-    def momentum_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
-        """Return the trained encoder and the momentum encoder."""
-        return [(self.base_encoder, self.momentum_encoder)]
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
         """Return the loss of equation 5, algorithm 1.

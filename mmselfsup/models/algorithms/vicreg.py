@@ -8,41 +8,28 @@ from typing import Any
 
 from torch import Tensor
 
-from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
+from ..builder import ALGORITHMS
 from ..utils import two_views
-from .base import BaseModel, require
+from .joint_embedding import JointEmbedding
 
 
 @ALGORITHMS.register_module()
-class VICReg(BaseModel):
+class VICReg(JointEmbedding):
     """Invariance with two regularisers of each view: every component varies, none repeats another.
 
     No negatives, no target network, no stop-gradient, no normalisation of the projections.
 
     Args:
-        backbone: Config of the encoder f; required.
+        backbone: Config of the encoder f.
         neck: Config of the expander h; required.
         head: Config of the loss, ``VICRegHead``; required.
         init_cfg: See ``BaseModel``.
 
     Raises:
-        ArgumentError: The backbone, the neck or the head is missing.
+        ArgumentError: The neck or the head is missing.
     """
 
     title = "VICReg"
-
-    def __init__(
-        self,
-        backbone: dict | None = None,
-        neck: dict | None = None,
-        head: dict | None = None,
-        init_cfg: dict | list[dict] | None = None,
-    ) -> None:
-        super().__init__(init_cfg)
-        backbone, neck, head = require(self, backbone=backbone, neck=neck, head=head)
-        self.backbone = build_backbone(backbone)
-        self.neck = build_neck(neck)
-        self.head = build_head(head)
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
         """Return the loss of equation 6 over the images of all processes, algorithm 1.
@@ -58,6 +45,6 @@ class VICReg(BaseModel):
             ArgumentError: ``img`` doesn't hold two views, or the joined batch has one image only.
         """
         first, second = two_views(img, self)
-        z_a = self.neck(self.extract_feat(first))[0]  # [N, D]
-        z_b = self.neck(self.extract_feat(second))[0]  # [N, D]
+        z_a = self.project(first)  # [N, D]
+        z_b = self.project(second)  # [N, D]
         return self.head(z_a, z_b)

@@ -6,7 +6,7 @@ from torch import Tensor
 from mmselfsup.utils.errors import ArgumentError
 
 from ..builder import HEADS
-from ..losses import decoupled_info_nce, info_nce, mises_fisher_weights
+from ..losses import check_temperature, decoupled_info_nce, info_nce, mises_fisher_weights
 
 
 @HEADS.register_module()
@@ -31,9 +31,7 @@ class ContrastiveHead(BaseModule):
         super().__init__()
         if sigma is not None and (sigma <= 0 or not decoupled):
             raise ArgumentError(f"sigma must be above 0, with decoupled=True; got sigma={sigma}")
-        if temperature <= 0:
-            raise ArgumentError(f"temperature must be above 0, got {temperature}")
-        self.temperature = temperature
+        self.temperature = check_temperature(temperature)
         self.decoupled, self.sigma = decoupled, sigma
 
     def forward(self, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:

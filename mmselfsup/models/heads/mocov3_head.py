@@ -4,10 +4,9 @@ from mmcv.runner import BaseModule
 from torch import Tensor
 
 from mmselfsup.utils import dist
-from mmselfsup.utils.errors import ArgumentError
 
 from ..builder import HEADS, build_neck
-from ..losses import batch_info_nce
+from ..losses import batch_info_nce, check_temperature
 
 
 @HEADS.register_module()
@@ -27,10 +26,8 @@ class MoCoV3Head(BaseModule):
 
     def __init__(self, predictor: dict, temperature: float = 1.0) -> None:
         super().__init__()
-        if temperature <= 0:
-            raise ArgumentError(f"temperature must be above 0, got {temperature}")
         self.predictor = build_neck(predictor)
-        self.temperature = temperature
+        self.temperature = check_temperature(temperature)
 
     def forward(self, base_out: Tensor, momentum_out: Tensor) -> dict[str, Tensor]:
         """Return ``loss``, a float32 scalar, at least 0: the mean over the N queries.

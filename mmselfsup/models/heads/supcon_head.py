@@ -3,8 +3,6 @@
 from mmcv.runner import BaseModule
 from torch import Tensor
 
-from mmselfsup.utils.errors import ArgumentError
-
 from ..builder import HEADS
 from ..losses import supervised_contrastive
 
@@ -23,8 +21,6 @@ class SupConHead(BaseModule):
 
     def __init__(self, temperature: float = 0.1, balanced: bool = False) -> None:
         super().__init__()
-        if temperature <= 0:
-            raise ArgumentError(f"temperature must be above 0, got {temperature}")
         self.temperature, self.balanced = temperature, balanced
 
     def forward(self, z: Tensor, labels: Tensor) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ from .classification import (
 )
 from .contrastive import (
     batch_info_nce,
+    check_temperature,
     decoupled_info_nce,
     dense_matches,
     info_nce,
@@ -38,6 +39,7 @@ from .variance_covariance import covariance_penalty, variance_hinge
 __all__ = [
     "angular_margin",
     "batch_info_nce",
+    "check_temperature",
     "cosine_margin",
     "covariance_penalty",
     "decoupled_info_nce",

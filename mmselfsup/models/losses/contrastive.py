@@ -14,6 +14,17 @@ from mmselfsup.utils.errors import ArgumentError
 from ..utils.precision import full_precision
 
 
+def check_temperature(temperature: float) -> float:
+    """Return the divisor of similarities if it is above 0.
+
+    Raises:
+        ArgumentError: It is not.
+    """
+    if temperature <= 0:
+        raise ArgumentError(f"temperature must be above 0, got {temperature}")
+    return temperature
+
+
 @full_precision
 def info_nce(pos: Tensor, neg: Tensor, temperature: float) -> Tensor:
     """Return the cross entropy of classifying the positive among the negatives.

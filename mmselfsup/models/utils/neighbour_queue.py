@@ -44,6 +44,16 @@ class NeighbourQueue(nn.Module):
         self.length = fit_queue_len(self.length, size, self)
         self.queue = self.queue[:, : self.length].clone()  # [D, K]
 
+    def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the neighbours [N, D] of the projections [N, D] of two views.
+
+        In training the projections of the first view then enter the queue.
+        """
+        near = self.nearest(first), self.nearest(second)
+        if self.training:
+            self.push(first)
+        return near
+
     @torch.no_grad()
     def nearest(self, z: Tensor) -> Tensor:
         """Return the element of the queue with the largest cosine to each projection.

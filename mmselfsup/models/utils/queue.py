@@ -55,13 +55,34 @@ def enqueue(queue: Tensor, pointer: Tensor, features: Tensor) -> None:
     pointer.copy_((pointer + num_new) % length)
 
 
+def fitting_queue_len(images: int, batch: int) -> int:
+    """Return the length of a queue that suits the training data.
+
+    It is the largest power of two up to a quarter of the images, so that an image rarely has its
+    own last key among its negatives; at least one batch, at most ``MAX_QUEUE_LEN``. It doesn't
+    depend on the batch otherwise, so a run can be resumed with another number of processes.
+
+    Args:
+        images: Number of training images.
+        batch: Images of an iteration, over all processes.
+
+    Returns:
+        K.
+    """
+    # A power of two: a few images more or less rarely change the length.
+    quarter = max(images // 4, 1)
+    return min(max(power_of_two(quarter), batch), MAX_QUEUE_LEN)
+
+
+def power_of_two(number: int) -> int:
+    """Return the largest power of two up to a number from 1."""
+    return 1 << (number.bit_length() - 1)
+
+
 def fit_queue_len(given: int | None, size: DataInfo, owner: object) -> int:
     """Return the length of a queue for the training data, and log it where it was not given.
 
-    If not given, it is the largest power of two up to a quarter of the images, so that an image
-    rarely has its own last key among its negatives; at least one batch, at most ``MAX_QUEUE_LEN``.
-    It doesn't depend on the batch otherwise, so a run can be resumed with another number of
-    processes.
+    If not given, it is ``fitting_queue_len``.
 
     Args:
         given: The length that the user set, or None.
@@ -75,9 +96,7 @@ def fit_queue_len(given: int | None, size: DataInfo, owner: object) -> int:
         UserError: The given length is shorter than a batch of all processes.
     """
     method, batch, images = type(owner).__name__, size.batch_size, size.num_images
-    # A power of two: a few images more or less rarely change the length.
-    quarter = max(images // 4, 1)
-    fitting = min(max(1 << (quarter.bit_length() - 1), batch), MAX_QUEUE_LEN)
+    fitting = fitting_queue_len(images, batch)
     if given is None:
         logging.getLogger(NAME).info("%s: queue_len is %d, from %d images", method, fitting, images)
         return fitting

@@ -1,21 +1,7 @@
+_base_ = "vicreg.py"
+
 model = dict(
     type="LeJEPA",
-    backbone=dict(
-        type="ResNet",
-        depth=50,
-        in_channels=3,
-        out_indices=[4],  # 0: the stem, 1 to 4: the stages
-        norm_cfg=dict(type="SyncBN"),
-        zero_init_residual=True,
-    ),
-    neck=dict(
-        type="NonLinearNeck",  # fc-bn-relu-fc-bn-relu-fc
-        in_channels=2048,
-        hid_channels=2048,
-        out_channels=64,
-        num_layers=3,
-        with_last_bn=False,
-        with_avg_pool=True,
-    ),
-    head=dict(type="LeJEPAHead", lambd=0.05, num_directions=1024, num_global=2),
+    neck=dict(hid_channels=2048, out_channels=64),
+    head=dict(_delete_=True, type="LeJEPAHead", lambd=0.05, num_directions=1024, num_global=2),
 )
