@@ -33,9 +33,9 @@ from mmselfsup.evaluation.features import dataset_digest, files_digest, weights_
 from mmselfsup.evaluation.issue_rankings import (
     Audited,
     Ranking,
-    csv_text,
     first_issues,
     rank_issues,
+    ranking_table,
 )
 from mmselfsup.evaluation.occlusion import cached_arrays
 from mmselfsup.isic.demo.planting import COPY, OTHER, WRONG, Planted, read_planted
@@ -69,7 +69,7 @@ def run(args: Namespace) -> None:
     audited, source = _from_file(args) if args.config is None else _from_images(args, out)
     rankings, notes = rank_issues(audited, args.neighbours, default_device())
     for ranking in rankings:
-        atomic_write_text(out / f"{ranking.kind}.csv", csv_text(ranking, audited))
+        atomic_write_text(out / f"{ranking.kind}.csv", ranking_table(ranking, audited))
     for kind in set(KINDS) - {ranking.kind for ranking in rankings}:
         (out / f"{kind}.csv").unlink(missing_ok=True)  # of an earlier run: it would look like new
     known = audited.labels[audited.labels != NO_LABEL]

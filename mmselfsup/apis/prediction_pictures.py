@@ -48,7 +48,7 @@ def write_heat_maps(
     dataset = predictor.dataset(images)
     loader = image_loader(predictor.cfg, dataset, batch_size=1)
     device = module_device(predictor.model)
-    written = 0
+    written, predicted = 0, predictions.predicted
     for number, batch in enumerate(progress(loader, desc="heat maps", unit="img")):
         if number in predictions.errors:
             continue
@@ -57,7 +57,7 @@ def write_heat_maps(
         heat, _ = fine_maps(partial(heat_maps, predictor.model, classes=best), img)
         pixels = enlarged(seen_pixels(img[0], dataset, predictor.cfg))
         picture = np.concatenate([pixels, heat_over(pixels, heat[0].cpu().numpy())], axis=1)
-        name = _file_name(number, predictions.images[number], predictions.predicted[number])
+        name = _file_name(number, predictions.images[number], predicted[number])
         write_webp(picture, Path(folder) / name)
         written += 1
     return written

@@ -5,15 +5,13 @@ Letters: N images, C classes.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmselfsup.utils.files import atomic_write_text
+from mmselfsup.utils.files import atomic_write_text, csv_text
 
 
 @dataclass(frozen=True)
@@ -50,19 +48,17 @@ class Predictions:
         The true class stands before the predicted one where labels are known. Where an image could
         not be read its row has the reason in a further column, ``error``.
         """
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
         known = ["label"] if self.labels is not None else []
         more = ["error"] if self.errors else []
-        writer.writerow(["image", *known, "predicted", "probability", *self.classes, *more])
+        table = [["image", *known, "predicted", "probability", *self.classes, *more]]
         rows = zip(self.images, self.predicted, self.probabilities, strict=True)
         for number, (name, predicted, row) in enumerate(rows):
             reason = self.errors.get(number)
             numbers = [row.max(), *row] if reason is None else []
             cells = [f"{value:.6f}" for value in numbers] or [""] * (len(self.classes) + 1)
             label = [self._label(number)] if known else []
-            writer.writerow([name, *label, predicted, *cells, *([reason or ""] if more else [])])
-        return text.getvalue()
+            table.append([name, *label, predicted, *cells, *([reason or ""] if more else [])])
+        return csv_text(table)
 
     def write(self, path: str) -> None:
         """Write the table to a file, completely or not at all."""

@@ -25,6 +25,7 @@ from torch import Tensor
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.progress import progress
 
+from .features import check_finite
 from .tsne import unit_length
 
 NO_LABEL = -1
@@ -96,12 +97,7 @@ def check_features(features: NDArray[np.float32], num_neighbours: int) -> None:
     """
     if features.ndim != 2 or not np.issubdtype(features.dtype, np.floating):
         raise UserError(f"features must be numbers [N, D], got {features.dtype} {features.shape}")
-    broken = int((~np.isfinite(features)).any(axis=1).sum())
-    if broken:
-        raise UserError(
-            f"{broken} of {len(features)} features are NaN or infinite: the weights are broken, "
-            "take an earlier checkpoint"
-        )
+    check_finite(features)
     if not 1 <= num_neighbours < len(features):
         raise UserError(
             f"--neighbours {num_neighbours}: there are {len(features)} images, give a number from "

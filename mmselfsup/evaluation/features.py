@@ -72,14 +72,23 @@ class LabelledFeatures:
             UserError: Features are not finite, or the training samples are all of one class.
         """
         for part, features in (("training", self.train), ("test", self.test)):
-            broken = int((~np.isfinite(features)).any(axis=1).sum())
-            if broken:
-                raise UserError(
-                    f"{broken} of {len(features)} {part} features are NaN or infinite: the weights "
-                    "are broken, take an earlier checkpoint"
-                )
+            check_finite(features, f"{part} features")
         if len(np.unique(self.train_labels)) < 2:
             raise UserError("the training samples are all of one class: check their list")
+
+
+def check_finite(features: NDArray[np.floating], name: str = "features") -> None:
+    """Check that features [N, D] are numbers.
+
+    Raises:
+        UserError: Some are not.
+    """
+    broken = int((~np.isfinite(features)).any(axis=1).sum())
+    if broken:
+        raise UserError(
+            f"{broken} of {len(features)} {name} are NaN or infinite: the weights are broken, take "
+            "an earlier checkpoint"
+        )
 
 
 def labelled_datasets(cfg: Config, name: str) -> dict[str, Any]:

@@ -5,8 +5,6 @@ Letters: N images, D width, R entries of a ranking, I images of an entry (1 to 3
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from mmselfsup.utils.files import csv_text
 
 from .data_issue_files import (
     ACROSS,
@@ -159,19 +159,15 @@ def _no_label_errors(labels: NDArray[np.int64], ranked: Ranking) -> str:
     return "" if len(ranked.score) else "no class has images of two lesions"
 
 
-def csv_text(ranking: Ranking, audited: Audited) -> str:
+def ranking_table(ranking: Ranking, audited: Audited) -> str:
     """Return a ranking as CSV: rank, score, and name, lesion and label of its images."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     roles = _ROLES[ranking.kind]
     columns = [f"{name}{role}" for role in roles for name in ("image", "lesion_id", "label")]
-    writer.writerow(["rank", "score", *columns])
+    rows: list[list[object]] = [["rank", "score", *columns]]
     for rank, (row, score) in enumerate(zip(ranking.index, ranking.score, strict=True), 1):
         images = [(audited.names[i], audited.lesion(i), audited.label(i)) for i in row.tolist()]
-        writer.writerow(
-            [rank, f"{score:.{_DIGITS}f}", *(cell for image in images for cell in image)]
-        )
-    return text.getvalue()
+        rows.append([rank, f"{score:.{_DIGITS}f}", *(cell for image in images for cell in image)])
+    return csv_text(rows)
 
 
 def first_issues(ranking: Ranking, audited: Audited, num: int, thumbs: Path) -> Ranked:

@@ -86,7 +86,7 @@ def add_frozen_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--dataset-config",
-        default=_in_repository("configs/benchmarks/classification/knn_imagenet.py"),
+        default=in_repository("configs/benchmarks/classification/knn_imagenet.py"),
         help="Take data.train and data.val from this config (default %(default)s).",
     )
     parser.add_argument(
@@ -109,7 +109,7 @@ def add_frozen_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
 
 
-def _in_repository(path: str) -> str:
+def in_repository(path: str) -> str:
     """Return a file of the repository as seen from the current folder, whichever this is.
 
     An installed package has no configs: then the path stays as it is, and is reported as missing.

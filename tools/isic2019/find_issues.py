@@ -6,10 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import prepare_process
+from mmselfsup.utils.cli import in_repository, prepare_process
 from mmselfsup.utils.errors import run_cli
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -44,7 +42,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--metadata", type=Path, help="Read the lesion ids from this CSV file.")
     parser.add_argument(
         "--dataset-config",
-        default=str(ROOT / "configs/benchmarks/classification/knn_isic2019.py"),
+        default=in_repository("configs/benchmarks/classification/knn_isic2019.py"),
         help="Prepare the images as data.val of this config (default: knn_isic2019.py, 224 px).",
     )
     parser.add_argument(

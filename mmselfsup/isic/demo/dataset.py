@@ -15,8 +15,6 @@ its classes' imbalance, several images of a lesion, images without a lesion id, 
 metadata.
 """
 
-import csv
-import io
 import json
 import os
 from collections.abc import Callable
@@ -29,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.files import atomic_write_json, atomic_write_text
+from mmselfsup.utils.files import atomic_write_json, atomic_write_text, csv_text
 
 from ..challenge import CLASSES, GROUND_TRUTH, IMAGES, METADATA, UNKNOWN
 from .drawing import Rng
@@ -162,24 +160,17 @@ def _claim(root: Path, settings: DemoSettings) -> None:
         )
 
 
-def _table(rows: list[list[str]]) -> str:
-    """Return rows as CSV text."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
-
-
 def _ground_truth(photos: list[Photo]) -> str:
     """Return the CSV text of the labels, one-hot."""
     labels = [*CLASSES, UNKNOWN]
     rows = [[photo.image, *(str(float(photo.label == x)) for x in labels)] for photo in photos]
-    return _table([["image", *labels], *rows])
+    return csv_text([["image", *labels], *rows])
 
 
 def _metadata(photos: list[Photo]) -> str:
     """Return the CSV text of the patients and lesions."""
     head = ["image", "age_approx", "anatom_site_general", "lesion_id", "sex"]
-    return _table([head, *([p.image, p.age, p.site, p.lesion_id, p.sex] for p in photos)])
+    return csv_text([head, *([p.image, p.age, p.site, p.lesion_id, p.sex] for p in photos)])
 
 
 def class_counts(num_images: int) -> dict[str, int]:

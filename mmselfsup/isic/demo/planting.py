@@ -31,7 +31,7 @@ from mmselfsup.datasets.data_sources.decode import open_rgb
 from mmselfsup.datasets.data_sources.lists import NO_LABEL, Entry, read_entries, with_extension
 from mmselfsup.datasets.data_sources.metadata import read_lesions
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.files import atomic_write, atomic_write_text
+from mmselfsup.utils.files import atomic_write, atomic_write_text, csv_text
 from mmselfsup.utils.progress import progress
 
 from .drawing import Rng
@@ -117,10 +117,10 @@ def plant(
     listed.update({item.image: item.label for item in (*wrong, *copies, *others)})
     atomic_write_text(out / LIST, "".join(f"{name} {label}\n" for name, label in listed.items()))
     atomic_write_text(
-        out / LESIONS, _table(("image", "lesion_id"), zip(names, lesions, strict=True))
+        out / LESIONS, csv_text([("image", "lesion_id"), *zip(names, lesions, strict=True)])
     )
     planted = [*copies, *others, *wrong]
-    atomic_write_text(out / PLANTED, _table(COLUMNS, planted))
+    atomic_write_text(out / PLANTED, csv_text([COLUMNS, *planted]))
     return planted
 
 
@@ -143,15 +143,6 @@ def read_planted(path: Path) -> list[Planted]:
             f"{path}: can't read the planted issues ({type(error).__name__}); name the "
             f"{PLANTED} that plant_issues.py wrote"
         ) from error
-
-
-def _table(head: Sequence[str], rows: object) -> str:
-    """Return rows as CSV text."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)  # type: ignore[arg-type]
-    return text.getvalue()
 
 
 def _wrong_labels(

@@ -7,8 +7,6 @@ among rows tested on the same images and pre-trained without them.
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import re
 from dataclasses import dataclass
@@ -21,7 +19,7 @@ from rich.console import Console
 from rich.table import Column
 
 from mmselfsup.utils.console import console_table, table_console
-from mmselfsup.utils.files import atomic_write_text
+from mmselfsup.utils.files import atomic_write_text, csv_text
 from mmselfsup.version import __version__
 
 from ..records import mixed_code
@@ -192,12 +190,12 @@ def write_tables(overview: Overview) -> list[Path]:
 
 def to_csv(overview: Overview) -> str:
     """Return the table as CSV with full precision: a row for each group of runs."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
     head = ["classifier", "pre-training", "pre-trained on", "fine-tuning", "epochs"]
     head += ["folds", "seeds", "runs"]
     parts = [f"{name} {part}" for name in overview.columns for part in ("mean", "sd")]
-    writer.writerow([*head, *parts, "gain", "gain half interval", "conditions"])
+    table: list[list[object]] = [
+        [*head, *parts, "gain", "gain half interval", "conditions"],
+    ]
     for row in overview.rows:
         run = next(iter(row.group.runs.values()))
         ssl = " then ".join(f"{s.config} ({s.epochs} epochs)" for s in run.ssl)
@@ -208,8 +206,8 @@ def to_csv(overview: Overview) -> str:
             numbers += ["", ""] if summary is None else [summary.mean, summary.std]
         gain = ["", ""] if row.gain is None else [row.gain.mean, row.gain.half_width]
         facts = [row.group.label, ssl, run.ssl_on or "", run.config, run.epochs, *row.counts]
-        writer.writerow([*facts, *numbers, *gain, row.group.conditions])
-    return buffer.getvalue()
+        table.append([*facts, *numbers, *gain, row.group.conditions])
+    return csv_text(table)
 
 
 def to_latex(overview: Overview) -> str:
