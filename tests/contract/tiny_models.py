@@ -157,6 +157,13 @@ NECK = {
 PREDICTOR = {**NECK, "in_channels": 4, "with_avg_pool": False, "with_last_bn": False}
 QUEUE = {"queue_len": 8, "feat_dim": 4, "head": {"type": "ContrastiveHead", "temperature": 0.5}}
 
+DINO_NECK = {
+    "type": "DINONeck",
+    "in_channels": 32,
+    "hid_channels": 8,
+    "bottleneck_channels": 4,
+    "out_channels": 6,
+}
 NEIGHBOURS = {"queue_len": 8, "feat_dim": 4}
 
 VIT = {
@@ -389,6 +396,15 @@ TINY = {
                 "num_crops": [2, 2],
                 "num_prototypes": 5,
             },
+        },
+        crops,
+    ),
+    "DINO": Tiny(
+        {
+            "type": "DINO",
+            "backbone": RESNET,
+            "neck": DINO_NECK,
+            "head": {"type": "DINOHead", "feat_dim": 6},
         },
         crops,
     ),

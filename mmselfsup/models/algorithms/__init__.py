@@ -7,6 +7,7 @@ from .cae import CAE
 from .classification import Classification
 from .deepcluster import DeepCluster
 from .densecl import DenseCL
+from .dino import DINO
 from .fastsiam import FastSiam
 from .interclr_moco import InterCLRMoCo
 from .lejepa import LeJEPA
@@ -34,6 +35,7 @@ from .vicreg import VICReg
 __all__ = [
     "BYOL",
     "CAE",
+    "DINO",
     "MAE",
     "MMCR",
     "NNBYOL",

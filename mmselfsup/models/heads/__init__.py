@@ -4,6 +4,7 @@ from .cae_head import CAEHead
 from .cls_head import ClsHead
 from .contrastive_head import ContrastiveHead
 from .cross_correlation_head import LatentCrossCorrelationHead
+from .dino_head import DINOHead
 from .latent_pred_head import LatentClsHead, LatentPredictHead
 from .lejepa_head import LeJEPAHead
 from .mae_head import MAEFinetuneHead, MAELinprobeHead, MAEPretrainHead
@@ -23,6 +24,7 @@ __all__ = [
     "CAEHead",
     "ClsHead",
     "ContrastiveHead",
+    "DINOHead",
     "LatentClsHead",
     "LatentCrossCorrelationHead",
     "LatentPredictHead",

@@ -6,6 +6,7 @@ A neck takes and returns a list with one entry for each stage or output.
 from .avgpool2d_neck import AvgPool2dNeck
 from .cae_neck import CAENeck
 from .densecl_neck import DenseCLNeck
+from .dino_neck import DINONeck
 from .linear_neck import LinearNeck
 from .mae_neck import MAEPretrainDecoder
 from .mocov2_neck import MoCoV2Neck
@@ -18,6 +19,7 @@ from .swav_neck import SwAVNeck
 __all__ = [
     "AvgPool2dNeck",
     "CAENeck",
+    "DINONeck",
     "DenseCLNeck",
     "LinearNeck",
     "MAEPretrainDecoder",

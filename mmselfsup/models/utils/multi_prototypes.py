@@ -73,3 +73,24 @@ def prototype_sets(prototypes: nn.Module) -> Iterator[nn.Linear]:
             with torch.no_grad():
                 layer.weight.copy_(F.normalize(layer.weight, dim=1))
             yield layer
+
+
+class UnitRows(nn.Module):
+    """A linear layer without bias, whose rows are scaled to unit length in the forward pass.
+
+    Weight normalisation (Salimans and Kingma 2016) with all lengths fixed to 1, as the last layer
+    of DINO (Caron et al. 2021, appendix C): the gradient is that of the direction of a row.
+
+    Args:
+        width: D.
+        num_prototypes: K.
+    """
+
+    def __init__(self, width: int, num_prototypes: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(num_prototypes, width))  # [K, D]
+        nn.init.kaiming_uniform_(self.weight, a=5**0.5)  # as nn.Linear
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the scores [N, K] of projections [N, D]."""
+        return F.linear(x, F.normalize(self.weight, dim=1))

@@ -1,0 +1,27 @@
+model = dict(
+    type="DINO",
+    base_momentum=0.996,
+    backbone=dict(
+        type="ResNet",
+        depth=50,
+        in_channels=3,
+        out_indices=[4],  # 0: the stem, 1 to 4: the stages
+        norm_cfg=dict(type="SyncBN"),
+        zero_init_residual=True,
+    ),
+    neck=dict(
+        type="DINONeck",  # fc-gelu-fc-gelu-fc, unit length, weight-normalised fc
+        in_channels=2048,
+        hid_channels=2048,
+        bottleneck_channels=256,
+        out_channels=4096,  # 65536 for ImageNet
+    ),
+    head=dict(
+        type="DINOHead",
+        feat_dim=4096,  # the neck's out_channels
+        num_global=2,  # the first of the data's num_views
+        student_temperature=0.1,
+        teacher_temperature=0.04,
+        centring="mean",
+    ),
+)
