@@ -12,6 +12,7 @@ from mmcv import Config
 from mmcv.runner import BaseRunner
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from mmselfsup.core.hooks.frozen_features_hook import isolated_eval
 from mmselfsup.datasets.batched.loader import DeviceLoader
@@ -31,6 +32,7 @@ _MISFITS = (
     "Output size is too small",
 )
 _LOOKED_AT = 16  # images of a data set
+_REPEATS = 8  # of one image, to see whether its views are random
 _ONE_VALUE = "Expected more than 1 value per channel"
 
 
@@ -74,6 +76,29 @@ def try_step(cfg: Config, loader: Any) -> None:
                     "in_channels of neck and head with the output of the part before, and the "
                     "size of the images"
                 )
+
+
+def check_same_views(model: nn.Module, loader: Any) -> None:
+    """Check that an image looks the same each time, if a module says ``needs_same_views``.
+
+    Args:
+        model: The model.
+        loader: The loader of the training.
+
+    Raises:
+        UserError: Samples of the first image differ.
+    """
+    names = [type(m).__name__ for m in model.modules() if getattr(m, "needs_same_views", False)]
+    if not names:
+        return
+    with rng_untouched():
+        first, *others = (tree_leaves(_sample(loader)["img"]) for _ in range(_REPEATS))
+    if not all(torch.equal(a, b) for other in others for a, b in zip(first, other, strict=True)):
+        raise UserError(
+            f"data.train: {names[0]} has a cache, which needs views that are the same in each "
+            "epoch, and the pipeline is random: take out its random transforms, or set "
+            "model.teacher.cache=None"
+        )
 
 
 def report_long_warmup(

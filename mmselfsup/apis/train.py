@@ -65,7 +65,12 @@ from .launch import (
     seed_everything,
     work_dir_of,
 )
-from .preflight import report_constant_images, report_long_warmup, try_step
+from .preflight import (
+    check_same_views,
+    report_constant_images,
+    report_long_warmup,
+    try_step,
+)
 from .resume import (
     check_changes,
     check_paths,
@@ -133,6 +138,7 @@ def train_model(
         runner = make_runner(model, optimizer, cfg, logger, timestamp, meta)
     with shared_errors(), config_errors("model"):
         try_step(cfg, loaders[0])
+        check_same_views(model, loaders[0])
         report_constant_images(loaders[0].dataset, "data.train", logger)
         report_long_warmup(cfg, runner, loaders[0], logger)
     with config_errors("hooks"):

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from mmselfsup.core.checkpoint import pretrained  # noqa: F401  registers init_cfg's Pretrained
+from mmselfsup.models import build_backbone
 from mmselfsup.models.utils.dall_e import Encoder
 
 
@@ -98,6 +100,16 @@ def tokenizer_file() -> str:
     if not path.exists():
         torch.manual_seed(0)
         torch.save(Encoder(**TOKENIZER).state_dict(), path)
+        atexit.register(path.unlink, missing_ok=True)
+    return str(path)
+
+
+def teacher_file() -> str:
+    """Return a file with the random weights of a small teacher."""
+    path = Path(tempfile.gettempdir()) / f"mmselfsup_teacher_{os.getuid()}_{os.getpid()}.pth"
+    if not path.exists():
+        torch.manual_seed(0)
+        torch.save(build_backbone(RESNET).state_dict(), path)
         atexit.register(path.unlink, missing_ok=True)
     return str(path)
 
@@ -269,6 +281,24 @@ TINY = {
             "head": {"type": "LeJEPAHead", "num_directions": 8, "num_global": 2},
         },
         crops,
+    ),
+    "Distillation": Tiny(
+        {
+            "type": "Distillation",
+            "backbone": RESNET,
+            "teacher": {"backbone": RESNET, "checkpoint": teacher_file()},
+            "head": [
+                {"type": "FeatureDistillationHead", "in_channels": 32, "out_channels": 32},
+                {
+                    "type": "SimilarityDistillationHead",
+                    "in_channels": 32,
+                    "out_channels": 32,
+                    "queue_len": 8,
+                    "teacher_temperature": 0.1,
+                },
+            ],
+        },
+        two_views,
     ),
     "SupCon": Tiny(
         {

@@ -68,6 +68,7 @@ METHODS: dict[str, dict[str, Any]] = {
             frozen_layers_cfg=dict(last_layer=4), grad_clip=dict(per_parameter=True, max_norm=3.0)
         ),
     ),
+    "Distillation": {},
 }
 
 

@@ -24,19 +24,26 @@ class PretrainedInit:
         checkpoint: File or address of the weights.
         prefix: Take the weights whose names begin with it, such as ``backbone.``; None to search.
         map_location: Not used, an argument of mmcv.
+        complete: Whether a weight that is not filled is an error, not a warning.
     """
 
     def __init__(
-        self, checkpoint: str, prefix: str | None = None, map_location: Any = None
+        self,
+        checkpoint: str,
+        prefix: str | None = None,
+        map_location: Any = None,
+        complete: bool = False,
     ) -> None:
         self.checkpoint = checkpoint
         self.prefix = prefix
+        self.complete = complete
 
     def __call__(self, module: nn.Module) -> None:
         """Load the weights into ``module`` and log what fitted.
 
         Raises:
-            UserError: See ``load_weights``, or no name begins with the prefix.
+            UserError: See ``load_weights``, no name begins with the prefix, or ``complete`` and a
+                weight is missing.
         """
         state = load_state(self.checkpoint)
         if self.prefix is not None:
@@ -44,6 +51,13 @@ class PretrainedInit:
             state = weights_below(weights_of(state, self.checkpoint), start)
             if not state:
                 raise UserError(f"{self.checkpoint}: no weight begins with init_cfg.prefix={start}")
-        load_weights(module, self.checkpoint, get_root_logger(), state=state)
+        report = load_weights(module, self.checkpoint, get_root_logger(), state=state)
+        if self.complete and not report.complete:
+            others = [str(mismatch) for mismatch in report.mismatched]
+            raise UserError(
+                f"{self.checkpoint} fills {report.backbone_matched} of {report.backbone_total} "
+                f"weights of the network, without {', '.join([*report.missing, *others][:3])}: "
+                "name the config of its own network"
+            )
         if hasattr(module, "_params_init_info"):
             update_init_info(module, init_info=f"Pretrained: load from {self.checkpoint}")

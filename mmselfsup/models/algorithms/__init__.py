@@ -8,6 +8,7 @@ from .classification import Classification
 from .deepcluster import DeepCluster
 from .densecl import DenseCL
 from .dino import DINO
+from .distillation import Distillation
 from .fastsiam import FastSiam
 from .interclr_moco import InterCLRMoCo
 from .lejepa import LeJEPA
@@ -47,6 +48,7 @@ __all__ = [
     "Classification",
     "DeepCluster",
     "DenseCL",
+    "Distillation",
     "FastSiam",
     "InterCLRMoCo",
     "LeJEPA",

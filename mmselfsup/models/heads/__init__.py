@@ -5,6 +5,7 @@ from .cls_head import ClsHead
 from .contrastive_head import ContrastiveHead
 from .cross_correlation_head import LatentCrossCorrelationHead
 from .dino_head import DINOHead
+from .distillation_head import FeatureDistillationHead, SimilarityDistillationHead
 from .latent_pred_head import LatentClsHead, LatentPredictHead
 from .lejepa_head import LeJEPAHead
 from .mae_head import MAEFinetuneHead, MAELinprobeHead, MAEPretrainHead
@@ -25,6 +26,7 @@ __all__ = [
     "ClsHead",
     "ContrastiveHead",
     "DINOHead",
+    "FeatureDistillationHead",
     "LatentClsHead",
     "LatentCrossCorrelationHead",
     "LatentPredictHead",
@@ -40,6 +42,7 @@ __all__ = [
     "MultiClsHead",
     "NNCLRHead",
     "SimMIMHead",
+    "SimilarityDistillationHead",
     "SupConHead",
     "SwAVHead",
     "TiCoHead",

@@ -30,6 +30,7 @@ from .contrastive import (
 )
 from .cosine import negative_cosine
 from .cross_correlation import redundancy_loss
+from .distillation import cosine_distance, map_distance, similarity_distillation
 from .inter_image import angular_margin, cosine_margin, draw_negatives, draw_positives
 from .isotropic_gaussian import epps_pulley, random_directions
 from .reconstruction import masked_patch_error, masked_pixel_distance, patch_statistics
@@ -40,6 +41,7 @@ __all__ = [
     "angular_margin",
     "batch_info_nce",
     "check_temperature",
+    "cosine_distance",
     "cosine_margin",
     "covariance_penalty",
     "decoupled_info_nce",
@@ -56,6 +58,7 @@ __all__ = [
     "ldam_margins",
     "log_prior",
     "logit_adjusted_cross_entropy",
+    "map_distance",
     "masked_patch_error",
     "masked_pixel_distance",
     "mises_fisher_weights",
@@ -66,6 +69,7 @@ __all__ = [
     "random_directions",
     "redundancy_loss",
     "sampled_similarities",
+    "similarity_distillation",
     "supervised_contrastive",
     "swapped_prediction",
     "take_places",

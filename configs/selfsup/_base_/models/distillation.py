@@ -1,0 +1,27 @@
+model = dict(
+    type="Distillation",
+    backbone=dict(
+        type="ResNet",
+        depth=50,
+        in_channels=3,
+        out_indices=[4],  # 0: the stem, 1 to 4: the stages
+        norm_cfg=dict(type="SyncBN"),
+        zero_init_residual=True,
+    ),
+    teacher=dict(
+        backbone=dict(
+            type="ResNet",
+            depth=101,
+            in_channels=3,
+            out_indices=[4],
+            norm_cfg=dict(type="BN"),
+        ),
+        checkpoint=None,  # the file of the teacher's weights
+    ),
+    head=dict(
+        type="FeatureDistillationHead",
+        in_channels=2048,  # of the student
+        out_channels=2048,  # of the teacher
+        map_weight=1.0,
+    ),
+)
