@@ -78,6 +78,16 @@ def names(kind: str) -> list[str]:
     return sorted(known)
 
 
+def library_advice(name: Any, kind: str) -> str | None:
+    """Return which models have names close to an unknown ``timm.X`` or ``torchvision.X``.
+
+    None for a name of another kind.
+    """
+    scope, _, rest = name.partition(".") if isinstance(name, str) else ("", "", "")
+    child = _root(registry(kind)).children.get(scope) if kind == "model" and rest else None
+    return child.advice(rest) if hasattr(child, "advice") else None
+
+
 def _root(start: Registry) -> Registry:
     """Return the topmost parent of a registry."""
     while start.parent is not None:

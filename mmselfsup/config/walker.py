@@ -12,7 +12,7 @@ from typing import Any
 
 from mmselfsup.utils.errors import UserError
 
-from .registries import INSIDE_MODEL, names, resolve
+from .registries import INSIDE_MODEL, library_advice, names, resolve
 from .schema import argument_fault
 from .signature import accepted_args
 
@@ -180,7 +180,11 @@ class Walker:
             return None
         kind, target = self.find(name, kind)
         if target is None:
-            self.findings.unknown_type(path, name, names(kind), kind)
+            advice = library_advice(name, kind)
+            if advice:
+                self.findings.add(path, f"unknown type {name!r} at {path!r}: {advice}")
+            else:
+                self.findings.unknown_type(path, name, names(kind), kind)
             return None
         self._check_component_keys(config, target, kind, path, tuple(extra))
         for key, value in config.items():

@@ -3,6 +3,7 @@
 Importing this package registers every module, mmcls's (``mmcls.X``) included.
 """
 
+from . import mmcls_import  # noqa: F401  # before any part of mmcls
 from .algorithms import *  # noqa: F403
 from .backbones import *  # noqa: F403
 from .builder import (

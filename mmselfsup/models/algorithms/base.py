@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mmselfsup.utils.device import batch_size, first_tensor
 from mmselfsup.utils.errors import ArgumentError
 
+from ..builder import build_backbone
 from ..utils.ema import copy_to_targets, update_targets
 from ..utils.needs import Needs
 from ..utils.precision import mixed_precision
@@ -71,6 +72,26 @@ def require(owner: object, **parts: dict | None) -> list[dict]:
         got = ", ".join(f"{name}={config}" for name, config in parts.items())
         raise ArgumentError(f"{type(owner).__name__} needs {needed}, got {got}")
     return given
+
+
+def build_masking_backbone(config: dict[str, Any], owner: object, example: str) -> nn.Module:
+    """Build the backbone of a method whose backbone hides patches itself.
+
+    Args:
+        config: Config of the backbone.
+        owner: The algorithm; the error names its class.
+        example: The type of a backbone that can do it.
+
+    Raises:
+        ArgumentError: The backbone is of another library, and sees whole images only.
+    """
+    kind = str(config.get("type"))
+    if kind.partition(".")[0] in ("timm", "torchvision") or kind.endswith("TIMMBackbone"):
+        raise ArgumentError(
+            f"{type(owner).__name__} hides patches inside its backbone, and {kind} sees whole "
+            f"images: take {example}, whose start weights may come from such a model (load_from)"
+        )
+    return build_backbone(config)
 
 
 class BaseModel(BaseModule, metaclass=ABCMeta):

@@ -14,7 +14,7 @@ from mmselfsup.utils.errors import ArgumentError
 
 from ..backbones.cae_vit import select_patches
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
-from .base import BaseModel, require
+from .base import BaseModel, build_masking_backbone, require
 
 # Statistics of ImageNet, which the encoder's images are normalised by.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -40,7 +40,7 @@ class CAE(BaseModel):
         **kwargs: Accepted and ignored, as in 0.x.
 
     Raises:
-        ArgumentError: The neck or the head is missing.
+        ArgumentError: The neck or the head is missing, or the backbone can't hide patches.
     """
 
     title = "CAE"
@@ -57,7 +57,7 @@ class CAE(BaseModel):
     ) -> None:
         super().__init__(init_cfg)
         backbone, neck, head = require(self, backbone=backbone, neck=neck, head=head)
-        self.backbone = build_backbone(backbone)
+        self.backbone = build_masking_backbone(backbone, self, "CAEViT")
         self.teacher = build_backbone(backbone)
         self.neck = build_neck(neck)
         self.head = build_head(head)

@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
+from ..builder import ALGORITHMS, build_head, build_neck
 from ..utils.masking import Reconstruction, patch_grid, pixel_mask
-from .base import BaseModel, require
+from .base import BaseModel, build_masking_backbone, require
 
 
 @ALGORITHMS.register_module()
@@ -24,7 +24,7 @@ class MAE(BaseModel):
         init_cfg: See ``BaseModel``.
 
     Raises:
-        ArgumentError: The neck or the head is missing.
+        ArgumentError: The neck or the head is missing, or the backbone can't hide patches.
 
     Difference from 0.x: ``extract_feat`` gives the features of whole images. In 0.x it hid patches,
     so that nothing could be evaluated with it.
@@ -42,7 +42,7 @@ class MAE(BaseModel):
     ) -> None:
         super().__init__(init_cfg)
         neck, head = require(self, neck=neck, head=head)
-        self.backbone = build_backbone(backbone)
+        self.backbone = build_masking_backbone(backbone, self, "MAEViT")
         self.neck = build_neck(neck)
         self.head = build_head(head)
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ..builder import ALGORITHMS, build_backbone, build_head
+from ..builder import ALGORITHMS, build_head
 from ..utils import image_and_mask
 from ..utils.hog_layer import HOGLayerC
-from .base import BaseModel, require
+from .base import BaseModel, build_masking_backbone, require
 
 
 @ALGORITHMS.register_module()
@@ -40,7 +40,7 @@ class MaskFeat(BaseModel):
     ) -> None:
         super().__init__(init_cfg)
         head, hog_para = require(self, head=head, hog_para=hog_para)
-        self.backbone = build_backbone(backbone)
+        self.backbone = build_masking_backbone(backbone, self, "MaskFeatViT")
         self.head = build_head(head)
         self.hog_layer = HOGLayerC(**hog_para)
 

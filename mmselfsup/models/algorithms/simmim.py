@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
+from ..builder import ALGORITHMS, build_head, build_neck
 from ..utils import image_and_mask
 from ..utils.masking import Reconstruction
-from .base import BaseModel, require
+from .base import BaseModel, build_masking_backbone, require
 
 
 @ALGORITHMS.register_module()
@@ -27,7 +27,7 @@ class SimMIM(BaseModel):
         init_cfg: See ``BaseModel``.
 
     Raises:
-        ArgumentError: The neck or the head is missing.
+        ArgumentError: The neck or the head is missing, or the backbone can't hide patches.
     """
 
     title = "SimMIM"
@@ -42,7 +42,7 @@ class SimMIM(BaseModel):
     ) -> None:
         super().__init__(init_cfg)
         neck, head = require(self, neck=neck, head=head)
-        self.backbone = build_backbone(backbone)
+        self.backbone = build_masking_backbone(backbone, self, "SimMIMSwinTransformer")
         self.neck = build_neck(neck)
         self.head = build_head(head)
 

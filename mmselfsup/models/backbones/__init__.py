@@ -1,4 +1,5 @@
-"""Backbones; those of mmcls are available as ``mmcls.X`` in a config."""
+"""Backbones; those of mmcls are available as ``mmcls.X`` in a config, as are ``timm.X`` and
+``torchvision.X``."""
 
 from .cae_vit import CAEViT
 from .mae_vit import MAEViT
@@ -7,6 +8,8 @@ from .mim_cls_vit import MIMVisionTransformer
 from .resnet import ResNet, ResNetV1d
 from .resnext import ResNeXt
 from .simmim_swin import SimMIMSwinTransformer
+from .timm_backbone import NamedTimmBackbone, TimmBackbone
+from .torchvision_backbone import TorchvisionBackbone
 from .vision_transformer import VisionTransformer
 
 __all__ = [
@@ -14,9 +17,12 @@ __all__ = [
     "MAEViT",
     "MIMVisionTransformer",
     "MaskFeatViT",
+    "NamedTimmBackbone",
     "ResNeXt",
     "ResNet",
     "ResNetV1d",
     "SimMIMSwinTransformer",
+    "TimmBackbone",
+    "TorchvisionBackbone",
     "VisionTransformer",
 ]

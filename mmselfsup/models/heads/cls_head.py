@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..builder import HEADS, LINEAR_INIT
 from ..losses.class_balanced import build_criterion, cosine_scale, scaled_cosines
-from ..utils import accuracy, only_feature
+from ..utils import accuracy, averaged, only_feature, pooled
 
 
 @HEADS.register_module()
@@ -67,9 +67,8 @@ class ClsHead(BaseModule):
     def pooled(self, x: Sequence[Any]) -> Tensor:
         """Return the features of the backbone as one vector per image, [N, in_channels]."""
         h = only_feature(x, self)
-        h = h[-1] if self.vit_backbone else h
-        h = self.avg_pool(h) if self.with_avg_pool else h
-        return h.flatten(1)
+        h = pooled(h) if self.vit_backbone else h
+        return averaged(h, self.avg_pool if self.with_avg_pool else None).flatten(1)
 
     def scores(self, h: Tensor) -> Tensor:
         """Return the logits [N, num_classes] of vectors [N, in_channels]."""

@@ -6,7 +6,7 @@ from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
 from ..builder import NECKS
-from ..utils import only_feature
+from ..utils import averaged, only_feature
 
 
 @NECKS.register_module()
@@ -39,7 +39,5 @@ class LinearNeck(BaseModule):
         Raises:
             ArgumentError: The backbone gave more than one entry.
         """
-        h = only_feature(x, self)
-        if self.with_avg_pool:
-            h = self.avgpool(h)
+        h = averaged(only_feature(x, self), self.avgpool if self.with_avg_pool else None)
         return [self.fc(h.flatten(1))]

@@ -9,7 +9,7 @@ from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
 from ..builder import NECKS
-from ..utils import only_feature
+from ..utils import averaged, only_feature
 
 
 @NECKS.register_module()
@@ -48,7 +48,5 @@ class MoCoV2Neck(BaseModule):
         Raises:
             ArgumentError: The backbone gave more than one entry.
         """
-        h = only_feature(x, self)
-        if self.with_avg_pool:
-            h = self.avgpool(h)
+        h = averaged(only_feature(x, self), self.avgpool if self.with_avg_pool else None)
         return [self.mlp(h.flatten(1))]

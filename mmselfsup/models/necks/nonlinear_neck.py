@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mmselfsup.utils.errors import ArgumentError
 
 from ..builder import NECKS, NORM_INIT
-from ..utils import only_feature
+from ..utils import averaged, only_feature, pooled
 
 
 @NECKS.register_module()
@@ -92,9 +92,8 @@ class NonLinearNeck(BaseModule):
         """
         h = only_feature(x, self)
         if self.vit_backbone:
-            h = h[-1]
-        if self.with_avg_pool:
-            h = self.avgpool(h)
+            h = pooled(h)
+        h = averaged(h, self.avgpool if self.with_avg_pool else None)
         h = self.bn0(self.fc0(h.flatten(1)))  # [N, hid_channels]
         for i in range(1, self.num_layers):
             h = getattr(self, f"fc{i}")(self.relu(h))

@@ -23,6 +23,7 @@ from .transformer_blocks import (
     TransformerEncoderLayer,
 )
 from .views import (
+    averaged,
     forward_by_size,
     image_and_mask,
     only_feature,
@@ -51,6 +52,7 @@ __all__ = [
     "SyncBatchNorm",
     "TransformerEncoderLayer",
     "accuracy",
+    "averaged",
     "build_2d_sincos_position_embedding",
     "copy_to_targets",
     "enqueue",

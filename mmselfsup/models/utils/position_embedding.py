@@ -125,11 +125,16 @@ def resize_loaded_positions(
     side = int(max(num_places, 0) ** 0.5)
     if side**2 != num_places or loaded.shape[2] != own.shape[2]:
         return
+    log_resized_positions(name, side, grid)
+    state_dict[name] = resize_position_embedding(loaded, (side, side), grid, mode, num_extra_tokens)
+
+
+def log_resized_positions(name: str, side: int, grid: tuple[int, int]) -> None:
+    """Log that the position embeddings of a square grid are interpolated to another grid."""
     get_root_logger().info(
         f"{name}: position embeddings of a grid of {side} x {side} patches are interpolated to "
         f"{grid[0]} x {grid[1]}"
     )
-    state_dict[name] = resize_position_embedding(loaded, (side, side), grid, mode, num_extra_tokens)
 
 
 def resize_relative_biases(

@@ -83,3 +83,24 @@ class SyncBatchNorm(_BatchNorm):
             momentum = 1.0 / float(self.num_batches_tracked or 1)
         self.running_mean.lerp_(mean.to(self.running_mean), momentum)
         self.running_var.lerp_(unbiased_var.to(self.running_var), momentum)
+
+
+class _SyncBatchNormAct(SyncBatchNorm):
+    """A batch normalisation of timm that its activation follows."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the activation of the normalised [N, C, ...]."""
+        y: Tensor = self.act(self.drop(super().forward(input)))
+        return y
+
+
+def convert_sync_bn(network: nn.Module) -> None:
+    """Join the statistics of all batch normalisations in a network over the processes, in place.
+
+    The layers stay the same objects under the same names; their class changes.
+    """
+    for module in network.modules():
+        if isinstance(module, _BatchNorm) and not isinstance(module, SyncBatchNorm):
+            with_act = isinstance(getattr(module, "act", None), nn.Module)
+            module.__class__ = _SyncBatchNormAct if with_act else SyncBatchNorm
+            module.process_group = None

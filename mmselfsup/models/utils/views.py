@@ -8,7 +8,7 @@ entry for each stage of a backbone, and an entry is one of
 - tokens [N, L, C], one for each place, row by row, with or without a class token in front;
 - a vector [N, C].
 
-``spatial_map`` and ``pooled`` know them all. Letters: N images of this process, P patches or
+``spatial_map``, ``pooled`` and ``averaged`` know them. Letters: N images of this process, P patches or
 rotations of an image, C channels, H, W size of an image or map, L tokens.
 """
 
@@ -157,6 +157,22 @@ def pooled(feature: Any) -> Tensor:
     if feature.ndim == 3:
         return feature[:, 0] if _grid_of(feature)[1] else feature.mean(dim=1)
     return feature.flatten(1)
+
+
+def averaged(feature: Any, pool: Callable[[Tensor], Tensor] | None) -> Tensor:
+    """Return what a projection takes of the features of one stage.
+
+    Args:
+        feature: Features of one stage, an entry of what a backbone returns.
+        pool: The pooling of maps, None to leave them as they are.
+
+    Returns:
+        The class token [N, C] of a transformer that gives one; vectors [N, C] as they are; a map,
+        pooled.
+    """
+    if isinstance(feature, list | tuple):  # (map, class token)
+        return feature[-1]
+    return feature if pool is None or feature.ndim == 2 else pool(feature)
 
 
 def forward_by_size(function: Callable[[Tensor], Any], views: Sequence[Tensor]) -> list[Any]:
