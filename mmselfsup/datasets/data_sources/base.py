@@ -23,7 +23,9 @@ from ..cache import ImageStore, open_cache
 from ..class_order import new_numbers, renumbered
 from ..pipelines.formatting import Pixels, to_image, to_pixels
 from .decode import ImageError, ImageReader, one_of
+from .folders import common_folder
 from .lists import MAX_LABEL, Entry, read_text
+from .split import rows_of_part
 
 
 class Loading:
@@ -137,7 +139,7 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
     line of ``ann_file`` where it stood, for error messages.
 
     Args:
-        data_prefix: Folder of the images.
+        data_prefix: Folder of the images; or several folders, as one data source.
         classes: Names of the classes in the order of their numbers, or a text file with one name
             a line; by default those of the class attribute ``CLASSES``.
         ann_file: List of the images.
@@ -151,13 +153,15 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
             ``mmselfsup.datasets.cache.open_cache``.
         value_range: ``[black, white]``: which values of a file with more than 8 bits become 0 and
             255, such as ``[0, 4095]`` for 12 bits; None for the rules of ``decode``.
+        split: ``dict(part="train", folds=5, fold=0, seed=0)``: only the images of this part, see
+            ``split.rows_of_part``; None for all.
     """
 
     CLASSES: Any = None
 
     def __init__(
         self,
-        data_prefix: str | None,
+        data_prefix: str | Sequence[str] | None,
         classes: str | Sequence[str] | None = None,
         ann_file: str | None = None,
         test_mode: bool = False,
@@ -167,16 +171,20 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
         on_error: str = "raise",
         cache: dict[str, Any] | None = None,
         value_range: Sequence[float] | None = None,
+        split: dict[str, Any] | None = None,
     ) -> None:
-        self.data_prefix = os.path.expanduser(data_prefix or "")
+        self.data_prefix, self.folders = common_folder(data_prefix)
         self.ann_file = None if ann_file is None else os.path.expanduser(ann_file)
         self.test_mode = test_mode
         self.reader = ImageReader(color_type, channel_order, file_client_args, value_range)
         self.on_error = one_of("on_error", on_error, ("raise", "skip"))
         self.CLASSES = self.get_classes(classes)
-        if self.data_prefix and self.reader.on_disk and not os.path.isdir(self.data_prefix):
-            raise UserError(f"{self.data_prefix}: no such folder of images; check data_prefix")
+        for folder in self.folders if self.reader.on_disk else ():
+            if not os.path.isdir(folder):
+                raise UserError(f"{folder}: no such folder of images; check data_prefix")
         self.data_infos = self.load_annotations()  # after ``CLASSES``, which it may need and set
+        if split is not None:
+            self._keep(rows_of_part(self.data_infos, **split))
         # which images were skipped; in shared memory, so that all workers know of them
         self._broken = torch.zeros(len(self.data_infos), dtype=torch.bool)
         if on_error == "skip":
@@ -189,6 +197,10 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
 
     def __len__(self) -> int:
         return len(self.data_infos)
+
+    def _keep(self, rows: Sequence[int]) -> None:
+        """Keep the images of these numbers alone."""
+        self.data_infos = [self.data_infos[row] for row in rows]
 
     def get_gt_labels(self) -> NDArray[np.int64]:
         """Return the labels of all images: [len], or [len, L] where each has L labels."""

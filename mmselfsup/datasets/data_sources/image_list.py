@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,14 @@ from mmselfsup.utils.image_names import has_image_extension
 
 from ..registry import DATASOURCES
 from .base import BaseDataSource
+from .columns import Columns
+from .folders import all_images, in_folders
 from .lists import (
     NO_LABEL,
     Entry,
+    Listed,
     check_labels,
-    find_images,
-    read_entries,
+    read_listed,
     report_duplicates,
     with_extension,
 )
@@ -30,13 +33,21 @@ class ImageList(BaseDataSource):
     """The images of a list, or without a list all images in a folder and its sub-folders.
 
     ``ann_file`` is a text file with a line ``name label`` or ``name`` for each image (see
-    ``entries.read_list``), or a CSV file with a header (see ``csv_list.read_csv``). An image
+    ``lists.read_list``), or a CSV file with a header (see ``lists.read_table``). An image
     without label has the label -1. Names are relative to ``data_prefix``; a list may leave out the
     extensions (``.jpg``), which are then taken from the files. In a folder without a list no image
     has a label, and the names of sub-folders are ignored; ``ImageNet`` reads them as classes.
 
     Args:
-        data_prefix: Folder of the images.
+        data_prefix: Folder of the images; or several folders, in which the names of the list are
+            searched.
+        image_column, label_column, group_column: Columns of a CSV file with other names than those
+            of ``columns``; ``label_column`` may be a list of columns of 0 and 1, one for each
+            class. The group, such as a patient, stands in the attribute ``lesions`` where there is
+            no ``metadata``, and ``split`` does not divide it.
+        multi_label: Whether an image may be of several classes, or of none: each label is a list
+            of 0 and 1. A text separates the classes in the column of labels, see
+            ``lists.read_table``.
         metadata: CSV file with the columns ``image`` and ``lesion_id`` (ISIC-2019's metadata). The
             attribute ``lesions`` then holds the lesion of each image (``''`` where it is not
             known), and the evaluation has metrics by source and by lesion; without it ``lesions``
@@ -54,15 +65,23 @@ class ImageList(BaseDataSource):
 
     def __init__(
         self,
-        data_prefix: str | None,
+        data_prefix: str | Sequence[str] | None,
         *args: Any,
+        image_column: str | None = None,
+        label_column: str | Sequence[str] | None = None,
+        group_column: str | None = None,
+        multi_label: bool | str = False,
         metadata: str | None = None,
         patients: str | None = None,
         **kwargs: Any,
     ) -> None:
+        self.columns = Columns(image_column, label_column, group_column)
+        self.multi_label = multi_label
         super().__init__(data_prefix, *args, **kwargs)
         names = self.image_names() or []
         self.lesions: list[str] | None = None
+        if any("group" in info for info in self.data_infos):
+            self.lesions = [info["group"] for info in self.data_infos]
         if metadata is not None:
             self.lesions = read_lesions(os.path.expanduser(metadata), names)
         self.patients: NDArray[np.float32] | None = None
@@ -72,29 +91,33 @@ class ImageList(BaseDataSource):
     def load_annotations(self) -> list[dict[str, Any]]:
         if self.ann_file is None:
             return self._folder()
-        entries = self._entries(self.ann_file)
+        entries, classes, groups = self._listed(self.ann_file)
+        if self.CLASSES is None:
+            self.CLASSES = classes
         if self.CLASSES is not None:
             check_labels(entries, len(self.CLASSES), self.ann_file)
         report_duplicates(entries, self.ann_file)
         self.has_labels = any(entry.label != NO_LABEL for entry in entries)
+        if len(self.folders) > 1:
+            entries = in_folders(entries, self.data_prefix, self.folders, self.ann_file)
         # the first name decides: listing the folder is slow, and rarely needed
-        if self.reader.on_disk and not has_image_extension(entries[0].name):
+        elif self.reader.on_disk and not has_image_extension(entries[0].name):
             entries = with_extension(entries, self.data_prefix)
-        return self._infos(entries)
+        infos = self._infos(entries)
+        for info, group in zip(infos, groups or (), strict=groups is not None):
+            info["group"] = group
+        return infos
 
-    def _entries(self, path: str) -> list[Entry]:
-        """Return the entries; one-hot columns name the classes where ``classes`` is not given."""
-        entries, column_names = read_entries(path, self.CLASSES)
-        if self.CLASSES is None:
-            self.CLASSES = column_names
-        return entries
+    def _listed(self, path: str) -> Listed:
+        """Return what the list says."""
+        return read_listed(path, self.CLASSES, self.columns, self.multi_label)
 
     def _folder(self) -> list[dict[str, Any]]:
         """Return all images below the folder, without labels."""
         if not self.data_prefix:
             raise UserError("ImageList: give data_prefix, the folder, or ann_file, a list")
         self.has_labels = False
-        names = find_images(self.data_prefix)
+        names = all_images(self.data_prefix, self.folders)
         if not names:
             raise NoImagesError(f"{self.data_prefix}: no images in this folder; check data_prefix")
         return self._infos([Entry(name, NO_LABEL, 0) for name in names])

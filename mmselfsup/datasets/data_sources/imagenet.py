@@ -92,6 +92,11 @@ class ImageNet(BaseDataSource):
             )
         return self._infos([Entry(name, label, 0) for name, label in self.samples])
 
+    def _keep(self, rows: Sequence[int]) -> None:
+        super()._keep(rows)
+        if self.ann_file is None:
+            self.samples = [self.samples[row] for row in rows]
+
     def use_classes(self, classes: Sequence[str], where: str, known: str) -> None:
         super().use_classes(classes, where, known)
         if self.ann_file is None:

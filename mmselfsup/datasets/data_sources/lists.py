@@ -13,7 +13,9 @@ from typing import NamedTuple
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.image_names import IMAGE_EXTENSIONS, has_image_extension
 
-NO_LABEL = -1
+from .columns import NAME_COLUMNS, Columns, find_columns
+from .label_cells import NO_LABEL, group_in, read_labels
+
 #: Labels are counted from class 0: beyond this, an integer is a date or an id, and no class.
 MAX_LABEL = 10_000_000
 _DIGITS = 18  # of the longest integer that is read; more are no label in any case
@@ -23,8 +25,6 @@ _NAME_AND_INTEGERS = re.compile(r"(.*?\S)\s+((?:[+-]?[0-9]+\s+)+)")
 _NAME_AND_REST = re.compile(
     rf"(.*?(?:{'|'.join(map(re.escape, IMAGE_EXTENSIONS))}))[\s,;]+(\S.*)", re.IGNORECASE
 )
-NAME_COLUMNS = ("image", "filename", "name", "path")
-LABEL_COLUMNS = ("label", "target", "class")
 _DELIMITERS = ",;\t"
 
 
@@ -34,6 +34,14 @@ class Entry(NamedTuple):
     name: str
     label: int | list[int]
     line: int
+
+
+class Listed(NamedTuple):
+    """A list: its entries, the names of classes that it has, and the group of each entry."""
+
+    entries: list[Entry]
+    classes: list[str] | None = None
+    groups: list[str] | None = None
 
 
 def read_text(path: str) -> str:
@@ -221,24 +229,67 @@ def read_entries(
     return read_csv(path, classes) if is_csv(path) else (read_list(path), None)
 
 
+def read_listed(
+    path: str,
+    classes: Sequence[str] | None = None,
+    columns: Columns = Columns(),  # noqa: B008  # frozen
+    several: str | bool = False,
+) -> Listed:
+    """Return a list, text or CSV, with all that it says; arguments and errors as ``read_table``."""
+    if is_csv(path):
+        return read_table(path, classes, columns, several)
+    if columns != Columns():
+        raise UserError(f"{path}: columns are named, but this is no CSV file with a header")
+    return Listed(read_list(path))
+
+
 def read_csv(
     path: str, classes: Sequence[str] | None = None
 ) -> tuple[list[Entry], list[str] | None]:
-    """Return the entries of a CSV file with a header.
+    """Return the entries of a CSV file, and the classes that its columns or labels name."""
+    return read_table(path, classes)[:2]
+
+
+def read_table(
+    path: str,
+    classes: Sequence[str] | None = None,
+    columns: Columns = Columns(),  # noqa: B008  # frozen
+    several: str | bool = False,
+) -> Listed:
+    """Return the rows of a CSV file with a header.
 
     The column ``image``, ``filename``, ``name`` or ``path`` names the image. The column ``label``,
-    ``target`` or ``class`` holds the label, as a number or as one of ``classes``. Without it, the
-    label is given by one column of 0 and 1 for each class (one-hot), or else it is -1.
+    ``target`` or ``class`` holds the label, as a number or as one of ``classes``; where these are
+    not given and no label is a number, the words are the classes, in alphabetical order. Without
+    it, the label is given by one column of 0 and 1 for each class (one-hot), or else it is -1.
+    Tables of ``columns.LAYOUTS`` are known by their header, and ``columns`` names any others.
 
     Args:
         path: The file; the delimiter may be a comma, a semicolon or a tab.
         classes: Names of the classes, in the order of their numbers.
-
-    Returns:
-        The entries, and the names of the one-hot columns where these name the classes.
+        columns: Names of its columns.
+        several: Whether an image may be of several classes, or of none: then every label is a list
+            of 0 and 1, one for each class. A text separates the classes in the column of labels
+            (``"|"`` for ``Cardiomegaly|Effusion``; ``True`` is a comma).
 
     Raises:
         UserError: A column is missing, or a cell is not valid.
+    """
+    header, rows = _read_rows(path)
+    places = find_columns(header, columns, path)
+    labels, named = read_labels(header, rows, places, classes, several, path)
+    names = [row[places.image].strip() for _, row in rows]
+    entries = [Entry(n, lb, ln) for n, lb, (ln, _) in zip(names, labels, rows, strict=True)]
+    _check_numbers(entries, path)
+    at = places.group
+    return Listed(entries, named, None if at is None else [group_in(row[at]) for _, row in rows])
+
+
+def _read_rows(path: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the header of a CSV file, and its rows with their line numbers.
+
+    Raises:
+        UserError: It has no row, or one of another length than the header.
     """
     text = read_text(path)
     delimiter = max(_DELIMITERS, key=text.partition("\n")[0].count)  # the most frequent one there
@@ -250,25 +301,7 @@ def read_csv(
     for line, row in rows:  # a row of another length would shift its cells to other columns
         if len(row) != len(header):
             raise UserError(f"{path}, line {line}: {len(row)} cells, the header has {len(header)}")
-    name_at = _find(header, NAME_COLUMNS)
-    if name_at is None:
-        raise UserError(
-            f"{path}: none of the columns {', '.join(header)} names the image; call it one of "
-            f"{', '.join(NAME_COLUMNS)}"
-        )
-    names = [row[name_at].strip() for _, row in rows]
-    label_at = _find(header, LABEL_COLUMNS)
-    one_hot_names = None
-    if label_at is not None:
-        cells = [(line, row[label_at].strip()) for line, row in rows]
-        labels = [_label(cell, classes, f"{path}, line {line}") for line, cell in cells]
-    else:
-        one_hot_names = _one_hot_columns(header, rows, name_at, classes, path)
-        columns = [header.index(name) for name in one_hot_names or ()]
-        labels = [_hot(row, columns, f"{path}, line {line}") for line, row in rows]
-    entries = [Entry(n, lb, ln) for n, lb, (ln, _) in zip(names, labels, rows, strict=True)]
-    _check_numbers(entries, path)
-    return entries, one_hot_names
+    return header, rows
 
 
 def csv_rows(text: str, path: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
@@ -289,65 +322,3 @@ def csv_rows(text: str, path: str, delimiter: str = ",") -> Iterator[tuple[int, 
         raise UserError(
             f"{path}, line {begin}: this is no row of a CSV file ({error}); is a quote not closed?"
         ) from error
-
-
-def _find(header: Sequence[str], wanted: Sequence[str]) -> int | None:
-    """Return the position of the first wanted column that exists."""
-    lower = [name.lower() for name in header]
-    return next((lower.index(name) for name in wanted if name in lower), None)
-
-
-def _label(cell: str, classes: Sequence[str] | None, where: str) -> int:
-    """Return a label given as a number or the name of a class; an empty cell is no label."""
-    if not cell:
-        return NO_LABEL
-    if classes is not None and cell in classes:
-        return list(classes).index(cell)
-    number = _number(cell)
-    if number is None or number != int(number):
-        known = f"one of {', '.join(classes)}" if classes else "a number (or give classes=[...])"
-        raise UserError(f"{where}: label {cell!r} must be {known}")
-    return int(number)
-
-
-def _number(cell: str) -> float | None:
-    """Return a cell as a number, or None."""
-    try:
-        number = float(cell)
-    except ValueError:
-        return None
-    return number if abs(number) < 2**53 else None  # beyond, float64 skips integers; also inf, NaN
-
-
-def _one_hot_columns(
-    header: Sequence[str],
-    rows: Sequence[tuple[int, list[str]]],
-    name_at: int,
-    classes: Sequence[str] | None,
-    path: str,
-) -> list[str] | None:
-    """Return the names of the one-hot columns: ``classes``, or all that hold 0 and 1 only."""
-    if classes is not None:
-        missing = [name for name in classes if name not in header]
-        if missing:
-            raise UserError(
-                f"{path}: no column {', '.join(LABEL_COLUMNS)}, and no column for the class(es) "
-                f"{', '.join(missing)}; there are {', '.join(header)}"
-            )
-        return list(classes)
-    columns = [i for i in range(len(header)) if i != name_at]
-    hot = [i for i in columns if all(_number(row[i]) in (0.0, 1.0) for _, row in rows)]
-    return [header[i] for i in hot] if len(hot) > 1 else None
-
-
-def _hot(row: Sequence[str], columns: Sequence[int], where: str) -> int:
-    """Return which of the columns holds the 1; without columns there is no label."""
-    if not columns:
-        return NO_LABEL
-    cells = [_number(row[i]) for i in columns]
-    if cells.count(1.0) != 1 or cells.count(0.0) != len(cells) - 1:
-        raise UserError(
-            f"{where}: exactly one class must be 1 and the others 0, got "
-            f"{', '.join(row[i] for i in columns)}"
-        )
-    return cells.index(1.0)
