@@ -31,11 +31,20 @@ def data_size(loader: Any, distributed: bool) -> DataInfo:
     shape = () if labels is None else np.asarray(labels).shape
     several = shape[1] if len(shape) == 2 else 1
     unlabelled = 0 if labels is None else int((np.asarray(labels) < 0).sum())
+    first = (
+        ""
+        if not unlabelled
+        else place_of(
+            data, int((np.asarray(labels) < 0).reshape(len(data), -1).any(axis=1).argmax())
+        )
+    )
     largest = "" if counts is None else place_of(data, int(np.asarray(labels).argmax()))
     num_images = getattr(data, "num_images", len(data))
     if counts is not None:  # a RepeatDataset has its labels as often as it repeats
         counts = tuple(count * num_images // len(data) for count in counts)
-    return DataInfo(num_images, loader.batch_size * ranks, counts, unlabelled, largest, several)
+    return DataInfo(
+        num_images, loader.batch_size * ranks, counts, unlabelled, first, largest, several
+    )
 
 
 def class_counts(labels: Any) -> tuple[int, ...] | None:

@@ -14,6 +14,7 @@ import torch
 from mmcv import Config
 from torch import Tensor
 
+from mmselfsup.config import own_data
 from mmselfsup.config.load import load_config
 from mmselfsup.core.checkpoint import load_state
 from mmselfsup.datasets import SingleViewDataset
@@ -69,6 +70,7 @@ class Embedder:
         state = load_state(checkpoint)
         self.cfg = config_of(checkpoint, state, config, options)
         self.image_cfg = self.cfg if dataset_config is None else load_config(dataset_config)
+        own_data.resolve_for([self.image_cfg], checkpoint)
         self.pipeline = preparation(self.image_cfg)
         self.model: Any = frozen_model(self.cfg, checkpoint, seed=0, state=state).to(
             default_device()

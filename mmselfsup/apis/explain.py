@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from mmcv import Config
 
+from mmselfsup.config import own_data
 from mmselfsup.config.inspect import find_dataset
 from mmselfsup.config.load import load_config
 from mmselfsup.datasets import build_dataset
@@ -57,6 +58,7 @@ def run(args: Namespace, find_mask: MaskFinder, dark: int) -> None:
     """
     out, checkpoint = Path(args.out), Path(args.checkpoint)
     cfg = load_config(args.config, args.cfg_options)
+    own_data.resolve_for([cfg], str(checkpoint))
     setup_multi_processes(cfg)
     dataset, images = _dataset(cfg, args.config)
     model: Any = trained_model(cfg, str(checkpoint)).to(default_device()).eval()

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Column
 
+from mmselfsup.config import own_data
 from mmselfsup.config.inspect import find_dataset, images_config
 from mmselfsup.config.load import load_config
 from mmselfsup.datasets import build_dataset
@@ -114,6 +115,7 @@ def _from_images(args: Namespace, out: Path) -> tuple[Audited, str]:
     model_options, data_options = split_options(args.cfg_options, data_cfg)
     cfg = load_config(args.config, model_options)
     data_cfg = images_config(load_config(args.dataset_config, data_options), args.images, args.list)
+    own_data.resolve_for([cfg, data_cfg], None if args.checkpoint == "none" else args.checkpoint)
     setup_multi_processes(data_cfg)
     node = find_dataset(data_cfg, "test")[1]
     with config_errors("data.test"):

@@ -19,6 +19,7 @@ from mmcv import Config
 from rich.table import Column
 from torch import nn
 
+from mmselfsup.config import own_data
 from mmselfsup.config.inspect import names_weights
 from mmselfsup.config.load import load_config
 from mmselfsup.core.checkpoint import load_weights
@@ -69,7 +70,7 @@ def run(args: Namespace, name: str) -> None:
         check_features_path(args.features)
     if args.out:
         check_writable(args.out)
-    cfg, data_cfg = read_configs(args)
+    cfg, data_cfg = read_configs(args, checkpoint)
     if checkpoint is None and not args.random and not names_weights(cfg.get("model")):
         raise UserError("name the weights by --checkpoint FILE, or ask for --random ones")
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or work_dir_of(args.config)
@@ -145,14 +146,21 @@ def wanted_checkpoint(args: Namespace) -> str | None:
     return str(args.checkpoint)
 
 
-def read_configs(args: Namespace) -> tuple[Config, Config]:
-    """Return the config of the model and that of the data sets, with their overrides."""
+def read_configs(args: Namespace, checkpoint: str | None) -> tuple[Config, Config]:
+    """Return the config of the model and that of the data sets, with their overrides.
+
+    Args:
+        args: The arguments of the command line.
+        checkpoint: See ``frozen_model``.
+    """
     data_cfg = load_config(args.dataset_config)
     model_options, data_options = split_options(args.cfg_options, data_cfg)
-    return (
+    configs = (
         load_config(args.config, model_options),
         load_config(args.dataset_config, data_options),
     )
+    own_data.resolve_for(configs, checkpoint)
+    return configs
 
 
 def split_options(options: Iterable[str], data_cfg: Config) -> tuple[list[str], list[str]]:

@@ -15,10 +15,9 @@ from typing import Any
 from mmcv import Config
 from torch.utils.data import DataLoader
 
+from mmselfsup.config import own_data
 from mmselfsup.config.check import check_config
 from mmselfsup.config.load import import_modules, load_config
-from mmselfsup.config.text import read_config_text
-from mmselfsup.core.checkpoint import meta_of
 from mmselfsup.datasets import SingleViewDataset
 from mmselfsup.datasets.data_sources.decode import walk_images
 from mmselfsup.datasets.data_sources.given_images import Given, GivenImages
@@ -112,11 +111,13 @@ def config_of(
         UserError: None is given, and the checkpoint holds none.
     """
     if isinstance(config, str):
-        return load_config(config, options or {})
+        cfg = load_config(config, options or {})
+        own_data.resolve(cfg, known=own_data.config_in(state))
+        return cfg
     if config is not None:
         cfg = copy.deepcopy(config)
     else:
-        values = read_config_text(str(meta_of(state).get("config") or ""))
+        values = own_data.config_in(state)
         if "model" not in values:
             raise UserError(f"{checkpoint} holds no config: give that of its training (--config)")
         cfg = Config(values)

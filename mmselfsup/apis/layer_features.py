@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Subset
 
+from mmselfsup.config import own_data
 from mmselfsup.config.load import load_config
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.loader import build_eval_loader
@@ -108,6 +109,7 @@ def extract_layers(
     """
     layers = layer_indices(args.layer_ind)
     cfg, data_cfg = load_config(args.config, args.cfg_options), load_config(args.dataset_config)
+    own_data.resolve_for([cfg, data_cfg], args.checkpoint)
     if (data_cfg.get("data") or {}).get("extract") is None:
         raise UserError(f"{args.dataset_config} has no data.extract, the images whose features")
     if cfg.get("model") is not None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from mmselfsup.metrics.multi_label import THRESHOLD
 from mmselfsup.utils.files import atomic_write_text, csv_text
 
 
@@ -21,9 +22,12 @@ class Predictions:
     Attributes:
         images: N names: paths as they were given; ``image 0`` and so on for images in memory.
         classes: C names.
-        probabilities: [N, C], rows that sum to 1; nan for an image that could not be read.
+        probabilities: [N, C], rows that sum to 1, or a probability for each class where an image
+            may be of several; nan for an image that could not be read.
         errors: Why an image could not be read, by its number.
-        labels: [N], the true classes, -1 where one is not known; None where none is.
+        labels: [N], the true classes, -1 where one is not known; [N, C], 0 or 1 for each class,
+            where an image may be of several; None where none is known.
+        multi_label: Whether an image may be of several classes.
     """
 
     images: list[str]
@@ -31,10 +35,16 @@ class Predictions:
     probabilities: NDArray[np.float64]
     errors: dict[int, str] = field(default_factory=dict)
     labels: NDArray[np.int64] | None = None
+    multi_label: bool = False
 
     @property
     def predicted(self) -> list[str]:
-        """Return the most probable class of each image, ``''`` where it could not be read."""
+        """Return the most probable class of each image, ``''`` where it could not be read.
+
+        Where an image may be of several classes: those from 0.5 on, joined by ``|``.
+        """
+        if self.multi_label:
+            return [self._joined(row >= THRESHOLD) for row in self.probabilities]
         best = np.nan_to_num(self.probabilities, nan=-1.0).argmax(axis=1)
         return ["" if i in self.errors else self.classes[k] for i, k in enumerate(best)]
 
@@ -66,5 +76,11 @@ class Predictions:
 
     def _label(self, number: int) -> str:
         """Return the true class of an image, ``''`` where it is not known."""
+        if self.multi_label and self.labels is not None:
+            return self._joined(self.labels[number] > 0)
         label = -1 if self.labels is None else int(self.labels[number])
         return self.classes[label] if 0 <= label < len(self.classes) else ""
+
+    def _joined(self, chosen: NDArray[np.bool_]) -> str:
+        """Return the names of the chosen classes [C]."""
+        return "|".join(name for name, hit in zip(self.classes, chosen, strict=True) if hit)

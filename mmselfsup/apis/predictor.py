@@ -110,7 +110,8 @@ class Predictor:
         names = self.classes or [str(number) for number in range(probs.shape[1])]
         if len(names) != probs.shape[1]:
             raise UserError(f"the model has {probs.shape[1]} classes, of which {len(names)} names")
-        return Predictions(source.image_names(), names, probs, errors)
+        several = bool(getattr(self.model, "multi_label", False))
+        return Predictions(source.image_names(), names, probs, errors, multi_label=several)
 
     def dataset(self, images: Images, patients: str | None = None) -> SingleViewDataset:
         """Return the data set of images; arguments as in a call.
@@ -130,11 +131,22 @@ class Predictor:
         head = self.head or (next(iter(scores)) if len(scores) == 1 else None)
         if head not in scores:
             raise UserError(f"the model has the heads {', '.join(scores)}: name one with --head")
+        if getattr(self.model, "multi_label", False):  # sigmoids
+            return _calibrated(np.asarray(scores[head], np.float64), self.temperature)
         probs = probabilities(scores[head])
         if self.temperature == 1.0:
             return probs
         # The logits but for a constant of each row, which the softmax doesn't see.
         return probabilities(np.log(probs.clip(_LEAST)) / self.temperature)
+
+
+def _calibrated(probs: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    """Return sigmoid(z / T) of the logits z whose sigmoids [N, C] are given."""
+    if temperature == 1.0:
+        return probs
+    inside = probs.clip(_LEAST, 1 - _LEAST)
+    logits = np.log(inside) - np.log1p(-inside)
+    return 1.0 / (1.0 + np.exp(-logits / temperature))
 
 
 def _set_augment(cfg: Config, augment: str) -> None:

@@ -21,6 +21,7 @@ from mmcv import Config
 from numpy.typing import NDArray
 from torch import nn
 
+from mmselfsup.config import own_data
 from mmselfsup.config.load import load_config
 from mmselfsup.config.signature import accepted_args
 from mmselfsup.core import EvalHook
@@ -37,6 +38,7 @@ from mmselfsup.utils.device import default_device
 from mmselfsup.utils.error_context import config_errors, peer_errors, run_errors, shared_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json, check_writable
+from mmselfsup.utils.module import unwrap
 
 from .launch import Ranks, join_ranks, open_log, open_work_dir, work_dir_of
 from .predictions import Predictions
@@ -51,11 +53,14 @@ class TestResult:
 
     Attributes:
         scores: The scores [N, C] of each head.
-        labels: Labels [N], -1 for none; None for a data set without labels.
+        labels: Labels [N], -1 for none, or [N, C], a 0 or 1 for each class; None for a data set
+            without labels.
         metrics: See the data set's ``evaluate``; empty without labels.
         classes: Names of the classes, if the data set has them.
         images: The N file names, if the data set has them.
         lesions: The N lesion ids, ``''`` for none, if the data source has ``metadata``.
+        multi_label: Whether an image may be of several classes: scores are then a probability for
+            each class.
     """
 
     __test__ = False  # the name begins with "Test", but pytest shall not collect it
@@ -66,6 +71,7 @@ class TestResult:
     classes: list[str] | None = None
     images: list[str] | None = None
     lesions: list[str] | None = None
+    multi_label: bool = False
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays under their names in a result file.
@@ -92,24 +98,22 @@ def run_testing(args: Namespace) -> TestResult:
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or work_dir_of(args.config)
     if args.out:
         check_out(args.out)
-    data = cfg.data.get("test") or cfg.data.get("val")
-    if data is None:
+    if not (cfg.data.get("test") or cfg.data.get("val")):
         raise UserError(f"{args.config} has no data.test and no data.val to test on")
     setup_multi_processes(cfg)
     ranks = join_ranks(args, cfg)
     with peer_errors():
-        result = score_joined(args, cfg, data, ranks)
+        result = score_joined(args, cfg, ranks)
     dist.destroy()
     return result
 
 
-def score_joined(args: Namespace, cfg: Config, data: Any, ranks: Ranks) -> TestResult:
+def score_joined(args: Namespace, cfg: Config, ranks: Ranks) -> TestResult:
     """Run the test of a command line on a rank that has joined the others.
 
     Args:
         args: The arguments of the command line.
         cfg: The config.
-        data: The config of the data set.
         ranks: The role of this process.
 
     Raises:
@@ -121,10 +125,13 @@ def score_joined(args: Namespace, cfg: Config, data: Any, ranks: Ranks) -> TestR
     logger, _ = open_log(cfg, "test_")
     if ranks.note:
         logger.info(ranks.note)
-    with shared_errors(), config_errors("data"):
-        dataset = build_dataset(copy.deepcopy(data))
     with shared_errors():
-        model = trained_model(cfg, args.checkpoint).to(default_device())
+        state = load_state(args.checkpoint)
+        own_data.resolve(cfg, known=own_data.config_in(state))
+    with shared_errors(), config_errors("data"):
+        dataset = build_dataset(copy.deepcopy(cfg.data.get("test") or cfg.data.val))
+    with shared_errors():
+        model = trained_model(cfg, args.checkpoint, state).to(default_device())
     result = score_model(model, dataset, cfg, ranks.distributed, logger)
     logger.info("%d images\n%s", len(dataset), "\n".join(metric_lines(result.metrics)))
     if args.out and dist.is_main():
@@ -194,9 +201,11 @@ def score_model(
         scores = collect_results(model, loader)
     labels = getattr(dataset, "gt_labels", None)
     classes = getattr(dataset, "CLASSES", None)
-    if labels is None or np.ndim(labels) != 1 or bool((np.asarray(labels) < 0).any()):
+    several = labels is not None and np.ndim(labels) == 2
+    multi_label = getattr(unwrap(model), "multi_label", False)
+    unlabelled = labels is not None and not several and bool((np.asarray(labels) < 0).any())
+    if labels is None or unlabelled or several != multi_label:
         if logger is not None:
-            several = labels is not None and np.ndim(labels) == 2
             reason = "several labels for each image" if several else "images without a label"
             logger.warning("%s: scores only, no metrics", reason)
         metrics: dict[str, float] = {}
@@ -211,6 +220,7 @@ def score_model(
         None if classes is None else list(classes),
         None if source is None else source.image_names(),
         getattr(source, "lesions", None),
+        multi_label,
     )
 
 
@@ -281,13 +291,15 @@ def prediction_table(result: TestResult) -> Predictions:
             f"a table holds the scores of one head, the model has {', '.join(result.scores)}: name "
             "a .npz or .json file"
         )
-    probs = probabilities(next(iter(result.scores.values())))
-    labels = result.labels if result.labels is not None and result.labels.ndim == 1 else None
+    scores = next(iter(result.scores.values()))
+    probs = np.asarray(scores, np.float64) if result.multi_label else probabilities(scores)
+    labels = result.labels if np.ndim(result.labels) == 1 + result.multi_label else None
     return Predictions(
         images=result.images or [f"image {number}" for number in range(len(probs))],
         classes=result.classes or [str(number) for number in range(probs.shape[1])],
         probabilities=probs,
         labels=labels,
+        multi_label=result.multi_label,
     )
 
 

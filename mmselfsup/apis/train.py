@@ -24,6 +24,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from mmselfsup import __version__
+from mmselfsup.config import own_data
 from mmselfsup.config.inspect import names_weights
 from mmselfsup.config.load import load_config
 from mmselfsup.config.text import config_text
@@ -330,6 +331,8 @@ def run_joined(args: Namespace, cfg: Config, ranks: Ranks, stack: ExitStack) -> 
     if cfg.get("seed") is None and resumed is not None:  # a resumed run continues with its own
         cfg.seed = meta_of(resumed).get("seed")
     logger, timestamp = open_log(cfg)
+    with shared_errors():
+        own_data.resolve(cfg, folder=cfg.work_dir)
     auto = derive_settings(args, cfg, resumed, logger)
     meta = {**describe_run(args, cfg, logger), **auto}
     if ranks.note:

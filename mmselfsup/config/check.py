@@ -16,7 +16,7 @@ from typing import Any
 
 from mmcv import Config
 
-from .schema import value_fault
+from .schema import AUTO, value_fault
 from .sections import PLAIN, SECTIONS
 from .walker import HELPERS, Findings, Walker
 
@@ -103,7 +103,7 @@ def _contains(part: Any, value: Any) -> bool:
 def _has_no_reader(key: str, content: Mapping[str, Any], helpers: set[str]) -> bool:
     """Return whether a key is used while the file is read, but not afterwards."""
     if key == "img_norm_cfg":  # loaders read it where they normalise
-        return not content.get("prefetch")
+        return not content.get("prefetch") and content[key] != AUTO
     return key in helpers and key not in SECTIONS and key not in PLAIN
 
 

@@ -18,6 +18,8 @@ _COMPILE_ARGUMENTS = ("fullgraph", "dynamic", "backend", "mode", "options", "dis
 _CLIP_ARGUMENTS = ("max_norm", "norm_type", "error_if_nonfinite", "foreach", "per_parameter")
 _CLIP_EACH_ARGUMENTS = ("max_norm", "norm_type", "per_parameter")
 _MAX_SEED = 2**32 - 1  # NumPy's limit
+#: A value that follows from the data, see ``own_data``.
+AUTO = "auto"
 _SHOWN = 60  # letters of a value in a message
 
 
@@ -253,7 +255,11 @@ KEYS: dict[str, Rule] = {
     "total_epochs": _POSITIVE,
     "device": optional(TEXT),
     "dist_params": optional(DICT),
-    "img_norm_cfg": optional(DICT),
+    "img_norm_cfg": optional(either(DICT, one_of(AUTO))),
+    "own_data": optional(DICT),
+    "own_data.folds": whole(2),
+    "own_data.fold": whole(0),
+    "own_data.split_seed": whole(0),
     "load_from": optional(_PATH),
     "resume_from": optional(_PATH),
     "work_dir": optional(_PATH),
@@ -339,13 +345,13 @@ ARGUMENTS: dict[tuple[str, str], Rule] = {
     ("dataset", "pipelines"): _PIPELINES,
     ("dataset", "num_views"): sequence(_POSITIVE),
     ("dataset", "times"): _POSITIVE,
-    ("datasource", "data_prefix"): optional(_PATH),
+    ("datasource", "data_prefix"): optional(either(_PATH, sequence(_PATH))),
     ("pipeline", "size"): _SIDE,
     ("pipeline", "p"): _SHARE,
     ("pipeline", "transforms"): _STEPS,
     ("model", "in_channels"): either(_POSITIVE, sequence(_POSITIVE)),
     ("model", "hid_channels"): _POSITIVE,
-    ("model", "num_classes"): either(_POSITIVE, sequence(_POSITIVE)),
+    ("model", "num_classes"): either(_POSITIVE, sequence(_POSITIVE), one_of(AUTO)),
     ("model", "base_channels"): _POSITIVE,
     ("model", "stem_channels"): _POSITIVE,
 }

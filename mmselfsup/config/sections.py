@@ -27,6 +27,8 @@ PLAIN = (
     "omp_num_threads", "opencv_num_threads", "persistent_workers", "prefetch", "resume_from",
     "resume_missing", "seed", "split_at", "split_name", "total_epochs", "work_dir", "workflow",
 )  # fmt: skip
+#: Keys of ``own_data`` that are no arguments of a data source.
+OWN_DATA = ("val", "test", "folds", "fold", "split_seed", "statistics")
 _MONITOR = "FrozenFeaturesHook"
 _DATASETS = ("train", "val", "test", "extract")
 _PARAMWISE_CFG = (
@@ -139,6 +141,20 @@ def _custom_imports(walker: Walker, value: Any, config: Mapping[str, Any]) -> No
         walker.check_keys(value, ("imports", "allow_failed_imports"), "custom_imports")
 
 
+def _own_data(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
+    """Check the description of the user's own images: arguments of data sources, and its own."""
+    if value is None:
+        return
+    sources = ("ImageList", "ImageNet", "MedMNIST")
+    kinds = [resolve(name, "datasource") for name in sources]
+    arguments = [name for kind in kinds if kind for name in accepted_args(kind).names]
+    known = (*OWN_DATA, "type", *dict.fromkeys(name for name in arguments if name != "split"))
+    if walker.check_keys(value, known, "own_data"):
+        for part in ("val", "test"):
+            if value.get(part) is not None:
+                walker.check_keys(value[part], ("type", *arguments), f"own_data.{part}")
+
+
 def _test_pipeline(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
     """Check the pipeline of the test images."""
     walker.check_nested(value, "pipeline", "test_pipeline")
@@ -223,5 +239,6 @@ SECTIONS: dict[str, Callable[[Walker, Any, Mapping[str, Any]], None]] = {
     "custom_hooks": _custom_hooks,
     "custom_imports": _custom_imports,
     "evaluation": check_evaluation,
+    "own_data": _own_data,
     "test_pipeline": _test_pipeline,
 }

@@ -4,8 +4,10 @@
 on the order of the images nor on the number of processes.
 """
 
+import ast
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +19,7 @@ from PIL import Image
 
 from mmselfsup.utils.cpus import available_cores
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.progress import run_parallel
+from mmselfsup.utils.progress import progress, run_parallel
 
 from .data_sources import ImageList
 from .data_sources.decode import check_value_range, open_rgb
@@ -81,6 +83,63 @@ def pixel_statistics(
     return replace(summarise(histogram, len(files)), constant=tuple(constant))
 
 
+def source_statistics(
+    source: Any, size: Sequence[int] | None = None, most: int = 2000
+) -> PixelStatistics:
+    """Return the pixel statistics of the images of a data source, read as in a training.
+
+    Args:
+        source: A data source of images with three channels.
+        size: See ``pixel_statistics``.
+        most: Of more images, this many are measured, evenly spaced over the source.
+
+    Raises:
+        UserError: An image can't be read, or the images are not in colour.
+    """
+    number = min(most, len(source))
+    rows = [i * len(source) // number for i in range(number)]
+
+    def histogram(row: int) -> NDArray[np.int64]:
+        pixels = source.get_pixels(row)
+        if np.ndim(pixels) != 3 or np.shape(pixels)[-1] != 3:
+            raise UserError(
+                f"{source.path(row)}: mean and deviation of an image that is not in RGB are not "
+                "measured: give img_norm_cfg"
+            )
+        return _counted(Image.fromarray(np.asarray(pixels)), size)
+
+    total = np.zeros((3, 256), dtype=np.int64)
+    # Threads: decoders release Python's lock, and a source of many images is slow to copy.
+    with ThreadPoolExecutor(available_cores()) as pool:
+        counts = pool.map(histogram, rows)
+        for one in progress(counts, total=number, desc="mean and std"):
+            total += one
+    return summarise(total, number)
+
+
+def read_statistics(path: str | Path) -> tuple[list[float], list[float]]:
+    """Return mean and deviation of a file that ``compute_mean_std.py`` has printed.
+
+    Raises:
+        UserError: The file has no such line.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        line = next(text for text in lines if text.startswith("img_norm_cfg"))
+        call = ast.parse(line.partition("=")[2].strip(), mode="eval").body
+        assert isinstance(call, ast.Call)
+        values = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
+        mean, std = ([float(x) for x in values[key]] for key in ("mean", "std"))
+        assert len(mean) == len(std) == 3
+        assert min(std) > 0
+    except (OSError, ValueError, SyntaxError, KeyError, TypeError, AssertionError, StopIteration):
+        raise UserError(
+            f"{path}: no line 'img_norm_cfg = dict(mean=[...], std=[...])' with three numbers "
+            "each, as tools/analysis_tools/compute_mean_std.py prints it"
+        ) from None
+    return mean, std
+
+
 def summarise(histogram: NDArray[np.int64], num_images: int) -> PixelStatistics:
     """Return mean and deviation, from the number of pixels of each value [3, 256]."""
     means, stds = [], []
@@ -119,7 +178,11 @@ def _histogram(
     path: Path, size: Sequence[int] | None, value_range: Sequence[float] | None
 ) -> NDArray[np.int64]:
     """Return the number of pixels of each value of an image, [3, 256]."""
-    image = open_rgb(path, value_range)
+    return _counted(open_rgb(path, value_range), size)
+
+
+def _counted(image: Image.Image, size: Sequence[int] | None) -> NDArray[np.int64]:
+    """Return the number of pixels of each value of an RGB image, [3, 256]."""
     if size is not None:
         image = image.resize(_new_size(image, size), Image.Resampling.BILINEAR)
     return np.array(image.histogram(), dtype=np.int64).reshape(3, 256)

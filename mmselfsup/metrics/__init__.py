@@ -1,4 +1,4 @@
-"""Metrics of a single-label classifier; computed by scikit-learn where it has them.
+"""Metrics of a classifier; computed by scikit-learn where it has them.
 
 Letters in this package: N samples, C classes, L lesions, B resamples, M bins. All metrics are
 fractions 0..1. nan means "not defined": a class without a sample has no recall.
@@ -21,6 +21,7 @@ from .classification import (
     probabilities,
     specificity_above_sensitivity,
 )
+from .multi_label import multi_label_metrics
 from .unknown import (
     UNKNOWN,
     add_unknown,
@@ -45,6 +46,7 @@ __all__ = [
     "finite",
     "known_only",
     "macro_auc",
+    "multi_label_metrics",
     "nested",
     "one_against_rest",
     "per_class_recall",

@@ -22,7 +22,11 @@ from .classification import (
     detailed_metrics,
     expected_calibration_error,
 )
+from .multi_label import multi_label_metrics
 from .unknown import UNKNOWN, known_only, with_unknown, without_threshold
+
+#: More different beginnings of group ids are no collections of images.
+MANY_SOURCES = 20
 
 
 def evaluate_heads(
@@ -38,7 +42,8 @@ def evaluate_heads(
 
     Args:
         results: For each head its scores [N, C].
-        labels: [N], the truth.
+        labels: [N], the truth; [N, C] where an image may be of several classes, see
+            ``multi_label_metrics``.
         class_names: Names of the C classes; ``UNK`` last where it is one of them.
         topk: Which top-k accuracies to return; a k above C is left out.
         logger: Logger or its name; None is silent.
@@ -51,11 +56,11 @@ def evaluate_heads(
 
     Raises:
         MismatchError: The number of scores is not the number of labels.
-        UserError: An image has no label or several labels.
+        UserError: An image has no label, or not one for each class where it has several.
         ValueError: The scores hold NaN, or fewer classes than the labels.
     """
     if labels.ndim != 1:
-        raise UserError("evaluation needs one label for each image, these have several")
+        return _several_labels(results, labels, class_names, logger)
     if (labels < 0).any():
         raise UserError(
             f"{int((labels < 0).sum())} of {len(labels)} images have no label: evaluation needs a "
@@ -82,10 +87,42 @@ def evaluate_heads(
             numbers[f"{head}_top{k}"] = accuracy
         prefix = f"{head}_" if len(results) > 1 else ""
         numbers.update({f"{prefix}{name}": metric for name, metric in metrics.items()})
+    _show(numbers, logger)
+    return numbers
+
+
+def _several_labels(
+    results: Mapping[str, ArrayLike],
+    labels: NDArray[np.int64],
+    class_names: Sequence[str] | None,
+    logger: Any,
+) -> dict[str, float]:
+    """Return the metrics of images that may be of several classes; labels [N, C]."""
+    numbers: dict[str, float] = {}
+    for head, value in results.items():
+        scores = np.asarray(value)  # [N, C]
+        if scores.shape != labels.shape:
+            raise UserError(
+                f"{head}: scores of {scores.shape[1]} classes, but these have several labels: "
+                f"{labels.shape[1]} for each image"
+            )
+        if scores.min(initial=0) < 0 or scores.max(initial=0) > 1:
+            raise UserError(
+                f"{head}: these have several labels each, and the scores are no probabilities of "
+                "each class: use MultiLabelClsHead"
+            )
+        prefix = f"{head}_" if len(results) > 1 else ""
+        metrics = multi_label_metrics(scores, labels, class_names)
+        numbers.update({f"{prefix}{name}": metric for name, metric in metrics.items()})
+    _show(numbers, logger)
+    return numbers
+
+
+def _show(numbers: Mapping[str, float], logger: Any) -> None:
+    """Log the metrics whose names have no slash."""
     if logger is not None:
         shown = [f"{name}: {x:.4f}" for name, x in numbers.items() if "/" not in name]
         print_log(", ".join(shown), logger=logger)
-    return numbers
 
 
 def head_numbers(
@@ -124,6 +161,8 @@ def head_numbers(
     if scores.shape[1] >= MANY_CLASSES:
         return numbers
     sources = None if lesions is None else [source_of(lesion) for lesion in lesions]
+    if len(set(sources or ())) > MANY_SOURCES:  # ids that name no collection
+        sources = None
     probabilities = None if unk_threshold is None else without_threshold(raw_scores, unk_threshold)
     if probabilities is not None:
         numbers["ece"] = expected_calibration_error(probabilities, labels)

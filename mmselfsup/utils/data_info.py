@@ -14,6 +14,7 @@ class DataInfo:
         batch_size: Images of one iteration, over all ranks.
         class_counts: Images of each class, from class 0; None for data without labels.
         num_unlabelled: Samples whose label is -1, where the data have labels.
+        unlabelled_at: Where the first sample without a label is listed, for error messages.
         largest_label_at: Where the first image of the last class is listed, for error messages.
         num_labels: Labels of an image; more than one for a list such as ``name 0 1 1 0``.
     """
@@ -22,6 +23,7 @@ class DataInfo:
     batch_size: int
     class_counts: tuple[int, ...] | None = None
     num_unlabelled: int = 0
+    unlabelled_at: str = ""
     largest_label_at: str = ""
     num_labels: int = 1
 

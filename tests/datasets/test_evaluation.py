@@ -60,7 +60,7 @@ def test_evaluate_says_what_is_wrong(image_folder: Path, source: dict[str, Any])
     with pytest.raises(UserError, match="12 of 12 images have no label"):
         unlabelled.evaluate(dict(head0=np.zeros((12, 3))))
     with pytest.raises(UserError, match="these have several"):
-        evaluate_heads(dict(head0=np.zeros((2, 3))), np.zeros((2, 3), dtype=np.int64))
+        evaluate_heads(dict(head0=np.full((2, 3), -1.0)), np.zeros((2, 3), dtype=np.int64))
 
 
 def test_topk_against_sorting() -> None:

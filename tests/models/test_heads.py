@@ -24,6 +24,26 @@ def test_cls_head():
     assert head.fc_cls.weight.std() < 0.02
 
 
+def test_multi_label_head_is_a_mean_of_binary_cross_entropies():
+    head = build_head(
+        {"type": "MultiLabelClsHead", "in_channels": 6, "num_classes": 3, "class_weight": [1, 2, 1]}
+    )
+    score, labels = torch.randn(4, 3), torch.tensor([[0, 1, 1], [1, 0, 0], [0, 1, -1], [0, 0, 0]])
+    losses = head.loss([score], labels)
+    terms, right = [], 0
+    for n in range(4):
+        for c in range(3):
+            if labels[n, c] < 0:  # not known
+                continue
+            p, weight = score[n, c].sigmoid(), (1, 2, 1)[c]
+            terms.append(-weight * p.log() if labels[n, c] else -(1 - p).log())
+            right += bool(p > 0.5) == bool(labels[n, c])
+    assert torch.allclose(losses["loss"], torch.stack(terms).mean())
+    assert losses["acc"].item() == pytest.approx(100 * right / 11)
+    with pytest.raises(ValueError, match="class_weight needs 3 numbers, got 2"):
+        build_head({"type": "MultiLabelClsHead", "num_classes": 3, "class_weight": [1, 2]})
+
+
 def test_cls_head_takes_a_class_token():
     head = build_head({"type": "ClsHead", "in_channels": 6, "num_classes": 3, "vit_backbone": True})
     token = torch.rand(4, 6)

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mmcv.runner import HOOKS, LoggerHook
 from mmcv.runner import EvalHook as MMCVEvalHook
 from torch import nn
@@ -70,7 +71,7 @@ class EvalHook(KeepsBest, MMCVEvalHook):  # type: ignore[misc]
             to ``evaluate``, such as ``topk``.
     """
 
-    _default_greater_keys = [*MMCVEvalHook._default_greater_keys, "recall", "f1"]
+    _default_greater_keys = [*MMCVEvalHook._default_greater_keys, "recall", "f1", "AP_"]
     _default_less_keys = [*MMCVEvalHook._default_less_keys, "ece"]
 
     def __init__(
@@ -229,7 +230,7 @@ def show_plots(
     """
     writer = tensorboard_writer(runner)
     labels = getattr(dataset, "gt_labels", None)
-    if writer is None or labels is None:
+    if writer is None or labels is None or np.ndim(labels) != 1:  # several labels of an image
         return
     for head, raw_scores in results.items():
         classes = getattr(dataset, "CLASSES", None)

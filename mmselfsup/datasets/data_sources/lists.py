@@ -25,6 +25,7 @@ _NAME_AND_INTEGERS = re.compile(r"(.*?\S)\s+((?:[+-]?[0-9]+\s+)+)")
 _NAME_AND_REST = re.compile(
     rf"(.*?(?:{'|'.join(map(re.escape, IMAGE_EXTENSIONS))}))[\s,;]+(\S.*)", re.IGNORECASE
 )
+_CSV = (".csv", ".tsv")
 _DELIMITERS = ",;\t"
 
 
@@ -211,7 +212,7 @@ def check_labels(entries: Sequence[Entry], num_classes: int, source: str) -> Non
 
 def is_csv(path: str) -> bool:
     """Return whether a list is a CSV file, by its name and its first line."""
-    if not path.lower().endswith((".csv", ".tsv")):
+    if not path.lower().endswith(_CSV):
         return False
     header = read_text(path).partition("\n")[0].strip()
     return any(d in header for d in _DELIMITERS) or header.lower() in NAME_COLUMNS
@@ -236,7 +237,7 @@ def read_listed(
     several: str | bool = False,
 ) -> Listed:
     """Return a list, text or CSV, with all that it says; arguments and errors as ``read_table``."""
-    if is_csv(path):
+    if is_csv(path) or (columns != Columns() and path.lower().endswith(_CSV)):
         return read_table(path, classes, columns, several)
     if columns != Columns():
         raise UserError(f"{path}: columns are named, but this is no CSV file with a header")

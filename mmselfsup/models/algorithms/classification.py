@@ -95,6 +95,8 @@ class Classification(BaseModel):
             self.sobel_layer = Sobel()
         self.backbone = build_backbone(backbone)
         self.head = build_head(head)
+        #: Whether an image may be of several classes: scores are then a sigmoid for each class.
+        self.multi_label: bool = getattr(self.head, "multi_label", False)
         self.uses_patient: bool = getattr(self.head, "uses_patient", False)
         self.augments = build_augments(train_cfg, getattr(self.head, "num_classes", None))
         if self.augments is not None and self.uses_patient:
@@ -113,10 +115,12 @@ class Classification(BaseModel):
         Raises:
             UserError: Some images have no label, or a label beyond the classes of the head.
         """
-        if size.num_unlabelled:
+        if size.num_unlabelled and not self.multi_label:
             raise UserError(
-                f"data.train: {size.num_unlabelled} of {size.num_images} images have no label; a "
-                "classifier needs 'name label' in every line of ann_file"
+                f"data.train: {size.num_unlabelled} of {size.num_images} images have no label, "
+                f"first {size.unlabelled_at or 'one of them'}; a classifier needs 'name label' in "
+                "every line of ann_file (in a CSV file: a cell may be empty, or the column has "
+                "another name: set label_column)"
             )
         self.check_labels(size, "data.train")
         counts = list(size.class_counts or ())
@@ -147,12 +151,21 @@ class Classification(BaseModel):
             UserError: A label is, or an image has several labels, and the head is one of this
                 package, whose losses need one.
         """
+        num_classes = self._num_classes()
+        if self.multi_label:
+            if size.num_labels != num_classes:
+                raise UserError(
+                    f"{part}: each image has {size.num_labels} label(s), and MultiLabelClsHead "
+                    f"needs a 0 or 1 for each of {num_classes} classes: set multi_label=True in "
+                    "the data source, and model.head.num_classes"
+                )
+            return
         if size.num_labels > 1 and type(self.head).__module__.startswith("mmselfsup."):
             raise UserError(
                 f"{part}: each image has {size.num_labels} labels, and {type(self.head).__name__} "
-                "needs one: write 'name label' in every line of ann_file"
+                "needs one: write 'name label' in every line of ann_file, or set "
+                "model.head.type=MultiLabelClsHead for images of several classes"
             )
-        num_classes = self._num_classes()
         if size.class_counts is None or num_classes is None:
             return
         classes = len(size.class_counts)
@@ -209,7 +222,8 @@ class Classification(BaseModel):
     ) -> dict[str, Tensor]:
         """Return the scores [N, K] of each head, float32 on the CPU, under ``head_names``.
 
-        They are logits without test-time augmentation and probabilities with it.
+        They are logits without test-time augmentation and probabilities with it; always
+        probabilities where an image may be of several classes.
         """
         scores = self._scores(img, patient)
         names = head_names(self.backbone, len(scores))
@@ -218,11 +232,16 @@ class Classification(BaseModel):
     def _scores(self, img: Tensor, patient: Tensor | None) -> Sequence[Tensor]:
         """Return the logits of each head, or the mean of the probabilities over the views."""
         if self.test_augment is None:
-            return self.classify(img, patient)
+            scores = self.classify(img, patient)
+            return [s.float().sigmoid() for s in scores] if self.multi_label else scores
         # Probabilities are averaged in float32: the scale of logits may differ from view to view.
         views = augmented_views(img, self.test_augment)
         by_view = [
-            [s.float().softmax(dim=1) for s in self.classify(view, patient)] for view in views
+            [
+                s.float().sigmoid() if self.multi_label else s.float().softmax(dim=1)
+                for s in self.classify(view, patient)
+            ]
+            for view in views
         ]
         return [torch.stack(scores).mean(dim=0) for scores in zip(*by_view, strict=True)]
 

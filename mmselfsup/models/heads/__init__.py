@@ -14,6 +14,7 @@ from .metadata_cls_head import MetadataClsHead
 from .mmcr_head import MMCRHead
 from .mocov3_head import MoCoV3Head
 from .multi_cls_head import MultiClsHead
+from .multi_label_cls_head import MultiLabelClsHead
 from .nnclr_head import NNCLRHead
 from .simmim_head import SimMIMHead
 from .supcon_head import SupConHead
@@ -40,6 +41,7 @@ __all__ = [
     "MetadataClsHead",
     "MoCoV3Head",
     "MultiClsHead",
+    "MultiLabelClsHead",
     "NNCLRHead",
     "SimMIMHead",
     "SimilarityDistillationHead",

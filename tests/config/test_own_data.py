@@ -1,0 +1,216 @@
+"""A user's own images in a config: data sources, classes, weights, mean and deviation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mmcv import Config
+from PIL import Image
+
+from mmselfsup.config.load import load_config
+from mmselfsup.config.own_data import Facts, class_weights, config_in, resolve
+from mmselfsup.config.text import config_text
+from mmselfsup.datasets import build_datasource
+from mmselfsup.datasets.statistics import pixel_statistics, read_statistics
+from mmselfsup.utils.errors import UserError
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+CUSTOM = CONFIGS / "benchmarks/classification/custom"
+SMALL = CUSTOM / "resnet18_1xb32-coslr-30e_custom-64.py"
+NAMES = ("mole", "burn", "wart")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """30 pictures of three classes, as a table with columns of other names, and in folders."""
+    rng = np.random.default_rng(0)
+    rows = ["Photo,Finding,Patient,red"]
+    for i in range(30):
+        name = NAMES[0 if i < 15 else 1 + i % 2]
+        pixels = rng.integers(0, 200, (90, 70, 3), dtype=np.uint8)
+        for folder in (tmp_path / "all", tmp_path / "folders" / name):
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(folder / f"{i}.png")
+        rows.append(f"{i}.png,{name},p{i // 2},{i % 3 // 2}")
+    (tmp_path / "table.csv").write_text("\n".join(rows) + "\n")
+    return tmp_path
+
+
+def read(config: Path = SMALL, **own: Any) -> Config:
+    return load_config(str(config), {f"own_data.{key}": value for key, value in own.items()})
+
+
+def columns(photos: Path) -> dict[str, str]:
+    return dict(
+        ann_file=str(photos / "table.csv"), data_prefix=str(photos / "all"), image_column="Photo",
+        label_column="Finding", group_column="Patient",
+    )  # fmt: skip
+
+
+def test_a_table_becomes_plain_values(photos: Path, tmp_path: Path) -> None:
+    cfg = read(**columns(photos))
+    resolve(cfg, folder=str(tmp_path))
+    text = config_text(cfg._cfg_dict)
+    assert "auto" not in text
+    assert "own_data" not in text
+    assert cfg.model.head.num_classes == 3
+    train, val = (build_datasource(cfg.data[p].data_source) for p in ("train", "val"))
+    assert train.CLASSES == val.CLASSES == sorted(NAMES)
+    assert len(train) + len(val) == 30
+    assert not set(train.lesions) & set(val.lesions)
+    counts = np.bincount(train.get_gt_labels())
+    weights = 1 / np.sqrt(counts)
+    np.testing.assert_allclose(cfg.model.head.class_weight, weights / weights.mean(), atol=1e-4)
+    files = [Path(train.path(i)) for i in range(len(train))]
+    expected = pixel_statistics(files, [64], workers=1)
+    np.testing.assert_allclose(cfg.img_norm_cfg.mean, expected.mean, atol=5e-5)
+    np.testing.assert_allclose(cfg.img_norm_cfg.std, expected.std, atol=5e-5)
+    for part in ("train", "val"):
+        assert cfg.data[part].pipeline[-1] == {"type": "Normalize", **cfg.img_norm_cfg}
+
+
+def test_folders_are_classes(photos: Path) -> None:
+    cfg = read(data_prefix=str(photos / "folders"))
+    resolve(cfg)
+    assert cfg.data.train.data_source.type == "ImageNet"
+    assert cfg.data.train.data_source.classes == sorted(NAMES)
+
+
+def test_the_order_of_given_classes_counts(photos: Path) -> None:
+    cfg = read(data_prefix=str(photos / "folders"), classes=list(NAMES))
+    resolve(cfg)
+    assert cfg.data.val.data_source.classes == list(NAMES)
+
+
+def test_own_validation_images(photos: Path) -> None:
+    other = {"data_prefix": str(photos / "all"), "ann_file": str(photos / "table.csv")}
+    cfg = read(**columns(photos), val=other, test=other)
+    resolve(cfg)
+    assert "split" not in cfg.data.train.data_source
+    assert cfg.data.val.data_source.image_column == "Photo"
+    assert cfg.data.test.data_source.ann_file == other["ann_file"]
+
+
+def test_statistics_are_measured_once_and_kept(photos: Path, tmp_path: Path, monkeypatch) -> None:
+    work_dir = tmp_path / "work"
+    work_dir.mkdir()
+    first = read(**columns(photos))
+    resolve(first, folder=str(work_dir))
+    monkeypatch.setattr("mmselfsup.config.own_data.source_statistics", None)  # not called again
+    again = read(**columns(photos))
+    resolve(again, folder=str(work_dir))
+    assert again.img_norm_cfg == first.img_norm_cfg
+    (photos / "all" / "statistics.txt").write_text(
+        "# 9 images\nimg_norm_cfg = dict(mean=[0.1, 0.2, 0.3], std=[0.4, 0.5, 0.6])\n"
+    )
+    beside = read(**columns(photos))
+    resolve(beside)
+    assert beside.img_norm_cfg == {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
+
+
+@pytest.mark.parametrize("line", ["", "img_norm_cfg = 1", "img_norm_cfg = dict(mean=[1], std=[1])"])
+def test_a_file_without_statistics(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "statistics.txt"
+    path.write_text(line + "\n")
+    with pytest.raises(UserError, match=r"statistics\.txt: no line 'img_norm_cfg"):
+        read_statistics(path)
+
+
+def test_a_trained_model_knows_its_classes(photos: Path) -> None:
+    """A test, or a prediction, needs neither the training images nor their statistics."""
+    trained = read(**columns(photos))
+    resolve(trained)
+    state = {"meta": {"config": config_text(trained._cfg_dict)}}
+    cfg = read(
+        ann_file=str(photos / "table.csv"), data_prefix="elsewhere", image_column="Photo",
+        label_column="Finding", group_column="Patient",
+    )  # fmt: skip
+    resolve(cfg, known=config_in(state))
+    assert cfg.model == trained.model
+    assert cfg.img_norm_cfg == trained.img_norm_cfg
+    assert cfg.data.val.data_source.classes == trained.data.val.data_source.classes
+    bare = read()  # without a description: the images that it was trained and validated on
+    resolve(bare, known=config_in(state))
+    assert bare.data.val.data_source == trained.data.val.data_source
+    with pytest.raises(UserError, match="the checkpoint's config does not tell it"):
+        resolve(read(**columns(photos)), known={"img_norm_cfg": trained.img_norm_cfg})
+
+
+def test_several_labels(photos: Path) -> None:
+    config = CUSTOM / "resnet18_1xb32-coslr-30e_multi-label_custom-64.py"
+    own = {**columns(photos), "label_column": ["red"]}
+    cfg = read(config, **own)
+    resolve(cfg)
+    labels = build_datasource(cfg.data.train.data_source).get_gt_labels()
+    assert cfg.model.head.num_classes == 1
+    positive = int(labels.sum())
+    expected = np.sqrt((len(labels) - positive) / positive)
+    assert cfg.model.head.class_weight == pytest.approx([expected], abs=1e-4)
+
+
+def test_a_pretraining_takes_the_same_description(photos: Path) -> None:
+    config = CONFIGS / "selfsup/simclr/simclr_resnet18_1xb128-coslr-100e_isic2019-64.py"
+    table = photos / "unlabelled.csv"
+    table.write_text("Photo\n" + "".join(f"{i}.png\n" for i in range(30)))
+    own = {"ann_file": str(table), "data_prefix": str(photos / "all"), "image_column": "Photo"}
+    cfg = load_config(
+        str(config), {**{f"own_data.{k}": v for k, v in own.items()}, "img_norm_cfg": "auto"}
+    )
+    resolve(cfg)
+    assert len(build_datasource(cfg.data.train.data_source)) == 30
+    steps = [s for pipeline in cfg.data.train.pipelines for s in pipeline if s.type == "Normalize"]
+    assert steps
+    assert all(step.mean == cfg.img_norm_cfg.mean for step in steps)
+    folder = load_config(str(config), {"own_data.data_prefix": str(photos / "folders")})
+    resolve(folder)  # folders of classes, but no label is read
+    assert folder.data.train.data_source.type == "ImageList"
+    assert folder.img_norm_cfg.mean == [0.7632, 0.5465, 0.5711]  # not asked for
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ann_file": None, "data_prefix": None}, "describe your images: own_data.ann_file=LIST"),
+        ({"label_column": "Patientt"}, "label_column='Patientt'.*did you mean Patient"),
+        ({"data_prefix": "nowhere"}, "nowhere: no such folder of images"),
+        ({"classes": ["mole", "burn"]}, r"line 17: label 'wart' must be one of mole, burn"),
+    ],
+)
+def test_errors_of_a_description(photos: Path, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        resolve(read(**{**columns(photos), **change}))
+
+
+def test_an_image_without_a_label_is_named(photos: Path) -> None:
+    table = photos / "table.csv"
+    table.write_text(table.read_text().replace("\n3.png,mole", "\n3.png,"))
+    with pytest.raises(UserError, match=r"table\.csv, line 5: .*3\.png has no label \(1 of 30"):
+        resolve(read(**columns(photos)))
+
+
+def test_one_class_is_refused(photos: Path) -> None:
+    table = photos / "table.csv"
+    table.write_text(table.read_text().replace("burn", "mole").replace("wart", "mole"))
+    with pytest.raises(UserError, match=r"all 24 images are of one class \(mole\)"):
+        resolve(read(**columns(photos)))
+
+
+@pytest.mark.parametrize("key", ["own_data.label_colunm", "own_data.val.anfile"])
+def test_a_misspelt_key(key: str) -> None:
+    with pytest.raises(UserError, match=key.rpartition(".")[0]):
+        load_config(str(SMALL), {"own_data.val": {}, key: "x"})
+
+
+def test_weights_of_classes() -> None:
+    assert class_weights(Facts(2, counts=(1, 4))) == [1.3333, 0.6667]
+    assert class_weights(Facts(2, counts=(2, 8), num_images=10, several=True)) == [2.0, 0.5]
+
+
+def test_other_configs_stay_as_they_are() -> None:
+    cfg = load_config(str(CONFIGS / "benchmarks/classification/knn_isic2019.py"))
+    before = config_text(cfg._cfg_dict)
+    resolve(cfg)
+    assert config_text(cfg._cfg_dict) == before
