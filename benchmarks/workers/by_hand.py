@@ -244,3 +244,61 @@ class SwAV(nn.Module):
                 log_p = F.log_softmax(scores[others] / 0.1, dim=2)
                 losses.append(-(code * log_p).sum(2).mean())
         return sum(losses) / 2  # type: ignore[return-value]
+
+
+class BarlowTwins(nn.Module):
+    """Cross-correlation of two views that must be the identity."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net, self.neck = resnet18(), mlp(512, 512, 512, 512, norm=True)
+        self.norm = nn.BatchNorm1d(512, affine=False)
+
+    def forward(self, img: list[Tensor]) -> Tensor:
+        """Return the loss of two views."""
+        first, second = (self.neck(self.net(view)) for view in img)
+        with torch.autocast("cpu", enabled=False):
+            c = self.norm(first.float()).T @ self.norm(second.float()) / len(first)
+            on = (torch.diagonal(c) - 1).square().sum()
+            off = c.square().sum() - torch.diagonal(c).square().sum()
+            return on + 0.0051 * off
+
+
+class InterCLR(MoCo):
+    """MoCo v2, and a contrast with images of the same cluster and of others in a memory."""
+
+    def __init__(self, length: int, images: int, clusters: int, negatives: int, pool: int) -> None:
+        super().__init__(length)
+        self.register_buffer("bank", F.normalize(torch.randn(images, D), dim=1))
+        self.register_buffer("labels", torch.arange(images) % clusters)
+        self.register_buffer("centroids", F.normalize(torch.randn(clusters, D), dim=1))
+        self.negatives, self.pool = negatives, pool
+
+    def inter(self, q: Tensor, idx: Tensor) -> Tensor:
+        """Return the loss of queries [N, D] against the memory."""
+        alike = q @ self.bank.clone().T  # [N, L]
+        with torch.no_grad():
+            same = self.labels[idx][:, None] == self.labels
+            positive = torch.multinomial(same.float(), 1)
+            far = alike.masked_fill(same, -2.0)
+            hard = far.topk(self.pool, dim=1).indices
+            drawn = torch.rand(hard.shape).topk(self.negatives, dim=1).indices
+            negative = hard.gather(1, drawn)
+        logits = torch.cat([alike.gather(1, positive) + 0.5, alike.gather(1, negative)], 1) / 0.2
+        return F.cross_entropy(logits, torch.zeros(len(q), dtype=torch.long))
+
+    def forward(self, img: list[Tensor], idx: Tensor) -> Tensor:  # type: ignore[override]
+        """Return the loss of a query and a key view, and their rows in the memory."""
+        q = unit(self.online(img[0]))
+        self.follow()
+        with torch.no_grad():
+            k = unit(self.target(img[1]))
+        with torch.autocast("cpu", enabled=False):
+            logits = torch.cat([(q * k).sum(1, keepdim=True), q @ self.queue.clone()], 1) / 0.2
+            intra = F.cross_entropy(logits, torch.zeros(len(q), dtype=torch.long))
+            inter = self.inter(q, idx)
+            self.bank[idx] = k
+            self.labels[idx] = (k @ self.centroids.T).argmax(1)
+        self.queue[:, self.at : self.at + len(k)] = k.T
+        self.at = (self.at + len(k)) % self.queue.shape[1]
+        return 0.75 * intra + 0.25 * inter

@@ -1,12 +1,16 @@
 """Steps of one method on random images: by ours with its small config, or by a plain loop."""
 
 import resource
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import torch
 from serve import serve, settings
 
 LENGTH, NEGATIVES, CLUSTERS = 8013, 4096, 200
+QUEUES = ("mocov2", "densecl", "interclr")
+INTERCLR_CLUSTERS, INTERCLR_NEGATIVES, INTERCLR_POOL = 80, 256, 2048
 
 wanted = settings()
 torch.set_num_threads(wanted["threads"])
@@ -30,15 +34,34 @@ def batch() -> dict[str, Any]:
         return dict(img=torch.randn(2 * images, 3, size, size), idx=idx)
     if name == "mae":
         return dict(img=torch.randn(images, 3, size, size))
+    if name in ("maskfeat", "simmim", "cae"):
+        return dict(img=masked_images())
     views = [torch.randn(images, 3, size, size) for _ in range(2)]
     if name == "swav":
         views += [torch.randn(images, 3, size // 2, size // 2) for _ in range(6)]
+    if name == "interclr":
+        return dict(img=views, idx=torch.randperm(LENGTH)[:images])
     return dict(img=views)
+
+
+def masked_images() -> list[torch.Tensor]:
+    """Return images with masks, and for CAE images of half the size between them."""
+    img = torch.rand(images, 3, size, size)
+    share, patch = {"maskfeat": (0.4, 16), "simmim": (0.6, 32), "cae": (75 / 196, 16)}[name]
+    places = (size // patch) ** 2
+    order = torch.rand(images, places).argsort(dim=1)
+    mask = (order < round(share * places)).float().unflatten(1, (size // patch, -1))
+    if name == "simmim":  # patches of the network have 4 pixels
+        mask = mask.repeat_interleave(8, 1).repeat_interleave(8, 2)
+    if name == "cae":
+        return [img, torch.rand(images, 3, size // 2, size // 2), mask]
+    return [img, mask]
 
 
 def by_hand() -> Any:
     """Return the module of ``by_hand.py``, and the function that returns its loss."""
     import by_hand
+    import by_hand_masked
     import by_hand_vit
 
     module = dict(
@@ -51,7 +74,14 @@ def by_hand() -> Any:
         byol=by_hand.BYOL,
         simsiam=by_hand.SimSiam,
         swav=lambda: by_hand.SwAV(60),
+        barlowtwins=by_hand.BarlowTwins,
+        interclr=lambda: by_hand.InterCLR(
+            4096, LENGTH, INTERCLR_CLUSTERS, INTERCLR_NEGATIVES, INTERCLR_POOL
+        ),
         mae=lambda: by_hand_vit.MAE(size),
+        maskfeat=lambda: by_hand_masked.MaskFeat(size),
+        simmim=by_hand_masked.SimMIM,
+        cae=lambda: by_hand_masked.CAE(size),
         mocov3=lambda: by_hand_vit.MoCoV3(size),
     )[name]()
     module.train().to(memory_format=torch.channels_last)
@@ -61,6 +91,22 @@ def by_hand() -> Any:
             return module(**data)
 
     return module, loss
+
+
+def sizes(folder: Path) -> dict[str, Any]:
+    """Return the options that a training takes from its data; CAE's tokenizer goes to a folder."""
+    if name == "npid":
+        return {"model.memory_bank.length": LENGTH, "model.neg_num": NEGATIVES}
+    if name == "deepcluster":
+        return {"model.head.num_classes": CLUSTERS}
+    if name == "cae":
+        from by_hand_masked import tokenizer
+
+        torch.save(tokenizer().state_dict(), folder / "tokenizer.pth")
+        head = {"tokenizer_path": str(folder / "tokenizer.pth"), "tokenizer": {"n_hid": 32}}
+        return {f"model.head.{key}": value for key, value in head.items()}
+    queue = {"model.queue_len": 4096} if name in QUEUES else {}
+    return {**queue, "model.memory_bank.length": LENGTH} if name == "interclr" else queue
 
 
 def ours() -> Any:
@@ -73,13 +119,12 @@ def ours() -> Any:
     from mmselfsup.utils.memory_allocator import keep_blocks_apart
 
     keep_blocks_apart()  # as FreedMemoryHook does around the first iteration
-    options: dict[str, Any] = {"model.queue_len": 4096} if name in ("mocov2", "densecl") else {}
-    if name == "npid":
-        options = {"model.memory_bank.length": LENGTH, "model.neg_num": NEGATIVES}
-    if name == "deepcluster":
-        options = {"model.head.num_classes": CLUSTERS}
-    cfg = load_config(wanted["config"], options)
-    model: Any = build_model(cfg).train()
+    with tempfile.TemporaryDirectory() as folder:
+        cfg = load_config(wanted["config"], sizes(Path(folder)))
+        model: Any = build_model(cfg).train()
+    if name == "interclr":
+        labels = torch.arange(LENGTH) % INTERCLR_CLUSTERS
+        model.memory_bank.init_memory(torch.randn(LENGTH, 128), labels)
     accelerate(model, dict(amp=dict(dtype="bfloat16"), channels_last=True), logging.getLogger())
 
     def loss(data: dict[str, Any]) -> torch.Tensor:
