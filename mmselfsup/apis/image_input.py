@@ -17,7 +17,8 @@ from torch.utils.data import DataLoader
 
 from mmselfsup.config import own_data
 from mmselfsup.config.check import check_config
-from mmselfsup.config.load import import_modules, load_config
+from mmselfsup.config.imports import import_modules
+from mmselfsup.config.load import load_config
 from mmselfsup.datasets import SingleViewDataset
 from mmselfsup.datasets.data_sources.decode import walk_images
 from mmselfsup.datasets.data_sources.given_images import Given, GivenImages

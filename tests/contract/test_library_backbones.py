@@ -81,7 +81,8 @@ def test_a_method_trains_every_parameter_that_is_not_frozen(kind, name):
     loss.backward()
     # DistributedDataParallel fails on a parameter that trains and gets no gradient.
     without = [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
-    assert loss.isfinite() and not without
+    assert loss.isfinite()
+    assert not without
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -190,7 +191,8 @@ def test_adapt(kind, name):
     trained = [n for n, p in model.named_parameters() if p.requires_grad and "backbone" in n]
     assert trained
     scales = {adaptation.lr_scale(n) for n in trained}
-    assert len(blocks_of(model.backbone)) >= 2 and all(0 < scale <= 1 for scale in scales)
+    assert len(blocks_of(model.backbone)) >= 2
+    assert all(0 < scale <= 1 for scale in scales)
     if kind == "full":
         assert len(scales) > 2
     model.train()
@@ -264,7 +266,9 @@ def test_the_wrapper_of_0x(kind):
         backbone.state_dict().keys()
         == timm.create_model("test_resnet", num_classes=0).state_dict().keys()
     )
-    with pytest.raises(ArgumentError, match="timm has no model 'test_resne'; close are timm.test_"):
+    with pytest.raises(
+        ArgumentError, match=r"timm has no model 'test_resne'; close are timm\.test_"
+    ):
         build_backbone({"type": kind, "model_name": "test_resne"})
 
 
@@ -311,8 +315,11 @@ def test_a_failed_download_is_one_line(monkeypatch):
 
     monkeypatch.setattr(timm, "create_model", create)
     backbone = build_backbone({"type": "timm.test_resnet", "pretrained": True})
-    with pytest.raises(UserError, match=r"^timm.test_resnet: .*\(cannot find the files in the cach"
-                       r"e\); without a network, give their file by checkpoint_path") as caught:  # fmt: skip
+    message = (
+        r"^timm.test_resnet: .*\(cannot find the files in the cache\); without a network, give "
+        r"their file by checkpoint_path"
+    )
+    with pytest.raises(UserError, match=message) as caught:
         backbone.init_weights()
     assert "\n" not in str(caught.value)
 

@@ -8,7 +8,7 @@ entry for each stage of a backbone, and an entry is one of
 - tokens [N, L, C], one for each place, row by row, with or without a class token in front;
 - a vector [N, C].
 
-``spatial_map``, ``pooled`` and ``averaged`` know them. Letters: N images of this process, P patches or
+``spatial_map`` and ``pooled`` know them. Letters: N images of this process, P patches or
 rotations of an image, C channels, H, W size of an image or map, L tokens.
 """
 
