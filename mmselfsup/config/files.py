@@ -13,6 +13,8 @@ from mmcv.fileio.io import file_handlers
 
 from mmselfsup.utils.errors import UserError, one_line
 
+from .imports import join_imports, names_in
+
 _DATA = (".yaml", ".yml", ".json")
 
 
@@ -85,6 +87,8 @@ def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     for base in bases:
         merged.update(_read(path.parent / base, (*above, path.resolve())))
     try:
-        return dict(Config._merge_a_into_b(content, merged))
+        whole = dict(Config._merge_a_into_b(content, merged))
     except (TypeError, KeyError, ValueError) as error:
         raise UserError(f"{path}: {one_line(error)}") from error
+    join_imports(whole, names_in(merged))
+    return whole

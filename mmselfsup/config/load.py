@@ -8,12 +8,12 @@ from types import TracebackType
 from typing import Any
 
 from mmcv import Config
-from mmcv.utils import import_modules_from_strings
 
 from mmselfsup.utils.errors import UserError, one_line
 
 from .check import check_config
 from .files import safe_yaml
+from .imports import import_modules, join_imports, noted_imports
 from .overrides import parse_options
 
 #: What mmcv raises where an override doesn't fit the config.
@@ -42,12 +42,14 @@ def read_config(filename: str, options: Sequence[str] | dict[str, Any] = ()) -> 
     if not Path(filename).is_file():
         raise UserError(f"there is no config {filename}: check the path")
     try:
-        with safe_yaml():
-            cfg = Config.fromfile(filename)
+        with safe_yaml(), noted_imports() as modules:
+            cfg = Config.fromfile(filename, import_custom_modules=False)
     except Exception as error:  # the code in a config may raise anything
         message = _describe(error, filename)
         _close_temporary_files(error)
         raise UserError(message) from error
+    join_imports(cfg, modules)
+    import_modules(cfg, filename)
     overrides = options if isinstance(options, dict) else parse_options(options)
     try:
         cfg.merge_from_dict(overrides)
@@ -55,28 +57,9 @@ def read_config(filename: str, options: Sequence[str] | dict[str, Any] = ()) -> 
         keys = ", ".join(_misfits(cfg, overrides))
         raise UserError(f"--cfg-options {keys}: {one_line(error)}") from error
     if any(key.partition(".")[0] == "custom_imports" for key in overrides):
-        import_modules(cfg, "--cfg-options custom_imports")
+        join_imports(cfg, modules)
+        import_modules(cfg, "--cfg-options")
     return cfg
-
-
-def import_modules(cfg: Config, where: str) -> None:
-    """Import what ``custom_imports`` names; mmcv does so for what the file of a config names.
-
-    Args:
-        cfg: The config; without the key nothing is imported.
-        where: Where the key stands, for errors.
-
-    Raises:
-        UserError: A module can't be imported.
-    """
-    try:
-        import_modules_from_strings(**(cfg.get("custom_imports") or {"imports": None}))
-    except Exception as error:  # the code of a module may raise anything
-        cause = error.__context__ or error  # mmcv's own ImportError hides the reason
-        raise UserError(
-            f"{where}: {type(cause).__name__}: {one_line(cause)}; give "
-            "\"{'imports': ['package.module']}\", and PYTHONPATH where to find it"
-        ) from error
 
 
 def _misfits(cfg: Config, overrides: dict[str, Any]) -> list[str]:
@@ -108,12 +91,6 @@ def _describe(error: BaseException, filename: str) -> str:
         cause = error.__context__ if isinstance(error.__context__, SyntaxError) else error
         where, line = _place(error.__traceback__, filename)
         return f"{where}, line {cause.lineno or line}: syntax error: {cause.msg}"
-    if isinstance(error, ImportError) and not error.args and error.__context__ is not None:
-        hidden = error.__context__  # mmcv's own ImportError has no text
-        return (
-            f"{filename}: custom_imports: {type(hidden).__name__}: {one_line(hidden)}; set "
-            "PYTHONPATH to the folder that contains the module"
-        )
     where, line = _place(error.__traceback__, filename)
     at = f", line {line}" if line else ""
     return f"{where}{at}: {type(error).__name__}: {one_line(error)}"

@@ -362,10 +362,21 @@ class CommonRunner(StateMixin, BaseRunner):  # type: ignore[misc]
         loss, log_vars = module._parse_losses(self.model(**data))
         return {"loss": loss, "log_vars": log_vars, "num_samples": batch_size(data)}
 
-    def _limit_log_buffer(self) -> None:
-        """Let the log buffer keep no more than the longest interval of a logger, or ten values."""
-        intervals = [hook.interval for hook in self.hooks if isinstance(hook, LoggerHook)]
-        self.log_buffer.keep = max([10, *intervals])
+    def _fit_loggers(self, length: int) -> None:
+        """Let each logger write a line within ``length`` iterations, an epoch or the training.
+
+        The log buffer keeps no more than the longest interval of a logger, or ten values.
+        """
+        loggers = [hook for hook in self.hooks if isinstance(hook, LoggerHook)]
+        longer = max([hook.interval for hook in loggers], default=0)
+        for hook in loggers:
+            hook.interval = min(hook.interval, length)
+        if longer > length:
+            self.logger.info(
+                "log_config.interval: every %d iterations, not %d: there are no more of them",
+                length, longer,
+            )  # fmt: skip
+        self.log_buffer.keep = max([10, *(hook.interval for hook in loggers)])
 
     def _announce(
         self, data_loaders: Sequence[Any], workflow: Sequence[Any], done: int, end: int, unit: str

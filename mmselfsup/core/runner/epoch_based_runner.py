@@ -96,9 +96,10 @@ class EpochBasedRunner(CommonRunner, _EpochBasedRunner):  # type: ignore[misc]
             raise UserError("runner.max_epochs is not set")
         self._announce(data_loaders, workflow, self.epoch, self._max_epochs, "epochs")
         pairs = list(zip(workflow, data_loaders, strict=True))
-        self._fit_progress(next(len(loader) for (mode, _), loader in pairs if mode == "train"))
+        per_epoch = next(len(loader) for (mode, _), loader in pairs if mode == "train")
+        self._fit_progress(per_epoch)
         self.call_hook("before_run")
-        self._limit_log_buffer()
+        self._fit_loggers(per_epoch)
         self._after_resume()
         while self.epoch < self._max_epochs:
             for (mode, epochs), loader in pairs:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from mmcv.runner import RUNNERS, IterTimerHook
+from mmcv.runner import RUNNERS, IterTimerHook, LoggerHook
 from mmcv.runner import IterBasedRunner as _IterBasedRunner
 
 from mmselfsup.utils.batch_norm import shared_statistics
@@ -14,6 +14,7 @@ from mmselfsup.utils.module import batches_from, set_epoch
 from mmselfsup.utils.seed import rng_untouched
 
 from .base import CommonRunner
+from .log_buffer import TensorLogBuffer
 
 
 class IterLoader:
@@ -110,7 +111,7 @@ class IterBasedRunner(CommonRunner, _IterBasedRunner):  # type: ignore[misc]
             raise UserError("runner.max_iters is not set")
         self._announce(data_loaders, workflow, self.iter, self._max_iters, "iterations")
         self.call_hook("before_run")
-        self._limit_log_buffer()
+        self._fit_loggers(self._max_iters)
         self._after_resume()
         pairs = [
             (mode, iters, IterLoader(loader, self.iter if mode == "train" else 0))
@@ -124,12 +125,29 @@ class IterBasedRunner(CommonRunner, _IterBasedRunner):  # type: ignore[misc]
                     for _ in range(min(iters, self._max_iters - self.iter)):
                         self.train(loader, **kwargs)
                 else:
-                    with rng_untouched(), shared_statistics(self.model):
-                        for _ in range(iters):
-                            self.val(loader, **kwargs)
+                    self._validate(loader, iters, **kwargs)
         self.log_buffer.check()
         self.call_hook("after_epoch")
         self.call_hook("after_run")
+
+    def _validate(self, loader: IterLoader, iters: int, **kwargs: Any) -> None:
+        """Validate on ``iters`` batches, and let every logger write their mean loss.
+
+        The losses of the training stay in their own buffer for the next line of the training.
+        """
+        gathered, self.log_buffer = self.log_buffer, TensorLogBuffer()
+        try:
+            with rng_untouched(), shared_statistics(self.model):
+                for _ in range(iters):
+                    self.val(loader, **kwargs)
+            self.log_buffer.average()
+            self._iter -= 1  # loggers count the iteration that is being done
+            for hook in self.hooks:
+                if isinstance(hook, LoggerHook):
+                    hook.log(self)
+            self._iter += 1
+        finally:
+            self.log_buffer = gathered
 
     def is_between_steps(self, by_epoch: bool) -> bool:
         """Return whether the resumed checkpoint was written after an iteration."""

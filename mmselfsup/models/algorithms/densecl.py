@@ -17,7 +17,7 @@ from mmselfsup.utils.gather import concat_all_gather
 
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..losses import dense_matches, queue_similarities, take_places
-from ..utils import MAX_QUEUE_LEN, enqueue, fit_queue_len, new_queue, two_views
+from ..utils import MAX_QUEUE_LEN, enqueue, fit_queue_len, new_queue, spatial_map, two_views
 from ..utils.precision import to_float32
 from .base import BaseModel, require
 
@@ -157,5 +157,5 @@ class DenseCL(BaseModel):
             img: Images [N, 3, H, W].
             **kwargs: The rest of the batch, unused.
         """
-        maps = self.extract_feat(img)[0]  # [N, C, H', W']
+        maps = spatial_map(self.extract_feat(img)[0])  # [N, C, H', W']
         return None, F.normalize(to_float32(maps).flatten(2), dim=1), None

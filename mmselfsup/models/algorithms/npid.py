@@ -16,6 +16,7 @@ from mmselfsup.utils.errors import ArgumentError, UserError
 from ..builder import ALGORITHMS, build_backbone, build_head, build_memory, build_neck
 from ..losses import sampled_similarities
 from ..utils.precision import to_float32
+from ..utils.views import whole_image
 from .base import BaseModel, require
 
 
@@ -88,7 +89,7 @@ class NPID(BaseModel):
         feature = self.extract_feat(img)  # one entry
         if self.neck is not None:
             feature = self.neck(feature)
-        v = F.normalize(to_float32(feature[0]).flatten(1), dim=1)  # [N, D]
+        v = F.normalize(to_float32(whole_image(feature, self)).flatten(1), dim=1)  # [N, D]
         # The bank is copied: ``update`` below changes its rows before the backward pass runs.
         bank = self.memory_bank.feature_bank.clone()  # [L, D]
         pos, neg = sampled_similarities(v, bank, idx, self.draw_negatives(idx))  # [N, 1], [N, K]

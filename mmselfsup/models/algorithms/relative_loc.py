@@ -13,7 +13,7 @@ from torch import Tensor
 from mmselfsup.utils.errors import ArgumentError
 
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
-from ..utils.views import one_label_each
+from ..utils.views import one_label_each, whole_image
 from .base import BaseModel, require
 from .classification import head_names
 
@@ -56,9 +56,8 @@ class RelativeLoc(BaseModel):
         """
         pairs = img.flatten(0, 1) if img.dim() == 5 else img  # [N*P, 2C, H, W]
         outer, centre = pairs.chunk(2, dim=1)  # [N*P, C, H, W] each
-        features = zip(self.extract_feat(outer), self.extract_feat(centre), strict=True)
-        joined = [torch.cat(pair, dim=1) for pair in features]
-        return self.head(self.neck(joined))
+        features = [whole_image(self.extract_feat(part), self) for part in (outer, centre)]
+        return self.head(self.neck([torch.cat(features, dim=1)]))
 
     def forward_train(
         self, img: Tensor, patch_label: Tensor | None = None, **kwargs: Any

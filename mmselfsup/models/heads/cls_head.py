@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..builder import HEADS, LINEAR_INIT
 from ..losses.class_balanced import build_criterion, cosine_scale, scaled_cosines
-from ..utils import accuracy, averaged, only_feature, pooled
+from ..utils import accuracy, only_feature, whole_image
 
 
 @HEADS.register_module()
@@ -19,7 +19,8 @@ class ClsHead(BaseModule):
         with_avg_pool: Average-pool feature maps first; False takes vectors or flattens maps.
         in_channels: Width of the features.
         num_classes: Number of classes.
-        vit_backbone: Use the class token of a vision transformer's (patches, class token).
+        vit_backbone: An option of 0.x without effect: the class token of a vision transformer is
+            used in any case.
         init_cfg: How weights are initialised, in mmcv's format.
         class_weight: Weight of each class in the loss, for unbalanced data; None for equal weights.
         label_smoothing: Part of each label that is spread over all classes, 0 to 1.
@@ -57,7 +58,7 @@ class ClsHead(BaseModule):
         """Return the logits [[N, num_classes]].
 
         Args:
-            x: Features [[N, in_channels, H, W]] or [[N, in_channels]], one entry.
+            x: Features of one stage, in any form of ``models/utils/views.py``.
 
         Raises:
             ArgumentError: The backbone gave more than one entry.
@@ -66,9 +67,9 @@ class ClsHead(BaseModule):
 
     def pooled(self, x: Sequence[Any]) -> Tensor:
         """Return the features of the backbone as one vector per image, [N, in_channels]."""
-        h = only_feature(x, self)
-        h = pooled(h) if self.vit_backbone else h
-        return averaged(h, self.avg_pool if self.with_avg_pool else None).flatten(1)
+        h = whole_image(x, self)
+        h = self.avg_pool(h) if self.with_avg_pool and h.ndim == 4 else h
+        return h.flatten(1)
 
     def scores(self, h: Tensor) -> Tensor:
         """Return the logits [N, num_classes] of vectors [N, in_channels]."""

@@ -6,7 +6,7 @@ from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
 from ..builder import NECKS
-from ..utils import only_feature
+from ..utils import only_feature, spatial_map
 
 
 @NECKS.register_module()
@@ -28,4 +28,4 @@ class AvgPool2dNeck(BaseModule):
         Raises:
             ArgumentError: The backbone gave more than one entry.
         """
-        return [self.avgpool(only_feature(x, self))]
+        return [self.avgpool(spatial_map(only_feature(x, self)))]

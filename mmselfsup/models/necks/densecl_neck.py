@@ -10,7 +10,7 @@ from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
 from ..builder import NECKS
-from ..utils import only_feature
+from ..utils import only_feature, spatial_map
 
 
 @NECKS.register_module()
@@ -63,7 +63,7 @@ class DenseCLNeck(BaseModule):
         Raises:
             ArgumentError: The backbone gave more than one entry.
         """
-        maps = only_feature(x, self)
+        maps = spatial_map(only_feature(x, self))
         whole = self.mlp(self.avgpool(maps).flatten(1))  # [N, D]
         dense = self.mlp2(self.pool_grid(maps))  # [N, D, S, S]
         return [whole, dense.flatten(2), self.avgpool2(dense).flatten(1)]

@@ -6,7 +6,7 @@ from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
 from ..builder import NECKS
-from ..utils import averaged, only_feature
+from ..utils import whole_image
 
 
 @NECKS.register_module()
@@ -39,5 +39,7 @@ class LinearNeck(BaseModule):
         Raises:
             ArgumentError: The backbone gave more than one entry.
         """
-        h = averaged(only_feature(x, self), self.avgpool if self.with_avg_pool else None)
+        h = whole_image(x, self)
+        if self.with_avg_pool and h.ndim == 4:
+            h = self.avgpool(h)
         return [self.fc(h.flatten(1))]

@@ -9,7 +9,7 @@ from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
 from ..builder import NECKS
-from ..utils import averaged, only_feature
+from ..utils import whole_image
 
 
 @NECKS.register_module()
@@ -48,5 +48,7 @@ class MoCoV2Neck(BaseModule):
         Raises:
             ArgumentError: The backbone gave more than one entry.
         """
-        h = averaged(only_feature(x, self), self.avgpool if self.with_avg_pool else None)
+        h = whole_image(x, self)
+        if self.with_avg_pool and h.ndim == 4:
+            h = self.avgpool(h)
         return [self.mlp(h.flatten(1))]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mmselfsup.utils.errors import ArgumentError
 
 from ..builder import NECKS, NORM_INIT
-from ..utils import averaged, only_feature, pooled
+from ..utils import whole_image
 
 
 @NECKS.register_module()
@@ -32,7 +32,8 @@ class NonLinearNeck(BaseModule):
         with_last_bn_affine: Whether that normalisation has weight and bias.
         with_last_bias: Whether the last linear layer has a bias.
         with_avg_pool: Average-pool feature maps first; False takes vectors.
-        vit_backbone: Use the class token of a vision transformer's (patches, class token).
+        vit_backbone: An option of 0.x without effect: the class token of a vision transformer is
+            used in any case.
         norm_cfg: Config of the normalisation.
         init_cfg: How weights are initialised, in mmcv's format.
 
@@ -90,10 +91,9 @@ class NonLinearNeck(BaseModule):
         Raises:
             ArgumentError: The backbone gave more than one entry.
         """
-        h = only_feature(x, self)
-        if self.vit_backbone:
-            h = pooled(h)
-        h = averaged(h, self.avgpool if self.with_avg_pool else None)
+        h = whole_image(x, self)
+        if self.with_avg_pool and h.ndim == 4:
+            h = self.avgpool(h)
         h = self.bn0(self.fc0(h.flatten(1)))  # [N, hid_channels]
         for i in range(1, self.num_layers):
             h = getattr(self, f"fc{i}")(self.relu(h))

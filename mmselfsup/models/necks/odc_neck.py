@@ -7,7 +7,7 @@ from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
 from ..builder import NECKS, NORM_INIT
-from ..utils import averaged, only_feature
+from ..utils import whole_image
 
 
 @NECKS.register_module()
@@ -52,6 +52,8 @@ class ODCNeck(BaseModule):
         Raises:
             ArgumentError: The backbone gave more than one entry.
         """
-        h = averaged(only_feature(x, self), self.avgpool if self.with_avg_pool else None)
+        h = whole_image(x, self)
+        if self.with_avg_pool and h.ndim == 4:
+            h = self.avgpool(h)
         h = self.relu(self.bn0(self.fc0(h.flatten(1))))  # [N, hid_channels]
         return [self.relu(self.fc1(self.dropout(h)))]

@@ -10,7 +10,7 @@ from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
 from ..builder import LINEAR_INIT, NECKS
-from ..utils import only_feature
+from ..utils import whole_image
 
 
 @NECKS.register_module()
@@ -49,7 +49,7 @@ class RelativeLocNeck(BaseModule):
         Raises:
             ArgumentError: The input has more than one entry.
         """
-        h = only_feature(x, self)
-        if self.with_avg_pool:
+        h = whole_image(x, self)
+        if self.with_avg_pool and h.ndim == 4:
             h = self.avgpool(h)
         return [self.dropout(self.relu(self.bn(self.fc(h.flatten(1)))))]

@@ -14,7 +14,7 @@ from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
 from ..builder import NECKS, NORM_INIT
-from ..utils import averaged, only_feature
+from ..utils import whole_image
 from ..utils.precision import to_float32
 
 
@@ -73,8 +73,9 @@ class SwAVNeck(BaseModule):
         Raises:
             ArgumentError: The backbone gave more than one entry for a size.
         """
-        maps = [part if isinstance(part, Tensor) else only_feature(part, self) for part in x]
-        maps = [averaged(m, self.avgpool if self.with_avg_pool else None) for m in maps]
+        maps = [whole_image(part, self) for part in x]
+        if self.with_avg_pool:
+            maps = [self.avgpool(m) if m.ndim == 4 else m for m in maps]
         h = torch.cat([m.flatten(1) for m in maps])  # [sum of M, in_channels]
         if self.projection_neck is not None:
             h = self.projection_neck(h)

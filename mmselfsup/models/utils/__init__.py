@@ -23,7 +23,6 @@ from .transformer_blocks import (
     TransformerEncoderLayer,
 )
 from .views import (
-    averaged,
     forward_by_size,
     image_and_mask,
     only_feature,
@@ -31,6 +30,7 @@ from .views import (
     several_views,
     spatial_map,
     two_views,
+    whole_image,
 )
 
 __all__ = [
@@ -52,7 +52,6 @@ __all__ = [
     "SyncBatchNorm",
     "TransformerEncoderLayer",
     "accuracy",
-    "averaged",
     "build_2d_sincos_position_embedding",
     "copy_to_targets",
     "enqueue",
@@ -71,4 +70,5 @@ __all__ = [
     "to_float32",
     "two_views",
     "update_targets",
+    "whole_image",
 ]

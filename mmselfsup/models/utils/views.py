@@ -98,6 +98,24 @@ def only_feature(features: Sequence[Any], owner: object) -> Any:
     return features[0]
 
 
+def whole_image(features: Any, owner: object) -> Tensor:
+    """Return the single entry of ``features`` as necks and heads of whole images take it.
+
+    Args:
+        features: The output of a backbone, in any of its forms; also a tensor outside of a list.
+        owner: The module that needs a single entry; the error names its class.
+
+    Returns:
+        A map [N, C, H, W], which is left to be pooled, or a vector [N, C]: the class token of a
+        transformer where there is one, the mean of its tokens otherwise.
+
+    Raises:
+        ArgumentError: There are several entries, or tokens that do not fill a square.
+    """
+    feature = features if isinstance(features, Tensor) else only_feature(features, owner)
+    return feature if isinstance(feature, Tensor) and feature.ndim == 4 else pooled(feature)
+
+
 def several_views(img: Any, owner: object, advice: str) -> list[Tensor]:
     """Return the views in a batch's ``img``, two or more, the images of each [N, C, H, W].
 
@@ -157,22 +175,6 @@ def pooled(feature: Any) -> Tensor:
     if feature.ndim == 3:
         return feature[:, 0] if _grid_of(feature)[1] else feature.mean(dim=1)
     return feature.flatten(1)
-
-
-def averaged(feature: Any, pool: Callable[[Tensor], Tensor] | None) -> Tensor:
-    """Return what a projection takes of the features of one stage.
-
-    Args:
-        feature: Features of one stage, an entry of what a backbone returns.
-        pool: The pooling of maps, None to leave them as they are.
-
-    Returns:
-        The class token [N, C] of a transformer that gives one; vectors [N, C] as they are; a map,
-        pooled.
-    """
-    if isinstance(feature, list | tuple):  # (map, class token)
-        return feature[-1]
-    return feature if pool is None or feature.ndim == 2 else pool(feature)
 
 
 def forward_by_size(function: Callable[[Tensor], Any], views: Sequence[Tensor]) -> list[Any]:
