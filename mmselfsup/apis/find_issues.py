@@ -173,7 +173,9 @@ def single_labels(labels: object, num: int) -> NDArray[np.int64]:
 
 
 def _from_file(args: Namespace) -> tuple[Audited, str]:
-    """Return the features of a ``.npz`` file: ``features``; ``names`` and ``labels`` if there.
+    """Return the features of a ``.npz`` file: ``features``; names and ``labels`` if there.
+
+    Names are in ``names``, or in ``images`` as ``embed.py`` writes them.
 
     Raises:
         UserError: It is no such file, or its arrays do not fit together.
@@ -190,10 +192,11 @@ def _from_file(args: Namespace) -> tuple[Audited, str]:
             f"--features {path}: no .npz file with an array 'features' [N, D] ({error})"
         ) from error
     num = len(features) if features.ndim else 0
-    names = [str(name) for name in arrays.get("names", np.arange(num))]
+    named = arrays.get("names", arrays.get("images"))  # embed.py writes the latter
+    names = [str(name) for name in (np.arange(num) if named is None else named)]
     if len(names) != num:
         raise UserError(f"--features {path}: {num} features, but {len(names)} names")
-    if args.images is not None and "names" not in arrays:
+    if args.images is not None and named is None:
         raise UserError(f"--features {path}: without 'names' in it, --images shows nothing")
     labels = arrays.get("labels")
     if labels is not None and labels.shape != (num,):

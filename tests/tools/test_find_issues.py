@@ -30,6 +30,14 @@ def features_file(place: Path, **arrays: object) -> Done:
     return run_tool("isic2019/find_issues.py", *args, folder=place)
 
 
+def test_names_of_embed_py_are_read(place: Path) -> None:
+    features = np.random.default_rng(0).normal(size=(9, 4))
+    names = [f"photo{i}.png" for i in range(9)]
+    done = features_file(place, features=features, images=np.asarray(names))
+    assert done.code == 0, done.text
+    assert {row["image"] for row in rows(place, "off_topic")} == set(names)
+
+
 def test_planted_issues_are_measured(place: Path) -> None:
     lesions = "".join(f"{i},L{i // 6}\n" for i in range(12))  # two lesions of all three classes
     (place / "meta.csv").write_text("image,lesion_id\n" + lesions)

@@ -30,7 +30,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         type=Path,
         metavar="FILE.npz",
         help="Take the features from this file in place of CONFIG CHECKPOINT: 'features' [N, D]; "
-        "if there, 'names', 'labels', 'lesions' [N] and 'classes'.",
+        "if there, 'names' (or 'images', as embed.py writes them), 'labels', 'lesions' [N] and "
+        "'classes'.",
     )
     parser.add_argument("--images", type=Path, help="Read the images from this folder.")
     parser.add_argument(
