@@ -20,7 +20,7 @@ ORDER = [
     ["models", "datasets"],
     ["evaluation"],
     ["core", "isic"],
-    ["config"],
+    ["config", "export"],
     ["apis"],
     ["study"],
 ]

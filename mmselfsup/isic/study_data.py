@@ -29,4 +29,5 @@ ISIC_2019 = StudyData(
         facts=asdict(DemoSettings()),
         outputs=(GROUND_TRUTH, METADATA),
     ),
+    licence="CC BY-NC 4.0",
 )

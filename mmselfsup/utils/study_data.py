@@ -72,6 +72,7 @@ class StudyData:
         full_size: Side of the images in pixels of the configs whose names don't say it.
         num_folds: Number of folds that the study makes.
         demo: Its synthetic images; None: it has none.
+        licence: Licence of its images, as a report and a model card state it; '' if not known.
     """
 
     name: str
@@ -91,6 +92,7 @@ class StudyData:
     full_size: str = "224"
     num_folds: int = 5
     demo: DemoData | None = None
+    licence: str = ""
 
     def list_name(self, part: str, fold: int | str) -> str:
         """Return the file name of a list.

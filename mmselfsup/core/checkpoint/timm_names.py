@@ -147,10 +147,10 @@ def _to_own(weights: Weights, separate_biases: bool) -> dict[str, Tensor]:
     """Return one network of timm under our names; what is no part of it keeps its name."""
     if any(re.match(r"layers\.\d+\.blocks\.", name) for name in weights):
         return _swin_to_own(weights)
-    return (_apart if separate_biases else _joined)(_renamed(weights, _FROM_VIT))
+    return (_apart if separate_biases else _joined)(renamed(weights, _FROM_VIT))
 
 
-def _renamed(weights: Weights, rules: tuple[tuple[str, str], ...]) -> dict[str, Tensor]:
+def renamed(weights: Weights, rules: tuple[tuple[str, str], ...]) -> dict[str, Tensor]:
     """Return weights under the names after all rules, each applied to what the last one left."""
     found = {}
     for name, tensor in weights.items():
@@ -164,8 +164,8 @@ def _vit_to_timm(weights: Weights) -> dict[str, Tensor]:
     """Return a ViT under timm's names."""
     is_beit = any(name.endswith(".relative_position_bias_table") for name in weights)
     if is_beit:  # it has no modules for the factors of LayerScale
-        return _apart(_renamed(weights, _VIT[:-1]))
-    return _joined(_renamed(weights, _VIT))
+        return _apart(renamed(weights, _VIT[:-1]))
+    return _joined(renamed(weights, _VIT))
 
 
 def _joined(weights: Weights) -> dict[str, Tensor]:
@@ -198,7 +198,7 @@ def _swin_to_timm(weights: Weights) -> dict[str, Tensor]:
     """Return a Swin under timm's names: the merging opens a stage there, here it ends one."""
     last = max(int(name.split(".")[1]) for name in weights if name.startswith("stages."))
     found = {}
-    for name, tensor in _renamed(weights, _SWIN).items():
+    for name, tensor in renamed(weights, _SWIN).items():
         norm = re.match(r"norm(\d+)\.", name)
         if norm is None:
             new = re.sub(r"^layers\.(\d+)\.downsample\.", _stage_after(1), name)
@@ -218,7 +218,7 @@ def _swin_to_own(weights: Weights) -> dict[str, Tensor]:
         new = re.sub(r"^layers\.(\d+)\.downsample\.", _stage_after(-1 if opens else 0), name)
         new = re.sub(r"^norm\.", f"norm{last}.", new)
         found[new] = _merging(tensor, _inner_neighbours) if ".downsample." in name else tensor
-    return _renamed(found, _FROM_SWIN)
+    return renamed(found, _FROM_SWIN)
 
 
 def _stage_after(step: int) -> Callable[[re.Match[str]], str]:

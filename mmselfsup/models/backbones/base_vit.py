@@ -240,7 +240,7 @@ class BaseViT(BaseModule):
             tokens: Tokens with their positions.
             positions: Position embeddings of a grid, whose first is that of the class token.
         """
-        class_token = (self.cls_token + positions[:, :1]).expand(len(tokens), -1, -1)
+        class_token = (self.cls_token + positions[:, :1]).expand(tokens.shape[0], -1, -1)
         return self.drop_after_pos(torch.cat([class_token, tokens], dim=1))
 
     def encode(self, tokens: Tensor) -> list[Tensor]:

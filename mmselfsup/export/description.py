@@ -1,0 +1,122 @@
+"""What an exported file says about itself: preprocessing, classes, origin.
+
+Letters: N images, H, W their size, K classes, D width of a feature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmselfsup.utils.errors import UserError
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How an image becomes the input of the network.
+
+    Attributes:
+        mean: Mean of each channel, of values in 0..1; it is subtracted.
+        std: What the difference is divided by, for each channel.
+        size: Height and width of the input in pixels.
+        resize: Side that the shorter side of an image is resized to before the centre of ``size``
+            is cut out, or height and width; None: no resizing.
+        transforms: The transforms of the config, in its format.
+    """
+
+    mean: list[float]
+    std: list[float]
+    size: list[int]
+    resize: int | list[int] | None
+    transforms: list[dict[str, Any]]
+
+
+def preprocessing_of(
+    pipeline: Sequence[Mapping[str, Any]], size: Sequence[int], norm: Mapping[str, Any] | None
+) -> Preprocessing:
+    """Return the facts of a pipeline without chance.
+
+    Args:
+        pipeline: Configs of its transforms.
+        size: Height and width of what comes out of it.
+        norm: Mean and standard deviation where the loader normalises (``prefetch``).
+
+    Raises:
+        UserError: Nothing normalises.
+    """
+    steps = [dict(step) for step in pipeline]
+    norm = next((step for step in steps if step["type"] == "Normalize"), norm)
+    if norm is None or "mean" not in norm or "std" not in norm:
+        raise UserError("the config's test pipeline has no Normalize: mean and std are unknown")
+    resize = next((step["size"] for step in steps if step["type"] == "Resize"), None)
+    return Preprocessing(
+        mean=[float(value) for value in norm["mean"]],
+        std=[float(value) for value in norm["std"]],
+        size=[int(side) for side in size],
+        resize=list(resize) if isinstance(resize, list | tuple) else resize,
+        transforms=steps,
+    )
+
+
+@dataclass(frozen=True)
+class Description:
+    """All that is known about an exported network.
+
+    Attributes:
+        task: ``classification`` or ``features``.
+        width: K or D.
+        preprocessing: How an image becomes the input.
+        any_size: Whether the network takes other sizes of images, too.
+        classes: K names; None for features, or where nobody gave names.
+        algorithm: Name of the method, as papers write it.
+        backbone: Config of the backbone.
+        facts: What the checkpoint says of its training, values that JSON can hold.
+        metrics: Measured results, by where they were found: name of the file -> metrics.
+        data: Names of the lists or folders of the training images.
+        licence: Licence of these images, where it is known.
+    """
+
+    task: str
+    width: int
+    preprocessing: Preprocessing
+    any_size: bool
+    classes: list[str] | None
+    algorithm: str
+    backbone: dict[str, Any]
+    facts: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+    data: list[str] = field(default_factory=list)
+    licence: str | None = None
+
+    @property
+    def output(self) -> str:
+        """Return the name of the output."""
+        return "logits" if self.task == "classification" else "features"
+
+    def names(self) -> list[str]:
+        """Return K names of classes: numbers where there are no names."""
+        return self.classes or [str(number) for number in range(self.width)]
+
+    def values(self) -> dict[str, Any]:
+        """Return the description as values that JSON can hold."""
+        sides: list[Any] = ["height", "width"] if self.any_size else list(self.preprocessing.size)
+        return {
+            "task": self.task,
+            "input": {
+                "name": "images",
+                "shape": ["batch", len(self.preprocessing.mean), *sides],
+                "dtype": "float32",
+            },
+            "output": {"name": self.output, "shape": ["batch", self.width], "dtype": "float32"},
+            "mean": self.preprocessing.mean,
+            "std": self.preprocessing.std,
+            "size": self.preprocessing.size,
+            "resize": self.preprocessing.resize,
+            "transforms": self.preprocessing.transforms,
+            "classes": self.classes,
+            "algorithm": self.algorithm,
+            "backbone": self.backbone,
+            "training": {**self.facts, "data": self.data, "licence_of_data": self.licence},
+            "metrics": self.metrics,
+        }

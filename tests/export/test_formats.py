@@ -1,0 +1,199 @@
+"""Exported files compute what the model does; what they say of themselves; what is refused.
+
+The exporter compares by itself. Here each file is read once more, by its library alone, and a file
+of other weights must be noticed.
+"""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from mmselfsup.apis.exporter import export_model, prepared_images
+from mmselfsup.apis.image_input import config_of
+from mmselfsup.config.text import config_text
+from mmselfsup.core.checkpoint import load_state, save_checkpoint
+from mmselfsup.export import FORMATS
+from mmselfsup.models import build_algorithm
+
+TINY_RESNET = dict(type="ResNet", depth=18, stem_channels=8, base_channels=8, out_indices=[4])
+RESNET = dict(type="ResNet", depth=18, out_indices=[4])
+ARCH = dict(embed_dims=24, num_layers=2, num_heads=2, feedforward_channels=48)
+VIT = dict(type="VisionTransformer", arch=ARCH, img_size=32, patch_size=8)
+BEIT = dict(
+    type="MIMVisionTransformer", arch=ARCH, img_size=32, patch_size=8, final_norm=False,
+    init_values=0.1, layer_cfgs=dict(qkv_bias=False), use_window=True,
+)  # fmt: skip
+SWIN = dict(
+    type="mmcls.SwinTransformer", arch=dict(embed_dims=12, depths=[2, 2, 1], num_heads=[2, 2, 4]),
+    img_size=64, window_size=4, out_indices=(2,),
+)  # fmt: skip
+CLASSES = ["MEL", "NV", "BCC"]
+MEAN, STD = [0.5, 0.4, 0.3], [0.2, 0.25, 0.3]
+PIPELINE = [
+    dict(type="Resize", size=36),
+    dict(type="CenterCrop", size=32),
+    dict(type="ToTensor"),
+    dict(type="Normalize", mean=MEAN, std=STD),
+]
+
+
+def classifier(backbone: dict[str, Any], width: int, **head: Any) -> dict[str, Any]:
+    cls_head = dict(type="ClsHead", in_channels=width, num_classes=3, **head)
+    return dict(type="Classification", backbone=backbone, head=cls_head)
+
+
+MODELS: dict[str, dict[str, Any]] = {
+    "resnet": classifier(TINY_RESNET, 64, with_avg_pool=True),
+    "resnet18": classifier(RESNET, 512, with_avg_pool=True),
+    "vit": classifier(VIT, 24, vit_backbone=True),
+    "beit": classifier(BEIT, 24),
+    "swin": classifier(SWIN, 48, with_avg_pool=True),
+    "simclr": dict(
+        type="SimCLR", backbone=TINY_RESNET, head=dict(type="ContrastiveHead"),
+        neck=dict(type="LinearNeck", in_channels=64, out_channels=8),
+    ),
+    "simclr18": dict(
+        type="SimCLR", backbone=RESNET, head=dict(type="ContrastiveHead"),
+        neck=dict(type="LinearNeck", in_channels=512, out_channels=8),
+    ),
+    "mae": dict(
+        type="MAE", backbone=dict(VIT, type="MAEViT"),
+        neck=dict(type="MAEPretrainDecoder", num_patches=16, patch_size=8, embed_dim=24,
+                  decoder_embed_dim=16, decoder_depth=1, decoder_num_heads=2),
+        head=dict(type="MAEPretrainHead", patch_size=8),
+    ),
+}  # fmt: skip
+GRAPHS = ("onnx", "torchscript", "torch-export")
+# What each network can be written as.
+PAIRS = [
+    *[(model, to) for model in ("resnet", "vit", "simclr", "mae") for to in (*GRAPHS, "hf")],
+    *[(model, "onnx") for model in ("beit", "swin")],
+    *[(model, "safetensors") for model in ("resnet", "mae")],
+    *[(model, "timm") for model in ("resnet18", "vit", "beit", "swin", "simclr18", "mae")],
+    *[(model, "torchvision") for model in ("resnet18", "simclr18")],
+    ("swin", "hf"),
+]
+
+
+def needed(to: str, model: str) -> None:
+    """Skip a test whose packages are not installed."""
+    packages = FORMATS[to].needs
+    if to == "hf":
+        packages = ("timm",) if model == "swin" else ("transformers",)
+    for package in (*packages, *(("safetensors",) if to == "hf" else ())):
+        pytest.importorskip(package)
+
+
+def write_checkpoint(folder: Path, name: str, **meta: Any) -> str:
+    """Write a checkpoint all of whose weights and statistics are random."""
+    torch.manual_seed(0)
+    model = build_algorithm(copy.deepcopy(MODELS[name]))
+    for key, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if key.endswith("running_var"):
+            nn.init.uniform_(tensor, 0.5, 1.5)
+        elif tensor.is_floating_point() and tensor.ndim < 2:
+            nn.init.uniform_(tensor, 0.2, 0.8)
+    nn.init.normal_(getattr(model.head, "fc_cls", nn.Linear(1, 1)).weight)
+    source = dict(type="ImageList", data_prefix="data/isic2019/images", ann_file="a/b/train.txt")
+    data = dict(type="SingleViewDataset", data_source=source, pipeline=PIPELINE)
+    values = {"model": MODELS[name], "data": dict(train=data, test=data)}
+    facts = {"config": config_text(values), "CLASSES": CLASSES, "epoch": 3, "seed": 7, **meta}
+    save_checkpoint(model, str(folder / "w.pth"), meta=facts)
+    return str(folder / "w.pth")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder of three pictures."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for n in range(3):
+        rng = np.random.default_rng(n)
+        small = Image.fromarray(rng.integers(0, 256, (5, 6, 3), dtype=np.uint8))
+        small.resize((60, 48), Image.Resampling.BICUBIC).save(folder / f"{n}.png")
+    return str(folder)
+
+
+def reference(checkpoint: str, pictures: str) -> tuple[Tensor, Tensor]:
+    """Return the images, normalised by hand, and the outputs of the model's own methods."""
+    state = load_state(checkpoint)
+    cfg = config_of(checkpoint, state)
+    model: Any = build_algorithm(copy.deepcopy(cfg.model))
+    model.load_state_dict(state["state_dict"])
+    model.eval()
+    images = prepared_images(cfg, pictures)
+    with torch.no_grad():
+        if hasattr(model, "class_scores"):
+            return images, model(images, mode="test").popitem()[1]
+        last = model(images, mode="extract")[-1]
+    return images, last[1] if isinstance(last, list) else last.mean(dim=(2, 3))
+
+
+@pytest.mark.parametrize(("model", "to"), PAIRS)
+def test_the_file_computes_the_same(model: str, to: str, tmp_path: Path, pictures: str) -> None:
+    needed(to, model)
+    checkpoint = write_checkpoint(tmp_path, model)
+    done = export_model(checkpoint, to, images=pictures)
+    images, wanted = reference(checkpoint, pictures)
+    run = read_again(done.path, to, model)
+    for part in (slice(0, 3), slice(1, 2)):  # any number of images
+        found = run(images[part])
+        torch.testing.assert_close(found.detach(), wanted[part], rtol=1e-4, atol=1e-4)
+    assert wanted.std(dim=0).max() > 1e-3  # the images differ
+    sizes = 1 if model in ("vit", "mae", "beit", "swin") else 2
+    assert len(done.checked.sizes) == sizes
+    card = (done.path.parent / "README.md").read_text()
+    assert "| SHA-256" not in card
+    assert "ISIC-2019: CC BY-NC 4.0" in card
+    assert ("MEL, NV, BCC" in card) == (done.description.task == "classification")
+
+
+def read_again(path: Path, to: str, model: str) -> Any:
+    """Return the network of a file, read by the format's library alone."""
+    folder = str(path.parent)
+    if to == "onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(str(path))
+        return lambda images: torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
+    if to == "torchscript":
+        return torch.jit.load(str(path))
+    if to == "torch-export":
+        return torch.export.load(str(path)).module()
+    if to == "timm" or (to == "hf" and model == "swin"):
+        import timm
+
+        return timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
+    if to == "hf":
+        from transformers import AutoModel, AutoModelForImageClassification
+
+        if model in ("simclr", "mae"):
+            loaded = AutoModel.from_pretrained(folder).eval()
+            if model == "mae":
+                return lambda images: loaded(images).last_hidden_state[:, 0]
+            return lambda images: loaded(images).last_hidden_state.mean(dim=(2, 3))
+        loaded = AutoModelForImageClassification.from_pretrained(folder).eval()
+        return lambda images: loaded(images).logits
+    if to == "torchvision":
+        import torchvision
+
+        file = torch.load(path, weights_only=True)
+        network = torchvision.models.resnet18(weights=None, num_classes=3)
+        if model == "simclr18":
+            network.fc = nn.Identity()
+        network.load_state_dict(file["state_dict"])
+        return network.eval()
+    from safetensors.torch import load_file
+
+    network = build_algorithm(copy.deepcopy(MODELS[model]))
+    left = network.load_state_dict(load_file(path), strict=False)
+    assert not left.unexpected_keys
+    network.eval()
+    if model == "mae":
+        return lambda images: network(images, mode="extract")[-1][1]
+    return lambda images: network(images, mode="test").popitem()[1]
