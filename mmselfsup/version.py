@@ -1,6 +1,11 @@
 """The version of the package, and its form as a tuple that can be compared."""
 
-__version__ = "1.0.0"
+#: 2.0.0: the package index has another mmselfsup 1.0.0, OpenMMLab's, of which this is no version.
+__version__ = "2.0.0"
+#: What tells this project from another one of that name; pyproject.toml says the same.
+PROJECT = (
+    "Self-supervised pre-training from config files, with MMSelfSup 0.x's names, on current PyTorch"
+)
 
 
 def parse_version_info(version_str: str) -> tuple[int | str, ...]:
@@ -17,4 +22,4 @@ def parse_version_info(version_str: str) -> tuple[int | str, ...]:
 
 version_info = parse_version_info(__version__)
 
-__all__ = ["__version__", "parse_version_info", "version_info"]
+__all__ = ["PROJECT", "__version__", "parse_version_info", "version_info"]

@@ -1,7 +1,7 @@
-"""The step of the build that puts ``configs/`` and ``tools/`` into the wheel.
+"""The step of the build that puts ``configs/``, ``tools/`` and the study's script into the wheel.
 
 They stand in ``mmselfsup/.mim``, where MMSelfSup 0.x had them and where openmim
-(``mim train mmselfsup CONFIG``) looks for them. ``pyproject.toml`` names this class.
+(``mim train mmselfsup CONFIG``) looks for them; so does ``mmselfsup.utils.repository``. ``pyproject.toml`` names this class.
 """
 
 import shutil
@@ -10,6 +10,7 @@ from pathlib import Path
 from setuptools.command.build_py import build_py
 
 FOLDERS = ("configs", "tools")
+FILES = ("train_SSL_with_finetuning_ISIC2019.sh",)  # `mmselfsup study --help` prints its help
 
 
 class BuildPy(build_py):
@@ -29,3 +30,5 @@ class BuildPy(build_py):
         for folder in FOLDERS:
             ignored = shutil.ignore_patterns("__pycache__", "*.py[cod]", ".*")
             shutil.copytree(root / folder, target / folder, ignore=ignored)
+        for file in FILES:
+            shutil.copy2(root / file, target / file)

@@ -23,6 +23,7 @@ ORDER = [
     ["config", "export"],
     ["apis"],
     ["study"],
+    ["cli"],
 ]
 LEVEL = {room: level for level, line in enumerate(ORDER) for room in line}
 

@@ -28,6 +28,7 @@ from mmselfsup.datasets.loader import build_dataloader
 from mmselfsup.utils.error_context import config_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.image_names import has_image_extension
+from mmselfsup.utils.repository import find_config
 
 from .inference import reading_options
 
@@ -49,7 +50,7 @@ def split_files(files: Sequence[str]) -> tuple[str | None, str, list[str]]:
     checkpoint, *images = files[config is not None :] or [""]
     if not checkpoint or not images:
         raise UserError("give a checkpoint of a training and the images: CHECKPOINT IMAGES...")
-    return config, checkpoint, images
+    return (None if config is None else find_config(config)), checkpoint, images
 
 
 def given_images(images: Images) -> list[Given]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -90,6 +90,6 @@ class Format(ABC):
         return self.reading
 
 
-def json_text(values: Mapping[str, Any]) -> str:
-    """Return values as text of JSON, NaN as null."""
-    return json.dumps(json_value(values), allow_nan=False)
+def json_text(value: Any) -> str:
+    """Return a value as text of JSON, NaN as null."""
+    return json.dumps(json_value(value), allow_nan=False)

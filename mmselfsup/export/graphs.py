@@ -72,8 +72,7 @@ session = onnxruntime.InferenceSession("FOLDER/model.onnx")
                 input_names=["images"], output_names=[description.output],
             )  # fmt: skip
         values = description.values()
-        texts = {key: value if isinstance(value, str) else json_text({key: value})
-                 for key, value in values.items()}  # fmt: skip
+        texts = {k: v if isinstance(v, str) else json_text(v) for k, v in values.items()}
         program.model.metadata_props.update(texts)
         with atomic_write(path) as file:
             file.write(program.model_proto.SerializeToString())

@@ -1,10 +1,9 @@
 """Arguments and first steps that the command lines share; nothing heavy is imported here."""
 
 import argparse
-import logging
 import os
-import warnings
-from pathlib import Path
+
+from .repository import find_config, in_repository
 
 LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
 
@@ -109,28 +108,17 @@ def add_frozen_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
 
 
-def in_repository(path: str) -> str:
-    """Return a file of the repository as seen from the current folder, whichever this is.
-
-    An installed package has no configs: then the path stays as it is, and is reported as missing.
-    """
-    own = Path(__file__).resolve().parents[2] / path
-    return str(own) if own.is_file() and not Path(path).is_file() else path
-
-
 def prepare_process(args: argparse.Namespace) -> None:
-    """Set the environment variables that must be set before torch is imported."""
+    """Find configs by their names, and set what must be set before torch is imported.
+
+    Raises:
+        UserError: There is no config of that name, or there are several.
+    """
+    for name in ("config", "dataset_config"):
+        if isinstance(getattr(args, name, None), str):
+            setattr(args, name, find_config(getattr(args, name)))
     if args.local_rank is not None:  # of old launchers; torchrun sets the variable
         os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     use_cuda = str(getattr(args, "use_cuda", True)).lower() not in ("false", "0", "no")
     if getattr(args, "gpus", None) == 0 or not use_cuda:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-
-
-def quiet_imports() -> None:
-    """Silence the notices that mmcv and torch print when they are imported."""
-    warnings.filterwarnings("ignore", message="On January 1, 2023, MMCV will release")
-    warnings.filterwarnings("ignore", message="Fail to import ``MultiScaleDeformableAttention``")
-    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
-    warnings.filterwarnings("ignore", category=FutureWarning, module="mmcv")
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)

@@ -1,12 +1,13 @@
 """Errors that a user can correct, and how a command line shows them."""
 
+import logging
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from typing import NoReturn
 
-from .cli import quiet_imports
 from .pipes import until_reader_leaves
 
 # Numbers of a process, over all nodes and on its node, as torchrun, Slurm and Open MPI set them.
@@ -98,6 +99,15 @@ def run_cli(main: Callable[[], int | None]) -> NoReturn:
         print("stopped by Ctrl-C", file=sys.stderr, flush=True)
         code = 130
     sys.exit(code)
+
+
+def quiet_imports() -> None:
+    """Silence the notices that mmcv and torch print when they are imported."""
+    warnings.filterwarnings("ignore", message="On January 1, 2023, MMCV will release")
+    warnings.filterwarnings("ignore", message="Fail to import ``MultiScaleDeformableAttention``")
+    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+    warnings.filterwarnings("ignore", category=FutureWarning, module="mmcv")
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
 
 
 def _no_environment(name: str) -> UserError:

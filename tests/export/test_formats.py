@@ -5,6 +5,7 @@ of other weights must be noticed.
 """
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from mmselfsup.config.text import config_text
 from mmselfsup.core.checkpoint import load_state, save_checkpoint
 from mmselfsup.export import FORMATS
 from mmselfsup.models import build_algorithm
+from mmselfsup.utils.errors import UserError
 
 TINY_RESNET = dict(type="ResNet", depth=18, stem_channels=8, base_channels=8, out_indices=[4])
 RESNET = dict(type="ResNet", depth=18, out_indices=[4])
@@ -197,3 +199,121 @@ def read_again(path: Path, to: str, model: str) -> Any:
     if model == "mae":
         return lambda images: network(images, mode="extract")[-1][1]
     return lambda images: network(images, mode="test").popitem()[1]
+
+
+def test_the_description_is_inside(tmp_path: Path, pictures: str) -> None:
+    needed("onnx", "resnet")
+    import onnx
+
+    checkpoint = write_checkpoint(tmp_path, "resnet", exp_name="a.py", mmselfsup_version="1.0.0")
+    (tmp_path / "scores.json").write_text(
+        json.dumps({"checkpoint": checkpoint, "metrics": {"accuracy": 0.5, "recall/NV": 1.0}})
+    )
+    (tmp_path / "other.json").write_text(
+        json.dumps({"checkpoint": "another.pth", "metrics": {"accuracy": 0.9}})
+    )
+    done = export_model(checkpoint, "onnx", images=pictures)
+    props = {p.key: p.value for p in onnx.load(done.path).metadata_props}
+    assert json.loads(props["mean"]) == MEAN
+    assert json.loads(props["std"]) == STD
+    assert json.loads(props["classes"]) == CLASSES
+    folder = json.loads((done.path.parent / "config.json").read_text())
+    assert folder["size"] == [32, 32]
+    assert folder["resize"] == 36
+    assert folder["input"]["shape"] == ["batch", 3, "height", "width"]
+    assert folder["check"]["passed"]
+    assert folder["check"]["sizes"] == [[32, 32], [64, 96]]
+    assert folder["metrics"] == {"scores.json": {"accuracy": 0.5}}
+    card = (done.path.parent / "README.md").read_text()
+    for fact in ("Config: a.py", "Epochs trained: 3", "Seed: 7", "| accuracy | 0.5000 |"):
+        assert fact in card
+    assert "0.9" not in card
+    assert str(tmp_path) not in card
+
+
+def test_torchs_files_hold_the_description(tmp_path: Path, pictures: str) -> None:
+    checkpoint = write_checkpoint(tmp_path, "resnet")
+    more = {"config.json": ""}
+    torch.jit.load(str(export_model(checkpoint, "torchscript", images=pictures).path), None, more)
+    assert json.loads(more["config.json"])["classes"] == CLASSES
+
+
+def test_transformers_and_timm_know_classes_and_normalisation(
+    tmp_path: Path, pictures: str
+) -> None:
+    needed("hf", "vit")
+    from transformers import AutoConfig, AutoImageProcessor
+
+    checkpoint = write_checkpoint(tmp_path, "vit")
+    folder = export_model(checkpoint, "hf", images=pictures).path.parent
+    assert list(AutoConfig.from_pretrained(folder).id2label.values()) == CLASSES
+    processor = AutoImageProcessor.from_pretrained(folder)
+    grey = Image.new("RGB", (50, 40), (128, 128, 128))
+    pixels = processor(grey, return_tensors="pt")["pixel_values"]
+    assert pixels.shape == (1, 3, 32, 32)
+    wanted = (128 / 255 - torch.tensor(MEAN)) / torch.tensor(STD)
+    torch.testing.assert_close(pixels[0, :, 5, 5], wanted, rtol=0, atol=1e-4)
+    needed("timm", "vit")
+    import timm
+
+    folder = export_model(checkpoint, "timm", images=pictures).path.parent
+    network = timm.create_model(f"local-dir:{folder}", pretrained=True)
+    assert network.pretrained_cfg["label_names"] == CLASSES
+    assert list(timm.data.resolve_model_data_config(network)["mean"]) == MEAN
+
+
+def test_a_wrong_file_is_noticed_and_stays(
+    tmp_path: Path, pictures: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = FORMATS["torchscript"]
+    load = kind.load
+    monkeypatch.setattr(
+        kind, "load", lambda self, *args: lambda images: 1.001 * load(self, *args)(images)
+    )
+    checkpoint = write_checkpoint(tmp_path, "resnet")
+    with pytest.raises(UserError, match=r"differs from the model by .*the file stays"):
+        export_model(checkpoint, "torchscript", images=pictures)
+    folder = tmp_path / "w_torchscript"
+    assert (folder / "model.torchscript.pt").is_file()
+    assert not json.loads((folder / "config.json").read_text())["check"]["passed"]
+    assert "FAILED" in (folder / "README.md").read_text()
+
+
+def test_a_file_alone_and_the_backbone_alone(tmp_path: Path, pictures: str) -> None:
+    checkpoint = write_checkpoint(tmp_path, "resnet")
+    out = tmp_path / "new" / "a.pt"
+    done = export_model(checkpoint, "torchscript", str(out), images=pictures, features=True)
+    assert done.path == out
+    assert [path.name for path in out.parent.iterdir()] == ["a.pt"]
+    assert done.description.task == "features"
+    assert torch.jit.load(str(out))(torch.zeros(1, 3, 32, 32)).shape == (1, 64)
+
+
+def test_without_images_photographs_are_taken(tmp_path: Path) -> None:
+    done = export_model(write_checkpoint(tmp_path, "resnet"), "torchscript")
+    assert done.checked.images == 2
+
+
+@pytest.mark.parametrize(
+    ("model", "to", "message"),
+    [
+        ("resnet", "timm", "timm has no such ResNet"),
+        ("vit", "torchvision", "is no ResNet with a plain stem"),
+        ("resnet", "tflite", "choose one of onnx, torchscript"),
+    ],
+)
+def test_networks_that_a_library_does_not_have(
+    model: str, to: str, message: str, tmp_path: Path, pictures: str
+) -> None:
+    if to == "timm":
+        needed(to, model)
+    with pytest.raises(UserError, match=message):
+        export_model(write_checkpoint(tmp_path, model), to, images=pictures)
+
+
+def test_a_missing_package_is_named(
+    tmp_path: Path, pictures: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FORMATS["onnx"], "needs", ("no_such_package",))
+    with pytest.raises(UserError, match="--to onnx needs no_such_package: pip install"):
+        export_model(write_checkpoint(tmp_path, "resnet"), "onnx", images=pictures)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import in_repository, prepare_process
+from mmselfsup.utils.cli import prepare_process
 from mmselfsup.utils.errors import run_cli
+from mmselfsup.utils.repository import in_repository
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
