@@ -1,7 +1,8 @@
 """The step of the build that puts ``configs/``, ``tools/`` and the study's script into the wheel.
 
 They stand in ``mmselfsup/.mim``, where MMSelfSup 0.x had them and where openmim
-(``mim train mmselfsup CONFIG``) looks for them; so does ``mmselfsup.utils.repository``. ``pyproject.toml`` names this class.
+(``mim train mmselfsup CONFIG``) looks for them; so does ``mmselfsup.utils.repository``.
+``pyproject.toml`` names this class.
 """
 
 import shutil

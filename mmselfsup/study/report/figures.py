@@ -43,7 +43,8 @@ def curves(
         for arm, curve in lines.items():
             xs, ys = zip(*_finite(curve), strict=True) if _finite(curve) else ((), ())
             style = "--" if arm == SCRATCH else "-"
-            axes.plot(xs, ys, style, color=colors[arm], label=display_name(arm))
+            marker = _marker(xs)
+            axes.plot(xs, ys, style, color=colors[arm], label=display_name(arm), marker=marker)
         axes.set_xlabel("epoch")
         axes.set_ylabel(ylabel)
         axes.set_xlim(left=0)
@@ -71,6 +72,7 @@ def search_curves(
                 color=colors[arm],
                 alpha=1 if strong else 0.35,
                 linewidth=1.8 if strong else 1,
+                marker=_marker(points),
                 label=f"{display_name(arm)}, lr {lr:g}" if strong else None,
             )
         axes.set_xlabel("epoch")
@@ -109,6 +111,11 @@ def search_points(tried: Sequence[SearchRecord], colors: Mapping[str, str], name
         axes.set_ylabel("balanced accuracy")
         axes.legend(loc="best")
         return to_svg(figure, name, "Validation balanced accuracy over the learning rate")
+
+
+def _marker(points: Sequence[object]) -> str:
+    """Return a marker for a single point, which a line alone doesn't show; '' for more."""
+    return "o" if len(points) == 1 else ""
 
 
 def _finite(curve: Curve) -> Curve:

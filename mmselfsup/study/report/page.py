@@ -13,11 +13,13 @@ from pathlib import Path
 from mmselfsup.utils.files import atomic_write_text
 
 from ..records import Results, read_results
+from ..settings import DEFAULT_DATA
 from .curriculum_section import curriculum_section
 from .features_section import features_section
 from .html import Section, render, render_section
 from .method_section import method_section
 from .occlusion_section import occlusion_section
+from .operating_section import operating_section
 from .result_section import result_section
 from .summary_section import names_of_pretrainings, summary_section
 from .training_section import training_section
@@ -27,6 +29,7 @@ from .training_section import training_section
 SECTIONS: tuple[Callable[[Path, Results], Section | None], ...] = (
     summary_section,
     result_section,
+    operating_section,
     curriculum_section,
     occlusion_section,
     training_section,
@@ -55,6 +58,8 @@ def write_report(work_dir: Path) -> Path:
         "stylesheets": sorted({section.css for section in sections if section.css}),
         "sections": [render_section(section) for section in sections],
         "version": results.study.version,
+        # pictures of the data are on the page
+        "licence": "" if results.study.demo else DEFAULT_DATA.licence,
     }
     path = work_dir / "report.html"
     atomic_write_text(path, render("page.html.j2", context))

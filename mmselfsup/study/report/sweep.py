@@ -24,6 +24,7 @@ from mmselfsup.version import __version__
 
 from ..records import mixed_code
 from ..settings import SCRATCH
+from .degenerate import any_degenerate
 from .html import SCRATCH_COLOR, SSL_COLORS, panel, render, to_svg
 from .statistics import (
     BALANCED,
@@ -138,7 +139,8 @@ def make_overview(root: Path) -> Overview:
         gain = None
         if scratch is not None:
             gain = difference(group, scratch, BALANCED, measures[BALANCED])
-        bold = frozenset(name for name, winner in winners if winner is group)
+        merit = list(measures)[:3] if any_degenerate(list(group.runs.values())) else measures
+        bold = frozenset(name for name, winner in winners if winner is group and name in merit)
         cells = {name: summarize(group, metric) for name, metric in measures.items()}
         rows.append(Row(group, cells, bold, gain))
     return Overview(root, list(measures), rows, found_runs)

@@ -1,0 +1,46 @@
+"""Curves of one class against the rest, against counting by hand."""
+
+import numpy as np
+import pytest
+
+from mmselfsup.metrics.curves import net_benefit, roc_points, sensitivity_at, specificity_at
+
+RNG = np.random.default_rng(0)
+POSITIVE = RNG.random(200) < 0.3
+PROBS = np.round(np.clip(0.3 + 0.25 * POSITIVE + 0.2 * RNG.normal(size=200), 0, 1), 2)  # with ties
+
+
+def count(threshold: float) -> tuple[float, float]:
+    """Sensitivity and specificity of calling everything at or above a threshold."""
+    called = PROBS >= threshold
+    return called[POSITIVE].mean(), 1 - called[~POSITIVE].mean()
+
+
+def test_the_curve_has_the_points_of_all_thresholds() -> None:
+    rates, sensitivities = roc_points(PROBS, POSITIVE)
+    assert (rates[0], sensitivities[0], rates[-1], sensitivities[-1]) == (0, 0, 1, 1)
+    for threshold in np.unique(PROBS):
+        sensitivity, specificity = count(threshold)
+        # corners are kept, points on a line between them may be left out
+        assert np.interp(1 - specificity, rates, sensitivities) >= sensitivity - 1e-9
+
+
+@pytest.mark.parametrize("value", [0.5, 0.8, 0.9, 0.95, 1.0])
+def test_operating_points(value: float) -> None:
+    counted = [count(t) for t in [*np.unique(PROBS), 2.0]]
+    wanted = max(specificity for sensitivity, specificity in counted if sensitivity >= value)
+    assert specificity_at(PROBS, POSITIVE, value) == pytest.approx(wanted)
+    wanted = max(sensitivity for sensitivity, specificity in counted if specificity >= value)
+    assert sensitivity_at(PROBS, POSITIVE, value) == pytest.approx(wanted)
+
+
+def test_net_benefit() -> None:
+    thresholds = [0.1, 0.25, 0.5]
+    found = net_benefit(PROBS, POSITIVE, thresholds)
+    for t, value in zip(thresholds, found, strict=True):
+        called = PROBS >= t
+        hits, alarms = (called & POSITIVE).sum(), (called & ~POSITIVE).sum()
+        assert value == pytest.approx(hits / 200 - alarms / 200 * t / (1 - t))
+    share = POSITIVE.mean()
+    everyone = net_benefit(np.ones(200), POSITIVE, [0.2])
+    assert everyone[0] == pytest.approx(share - (1 - share) * 0.25)
