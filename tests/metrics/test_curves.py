@@ -12,7 +12,7 @@ PROBS = np.round(np.clip(0.3 + 0.25 * POSITIVE + 0.2 * RNG.normal(size=200), 0, 
 
 def count(threshold: float) -> tuple[float, float]:
     """Sensitivity and specificity of calling everything at or above a threshold."""
-    called = PROBS >= threshold
+    called = threshold <= PROBS
     return called[POSITIVE].mean(), 1 - called[~POSITIVE].mean()
 
 
@@ -38,7 +38,7 @@ def test_net_benefit() -> None:
     thresholds = [0.1, 0.25, 0.5]
     found = net_benefit(PROBS, POSITIVE, thresholds)
     for t, value in zip(thresholds, found, strict=True):
-        called = PROBS >= t
+        called = t <= PROBS
         hits, alarms = (called & POSITIVE).sum(), (called & ~POSITIVE).sum()
         assert value == pytest.approx(hits / 200 - alarms / 200 * t / (1 - t))
     share = POSITIVE.mean()

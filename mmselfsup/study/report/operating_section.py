@@ -56,9 +56,7 @@ def operating_section(study_dir: Path, results: Results) -> Section | None:
     present = [n for n in range(len(names)) if 0 < (labels == n).sum() < len(labels)]
     if not present:
         return None
-    shown = (
-        names.index(_FIRST) if _FIRST in names and names.index(_FIRST) in present else present[0]
-    )
+    shown = next((n for n in present if names[n] == _FIRST), present[0])
     colors = arm_colors(arms)
     keys = css_colors(colors)
     labels_of_arms = {run.arm: (run_label(run), keys[run.arm]) for run in results.runs}

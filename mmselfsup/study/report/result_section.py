@@ -10,7 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from mmselfsup.metrics.bootstrap import bootstrap_intervals
+from mmselfsup.metrics.heads import lesion_keys
+
 from ..records import Results, RunRecord
+from ..stages.test import SCORES
 from .figures import confusion, recall_bars, reliability
 from .html import Section, arm_colors, css_colors
 from .tables import display_name, number, run_label, seen_note
@@ -20,9 +26,11 @@ def result_section(study_dir: Path, results: Results) -> Section:
     """Return the section of the results; the reliability needs the scores of the tests."""
     runs = results.runs
     colors = arm_colors([run.arm for run in runs])
+    ranges = intervals(study_dir, runs)
     context = {
         "runs": runs,
-        "rows": metric_rows(runs),
+        "rows": metric_rows(runs, ranges),
+        "by_lesion": {by_lesion for _, by_lesion in ranges.values()},
         "saw_test": seen_note(runs),
         "colors": css_colors(colors),
         "display_name": display_name,
@@ -37,8 +45,40 @@ def result_section(study_dir: Path, results: Results) -> Section:
     return Section("result.html.j2", context)
 
 
-def metric_rows(runs: Sequence[RunRecord]) -> list[dict[str, Any]]:
-    """Return the rows of the comparison: name, number of images, value of each run, difference."""
+Ranges = dict[str, tuple[dict[str, tuple[float, float]], bool]]
+_METRICS = ("balanced_accuracy", "accuracy", "macro_auc")
+
+
+def intervals(study_dir: Path, runs: Sequence[RunRecord]) -> Ranges:
+    """Return 95 % intervals of the metrics of each arm whose test has left its scores.
+
+    Args:
+        study_dir: Folder of the study.
+        runs: The classifiers.
+
+    Returns:
+        For each arm the ends by the name of the metric, and whether lesions were drawn, not images.
+    """
+    found: Ranges = {}
+    for run in runs:
+        path = study_dir / "finetune" / run.arm / "test" / SCORES
+        if not path.is_file():
+            continue
+        with np.load(path) as data:
+            lesions = data["lesions"].tolist() if "lesions" in data.files else None
+            scores, labels = data["scores"], data["labels"]
+        ends = bootstrap_intervals(scores, labels, lesion_keys(lesions))
+        found[run.arm] = (ends, lesions is not None)
+    return found
+
+
+def metric_rows(runs: Sequence[RunRecord], ranges: Ranges | None = None) -> list[dict[str, Any]]:
+    """Return the rows of the comparison: name, images, value and interval of each run, difference.
+
+    Args:
+        runs: The classifiers.
+        ranges: See ``intervals``.
+    """
     totals = [sum(row) for row in runs[0].confusion_matrix]
     values: list[tuple[str, int | None, list[float | None]]] = [
         ("Balanced accuracy", None, [run.balanced_accuracy for run in runs]),
@@ -49,15 +89,25 @@ def metric_rows(runs: Sequence[RunRecord]) -> list[dict[str, Any]]:
         (name, total, [run.recall[name] for run in runs])
         for name, total in zip(runs[0].recall, totals, strict=True)
     ]
+    keys = [*_METRICS, *[""] * len(runs[0].recall)]
     return [
         {
             "name": name,
             "total": total,
             "cells": [number(v, 3) for v in cells],
+            "ranges": [_range(ranges or {}, run.arm, key) for run in runs],
             "difference": _difference(cells),
         }
-        for name, total, cells in values
+        for (name, total, cells), key in zip(values, keys, strict=True)
     ]
+
+
+def _range(ranges: Ranges, arm: str, key: str) -> str:
+    """Format the interval of a metric; '' where none is known."""
+    if arm not in ranges or key not in ranges[arm][0]:
+        return ""
+    low, high = ranges[arm][0][key]
+    return f"{low:.3f}\N{EN DASH}{high:.3f}"
 
 
 def _difference(cells: Sequence[float | None]) -> str:
