@@ -81,9 +81,7 @@ from .resume import (
     optimizer_options,
     read_checkpoint,
 )
-
-# Arguments of backbones that name weights, beside ``init_cfg``.
-_WEIGHTS = ("pretrained", "checkpoint_path")
+from .start_input import apply_start_input
 
 __all__ = ["class_counts", "init_random_seed", "set_random_seed", "train_model"]
 
@@ -279,9 +277,7 @@ def prepare_adaptation(model: nn.Module, cfg: Config) -> Adaptation | None:
     model.to(default_device())
     if cfg.get("load_from") and not cfg.get("resume_from"):
         load_start_weights(model, cfg)
-    elif not cfg.get("resume_from") and not names_weights(
-        cfg.model, ("pretrained", "checkpoint_path")
-    ):
+    elif not cfg.get("resume_from") and not names_weights(cfg.model):
         get_root_logger().warning(
             "adapt: there are no start weights, so the backbone is random: set load_from"
         )
@@ -333,6 +329,8 @@ def run_joined(args: Namespace, cfg: Config, ranks: Ranks, stack: ExitStack) -> 
     logger, timestamp = open_log(cfg)
     with shared_errors():
         own_data.resolve(cfg, folder=cfg.work_dir)
+    with shared_errors(), config_errors("data"):
+        apply_start_input(cfg, logger)
     auto = derive_settings(args, cfg, resumed, logger)
     meta = {**describe_run(args, cfg, logger), **auto}
     if ranks.note:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ from mmselfsup.utils.errors import UserError
 if TYPE_CHECKING:
     from mmcv import Config
 
+# Arguments of backbones that name weights, beside ``init_cfg``.
+_WEIGHTS = ("pretrained", "checkpoint_path")
 #: What a loader takes from ``data``, beside the data sets.
 _LOADER_KEYS = ("samples_per_gpu", "imgs_per_gpu", "workers_per_gpu")
 
@@ -78,17 +80,16 @@ def max_epochs(cfg: Config) -> int:
     return epochs
 
 
-def names_weights(model: Any, keys: Sequence[str] = ()) -> bool:
-    """Return whether a part of a model's config names a file of weights.
+def names_weights(model: Any) -> bool:
+    """Return whether a part of a model's config names weights: ``Pretrained`` or a backbone's own.
 
     Args:
         model: The config, or a part of it.
-        keys: Arguments that name weights too, beside ``init_cfg=dict(type='Pretrained', ...)``.
     """
     if isinstance(model, Mapping):
-        named = model.get("type") == "Pretrained" or any(model.get(key) for key in keys)
-        return named or any(names_weights(part, keys) for part in model.values())
-    return isinstance(model, list | tuple) and any(names_weights(part, keys) for part in model)
+        named = model.get("type") == "Pretrained" or any(model.get(key) for key in _WEIGHTS)
+        return named or any(names_weights(part) for part in model.values())
+    return isinstance(model, list | tuple) and any(names_weights(part) for part in model)
 
 
 def has_key(cfg: Config, key: str) -> bool:

@@ -237,7 +237,7 @@ KEYS: dict[str, Rule] = {
     },
     **dict.fromkeys(
         ("auto_resume", "channels_last", "cudnn_benchmark", "deterministic", "diff_seed",
-         "find_unused_parameters", "persistent_workers", "prefetch"),
+         "find_unused_parameters", "input_of_weights", "persistent_workers", "prefetch"),
         SWITCH,
     ),
     "log_level": Rule("a level of logging: 'DEBUG', 'INFO', 'WARNING', 'ERROR'", _log_level),

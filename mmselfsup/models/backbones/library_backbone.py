@@ -114,7 +114,7 @@ class LibraryBackbone(BaseModule):
         raise NotImplementedError
 
     def init_weights(self) -> None:
-        """Load the weights that the arguments name; without them nothing changes."""
+        """Load the weights that the arguments name; else they stay as the library drew them."""
         # Not mmcv's: it would call methods of this name in parts of the library's network.
         if self.init_cfg:
             initialize(self, self.init_cfg)
@@ -128,8 +128,8 @@ class LibraryBackbone(BaseModule):
         others = [key for key in norm_cfg or () if key not in ("type", "requires_grad")]
         if kind not in _NORMS or others:
             raise ArgumentError(
-                "norm_cfg may be dict(type='BN') or dict(type='SyncBN'), the library chooses the "
-                f"rest; got {norm_cfg}"
+                "norm_cfg may be dict(type='BN') or dict(type='SyncBN'), and the library chooses "
+                f"the rest; got {norm_cfg}"
             )
         if kind == "SyncBN":
             convert_sync_bn(self)
