@@ -75,9 +75,14 @@ def apply_start_input(cfg: Config, logger: logging.Logger) -> None:
         cfg.img_norm_cfg = {"mean": list(wanted.mean), "std": list(wanted.std)}
     logger.info(
         "images of the start weights (%s): mean %s, std %s, %d pixels, %s; taken for the "
-        "pipelines: %s", wanted.name, list(wanted.mean), list(wanted.std), wanted.size, wanted.interpolation,
+        "pipelines: %s",
+        wanted.name,
+        list(wanted.mean),
+        list(wanted.std),
+        wanted.size,
+        wanted.interpolation,
         ", ".join(sorted(taken)) or "nothing, they set all of it",
-    )  # fmt: skip
+    )
     if other:
         logger.warning(
             "%s: mean and std are not those of the start weights (%s); input_of_weights=True takes "
