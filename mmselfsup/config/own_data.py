@@ -134,6 +134,10 @@ def set_sources(cfg: Config, own: Mapping[str, Any]) -> None:
         labelled = _reads_labels(cfg, node)
         given = own.get("test") or own.get("val") if part == "test" else own.get(part)
         source = {**shared, **{k: v for k, v in (given or {}).items() if v is not None}}
+        source = _typed(source, labelled)
+        if source["type"] == "MedMNIST" and given is None:  # the file has its own parts
+            node["data_source"] = ConfigDict({"subset": part, **source})
+            continue
         folds = own.get("folds") or (_FOLDS if labelled or "fold" in own else None)
         if given is None and own.get("val") is None and folds is not None:
             source["split"] = {
@@ -142,7 +146,7 @@ def set_sources(cfg: Config, own: Mapping[str, Any]) -> None:
                 "fold": own.get("fold", 0),
                 "seed": own.get("split_seed", 0),
             }
-        node["data_source"] = ConfigDict(_typed(source, labelled))
+        node["data_source"] = ConfigDict(source)
 
 
 def _typed(source: dict[str, Any], labelled: bool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import os
 #: Where several files have one stem, the earlier extension is preferred.
 IMAGE_EXTENSIONS = (
     ".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif",
+    ".dcm", ".dicom", ".npy",
 )  # fmt: skip
 #: Formats that Pillow may open, by its names for them. Pillow goes by the first bytes of a file,
 #: whatever its name: it would start Ghostscript for an EPS program that is called ``.jpg``.

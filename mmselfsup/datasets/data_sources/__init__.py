@@ -5,6 +5,7 @@ from .cifar import CIFAR10, CIFAR100
 from .image_list import ImageList
 from .imagenet import ImageNet
 from .imagenet_21k import ImageNet21k
+from .medmnist import MedMNIST
 
 __all__ = [
     "CIFAR10",
@@ -13,4 +14,5 @@ __all__ = [
     "ImageList",
     "ImageNet",
     "ImageNet21k",
+    "MedMNIST",
 ]

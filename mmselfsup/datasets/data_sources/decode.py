@@ -9,12 +9,8 @@ transparency, more than 8 bits a channel); transparency is dropped. The EXIF ori
 unless the colour type ends with ``_ignore_orientation`` (Pillow always applies that of a TIFF
 file).
 
-Values of more than 8 bits become 0..255 by ``value_range``, or without it:
-
-- 16 bits: the upper 8 bits are used; values that all are below 4096 have 12 bits or fewer and would
-  be nearly black, so they are refused;
-- 32-bit integers: 0..255 stay, others are refused;
-- floats: 0..1 becomes 0..255, up to 255 they stay, others are refused.
+Values of more than 8 bits become 0..255 by ``value_range`` or the rules of ``deep_values``. DICOM
+files and arrays (``.npy``) are read by ``scans``.
 
 Size: the header is read first, and an image of more pixels than ``max_pixels`` is refused before
 its pixels take memory.
@@ -39,7 +35,9 @@ from mmselfsup.utils.errors import ArgumentError, UserError
 from mmselfsup.utils.image_names import IMAGE_FORMATS
 
 from ..pipelines.formatting import Pixels
+from .deep_values import ImageError, check_value_range, to_8_bits
 from .lists import find_images
+from .scans import is_scan, read_scan
 
 _IGNORE = "_ignore_orientation"
 _COLOUR_FLAGS = {"rgb": cv2.IMREAD_COLOR_RGB, "bgr": cv2.IMREAD_COLOR_BGR}
@@ -47,25 +45,20 @@ CHANNEL_ORDERS = (*_COLOUR_FLAGS,)
 COLOR_TYPES = ("color", "grayscale", f"color{_IGNORE}", f"grayscale{_IGNORE}", "unchanged")
 MAX_PIXELS = "MMSELFSUP_MAX_PIXELS"  # environment variable
 _DEFAULT_MAX_PIXELS = 178_956_970  # Pillow's own limit; half a gigabyte of RGB
-_LEAST_16_BIT = 4096  # an image of 16 bits whose values all are below has 12 bits
-_UPPER_BYTE = (0.0, 65535.0)
+__all__ = [
+    "ImageError",
+    "ImageReader",
+    "check_value_range",
+    "decode_pixels",
+    "open_rgb",
+    "to_8_bits",
+]
 _START_OF_FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of a JPEG file
 _TIFF_BITS = 258  # tag of a TIFF file: bits of each channel
 _JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 _PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 # What Pillow raises for broken files; struct.error and others hide in its plugins.
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, KeyError, Image.DecompressionBombError)
-
-
-class ImageError(UserError):
-    """An image can't be read.
-
-    A loader's worker passes an error on as text with its traceback, which would hide the one line
-    that helps; so the constructor extracts the message again.
-    """
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message.rpartition(f"{type(self).__name__}: ")[2].strip())
 
 
 def decode_image(
@@ -108,6 +101,8 @@ def decode_pixels(
     """
     if not data:
         raise ImageError("the file is empty")
+    if is_scan(data):
+        return _decode_scan(data, color_type, channel_order, value_range)
     size = image_size(data)
     check_size(size)
     if color_type == "unchanged":
@@ -205,64 +200,6 @@ def check_size(size: tuple[int, int] | None) -> None:
             f"the image has {size[0]} x {size[1]} pixels, more than {limit}; if it is what you "
             f"expect, set {MAX_PIXELS}={size[0] * size[1]} (0: no limit)"
         )
-
-
-def to_8_bits(
-    values: NDArray[Any], value_range: Sequence[float] | None = None
-) -> NDArray[np.uint8]:
-    """Return values of more than 8 bits as 0..255, see the module.
-
-    Args:
-        values: uint16, integers of another size, or floats, of any shape.
-        value_range: Which values become 0 and 255; None for the rules of the module.
-
-    Raises:
-        ImageError: A value is no number, or it isn't known which value is white.
-    """
-    low, high = (values.min(), values.max()) if values.size else (0, 0)
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise ImageError("some of its values are not finite")
-    if value_range is None:
-        value_range = _range_of(values.dtype, low, high)
-        if value_range == _UPPER_BYTE:
-            return (values >> 8).astype(np.uint8)
-    start, end = value_range
-    unit = (values.astype(np.float64) - start) / (end - start)
-    return np.rint(unit.clip(0.0, 1.0) * 255).astype(np.uint8)
-
-
-def _range_of(dtype: np.dtype[Any], low: Any, high: Any) -> tuple[float, float]:
-    """Return which values are black and white in an image whose values are low..high."""
-    if dtype == np.uint16:
-        if 0 < high < _LEAST_16_BIT:
-            raise ImageError(
-                f"of its 16 bits only 12 or fewer are in use (values up to {high}): set "
-                "value_range=[0, 4095] in the data source, or [0, 65535] if it is so dark"
-            )
-        return _UPPER_BYTE
-    is_float = np.issubdtype(dtype, np.floating)
-    if low >= 0 and high <= 255:
-        return (0.0, 1.0) if is_float and high <= 1 else (0.0, 255.0)
-    kind = "floats" if is_float else "32-bit integers"
-    raise ImageError(
-        f"its values are {kind} from {low:g} to {high:g}, and nothing says which is white: set "
-        "value_range=[black, white] in the data source"
-    )
-
-
-def check_value_range(value_range: Any) -> tuple[float, float] | None:
-    """Return ``value_range`` if it is two finite numbers, the smaller one first, or None.
-
-    Raises:
-        ArgumentError: It is not.
-    """
-    if value_range is None:
-        return None
-    numbers = list(value_range) if isinstance(value_range, list | tuple) else []
-    good = len(numbers) == 2 and all(isinstance(n, int | float) and np.isfinite(n) for n in numbers)
-    if not good or not numbers[0] < numbers[1]:
-        raise ArgumentError(f"value_range must be [black, white], two numbers, got {value_range!r}")
-    return float(numbers[0]), float(numbers[1])
 
 
 def one_of(name: str, value: Any, accepted: Sequence[str]) -> Any:
@@ -404,6 +341,17 @@ def _decode_deep(
     if color_type.startswith("grayscale"):
         return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY))
     return pixels if channel_order == "bgr" else pixels[..., ::-1].copy()
+
+
+def _decode_scan(
+    data: bytes, color_type: str, channel_order: str, value_range: Sequence[float] | None
+) -> NDArray[np.uint8] | Image.Image:
+    """Return the pixels of a DICOM file or an array; a PIL image for ``unchanged``."""
+    image = Image.fromarray(read_scan(data, value_range, check_size))
+    if color_type == "unchanged":
+        return image
+    grey = color_type.startswith("grayscale")
+    return _ordered(image.convert("L" if grey else "RGB"), channel_order)
 
 
 def _open(data: bytes) -> Image.Image:

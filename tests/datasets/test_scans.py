@@ -1,0 +1,182 @@
+"""DICOM files and arrays as pixels: windows, photometric interpretations, what is refused."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mmselfsup.datasets.data_sources import ImageList
+from mmselfsup.datasets.data_sources.decode import ImageError, decode_pixels, open_rgb
+from mmselfsup.datasets.data_sources.scans import window
+
+pydicom = pytest.importorskip("pydicom")
+
+GREY = np.array([[0, 100, 200], [400, 800, 1023]], np.uint16)
+
+
+def dicom(values: np.ndarray, kind: str = "MONOCHROME2", bits: int = 10, **tags: Any) -> bytes:
+    """The bytes of a DICOM file with these stored values."""
+    from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    file = FileDataset("", Dataset(), file_meta=meta, preamble=b"\0" * 128)
+    frames = tags.get("NumberOfFrames", 1)
+    height, width = values.shape[:2] if frames == 1 else values.shape[1:3]
+    file.Rows, file.Columns = height, width
+    file.SamplesPerPixel = 3 if values.ndim == 3 and frames == 1 else 1
+    if file.SamplesPerPixel == 3:
+        file.PlanarConfiguration = 0
+    file.PhotometricInterpretation = kind
+    file.BitsAllocated = values.dtype.itemsize * 8
+    file.BitsStored, file.HighBit = bits, bits - 1
+    file.PixelRepresentation = int(values.dtype.kind == "i")
+    for key, value in tags.items():
+        setattr(file, key, value)
+    file.PixelData = values.tobytes()
+    buffer = io.BytesIO()
+    file.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def grey(data: bytes, **kwargs: Any) -> np.ndarray:
+    return np.asarray(decode_pixels(data, "grayscale", **kwargs))
+
+
+def test_without_a_window_the_stored_bits_count() -> None:
+    assert grey(dicom(GREY)).tolist() == np.rint(GREY / 1023 * 255).astype(int).tolist()
+    colour = np.asarray(decode_pixels(dicom(GREY)))
+    assert colour.shape == (2, 3, 3)
+    assert (colour == grey(dicom(GREY))[..., None]).all()
+
+
+def test_a_window_and_its_units() -> None:
+    tags = dict(WindowCenter=[50, 1], WindowWidth=[401, 1], RescaleSlope=2, RescaleIntercept=-100)
+    units = GREY * 2.0 - 100
+    expected = np.rint(((units - 49.5) / 400 + 0.5).clip(0, 1) * 255)
+    assert grey(dicom(GREY, **tags)).tolist() == expected.tolist()
+    given = grey(dicom(GREY, **tags), value_range=[-100, 300])  # in place of the window
+    assert given.tolist() == np.rint(((units + 100) / 400).clip(0, 1) * 255).tolist()
+
+
+def test_monochrome1_is_inverted() -> None:
+    assert (grey(dicom(GREY, "MONOCHROME1")) == 255 - grey(dicom(GREY))).all()
+
+
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
+def test_windows_as_pydicom_has_them(function: str) -> None:
+    from pydicom.dataset import Dataset
+    from pydicom.pixels import apply_windowing
+
+    tags = Dataset()
+    tags.PhotometricInterpretation, tags.BitsStored, tags.PixelRepresentation = "MONOCHROME2", 10, 0
+    tags.WindowCenter, tags.WindowWidth, tags.VOILUTFunction = 300, 250, function
+    expected = apply_windowing(GREY, tags) / 1023
+    np.testing.assert_allclose(window(GREY, 300, 250, function), expected, atol=1e-9)
+
+
+def test_a_window_of_width_one_is_a_step() -> None:
+    assert window(np.array([1.0, 2.0, 3.0]), 2.5, 1).tolist() == [0, 0, 1]
+    with pytest.raises(ImageError, match="LINEAR, width 0"):
+        window(GREY, 0, 0)
+    with pytest.raises(ImageError, match="OTHER, width 5"):
+        window(GREY, 0, 5, "OTHER")
+
+
+def test_colours() -> None:
+    rng = np.random.default_rng(0)
+    rgb = rng.integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    assert (decode_pixels(dicom(rgb, "RGB", 8)) == rgb).all()
+    assert (decode_pixels(dicom(rgb, "RGB", 8), channel_order="bgr") == rgb[..., ::-1]).all()
+    from pydicom.pixels import convert_color_space
+
+    ybr = np.ascontiguousarray(convert_color_space(rgb, "RGB", "YBR_FULL"))
+    found = np.asarray(decode_pixels(dicom(ybr, "YBR_FULL", 8))).astype(int)
+    assert abs(found - rgb).max() <= 2  # both conversions round
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            dicom(np.zeros((3, 2, 2), np.uint16), NumberOfFrames=3),
+            "holds 3 frames, and one image in each file is read",
+        ),
+        (
+            dicom(np.array([[-1000, 200]], np.int16), bits=16),
+            r"no window, and signed values from -1000 to 200: set value_range",
+        ),
+        (dicom(GREY)[:-4], "can't be read"),
+        (dicom(GREY)[:140], "can't be read|holds no image"),
+    ],
+)
+def test_refused(data: bytes, message: str) -> None:
+    with pytest.raises(ImageError, match=message):
+        decode_pixels(data)
+
+
+def test_the_limit_of_pixels_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MMSELFSUP_MAX_PIXELS", "5")
+    for data in (dicom(GREY), array(GREY)):
+        with pytest.raises(ImageError, match="3 x 2 pixels, more than 5"):
+            decode_pixels(data)
+
+
+def array(values: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, values)
+    return buffer.getvalue()
+
+
+def test_arrays() -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    assert (decode_pixels(array(rgb)) == rgb).all()
+    assert (decode_pixels(array(rgb[..., :1]), "grayscale") == rgb[..., 0]).all()
+    big = (rgb[..., 0].astype(">u2") << 8) + 7  # another byte order
+    assert (decode_pixels(array(big), "grayscale") == rgb[..., 0]).all()
+    assert (decode_pixels(array(rgb / 255.0)) == rgb).all()
+    assert grey(array(np.array([[True, False]]))).tolist() == [[255, 0]]
+    assert grey(array(np.array([[0, 4095]], np.uint16)), value_range=[0, 4095]).tolist() == [
+        [0, 255]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.zeros((3, 8, 8)), r"\[3, 8, 8\] is no image: \[H, W\]"),
+        (np.zeros(8), "is no image"),
+        (np.zeros((2, 2), complex), "an array of complex128 is no image"),
+        (np.array([[0, 3000]], np.uint16), "12 or fewer are in use"),
+        (np.array([[0, 3000.0]]), "nothing says which is white"),
+    ],
+)
+def test_arrays_that_are_no_images(values: np.ndarray, message: str) -> None:
+    with pytest.raises(ImageError, match=message):
+        decode_pixels(array(values))
+
+
+def test_a_damaged_array() -> None:
+    with pytest.raises(ImageError, match="damaged"):
+        decode_pixels(array(np.zeros((20, 20)))[:-9])
+    objects = np.empty((2, 2), object)  # would run code when it is loaded
+    buffer = io.BytesIO()
+    np.save(buffer, objects, allow_pickle=True)
+    with pytest.raises(ImageError, match="an array of object is no image"):
+        decode_pixels(buffer.getvalue())
+
+
+def test_in_a_data_source(tmp_path: Path) -> None:
+    (tmp_path / "a.dcm").write_bytes(dicom(GREY))
+    np.save(tmp_path / "b.npy", np.full((2, 2, 3), 9, np.uint8))
+    source = ImageList(str(tmp_path))
+    assert source.image_names() == ["a.dcm", "b.npy"]
+    assert source.get_pixels(0).shape == (2, 3, 3)
+    assert np.asarray(open_rgb(tmp_path / "b.npy")).max() == 9
