@@ -20,7 +20,7 @@ def distributed_sinkhorn(
 ) -> Tensor:
     """Return soft codes that use all prototypes equally.
 
-    All ranks call it together and may pass different numbers of samples, each at least one. It
+    All ranks call it together and may pass different numbers of samples, or none. It
     computes with logarithms, so that nothing over- or underflows at a small ``epsilon``.
 
     Args:
@@ -55,5 +55,6 @@ def _log_sum_of_samples(log_q: Tensor) -> Tensor:
     from . import dist
 
     # The maximum over all ranks is taken out first: no exponential is above 1.
-    highest = dist.all_reduce(log_q.amax(dim=0), "max")  # [K]
+    own = log_q.amax(dim=0) if len(log_q) else log_q.new_full(log_q.shape[1:], float("-inf"))
+    highest = dist.all_reduce(own, "max")  # [K]
     return highest + dist.all_reduce((log_q - highest).exp().sum(dim=0)).log()

@@ -45,6 +45,21 @@ def crops(n: int, generator: torch.Generator) -> dict[str, Any]:
     return {"img": views, "idx": torch.arange(n)}
 
 
+def masked_crops(n: int, generator: torch.Generator) -> dict[str, Any]:
+    """Return ``crops`` whose first two views are pairs of images and masks of 4 x 4 patches.
+
+    Two to seven patches are masked; every third image has none.
+    """
+    batch = crops(n, generator)
+    counts = torch.arange(n) % 6 + 2
+    counts[::3] = 0
+    for view in range(2):
+        order = torch.rand(n, 16, generator=generator).argsort(dim=1)
+        mask = (order < counts[:, None]).view(n, 4, 4)
+        batch["img"][view] = [batch["img"][view], mask]
+    return batch
+
+
 def pairs(n: int, generator: torch.Generator) -> dict[str, Any]:
     """Return a batch of ``RelativeLocDataset``: 8 pairs [n, 8, 6, 24, 24], labels [n, 8]."""
     img = torch.rand(n, 8, 6, 24, 24, generator=generator)
@@ -437,6 +452,29 @@ TINY = {
             "head": {"type": "DINOHead", "feat_dim": 6},
         },
         crops,
+    ),
+    "IBOT": Tiny(
+        {
+            "type": "IBOT",
+            "backbone": {**VIT, "type": "IBOTViT"},
+            "neck": DINO_NECK,
+            "head": {"type": "IBOTHead", "feat_dim": 6},
+        },
+        masked_crops,
+    ),
+    "DINOv2": Tiny(
+        {
+            "type": "DINOv2",
+            "backbone": {
+                **VIT,
+                "type": "IBOTViT",
+                "num_registers": 2,
+                "layer_cfgs": {"init_values": 0.1},
+            },
+            "neck": DINO_NECK,
+            "head": {"type": "IBOTHead", "feat_dim": 6, "centring": "sinkhorn"},
+        },
+        masked_crops,
     ),
     "RelativeLoc": Tiny(
         {

@@ -13,6 +13,7 @@ import torch
 from tiny_models import TINY
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils._pytree import tree_map
 
 from mmselfsup.models import build_algorithm
 from mmselfsup.models.utils import GatherLayer, SyncBatchNorm
@@ -24,10 +25,7 @@ JOINED, PARTS = 6, (slice(0, 3), slice(3, 6))
 
 def pick(batch: dict[str, Any], part: slice) -> dict[str, Any]:
     """Return a part of a batch."""
-    return {
-        key: [view[part] for view in value] if isinstance(value, list) else value[part]
-        for key, value in batch.items()
-    }
+    return tree_map(lambda tensor: tensor[part], batch)
 
 
 def make(name: str) -> tuple[nn.Module, dict[str, Any]]:
@@ -40,8 +38,7 @@ def make(name: str) -> tuple[nn.Module, dict[str, Any]]:
     model.init_weights()
     TINY[name].prepare(model)
     batch = TINY[name].batch(JOINED, torch.Generator().manual_seed(1))
-    img = batch["img"]
-    batch["img"] = [v.double() for v in img] if isinstance(img, list) else img.double()
+    batch["img"] = tree_map(torch.Tensor.double, batch["img"])
     return model.double().train(), batch
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from mmcv import Config
 from torch import Tensor
+from torch.utils._pytree import tree_map
 from torch.utils.data import Dataset
 
 from mmselfsup.apis.train import train_model
@@ -19,6 +20,24 @@ from tests.contract.tiny_models import TINY
 
 NUM_IMAGES, BATCH, EPOCHS = 12, 4, 3
 
+#: What the configs of DINO and its successors have.
+TEACHER: dict[str, Any] = dict(
+    custom_hooks=[
+        dict(type="MomentumUpdateHook"),
+        dict(
+            type="ScheduleHook",
+            target="model.head.teacher_temperature",
+            start=0.07,
+            end=0.07,
+            warmup=2,
+            warmup_start=0.04,
+        ),
+        dict(type="ScheduleHook", target="optimizer.weight_decay", end=0.4),
+    ],
+    optimizer_config=dict(
+        frozen_layers_cfg=dict(last_layer=4), grad_clip=dict(per_parameter=True, max_norm=3.0)
+    ),
+)
 #: Name of the algorithm -> what its config has beside the model.
 METHODS: dict[str, dict[str, Any]] = {
     "SimCLR": {},
@@ -69,6 +88,9 @@ METHODS: dict[str, dict[str, Any]] = {
         ),
     ),
     "Distillation": {},
+    "DINO": TEACHER,
+    "IBOT": TEACHER,
+    "DINOv2": TEACHER,
 }
 
 
@@ -83,11 +105,11 @@ class Samples(Dataset[dict[str, Any]]):
 
     def __getitem__(self, i: int) -> dict[str, Any]:
         sample = {k: v[i] for k, v in self.batch.items() if k != "img"}
-        img = self.batch["img"]
-        views = [self.noisy(v[i]) for v in img] if isinstance(img, list) else self.noisy(img[i])
-        return {"img": views, **sample}
+        return {"img": tree_map(lambda view: self.noisy(view[i]), self.batch["img"]), **sample}
 
     def noisy(self, view: Tensor) -> Tensor:
+        if not view.is_floating_point():  # a mask
+            return view
         return view + 0.1 * torch.rand_like(view)
 
 

@@ -21,6 +21,7 @@ _EMBEDDINGS = (
     "backbone.cls_token",
     "backbone.mask_token",
     "backbone.pos_embed",
+    "backbone.register_tokens",
     "backbone.absolute_pos_embed",  # mmcls's Swin
 )
 

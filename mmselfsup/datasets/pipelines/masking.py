@@ -61,8 +61,12 @@ class _BlockMask(MaskGenerator):
 
     def draw(self) -> Tensor:
         """Return a random mask [height, width], int64, 1 where a patch is masked."""
+        return self.blocks(self.num_masking_patches)
+
+    def blocks(self, most: int) -> Tensor:
+        """Return a mask [height, width] of blocks with at most ``most`` masked patches."""
         mask = torch.zeros(self.height, self.width, dtype=torch.int64)
-        remaining = self.num_masking_patches
+        remaining = most
         while remaining > 0:
             newly_masked = self._add_block(mask, min(remaining, self.max_num_patches))
             if newly_masked == 0:
@@ -124,9 +128,13 @@ class BEiTMaskGenerator(_BlockMask):
 
     def draw(self) -> Tensor:
         """Return a random mask [height, width], int64, 1 where a patch is masked."""
-        mask = super().draw()
+        return self.exactly(self.num_masking_patches)
+
+    def exactly(self, count: int) -> Tensor:
+        """Return a mask [height, width] with ``count`` masked patches."""
+        mask = self.blocks(count)
         visible = (mask.flatten() == 0).nonzero().flatten()
-        missing = self.num_masking_patches - (mask.numel() - len(visible))
+        missing = count - (mask.numel() - len(visible))
         mask.view(-1)[visible[torch.randperm(len(visible))[:missing]]] = 1
         return mask
 
@@ -134,6 +142,51 @@ class BEiTMaskGenerator(_BlockMask):
         """Return the image, or each of several images, and then the mask [rows, columns]."""
         imgs = tuple(img) if isinstance(img, (list, tuple)) else (img,)
         return (*imgs, self.draw())
+
+
+@PIPELINES.register_module()
+class IBOTMaskGenerator(BEiTMaskGenerator):
+    """A transform that adds a mask of blocks to some of the images, of a random number of patches.
+
+    Source: iBOT (Zhou et al. 2022), section 4.1; DINOv2 (Oquab et al. 2023) has the same ratios.
+
+    Args:
+        input_size: Patches on a side, or (rows, columns).
+        mask_ratio: Smallest and largest fraction of the patches that are masked, drawn uniformly
+            for each image.
+        mask_prob: Probability that an image is masked; the mask of another one is empty.
+        min_num_patches: Smallest block.
+        min_aspect: Smallest ratio of height to width of a block; the largest is its inverse.
+
+    Raises:
+        ArgumentError: A fraction is out of range.
+    """
+
+    def __init__(
+        self,
+        input_size: int | tuple[int, int],
+        mask_ratio: tuple[float, float] = (0.1, 0.5),
+        mask_prob: float = 0.5,
+        min_num_patches: int = 4,
+        min_aspect: float = 0.3,
+    ) -> None:
+        check_probability(mask_prob, "mask_prob")
+        for ratio in mask_ratio:
+            check_probability(ratio, "mask_ratio")
+        if len(mask_ratio) != 2 or mask_ratio[0] > mask_ratio[1]:
+            raise ArgumentError(f"mask_ratio must be (smallest, largest), got {mask_ratio}")
+        # The largest number that a mask may have.
+        super().__init__(input_size, 0, min_num_patches, min_aspect=min_aspect)
+        self.num_masking_patches = int(mask_ratio[1] * self.height * self.width)
+        self.max_num_patches = self.num_masking_patches
+        self.mask_ratio, self.mask_prob = tuple(mask_ratio), mask_prob
+
+    def draw(self) -> Tensor:
+        """Return a random mask [height, width], int64, 1 where a patch is masked."""
+        low, high = self.mask_ratio
+        is_masked = torch.rand(()).item() < self.mask_prob
+        ratio = low + (high - low) * torch.rand(()).item()
+        return self.exactly(int(ratio * self.height * self.width) if is_masked else 0)
 
 
 @PIPELINES.register_module()

@@ -8,8 +8,10 @@ from .classification import Classification
 from .deepcluster import DeepCluster
 from .densecl import DenseCL
 from .dino import DINO
+from .dinov2 import DINOv2
 from .distillation import Distillation
 from .fastsiam import FastSiam
+from .ibot import IBOT
 from .interclr_moco import InterCLRMoCo
 from .lejepa import LeJEPA
 from .mae import MAE
@@ -37,6 +39,7 @@ __all__ = [
     "BYOL",
     "CAE",
     "DINO",
+    "IBOT",
     "MAE",
     "MMCR",
     "NNBYOL",
@@ -46,6 +49,7 @@ __all__ = [
     "BarlowTwins",
     "BaseModel",
     "Classification",
+    "DINOv2",
     "DeepCluster",
     "DenseCL",
     "Distillation",

@@ -2,6 +2,7 @@
 ``torchvision.X``."""
 
 from .cae_vit import CAEViT
+from .ibot_vit import IBOTViT
 from .mae_vit import MAEViT
 from .maskfeat_vit import MaskFeatViT
 from .mim_cls_vit import MIMVisionTransformer
@@ -14,6 +15,7 @@ from .vision_transformer import VisionTransformer
 
 __all__ = [
     "CAEViT",
+    "IBOTViT",
     "MAEViT",
     "MIMVisionTransformer",
     "MaskFeatViT",

@@ -60,9 +60,12 @@ class BaseViT(BaseModule):
             memory and costs about a third more time.
         frozen_stages: The patch embedding (0) and this many blocks don't train; -1 freezes nothing.
         norm_eval: Whether batch normalisations keep their running statistics.
+        num_registers: R, further trained tokens without a place, which no output contains (Darcet
+            et al. 2024, "Vision Transformers Need Registers").
 
     Raises:
-        ArgumentError: An unknown architecture, or a block that does not exist.
+        ArgumentError: An unknown architecture, a block that does not exist, or registers in a
+            transformer that has none.
     """
 
     # Architectures by name; some of them have several names.
@@ -72,6 +75,8 @@ class BaseViT(BaseModule):
     query_value_bias: bool = False
     #: Whether the position embeddings are sines and cosines, which don't train.
     fixed_positions: ClassVar[bool] = False
+    #: Whether it may have registers; decoders of masked methods take all tokens for places.
+    takes_registers: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -94,8 +99,15 @@ class BaseViT(BaseModule):
         with_cp: bool = False,
         frozen_stages: int = -1,
         norm_eval: bool = False,
+        num_registers: int = 0,
     ) -> None:
         super().__init__(init_cfg)
+        if num_registers < 0 or (num_registers and not self.takes_registers):
+            most = "0 or more" if self.takes_registers else "0"
+            raise ArgumentError(
+                f"{type(self).__name__}: num_registers must be {most}, got {num_registers}"
+            )
+        self.num_registers = num_registers
         self.arch_settings = self._architecture(arch)
         self.embed_dims = self.arch_settings["embed_dims"]
         self.num_layers = self.arch_settings["num_layers"]
@@ -127,6 +139,8 @@ class BaseViT(BaseModule):
         self.pos_embed = nn.Parameter(
             torch.zeros(1, self.num_extra_tokens + num_places, self.embed_dims)
         )
+        if self.num_registers:
+            self.register_tokens = nn.Parameter(torch.zeros(1, self.num_registers, self.embed_dims))
         self.register_load_state_dict_pre_hook(_resize_loaded_positions)
         if self.fixed_positions:
             self.pos_embed.requires_grad_(False)
@@ -198,6 +212,8 @@ class BaseViT(BaseModule):
         if not (isinstance(self.init_cfg, dict) and self.init_cfg.get("type") == "Pretrained"):
             self.init_positions()
             self.draw_weights()
+            if self.num_registers:
+                nn.init.normal_(self.register_tokens, std=1e-6)
 
     def init_positions(self) -> None:
         """Set fixed position embeddings, or draw them, normal with a deviation of 0.02."""
@@ -223,7 +239,9 @@ class BaseViT(BaseModule):
         )
 
     def embed(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """Return tokens with positions [N, 1 + L, C], class token first, and rows and columns.
+        """Return tokens with positions [N, 1 + R + L, C], and rows and columns.
+
+        The class token is the first, then come the registers.
 
         Args:
             x: Images [N, in_channels, H, W].
@@ -231,7 +249,19 @@ class BaseViT(BaseModule):
         tokens, resolution = self.patch_embed(x)  # [N, L, C]
         positions = self.positions(resolution)
         tokens = self.with_class_token(tokens + positions[:, 1:], positions)
+        tokens = self.with_registers(tokens)
         return (tokens if self.with_cls_token else tokens[:, 1:]), tuple(resolution)
+
+    def with_registers(self, tokens: Tensor) -> Tensor:
+        """Return tokens [N, 1 + L, C] with the registers behind the first, [N, 1 + R + L, C]."""
+        if not self.num_registers:
+            return tokens
+        registers = self.register_tokens.expand(len(tokens), -1, -1).to(tokens.dtype)
+        return torch.cat((tokens[:, :1], registers, tokens[:, 1:]), dim=1)
+
+    def places(self, tokens: Tensor) -> Tensor:
+        """Return the tokens of patches [N, L, C], without class token and registers."""
+        return tokens[:, self.num_registers + int(self.with_cls_token) :]
 
     def with_class_token(self, tokens: Tensor, positions: Tensor) -> Tensor:
         """Return tokens [N, L, C] with the class token in front, [N, 1 + L, C], after dropout.
@@ -265,8 +295,7 @@ class BaseViT(BaseModule):
 
         Without ``output_cls_token`` it is the map alone.
         """
-        places = tokens[:, 1:] if self.with_cls_token else tokens  # [N, L, C]
-        grid = places.transpose(1, 2).unflatten(2, resolution)
+        grid = self.places(tokens).transpose(1, 2).unflatten(2, resolution)
         return [grid, tokens[:, 0]] if self.output_cls_token else grid
 
     def forward(self, x: Tensor) -> tuple[Any, ...]:
@@ -295,6 +324,8 @@ class BaseViT(BaseModule):
         if self.frozen_stages >= 0:
             self.cls_token.requires_grad_(False)
             self.pos_embed.requires_grad_(False)
+            if self.num_registers:
+                self.register_tokens.requires_grad_(False)
 
     def train(self, mode: bool = True) -> "BaseViT":
         """Switch to train or eval mode; frozen parts stay in eval mode."""

@@ -23,6 +23,7 @@ class CAEViT(BaseViT):
 
     query_value_bias = True
     fixed_positions = True
+    takes_registers = False
 
     def __init__(
         self,

@@ -29,6 +29,8 @@ class MAEViT(VisionTransformer):
         ArgumentError: ``mask_ratio`` is outside its range, or see ``BaseViT``.
     """
 
+    takes_registers = False
+
     def __init__(
         self,
         arch: str | dict = "b",

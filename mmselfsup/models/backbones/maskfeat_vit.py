@@ -21,6 +21,8 @@ class MaskFeatViT(BaseViT):
         **kwargs: Other arguments of ``BaseViT``, such as ``with_cp``.
     """
 
+    takes_registers = False
+
     def __init__(
         self,
         arch: str | dict = "b",
@@ -76,7 +78,12 @@ class MaskFeatViT(BaseViT):
         """
         if mask is None:
             return super().forward(x)
+        return self.encode(self.embed_masked(x, mask)[0])[-1]
+
+    def embed_masked(self, x: Tensor, mask: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Return tokens with positions [N, 1 + R + L, C], and rows and columns; see ``embed``."""
         tokens, resolution = self.patch_embed(x)  # [N, L, C]
         positions = self.positions(resolution)
         tokens = replace_masked(tokens, mask, self.mask_token) + positions[:, 1:]
-        return self.encode(self.with_class_token(tokens, positions))[-1]
+        tokens = self.with_registers(self.with_class_token(tokens, positions))
+        return tokens, tuple(resolution)

@@ -96,8 +96,7 @@ class MIMVisionTransformer(BaseViT):
         """Return the vector [N, C] of an image for the tokens of one block."""
         if self.fc_norm is None:
             return tokens[:, 0]
-        places = tokens[:, 1:] if self.with_cls_token else tokens
-        return self.fc_norm(places.mean(dim=1))
+        return self.fc_norm(self.places(tokens).mean(dim=1))
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         """Return the vectors [N, C] of images [N, in_channels, H, W], of the last block asked for.

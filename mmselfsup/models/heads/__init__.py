@@ -6,6 +6,7 @@ from .contrastive_head import ContrastiveHead
 from .cross_correlation_head import LatentCrossCorrelationHead
 from .dino_head import DINOHead
 from .distillation_head import FeatureDistillationHead, SimilarityDistillationHead
+from .ibot_head import IBOTHead
 from .latent_pred_head import LatentClsHead, LatentPredictHead
 from .lejepa_head import LeJEPAHead
 from .mae_head import MAEFinetuneHead, MAELinprobeHead, MAEPretrainHead
@@ -28,6 +29,7 @@ __all__ = [
     "ContrastiveHead",
     "DINOHead",
     "FeatureDistillationHead",
+    "IBOTHead",
     "LatentClsHead",
     "LatentCrossCorrelationHead",
     "LatentPredictHead",

@@ -33,6 +33,8 @@ from .cross_correlation import redundancy_loss
 from .distillation import cosine_distance, map_distance, similarity_distillation
 from .inter_image import angular_margin, cosine_margin, draw_negatives, draw_positives
 from .isotropic_gaussian import epps_pulley, random_directions
+from .koleo import koleo
+from .masked_tokens import masked_token_prediction
 from .reconstruction import masked_patch_error, masked_pixel_distance, patch_statistics
 from .swapped_prediction import swapped_prediction
 from .variance_covariance import covariance_penalty, variance_hinge
@@ -53,6 +55,7 @@ __all__ = [
     "focal_loss",
     "info_nce",
     "inverse_frequency_weights",
+    "koleo",
     "label_shares",
     "ldam_loss",
     "ldam_margins",
@@ -61,6 +64,7 @@ __all__ = [
     "map_distance",
     "masked_patch_error",
     "masked_pixel_distance",
+    "masked_token_prediction",
     "mises_fisher_weights",
     "negative_cosine",
     "pair_similarities",

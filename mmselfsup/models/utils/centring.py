@@ -56,7 +56,7 @@ class Centring(nn.Module):
     def forward(self, scores: Tensor, temperature: float) -> Tensor:
         """Return the targets; in training, move the centre after it was used.
 
-        All processes call it together; their M may differ, and be 0 but for Sinkhorn-Knopp.
+        All processes call it together; their M may differ, and be 0.
 
         Args:
             scores: Scores of the teacher, [..., K] with M rows in all.

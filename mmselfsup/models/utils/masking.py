@@ -57,7 +57,15 @@ def replace_masked(tokens: Tensor, mask: Tensor, mask_token: Tensor) -> Tensor:
         tokens: Tokens [N, L, D].
         mask: 1 (or true) for masked patches, [N, L] or [N, rows, columns].
         mask_token: The trained token, [1, 1, D].
+
+    Raises:
+        ArgumentError: The masks have another number of patches.
     """
+    if mask[0].numel() != tokens.shape[1]:
+        raise ArgumentError(
+            f"masks of {mask[0].numel()} patches for images of {tokens.shape[1]}: give the mask "
+            "generator the size of the image in patches"
+        )
     hidden = mask.flatten(1).unsqueeze(2).to(tokens.dtype)  # [N, L, 1]
     return tokens * (1 - hidden) + mask_token.to(tokens.dtype) * hidden
 
