@@ -80,16 +80,26 @@ def max_epochs(cfg: Config) -> int:
     return epochs
 
 
-def names_weights(model: Any) -> bool:
+def views_per_image(cfg: Config) -> int:
+    """Return how many views of an image the network sees in an epoch, as its dataset says."""
+    from .registries import resolve  # loads torch, as reading the config did
+
+    dataset = find_dataset(cfg, "train")[1]
+    count = getattr(resolve(dataset["type"], "dataset"), "views_per_image", None)
+    return 1 if count is None else int(count(dataset))
+
+
+def names_weights(model: Any, keys: Sequence[str] = _WEIGHTS) -> bool:
     """Return whether a part of a model's config names weights: ``Pretrained`` or a backbone's own.
 
     Args:
         model: The config, or a part of it.
+        keys: Arguments that name weights, beside ``init_cfg=dict(type='Pretrained', ...)``.
     """
     if isinstance(model, Mapping):
-        named = model.get("type") == "Pretrained" or any(model.get(key) for key in _WEIGHTS)
-        return named or any(names_weights(part) for part in model.values())
-    return isinstance(model, list | tuple) and any(names_weights(part) for part in model)
+        named = model.get("type") == "Pretrained" or any(model.get(key) for key in keys)
+        return named or any(names_weights(part, keys) for part in model.values())
+    return isinstance(model, list | tuple) and any(names_weights(part, keys) for part in model)
 
 
 def has_key(cfg: Config, key: str) -> bool:

@@ -57,7 +57,7 @@ def choose_lesions(
 
 
 def write_subsets(
-    path: str, metadata: str, percents: Sequence[float], seed: int = 0
+    path: str, metadata: str, percents: Sequence[float], seed: int = 0, folder: str | None = None
 ) -> dict[str, list[Entry]]:
     """Write ``<list>_<percent>pct.txt`` beside a training list, for each percentage.
 
@@ -66,6 +66,7 @@ def write_subsets(
         metadata: CSV with the lesion of each image; an image that isn't in it counts as a lesion.
         percents: Percentages of each class.
         seed: Other seeds give other subsets.
+        folder: Where the new lists are written; None: beside the list.
 
     Returns:
         The images of each new list, by its path.
@@ -84,7 +85,9 @@ def write_subsets(
     for percent in percents:
         chosen = choose_lesions(labels, groups, percent, seed)
         rows = [entry for entry, kept in zip(entries, chosen, strict=True) if kept]
-        output = str(Path(path).with_name(f"{Path(path).stem}_{percent:g}pct.txt"))
+        place = Path(path).parent if folder is None else Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        output = str(place / f"{Path(path).stem}_{percent:g}pct.txt")
         atomic_write_text(output, "".join(f"{row.name} {row.label}\n" for row in rows))
         written[output] = rows
     return written

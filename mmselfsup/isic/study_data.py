@@ -21,6 +21,7 @@ ISIC_2019 = StudyData(
     split_command=("tools/isic2019/prepare_splits.py",),
     compare_command=("tools/isic2019/look_at_features.py",),
     explain_command=("tools/isic2019/explain.py",),
+    subset_command=("tools/isic2019/make_label_subsets.py",),
     configs="isic2019",
     full_size="224",
     num_folds=5,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmselfsup.config.inspect import find_dataset
+from mmselfsup.config.inspect import views_per_image
 from mmselfsup.utils.errors import UserError
 
 from . import configs
@@ -153,15 +153,6 @@ def _entries(
         )
         for seed in settings.seeds
     ]
-
-
-def views_per_image(cfg: Config) -> int:
-    """Return how many views of an image the network sees in an epoch, as its dataset says."""
-    from mmselfsup.config.registries import resolve  # loads torch, as reading the config did
-
-    dataset = find_dataset(cfg, "train")[1]
-    count = getattr(resolve(dataset["type"], "dataset"), "views_per_image", None)
-    return 1 if count is None else int(count(dataset))
 
 
 def epochs_for(cfg: Config, views: int, num_images: int) -> int:

@@ -19,7 +19,9 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.study_data import StudyData
 
 from .data import read_splits
-from .settings import ALL, DEFAULT_DATA, JOIN, SCRATCH, TRAIN, StudySettings
+from .few_labels import DRAWS, read_labels
+from .settings import ALL, DEFAULT_DATA, TRAIN, StudySettings
+from .starts import DISTILLATION, DISTILLED, FROM, JOIN, SCRATCH, find_starts
 
 #: What a further task must gain in balanced accuracy, if nothing is given. It must be
 #: worth one more pre-training of every task, and the best of several noisy scores is biased
@@ -68,9 +70,20 @@ def parse(
     ssl_on = check_choice("--ssl-on", args.ssl_on, (TRAIN, ALL))
     compare = args.compare and len(ssl_configs) > 1
     min_gain = read_min_gain(args.curriculum, args.min_gain, args.compare, len(ssl_configs))
+    starts, ssl_options = find_starts(
+        args.start, check_options(args.ssl_options), lambda text: _inside(text, root)
+    )
+    if args.draws is not None and not args.labels:
+        raise UserError("--draws is for --labels: give both, or neither")
+    if min_gain is not None and starts:
+        raise UserError("--curriculum greedy starts from random weights: leave out --start")
+    if any(start.name == DISTILLED for start in starts):
+        ssl_configs = _with_distillation(ssl_configs, root, size, data)
     # The folder's name contains what differs, so that two studies never overwrite each other.
     kind = "compare" if compare else "greedy" if min_gain is not None else ""
-    name = study_name("demo_" if args.demo else "", kind, ssl_configs, env.get("SIZE"), ssl_on)
+    tasks = [*(start.word for start in starts), *ssl_configs] if starts else ssl_configs
+    kind = "_".join(filter(None, (kind, "starts" if starts else "")))
+    name = study_name("demo_" if args.demo else "", kind, tasks, env.get("SIZE"), ssl_on)
     name += "" if several else f"_fold{folds[0]}_seed{seeds[0]}"
     default = root / "work_dirs" / data.folder / name
     work_dir = _inside(env.get("WORK_DIR") or default, root)
@@ -95,14 +108,31 @@ def parse(
         gpus=integer(env, "GPUS", 0),
         jobs=integer(env, "JOBS", 0),
         lrs=parse_lrs(env.get("FINETUNE_LRS", "")),
-        ssl_options=check_options(args.ssl_options),
+        ssl_options=ssl_options,
         finetune_options=check_options(args.finetune_options),
         options=check_options([*args.options, *args.cfg_options]),
         demo=args.demo,
+        starts=starts,
+        labels=read_labels(args.labels),
+        draws=DRAWS if args.draws is None else _whole("--draws", args.draws, 1),
         data=data,
         verify=args.verify,
     )
     return StudyRequest(work_dir, _make_studies(study, folds, seeds, several), several)
+
+
+def _with_distillation(
+    ssl_configs: dict[str, Path], root: Path, size: str, data: StudyData
+) -> dict[str, Path]:
+    """Add the config of the distillation to those of the pre-trainings.
+
+    Raises:
+        UserError: There is none, or it is a pre-training already.
+    """
+    if DISTILLATION in ssl_configs:
+        raise UserError(f"--start {DISTILLED}=TEACHER and ALGORITHM={DISTILLATION}: give one")
+    config = find_ssl_config(root / "configs", DISTILLATION, size, data)
+    return {**ssl_configs, DISTILLATION: config}
 
 
 def _ssl_configs(env: Mapping[str, str], root: Path, size: str, data: StudyData) -> dict[str, Path]:
@@ -198,7 +228,7 @@ def algorithm_names(text: str) -> tuple[str, ...]:
     for name in names:
         if name == SCRATCH:
             raise UserError(f"ALGORITHM={SCRATCH}: training from scratch is always part of it")
-        if not re.fullmatch(r"\w[\w.-]*", name):
+        if not re.fullmatch(r"\w[\w.-]*", name) or name.startswith(FROM):
             raise UserError(f"ALGORITHM: {name!r} is no name; separate several by blanks")
         if names.count(name) > 1:
             raise UserError(f"ALGORITHM names {name} twice: each pre-training can be used once")
@@ -301,6 +331,9 @@ def make_parser(program: str) -> argparse.ArgumentParser:
     parser.add_argument("--ssl-on", default=TRAIN)
     parser.add_argument("--curriculum")
     parser.add_argument("--min-gain")
+    parser.add_argument("--start", nargs="+", default=[], metavar="START")
+    parser.add_argument("--labels", nargs="+", default=[], metavar="P%")
+    parser.add_argument("--draws", metavar="N")
     for flag in ("--cfg-options", "--ssl-options", "--finetune-options"):
         parser.add_argument(flag, nargs="+", default=[], metavar="key=value")
     return parser

@@ -54,7 +54,7 @@ def metadata_options(cfg: Config, part: str, metadata: Path) -> list[str]:
     return [f"{data_source_key(cfg, part)}.metadata={quoted(metadata)}"]
 
 
-def quoted(path: Path) -> str:
+def quoted(path: Path | str) -> str:
     """Quote a path so that ``--cfg-options`` takes it as one string, blanks and commas included."""
     text = str(path)
     return repr(text) if re.search(r"[\s,()\[\]{}'\"]", text) else text

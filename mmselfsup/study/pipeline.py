@@ -25,6 +25,7 @@ from .fingerprint import forget_images
 from .process import check_gpus, environment, inspect_machine, only_commands, only_study
 from .records import Results, StudyFacts
 from .report.page import write_report
+from .report.starts_tables import print_starts
 from .report.statistics import RESULTS
 from .report.sweep import make_overview, print_overview, write_page, write_tables
 from .report.tables import print_results
@@ -58,6 +59,8 @@ def run_study(settings: StudySettings) -> Results:
         environment=environment(context.machine),
         commands=context.commands,
         curriculum=context.curriculum,
+        arms=context.arms,
+        labels=context.labels,
     )
     results.write(settings.work_dir / "results.json")
     _close(results, settings)
@@ -89,6 +92,7 @@ def _close(results: Results, settings: StudySettings) -> None:
     """Print the results and the paths of report, numbers and logs."""
     print()
     print_results(results)
+    print_starts(results)
     report = write_report(settings.work_dir)
     # The environment need not be activated: then name its tensorboard by its path.
     beside = Path(sys.executable).with_name("tensorboard")

@@ -18,6 +18,8 @@ from mmselfsup.utils.errors import ArgumentError, UserError
 from mmselfsup.utils.files import atomic_write_json
 from mmselfsup.utils.json_records import from_json
 
+from .arm_records import ArmRecord, LabelRecord
+
 SCHEMA = 2
 Tasks = tuple[str, ...]
 
@@ -312,6 +314,8 @@ class Results:
         environment: Versions and machine.
         commands: The command lines that ran.
         curriculum: How the order of the pre-trainings was chosen; None where it was given.
+        arms: What the arms of --start start from and cost; empty without --start.
+        labels: The classifiers trained on few labels; empty without --labels.
         schema: Version of this layout.
     """
 
@@ -323,11 +327,16 @@ class Results:
     environment: dict[str, Any]
     commands: list[str]
     curriculum: Curriculum | None = None
+    arms: list[ArmRecord] = field(default_factory=list)
+    labels: list[LabelRecord] = field(default_factory=list)
     schema: int = SCHEMA
 
     def write(self, path: Path) -> None:
         """Write the results as JSON; NaN becomes null."""
-        atomic_write_json(path, asdict(self))
+        # Without --start and --labels the file is that of a study that knows neither.
+        empty = {name for name in ("arms", "labels") if not getattr(self, name)}
+        content = {name: value for name, value in asdict(self).items() if name not in empty}
+        atomic_write_json(path, content)
 
 
 def read_results(path: Path) -> Results:

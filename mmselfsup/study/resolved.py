@@ -18,7 +18,8 @@ from mmselfsup.utils.study_data import StudyData
 
 from . import configs
 from .data import metadata_csv
-from .settings import JOIN, LR_FACTORS, SCRATCH, StudySettings
+from .settings import LR_FACTORS, SCRATCH, StudySettings
+from .starts import DISTILLED, JOIN, Start
 
 if TYPE_CHECKING:
     from mmcv import Config
@@ -43,7 +44,8 @@ class Pretraining:
         cfg: The config with its overrides.
         options: Overrides ``key=value``.
         folder: Work directory.
-        after: The pre-training from whose backbone this one starts; None: random weights.
+        after: The pre-training from whose backbone this one starts; None: it is the first.
+        start: What the first one starts from; None: random weights.
     """
 
     tasks: tuple[str, ...]
@@ -52,11 +54,20 @@ class Pretraining:
     options: tuple[str, ...]
     folder: Path
     after: Pretraining | None = None
+    start: Start | None = None
 
     @property
     def name(self) -> str:
         """Return the name of the pre-training and of its arm."""
-        return JOIN.join(self.tasks)
+        return JOIN.join(self.tasks) if self.start is None else self.start.arm(self.tasks)
+
+    @property
+    def weights(self) -> str | None:
+        """Return what this task loads before its first step; None: nothing."""
+        if self.after is not None:
+            return str(self.after.backbone)
+        teacher = self.start is not None and self.start.name == DISTILLED
+        return None if self.start is None or teacher else self.start.weights
 
     @property
     def backbone(self) -> Path:
@@ -94,15 +105,18 @@ class ResolvedStudy:
     @cached_property
     def pretrainings(self) -> tuple[Pretraining, ...]:
         """Return the pre-trainings, each after the one it starts from."""
-        return tuple(self.sequence(tasks) for tasks in self.settings.sequences)
+        return tuple(self.sequence(tasks, start) for start, tasks in self.settings.chains)
 
-    def sequence(self, tasks: tuple[str, ...]) -> Pretraining:
+    def sequence(self, tasks: tuple[str, ...], start: Start | None = None) -> Pretraining:
         """Return the last pre-training of a sequence of tasks, which may repeat a task."""
         # Recursive: each pre-training starts from that of the shorter sequence.
-        after = self.sequence(tasks[:-1]) if len(tasks) > 1 else None
-        task, folder = tasks[-1], self.settings.ssl_dir(JOIN.join(tasks))
-        path, options = self.settings.ssl_configs[task], tuple(self._ssl_options[task])
-        return Pretraining(tasks, path, self._ssl_cfgs[task], options, folder, after)
+        after = self.sequence(tasks[:-1], start) if len(tasks) > 1 else None
+        task = tasks[-1]
+        own = start_options(start)
+        folder = self.settings.ssl_dir(JOIN.join(tasks) if start is None else start.arm(tasks))
+        path, options = self.settings.ssl_configs[task], (*self._ssl_options[task], *own)
+        cfg = configs.load(path, options) if own else self._ssl_cfgs[task]
+        return Pretraining(tasks, path, cfg, options, folder, after, start)
 
     @cached_property
     def finetune(self) -> Config:
@@ -170,13 +184,34 @@ class ResolvedStudy:
         return max_epochs(self.finetune)
 
     def pretraining(self, arm: str) -> Pretraining | None:
-        """Return the pre-training that an arm starts from; None: random weights."""
-        return None if arm == SCRATCH else next(p for p in self.pretrainings if p.name == arm)
+        """Return the pre-training that an arm starts from; None: random weights, or a file."""
+        if self.file_of(arm) is not None or arm == SCRATCH:
+            return None
+        return next(p for p in self.pretrainings if p.name == arm)
+
+    def file_of(self, arm: str) -> str | None:
+        """Return the file of weights that an arm is fine-tuned from at once; None of others."""
+        starts = self.settings.starts
+        return next((s.weights for s in starts if not s.ssl and s.arm() == arm), None)
+
+    def weights(self, arm: str) -> str | None:
+        """Return the file of weights that the classifier of an arm starts from; None: random."""
+        start = self.pretraining(arm)
+        return self.file_of(arm) if start is None else str(start.backbone)
 
     def relative(self, path: Path) -> str:
         """Return a path inside the repository relative to it."""
         rel = os.path.relpath(path, self.settings.root)
         return str(path) if rel.startswith("..") else rel
+
+
+def start_options(start: Start | None) -> list[str]:
+    """Return the overrides of the pre-trainings from a start, without its weights."""
+    if start is None:
+        return []
+    if start.name == DISTILLED:
+        return [f"model.teacher.checkpoint={configs.quoted(start.weights or '')}"]
+    return [f"adapt.type={start.adapt}"] if start.adapt else []
 
 
 def _without_data(options: list[str], data: StudyData) -> list[str]:

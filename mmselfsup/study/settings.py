@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +10,10 @@ from mmselfsup.isic.study_data import ISIC_2019 as DEFAULT_DATA
 from mmselfsup.utils.study_data import StudyData
 
 from .image_digests import INDEX
+from .starts import DISTILLATION, DISTILLED, JOIN, SCRATCH, Start
 
 #: Learning rates to try if none are given, as multiples of the one in the fine-tuning config.
 LR_FACTORS = (0.3, 1.0, 3.0)
-SCRATCH = "scratch"
-JOIN = "+"  # between the tasks in the name of a curriculum
 #: What the pre-trainings see: the training list of the fold, or the images of its test list, too.
 TRAIN, ALL = "train", "all"
 
@@ -48,6 +47,10 @@ class StudySettings:
         finetune_options: Overrides ``key=value`` of the fine-tuning config.
         options: Overrides ``key=value`` of those configs that have the key.
         demo: Make and use the embedded data set.
+        starts: What the classifiers start from, each an arm; empty: random weights, and each
+            pre-training compared.
+        labels: Percentages of the labels, below 100, with which each arm is fine-tuned too.
+        draws: Number of times that each percentage is drawn.
         data: The data set: its file names, commands and configs.
         verify: Whether to compare the content of all files, not only sizes and times.
     """
@@ -73,6 +76,9 @@ class StudySettings:
     finetune_options: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     demo: bool = False
+    starts: tuple[Start, ...] = ()
+    labels: tuple[float, ...] = ()
+    draws: int = 1
     data: StudyData = DEFAULT_DATA
     verify: bool = False
 
@@ -80,6 +86,8 @@ class StudySettings:
     def sequences(self) -> tuple[tuple[str, ...], ...]:
         """Return the pre-trainings to do, in order: each a task after the tasks it builds on."""
         tasks = self.order or tuple(self.ssl_configs)
+        if self.distilled is not None:  # a start of its own, not one of ALGORITHM
+            tasks = tuple(task for task in tasks if task != DISTILLATION)
         if self.compare:
             return tuple((task,) for task in tasks)
         return tuple(tasks[:n] for n in range(1, len(tasks) + 1))
@@ -88,7 +96,31 @@ class StudySettings:
     def arms(self) -> tuple[str, ...]:
         """Return the starts of the classifier: random weights, and each pre-training compared."""
         compared = self.sequences if self.compare else self.sequences[-1:]
-        return SCRATCH, *(JOIN.join(tasks) for tasks in compared)
+        if not self.starts:
+            return SCRATCH, *(JOIN.join(tasks) for tasks in compared)
+        return tuple(arm for start in self.starts for arm in self._arms_of(start, compared))
+
+    def _arms_of(self, start: Start, compared: Sequence[tuple[str, ...]]) -> list[str]:
+        if start.name == DISTILLED:
+            return [start.arm((DISTILLATION,))]
+        return [start.arm(tasks) for tasks in compared] if start.ssl else [start.arm()]
+
+    @property
+    def distilled(self) -> Start | None:
+        """Return the start from a teacher, if there is one."""
+        return next((start for start in self.starts if start.name == DISTILLED), None)
+
+    @property
+    def chains(self) -> tuple[tuple[Start | None, tuple[str, ...]], ...]:
+        """Return the pre-trainings to do, in order: start (None: random weights) and tasks."""
+        if not self.starts:
+            return tuple((None, tasks) for tasks in self.sequences)
+        return tuple(
+            (start, tasks)
+            for start in self.starts
+            if start.ssl
+            for tasks in (((DISTILLATION,),) if start.name == DISTILLED else self.sequences)
+        )
 
     @property
     def splits_dir(self) -> Path:
@@ -108,6 +140,11 @@ class StudySettings:
     def image_index(self) -> Path:
         """Return the index of the content of the images, see ``image_digests``."""
         return self._data_dir / INDEX
+
+    @property
+    def labels_dir(self) -> Path:
+        """Return the folder of the lists of few labels, the same for all arms."""
+        return self._data_dir / "labels"
 
     @property
     def _data_dir(self) -> Path:

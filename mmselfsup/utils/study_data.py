@@ -67,6 +67,9 @@ class StudyData:
         compare_command: Tool that compares the features before and after a pre-training.
         explain_command: Tool that explains a classifier; it has the data set's mask finder, which
             says where in an image the labelled object is.
+        subset_command: Tool that draws a part of the labels of a list by whole groups; it takes
+            ``--list``, the option of ``groups``, ``--percent``, ``--seed`` and ``--out``. Empty:
+            the data set has none.
         configs: Last part of the names of its configs, and their folder below
             ``configs/benchmarks/classification``.
         full_size: Side of the images in pixels of the configs whose names don't say it.
@@ -92,6 +95,7 @@ class StudyData:
     full_size: str = "224"
     num_folds: int = 5
     demo: DemoData | None = None
+    subset_command: tuple[str, ...] = ()
     licence: str = ""
 
     def list_name(self, part: str, fold: int | str) -> str:

@@ -70,23 +70,6 @@ METHODS: dict[str, dict[str, Any]] = {
     "MMCR": {},
     "LeJEPA": {},
     "SupCon": {},
-    "DINO": dict(
-        custom_hooks=[
-            dict(type="MomentumUpdateHook"),
-            dict(
-                type="ScheduleHook",
-                target="model.head.teacher_temperature",
-                start=0.07,
-                end=0.07,
-                warmup=2,
-                warmup_start=0.04,
-            ),
-            dict(type="ScheduleHook", target="optimizer.weight_decay", end=0.4),
-        ],
-        optimizer_config=dict(
-            frozen_layers_cfg=dict(last_layer=4), grad_clip=dict(per_parameter=True, max_norm=3.0)
-        ),
-    ),
     "Distillation": {},
     "DINO": TEACHER,
     "IBOT": TEACHER,

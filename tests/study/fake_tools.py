@@ -92,6 +92,19 @@ for part in ("train", "test", "subtrain", "val"):
 """
 
 
+SUBSETS = """
+import pathlib, sys
+options = {a: sys.argv[sys.argv.index(a) + 1] for a in ("--list", "--seed", "--out")}
+out, whole = pathlib.Path(options["--out"]), pathlib.Path(options["--list"])
+with open("calls.txt", "a") as calls:
+    print("subsets", out, file=calls)
+first = sys.argv.index("--percent") + 1
+for percent in sys.argv[first : sys.argv.index("--seed")]:
+    number = 1 + int(options["--seed"]) % 2
+    (out / f"{whole.stem}_{percent}pct.txt").write_text(f"ISIC_{number}.jpg 0\\n")
+"""
+
+
 def make_fake_repository(root: Path) -> Path:
     """Write the tools and one image; return the folder of images."""
     for name, text in (
@@ -101,6 +114,7 @@ def make_fake_repository(root: Path) -> Path:
         ("isic2019/look_at_features.py", COMPARISON),
         ("benchmarks/classification/test_linear.py", PROBE),
         ("isic2019/explain.py", EXPLAIN),
+        ("isic2019/make_label_subsets.py", SUBSETS),
     ):
         path = root / "tools" / name
         path.parent.mkdir(parents=True, exist_ok=True)

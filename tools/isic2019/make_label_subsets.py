@@ -35,6 +35,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="Use this seed (default: 0)."
     )
+    parser.add_argument(
+        "--out", metavar="DIR", help="Write the lists to this folder (default: beside the list)."
+    )
     return parser.parse_args(argv)
 
 
@@ -45,7 +48,8 @@ def main() -> None:
 
     from mmselfsup.isic.label_subset import write_subsets
 
-    for path, rows in write_subsets(args.list, args.metadata, args.percent, args.seed).items():
+    written = write_subsets(args.list, args.metadata, args.percent, args.seed, args.out)
+    for path, rows in written.items():
         counts = Counter(row.label for row in rows)
         shown = ", ".join(f"{label}: {count}" for label, count in sorted(counts.items()))
         print(f"{path}: {len(rows)} images (by label {shown})")

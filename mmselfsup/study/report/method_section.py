@@ -39,6 +39,7 @@ def _configs(study_dir: Path, results: Results) -> list[tuple[str, str]]:
     }
     for run in results.runs:
         start = "from scratch" if run.arm == SCRATCH else f"after {display_name(run.arm)}"
+        start = f"from {display_name(run.arm)}" if run.weights and not run.ssl else start
         folders[f"Final classifier {start}"] = study_dir / "finetune" / run.arm / "final"
     return [
         (title, path.read_text(encoding="utf-8"))

@@ -17,10 +17,12 @@ from ..settings import DEFAULT_DATA
 from .curriculum_section import curriculum_section
 from .features_section import features_section
 from .html import Section, render, render_section
+from .labels_section import labels_section
 from .method_section import method_section
 from .occlusion_section import occlusion_section
 from .operating_section import operating_section
 from .result_section import result_section
+from .starts_section import starts_section
 from .summary_section import names_of_pretrainings, summary_section
 from .training_section import training_section
 
@@ -30,12 +32,20 @@ SECTIONS: tuple[Callable[[Path, Results], Section | None], ...] = (
     summary_section,
     result_section,
     operating_section,
+    starts_section,
+    labels_section,
     curriculum_section,
     occlusion_section,
     training_section,
     features_section,
     method_section,
 )
+
+
+def page_title(results: Results) -> str:
+    """Return what the page compares, for the title of its window."""
+    names = names_of_pretrainings(results)
+    return names if results.arms else f"{names} against from scratch"
 
 
 def write_report(work_dir: Path) -> Path:
@@ -54,7 +64,7 @@ def write_report(work_dir: Path) -> Path:
     made = [section(work_dir, results) for section in SECTIONS]
     sections = [section for section in made if section is not None]
     context = {
-        "pretrainings": names_of_pretrainings(results),
+        "title": page_title(results),
         "stylesheets": sorted({section.css for section in sections if section.css}),
         "sections": [render_section(section) for section in sections],
         "version": results.study.version,

@@ -129,6 +129,7 @@ class GroupKey:
         pretrainings: The pre-trainings behind it; those that a greedy curriculum chooses from.
         ssl_on: Images that the pre-trainings saw; None from scratch.
         min_gain: What a further task of a greedy curriculum must gain; None for any other run.
+        start: Hash of the file of weights that it starts from; empty without ``--start``.
     """
 
     baseline: BaselineKey
@@ -136,6 +137,7 @@ class GroupKey:
     pretrainings: tuple[PretrainingKey, ...]
     ssl_on: str | None
     min_gain: float | None = None
+    start: str = ""
 
 
 def group_key(run: RunRecord, results: Results) -> GroupKey:
@@ -148,7 +150,8 @@ def group_key(run: RunRecord, results: Results) -> GroupKey:
             )
             for s in run.ssl
         )
-        return GroupKey(baseline, run.arm, tuple(done), run.ssl_on)
+        start = next((arm.sha256 for arm in results.arms if arm.arm == run.arm), "")
+        return GroupKey(baseline, run.arm, tuple(done), run.ssl_on, start=start)
     greedy = results.study.greedy
     if greedy is None:
         return GroupKey(baseline, None, (), run.ssl_on)
@@ -174,6 +177,7 @@ class RunGroup:
         lists: Hash of the lists; groups with the same one were tested on the same images.
         conditions: Data, learning rates tried and processes, as text.
         own_scratch: The training from scratch of the same study, by fold and seed.
+        named_start: Whether its study has ``--start``.
     """
 
     label: str
@@ -185,6 +189,7 @@ class RunGroup:
     lists: str
     conditions: str
     own_scratch: Mapping[FoldSeed, RunRecord]
+    named_start: bool = False
 
     @property
     def arm(self) -> str:
@@ -205,10 +210,14 @@ def summarize(group: RunGroup, metric: Metric) -> Summary | None:
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean of a difference and half the width of its 95 % interval; None: unknown."""
+    """The mean of a difference, half the width of its 95 % interval, and its two-sided p-value.
+
+    None: unknown.
+    """
 
     mean: float
     half_width: float | None
+    p_value: float | None = None
 
     @property
     def is_clear(self) -> bool:
@@ -245,13 +254,16 @@ def difference(first: RunGroup, second: RunGroup, name: str, metric: Metric) -> 
         # Nadeau and Bengio's corrected variance: see the docstring.
         square = (1 / len(means) + first.test_train_ratio) * variance(means)
         quantile = float(t.ppf((1 + LEVEL) / 2, len(means) - 1))
-        return Difference(mean(means), quantile * math.sqrt(square))
+        error = math.sqrt(square)
+        tail = 2 * float(t.sf(abs(mean(means)) / error, len(means) - 1)) if error else None
+        return Difference(mean(means), quantile * error, tail)
     (values,) = folds.values()
     if name != BALANCED:  # the sampling error of the others is not estimated
         return Difference(means[0], None)
     seeds = variance(values) / len(values) if len(values) > 1 else 0.0
-    square = mean(error**2 for error in errors) + seeds
-    return Difference(means[0], NormalDist().inv_cdf((1 + LEVEL) / 2) * math.sqrt(square))
+    error = math.sqrt(mean(error**2 for error in errors) + seeds)
+    tail = 2 * NormalDist().cdf(-abs(means[0]) / error) if error else None
+    return Difference(means[0], NormalDist().inv_cdf((1 + LEVEL) / 2) * error, tail)
 
 
 def best(groups: Sequence[RunGroup], name: str, metric: Metric) -> RunGroup | None:
@@ -315,7 +327,7 @@ def find_runs(root: Path) -> FoundRuns:
         members = members_by_key.setdefault(group_key(run, results), {})
         found_runs.num_repeated += (run.fold, run.seed) in members
         members[run.fold, run.seed] = path.parent, results, run
-    found_runs.groups = _named([_run_group(members) for members in members_by_key.values()])
+    found_runs.groups = _named([run_group(members) for members in members_by_key.values()])
     return found_runs
 
 
@@ -351,7 +363,7 @@ def _age(path: Path, results: Results, run: RunRecord) -> tuple[str, float]:
     return str(date), path.stat().st_mtime
 
 
-def _run_group(members: Mapping[FoldSeed, tuple[Path, Results, RunRecord]]) -> RunGroup:
+def run_group(members: Mapping[FoldSeed, tuple[Path, Results, RunRecord]]) -> RunGroup:
     """Make a group of runs, sorted by fold and seed."""
     ordered = dict(sorted(members.items()))
     _, results, run = next(iter(ordered.values()))
@@ -364,6 +376,7 @@ def _run_group(members: Mapping[FoldSeed, tuple[Path, Results, RunRecord]]) -> R
         test_train_ratio=sum(ratios) / len(ratios),
         demo=results.study.demo,
         lists=lists(results),
+        named_start=bool(results.arms),
         conditions=describe([(run, results) for _, results, run in ordered.values()]),
         own_scratch={
             fold_seed: scratch

@@ -11,7 +11,15 @@ from pathlib import Path
 from ..records import Results, mixed_code
 from ..settings import SCRATCH
 from .html import Section
-from .tables import MANY, at_the_edge, by_arm, compare_with_scratch, display_name, seen_note
+from .tables import (
+    MANY,
+    STARTS_NOTE,
+    at_the_edge,
+    by_arm,
+    compare_with_scratch,
+    display_name,
+    seen_note,
+)
 
 
 def summary_section(study_dir: Path, results: Results) -> Section:
@@ -20,9 +28,10 @@ def summary_section(study_dir: Path, results: Results) -> Section:
     context = {
         "study": results.study,
         "runs": results.runs,
-        "pretrainings": names_of_pretrainings(results),
+        "heading": heading(results),
+        "starts_note": STARTS_NOTE if results.arms else "",
         "comparisons": compare_with_scratch(results.runs),
-        "many": MANY,
+        "many": "" if results.arms else MANY,
         "search": search,
         "edges": [line for line in map(at_the_edge, search.values()) if line],
         "saw_test": seen_note(results.runs),
@@ -31,7 +40,16 @@ def summary_section(study_dir: Path, results: Results) -> Section:
     return Section("summary.html.j2", context)
 
 
+def heading(results: Results) -> str:
+    """Return the title of the page."""
+    names = names_of_pretrainings(results)
+    if results.arms:
+        return f"Starts of a classifier: {names}"
+    return f"{names} pre-training against training from scratch"
+
+
 def names_of_pretrainings(results: Results) -> str:
-    """Return the names of the pre-trainings that are compared."""
-    names = [display_name(run.arm) for run in results.runs if run.arm != SCRATCH]
+    """Return the names of the pre-trainings that are compared; of all arms with ``--start``."""
+    compared = [run for run in results.runs if run.arm != SCRATCH or results.arms]
+    names = [display_name(run.arm) for run in compared]
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1] if names else "")))

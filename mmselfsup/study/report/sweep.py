@@ -26,6 +26,7 @@ from ..records import mixed_code
 from ..settings import SCRATCH
 from .degenerate import any_degenerate
 from .html import SCRATCH_COLOR, SSL_COLORS, panel, render, to_svg
+from .pairs import PAIRS_NOTE, p_text, pairs_of_groups
 from .statistics import (
     BALANCED,
     RESULTS,
@@ -255,6 +256,9 @@ def _context(overview: Overview) -> dict[str, Any]:
         "gain_cell": gain_cell,
         "notes": overview.notes(),
         "points": _points(overview),
+        "pairs": pairs_of_groups(overview.found_runs.groups),
+        "pairs_note": PAIRS_NOTE,
+        "p_text": p_text,
         "runs": runs,
         "version": __version__,
     }

@@ -22,7 +22,8 @@ from mmselfsup.metrics.classification import standard_error
 from mmselfsup.utils.console import console_table, table_console
 
 from ..records import Results, RunRecord, SearchRecord, class_names, mixed_code
-from ..settings import ALL, JOIN, SCRATCH
+from ..settings import ALL, SCRATCH
+from ..starts import ADAPTATIONS, split_arm
 
 MANY = (
     "Several comparisons with the same classifier from scratch: about one in twenty pairs that "
@@ -31,6 +32,13 @@ MANY = (
 SAW_TEST = (
     "The pre-training has seen the test images, without their labels (--ssl-on all): compared "
     "with networks that have not seen theirs, these numbers may be too high."
+)
+STARTS_NOTE = (
+    "Image passes: images that go through the network in all trainings of an arm, each view "
+    "counted, the search of the learning rate included; validation, tests and few labels are not. "
+    "What the start weights themselves cost is not known here, nor whether test images were among "
+    "the images they were trained on. Weights of a file, and a pre-training from them, are "
+    "different arms: what the pre-training adds is its difference from the same weights without it."
 )
 _ALGORITHMS = Path(__file__).parents[2] / "models" / "algorithms"
 
@@ -49,6 +57,11 @@ def results_table(runs: Sequence[RunRecord]) -> Table:
             *(number(v, 2) for v in run.recall.values()),
         )
     return table
+
+
+def passes(count: int) -> str:
+    """Format a number of images with a space between thousands."""
+    return f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def minutes(seconds: float) -> str:
@@ -76,7 +89,8 @@ def notes(results: Results) -> list[str]:
         f"{lr if results.lr_search else 'the learning rate was given, not chosen'}. "
         "Columns of classes: recall."
     ]
-    lines += [seen_note(runs), MANY if len(runs) > 2 else ""]
+    many = MANY if len(runs) > 2 and not results.arms else ""  # the pairs of starts are corrected
+    lines += [seen_note(runs), many]
     lines.append(mixed_code(runs))
     lines += [at_the_edge(tried) or "" for tried in by_arm(results.lr_search).values()]
     return [line for line in lines if line]
@@ -142,16 +156,32 @@ def compare(scratch: RunRecord, other: RunRecord) -> Comparison | None:
         f"balanced accuracy {after:.3f} against {before:.3f} from scratch "
         f"({difference:+.3f}, standard error {error:.3f})"
     )
-    name = display_name(other.arm)
+    name = _subject(other)
     images = " on all images, test images included," if other.ssl_on == ALL else ""
     if abs(difference) < 2 * error:
-        text = f"No clear difference: {name} pre-training{images} gives {numbers}."
+        text = f"No clear difference: {name}{images} gives {numbers}."
     elif difference > 0:
-        text = f"{name} pre-training{images} helps: {numbers}."
+        text = f"{name}{images} helps: {numbers}."
     else:
-        text = f"{name} pre-training{images} does not help here: {numbers}."
+        text = f"{name}{images} does not help here: {numbers}."
     outcome = "unclear" if abs(difference) < 2 * error else "better" if difference > 0 else "worse"
     return Comparison(outcome, text, difference, error)
+
+
+def _subject(run: RunRecord) -> str:
+    """Return what is compared with training from scratch, as the subject of a sentence."""
+    name = run_label(run) if start_file(run) else display_name(run.arm)
+    parts = split_arm(run.arm)
+    if not parts.start:
+        return f"{name} pre-training" if not start_file(run) else name
+    return f"Pre-training by {name}" if parts.tasks else f"Starting from {name}"
+
+
+def start_file(run: RunRecord) -> str:
+    """Return the name of the file that an override of its first pre-training loads; else empty."""
+    options = run.ssl[0].cfg_options if run.ssl else []
+    files = [option.partition("=")[2] for option in options if option.startswith("load_from=")]
+    return Path(files[-1].strip("'\"")).name if files else ""
 
 
 #: Folders of configs that are a variant of another method.
@@ -159,8 +189,18 @@ _VARIANTS = {"dcl": "DCLW"}
 
 
 def display_name(arm: str) -> str:
-    """Return the name of an arm as papers write it; arrows join the tasks of a curriculum."""
-    return " → ".join(map(_title, arm.split(JOIN)))
+    """Return the name of an arm as papers write it, which says its start.
+
+    Arrows join the tasks of a curriculum: ``from-imagenet+simclr@lora`` is "SimCLR from imagenet
+    weights (LoRA)".
+    """
+    parts = split_arm(arm)
+    tasks = " → ".join(map(_title, parts.tasks))
+    adapted = f" ({ADAPTATIONS.get(parts.adapt, parts.adapt)})" if parts.adapt else ""
+    if not parts.start:
+        return tasks + adapted
+    weights = f"{parts.start} weights"
+    return f"{tasks} from {weights}{adapted}" if tasks else weights
 
 
 def _title(task: str) -> str:
@@ -206,7 +246,9 @@ def _titles() -> dict[str, str]:
 
 def run_label(run: RunRecord) -> str:
     """Return the name of a classifier in the table of its study; marks test images seen."""
-    return display_name(run.arm) + (" (greedy)" if run.chosen_from else "") + _seen(run)
+    file = start_file(run)
+    start = f" from {file} weights" if file else ""
+    return display_name(run.arm) + start + (" (greedy)" if run.chosen_from else "") + _seen(run)
 
 
 def group_label(run: RunRecord) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from mmselfsup.utils.json_log import MONITOR_SCORES, Curve, read_log
 
 from ..records import Results
-from ..settings import JOIN
+from ..starts import split_arm
 from .figures import learning_curves
 from .html import Section, arm_colors, data_uri
 from .tables import by_arm, display_name, minutes, number, run_label
@@ -39,7 +39,12 @@ def training_section(study_dir: Path, results: Results) -> Section:
 def _views(results: Results, folder: Path) -> list[tuple[str, str]]:
     """Read the pictures of what the pre-trainings see: (name, data URI)."""
     pictures = [(ssl.name, data_uri(folder / ssl.name / "views.png")) for ssl in results.ssl]
-    return [(display_name(name.split(JOIN)[-1]), uri) for name, uri in pictures if uri is not None]
+    return [(_last_task(name), uri) for name, uri in pictures if uri is not None]
+
+
+def _last_task(name: str) -> str:
+    """Return the title of the last task of a pre-training; with its start where that is a file."""
+    return display_name(name if split_arm(name).start else split_arm(name).tasks[-1])
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,29 @@
 Each has ``run(context)``, which runs what isn't done yet and adds to the context what it found.
 """
 
-from . import curriculum, features, finetune, lr_search, occlusion, prepare, pretrain, test
+from . import (
+    arms,
+    curriculum,
+    features,
+    finetune,
+    labels,
+    lr_search,
+    occlusion,
+    prepare,
+    pretrain,
+    test,
+)
 
 #: In order: each uses what those before it have found.
-STAGES = (prepare, curriculum, pretrain, features, lr_search, finetune, test, occlusion)
+STAGES = (
+    prepare,
+    curriculum,
+    pretrain,
+    features,
+    lr_search,
+    finetune,
+    test,
+    occlusion,
+    labels,
+    arms,
+)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ..arm_records import ArmRecord, LabelRecord
 from ..process import Machine
 from ..records import Curriculum, RunRecord, SearchRecord, SslRecord
 from ..resolved import ResolvedStudy
@@ -26,6 +27,8 @@ class StudyContext:
         tried: The learning rates tried; empty if there is only one.
         lrs: Learning rate of the classifier by arm.
         runs: The classifiers compared.
+        arms: The arms of --start.
+        labels: The classifiers trained on few labels.
     """
 
     settings: StudySettings
@@ -36,6 +39,8 @@ class StudyContext:
     tried: list[SearchRecord] = field(default_factory=list)
     lrs: dict[str, float] = field(default_factory=dict)
     runs: list[RunRecord] = field(default_factory=list)
+    arms: list[ArmRecord] = field(default_factory=list)
+    labels: list[LabelRecord] = field(default_factory=list)
     _study: ResolvedStudy | None = None
 
     @property

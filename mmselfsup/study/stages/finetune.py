@@ -61,9 +61,9 @@ def finetune_argv(
         extra: Further overrides of the config.
     """
     options = [*study.finetune_options, f"optimizer.lr={lr:g}", *extra]
-    start = study.pretraining(arm)
-    if start is not None:
-        options.append(f"load_from={configs.quoted(start.backbone)}")
+    weights = study.weights(arm)
+    if weights is not None:
+        options.append(f"load_from={configs.quoted(weights)}")
     options += data_options(study, lists)  # last: the study's data take precedence
     return train_argv(study, study.settings.finetune_config, folder, options)
 

@@ -58,22 +58,25 @@ def search_stage(study: ResolvedStudy, arm: str, lr: float) -> Stage:
     )
 
 
-def search_record(study: ResolvedStudy, arm: str, lr: float, stage: Stage) -> SearchRecord:
-    """Read the last validation of a learning rate tried.
+def search_record(
+    study: ResolvedStudy, arm: str, lr: float, stage: Stage, epochs: int | None = None
+) -> SearchRecord:
+    """Read the last validation of a learning rate tried, after ``epochs`` (None: the config's).
 
     Raises:
         UserError: The log has no balanced accuracy.
     """
+    epochs = study.epochs if epochs is None else epochs
     log = read_log(stage.folder)
-    value: float | None = log.last_val("balanced_accuracy", study.epochs)
+    value: float | None = log.last_val("balanced_accuracy", epochs)
     if stage.diverged:  # its log may end with a value from before the divergence
         value = None
     elif value is None or math.isnan(value):
         raise UserError(
-            f"{stage.folder} logged no balanced_accuracy after epoch {study.epochs}, the last; "
+            f"{stage.folder} logged no balanced_accuracy after epoch {epochs}, the last; "
             "FINETUNE_CONFIG needs an `evaluation` whose interval divides the number of epochs"
         )
-    return SearchRecord(arm, lr, study.epochs, value, chosen=False, seconds=stage.record.seconds)
+    return SearchRecord(arm, lr, epochs, value, chosen=False, seconds=stage.record.seconds)
 
 
 def choose_lr(tried: Sequence[SearchRecord]) -> list[SearchRecord]:

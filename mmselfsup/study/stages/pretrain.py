@@ -107,8 +107,8 @@ def pretrain_stage(study: ResolvedStudy, task: Pretraining, may_diverge: bool = 
     """Return the stage of a pre-training, from the backbone of the task before if any."""
     settings = study.settings
     options = list(task.options)
-    if task.after is not None:
-        options.append(f"load_from={configs.quoted(task.after.backbone)}")
+    if task.weights is not None:
+        options.append(f"load_from={configs.quoted(task.weights)}")
     options += configs.data_options(task.cfg, study.images, {"train": settings.ssl_list})
     # Partners of lesion positives must not be test images, unless those are pre-trained on anyway.
     held_out = settings.split("test") if settings.ssl_on == TRAIN else None

@@ -39,11 +39,17 @@ def test_stage(study: ResolvedStudy, arm: str) -> Stage:
     """Return the stage that measures the final classifier of an arm on the test fold."""
     settings = study.settings
     folder = settings.run_dir(arm, "test")
-    argv = (
-        *("tools/test.py", *classifier(study, arm), "--work_dir", str(folder)),
-        *("--out", str(folder / SCORES), "--cfg-options", *test_options(study)),
-    )
+    argv = test_argv(study, settings.run_dir(arm, "final") / CHECKPOINT, folder)
     return Stage(f"test {arm}", folder, argv, settings.root, (SCORES,), logged=True)
+
+
+def test_argv(study: ResolvedStudy, checkpoint: Path, folder: Path) -> tuple[str, ...]:
+    """Return the command line that writes the scores of a classifier on the test fold."""
+    return (
+        *("tools/test.py", study.relative(study.settings.finetune_config), str(checkpoint)),
+        *("--work_dir", str(folder), "--out", str(folder / SCORES)),
+        *("--cfg-options", *test_options(study)),
+    )
 
 
 def classifier(study: ResolvedStudy, arm: str) -> tuple[str, str]:
@@ -74,7 +80,9 @@ def run_record(study: ResolvedStudy, arm: str, lr: float) -> RunRecord:
         config=study.relative(settings.finetune_config),
         ssl=[] if start is None else [ssl_record(study, task) for task in start.chain],
         # Relative: a work directory may be moved.
-        weights=None if start is None else os.path.relpath(start.backbone, settings.work_dir),
+        weights=study.file_of(arm)
+        if start is None
+        else os.path.relpath(start.backbone, settings.work_dir),
         ssl_on=None if start is None else settings.ssl_on,
         seed=settings.seed,
         fold=settings.fold,

@@ -1,0 +1,129 @@
+"""--labels: parts of the training list, the same for all arms, drawn several times."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from mmselfsup.isic.challenge import METADATA
+from mmselfsup.metrics.classification import standard_error
+from mmselfsup.study import pipeline
+from mmselfsup.study.arm_records import LabelRecord
+from mmselfsup.study.few_labels import label_epochs, read_labels
+from mmselfsup.study.records import Results, read_results
+from mmselfsup.study.report.labels import label_curves
+from mmselfsup.study.report.page import write_report
+from mmselfsup.study.settings import StudySettings
+from mmselfsup.utils.errors import UserError
+from tests.study.fake_tools import calls
+from tests.study.study_data import make_run, write_finished_study
+
+
+@pytest.mark.parametrize(
+    ("texts", "percents"), [(["1%", "10%", "100%"], (1, 10)), (["5", "0.5%", "5%"], (0.5, 5))]
+)
+def test_percentages(texts: list[str], percents: tuple[float, ...]) -> None:
+    assert read_labels(texts) == percents
+
+
+@pytest.mark.parametrize("text", ["0%", "101%", "many", "nan", "-1%"])
+def test_wrong_percentages(text: str) -> None:
+    with pytest.raises(UserError, match="--labels"):
+        read_labels([text])
+
+
+def test_a_tenth_of_the_labels_is_trained_for_twice_as_long() -> None:
+    assert [label_epochs(50, percent) for percent in (100, 10, 1)] == [50, 100, 200]
+
+
+@pytest.fixture
+def few(study: StudySettings) -> StudySettings:
+    """A study with two parts and two draws."""
+    (study.root / study.data_root / METADATA).write_text("image,lesion_id\n")
+    return dataclasses.replace(study, lrs=(0.01, 0.1), labels=(1.0, 10.0), draws=2)
+
+
+@pytest.mark.usefixtures("no_drawing")
+def test_every_arm_gets_the_same_lists(
+    few: StudySettings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    results = pipeline.run_study(few)
+    done = calls(few.root)
+    assert [call for call in done if "subsets" in call] == [
+        "subsets work/data/labels/subtrain_fold0_draw1",
+        "subsets work/data/labels/train_fold0_draw1",
+        "subsets work/data/labels/train_fold0_draw2",
+    ]
+    for arm in ("scratch", "simclr"):
+        for percent in (1, 10):
+            folder = f"work/finetune/{arm}/labels_{percent}pct"
+            assert {call for call in done if f"{folder}/" in call} == {
+                *(f"train {folder}/{name}" for name in ("lr_0.01", "lr_0.1", "draw_1", "draw_2")),
+                *(f"test {folder}/test_{draw}" for draw in (1, 2)),
+            }
+    output = capfd.readouterr().out
+    lines = re.findall(r"\$ .*labels_10pct/draw_2 .*", output)
+    assert len(lines) == 2
+    lists = {re.search(r"ann_file=(\S*draw2\S*)", line)[1] for line in lines}  # type: ignore[index]
+    assert lists == {"work/data/labels/train_fold0_draw2/ISIC_2019_train_fold0_10pct.txt"}
+    assert all("runner.max_epochs=2" in line for line in lines)  # twice the one epoch
+    assert [(r.arm, r.percent, r.draw) for r in results.labels] == [
+        (arm, percent, draw)
+        for percent in (1, 10)
+        for arm in ("scratch", "simclr")
+        for draw in (1, 2)
+    ]
+    assert {record.lr for record in results.labels} == {0.1}
+    assert results.labels[0].tried.keys() == {"0.01", "0.1"}
+    assert read_results(few.work_dir / "results.json").labels == results.labels
+    pipeline.run_study(few)
+    assert calls(few.root) == []
+
+
+def test_lesions_are_needed(study: StudySettings) -> None:
+    with pytest.raises(UserError, match=r"--labels draws whole lesions.*Metadata\.csv"):
+        pipeline.run_study(dataclasses.replace(study, lrs=(0.1,), labels=(1.0,)))
+    assert not calls(study.root)  # before any training
+
+
+def with_labels(results: Results) -> Results:
+    """Three draws of 10 % for each arm, with other scores."""
+    records = []
+    for run in results.runs:
+        for draw in (1, 2, 3):
+            other = make_run(run.arm, 0.5 + 0.1 * draw, seed=draw)
+            records.append(
+                LabelRecord(
+                    run.arm, 10.0, draw, 200, 0.03, 16, other.balanced_accuracy, other.accuracy,
+                    other.macro_auc, other.recall, other.confusion_matrix, 5.0,
+                )
+            )  # fmt: skip
+    return dataclasses.replace(results, labels=records)
+
+
+def test_mean_and_interval_of_a_point(finished_study: Path) -> None:
+    results = with_labels(read_results(finished_study / "results.json"))
+    few, whole = label_curves(results)["simclr"]
+    records = [record for record in results.labels if record.arm == "simclr"]
+    values = [record.balanced_accuracy or 0.0 for record in records]
+    mean = sum(values) / 3
+    over_draws = sum((value - mean) ** 2 for value in values) / 2 / 3
+    sampling = sum(standard_error(record.confusion_matrix) ** 2 for record in records) / 3
+    assert (few.percent, few.images, few.draws) == (10, 200, 3)
+    assert few.mean == pytest.approx(mean)
+    assert few.half_width == pytest.approx(1.959964 * (over_draws + sampling) ** 0.5)
+    assert whole.percent == 100
+    assert whole.mean == results.runs[1].balanced_accuracy
+    assert whole.images == sum(results.split["train"].values())
+
+
+def test_the_report_shows_the_curve(tmp_path: Path) -> None:
+    write_finished_study(tmp_path)
+    plain = write_report(tmp_path).read_text()
+    assert "Few labels" not in plain
+    with_labels(read_results(tmp_path / "results.json")).write(tmp_path / "results.json")
+    page = write_report(tmp_path).read_text()
+    assert "<h2>Few labels</h2>" in page
+    assert page.count("<svg") == plain.count("<svg") + 1
+    assert "10 %<br><small>200 images" in page
