@@ -13,6 +13,7 @@ from .geometric import (
 )
 from .masking import (
     BEiTMaskGenerator,
+    IBOTMaskGenerator,
     MaskFeatMaskGenerator,
     MaskGenerator,
     SimMIMMaskGenerator,
@@ -24,6 +25,7 @@ __all__ = [
     "CenterCrop",
     "ColorJitter",
     "GaussianBlur",
+    "IBOTMaskGenerator",
     "Lighting",
     "MaskFeatMaskGenerator",
     "MaskGenerator",
