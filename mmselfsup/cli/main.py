@@ -7,9 +7,10 @@ same program. Nothing heavy is loaded before the tool loads it, so ``--help`` an
 from __future__ import annotations
 
 import os
-import runpy
 import sys
 from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
 
 from mmselfsup.utils.errors import UserError, run_cli
 from mmselfsup.utils.repository import repository
@@ -79,7 +80,18 @@ def _main() -> None:
     sys.argv = [f"mmselfsup {name}", *arguments]
     if "_ARGCOMPLETE" in os.environ:
         complete_tool()
-    runpy.run_path(str(path), run_name="__main__")
+    _run(path)
+
+
+def _run(path: Path) -> None:
+    """Run a file as the program; unlike ``runpy``, this leaves its name in ``sys.argv``."""
+    program, own = ModuleType("__main__"), sys.modules["__main__"]
+    program.__file__ = str(path)
+    sys.modules["__main__"] = program
+    try:
+        exec(compile(path.read_bytes(), str(path), "exec"), program.__dict__)
+    finally:
+        sys.modules["__main__"] = own
 
 
 def _help() -> str:

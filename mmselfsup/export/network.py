@@ -47,6 +47,8 @@ class ImageNetwork(nn.Module):
             if hasattr(module, "window_reverse"):  # mmcls's, for one number of images
                 module.window_reverse = join_windows
         self.backbone: Any = self.model.evaluated()
+        # Asked here: while it is traced, a module is not identical with itself.
+        self._extracts = self.backbone is self.model.backbone
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits [N, K] or the features [N, D], float32.
@@ -58,7 +60,8 @@ class ImageNetwork(nn.Module):
             UserError: The model has several heads.
         """
         if not self.classifies:
-            return pooled(self.model.evaluated_features(images)[-1])
+            extract = self.model.extract_feat if self._extracts else self.backbone
+            return pooled(extract(images)[-1])
         scores = self.model.classify(images)
         if len(scores) > 1:
             raise UserError(

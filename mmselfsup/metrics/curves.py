@@ -11,16 +11,19 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 
-def roc_points(probs: ArrayLike, positive: ArrayLike) -> tuple[Floats, Floats]:
+def roc_points(probs: ArrayLike, positive: ArrayLike, every: bool = False) -> tuple[Floats, Floats]:
     """Return the ROC curve as false-positive rates and sensitivities, both rising, from 0 to 1.
 
     Args:
         probs: Probability of the class for each sample, [N].
         positive: Whether each sample is of the class, [N]; both kinds must be there.
+        every: Whether every threshold has a point; otherwise those on a line between two others
+            are left out.
     """
     from sklearn.metrics import roc_curve  # slow to load
 
-    rates, sensitivities, _ = roc_curve(np.asarray(positive, bool), np.asarray(probs, np.float64))
+    truth, p = np.asarray(positive, bool), np.asarray(probs, np.float64)
+    rates, sensitivities, _ = roc_curve(truth, p, drop_intermediate=not every)
     return rates, sensitivities
 
 
@@ -29,7 +32,7 @@ def specificity_at(probs: ArrayLike, positive: ArrayLike, sensitivity: float) ->
 
     Arguments as ``roc_points``.
     """
-    rates, sensitivities = roc_points(probs, positive)
+    rates, sensitivities = roc_points(probs, positive, every=True)
     return float(1 - rates[sensitivities >= sensitivity - 1e-12].min())
 
 
@@ -38,7 +41,7 @@ def sensitivity_at(probs: ArrayLike, positive: ArrayLike, specificity: float) ->
 
     Arguments as ``roc_points``.
     """
-    rates, sensitivities = roc_points(probs, positive)
+    rates, sensitivities = roc_points(probs, positive, every=True)
     return float(sensitivities[1 - rates >= specificity - 1e-12].max())
 
 

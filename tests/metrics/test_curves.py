@@ -17,12 +17,14 @@ def count(threshold: float) -> tuple[float, float]:
 
 
 def test_the_curve_has_the_points_of_all_thresholds() -> None:
-    rates, sensitivities = roc_points(PROBS, POSITIVE)
+    rates, sensitivities = roc_points(PROBS, POSITIVE, every=True)
     assert (rates[0], sensitivities[0], rates[-1], sensitivities[-1]) == (0, 0, 1, 1)
-    for threshold in np.unique(PROBS):
-        sensitivity, specificity = count(threshold)
-        # corners are kept, points on a line between them may be left out
-        assert np.interp(1 - specificity, rates, sensitivities) >= sensitivity - 1e-9
+    found = {(round(x, 9), round(y, 9)) for x, y in zip(rates, sensitivities, strict=True)}
+    counted = [count(threshold) for threshold in np.unique(PROBS)]
+    assert found == {(round(1 - b, 9), round(a, 9)) for a, b in counted} | {(0.0, 0.0)}
+    fewer = roc_points(PROBS, POSITIVE)
+    assert len(fewer[0]) <= len(rates)
+    assert np.trapezoid(fewer[1], fewer[0]) == pytest.approx(np.trapezoid(sensitivities, rates))
 
 
 @pytest.mark.parametrize("value", [0.5, 0.8, 0.9, 0.95, 1.0])
