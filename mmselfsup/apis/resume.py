@@ -56,7 +56,7 @@ def check_paths(cfg: Config) -> None:
     """
     for key in ("resume_from", "load_from"):
         path = cfg.get(key)
-        if path and "://" not in path and not os.path.isfile(path):
+        if path and "://" not in path and not os.path.exists(path):
             raise UserError(f"{key}: there is no checkpoint {path}")
 
 

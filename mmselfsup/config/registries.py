@@ -85,7 +85,7 @@ def library_advice(name: Any, kind: str) -> str | None:
     """
     scope, _, rest = name.partition(".") if isinstance(name, str) else ("", "", "")
     child = _root(registry(kind)).children.get(scope) if kind == "model" and rest else None
-    return child.advice(rest) if hasattr(child, "advice") else None
+    return child.advice(rest) if child is not None and hasattr(child, "advice") else None
 
 
 def _root(start: Registry) -> Registry:

@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -102,3 +104,15 @@ def _register_with_mmcv() -> None:
     others = {name: ready for name, ready in logger_initialized.items() if name != NAME}
     logger_initialized.clear()
     logger_initialized.update({NAME: True, **others})
+
+
+@contextmanager
+def silenced(name: str) -> Iterator[None]:
+    """Suppress the messages of a library's logger."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

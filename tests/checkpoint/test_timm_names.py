@@ -133,7 +133,7 @@ def test_files_of_timm_are_loaded(kind: str, prefix: str, tmp_path: Path) -> Non
     classifier.backbone = target
     report = load_weights(classifier, str(tmp_path / "timm.pth"))
     assert report.complete
-    assert report.renamed
+    assert report.schemes
     assert not report.missing
     assert report.unexpected == (f"{prefix}head.weight",)
     assert "under timm's names: renamed" in str(report)

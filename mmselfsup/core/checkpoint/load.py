@@ -31,6 +31,14 @@ from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.files import atomic_write, file_lock, sha256, temporary_prefix
 from mmselfsup.utils.progress import progress
 
+from .weight_files import (
+    hugging_face_file,
+    is_safetensors,
+    read_safetensors,
+    timm_file,
+    weights_in_folder,
+)
+
 # Errors that reading arbitrary bytes as a checkpoint may raise.
 _READ_ERRORS = (
     RuntimeError,
@@ -75,6 +83,8 @@ def load_state(
         UserError: The file is missing, damaged or no checkpoint, or holds foreign objects.
     """
     path = local_file(filename)
+    if is_safetensors(path):
+        return dict(read_safetensors(path))
     stat = path.stat()
     damaged = _damaged_member(path.resolve(), stat.st_mtime_ns, stat.st_size) if verify else None
     if damaged is not None:
@@ -190,9 +200,9 @@ def local_file(filename: str) -> Path:
     """Return the local file of a checkpoint; an address is downloaded into torch's cache.
 
     Args:
-        filename: A path, ``https://...``, ``torchvision://resnet50``, ``open-mmlab://...`` or
-            ``mmcls://...``; ``http://...`` where the environment variable ``MMSELFSUP_ALLOW_HTTP``
-            is 1.
+        filename: A path, or a folder of Hugging Face's; ``https://...``, ``timm://NAME``,
+            ``torchvision://resnet50``, ``hf://owner/name``, ``open-mmlab://...``, ``mmcls://...``;
+            ``http://...`` where the environment variable ``MMSELFSUP_ALLOW_HTTP`` is 1.
 
     Raises:
         UserError: The file or the name does not exist, or the download fails.
@@ -204,9 +214,18 @@ def local_file(filename: str) -> Path:
         return _download(_torchvision_url(rest))
     if separator and scheme in ("open-mmlab", "openmmlab", "mmcls"):
         return _download(_zoo_url(filename, scheme))
+    if separator and scheme == "timm":
+        return timm_file(rest)
+    if separator and scheme in ("hf", "huggingface"):
+        return hugging_face_file(rest)
     path = Path(filename).expanduser()
     if path.is_dir():
-        raise UserError(f"{filename} is a folder; name a checkpoint file, such as its latest.pth")
+        inside = weights_in_folder(path)
+        if inside is None:
+            raise UserError(
+                f"{filename} is a folder; name a checkpoint file, such as its latest.pth"
+            )
+        return inside
     if not path.is_file():
         raise UserError(f"no checkpoint at {filename}; check the path")
     return path

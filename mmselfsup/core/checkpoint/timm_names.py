@@ -29,8 +29,8 @@ FORMATS = ("mmselfsup", "timm", "torchvision")
 
 _RESNET = re.compile(r"(conv1|bn1|layer\d+\.\d+\.(conv|bn)\d|layer\d+\.\d+\.downsample\.[01])\.")
 _LEFT_OUT = re.compile(r"mask_token$|.*\.relative_position_index$")
-# Ours -> timm's. The order matters where a later pattern matches what an earlier one wrote.
-_VIT = (
+#: Ours -> timm's. The order matters where a later pattern matches what an earlier one wrote.
+VIT_RULES = (
     (r"^patch_embed\.projection\.", "patch_embed.proj."),
     (r"^ln1\.", "norm."),
     (r"^layers\.(\d+)\.", r"blocks.\1."),
@@ -114,7 +114,7 @@ def timm_names(weights: Weights, filename: str) -> dict[str, Tensor]:
     """
     kept = {name: tensor for name, tensor in weights.items() if not _LEFT_OUT.match(name)}
     if any(name.startswith("stages.") for name in kept):
-        found, known = _swin_to_timm(kept), _KNOWN_SWIN
+        found, known = swin_to_timm(kept), _KNOWN_SWIN
     else:
         found, known = _vit_to_timm(kept), _KNOWN_VIT
     foreign = [name for name in found if not known.fullmatch(name)]
@@ -147,7 +147,7 @@ def _to_own(weights: Weights, separate_biases: bool) -> dict[str, Tensor]:
     """Return one network of timm under our names; what is no part of it keeps its name."""
     if any(re.match(r"layers\.\d+\.blocks\.", name) for name in weights):
         return _swin_to_own(weights)
-    return (_apart if separate_biases else _joined)(renamed(weights, _FROM_VIT))
+    return (apart if separate_biases else joined)(renamed(weights, _FROM_VIT))
 
 
 def renamed(weights: Weights, rules: tuple[tuple[str, str], ...]) -> dict[str, Tensor]:
@@ -164,11 +164,11 @@ def _vit_to_timm(weights: Weights) -> dict[str, Tensor]:
     """Return a ViT under timm's names."""
     is_beit = any(name.endswith(".relative_position_bias_table") for name in weights)
     if is_beit:  # it has no modules for the factors of LayerScale
-        return _apart(renamed(weights, _VIT[:-1]))
-    return _joined(renamed(weights, _VIT))
+        return apart(renamed(weights, VIT_RULES[:-1]))
+    return joined(renamed(weights, VIT_RULES))
 
 
-def _joined(weights: Weights) -> dict[str, Tensor]:
+def joined(weights: Weights) -> dict[str, Tensor]:
     """Return weights with one bias of queries, keys (zero) and values, where there were two."""
     found = {}
     for name, tensor in weights.items():
@@ -181,7 +181,7 @@ def _joined(weights: Weights) -> dict[str, Tensor]:
     return found
 
 
-def _apart(weights: Weights) -> dict[str, Tensor]:
+def apart(weights: Weights) -> dict[str, Tensor]:
     """Return weights with biases of queries and of values, without that of keys."""
     found = {}
     for name, tensor in weights.items():
@@ -194,7 +194,7 @@ def _apart(weights: Weights) -> dict[str, Tensor]:
     return found
 
 
-def _swin_to_timm(weights: Weights) -> dict[str, Tensor]:
+def swin_to_timm(weights: Weights) -> dict[str, Tensor]:
     """Return a Swin under timm's names: the merging opens a stage there, here it ends one."""
     last = max(int(name.split(".")[1]) for name in weights if name.startswith("stages."))
     found = {}

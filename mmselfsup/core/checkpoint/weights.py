@@ -3,8 +3,8 @@
 Checkpoints name the same backbone in many ways: ``layer1.0.conv1.weight`` (torchvision, timm),
 ``backbone.layer1...`` (this project), ``module.encoder_q.0.layer1...`` (a wrapped MoCo), ...
 The prefix is found by looking for the backbone's own names at the end of the file's names.
-Transformers under timm's names are renamed first (``timm_names``), and position embeddings of
-another image size are interpolated by the modules that have them.
+Names of other libraries are replaced first (``naming_schemes``, ``timm_names``), and position
+embeddings of another image size are interpolated by the modules that have them.
 """
 
 import logging
@@ -22,6 +22,7 @@ from mmselfsup.models.utils.position_embedding import resize_loaded_biases
 from mmselfsup.utils.errors import UserError
 
 from .load import load_state
+from .naming_schemes import library_names
 from .timm_names import own_names
 
 #: Prefix of the backbone's weights in a model of this project.
@@ -65,7 +66,7 @@ class LoadReport:
         deeper: Blocks of the file's backbone behind the last one of the model, such as
             ``backbone.layer1.2``.
         resized: Position embeddings that were interpolated to the model's image size, and filled.
-        renamed: Whether the file has the names of timm.
+        schemes: Libraries whose names were replaced, see ``naming_schemes``.
     """
 
     filename: str
@@ -78,7 +79,7 @@ class LoadReport:
     backbone_total: int
     deeper: tuple[str, ...] = ()
     resized: tuple[Mismatch, ...] = ()
-    renamed: bool = False
+    schemes: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -92,8 +93,8 @@ class LoadReport:
         ]
         if self.removed_prefix:
             lines.append(f"  prefix removed: {self.removed_prefix}")
-        if self.renamed:
-            lines.append("  transformer under timm's names: renamed")
+        if self.schemes:
+            lines.append(f"  names of {', '.join(self.schemes)}: replaced")
         lines.extend(f"  interpolated: {mismatch}" for mismatch in self.resized[:_SHOWN])
         if len(self.resized) > _SHOWN:
             lines.append(f"  ... and {len(self.resized) - _SHOWN} more interpolated")
@@ -149,9 +150,10 @@ def load_weights(
     target: Any = model.state_dict()
     if not any(map(is_adapter, target)):  # otherwise the run of the file resumes
         merge_adapters(source)
-    renamed = False
+    source, schemes = library_names(source, target)
     if any(name.endswith("patch_embed.projection.weight") for name in target):
-        source, renamed = own_names(source, target)
+        source, is_timm = own_names(source, target)
+        schemes = schemes or ["timm"] * is_timm
     names, prefix = _plan(source, model, filename, partial)
     found = {to: source[name] for name, to in names.items() if to in target}
     fitting, resized, mismatched = _of_own_size(model, found, target)
@@ -175,7 +177,7 @@ def load_weights(
         backbone_total=sum(name.startswith(BACKBONE) for name in needed) or len(needed),
         deeper=deeper,
         resized=tuple(resized),
-        renamed=renamed,
+        schemes=tuple(schemes),
     )
     if logger is not None:
         logger.log(logging.INFO if report.complete else logging.WARNING, "%s", report)

@@ -4,7 +4,6 @@ timm is loaded when a config names one. Letters: N images, C channels, L tokens.
 """
 
 import inspect
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from mmcls.models.builder import BACKBONES as MMCLS_BACKBONES
 from torch import Tensor, nn
 
 from mmselfsup.utils.errors import ArgumentError, UserError, one_line
+from mmselfsup.utils.logger import silenced
 
 from ..builder import BACKBONES
 from ..utils.position_embedding import log_resized_positions
@@ -253,18 +253,15 @@ def timm_weights(name: str, options: Mapping[str, Any] | None = None) -> dict[st
 
     if not _known(name):
         raise UserError(TIMM.advice(name))
-    hub = logging.getLogger("huggingface_hub")
-    level = hub.level
+    every = options or {"num_classes": 0}
     try:
-        hub.setLevel(logging.CRITICAL)  # it would report each of its attempts
-        net: nn.Module = timm.create_model(name, pretrained=True, **(options or {"num_classes": 0}))
+        with silenced("huggingface_hub"):  # it would report each of its attempts
+            net: nn.Module = timm.create_model(name, pretrained=True, **every)
     except Exception as error:  # of any library between here and the server
         raise UserError(
             f"timm.{name}: no pre-trained weights ({one_line(error).partition('. ')[0]}); without "
             "a network, give their file by checkpoint_path or load_from"
         ) from error
-    finally:
-        hub.setLevel(level)
     return net.state_dict()
 
 

@@ -14,6 +14,7 @@ from torchvision.models import get_model, list_models
 
 from mmselfsup.utils.errors import ArgumentError, one_line
 
+from ..utils.position_embedding import resize_loaded_positions
 from .library_backbone import LibraryBackbone, LibraryRegistry
 
 # Families by their parts: the stem, what has the stages, what comes behind the last stage. Several
@@ -89,6 +90,8 @@ class TorchvisionBackbone(LibraryBackbone):
             net, out_indices, output_cls_token, frozen_stages, norm_eval, norm_cfg, with_cp,
             pretrained, checkpoint_path, init_cfg,
         )  # fmt: skip
+        if self.family is None:
+            self.register_load_state_dict_pre_hook(_resize_loaded_positions)
 
     def count_stages(self) -> int:
         """Return the number of stages, for a vision transformer that of blocks."""
@@ -172,3 +175,13 @@ def _family(net: nn.Module) -> Any:
     if hasattr(net, "class_token"):
         return None
     return next((f for f in _FAMILIES if all(hasattr(net, name) for p in f for name in p)), None)
+
+
+def _resize_loaded_positions(
+    backbone: TorchvisionBackbone, state_dict: dict[str, Tensor], prefix: str, *_: Any
+) -> None:
+    """Interpolate the position embeddings of a checkpoint for another image size."""
+    encoder, side = backbone.net.encoder, backbone.net.image_size // backbone.net.patch_size
+    resize_loaded_positions(
+        state_dict, f"{prefix}encoder.pos_embedding", encoder.pos_embedding, (side, side)
+    )

@@ -1,0 +1,503 @@
+"""Weights of other libraries: loaded here, they give the features that the library gives.
+
+Models of the libraries have random weights. For code that is no package (Meta's DINOv2 and DINOv3,
+PanDerm), a network of timm is saved under the published names.
+"""
+
+import copy
+import json
+import re
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torchvision.models import resnet18
+from torchvision.models.vision_transformer import VisionTransformer as TorchvisionViT
+
+from mmselfsup.core.checkpoint import load_state, load_weights, weight_files
+from mmselfsup.core.checkpoint.naming_schemes import library_names
+from mmselfsup.models import build_backbone
+from mmselfsup.models.utils import pooled, spatial_map
+from mmselfsup.utils.errors import UserError
+
+OURS = {
+    "type": "VisionTransformer",
+    "arch": {"embed_dims": 24, "num_layers": 2, "num_heads": 2, "feedforward_channels": 48},
+    "img_size": 32,
+    "patch_size": 8,
+}
+SMALL = {"embed_dim": 24, "depth": 2, "num_heads": 2, "img_size": 32, "patch_size": 8}
+TIMM = {"type": "timm.vit_small_patch16_224", "mlp_ratio": 2, **SMALL}
+REGISTERS = {"type": "timm.vit_small_patch14_reg4_dinov2", "mlp_ratio": 2, **SMALL}
+DINOV2 = {"type": "timm.vit_small_patch14_dinov2", "mlp_ratio": 2, **SMALL}
+DINOV3 = {"type": "timm.vit_small_patch16_dinov3_qkvb", "mlp_ratio": 2, **SMALL}
+RESNET = {"type": "ResNet", "depth": 18, "stem_channels": 8, "base_channels": 8}
+HF = {
+    "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 32,
+    "patch_size": 8,
+}  # fmt: skip
+
+
+class Holder(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.backbone = build_backbone(copy.deepcopy(config))
+
+
+def randomize(net):
+    """Draw all weights of a network, also those that start from a constant."""
+    generator = torch.Generator().manual_seed(3)
+    for param in net.parameters():
+        param.data.normal_(std=0.2, generator=generator)
+    for name, buffer in net.named_buffers():
+        if "running" in name:
+            buffer.uniform_(0.5, 1.5, generator=generator)
+    return net.eval()
+
+
+def loaded(config, path):
+    """Return a backbone with the weights of a file, and the report."""
+    holder = Holder(config)
+    report = load_weights(holder, str(path))
+    assert report.complete, report
+    return holder.backbone.eval(), report
+
+
+def images(side=32, channels=3):
+    return torch.rand(2, channels, side, side, generator=torch.Generator().manual_seed(1))
+
+
+@torch.no_grad()
+def features(backbone, side=32):
+    (out,) = backbone(images(side))
+    return pooled(out), spatial_map(out)
+
+
+def close(result, cls_token, grid):
+    torch.testing.assert_close(result[0], cls_token, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(result[1], grid, atol=1e-5, rtol=1e-5)
+
+
+def hf_features(model, extra=1, side=32):
+    options = {"interpolate_pos_encoding": True} if side != 32 and extra == 1 else {}
+    with torch.no_grad():
+        hidden = model(images(side), **options).last_hidden_state
+    rows = side // 8
+    return hidden[:, 0], hidden[:, extra:].transpose(1, 2).unflatten(2, (rows, rows))
+
+
+def hf_model(kind, **options):
+    transformers = pytest.importorskip("transformers")
+    config = getattr(transformers, f"{kind}Config")(**{**HF, **options})
+    return randomize(getattr(transformers, f"{kind}Model")(config))
+
+
+@pytest.mark.parametrize("side", [32, 48])
+def test_hugging_face_vit(tmp_path, side):
+    model = hf_model("ViT", intermediate_size=48, layer_norm_eps=1e-6)
+    model.save_pretrained(tmp_path)
+    expected = hf_features(model, side=side)
+    own, report = loaded({**OURS, "img_size": side}, tmp_path)
+    close(features(own, side), *expected)
+    assert report.schemes == ("Hugging Face ViT or DINOv2",)
+    if side == 32:
+        close(features(loaded(TIMM, tmp_path / "model.safetensors")[0]), *expected)
+        torch.save(model.state_dict(), tmp_path / "memory.pth")  # 5.x has other names in memory
+        close(features(loaded(OURS, tmp_path / "memory.pth")[0]), *expected)
+
+
+@pytest.mark.parametrize("side", [32, 48])
+def test_hugging_face_dinov2(tmp_path, side):
+    model = hf_model("Dinov2", mlp_ratio=2, layer_norm_eps=1e-6)
+    model.save_pretrained(tmp_path)
+    with torch.no_grad():  # it interpolates by itself
+        hidden = model(images(side)).last_hidden_state
+    rows = side // 8
+    expected = hidden[:, 0], hidden[:, 1:].transpose(1, 2).unflatten(2, (rows, rows))
+    # Ours has no LayerScale: its factors are multiplied into the layers before them.
+    close(features(loaded({**OURS, "img_size": side}, tmp_path)[0], side), *expected)
+    if side == 32:
+        close(features(loaded(DINOV2, tmp_path)[0]), *expected)
+
+
+def test_hugging_face_dinov2_with_registers(tmp_path):
+    model = hf_model("Dinov2WithRegisters", mlp_ratio=2, layer_norm_eps=1e-6)
+    model.save_pretrained(tmp_path)
+    backbone, report = loaded(REGISTERS, tmp_path)
+    close(features(backbone), *hf_features(model, extra=5))
+    assert not report.resized
+
+
+@pytest.mark.parametrize("side", [32, 48])
+@pytest.mark.parametrize("gated", [False, True])
+def test_hugging_face_dinov3(tmp_path, side, gated):
+    options = {"intermediate_size": 48, "num_register_tokens": 4, "use_gated_mlp": gated}
+    model = hf_model("DINOv3ViT", hidden_act="silu" if gated else "gelu", **options)
+    model.save_pretrained(tmp_path)
+    name = "vit_small_plus_patch16_dinov3_qkvb" if gated else "vit_small_patch16_dinov3_qkvb"
+    config = {**DINOV3, "type": f"timm.{name}"}
+    if gated:
+        config |= {"swiglu_align_to": 0}
+    close(features(loaded(config, tmp_path)[0], side), *hf_features(model, extra=5, side=side))
+
+
+@pytest.mark.parametrize("side", [32, 48])
+def test_hugging_face_resnet(tmp_path, side):
+    transformers = pytest.importorskip("transformers")
+    config = transformers.ResNetConfig(
+        embedding_size=8, hidden_sizes=[8, 16, 32, 64], depths=[2, 2, 2, 2], layer_type="basic"
+    )
+    model = randomize(transformers.ResNetModel(config))
+    model.save_pretrained(tmp_path)
+    backbone, report = loaded(RESNET, tmp_path)
+    with torch.no_grad():
+        expected = model(images(side)).last_hidden_state
+    torch.testing.assert_close(features(backbone, side)[1], expected, atol=1e-5, rtol=1e-5)
+    assert report.schemes == ("Hugging Face ResNet",)
+
+
+def torchvision_vit(side=32):
+    return randomize(TorchvisionViT(side, 8, 2, 2, 24, 48))
+
+
+def torchvision_features(model, side=32):
+    with torch.no_grad():
+        x = model._process_input(images(side))
+        tokens = model.encoder(torch.cat([model.class_token.expand(len(x), -1, -1), x], dim=1))
+    return tokens[:, 0], tokens[:, 1:].transpose(1, 2).unflatten(2, (side // 8, side // 8))
+
+
+@pytest.mark.parametrize("target", [OURS, TIMM])
+def test_torchvision_vit(tmp_path, target):
+    model = torchvision_vit()
+    torch.save(model.state_dict(), tmp_path / "vit.pth")
+    backbone, report = loaded(target, tmp_path / "vit.pth")
+    close(features(backbone), *torchvision_features(model))
+    assert report.schemes == ("torchvision's ViT",)
+
+
+def test_torchvision_vit_for_another_size(tmp_path):
+    from torchvision.models.vision_transformer import interpolate_embeddings
+
+    model, larger = torchvision_vit(), torchvision_vit(48)
+    torch.save(model.state_dict(), tmp_path / "vit.pth")
+    state = interpolate_embeddings(48, 8, copy.deepcopy(model.state_dict()))
+    larger.load_state_dict({k: v for k, v in state.items() if "heads" not in k}, strict=False)
+    backbone, _ = loaded({**OURS, "img_size": 48}, tmp_path / "vit.pth")
+    # torchvision aligns the corners of the two grids: only the patches' own part is the same
+    assert features(backbone, 48)[0].shape == (2, 24)
+
+
+def test_torchvision_vit_takes_weights_of_timm_and_ours():
+    model = torchvision_vit()
+    wanted = {k: v for k, v in model.state_dict().items() if "heads" not in k}
+    for config in (TIMM, OURS):
+        source = randomize(build_backbone(copy.deepcopy(config)))
+        found, _ = library_names(source.state_dict(), model.state_dict())
+        assert found.keys() == wanted.keys()
+        model.load_state_dict(found, strict=False)
+        close(features(source), *torchvision_features(model))
+
+
+def test_lightly_resnet_in_a_sequential(tmp_path):
+    net = randomize(resnet18())
+    holder = nn.Module()  # as its tutorials build a model
+    holder.backbone = nn.Sequential(*list(net.children())[:-1])
+    holder.projection_head = nn.Sequential(nn.Linear(512, 8))
+    torch.save({"state_dict": holder.state_dict()}, tmp_path / "simclr.ckpt")
+    backbone, report = loaded({"type": "ResNet", "depth": 18}, tmp_path / "simclr.ckpt")
+    with torch.no_grad():
+        expected = holder.backbone(images())
+    assert torch.allclose(features(backbone)[0], expected.flatten(1), rtol=1e-5, atol=1e-5)
+    assert report.schemes == ("a ResNet in a Sequential (lightly)",)
+
+
+def published_dinov2(state, chunked):
+    """Return weights of timm under Meta's names, with the position of the class token apart."""
+    place = torch.full_like(state["cls_token"], 0.5)
+    found = {"mask_token": torch.zeros(1, 24), "register_tokens": state["reg_token"]}
+    found["cls_token"] = state["cls_token"] - place
+    found["pos_embed"] = torch.cat([place, state["pos_embed"]], dim=1)
+    for name, tensor in state.items():
+        if name not in ("reg_token", "cls_token", "pos_embed"):
+            found[re.sub(r"^blocks\.", "blocks.0.", name) if chunked else name] = tensor
+    return found
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("side", [32, 48])
+def test_meta_dinov2(tmp_path, chunked, side):
+    net = randomize(build_backbone(copy.deepcopy(REGISTERS)))
+    state = published_dinov2(net.state_dict(), chunked)
+    if chunked:  # a checkpoint of its pre-training
+        state = {"teacher": {f"backbone.{k}": v for k, v in state.items()}}
+    torch.save(state, tmp_path / "dinov2.pth")
+    backbone, report = loaded(REGISTERS, tmp_path / "dinov2.pth")
+    close(features(backbone, side), *features(net, side))
+    assert report.schemes == ("Meta's DINOv2",)
+
+
+def test_meta_dinov2_swiglu(tmp_path):
+    config = {**DINOV2, "type": "timm.vit_giant_patch14_dinov2", "mlp_ratio": 2}
+    net = randomize(build_backbone(copy.deepcopy(config)))
+    names = ((".mlp.fc1.", ".mlp.w12."), (".mlp.fc2.", ".mlp.w3."))
+    state = net.state_dict()
+    for new, old in names:
+        state = {k.replace(new, old): v for k, v in state.items()}
+    torch.save(state, tmp_path / "dinov2.pth")
+    close(features(loaded(config, tmp_path / "dinov2.pth")[0]), *features(net))
+
+
+@pytest.mark.parametrize("side", [32, 48])
+def test_meta_dinov3(tmp_path, side):
+    net = randomize(build_backbone(copy.deepcopy(DINOV3)))
+    state = {"rope_embed.periods": torch.rand(3)}
+    for name, tensor in net.state_dict().items():
+        if name.endswith(".v_bias"):
+            continue
+        if name.endswith(".q_bias"):
+            values = net.state_dict()[name.replace(".q_bias", ".v_bias")]
+            keys = torch.zeros_like(tensor)
+            key = name.replace(".q_bias", ".qkv.bias")
+            state[key] = torch.cat([tensor, keys, values])
+            state[f"{key}_mask"] = torch.cat([keys + 1, keys, keys + 1])
+        else:
+            new = re.sub(r"\.gamma_([12])$", r".ls\1.gamma", name)
+            state[new.replace("reg_token", "storage_tokens")] = tensor
+    torch.save(state, tmp_path / "dinov3.pth")
+    backbone, report = loaded(DINOV3, tmp_path / "dinov3.pth")
+    close(features(backbone, side), *features(net, side))
+    assert report.schemes == ("Meta's DINOv3",)
+
+
+def test_a_bias_without_a_place_is_reported(tmp_path):
+    net = randomize(build_backbone(copy.deepcopy(DINOV3)))
+    torch.save(net.state_dict(), tmp_path / "a.pth")
+    config = {**DINOV3, "type": "timm.vit_small_patch16_dinov3"}
+    _, report = loaded(config, tmp_path / "a.pth")
+    assert [n for n in report.unexpected if n.endswith("q_bias")]
+
+
+def test_panderm(tmp_path):
+    config = {**TIMM, "init_values": 0.1}
+    net = randomize(build_backbone(copy.deepcopy(config)))
+    state = {}
+    for name, tensor in net.state_dict().items():
+        if name.endswith(".qkv.bias"):
+            tensor[24:48] = 0  # CAE's encoder has no bias of keys
+            state[f"encoder.{name.replace('.qkv.bias', '.q_bias')}"] = tensor[:24].clone()
+            state[f"encoder.{name.replace('.qkv.bias', '.v_bias')}"] = tensor[48:].clone()
+        else:
+            state[f"encoder.{re.sub(r'.ls([12]).gamma', r'.gamma_' + chr(92) + '1', name)}"] = (
+                tensor
+            )
+    state["decoder.norm.weight"] = torch.ones(24)
+    torch.save({"model": state}, tmp_path / "panderm.pth")
+    close(features(loaded(config, tmp_path / "panderm.pth")[0]), *features(net))
+    cae = {**OURS, "type": "CAEViT", "init_values": 0.1, "qkv_bias": False}
+    holder = Holder(cae)
+    report = load_weights(holder, str(tmp_path / "panderm.pth"))
+    assert not report.missing
+    assert report.backbone_matched == report.backbone_total
+
+
+@pytest.mark.parametrize("side", [32, 48])
+def test_mmselfsup_and_mmpretrain_into_timm(tmp_path, side):
+    net = randomize(build_backbone(copy.deepcopy(OURS)))
+    state = {f"backbone.{k}": v for k, v in net.state_dict().items()}
+    torch.save({"state_dict": state, "meta": {}}, tmp_path / "epoch_1.pth")
+    backbone, report = loaded(TIMM, tmp_path / "epoch_1.pth")
+    assert report.schemes == ("MMSelfSup or mmpretrain",)
+    if side == 32:
+        close(features(backbone), *features(net))
+    else:  # timm interpolates in another way than we do; the same weights as timm's own
+        own = build_backbone(copy.deepcopy(TIMM)).eval()
+        own.load_state_dict(backbone.state_dict())
+        close(features(backbone, side), *features(own, side))
+
+
+def test_timm_at_another_size_is_as_in_timm(tmp_path):
+    net = randomize(timm.create_model("test_vit", num_classes=0, img_size=64))
+    torch.save(net.state_dict(), tmp_path / "vit.pth")
+    backbone, report = loaded({"type": "timm.test_vit", "img_size": 96}, tmp_path / "vit.pth")
+    net.set_input_size(img_size=96)
+    with torch.no_grad():
+        expected = net.forward_features(images(96))
+    torch.testing.assert_close(features(backbone, 96)[0], expected[:, 0], atol=1e-5, rtol=1e-5)
+    assert [m.name for m in report.resized] == ["backbone.pos_embed"]
+
+
+def test_swin_of_mmcls_into_timm(tmp_path):
+    arch = {"embed_dims": 12, "depths": [2, 2], "num_heads": [2, 2]}
+    own = {"type": "mmcls.SwinTransformer", "arch": arch, "img_size": 32, "window_size": 4}
+    own |= {"out_indices": (1,)}
+    net = build_backbone(copy.deepcopy(own))
+    randomize(net) if net.eval() is not None else net.eval()
+    torch.save(net.state_dict(), tmp_path / "swin.pth")
+    theirs = {"type": "timm.swin_tiny_patch4_window7_224", "img_size": 32, "window_size": 4}
+    theirs |= {"embed_dim": 12, "depths": (2, 2), "num_heads": (2, 2)}
+    backbone, _ = loaded(theirs, tmp_path / "swin.pth")
+    close(features(backbone), *features(net))
+
+
+# A prefix is found by the names behind it: (scheme, a file with these weights).
+RESNET_FILES = {
+    "torchvision, timm, DINO, VICReg, Barlow Twins": lambda w: {**w, "fc.weight": torch.ones(2, 2)},
+    "MoCo v1, v2": lambda w: {
+        "state_dict": {
+            **{f"module.encoder_q.{k}": v for k, v in w.items()},
+            **{f"module.encoder_k.{k}": v * 0 for k, v in w.items()},
+            "module.queue": torch.ones(2, 8),
+        }
+    },
+    "MoCo v3": lambda w: {
+        "state_dict": {
+            **{f"module.base_encoder.{k}": v for k, v in w.items()},
+            **{f"module.momentum_encoder.{k}": v * 0 for k, v in w.items()},
+        }
+    },
+    "SwAV": lambda w: {
+        **{f"module.{k}": v for k, v in w.items()},
+        "module.projection_head.0.weight": torch.ones(2, 2),
+        "module.prototypes.weight": torch.ones(2, 2),
+    },
+    "Barlow Twins, full": lambda w: {
+        "model": {
+            **{f"module.backbone.{k}": v for k, v in w.items()},
+            "module.projector.0.weight": torch.ones(2, 2),
+        }
+    },
+    "VISSL": lambda w: {
+        "classy_state_dict": {
+            "base_model": {"model": {"trunk": {f"_feature_blocks.{k}": v for k, v in w.items()}}}
+        }
+    },
+    "solo-learn": lambda w: {"state_dict": {f"backbone.{k}": v for k, v in w.items()}},
+    "solo-learn before 1.0.3": lambda w: {"state_dict": {f"encoder.{k}": v for k, v in w.items()}},
+    "lightly-train, a wrapped model": lambda w: {
+        "state_dict": {f"model.wrapped._model.{k}": v for k, v in w.items()}
+    },
+    "MMSelfSup 0.x and 1.x, mmpretrain": lambda w: {
+        "state_dict": {f"backbone.{k}": v for k, v in w.items()},
+        "meta": {},
+    },
+    "TIMMBackbone of mmcls": lambda w: {
+        "state_dict": {f"backbone.timm_model.{k}": v for k, v in w.items()}
+    },
+}
+VIT_FILES = {
+    "DINO": lambda w: {
+        "student": {f"module.backbone.{k}": v for k, v in w.items()},
+        "teacher": {f"backbone.{k}": v * 0 for k, v in w.items()},
+    },
+    "MAE": lambda w: {"model": {**w, "decoder_pos_embed": torch.ones(1, 17, 8)}},
+    "MoCo v3": lambda w: {
+        "state_dict": {f"module.base_encoder.{k}": v for k, v in w.items()},
+    },
+    "lightly's masked ViT": lambda w: {
+        "state_dict": {f"backbone.vit.{k}": v for k, v in w.items()}
+    },
+    "VISSL": lambda w: {
+        "classy_state_dict": {"base_model": {"model": {"trunk": dict(w)}}},
+    },
+}
+
+
+@pytest.mark.parametrize("scheme", RESNET_FILES)
+def test_resnets_behind_a_prefix(tmp_path, scheme):
+    net = randomize(build_backbone(copy.deepcopy(RESNET)))
+    torch.save(RESNET_FILES[scheme](net.state_dict()), tmp_path / "a.pth")
+    backbone, _ = loaded(RESNET, tmp_path / "a.pth")
+    for side in (32, 48):
+        torch.testing.assert_close(features(backbone, side), features(net, side))
+
+
+@pytest.mark.parametrize("target", [OURS, TIMM])
+@pytest.mark.parametrize("scheme", VIT_FILES)
+def test_transformers_behind_a_prefix(tmp_path, scheme, target):
+    net = randomize(build_backbone(copy.deepcopy(TIMM)))
+    torch.save(VIT_FILES[scheme](net.state_dict()), tmp_path / "a.pth")
+    backbone, _ = loaded(target, tmp_path / "a.pth")
+    close(features(backbone), *features(net))
+
+
+def test_a_layer_of_a_resnet_is_no_sequential():
+    weights = {
+        "encoder.layer4.0.conv1.weight": torch.ones(1),
+        "encoder.conv1.weight": torch.ones(1),
+    }
+    assert library_names(weights, {}) == (weights, [])
+
+
+def test_safetensors_and_folders(tmp_path):
+    weights = {"a.weight": torch.rand(2, 2), "b.weight": torch.rand(3)}
+    save_file({"a.weight": weights["a.weight"]}, tmp_path / "1.safetensors")
+    save_file({"b.weight": weights["b.weight"]}, tmp_path / "2.safetensors")
+    index = {"weight_map": {"a.weight": "1.safetensors", "b.weight": "2.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    found = load_state(str(tmp_path))
+    assert found.keys() == weights.keys()
+    assert all(torch.equal(found[name], weights[name]) for name in weights)
+    assert load_state(str(tmp_path / "1.safetensors")).keys() == {"a.weight"}
+
+
+@pytest.mark.parametrize(
+    "break_file",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[:-4]),
+        lambda path: path.write_bytes(b"no weights"),
+        lambda path: path.write_bytes(b""),
+    ],
+)
+def test_a_damaged_safetensors_file_is_one_line(tmp_path, break_file):
+    path = tmp_path / "model.safetensors"
+    save_file({"a": torch.rand(9)}, path)
+    break_file(path)
+    with pytest.raises(UserError, match="no safetensors file, or not a complete one") as caught:
+        load_state(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_timm_by_name_is_downloaded_once(tmp_path, monkeypatch):
+    calls = []
+
+    def weights(name):
+        calls.append(name)
+        return {"conv1.weight": torch.ones(2)}
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(weight_files, "timm_weights", weights)
+    for _ in range(2):
+        assert load_state("timm://resnet18.a1_in1k")["conv1.weight"].sum() == 2
+    assert calls == ["resnet18.a1_in1k"]
+
+
+def test_an_unknown_name_of_timm_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    with pytest.raises(UserError, match=r"timm has no model 'resnet19'; close are timm\.resnet18"):
+        load_state("timm://resnet19")
+
+
+def test_hugging_face_by_name(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    save_file({"a": torch.ones(3)}, tmp_path / "model.safetensors")
+
+    def download(repo, file):
+        path = Path(tmp_path) / file
+        if repo != "owner/name" or not path.exists():
+            raise OSError(f"no {file} in {repo}. Check your\nconnection")
+        return str(path)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    assert load_state("hf://owner/name")["a"].sum() == 3
+    assert load_state("hf://owner/name/model.safetensors")["a"].sum() == 3
+    with pytest.raises(
+        UserError, match=r"hf://owner/other: no weights \(no pytorch_model.bin in ow"
+    ):
+        load_state("hf://owner/other")
+    with pytest.raises(UserError, match="give hf://owner/model"):
+        load_state("hf://name")
