@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from mmcv import Config
 
+from mmselfsup.config import own_data
 from mmselfsup.config.inspect import comparison_config
 from mmselfsup.config.load import load_config
 from mmselfsup.datasets.data_sources.lists import read_list
@@ -64,6 +65,7 @@ def run(args: Namespace) -> None:
     atomic_write_text(out / "test.txt", lines_of(draw_points(entries, args.seed)))
     cfg = load_config(str(args.config), args.cfg_options)
     classifier = load_config(str(args.dataset_config), args.dataset_options)
+    own_data.resolve_for([cfg, classifier], None)
     data_cfg = comparison_config(
         classifier, args.images, args.train, out / "test.txt", args.metadata
     )

@@ -77,16 +77,17 @@ def resolve(cfg: Config, known: Mapping[str, Any] | None = None, folder: str | N
     """
     own = cfg._cfg_dict.pop("own_data", None)
     described = None if own is None else {k: v for k, v in own.items() if v is not None}
+    only_statistics = described is not None and set(described) == {"statistics"}
     images = bool(described and (described.get("ann_file") or described.get("data_prefix")))
     if described and images:
         set_sources(cfg, described)
     wanted = _wanted(cfg)
     if known is not None:
         take_from(cfg, known, wanted)
-        if described is not None and not images:
+        if described is not None and not images and not only_statistics:
             _take_sources(cfg, known)
         return
-    if described is not None and not images:
+    if described is not None and not images and not only_statistics:
         raise UserError(
             f"{cfg.filename}: describe your images: own_data.ann_file=LIST (CSV or text) and "
             "own_data.data_prefix=FOLDER, or the folder alone, with one folder for each class"

@@ -25,8 +25,12 @@ def load(path: Path, options: Sequence[str] = ()) -> Config:
         UserError: It does not exist, can't be read, or has an unknown key.
     """
     from mmselfsup.config.load import load_config  # loads torch
+    from mmselfsup.config.own_data import resolve
 
-    return load_config(str(path), list(options))
+    cfg = load_config(str(path), list(options))
+    if cfg.get("own_data") is not None:  # mean and deviation of the study's own images
+        resolve(cfg)
+    return cfg
 
 
 def data_options(

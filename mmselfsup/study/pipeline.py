@@ -29,6 +29,7 @@ from .report.starts_tables import print_starts
 from .report.statistics import RESULTS
 from .report.sweep import make_overview, print_overview, write_page, write_tables
 from .report.tables import print_results
+from .report.words import words_of
 from .resolved import ResolvedStudy
 from .settings import StudySettings
 from .stages import STAGES
@@ -135,6 +136,12 @@ def report(root: Path) -> None:
     Raises:
         UserError: There are none, or a file can't be written.
     """
+    with words_of(root):
+        _report(root)
+
+
+def _report(root: Path) -> None:
+    """Report with the words that are set."""
     overview = make_overview(root)
     files = write_tables(overview)
     if overview.num_studies > 1 or not (root / RESULTS).exists():

@@ -14,6 +14,24 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Words:
+    """What a data set is called in texts.
+
+    Attributes:
+        name: Name of the data set.
+        group, groups: What images of one group have in common, one and several: ``lesion``,
+            ``patients``.
+        prepared: How many images of the list were there, and how they were prepared; empty where
+            nothing is to be said.
+    """
+
+    name: str
+    group: str = "lesion"
+    groups: str = "lesions"
+    prepared: str = ""
+
+
+@dataclass(frozen=True)
 class TableFile:
     """A CSV file of the data set.
 
@@ -66,7 +84,7 @@ class StudyData:
             ``groups``, ``--out``, ``--folds`` and ``--seed``, and what the user adds.
         compare_command: Tool that compares the features before and after a pre-training.
         explain_command: Tool that explains a classifier; it has the data set's mask finder, which
-            says where in an image the labelled object is.
+            says where in an image the labelled object is. Empty: there is none.
         subset_command: Tool that draws a part of the labels of a list by whole groups; it takes
             ``--list``, the option of ``groups``, ``--percent``, ``--seed`` and ``--out``. Empty:
             the data set has none.
@@ -76,6 +94,7 @@ class StudyData:
         num_folds: Number of folds that the study makes.
         demo: Its synthetic images; None: it has none.
         licence: Licence of its images, as a report and a model card state it; '' if not known.
+        group: What the images of a group have in common, for one group and for several.
     """
 
     name: str
@@ -97,6 +116,7 @@ class StudyData:
     demo: DemoData | None = None
     subset_command: tuple[str, ...] = ()
     licence: str = ""
+    group: tuple[str, str] = ("lesion", "lesions")
 
     def list_name(self, part: str, fold: int | str) -> str:
         """Return the file name of a list.

@@ -16,6 +16,7 @@ from ..records import Curriculum, Results, Trial
 from ..settings import JOIN
 from .html import Section
 from .tables import display_name, minutes
+from .words import words
 
 UNTRAINED = "untrained network"
 
@@ -104,9 +105,9 @@ def explanation(curriculum: Curriculum) -> str:
     return (
         f"Score: balanced accuracy of a linear probe on frozen features, fitted on "
         f"{curriculum.num_fit} training images and scored on {curriculum.num_val} images of other "
-        "training lesions (their labels choose the sequence, no test image does); s.e.: standard "
-        "error by the number of these images. Gain: over the sequence that is extended. Time: of "
-        f"the last task's training; {total} for all {len(trained)}."
+        f"training {words().groups} (their labels choose the sequence, no test image does); s.e.: "
+        "standard error by the number of these images. Gain: over the sequence that is extended. "
+        f"Time: of the last task's training; {total} for all {len(trained)}."
     )
 
 

@@ -20,6 +20,7 @@ from ..settings import SCRATCH
 from ..stages.test import read_scores
 from .html import GRID, INK, MUTED, PAPER, SSL_COLORS, panel, to_svg
 from .tables import by_arm, display_name
+from .words import words
 
 Drawing = tuple[str, str]  # caption, SVG
 _MOST_BARS = 3  # per class; with more classifiers, points are drawn
@@ -180,8 +181,11 @@ def _search(results: Results, colors: Mapping[str, str], folder: Path) -> list[D
     lines = search_curves(tried, chosen, colors, "val-curves")
     points = search_points(results.lr_search, colors, "val-lrs")
     return [
-        ("Validation lesions: every learning rate tried; the chosen one is bold.", lines),
-        ("Validation lesions after the last epoch, by learning rate; filled: chosen.", points),
+        (f"Validation {words().groups}: every learning rate tried; the chosen one is bold.", lines),
+        (
+            f"Validation {words().groups} after the last epoch, by learning rate; filled: chosen.",
+            points,
+        ),
     ]
 
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..settings import DEFAULT_DATA, SCRATCH
+from ..settings import SCRATCH
+from .words import words
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -87,7 +88,8 @@ def render_section(section: Section) -> Markup:
 
 def render(name: str, context: Mapping[str, Any]) -> str:
     """Fill a template of this folder; text is escaped, a missing name is an error."""
-    return _environment().get_template(name).render(context)
+    about = {"words": words(), "data_name": words().name}
+    return _environment().get_template(name).render({**about, **context})
 
 
 @functools.cache
@@ -101,7 +103,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.globals["data_name"] = DEFAULT_DATA.name  # results don't record it: there is one data set
     return env
 
 

@@ -25,6 +25,7 @@ from .result_section import result_section
 from .starts_section import starts_section
 from .summary_section import names_of_pretrainings, summary_section
 from .training_section import training_section
+from .words import words_of
 
 #: The sections in the order of the page, as functions of the study's folder and its results; None
 #: where a study has nothing to show.
@@ -60,6 +61,12 @@ def write_report(work_dir: Path) -> Path:
     Raises:
         UserError: There is no results.json, or the report can't be written.
     """
+    with words_of(work_dir):
+        return _write(work_dir)
+
+
+def _write(work_dir: Path) -> Path:
+    """Build the page with the words that are set."""
     results = read_results(work_dir / "results.json")
     made = [section(work_dir, results) for section in SECTIONS]
     sections = [section for section in made if section is not None]

@@ -24,6 +24,7 @@ from mmselfsup.utils.console import console_table, table_console
 from ..records import Results, RunRecord, SearchRecord, class_names, mixed_code
 from ..settings import ALL, SCRATCH
 from ..starts import ADAPTATIONS, split_arm
+from .words import words
 
 MANY = (
     "Several comparisons with the same classifier from scratch: about one in twenty pairs that "
@@ -82,7 +83,7 @@ def number(value: float | None, digits: int) -> str:
 def notes(results: Results) -> list[str]:
     """Return sentences on how the numbers were made, and warnings."""
     study, runs = results.study, results.runs
-    lr = "each learning rate chosen on validation lesions"
+    lr = f"each learning rate chosen on validation {words().groups}"
     lines = [
         f"Fold {study.fold}, seed {study.seed}, {runs[0].n_test} test images; equal "
         f"{runs[0].epochs} epochs of fine-tuning, the last one counts; "

@@ -111,7 +111,11 @@ def _score_tasks(context: StudyContext, probe: Probe, candidates: Sequence[Tasks
     finite = [task for task, training in pairs if training is None or not training.diverged]
     if finite:
         stages = [probe.stage(task) for task in finite]
-        context.run(f"{title}: scores on validation lesions", stages, context.settings.jobs)
+        context.run(
+            f"{title}: scores on validation {context.settings.data.group[1]}",
+            stages,
+            context.settings.jobs,
+        )
     scores = []
     for task, training in pairs:
         value, error = probe.read(task) if task in finite else (None, None)

@@ -28,7 +28,7 @@ def run(context: StudyContext) -> None:
         return
     pairs = [(arm, lr) for arm in arms for lr in study.lrs]
     stages = [search_stage(study, arm, lr) for arm, lr in pairs]
-    title = "Learning rates, chosen on validation lesions"
+    title = f"Learning rates, chosen on validation {context.settings.data.group[1]}"
     context.run(title, stages, context.settings.jobs)
     tried = [
         search_record(study, arm, lr, stage) for (arm, lr), stage in zip(pairs, stages, strict=True)

@@ -25,6 +25,8 @@ def run(context: StudyContext) -> None:
         UserError: An explanation failed.
     """
     study = context.study
+    if not study.settings.data.explain_command:
+        return
     stages = [occlusion_stage(study, arm) for arm in context.lrs]
     context.run("Explanations of the classifiers", stages, at_a_time=1)
     context.runs = [

@@ -30,7 +30,7 @@ def run(context: StudyContext) -> None:
     """
     study = context.study
     seen = "training" if study.settings.ssl_on == TRAIN else "fine-tuning"
-    title = f"Test on lesions that no {seen} has seen"
+    title = f"Test on {study.settings.data.group[1]} that no {seen} has seen"
     context.run(title, [test_stage(study, arm) for arm in context.lrs], study.settings.jobs)
     context.runs = [run_record(study, arm, lr) for arm, lr in context.lrs.items()]
 

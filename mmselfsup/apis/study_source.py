@@ -1,0 +1,359 @@
+"""The images and tables of any data set in the form that the study reads.
+
+``make_source`` writes a folder with ``labels.csv`` (image, label), ``groups.csv`` (image,
+lesion_id, the group whatever it is called), ``statistics.txt`` and ``source.json``; ``make_lists``
+deals the images into folds. Images stay where they are; those of a MedMNIST file are written as
+PNG files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from mmselfsup.datasets.data_sources import ImageList, ImageNet
+from mmselfsup.datasets.data_sources.lists import read_text
+from mmselfsup.datasets.data_sources.medmnist import read_npz
+from mmselfsup.datasets.data_sources.metadata import read_metadata
+from mmselfsup.datasets.statistics import source_statistics
+from mmselfsup.isic.duplicates import Duplicates, find_pairs, join_groups
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write, atomic_write_json, atomic_write_text, csv_text
+from mmselfsup.utils.folds import ALGORITHM, assign_folds
+from mmselfsup.utils.image_names import image_stem
+
+PARTS = ("train", "test", "subtrain", "val")
+_VALIDATION_PARTS = 5  # of the training images, one is held out for choosing hyper-parameters
+_EXAMPLES = 3
+
+
+def make_source(
+    description: Any, folder: Path, place: Path, size: int, names: dict[str, str]
+) -> dict[str, Any]:
+    """Write the source folder of a data set, and return the content of ``source.json``.
+
+    Args:
+        description: A ``Description`` of ``mmselfsup.study.descriptions``.
+        folder: Where relative names of the description are searched.
+        place: The source folder.
+        size: Side of the images in a training, for the statistics.
+        names: File names in the source folder: ``labels``, ``groups``, ``facts``, ``statistics``.
+
+    Raises:
+        UserError: A file is missing, a label can't be used, or there are too few images.
+    """
+    table, missing, images = _read(description, folder, place)
+    classes = list(description.classes) or sorted(set(table["label"]))
+    counts = [int((table["label"] == name).sum()) for name in classes]
+    if len(classes) < 2 or min(counts) < description.folds:
+        rare = classes[int(np.argmin(counts))] if counts else "?"
+        raise UserError(
+            f"{description.name}: {len(classes)} classes, {min(counts, default=0)} images of "
+            f"{rare}: a study needs two classes, and an image of each in all "
+            f"{description.folds} folds"
+        )
+    atomic_write_text(
+        place / names["labels"],
+        csv_text([["image", "label"], *zip(table["file"], table["label"], strict=True)]),
+    )
+    groups = [_source_id(group, description) for group in table["group"]]
+    atomic_write_text(
+        place / names["groups"],
+        csv_text([["image", "lesion_id"], *zip(table["file"], groups, strict=True)]),
+    )
+    prepared = _statistics(table, images, place / names["statistics"], size, description)
+    roots = 1 / np.sqrt(np.maximum(counts, 1))
+    facts = {
+        "name": description.name,
+        "images": str(images),
+        "examples": table["file"].to_list()[:_EXAMPLES],
+        "classes": classes,
+        "weights": [round(float(weight), 4) for weight in roots / roots.mean()],
+        "num_listed": len(table) + missing,
+        "num_not_on_disk": missing,
+        "value_range": list(description.value_range),
+        "prepared": (
+            f"{len(table)} of {len(table) + missing} listed images were there; {prepared}"
+        ),
+    }
+    atomic_write_json(place / names["facts"], facts)
+    return facts
+
+
+def _read(description: Any, folder: Path, place: Path) -> tuple[pd.DataFrame, int, Path]:
+    """Return the images on disk (file, label, group), the number of missing ones, and the folder.
+
+    Files are named below that folder.
+    """
+    path = _first_file(description.table, folder, "table")
+    if path is not None and path.suffix.lower() == ".npz":
+        return _from_npz(description, path, place), 0, place / "images"
+    given = [folder / name for name in description.images]
+    folders = [str(one) for one in given if one.is_dir()] or ([str(folder)] if path else [])
+    if not folders:
+        raise UserError(
+            f"{description.name}: none of the folders {', '.join(map(str, given))} is there: name "
+            "them with --images"
+        )
+    classes = list(description.classes) or None
+    if path is None:
+        source: Any = ImageNet(folders[0], classes)
+    else:
+        column = description.label_column
+        source = _Listed(
+            folders,
+            classes,
+            str(path),
+            image_column=description.image_column,
+            label_column=list(column) if isinstance(column, tuple) else column,
+            group_column=None if description.groups_table else description.group_column,
+        )
+    return _table(source, description, folder), getattr(source, "num_missing", 0), _base(source)
+
+
+def _base(source: Any) -> Path:
+    return Path(source.data_prefix).resolve()
+
+
+class _Listed(ImageList):
+    """The images of a list that are on disk; the others are counted.
+
+    Attributes:
+        num_missing: How many are not on disk.
+    """
+
+    num_missing = 0
+
+    def load_annotations(self) -> list[dict[str, Any]]:
+        every = self.folders
+        if len(every) > 1:  # missing images would be an error: which ones are there is seen here
+            self._only_there()
+        infos = super().load_annotations()
+        there = [i for i in infos if os.path.isfile(os.path.join(self.data_prefix, _name(i)))]
+        self.num_missing += len(infos) - len(there)
+        if not there:
+            raise UserError(
+                f"{self.ann_file}: none of its {len(infos)} images is in "
+                f"{', '.join(every)} (such as {_name(infos[0])})"
+            )
+        return there
+
+    def _only_there(self) -> None:
+        """Drop the entries of images that are in none of the folders."""
+        read = self._listed(self.ann_file or "")
+        stems = {
+            image_stem(name)
+            for folder in self.folders
+            for _, _, files in os.walk(folder, followlinks=True)
+            for name in files
+        }
+        rows = [row for row, e in enumerate(read.entries) if image_stem(e.name) in stems]
+        self.num_missing = len(read.entries) - len(rows)
+        if not rows:
+            raise UserError(
+                f"{self.ann_file}: none of its {len(read.entries)} images is in "
+                f"{', '.join(self.folders)} (such as {read.entries[0].name})"
+            )
+        groups = None if read.groups is None else [read.groups[row] for row in rows]
+        kept = read._replace(entries=[read.entries[row] for row in rows], groups=groups)
+        self._listed = lambda path: kept  # type: ignore[method-assign]
+
+
+def _name(info: dict[str, Any]) -> str:
+    return str(info["img_info"]["filename"])
+
+
+def _table(source: Any, description: Any, folder: Path) -> pd.DataFrame:
+    """Return file, label and group of the images of a data source."""
+    labels = source.get_gt_labels()
+    if labels.ndim != 1:
+        raise UserError(f"{description.name}: the study needs one label for each image")
+    if (labels < 0).any():
+        info = source.data_infos[int((labels < 0).argmax())]
+        raise UserError(
+            f"{source.ann_file}, line {info.get('line')}: {_name(info)} has no label "
+            f"({int((labels < 0).sum())} of {len(labels)}); name the column with --label-column"
+        )
+    classes = source.CLASSES or [str(number) for number in range(int(labels.max()) + 1)]
+    table = pd.DataFrame(
+        {
+            "file": [_name(info) for info in source.data_infos],
+            "label": [classes[number] for number in labels],
+            "group": getattr(source, "lesions", None) or [""] * len(labels),
+        }
+    )
+    other = _first_file(description.groups_table, folder, "groups_table")
+    if other is not None:
+        column = description.group_column or "lesion_id"
+        image = description.image_column or "image"
+        rows = read_metadata(str(other), ("image", column) if image == "image" else (image, column))
+        of = {stem: row.cells[column].strip() for stem, row in rows}
+        table["group"] = [of.get(image_stem(name), "") for name in table["file"]]
+    twice = table["file"][table["file"].duplicated()]
+    if len(twice):
+        raise UserError(f"{source.ann_file}: the image {twice.iloc[0]} is listed more than once")
+    return table.sort_values("file", ignore_index=True)
+
+
+def _from_npz(description: Any, path: Path, place: Path) -> pd.DataFrame:
+    """Write the images of a MedMNIST file as PNG files, unless they are there; return the table."""
+    rows, marker = [], place / "images" / ".complete"
+    stamp = f"{path.resolve()} {path.stat().st_size} {path.stat().st_mtime_ns}"
+    done = marker.is_file() and marker.read_text(encoding="utf-8") == stamp
+    for part, (images, labels) in read_npz(str(path)).items():
+        if labels.shape[1] != 1:
+            raise UserError(f"{path}: the study needs one label for each image")
+        for number, (pixels, label) in enumerate(zip(images, labels[:, 0], strict=True)):
+            name = f"{part}_{number:06d}.png"
+            if not done:
+                with atomic_write(place / "images" / name, "wb") as file:
+                    Image.fromarray(pixels).save(file, format="png")
+            known = description.classes
+            if known and label >= len(known):
+                raise UserError(f"{path}: label {label} of {name}, but {len(known)} classes")
+            rows.append((name, known[label] if known else str(label), ""))
+    atomic_write_text(marker, stamp)
+    return pd.DataFrame(rows, columns=["file", "label", "group"])
+
+
+def _first_file(names: Sequence[str], folder: Path, key: str) -> Path | None:
+    """Return the first file that exists; None where none is named.
+
+    Raises:
+        UserError: None exists.
+    """
+    paths = [folder / name for name in names]
+    for path in paths:
+        if path.is_file():
+            return path
+    if paths:
+        raise UserError(
+            f"{key}: there is no file {', '.join(map(str, paths))}; --root names the folder of the "
+            "data"
+        )
+    return None
+
+
+def _source_id(group: str, description: Any) -> str:
+    """Return the id of a group as ``lesion_id``: the text before its ``_`` is its collection."""
+    if not group or description.sources:
+        return group
+    return f"{description.folder.replace('_', '-')}_{group}"
+
+
+def _statistics(table: pd.DataFrame, images: Path, path: Path, size: int, description: Any) -> str:
+    """Measure mean and deviation of all images, unless they are kept; return words on them."""
+    digest = hashlib.sha256("\n".join(table["file"]).encode()).hexdigest()[:16]
+    key = f"# {size} {images} {digest}"
+    if not path.is_file() or key not in read_text(str(path)):
+        lists = path.with_name("images.txt")
+        atomic_write_text(lists, "".join(f"{name} 0\n" for name in table["file"]))
+        more = {"value_range": list(description.value_range)} if description.value_range else {}
+        found = source_statistics(ImageList(str(images), ann_file=str(lists), **more), [size])
+        atomic_write_text(path, f"# {found.num_images} images\n{key}\n{found.config_line()}\n")
+    return f"normalised by their own mean and deviation, measured at {size} pixels"
+
+
+def make_lists(
+    source: Path,
+    out: Path,
+    prefix: str,
+    names: dict[str, str],
+    classes: Sequence[str],
+    num_folds: int = 5,
+    seed: int = 0,
+    duplicates: Duplicates | None = None,
+) -> dict[str, Any]:
+    """Write four lists for each fold, and ``splits.json``; return its content.
+
+    Args:
+        source: A folder of ``make_source``.
+        out: Folder of the lists.
+        prefix: Start of their names.
+        names: See ``make_source``.
+        classes: Names of the classes in the order of their numbers.
+        num_folds: Number of folds.
+        seed: Other seeds give other folds.
+        duplicates: Settings of a search for near-duplicates, which stay in one fold; None: none.
+
+    Raises:
+        UserError: The images can't be dealt into folds.
+    """
+    facts = json.loads((source / names["facts"]).read_text(encoding="utf-8"))
+    classes = list(classes)
+    table = pd.read_csv(source / names["labels"], dtype=str, keep_default_na=False)
+    table = table.rename(columns={"image": "file"})
+    other = pd.read_csv(source / names["groups"], dtype=str, keep_default_na=False)
+    ids = other["lesion_id"].to_list()
+    groups = [f"group {g}" if g else f"image {n}" for g, n in zip(ids, table["file"], strict=True)]
+    pairs = []
+    if duplicates is not None:
+        pairs = find_pairs(table, groups, Path(facts["images"]), duplicates)
+        groups = join_groups(groups, pairs)
+    labels = [classes.index(label) for label in table["label"]]
+    fold_of = _deal(labels, groups, num_folds, seed)
+    (out / "splits.json").unlink(missing_ok=True)  # written last: where it is, lists are complete
+    folds = []
+    for fold in range(num_folds):
+        train = [row for row, number in enumerate(fold_of) if number != fold]
+        parts = _deal(
+            [labels[row] for row in train],
+            [groups[row] for row in train],
+            _VALIDATION_PARTS,
+            f"{seed} validation {fold}",
+        )
+        val = {row for row, part in zip(train, parts, strict=True) if part == 0}
+        rows = {
+            "train": train,
+            "test": [row for row, number in enumerate(fold_of) if number == fold],
+            "subtrain": [row for row in train if row not in val],
+            "val": sorted(val),
+        }
+        entry: dict[str, Any] = {"fold": fold}
+        for part in PARTS:
+            name = f"{prefix}_{part}_fold{fold}.txt"
+            lines = [f"{table['file'][row]} {labels[row]}\n" for row in rows[part]]
+            atomic_write_text(out / name, "".join(lines))
+            counted = [sum(labels[row] == k for row in rows[part]) for k in range(len(classes))]
+            entry[part] = {
+                "file": name,
+                "num_images": len(lines),
+                "class_counts": dict(zip(classes, counted, strict=True)),
+            }
+        folds.append(entry)
+    summary = {
+        "algorithm": ALGORITHM,
+        "seed": seed,
+        "num_folds": num_folds,
+        "classes": classes,
+        "images": facts["images"],
+        "num_listed": facts["num_listed"],
+        "num_not_on_disk": facts["num_not_on_disk"],
+        "num_images": len(table),
+        "num_groups": len({g for g in ids if g}),
+        "num_without_group": ids.count(""),
+        "near_duplicates": None if duplicates is None else len(pairs),
+        "folds": folds,
+    }
+    atomic_write_json(out / "splits.json", summary)
+    return summary
+
+
+def _deal(labels: list[int], groups: list[str], parts: int, seed: int | str) -> list[int]:
+    """Return the fold of each image.
+
+    Raises:
+        UserError: There are fewer groups than folds.
+    """
+    try:
+        return assign_folds(labels, groups, parts, seed)
+    except ValueError as error:
+        raise UserError(f"can't split {len(labels)} images: {error}") from error

@@ -1,0 +1,51 @@
+"""The words for the data set of a study: its name, and what a group of images is called."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict
+from pathlib import Path
+
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write_json
+from mmselfsup.utils.study_data import Words
+
+from ..descriptions import WORDS
+from ..settings import DEFAULT_DATA
+
+_DEFAULT = Words(DEFAULT_DATA.name, *DEFAULT_DATA.group)
+_current: ContextVar[Words] = ContextVar("words", default=_DEFAULT)
+
+
+def words() -> Words:
+    """Return the words of the study that is being reported on."""
+    return _current.get()
+
+
+@contextmanager
+def words_of(folder: Path) -> Iterator[None]:
+    """Use the words of the study in a folder, or in the folder above, inside a ``with`` block.
+
+    Raises:
+        UserError: The file of its words is damaged.
+    """
+    path = next((p for p in (folder / WORDS, folder.parent / WORDS) if p.is_file()), None)
+    found = _DEFAULT
+    if path is not None:
+        try:
+            found = Words(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(f"{path}: can't read it ({error})") from error
+    token = _current.set(found)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def write_words(folder: Path, found: Words) -> None:
+    """Write the words of a study into its folder."""
+    atomic_write_json(folder / WORDS, asdict(found))

@@ -1,0 +1,111 @@
+"""Run the study on any data: pre-training against training from scratch, on the same folds.
+
+Example: python tools/run_study.py --data my.csv --images photos --group patient_id
+
+The variables of the environment (ALGORITHM, SIZE, FOLDS, SEEDS, FINETUNE_LRS, GPUS, WORK_DIR, ...)
+and all further options are those of train_SSL_with_finetuning_ISIC2019.sh; its --help lists them.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def parse_args(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Read the description of the data; the other arguments are the study's."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--data",
+        required=True,
+        help="Use this data: a CSV file, a list, a MedMNIST file, a folder with one folder for "
+        "each class, a description (YAML), or a name of configs/study_data.",
+    )
+    parser.add_argument("--root", type=Path, help="Search the files of a description here.")
+    parser.add_argument("--images", nargs="+", metavar="FOLDER", help="Read the images from here.")
+    parser.add_argument("--image-column", metavar="NAME", help="Take file names from this column.")
+    parser.add_argument("--label-column", metavar="NAME", help="Take labels from this column.")
+    parser.add_argument(
+        "--group", metavar="COLUMN", help="Never divide what this column has in common (patients)."
+    )
+    parser.add_argument("--classes", nargs="+", metavar="NAME", help="Number the classes so.")
+    parser.add_argument("--name", help="Call the data so in the report.")
+    parser.add_argument(
+        "--group-words",
+        nargs=2,
+        metavar=("ONE", "SEVERAL"),
+        help="Call a group so in the report (default: group groups).",
+    )
+    parser.add_argument(
+        "--value-range",
+        nargs=2,
+        type=float,
+        metavar=("BLACK", "WHITE"),
+        help="Make these values 0 and 255, for files with more than 8 bits.",
+    )
+    return parser.parse_known_args(argv)
+
+
+def main(args: argparse.Namespace, others: list[str]) -> int:
+    """Run the study; return the exit status."""
+    from dataclasses import replace
+
+    from mmselfsup.apis.study_source import make_source
+    from mmselfsup.study import descriptions
+    from mmselfsup.study.cli import parse
+    from mmselfsup.study.report.words import words_of, write_words
+    from mmselfsup.utils.study_data import Words
+
+    description, folder = descriptions.find_description(args.data, ROOT)
+    given = {
+        "images": args.images and [str(Path(one).absolute()) for one in args.images],
+        "image_column": args.image_column,
+        "label_column": args.label_column,
+        "group_column": args.group,
+        "classes": args.classes,
+        "name": args.name,
+        "group": args.group_words or (["group", "groups"] if args.group else None),
+        "value_range": args.value_range,
+    }
+    made = descriptions.make_description(
+        {"name": description.name, **{k: v for k, v in given.items() if v}}, "command line"
+    )
+    description = replace(description, **{k: getattr(made, k) for k, v in given.items() if v})
+    folder = (args.root or folder).absolute()
+    place = ROOT / "work_dirs" / description.folder / "source"
+    full = os.environ.get("SIZE") or "224"
+    size = int(full) if full.isdecimal() else 224
+    facts = make_source(description, folder, place, size, descriptions.NAMES)
+    print(f"{description.name}: {facts['prepared']}", flush=True)
+
+    data = descriptions.study_data(description, facts["classes"])
+    options = descriptions.training_options(place.relative_to(ROOT))
+    own = [word for key, values in options.items() for word in (key, *values)]
+    env = {**os.environ, data.root_variable: str(place)}
+    os.chdir(ROOT)  # the printed commands have paths relative to it
+    request = parse([*others, *own], env, ROOT, data)
+    request.work_dir.mkdir(parents=True, exist_ok=True)
+    write_words(request.work_dir, Words(description.name, *data.group, facts["prepared"]))
+
+    from mmselfsup.study.pipeline import run_sweep
+
+    with words_of(request.work_dir):
+        run_sweep(request)
+    return 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: forks need a single thread
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    sys.path.insert(0, str(ROOT))
+    args, others = parse_args(sys.argv[1:])
+
+    from mmselfsup.utils.errors import run_cli
+
+    run_cli(lambda: main(args, others))
