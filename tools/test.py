@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import add_run_arguments, prepare_process
+from mmselfsup.utils.cli import add_check_argument, add_run_arguments, prepare_process
 from mmselfsup.utils.errors import run_cli
 
 
@@ -23,6 +23,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="Write metrics, scores and labels to a .json file, scores and labels as arrays to a "
         ".npz file, or a table of probabilities to a .csv file.",
     )
+    add_check_argument(parser)
     add_run_arguments(parser)
     return parser.parse_args(argv)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import add_run_arguments, prepare_process
+from mmselfsup.utils.cli import add_check_argument, add_run_arguments, prepare_process
 from mmselfsup.utils.errors import run_cli
 
 
@@ -26,6 +26,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="Resume from the newest checkpoint of the work dir.",
     )
     parser.add_argument(
+        "--force",
+        action="store_true",
+        help="Train in a work dir that holds the checkpoints of another run, and replace them.",
+    )
+    parser.add_argument(
         "--force-resume",
         action="store_true",
         help="Resume although the checkpoint is of another run: other images, labels, classes or "
@@ -37,6 +42,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="Start from load_from although it fills only a part of the backbone, or is of a "
         "deeper network.",
     )
+    add_check_argument(parser)
     parser.add_argument(
         "--auto",
         action="store_true",

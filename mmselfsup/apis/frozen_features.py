@@ -23,6 +23,7 @@ from mmselfsup.config import own_data
 from mmselfsup.config.inspect import names_weights
 from mmselfsup.config.load import load_config
 from mmselfsup.core.checkpoint import load_weights
+from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.evaluation.features import (
     LabelledFeatures,
     cached_features,
@@ -45,7 +46,9 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_json, check_writable
 from mmselfsup.utils.seed import set_random_seed
 
+from .data_look import look_at, report_overlap
 from .launch import Ranks, join_ranks, open_log, open_work_dir, work_dir_of
+from .overview import data_rows, log_table
 
 #: The evaluations of frozen features, by the start of the names of their logs and results.
 PROTOCOLS: dict[str, type[Protocol]] = {"knn": KnnProtocol, "linear": LinearProbeProtocol}
@@ -74,6 +77,8 @@ def run(args: Namespace, name: str) -> None:
     if checkpoint is None and not args.random and not names_weights(cfg.get("model")):
         raise UserError("name the weights by --checkpoint FILE, or ask for --random ones")
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or work_dir_of(args.config)
+    if getattr(args, "no_check_files", False):
+        data_cfg.check_files = False
     setup_multi_processes({**cfg, "data": data_cfg.get("data")})
     ranks = join_ranks(args, cfg)
     with peer_errors():
@@ -107,6 +112,8 @@ def evaluate_joined(
         datasets = labelled_datasets(data_cfg, args.dataset_config)
         model = frozen_model(cfg, checkpoint, args.seed, logger).to(default_device())
         protocol.check(len(datasets["train"]))  # before the extraction, which takes the most time
+    if not (args.features and os.path.exists(args.features)):
+        look_at_lists(datasets, data_cfg, ranks.distributed, logger)
     start = time.perf_counter()
     data = _features(args, model, datasets, data_cfg, ranks.distributed, logger)
     seconds = time.perf_counter() - start
@@ -128,6 +135,23 @@ def evaluate_joined(
         print_table(result.rows, data, weights)  # after the file: it may be piped into ``head``
         num_images = len(data.train) + len(data.test)
         logger.info("%d images in %.1f s; written: %s", num_images, seconds, os.path.abspath(path))
+
+
+def look_at_lists(
+    datasets: Mapping[str, Any], cfg: Config, distributed: bool, logger: logging.Logger
+) -> None:
+    """Check the data sets before their features are extracted, and log what was found.
+
+    Raises:
+        UserError: See ``look_at``.
+    """
+    looks = []
+    with shared_errors():
+        for part, dataset in datasets.items():
+            loader = build_eval_loader(dataset, cfg, part, distributed)
+            looks.append(look_at(loader, f"data.{part}", cfg, logger))
+        report_overlap({f"data.{part}": dataset for part, dataset in datasets.items()})
+    log_table(data_rows(looks), logger, "what is measured:")
 
 
 def protocol_of(args: Namespace, name: str) -> Protocol:

@@ -23,6 +23,8 @@ from mmselfsup.utils.seed import init_random_seed, set_random_seed
 from mmselfsup.utils.work_dir_lock import only_one
 
 LOCK = ".train.lock"
+# Checkpoints of a run, without those that only point to one or are made from it.
+_CHECKPOINT = re.compile(r"(epoch|iter)_\d+\.pth|stopped\.pth|best_.*\.pth")
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,21 @@ def open_work_dir(work_dir: str) -> None:
         raise UserError(
             f"can't write the work dir {work_dir}: {error.strerror}; choose another --work_dir"
         ) from error
+
+
+def refuse_other_run(work_dir: str) -> None:
+    """Check that a training that starts anew replaces no checkpoint of an earlier one.
+
+    Raises:
+        UserError: The folder holds checkpoints.
+    """
+    found = [path for path in Path(work_dir).iterdir() if _CHECKPOINT.fullmatch(path.name)]
+    if found:
+        newest = max(found, key=lambda path: path.stat().st_mtime).name
+        raise UserError(
+            f"{work_dir} holds another run ({len(found)} checkpoint(s), the newest is {newest}): "
+            "continue it with --auto-resume, choose another --work_dir, or replace it with --force"
+        )
 
 
 def only_training(work_dir: str) -> AbstractContextManager[None]:

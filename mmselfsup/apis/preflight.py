@@ -1,27 +1,30 @@
 """Faults that show only when parts of a config meet, found before the first iteration."""
 
 import copy
-import logging
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from mmcv import Config
 from mmcv.runner import BaseRunner
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from mmselfsup.core import EvalHook
 from mmselfsup.core.hooks.frozen_features_hook import isolated_eval
 from mmselfsup.datasets.batched.loader import DeviceLoader
-from mmselfsup.datasets.loader import data_sources
+from mmselfsup.datasets.loader import build_train_loaders
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import dist
 from mmselfsup.utils.errors import UserError, one_line
+from mmselfsup.utils.logger import get_root_logger
 from mmselfsup.utils.module import unwrap
 from mmselfsup.utils.seed import rng_untouched
+
+from .data_look import DataLook, look_at, report_overlap
 
 # What PyTorch says where the layers of a model don't fit each other or the images.
 _MISFITS = (
@@ -31,12 +34,11 @@ _MISFITS = (
     "Kernel size can't be greater than actual input size",
     "Output size is too small",
 )
-_LOOKED_AT = 16  # images of a data set
 _REPEATS = 8  # of one image, to see whether its views are random
 _ONE_VALUE = "Expected more than 1 value per channel"
 
 
-def try_step(cfg: Config, loader: Any) -> None:
+def try_step(cfg: Config, loader: Any) -> bool:
     """Run the forward pass of a training step on the ``meta`` device, which computes shapes only.
 
     Each rank runs it alone, since collectives need values. It is not possible for methods that
@@ -48,9 +50,13 @@ def try_step(cfg: Config, loader: Any) -> None:
         cfg: The config.
         loader: The loader of the training.
 
+    Returns:
+        Whether the last batch of an epoch has too few images for batch normalisation, and the
+        others have enough: it must be left out.
+
     Raises:
-        UserError: The layers of the model don't fit each other or the images, or a batch has one
-            image where batch normalisation needs several.
+        UserError: The layers of the model don't fit each other or the images, or every batch has
+            one image where batch normalisation needs several.
     """
     joined = dist.get_world_size() > 1
     with rng_untouched(), dist.alone():
@@ -59,16 +65,19 @@ def try_step(cfg: Config, loader: Any) -> None:
             with torch.device("meta"):
                 model: Any = build_algorithm(copy.deepcopy(cfg.model))
         except Exception:  # the run itself reports what can't be read
-            return
+            return False
         # Statistics over all ranks are of more values than one rank has.
         joined = joined and any("SyncBatchNorm" in type(m).__name__ for m in model.modules())
-        for size in dict.fromkeys(batch_sizes(loader)):
+        sizes = batch_sizes(loader)
+        for number, size in enumerate(dict.fromkeys(sizes)):
             problem = _failure(model.train(), sample, size)
             if _ONE_VALUE in problem and not joined:
+                if number:  # the first batch is large enough
+                    return True
                 raise UserError(
                     f"data: a batch of this training has {size} image(s) of {len(loader.dataset)}, "
                     "and batch normalisation needs more than one value per channel: raise "
-                    "data.samples_per_gpu, or set data.drop_last=True"
+                    "data.samples_per_gpu"
                 )
             if any(text in problem for text in _MISFITS):
                 raise UserError(
@@ -76,6 +85,7 @@ def try_step(cfg: Config, loader: Any) -> None:
                     "in_channels of neck and head with the output of the part before, and the "
                     "size of the images"
                 )
+    return False
 
 
 def check_same_views(model: nn.Module, loader: Any) -> None:
@@ -101,32 +111,29 @@ def check_same_views(model: nn.Module, loader: Any) -> None:
         )
 
 
-def report_long_warmup(
-    cfg: Config, runner: BaseRunner, loader: Any, logger: logging.Logger
-) -> None:
-    """Warn of a warm-up that is not shorter than the training.
+def without_last_batch(loader: Any, dataset: Any, cfg: Config, distributed: bool) -> Any:
+    """Return the loader of the training without the last, too small batch of an epoch."""
+    size = batch_sizes(loader)[-1]
+    get_root_logger().warning(
+        "data.drop_last: the last batch of an epoch would have %d image(s), too few for batch "
+        "normalisation: it is left out; each epoch leaves out others",
+        size,
+    )
+    cfg = copy.deepcopy(cfg)
+    cfg.data.drop_last = True
+    cfg.data.get("train_dataloader", {}).pop("drop_last", None)
+    return build_train_loaders([dataset], cfg, distributed)[0]
 
-    Shortening a run leaves its warm-up as it is, and the rate then stays below the optimizer's.
 
-    Args:
-        cfg: The config.
-        runner: The runner, with the length of the training.
-        loader: The loader of the training.
-        logger: Logger of the warning.
-    """
-    policy = cfg.get("lr_config") or {}
-    if not policy.get("warmup"):
-        return
-    per_epoch = len(loader)
-    warmup = policy.get("warmup_iters", 0) * (per_epoch if policy.get("warmup_by_epoch") else 1)
-    total = runner.max_iters or (runner.max_epochs or 0) * per_epoch
-    if warmup >= total:
-        logger.warning(
-            "lr_config: the warm-up (%d iterations) is not shorter than the training (%d), so that "
-            "the learning rate does not reach optimizer.lr; lower lr_config.warmup_iters",
-            warmup,
-            total,
-        )
+def look_at_others(runner: BaseRunner, dataset: Any, cfg: Config) -> list[DataLook]:
+    """Look at the data set of the evaluation, and at what it has in common with the training."""
+    logger = get_root_logger()
+    hook = next((h for h in runner.hooks if isinstance(h, EvalHook)), None)
+    if hook is None:
+        return []
+    found = look_at(hook.dataloader, "data.val", cfg, logger)
+    report_overlap({"data.train": dataset, "data.val": hook.dataloader.dataset})
+    return [found]
 
 
 def _sample(loader: Any) -> Any:
@@ -158,12 +165,34 @@ def batch_sizes(loader: Any) -> tuple[int, ...]:
 
 def _failure(model: nn.Module, sample: Any, size: int) -> str:
     """Return what a forward pass of ``size`` copies of the sample raises, '' for no error."""
+    entered: list[str] = []  # what the innermost module that was entered last takes and gets
+
+    def note(name: str, module: nn.Module, inputs: Any) -> None:
+        entered[:] = [_taken(name, module, inputs)]
+
+    handles = [
+        module.register_forward_pre_hook(partial(note, name))
+        for name, module in model.named_modules()
+        if not any(module.children())
+    ]
     try:
         with torch.device("meta"), torch.no_grad():
             model(**batch_of(sample, size))
     except Exception as error:
-        return one_line(error)
+        return "; ".join([*filter(None, entered), one_line(error)])
+    finally:
+        for handle in handles:
+            handle.remove()
     return ""
+
+
+def _taken(name: str, module: nn.Module, inputs: Any) -> str:
+    """Return how many channels a layer takes and gets, '' where both are the same."""
+    wanted = getattr(module, "in_features", getattr(module, "in_channels", None))
+    if wanted is None or not inputs or not isinstance(inputs[0], Tensor) or inputs[0].ndim < 2:
+        return ""
+    got = inputs[0].shape[-1 if isinstance(module, nn.Linear) else 1]
+    return "" if got == wanted else f"model.{name} takes {wanted} channels, it gets {got}"
 
 
 def batch_of(sample: Any, size: int) -> Any:
@@ -174,32 +203,6 @@ def batch_of(sample: Any, size: int) -> Any:
         return [batch_of(value, size) for value in sample]
     value = torch.as_tensor(sample, device="cpu")
     return torch.empty((size, *value.shape), dtype=value.dtype, device="meta")
-
-
-def report_constant_images(dataset: Any, part: str, logger: logging.Logger) -> None:
-    """Warn of images of one colour among a few of a data set: they may have been read wrongly.
-
-    Args:
-        dataset: The data set, or a wrapper of some, of which the first counts.
-        part: Its name in the config.
-        logger: The logger.
-    """
-    with suppress(Exception):  # what can't be read is reported by the run itself
-        source = next(data_sources(dataset))
-        places = np.unique(np.linspace(0, len(source) - 1, _LOOKED_AT).astype(int)).tolist()
-        with rng_untouched():
-            constant = [i for i in places if _is_constant(np.asarray(source.get_pixels(i)))]
-        if constant:
-            logger.warning(
-                "%s: %d of %d images looked at are of one colour, such as %s: if they are not, they"
-                " are read wrongly; see value_range of the data source",
-                part, len(constant), len(places), source.path(constant[0]),
-            )  # fmt: skip
-
-
-def _is_constant(pixels: NDArray[Any]) -> bool:
-    """Return whether an image [H, W] or [H, W, C] of several pixels has one colour."""
-    return pixels.shape[0] * pixels.shape[1] > 1 and bool((pixels == pixels[:1, :1]).all())
 
 
 def check_save_best(model: nn.Module, dataset: Any, evaluation: Mapping[str, Any]) -> None:

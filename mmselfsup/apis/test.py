@@ -40,7 +40,9 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json, check_writable
 from mmselfsup.utils.module import unwrap
 
+from .data_look import look_at
 from .launch import Ranks, join_ranks, open_log, open_work_dir, work_dir_of
+from .overview import data_rows, log_table
 from .predictions import Predictions
 
 #: Number of bootstrap resamples for the intervals of a test.
@@ -100,6 +102,8 @@ def run_testing(args: Namespace) -> TestResult:
         check_out(args.out)
     if not (cfg.data.get("test") or cfg.data.get("val")):
         raise UserError(f"{args.config} has no data.test and no data.val to test on")
+    if getattr(args, "no_check_files", False):
+        cfg.check_files = False
     setup_multi_processes(cfg)
     ranks = join_ranks(args, cfg)
     with peer_errors():
@@ -197,6 +201,10 @@ def score_model(
     """
     use_classes(dataset, getattr(model, "CLASSES", None), "the tested data set", "the checkpoint")
     loader = build_eval_loader(dataset, cfg, "test", distributed)
+    if logger is not None:
+        with shared_errors():
+            look = look_at(loader, "the tested data set", cfg, logger)
+        log_table(data_rows([look]), logger, "what is tested:")
     with run_errors():
         scores = collect_results(model, loader)
     labels = getattr(dataset, "gt_labels", None)

@@ -31,6 +31,7 @@ from mmselfsup.config.text import config_text
 from mmselfsup.core import build_optimizer
 from mmselfsup.core.adaptation import Adaptation, adapt_model
 from mmselfsup.core.checkpoint import load_weights, meta_of, newest_checkpoint
+from mmselfsup.core.hooks.stop_hook import kept_on_error
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.class_order import use_classes
 from mmselfsup.datasets.loader import build_train_loaders
@@ -40,7 +41,7 @@ from mmselfsup.utils.data_info import fit_to_data
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.error_context import config_errors, peer_errors, run_errors, shared_errors
 from mmselfsup.utils.errors import Stopped, UserError
-from mmselfsup.utils.logger import get_root_logger
+from mmselfsup.utils.logger import file_only, get_root_logger
 from mmselfsup.utils.module import share_weights, unwrap
 from mmselfsup.utils.processes import seconds_since_start
 from mmselfsup.utils.seed import (
@@ -55,6 +56,7 @@ from .acceleration import accelerate
 from .auto_settings import apply_auto_settings
 from .batch_size import scale_lr
 from .data_info import check_labels, class_counts, data_size
+from .data_look import look_at
 from .hooks import register_hooks
 from .launch import (
     Ranks,
@@ -63,15 +65,13 @@ from .launch import (
     only_training,
     open_log,
     open_work_dir,
+    refuse_other_run,
     seed_everything,
     work_dir_of,
 )
-from .preflight import (
-    check_same_views,
-    report_constant_images,
-    report_long_warmup,
-    try_step,
-)
+from .no_effect import report_no_effect
+from .overview import log_table, report_disk, training_rows
+from .preflight import check_same_views, look_at_others, try_step, without_last_batch
 from .resume import (
     check_changes,
     check_paths,
@@ -136,12 +136,15 @@ def train_model(
     with shared_errors(), config_errors("runner"):
         runner = make_runner(model, optimizer, cfg, logger, timestamp, meta)
     with shared_errors(), config_errors("model"):
-        try_step(cfg, loaders[0])
+        look = look_at(loaders[0], "data.train", cfg, logger)
+        if try_step(cfg, loaders[0]):
+            loaders[0] = without_last_batch(loaders[0], datasets[0], cfg, distributed)
         check_same_views(model, loaders[0])
-        report_constant_images(loaders[0].dataset, "data.train", logger)
-        report_long_warmup(cfg, runner, loaders[0], logger)
     with config_errors("hooks"):
         register_hooks(runner, cfg, loaders, distributed, adaptation)
+    with shared_errors():
+        looks = [look, *look_at_others(runner, datasets[0], cfg)]
+        report_no_effect(cfg, runner, loaders[0], logger)
     with shared_errors():
         fit_to_data(runner.hooks, size)
     runner.meta = {
@@ -149,9 +152,12 @@ def train_model(
         "run": {**data, "optimizer": optimizer_options(optimizer)},
     }
     load_weights_or_resume(runner, cfg, data, resumed)
+    if cfg.get("work_dir"):
+        report_disk(runner, logger)
+    log_table(training_rows(cfg, runner, loaders[0], looks), logger, "what will run:")
     with shared_errors():
         on_start()
-    with run_errors(), deferred():
+    with run_errors(), deferred(), kept_on_error(runner):
         runner.run(loaders, [tuple(entry) for entry in cfg.get("workflow", [("train", 1)])])
     return runner
 
@@ -257,6 +263,7 @@ def load_start_weights(model: nn.Module, cfg: Config) -> None:
         get_root_logger(),
         state=state,
         partial=bool(cfg.get("load_partial")),
+        in_channels=cfg.get("load_in_channels"),
     )
     share_weights(module)
     if hasattr(module, "start_targets") and not module.holds_targets(report.matched):
@@ -323,6 +330,8 @@ def run_joined(args: Namespace, cfg: Config, ranks: Ranks, stack: ExitStack) -> 
         if dist.is_main():
             stack.enter_context(only_training(cfg.work_dir))
         choose_checkpoint(args, cfg)
+        if not (cfg.get("resume_from") or getattr(args, "force", False)):
+            refuse_other_run(cfg.work_dir)
     resumed = read_checkpoint(cfg, "resume_from")
     if cfg.get("seed") is None and resumed is not None:  # a resumed run continues with its own
         cfg.seed = meta_of(resumed).get("seed")
@@ -376,6 +385,8 @@ def read_settings(args: Namespace) -> Config:
         cfg.seed = args.seed
     if getattr(args, "force_resume", False):
         cfg.force_resume = True
+    if getattr(args, "no_check_files", False):
+        cfg.check_files = False
     if getattr(args, "partial", False):
         cfg.load_partial = True
     if getattr(args, "auto", False):
@@ -442,9 +453,10 @@ def describe_run(args: Namespace, cfg: Config, logger: Any) -> dict[str, Any]:
     """Log the environment and the config, and return the facts that checkpoints store."""
     env = "\n".join(f"{name}: {value}" for name, value in collect_env().items())
     line = "-" * 60
-    logger.info("Environment:\n%s\n%s\n%s", line, env, line)
     text = config_text(cfg._cfg_dict)
-    logger.info("Config:\n%s", text)
+    with file_only():
+        logger.info("Environment:\n%s\n%s\n%s", line, env, line)
+        logger.info("Config:\n%s", text)
     return {
         "env_info": env,
         "config": text,
@@ -456,7 +468,8 @@ def describe_run(args: Namespace, cfg: Config, logger: Any) -> dict[str, Any]:
 def build_model(cfg: Config) -> nn.Module:
     """Return the model with initialised weights."""
     model: Any = build_algorithm(copy.deepcopy(cfg.model))
-    model.init_weights()
+    with file_only():
+        model.init_weights()
     return model
 
 

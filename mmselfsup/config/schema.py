@@ -236,12 +236,14 @@ KEYS: dict[str, Rule] = {
         for key, rule in _LOADER.items()
     },
     **dict.fromkeys(
-        ("auto_resume", "channels_last", "cudnn_benchmark", "deterministic", "diff_seed",
-         "find_unused_parameters", "input_of_weights", "persistent_workers", "prefetch"),
+        ("auto_resume", "channels_last", "check_files", "cudnn_benchmark", "deterministic",
+         "diff_seed", "find_unused_parameters", "input_of_weights", "persistent_workers",
+         "prefetch"),
         SWITCH,
     ),
     "log_level": Rule("a level of logging: 'DEBUG', 'INFO', 'WARNING', 'ERROR'", _log_level),
     "workflow": Rule("a list such as [('train', 1)], with 'train' or 'val' and epochs", _workflow),
+    "load_in_channels": one_of("sum", "repeat", "average"),
     "opencv_num_threads": whole(-1, 4096),
     "omp_num_threads": whole(1, 4096),
     "mkl_num_threads": whole(1, 4096),

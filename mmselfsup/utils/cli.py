@@ -44,6 +44,16 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     add_options_argument(parser)
 
 
+def add_check_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that leaves out the search for listed files, for slow stores."""
+    parser.add_argument(
+        "--no-check-files",
+        action="store_true",
+        help="Do not look for all listed files before the start, which may take long on a slow "
+        "store.",
+    )
+
+
 def add_image_arguments(parser: argparse.ArgumentParser, use: str, batch_size: int) -> None:
     """Add the options common to the tools that take a checkpoint and any images.
 
@@ -105,6 +115,7 @@ def add_frozen_arguments(parser: argparse.ArgumentParser) -> None:
         const=True,
         help="Use the CPU with 'False'; an option of 0.x.",
     )
+    add_check_argument(parser)
     add_run_arguments(parser)
 
 

@@ -70,6 +70,30 @@ def get_root_logger(
     return logger
 
 
+@contextmanager
+def file_only() -> Iterator[None]:
+    """Keep lines below a warning off the terminal inside the block; the file gets them."""
+    logger = logging.getLogger(NAME)
+    before = [(h, h.level) for h in logger.handlers if isinstance(h, TqdmHandler)]
+    for handler, level in before:
+        handler.setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        for handler, level in before:
+            handler.setLevel(level)
+
+
+def log_path() -> str | None:
+    """Return the file of the log as seen from the current folder; None without one."""
+    handlers = logging.getLogger(NAME).handlers
+    files = [h.baseFilename for h in handlers if isinstance(h, logging.FileHandler)]
+    if not files:
+        return None
+    path = Path(files[-1])
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
 def _attach(logger: logging.Logger, handler: logging.Handler) -> None:
     """Add a handler with the format of this package."""
     handler.setFormatter(logging.Formatter(_FORMAT))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmselfsup.apis.preflight import report_constant_images
+from mmselfsup.apis.data_look import report_constant_images
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.statistics import pixel_statistics
 

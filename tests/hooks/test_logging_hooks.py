@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -231,9 +232,9 @@ def test_progress_bar(
     monkeypatch.setattr(sys, "stderr", terminal)
     run(make_runner(epochs=2), make_loader(length=16))
     last = terminal.text.rstrip().rpartition("\r")[2]
-    assert "training" in last
-    assert "8/8" in last
-    assert "epoch 2, loss " in last
+    assert "epoch 2 of 2" in last
+    assert "4/4" in last, "the iterations of the epoch"
+    assert re.search(r"loss \d.*, \d+(\.\d+)? images/s, 0:00:00 left, log ", last)
 
 
 def test_no_bar_without_a_terminal(

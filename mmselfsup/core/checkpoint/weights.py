@@ -21,6 +21,7 @@ from mmselfsup.models.utils.adapters import is_adapter, merge_adapters
 from mmselfsup.models.utils.position_embedding import resize_loaded_biases
 from mmselfsup.utils.errors import UserError
 
+from .input_channels import ADVICE, adapt_input, is_input_kernel
 from .load import load_state
 from .naming_schemes import library_names
 from .timm_names import own_names
@@ -45,6 +46,7 @@ class Mismatch:
     name: str
     found: tuple[int, ...]
     wanted: tuple[int, ...]
+    of_input: bool = False  # whether only the channels of the images differ
 
     def __str__(self) -> str:
         return f"{self.name} {list(self.found)}, the model wants {list(self.wanted)}"
@@ -67,6 +69,8 @@ class LoadReport:
             ``backbone.layer1.2``.
         resized: Position embeddings that were interpolated to the model's image size, and filled.
         schemes: Libraries whose names were replaced, see ``naming_schemes``.
+        adapted: Kernels that were changed to the number of channels of the images, see
+            ``input_channels``.
     """
 
     filename: str
@@ -80,6 +84,7 @@ class LoadReport:
     deeper: tuple[str, ...] = ()
     resized: tuple[Mismatch, ...] = ()
     schemes: tuple[str, ...] = ()
+    adapted: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -103,6 +108,10 @@ class LoadReport:
         if self.unexpected:
             lines.append(f"  unexpected ({len(self.unexpected)}): {_listed(self.unexpected)}")
         lines.extend(f"  other shape: {mismatch}" for mismatch in self.mismatched[:_SHOWN])
+        if any(m.of_input for m in self.mismatched):
+            lines.append(f"  the images have another number of channels: {ADVICE}")
+        if self.adapted:
+            lines.append(f"  adapted to the channels of the images: {', '.join(self.adapted)}")
         if len(self.mismatched) > _SHOWN:
             lines.append(f"  ... and {len(self.mismatched) - _SHOWN} more of other shapes")
         return "\n".join(lines)
@@ -123,6 +132,7 @@ def load_weights(
     strict: bool = False,
     state: Mapping[str, Any] | None = None,
     partial: bool = False,
+    in_channels: str | None = None,
 ) -> LoadReport:
     """Load the weights of a file into ``model``; heads may differ, the backbone must be found.
 
@@ -139,6 +149,8 @@ def load_weights(
         strict: Whether a missing or unexpected weight, or one of another shape, is an error.
         state: The content of the file, where it is read already.
         partial: Whether a part of the backbone, or a deeper network, is wanted.
+        in_channels: How the first convolution becomes one for another number of channels, one of
+            ``input_channels.WAYS``; None leaves it at its initial weights.
 
     Raises:
         UserError: The file can't be read, nothing fits the backbone, it is of another network and
@@ -156,6 +168,9 @@ def load_weights(
         schemes = schemes or ["timm"] * is_timm
     names, prefix = _plan(source, model, filename, partial)
     found = {to: source[name] for name, to in names.items() if to in target}
+    adapted = tuple(name for name in found if is_input_kernel(found[name], target[name]))
+    if in_channels is not None:
+        found = adapt_input(found, target, in_channels)
     fitting, resized, mismatched = _of_own_size(model, found, target)
     filled: OrderedDict[str, Tensor] = OrderedDict(fitting)
     # Names and shapes are current already: no module may convert them from an older version.
@@ -178,6 +193,7 @@ def load_weights(
         deeper=deeper,
         resized=tuple(resized),
         schemes=tuple(schemes),
+        adapted=adapted if in_channels is not None else (),
     )
     if logger is not None:
         logger.log(logging.INFO if report.complete else logging.WARNING, "%s", report)
@@ -239,7 +255,12 @@ def _of_own_size(
                 continue  # grids that are no squares, or another network: reported by shape
     fitting.update({name: t for name, t in others.items() if t.shape == target[name].shape})
     different = [
-        Mismatch(name, tuple(tensor.shape), tuple(target[name].shape))
+        Mismatch(
+            name,
+            tuple(tensor.shape),
+            tuple(target[name].shape),
+            is_input_kernel(tensor, target[name]),
+        )
         for name, tensor in found.items()
         if tensor.shape != target[name].shape and not name.endswith(_COMPUTED)
     ]

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from mmcv.runner import CheckpointHook as MMCVCheckpointHook
 from mmselfsup.utils.dist import is_main, on_main
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import remove_leftovers
+from mmselfsup.utils.logger import file_only
 from mmselfsup.utils.module import unwrap
 
 from ..checkpoint import (
@@ -61,7 +63,8 @@ class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
 
     def before_run(self, runner: Any) -> None:
         """Find the folder and the backbone, and remove what killed writers left in the folder."""
-        super().before_run(runner)
+        with file_only():
+            super().before_run(runner)
         if self.save_backbone:
             backbone_of(unwrap(runner.model))  # an error not only at the first checkpoint
         if is_main():
@@ -110,13 +113,31 @@ class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
         Raises:
             UserError: A loss or weight of any rank is not finite, or the folder can't be written.
         """
+        with self._as_stopped():
+            self._save_checkpoint(runner)
+        return os.path.join(self.out_dir, STOPPED_FILE)
+
+    def save_on_error(self, runner: Any) -> str:
+        """Save what an error has left, under the name of ``save_stopped``; return the path.
+
+        Only the first rank calls this: the others may be anywhere.
+
+        Raises:
+            UserError: A weight is not finite, or the folder can't be written.
+        """
+        with self._as_stopped():
+            self._save(runner)
+        return os.path.join(self.out_dir, STOPPED_FILE)
+
+    @contextmanager
+    def _as_stopped(self) -> Iterator[None]:
+        """Save under the name of a stopped run within the block."""
         regular = self.args
         self.args = {**regular, "filename_tmpl": STOPPED_FILE}
         try:
-            self._save_checkpoint(runner)
+            yield
         finally:
             self.args = regular
-        return os.path.join(self.out_dir, STOPPED_FILE)
 
     def _save(self, runner: Any) -> None:
         """Save, store the name for the next checkpoints, remove those beyond the limit."""

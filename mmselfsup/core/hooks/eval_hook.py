@@ -27,6 +27,7 @@ from mmselfsup.utils.collect import collect_results
 from mmselfsup.utils.dist import on_main
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_json, remove_leftovers
+from mmselfsup.utils.logger import file_only
 from mmselfsup.utils.seed import rng_untouched
 
 from .checkpoint_hook import save_before_error
@@ -91,7 +92,8 @@ class EvalHook(KeepsBest, MMCVEvalHook):  # type: ignore[misc]
 
     def before_run(self, runner: Any) -> None:
         """Find the folder of the best checkpoint, and remove what killed writers left."""
-        super().before_run(runner)
+        with file_only():
+            super().before_run(runner)
         if dist.is_main() and runner.work_dir:
             remove_leftovers(os.path.join(runner.work_dir, FOLDER))
 

@@ -6,8 +6,10 @@ Other hooks reach the loggers of a run by ``tensorboard_writer`` and ``log_apart
 import math
 import resource
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -20,6 +22,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from mmselfsup.utils.device import num_gpus
 from mmselfsup.utils.dist import is_main
 from mmselfsup.utils.errors import one_line
+from mmselfsup.utils.logger import log_path
 from mmselfsup.utils.progress import progress
 
 # getrusage counts in KiB on Linux and in bytes on macOS.
@@ -100,7 +103,11 @@ class TextLoggerHook(MMCVTextLoggerHook):  # type: ignore[misc]
     def _log_info(self, log_dict: dict[str, Any], runner: Any) -> None:
         # mmcv prints the GPU's memory itself, as "memory"; ``idle_share`` covers the idle time.
         left_out = ("gpu_memory", "idle_time")
-        super()._log_info({k: v for k, v in log_dict.items() if k not in left_out}, runner)
+        meta, runner.meta = runner.meta, None  # no line with the name of the config each epoch
+        try:
+            super()._log_info({k: v for k, v in log_dict.items() if k not in left_out}, runner)
+        finally:
+            runner.meta = meta
 
 
 class SafeWriter:
@@ -158,35 +165,61 @@ class TensorboardLoggerHook(MMCVTensorboardLoggerHook):  # type: ignore[misc]
 
 @HOOKS.register_module()
 class ProgressBarHook(Hook):  # type: ignore[misc]
-    """A bar with the progress of the training, the time left, and the loss of the last log line.
+    """A bar for the iterations of an epoch (of the training, where the runner counts iterations).
 
-    It is shown on the first rank and only if stderr is a terminal; a file gets the log lines alone.
-    The loss is read when a log line is about to be written, so nothing waits for the device.
-    Register the hook before the loggers, which clear their numbers, and after ``LogStatsHook``.
+    Behind it stand the loss and the images per second of the last log line, the time left of the
+    whole training, and the file of the log. It is shown on the first rank and only if stderr is a
+    terminal; a file gets the log lines alone. The numbers are read when a log line is about to be
+    written, so nothing waits for the device. Register the hook before the loggers, which clear
+    their numbers, and after ``LogStatsHook``.
     """
 
     def __init__(self) -> None:
         self.bar: Any = None
         self._open = ExitStack()
+        self._start = (0.0, 0)  # seconds, iterations
+        self._numbers = ""
 
     def before_run(self, runner: Any) -> None:
         """Open the bar; log lines are printed above it."""
         if not (is_main() and sys.stderr.isatty()):
             return
+        self._start = (time.monotonic(), runner.iter)
         self._open.enter_context(logging_redirect_tqdm([runner.logger]))
+        done = 0 if runner.max_epochs else runner.iter
         self.bar = self._open.enter_context(
-            progress(desc="training", total=runner.max_iters, initial=runner.iter)
+            progress(desc="training", total=runner.max_iters, initial=done)
         )
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Begin the bar of an epoch; a resumed one begins where it was stopped."""
+        if self.bar is not None:
+            length = len(runner.data_loader)
+            self.bar.reset(total=length)
+            self.bar.set_description_str(
+                f"epoch {runner.epoch + 1} of {runner.max_epochs}", refresh=False
+            )
+            self.bar.update(runner.iter - runner.epoch * length)
 
     def after_train_iter(self, runner: Any) -> None:
         """Move the bar."""
         if self.bar is None:
             return
-        loss = runner.log_buffer.output.get("loss")
-        if loss is not None:
-            epoch = f"epoch {runner.epoch + 1}, " if runner.max_epochs else ""
-            self.bar.set_postfix_str(f"{epoch}loss {loss:.4g}", refresh=False)
+        output = runner.log_buffer.output
+        if "loss" in output:
+            self._numbers = f"loss {output['loss']:.4g}"
+            if "images_per_s" in output:
+                self._numbers += f", {output['images_per_s']:.4g} images/s"
+        parts = [self._numbers, f"{self._left(runner)} left", f"log {log_path()}"]
+        self.bar.set_postfix_str(", ".join(filter(None, parts)), refresh=False)
         self.bar.update()
+
+    def _left(self, runner: Any) -> str:
+        """Return the time left of the training, at the mean speed of this run."""
+        seconds, first = self._start
+        done = runner.iter + 1
+        pace = (time.monotonic() - seconds) / (done - first)
+        return str(timedelta(seconds=round(pace * max(runner.max_iters - done, 0))))
 
     def after_run(self, runner: Any) -> None:
         """Close the bar."""

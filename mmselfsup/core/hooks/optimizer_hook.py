@@ -136,6 +136,7 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
         if norm is not None:
             runner.log_buffer.update({"grad_norm": norm}, runner.outputs["num_samples"])
         self._step(runner)
+        runner.stepped_iters = runner.iter + 1
         runner.optimizer.zero_grad()
 
     def after_run(self, runner: Any) -> None:

@@ -1,15 +1,21 @@
-"""The end of a training that a signal asks to stop: after one step, with a checkpoint."""
+"""The end of a training before its time, with a checkpoint: a signal asks for it, or an error.
+
+A signal is obeyed after a step on all ranks. After an error the first rank saves alone.
+"""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from mmcv.runner import HOOKS, Hook, LoggerHook
 
 from mmselfsup.utils import dist, signals
 from mmselfsup.utils.dist import is_main, on_main
-from mmselfsup.utils.errors import STOPPED, Stopped
+from mmselfsup.utils.errors import STOPPED, Stopped, UserError, one_line
 
 from ..checkpoint import STOPPED_FILE
+from ..runner.log_buffer import NonFiniteLossError
 from .checkpoint_hook import CheckpointHook
 from .finetune_hooks import counts_epochs
 from .logging_hooks import ProgressBarHook
@@ -156,3 +162,49 @@ def save_stopped(runner: Any) -> str:
     with runner.rng_of_all_ranks():
         on_main(lambda: runner.save_checkpoint(runner.work_dir, **options))
     return f"{runner.work_dir}/{STOPPED_FILE}"
+
+
+@contextmanager
+def kept_on_error(runner: Any) -> Iterator[None]:
+    """Keep what is trained where an error ends the run inside the block: ``stopped.pth``.
+
+    The checkpoint has the state after the optimizer's last step, and ``latest.pth`` points to it.
+    Nothing is written where no step was made, where a checkpoint has this state already, or after
+    a loss that is not finite. An error of the writing is only logged.
+    """
+    start = runner.iter
+    try:
+        yield
+    except NonFiniteLossError:
+        raise
+    except Exception:
+        if is_main() and runner.work_dir:
+            _save_on_error(runner, start)
+        raise
+
+
+def _save_on_error(runner: Any, start: int) -> None:
+    """Write the checkpoint of ``kept_on_error``; ``start``: iterations before this run."""
+    writer = next((h for h in runner.hooks if isinstance(h, CheckpointHook)), None)
+    if writer is None or "://" in writer.out_dir:
+        return
+    with runner.as_after_last_step():
+        progress = runner._progress()
+        if progress["iter"] <= start or any(_has_saved(h, progress) for h in runner.hooks):
+            return
+        try:
+            file = writer.save_on_error(runner)
+        except (OSError, RuntimeError, UserError) as error:
+            runner.logger.error("the state before the error can't be saved: %s", one_line(error))
+            return
+    runner.logger.error(
+        "the training ends by an error after %d iterations: %s has this state; once the cause is "
+        "mended, the same command with --auto-resume continues",
+        progress["iter"], file,
+    )  # fmt: skip
+
+
+def _has_saved(hook: Any, progress: dict[str, int]) -> bool:
+    """Return whether there is a checkpoint after as many iterations."""
+    saved = hook._saved if isinstance(hook, StopHook) else None
+    return saved is not None and saved["iter"] == progress["iter"]

@@ -17,6 +17,7 @@ from torch import nn
 from mmselfsup.utils import dist
 from mmselfsup.utils.device import batch_size, to_device
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.logger import file_only
 from mmselfsup.utils.module import module_device, share_weights, unwrap
 from mmselfsup.utils.seed import RngState, get_rng_state, set_rng_state
 
@@ -54,6 +55,10 @@ class StateMixin:
 
     _in_iteration = False
     _at_start = False
+    #: Iterations up to the last step of the optimizer; its hook sets it.
+    stepped_iters: int | None = None
+    # What counts as complete where an error has ended the run inside an epoch.
+    _complete_iters: int | None = None
     _num_to_skip = 0
     _rng_states: list[RngState] | None = None  # of all ranks, while an epoch ends
     _resumed_rng: RngState | None = None
@@ -110,6 +115,19 @@ class StateMixin:
         )
         if create_symlink:
             link_latest(path)
+
+    @contextmanager
+    def as_after_last_step(self) -> Iterator[None]:
+        """Let checkpoints in this block count the iterations up to the optimizer's last step.
+
+        An error may have ended the run within an iteration, or between batches that are one step.
+        """
+        stepped = self.stepped_iters
+        self._complete_iters = self._iter if stepped is None else stepped
+        try:
+            yield
+        finally:
+            self._complete_iters = None
 
     @contextmanager
     def rng_of_all_ranks(self) -> Iterator[None]:
@@ -396,8 +414,9 @@ class CommonRunner(StateMixin, BaseRunner):  # type: ignore[misc]
                 f"workflow {workflow!r} needs {len(workflow)} data sets, "
                 f"there are {len(data_loaders)}"
             )
-        self.logger.info("Start running, host: %s, work_dir: %s", get_host_info(), self.work_dir)
-        self.logger.info("Hooks run in this order:\n%s", self.get_hook_info())
-        self.logger.info("workflow: %s, max: %d %s", workflow, end, unit)
+        with file_only():
+            self.logger.info("Start running, host: %s, in %s", get_host_info(), self.work_dir)
+            self.logger.info("Hooks run in this order:\n%s", self.get_hook_info())
+            self.logger.info("workflow: %s, max: %d %s", workflow, end, unit)
         if done >= end:
             self.logger.info("nothing left to train: %d of %d %s are done", done, end, unit)

@@ -25,6 +25,8 @@ class EpochBasedRunner(CommonRunner, _EpochBasedRunner):  # type: ignore[misc]
     resumed between two epochs continues exactly like one that was not stopped.
     """
 
+    _num_batches = 1  # of an epoch
+
     def train(self, data_loader: Any, **kwargs: Any) -> None:
         """Train one epoch, or what is left of it after a resume."""
         self.model.train()
@@ -111,6 +113,7 @@ class EpochBasedRunner(CommonRunner, _EpochBasedRunner):  # type: ignore[misc]
 
     def _fit_progress(self, num_batches: int) -> None:
         """Set the counters for epochs of this length; those of the checkpoint may have another."""
+        self._num_batches = num_batches
         self._max_iters = self._max_epochs * num_batches
         resumed = self.epoch * num_batches + self._num_to_skip
         if self.iter != resumed:
@@ -136,6 +139,9 @@ class EpochBasedRunner(CommonRunner, _EpochBasedRunner):  # type: ignore[misc]
 
     def _progress(self) -> dict[str, int]:
         """Return the complete epochs, iterations, and iterations of the current epoch."""
+        if self._complete_iters is not None:
+            inner = max(self._complete_iters - self.epoch * self._num_batches, 0)
+            return {"epoch": self.epoch, "iter": self._complete_iters, "inner_iter": inner}
         if self._in_iteration:  # a hook after the iteration saves: the counters do not include it
             complete = self.inner_iter + 1
             return {"epoch": self.epoch, "iter": self.iter + 1, "inner_iter": complete}

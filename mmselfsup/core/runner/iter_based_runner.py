@@ -167,6 +167,8 @@ class IterBasedRunner(CommonRunner, _IterBasedRunner):  # type: ignore[misc]
     def _progress(self) -> dict[str, int]:
         """Return the complete passes over the loader and iterations."""
         complete = self.iter + 1 if self._in_iteration else self.iter
+        if self._complete_iters is not None:
+            complete = self._complete_iters
         return {"epoch": self.epoch, "iter": complete, "inner_iter": 0}
 
     def save_checkpoint(

@@ -203,7 +203,11 @@ def _apply(transform: Any, img: Any, arrays: bool) -> Any:
         return transform(img)
     except UserError:
         raise
-    except (RuntimeError, TypeError, ValueError) as error:
+    except Exception as error:
+        if not hasattr(error, "transform"):  # the innermost one, for the check before a run
+            error.transform = type(transform).__name__  # type: ignore[attr-defined]
+        if not isinstance(error, RuntimeError | TypeError | ValueError):
+            raise
         found, wanted = num_channels(img), len(getattr(transform, "mean", _RGB))
         if found in (None, wanted):
             raise

@@ -1,0 +1,261 @@
+"""What a data set holds and gives, looked at before the first step: files, images, one batch."""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv import Config
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from mmselfsup.datasets.batched.loader import DeviceLoader
+from mmselfsup.datasets.loader import data_sources
+from mmselfsup.datasets.source_check import check_files, listed_files, report_shared
+from mmselfsup.utils.errors import UserError, one_line
+from mmselfsup.utils.seed import rng_untouched
+
+from .no_effect import check_prefetch
+
+_LOOKED_AT = 16  # images of a data set whose pixels are read
+_BATCH = 4  # samples that are made and joined
+_SHOWN = 8  # classes with their counts
+
+
+@dataclass(frozen=True)
+class DataLook:
+    """What was found of a data set.
+
+    Attributes:
+        part: Its key in the config, such as ``data.train``.
+        images: How many different images it has.
+        classes: Names or numbers of its classes with the number of images of each; None without
+            labels, or where an image has several.
+        files: Sizes, modes and formats of some of its files; '' where the images are no files.
+        sample: Shapes, types and ranges of what a sample gives the model; '' where unknown.
+    """
+
+    part: str
+    images: int
+    classes: dict[str, int] | None
+    files: str
+    sample: str
+
+    def class_text(self) -> str:
+        """Return the classes for a line, few of them with their counts."""
+        if self.classes is None:
+            return "no labels"
+        counts = sorted(self.classes.values())
+        if len(counts) <= _SHOWN:
+            return ", ".join(f"{name} {count}" for name, count in self.classes.items())
+        middle = counts[len(counts) // 2]
+        return (
+            f"{len(counts)}, with {counts[0]} to {counts[-1]} images, half of them up to {middle}"
+        )
+
+
+def look_at(loader: Any, part: str, cfg: Config, logger: logging.Logger) -> DataLook:
+    """Check a data set and return what was found; the random state stays.
+
+    All listed files are looked up (unless ``check_files=False``), some images are read, and a few
+    samples go through the pipeline and become a batch.
+
+    Args:
+        loader: The loader of the data set.
+        part: Its key in the config, for messages.
+        cfg: The config.
+        logger: Logger of the warnings.
+
+    Raises:
+        UserError: Listed files are not there, a transform fails on an image, the images of a batch
+            have different sizes, or they are normalised twice.
+    """
+    dataset = getattr(loader.dataset, "dataset", loader.dataset)  # without the sampler's seeds
+    check_prefetch(cfg, dataset, part)
+    sources = list(data_sources(dataset))
+    if cfg.get("check_files", True):
+        for source in sources:
+            check_files(source, part)
+    report_constant_images(dataset, part, logger)
+    classes = count_classes(dataset)
+    report_classes(classes, part, logger)
+    num_images = getattr(dataset, "num_images", len(dataset))
+    return DataLook(part, num_images, classes, describe_files(sources), look_at_batch(loader, part))
+
+
+def count_classes(dataset: Any) -> dict[str, int] | None:
+    """Return the images of each class by its name or number; see ``DataLook``."""
+    labels = getattr(dataset, "gt_labels", None)
+    if labels is None or np.ndim(labels) != 1 or not len(labels):
+        return None
+    labels = np.asarray(labels)
+    if (labels < 0).all():
+        return None
+    names = getattr(dataset, "CLASSES", None)
+    known = {int(n): int(c) for n, c in zip(*np.unique(labels, return_counts=True), strict=True)}
+    numbers = range(max(len(names or ()), max(known) + 1)) if len(known) < 1000 else known
+    found = {_name(names, number): known.get(number, 0) for number in numbers}
+    return {**found, "no label": known[-1]} if -1 in known else found
+
+
+def _name(names: Sequence[str] | None, number: int) -> str:
+    """Return the name of a class, its number where it has none."""
+    return str(names[number]) if names is not None and 0 <= number < len(names) else str(number)
+
+
+def report_classes(classes: Mapping[str, int] | None, part: str, logger: logging.Logger) -> None:
+    """Warn of a single class, and of named classes without an image outside of the training."""
+    present = [name for name, count in (classes or {}).items() if count]
+    if classes and len(present) == 1:
+        logger.warning(
+            "%s: all %d images are of one class (%s): there is nothing to tell apart",
+            part, classes[present[0]], present[0],
+        )  # fmt: skip
+    empty = [name for name, count in (classes or {}).items() if not count]
+    if empty and part != "data.train":  # the head of the model says it of the training
+        shown = ", ".join(empty[:_SHOWN]) + (" ..." if len(empty) > _SHOWN else "")
+        logger.warning(
+            "%s: no image of %d class(es): %s; their recall is not measured",
+            part, len(empty), shown,
+        )  # fmt: skip
+
+
+def describe_files(sources: Sequence[Any]) -> str:
+    """Return sizes, modes and formats of some files, from their headers; '' without files."""
+    found: Counter[str] = Counter()
+    sizes: list[tuple[int, int]] = []
+    for source in sources:
+        paths = listed_files(source) or []
+        for place in _places(len(paths)):
+            with suppress(Exception), Image.open(paths[place]) as image:
+                found[f"{image.format} {image.mode}"] += 1
+                sizes.append(image.size)
+    if not sizes:
+        return ""
+    low, high = min(sizes, key=_area), max(sizes, key=_area)
+    size = f"{low[0]}x{low[1]}" + (f" to {high[0]}x{high[1]}" if low != high else "")
+    kinds = ", ".join(f"{kind}" for kind, _ in found.most_common())
+    return f"{size} {kinds} ({len(sizes)} looked at)"
+
+
+def _area(size: tuple[int, int]) -> int:
+    return size[0] * size[1]
+
+
+def _places(length: int, number: int = _LOOKED_AT) -> list[int]:
+    """Return up to ``number`` places from 0 to ``length`` - 1, evenly spread."""
+    return np.unique(np.linspace(0, length - 1, number).astype(int)).tolist() if length else []
+
+
+def report_constant_images(dataset: Any, part: str, logger: logging.Logger) -> None:
+    """Warn of images of one colour among a few of a data set: they may have been read wrongly.
+
+    Args:
+        dataset: The data set, or a wrapper of some, of which the first counts.
+        part: Its name in the config.
+        logger: The logger.
+    """
+    with suppress(Exception):  # what can't be read is reported by the run itself
+        source = next(data_sources(dataset))
+        places = _places(len(source))
+        with rng_untouched():
+            constant = [i for i in places if _is_constant(np.asarray(source.get_pixels(i)))]
+        if constant:
+            logger.warning(
+                "%s: %d of %d images looked at are of one colour, such as %s: if they are not, they"
+                " are read wrongly; see value_range of the data source",
+                part, len(constant), len(places), source.path(constant[0]),
+            )  # fmt: skip
+
+
+def _is_constant(pixels: NDArray[Any]) -> bool:
+    """Return whether an image [H, W] or [H, W, C] of several pixels has one colour."""
+    return pixels.shape[0] * pixels.shape[1] > 1 and bool((pixels == pixels[:1, :1]).all())
+
+
+def look_at_batch(loader: Any, part: str) -> str:
+    """Make a few samples, join them, and return what the first one gives the model.
+
+    Raises:
+        UserError: A transform fails, or the samples have different sizes.
+    """
+    dataset = getattr(loader.dataset, "dataset", loader.dataset)
+    inner = getattr(loader, "loader", loader)
+    number = min(_BATCH, inner.batch_size or 1)
+    with rng_untouched():
+        samples = [_sample(dataset, place, part) for place in _places(len(dataset), number)]
+        if any(sample is None for sample in samples) or not samples:
+            return ""
+        try:
+            batch = loader.collate_fn(samples)
+            if isinstance(loader, DeviceLoader):  # it finishes its batches on the device
+                batch = loader.finish(batch, torch.device("cpu"))
+        except RuntimeError as error:
+            if "equal size" not in str(error):
+                return ""  # the run itself reports it
+            raise UserError(
+                f"{part}: the images of a batch have different sizes ({one_line(error)}): end the "
+                "pipeline with a crop, or Resize(size=(height, width)) with both"
+            ) from error
+        except (TypeError, ValueError, KeyError, AttributeError):
+            return ""
+    return _describe(batch.get("img")) if isinstance(batch, Mapping) else ""
+
+
+def _sample(dataset: Any, place: int, part: str) -> Any:
+    """Return a sample; None where a data set of the user has none without a sampler.
+
+    Raises:
+        UserError: An image can't be read, or a transform fails on it.
+    """
+    try:
+        return dataset[place]
+    except UserError as error:
+        raise UserError(f"{part}: {one_line(error)}") from error
+    except Exception as error:
+        step = getattr(error, "transform", None)  # see ``Chain``
+        if step is None:
+            return None
+        source = next(iter(data_sources(dataset)), None)
+        where = source.path(place) if hasattr(source, "path") else f"image {place}"
+        raise UserError(
+            f"{part}: the transform {step} fails on {where}: {type(error).__name__}: "
+            f"{one_line(error)}"
+        ) from error
+
+
+def _describe(img: Any) -> str:
+    """Return shapes, types and ranges of the ``img`` of a batch."""
+    views = img if isinstance(img, list | tuple) else [img]
+    texts: Counter[str] = Counter()
+    for view in views:
+        if not isinstance(view, Tensor) or not view.numel():
+            continue
+        shape = "x".join(map(str, view.shape[1:]))
+        texts[f"{shape} {str(view.dtype).removeprefix('torch.')}"] += 1
+    numbers = [v.float() for v in views if isinstance(v, Tensor) and v.numel()]
+    if not numbers:
+        return ""
+    low = min(float(v.min()) for v in numbers)
+    high = max(float(v.max()) for v in numbers)
+    kinds = ", ".join(f"{n} of {text}" if n > 1 else text for text, n in texts.items())
+    return f"{kinds}, {low:.2f} to {high:.2f}"
+
+
+def report_overlap(datasets: Mapping[str, Any], first: str = "data.train") -> None:
+    """Warn of images or lesions that another data set has in common with the first.
+
+    Args:
+        datasets: The data sets by their keys.
+        first: The one that the others are compared with.
+    """
+    ours = list(data_sources(datasets[first]))
+    for part, dataset in datasets.items():
+        for source in data_sources(dataset) if part != first else ():
+            for own in ours:
+                report_shared(own, source, (first, part))

@@ -1,0 +1,137 @@
+"""Settings without effect, or that work twice: told before the first iteration."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mmcv import Config
+from mmcv.runner import BaseRunner, Hook, LoggerHook
+
+from mmselfsup.core.hooks.finetune_hooks import counts_epochs
+from mmselfsup.datasets.utils import find_normalize
+from mmselfsup.utils.errors import UserError
+
+# What a hook does between epochs, and what it does elsewhere.
+_BETWEEN = {
+    "before_epoch", "after_epoch", "before_train_epoch", "after_train_epoch", "before_val_epoch",
+    "after_val_epoch",
+}  # fmt: skip
+_ELSEWHERE = {"before_iter", "after_iter", "before_train_iter", "after_train_iter"}
+# Hooks that work in iterations and give their result between epochs only.
+_RESULT_BETWEEN = ("EMAHook",)
+
+
+def check_prefetch(cfg: Config, dataset: Any, part: str) -> None:
+    """Check that images are not normalised by the pipeline and by the loader.
+
+    Raises:
+        UserError: ``prefetch`` is set, and the pipeline ends with ``Normalize``.
+    """
+    if cfg.get("prefetch") and find_normalize(dataset) is not None:
+        raise UserError(
+            f"{part}: its pipeline has Normalize, and prefetch=True normalises with img_norm_cfg "
+            "again: take ToTensor and Normalize out of the pipeline, or prefetch out of the config"
+        )
+
+
+def report_no_effect(
+    cfg: Config, runner: BaseRunner, loader: Any, logger: logging.Logger
+) -> list[str]:
+    """Warn of the settings of a training that have no effect.
+
+    Args:
+        cfg: The config.
+        runner: The runner with all of its hooks.
+        loader: The loader of the training.
+        logger: Logger of the warnings.
+
+    Returns:
+        The warnings.
+    """
+    lines = [*_hooks(runner), *_too_late(cfg, runner, len(loader)), *_pairs(cfg)]
+    for line in lines:
+        logger.warning("%s", line)
+    return lines
+
+
+def _hooks(runner: BaseRunner) -> Iterator[str]:
+    """Yield the hooks that act between epochs where the runner counts iterations."""
+    if counts_epochs(runner):
+        return
+    for hook in runner.hooks:
+        stages = _overridden(hook)
+        name = type(hook).__name__
+        if isinstance(hook, LoggerHook) or type(hook).__module__.startswith("mmselfsup."):
+            continue  # ours say so themselves, see ``needs_epochs``
+        if (stages & _BETWEEN and not stages & _ELSEWHERE) or name in _RESULT_BETWEEN:
+            yield (
+                f"custom_hooks: {name} acts between epochs, and {type(runner).__name__} has none: "
+                "it has no effect; use runner.type='EpochBasedRunner'"
+                + (", or WeightAverageHook" if name == "EMAHook" else "")
+            )
+
+
+def _overridden(hook: Hook) -> set[str]:
+    """Return the stages that a hook's class, or a base of it, fills."""
+    names = _BETWEEN | _ELSEWHERE
+    return {name for name in names if getattr(type(hook), name) is not getattr(Hook, name)}
+
+
+def _too_late(cfg: Config, runner: BaseRunner, per_epoch: int) -> Iterator[str]:
+    """Yield what would happen only after the end of the training."""
+    epochs = runner.max_epochs
+    total = epochs or runner.max_iters or 0
+    unit = "epochs" if epochs else "iterations"
+    evaluation = cfg.get("evaluation") or {}
+    if evaluation and evaluation.get("by_epoch", bool(epochs)) == bool(epochs):
+        first = max(evaluation.get("interval", 1), evaluation.get("start") or 0)
+        if first > total:
+            yield (
+                f"evaluation: the first one is due after {first} {unit}, the training has {total}: "
+                "there is none; lower evaluation.interval or start"
+            )
+    policy = cfg.get("lr_config") or {}
+    if isinstance(policy, Mapping) and policy.get("policy") == "step":
+        steps = policy.get("step", [])
+        steps = [steps] if isinstance(steps, int) else list(steps)
+        by_epoch = policy.get("by_epoch", bool(epochs))
+        end = total if by_epoch == bool(epochs) else (epochs or 0) * per_epoch
+        if steps and end and min(steps) >= end:
+            yield (
+                f"lr_config: its first step is after {min(steps)} "
+                f"{'epochs' if by_epoch else 'iterations'}, the training has {end}: the learning "
+                "rate stays as it is"
+            )
+    warmup = long_warmup(policy, runner, per_epoch)
+    if warmup:
+        yield warmup
+    batches = (cfg.get("optimizer_config") or {}).get("update_interval", 1)
+    iterations = (epochs or 0) * per_epoch or runner.max_iters or 0
+    if isinstance(batches, int) and batches > iterations:
+        yield (
+            f"optimizer_config.update_interval={batches}, and the training has {iterations} "
+            "iterations: it makes a single step, of fewer batches"
+        )
+
+
+def long_warmup(policy: Any, runner: BaseRunner, per_epoch: int) -> str:
+    """Return a line about a warm-up that is not shorter than the training; '' otherwise.
+
+    Shortening a run leaves its warm-up as it is, and the rate then stays below the optimizer's.
+    """
+    if not isinstance(policy, Mapping) or not policy.get("warmup"):
+        return ""
+    warmup = policy.get("warmup_iters", 0) * (per_epoch if policy.get("warmup_by_epoch") else 1)
+    total = runner.max_iters or (runner.max_epochs or 0) * per_epoch
+    if warmup < total:
+        return ""
+    return (
+        f"lr_config: the warm-up ({warmup} iterations) is not shorter than the training ({total}), "
+        "so that the learning rate does not reach optimizer.lr; lower lr_config.warmup_iters"
+    )
+
+
+def _pairs(cfg: Config) -> Iterator[str]:
+    """Yield settings of which another one takes the place."""
+    if cfg.get("load_from") and cfg.get("resume_from"):
+        yield "load_from has no effect: the run resumes from a checkpoint with all weights"
