@@ -19,15 +19,13 @@ from .walker import GROUP_OPTIONS, MISPLACED_OPTIONS, Walker
 
 # Settings whose value is not checked any further.
 PLAIN = (
-    "auto_resume", "auto_settings",
-    "channels_last", "check_files", "compile", "cudnn_benchmark", "deterministic", "device",
-    "diff_seed", "dist_params",
-    "find_unused_parameters", "force_resume", "gpu_ids", "gpus", "img_norm_cfg",
-    "input_of_weights", "launcher",
-    "load_from", "load_in_channels", "load_partial", "log_level", "mkl_num_threads",
-    "mp_start_method", "name", "omp_num_threads", "opencv_num_threads", "persistent_workers",
-    "prefetch", "resume_from",
-    "resume_missing", "seed", "split_at", "split_name", "total_epochs", "work_dir", "workflow",
+    "auto_resume", "auto_settings", "channels_last", "check_files", "compile", "cudnn_benchmark",
+    "deterministic", "device", "diff_seed", "dist_params", "find_unused_parameters", "force_resume",
+    "gpu_ids", "gpus", "img_norm_cfg", "input_of_weights", "launcher", "load_from",
+    "load_in_channels", "load_partial",
+    "log_level", "mkl_num_threads", "mp_start_method", "name", "omp_num_threads",
+    "opencv_num_threads", "persistent_workers", "prefetch", "resume_from", "resume_missing", "seed",
+    "split_at", "split_name", "total_epochs", "work_dir", "workflow",
 )  # fmt: skip
 #: Keys of ``own_data`` that are no arguments of a data source.
 OWN_DATA = ("val", "test", "folds", "fold", "split_seed", "statistics")

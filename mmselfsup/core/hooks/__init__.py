@@ -20,6 +20,7 @@ from .logging_hooks import (
 from .momentum_update_hook import MomentumUpdateHook
 from .odc_hook import ODCHook
 from .optimizer_hook import DistOptimizerHook, GradAccumFp16OptimizerHook
+from .plateau_hooks import EarlyStoppingHook, ReduceLROnPlateauLrUpdaterHook
 from .reconstruction_hook import ReconstructionImageHook
 from .schedule_hook import ScheduleHook
 from .simsiam_hook import SimSiamHook
@@ -37,6 +38,7 @@ __all__ = [
     "DenseCLHook",
     "DeviceIdleHook",
     "DistOptimizerHook",
+    "EarlyStoppingHook",
     "EvalHook",
     "FreedMemoryHook",
     "FrozenFeaturesHook",
@@ -48,6 +50,7 @@ __all__ = [
     "ProbeFirstHook",
     "ProgressBarHook",
     "ReconstructionImageHook",
+    "ReduceLROnPlateauLrUpdaterHook",
     "ScheduleHook",
     "SimSiamHook",
     "SpeedAdviceHook",

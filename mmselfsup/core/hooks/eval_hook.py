@@ -145,6 +145,9 @@ class EvalHook(KeepsBest, MMCVEvalHook):  # type: ignore[misc]
         metrics = on_main(lambda: self._evaluate(runner, results))
         runner.log_buffer.output.update(headline(metrics), eval_iter_num=len(self.dataloader))
         runner.log_buffer.ready = True
+        for hook in runner.hooks:  # before the best is saved: a checkpoint has their states
+            if hasattr(hook, "after_evaluation"):
+                hook.after_evaluation(runner, metrics)
         if self.save_best is not None:
             keep_best(self, runner, self._score(metrics))
 
