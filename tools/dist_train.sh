@@ -31,6 +31,6 @@ fi
 
 # TORCHRUN_ARGS may hold several arguments, so it is not quoted.
 # shellcheck disable=SC2086
-PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}" exec "$PYTHON" -m torch.distributed.run \
+PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}" exec "$PYTHON" -m mmselfsup.utils.torchrun \
     "${place[@]}" --nproc_per_node="$GPUS" ${TORCHRUN_ARGS:-} \
     "$ROOT/tools/train.py" "$CONFIG" --launcher pytorch "${@:3}"

@@ -196,7 +196,7 @@ def cluster(tmp_path: Path) -> Callable[..., Any]:
 def test_a_single_machine_takes_a_free_port(script: str, cluster: Callable[..., Any]) -> None:
     argv = ["a.py", "2"] if script == "dist_train.sh" else ["a.py", "b.pth", "2"]
     (line,) = cluster(script, *argv)[1]
-    assert "-m torch.distributed.run --standalone --nproc_per_node=2" in line
+    assert "-m mmselfsup.utils.torchrun --standalone --nproc_per_node=2" in line
     (line,) = cluster(script, *argv, PORT="1234")[1]
     assert "--standalone" not in line
     assert "--master_port=1234" in line

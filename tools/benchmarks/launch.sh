@@ -33,7 +33,7 @@ work_dir() {
 
 # dist_run SCRIPT ARGUMENTS: GPUS processes on each of NNODES machines.
 dist_run() {
-    "$PYTHON" -m torch.distributed.run --nnodes="$NNODES" --node_rank="$NODE_RANK" \
+    "$PYTHON" -m mmselfsup.utils.torchrun --nnodes="$NNODES" --node_rank="$NODE_RANK" \
         --master_addr="$MASTER_ADDR" --master_port="$PORT" --nproc_per_node="$GPUS" \
         "$ROOT/$1" "${@:2}" --launcher pytorch
 }
