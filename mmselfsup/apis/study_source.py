@@ -303,20 +303,7 @@ def make_lists(
     (out / "splits.json").unlink(missing_ok=True)  # written last: where it is, lists are complete
     folds = []
     for fold in range(num_folds):
-        train = [row for row, number in enumerate(fold_of) if number != fold]
-        parts = _deal(
-            [labels[row] for row in train],
-            [groups[row] for row in train],
-            _VALIDATION_PARTS,
-            f"{seed} validation {fold}",
-        )
-        val = {row for row, part in zip(train, parts, strict=True) if part == 0}
-        rows = {
-            "train": train,
-            "test": [row for row, number in enumerate(fold_of) if number == fold],
-            "subtrain": [row for row in train if row not in val],
-            "val": sorted(val),
-        }
+        rows = _parts_of_fold(labels, groups, fold_of, fold, f"{seed} validation {fold}")
         entry: dict[str, Any] = {"fold": fold}
         for part in PARTS:
             name = f"{prefix}_{part}_fold{fold}.txt"
@@ -345,6 +332,23 @@ def make_lists(
     }
     atomic_write_json(out / "splits.json", summary)
     return summary
+
+
+def _parts_of_fold(
+    labels: list[int], groups: list[str], fold_of: Sequence[int], fold: int, seed: str
+) -> dict[str, list[int]]:
+    """Return the rows of each list of a fold; the validation is drawn from its training images."""
+    train = [row for row, number in enumerate(fold_of) if number != fold]
+    parts = _deal(
+        [labels[row] for row in train], [groups[row] for row in train], _VALIDATION_PARTS, seed
+    )
+    val = {row for row, part in zip(train, parts, strict=True) if part == 0}
+    return {
+        "train": train,
+        "test": [row for row, number in enumerate(fold_of) if number == fold],
+        "subtrain": [row for row in train if row not in val],
+        "val": sorted(val),
+    }
 
 
 def _deal(labels: list[int], groups: list[str], parts: int, seed: int | str) -> list[int]:

@@ -73,10 +73,7 @@ def parse(
     starts, ssl_options = find_starts(
         args.start, check_options(args.ssl_options), lambda text: _inside(text, root)
     )
-    if args.draws is not None and not args.labels:
-        raise UserError("--draws is for --labels: give both, or neither")
-    if min_gain is not None and starts:
-        raise UserError("--curriculum greedy starts from random weights: leave out --start")
+    _check_arms(args, min_gain is not None)
     if any(start.name == DISTILLED for start in starts):
         ssl_configs = _with_distillation(ssl_configs, root, size, data)
     # The folder's name contains what differs, so that two studies never overwrite each other.
@@ -119,6 +116,14 @@ def parse(
         verify=args.verify,
     )
     return StudyRequest(work_dir, _make_studies(study, folds, seeds, several), several)
+
+
+def _check_arms(args: argparse.Namespace, greedy: bool) -> None:
+    """Check that the options of arms and labels go together."""
+    if args.draws is not None and not args.labels:
+        raise UserError("--draws is for --labels: give both, or neither")
+    if greedy and args.start:
+        raise UserError("--curriculum greedy starts from random weights: leave out --start")
 
 
 def _with_distillation(

@@ -160,12 +160,7 @@ def load_weights(
     model = getattr(model, "module", model)
     source = weights_of(load_state(filename) if state is None else state, filename)
     target: Any = model.state_dict()
-    if not any(map(is_adapter, target)):  # otherwise the run of the file resumes
-        merge_adapters(source)
-    source, schemes = library_names(source, target)
-    if any(name.endswith("patch_embed.projection.weight") for name in target):
-        source, is_timm = own_names(source, target)
-        schemes = schemes or ["timm"] * is_timm
+    source, schemes = _under_own_names(source, target)
     names, prefix = _plan(source, model, filename, partial)
     found = {to: source[name] for name, to in names.items() if to in target}
     adapted = tuple(name for name in found if is_input_kernel(found[name], target[name]))
@@ -200,6 +195,19 @@ def load_weights(
     if strict and (report.missing or report.unexpected or report.mismatched or report.resized):
         raise UserError(f"strict loading: {report}")
     return report
+
+
+def _under_own_names(
+    source: dict[str, Tensor], target: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], Sequence[str]]:
+    """Return weights under the names of this project, and the libraries whose names they had."""
+    if not any(map(is_adapter, target)):  # otherwise the run of the file resumes
+        merge_adapters(source)
+    source, schemes = library_names(source, target)
+    if any(name.endswith("patch_embed.projection.weight") for name in target):
+        source, is_timm = own_names(source, target)
+        schemes = schemes or ["timm"] * is_timm
+    return source, schemes
 
 
 def _plan(

@@ -1,0 +1,66 @@
+"""The model on its device and the runner of a training."""
+
+import inspect
+import logging
+from typing import Any
+
+from mmcv import Config
+from mmcv.runner import BaseRunner, build_runner
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+
+from mmselfsup.utils import dist
+from mmselfsup.utils.device import default_device
+from mmselfsup.utils.errors import UserError
+
+
+def wrap_model(
+    model: nn.Module, distributed: bool, find_unused_parameters: bool = False
+) -> nn.Module:
+    """Move the model to this process's device; with several ranks, synchronise their gradients."""
+    device = default_device()
+    model = model.to(device)
+    trains = any(p.requires_grad for p in model.parameters())
+    if not distributed or dist.get_world_size() == 1 or not trains:
+        return model
+    for buffer in model.buffers():  # queues and memory banks start the same on all ranks
+        buffer.copy_(dist.broadcast(buffer))
+    # Newer versions of PyTorch call the argument ``forward_sync_buffers``.
+    names = inspect.signature(DistributedDataParallel).parameters
+    sync = "forward_sync_buffers" if "forward_sync_buffers" in names else "broadcast_buffers"
+    options: dict[str, Any] = {sync: False}  # running statistics stay each rank's own, as in 0.x
+    return DistributedDataParallel(
+        model,
+        device_ids=None if device.type == "cpu" else [device.index],
+        find_unused_parameters=find_unused_parameters,
+        gradient_as_bucket_view=True,  # spares a copy of all gradients
+        **options,
+    )
+
+
+def make_runner(
+    model: nn.Module,
+    optimizer: Optimizer,
+    cfg: Config,
+    logger: logging.Logger,
+    timestamp: str | None,
+    meta: dict[str, Any] | None,
+) -> BaseRunner:
+    """Return the runner that ``cfg.runner`` names.
+
+    Raises:
+        UserError: It has no epochs or iterations to run.
+    """
+    parts = dict(
+        model=model, optimizer=optimizer, work_dir=cfg.get("work_dir"), logger=logger, meta=meta
+    )
+    runner_cfg = cfg.get("runner") or dict(type="EpochBasedRunner", max_epochs=cfg.total_epochs)
+    for key in ("max_epochs", "max_iters"):
+        length = runner_cfg.get(key)
+        if length is not None and not (isinstance(length, int) and length > 0):
+            raise UserError(f"runner.{key}={length!r}: give a whole number above 0")
+    runner = build_runner(runner_cfg, default_args=parts)
+    if timestamp is not None:
+        runner.timestamp = timestamp
+    return runner
