@@ -306,15 +306,8 @@ def make_lists(
         rows = _parts_of_fold(labels, groups, fold_of, fold, f"{seed} validation {fold}")
         entry: dict[str, Any] = {"fold": fold}
         for part in PARTS:
-            name = f"{prefix}_{part}_fold{fold}.txt"
-            lines = [f"{table['file'][row]} {labels[row]}\n" for row in rows[part]]
-            atomic_write_text(out / name, "".join(lines))
-            counted = [sum(labels[row] == k for row in rows[part]) for k in range(len(classes))]
-            entry[part] = {
-                "file": name,
-                "num_images": len(lines),
-                "class_counts": dict(zip(classes, counted, strict=True)),
-            }
+            path = out / f"{prefix}_{part}_fold{fold}.txt"
+            entry[part] = _write_list(path, table["file"], labels, rows[part], classes)
         folds.append(entry)
     summary = {
         "algorithm": ALGORITHM,
@@ -332,6 +325,19 @@ def make_lists(
     }
     atomic_write_json(out / "splits.json", summary)
     return summary
+
+
+def _write_list(
+    path: Path, files: Sequence[str], labels: Sequence[int], rows: list[int], classes: list[str]
+) -> dict[str, Any]:
+    """Write the list of some rows, and return what ``splits.json`` says of it."""
+    atomic_write_text(path, "".join(f"{files[row]} {labels[row]}\n" for row in rows))
+    counted = [sum(labels[row] == k for row in rows) for k in range(len(classes))]
+    return {
+        "file": path.name,
+        "num_images": len(rows),
+        "class_counts": dict(zip(classes, counted, strict=True)),
+    }
 
 
 def _parts_of_fold(

@@ -121,9 +121,7 @@ def train_model(
     data = describe_data(datasets[0], size)
     with shared_errors(), config_errors("model"):
         fit_to_data(model.modules(), size)
-        for number, loader in enumerate(loaders[1:], 1):
-            name = f"data set {number} of the workflow"
-            check_labels(model, data_size(loader, distributed), name)
+        _check_workflow(model, loaders, distributed)
         adaptation = prepare_adaptation(model, cfg)
         accelerate(model, cfg, logger)
     model = wrap_model(model, distributed, cfg.get("find_unused_parameters", False))
@@ -143,12 +141,9 @@ def train_model(
     with shared_errors():
         looks = [look, *look_at_others(runner, datasets[0], cfg)]
         report_no_effect(cfg, runner, loaders[0], logger)
-    with shared_errors():
         fit_to_data(runner.hooks, size)
-    runner.meta = {
-        **(runner.meta or {}),
-        "run": {**data, "optimizer": optimizer_options(optimizer)},
-    }
+    run = {**data, "optimizer": optimizer_options(optimizer)}
+    runner.meta = {**(runner.meta or {}), "run": run}
     load_weights_or_resume(runner, cfg, data, resumed)
     if cfg.get("work_dir"):
         report_disk(runner, logger)
@@ -158,6 +153,13 @@ def train_model(
     with run_errors(), deferred(), kept_on_error(runner):
         runner.run(loaders, [tuple(entry) for entry in cfg.get("workflow", [("train", 1)])])
     return runner
+
+
+def _check_workflow(model: nn.Module, loaders: list[Any], distributed: bool) -> None:
+    """Check the labels of the data sets behind the first one of a workflow."""
+    for number, loader in enumerate(loaders[1:], 1):
+        name = f"data set {number} of the workflow"
+        check_labels(model, data_size(loader, distributed), name)
 
 
 def load_weights_or_resume(

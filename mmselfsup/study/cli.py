@@ -76,26 +76,18 @@ def parse(
     _check_arms(args, min_gain is not None)
     if any(start.name == DISTILLED for start in starts):
         ssl_configs = _with_distillation(ssl_configs, root, size, data)
-    # The folder's name contains what differs, so that two studies never overwrite each other.
-    kind = "compare" if compare else "greedy" if min_gain is not None else ""
-    tasks = [*(start.word for start in starts), *ssl_configs] if starts else ssl_configs
-    kind = "_".join(filter(None, (kind, "starts" if starts else "")))
-    name = study_name("demo_" if args.demo else "", kind, tasks, env.get("SIZE"), ssl_on)
+    kinds = {"compare": compare, "greedy": min_gain is not None, "starts": bool(starts)}
+    tasks = [*(start.word for start in starts), *ssl_configs]
+    name = _name(args.demo, kinds, tasks, env.get("SIZE"), ssl_on)
     name += "" if several else f"_fold{folds[0]}_seed{seeds[0]}"
-    default = root / "work_dirs" / data.folder / name
-    work_dir = _inside(env.get("WORK_DIR") or default, root)
-    finetune_config = env.get("FINETUNE_CONFIG")
+    work_dir = _inside(env.get("WORK_DIR") or root / "work_dirs" / data.folder / name, root)
     ready, split_options = read_splits(env.get("SPLITS", ""), data)
     study = StudySettings(
         root=root,
         data_root=work_dir / data_root if args.demo else _inside(data_root, root),
         work_dir=work_dir,
         ssl_configs=ssl_configs,
-        finetune_config=(
-            _config(finetune_config, root)
-            if finetune_config
-            else find_finetune_config(root / "configs", size, data, ssl_configs)
-        ),
+        finetune_config=_finetune_config(env, root, size, data, ssl_configs),
         compare=compare,
         min_gain=min_gain,
         ssl_on=ssl_on,
@@ -116,6 +108,24 @@ def parse(
         verify=args.verify,
     )
     return StudyRequest(work_dir, _make_studies(study, folds, seeds, several), several)
+
+
+def _name(
+    demo: bool, kinds: Mapping[str, bool], tasks: list[str], size: str | None, ssl_on: str
+) -> str:
+    """Return a folder's name with what differs, so that no study overwrites another."""
+    kind = "_".join(kind for kind, wanted in kinds.items() if wanted)
+    return study_name("demo_" if demo else "", kind, tasks, size, ssl_on)
+
+
+def _finetune_config(
+    env: Mapping[str, str], root: Path, size: str, data: StudyData, ssl_configs: dict[str, Path]
+) -> Path:
+    """Return the config of the classifiers that the user names, or the one that fits."""
+    named = env.get("FINETUNE_CONFIG")
+    if named:
+        return _config(named, root)
+    return find_finetune_config(root / "configs", size, data, ssl_configs)
 
 
 def _check_arms(args: argparse.Namespace, greedy: bool) -> None:
