@@ -70,16 +70,15 @@ def parse(
     ssl_on = check_choice("--ssl-on", args.ssl_on, (TRAIN, ALL))
     compare = args.compare and len(ssl_configs) > 1
     min_gain = read_min_gain(args.curriculum, args.min_gain, args.compare, len(ssl_configs))
-    starts, ssl_options = find_starts(
-        args.start, check_options(args.ssl_options), lambda text: _inside(text, root)
-    )
+    given = check_options(args.ssl_options)
+    starts, ssl_options = find_starts(args.start, given, lambda text: _inside(text, root))
     _check_arms(args, min_gain is not None)
     if any(start.name == DISTILLED for start in starts):
         ssl_configs = _with_distillation(ssl_configs, root, size, data)
     kinds = {"compare": compare, "greedy": min_gain is not None, "starts": bool(starts)}
     tasks = [*(start.word for start in starts), *ssl_configs]
     name = _name(args.demo, kinds, tasks, env.get("SIZE"), ssl_on)
-    name += "" if several else f"_fold{folds[0]}_seed{seeds[0]}"
+    name = name if several else f"{name}_fold{folds[0]}_seed{seeds[0]}"
     work_dir = _inside(env.get("WORK_DIR") or root / "work_dirs" / data.folder / name, root)
     ready, split_options = read_splits(env.get("SPLITS", ""), data)
     study = StudySettings(
