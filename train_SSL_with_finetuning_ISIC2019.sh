@@ -52,6 +52,8 @@ Arguments
                                    that only some of the configs have is passed to those
   --ssl-options key=value ...      passed to the pre-trainings only, e.g. runner.max_epochs=100
   --finetune-options key=value ... passed to the fine-tunings only
+  --keep all                       keep the checkpoints of the learning-rate search, too (best:
+                                   they are removed at the end)
   --verify                         read all files again, restart what was made from other contents
   --demo, --help
 TEXT

@@ -20,6 +20,7 @@ from mmselfsup.utils.study_data import StudyData
 
 from .data import read_splits
 from .few_labels import DRAWS, read_labels
+from .keep import BEST
 from .settings import ALL, DEFAULT_DATA, TRAIN, StudySettings
 from .starts import DISTILLATION, DISTILLED, FROM, JOIN, SCRATCH, find_starts
 
@@ -105,6 +106,7 @@ def parse(
         draws=DRAWS if args.draws is None else _whole("--draws", args.draws, 1),
         data=data,
         verify=args.verify,
+        keep=args.keep,
     )
     return StudyRequest(work_dir, _make_studies(study, folds, seeds, several), several)
 
@@ -341,6 +343,7 @@ def make_parser(program: str) -> argparse.ArgumentParser:
     parser.add_argument("options", nargs="*", default=[])
     parser.add_argument("--demo", action="store_true")
     parser.add_argument("--verify", action="store_true")
+    parser.add_argument("--keep", default=BEST)
     parser.add_argument("--compare", action="store_true")
     parser.add_argument("--ssl-on", default=TRAIN)
     parser.add_argument("--curriculum")

@@ -22,6 +22,7 @@ from . import pipeline
 from .cli import StudyRequest
 from .data import PARTS, check_fold, check_lists, data_facts
 from .fingerprint import forget_images
+from .keep import check_keep, tidy, what_stays
 from .process import check_gpus, environment, inspect_machine, only_commands, only_study
 from .records import Results, StudyFacts
 from .report.page import write_report
@@ -48,6 +49,7 @@ def run_study(settings: StudySettings) -> Results:
     forget_images(settings.image_index, settings.verify)
     for folder in (settings.work_dir, settings.data_dir or settings.work_dir / "data"):
         remove_leftovers(folder)
+    print(what_stays(settings.keep), flush=True)
     context = StudyContext(settings, inspect_machine())
     for stage in STAGES:
         stage.run(context)
@@ -64,6 +66,8 @@ def run_study(settings: StudySettings) -> Results:
         labels=context.labels,
     )
     results.write(settings.work_dir / "results.json")
+    if removed := tidy(settings.work_dir, settings.keep):
+        print(f"\n{removed}", flush=True)
     _close(results, settings)
     return results
 
@@ -75,6 +79,7 @@ def check(settings: StudySettings) -> None:
         UserError: A config, an override or the fold can't be used, the networks
             differ, or there are too few GPUs.
     """
+    check_keep(settings.keep)
     check_fold(settings)
     check_gpus(settings.gpus)
     study = ResolvedStudy(settings, settings.data_root)

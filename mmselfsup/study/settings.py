@@ -10,6 +10,7 @@ from mmselfsup.isic.study_data import ISIC_2019 as DEFAULT_DATA
 from mmselfsup.utils.study_data import StudyData
 
 from .image_digests import INDEX
+from .keep import BEST
 from .starts import DISTILLATION, DISTILLED, JOIN, SCRATCH, Start
 
 #: Learning rates to try if none are given, as multiples of the one in the fine-tuning config.
@@ -53,6 +54,7 @@ class StudySettings:
         draws: Number of times that each percentage is drawn.
         data: The data set: its file names, commands and configs.
         verify: Whether to compare the content of all files, not only sizes and times.
+        keep: What stays on the disk, see ``keep.KEEP``.
     """
 
     root: Path
@@ -81,6 +83,7 @@ class StudySettings:
     draws: int = 1
     data: StudyData = DEFAULT_DATA
     verify: bool = False
+    keep: str = BEST
 
     @property
     def sequences(self) -> tuple[tuple[str, ...], ...]:

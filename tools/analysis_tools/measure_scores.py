@@ -41,6 +41,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--head", metavar="NAME", help="Use this head if the files hold several, e.g. head4."
     )
+    parser.add_argument(
+        "--official",
+        action="store_true",
+        help="Set the numbers beside those of the program isic-challenge-scoring.",
+    )
     parser.add_argument("--out", metavar="JSON", help="Write all numbers, by class and source.")
     parser.add_argument("--reliability", metavar="PNG", help="Draw the reliability plot.")
     parser.add_argument("--confusion", metavar="PNG", help="Draw the confusion matrix.")
@@ -49,6 +54,8 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Print the numbers and write the files that the command line names."""
+    from mmselfsup.apis.official_scorer import comparison_lines as official_lines
+    from mmselfsup.apis.official_scorer import official_scores
     from mmselfsup.apis.scores import (
         check_measure_options,
         check_same_images,
@@ -79,6 +86,10 @@ def main(args: argparse.Namespace) -> None:
         numbers = measure(file, known, *options)
         print(f"{file.path}, {len(file.scores)} images", *metric_lines(numbers), sep="\n")
         results[file.path] = nested(finite(numbers))
+        if args.official:
+            beside = official_scores(file)
+            print(*official_lines(beside), sep="\n")
+            results[f"{file.path}, official"] = {name: pair[1] for name, pair in beside.items()}
     if len(files) == 2 and args.bootstrap:
         compared = compare(files[0], files[1], lesions[0] or lesions[1], *options)
         print("second - first", *comparison_lines(compared), sep="\n")

@@ -1,0 +1,59 @@
+"""What a study keeps on the disk, and what it removes when it is done: ``--keep best|all``.
+
+The trainings of the learning-rate search leave checkpoints that nothing reads: the final classifier
+is trained anew on the whole fold. Their logs stay, and so does everything else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmselfsup.utils.errors import UserError
+
+BEST, ALL_FILES = "best", "all"
+#: What may be kept: all but the checkpoints of the learning-rate search, or everything.
+KEEP = (BEST, ALL_FILES)
+_SEARCH = "finetune/*/lr_*/*.pth"
+_MEGABYTE = 1e6
+
+
+def check_keep(keep: str) -> None:
+    """Check the value of ``--keep``.
+
+    Raises:
+        UserError: It is unknown.
+    """
+    if keep not in KEEP:
+        raise UserError(f"--keep {keep}: choose one of {', '.join(KEEP)}")
+
+
+def what_stays(keep: str) -> str:
+    """Return the line that a study begins with."""
+    if keep == ALL_FILES:
+        return "Disk: all checkpoints stay (--keep all)."
+    return (
+        "Disk: the checkpoints of the learning-rate search are removed at the end, all others and "
+        "all logs stay; --keep all keeps these, too."
+    )
+
+
+def tidy(work_dir: Path, keep: str) -> str:
+    """Remove what the study doesn't keep; call it when all stages are done.
+
+    Args:
+        work_dir: Folder of the study.
+        keep: A value of ``KEEP``.
+
+    Returns:
+        A line about what was removed; '' if nothing was.
+    """
+    if keep == ALL_FILES:
+        return ""
+    # The links (latest.pth) too, which would lead nowhere.
+    found = sorted(work_dir.glob(_SEARCH))
+    size = sum(path.stat().st_size for path in found if not path.is_symlink())
+    for path in found:
+        path.unlink(missing_ok=True)
+    if not found:
+        return ""
+    return f"Removed: {size / _MEGABYTE:.1f} MB of checkpoints of the learning-rate search."
