@@ -1,7 +1,7 @@
 """Our numbers beside those of the challenge's own scorer, ``isic-challenge-scoring``.
 
-It is a program of its own, as it needs an older pandas: ``pipx install isic-challenge-scoring`` with
-``pandas<3``, or any environment whose ``bin`` is in PATH.
+It is a program of its own, as it needs a pandas below 3: any environment that has it will do, if its
+``bin`` is in PATH.
 
 Letters: N images, C classes.
 """
