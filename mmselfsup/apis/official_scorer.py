@@ -1,7 +1,7 @@
 """Our numbers beside those of the challenge's own scorer, ``isic-challenge-scoring``.
 
-It is a program of its own, as it needs a pandas below 3: any environment that has it will do, if its
-``bin`` is in PATH.
+It is a program of its own, as it needs a pandas below 3: any environment that has it will do, if
+its ``bin`` is in PATH.
 
 Letters: N images, C classes.
 """
@@ -18,6 +18,7 @@ import numpy as np
 
 from mmselfsup.evaluation.scores import ScoreFile
 from mmselfsup.metrics import classification_metrics, probabilities
+from mmselfsup.metrics.classification import detailed_metrics
 from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.files import atomic_write_text, csv_text
 
@@ -52,13 +53,15 @@ def official_scores(scores: ScoreFile) -> dict[str, tuple[float, float]]:
     with tempfile.TemporaryDirectory() as folder:
         truth, predicted = _write(scores, Path(folder))
         found = _score(program, truth, predicted)
-    ours = classification_metrics(scores.scores, labels_of(scores), scores.classes, detailed=True)
-    named = {"balanced_accuracy": "balanced_accuracy", "macro_auc": "macro_auc"}
-    named |= {f"auc/{name}": f"auc/{name}" for name in scores.classes}
+    labels = labels_of(scores)
+    ours = classification_metrics(scores.scores, labels, scores.classes)
+    ours |= detailed_metrics(scores.scores, labels, scores.classes)
+    keys = {"balanced_accuracy": "balanced_accuracy", "macro_auc": "macro_auc"}
+    keys |= {f"auc/{name}": f"per_class/{name}/auc" for name in scores.classes}
     return {
         name: (float(ours[key]), found[name])
-        for name, key in named.items()
-        if name in found and key in ours and np.isfinite(ours[key])
+        for name, key in keys.items()
+        if name in found and np.isfinite(ours[key])
     }
 
 
