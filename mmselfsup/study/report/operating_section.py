@@ -1,6 +1,6 @@
 """Section of the report on one class against the rest: ROC, operating points, decision curve.
 
-For melanoma, or the class that a study names first; the table has every class. All of it comes from
+For melanoma, or the first class where there is none; the table has every class. All of it comes from
 the scores of the tests.
 """
 
@@ -22,8 +22,8 @@ from ..stages.test import SCORES, read_scores
 from .html import MUTED, Section, arm_colors, css_colors, panel, to_svg
 from .tables import display_name, number, run_label
 
-#: Class that the curves are of, where a study has it.
-_FIRST = "MEL"
+#: Names of the class that the curves are of, where a study has it, in small letters.
+_FIRST = ("mel", "melanoma", "malignant")
 SENSITIVITIES = (0.8, 0.9, 0.95)
 SPECIFICITIES = (0.9,)
 _THRESHOLDS = np.linspace(0.01, 0.5, 50)
@@ -56,7 +56,7 @@ def operating_section(study_dir: Path, results: Results) -> Section | None:
     present = [n for n in range(len(names)) if 0 < (labels == n).sum() < len(labels)]
     if not present:
         return None
-    shown = next((n for n in present if names[n] == _FIRST), present[0])
+    shown = next((n for n in present if names[n].lower() in _FIRST), present[0])
     colors = arm_colors(arms)
     keys = css_colors(colors)
     labels_of_arms = {run.arm: (run_label(run), keys[run.arm]) for run in results.runs}

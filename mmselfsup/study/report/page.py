@@ -13,7 +13,6 @@ from pathlib import Path
 from mmselfsup.utils.files import atomic_write_text
 
 from ..records import Results, read_results
-from ..settings import DEFAULT_DATA
 from .curriculum_section import curriculum_section
 from .features_section import features_section
 from .html import Section, render, render_section
@@ -25,7 +24,7 @@ from .result_section import result_section
 from .starts_section import starts_section
 from .summary_section import names_of_pretrainings, summary_section
 from .training_section import training_section
-from .words import words_of
+from .words import licence, words_of
 
 #: The sections in the order of the page, as functions of the study's folder and its results; None
 #: where a study has nothing to show.
@@ -76,7 +75,7 @@ def _write(work_dir: Path) -> Path:
         "sections": [render_section(section) for section in sections],
         "version": results.study.version,
         # pictures of the data are on the page
-        "licence": "" if results.study.demo else DEFAULT_DATA.licence,
+        "licence": "" if results.study.demo else licence(),
     }
     path = work_dir / "report.html"
     atomic_write_text(path, render("page.html.j2", context))

@@ -25,6 +25,11 @@ def words() -> Words:
     return _current.get()
 
 
+def licence() -> str:
+    """Return the licence of the data set's images, '' where it is not known."""
+    return DEFAULT_DATA.licence if words().name == DEFAULT_DATA.name else ""
+
+
 @contextmanager
 def words_of(folder: Path) -> Iterator[None]:
     """Use the words of the study in a folder, or in the folder above, inside a ``with`` block.
