@@ -1,6 +1,6 @@
 """Section of the report on one class against the rest: ROC, operating points, decision curve.
 
-For melanoma, or the first class where there is none; the table has every class. All of it comes from
+For melanoma, or the first class where there is none; the table has every class. All comes from
 the scores of the tests.
 """
 
