@@ -46,14 +46,12 @@ Arguments
   --curriculum greedy              several pre-trainings: the best one by a linear probe on held-out
                                    training lesions, then the best next one, while it improves
   --min-gain G                     ... more than G in balanced accuracy (0.01)
-  --ssl-on all                     pre-train on the test images, too, without labels; every table
-                                   states it (train: the training images of the fold only)
+  --ssl-on all                     pre-train on test images too, without labels; all tables say so
   key=value ...                    passed to --cfg-options of pre-training and fine-tuning; a key
                                    that only some of the configs have is passed to those
   --ssl-options key=value ...      passed to the pre-trainings only, e.g. runner.max_epochs=100
   --finetune-options key=value ... passed to the fine-tunings only
-  --keep all                       keep the checkpoints of the learning-rate search, too (best:
-                                   they are removed at the end)
+  --keep all                       keep the checkpoints of the learning-rate search (best: removed)
   --verify                         read all files again, restart what was made from other contents
   --demo, --help
 TEXT
