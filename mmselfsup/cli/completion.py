@@ -16,8 +16,8 @@ from mmselfsup.utils.repository import config_names
 _WORDS = ("COMP_LINE", "COMP_POINT")
 
 
-def complete_command(commands: Mapping[str, str]) -> None:
-    """Complete the name of a command and end the process; return if there is one already.
+def complete_command(commands: Mapping[str, str]) -> str:
+    """Complete the name of a command and end the process, or return it if it is there already.
 
     Args:
         commands: The commands, with what each does.
@@ -25,7 +25,7 @@ def complete_command(commands: Mapping[str, str]) -> None:
     line = os.environ.get(_WORDS[0], "")[: int(os.environ.get(_WORDS[1], "0") or 0)]
     words = line.split(" ")
     if len(words) > 2:  # a command, and a space after it
-        return
+        return words[1]
     import argcomplete
 
     parser = argparse.ArgumentParser(prog="mmselfsup")
@@ -33,6 +33,7 @@ def complete_command(commands: Mapping[str, str]) -> None:
     for name, text in commands.items():
         subparsers.add_parser(name, help=text)
     argcomplete.autocomplete(parser)
+    return ""
 
 
 def complete_tool() -> None:

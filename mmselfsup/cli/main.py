@@ -49,7 +49,10 @@ COMMANDS: dict[str, Command] = {
 def main() -> None:
     """Run the command line; the entry point of the console script."""
     if "_ARGCOMPLETE" in os.environ:
-        complete_command({name: command.help for name, command in COMMANDS.items()})
+        word = complete_command({name: command.help for name, command in COMMANDS.items()})
+        if not word or not COMMANDS.get(word, Command("", "")).tool:
+            return
+        sys.argv[1:] = [word]  # the shell gives the line in the environment, not as arguments
     run_cli(_main)
 
 
