@@ -324,3 +324,17 @@ def test_a_missing_package_is_named(
     monkeypatch.setattr(FORMATS["onnx"], "needs", ("no_such_package",))
     with pytest.raises(UserError, match="--to onnx needs no_such_package: pip install"):
         export_model(write_checkpoint(tmp_path, "resnet"), "onnx", images=pictures)
+
+
+def test_weights_alone_with_the_config_of_their_training(tmp_path: Path, pictures: str) -> None:
+    checkpoint = write_checkpoint(tmp_path, "simclr")
+    state = load_state(checkpoint)
+    weights = {n[9:]: t for n, t in state["state_dict"].items() if n.startswith("backbone.")}
+    torch.save(weights, tmp_path / "backbone.pth")
+    with pytest.raises(UserError, match="holds no config"):
+        export_model(str(tmp_path / "backbone.pth"), "torchscript", images=pictures)
+    cfg = config_of(checkpoint, state)
+    done = export_model(str(tmp_path / "backbone.pth"), "torchscript", config=cfg, images=pictures)
+    images, wanted = reference(checkpoint, pictures)
+    torch.testing.assert_close(torch.jit.load(str(done.path))(images), wanted, rtol=0, atol=1e-4)
+    assert done.description.task == "features"
