@@ -37,7 +37,7 @@ def scores(images: list[str] | None = None) -> ScoreFile:
     probs = [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.2, 0.5, 0.3], [0.4, 0.3, 0.3]]
     names = ["a.jpg", "b.jpg", "c.jpg", "d.jpg"] if images is None else images
     labels = np.array([0, 1, 2, 0])
-    return ScoreFile("s.npz", np.log(np.array(probs)), labels, CLASSES, names, None)
+    return ScoreFile("s.npz", np.array(probs), labels, CLASSES, names, None)
 
 
 def scorer(folder: Path, code: str) -> None:
