@@ -61,8 +61,7 @@ def parse(
     Raises:
         UserError: Something is missing or can't be used.
     """
-    # Intermixed: overrides may come before and after options.
-    args = make_parser(data.program).parse_intermixed_args(argv)
+    args = make_parser(data.program).parse_intermixed_args(argv)  # overrides anywhere
     data_root = _demo_folder(data) if args.demo else check_data_root(env, data)
     folds, seeds = integers(env, "FOLD", "FOLDS"), integers(env, "SEED", "SEEDS")
     several = bool(env.get("FOLDS") or env.get("SEEDS"))
