@@ -48,7 +48,7 @@ def _program(network: ImageNetwork, images: Tensor) -> Any:
     # Otherwise the program is good only for images whose last map has one place, or only for
     # those whose last map has more, as the traced images have.
     any_map = {"backed_size_oblivious": True} if hasattr(_config, "backed_size_oblivious") else {}
-    with _config.patch(any_map):
+    with _config.patch(any_map):  # type: ignore[attr-defined]
         return torch.export.export(network, (images,), dynamic_shapes={"images": shape})
 
 

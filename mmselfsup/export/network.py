@@ -34,7 +34,7 @@ class ImageNetwork(nn.Module):
         UserError: The head needs more than images, or there are several heads.
     """
 
-    def __init__(self, model: nn.Module, features: bool = False) -> None:
+    def __init__(self, model: Any, features: bool = False) -> None:
         super().__init__()
         self.classifies = hasattr(model, "class_scores") and not features
         if self.classifies and getattr(model, "uses_patient", False):
