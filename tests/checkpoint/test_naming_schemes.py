@@ -19,6 +19,7 @@ from torchvision.models.vision_transformer import VisionTransformer as Torchvisi
 
 from mmselfsup.core.checkpoint import load_state, load_weights, weight_files
 from mmselfsup.core.checkpoint.naming_schemes import library_names
+from mmselfsup.core.checkpoint.timm_names import timm_names
 from mmselfsup.models import build_backbone
 from mmselfsup.models.utils import pooled, spatial_map
 from mmselfsup.utils.errors import UserError
@@ -129,6 +130,18 @@ def test_hugging_face_dinov2_with_registers(tmp_path):
     backbone, report = loaded(REGISTERS, tmp_path)
     close(features(backbone), *hf_features(model, extra=5))
     assert not report.resized
+    close(features(loaded({**OURS, "num_registers": 4}, tmp_path)[0]), *hf_features(model, extra=5))
+
+
+def test_registers_in_timms_names_and_back(tmp_path):
+    config = {**OURS, "num_registers": 4}
+    net = randomize(build_backbone(copy.deepcopy(config)))
+    written = timm_names(net.state_dict(), "a.pth")
+    torch.save(written, tmp_path / "a.pth")
+    theirs = build_backbone({**REGISTERS, "init_values": None}).eval()
+    theirs.load_state_dict(written)
+    close(features(theirs), *features(net))
+    close(features(loaded(config, tmp_path / "a.pth")[0]), *features(net))
 
 
 @pytest.mark.parametrize("side", [32, 48])

@@ -37,6 +37,7 @@ VIT_RULES = (
     (r"^(blocks\.\d+)\.ln([12])\.", r"\1.norm\2."),
     (r"\.ffn\.layers\.0\.0\.", ".mlp.fc1."),
     (r"\.ffn\.layers\.1\.", ".mlp.fc2."),
+    (r"^register_tokens$", "reg_token"),
     (r"\.gamma_([12])$", r".ls\1.gamma"),
 )
 _SWIN = (
@@ -50,6 +51,7 @@ _SWIN = (
 _FROM_VIT = (
     (r"^patch_embed\.proj\.", "patch_embed.projection."),
     (r"^norm\.", "ln1."),
+    (r"^reg_token$", "register_tokens"),
     (r"^blocks\.(\d+)\.norm([12])\.", r"layers.\1.ln\2."),
     (r"^blocks\.(\d+)\.", r"layers.\1."),
     (r"^(layers\.\d+)\.mlp\.fc1\.", r"\1.ffn.layers.0.0."),
@@ -69,7 +71,7 @@ _BLOCK = (
     r"|attn\.relative_position_bias_table|mlp\.fc[12]\.(weight|bias)|ls[12]\.gamma|gamma_[12])"
 )
 _KNOWN_VIT = re.compile(
-    rf"(cls_token|pos_embed|patch_embed\.proj\.(weight|bias)|(fc_)?norm\.(weight|bias)|{_BLOCK})"
+    rf"(cls_token|reg_token|pos_embed|patch_embed\.proj\.(weight|bias)|(fc_)?norm\.(weight|bias)|{_BLOCK})"
 )
 _KNOWN_SWIN = re.compile(
     r"(patch_embed\.(proj|norm)\.(weight|bias)|norm\.(weight|bias)"
@@ -165,7 +167,11 @@ def _vit_to_timm(weights: Weights) -> dict[str, Tensor]:
     is_beit = any(name.endswith(".relative_position_bias_table") for name in weights)
     if is_beit:  # it has no modules for the factors of LayerScale
         return apart(renamed(weights, VIT_RULES[:-1]))
-    return joined(renamed(weights, VIT_RULES))
+    found = joined(renamed(weights, VIT_RULES))
+    if "reg_token" in found:  # then timm has no position of the class token
+        found["cls_token"] = found["cls_token"] + found["pos_embed"][:, :1]
+        found["pos_embed"] = found["pos_embed"][:, 1:].clone()
+    return found
 
 
 def joined(weights: Weights) -> dict[str, Tensor]:
