@@ -33,7 +33,7 @@ from .step import content, digest, read_record, verify_content
 _PLACES = ("work_dir", "out", "features", "root")
 #: Names of arguments and config keys whose files are lists of images.
 _LISTS = ("ann_file", "train", "test")
-_WEIGHTS = (".pth", ".pt", ".ckpt")
+_WEIGHTS = (".pth", ".pt", ".ckpt", ".safetensors")
 _CONFIGS = (".py", ".json", ".yaml", ".yml")
 _IMAGE_STATES: dict[tuple[Path, tuple[str, ...]], str | None] = {}
 _DIGESTS = [ImageDigests()]  # of the study that runs

@@ -94,7 +94,7 @@ _SECTIONS = (
 # Buffers of models with a value for every training image.
 _OF_IMAGES = ("feature_bank", "label_bank")
 # Weights that are downloaded by name.
-_ZOO = re.compile(r"(torchvision|modelzoo|open-mmlab|openmmlab|mmcls|timm)://[\w./-]+")
+_ZOO = re.compile(r"(torchvision|modelzoo|open-mmlab|openmmlab|mmcls|timm|hf)://[\w./-]+")
 
 
 def publish_model(in_file: str, out_file: str) -> Path:
