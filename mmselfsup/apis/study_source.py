@@ -288,7 +288,6 @@ def make_lists(
         UserError: The images can't be dealt into folds.
     """
     facts = json.loads((source / names["facts"]).read_text(encoding="utf-8"))
-    classes = list(classes)
     table = pd.read_csv(source / names["labels"], dtype=str, keep_default_na=False)
     table = table.rename(columns={"image": "file"})
     other = pd.read_csv(source / names["groups"], dtype=str, keep_default_na=False)
@@ -298,22 +297,17 @@ def make_lists(
     if duplicates is not None:
         pairs = find_pairs(table, groups, Path(facts["images"]), duplicates)
         groups = join_groups(groups, pairs)
-    labels = [classes.index(label) for label in table["label"]]
-    fold_of = _deal(labels, groups, num_folds, seed)
+    table["number"] = [list(classes).index(label) for label in table["label"]]
     (out / "splits.json").unlink(missing_ok=True)  # written last: where it is, lists are complete
-    folds = []
-    for fold in range(num_folds):
-        rows = _parts_of_fold(labels, groups, fold_of, fold, f"{seed} validation {fold}")
-        entry: dict[str, Any] = {"fold": fold}
-        for part in PARTS:
-            path = out / f"{prefix}_{part}_fold{fold}.txt"
-            entry[part] = _write_list(path, table["file"], labels, rows[part], classes)
-        folds.append(entry)
+    folds = [
+        {"fold": fold, **_write_fold(table, rows, out, f"{prefix}_{{}}_fold{fold}.txt", classes)}
+        for fold, rows in enumerate(_folds(table["number"].to_list(), groups, num_folds, seed))
+    ]
     summary = {
         "algorithm": ALGORITHM,
         "seed": seed,
         "num_folds": num_folds,
-        "classes": classes,
+        "classes": list(classes),
         "images": facts["images"],
         "num_listed": facts["num_listed"],
         "num_not_on_disk": facts["num_not_on_disk"],
@@ -327,34 +321,38 @@ def make_lists(
     return summary
 
 
-def _write_list(
-    path: Path, files: Sequence[str], labels: Sequence[int], rows: list[int], classes: list[str]
+def _folds(
+    labels: list[int], groups: list[str], num_folds: int, seed: int
+) -> list[dict[str, list[int]]]:
+    """Return the rows of each part of each fold."""
+    fold_of = _deal(labels, groups, num_folds, seed)
+    folds = []
+    for fold in range(num_folds):
+        train = [row for row, number in enumerate(fold_of) if number != fold]
+        chosen = [labels[row] for row in train], [groups[row] for row in train]
+        parts = _deal(*chosen, _VALIDATION_PARTS, f"{seed} validation {fold}")
+        val = {row for row, part in zip(train, parts, strict=True) if part == 0}
+        test = [row for row, number in enumerate(fold_of) if number == fold]
+        subtrain = [row for row in train if row not in val]
+        folds.append({"train": train, "test": test, "subtrain": subtrain, "val": sorted(val)})
+    return folds
+
+
+def _write_fold(
+    table: pd.DataFrame, rows: dict[str, list[int]], out: Path, name: str, classes: Sequence[str]
 ) -> dict[str, Any]:
-    """Write the list of some rows, and return what ``splits.json`` says of it."""
-    atomic_write_text(path, "".join(f"{files[row]} {labels[row]}\n" for row in rows))
-    counted = [sum(labels[row] == k for row in rows) for k in range(len(classes))]
-    return {
-        "file": path.name,
-        "num_images": len(rows),
-        "class_counts": dict(zip(classes, counted, strict=True)),
-    }
-
-
-def _parts_of_fold(
-    labels: list[int], groups: list[str], fold_of: Sequence[int], fold: int, seed: str
-) -> dict[str, list[int]]:
-    """Return the rows of each list of a fold; the validation is drawn from its training images."""
-    train = [row for row, number in enumerate(fold_of) if number != fold]
-    parts = _deal(
-        [labels[row] for row in train], [groups[row] for row in train], _VALIDATION_PARTS, seed
-    )
-    val = {row for row, part in zip(train, parts, strict=True) if part == 0}
-    return {
-        "train": train,
-        "test": [row for row, number in enumerate(fold_of) if number == fold],
-        "subtrain": [row for row in train if row not in val],
-        "val": sorted(val),
-    }
+    """Write the lists of a fold; return name, length and classes of each."""
+    entry = {}
+    for part, numbers in rows.items():
+        chosen = table.iloc[numbers]
+        lines = [f"{f} {n}\n" for f, n in zip(chosen["file"], chosen["number"], strict=True)]
+        atomic_write_text(out / name.format(part), "".join(lines))
+        entry[part] = {
+            "file": name.format(part),
+            "num_images": len(lines),
+            "class_counts": {c: int((chosen["number"] == k).sum()) for k, c in enumerate(classes)},
+        }
+    return entry
 
 
 def _deal(labels: list[int], groups: list[str], parts: int, seed: int | str) -> list[int]:
