@@ -256,7 +256,9 @@ def _statistics(table: pd.DataFrame, images: Path, path: Path, size: int, descri
     if not path.is_file() or key not in read_text(str(path)):
         lists = path.with_name("images.txt")
         atomic_write_text(lists, "".join(f"{name} 0\n" for name in table["file"]))
-        more = {"value_range": list(description.value_range)} if description.value_range else {}
+        more: dict[str, Any] = {}
+        if description.value_range:
+            more["value_range"] = list(description.value_range)
         found = source_statistics(ImageList(str(images), ann_file=str(lists), **more), [size])
         atomic_write_text(path, f"# {found.num_images} images\n{key}\n{found.config_line()}\n")
     return f"normalised by their own mean and deviation, measured at {size} pixels"

@@ -301,7 +301,9 @@ def prediction_table(result: TestResult) -> Predictions:
         )
     scores = next(iter(result.scores.values()))
     probs = np.asarray(scores, np.float64) if result.multi_label else probabilities(scores)
-    labels = result.labels if np.ndim(result.labels) == 1 + result.multi_label else None
+    labels = result.labels
+    if labels is not None and labels.ndim != 1 + result.multi_label:
+        labels = None
     return Predictions(
         images=result.images or [f"image {number}" for number in range(len(probs))],
         classes=result.classes or [str(number) for number in range(probs.shape[1])],
