@@ -85,11 +85,10 @@ def main(args: argparse.Namespace, others: list[str]) -> int:
     print(f"{description.name}: {facts['prepared']}", flush=True)
 
     data = descriptions.study_data(description, facts["classes"])
-    options = descriptions.training_options(place.relative_to(ROOT))
-    own = [word for key, values in options.items() for word in (key, *values)]
     env = {**os.environ, data.root_variable: str(place)}
     os.chdir(ROOT)  # the printed commands have paths relative to it
-    request = parse([*others, *own], env, ROOT, data)
+    request = parse(others, env, ROOT, data)
+    request = descriptions.with_own_options(request, place.relative_to(ROOT))
     request.work_dir.mkdir(parents=True, exist_ok=True)
     write_words(request.work_dir, Words(description.name, *data.group, facts["prepared"]))
 

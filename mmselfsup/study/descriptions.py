@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.study_data import StudyData, TableFile
+
+from .cli import StudyRequest
 
 DESCRIPTIONS = Path("configs", "study_data")
 #: The description beside a study's results, from which its reports take their words.
@@ -205,12 +207,25 @@ def find_table(source: Path, name: str, option: str) -> Path:
     return source / name
 
 
+def with_own_options(request: StudyRequest, source: Path) -> StudyRequest:
+    """Return a request whose trainings use the images' own classes and statistics.
+
+    The user's own overrides come last and take precedence.
+    """
+    own = training_options(source)
+    studies = [
+        replace(study, **{key: (*of, *getattr(study, key)) for key, of in own.items()})
+        for study in request.studies
+    ]
+    return replace(request, studies=tuple(studies))
+
+
 def training_options(source: Path) -> dict[str, list[str]]:
     """Return the overrides that fit configs of ISIC-2019 to other images.
 
     Returns:
         Those of all configs (mean and deviation), of the classifier (its classes), and of the
-        pre-trainings, by the options of the study's command line.
+        pre-trainings, by the fields of ``StudySettings``.
     """
     facts = read_facts(source)
     classes: Sequence[str] = facts["classes"]
@@ -222,5 +237,5 @@ def training_options(source: Path) -> dict[str, list[str]]:
     if facts.get("value_range"):
         ssl = [f"data.train.data_source.value_range={facts['value_range']}"]
         own += [ssl[0].replace("train", part, 1) for part in ("train", "val", "test")]
-    groups = {"--cfg-options": both, "--finetune-options": own, "--ssl-options": ssl}
+    groups = {"options": both, "finetune_options": own, "ssl_options": ssl}
     return {key: [option.replace(", ", ",") for option in of] for key, of in groups.items() if of}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mmselfsup.study.cli import StudyRequest
 from mmselfsup.study.descriptions import (
     Description,
     find_description,
@@ -16,8 +17,10 @@ from mmselfsup.study.descriptions import (
     read_description,
     study_data,
     training_options,
+    with_own_options,
 )
 from mmselfsup.study.report.words import words, words_of, write_words
+from mmselfsup.study.settings import StudySettings
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.study_data import Words
 
@@ -85,12 +88,23 @@ def test_a_source_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"labels\.csv is not in"):
         find_table(tmp_path, "labels.csv", "--labels")
     options = training_options(tmp_path)
-    assert options["--cfg-options"] == [
+    assert options["options"] == [
         "img_norm_cfg=auto", f"own_data.statistics={tmp_path}/statistics.txt"
     ]  # fmt: skip
-    assert "model.head.num_classes=2" in options["--finetune-options"]
-    assert "data.test.data_source.classes=['x','y z']" in options["--finetune-options"]
-    assert options["--ssl-options"] == ["data.train.data_source.value_range=[0,4095]"]
+    assert "model.head.num_classes=2" in options["finetune_options"]
+    assert "data.test.data_source.classes=['x','y z']" in options["finetune_options"]
+    assert options["ssl_options"] == ["data.train.data_source.value_range=[0,4095]"]
+
+
+def test_the_options_of_the_user_come_last(tmp_path: Path) -> None:
+    facts = {"images": "/photos", "examples": [], "classes": ["x", "y"], "weights": [1, 1]}
+    (tmp_path / "source.json").write_text(json.dumps(facts))
+    given = ("img_norm_cfg=None", "runner.max_epochs=1")
+    study = StudySettings(tmp_path, tmp_path, tmp_path, {}, Path("c.py"), options=given)
+    made = with_own_options(StudyRequest(tmp_path, (study,), False), tmp_path).studies[0]
+    assert made.options[0] == "img_norm_cfg=auto"
+    assert made.options[-2:] == given
+    assert "model.head.num_classes=2" in made.finetune_options
 
 
 def test_words_of_a_report(tmp_path: Path) -> None:

@@ -20,10 +20,12 @@ def main() -> None:
     """Print one line for each part of the model and one for the sum."""
     args = parse_args()
     from mmselfsup.config.load import load_config
+    from mmselfsup.config.own_data import resolve
     from mmselfsup.models import build_algorithm
     from mmselfsup.utils.error_context import config_errors
 
     cfg = load_config(args.config)
+    resolve(cfg)
     with config_errors("model"):
         model = build_algorithm(cfg.model)
     rows = [*model.named_children(), ("all", model)]
