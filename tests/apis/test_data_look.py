@@ -56,7 +56,11 @@ def test_what_is_found(images: Path) -> None:
     ("pipeline", "options", "message"),
     [
         ([TO_TENSOR], {}, "the images of a batch have different sizes"),
-        ([dict(type="Lambda", lambd=len), TO_TENSOR], {}, r"transform Lambda fails on .*0\.png"),
+        (
+            [dict(type="Lambda", lambd=len), TO_TENSOR],
+            {},
+            r"the transform Lambda fails on .*0\.png",
+        ),
         (
             [CROP, TO_TENSOR, dict(type="Normalize", mean=[0.5] * 3, std=[0.2] * 3)],
             dict(prefetch=True, img_norm_cfg=dict(mean=[0.5] * 3, std=[0.2] * 3)),

@@ -12,7 +12,13 @@ import torch
 from mmcv import Config
 
 from mmselfsup.apis import init_random_seed, set_random_seed
-from mmselfsup.apis.launch import _check_local_ranks, join_ranks, open_work_dir, work_dir_of
+from mmselfsup.apis.launch import (
+    _check_local_ranks,
+    join_ranks,
+    open_work_dir,
+    refuse_other_run,
+    work_dir_of,
+)
 from mmselfsup.utils.device import choose_device, default_device
 from mmselfsup.utils.errors import UserError
 
@@ -131,3 +137,15 @@ def test_device_of_the_config(monkeypatch: pytest.MonkeyPatch) -> None:
         assert default_device() == torch.device("cuda", 1)
     finally:
         choose_device(None)
+
+
+@pytest.mark.parametrize(
+    "name", ["epoch_3.pth", "iter_20.pth", "stopped.pth", "best_auc_epoch_1.pth"]
+)
+def test_a_work_dir_with_another_run_is_refused(name: str, tmp_path: Path) -> None:
+    for harmless in ("20260101_000000.log", "backbone.pth", "simclr.py", "epoch_x.pth"):
+        (tmp_path / harmless).touch()
+    refuse_other_run(str(tmp_path))
+    (tmp_path / name).touch()
+    with pytest.raises(UserError, match=rf"holds another run .*{name}.*--auto-resume.*--force"):
+        refuse_other_run(str(tmp_path))

@@ -9,7 +9,7 @@ import mmcv.runner.iter_based_runner as mmcv_iter
 import pytest
 import torch
 from mmcv.parallel import MMDataParallel
-from mmcv.runner import RUNNERS, Hook, LoggerHook
+from mmcv.runner import RUNNERS, Hook, IterTimerHook, LoggerHook
 
 from mmselfsup.core.runner import EpochBasedRunner, IterBasedRunner
 from mmselfsup.utils.errors import UserError
@@ -220,3 +220,40 @@ def test_nor_without_loggers(cls: Any) -> None:
     runner.register_hook(Times())
     runner.run([make_loader(length=120)], [("train", 1)])
     assert max(map(len, runner.log_buffer.val_history.values())) <= 30 + 10
+
+
+class LossLines(LoggerHook):  # type: ignore[misc]
+    """Note mode, iteration and loss of every line."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.seen: list[tuple[str, int, float]] = []
+
+    def log(self, runner: Any) -> None:
+        mode, iteration = self.get_mode(runner), self.get_iter(runner)
+        self.seen.append((mode, iteration, runner.log_buffer.output["loss"]))
+
+
+def test_validation_by_iterations_is_logged() -> None:
+    runner, lines = make_runner(IterBasedRunner, max_iters=4), LossLines(interval=2, by_epoch=False)
+    runner.register_hook(IterTimerHook())
+    runner.register_hook(lines, priority="VERY_LOW")
+    runner.run([make_loader(), make_loader()], [("train", 2), ("val", 1)])
+    assert [line[:2] for line in lines.seen] == [
+        ("train", 2), ("val", 2), ("train", 4), ("val", 4),
+    ]  # fmt: skip
+    assert all(math.isfinite(line[2]) for line in lines.seen)
+
+
+@pytest.mark.parametrize(
+    ("runner_class", "end", "length"),
+    [(EpochBasedRunner, {"max_epochs": 2}, None), (IterBasedRunner, {"max_iters": 2}, 2)],
+)
+def test_a_line_in_the_shortest_training(runner_class: Any, end: Any, length: Any) -> None:
+    runner, loader = make_runner(runner_class, **end), make_loader()
+    lines = LossLines(interval=50, by_epoch=length is None)
+    runner.register_hook(IterTimerHook())
+    runner.register_hook(lines, priority="VERY_LOW")
+    runner.run([loader], [("train", 1)])
+    assert lines.interval == (length or len(loader))
+    assert len(lines.seen) == (1 if length else 2)
