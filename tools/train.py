@@ -44,6 +44,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add_check_argument(parser)
     parser.add_argument(
+        "--check",
+        action="store_true",
+        help="Look at everything that is looked at before a training, show the table, and end.",
+    )
+    parser.add_argument(
         "--auto",
         action="store_true",
         help="Derive batch, learning rate, epochs and lengths from the number of images and the "

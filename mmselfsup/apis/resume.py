@@ -7,6 +7,7 @@ another seed make it another run and need ``--force-resume``.
 
 import hashlib
 import os
+import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from mmcv.runner import BaseRunner
 from rich.table import Column
 
 from mmselfsup.config.text import config_text, read_config_text
-from mmselfsup.core.checkpoint import class_names, load_state, meta_of
+from mmselfsup.core.checkpoint import class_names, load_state, meta_of, newest_checkpoint
 from mmselfsup.core.checkpoint.load import local_file
 from mmselfsup.datasets.loader import data_sources
 from mmselfsup.utils.console import console_table, table_text
@@ -46,6 +47,18 @@ _MAX_ROWS = 30
 _SAME_FILES = (
     "all nodes need the same files: use a work dir that they share, or copy it from the first node"
 )
+
+
+def latest_checkpoint(work_dir: str) -> str | None:
+    """Return the newest checkpoint that can be read; None to start from the beginning.
+
+    Raises:
+        UserError: There are checkpoints, and none can be read.
+    """
+    path, notes = newest_checkpoint(work_dir)
+    for note in notes if os.environ.get("RANK", "0") == "0" else ():  # before the log is open
+        print(f"warning: {note}", file=sys.stderr, flush=True)
+    return path
 
 
 def check_paths(cfg: Config) -> None:

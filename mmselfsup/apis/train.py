@@ -7,7 +7,6 @@ model and data sets that exist already. Below each are its steps, in their order
 import copy
 import logging
 import os
-import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Mapping
@@ -27,7 +26,7 @@ from mmselfsup.config.load import load_config
 from mmselfsup.config.text import config_text
 from mmselfsup.core import build_optimizer
 from mmselfsup.core.adaptation import Adaptation, adapt_model
-from mmselfsup.core.checkpoint import load_weights, meta_of, newest_checkpoint
+from mmselfsup.core.checkpoint import load_weights, meta_of
 from mmselfsup.core.hooks.stop_hook import kept_on_error
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.class_order import use_classes
@@ -76,6 +75,7 @@ from .resume import (
     compare,
     describe_data,
     keep_options,
+    latest_checkpoint,
     optimizer_options,
     read_checkpoint,
 )
@@ -93,6 +93,7 @@ def train_model(
     meta: dict[str, Any] | None = None,
     resumed: dict[str, Any] | None = None,
     on_start: Callable[[], None] = lambda: None,
+    check_only: bool = False,
 ) -> BaseRunner:
     """Train a model.
 
@@ -106,6 +107,7 @@ def train_model(
         resumed: The content of ``cfg.resume_from``, where it is read already; it is emptied, so
             that nothing keeps the file open during the training.
         on_start: Called before the first iteration, when nothing has refused the training.
+        check_only: Whether to return there, without training.
 
     Returns:
         The runner after its last epoch.
@@ -148,6 +150,8 @@ def train_model(
     if cfg.get("work_dir"):
         report_disk(runner, logger)
     log_table(training_rows(cfg, runner, loaders[0], looks), logger, "what will run:")
+    if check_only:
+        return runner
     with shared_errors():
         on_start()
     with run_errors(), deferred(), kept_on_error(runner):
@@ -279,7 +283,8 @@ def run_joined(args: Namespace, cfg: Config, ranks: Ranks, stack: ExitStack) -> 
         if dist.is_main():
             stack.enter_context(only_training(cfg.work_dir))
         choose_checkpoint(args, cfg)
-        if not (cfg.get("resume_from") or getattr(args, "force", False)):
+        allowed = (getattr(args, name, False) for name in ("force", "check"))
+        if not (cfg.get("resume_from") or any(allowed)):
             refuse_other_run(cfg.work_dir)
     resumed = read_checkpoint(cfg, "resume_from")
     if cfg.get("seed") is None and resumed is not None:  # a resumed run continues with its own
@@ -306,7 +311,8 @@ def run_joined(args: Namespace, cfg: Config, ranks: Ranks, stack: ExitStack) -> 
         set_rank_seed(cfg.seed)  # after the weights, which all ranks have drawn alike
     # A refused training leaves the config of the work dir's run as it is.
     start = partial(dump_config, cfg.work_dir, meta["config"], args.config)
-    train_model(model, datasets, cfg, ranks.distributed, timestamp, meta, resumed, start)
+    facts = (timestamp, meta, resumed, start, bool(getattr(args, "check", False)))
+    train_model(model, datasets, cfg, ranks.distributed, *facts)
 
 
 def derive_settings(
@@ -384,18 +390,6 @@ def check_complete(cfg: Config, filename: str) -> None:
             f"{filename} has no {', '.join(missing)}: a training needs them (_base_ may name files "
             "that have them)"
         )
-
-
-def latest_checkpoint(work_dir: str) -> str | None:
-    """Return the newest checkpoint that can be read; None to start from the beginning.
-
-    Raises:
-        UserError: There are checkpoints, and none can be read.
-    """
-    path, notes = newest_checkpoint(work_dir)
-    for note in notes if os.environ.get("RANK", "0") == "0" else ():  # before the log is open
-        print(f"warning: {note}", file=sys.stderr, flush=True)
-    return path
 
 
 def describe_run(args: Namespace, cfg: Config, logger: Any) -> dict[str, Any]:
