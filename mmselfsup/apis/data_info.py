@@ -31,13 +31,10 @@ def data_size(loader: Any, distributed: bool) -> DataInfo:
     shape = () if labels is None else np.asarray(labels).shape
     several = shape[1] if len(shape) == 2 else 1
     unlabelled = 0 if labels is None else int((np.asarray(labels) < 0).sum())
-    first = (
-        ""
-        if not unlabelled
-        else place_of(
-            data, int((np.asarray(labels) < 0).reshape(len(data), -1).any(axis=1).argmax())
-        )
-    )
+    first = ""
+    if unlabelled:
+        without = (np.asarray(labels) < 0).reshape(len(data), -1).any(axis=1)  # [len]
+        first = place_of(data, int(without.argmax()))
     largest = "" if counts is None else place_of(data, int(np.asarray(labels).argmax()))
     num_images = getattr(data, "num_images", len(data))
     if counts is not None:  # a RepeatDataset has its labels as often as it repeats

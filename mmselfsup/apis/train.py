@@ -283,8 +283,7 @@ def run_joined(args: Namespace, cfg: Config, ranks: Ranks, stack: ExitStack) -> 
         if dist.is_main():
             stack.enter_context(only_training(cfg.work_dir))
         choose_checkpoint(args, cfg)
-        allowed = (getattr(args, name, False) for name in ("force", "check"))
-        if not (cfg.get("resume_from") or any(allowed)):
+        if not may_replace(args, cfg):
             refuse_other_run(cfg.work_dir)
     resumed = read_checkpoint(cfg, "resume_from")
     if cfg.get("seed") is None and resumed is not None:  # a resumed run continues with its own
@@ -359,6 +358,19 @@ def choose_checkpoint(args: Namespace, cfg: Config) -> None:
     elif args.auto_resume or cfg.get("auto_resume"):
         cfg.resume_from = latest_checkpoint(cfg.work_dir)
     check_paths(cfg)
+
+
+def may_replace(args: Namespace, cfg: Config) -> bool:
+    """Return whether the training may go into a work dir with checkpoints.
+
+    It resumes, or was asked to where there is nothing to resume (a run that was killed after its
+    best checkpoint, before its first regular one), or a launcher has started it again.
+    """
+    asked = (getattr(args, name, False) for name in ("force", "check", "auto_resume"))
+    restarted = os.environ.get("MMSELFSUP_CONTINUE") == "1" or (
+        os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+    )
+    return bool(cfg.get("resume_from") or cfg.get("auto_resume") or restarted or any(asked))
 
 
 def checkpoint_of_job(work_dir: str) -> str | None:
