@@ -127,6 +127,19 @@ def open_work_dir(work_dir: str) -> None:
         ) from error
 
 
+def may_replace(args: Namespace, cfg: Config) -> bool:
+    """Return whether the training may go into a work dir with checkpoints.
+
+    It resumes, or was asked to where there is nothing to resume (a run that was killed after its
+    best checkpoint, before its first regular one), or a launcher has started it again.
+    """
+    asked = (getattr(args, name, False) for name in ("force", "check", "auto_resume"))
+    restarted = os.environ.get("MMSELFSUP_CONTINUE") == "1" or (
+        os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+    )
+    return bool(cfg.get("resume_from") or cfg.get("auto_resume") or restarted or any(asked))
+
+
 def refuse_other_run(work_dir: str) -> None:
     """Check that a training that starts anew replaces no checkpoint of an earlier one.
 

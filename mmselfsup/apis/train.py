@@ -59,6 +59,7 @@ from .launch import (
     Ranks,
     dump_config,
     join_ranks,
+    may_replace,
     only_training,
     open_log,
     open_work_dir,
@@ -358,19 +359,6 @@ def choose_checkpoint(args: Namespace, cfg: Config) -> None:
     elif args.auto_resume or cfg.get("auto_resume"):
         cfg.resume_from = latest_checkpoint(cfg.work_dir)
     check_paths(cfg)
-
-
-def may_replace(args: Namespace, cfg: Config) -> bool:
-    """Return whether the training may go into a work dir with checkpoints.
-
-    It resumes, or was asked to where there is nothing to resume (a run that was killed after its
-    best checkpoint, before its first regular one), or a launcher has started it again.
-    """
-    asked = (getattr(args, name, False) for name in ("force", "check", "auto_resume"))
-    restarted = os.environ.get("MMSELFSUP_CONTINUE") == "1" or (
-        os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
-    )
-    return bool(cfg.get("resume_from") or cfg.get("auto_resume") or restarted or any(asked))
 
 
 def checkpoint_of_job(work_dir: str) -> str | None:
