@@ -10,9 +10,11 @@ import torch
 
 from mmselfsup.datasets.pipelines import (
     BEiTMaskGenerator,
+    IBOTMaskGenerator,
     MaskFeatMaskGenerator,
     SimMIMMaskGenerator,
 )
+from mmselfsup.utils.errors import ArgumentError
 
 
 def test_simmim_mask() -> None:
@@ -85,3 +87,21 @@ def test_masks_beside_several_images() -> None:
     assert out[2].shape == (14, 14)
     with pytest.raises(ValueError, match="can't be masked in 4 x 4"):
         BEiTMaskGenerator(4, 17)
+
+
+def test_ibot_masks_some_images_by_a_random_part() -> None:
+    torch.manual_seed(0)
+    generator = IBOTMaskGenerator((8, 10), mask_ratio=(0.1, 0.5), mask_prob=0.5)
+    masks = [generator("image")[1] for _ in range(300)]
+    assert all(mask.shape == (8, 10) and mask.dtype == torch.int64 for mask in masks)
+    counts = [int(mask.sum()) for mask in masks]
+    masked = [count for count in counts if count]
+    assert 110 < len(masked) < 190
+    assert min(masked) >= 8
+    assert max(masked) <= 40
+    assert 20 < sum(masked) / len(masked) < 28
+    assert len(set(masked)) > 20, "the number is drawn for each image"
+    always = IBOTMaskGenerator(8, mask_ratio=(0.25, 0.25), mask_prob=1.0)
+    assert {int(always("image")[1].sum()) for _ in range(20)} == {16}
+    with pytest.raises(ArgumentError, match="mask_ratio must be"):
+        IBOTMaskGenerator(8, mask_ratio=(0.5, 0.1))

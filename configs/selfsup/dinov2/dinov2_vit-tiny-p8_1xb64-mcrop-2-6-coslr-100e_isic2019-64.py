@@ -1,0 +1,20 @@
+_base_ = [
+    "../_base_/models/dinov2_vit-small-p14.py",
+    "../_base_/datasets/isic2019-64_ibot_mcrop-2-6.py",
+    "../_base_/schedules/dino_adamw_coslr-200e.py",
+    "../_base_/isic2019-64_runtime.py",
+]
+
+# Three heads of 64 channels, as in the classifier vit-tiny-p8_1xb128-coslr-30e_isic2019-64.py
+model = dict(
+    base_momentum=0.99,  # few iterations: the teacher must change faster
+    # The classifier has no LayerScale.
+    backbone=dict(arch="deit-tiny", img_size=64, patch_size=8, layer_cfgs=dict(init_values=0.0)),
+    neck=dict(in_channels=192, hid_channels=512, out_channels=1024),
+    head=dict(feat_dim=1024),
+)
+
+optimizer = dict(lr=5e-4)
+optimizer_config = dict(frozen_layers_cfg=dict(last_layer=30))
+lr_config = dict(warmup_iters=5)
+runner = dict(max_epochs=100)
