@@ -46,6 +46,9 @@ Arguments
   --curriculum greedy              several pre-trainings: the best one by a linear probe on held-out
                                    training lesions, then the best next one, while it improves
   --min-gain G                     ... more than G in balanced accuracy (0.01)
+  --start START ...                arms of any starts: scratch, ssl, NAME=FILE (weights), NAME=FILE+ssl,
+                                   NAME=FILE+ssl:lora (or another adaptation), distilled=TEACHER
+  --labels P% ... [--draws N]      fine-tune each arm also on a part of the labels, drawn N times (3)
   --ssl-on all                     pre-train on test images too, without labels; all tables say so
   key=value ...                    passed to --cfg-options of pre-training and fine-tuning; a key
                                    that only some of the configs have is passed to those

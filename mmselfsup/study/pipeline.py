@@ -36,6 +36,7 @@ from .settings import StudySettings
 from .stages import STAGES
 from .stages.context import StudyContext
 from .stages.curriculum import greedy_facts
+from .stages.labels import lesions
 from .stages.pretrain import check_backbones
 
 
@@ -85,6 +86,8 @@ def check(settings: StudySettings) -> None:
     study = ResolvedStudy(settings, settings.data_root)
     # Computed on access: reading them finds every error in configs and overrides.
     _ = study.finetune, study.lrs, study.epochs, [task.epochs for task in study.pretrainings]
+    if settings.labels and not settings.demo:  # the demo makes its files first
+        lesions(settings)
     if settings.ready_splits is not None:
         paths = [settings.split(part) for part in PARTS]
         images, _ = settings.data.find_images(settings.data_root)
@@ -92,6 +95,13 @@ def check(settings: StudySettings) -> None:
     for task in study.pretrainings:
         for warning in check_backbones(task, study.finetune):
             print(f"warning: {warning}", flush=True)
+    for task in study.pretrainings:
+        if task.cfg.get("load_from") and task.weights is None:
+            print(
+                f"warning: the config of {task.name} loads {task.cfg.load_from}, and tables call "
+                f"the arm {task.name}: name the weights by --start NAME=FILE+ssl instead",
+                flush=True,
+            )
 
 
 def _close(results: Results, settings: StudySettings) -> None:

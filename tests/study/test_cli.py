@@ -210,3 +210,58 @@ def test_splits(root: Path, isic: str, tmp_path: Path) -> None:
 def test_lrs() -> None:
     assert parse_lrs("") == ()
     assert parse_lrs("3e-2,0.1") == (0.03, 0.1)
+
+
+def test_starts_and_labels(root: Path, isic: str, tmp_path: Path) -> None:
+    weights = tmp_path / "in1k.pth"
+    weights.touch()
+    env = {"ISIC_ROOT": isic, "SIZE": "64"}
+    argv = ["--start", "scratch", f"imagenet={weights}", f"imagenet={weights}+ssl:full"]
+    settings = one([*argv, "--labels", "10%", "100%", "--draws", "2"], env, root)
+    assert settings.arms == ("scratch", "from-imagenet", "from-imagenet+simclr@full")
+    assert (settings.labels, settings.draws) == ((10.0,), 2)
+    assert [tasks for _, tasks in settings.chains] == [("simclr",)]
+    name = "starts_scratch_imagenet_imagenet-ssl-full_simclr-64_fold0_seed0"
+    assert settings.work_dir.name == name
+    assert one(["--labels", "1%"], env, root).draws == 3
+    assert one([], env, root).starts == ()
+
+
+def test_a_teacher_needs_the_config_of_its_student(root: Path, isic: str, tmp_path: Path) -> None:
+    weights = tmp_path / "teacher.pth"
+    weights.touch()
+    argv, env = ["--start", "ssl", f"distilled={weights}"], {"ISIC_ROOT": isic}
+    with pytest.raises(UserError, match="ALGORITHM=distillation has no ISIC-2019"):
+        one(argv, env, root)
+    config = root / "configs/selfsup/distillation/distillation_a_isic2019.py"
+    config.parent.mkdir()
+    config.touch()
+    settings = one(argv, env, root)
+    assert settings.arms == ("simclr", "distillation")
+    assert settings.sequences == (("simclr",),)
+    assert [tasks for _, tasks in settings.chains] == [("simclr",), ("distillation",)]
+    with pytest.raises(UserError, match="distilled=TEACHER and ALGORITHM=distillation"):
+        one(argv, {**env, "ALGORITHM": "distillation"}, root)
+
+
+def test_weights_of_ssl_options_are_a_start(root: Path, isic: str, tmp_path: Path) -> None:
+    weights = tmp_path / "in1k.pth"
+    weights.touch()
+    settings = one(["--ssl-options", f"load_from={weights}", "a=1"], {"ISIC_ROOT": isic}, root)
+    assert settings.arms == ("scratch", "from-in1k+simclr")
+    assert settings.ssl_options == ("a=1",)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--draws", "2"], "--draws is for --labels"),
+        (["--labels", "1%", "--draws", "0"], "--draws: '0' must be a whole number of at least 1"),
+        (["--start", "scratch", "--curriculum", "greedy"], "starts from random weights"),
+        (["--start", "x"], "--start x: give scratch"),
+    ],
+)
+def test_starts_that_can_not_be_used(argv: list[str], message: str, root: Path, isic: str) -> None:
+    env = {"ISIC_ROOT": isic, "ALGORITHM": "simclr byol"}
+    with pytest.raises(UserError, match=message):
+        parse(argv, env, root)

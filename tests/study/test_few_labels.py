@@ -14,6 +14,7 @@ from mmselfsup.study.few_labels import label_epochs, read_labels
 from mmselfsup.study.records import Results, read_results
 from mmselfsup.study.report.labels import label_curves
 from mmselfsup.study.report.page import write_report
+from mmselfsup.study.report.sweep import make_overview, write_page
 from mmselfsup.study.settings import StudySettings
 from mmselfsup.utils.errors import UserError
 from tests.study.fake_tools import calls
@@ -104,15 +105,19 @@ def with_labels(results: Results) -> Results:
 
 def test_mean_and_interval_of_a_point(finished_study: Path) -> None:
     results = with_labels(read_results(finished_study / "results.json"))
-    few, whole = label_curves(results)["simclr"]
+    few, whole = label_curves([results])["simclr"]
     records = [record for record in results.labels if record.arm == "simclr"]
     values = [record.balanced_accuracy or 0.0 for record in records]
     mean = sum(values) / 3
     over_draws = sum((value - mean) ** 2 for value in values) / 2 / 3
     sampling = sum(standard_error(record.confusion_matrix) ** 2 for record in records) / 3
-    assert (few.percent, few.images, few.draws) == (10, 200, 3)
+    assert (few.percent, few.images, few.runs) == (10, 200, 3)
     assert few.mean == pytest.approx(mean)
     assert few.half_width == pytest.approx(1.959964 * (over_draws + sampling) ** 0.5)
+    assert few.gain is not None
+    scratch = [record.balanced_accuracy or 0.0 for record in results.labels[:3]]
+    assert few.gain.mean == pytest.approx(mean - sum(scratch) / 3)
+    assert label_curves([results])["scratch"][0].gain is None
     assert whole.percent == 100
     assert whole.mean == results.runs[1].balanced_accuracy
     assert whole.images == sum(results.split["train"].values())
@@ -127,3 +132,27 @@ def test_the_report_shows_the_curve(tmp_path: Path) -> None:
     assert "<h2>Few labels</h2>" in page
     assert page.count("<svg") == plain.count("<svg") + 1
     assert "10 %<br><small>200 images" in page
+
+
+def test_several_folds_share_a_curve(tmp_path: Path) -> None:
+    studies = []
+    for fold in (0, 1, 2):
+        write_finished_study(tmp_path / f"fold{fold}")
+        results = with_labels(read_results(tmp_path / f"fold{fold}" / "results.json"))
+        runs = [dataclasses.replace(run, fold=fold) for run in results.runs]
+        scores = [0.3 + 0.01 * fold + 0.001 * record.draw for record in results.labels]
+        labels = [
+            dataclasses.replace(record, balanced_accuracy=score)
+            for record, score in zip(results.labels, scores, strict=True)
+        ]
+        study = dataclasses.replace(results.study, fold=fold)
+        results = dataclasses.replace(results, runs=runs, labels=labels, study=study)
+        results.write(tmp_path / f"fold{fold}" / "results.json")
+        studies.append(results)
+    few = label_curves(studies)["simclr"][0]
+    assert few.runs == 9
+    assert few.mean == pytest.approx(0.312)
+    # Nadeau and Bengio: the variance of the folds, 0.0001, times 1/3 + test/train images.
+    error = (0.0001 * (1 / 3 + studies[0].runs[0].n_test / 200)) ** 0.5
+    assert few.half_width == pytest.approx(4.302653 * error, rel=1e-6)
+    assert "<h2>Few labels</h2>" in write_page(make_overview(tmp_path)).read_text()

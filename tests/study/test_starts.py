@@ -249,3 +249,9 @@ def test_a_student_is_distilled_from_a_teacher(
     ]
     assert "model.teacher.checkpoint=teacher.pth" in capfd.readouterr().out
     assert (results.arms[1].teacher, results.arms[1].weights) == ("teacher.pth", None)
+
+
+def test_an_adaptation_of_attention_needs_a_transformer(study: StudySettings) -> None:
+    Path("pre.pth").write_text("weights")
+    with pytest.raises(UserError, match=r"ssl:lora changes the attention .* is a ResNet"):
+        pipeline.check(dataclasses.replace(study, starts=read("scratch", "pre=pre.pth+ssl:lora")))

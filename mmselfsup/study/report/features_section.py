@@ -29,6 +29,7 @@ from mmselfsup.evaluation.feature_comparison_files import (
 
 from ..records import Results, SslRecord
 from ..settings import ALL, look_dir
+from ..starts import split_arm
 from .html import Section, data_uri
 from .tables import display_name, number
 
@@ -52,6 +53,7 @@ class ShownComparison:
     Attributes:
         title: Name of the pre-training.
         saw_test: Whether the pre-training used the test images.
+        start: Name of the file of weights that it began with; empty: random weights.
         comparison: The comparison.
         classes: Number, name and number of images of each class on the maps.
         sources: Number, name and number of images of each source; empty where lesions aren't
@@ -63,6 +65,7 @@ class ShownComparison:
 
     title: str
     saw_test: bool
+    start: str
     comparison: FeatureComparison
     classes: list[tuple[int, str, int]]
     sources: list[tuple[int, str, int]]
@@ -105,6 +108,7 @@ def _shown_comparison(
     return ShownComparison(
         title=title,
         saw_test=record.images_of == ALL,
+        start=split_arm(record.name).start,
         comparison=comparison,
         classes=_counts(comparison.classes, labels),
         sources=_counts(names, kinds),

@@ -1,27 +1,44 @@
-"""Balanced accuracy over the number of labels: mean and interval of each arm."""
+"""Balanced accuracy over the number of labels: mean and interval of each arm, gain over scratch.
+
+The trainings of an arm on a part of the labels are a group of runs, as those of a table over folds
+and seeds: a draw takes the place of a seed. So intervals are those of ``statistics``.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import NormalDist, mean, variance
 
 from mmselfsup.metrics.classification import standard_error
 
 from ..arm_records import LabelRecord
 from ..records import Results, RunRecord
-from .statistics import LEVEL
+from ..settings import SCRATCH
+from .statistics import (
+    BALANCED,
+    LEVEL,
+    Difference,
+    FoldSeed,
+    RunGroup,
+    difference,
+    metrics,
+    run_group,
+)
 
 LABELS_NOTE = (
-    "Balanced accuracy on the test fold, mean over the draws with a 95 % interval: the sampling "
-    "error of the test images and the variance over the draws (all labels: one training, without "
-    "the latter). Labels are drawn by whole lesions, class by class, at least one lesion of each, "
-    "the same for all arms; a larger part contains a smaller one of the same draw. Pre-trainings "
-    "see all training images, without labels. Learning rates are chosen for each arm and part on "
-    "the validation lesions, whose labels come on top. A tenth of the labels is trained on for "
-    "twice as many epochs."
+    "Balanced accuracy on the test fold, mean over the draws with a 95 % interval, and the gain "
+    "over training from scratch on the same draws (several folds: corrected resampled t interval; "
+    "one fold: sampling error of its test images, and variance over the draws where there are "
+    "several). Intervals are not corrected for their number. Labels are drawn by whole lesions, "
+    "class by class, at least one lesion of each, the same for all arms; a larger part contains a "
+    "smaller one of the same draw. Pre-trainings see all training images, without labels. Learning "
+    "rates are chosen for each arm and part on the validation lesions, whose labels come on top. A "
+    "tenth of the labels is trained on for twice as many epochs."
 )
+_DRAWS = 1000  # more than any number of draws: keeps those of different seeds apart
 
 
 @dataclass(frozen=True)
@@ -30,59 +47,119 @@ class LabelPoint:
 
     Attributes:
         percent: Part of the labels.
-        images: Labelled images, the mean over the draws.
-        mean: Mean balanced accuracy over the draws.
+        images: Labelled images, the mean over draws and folds.
+        mean: Mean balanced accuracy.
         half_width: Half the width of its 95 % interval.
-        draws: Number of draws.
+        runs: Number of trainings.
+        gain: Balanced accuracy minus that from scratch on the same draws; None for that itself.
     """
 
     percent: float
     images: float
     mean: float
     half_width: float
-    draws: int
+    runs: int
+    gain: Difference | None = None
 
     @property
     def text(self) -> str:
         """Return mean and interval for a table."""
         return f"{self.mean:.3f} ± {self.half_width:.3f}"
 
-
-def label_curves(results: Results) -> dict[str, list[LabelPoint]]:
-    """Return the points of each arm by percentage; empty without ``--labels``."""
-    if not results.labels:
-        return {}
-    total = sum(results.split.get("train", {}).values())
-    curves = {}
-    for run in results.runs:
-        own = [record for record in results.labels if record.arm == run.arm]
-        percents = sorted({record.percent for record in own})
-        points = [
-            _point(percent, [record for record in own if record.percent == percent])
-            for percent in percents
-        ]
-        curves[run.arm] = [p for p in (*points, _whole(run, total)) if p is not None]
-    return curves
+    @property
+    def gain_text(self) -> str:
+        """Return the gain and its interval for a table; empty without one."""
+        if self.gain is None or self.gain.half_width is None:
+            return ""
+        return f"{self.gain.mean:+.3f} ± {self.gain.half_width:.3f}"
 
 
-def _point(percent: float, records: Sequence[LabelRecord]) -> LabelPoint | None:
-    images = mean(record.images for record in records)
-    return _measured(percent, images, records)
+def label_curves(studies: Sequence[Results]) -> dict[str, list[LabelPoint]]:
+    """Return the points of each arm by percentage; empty without ``--labels``.
+
+    Args:
+        studies: Studies with the same arms, data and fine-tuning; one for each fold and seed.
+    """
+    studies = [results for results in studies if results.labels]
+    arms = dict.fromkeys(run.arm for results in studies for run in results.runs)
+    groups = {arm: _groups(studies, arm) for arm in arms}
+    scratch = groups.get(SCRATCH, {})
+    return {
+        arm: [_point(percent, *members, scratch.get(percent)) for percent, members in own.items()]
+        for arm, own in groups.items()
+    }
 
 
-def _whole(run: RunRecord, images: int) -> LabelPoint | None:
-    return _measured(100.0, images, [run])
+_Member = tuple[Path, Results, RunRecord]
 
 
-def _measured(
-    percent: float, images: float, runs: Sequence[LabelRecord | RunRecord]
-) -> LabelPoint | None:
-    """Return the point of some trainings; None if none has a balanced accuracy."""
-    known = [run for run in runs if run.balanced_accuracy is not None]
-    if not known:
-        return None
-    values = [run.balanced_accuracy or 0.0 for run in known]
-    square = mean(standard_error(run.confusion_matrix) ** 2 for run in known)
+def _groups(studies: Sequence[Results], arm: str) -> dict[float, tuple[RunGroup, float]]:
+    """Return the trainings of an arm by percentage, 100 last, each with its number of images."""
+    members: dict[float, dict[FoldSeed, _Member]] = {}
+    images: dict[float, list[float]] = {}
+    for results in studies:
+        run = next((run for run in results.runs if run.arm == arm), None)
+        if run is None:
+            continue
+        for record in (record for record in results.labels if record.arm == arm):
+            key = run.fold, run.seed * _DRAWS + record.draw
+            found = members.setdefault(record.percent, {})
+            found[key] = Path(), results, _as_run(record, run)
+            images.setdefault(record.percent, []).append(record.images)
+        whole = members.setdefault(100.0, {})
+        whole[run.fold, run.seed] = Path(), results, run
+        images.setdefault(100.0, []).append(sum(results.split.get("train", {}).values()))
+    groups = {}
+    for percent in sorted(members):
+        count = mean(images[percent])
+        num_test = mean(run.n_test for _, _, run in members[percent].values())
+        group = run_group(members[percent])
+        groups[percent] = replace(group, test_train_ratio=num_test / max(count, 1)), count
+    return groups
+
+
+def _as_run(record: LabelRecord, run: RunRecord) -> RunRecord:
+    """Return a training on few labels as the record of a classifier."""
+    return replace(
+        run,
+        lr=record.lr,
+        epochs=record.epochs,
+        balanced_accuracy=record.balanced_accuracy,
+        accuracy=record.accuracy,
+        macro_auc=record.macro_auc,
+        recall=record.recall,
+        confusion_matrix=record.confusion_matrix,
+        seconds=record.seconds,
+    )
+
+
+def _point(
+    percent: float, group: RunGroup, images: float, scratch: tuple[RunGroup, float] | None
+) -> LabelPoint:
+    """Return mean, interval and gain of a group."""
+    folds: dict[int, list[float]] = {}
+    for (fold, _), run in group.runs.items():
+        if run.balanced_accuracy is not None:
+            folds.setdefault(fold, []).append(run.balanced_accuracy)
+    means = [mean(values) for values in folds.values()]
+    gain = None
+    if scratch is not None and group.arm != SCRATCH:
+        gain = difference(group, scratch[0], BALANCED, metrics([])[BALANCED])
+    center = mean(means) if means else math.nan
+    return LabelPoint(percent, images, center, _half_width(group, folds), len(group.runs), gain)
+
+
+def _half_width(group: RunGroup, folds: Mapping[int, Sequence[float]]) -> float:
+    """Return half the width of the 95 % interval of a mean, as ``difference`` does it."""
+    if not folds:
+        return math.nan
+    if len(folds) > 1:
+        from scipy.stats import t  # slow to load
+
+        square = variance(mean(values) for values in folds.values())
+        square *= 1 / len(folds) + group.test_train_ratio
+        return float(t.ppf((1 + LEVEL) / 2, len(folds) - 1)) * math.sqrt(square)
+    (values,) = folds.values()
+    square = mean(standard_error(run.confusion_matrix) ** 2 for run in group.runs.values())
     square += variance(values) / len(values) if len(values) > 1 else 0.0
-    half = NormalDist().inv_cdf((1 + LEVEL) / 2) * math.sqrt(square)
-    return LabelPoint(percent, images, mean(values), half, len(values))
+    return NormalDist().inv_cdf((1 + LEVEL) / 2) * math.sqrt(square)

@@ -4,38 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..records import Results
 from ..settings import SCRATCH
 from .html import Section, arm_colors, css_colors, panel, to_svg
 from .labels import LABELS_NOTE, LabelPoint, label_curves
-from .tables import display_name, run_label
+from .tables import display_name
 
 
 def labels_section(study_dir: Path, results: Results) -> Section | None:
     """Return the section of few labels; None without ``--labels``."""
-    curves = label_curves(results)
+    context = labels_context([results])
+    return None if context is None else Section("labels.html.j2", context)
+
+
+def labels_context(studies: Sequence[Results], name: str = "labels") -> dict[str, Any] | None:
+    """Return what the template of few labels shows; None without ``--labels``.
+
+    Args:
+        studies: See ``label_curves``.
+        name: Name of the figure, unique on the page.
+    """
+    curves = label_curves(studies)
     if not curves:
         return None
-    colors = arm_colors([run.arm for run in results.runs])
-    percents = sorted({point.percent for points in curves.values() for point in points})
-    cells = {arm: {point.percent: point for point in points} for arm, points in curves.items()}
-    images = {point.percent: point.images for points in curves.values() for point in points}
-    context = {
-        "runs": results.runs,
-        "percents": percents,
-        "images": images,
-        "cells": cells,
-        "draws": max(record.draw for record in results.labels),
+    colors = arm_colors(list(curves))
+    every = [point for points in curves.values() for point in points]
+    return {
+        "arms": list(curves),
+        "percents": sorted({point.percent for point in every}),
+        "images": {point.percent: point.images for point in every},
+        "cells": {arm: {p.percent: p for p in points} for arm, points in curves.items()},
+        "gains": any(point.gain_text for point in every),
+        "draws": max(record.draw for results in studies for record in results.labels),
+        "folds": len({results.study.fold for results in studies}),
         "colors": css_colors(colors),
-        "run_label": run_label,
-        "curve": draw_curves(curves, colors),
-        "note": LABELS_NOTE,
+        "display_name": display_name,
+        "curve": draw_curves(curves, colors, name),
+        "labels_note": LABELS_NOTE,
     }
-    return Section("labels.html.j2", context)
 
 
-def draw_curves(curves: Mapping[str, Sequence[LabelPoint]], colors: Mapping[str, str]) -> str:
+def draw_curves(
+    curves: Mapping[str, Sequence[LabelPoint]], colors: Mapping[str, str], name: str
+) -> str:
     """Draw balanced accuracy over the part of the labels, with intervals, a line for each arm."""
     with panel(height=3.4) as (figure, axes):
         for number, (arm, points) in enumerate(curves.items()):
@@ -59,4 +72,4 @@ def draw_curves(curves: Mapping[str, Sequence[LabelPoint]], colors: Mapping[str,
         axes.set_xlabel("labels of each class")
         axes.set_ylabel("balanced accuracy")
         figure.legend(loc="outside upper center", ncols=2 if len(curves) > 3 else 1)
-        return to_svg(figure, "labels", "Balanced accuracy over the part of the labels by start")
+        return to_svg(figure, name, "Balanced accuracy over the part of the labels by start")

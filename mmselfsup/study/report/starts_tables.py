@@ -16,7 +16,7 @@ from .tables import STARTS_NOTE, minutes, passes, run_label
 def print_starts(results: Results, console: Console | None = None) -> None:
     """Print what a study with ``--start`` or ``--labels`` has beside its results."""
     console = table_console(console)
-    curves = label_curves(results)
+    curves = label_curves([results])
     if results.arms:
         pairs = pairs_of_study(results)
         _print(console, starts_table(results), STARTS_NOTE)
@@ -60,4 +60,9 @@ def labels_table(results: Results, curves: dict[str, list[LabelPoint]]) -> Table
     for run in results.runs:
         cells = {point.percent: point.text for point in curves[run.arm]}
         table.add_row(run_label(run), *(cells.get(percent, "–") for percent in percents))
+    for run in results.runs:
+        gains = {point.percent: point.gain_text for point in curves[run.arm]}
+        if any(gains.values()):
+            name = f"{run_label(run)}: gain"
+            table.add_row(name, *(gains.get(percent, "–") for percent in percents))
     return table

@@ -415,6 +415,7 @@ def describe(runs: Sequence[tuple[RunRecord, Results]]) -> str:
     parts = [f"images in {data.images}, lists {data.lists[:8]}"] if data else []
     if run.config_sha256:
         parts.append(f"config {run.config_sha256[:8]}")
+    parts += [f"start {arm.weights}" for arm in results.arms if arm.arm == run.arm and arm.weights]
     if study.lrs:
         parts.append("lr " + " or ".join(f"{lr:g}" for lr in study.lrs))
     if study.gpus:

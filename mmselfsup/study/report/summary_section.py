@@ -13,7 +13,6 @@ from ..settings import SCRATCH
 from .html import Section
 from .tables import (
     MANY,
-    STARTS_NOTE,
     at_the_edge,
     by_arm,
     compare_with_scratch,
@@ -29,7 +28,6 @@ def summary_section(study_dir: Path, results: Results) -> Section:
         "study": results.study,
         "runs": results.runs,
         "heading": heading(results),
-        "starts_note": STARTS_NOTE if results.arms else "",
         "comparisons": compare_with_scratch(results.runs),
         "many": "" if results.arms else MANY,
         "search": search,

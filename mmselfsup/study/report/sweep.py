@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from rich.console import Console
@@ -22,14 +22,16 @@ from mmselfsup.utils.console import console_table, table_console
 from mmselfsup.utils.files import atomic_write_text, csv_text
 from mmselfsup.version import __version__
 
-from ..records import mixed_code
+from ..records import Results, mixed_code, read_results
 from ..settings import SCRATCH
 from .degenerate import any_degenerate
-from .html import SCRATCH_COLOR, SSL_COLORS, panel, render, to_svg
+from .html import SCRATCH_COLOR, SSL_COLORS, Section, panel, render, render_section, to_svg
+from .labels_section import labels_context
 from .pairs import PAIRS_NOTE, p_text, pairs_of_groups
 from .statistics import (
     BALANCED,
     RESULTS,
+    BaselineKey,
     Difference,
     FoundRuns,
     RunGroup,
@@ -42,6 +44,9 @@ from .statistics import (
     summarize,
 )
 from .tables import display_name
+
+if TYPE_CHECKING:
+    from markupsafe import Markup  # only for pages; the terminal needs none
 
 HEADERS = {BALANCED: "bal. acc.", "macro AUC": "AUC"}
 TABLES = "table.csv", "table.tex"
@@ -258,10 +263,24 @@ def _context(overview: Overview) -> dict[str, Any]:
         "points": _points(overview),
         "pairs": pairs_of_groups(overview.found_runs.groups),
         "pairs_note": PAIRS_NOTE,
+        "labels": _label_sections(overview),
         "p_text": p_text,
         "runs": runs,
         "version": __version__,
     }
+
+
+def _label_sections(overview: Overview) -> list[Markup]:
+    """Return the sections of few labels: one for each kind of data and fine-tuning."""
+    kinds: dict[BaselineKey, dict[Path, Results]] = {}
+    for group in overview.found_runs.groups:
+        for folder in group.folders.values():
+            kinds.setdefault(group.baseline_key, {})[folder] = read_results(folder / RESULTS)
+    contexts = [
+        labels_context(list(studies.values()), f"labels-{number}")
+        for number, studies in enumerate(kinds.values())
+    ]
+    return [render_section(Section("labels.html.j2", context)) for context in contexts if context]
 
 
 def _link(path: Path, folder: Path) -> str:

@@ -15,9 +15,11 @@ from mmselfsup.metrics import classification_metrics, confusion_matrix
 from mmselfsup.utils.errors import UserError
 
 from ..arm_records import LabelRecord
+from ..data import metadata_csv
 from ..few_labels import label_epochs, subset_name
 from ..records import SearchRecord
 from ..resolved import ResolvedStudy
+from ..settings import StudySettings
 from ..step import CHECKPOINT
 from .arms import num_lines
 from .context import StudyContext
@@ -84,21 +86,33 @@ def draw_folder(study: ResolvedStudy, draw: int, part: str) -> Path:
     return study.settings.labels_dir / f"{part}_fold{study.settings.fold}_draw{draw}"
 
 
+def lesions(settings: StudySettings) -> Path:
+    """Return the CSV of the lesions, whose labels are drawn together.
+
+    Raises:
+        UserError: There is none, or the data set has no command that draws.
+    """
+    data, path = settings.data, metadata_csv(settings)
+    if not data.subset_command:
+        raise UserError(f"--labels: {data.name} has no command that draws a part of the labels")
+    if path is None:
+        raise UserError(
+            f"--labels draws whole lesions, and {data.groups.name} is missing: put it into "
+            f"{data.root_variable}"
+        )
+    return path
+
+
 def draw_stage(study: ResolvedStudy, draw: int, part: str) -> Stage:
     """Return the stage that draws all percentages from a list, once.
 
     Raises:
-        UserError: The data set has no command for it, or no CSV of lesions.
+        UserError: See ``lesions``.
     """
     settings, data = study.settings, study.settings.data
-    if not data.subset_command or study.metadata is None:
-        raise UserError(
-            f"--labels draws whole lesions, and the CSV of {data.name}'s lesions "
-            f"({data.groups.name}) is missing: put it into {data.root_variable}"
-        )
     folder, whole = draw_folder(study, draw, part), settings.split(part)
     argv = (
-        *(*data.subset_command, "--list", str(whole), data.groups.option, str(study.metadata)),
+        *(*data.subset_command, "--list", str(whole), data.groups.option, str(lesions(settings))),
         *("--percent", *(f"{percent:g}" for percent in settings.labels)),
         *("--seed", str(draw), "--out", str(folder)),
     )

@@ -37,6 +37,9 @@ _SHAPE: dict[str, Any] = {
 }
 
 
+_ATTENTION = ("lora", "apla")  # adaptations of attention
+
+
 def check_backbones(task: Pretraining, finetune: Config) -> list[str]:
     """Compare the backbone of a pre-training with that of the classifier.
 
@@ -51,6 +54,12 @@ def check_backbones(task: Pretraining, finetune: Config) -> list[str]:
     """
     pretrained, classifier = _backbone(task.cfg), _backbone(finetune)
     kinds = _kind(pretrained), _kind(classifier)
+    adapt = "" if task.start is None else task.start.adapt
+    if adapt in _ATTENTION and kinds[0].startswith("ResNe"):
+        raise UserError(
+            f"--start ...+ssl:{adapt} changes the attention of a transformer, and the backbone of "
+            f"{task.tasks[-1]} is a {kinds[0]}: take full, last_blocks or norm_bias"
+        )
     if kinds[0] != kinds[1]:
         if _is_transformer(kinds[0]) != _is_transformer(kinds[1]):
             raise UserError(
