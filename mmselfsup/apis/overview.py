@@ -77,6 +77,8 @@ def log_table(rows: Mapping[str, str], logger: logging.Logger, title: str) -> No
 
 def report_disk(runner: BaseRunner, logger: logging.Logger) -> None:
     """Warn where the disk has less room than the checkpoints of the training will take."""
+    if not runner.work_dir:
+        return
     size, number = _checkpoints(runner)
     free = _free(runner.work_dir)
     if free is not None and size * number > free:

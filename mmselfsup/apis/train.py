@@ -18,6 +18,7 @@ import torch
 from mmcv import Config
 from mmcv.runner import BaseRunner
 from torch import nn
+from torch.optim import Optimizer
 
 from mmselfsup import __version__
 from mmselfsup.config import own_data
@@ -129,9 +130,7 @@ def train_model(
         accelerate(model, cfg, logger)
     model = wrap_model(model, distributed, cfg.get("find_unused_parameters", False))
     with shared_errors(), config_errors("optimizer"):
-        lr_scale = None if adaptation is None else adaptation.lr_scale
-        optimizer = build_optimizer(model, cfg.optimizer, lr_scale)
-        scale_lr(optimizer, cfg, size.batch_size, logger)
+        optimizer = _make_optimizer(model, cfg, adaptation, size.batch_size, logger)
     with shared_errors(), config_errors("runner"):
         runner = make_runner(model, optimizer, cfg, logger, timestamp, meta)
     with shared_errors(), config_errors("model"):
@@ -145,11 +144,10 @@ def train_model(
         looks = [look, *look_at_others(runner, datasets[0], cfg)]
         report_no_effect(cfg, runner, loaders[0], logger)
         fit_to_data(runner.hooks, size)
-    run = {**data, "optimizer": optimizer_options(optimizer)}
-    runner.meta = {**(runner.meta or {}), "run": run}
+    run = {"run": {**data, "optimizer": optimizer_options(optimizer)}}
+    runner.meta = {**(runner.meta or {}), **run}
     load_weights_or_resume(runner, cfg, data, resumed)
-    if cfg.get("work_dir"):
-        report_disk(runner, logger)
+    report_disk(runner, logger)
     log_table(training_rows(cfg, runner, loaders[0], looks), logger, "what will run:")
     if check_only:
         return runner
@@ -158,6 +156,20 @@ def train_model(
     with run_errors(), deferred(), kept_on_error(runner):
         runner.run(loaders, [tuple(entry) for entry in cfg.get("workflow", [("train", 1)])])
     return runner
+
+
+def _make_optimizer(
+    model: nn.Module,
+    cfg: Config,
+    adaptation: Adaptation | None,
+    batch_size: int,
+    logger: logging.Logger,
+) -> Optimizer:
+    """Return the optimizer of ``cfg.optimizer``, with rates for the batch and the adaptation."""
+    lr_scale = None if adaptation is None else adaptation.lr_scale
+    optimizer = build_optimizer(model, cfg.optimizer, lr_scale)
+    scale_lr(optimizer, cfg, batch_size, logger)
+    return optimizer
 
 
 def _check_workflow(model: nn.Module, loaders: list[Any], distributed: bool) -> None:
