@@ -222,7 +222,8 @@ def _sample(dataset: Any, place: int, part: str) -> Any:
         if step is None:
             return None
         source = next(iter(data_sources(dataset)), None)
-        where = source.path(place) if hasattr(source, "path") else f"image {place}"
+        find = getattr(source, "path", None)
+        where = f"image {place}" if find is None else find(place)
         raise UserError(
             f"{part}: the transform {step} fails on {where}: {type(error).__name__}: "
             f"{one_line(error)}"

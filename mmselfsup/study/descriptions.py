@@ -213,10 +213,10 @@ def with_own_options(request: StudyRequest, source: Path) -> StudyRequest:
     The user's own overrides come last and take precedence.
     """
     own = training_options(source)
-    studies = [
-        replace(study, **{key: (*of, *getattr(study, key)) for key, of in own.items()})
-        for study in request.studies
-    ]
+    studies = []
+    for study in request.studies:
+        options: dict[str, Any] = {key: (*of, *getattr(study, key)) for key, of in own.items()}
+        studies.append(replace(study, **options))
     return replace(request, studies=tuple(studies))
 
 

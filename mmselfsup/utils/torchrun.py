@@ -9,8 +9,7 @@ process had which code.
 import logging
 import sys
 
-from .cli import quiet_imports
-from .errors import STOPPED
+from .errors import STOPPED, quiet_imports
 
 _TOLD = (2, STOPPED, 130)
 

@@ -16,7 +16,7 @@ A ResNet has torchvision's names here, and so it has in timm. Letters: C channel
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -24,6 +24,8 @@ from torch import Tensor
 from mmselfsup.utils.errors import UserError
 
 Weights = Mapping[str, Tensor]
+#: Patterns in names, and what takes their place, as ``re.sub`` takes it.
+Rules = Sequence[tuple[str, str | Callable[[re.Match[str]], str]]]
 #: Formats that ``backbone_in_format`` knows.
 FORMATS = ("mmselfsup", "timm", "torchvision")
 
@@ -152,7 +154,7 @@ def _to_own(weights: Weights, separate_biases: bool) -> dict[str, Tensor]:
     return (apart if separate_biases else joined)(renamed(weights, _FROM_VIT))
 
 
-def renamed(weights: Weights, rules: tuple[tuple[str, str], ...]) -> dict[str, Tensor]:
+def renamed(weights: Weights, rules: Rules) -> dict[str, Tensor]:
     """Return weights under the names after all rules, each applied to what the last one left."""
     found = {}
     for name, tensor in weights.items():

@@ -88,6 +88,9 @@ class SyncBatchNorm(_BatchNorm):
 class _SyncBatchNormAct(SyncBatchNorm):
     """A batch normalisation of timm that its activation follows."""
 
+    act: nn.Module
+    drop: nn.Module
+
     def forward(self, input: Tensor) -> Tensor:
         """Return the activation of the normalised [N, C, ...]."""
         y: Tensor = self.act(self.drop(super().forward(input)))
@@ -103,4 +106,4 @@ def convert_sync_bn(network: nn.Module) -> None:
         if isinstance(module, _BatchNorm) and not isinstance(module, SyncBatchNorm):
             with_act = isinstance(getattr(module, "act", None), nn.Module)
             module.__class__ = _SyncBatchNormAct if with_act else SyncBatchNorm
-            module.process_group = None
+            module.process_group = None  # type: ignore[assignment]
