@@ -34,6 +34,7 @@ class BarlowTwins(BaseModel):
     """
 
     title = "Barlow Twins"
+    family = "redundancy reduction"
 
     def __init__(
         self,

@@ -94,6 +94,18 @@ def build_masking_backbone(config: dict[str, Any], owner: object, example: str) 
     return build_backbone(config)
 
 
+#: Kinds of methods, by what the loss compares.
+FAMILIES = (
+    "contrastive",
+    "self-distillation",
+    "redundancy reduction",
+    "clustering",
+    "masked modelling",
+    "pretext task",
+    "distillation",
+)
+
+
 class BaseModel(BaseModule, metaclass=ABCMeta):
     """The base class of the algorithms.
 
@@ -112,6 +124,8 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
 
     #: Name of the method as papers write it, a plain string; reports read it from the source.
     title: ClassVar[str]
+    #: What kind of method it is, one of ``FAMILIES``.
+    family: ClassVar[str]
     #: Folder of its configs, a plain string, where it isn't the name of the class.
     folder: ClassVar[str]
     #: Whether the neck projects the features of whole images, so that monitors can look at what it

@@ -39,6 +39,7 @@ class BYOL(BaseModel):
     """
 
     title = "BYOL"
+    family = "self-distillation"
 
     def __init__(
         self,

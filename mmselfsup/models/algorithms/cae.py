@@ -44,6 +44,7 @@ class CAE(BaseModel):
     """
 
     title = "CAE"
+    family = "masked modelling"
     neck_projects = False
 
     def __init__(

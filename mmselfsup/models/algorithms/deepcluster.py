@@ -27,6 +27,7 @@ class DeepCluster(PseudoLabelModel):
     """
 
     title = "DeepCluster"
+    family = "clustering"
 
     def __init__(
         self,

@@ -45,6 +45,7 @@ class DenseCL(BaseModel):
     """
 
     title = "DenseCL"
+    family = "contrastive"
 
     queue: Tensor
     queue_ptr: Tensor

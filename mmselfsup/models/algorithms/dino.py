@@ -38,6 +38,7 @@ class DINO(MomentumEmbedding):
     """
 
     title = "DINO"
+    family = "self-distillation"
     evaluates = "target"
 
     def __init__(

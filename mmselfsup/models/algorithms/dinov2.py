@@ -33,6 +33,7 @@ class DINOv2(IBOT):
     """
 
     title = "DINOv2"
+    family = "self-distillation"
     untied_heads = True
     needs = Needs(
         images=1_000_000,

@@ -35,6 +35,7 @@ class Distillation(BaseModel):
     """
 
     title = "Distillation"
+    family = "distillation"
 
     def __init__(
         self,

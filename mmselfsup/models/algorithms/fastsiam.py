@@ -27,6 +27,7 @@ class FastSiam(SimSiam):
     """
 
     title = "FastSiam"
+    family = "self-distillation"
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
         """Return the negative cosine between predictions and mean targets, section 3.2.

@@ -42,6 +42,7 @@ class IBOT(DINO):
     """
 
     title = "iBOT"
+    family = "self-distillation"
     needs = Needs(
         images=100_000,
         why="its published results begin with the 1.28 million images of ImageNet-1k",

@@ -85,6 +85,7 @@ class InterCLRMoCo(MoCo):
     """
 
     title = "InterCLR"
+    family = "contrastive"
     folder = "interclr"
 
     #: Overwritten by the constructor; ``MoCo``'s asks for the pairs before.

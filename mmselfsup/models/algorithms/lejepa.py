@@ -29,6 +29,7 @@ class LeJEPA(JointEmbedding):
     """
 
     title = "LeJEPA"
+    family = "redundancy reduction"
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
         """Return the loss of algorithm 2 over the images of all processes.

@@ -31,6 +31,7 @@ class MAE(BaseModel):
     """
 
     title = "MAE"
+    family = "masked modelling"
     neck_projects = False
 
     def __init__(

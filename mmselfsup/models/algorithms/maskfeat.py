@@ -30,6 +30,7 @@ class MaskFeat(BaseModel):
     """
 
     title = "MaskFeat"
+    family = "masked modelling"
 
     def __init__(
         self,

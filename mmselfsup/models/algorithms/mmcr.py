@@ -29,6 +29,7 @@ class MMCR(JointEmbedding):
     """
 
     title = "MMCR"
+    family = "redundancy reduction"
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
         """Return the negative nuclear norm of the centroids of all processes, equation 3.

@@ -46,6 +46,7 @@ class MoCo(BaseModel):
     """
 
     title = "MoCo"
+    family = "contrastive"
 
     queue: Tensor
     queue_ptr: Tensor

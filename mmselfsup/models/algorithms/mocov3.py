@@ -39,6 +39,7 @@ class MoCoV3(MomentumEmbedding):
     """
 
     title = "MoCo v3"
+    family = "contrastive"
 
     def __init__(
         self,

@@ -27,6 +27,7 @@ class NNBYOL(BYOL):
     """
 
     title = "NNBYOL"
+    family = "self-distillation"
 
     def __init__(
         self, *args: Any, queue_len: int | None = None, feat_dim: int = 256, **kwargs: Any

@@ -31,6 +31,7 @@ class NNCLR(JointEmbedding):
     """
 
     title = "NNCLR"
+    family = "contrastive"
 
     def __init__(
         self,

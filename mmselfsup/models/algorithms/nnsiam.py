@@ -24,6 +24,7 @@ class NNSiam(SimSiam):
     """
 
     title = "NNSiam"
+    family = "self-distillation"
 
     def __init__(
         self, *args: Any, queue_len: int | None = None, feat_dim: int = 256, **kwargs: Any

@@ -42,6 +42,7 @@ class NPID(BaseModel):
     """
 
     title = "NPID"
+    family = "contrastive"
 
     def __init__(
         self,

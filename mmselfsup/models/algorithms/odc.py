@@ -33,6 +33,7 @@ class ODC(PseudoLabelModel):
     """
 
     title = "ODC"
+    family = "clustering"
 
     def __init__(
         self,

@@ -33,6 +33,7 @@ class RelativeLoc(BaseModel):
     """
 
     title = "Relative location"
+    family = "pretext task"
 
     def __init__(
         self,

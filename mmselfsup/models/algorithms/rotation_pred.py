@@ -31,6 +31,7 @@ class RotationPred(BaseModel):
     """
 
     title = "Rotation prediction"
+    family = "pretext task"
 
     def __init__(
         self,

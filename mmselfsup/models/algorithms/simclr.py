@@ -38,6 +38,7 @@ class SimCLR(JointEmbedding):
     """
 
     title = "SimCLR"
+    family = "contrastive"
     needs = Needs(
         batch=128,
         why="negatives come from the batch: figure 9 of the paper",

@@ -31,6 +31,7 @@ class SimMIM(BaseModel):
     """
 
     title = "SimMIM"
+    family = "masked modelling"
     neck_projects = False
 
     def __init__(

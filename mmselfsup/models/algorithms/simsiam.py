@@ -30,6 +30,7 @@ class SimSiam(BaseModel):
     """
 
     title = "SimSiam"
+    family = "self-distillation"
 
     def __init__(
         self,

@@ -37,6 +37,7 @@ class SupCon(SimCLR):
     """
 
     title = "SupCon"
+    family = "contrastive"
 
     def forward_train(
         self, img: Sequence[Tensor], label: Tensor | None = None, **kwargs: Any

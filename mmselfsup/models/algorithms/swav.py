@@ -37,6 +37,7 @@ class SwAV(BaseModel):
     """
 
     title = "SwAV"
+    family = "clustering"
 
     def __init__(
         self,

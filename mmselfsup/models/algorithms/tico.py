@@ -33,6 +33,7 @@ class TiCo(MomentumEmbedding):
     """
 
     title = "TiCo"
+    family = "redundancy reduction"
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
         """Return the loss of equation 5, algorithm 1.

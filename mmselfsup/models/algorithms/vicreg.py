@@ -30,6 +30,7 @@ class VICReg(JointEmbedding):
     """
 
     title = "VICReg"
+    family = "redundancy reduction"
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
         """Return the loss of equation 6 over the images of all processes, algorithm 1.
