@@ -136,7 +136,7 @@ def test_files_of_timm_are_loaded(kind: str, prefix: str, tmp_path: Path) -> Non
     assert report.schemes
     assert not report.missing
     assert report.unexpected == (f"{prefix}head.weight",)
-    assert "under timm's names: renamed" in str(report)
+    assert "names of timm: replaced" in str(report)
     side = BACKBONES[kind]["img_size"]
     img = torch.randn(2, 3, side, side)
     # a bias of keys is lost where there is none: it changes nothing
