@@ -228,6 +228,15 @@ TINY = {
         },
         two_views,
     ),
+    "WMSE": Tiny(
+        {
+            "type": "WMSE",
+            "backbone": RESNET,
+            "neck": {**NECK, "with_last_bn": False},
+            "head": {"type": "WMSEHead", "shrinkage": 0.1},
+        },
+        three_views,
+    ),
     "NNCLR": Tiny(
         {
             "type": "NNCLR",

@@ -34,6 +34,7 @@ from .supcon import SupCon
 from .swav import SwAV
 from .tico import TiCo
 from .vicreg import VICReg
+from .wmse import WMSE
 
 __all__ = [
     "BYOL",
@@ -46,6 +47,7 @@ __all__ = [
     "NNCLR",
     "NPID",
     "ODC",
+    "WMSE",
     "BarlowTwins",
     "BaseModel",
     "Classification",

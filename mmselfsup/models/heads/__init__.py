@@ -22,6 +22,7 @@ from .supcon_head import SupConHead
 from .swav_head import SwAVHead
 from .tico_head import TiCoHead
 from .vicreg_head import VICRegHead
+from .wmse_head import WMSEHead
 
 __all__ = [
     "CAEHead",
@@ -51,4 +52,5 @@ __all__ = [
     "SwAVHead",
     "TiCoHead",
     "VICRegHead",
+    "WMSEHead",
 ]

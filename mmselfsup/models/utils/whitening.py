@@ -1,0 +1,53 @@
+"""Whitening: projections whose components are not correlated and have unit variance.
+
+Letters: N samples, D width.
+"""
+
+import torch
+from torch import Tensor
+
+from mmselfsup.utils.errors import ArgumentError
+
+from .precision import full_precision
+
+
+@full_precision
+def cholesky_whitening(z: Tensor, shrinkage: float = 0.0) -> Tensor:
+    """Return the samples whitened by the inverse of the Cholesky factor of their covariance.
+
+    Ermolov et al. 2021 (W-MSE), equation 6 and section 3.1; Siarohin et al. 2019: ``W (z - mean)``
+    with ``W' W`` the inverse of the covariance. The gradient passes mean and covariance.
+
+    Args:
+        z: Samples [N, D] with N above D, or any N with ``shrinkage``.
+        shrinkage: Share of the identity in the covariance, 0 to 1.
+
+    Returns:
+        [N, D]; without shrinkage its covariance is the identity.
+
+    Raises:
+        ArgumentError: The covariance has no inverse.
+    """
+    centred = z - z.mean(dim=0)
+    covariance = centred.T @ centred / max(len(z) - 1, 1)  # [D, D]
+    identity = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
+    try:
+        factor = torch.linalg.cholesky((1 - shrinkage) * covariance + shrinkage * identity)
+    except torch.linalg.LinAlgError as error:
+        raise ArgumentError(
+            f"the covariance of {len(z)} projections of width {z.shape[1]} has no inverse: take "
+            "more images for each whitening than components, or head.shrinkage=1e-3; with enough "
+            "images the projections have collapsed or are not finite"
+        ) from error
+    return torch.linalg.solve_triangular(factor, centred.T, upper=False).T
+
+
+def check_shrinkage(shrinkage: float) -> float:
+    """Return a shrinkage in 0..1.
+
+    Raises:
+        ArgumentError: It is not.
+    """
+    if not 0 <= shrinkage <= 1:
+        raise ArgumentError(f"shrinkage must be in 0..1, got {shrinkage}")
+    return shrinkage
