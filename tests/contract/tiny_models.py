@@ -228,6 +228,15 @@ TINY = {
         },
         two_views,
     ),
+    "VIbCReg": Tiny(
+        {
+            "type": "VIbCReg",
+            "backbone": RESNET,
+            "neck": {**NECK, "num_layers": 3, "with_last_bn": False},
+            "head": {"type": "VIbCRegHead"},
+        },
+        two_views,
+    ),
     "WMSE": Tiny(
         {
             "type": "WMSE",

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from mmselfsup.models import build_head
-from mmselfsup.models.utils.whitening import cholesky_whitening
+from mmselfsup.models.losses import correlation_penalty
+from mmselfsup.models.utils.whitening import cholesky_whitening, newton_whitening
 from mmselfsup.utils.errors import ArgumentError
 
 
@@ -101,3 +102,74 @@ def test_wmse_does_not_go_on_after_a_collapse() -> None:
 def test_wmse_arguments(bad: dict[str, float]) -> None:
     with pytest.raises(ArgumentError, match=next(iter(bad))):
         build_head({"type": "WMSEHead", **bad})
+
+
+# -- VIbCReg
+
+
+def matmul(a: list[list[float]], b: list[list[float]]) -> list[list[float]]:
+    return [
+        [sum(x * y for x, y in zip(row, col, strict=True)) for col in zip(*b, strict=True)]
+        for row in a
+    ]
+
+
+def slow_newton_whitening(z: torch.Tensor, iterations: int, eps: float) -> list[list[float]]:
+    d = z.shape[1]
+    cov, mean = slow_covariance(z, rest=0)
+    cov = [[cov[i][j] + eps * (i == j) for j in range(d)] for i in range(d)]
+    trace = sum(cov[i][i] for i in range(d))
+    scaled = [[c / trace for c in row] for row in cov]
+    p = [[float(i == j) for j in range(d)] for i in range(d)]
+    for _ in range(iterations):
+        cubed = matmul(matmul(matmul(p, p), p), scaled)
+        p = [[(3 * p[i][j] - cubed[i][j]) / 2 for j in range(d)] for i in range(d)]
+    centred = [[float(x) - m for x, m in zip(row, mean, strict=True)] for row in z]
+    return [[x / math.sqrt(trace) for x in row] for row in matmul(centred, p)]
+
+
+@pytest.mark.parametrize("iterations", [0, 1, 5])
+def test_newton_whitening_equals_the_loop(iterations: int) -> None:
+    z = rows(6, 3) + 1
+    got = newton_whitening(z, iterations, 1e-3)
+    torch.testing.assert_close(got, z.new_tensor(slow_newton_whitening(z, iterations, 1e-3)))
+    inputs = (z.clone().requires_grad_(), iterations)
+    assert torch.autograd.gradcheck(newton_whitening, inputs)
+
+
+def test_many_newton_iterations_whiten() -> None:
+    got = newton_whitening(rows(50, 3) @ rows(3, 3, seed=1), 30, 0.0)
+    torch.testing.assert_close(torch.cov(got.T, correction=0), torch.eye(3, dtype=got.dtype))
+    assert torch.isfinite(newton_whitening(torch.zeros(4, 3))).all()  # after a collapse
+
+
+@pytest.mark.parametrize("iterations", [None, 2])
+def test_vibcreg_equals_the_loop(iterations: int | None) -> None:
+    views = [0.7 * rows(6, 3), 0.7 * rows(6, 3, seed=1)]
+    head = build_head({"type": "VIbCRegHead", "iterations": iterations})
+    got = head(*views)["loss"].item()
+    if iterations is not None:
+        views = [z.new_tensor(slow_newton_whitening(z, iterations, 1e-5)) for z in views]
+    total = (
+        25 * sum(float((a - b) ** 2) for a, b in zip(*map(torch.flatten, views), strict=True)) / 18
+    )
+    for z in views:
+        cov, _ = slow_covariance(z)
+        for i in range(3):
+            total += 25 * max(0.0, 1 - math.sqrt(cov[i][i] + 1e-4)) / 3
+            for j in range(3):
+                total += 200 * (i != j) * cov[i][j] ** 2 / (cov[i][i] * cov[j][j]) / 9
+    assert got == pytest.approx(total, rel=1e-9)
+
+
+def test_correlations_do_not_depend_on_the_scale() -> None:
+    z = rows(6, 3)
+    scale = torch.tensor([0.1, 3.0, -2.0], dtype=z.dtype)
+    torch.testing.assert_close(correlation_penalty(z * scale + 5), correlation_penalty(z))
+    same = z[:, :1].expand(6, 4)
+    assert correlation_penalty(same).item() == pytest.approx(12 / 16)
+    assert torch.autograd.gradcheck(correlation_penalty, (z.requires_grad_(),))
+    with pytest.raises(ArgumentError, match="at least two images"):
+        correlation_penalty(rows(1, 3))
+    with pytest.raises(ArgumentError, match="iterations must be None or from 1"):
+        build_head({"type": "VIbCRegHead", "iterations": 0})

@@ -33,6 +33,7 @@ from .simsiam import SimSiam
 from .supcon import SupCon
 from .swav import SwAV
 from .tico import TiCo
+from .vibcreg import VIbCReg
 from .vicreg import VICReg
 from .wmse import WMSE
 
@@ -72,4 +73,5 @@ __all__ = [
     "SwAV",
     "TiCo",
     "VICReg",
+    "VIbCReg",
 ]

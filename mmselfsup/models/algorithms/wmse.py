@@ -34,7 +34,7 @@ class WMSE(JointEmbedding):
     title = "W-MSE"
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
-        """Return the loss of equation 4 over the images of all processes.
+        """Return the loss of section 3 over the images of all processes.
 
         Args:
             img: V >= 2 views, each [N, C, H, W].

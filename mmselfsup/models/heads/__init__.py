@@ -21,7 +21,7 @@ from .simmim_head import SimMIMHead
 from .supcon_head import SupConHead
 from .swav_head import SwAVHead
 from .tico_head import TiCoHead
-from .vicreg_head import VICRegHead
+from .vicreg_head import VIbCRegHead, VICRegHead
 from .wmse_head import WMSEHead
 
 __all__ = [
@@ -52,5 +52,6 @@ __all__ = [
     "SwAVHead",
     "TiCoHead",
     "VICRegHead",
+    "VIbCRegHead",
     "WMSEHead",
 ]

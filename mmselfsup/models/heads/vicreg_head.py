@@ -1,14 +1,19 @@
-"""The head of VICReg. Letters: N images of this process, R processes, D width of a projection."""
+"""The heads of VICReg and VIbCReg.
+
+Letters: N images of this process, R processes, D width of a projection.
+"""
 
 import torch.nn.functional as F
 from mmcv.runner import BaseModule
 from torch import Tensor
 
 from mmselfsup.utils import dist
+from mmselfsup.utils.errors import ArgumentError
 
 from ..builder import HEADS
-from ..losses import covariance_penalty, variance_hinge
+from ..losses import correlation_penalty, covariance_penalty, variance_hinge
 from ..utils import to_float32
+from ..utils.whitening import newton_whitening
 
 
 @HEADS.register_module()
@@ -44,10 +49,11 @@ class VICRegHead(BaseModule):
             second: Projections [N, D] of the other view.
         """
         # Equal on all processes; see ``gather_with_grad`` for the gradient.
-        z_a, z_b = (dist.gather_with_grad(to_float32(z)) for z in (first, second))  # [R*N, D]
+        joined = (dist.gather_with_grad(to_float32(z)) for z in (first, second))
+        z_a, z_b = (self.prepare(z) for z in joined)  # [R*N, D]
         invariance = F.mse_loss(z_a, z_b)
         variance = variance_hinge(z_a) + variance_hinge(z_b)
-        covariance = covariance_penalty(z_a) + covariance_penalty(z_b)
+        covariance = self.covariance(z_a) + self.covariance(z_b)
         loss = (
             self.invariance_weight * invariance
             + self.variance_weight * variance
@@ -55,3 +61,49 @@ class VICRegHead(BaseModule):
         )
         terms = {"invariance": invariance, "variance": variance, "covariance": covariance}
         return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
+
+    def prepare(self, z: Tensor) -> Tensor:
+        """Return the projections [R*N, D] that the terms take; here they stay as they are."""
+        return z
+
+    def covariance(self, z: Tensor) -> Tensor:
+        """Return the covariance term of projections [R*N, D]."""
+        return covariance_penalty(z)
+
+
+@HEADS.register_module()
+class VIbCRegHead(VICRegHead):
+    """VICReg's terms of whitened projections, with correlations in the place of covariances.
+
+    Lee and Aune 2021 (VIbCReg): the projections pass iterative normalisation, the
+    last layer of the projector in the paper, over the joined batch.
+
+    Args:
+        invariance_weight: See ``VICRegHead``; so is ``variance_weight``.
+        covariance_weight: Weight of the correlation terms (nu).
+        iterations: Newton iterations of the normalisation, see ``newton_whitening``; None leaves it
+            out.
+
+    Raises:
+        ArgumentError: ``iterations`` is below 1.
+    """
+
+    def __init__(
+        self,
+        invariance_weight: float = 25.0,
+        variance_weight: float = 25.0,
+        covariance_weight: float = 200.0,
+        iterations: int | None = 5,
+    ) -> None:
+        super().__init__(invariance_weight, variance_weight, covariance_weight)
+        if iterations is not None and iterations < 1:
+            raise ArgumentError(f"iterations must be None or from 1, got {iterations}")
+        self.iterations = iterations
+
+    def prepare(self, z: Tensor) -> Tensor:
+        """Return the whitened projections [R*N, D]."""
+        return z if self.iterations is None else newton_whitening(z, self.iterations)
+
+    def covariance(self, z: Tensor) -> Tensor:
+        """Return the mean squared correlation of projections [R*N, D]."""
+        return correlation_penalty(z)

@@ -19,7 +19,7 @@ from ..utils.whitening import check_shrinkage, cholesky_whitening
 class WMSEHead(BaseModule):
     """The distance of whitened projections of the views of an image.
 
-    Ermolov et al. 2021 (W-MSE), equations 4 to 6 with the batch slicing of section 3.1: the images
+    Ermolov et al. 2021 (W-MSE), section 3, with its batch slicing: the images
     of all processes are shuffled and cut into slices, the same for all views; each slice of each
     view is whitened on its own.
 

@@ -37,12 +37,13 @@ from .koleo import koleo
 from .masked_tokens import masked_token_prediction
 from .reconstruction import masked_patch_error, masked_pixel_distance, patch_statistics
 from .swapped_prediction import swapped_prediction
-from .variance_covariance import covariance_penalty, variance_hinge
+from .variance_covariance import correlation_penalty, covariance_penalty, variance_hinge
 
 __all__ = [
     "angular_margin",
     "batch_info_nce",
     "check_temperature",
+    "correlation_penalty",
     "cosine_distance",
     "cosine_margin",
     "covariance_penalty",

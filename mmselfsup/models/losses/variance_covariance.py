@@ -1,6 +1,7 @@
-"""The terms of VICReg. Letters: N samples, D width of a projection."""
+"""The terms of VICReg and VIbCReg. Letters: N samples, D width of a projection."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mmselfsup.utils.errors import ArgumentError
@@ -52,6 +53,28 @@ def covariance_penalty(z: Tensor) -> Tensor:
     covariance = centred.T @ centred / (len(z) - 1)  # [D, D]
     squares = covariance.square()
     return (squares.sum() - torch.diagonal(squares).sum()) / z.shape[1]
+
+
+@full_precision
+def correlation_penalty(z: Tensor) -> Tensor:
+    """Return the mean of the squared correlations of different components.
+
+    Lee and Aune 2021 (VIbCReg), the normalised covariance matrix: the sum over the squared
+    entries off the diagonal, divided by D^2. It does not depend on the scale of the projections.
+
+    Args:
+        z: Projections [N, D], at least two.
+
+    Returns:
+        A scalar in 0..1.
+
+    Raises:
+        ArgumentError: A single sample has no correlation.
+    """
+    _check(z)
+    unit = F.normalize(z - z.mean(dim=0), dim=0)  # columns of unit length; a constant one is 0
+    squares = (unit.T @ unit).square()  # [D, D]
+    return (squares.sum() - torch.diagonal(squares).sum()) / z.shape[1] ** 2
 
 
 def _check(z: Tensor) -> None:

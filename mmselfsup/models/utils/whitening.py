@@ -15,7 +15,7 @@ from .precision import full_precision
 def cholesky_whitening(z: Tensor, shrinkage: float = 0.0) -> Tensor:
     """Return the samples whitened by the inverse of the Cholesky factor of their covariance.
 
-    Ermolov et al. 2021 (W-MSE), equation 6 and section 3.1; Siarohin et al. 2019: ``W (z - mean)``
+    Ermolov et al. 2021 (W-MSE), section 3; Siarohin et al. 2019: ``W (z - mean)``
     with ``W' W`` the inverse of the covariance. The gradient passes mean and covariance.
 
     Args:
@@ -51,3 +51,33 @@ def check_shrinkage(shrinkage: float) -> float:
     if not 0 <= shrinkage <= 1:
         raise ArgumentError(f"shrinkage must be in 0..1, got {shrinkage}")
     return shrinkage
+
+
+@full_precision
+def newton_whitening(z: Tensor, iterations: int = 5, eps: float = 1e-5) -> Tensor:
+    """Return the samples whitened by an approximate inverse root of their covariance.
+
+    Huang et al. 2019 (iterative normalisation), algorithm 1: Newton's iteration
+    ``P <- (3 P - P^3 S) / 2`` from the identity, where S is the covariance (divided by N) with its
+    trace scaled to 1. A few iterations leave directions of small variance small, and need no
+    decomposition.
+
+    Args:
+        z: Samples [N, D], any N.
+        iterations: T, at least 0; with 0 the samples are centred and scaled by one number.
+        eps: Added to the diagonal of the covariance.
+
+    Returns:
+        [N, D]; the covariance approaches the identity with growing T.
+    """
+    centred = z - z.mean(dim=0)
+    identity = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
+    covariance = centred.T @ centred / len(z) + eps * identity  # [D, D]
+    trace = covariance.trace()
+    scaled = covariance / trace
+    # As two matrices, P and P S, which rounding errors don't drive apart from each other.
+    root, product = identity, scaled
+    for _ in range(iterations):
+        step = 1.5 * identity - 0.5 * root @ product
+        root, product = step @ root, product @ step
+    return centred @ root / trace.sqrt()
