@@ -228,6 +228,20 @@ TINY = {
         },
         two_views,
     ),
+    "ReSSL": Tiny(
+        {
+            "type": "ReSSL",
+            "backbone": RESNET,
+            "neck": NECK,
+            "head": {
+                "type": "ReSSLHead",
+                **NEIGHBOURS,
+                "student_temperature": 0.5,
+                "teacher_temperature": 0.25,
+            },
+        },
+        two_views,
+    ),
     "VIbCReg": Tiny(
         {
             "type": "VIbCReg",

@@ -26,6 +26,7 @@ from .nnsiam import NNSiam
 from .npid import NPID
 from .odc import ODC
 from .relative_loc import RelativeLoc
+from .ressl import ReSSL
 from .rotation_pred import RotationPred
 from .simclr import SimCLR
 from .simmim import SimMIM
@@ -64,6 +65,7 @@ __all__ = [
     "MoCo",
     "MoCoV3",
     "NNSiam",
+    "ReSSL",
     "RelativeLoc",
     "RotationPred",
     "SimCLR",

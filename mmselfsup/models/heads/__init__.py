@@ -17,6 +17,7 @@ from .mocov3_head import MoCoV3Head
 from .multi_cls_head import MultiClsHead
 from .multi_label_cls_head import MultiLabelClsHead
 from .nnclr_head import NNCLRHead
+from .ressl_head import ReSSLHead
 from .simmim_head import SimMIMHead
 from .supcon_head import SupConHead
 from .swav_head import SwAVHead
@@ -46,6 +47,7 @@ __all__ = [
     "MultiClsHead",
     "MultiLabelClsHead",
     "NNCLRHead",
+    "ReSSLHead",
     "SimMIMHead",
     "SimilarityDistillationHead",
     "SupConHead",

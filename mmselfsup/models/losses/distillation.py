@@ -1,4 +1,4 @@
-"""Losses that compare a student with a frozen teacher, as pure functions.
+"""Losses that compare a student with a teacher, as pure functions.
 
 Letters: N images, C channels, H, W size of a map, D width of an embedding, K length of a queue.
 """
@@ -53,12 +53,14 @@ def similarity_distillation(
     queue: Tensor,
     student_temperature: float = 0.2,
     teacher_temperature: float = 0.01,
+    with_own: bool = True,
 ) -> Tensor:
     """Return the cross entropy between the similarities of teacher and student to a queue.
 
     Fang et al. 2021 (SEED), equations 2 to 5: the similarities to the K embeddings of the queue
     and to the teacher's own embedding of the image, divided by a temperature, are a distribution
-    over K + 1 entries, for the teacher as for the student.
+    over K + 1 entries, for the teacher as for the student. Zheng et al. 2021 (ReSSL), section 3.2:
+    the same without the teacher's own embedding of the image.
 
     Args:
         student: Embeddings [N, D] of the student, of any length.
@@ -66,13 +68,17 @@ def similarity_distillation(
         queue: Older embeddings [D, K] of the teacher, columns L2-normalised.
         student_temperature: Temperature of the student, above 0.
         teacher_temperature: Temperature of the teacher, above 0.
+        with_own: Whether the teacher's embedding of the image is one of the entries.
 
     Returns:
         A scalar, at least 0: the mean over the N images.
     """
     s, t = F.normalize(student, dim=1), F.normalize(teacher, dim=1)  # [N, D]
-    own_s = (s * t).sum(dim=1, keepdim=True)  # [N, 1]
-    own_t = (t * t).sum(dim=1, keepdim=True)  # [N, 1]
-    scores_s = torch.cat((own_s, s @ queue), dim=1) / student_temperature  # [N, 1 + K]
-    scores_t = torch.cat((own_t, t @ queue), dim=1) / teacher_temperature  # [N, 1 + K]
-    return F.cross_entropy(scores_s, scores_t.softmax(dim=1))
+    scores_s, scores_t = s @ queue, t @ queue  # [N, K]
+    if with_own:
+        own_s = (s * t).sum(dim=1, keepdim=True)  # [N, 1]
+        own_t = (t * t).sum(dim=1, keepdim=True)  # [N, 1]
+        scores_s = torch.cat((own_s, scores_s), dim=1)  # [N, 1 + K]
+        scores_t = torch.cat((own_t, scores_t), dim=1)  # [N, 1 + K]
+    targets = (scores_t / teacher_temperature).softmax(dim=1)
+    return F.cross_entropy(scores_s / student_temperature, targets)
