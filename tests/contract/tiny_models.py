@@ -228,6 +228,22 @@ TINY = {
         },
         two_views,
     ),
+    "SMoG": Tiny(
+        {
+            "type": "SMoG",
+            "backbone": RESNET,
+            "neck": NECK,
+            "head": {
+                "type": "SMoGHead",
+                **NEIGHBOURS,
+                "predictor": PREDICTOR,
+                "num_groups": 3,
+                "temperature": 0.5,
+                "beta": 0.8,
+            },
+        },
+        two_views,
+    ),
     "ReSSL": Tiny(
         {
             "type": "ReSSL",

@@ -24,6 +24,7 @@ from .plateau_hooks import EarlyStoppingHook, ReduceLROnPlateauLrUpdaterHook
 from .reconstruction_hook import ReconstructionImageHook
 from .schedule_hook import ScheduleHook
 from .simsiam_hook import SimSiamHook
+from .smog_hook import SMoGHook
 from .stop_hook import StopHook
 from .swav_hook import SwAVHook
 from .throughput_hooks import DeviceIdleHook, SpeedAdviceHook
@@ -51,6 +52,7 @@ __all__ = [
     "ProgressBarHook",
     "ReconstructionImageHook",
     "ReduceLROnPlateauLrUpdaterHook",
+    "SMoGHook",
     "ScheduleHook",
     "SimSiamHook",
     "SpeedAdviceHook",

@@ -31,6 +31,7 @@ from .rotation_pred import RotationPred
 from .simclr import SimCLR
 from .simmim import SimMIM
 from .simsiam import SimSiam
+from .smog import SMoG
 from .supcon import SupCon
 from .swav import SwAV
 from .tico import TiCo
@@ -68,6 +69,7 @@ __all__ = [
     "ReSSL",
     "RelativeLoc",
     "RotationPred",
+    "SMoG",
     "SimCLR",
     "SimMIM",
     "SimSiam",

@@ -19,6 +19,7 @@ from .multi_label_cls_head import MultiLabelClsHead
 from .nnclr_head import NNCLRHead
 from .ressl_head import ReSSLHead
 from .simmim_head import SimMIMHead
+from .smog_head import SMoGHead
 from .supcon_head import SupConHead
 from .swav_head import SwAVHead
 from .tico_head import TiCoHead
@@ -48,6 +49,7 @@ __all__ = [
     "MultiLabelClsHead",
     "NNCLRHead",
     "ReSSLHead",
+    "SMoGHead",
     "SimMIMHead",
     "SimilarityDistillationHead",
     "SupConHead",
