@@ -228,6 +228,42 @@ TINY = {
         },
         two_views,
     ),
+    "MSN": Tiny(
+        {
+            "type": "MSN",
+            "backbone": {**VIT, "type": "MSNViT"},
+            "neck": NECK,
+            "mask_ratio": 0.25,
+            "head": {
+                "type": "MSNHead",
+                "feat_dim": 4,
+                "num_prototypes": 6,
+                "temperature": 0.5,
+                "target_temperature": 0.25,
+            },
+        },
+        crops,
+        joined=False,  # masks
+    ),
+    "PMSN": Tiny(
+        {
+            "type": "PMSN",
+            "backbone": {**VIT, "type": "MSNViT"},
+            "neck": NECK,
+            "mask_ratio": 0.25,
+            "head": {
+                "type": "MSNHead",
+                "feat_dim": 4,
+                "num_prototypes": 6,
+                "temperature": 0.5,
+                "target_temperature": 0.25,
+                "sinkhorn_iterations": 0,
+                "power_law_exponent": 0.25,
+            },
+        },
+        crops,
+        joined=False,  # masks
+    ),
     "SMoG": Tiny(
         {
             "type": "SMoG",

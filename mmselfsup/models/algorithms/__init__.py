@@ -20,11 +20,13 @@ from .mmcls_classifier_wrapper import MMClsImageClassifierWrapper
 from .mmcr import MMCR
 from .moco import MoCo
 from .mocov3 import MoCoV3
+from .msn import MSN
 from .nnbyol import NNBYOL
 from .nnclr import NNCLR
 from .nnsiam import NNSiam
 from .npid import NPID
 from .odc import ODC
+from .pmsn import PMSN
 from .relative_loc import RelativeLoc
 from .ressl import ReSSL
 from .rotation_pred import RotationPred
@@ -46,10 +48,12 @@ __all__ = [
     "IBOT",
     "MAE",
     "MMCR",
+    "MSN",
     "NNBYOL",
     "NNCLR",
     "NPID",
     "ODC",
+    "PMSN",
     "WMSE",
     "BarlowTwins",
     "BaseModel",

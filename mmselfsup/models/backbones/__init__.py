@@ -6,6 +6,7 @@ from .ibot_vit import IBOTViT
 from .mae_vit import MAEViT
 from .maskfeat_vit import MaskFeatViT
 from .mim_cls_vit import MIMVisionTransformer
+from .msn_vit import MSNViT
 from .resnet import ResNet, ResNetV1d
 from .resnext import ResNeXt
 from .simmim_swin import SimMIMSwinTransformer
@@ -18,6 +19,7 @@ __all__ = [
     "IBOTViT",
     "MAEViT",
     "MIMVisionTransformer",
+    "MSNViT",
     "MaskFeatViT",
     "NamedTimmBackbone",
     "ResNeXt",

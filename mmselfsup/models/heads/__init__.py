@@ -14,6 +14,7 @@ from .maskfeat_head import MaskFeatFinetuneHead, MaskFeatPretrainHead
 from .metadata_cls_head import MetadataClsHead
 from .mmcr_head import MMCRHead
 from .mocov3_head import MoCoV3Head
+from .msn_head import MSNHead
 from .multi_cls_head import MultiClsHead
 from .multi_label_cls_head import MultiLabelClsHead
 from .nnclr_head import NNCLRHead
@@ -41,6 +42,7 @@ __all__ = [
     "MAELinprobeHead",
     "MAEPretrainHead",
     "MMCRHead",
+    "MSNHead",
     "MaskFeatFinetuneHead",
     "MaskFeatPretrainHead",
     "MetadataClsHead",

@@ -15,6 +15,7 @@ from .classification import (
     logit_adjusted_cross_entropy,
     weighted_cross_entropy,
 )
+from .cluster_prior import power_law_prior, prior_divergence
 from .contrastive import (
     batch_info_nce,
     check_temperature,
@@ -70,6 +71,8 @@ __all__ = [
     "negative_cosine",
     "pair_similarities",
     "patch_statistics",
+    "power_law_prior",
+    "prior_divergence",
     "queue_similarities",
     "random_directions",
     "redundancy_loss",
