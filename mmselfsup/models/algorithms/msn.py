@@ -41,6 +41,7 @@ class MSN(MomentumEmbedding):
     """
 
     title = "MSN"
+    family = "self-distillation"
     evaluates = "target"
 
     def __init__(

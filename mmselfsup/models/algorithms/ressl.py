@@ -34,6 +34,7 @@ class ReSSL(MomentumEmbedding):
     """
 
     title = "ReSSL"
+    family = "self-distillation"
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
         """Return the cross entropy of the relations (section 3.2).

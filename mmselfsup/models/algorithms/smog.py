@@ -35,6 +35,7 @@ class SMoG(MomentumEmbedding):
     """
 
     title = "SMoG"
+    family = "clustering"
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
         """Return the contrast of the first view to the groups; the second names the group.

@@ -32,6 +32,7 @@ class WMSE(JointEmbedding):
     """
 
     title = "W-MSE"
+    family = "redundancy reduction"
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
         """Return the loss of section 3 over the images of all processes.
