@@ -44,7 +44,7 @@ def test_smog_equals_the_loop() -> None:
             mean = [sum(column) / len(own) for column in zip(*own, strict=True)] if own else group
             moved.append(unit([0.7 * g + 0.3 * m for g, m in zip(group, mean, strict=True)]))
         total = 0.0
-        for p, target in zip(head.predictor([first])[0], targets, strict=True):
+        for p, target in zip(head.predictor([first])[0].detach(), targets, strict=True):
             scores = [math.exp(dot(unit(p), group) / 0.2) for group in moved]
             total -= math.log(scores[target] / sum(scores)) / 6
         got = head(first, second)
