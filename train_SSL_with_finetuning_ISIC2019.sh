@@ -33,8 +33,7 @@ Environment             (default)
   SSL_CONFIG            configs of the pre-trainings, as many as ALGORITHM names (by its SIZE)
   FINETUNE_CONFIG       config of the classifier (by its SIZE and the backbone of the pre-training,
                         the second word of its config: mae_vit-tiny-p8_... takes vit-tiny-p8_...)
-  FINETUNE_LRS          learning rates to try: "0.01 0.03 0.1" (0.3, 1 and 3 times the config's);
-                        a single one is used for every start, without a search
+  FINETUNE_LRS          learning rates to try (0.3, 1 and 3 times the config's); one: no search
   FOLD, SEED            test fold 0 to 4 (0), seed of every training (0)
   FOLDS, SEEDS          sweep over several, "0 1 2 3 4": a folder of WORK_DIR for each, one report
   GPUS                  processes of a training, one GPU each (unset: one process, GPU or CPU)
@@ -43,15 +42,13 @@ Environment             (default)
 
 Arguments
   --compare                        several pre-trainings: each on its own, and one table
-  --curriculum greedy              several pre-trainings: the best one by a linear probe on held-out
-                                   training lesions, then the best next one, while it improves
+  --curriculum greedy              the best pre-training by a probe, then the best next one, ...
   --min-gain G                     ... more than G in balanced accuracy (0.01)
-  --start START ...                arms of any starts: scratch, ssl, NAME=FILE (weights), NAME=FILE+ssl,
+  --start START ...                arms of any starts: scratch, ssl, NAME=FILE, NAME=FILE+ssl,
                                    NAME=FILE+ssl:lora (or another adaptation), distilled=TEACHER
-  --labels P% ... [--draws N]      fine-tune each arm also on a part of the labels, drawn N times (3)
+  --labels P% ... [--draws N]      each arm also on a part of the labels, drawn N times (3)
   --ssl-on all                     pre-train on test images too, without labels; all tables say so
-  key=value ...                    passed to --cfg-options of pre-training and fine-tuning; a key
-                                   that only some of the configs have is passed to those
+  key=value ...                    passed to the --cfg-options of all trainings that have the key
   --ssl-options key=value ...      passed to the pre-trainings only, e.g. runner.max_epochs=100
   --finetune-options key=value ... passed to the fine-tunings only
   --keep all                       keep the checkpoints of the learning-rate search (best: removed)

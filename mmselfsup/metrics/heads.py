@@ -9,7 +9,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from mmcv.utils import print_log
 from numpy.typing import ArrayLike, NDArray
 
 from mmselfsup.utils.errors import MismatchError, UserError
@@ -122,6 +121,8 @@ def _show(numbers: Mapping[str, float], logger: Any) -> None:
     """Log the metrics whose names have no slash."""
     if logger is not None:
         shown = [f"{name}: {x:.4f}" for name, x in numbers.items() if "/" not in name]
+        from mmcv.utils import print_log  # loads torch, which the study does not
+
         print_log(", ".join(shown), logger=logger)
 
 

@@ -13,6 +13,7 @@ class Task:
     """As much of a pre-training as is looked at."""
 
     tasks = ("simclr",)
+    start = None
 
     def __init__(self, **backbone: Any) -> None:
         self.cfg = classifier(**backbone)

@@ -186,7 +186,7 @@ def kept_on_error(runner: Any) -> Iterator[None]:
 def _save_on_error(runner: Any, start: int) -> None:
     """Write the checkpoint of ``kept_on_error``; ``start``: iterations before this run."""
     writer = next((h for h in runner.hooks if isinstance(h, CheckpointHook)), None)
-    if writer is None or "://" in writer.out_dir:
+    if writer is None or writer.out_dir is None or "://" in writer.out_dir:
         return
     with runner.as_after_last_step():
         progress = runner._progress()
