@@ -18,6 +18,7 @@ from mmselfsup.datasets.batched.loader import DeviceLoader
 from mmselfsup.datasets.loader import data_sources
 from mmselfsup.datasets.source_check import check_files, listed_files, report_shared
 from mmselfsup.utils.errors import UserError, one_line
+from mmselfsup.utils.image_names import IMAGE_FORMATS
 from mmselfsup.utils.seed import rng_untouched
 
 from .no_effect import check_prefetch
@@ -132,7 +133,7 @@ def describe_files(sources: Sequence[Any]) -> str:
     for source in sources:
         paths = listed_files(source) or []
         for place in _places(len(paths)):
-            with suppress(Exception), Image.open(paths[place]) as image:
+            with suppress(Exception), Image.open(paths[place], formats=IMAGE_FORMATS) as image:
                 found[f"{image.format} {image.mode}"] += 1
                 sizes.append(image.size)
     if not sizes:

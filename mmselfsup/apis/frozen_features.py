@@ -145,11 +145,13 @@ def look_at_lists(
     Raises:
         UserError: See ``look_at``.
     """
-    looks = []
+    # Built by all ranks, which exchange what they read; a rank that fails below stops alone.
+    loaders = {
+        part: build_eval_loader(dataset, cfg, part, distributed)
+        for part, dataset in datasets.items()
+    }
     with shared_errors():
-        for part, dataset in datasets.items():
-            loader = build_eval_loader(dataset, cfg, part, distributed)
-            looks.append(look_at(loader, f"data.{part}", cfg, logger))
+        looks = [look_at(loaders[part], f"data.{part}", cfg, logger) for part in datasets]
         report_overlap({f"data.{part}": dataset for part, dataset in datasets.items()})
     log_table(data_rows(looks), logger, "what is measured:")
 

@@ -52,7 +52,8 @@ def randomize(net):
     for name, buffer in net.named_buffers():
         if "running" in name:
             buffer.uniform_(0.5, 1.5, generator=generator)
-    return net.eval()
+    net.eval()  # mmcls's networks return None
+    return net
 
 
 def loaded(config, path):

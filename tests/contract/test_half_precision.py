@@ -161,7 +161,7 @@ def test_gradients(name: str, steps: Any) -> None:
     if name not in UNSTEADY:
         assert F.cosine_similarity(half.gradient(), full.gradient(), dim=0) > 0.8
         for other in others:
-            assert F.cosine_similarity(other.gradient(), full.gradient(), dim=0) < 0.5
+            assert F.cosine_similarity(other.gradient(), full.gradient(), dim=0) < 0.6
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -93,8 +93,9 @@ def test_it_is_up_to_date_when_called_again(
     study: StudySettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "photos").mkdir()
-    pipeline.run_study(own_study(study, tmp_path))
+    settings = own_study(study, tmp_path)
+    pipeline.run_study(settings)
     calls(tmp_path)
-    pipeline.run_study(own_study(study, tmp_path))
+    pipeline.run_study(settings)
     assert calls(tmp_path) == []
     assert "splits: up to date" in capsys.readouterr().out
