@@ -222,24 +222,6 @@ def test_lightly_resnet_in_a_sequential(tmp_path):
     assert report.schemes == ("a ResNet in a Sequential (lightly)",)
 
 
-@pytest.mark.parametrize("in_sequential", [False, True])
-def test_lightly_resnet_generator(tmp_path, in_sequential):
-    """Its names are those of lightly 1.6.0; its stem is that of CIFAR."""
-    config = {"type": "mmcls.ResNet_CIFAR", "depth": 18, "base_channels": 8, "stem_channels": 8}
-    net = randomize(build_backbone(copy.deepcopy(config)))
-    parts = ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
-    state = {}
-    for name, tensor in net.state_dict().items():
-        new = name.replace(".downsample.", ".shortcut.")
-        first, _, rest = new.partition(".")
-        state[f"backbone.{parts.index(first)}.{rest}" if in_sequential else new] = tensor
-    torch.save({"state_dict": state}, tmp_path / "a.ckpt")
-    backbone, report = loaded(config, tmp_path / "a.ckpt")
-    for side in (32, 48):
-        close(features(backbone, side), *features(net, side))
-    assert len(report.schemes) == 1
-
-
 def published_dinov2(state, chunked):
     """Return weights of timm under Meta's names, with the position of the class token apart."""
     place = torch.full_like(state["cls_token"], 0.5)
@@ -422,7 +404,7 @@ VIT_FILES = {
     "MoCo v3": lambda w: {
         "state_dict": {f"module.base_encoder.{k}": v for k, v in w.items()},
     },
-    "lightly's masked ViT of timm": lambda w: {
+    "lightly's masked ViT": lambda w: {
         "state_dict": {f"backbone.vit.{k}": v for k, v in w.items()}
     },
     "VISSL": lambda w: {

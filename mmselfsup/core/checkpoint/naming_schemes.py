@@ -120,23 +120,6 @@ SCHEMES: tuple[Scheme, ...] = (
         ),
     ),
     Scheme(
-        "lightly's ResNetGenerator",
-        "conv1.weight",
-        mark=r"^layer\d\.0\.shortcut\.0\.",
-        rules=((r"\.shortcut\.", ".downsample."),),
-    ),
-    Scheme(
-        "lightly's ResNetGenerator in a Sequential",
-        "2.0.conv1.weight",
-        mark=r"^3\.0\.shortcut\.0\.",
-        rules=(
-            (r"^0\.", "conv1."),
-            (r"^1\.", "bn1."),
-            *((rf"^{i + 1}\.(\d+)\.", rf"layer{i}.\1.") for i in range(1, 5)),
-            (r"\.shortcut\.", ".downsample."),
-        ),
-    ),
-    Scheme(
         "Meta's DINOv3",
         "patch_embed.proj.weight",
         mark=r"storage_tokens$|rope_embed\.periods$|\.qkv\.bias_mask$",
