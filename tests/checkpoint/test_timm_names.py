@@ -8,7 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mmselfsup.core.checkpoint import extract_backbone, load_weights
+from mmselfsup.core.checkpoint import (
+    backbone_state,
+    export_backbone,
+    extract_backbone,
+    load_weights,
+)
 from mmselfsup.core.checkpoint.timm_names import own_names, timm_names
 from mmselfsup.models import build_algorithm, build_backbone
 from mmselfsup.utils.errors import UserError
@@ -118,6 +123,49 @@ def test_timm_loads_the_file_strictly_and_gives_the_same_features(
     side = BACKBONES[kind]["img_size"]
     img = torch.randn(3, 3, side, side, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(model(img), vector(backbone, img), rtol=0, atol=1e-5)
+
+
+def holder_of(backbone: Any) -> Any:
+    """Return a model with a backbone."""
+    model: Any = nn.Module()
+    model.backbone = backbone
+    return model
+
+
+@pytest.mark.parametrize("kind", BACKBONES)
+@torch.no_grad()
+def test_the_backbone_of_a_run_is_a_file_of_timm(kind: str, tmp_path: Path) -> None:
+    source, target = (backbone_of(BACKBONES[kind], seed) for seed in (0, 1))
+    path = str(tmp_path / "backbone.pth")
+    assert export_backbone(holder_of(source), path)
+    model = timm_model(kind).eval()
+    model.load_state_dict(torch.load(path, weights_only=True), strict=True)
+    assert load_weights(holder_of(target), path).complete
+    side = BACKBONES[kind]["img_size"]
+    img = torch.randn(2, 3, side, side)
+    torch.testing.assert_close(model(img), vector(source, img), rtol=0, atol=1e-5)
+    torch.testing.assert_close(vector(target, img), vector(source, img), rtol=0, atol=1e-5)
+
+
+def test_a_backbone_that_timm_lacks_keeps_its_names() -> None:
+    each_stage = backbone_of(dict(SWIN, out_indices=(0, 1, 2)))
+    assert backbone_state(holder_of(each_stage)).keys() == each_stage.state_dict().keys()
+    other = backbone_of(VIT)
+    other.extra = nn.Linear(2, 2)
+    assert backbone_state(holder_of(other)).keys() == other.state_dict().keys()
+
+
+def test_registers_of_a_backbone_of_timm_are_left_alone() -> None:
+    timm = pytest.importorskip("timm")
+    model = timm.create_model(
+        "vit_small_patch14_reg4_dinov2", img_size=28, num_classes=0, depth=1, no_embed_class=False
+    )
+    model.cls_token.data.normal_()
+    model.pos_embed.data.normal_()
+    found = backbone_state(holder_of(model))
+    assert all(torch.equal(found[name], tensor) for name, tensor in model.state_dict().items())
+    converted = timm_names(model.state_dict(), "a.pth")
+    assert torch.equal(converted["cls_token"], model.cls_token)
 
 
 @pytest.mark.parametrize("prefix", ["", "module.base_encoder.", "student.backbone."])

@@ -1,7 +1,7 @@
 """Writing of checkpoints: completely or not at all, tensors and plain data only.
 
 Beside the checkpoint of the whole run there is a file of the trained backbone alone, under the
-names that torchvision uses.
+names that torchvision (ResNet) and timm (ViT and Swin) use.
 """
 
 import io
@@ -22,6 +22,8 @@ from torch.optim import Optimizer
 from mmselfsup.models.utils.adapters import plain_state
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write
+
+from .timm_names import published_names
 
 
 def save_checkpoint(
@@ -157,10 +159,11 @@ def link_latest(path: str, name: str = "latest.pth") -> None:
 
 
 def export_backbone(model: nn.Module, path: str) -> bool:
-    """Write the backbone of a model so that torchvision's or timm's ResNet loads the file.
+    """Write the backbone of a model so that torchvision's or timm's network loads the file.
 
     The file holds the weights and nothing else: ``resnet50().load_state_dict(torch.load(path),
-    strict=False)`` leaves out the classifier only.
+    strict=False)`` leaves out the classifier only, and so does timm's
+    ``create_model("vit_small_patch16_224", checkpoint_path=path, num_classes=0)``.
 
     Returns:
         Whether the model has a backbone, and so a file was written.
@@ -190,7 +193,8 @@ def backbone_of(model: nn.Module) -> Any:
 def backbone_state(model: nn.Module) -> dict[str, Tensor] | None:
     """Return the weights of ``backbone_of`` without prefix, None without a backbone.
 
-    Adapters (LoRA) are merged into the weights.
+    Adapters (LoRA) are merged into the weights; a ViT or Swin has timm's names
+    (``published_names``), any other network its own.
     """
     backbone = backbone_of(model)
-    return None if backbone is None else to_cpu(dict(plain_state(backbone)))
+    return None if backbone is None else to_cpu(published_names(plain_state(backbone)))

@@ -117,6 +117,8 @@ def timm_names(weights: Weights, filename: str) -> dict[str, Tensor]:
         UserError: They are of neither, or of a variant that timm doesn't have.
     """
     kept = {name: tensor for name, tensor in weights.items() if not _LEFT_OUT.match(name)}
+    if "patch_embed.proj.weight" in kept:  # a backbone of timm itself
+        return kept
     if any(name.startswith("stages.") for name in kept):
         found, known = swin_to_timm(kept), _KNOWN_SWIN
     else:
@@ -128,6 +130,31 @@ def timm_names(weights: Weights, filename: str) -> dict[str, Tensor]:
             f"{filename} is no ResNet, ViT or Swin that timm has ({reason}): leave --format out"
         )
     return found
+
+
+def published_names(weights: Weights) -> dict[str, Tensor]:
+    """Return the weights of a backbone under the names that other programs know.
+
+    A ViT or Swin gets timm's names where this loses nothing that a forward pass without masks
+    needs; a Swin with a normalisation for each stage, which timm lacks, and any other network keep
+    their own. ``own_names`` is the way back.
+
+    Args:
+        weights: The weights without prefix.
+    """
+    if "patch_embed.projection.weight" not in weights or len(stage_norms(weights)) > 1:
+        return dict(weights)
+    try:
+        return timm_names(weights, "the backbone")
+    except UserError:  # a variant that timm doesn't have
+        return dict(weights)
+
+
+def stage_norms(weights: Weights) -> set[str]:
+    """Return the names (``norm3``) of the normalisations that close a stage of our Swin."""
+    return {name.partition(".")[0] for name in weights if re.match(r"norm\d+\.", name)} & {
+        f"norm{name.split('.')[1]}" for name in weights if name.startswith("stages.")
+    }
 
 
 def own_names(weights: Weights, wanted: Weights) -> tuple[dict[str, Tensor], bool]:

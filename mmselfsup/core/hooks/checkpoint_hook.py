@@ -43,7 +43,8 @@ class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
     limit and temporary files go.
 
     Args:
-        save_backbone: Whether to write ``backbone.pth``, the weights under torchvision's names.
+        save_backbone: Whether to write ``backbone.pth``, the weights under the names of torchvision
+            (ResNet) or timm (ViT and Swin).
         *args: See ``**kwargs``.
         **kwargs: Those of mmcv's hook: ``interval`` (-1: at the end only), ``by_epoch``,
             ``save_optimizer``, ``out_dir``, ``max_keep_ckpts`` (-1: all), ``save_last``,
