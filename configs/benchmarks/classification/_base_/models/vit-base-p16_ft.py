@@ -15,3 +15,7 @@ model = dict(
         ]
     ),
 )
+
+# 0.x has these two names, and nothing reads them.
+train_cfg = dict()
+test_cfg = dict()

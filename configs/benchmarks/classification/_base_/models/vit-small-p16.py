@@ -9,3 +9,7 @@ model = dict(
     ),
     head=dict(type="ClsHead", in_channels=384, num_classes=1000, vit_backbone=True),
 )
+
+# 0.x has these two names, and nothing reads them.
+train_cfg = dict()
+test_cfg = dict()
