@@ -174,7 +174,7 @@ def test_views_of_different_sizes_and_shapes() -> None:
     assert picture.shape == (3, 2 * (8 + 2) + 2, 3 * (8 + 2) + 2)
     wide = views_picture([torch.rand(2, 3, 4, 9)], None)
     assert wide is not None
-    assert wide.shape == (3, 2 * (4 + 2) + 2, (9 + 2) + 2)
+    assert wide.shape == (3, (4 + 2) + 2, 2 * (9 + 2) + 2)  # one view: in a row
     assert len(split_views(torch.rand(2, 8, 6, 5, 5))) == 16  # pairs of patches
     assert len(split_views(torch.rand(2, 1, 5, 5))) == 1
     assert split_views(torch.rand(2, 7)) == []

@@ -5,6 +5,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import jinja2
 import pytest
 
 from mmselfsup.study.records import Results
@@ -14,6 +15,7 @@ from mmselfsup.study.report.page import write_report
 from mmselfsup.utils.errors import UserError
 from tests.study.study_data import write_finished_study
 
+TEMPLATES = sorted((Path(page_module.__file__).parent / "templates").glob("*.j2"))
 VOID = {"meta", "img", "br", "link", "input", "hr", "use", "path"}
 
 
@@ -72,6 +74,14 @@ def test_is_self_contained(page: tuple[Page, str]) -> None:
         assert tag not in ("link", "script", "iframe")
         assert (attrs.get("src") or "data:image/png;base64,").startswith("data:image/png;base64,")
         assert (attrs.get("href") or attrs.get("xlink:href") or "#").startswith("#")
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_no_text_of_a_template_is_left_unfilled(path: Path) -> None:
+    """``{{ a }}`` within a string of an expression is not filled in, but printed as it stands."""
+    tree = jinja2.Environment().parse(path.read_text())
+    for text in tree.find_all(jinja2.nodes.Const):
+        assert "{{" not in str(text.value), f"line {text.lineno}"
 
 
 def test_shows_every_figure_and_the_table(page: tuple[Page, str]) -> None:

@@ -98,6 +98,8 @@ def views_picture(
 ) -> Tensor | None:
     """Return a grid with one row per image and one column per view; small crops get a border.
 
+    Where there is one view of each image, all are in one row.
+
     Returns:
         Pixels [3, H, W] in 0..1; None where ``img`` holds no images.
     """
@@ -112,4 +114,5 @@ def views_picture(
         border = (right // 2, right - right // 2, below // 2, below - below // 2)
         padded.append(pad(view, border, value=1).expand(-1, 3, -1, -1))
     tiles = torch.stack(padded, dim=1).flatten(0, 1)  # [N * V, 3, H, W]
-    return make_grid(tiles, nrow=len(views), padding=2, pad_value=1)
+    in_a_row = len(views) if len(views) > 1 else len(tiles)
+    return make_grid(tiles, nrow=in_a_row, padding=2, pad_value=1)

@@ -64,9 +64,10 @@ def operating_section(study_dir: Path, results: Results) -> Section | None:
         "shown": names[shown],
         "curves": [roc_figure(scores, shown, colors), decision_figure(scores, shown, colors)],
         "heads": [
-            *(f"specificity at sensitivity {value:.2f}" for value in SENSITIVITIES),
-            *(f"sensitivity at specificity {value:.2f}" for value in SPECIFICITIES),
+            ("specificity at a sensitivity of", [f"{value:.2f}" for value in SENSITIVITIES]),
+            ("sensitivity at a specificity of", [f"{value:.2f}" for value in SPECIFICITIES]),
         ],
+        "columns": 1 + len(SENSITIVITIES) + len(SPECIFICITIES),
         "classes": [
             ClassRows(
                 names[n],
@@ -126,5 +127,5 @@ def decision_figure(scores: _Scores, shown: int, colors: Mapping[str, str]) -> s
         axes.set(xlim=(0, 0.5), ylim=(max(lowest, -share / 2) - 0.01, share * 1.05 + 0.01))
         axes.set_xlabel("threshold of the probability")
         axes.set_ylabel("net benefit")
-        axes.legend(loc="upper right")
+        axes.legend(loc="best")
         return to_svg(figure, "decision", "Net benefit over the threshold, one class")
