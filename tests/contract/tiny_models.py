@@ -246,6 +246,24 @@ TINY = {
         crops,
         joined=False,  # masks
     ),
+    "IJEPA": Tiny(
+        {
+            "type": "IJEPA",
+            "backbone": {**VIT, "type": "IJEPAViT"},
+            "neck": {
+                "type": "IJEPAPredictor",
+                "num_patches": 16,
+                "embed_dim": 32,
+                "predictor_embed_dim": 16,
+                "depth": 1,
+                "num_heads": 2,
+            },
+            "head": {"type": "IJEPAHead"},
+            "masks": {"min_context": 2},
+        },
+        labelled,
+        joined=False,  # masks
+    ),
     "PMSN": Tiny(
         {
             "type": "PMSN",

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmselfsup.utils.blocks import draw_block_shape
 from mmselfsup.utils.errors import ArgumentError
 
 from ..registry import PIPELINES
@@ -57,7 +58,7 @@ class _BlockMask(MaskGenerator):
         self.min_num_patches = num_patches[0]
         self.max_num_patches = num_masking_patches if num_patches[1] is None else num_patches[1]
         max_aspect = 1 / aspect[0] if aspect[1] is None else aspect[1]
-        self.log_aspect_ratio = (math.log(aspect[0]), math.log(max_aspect))
+        self.aspect_ratio = (aspect[0], max_aspect)
 
     def draw(self) -> Tensor:
         """Return a random mask [height, width], int64, 1 where a patch is masked."""
@@ -78,10 +79,7 @@ class _BlockMask(MaskGenerator):
         """Mask one block with at most ``most`` new patches; return how many are new."""
         smallest, largest = self.min_num_patches, max(self.min_num_patches, most)
         for _ in range(_TRIES):
-            area = smallest + (largest - smallest) * torch.rand(()).item()
-            low, high = self.log_aspect_ratio
-            aspect = math.exp(low + (high - low) * torch.rand(()).item())  # log-uniform
-            rows, columns = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+            rows, columns = draw_block_shape((smallest, largest), self.aspect_ratio)
             if not (0 < rows <= self.height and 0 < columns <= self.width):
                 continue
             top = int(torch.randint(self.height - rows + 1, ()))

@@ -12,6 +12,7 @@ from .dinov2 import DINOv2
 from .distillation import Distillation
 from .fastsiam import FastSiam
 from .ibot import IBOT
+from .ijepa import IJEPA
 from .interclr_moco import InterCLRMoCo
 from .lejepa import LeJEPA
 from .mae import MAE
@@ -46,6 +47,7 @@ __all__ = [
     "CAE",
     "DINO",
     "IBOT",
+    "IJEPA",
     "MAE",
     "MMCR",
     "MSN",

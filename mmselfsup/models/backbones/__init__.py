@@ -3,6 +3,7 @@
 
 from .cae_vit import CAEViT
 from .ibot_vit import IBOTViT
+from .ijepa_vit import IJEPAViT
 from .mae_vit import MAEViT
 from .maskfeat_vit import MaskFeatViT
 from .mim_cls_vit import MIMVisionTransformer
@@ -17,6 +18,7 @@ from .vision_transformer import VisionTransformer
 __all__ = [
     "CAEViT",
     "IBOTViT",
+    "IJEPAViT",
     "MAEViT",
     "MIMVisionTransformer",
     "MSNViT",

@@ -7,6 +7,7 @@ from .cross_correlation_head import LatentCrossCorrelationHead
 from .dino_head import DINOHead
 from .distillation_head import FeatureDistillationHead, SimilarityDistillationHead
 from .ibot_head import IBOTHead
+from .ijepa_head import IJEPAHead
 from .latent_pred_head import LatentClsHead, LatentPredictHead
 from .lejepa_head import LeJEPAHead
 from .mae_head import MAEFinetuneHead, MAELinprobeHead, MAEPretrainHead
@@ -34,6 +35,7 @@ __all__ = [
     "DINOHead",
     "FeatureDistillationHead",
     "IBOTHead",
+    "IJEPAHead",
     "LatentClsHead",
     "LatentCrossCorrelationHead",
     "LatentPredictHead",

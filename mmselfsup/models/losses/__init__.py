@@ -36,7 +36,12 @@ from .inter_image import angular_margin, cosine_margin, draw_negatives, draw_pos
 from .isotropic_gaussian import epps_pulley, random_directions
 from .koleo import koleo
 from .masked_tokens import masked_token_prediction
-from .reconstruction import masked_patch_error, masked_pixel_distance, patch_statistics
+from .reconstruction import (
+    latent_error,
+    masked_patch_error,
+    masked_pixel_distance,
+    patch_statistics,
+)
 from .swapped_prediction import swapped_prediction
 from .variance_covariance import correlation_penalty, covariance_penalty, variance_hinge
 
@@ -59,6 +64,7 @@ __all__ = [
     "inverse_frequency_weights",
     "koleo",
     "label_shares",
+    "latent_error",
     "ldam_loss",
     "ldam_margins",
     "log_prior",

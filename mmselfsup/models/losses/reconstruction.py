@@ -3,6 +3,7 @@
 Letters: N images, L patches, D numbers of a patch.
 """
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..utils.precision import full_precision
@@ -57,3 +58,19 @@ def masked_pixel_distance(pred: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """
     distance = (pred - target).abs().mean(dim=1, keepdim=True)  # [N, 1, H, W]
     return (distance * mask).sum() / mask.sum().clamp(min=1)
+
+
+@full_precision
+def latent_error(pred: Tensor, target: Tensor, kind: str = "smooth_l1") -> Tensor:
+    """Return the error of predicted features of hidden patches (Assran et al. 2023, section 3).
+
+    Args:
+        pred: Predicted features, of any shape.
+        target: True features of the same shape.
+        kind: ``'l2'`` for the squared difference d^2; ``'smooth_l1'`` for d^2 / 2 where it is below
+            1, and |d| - 1/2 elsewhere.
+
+    Returns:
+        A float32 scalar (float64 for float64), at least 0: the mean over all numbers.
+    """
+    return (F.mse_loss if kind == "l2" else F.smooth_l1_loss)(pred, target)

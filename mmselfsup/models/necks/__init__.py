@@ -7,6 +7,7 @@ from .avgpool2d_neck import AvgPool2dNeck
 from .cae_neck import CAENeck
 from .densecl_neck import DenseCLNeck
 from .dino_neck import DINONeck
+from .ijepa_neck import IJEPAPredictor
 from .linear_neck import LinearNeck
 from .mae_neck import MAEPretrainDecoder
 from .mocov2_neck import MoCoV2Neck
@@ -21,6 +22,7 @@ __all__ = [
     "CAENeck",
     "DINONeck",
     "DenseCLNeck",
+    "IJEPAPredictor",
     "LinearNeck",
     "MAEPretrainDecoder",
     "MoCoV2Neck",

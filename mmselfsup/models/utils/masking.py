@@ -46,8 +46,12 @@ def random_masking(tokens: Tensor, mask_ratio: float) -> tuple[Tensor, Tensor, T
     noise = torch.rand(num_images, num_patches, device=tokens.device)  # [N, L]
     order = noise.argsort(dim=1)  # [N, L]
     place = order.argsort(dim=1)  # [N, L], its inverse
-    kept = order[:, :num_kept, None].expand(-1, -1, tokens.shape[2])  # [N, K, D]
-    return tokens.gather(1, kept), (place >= num_kept).float(), place
+    return take_tokens(tokens, order[:, :num_kept]), (place >= num_kept).float(), place
+
+
+def take_tokens(tokens: Tensor, places: Tensor) -> Tensor:
+    """Return the tokens [N, K, D] at ``places`` [N, K] (int64) of tokens [N, L, D]."""
+    return tokens.gather(1, places[:, :, None].expand(-1, -1, tokens.shape[2]))
 
 
 def replace_masked(tokens: Tensor, mask: Tensor, mask_token: Tensor) -> Tensor:
