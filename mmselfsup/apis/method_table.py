@@ -17,7 +17,7 @@ from mmselfsup.models.builder import ALGORITHMS, HEADS
 COLUMNS = ("method", "family", "network", "views", "teacher", "memory", "labels", "batch", "config")
 # Small configs whose name has no other network behind the size.
 _SMALL = "*isic2019-64*.py"
-_MEMORIES = {"queue_len": "queue", "memory_bank": "bank"}
+_MEMORIES = {"queue_len": "queue", "memory_bank": "bank", "bank_len": "bank"}
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ __all__ = [
     "preprocess_features",
     "run_kmeans",
     "run_pic",
+    "spherical_kmeans",
 ]
 
 
@@ -249,6 +250,31 @@ def torch_kmeans(x: Tensor, k: int, seed: int) -> Clusters:
         centroids[empty] = x[distances.topk(len(empty)).indices]
     labels, distances = nearest_centroids(x, centroids)
     return Clusters(labels.cpu().numpy(), centroids.cpu().numpy(), float(distances.sum()))
+
+
+def spherical_kmeans(x: Tensor, k: int, seed: int, num_iters: int) -> tuple[Tensor, Tensor]:
+    """Cluster vectors by their cosines with centroids of unit length.
+
+    An empty cluster keeps its centroid. Start: k random samples.
+
+    Args:
+        x: Vectors of unit length, [N, D], N at least ``k``.
+        k: K.
+        seed: Seed of the samples, the same ones on every device.
+        num_iters: Iterations, at least 1.
+
+    Returns:
+        The cluster of each vector [N] (int64), and the centroids [K, D].
+    """
+    generator = torch.Generator().manual_seed(seed)
+    centroids = x[torch.randperm(len(x), generator=generator)[:k].to(x.device)].clone()  # [K, D]
+    for _ in progress(range(num_iters), desc="k-means", leave=False, delay=2.0):
+        # The nearest unit vector is the one with the largest cosine.
+        labels, _ = nearest_centroids(x, centroids)
+        sums = torch.zeros_like(centroids).index_add_(0, labels, x)
+        filled = torch.bincount(labels, minlength=k) > 0
+        centroids[filled] = torch.nn.functional.normalize(sums[filled], dim=1)
+    return nearest_centroids(x, centroids)[0], centroids
 
 
 def make_graph(xb: NDArray[np.float32], nnn: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -552,6 +552,22 @@ TINY = {
         },
         crops,
     ),
+    "DeepClusterV2": Tiny(
+        {
+            "type": "DeepClusterV2",
+            "backbone": RESNET,
+            "neck": {"type": "SwAVNeck", "in_channels": 32, "hid_channels": 8, "out_channels": 4},
+            "head": {
+                "type": "DeepClusterV2Head",
+                "feat_dim": 4,
+                "num_crops": [2, 2],
+                "num_clusters": [3, 4],
+                "bank_len": 12,
+            },
+        },
+        crops,
+        prepare=lambda model: model.head.cluster(0),
+    ),
     "DINO": Tiny(
         {
             "type": "DINO",

@@ -58,6 +58,7 @@ METHODS: dict[str, dict[str, Any]] = {
             dict(type="SwAVHook", epoch_queue_starts=1, feat_dim=4, queue_length=6),
         ]
     ),
+    "DeepClusterV2": dict(custom_hooks=[dict(type="DeepClusterV2Hook")]),
     "RelativeLoc": {},
     "RotationPred": {},
     "MAE": {},

@@ -5,6 +5,7 @@ from .byol_hook import BYOLHook
 from .checkpoint_hook import CheckpointHook
 from .cosine_annealing_hook import StepFixCosineAnnealingLrUpdaterHook
 from .deepcluster_hook import DeepClusterHook
+from .deepclusterv2_hook import DeepClusterV2Hook
 from .densecl_hook import DenseCLHook
 from .eval_hook import EvalHook
 from .finetune_hooks import ProbeFirstHook, TrainingProgressHook, TrainingShareHook
@@ -36,6 +37,7 @@ __all__ = [
     "BYOLHook",
     "CheckpointHook",
     "DeepClusterHook",
+    "DeepClusterV2Hook",
     "DenseCLHook",
     "DeviceIdleHook",
     "DistOptimizerHook",

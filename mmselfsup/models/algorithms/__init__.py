@@ -6,6 +6,7 @@ from .byol import BYOL
 from .cae import CAE
 from .classification import Classification
 from .deepcluster import DeepCluster
+from .deepclusterv2 import DeepClusterV2
 from .densecl import DenseCL
 from .dino import DINO
 from .dinov2 import DINOv2
@@ -62,6 +63,7 @@ __all__ = [
     "Classification",
     "DINOv2",
     "DeepCluster",
+    "DeepClusterV2",
     "DenseCL",
     "Distillation",
     "FastSiam",

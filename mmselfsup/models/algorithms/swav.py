@@ -65,13 +65,17 @@ class SwAV(BaseModel):
         Raises:
             ArgumentError: ``img`` is no list of V views.
         """
+        return self.head(self.project(img).flatten(0, 1))
+
+    def project(self, img: Any) -> Tensor:
+        """Return the projections [V, N, D] of V views, see ``forward_train``."""
         num_views = sum(self.head.num_crops)
         if isinstance(img, Tensor) or len(img) != num_views:
             got = "one tensor" if isinstance(img, Tensor) else f"{len(img)} views"
             raise ArgumentError(
-                f"SwAV takes a list of {num_views} views (head.num_crops={self.head.num_crops} "
-                f"and data.train.num_views must agree), got {got}"
+                f"{type(self).__name__} takes a list of {num_views} views "
+                f"(head.num_crops={self.head.num_crops} and data.train.num_views must agree), "
+                f"got {got}"
             )
         features = forward_by_size(self.extract_feat, img)  # for each size [[M, C, H, W]]
-        z = self.neck(features)[0]  # [V*N, D]
-        return self.head(z)
+        return self.neck(features)[0].unflatten(0, (num_views, -1))

@@ -4,6 +4,7 @@ from .cae_head import CAEHead
 from .cls_head import ClsHead
 from .contrastive_head import ContrastiveHead
 from .cross_correlation_head import LatentCrossCorrelationHead
+from .deepclusterv2_head import DeepClusterV2Head
 from .dino_head import DINOHead
 from .distillation_head import FeatureDistillationHead, SimilarityDistillationHead
 from .ibot_head import IBOTHead
@@ -33,6 +34,7 @@ __all__ = [
     "ClsHead",
     "ContrastiveHead",
     "DINOHead",
+    "DeepClusterV2Head",
     "FeatureDistillationHead",
     "IBOTHead",
     "IJEPAHead",

@@ -42,11 +42,12 @@ from .reconstruction import (
     masked_pixel_distance,
     patch_statistics,
 )
-from .swapped_prediction import swapped_prediction
+from .swapped_prediction import assigned_prediction, swapped_prediction
 from .variance_covariance import correlation_penalty, covariance_penalty, variance_hinge
 
 __all__ = [
     "angular_margin",
+    "assigned_prediction",
     "batch_info_nce",
     "check_temperature",
     "correlation_penalty",

@@ -1,8 +1,12 @@
-"""The loss of SwAV. Letters: V views, A of them with a code, N images, K prototypes."""
+"""The losses of SwAV and DeepCluster v2.
+
+Letters: V views, A of them with a code, N images, K prototypes.
+"""
 
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..utils.precision import full_precision
@@ -34,3 +38,24 @@ def swapped_prediction(
         agreement = (code * log_p).sum(dim=2).mean(dim=1)  # [V]
         total = total - (agreement.sum() - agreement[crop]) / (num_views - 1)
     return total / len(crops_for_assign)
+
+
+@full_precision
+def assigned_prediction(scores: Tensor, labels: Tensor, temperature: float) -> Tensor:
+    """Return the cross entropy of the cluster of an image, predicted from each of its views.
+
+    Caron et al. 2020, appendix on DeepCluster v2: the mean over views and images of
+    ``-log softmax(s / T)_label``.
+
+    Args:
+        scores: Similarities s of each view's projection to the centroids, [V, N, K].
+        labels: Cluster of each image, [N] (int64), 0 to K - 1, or -1 for an image that is left out.
+        temperature: Temperature T, above 0.
+
+    Returns:
+        A scalar, at least 0; 0 without any cluster.
+    """
+    logits = scores.flatten(0, 1) / temperature  # [V*N, K]
+    each = labels.repeat(len(scores))  # [V*N]
+    total = F.cross_entropy(logits, each, ignore_index=-1, reduction="sum")
+    return total / (each >= 0).sum().clamp(min=1)
