@@ -144,6 +144,20 @@ def one_neighbour(model: Any) -> None:
     model.neighbours.queue.fill_(model.neighbours.queue.shape[0] ** -0.5)
 
 
+def same_mask(model: Any) -> None:
+    """Hide the second half of the patches of each image, on any number of ranks."""
+    model.draw_mask = lambda n, patches, device: (
+        (torch.arange(patches) >= patches // 2).expand(n, -1).to(device, torch.float32)
+    )
+
+
+def same_blocks(model: Any) -> None:
+    """Give all images the same context and the same two blocks of a grid of 4 x 4 patches."""
+    context = torch.tensor([0, 1, 4, 8, 12])
+    targets = torch.tensor([[5, 6, 9, 10], [10, 11, 14, 15]])
+    model.masks.draw = lambda n, grid: (context.expand(n, -1), targets.expand(n, -1, -1))
+
+
 class Tiny(NamedTuple):
     """The description of an algorithm for the contract tests.
 
@@ -262,7 +276,7 @@ TINY = {
             "masks": {"min_context": 2},
         },
         labelled,
-        joined=False,  # masks
+        prepare=same_blocks,
     ),
     "PMSN": Tiny(
         {
@@ -567,6 +581,22 @@ TINY = {
         },
         crops,
         prepare=lambda model: model.head.cluster(0),
+    ),
+    "SparK": Tiny(
+        {
+            "type": "SparK",
+            "backbone": {**RESNET, "out_indices": (1, 2, 4), "strides": (1, 2, 2, 1)},
+            "neck": {
+                "type": "SparKDecoder",
+                "in_channels": [4, 8, 32],
+                "patch_size": 16,
+                "width": 16,
+            },
+            "head": {"type": "MAEPretrainHead", "norm_pix": True, "patch_size": 16},
+            "mask_ratio": 0.5,
+        },
+        labelled,
+        prepare=same_mask,
     ),
     "DINO": Tiny(
         {

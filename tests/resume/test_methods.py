@@ -65,6 +65,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "VICReg": dict(optimizer=dict(type="SGD", lr=0.001, momentum=0.9)),
     "MSN": dict(custom_hooks=[dict(type="MomentumUpdateHook")]),
     "IJEPA": dict(custom_hooks=[dict(type="MomentumUpdateHook")]),
+    "SparK": {},
     "PMSN": dict(custom_hooks=[dict(type="MomentumUpdateHook")]),
     "SMoG": dict(custom_hooks=[dict(type="MomentumUpdateHook"), dict(type="SMoGHook", interval=2)]),
     "ReSSL": dict(custom_hooks=[dict(type="MomentumUpdateHook", end_momentum=0.99)]),

@@ -36,6 +36,7 @@ from .simclr import SimCLR
 from .simmim import SimMIM
 from .simsiam import SimSiam
 from .smog import SMoG
+from .spark import SparK
 from .supcon import SupCon
 from .swav import SwAV
 from .tico import TiCo
@@ -81,6 +82,7 @@ __all__ = [
     "SimCLR",
     "SimMIM",
     "SimSiam",
+    "SparK",
     "SupCon",
     "SwAV",
     "TiCo",

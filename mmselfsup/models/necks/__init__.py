@@ -15,6 +15,7 @@ from .nonlinear_neck import NonLinearNeck
 from .odc_neck import ODCNeck
 from .relative_loc_neck import RelativeLocNeck
 from .simmim_neck import SimMIMNeck
+from .spark_neck import SparKDecoder
 from .swav_neck import SwAVNeck
 
 __all__ = [
@@ -30,5 +31,6 @@ __all__ = [
     "ODCNeck",
     "RelativeLocNeck",
     "SimMIMNeck",
+    "SparKDecoder",
     "SwAVNeck",
 ]

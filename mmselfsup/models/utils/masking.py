@@ -26,27 +26,46 @@ class Reconstruction(NamedTuple):
     mask: Tensor
 
 
-def random_masking(tokens: Tensor, mask_ratio: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Keep a random part of each image's tokens (He et al. 2022, section 3).
+def random_mask(
+    num_images: int, num_patches: int, mask_ratio: float, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Hide a random part of each image's patches, equally many of each image.
 
-    The order of L uniform random numbers decides; they come from torch's generator of the tokens'
-    device, so that the seed, the rank and a resumed run determine them.
+    The order of L uniform random numbers decides; they come from torch's generator of the device,
+    so that the seed, the rank and a resumed run determine them.
+
+    Args:
+        num_images: N.
+        num_patches: L.
+        mask_ratio: Part of the patches that is hidden, at least 0, less than 1. At least one patch
+            is kept.
+        device: Where to draw.
+
+    Returns:
+        The kept places [N, K] (int64) in random order; the mask [N, L] (float32), 1 for hidden
+        patches; and the place in the random order of each patch (int64 [N, L]): kept ones are 0 to
+        K - 1.
+    """
+    num_kept = max(1, int(num_patches * (1 - mask_ratio)))
+    noise = torch.rand(num_images, num_patches, device=device)  # [N, L]
+    order = noise.argsort(dim=1)  # [N, L]
+    place = order.argsort(dim=1)  # [N, L], its inverse
+    return order[:, :num_kept], (place >= num_kept).float(), place
+
+
+def random_masking(tokens: Tensor, mask_ratio: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Keep a random part of each image's tokens (He et al. 2022, section 3); see ``random_mask``.
 
     Args:
         tokens: Tokens of all patches [N, L, D].
-        mask_ratio: Part of the patches that is removed, at least 0, less than 1. At least one patch
-            is kept.
+        mask_ratio: Part of the patches that is removed, at least 0, less than 1.
 
     Returns:
-        The kept tokens [N, K, D] in random order; the mask [N, L] (float32), 1 for removed patches;
-        and the place in the random order of each patch (int64 [N, L]): kept ones are 0 to K - 1.
+        The kept tokens [N, K, D] in random order, and mask and places as ``random_mask`` gives
+        them.
     """
-    num_images, num_patches = tokens.shape[:2]
-    num_kept = max(1, int(num_patches * (1 - mask_ratio)))
-    noise = torch.rand(num_images, num_patches, device=tokens.device)  # [N, L]
-    order = noise.argsort(dim=1)  # [N, L]
-    place = order.argsort(dim=1)  # [N, L], its inverse
-    return take_tokens(tokens, order[:, :num_kept]), (place >= num_kept).float(), place
+    kept, mask, place = random_mask(*tokens.shape[:2], mask_ratio, tokens.device)
+    return take_tokens(tokens, kept), mask, place
 
 
 def take_tokens(tokens: Tensor, places: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 Letters: N batch, C channels, L positions (the product of all dimensions after the channels).
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from mmcv.cnn import NORM_LAYERS
@@ -13,6 +13,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mmselfsup.utils import dist
 
 from .precision import to_float32
+
+
+class Visible(Protocol):
+    """What says which places of a map count, see ``VisiblePlaces``."""
+
+    mask: Tensor | None
+
+    def at(self, like: Tensor) -> Tensor:
+        """Return a mask [N, 1, H, W] for a map [N, C, H, W]."""
 
 
 @NORM_LAYERS.register_module("SyncBN", force=True)
@@ -32,6 +41,9 @@ class SyncBatchNorm(_BatchNorm):
         **kwargs: ``eps``, ``momentum``, ``affine``, ``track_running_stats``.
     """
 
+    #: Which places count; None for all. Set by ``see_places``.
+    visible: Visible | None = None
+
     # ``nn.SyncBatchNorm.forward`` is called with this object and needs this method too.
     _check_non_zero_input_channels = nn.SyncBatchNorm._check_non_zero_input_channels
 
@@ -49,6 +61,8 @@ class SyncBatchNorm(_BatchNorm):
         Raises:
             ValueError: The input has fewer than 2 dimensions.
         """
+        if self.visible is not None and self.visible.mask is not None:
+            return self._forward_visible(input, self.visible.at(input))
         if not self.training or dist.get_world_size() == 1:
             return super().forward(input)
         if input.is_cuda:
@@ -70,6 +84,26 @@ class SyncBatchNorm(_BatchNorm):
             y = y * self.weight[:, None] + self.bias[:, None]
         swapped = input.transpose(0, 1).shape  # [C, N, ...]
         return y.view(swapped).transpose(0, 1).to(input.dtype)
+
+    def _forward_visible(self, input: Tensor, mask: Tensor) -> Tensor:
+        """Normalise [N, C, H, W] with the statistics of visible places; hidden ones become 0.
+
+        Args:
+            input: The map.
+            mask: 1 for visible places, 0 for hidden ones, [N, 1, H, W].
+        """
+        if not self.training:
+            return super().forward(input) * mask
+        x, seen = to_float32(input), to_float32(mask)
+        count = dist.all_reduce(seen.sum()).clamp(min=1)  # []
+        mean = dist.all_reduce_with_grad((x * seen).sum(dim=(0, 2, 3))) / count  # [C]
+        centred = (x - mean[:, None, None]) * seen
+        var = dist.all_reduce_with_grad(centred.square().sum(dim=(0, 2, 3))) / count  # [C]
+        self._update_running(mean.detach(), var.detach() * count / (count - 1).clamp(min=1))
+        y = centred * torch.rsqrt(var + self.eps)[:, None, None]
+        if self.affine:
+            y = y * self.weight[:, None, None] + self.bias[:, None, None] * seen
+        return y.to(input.dtype)
 
     @torch.no_grad()
     def _update_running(self, mean: Tensor, unbiased_var: Tensor) -> None:
