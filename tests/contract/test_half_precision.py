@@ -24,7 +24,7 @@ OTHERS = (11, 12, 13)  # seeds of other weights and images
 # the direction of the gradient of the whole network is chance.
 UNSTEADY = (
     "BYOL", "BarlowTwins", "FastSiam", "MMCR", "MoCoV3", "NNBYOL", "NNCLR", "NNSiam", "SMoG",
-    "SimSiam", "VIbCReg", "VICReg",
+    "SimSiam", "VIbCReg", "VICReg", "VICRegL",
 )  # fmt: skip
 Features = list[list[Tensor]]
 

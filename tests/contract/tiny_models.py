@@ -45,6 +45,17 @@ def crops(n: int, generator: torch.Generator) -> dict[str, Any]:
     return {"img": views, "idx": torch.arange(n)}
 
 
+def located_views(n: int, generator: torch.Generator) -> dict[str, Any]:
+    """Return ``two_views`` with maps [n, 2, 3] to their places in images of 100 pixels."""
+    batch = two_views(n, generator)
+    box = torch.rand(2, n, 4, generator=generator) * 30 + torch.tensor([30.0, 30, 0, 0])
+    zero = torch.zeros(2, n)
+    rows = [torch.stack((box[..., 0], zero, box[..., 2]), 2)]
+    rows += [torch.stack((zero, box[..., 1], box[..., 3]), 2)]
+    batch["img"] = [list(view) for view in zip(batch["img"], torch.stack(rows, 2), strict=True)]
+    return batch
+
+
 def masked_crops(n: int, generator: torch.Generator) -> dict[str, Any]:
     """Return ``crops`` whose first two views are pairs of images and masks of 4 x 4 patches.
 
@@ -241,6 +252,16 @@ TINY = {
             "head": {"type": "VICRegHead"},
         },
         two_views,
+    ),
+    "VICRegL": Tiny(
+        {
+            "type": "VICRegL",
+            "backbone": {**RESNET, "strides": (1, 2, 2, 1)},
+            "neck": {**NECK, "num_layers": 3, "with_last_bn": False},
+            "local_neck": {**NECK, "with_last_bn": False, "with_avg_pool": False},
+            "head": {"type": "VICRegLHead", "num_matches": 2},
+        },
+        located_views,
     ),
     "MSN": Tiny(
         {

@@ -63,6 +63,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "RotationPred": {},
     "MAE": {},
     "VICReg": dict(optimizer=dict(type="SGD", lr=0.001, momentum=0.9)),
+    "VICRegL": dict(optimizer=dict(type="SGD", lr=0.001, momentum=0.9)),
     "MSN": dict(custom_hooks=[dict(type="MomentumUpdateHook")]),
     "IJEPA": dict(custom_hooks=[dict(type="MomentumUpdateHook")]),
     "SparK": {},

@@ -1,6 +1,7 @@
 """The transforms of a pipeline: they turn an image into an image or a tensor."""
 
 from . import compose as torchvision_transforms
+from .located_view import LocatedView
 from .transforms import (
     BEiTMaskGenerator,
     CenterCrop,
@@ -32,6 +33,7 @@ __all__ = [
     "GaussianBlur",
     "IBOTMaskGenerator",
     "Lighting",
+    "LocatedView",
     "MaskFeatMaskGenerator",
     "MaskGenerator",
     "Normalize",

@@ -70,9 +70,13 @@ class RandomResizedCrop(OnPixels, T.RandomResizedCrop):  # type: ignore[misc]
     def change(self, pixels: Pixels) -> Pixels:
         if self.interpolation not in _MODES or self.antialias is False:
             return self.slow(pixels)
-        top, left, height, width = self.sample_params(*pixels.shape[:2])
+        return self.cut(pixels)[0]
+
+    def cut(self, pixels: Pixels) -> tuple[Pixels, tuple[int, int, int, int]]:
+        """Return the resized crop, and its (top, left, height, width) in the image."""
+        top, left, height, width = box = self.sample_params(*pixels.shape[:2])
         crop = pixels[top : top + height, left : left + width]
-        return resize(crop, tuple(self.size), _MODES[self.interpolation])
+        return resize(crop, tuple(self.size), _MODES[self.interpolation]), box
 
     def sample_params(self, height: int, width: int) -> tuple[int, int, int, int]:
         """Return a sampled (top, left, height, width) of a crop of an image of this size."""

@@ -42,6 +42,7 @@ from .swav import SwAV
 from .tico import TiCo
 from .vibcreg import VIbCReg
 from .vicreg import VICReg
+from .vicregl import VICRegL
 from .wmse import WMSE
 
 __all__ = [
@@ -87,5 +88,6 @@ __all__ = [
     "SwAV",
     "TiCo",
     "VICReg",
+    "VICRegL",
     "VIbCReg",
 ]

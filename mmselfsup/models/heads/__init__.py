@@ -26,7 +26,7 @@ from .smog_head import SMoGHead
 from .supcon_head import SupConHead
 from .swav_head import SwAVHead
 from .tico_head import TiCoHead
-from .vicreg_head import VIbCRegHead, VICRegHead
+from .vicreg_head import VIbCRegHead, VICRegHead, VICRegLHead
 from .wmse_head import WMSEHead
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "SwAVHead",
     "TiCoHead",
     "VICRegHead",
+    "VICRegLHead",
     "VIbCRegHead",
     "WMSEHead",
 ]

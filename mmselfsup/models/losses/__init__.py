@@ -35,6 +35,7 @@ from .distillation import cosine_distance, map_distance, similarity_distillation
 from .inter_image import angular_margin, cosine_margin, draw_negatives, draw_positives
 from .isotropic_gaussian import epps_pulley, random_directions
 from .koleo import koleo
+from .local_matching import cell_positions, nearest_pairs
 from .masked_tokens import masked_token_prediction
 from .reconstruction import (
     latent_error,
@@ -49,6 +50,7 @@ __all__ = [
     "angular_margin",
     "assigned_prediction",
     "batch_info_nce",
+    "cell_positions",
     "check_temperature",
     "correlation_penalty",
     "cosine_distance",
@@ -75,6 +77,7 @@ __all__ = [
     "masked_pixel_distance",
     "masked_token_prediction",
     "mises_fisher_weights",
+    "nearest_pairs",
     "negative_cosine",
     "pair_similarities",
     "patch_statistics",

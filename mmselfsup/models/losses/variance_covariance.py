@@ -19,7 +19,7 @@ def variance_hinge(z: Tensor, least: float = 1.0) -> Tensor:
     ``max(0, least - sqrt(var + 1e-4))``, with the unbiased variance.
 
     Args:
-        z: Projections [N, D], at least two.
+        z: Projections [N, D], at least two, or [N, K, D] of K slots.
         least: The wanted deviation (gamma), above 0.
 
     Returns:
@@ -40,7 +40,8 @@ def covariance_penalty(z: Tensor) -> Tensor:
     Bardes et al. 2022 (VICReg), equations 3 and 4.
 
     Args:
-        z: Projections [N, D], at least two.
+        z: Projections [N, D], at least two, or [N, K, D]: the mean over K slots, each of which has
+            its own covariances.
 
     Returns:
         A scalar, at least 0, 0 for components without linear dependence.
@@ -49,10 +50,11 @@ def covariance_penalty(z: Tensor) -> Tensor:
         ArgumentError: A single sample has no covariance.
     """
     _check(z)
-    centred = z - z.mean(dim=0)
-    covariance = centred.T @ centred / (len(z) - 1)  # [D, D]
+    centred = (z - z.mean(dim=0)).view(len(z), -1, z.shape[-1]).transpose(0, 1)  # [K, N, D]
+    covariance = centred.mT @ centred / (len(z) - 1)  # [K, D, D]
     squares = covariance.square()
-    return (squares.sum() - torch.diagonal(squares).sum()) / z.shape[1]
+    off = squares.sum() - torch.diagonal(squares, dim1=1, dim2=2).sum()
+    return off / (z.shape[-1] * len(centred))
 
 
 @full_precision
