@@ -122,14 +122,17 @@ def test_data(config):
         assert len(views) == len(data.get("num_views", [1])), part
         for pipeline in views:
             view = view_of(data, [*pipeline, *data.get("format_pipeline", [])])
-            # A mask generator gives one or two images and the mask of their patches.
+            # A mask generator gives one or two images and the mask of their patches, LocatedView
+            # the way back to the image.
             *images, mask = view if isinstance(view, tuple) else (view, None)
             for image in images:
                 assert image.dtype == torch.float32
                 assert image.ndim == 3
                 assert image.shape[1] == image.shape[2], part
                 assert torch.isfinite(image).all()
-            if mask is not None:
+            if mask is not None and mask.is_floating_point():  # of LocatedView
+                assert mask.shape == (2, 3)
+            elif mask is not None:
                 assert mask.ndim == 2
                 assert mask.sum() < mask.numel()
                 assert mask.any() or pipeline[-1].get("mask_prob", 1.0) < 1

@@ -74,6 +74,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "WMSE": {},
     "NNCLR": {},
     "NNBYOL": dict(custom_hooks=[dict(type="MomentumUpdateHook")]),
+    "All4One": dict(custom_hooks=[dict(type="MomentumUpdateHook")]),
     "NNSiam": {},
     "FastSiam": {},
     "TiCo": dict(custom_hooks=[dict(type="MomentumUpdateHook")]),

@@ -1,5 +1,6 @@
 """Self-supervised methods, and the classifiers that evaluate or fine-tune their backbones."""
 
+from .all4one import All4One
 from .barlowtwins import BarlowTwins
 from .base import BaseModel
 from .byol import BYOL
@@ -60,6 +61,7 @@ __all__ = [
     "ODC",
     "PMSN",
     "WMSE",
+    "All4One",
     "BarlowTwins",
     "BaseModel",
     "Classification",

@@ -1,5 +1,6 @@
 """Heads: modules that compute losses from features or similarities."""
 
+from .all4one_head import All4OneHead
 from .cae_head import CAEHead
 from .cls_head import ClsHead
 from .contrastive_head import ContrastiveHead
@@ -30,6 +31,7 @@ from .vicreg_head import VIbCRegHead, VICRegHead, VICRegLHead
 from .wmse_head import WMSEHead
 
 __all__ = [
+    "All4OneHead",
     "CAEHead",
     "ClsHead",
     "ContrastiveHead",

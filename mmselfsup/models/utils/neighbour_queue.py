@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mmselfsup.utils import dist
 from mmselfsup.utils.data_info import DataInfo
+from mmselfsup.utils.errors import ArgumentError
 
 from .precision import to_float32
 from .queue import MAX_QUEUE_LEN, enqueue, fit_queue_len, new_queue
@@ -66,6 +67,28 @@ class NeighbourQueue(nn.Module):
         """
         cosine = F.normalize(to_float32(z), dim=1) @ self.queue  # [N, K]
         return self.queue.index_select(1, cosine.argmax(dim=1)).T.contiguous()
+
+    @torch.no_grad()
+    def several(self, z: Tensor, count: int) -> Tensor:
+        """Return the elements of the queue with the largest cosines to each projection.
+
+        Args:
+            z: Projections [N, D], of any length.
+            count: How many, 1 to K.
+
+        Returns:
+            Unit vectors [N, count, D], float32, without gradient, the nearest first: a copy.
+
+        Raises:
+            ArgumentError: The queue has fewer elements.
+        """
+        if not 1 <= count <= self.queue.shape[1]:
+            raise ArgumentError(
+                f"{count} neighbours from a queue of {self.queue.shape[1]}: set num_neighbours to "
+                "1 or more, and queue_len to at least as many"
+            )
+        cosine = F.normalize(to_float32(z), dim=1) @ self.queue  # [N, K]
+        return self.queue.T[cosine.topk(count, dim=1).indices]  # [N, count, D]
 
     @torch.no_grad()
     def push(self, z: Tensor) -> None:
