@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mmselfsup.config.inspect import class_list
 from mmselfsup.core.checkpoint import load_state
 from mmselfsup.datasets import SingleViewDataset
-from mmselfsup.metrics import probabilities
+from mmselfsup.metrics import with_temperature
 from mmselfsup.models.algorithms.classification import VIEWS
 from mmselfsup.utils.collect import collect_results
 from mmselfsup.utils.device import default_device
@@ -133,11 +133,7 @@ class Predictor:
             raise UserError(f"the model has the heads {', '.join(scores)}: name one with --head")
         if getattr(self.model, "multi_label", False):  # sigmoids
             return _calibrated(np.asarray(scores[head], np.float64), self.temperature)
-        probs = probabilities(scores[head])
-        if self.temperature == 1.0:
-            return probs
-        # The logits but for a constant of each row, which the softmax doesn't see.
-        return probabilities(np.log(probs.clip(_LEAST)) / self.temperature)
+        return with_temperature(scores[head], self.temperature)
 
 
 def _calibrated(probs: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:

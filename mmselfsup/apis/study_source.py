@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,14 @@ from PIL import Image
 from mmselfsup.datasets.data_sources import ImageList, ImageNet
 from mmselfsup.datasets.data_sources.lists import read_text
 from mmselfsup.datasets.data_sources.medmnist import read_npz
-from mmselfsup.datasets.data_sources.metadata import read_metadata
 from mmselfsup.datasets.statistics import source_statistics
 from mmselfsup.isic.duplicates import Duplicates, find_pairs, join_groups
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json, atomic_write_text, csv_text
 from mmselfsup.utils.folds import ALGORITHM, assign_folds
 from mmselfsup.utils.image_names import image_stem
+
+from .described_table import first_file, joined_table, table_columns
 
 PARTS = ("train", "test", "subtrain", "val")
 _VALIDATION_PARTS = 5  # of the training images, one is held out for choosing hyper-parameters
@@ -50,7 +52,7 @@ def make_source(
     Raises:
         UserError: A file is missing, a label can't be used, or there are too few images.
     """
-    table, missing, images = _read(description, folder, place)
+    table, missing, images = read_described(description, folder, place)
     classes = list(description.classes) or sorted(set(table["label"]))
     counts = [int((table["label"] == name).sum()) for name in classes]
     if len(classes) < 2 or min(counts) < description.folds:
@@ -88,12 +90,22 @@ def make_source(
     return facts
 
 
-def _read(description: Any, folder: Path, place: Path) -> tuple[pd.DataFrame, int, Path]:
+def read_described(description: Any, folder: Path, place: Path) -> tuple[pd.DataFrame, int, Path]:
     """Return the images on disk (file, label, group), the number of missing ones, and the folder.
 
-    Files are named below that folder.
+    Args:
+        description: A ``Description`` of ``mmselfsup.study.descriptions``.
+        folder: Where its relative names are searched.
+        place: Folder for what has to be written: a joined table, the images of a MedMNIST file.
+
+    Returns:
+        Files are named below the returned folder.
+
+    Raises:
+        UserError: A file is missing, or a label can't be used.
     """
-    path = _first_file(description.table, folder, "table")
+    description = joined_table(description, folder, place)
+    path = first_file(description.table, folder, "table")
     if path is not None and path.suffix.lower() == ".npz":
         return _from_npz(description, path, place), 0, place / "images"
     given = [folder / name for name in description.images]
@@ -190,13 +202,11 @@ def _table(source: Any, description: Any, folder: Path) -> pd.DataFrame:
             "group": getattr(source, "lesions", None) or [""] * len(labels),
         }
     )
-    other = _first_file(description.groups_table, folder, "groups_table")
-    if other is not None:
-        column = description.group_column or "lesion_id"
-        image = description.image_column or "image"
-        rows = read_metadata(str(other), ("image", column) if image == "image" else (image, column))
-        of = {stem: row.cells[column].strip() for stem, row in rows}
-        table["group"] = [of.get(image_stem(name), "") for name in table["file"]]
+    if description.groups_table:
+        columns = {"group": description.group_column or "lesion_id"}
+        alone = replace(description, table=())
+        cells = table_columns(alone, folder, table["file"].to_list(), columns, "groups_table")
+        table["group"] = cells["group"]
     twice = table["file"][table["file"].duplicated()]
     if len(twice):
         raise UserError(f"{source.ann_file}: the image {twice.iloc[0]} is listed more than once")
@@ -222,24 +232,6 @@ def _from_npz(description: Any, path: Path, place: Path) -> pd.DataFrame:
             rows.append((name, known[label] if known else str(label), ""))
     atomic_write_text(marker, stamp)
     return pd.DataFrame(rows, columns=["file", "label", "group"])
-
-
-def _first_file(names: Sequence[str], folder: Path, key: str) -> Path | None:
-    """Return the first file that exists; None where none is named.
-
-    Raises:
-        UserError: None exists.
-    """
-    paths = [folder / name for name in names]
-    for path in paths:
-        if path.is_file():
-            return path
-    if paths:
-        raise UserError(
-            f"{key}: there is no file {', '.join(map(str, paths))}; --root names the folder of the "
-            "data"
-        )
-    return None
 
 
 def _source_id(group: str, description: Any) -> str:

@@ -63,6 +63,11 @@ def class_list(cfg: Config, part: str = "test") -> list[str] | None:
     return list(classes) if isinstance(classes, (list, tuple)) else None
 
 
+def reads_patients(cfg: Config, part: str = "test") -> bool:
+    """Return whether a data source reads age, site and sex of the patients for the head."""
+    return _data_source(cfg, part).get("patients") is not None
+
+
 def _data_source(cfg: Config, part: str) -> Any:
     """Return the data source of a data set."""
     return find_dataset(cfg, part)[1]["data_source"]

@@ -98,6 +98,32 @@ def near_pairs(hashes: NDArray[np.bool_], distance: int = DISTANCE) -> list[Pair
     return sorted(pairs, key=lambda pair: (pair.distance, pair.first, pair.second))
 
 
+def nearest_known(
+    hashes: NDArray[np.bool_], known: NDArray[np.bool_], distance: int = DISTANCE
+) -> dict[int, tuple[int, int]]:
+    """Return the images that look like a known one.
+
+    Args:
+        hashes: [M, B], of the images in question.
+        known: [N, B], of the known images.
+        distance: Number of bits that may differ.
+
+    Returns:
+        By the number of an image, the number of its nearest known one and the bits that differ.
+    """
+    signs, others = (np.where(of, 1, -1).astype(np.float32) for of in (hashes, known))
+    least = hashes.shape[1] - 2 * distance
+    found = {}
+    for start in range(0, len(signs) if len(others) else 0, _ROWS):
+        product = signs[start : start + _ROWS] @ others.T  # [rows, N]
+        nearest = product.argmax(axis=1)  # [rows]
+        highest = product[np.arange(len(product)), nearest]
+        for row in np.flatnonzero(highest >= least):
+            bits = int(hashes.shape[1] - highest[row]) // 2
+            found[start + int(row)] = int(nearest[row]), bits
+    return found
+
+
 def join_groups(groups: Sequence[str], pairs: Sequence[Pair]) -> list[str]:
     """Return groups in which the groups of each pair are one (union-find).
 

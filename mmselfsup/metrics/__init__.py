@@ -5,6 +5,7 @@ fractions 0..1. nan means "not defined": a class without a sample has no recall.
 """
 
 from .bootstrap import bootstrap_intervals, compare_runs
+from .class_map import ClassMap, make_class_map
 from .classification import (
     MANY_CLASSES,
     auc_above_sensitivity,
@@ -22,6 +23,7 @@ from .classification import (
     specificity_above_sensitivity,
 )
 from .multi_label import multi_label_metrics
+from .temperature import fit_temperature, with_temperature
 from .unknown import (
     UNKNOWN,
     add_unknown,
@@ -34,6 +36,7 @@ from .unknown import (
 __all__ = [
     "MANY_CLASSES",
     "UNKNOWN",
+    "ClassMap",
     "add_unknown",
     "auc_above_sensitivity",
     "bootstrap_intervals",
@@ -44,8 +47,10 @@ __all__ = [
     "detailed_metrics",
     "expected_calibration_error",
     "finite",
+    "fit_temperature",
     "known_only",
     "macro_auc",
+    "make_class_map",
     "multi_label_metrics",
     "nested",
     "one_against_rest",
@@ -53,6 +58,7 @@ __all__ = [
     "probabilities",
     "specificity_above_sensitivity",
     "unknown_score",
+    "with_temperature",
     "with_unknown",
     "without_threshold",
 ]

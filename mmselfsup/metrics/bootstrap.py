@@ -45,13 +45,41 @@ def bootstrap_intervals(
     Returns:
         Lower and upper end by the name of the metric.
     """
+    draws = resampled_metrics(scores, labels, lesions, num_resamples, seed)
+    return {key: _interval(values, level) for key, values in draws.items()}
+
+
+def resampled_metrics(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    lesions: Sequence[Hashable] | None = None,
+    num_resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Floats]:
+    """Return balanced accuracy, accuracy and macro AUC of each resample, [B] each.
+
+    The arguments are those of ``bootstrap_intervals``.
+    """
     probs, truth = checked(scores, labels)
     right = np.asarray(scores).argmax(axis=1) == truth  # [N]
     parts = [
         weighted_numbers(probs, truth, right, weights)
         for weights in drawn_weights(lesion_index(lesions, len(truth)), num_resamples, seed)
     ]
-    return {key: _interval(np.concatenate([p[key] for p in parts]), level) for key in parts[0]}
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+
+def difference_interval(first: Floats, second: Floats, level: float = 0.95) -> tuple[float, float]:
+    """Return the interval of a metric of one test set minus that of another.
+
+    The sets have no image in common, so their resamples are drawn independently of each other: give
+    ``resampled_metrics`` another seed for each.
+
+    Args:
+        first, second: The metric of B resamples of each set, [B].
+        level: Level of the interval, 0..1.
+    """
+    return _interval(first - second, level)
 
 
 def compare_runs(

@@ -19,6 +19,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.study_data import StudyData
 
 from .data import read_splits
+from .external import read_externals
 from .few_labels import DRAWS, read_labels
 from .keep import BEST
 from .settings import ALL, DEFAULT_DATA, TRAIN, StudySettings
@@ -103,6 +104,7 @@ def parse(
         starts=starts,
         labels=read_labels(args.labels),
         draws=DRAWS if args.draws is None else _whole("--draws", args.draws, 1),
+        external=read_externals(args.external, root),
         data=data,
         verify=args.verify,
         keep=args.keep,
@@ -350,6 +352,7 @@ def make_parser(program: str) -> argparse.ArgumentParser:
     parser.add_argument("--start", nargs="+", default=[], metavar="START")
     parser.add_argument("--labels", nargs="+", default=[], metavar="P%")
     parser.add_argument("--draws", metavar="N")
+    parser.add_argument("--external", nargs="+", default=[], metavar="NAME=PATH")
     for flag in ("--cfg-options", "--ssl-options", "--finetune-options"):
         parser.add_argument(flag, nargs="+", default=[], metavar="key=value")
     return parser

@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.study_data import StudyData, TableFile
 
-from .cli import StudyRequest
+if TYPE_CHECKING:
+    from .cli import StudyRequest
 
 DESCRIPTIONS = Path("configs", "study_data")
 #: The description beside a study's results, from which its reports take their words.
@@ -47,6 +48,14 @@ class Description:
         value_range: See ``BaseDataSource``.
         folds: Number of folds.
         guide: Page that says how to get the data.
+        labels_table: A CSV file, or names as for ``table``, with further columns of the table; they
+            are joined by the column of the groups.
+        only: Rows of the table that count, by the value of a column: ``{image_type: dermoscopic}``.
+        file: File name of an image, made of the columns in braces: ``{lesion_id}/{isic_id}.jpg``.
+        map: As an external test set: the classes of ISIC-2019 behind each name of its table,
+            ``AK or SCC``; ``others``; None leaves the images out. See ``metrics.class_map``.
+        subgroups: As an external test set: the columns by which parts of it are measured, by what
+            they are: age, sex, site, source, skin tone.
     """
 
     name: str
@@ -63,6 +72,11 @@ class Description:
     value_range: tuple[float, ...] = ()
     folds: int = 5
     guide: str = _GUIDE
+    labels_table: tuple[str, ...] = ()
+    only: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
+    map: Mapping[str, str | None] = field(default_factory=dict)
+    subgroups: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> str:
@@ -70,7 +84,8 @@ class Description:
         return re.sub(r"[^a-z0-9.-]+", "-", self.name.lower()).strip("-.") or "data"
 
 
-_LISTS = ("table", "images", "groups_table", "classes", "group", "value_range")
+_LISTS = ("table", "images", "groups_table", "classes", "group", "value_range", "labels_table")
+_MAPPINGS = ("only", "map", "subgroups")
 
 
 def read_description(path: Path) -> Description:
@@ -97,7 +112,7 @@ def make_description(content: Mapping[str, Any], where: str) -> Description:
     Raises:
         UserError: A key is unknown or of the wrong type; ``where`` names the place.
     """
-    known = [field.name for field in fields(Description)]
+    known = [one.name for one in fields(Description)]
     unknown = [str(key) for key in content if key not in known]
     if unknown:
         raise UserError(f"{where}: unknown key {unknown[0]!r}; there are {', '.join(known)}")
@@ -105,7 +120,9 @@ def make_description(content: Mapping[str, Any], where: str) -> Description:
     for key, value in content.items():
         if value is None:
             continue
-        if key in _LISTS or isinstance(value, list):
+        if key in _MAPPINGS:
+            value = _texts(value, f"{where}: {key}")
+        elif key in _LISTS or isinstance(value, list):
             value = tuple(value) if isinstance(value, list | tuple) else (value,)
             if key != "value_range":
                 value = tuple(map(str, value))
@@ -118,6 +135,21 @@ def make_description(content: Mapping[str, Any], where: str) -> Description:
     if not isinstance(made.folds, int) or made.folds < 2:
         raise UserError(f"{where}: folds must be a whole number from 2, got {made.folds!r}")
     return made
+
+
+def _texts(value: Any, where: str) -> dict[str, str | None]:
+    """Return a mapping of texts; numbers are taken as they are written.
+
+    Raises:
+        UserError: It is none, or has a list in it.
+    """
+    plain = (str, int, float)
+    if not isinstance(value, Mapping) or not all(
+        isinstance(key, plain) and (item is None or isinstance(item, plain))
+        for key, item in value.items()
+    ):
+        raise UserError(f"{where} must have lines 'name: text', such as 'akiec: AK or SCC'")
+    return {str(key): None if item is None else str(item) for key, item in value.items()}
 
 
 def find_description(data: str, root: Path) -> tuple[Description, Path]:

@@ -270,10 +270,15 @@ def _images_stamp(folder: Path, names: tuple[str, ...]) -> str | None:
 
 
 def _image_files(folder: Path) -> Iterator[str]:
-    """Yield the names of all images in a folder, sorted."""
-    for name in sorted(os.listdir(folder)):
-        if has_image_extension(name):
-            yield name
+    """Yield the names of all images in a folder, sorted; where there are none, of those below."""
+    own = [name for name in sorted(os.listdir(folder)) if has_image_extension(name)]
+    yield from own
+    if own:
+        return
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        below = os.path.relpath(place, folder)
+        yield from (os.path.join(below, n) for n in sorted(names) if has_image_extension(n))
 
 
 @dataclass(frozen=True)

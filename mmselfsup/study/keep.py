@@ -6,6 +6,7 @@ is trained anew on the whole fold. Their logs stay, and so does everything else.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from mmselfsup.utils.errors import UserError
@@ -32,17 +33,18 @@ def what_stays(keep: str) -> str:
     if keep == ALL_FILES:
         return "Disk: all checkpoints stay (--keep all)."
     return (
-        "Disk: the checkpoints of the learning-rate search are removed at the end, all others and "
-        "all logs stay; --keep all keeps these, too."
+        "Disk: the checkpoints of the learning-rate search are removed at the end (--external: but "
+        "for the chosen ones), all others and all logs stay; --keep all keeps these, too."
     )
 
 
-def tidy(work_dir: Path, keep: str) -> str:
+def tidy(work_dir: Path, keep: str, spared: Collection[Path] = ()) -> str:
     """Remove what the study doesn't keep; call it when all stages are done.
 
     Args:
         work_dir: Folder of the study.
         keep: A value of ``KEEP``.
+        spared: Folders whose files stay.
 
     Returns:
         A line about what was removed; '' if nothing was.
@@ -50,7 +52,7 @@ def tidy(work_dir: Path, keep: str) -> str:
     if keep == ALL_FILES:
         return ""
     # The links (latest.pth) too, which would lead nowhere.
-    found = sorted(work_dir.glob(_SEARCH))
+    found = sorted(path for path in work_dir.glob(_SEARCH) if path.parent not in spared)
     size = sum(path.stat().st_size for path in found if not path.is_symlink())
     for path in found:
         path.unlink(missing_ok=True)

@@ -25,6 +25,7 @@ from .fingerprint import forget_images
 from .keep import check_keep, tidy, what_stays
 from .process import check_gpus, environment, inspect_machine, only_commands, only_study
 from .records import Results, StudyFacts
+from .report.external_tables import print_external, write_external_table
 from .report.page import write_report
 from .report.starts_tables import print_starts
 from .report.statistics import RESULTS
@@ -36,6 +37,7 @@ from .settings import StudySettings
 from .stages import STAGES
 from .stages.context import StudyContext
 from .stages.curriculum import greedy_facts
+from .stages.external import check as check_external
 from .stages.labels import lesions
 from .stages.pretrain import check_backbones
 
@@ -65,9 +67,13 @@ def run_study(settings: StudySettings) -> Results:
         curriculum=context.curriculum,
         arms=context.arms,
         labels=context.labels,
+        external_sets=context.external_sets,
+        external=context.external,
     )
     results.write(settings.work_dir / "results.json")
-    if removed := tidy(settings.work_dir, settings.keep):
+    write_external_table(settings.work_dir, results)
+    chosen = [settings.run_dir(arm, f"lr_{lr:g}") for arm, lr in context.lrs.items()]
+    if removed := tidy(settings.work_dir, settings.keep, chosen if settings.external else ()):
         print(f"\n{removed}", flush=True)
     _close(results, settings)
     return results
@@ -88,6 +94,7 @@ def check(settings: StudySettings) -> None:
     _ = study.finetune, study.lrs, study.epochs, [task.epochs for task in study.pretrainings]
     if settings.labels and not settings.demo:  # the demo makes its files first
         lesions(settings)
+    check_external(study)
     if settings.ready_splits is not None:
         paths = [settings.split(part) for part in PARTS]
         images, _ = settings.data.find_images(settings.data_root)
@@ -109,6 +116,7 @@ def _close(results: Results, settings: StudySettings) -> None:
     print()
     print_results(results)
     print_starts(results)
+    print_external(results)
     report = write_report(settings.work_dir)
     # The environment need not be activated: then name its tensorboard by its path.
     beside = Path(sys.executable).with_name("tensorboard")

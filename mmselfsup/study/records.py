@@ -19,6 +19,7 @@ from mmselfsup.utils.files import atomic_write_json
 from mmselfsup.utils.json_records import from_json
 
 from .arm_records import ArmRecord, LabelRecord
+from .external_records import ExternalRecord, ExternalSet
 
 SCHEMA = 2
 Tasks = tuple[str, ...]
@@ -316,6 +317,9 @@ class Results:
         curriculum: How the order of the pre-trainings was chosen; None where it was given.
         arms: What the arms of --start start from and cost; empty without --start.
         labels: The classifiers trained on few labels; empty without --labels.
+        external_sets: The study's test fold, and test sets of other clinics; empty without
+            --external.
+        external: The classifiers on these; empty without --external.
         schema: Version of this layout.
     """
 
@@ -329,12 +333,15 @@ class Results:
     curriculum: Curriculum | None = None
     arms: list[ArmRecord] = field(default_factory=list)
     labels: list[LabelRecord] = field(default_factory=list)
+    external_sets: list[ExternalSet] = field(default_factory=list)
+    external: list[ExternalRecord] = field(default_factory=list)
     schema: int = SCHEMA
 
     def write(self, path: Path) -> None:
         """Write the results as JSON; NaN becomes null."""
-        # Without --start and --labels the file is that of a study that knows neither.
-        empty = {name for name in ("arms", "labels") if not getattr(self, name)}
+        # Without these options the file is that of a study that knows none of them.
+        names = ("arms", "labels", "external_sets", "external")
+        empty = {name for name in names if not getattr(self, name)}
         content = {name: value for name, value in asdict(self).items() if name not in empty}
         atomic_write_json(path, content)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from mmselfsup.isic.study_data import ISIC_2019 as DEFAULT_DATA
 from mmselfsup.utils.study_data import StudyData
 
+from .external import External
 from .image_digests import INDEX
 from .keep import BEST
 from .starts import DISTILLATION, DISTILLED, JOIN, SCRATCH, Start
@@ -52,6 +53,7 @@ class StudySettings:
             pre-training compared.
         labels: Percentages of the labels, below 100, with which each arm is fine-tuned too.
         draws: Number of times that each percentage is drawn.
+        external: Test sets of other clinics, on which each arm is measured too.
         data: The data set: its file names, commands and configs.
         verify: Whether to compare the content of all files, not only sizes and times.
         keep: What stays on the disk, see ``keep.KEEP``.
@@ -81,6 +83,7 @@ class StudySettings:
     starts: tuple[Start, ...] = ()
     labels: tuple[float, ...] = ()
     draws: int = 1
+    external: tuple[External, ...] = ()
     data: StudyData = DEFAULT_DATA
     verify: bool = False
     keep: str = BEST
@@ -148,6 +151,14 @@ class StudySettings:
     def labels_dir(self) -> Path:
         """Return the folder of the lists of few labels, the same for all arms."""
         return self._data_dir / "labels"
+
+    def external_dir(self, name: str) -> Path:
+        """Return the folder of a prepared test set of another clinic.
+
+        It is the same for all folds, but for lists of the user: they need not have all images.
+        """
+        own = () if self.ready_splits is None else (f"fold{self.fold}",)
+        return Path(self._data_dir, "external", *own, name)
 
     @property
     def _data_dir(self) -> Path:

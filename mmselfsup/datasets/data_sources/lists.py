@@ -276,7 +276,7 @@ def read_table(
     Raises:
         UserError: A column is missing, or a cell is not valid.
     """
-    header, rows = _read_rows(path)
+    header, rows = read_rows(path)
     places = find_columns(header, columns, path)
     labels, named = read_labels(header, rows, places, classes, several, path)
     names = [row[places.image].strip() for _, row in rows]
@@ -286,7 +286,7 @@ def read_table(
     return Listed(entries, named, None if at is None else [group_in(row[at]) for _, row in rows])
 
 
-def _read_rows(path: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+def read_rows(path: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Return the header of a CSV file, and its rows with their line numbers.
 
     Raises:

@@ -14,6 +14,7 @@ from mmselfsup.utils.files import atomic_write_text
 
 from ..records import Results, read_results
 from .curriculum_section import curriculum_section
+from .external_section import external_section
 from .features_section import features_section
 from .html import Section, render, render_section
 from .labels_section import labels_section
@@ -34,6 +35,7 @@ SECTIONS: tuple[Callable[[Path, Results], Section | None], ...] = (
     operating_section,
     starts_section,
     labels_section,
+    external_section,
     curriculum_section,
     occlusion_section,
     training_section,

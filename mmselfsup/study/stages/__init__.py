@@ -6,6 +6,7 @@ Each has ``run(context)``, which runs what isn't done yet and adds to the contex
 from . import (
     arms,
     curriculum,
+    external,
     features,
     finetune,
     labels,
@@ -27,5 +28,6 @@ STAGES = (
     test,
     occlusion,
     labels,
+    external,
     arms,
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..arm_records import ArmRecord, LabelRecord
+from ..external_records import ExternalRecord, ExternalSet
 from ..process import Machine
 from ..records import Curriculum, RunRecord, SearchRecord, SslRecord
 from ..resolved import ResolvedStudy
@@ -29,6 +30,8 @@ class StudyContext:
         runs: The classifiers compared.
         arms: The arms of --start.
         labels: The classifiers trained on few labels.
+        external_sets: The test sets of other clinics, after the study's own test fold.
+        external: The classifiers on these.
     """
 
     settings: StudySettings
@@ -41,6 +44,8 @@ class StudyContext:
     runs: list[RunRecord] = field(default_factory=list)
     arms: list[ArmRecord] = field(default_factory=list)
     labels: list[LabelRecord] = field(default_factory=list)
+    external_sets: list[ExternalSet] = field(default_factory=list)
+    external: list[ExternalRecord] = field(default_factory=list)
     _study: ResolvedStudy | None = None
 
     @property

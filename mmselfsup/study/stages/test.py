@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,10 +46,24 @@ def test_stage(study: ResolvedStudy, arm: str) -> Stage:
 
 def test_argv(study: ResolvedStudy, checkpoint: Path, folder: Path) -> tuple[str, ...]:
     """Return the command line that writes the scores of a classifier on the test fold."""
+    return score_argv(study, checkpoint, folder, test_options(study))
+
+
+def score_argv(
+    study: ResolvedStudy, checkpoint: Path, folder: Path, options: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the command line that writes the scores of a classifier.
+
+    Args:
+        study: The study.
+        checkpoint: The classifier.
+        folder: Work directory.
+        options: Overrides of the classifier's config, which name the images.
+    """
     return (
         *("tools/test.py", study.relative(study.settings.finetune_config), str(checkpoint)),
         *("--work_dir", str(folder), "--out", str(folder / SCORES)),
-        *("--cfg-options", *test_options(study)),
+        *("--cfg-options", *options),
     )
 
 
@@ -61,7 +76,12 @@ def classifier(study: ResolvedStudy, arm: str) -> tuple[str, str]:
 
 def test_options(study: ResolvedStudy) -> list[str]:
     """Return the overrides that the classifier's config needs for the test fold."""
-    options = data_options(study, {"test": study.settings.split("test")})
+    return part_options(study, "test")
+
+
+def part_options(study: ResolvedStudy, part: str) -> list[str]:
+    """Return the overrides with which the classifier's config is tested on a part of the data."""
+    options = data_options(study, {"test": study.settings.split(part)})
     return [*study.finetune_options, *options, *lesion_options(study, "test")]
 
 

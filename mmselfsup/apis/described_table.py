@@ -1,0 +1,168 @@
+"""The table of a described data set: found, filtered, joined with a second one.
+
+Some sets have the labels in a table of lesions and the images in another (MILK10k), rows that don't
+count, or file names that several columns make up (PH2). ``joined_table`` writes one table that has
+all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mmselfsup.datasets.data_sources.columns import Columns, find_columns
+from mmselfsup.datasets.data_sources.lists import read_rows
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write_text, csv_text
+from mmselfsup.utils.image_names import image_stem
+
+_JOINED = "table.csv"
+_FILE = "file"  # column of the names that ``Description.file`` makes
+
+
+def first_file(names: Sequence[str], folder: Path, key: str) -> Path | None:
+    """Return the first file that exists; None where none is named.
+
+    Raises:
+        UserError: None exists.
+    """
+    paths = [folder / name for name in names]
+    for path in paths:
+        if path.is_file():
+            return path
+    if paths:
+        raise UserError(
+            f"{key}: there is no file {', '.join(map(str, paths))}; --root names the folder of the "
+            "data"
+        )
+    return None
+
+
+def joined_table(description: Any, folder: Path, place: Path) -> Any:
+    """Return a description whose one table has the rows and columns that count.
+
+    Args:
+        description: A ``Description`` of ``mmselfsup.study.descriptions``; without ``only``,
+            ``labels_table`` and ``file`` it is returned as it is.
+        folder: Where its relative names are searched.
+        place: The joined table is written into this folder.
+
+    Raises:
+        UserError: A file or column is missing, or no row is left.
+    """
+    if not (description.only or description.labels_table or description.file):
+        return description
+    path = first_file(description.table, folder, "table")
+    if path is None:
+        raise UserError(f"{description.name}: only, labels_table and file need a table")
+    header, rows = _read(path)
+    for column, value in description.only.items():
+        _need(header, column, f"{path}: only")
+        rows = [row for row in rows if row[column] == value]
+        if not rows:
+            raise UserError(f"{path}: no row has {value!r} in its column {column}")
+    labels = first_file(description.labels_table, folder, "labels_table")
+    if labels is not None:
+        header = _join(header, rows, labels, description.group_column or "lesion_id", path)
+    column = description.image_column
+    if description.file:
+        header, column = [*header, _FILE], _FILE
+        for row in rows:
+            row[_FILE] = _file_name(description.file, row, path)
+    text = csv_text([header, *([row[name] for name in header] for row in rows)])
+    atomic_write_text(place / _JOINED, text)
+    return replace(
+        description,
+        table=(str((place / _JOINED).absolute()),),
+        image_column=column,
+        labels_table=(),
+        only={},
+        file="",
+    )
+
+
+def table_columns(
+    description: Any,
+    folder: Path,
+    names: Sequence[str],
+    columns: Mapping[str, str],
+    key: str = "subgroups",
+) -> dict[str, list[str]]:
+    """Return cells of the table of a data set, or of its table of groups.
+
+    Args:
+        description: A ``Description``, after ``joined_table``.
+        folder: Where its relative names are searched.
+        names: File names of N images; folders before the name and the extension don't count.
+        columns: Column by the name under which its N cells are returned.
+        key: The key of the description that names the columns, for errors.
+
+    Returns:
+        N cells for each name, ``''`` where the table has no row of the image.
+
+    Raises:
+        UserError: No table has a column.
+    """
+    given = {"table": description.table, "groups_table": description.groups_table}
+    paths = [p for k, of in given.items() if (p := first_file(of, folder, k)) is not None]
+    read = [(path, *_read(path)) for path in paths if path.suffix.lower() != ".npz"]
+    stems = [image_stem(name) for name in names]
+    found = {}
+    for name, column in columns.items():
+        table = next(((h, rows) for _, h, rows in read if column in h), None)
+        if table is None:
+            there = "; ".join(f"{path} has {', '.join(h)}" for path, h, _ in read)
+            raise UserError(
+                f"{description.name}: {key}: no column {column!r} ({there or 'no table'})"
+            )
+        image = _image_column(table[0], description.image_column)
+        cells = {image_stem(row[image]): row[column] for row in table[1]}
+        found[name] = [cells.get(stem, "").strip() for stem in stems]
+    return found
+
+
+def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Return the header of a CSV file, and its rows by column."""
+    header, rows = read_rows(str(path))
+    return header, [dict(zip(header, cells, strict=True)) for _, cells in rows]
+
+
+def _need(header: Sequence[str], column: str, where: str) -> None:
+    if column not in header:
+        raise UserError(f"{where}: there is no column {column!r}; there are {', '.join(header)}")
+
+
+def _join(
+    header: list[str], rows: list[dict[str, str]], labels: Path, key: str, path: Path
+) -> list[str]:
+    """Add the columns of the second table to the rows; return the new header."""
+    other, lines = _read(labels)
+    _need(header, key, str(path))
+    _need(other, key, str(labels))
+    new = [name for name in other if name not in header]
+    by_key = {line[key]: line for line in lines}
+    for row in rows:
+        if row[key] not in by_key:
+            raise UserError(f"{labels}: there is no row with {key} {row[key]!r}, which {path} has")
+        row.update({name: by_key[row[key]][name] for name in new})
+    return [*header, *new]
+
+
+def _file_name(template: str, row: Mapping[str, str], path: Path) -> str:
+    try:
+        return template.format_map({name: cell.strip() for name, cell in row.items()})
+    except (KeyError, ValueError, IndexError) as error:
+        raise UserError(
+            f"{path}: file {template!r} has a column that is not there ({error}); there are "
+            f"{', '.join(row)}"
+        ) from None
+
+
+def _image_column(header: Sequence[str], given: str | None) -> str:
+    """Return the column of the file names of a table that has been read before."""
+    if given in header:
+        return str(given)
+    places = find_columns(header, Columns(), "")
+    return header[places.image]

@@ -1,0 +1,158 @@
+"""Test sets of other clinics: ``--external NAME=PATH``, and what their prepared folders hold.
+
+PATH is a folder, a table or a description; where NAME is a file of ``configs/study_data``, this
+description says how to read it (``PAD-UFES-20``: ``padufes20.yaml``).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mmselfsup.metrics.class_map import ClassMap, make_class_map
+from mmselfsup.utils.errors import UserError
+
+from .descriptions import DESCRIPTIONS, Description, read_description
+
+#: Files of a prepared set, as ``mmselfsup.apis.external_set`` writes them.
+IMAGES, TABLE, GROUPS, FACTS = "images.txt", "images.csv", "groups.csv", "external.json"
+DUPLICATES = "duplicates.csv"
+_NAME = re.compile(r"\w[\w.-]*")
+_TABLES = (".csv", ".tsv", ".txt", ".npz")
+_TEXTS = (".yaml", ".yml", ".json")
+_OWN_COLUMNS = 4  # of the table, before those of the subgroups
+
+
+@dataclass(frozen=True)
+class External:
+    """A test set that the user named.
+
+    Attributes:
+        name: Its name, in folders and tables.
+        text: The value of the option, ``NAME=PATH``.
+        description: How to read it.
+        folder: Where relative names of the description are searched.
+    """
+
+    name: str
+    text: str
+    description: Description
+    folder: Path
+
+    @property
+    def reads(self) -> dict[str, Path]:
+        """Return the tables and the folder of images that it is made of, as far as they exist."""
+        names = (*self.description.table, *self.description.groups_table)
+        names = (*names, *self.description.labels_table, *self.description.images)
+        paths = [self.folder / name for name in names] or [self.folder]
+        found = [path for path in paths if path.exists()]
+        described = self.text.partition("=")[2]
+        file = Path(described).expanduser()
+        own = {"description": file} if file.suffix.lower() in _TEXTS else {}
+        return {**own, **{f"file {n}": path for n, path in enumerate(found)}}
+
+
+def find_external(text: str, root: Path) -> External:
+    """Return the set that ``NAME=PATH`` names.
+
+    Args:
+        text: The value.
+        root: The repository, with the shipped descriptions.
+
+    Raises:
+        UserError: It has another form, or there is no such file or folder.
+    """
+    name, equals, place = text.partition("=")
+    if not equals or not place or not _NAME.fullmatch(name):
+        raise UserError(
+            f"--external {text}: give NAME=PATH, PATH a folder, a table or a description"
+        )
+    path = Path(place).expanduser()
+    path = path if path.is_absolute() else root / path
+    if not path.exists():
+        raise UserError(f"--external {text}: there is no {path}")
+    shipped = root / DESCRIPTIONS / f"{re.sub('[^a-z0-9]', '', name.lower())}.yaml"
+    suffix = path.suffix.lower()
+    if path.is_file() and suffix in _TEXTS:
+        described, folder = read_description(path), path.parent
+    elif shipped.is_file():
+        described, folder = read_description(shipped), path
+        if path.is_file():
+            described, folder = replace(described, table=(str(path),)), path.parent
+    elif path.is_dir():
+        described, folder = Description(name, images=(str(path),)), path
+    elif suffix in _TABLES:
+        described, folder = Description(name, table=(str(path),)), path.parent
+    else:
+        raise UserError(f"--external {text}: {path.name} is no folder, table or description")
+    return External(name, text, replace(described, name=name), folder)
+
+
+def read_externals(texts: Sequence[str], root: Path) -> tuple[External, ...]:
+    """Read the values of --external.
+
+    Raises:
+        UserError: See ``find_external``; or two sets have one name.
+    """
+    found = tuple(find_external(text, root) for text in texts)
+    names = [external.name.lower() for external in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"--external names {name} twice: give each set a name of its own")
+    return found
+
+
+@dataclass(frozen=True)
+class PreparedSet:
+    """A set as its folder holds it.
+
+    Attributes:
+        facts: Content of ``external.json``.
+        images: File names of the N images.
+        labels: Their numbers among the set's K classes.
+        groups: Their lesions or patients; ``''`` where it is not known.
+        subgroups: N cells by what they divide the images by.
+    """
+
+    facts: dict[str, Any]
+    images: list[str]
+    labels: list[int]
+    groups: list[str]
+    subgroups: dict[str, list[str]]
+
+    @property
+    def class_map(self) -> ClassMap:
+        """Return what its classes mean to the model."""
+        joined = zip(self.facts["classes"], self.facts["members"], strict=True)
+        given = {name: " or ".join(members) for name, members in joined}
+        classes = self.facts["model_classes"]
+        return make_class_map(given, list(given), classes, f"external set {self.facts['name']}")
+
+
+def read_prepared(folder: Path) -> PreparedSet:
+    """Read the folder of a set.
+
+    Raises:
+        UserError: A file is missing or damaged.
+    """
+    try:
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        with open(folder / TABLE, encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        numbers = {name: number for number, name in enumerate(facts["classes"])}
+        columns = list(zip(*rows, strict=True))
+        kinds = dict(zip(header[_OWN_COLUMNS:], columns[_OWN_COLUMNS:], strict=True))
+        return PreparedSet(
+            facts,
+            list(columns[0]),
+            [numbers[name] for name in columns[2]],
+            list(columns[3]),
+            {kind: list(cells) for kind, cells in kinds.items()},
+        )
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise UserError(f"{folder}: can't read this external set ({error}); remove it") from error

@@ -1,0 +1,150 @@
+"""The tables of ``--external``: on the terminal, and as ``external.csv`` with full precision."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Column, Table
+
+from mmselfsup.metrics.subgroups import FEWEST, Measured
+from mmselfsup.utils.console import console_table, table_console
+from mmselfsup.utils.files import atomic_write_text, csv_text
+
+from ..external_records import OWN, ExternalSet
+from ..records import Results
+from .tables import number, run_label
+
+EXTERNAL_CSV = "external.csv"
+OWN_NAME = "own test fold"
+EXTERNAL_NOTE = (
+    "Each set is measured in its own classes: the probabilities of the model's classes behind one "
+    "of them are added, and divided by the sum over the classes that the set has images of. Drop: "
+    "balanced accuracy on the study's test fold with these classes only, minus that on the set. "
+    "Brackets: 95 % intervals by a bootstrap over the lesions or patients of each set. ECE: "
+    "expected calibration error, before and after temperature scaling; the temperature is fitted "
+    "on the validation part of the training images, with the classifier of the learning-rate "
+    "search, which has not seen them. Images that look like one of the study's own (perceptual "
+    "hash; turned and mirrored copies are not found) are left out. Weights of a file may have been "
+    "trained on such images: that is not known here."
+)
+SUBGROUPS_NOTE = (
+    "Balanced accuracy is the mean over the classes that a part has images of, so parts with other "
+    f"classes can't be compared by it alone. Parts of fewer than {FEWEST} images are not measured. "
+    "Intervals are not corrected for their number."
+)
+
+
+def set_name(name: str) -> str:
+    """Return the name of a set in tables."""
+    return OWN_NAME if name == OWN else name
+
+
+def group_words(external: ExternalSet) -> str:
+    """Return over what the intervals of a set are drawn."""
+    return external.group[1] if external.groups else "images"
+
+
+def cell(measured: Measured | None, signed: bool = False) -> str:
+    """Format a number and its interval."""
+    if measured is None or measured.value is None:
+        return "–"
+    text = f"{measured.value:+.3f}" if signed else f"{measured.value:.3f}"
+    low, high = measured.low, measured.high
+    if low is None or high is None:
+        return text
+    ends = f"[{low:+.3f}, {high:+.3f}]" if signed else f"[{low:.3f}, {high:.3f}]"
+    return f"{text} {ends}".replace("-", "\N{MINUS SIGN}")
+
+
+def left_out(external: ExternalSet) -> str:
+    """Say which images and classes of a set do not count."""
+    parts = []
+    if external.not_on_disk:
+        parts.append(f"{external.not_on_disk} images not on disk")
+    if external.near_duplicates:
+        parts.append(f"{external.near_duplicates} near-duplicates of the study's own images")
+    if external.left_out:
+        listed = ", ".join(f"{name} {count}" for name, count in external.left_out.items())
+        parts.append(f"{sum(external.left_out.values())} images of other classes ({listed})")
+    if external.absent:
+        parts.append(f"the model's classes {', '.join(external.absent)}, which the set lacks")
+    return "; ".join(parts)
+
+
+def print_external(results: Results, console: Console | None = None) -> None:
+    """Print a table of each arm on each set; nothing without ``--external``."""
+    if not results.external:
+        return
+    console = table_console(console)
+    console.print()
+    console.print(external_table(results))
+    for external in results.external_sets:
+        if text := left_out(external):
+            console.print(f"{set_name(external.name)}: left out: {text}.", highlight=False)
+    console.print(EXTERNAL_NOTE, style="dim", highlight=False, markup=False)
+
+
+def external_table(results: Results) -> Table:
+    """Build the table: sets, and below each the arms."""
+    heads = ["bal. acc.", "drop", "AUC", "ECE", "scaled"]
+    table = console_table([Column("set: classifier"), "images", *heads])
+    labels = {run.arm: run_label(run) for run in results.runs}
+    for external in results.external_sets:
+        for record in (r for r in results.external if r.external == external.name):
+            table.add_row(
+                f"{set_name(external.name)}: {labels.get(record.arm, record.arm)}",
+                str(record.images),
+                cell(record.balanced_accuracy).replace("[", r"\["),
+                cell(record.drop, signed=True).replace("[", r"\["),
+                number(record.macro_auc.value, 3),
+                number(record.ece, 3),
+                number(record.scaled_ece, 3),
+            )
+    return table
+
+
+def write_external_table(folder: Path, results: Results) -> None:
+    """Write ``external.csv``, a row for each arm, set and part; without sets remove it."""
+    path = folder / EXTERNAL_CSV
+    if not results.external:
+        path.unlink(missing_ok=True)
+        return
+    atomic_write_text(path, csv_text(external_rows(results)))
+
+
+_METRICS = ("balanced_accuracy", "macro_auc", "accuracy", "own_balanced_accuracy", "drop")
+
+
+def external_rows(results: Results) -> list[list[object]]:
+    """Return header and rows of ``external.csv``."""
+    head: list[object] = ["fold", "seed", "classifier", "set", "kind", "part", "images", "classes"]
+    ends = [f"{name}{end}" for name in _METRICS for end in ("", "_low", "_high")]
+    rows = [[*head, *ends, "ece", "ece_scaled", "temperature"]]
+    counts = {external.name: len(external.counts) for external in results.external_sets}
+    for record in results.external:
+        first = [results.study.fold, results.study.seed, record.arm, set_name(record.external)]
+        whole = (
+            record.balanced_accuracy,
+            record.macro_auc,
+            record.accuracy,
+            record.own,
+            record.drop,
+        )
+        last = [record.ece, record.scaled_ece, record.temperature]
+        facts = [*first, "", "", record.images, counts[record.external]]
+        rows.append([*facts, *_ends(*whole), *last])
+        for part in record.subgroups:
+            facts = [*first, part.kind, part.name, part.images, part.classes]
+            numbers = _ends(part.balanced_accuracy, part.macro_auc, None, None, None)
+            rows.append([*facts, *numbers, "", "", ""])
+    return rows
+
+
+def _ends(*measured: Measured | None) -> list[object]:
+    """Return value and ends of each number, blank where there is none."""
+    cells: list[object] = []
+    for one in measured:
+        values = (None, None, None) if one is None else (one.value, one.low, one.high)
+        cells += ["" if value is None else value for value in values]
+    return cells
