@@ -1,9 +1,9 @@
 """A test set of another clinic, prepared for a study: which images count, and what they show.
 
 ``make_external`` writes a folder with ``images.txt`` (files without labels: the set's classes are
-not the model's), ``images.csv`` (image, label in the set's own names, class, group, and a column for
-each kind of subgroup), ``groups.csv`` (image, lesion_id), ``duplicates.csv`` (images left out since
-they look like one of the study's), and ``external.json`` (the counts and the class map).
+not the model's), ``images.csv`` (image, label in the set's own names, class, group, and a column
+for each kind of subgroup), ``groups.csv`` (image, lesion_id), ``duplicates.csv`` (images left out,
+which look like one of the study's), and ``external.json`` (the counts and the class map).
 """
 
 from __future__ import annotations

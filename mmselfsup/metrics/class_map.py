@@ -103,8 +103,8 @@ def make_class_map(
         where: What has the map, for errors.
 
     Raises:
-        UserError: A name has no entry, an entry names a class that the model lacks, two entries have
-            a class in common without being equal, or fewer than two classes are left.
+        UserError: A name has no entry, an entry names a class that the model lacks, two entries
+            share a class without being equal, or fewer than two classes are left.
     """
     known = ", ".join(model_classes)
     unknown = [name for name in labels if name not in (given or model_classes)]
@@ -130,9 +130,7 @@ def _members(text: str, classes: Sequence[str], where: str, known: str) -> tuple
     words = _OR.split(text.strip())
     for word in words:
         if word not in classes:
-            raise UserError(
-                f"{where} names the class {word!r}, which the model lacks: it has {known}"
-            )
+            raise UserError(f"{where} names the class {word!r}, which the model lacks ({known})")
     return tuple(sorted({list(classes).index(word) for word in words}))
 
 

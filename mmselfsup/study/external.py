@@ -75,7 +75,8 @@ def find_external(text: str, root: Path) -> External:
     path = Path(place).expanduser()
     path = path if path.is_absolute() else root / path
     if not path.exists():
-        raise UserError(f"--external {text}: there is no {path}")
+        hint = " (overrides key=value stand before --external)" if "." in name else ""
+        raise UserError(f"--external {text}: there is no {path}{hint}")
     shipped = root / DESCRIPTIONS / f"{re.sub('[^a-z0-9]', '', name.lower())}.yaml"
     suffix = path.suffix.lower()
     if path.is_file() and suffix in _TEXTS:
