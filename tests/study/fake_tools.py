@@ -39,7 +39,37 @@ with open("calls.txt", "a") as calls:
 labels = np.arange(40) % 8
 scores = np.random.default_rng(0).normal(size=(40, 8))
 scores[np.arange(40), labels] += 0.5 if "scratch" in str(out) else 3
-np.savez(out, scores=scores, labels=labels)
+images = [f"{number}.jpg" for number in range(40)]
+if out.parent.name.startswith("external_"):
+    images, labels = images[::-1], -np.ones(40, int)  # in any order, without labels
+    scores = scores[::-1]
+np.savez(out, scores=scores, labels=labels, images=images)
+"""
+
+#: A set of the images of the fake test: MEL and NV, which are every fourth one, and BCC or AK.
+EXTERNAL = """
+import csv, json, pathlib, sys
+out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
+with open("calls.txt", "a") as calls:
+    print("external", out, file=calls)
+of = {0: "mel", 1: "nv", 2: "other", 3: "other"}
+rows = [(f"{n}.jpg", of[n % 8]) for n in range(40) if n % 8 in of]
+(out / "images.txt").write_text("".join(f"{name}\\n" for name, _ in rows))
+for name in ("groups.csv", "duplicates.csv"):
+    (out / name).write_text("image\\n")
+with open(out / "images.csv", "w", newline="") as file:
+    writer = csv.writer(file)
+    writer.writerow(["image", "label", "class", "group", "sex"])
+    for n, (name, label) in enumerate(rows):
+        writer.writerow([name, label, label, f"p{n // 2}", "male" if n % 3 else "female"])
+classes = ["mel", "nv", "other"]
+(out / "external.json").write_text(json.dumps({
+    "name": "clinic", "images": "isic/images", "listed": 30, "not_on_disk": 1,
+    "near_duplicates": 2, "left_out": {"wart": 7}, "classes": classes, "counts": [5, 5, 10],
+    "members": [["MEL"], ["NV"], ["BCC", "AK"]], "absent": ["BKL", "DF", "VASC", "SCC"],
+    "model_classes": ["MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC"],
+    "group": ["patient", "patients"], "groups": 10, "subgroups": ["sex"], "value_range": [],
+}))
 """
 
 COMPARISON = """
@@ -116,6 +146,7 @@ def make_fake_repository(root: Path) -> Path:
         ("benchmarks/classification/test_linear.py", PROBE),
         ("isic2019/explain.py", EXPLAIN),
         ("isic2019/make_label_subsets.py", SUBSETS),
+        ("prepare_external.py", EXTERNAL),
     ):
         path = root / "tools" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,250 @@
+"""--external: test sets of other clinics, from the option to the report."""
+
+import csv
+import dataclasses
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmselfsup.metrics import classification_metrics, make_class_map
+from mmselfsup.study import pipeline
+from mmselfsup.study.cli import parse
+from mmselfsup.study.external import External, find_external, read_externals
+from mmselfsup.study.external_measures import Scored, measure
+from mmselfsup.study.external_records import OWN
+from mmselfsup.study.records import read_results
+from mmselfsup.study.report.external_tables import EXTERNAL_CSV, cell
+from mmselfsup.study.report.page import write_report
+from mmselfsup.study.resolved import ResolvedStudy
+from mmselfsup.study.settings import StudySettings
+from mmselfsup.study.stages import external as stage
+from mmselfsup.utils.errors import UserError
+from tests.study.fake_tools import calls
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def clinic(study: StudySettings, monkeypatch: pytest.MonkeyPatch) -> StudySettings:
+    """A study with a set, whose tables the fake tool makes up."""
+    (study.root / "clinic").mkdir()
+    monkeypatch.setattr(pipeline, "check_external", lambda resolved: None)
+    found = find_external("clinic=clinic", study.root)
+    return dataclasses.replace(study, external=(found,), lrs=(0.01, 0.1))
+
+
+def test_a_shipped_description_by_its_name(tmp_path: Path) -> None:
+    found = find_external(f"PAD-UFES-20={tmp_path}", ROOT)
+    assert (found.name, found.folder) == ("PAD-UFES-20", tmp_path)
+    assert found.description.map["ACK"] == "AK"
+    (tmp_path / "my.csv").write_text("image,label\n")
+    table = find_external(f"ham10000={tmp_path / 'my.csv'}", ROOT)
+    assert table.description.table == (str(tmp_path / "my.csv"),)
+    assert table.description.label_column == "dx"
+    assert find_external(f"other={tmp_path / 'my.csv'}", ROOT).description.map == {}
+    assert find_external(f"other={tmp_path}", ROOT).description.images == (str(tmp_path),)
+    (tmp_path / "own.yaml").write_text("name: x\ntable: my.csv\nmap: {0: MEL, 1: others}\n")
+    own = find_external(f"Clinic={tmp_path / 'own.yaml'}", ROOT)
+    assert own.description.map == {"0": "MEL", "1": "others"}
+    assert own.description.name == "Clinic"
+    assert set(own.reads.values()) == {tmp_path / "own.yaml", tmp_path / "my.csv"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs" / "study_data").glob("*.yaml")))
+def test_maps_of_shipped_descriptions(path: Path, tmp_path: Path) -> None:
+    described = find_external(f"{path.stem}={tmp_path}", ROOT).description
+    model = ("MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC")
+    labels = described.classes or tuple(described.map)
+    made = make_class_map(described.map, labels, model, path.stem)
+    assert len(made.classes) >= 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("clinic", "--external clinic: give NAME=PATH"),
+        ("=x", "give NAME=PATH"),
+        ("a/b=x", "give NAME=PATH"),
+        ("clinic=nowhere", "there is no .*nowhere$"),
+        ("runner.max_epochs=1", r"there is no .*\(overrides key=value stand before --external\)"),
+    ],
+)
+def test_wrong_values(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        find_external(text, tmp_path)
+
+
+def test_names_and_files(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--external names a twice"):
+        read_externals([f"a={tmp_path}", f"A={tmp_path}"], ROOT)
+    (tmp_path / "x.pdf").touch()
+    with pytest.raises(UserError, match=r"x\.pdf is no folder, table or description"):
+        find_external(f"a={tmp_path / 'x.pdf'}", ROOT)
+    (tmp_path / "x.yaml").write_text("name: x\nmap: [1, 2]\n")
+    with pytest.raises(UserError, match=r"x\.yaml: map must have lines 'name: text'"):
+        find_external(f"a={tmp_path / 'x.yaml'}", ROOT)
+
+
+def test_the_option(tmp_path: Path, study: StudySettings) -> None:
+    images = study.root / "isic" / "images"
+    env = {"ISIC_ROOT": str(images.parent), "SIZE": "demo", "WORK_DIR": str(tmp_path / "w")}
+    argv = ["--external", f"one={tmp_path}", f"ph2={tmp_path}"]
+    (made,) = parse(argv, env, ROOT).studies
+    assert [external.name for external in made.external] == ["one", "ph2"]
+
+
+@pytest.mark.usefixtures("no_drawing")
+def test_stages_and_records(clinic: StudySettings, capfd: pytest.CaptureFixture[str]) -> None:
+    results = pipeline.run_study(clinic)
+    done = calls(clinic.root)
+    assert [call for call in done if "external work" in call] == [
+        "external work/data/external/clinic"
+    ]
+    for arm in ("scratch", "simclr"):
+        folder = f"work/finetune/{arm}"
+        tested = {call for call in done if call.startswith(f"test {folder}")}
+        assert tested == {f"test {folder}/{n}" for n in ("test", "validation", "external_clinic")}
+        # The classifier of the search stays: the temperature is fitted with it.
+        assert (clinic.work_dir / "finetune" / arm / "lr_0.1" / "latest.pth").exists()
+        assert not (clinic.work_dir / "finetune" / arm / "lr_0.01" / "latest.pth").exists()
+    printed = capfd.readouterr().out
+    command = re.search(r"\$ (python tools/test.py .*scratch/validation .*)", printed)
+    assert command is not None
+    assert "finetune/scratch/lr_0.1/latest.pth" in command[1]
+    assert "ISIC_2019_val_fold0.txt" in command[1]
+    command = re.search(r"\$ (python tools/test.py .*scratch/external_clinic .*)", printed)
+    assert command is not None
+    assert "finetune/scratch/final/latest.pth" in command[1]
+    assert "ann_file=work/data/external/clinic/images.txt" in command[1]
+    assert "7 images of other classes (wart 7)" in " ".join(printed.split())
+    own, found = results.external_sets
+    assert (own.name, own.listed) == (OWN, 40)
+    assert (found.measured, found.absent[0], found.group[1]) == (20, "BKL", "patients")
+    assert found.classes["other"] == ["BCC", "AK"]
+    keys = [(record.arm, record.external) for record in results.external]
+    assert keys == [("scratch", ""), ("simclr", ""), ("scratch", "clinic"), ("simclr", "clinic")]
+    read = read_results(clinic.work_dir / "results.json")
+    assert read.external[2].recall == results.external[2].recall
+    assert read.external_sets == results.external_sets
+    rows = list(csv.DictReader((clinic.work_dir / EXTERNAL_CSV).open()))
+    assert {row["set"] for row in rows} == {"own test fold", "clinic"}
+    assert len([row for row in rows if row["kind"] == "sex"]) == 4
+    pipeline.run_study(clinic)
+    assert calls(clinic.root) == []
+
+
+@pytest.mark.usefixtures("no_drawing")
+def test_a_study_that_was_tidied_trains_what_the_temperature_needs(clinic: StudySettings) -> None:
+    pipeline.run_study(dataclasses.replace(clinic, external=()))
+    calls(clinic.root)
+    pipeline.run_study(clinic)
+    trained = {call for call in calls(clinic.root) if call.startswith("train")}
+    assert trained == {f"train work/finetune/{arm}/lr_0.1" for arm in ("scratch", "simclr")}
+    pipeline.run_study(clinic)
+    assert calls(clinic.root) == []
+
+
+@pytest.mark.usefixtures("no_drawing")
+def test_a_changed_table_prepares_the_set_again(clinic: StudySettings) -> None:
+    table = clinic.root / "clinic" / "table.csv"
+    table.write_text("image,label\n")
+    found = find_external("clinic=clinic/table.csv", clinic.root)
+    given = dataclasses.replace(clinic, external=(found,), lrs=(0.1,))
+    pipeline.run_study(given)
+    calls(clinic.root)
+    table.write_text("image,label\na,b\n")
+    pipeline.run_study(given)
+    assert calls(clinic.root) == ["external work/data/external/clinic"]
+
+
+def test_wrong_sets_are_found_before_any_training(study: StudySettings) -> None:
+    table = study.root / "table.csv"
+    table.write_text("image,label\nISIC_1.jpg,MEL\nISIC_2.jpg,wart\n")
+    external = find_external("clinic=table.csv", study.root)
+    external = dataclasses.replace(external, folder=study.root / "isic" / "images")
+    given = dataclasses.replace(study, external=(external,))
+    with pytest.raises(UserError, match="external set clinic: the class 'wart' has no entry"):
+        pipeline.run_study(given)
+    assert calls(study.root) == []
+
+
+def test_patients_and_lists_of_the_user(study: StudySettings) -> None:
+    options = ("data.test.data_source.patients=x.csv",)
+    taking = ResolvedStudy(dataclasses.replace(study, finetune_options=options), Path("isic"))
+    with pytest.raises(UserError, match="takes age, site and sex of the patient"):
+        stage.model_classes(taking)
+    one = External("a", "a=x", find_external(f"a={study.root}", study.root).description, Path())
+    own = dataclasses.replace(study, ready_splits=Path("lists"), fold=2, external=(one,))
+    assert own.external_dir("a") == Path("work/data/external/fold2/a")
+    command = stage.prepare_stage(ResolvedStudy(own, Path("isic")), one).argv
+    assert "lists/ISIC_2019_train_fold2.txt" in command
+    made = dataclasses.replace(study, fold=2, external=(one,))
+    command = stage.prepare_stage(ResolvedStudy(made, Path("isic")), one).argv
+    assert any(word.endswith("train_fold0.txt") for word in command)  # the same for every fold
+
+
+def scored(seed: int, skill: float, patients: bool = True) -> Scored:
+    """Scores of six images of each of five classes, two by two of a patient."""
+    model = ("MEL", "NV", "BCC", "AK", "SCC")
+    labels = np.repeat(np.arange(5), 12)
+    scores = np.random.default_rng(seed).normal(size=(60, 5))
+    scores[np.arange(60), labels] += skill
+    given = {"mel": "MEL", "akiec": "AK or SCC", "nv": "NV"}
+    classes = make_class_map(given, list(given), model, "set")
+    numbers = classes.labels_of_model(labels)
+    kept = numbers >= 0
+    groups = [f"p{n // 2}" for n in range(int(kept.sum()))] if patients else None
+    return Scored(scores[kept], numbers[kept], classes, groups, {}, labels[kept])
+
+
+def test_the_drop_is_that_on_the_same_classes() -> None:
+    own, other = scored(0, 3.0), scored(1, 1.0)
+    record = measure("scratch", "clinic", other, own, 1.0)
+    values = [
+        classification_metrics(of.class_map.join(of.scores), of.labels, of.class_map.classes)
+        for of in (own, other)
+    ]
+    accuracies = [value["balanced_accuracy"] for value in values]
+    assert record.own is not None
+    assert record.drop is not None
+    assert record.own.value == pytest.approx(accuracies[0])
+    assert record.balanced_accuracy.value == pytest.approx(accuracies[1])
+    assert record.drop.value == pytest.approx(accuracies[0] - accuracies[1])
+    assert record.drop.low is not None
+    assert record.drop.low < record.drop.value
+    assert record.ece == record.scaled_ece == pytest.approx(values[1]["ece"])
+    assert record.images == 48
+    # Patients have two images: an interval by image is narrower.
+    by_image = measure("scratch", "clinic", scored(1, 1.0, False), own, 2.0)
+    assert by_image.scaled_ece != by_image.ece
+    widths = [
+        (r.balanced_accuracy.high or 0) - (r.balanced_accuracy.low or 0) for r in (record, by_image)
+    ]
+    assert widths[0] != widths[1]
+
+
+def test_a_class_that_the_own_fold_lacks_leaves_no_drop() -> None:
+    own = scored(0, 3.0)
+    assert own.model_labels is not None
+    without = dataclasses.replace(own, model_labels=np.where(own.model_labels == 1, 0, 1) * 3)
+    record = measure("scratch", "clinic", scored(1, 1.0), without, 1.0)
+    assert record.drop is None
+    assert cell(record.drop) == "–"
+
+
+def test_the_report_shows_the_sets(clinic: StudySettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "write_report", lambda folder: folder)
+    pipeline.run_study(clinic)
+    results = read_results(clinic.work_dir / "results.json")
+    text = write_report(clinic.work_dir).read_text()
+    assert "<h2>Other clinics</h2>" in text
+    assert "other = BCC or AK (10)" in text
+    assert "which the set lacks" in text
+    assert "intervals over patients" in text
+    assert "<h3>Subgroups</h3>" in text
+    dataclasses.replace(results, external=[], external_sets=[]).write(
+        clinic.work_dir / "results.json"
+    )
+    assert "Other clinics" not in write_report(clinic.work_dir).read_text()
