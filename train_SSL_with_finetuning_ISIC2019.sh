@@ -47,6 +47,7 @@ Arguments
   --start START ...                arms of any starts: scratch, ssl, NAME=FILE, NAME=FILE+ssl,
                                    NAME=FILE+ssl:lora (or another adaptation), distilled=TEACHER
   --labels P% ... [--draws N]      each arm also on a part of the labels, drawn N times (3)
+  --external NAME=PATH ...         each arm also on test sets of other clinics (tutorial 15)
   --ssl-on all                     pre-train on test images too, without labels; all tables say so
   key=value ...                    passed to the --cfg-options of all trainings that have the key
   --ssl-options key=value ...      passed to the pre-trainings only, e.g. runner.max_epochs=100
