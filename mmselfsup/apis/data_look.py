@@ -2,9 +2,10 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,12 @@ from torch import Tensor
 
 from mmselfsup.datasets.batched.loader import DeviceLoader
 from mmselfsup.datasets.loader import data_sources
-from mmselfsup.datasets.source_check import check_files, listed_files, report_shared
+from mmselfsup.datasets.source_check import (
+    check_files,
+    listed_files,
+    report_shared,
+    unlisted_images,
+)
 from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.image_names import IMAGE_FORMATS
 from mmselfsup.utils.seed import rng_untouched
@@ -39,6 +45,7 @@ class DataLook:
             labels, or where an image has several.
         files: Sizes, modes and formats of some of its files; '' where the images are no files.
         sample: Shapes, types and ranges of what a sample gives the model; '' where unknown.
+        looked_up: Its data sources, where their files were looked up.
     """
 
     part: str
@@ -46,6 +53,7 @@ class DataLook:
     classes: dict[str, int] | None
     files: str
     sample: str
+    looked_up: tuple[Any, ...] = ()
 
     def class_text(self) -> str:
         """Return the classes for a line, few of them with their counts."""
@@ -78,15 +86,43 @@ def look_at(loader: Any, part: str, cfg: Config, logger: logging.Logger) -> Data
     """
     dataset = getattr(loader.dataset, "dataset", loader.dataset)  # without the sampler's seeds
     check_prefetch(cfg, dataset, part)
-    sources = list(data_sources(dataset))
-    if cfg.get("check_files", True):
-        for source in sources:
-            check_files(source, part)
-    report_constant_images(dataset, part, logger)
+    sources = tuple(data_sources(dataset))
+    looked_up = sources if cfg.get("check_files", True) else ()
+    for source in looked_up:
+        check_files(source, part)
     classes = count_classes(dataset)
     report_classes(classes, part, logger)
     num_images = getattr(dataset, "num_images", len(dataset))
-    return DataLook(part, num_images, classes, describe_files(sources), look_at_batch(loader, part))
+    with _read_once(sources):
+        report_constant_images(dataset, part, logger)
+        sample = look_at_batch(loader, part)
+    return DataLook(part, num_images, classes, describe_files(sources), sample, looked_up)
+
+
+@contextmanager
+def _read_once(sources: Sequence[Any]) -> Iterator[None]:
+    """Keep the images that data sources have read until the end of the block."""
+    able = [source for source in sources if hasattr(source, "get_pixels")]
+    for source in able:
+        source.get_pixels = cache(source.get_pixels)
+    try:
+        yield
+    finally:
+        for source in able:
+            vars(source).pop("get_pixels", None)
+
+
+def unlisted_text(looks: Sequence[DataLook]) -> str:
+    """Return how many images in the folders are on no list of these data sets; '' for none."""
+    found = unlisted_images(source for look in looks for source in look.looked_up)
+    if not found.images:
+        return ""
+    hint = f", which {found.hint}" if found.hint else ""
+    parts = " or ".join(look.part for look in looks)
+    return (
+        f"{found.images} of {found.of} images in the folders are on no list of {parts}, such as "
+        f"{found.example}{hint}"
+    )
 
 
 def count_classes(dataset: Any) -> dict[str, int] | None:

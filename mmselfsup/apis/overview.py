@@ -20,7 +20,7 @@ from mmselfsup.utils.device import default_device
 from mmselfsup.utils.logger import log_path
 from mmselfsup.utils.module import unwrap
 
-from .data_look import DataLook
+from .data_look import DataLook, unlisted_text
 from .preflight import batch_sizes
 
 _MIB, _GIB = 1024**2, 1024**3
@@ -63,6 +63,8 @@ def data_rows(looks: Sequence[DataLook]) -> dict[str, str]:
             rows[name] = "; ".join(f"{part}: {text}" for part, text in texts.items())
         elif texts:
             rows[name] = next(iter(texts.values()))
+    if unlisted := unlisted_text(looks):
+        rows["not listed"] = unlisted
     return rows
 
 

@@ -144,8 +144,8 @@ def train_model(
         looks = [look, *look_at_others(runner, datasets[0], cfg)]
         report_no_effect(cfg, runner, loaders[0], logger)
         fit_to_data(runner.hooks, size)
-    run = {"run": {**data, "optimizer": optimizer_options(optimizer)}}
-    runner.meta = {**(runner.meta or {}), **run}
+    facts = {**data, "optimizer": optimizer_options(optimizer)}
+    runner.meta = {**(runner.meta or {}), "run": facts}
     load_weights_or_resume(runner, cfg, data, resumed)
     report_disk(runner, logger)
     log_table(training_rows(cfg, runner, loaders[0], looks), logger, "what will run:")

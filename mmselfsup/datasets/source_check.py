@@ -8,16 +8,34 @@ from __future__ import annotations
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
 
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.image_names import has_image_extension
 
 from .data_sources.base import BaseDataSource, Loading
+from .data_sources.folders import all_images
 from .data_sources.lists import find_images
 
 _SHOWN = 3  # files in a message
+_SMALLER = "_downsampled"  # ISIC-2019's ending of images that were made smaller
+
+
+class Unlisted(NamedTuple):
+    """Images in the folders of lists that stand on none of the lists.
+
+    Attributes:
+        images: How many they are.
+        of: How many images the folders hold.
+        example: One of them; '' without any.
+        hint: What the example has in common with a listed image; '' if nothing.
+    """
+
+    images: int
+    of: int
+    example: str
+    hint: str
 
 
 def listed_files(source: Any) -> list[str] | None:
@@ -54,7 +72,7 @@ def check_files(source: Any, part: str) -> None:
     message = (
         f"{part}: {len(missing)} of {len(paths)} images of {source.ann_file} are not there: "
         f"{', '.join(first)}{' ...' if len(missing) > _SHOWN else ''}"
-        f"{_hint([paths[i] for i in missing], source.data_prefix)}"
+        f"{_hint([paths[i] for i in missing], source)}"
     )
     if source.on_error == "skip":
         logging.getLogger("mmselfsup").warning("%s; they are skipped", message)
@@ -86,11 +104,13 @@ def _missing(paths: Sequence[str]) -> list[int]:
     return missing
 
 
-def _hint(missing: Sequence[str], root: str) -> str:
+def _hint(missing: Sequence[str], source: Any) -> str:
     """Return what is there in the place of missing files, by the first kind that is found."""
+    root = source.data_prefix
     by_name: dict[str, str] = {}
     by_stem: dict[str, str] = {}
-    for name in find_images(root) if os.path.isdir(root) else ():
+    # The folders, not what they have in common: that may be the whole disk.
+    for name in all_images(root, source.folders) if os.path.isdir(root) else ():
         base = os.path.basename(name).lower()
         by_name.setdefault(base, name)
         by_stem.setdefault(os.path.splitext(base)[0], name)
@@ -102,32 +122,68 @@ def _hint(missing: Sequence[str], root: str) -> str:
         for kind, found in (
             ("in another folder or in other letters", by_name.get(base.lower())),
             ("with another extension", by_stem.get(stem)),
-            ("under a longer name", by_stem.get(f"{stem}_downsampled")),
-            ("under a shorter name", by_stem.get(stem.removesuffix("_downsampled"))),
+            ("under a longer name", by_stem.get(f"{stem}{_SMALLER}")),
+            ("under a shorter name", by_stem.get(stem.removesuffix(_SMALLER))),
         ):
             if found is not None:
                 return f"; {base} is there {kind}: {os.path.join(root, found)}"
     return ""
 
 
-def unlisted_images(sources: Iterable[Any]) -> tuple[int, str]:
-    """Return how many images in the folders of lists stand on none of these lists, and one of them.
+def unlisted_images(sources: Iterable[Any]) -> Unlisted:
+    """Return the images in the folders of lists that stand on none of these lists.
 
     Args:
         sources: The data sources of a run.
     """
+    real = cache(os.path.realpath)
     listed: dict[str, set[str]] = defaultdict(set)
+    folders: set[str] = set()
     for source in sources:
         paths = listed_files(source)
-        if paths is not None and source.ann_file is not None and source.data_prefix:
-            listed[os.path.normpath(source.data_prefix)].update(map(os.path.normpath, paths))
+        if paths is None or source.ann_file is None:
+            continue
+        folders.update(map(real, source.folders))
+        for folder, name in map(os.path.split, paths):
+            listed[real(folder)].add(name)
+    found = [
+        os.path.join(folder, name)
+        for folder in sorted(folders)
+        if not any(folder != other and _is_below(folder, other) for other in folders)
+        for name in find_images(folder)
+    ]
     left = [
         path
-        for root, paths in listed.items()
-        for path in (os.path.normpath(os.path.join(root, name)) for name in find_images(root))
-        if path not in paths and has_image_extension(path)
+        for path, (folder, name) in zip(found, map(os.path.split, found), strict=True)
+        if name not in listed.get(real(folder), ())
     ]
-    return len(left), left[0] if left else ""
+    return Unlisted(len(left), len(found), *_like_listed(left, listed))
+
+
+def _is_below(folder: str, other: str) -> bool:
+    """Return whether a folder lies in another one."""
+    return os.path.commonpath([folder, other]) == other
+
+
+def _like_listed(left: Sequence[str], listed: Mapping[str, set[str]]) -> tuple[str, str]:
+    """Return a file of ``left``, and how its name differs from one on a list; '' for no such file.
+
+    The first that resembles a listed one is taken, else the first of all.
+    """
+    names = {name.lower() for every in listed.values() for name in every}
+    stems = {os.path.splitext(name)[0] for name in names}
+    for path in left:
+        name = os.path.basename(path).lower()
+        stem = os.path.splitext(name)[0]
+        for kind, found in (
+            ("in another folder or in other letters", name in names),
+            ("with another extension", stem in stems),
+            ("under a shorter name", stem.removesuffix(_SMALLER) in stems),
+            ("under a longer name", f"{stem}{_SMALLER}" in stems),
+        ):
+            if found:
+                return path, f"is listed {kind}"
+    return (left[0] if left else ""), ""
 
 
 def report_shared(first: Any, second: Any, parts: tuple[str, str]) -> None:

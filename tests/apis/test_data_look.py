@@ -12,6 +12,7 @@ from PIL import Image
 from mmselfsup.apis.data_look import count_classes, look_at, report_classes, report_overlap
 from mmselfsup.apis.overview import data_rows
 from mmselfsup.datasets import build_dataset
+from mmselfsup.datasets.data_sources import ImageList
 from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.utils.errors import UserError
 
@@ -50,6 +51,34 @@ def test_what_is_found(images: Path) -> None:
     rows = data_rows([found])
     assert rows["data.val"] == "4 images; classes: cat 2, dog 2"
     assert rows["a sample"] == found.sample
+
+
+def test_each_image_is_read_once(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    inside = ImageList.decode
+
+    def decode(self: Any, idx: int) -> Any:
+        read.append(self.path(idx))
+        return inside(self, idx)
+
+    monkeypatch.setattr(ImageList, "decode", decode)
+    # Replaced on the class: the file names are still known.
+    found = look(images, CROP, TO_TENSOR)
+    assert len(read) == len(set(read)) == 4
+    source = found.looked_up[0]
+    assert "get_pixels" not in vars(source)
+    source.get_pixels(0)
+    assert len(read) == 5
+
+
+def test_images_on_no_list_are_told(images: Path) -> None:
+    assert "not listed" not in data_rows([look(images, CROP, TO_TENSOR)])
+    (images / "1_downsampled.png").write_bytes(b"")
+    row = data_rows([look(images, CROP, TO_TENSOR)])["not listed"]
+    assert row.startswith("1 of 5 images in the folders are on no list of data.val, such as ")
+    assert row.endswith("1_downsampled.png, which is listed under a shorter name")
+    unchecked = look(images, CROP, TO_TENSOR, check_files=False)
+    assert "not listed" not in data_rows([unchecked])
 
 
 @pytest.mark.parametrize(

@@ -76,8 +76,50 @@ def test_sources_without_files_are_left_alone(folder: Path) -> None:
 
 def test_unlisted_images_of_all_lists(folder: Path) -> None:
     sources = [source(folder, "a.png d.jpg"), source(folder, "sub/c.png b_downsampled.png")]
-    assert unlisted_images(sources) == (1, str(folder / "images" / "left.png"))
-    assert unlisted_images(sources[:1])[0] == 3
+    assert unlisted_images(sources) == (1, 5, str(folder / "images" / "left.png"), "")
+    assert unlisted_images(sources[:1]).images == 3
+    assert unlisted_images([object()]) == (0, 0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("names", "example", "hint"),
+    [
+        ("a.png left.png", "a_downsampled.png", "under a shorter name"),
+        ("b_downsampled.png left.png", "b.png", "under a longer name"),
+        ("a.png left.png", "a.jpeg", "with another extension"),
+        ("left.png", "sub/left.png", "in another folder or in other letters"),
+    ],
+)
+def test_an_unlisted_image_that_resembles_a_listed_one(
+    folder: Path, names: str, example: str, hint: str
+) -> None:
+    (folder / "images" / example).write_bytes(b"")
+    found = unlisted_images([source(folder, names)])
+    assert (found.example, found.hint) == (str(folder / "images" / example), f"is listed {hint}")
+
+
+def test_several_folders_are_searched_and_not_what_lies_beside_them(
+    folder: Path, tmp_path: Path
+) -> None:
+    for place in ("one/x.png", "two/y.png", "two/z.png", "other/gone.png", "other/more.png"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_bytes(b"")
+    list_file = tmp_path / "both.csv"
+    list_file.write_text("image,label\nx,0\ny,1\n")
+    both = build_datasource(
+        dict(
+            type="ImageList",
+            data_prefix=[str(tmp_path / "one"), str(tmp_path / "two")],
+            ann_file=str(list_file),
+        )
+    )
+    found = unlisted_images([both])
+    assert (found.images, found.of, found.example) == (1, 3, str(tmp_path / "two" / "z.png"))
+    (tmp_path / "one" / "x.png").rename(tmp_path / "other" / "x.png")
+    with pytest.raises(UserError) as error:
+        check_files(both, "data.train")
+    assert "1 of 2 images" in str(error.value)
+    assert "other" not in str(error.value)
 
 
 def test_shared_images_and_lesions(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
