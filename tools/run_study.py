@@ -2,6 +2,9 @@
 
 Example: python tools/run_study.py --data my.csv --images photos --group patient_id
 
+Without --data it is the study of ISIC-2019 on the challenge's own lists (ISIC_ROOT names the
+images), or with --demo on synthetic images.
+
 The variables of the environment (ALGORITHM, SIZE, FOLDS, SEEDS, FINETUNE_LRS, GPUS, WORK_DIR, ...)
 and all further options are those of train_SSL_with_finetuning_ISIC2019.sh; its --help lists them.
 """
@@ -23,7 +26,6 @@ def parse_args(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     )
     parser.add_argument(
         "--data",
-        required=True,
         help="Use this data: a CSV file, a list, a MedMNIST file, a folder with one folder for "
         "each class, a description (YAML), or a name of configs/study_data.",
     )
@@ -36,6 +38,7 @@ def parse_args(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     )
     parser.add_argument("--classes", nargs="+", metavar="NAME", help="Number the classes so.")
     parser.add_argument("--name", help="Call the data so in the report.")
+    parser.add_argument("--licence", help="State this licence of the images in the report.")
     parser.add_argument(
         "--group-words",
         nargs=2,
@@ -53,14 +56,23 @@ def parse_args(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 def main(args: argparse.Namespace, others: list[str]) -> int:
-    """Run the study; return the exit status."""
+    """Run the study; return the exit status.
+
+    Raises:
+        UserError: Something that was given can't be used, or a training failed.
+    """
+    if args.data is None:
+        return without_data(args, others)
     from dataclasses import replace
 
     from mmselfsup.apis.study_source import make_source
     from mmselfsup.study import descriptions
     from mmselfsup.study.cli import parse
     from mmselfsup.study.report.words import words_of, write_words
+    from mmselfsup.utils.repository import study_root
     from mmselfsup.utils.study_data import Words
+
+    root = study_root(ROOT)
 
     description, folder = descriptions.find_description(args.data, ROOT)
     given = {
@@ -72,13 +84,14 @@ def main(args: argparse.Namespace, others: list[str]) -> int:
         "name": args.name,
         "group": args.group_words or (["group", "groups"] if args.group else None),
         "value_range": args.value_range,
+        "licence": args.licence,
     }
     made = descriptions.make_description(
         {"name": description.name, **{k: v for k, v in given.items() if v}}, "command line"
     )
     description = replace(description, **{k: getattr(made, k) for k, v in given.items() if v})
     folder = (args.root or folder).absolute()
-    place = ROOT / "work_dirs" / description.folder / "source"
+    place = root / "work_dirs" / description.folder / "source"
     full = os.environ.get("SIZE") or "224"
     size = int(full) if full.isdecimal() else 224
     facts = make_source(description, folder, place, size, descriptions.NAMES)
@@ -86,17 +99,41 @@ def main(args: argparse.Namespace, others: list[str]) -> int:
 
     data = descriptions.study_data(description, facts["classes"])
     env = {**os.environ, data.root_variable: str(place)}
-    os.chdir(ROOT)  # the printed commands have paths relative to it
-    request = parse(others, env, ROOT, data)
-    request = descriptions.with_own_options(request, place.relative_to(ROOT))
+    request = parse(others, env, root, data)  # its paths are relative to the current folder
+    os.chdir(root)  # the printed commands have paths relative to it
+    request = descriptions.with_own_options(request, place.relative_to(root))
     request.work_dir.mkdir(parents=True, exist_ok=True)
-    write_words(request.work_dir, Words(description.name, *data.group, facts["prepared"]))
+    words = Words(description.name, *data.group, facts["prepared"], description.licence)
+    write_words(request.work_dir, words)
 
     from mmselfsup.study.pipeline import run_sweep
 
     with words_of(request.work_dir):
         run_sweep(request)
     return 0
+
+
+def without_data(args: argparse.Namespace, others: list[str]) -> int:
+    """Run the study of ISIC-2019 on the challenge's own lists; return the exit status.
+
+    Raises:
+        UserError: No data are named, or options describe data that are not named.
+    """
+    import runpy
+
+    from mmselfsup.utils.errors import UserError
+
+    described = [f"--{name.replace('_', '-')}" for name, value in vars(args).items() if value]
+    if described:
+        raise UserError(f"{', '.join(described)}: name the data, too: --data TABLE_OR_FOLDER")
+    if not os.environ.get("ISIC_ROOT") and "--demo" not in others:
+        raise UserError(
+            "which data? --data names a table, a folder or a description (such as ham10000); "
+            "ISIC_ROOT names the files of ISIC-2019; --demo needs none"
+        )
+    tool = ROOT / "tools" / "isic2019" / "run_study.py"
+    sys.argv = [str(tool), *others]
+    return int(runpy.run_path(str(tool))["main"]())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """One table of what a command will do, shown before it begins: data, model, steps, files."""
 
 import logging
-import math
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -20,12 +19,11 @@ from mmselfsup.utils.device import default_device
 from mmselfsup.utils.logger import log_path
 from mmselfsup.utils.module import unwrap
 
+from .checkpoint_size import num_checkpoints, state_copies
 from .data_look import DataLook, unlisted_text
 from .preflight import batch_sizes
 
 _MIB, _GIB = 1024**2, 1024**3
-# Copies of the weights that an optimizer keeps; others keep one.
-_STATES = {"Adam": 2, "AdamW": 2, "LAMB": 2, "RAdam": 2, "NAdam": 2, "RMSprop": 1}
 
 
 def training_rows(
@@ -189,9 +187,7 @@ def _checkpoints(runner: BaseRunner) -> tuple[int, int]:
     if hook is None or "://" in str(hook.out_dir or ""):
         return 0, 0
     total = (runner.max_epochs if counts_epochs(runner) else runner.max_iters) or 1
-    number = math.ceil(total / hook.interval) if hook.interval > 0 else 1
-    if hook.max_keep_ckpts > 0:
-        number = min(number, hook.max_keep_ckpts)
+    number = num_checkpoints(hook.interval, hook.max_keep_ckpts, total)
     best = any(getattr(h, "save_best", None) for h in runner.hooks)
     module = unwrap(runner.model)
     size = sum(t.numel() * t.element_size() for t in module.state_dict().values())
@@ -207,6 +203,6 @@ def _optimizers(runner: BaseRunner) -> list[Any]:
 
 def _state_bytes(optimizer: Any) -> int:
     """Return the bytes of the state that an optimizer will have."""
-    copies = _STATES.get(type(optimizer).__name__, 1)
+    copies = state_copies(type(optimizer).__name__)
     params = (p for group in optimizer.param_groups for p in group["params"])
     return copies * sum(p.numel() * p.element_size() for p in params)

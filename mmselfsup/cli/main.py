@@ -38,7 +38,7 @@ COMMANDS: dict[str, Command] = {
     "test": Command("tools/test.py", "Measure a trained model on the test images of a config."),
     "predict": Command("tools/predict.py", "Predict the classes of any images, as CSV."),
     "embed": Command("tools/embed.py", "Write features of any images, and a picture of them."),
-    "study": Command("tools/isic2019/run_study.py", "Run the ISIC-2019 study."),
+    "study": Command("tools/run_study.py", "Run the study on any data, ISIC-2019 among them."),
     "export": Command(
         "tools/model_converters/export.py", "Write ONNX, TorchScript, timm, Hugging Face, ..."
     ),

@@ -56,6 +56,7 @@ class Description:
             ``AK or SCC``; ``others``; None leaves the images out. See ``metrics.class_map``.
         subgroups: As an external test set: the columns by which parts of it are measured, by what
             they are: age, sex, site, source, skin tone.
+        licence: Licence of the images, which reports state; empty where it is not known.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Description:
     file: str = ""
     map: Mapping[str, str | None] = field(default_factory=dict)
     subgroups: Mapping[str, str] = field(default_factory=dict)
+    licence: str = ""
 
     @property
     def folder(self) -> str:
@@ -128,6 +130,8 @@ def make_description(content: Mapping[str, Any], where: str) -> Description:
                 value = tuple(map(str, value))
         values[key] = value
     made = Description(**values)
+    if not isinstance(made.licence, str):
+        raise UserError(f"{where}: licence must be words, got {made.licence!r}")
     if len(made.group) != 2:
         raise UserError(f"{where}: group has two words, for one and several: [patient, patients]")
     if made.mask not in ("", "lesion"):
@@ -206,6 +210,7 @@ def study_data(description: Description, classes: Sequence[str]) -> StudyData:
         configs="isic2019",
         full_size="224",
         num_folds=description.folds,
+        licence=description.licence,
         group=(description.group[0], description.group[1]),
     )
 

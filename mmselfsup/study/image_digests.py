@@ -57,6 +57,14 @@ class ImageDigests:
             self._update({paths[i]: stamps[i] for i in there})
         return [f"{names[i]} {stamps[i][0]} {stamps[i][1]}{self._end(paths[i])}\n" for i in there]
 
+    def digests(self, folder: Path, names: Sequence[str]) -> list[str]:
+        """Return the hash of each image; '' of one that does not exist or can't be read."""
+        paths = [os.path.abspath(os.path.join(folder, name)) for name in names]
+        stamps = file_stamps(paths)
+        self._update({p: stamp for p, stamp in zip(paths, stamps, strict=True) if stamp[0] >= 0})
+        empty = _Entry(0, 0, "", False)
+        return [self._entries.get(path, empty).digest for path in paths]
+
     def _end(self, path: str) -> str:
         entry = self._entries.get(path)
         return f" {entry.digest}" if entry is not None and entry.altered else ""

@@ -22,7 +22,8 @@ from . import pipeline
 from .cli import StudyRequest
 from .data import PARTS, check_fold, check_lists, data_facts
 from .fingerprint import forget_images
-from .keep import check_keep, tidy, what_stays
+from .keep import check_keep, tidy
+from .look import show_look
 from .process import check_gpus, environment, inspect_machine, only_commands, only_study
 from .records import Results, StudyFacts
 from .report.external_tables import print_external, write_external_table
@@ -52,7 +53,6 @@ def run_study(settings: StudySettings) -> Results:
     forget_images(settings.image_index, settings.verify)
     for folder in (settings.work_dir, settings.data_dir or settings.work_dir / "data"):
         remove_leftovers(folder)
-    print(what_stays(settings.keep), flush=True)
     context = StudyContext(settings, inspect_machine())
     for stage in STAGES:
         stage.run(context)
@@ -138,6 +138,7 @@ def run_sweep(request: StudyRequest) -> None:
     """
     for study in request.studies:  # all of them first: a mistake in the last one costs no training
         pipeline.check(study)
+    show_look(request)
     with (
         stop_signals("; the same command continues"),
         only_study(request.work_dir),

@@ -1,11 +1,13 @@
 """Errors that a user can correct, and how a command line shows them."""
 
+import json
 import logging
 import os
 import sys
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 from .pipes import until_reader_leaves
@@ -124,6 +126,7 @@ def _show(error: UserError) -> None:
     Before the ranks have joined they read the same files, and nothing else than the launcher
     knows whether the others fail too.
     """
+    _tell_torchrun(one_line(error))
     rank, local_rank = _number(_RANK), _number(_LOCAL_RANK)
     shared = isinstance(error, SharedError)
     if shared and local_rank:
@@ -132,6 +135,18 @@ def _show(error: UserError) -> None:
         time.sleep(_GRACE_S)
     where = f"rank {rank}: " if rank and not shared else ""
     print(f"error: {where}{one_line(error)}", file=sys.stderr, flush=True)
+
+
+def _tell_torchrun(line: str) -> None:
+    """Write the line of an error where torchrun looks for it.
+
+    torchrun ends with a report and a traceback of its own, whatever a worker prints. With this
+    file the report names the cause, where it would say that none is known.
+    """
+    path = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if path and not os.path.exists(path):
+        with suppress(OSError), open(path, "w", encoding="utf-8") as file:
+            json.dump({"message": f"error: {line}", "timestamp": int(time.time())}, file)
 
 
 def _number(names: tuple[str, ...]) -> int:

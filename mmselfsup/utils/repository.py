@@ -26,6 +26,33 @@ def repository() -> Path:
     return inside if (inside / "tools").is_dir() else _PACKAGE.parent
 
 
+def study_root(root: Path) -> Path:
+    """Return the folder that a study runs in: the checkout, or the current one if it is installed.
+
+    An installed package is no place for data and results. The current folder gets links named
+    ``tools`` and ``configs`` to it, as printed commands are relative to the folder.
+
+    Args:
+        root: The folder that ``configs/`` and ``tools/`` are in.
+
+    Raises:
+        UserError: There are other files of these names.
+    """
+    if root.name != ".mim":
+        return root
+    here = Path.cwd()
+    for name in ("tools", "configs"):
+        link = here / name
+        if link.is_symlink() and ".mim" in os.readlink(link):
+            link.unlink()  # of an environment that may have moved
+        if link.exists():
+            raise UserError(
+                f"{link} is in the way of a link to {root / name}: go to another folder"
+            )
+        link.symlink_to(root / name)
+    return here
+
+
 def in_repository(path: str) -> str:
     """Return a file of the repository as seen from the current folder, whichever this is.
 

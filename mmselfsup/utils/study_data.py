@@ -23,12 +23,14 @@ class Words:
             ``patients``.
         prepared: How many images of the list were there, and how they were prepared; empty where
             nothing is to be said.
+        licence: Licence of its images; empty where it is not known.
     """
 
     name: str
     group: str = "lesion"
     groups: str = "lesions"
     prepared: str = ""
+    licence: str = ""
 
 
 @dataclass(frozen=True)

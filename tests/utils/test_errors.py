@@ -1,4 +1,8 @@
+import json
+from pathlib import Path
+
 import pytest
+from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 from mmselfsup.utils.errors import SharedError, UserError, run_cli
 
@@ -79,3 +83,20 @@ def test_debug_shows_the_traceback_of_a_user_error(monkeypatch):
     monkeypatch.setenv("MMSELFSUP_DEBUG", "1")
     with pytest.raises(UserError):
         run_cli(leave_with(UserError("x")))
+
+
+def test_torchrun_finds_the_line_of_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "error.json"
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(file))
+    with pytest.raises(SystemExit):
+        run_cli(leave_with(UserError("no such\nfile")))
+    assert json.loads(file.read_text())["message"] == "error: no such file"
+    # Read as torchrun's agent does.
+    failure = ProcessFailure(local_rank=0, pid=1, exitcode=2, error_file=str(file))
+    assert failure.message == "error: no such file"
+    assert failure.timestamp > 0
+    with pytest.raises(SystemExit):  # what stands there already is older, and the cause
+        run_cli(leave_with(UserError("later")))
+    assert "later" not in file.read_text()

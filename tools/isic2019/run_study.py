@@ -7,31 +7,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def study_root(repository: Path) -> Path:
-    """Return the folder that a study runs in: the checkout, or the current one if it is installed.
-
-    An installed package is no place for data and results. The current folder gets links named
-    ``tools`` and ``configs`` to it, as printed commands are relative to the folder.
-
-    Raises:
-        UserError: There are other files of these names.
-    """
-    if repository.name != ".mim":
-        return repository
-    from mmselfsup.utils.errors import UserError
-
-    here = Path.cwd()
-    for name in ("tools", "configs"):
-        link = here / name
-        if link.is_symlink() and ".mim" in os.readlink(link):
-            link.unlink()  # of an environment that may have moved
-        if link.exists():
-            raise UserError(f"{link} is in the way of a link to {repository / name}: go to another "
-                            "folder")  # fmt: skip
-        link.symlink_to(repository / name)
-    return here
-
-
 def main() -> int:
     """Run the study; return the exit status."""
     if {"-h", "--help"} & set(sys.argv[1:]):
@@ -47,6 +22,7 @@ def main() -> int:
         os.execvp("bash", ["bash", str(ROOT / ISIC_2019.program), "--help"])
 
     from mmselfsup.study.cli import parse
+    from mmselfsup.utils.repository import study_root
 
     root = study_root(ROOT)
     request = parse(sys.argv[1:], os.environ, root)

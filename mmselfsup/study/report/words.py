@@ -27,7 +27,7 @@ def words() -> Words:
 
 def licence() -> str:
     """Return the licence of the data set's images, '' where it is not known."""
-    return DEFAULT_DATA.licence if words().name == DEFAULT_DATA.name else ""
+    return words().licence or (DEFAULT_DATA.licence if words().name == DEFAULT_DATA.name else "")
 
 
 @contextmanager

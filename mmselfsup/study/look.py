@@ -1,0 +1,314 @@
+"""What a study reads and writes, looked at before its first stage and shown as one table.
+
+Names, labels and sizes of all images are looked up; the content is read only of files of equal
+size, which may be the same image. So it takes seconds, before trainings of hours.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmselfsup.config.inspect import class_list, max_epochs
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import file_stamps
+from mmselfsup.utils.image_names import image_stem
+
+from .cli import StudyRequest
+from .data import PARTS, ground_truth_csv, metadata_csv
+from .image_digests import ImageDigests
+from .keep import ALL_FILES, what_stays
+from .resolved import ResolvedStudy
+from .settings import StudySettings
+
+if TYPE_CHECKING:
+    from mmcv import Config
+
+_GIB = 1024**3
+_SHOWN = 3  # names in a message
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as a table or list names it.
+
+    Attributes:
+        name: Its file below the folder of the images; the name in the table where there is none.
+        label: Number of its class, -1 where it has none.
+        group: Its lesion or patient; '' where it is not known.
+        there: Whether the file exists.
+        size: Its bytes.
+    """
+
+    name: str
+    label: int
+    group: str
+    there: bool
+    size: int
+
+
+def show_look(request: StudyRequest) -> None:
+    """Print what all studies of a request read and write, then a line for each doubt.
+
+    Raises:
+        UserError: A table can't be read, or no image is there.
+    """
+    from rich.table import Column
+
+    from mmselfsup.utils.console import console_table, table_text
+
+    rows, doubts = look_at_request(request)
+    table = console_table([Column("", no_wrap=True), Column("")])
+    table.show_header = False
+    for name, text in rows.items():
+        table.add_row(name, text)
+    print(f"What the study reads and writes:\n{table_text(table)}", flush=True)
+    for doubt in doubts:
+        print(f"warning: {doubt}", file=sys.stderr, flush=True)
+
+
+def look_at_request(request: StudyRequest) -> tuple[dict[str, str], list[str]]:
+    """Return the rows of the table, and what a user should know before a study of hours."""
+    first = request.studies[0]
+    rows, doubts = {"data": first.data.name}, []
+    if first.demo:
+        rows["images"] = "synthetic ones, which the first stage makes"
+    else:
+        data_rows, doubts = look_at_data(first)
+        rows.update(data_rows)
+        for study in request.studies:
+            if study.seed == first.seed and all(study.split(part).is_file() for part in PARTS):
+                row, found = look_at_lists(study)
+                rows[f"lists of fold {study.fold}"] = row
+                doubts += found
+    study = ResolvedStudy(first, first.data_root)
+    rows.update(_trainings(study, len(request.studies)))
+    needed, rows["disk"] = _disk(study, request)
+    free = shutil.disk_usage(_existing(request.work_dir)).free
+    rows["disk"] += f"; {free / _GIB:.1f} GiB are free"
+    rows["kept"] = what_stays(first.keep)
+    if needed > free:
+        doubts.append(f"{request.work_dir}: the disk has less room than the checkpoints will take")
+    return rows, doubts
+
+
+def look_at_data(settings: StudySettings) -> tuple[dict[str, str], list[str]]:
+    """Look at the table of the labels and at the images that it names."""
+    data, path = settings.data, ground_truth_csv(settings)
+    folder, by_stem = data.find_images(settings.data_root)
+    rows, doubts = {"images": f"in {folder}"}, []
+    if path is None:
+        return rows, doubts
+    classes = class_list(ResolvedStudy(settings, folder).finetune)
+    pictures = _pictures(path, folder, by_stem, classes, groups_of(settings))
+    there = [picture for picture in pictures if picture.there]
+    if not there:
+        raise UserError(f"{path}: none of its {len(pictures)} images is in {folder}")
+    rows["images"] = f"{len(there)} of {len(pictures)} that {path} lists are in {folder}"
+    if len(there) < len(pictures):
+        names = [picture.name for picture in pictures if not picture.there]
+        doubts.append(f"{len(names)} listed images are not in {folder}: {_some(names)}")
+    unknown = [picture.name for picture in there if picture.label < 0]
+    if unknown:
+        doubts.append(f"{path}: {len(unknown)} images have no known class: {_some(unknown)}")
+    rows["classes"], found = _classes(there, classes, data.num_folds)
+    doubts += [f"{path}: {text}" for text in found]
+    known = {picture.group for picture in there} - {""}
+    without = sum(not picture.group for picture in there)
+    rows[data.group[1]] = f"{len(known)}; {without} images without one" if known else "not known"
+    rows["same content"], found = _copies(there, folder, settings)
+    return rows, doubts + found
+
+
+def look_at_lists(settings: StudySettings) -> tuple[str, list[str]]:
+    """Look at the lists of a fold: their lengths, and what training and test have in common."""
+    folder, by_stem = settings.data.find_images(settings.data_root)
+    groups, parts = groups_of(settings), {}
+    for part in PARTS:
+        parts[part] = _pictures(settings.split(part), folder, by_stem, None, groups)
+    row = ", ".join(f"{part} {len(pictures)}" for part, pictures in parts.items())
+    doubts = []
+    for one, other in (("train", "test"), ("subtrain", "val")):
+        common = {p.name for p in parts[one]} & {p.name for p in parts[other]}
+        shared = ({p.group for p in parts[one]} & {p.group for p in parts[other]}) - {""}
+        word = settings.data.group[1]
+        for found, kind in ((common, "images"), (set() if common else shared, word)):
+            if found:
+                doubts.append(
+                    f"fold {settings.fold}: the lists {one} and {other} have {len(found)} {kind} "
+                    f"in common: {_some(sorted(found))}; results on them are too good"
+                )
+        same = [
+            f"{a.name} and {b.name}"
+            for a, b in _same_content([*parts[one], *parts[other]], folder, settings)
+            if a.name != b.name and (a in parts[one]) != (b in parts[one])
+        ]
+        if same:
+            doubts.append(
+                f"fold {settings.fold}: {len(same)} images of the list {other} have the content of "
+                f"one of {one}: {_some(same)}; results on them are too good"
+            )
+    return row, doubts
+
+
+def groups_of(settings: StudySettings) -> dict[str, str]:
+    """Return the lesion or patient of each image by the stem of its name; none without a table."""
+    path = metadata_csv(settings)
+    if path is None:
+        return {}
+    from mmselfsup.datasets.data_sources.metadata import read_metadata  # loads torch
+
+    rows = read_metadata(str(path), ("image", "lesion_id"))
+    return {stem: row.cells["lesion_id"].strip() for stem, row in rows}
+
+
+def _pictures(
+    path: Path,
+    folder: Path,
+    by_stem: Mapping[str, str],
+    classes: Sequence[str] | None,
+    groups: Mapping[str, str],
+) -> list[Picture]:
+    """Return the images of a table or list; their labels are numbers of ``classes``.
+
+    Raises:
+        UserError: It can't be read.
+    """
+    from mmselfsup.datasets.data_sources.lists import read_entries  # loads torch
+
+    # By the table's own classes: it may have more (the challenge's has "none of the others").
+    entries, own = read_entries(str(path))
+    order = list(classes or own or ())
+    number: dict[Any, int] = {n: order.index(c) for n, c in enumerate(own or ()) if c in order}
+    names = [by_stem.get(image_stem(entry.name), entry.name) for entry in entries]
+    sizes = [size for size, _ in file_stamps([folder / name for name in names])]
+    return [
+        Picture(
+            name,
+            number.get(entry.label, -1) if own else _one(entry.label),
+            groups.get(image_stem(entry.name), ""),
+            size >= 0,
+            size,
+        )
+        for entry, name, size in zip(entries, names, sizes, strict=True)
+    ]
+
+
+def _one(label: int | list[int]) -> int:
+    """Return a label; -1 for several, which a study refuses when it makes its lists."""
+    return label if isinstance(label, int) else -1
+
+
+def _classes(
+    there: Sequence[Picture], classes: Sequence[str] | None, folds: int
+) -> tuple[str, list[str]]:
+    """Return the classes with their images, and which are too few for all folds."""
+    counts: dict[int, int] = defaultdict(int)
+    units: dict[int, set[str]] = defaultdict(set)
+    for picture in there:
+        counts[picture.label] += 1
+        units[picture.label].add(picture.group or picture.name)
+    numbers = range(len(classes)) if classes else sorted(label for label in counts if label >= 0)
+    names = {number: classes[number] if classes else str(number) for number in numbers}
+    rare = [names[n] for n in numbers if len(units[n]) < folds]
+    doubts = []
+    if rare:
+        doubts.append(
+            f"{len(rare)} class(es) have fewer independent images than the {folds} folds: "
+            f"{_some(rare)}; some tests have none of them"
+        )
+    beyond = sorted(label for label in counts if label >= 0 and label not in names)
+    if beyond:
+        doubts.append(f"the labels {_some(map(str, beyond))} are none of the {len(names)} classes")
+    return ", ".join(f"{names[n]} {counts[n]}" for n in numbers), doubts
+
+
+def _copies(
+    there: Sequence[Picture], folder: Path, settings: StudySettings
+) -> tuple[str, list[str]]:
+    """Return how many images are copies of others, and which of them matter."""
+    pairs = _same_content(there, folder, settings)
+    doubts = []
+    labels = [f"{a.name} and {b.name}" for a, b in pairs if a.label != b.label]
+    if labels:
+        doubts.append(f"{len(labels)} images are there twice with two labels: {_some(labels)}")
+    apart = [f"{a.name} and {b.name}" for a, b in pairs if not a.group or a.group != b.group]
+    if apart and settings.data.name == "ISIC-2019" and not settings.splits:
+        doubts.append(
+            f"{len(apart)} images have the content of another {settings.data.group[0]}'s: "
+            f"{_some(apart)}; SPLITS=--group-duplicates keeps them in one fold"
+        )
+    return (f"{len(pairs)} images" if pairs else "no two images"), doubts
+
+
+def _same_content(
+    pictures: Sequence[Picture], folder: Path, settings: StudySettings
+) -> list[tuple[Picture, Picture]]:
+    """Return each image that has the content of one before it, after that one."""
+    by_size: dict[int, list[Picture]] = defaultdict(list)
+    for picture in pictures:
+        if picture.there:
+            by_size[picture.size].append(picture)
+    some = [picture for same in by_size.values() if len(same) > 1 for picture in same]
+    index = ImageDigests(settings.image_index)
+    digests = index.digests(folder, [picture.name for picture in some])
+    first: dict[str, Picture] = {}
+    pairs = []
+    for picture, digest in zip(some, digests, strict=True):
+        before = first.setdefault(digest, picture) if digest else picture
+        if before is not picture:
+            pairs.append((before, picture))
+    return pairs
+
+
+def _trainings(study: ResolvedStudy, studies: int) -> dict[str, str]:
+    """Return the trainings of a study in words."""
+    tasks = [f"{task.name} ({task.epochs} epochs)" for task in study.pretrainings]
+    arms, lrs = study.settings.arms, study.lrs
+    search = f"{len(arms) * len(lrs)} of the learning-rate search and " if len(lrs) > 1 else ""
+    times = f", in each of {studies} studies" if studies > 1 else ""
+    return {
+        "pre-trainings": (", ".join(tasks) or "none") + times,
+        "fine-tunings": f"{search}{len(arms)} final ones of {study.epochs} epochs{times}",
+    }
+
+
+def _disk(study: ResolvedStudy, request: StudyRequest) -> tuple[int, str]:
+    """Return the bytes of all checkpoints, about, and the words for them."""
+    several, settings = len(request.studies), study.settings
+    search = len(settings.arms) * len(study.lrs) if len(study.lrs) > 1 else 0
+    stay = sum(_training_bytes(task.cfg) for task in study.pretrainings)
+    stay += len(settings.arms) * _training_bytes(study.finetune)
+    while_running = search * _training_bytes(study.finetune)
+    if settings.keep == ALL_FILES:
+        stay, while_running = stay + while_running, 0
+    total, more = several * stay, while_running  # each study removes its own at its end
+    words = f"about {total / _GIB:.1f} GiB of checkpoints"
+    return total + more, words + (f", and {more / _GIB:.1f} GiB for a while" if more else "")
+
+
+def _training_bytes(cfg: Config) -> int:
+    """Return the bytes of the checkpoints that a training leaves, about."""
+    from mmselfsup.apis.checkpoint_size import checkpoint_bytes, num_checkpoints  # loads torch
+
+    of = cfg.get("checkpoint_config") or {}
+    number = num_checkpoints(of.get("interval", 1), of.get("max_keep_ckpts", -1), max_epochs(cfg))
+    return number * (checkpoint_bytes(cfg) or 0)
+
+
+def _existing(path: Path) -> Path:
+    """Return a folder, or the one above it that exists."""
+    full = path.absolute()
+    return next(one for one in (full, *full.parents) if one.exists())
+
+
+def _some(names: Iterable[str]) -> str:
+    """Return the first few of names."""
+    every = list(names)
+    return ", ".join(map(os.fspath, every[:_SHOWN])) + (" ..." if len(every) > _SHOWN else "")

@@ -1,0 +1,151 @@
+"""What a study says of its data, lists, trainings and disk before its first stage."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from mmselfsup.study import look, pipeline
+from mmselfsup.study.cli import StudyRequest
+from mmselfsup.study.settings import StudySettings
+from mmselfsup.utils.errors import UserError
+
+CLASSES = ("MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC")
+GIB = 1024**3
+
+
+@pytest.fixture
+def data(study: StudySettings) -> StudySettings:
+    """32 images of 16 lesions in the challenge's layout, four of each class."""
+    root = study.root / study.data_root
+    shutil.rmtree(root, ignore_errors=True)
+    images = root / "ISIC_2019_Training_Input"
+    images.mkdir(parents=True)
+    names = [f"ISIC_{n:07d}" for n in range(32)]
+    for n, name in enumerate(names):
+        (images / f"{name}.jpg").write_bytes(b"%d" % (1000 + n))
+    write_table(root, names, [n % 8 for n in range(32)])
+    groups = "".join(f"{name},50,,,L_{n // 2}\n" for n, name in enumerate(names))
+    header = "image,age_approx,anatom_site_general,sex,lesion_id\n"
+    (root / "ISIC_2019_Training_Metadata.csv").write_text(header + groups)
+    return study
+
+
+def write_table(root: Path, names: Sequence[str], labels: Sequence[int]) -> None:
+    rows = ["image," + ",".join([*CLASSES, "UNK"])]
+    for name, label in zip(names, labels, strict=True):
+        rows.append(name + "," + ",".join("1.0" if k == label else "0.0" for k in range(9)))
+    (root / "ISIC_2019_Training_GroundTruth.csv").write_text("\n".join(rows) + "\n")
+
+
+def look_at(*studies: StudySettings) -> tuple[dict[str, str], list[str]]:
+    return look.look_at_request(StudyRequest(studies[0].work_dir, studies, len(studies) > 1))
+
+
+def image(study: StudySettings, number: int) -> Path:
+    return study.data_root / "ISIC_2019_Training_Input" / f"ISIC_{number:07d}.jpg"
+
+
+def test_the_rows_of_sound_data(data: StudySettings) -> None:
+    data = dataclasses.replace(data, data=dataclasses.replace(data.data, num_folds=2))
+    rows, doubts = look_at(data)
+    assert rows["data"] == "ISIC-2019"
+    assert rows["images"].startswith("32 of 32 that isic/ISIC_2019_Training_GroundTruth.csv lists")
+    assert rows["classes"] == ", ".join(f"{name} 4" for name in CLASSES)
+    assert rows["lesions"] == "16; 0 images without one"
+    assert rows["same content"] == "no two images"
+    assert rows["pre-trainings"] == "simclr (1 epochs)"
+    assert rows["fine-tunings"] == ("6 of the learning-rate search and 2 final ones of 1 epochs")
+    assert "are free" in rows["disk"]
+    assert "learning-rate search are removed" in rows["kept"]
+    assert doubts == []
+
+
+def test_missing_unknown_rare_and_repeated_images(data: StudySettings) -> None:
+    names = [f"ISIC_{n:07d}" for n in range(32)]
+    write_table(data.data_root, names, [n % 8 for n in range(31)] + [8])
+    image(data, 3).unlink()
+    image(data, 9).write_bytes(image(data, 0).read_bytes())  # NV and MEL, another lesion
+    rows, doubts = look_at(data)
+    assert rows["images"].startswith("31 of 32")
+    assert rows["same content"] == "1 images"
+    text = "\n".join(doubts)
+    assert "1 listed images are not in" in text
+    assert "ISIC_0000003" in text
+    assert "1 images have no known class: ISIC_0000031.jpg" in text
+    assert "8 class(es) have fewer independent images than the 5 folds: MEL, NV, BCC ..." in text
+    pair = "ISIC_0000000.jpg and ISIC_0000009.jpg"
+    assert f"1 images are there twice with two labels: {pair}" in text
+    assert f"1 images have the content of another lesion's: {pair}; SPLITS=--group-dup" in text
+
+
+def test_lists_that_share_images_lesions_or_content(data: StudySettings) -> None:
+    lists = data.root / "lists"
+    lists.mkdir()
+    parts = {"train": range(20), "subtrain": range(16), "val": range(16, 20), "test": range(20, 32)}
+    data = dataclasses.replace(data, ready_splits=lists, fold=1)
+
+    def write(**changes: Sequence[int]) -> list[str]:
+        for part, numbers in {**parts, **changes}.items():
+            lines = (f"ISIC_{n:07d}.jpg {n % 8}\n" for n in numbers)
+            (lists / f"ISIC_2019_{part}_fold1.txt").write_text("".join(lines))
+        row, doubts = look.look_at_lists(data)
+        assert row.startswith("train 20, subtrain 16, val ")
+        return doubts
+
+    assert write() == []
+    (common,) = write(test=[4, *range(20, 32)])
+    assert "lists train and test have 1 images in common: ISIC_0000004.jpg" in common
+    (common,) = write(val=[15, 16, 17])
+    assert "lists subtrain and val have 1 images in common: ISIC_0000015.jpg" in common
+    (lesions,) = write(subtrain=[*range(15), 16], val=[17, 18, 19])
+    assert "lists subtrain and val have 1 lesions in common: L_8" in lesions
+    image(data, 30).write_bytes(image(data, 2).read_bytes())
+    (same,) = write()
+    assert "1 images of the list test have the content of one of train" in same
+    assert look_at(data)[0]["lists of fold 1"] == "train 20, subtrain 16, val 4, test 12"
+
+
+def test_disk_counts_all_trainings_and_what_is_kept(
+    data: StudySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(look, "_training_bytes", lambda cfg: GIB)
+    usage = shutil.disk_usage(data.root)._replace(free=10 * GIB)
+    monkeypatch.setattr(look.shutil, "disk_usage", lambda path: usage)
+    # one pre-training and two final ones; six of the search, which go at the end
+    rows, doubts = look_at(data)
+    text = "about 3.0 GiB of checkpoints, and 6.0 GiB for a while; 10.0 GiB are free"
+    assert rows["disk"] == text
+    rows, doubts = look_at(data, dataclasses.replace(data, fold=1))
+    assert rows["disk"].startswith("about 6.0 GiB of checkpoints, and 6.0 GiB for a while")
+    assert "the disk has less room" in doubts[-1]
+    every = dataclasses.replace(data, keep="all")
+    rows, doubts = look_at(every, dataclasses.replace(every, fold=1))
+    assert rows["disk"].startswith("about 18.0 GiB of checkpoints; ")
+    assert "in each of 2 studies" in rows["fine-tunings"]
+
+
+def test_no_image_at_all_ends_the_study(data: StudySettings) -> None:
+    write_table(data.data_root, ["other"], [0])
+    with pytest.raises(UserError, match="none of its 1 images is in"):
+        look_at(data)
+
+
+@pytest.mark.usefixtures("no_drawing")
+def test_the_table_comes_before_the_first_stage(
+    data: StudySettings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(study: StudySettings) -> None:
+        raise UserError("the first stage")
+
+    monkeypatch.setattr(pipeline, "run_study", stop)
+    with pytest.raises(UserError, match="the first stage"):
+        pipeline.run_sweep(StudyRequest(data.work_dir, (data,), several=False))
+    printed = capsys.readouterr()
+    assert printed.out.startswith("What the study reads and writes:\n")
+    assert "MEL 4" in printed.out
+    assert "warning: isic/ISIC_2019_Training_GroundTruth.csv: 8 class(es)" in printed.err
