@@ -13,7 +13,7 @@ unexport PYTHONPATH PYTHONHOME
 
 help:  ## Print this list.
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
-	@echo 'PYTHON=/path/to/python3.11 picks the interpreter for .venv (CPython 3.10 to 3.12).'
+	@echo 'PYTHON=/path/to/python3.11 picks the interpreter for .venv (CPython 3.10 to 3.13).'
 
 install:  ## Make .venv with everything needed, unless it exists.
 	@bash scripts/install.sh

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Prints the first CPython 3.10 to 3.12 that can make virtual environments, or one line with the
+# Prints the first CPython 3.10 to 3.13 that can make virtual environments, or one line with the
 # reason if none can. PYTHON=... names an interpreter instead of searching PATH.
 set -euo pipefail
 
-candidates=(python3.12 python3.11 python3.10 python3 python)
+# 3.13 after the older ones: mmcv has to be built from a patched source there.
+candidates=(python3.12 python3.11 python3.10 python3.13 python3 python)
 
 die() {
     printf 'error: %s\n' "$*" >&2
@@ -27,7 +28,7 @@ PYTHON
 
 supported() {
     case "$1" in
-    "cpython 3.10 "* | "cpython 3.11 "* | "cpython 3.12 "*) return 0 ;;
+    "cpython 3.10 "* | "cpython 3.11 "* | "cpython 3.12 "* | "cpython 3.13 "*) return 0 ;;
     *) return 1 ;;
     esac
 }
@@ -35,13 +36,13 @@ supported() {
 no_venv() {
     local version=${2#cpython }
     die "$1 cannot make virtual environments; on Debian or Ubuntu: apt install" \
-        "python${version% *}-venv; or name another CPython 3.10 to 3.12 with PYTHON=/path/to/python"
+        "python${version% *}-venv; or name another CPython 3.10 to 3.13 with PYTHON=/path/to/python"
 }
 
 if [ -n "${PYTHON:-}" ]; then
-    path=$(type -P "$PYTHON") || die "PYTHON=$PYTHON: no such command; CPython 3.10 to 3.12 is needed"
-    found=$(describe "$path") || die "PYTHON=$PYTHON does not run; CPython 3.10 to 3.12 is needed"
-    supported "$found" || die "PYTHON=$PYTHON is ${found% *}; CPython 3.10 to 3.12 is needed"
+    path=$(type -P "$PYTHON") || die "PYTHON=$PYTHON: no such command; CPython 3.10 to 3.13 is needed"
+    found=$(describe "$path") || die "PYTHON=$PYTHON does not run; CPython 3.10 to 3.13 is needed"
+    supported "$found" || die "PYTHON=$PYTHON is ${found% *}; CPython 3.10 to 3.13 is needed"
     [ "${found##* }" = venv ] || no_venv "$path" "$found"
     echo "$path"
     exit 0
@@ -61,5 +62,5 @@ while read -r path; do
 done < <(type -aP "${candidates[@]}" || true)
 
 [ -z "$lacking" ] || no_venv "$lacking" "$lacking_found"
-die "no CPython 3.10 to 3.12 found on PATH${others:+ ($others)}; install one, or name it with" \
-    "PYTHON=/path/to/python (newer ones cannot build mmcv 1.7)"
+die "no CPython 3.10 to 3.13 found on PATH${others:+ ($others)}; install one, or name it with" \
+    "PYTHON=/path/to/python (newer ones are not tested)"

@@ -74,6 +74,18 @@ pip_install() {
     "$python" -m pip install --log "$log" ${options[@]+"${options[@]}"} "$@" </dev/null || explain
 }
 
+# mmcv is published as source that does not build on Python 3.13: there, a wheel comes first that is
+# made of the source with few lines changed.
+own_mmcv() {
+    local wheel
+    case "$(version_of "$python")" in 3.1[0-2]) return ;; esac
+    ! "$python" -m pip show -q mmcv 2>/dev/null || return 0
+    say "building mmcv from its source, changed for this Python (scripts/build_mmcv.py)"
+    wheel=$("$python" scripts/build_mmcv.py "${TMPDIR:-/tmp}") || exit 1
+    pip_install --no-deps "$wheel"
+    rm -f "$wheel"
+}
+
 explain() {
     local cause="pip's message is above and in $log"
     if grep -q 'No space left on device' "$log" 2>/dev/null; then
@@ -112,6 +124,7 @@ into_venv() {
     elif ! is_healthy || ! "$python" -m pip --version >/dev/null 2>&1; then
         die "$venv was not made by this script and has no working Python with pip: remove it and run this again"
     fi
+    own_mmcv
     pip_install -e '.[dev]'
     check
     fingerprint >"$stamp"
@@ -128,6 +141,7 @@ into_active() {
         "$python" scripts/check_install.py --list-requirements >"$rest"
         pip_install -r "$rest"
     else
+        own_mmcv
         pip_install -e .
     fi
     check

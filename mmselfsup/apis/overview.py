@@ -44,7 +44,7 @@ def training_rows(
         "start": _start(cfg),
         "optimizer": _optimizer(runner.optimizer),
         "device": _device(),
-        "log": _logs(runner),
+        "log": _logs(runner, len(loader)),
         "disk": _disk(runner),
         "log file": log_path() or "none",
     }
@@ -142,11 +142,13 @@ def _device() -> str:
     return torch.cuda.get_device_name(device)
 
 
-def _logs(runner: BaseRunner) -> str:
-    """Return what is logged, evaluated and saved when."""
+def _logs(runner: BaseRunner, length: int) -> str:
+    """Return what is logged, evaluated and saved when; an epoch has ``length`` iterations."""
     unit = "epoch" if counts_epochs(runner) else "iteration"
     intervals = [hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)]
-    parts = [f"loss {_every(min(intervals), 'iteration')}"] if intervals else ["no loss"]
+    # A log never waits for longer than an epoch.
+    shown = min([*intervals, length])
+    parts = [f"loss {_every(shown, 'iteration')}"] if intervals else ["no loss"]
     for name, kind in (("evaluation", EvalHook), ("checkpoint", CheckpointHook)):
         hook = next((h for h in runner.hooks if isinstance(h, kind)), None)
         if hook is None:

@@ -59,7 +59,7 @@ def test_finder_looks_behind_a_failing_shim_of_the_same_name(tmp_path: Path) -> 
 
 
 def test_finder_prefers_newer_and_passes_over_the_unsupported(tmp_path: Path) -> None:
-    put_python(tmp_path, "python3", "3.13")
+    put_python(tmp_path, "python3", "3.14")
     put_python(tmp_path, "python3.10", "3.10")
     expected = put_python(tmp_path, "python3.12", "3.12")
     assert find_python(tmp_path).stdout.strip() == str(expected)
@@ -71,8 +71,8 @@ def test_finder_takes_a_plain_python3_of_the_right_version(tmp_path: Path) -> No
 
 
 def test_finder_names_what_it_saw_when_nothing_fits(tmp_path: Path) -> None:
-    put_python(tmp_path, "python3", "3.13")
-    assert_one_line_error(find_python(tmp_path), "3.13", "3.10 to 3.12", "PYTHON=")
+    put_python(tmp_path, "python3", "3.14")
+    assert_one_line_error(find_python(tmp_path), "3.14", "3.10 to 3.13", "PYTHON=")
 
 
 def test_finder_says_which_package_brings_venv(tmp_path: Path) -> None:
@@ -90,8 +90,8 @@ def test_override_is_taken_and_checked(tmp_path: Path) -> None:
     put_python(tmp_path, "python3.12", "3.12")
     other = put_python(tmp_path, "mine", "3.10")
     assert find_python(tmp_path, PYTHON=str(other)).stdout.strip() == str(other)
-    newest = put_python(tmp_path, "newest", "3.13")
-    assert_one_line_error(find_python(tmp_path, PYTHON=str(newest)), "3.13")
+    newest = put_python(tmp_path, "newest", "3.14")
+    assert_one_line_error(find_python(tmp_path, PYTHON=str(newest)), "3.14")
     assert_one_line_error(find_python(tmp_path, PYTHON="absent"), "PYTHON=absent")
 
 
@@ -100,4 +100,11 @@ def test_finder_asks_the_running_interpreter(tmp_path: Path) -> None:
     if sys.version_info < (3, 13):
         assert result.stdout.strip() == sys.executable
     else:
-        assert_one_line_error(result, "3.10 to 3.12")
+        assert_one_line_error(result, "3.10 to 3.13")
+
+
+def test_finder_takes_3_13_behind_the_older_ones(tmp_path: Path) -> None:
+    newest = put_python(tmp_path, "python3.13", "3.13")
+    assert find_python(tmp_path).stdout.strip() == str(newest)
+    older = put_python(tmp_path, "python3.10", "3.10")
+    assert find_python(tmp_path).stdout.strip() == str(older)

@@ -16,6 +16,8 @@ case "$*" in
 -c*print*) echo "$VERSION" ;;
 "-m venv "*) mkdir -p "$3/bin"; sed "s/[$]VERSION/$VERSION/" "$0" >"$3/bin/python"
     chmod +x "$3/bin/python" ;;
+"-m pip show -q mmcv") [ -e has_mmcv ] ;;
+"scripts/build_mmcv.py "*) echo "$*" >>calls; echo "$2/mmcv-1.7.2-py2.py3-none-any.whl" ;;
 "-m pip install --help") echo "$PIP_HELP" ;;
 "-m pip install "*) echo "$* PIP_CONSTRAINT=$PIP_CONSTRAINT" >>calls
     if [ -n "$PIP_SAYS" ]; then echo "$PIP_SAYS" >.venv/pip.log; exit 1; fi ;;
@@ -150,6 +152,25 @@ def test_wrong_interpreter_is_named_before_anything_is_touched(checkout: Path) -
     result = install(checkout, PYTHON="no-such-python")
     assert result.returncode == 1
     assert result.stderr.splitlines() == [
-        "error: PYTHON=no-such-python: no such command; CPython 3.10 to 3.12 is needed"
+        "error: PYTHON=no-such-python: no such command; CPython 3.10 to 3.13 is needed"
     ]
     assert not (checkout / ".venv").exists()
+
+
+def test_mmcv_is_built_from_a_patched_source_where_its_own_does_not_build(checkout: Path) -> None:
+    assert install(checkout, VERSION="3.13", TMPDIR="/tmp/x").returncode == 0
+    build, wheel, project = read_calls(checkout)
+    assert build == "scripts/build_mmcv.py /tmp/x"
+    assert "--no-deps /tmp/x/mmcv-1.7.2-py2.py3-none-any.whl" in wheel
+    assert "-e .[dev]" in project
+    (checkout / "calls").unlink()
+    (checkout / ".venv" / ".installed").unlink()
+    (checkout / "has_mmcv").touch()
+    assert install(checkout, VERSION="3.13").returncode == 0
+    assert len(read_calls(checkout)) == 1
+
+
+def test_older_pythons_take_mmcv_as_it_is(checkout: Path) -> None:
+    for version in ("3.10", "3.12"):
+        install(checkout, VERSION=version)
+        assert not any("build_mmcv" in call for call in read_calls(checkout))
