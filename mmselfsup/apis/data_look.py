@@ -14,6 +14,7 @@ from mmcv import Config
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from mmselfsup.datasets.batched.loader import DeviceLoader
 from mmselfsup.datasets.loader import data_sources
@@ -219,7 +220,7 @@ def look_at_batch(loader: Any, part: str) -> str:
     """Make a few samples, join them, and return what the first one gives the model.
 
     Raises:
-        UserError: A transform fails, or the samples have different sizes.
+        UserError: A transform fails, or the samples have different sizes or are no tensors.
     """
     dataset = getattr(loader.dataset, "dataset", loader.dataset)
     inner = getattr(loader, "loader", loader)
@@ -228,6 +229,11 @@ def look_at_batch(loader: Any, part: str) -> str:
         samples = [_sample(dataset, place, part) for place in _places(len(dataset), number)]
         if any(sample is None for sample in samples) or not samples:
             return ""
+        if any(isinstance(view, Image.Image) for view in tree_leaves(samples)):
+            raise UserError(
+                f"{part}: the pipeline gives PIL images, and a batch is made of tensors: end the "
+                "pipeline with ToTensor"
+            )
         try:
             batch = loader.collate_fn(samples)
             if isinstance(loader, DeviceLoader):  # it finishes its batches on the device

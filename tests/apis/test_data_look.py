@@ -85,6 +85,7 @@ def test_images_on_no_list_are_told(images: Path) -> None:
     ("pipeline", "options", "message"),
     [
         ([TO_TENSOR], {}, "the images of a batch have different sizes"),
+        ([CROP], {}, "the pipeline gives PIL images, .*: end the pipeline with ToTensor"),
         (
             [dict(type="Lambda", lambd=len), TO_TENSOR],
             {},

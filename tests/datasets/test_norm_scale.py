@@ -8,6 +8,7 @@ import pytest
 
 from mmselfsup.datasets import build_dataloader
 from mmselfsup.datasets.pipelines.compose import build_pipeline
+from mmselfsup.datasets.pipelines.formatting import check_statistics
 from mmselfsup.datasets.registry import PIPELINES
 from mmselfsup.utils.errors import ArgumentError
 
@@ -38,3 +39,9 @@ def test_a_step_of_the_user_may_scale_the_values() -> None:
 def test_bytes_for_prefetch() -> None:
     with pytest.raises(ArgumentError, match="divide them by 255"):
         build_dataloader([0], 1, workers_per_gpu=0, prefetch=True, img_norm_cfg=BYTES)
+
+
+@pytest.mark.parametrize("std", [0.0, [0.2, 0.0, 0.2], [0.2, -0.1, 0.2], float("nan")])
+def test_a_deviation_of_zero_is_refused(std: float | list[float]) -> None:
+    with pytest.raises(ArgumentError, match="a standard deviation must be above 0"):
+        check_statistics(0.5, std)

@@ -63,5 +63,5 @@ def test_pip_that_finds_no_source_is_one_line(
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    with pytest.raises(SystemExit, match="pip has not unpacked mmcv 1.7.2: ERROR: No matching"):
+    with pytest.raises(SystemExit, match=r"pip has not unpacked mmcv 1\.7\.2: ERROR: No matching"):
         tool["unpacked_source"](tmp_path)

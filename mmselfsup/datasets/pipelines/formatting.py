@@ -94,13 +94,16 @@ def check_statistics(mean: float | Sequence[float], std: float | Sequence[float]
         mean, std: Those of each channel, or one number for all.
 
     Raises:
-        ArgumentError: They are above 1: statistics of bytes make every image nearly constant.
+        ArgumentError: They are above 1: statistics of bytes make every image nearly constant. Or a
+            deviation is not above 0: every value would be infinite.
     """
     if max(np.max(mean, initial=0), np.max(std, initial=0)) > 1:
         raise ArgumentError(
             f"mean={mean}, std={std} are statistics of values in 0..255, but ToTensor "
             "gives 0..1: divide them by 255"
         )
+    if not np.all(np.asarray(std) > 0):
+        raise ArgumentError(f"std={std}: a standard deviation must be above 0")
 
 
 @cache
