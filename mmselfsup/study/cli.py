@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.study_data import StudyData
@@ -98,18 +98,25 @@ def parse(
         jobs=integer(env, "JOBS", 0),
         lrs=parse_lrs(env.get("FINETUNE_LRS", "")),
         ssl_options=ssl_options,
-        finetune_options=check_options(args.finetune_options),
-        options=check_options([*args.options, *args.cfg_options]),
-        demo=args.demo,
         starts=starts,
-        labels=read_labels(args.labels),
-        draws=DRAWS if args.draws is None else _whole("--draws", args.draws, 1),
         external=read_externals(args.external, root),
         data=data,
-        verify=args.verify,
-        keep=args.keep,
+        **_plain_settings(args),
     )
     return StudyRequest(work_dir, _make_studies(study, folds, seeds, several), several)
+
+
+def _plain_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that depend on one argument each."""
+    return {
+        "finetune_options": check_options(args.finetune_options),
+        "options": check_options([*args.options, *args.cfg_options]),
+        "demo": args.demo,
+        "labels": read_labels(args.labels),
+        "draws": DRAWS if args.draws is None else _whole("--draws", args.draws, 1),
+        "verify": args.verify,
+        "keep": args.keep,
+    }
 
 
 def _name(
