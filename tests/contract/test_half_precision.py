@@ -23,8 +23,8 @@ OTHERS = (11, 12, 13)  # seeds of other weights and images
 # Predictions that rounding turns, and projections divided by the small deviations of a small batch:
 # the direction of the gradient of the whole network is chance.
 UNSTEADY = (
-    "All4One", "BYOL", "BarlowTwins", "FastSiam", "MMCR", "MoCoV3", "NNBYOL", "NNCLR", "NNSiam",
-    "SMoG", "SimSiam", "VIbCReg", "VICReg", "VICRegL",
+    "All4One", "BYOL", "BarlowTwins", "DeepClusterV2", "FastSiam", "MMCR", "MoCoV3", "NNBYOL",
+    "NNCLR", "NNSiam", "SMoG", "SimSiam", "VIbCReg", "VICReg", "VICRegL",
 )  # fmt: skip
 Features = list[list[Tensor]]
 

@@ -45,7 +45,9 @@ def slow_redundancy(a: torch.Tensor, b: torch.Tensor, lambd: float) -> float:
 
 def test_the_terms_equal_the_loop() -> None:
     torch.manual_seed(0)
-    head = build_head({**copy.deepcopy(CFG["head"]), **WEIGHTS}).double()
+    # Wide enough that no image's hidden units are all below 0.
+    predictor = {**CFG["head"]["predictor"], "hid_channels": 32}
+    head = build_head({**CFG["head"], **WEIGHTS, "predictor": predictor}).double()
     near = F.normalize(torch.randn(5, 3, 4, dtype=torch.float64), dim=2)
     other, target = (torch.randn(5, 4, dtype=torch.float64) for _ in range(2))
     got = head(near, other, target)
