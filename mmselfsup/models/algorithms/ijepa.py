@@ -63,6 +63,7 @@ class IJEPA(BaseModel):
                 f"IJEPA shows its encoder some patches only, and {backbone.get('type')} sees whole "
                 "images: take backbone=dict(type='IJEPAViT')"
             )
+        self.patch_size = self.backbone.patch_size
         self.momentum_backbone = build_backbone(backbone)
         self.neck = build_neck(neck)
         self.head = build_head(head)
@@ -90,7 +91,7 @@ class IJEPA(BaseModel):
         Raises:
             ArgumentError: See ``patch_grid`` and ``MultiBlockMasks``.
         """
-        grid = patch_grid(img, self.backbone.patch_embed.projection.kernel_size[0])
+        grid = patch_grid(img, self.patch_size)
         context, targets = (part.to(img.device) for part in self.masks.draw(len(img), grid))
         (tokens,) = self.backbone(img, context)  # [N, K, D]
         pred = self.neck(tokens, context, targets, grid)  # [N, B, M, D]

@@ -35,6 +35,7 @@ class IJEPAViT(VisionTransformer):
         super().__init__(
             arch=arch, with_cls_token=with_cls_token, output_cls_token=output_cls_token, **kwargs
         )
+        self.patch_size = int(self.patch_embed.projection.kernel_size[0])
 
     def draw_weights(self) -> None:
         """Draw linear layers and the patch embedding by Xavier's rule."""

@@ -6,6 +6,7 @@ of a projection, H clusterings, K clusters of one.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmcv.runner import BaseModule
@@ -45,6 +46,7 @@ class DeepClusterV2Head(BaseModule):
         ArgumentError: An argument is out of range.
     """
 
+    banks: Any  # a list of ``FeatureBank``
     assignments: Tensor
     clustered_epoch: Tensor
 

@@ -64,7 +64,8 @@ def random_masking(tokens: Tensor, mask_ratio: float) -> tuple[Tensor, Tensor, T
         The kept tokens [N, K, D] in random order, and mask and places as ``random_mask`` gives
         them.
     """
-    kept, mask, place = random_mask(*tokens.shape[:2], mask_ratio, tokens.device)
+    num_images, num_patches = tokens.shape[:2]
+    kept, mask, place = random_mask(num_images, num_patches, mask_ratio, tokens.device)
     return take_tokens(tokens, kept), mask, place
 
 

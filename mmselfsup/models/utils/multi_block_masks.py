@@ -54,8 +54,9 @@ class MultiBlockMasks:
                     f"{' and at most 1' if most == 1 else ''}, got {(low, high)}"
                 )
         self.num_targets, self.min_context = num_targets, min_context
-        self.target_scale, self.target_aspect = tuple(target_scale), tuple(target_aspect)
-        self.context_scale = tuple(context_scale)
+        self.target_scale = target_scale[0], target_scale[1]
+        self.target_aspect = target_aspect[0], target_aspect[1]
+        self.context_scale = context_scale[0], context_scale[1]
 
     def draw(self, num_images: int, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Return places of patches, 0 to L - 1, row by row of the grid (int64, on the CPU).
@@ -108,7 +109,7 @@ class MultiBlockMasks:
         return targets, visible.scatter(1, targets.flatten(1), False)
 
 
-def _areas(scale: tuple[float, ...], grid: tuple[int, int]) -> tuple[float, float]:
+def _areas(scale: tuple[float, float], grid: tuple[int, int]) -> tuple[float, float]:
     """Return the smallest and largest number of patches of a block."""
     return scale[0] * grid[0] * grid[1], scale[1] * grid[0] * grid[1]
 
