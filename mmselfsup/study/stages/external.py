@@ -10,22 +10,21 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mmselfsup.config.inspect import class_list, reads_patients
-from mmselfsup.metrics import ClassMap, fit_temperature, make_class_map
+from mmselfsup.metrics import fit_temperature, make_class_map
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.image_names import image_stem
 from mmselfsup.utils.patients import source_of
 
 from .. import configs
-from ..data import data_facts
 from ..external import DUPLICATES, FACTS, GROUPS, IMAGES, TABLE, External, read_prepared
 from ..external_measures import Scored, measure
 from ..external_records import OWN, ExternalRecord, ExternalSet
 from ..resolved import ResolvedStudy
-from ..settings import StudySettings
 from ..step import CHECKPOINT
 from .context import StudyContext
 from .lr_search import search_stage
@@ -170,23 +169,20 @@ def records(
     return sets, found
 
 
-def _set_of(name: str, facts: Mapping[str, object]) -> ExternalSet:
+def _set_of(name: str, facts: Mapping[str, Any]) -> ExternalSet:
     """Return the record of a prepared set."""
-    values: dict[str, object] = {
-        key: facts[key]
-        for key in ("images", "listed", "not_on_disk", "near_duplicates", "left_out", "groups")
-    }
-    of: dict[str, Sequence[object]] = {
-        key: facts[key]  # type: ignore[misc]
-        for key in ("classes", "counts", "members", "absent", "group")
-    }
     return ExternalSet(
         name=name,
-        counts=dict(zip(of["classes"], of["counts"], strict=True)),  # type: ignore[arg-type]
-        classes=dict(zip(of["classes"], of["members"], strict=True)),  # type: ignore[arg-type]
-        absent=list(of["absent"]),  # type: ignore[arg-type]
-        group=tuple(of["group"]),  # type: ignore[arg-type]
-        **values,  # type: ignore[arg-type]
+        images=facts["images"],
+        listed=facts["listed"],
+        not_on_disk=facts["not_on_disk"],
+        near_duplicates=facts["near_duplicates"],
+        left_out=facts["left_out"],
+        counts=dict(zip(facts["classes"], facts["counts"], strict=True)),
+        classes=dict(zip(facts["classes"], facts["members"], strict=True)),
+        absent=facts["absent"],
+        group=tuple(facts["group"]),
+        groups=facts["groups"],
     )
 
 
@@ -207,8 +203,7 @@ def _in_order(path: Path, images: Sequence[str]) -> np.ndarray:
 
 def _own_fold(study: ResolvedStudy, arms: Sequence[str]) -> tuple[ExternalSet, dict[str, Scored]]:
     """Return the test fold as a set of its own classes, and its scores by arm."""
-    settings, names = study.settings, model_classes(study)
-    found = {}
+    names, found = model_classes(study), {}
     for arm in arms:
         with np.load(test_stage(study, arm).folder / SCORES) as data:
             scores, labels = data["scores"], data["labels"]
@@ -220,25 +215,24 @@ def _own_fold(study: ResolvedStudy, arms: Sequence[str]) -> tuple[ExternalSet, d
         numbers = own_map.labels_of_model(labels)
         parts = _own_parts(study, images, lesions)
         found[arm] = Scored(scores, numbers, own_map, lesions, parts, labels)
-    first = found[arms[0]]
-    return _own_set(settings, study, first.class_map, first), found
+    return _own_set(study, found[arms[0]]), found
 
 
-def _own_set(
-    settings: StudySettings, study: ResolvedStudy, own_map: ClassMap, scored: Scored
-) -> ExternalSet:
-    counts = np.bincount(scored.labels, minlength=len(own_map.classes)).tolist()
+def _own_set(study: ResolvedStudy, scored: Scored) -> ExternalSet:
+    """Return the record of the test fold."""
+    classes = scored.class_map.classes
+    counts = np.bincount(scored.labels, minlength=len(classes)).tolist()
     return ExternalSet(
         name=OWN,
-        images=data_facts(settings, study.images).images,
+        images=str(study.images.resolve()),
         listed=len(scored.labels),
         not_on_disk=0,
         near_duplicates=0,
         left_out={},
-        counts=dict(zip(own_map.classes, counts, strict=True)),
-        classes={name: [name] for name in own_map.classes},
-        absent=list(own_map.absent),
-        group=settings.data.group,
+        counts=dict(zip(classes, counts, strict=True)),
+        classes={name: [name] for name in classes},
+        absent=list(scored.class_map.absent),
+        group=study.settings.data.group,
         groups=len(set(scored.groups or ()) - {""}),
     )
 
