@@ -13,15 +13,17 @@ from mmselfsup.study import pipeline
 from mmselfsup.study.cli import parse
 from mmselfsup.study.external import External, find_external, read_externals
 from mmselfsup.study.external_measures import Scored, measure
-from mmselfsup.study.external_records import OWN
+from mmselfsup.study.external_records import OWN, ExternalSet
 from mmselfsup.study.records import read_results
 from mmselfsup.study.report.external_tables import EXTERNAL_CSV, cell
 from mmselfsup.study.report.page import write_report
+from mmselfsup.study.report.sweep import make_overview, write_page, write_tables
 from mmselfsup.study.resolved import ResolvedStudy
 from mmselfsup.study.settings import StudySettings
 from mmselfsup.study.stages import external as stage
 from mmselfsup.utils.errors import UserError
 from tests.study.fake_tools import calls
+from tests.study.study_data import write_finished_study
 
 ROOT = Path(__file__).parents[2]
 
@@ -232,6 +234,34 @@ def test_a_class_that_the_own_fold_lacks_leaves_no_drop() -> None:
     record = measure("scratch", "clinic", scored(1, 1.0), without, 1.0)
     assert record.drop is None
     assert cell(record.drop) == "–"
+
+
+def test_the_mean_over_folds(tmp_path: Path) -> None:
+    for fold in (0, 1):
+        folder = tmp_path / f"fold{fold}"
+        write_finished_study(folder)
+        results = read_results(folder / "results.json")
+        own = scored(0, 3.0)
+        record = measure("simclr", "clinic", scored(1 + fold, 1.0), own, 1.0)
+        study = dataclasses.replace(results.study, fold=fold)
+        runs = [dataclasses.replace(run, fold=fold) for run in results.runs]
+        results = dataclasses.replace(results, external=[record], study=study, runs=runs)
+        results = dataclasses.replace(results, external_sets=[made_set("clinic")])
+        results.write(folder / "results.json")
+    overview = make_overview(tmp_path)
+    (table,) = [path for path in write_tables(overview) if path.name == EXTERNAL_CSV]
+    rows = list(csv.DictReader(table.open()))
+    values = [float(row["balanced_accuracy"]) for row in rows]
+    assert [row["fold"] for row in rows] == ["0", "1"]
+    text = write_page(overview).read_text()
+    assert "<h2>Other clinics</h2>" in text
+    assert f"{sum(values) / 2:.3f} ± {abs(values[0] - values[1]) / 2**0.5:.3f}" in text
+
+
+def made_set(name: str) -> ExternalSet:
+    counts = {"mel": 12, "akiec": 24, "nv": 12}
+    classes = {"mel": ["MEL"], "akiec": ["AK", "SCC"], "nv": ["NV"]}
+    return ExternalSet(name, "photos", 48, 0, 0, {}, counts, classes, [], ("lesion", "lesions"), 0)
 
 
 def test_the_report_shows_the_sets(clinic: StudySettings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from mmselfsup.version import __version__
 from ..records import Results, mixed_code, read_results
 from ..settings import SCRATCH
 from .degenerate import any_degenerate
+from .external_overview import external_overview, write_all_external
 from .html import SCRATCH_COLOR, SSL_COLORS, Section, panel, render, render_section, to_svg
 from .labels_section import labels_context
 from .pairs import PAIRS_NOTE, p_text, pairs_of_groups
@@ -189,11 +190,14 @@ def _strong(text: str, strong: bool) -> str:
 
 
 def write_tables(overview: Overview) -> list[Path]:
-    """Write ``table.csv`` and ``table.tex``."""
+    """Write ``table.csv`` and ``table.tex``; ``external.csv`` of several studies with sets."""
     paths = [overview.root / name for name in TABLES]
     for path, text in zip(paths, (to_csv(overview), to_latex(overview)), strict=True):
         atomic_write_text(path, text)
-    return paths
+    if (overview.root / RESULTS).exists():  # the study has written its own
+        return paths
+    studies = [results for kind in _kinds(overview) for results in kind]
+    return [*paths, *write_all_external(overview.root, studies)]
 
 
 def to_csv(overview: Overview) -> str:
@@ -263,24 +267,32 @@ def _context(overview: Overview) -> dict[str, Any]:
         "points": _points(overview),
         "pairs": pairs_of_groups(overview.found_runs.groups),
         "pairs_note": PAIRS_NOTE,
-        "labels": _label_sections(overview),
+        "sections": _sections(overview),
         "p_text": p_text,
         "runs": runs,
         "version": __version__,
     }
 
 
-def _label_sections(overview: Overview) -> list[Markup]:
-    """Return the sections of few labels: one for each kind of data and fine-tuning."""
+def _kinds(overview: Overview) -> list[list[Results]]:
+    """Return the studies by their kind of data and fine-tuning."""
     kinds: dict[BaselineKey, dict[Path, Results]] = {}
     for group in overview.found_runs.groups:
         for folder in group.folders.values():
             kinds.setdefault(group.baseline_key, {})[folder] = read_results(folder / RESULTS)
-    contexts = [
-        labels_context(list(studies.values()), f"labels-{number}")
-        for number, studies in enumerate(kinds.values())
-    ]
-    return [render_section(Section("labels.html.j2", context)) for context in contexts if context]
+    return [list(studies.values()) for studies in kinds.values()]
+
+
+def _sections(overview: Overview) -> list[Markup]:
+    """Return the sections of few labels and of external sets, of each kind of study."""
+    found = []
+    for number, studies in enumerate(_kinds(overview)):
+        made = {
+            "labels.html.j2": labels_context(studies, f"labels-{number}"),
+            "external_overview.html.j2": external_overview(studies),
+        }
+        found += [Section(name, context) for name, context in made.items() if context]
+    return [render_section(section) for section in found]
 
 
 def _link(path: Path, folder: Path) -> str:

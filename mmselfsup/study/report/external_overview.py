@@ -1,0 +1,92 @@
+"""External sets over several folds and seeds: the mean of each classifier on each set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from mmselfsup.utils.files import atomic_write_text, csv_text
+
+from ..external_records import ExternalRecord
+from ..records import Results
+from .external_tables import EXTERNAL_CSV, external_rows, set_name
+from .html import arm_colors, css_colors
+from .tables import display_name
+
+OVERVIEW_NOTE = (
+    "Mean ± standard deviation over the runs (folds and seeds), each by its own final classifier "
+    "on the same images of a set; so the deviation says how much trainings differ, and nothing of "
+    "how well the images stand for their clinic: the report of each study has those intervals. "
+    "Drop: own test fold minus set, on the classes of the set. ECE: calibration error, before and "
+    "after temperature scaling."
+)
+_NUMBERS: dict[str, Callable[[ExternalRecord], float | None]] = {
+    "balanced accuracy": lambda record: record.balanced_accuracy.value,
+    "drop": lambda record: None if record.drop is None else record.drop.value,
+    "macro AUC": lambda record: record.macro_auc.value,
+    "ECE": lambda record: record.ece,
+    "scaled": lambda record: record.scaled_ece,
+}
+
+
+@dataclass(frozen=True)
+class OverviewRow:
+    """A classifier on a set, over the runs: mean and deviation of each number as text."""
+
+    arm: str
+    runs: int
+    cells: tuple[str, ...]
+
+
+def external_overview(studies: Sequence[Results]) -> dict[str, Any] | None:
+    """Return what the template of external sets over several studies shows; None without sets.
+
+    Args:
+        studies: Studies of the same data and fine-tuning, one for each fold and seed.
+    """
+    records = [record for results in studies for record in results.external]
+    if not records:
+        return None
+    arms = list(dict.fromkeys(record.arm for record in records))
+    sets = dict.fromkeys(record.external for record in records)
+    rows = {
+        set_name(name): [
+            _row(arm, [r for r in records if (r.external, r.arm) == (name, arm)]) for arm in arms
+        ]
+        for name in sets
+    }
+    return {
+        "rows": {name: [row for row in found if row.runs] for name, found in rows.items()},
+        "heads": list(_NUMBERS),
+        "colors": css_colors(arm_colors(arms)),
+        "display_name": display_name,
+        "note": OVERVIEW_NOTE,
+    }
+
+
+def _row(arm: str, records: Sequence[ExternalRecord]) -> OverviewRow:
+    values = [[of(record) for record in records] for of in _NUMBERS.values()]
+    return OverviewRow(
+        arm, len(records), tuple(_text([v for v in vs if v is not None]) for vs in values)
+    )
+
+
+def _text(values: Sequence[float]) -> str:
+    """Return mean and standard deviation, a dash without values."""
+    if not values:
+        return "–"
+    deviation = f" ± {stdev(values):.3f}" if len(values) > 1 else ""
+    return f"{mean(values):.3f}{deviation}".replace("-", "\N{MINUS SIGN}")
+
+
+def write_all_external(root: Path, studies: Sequence[Results]) -> list[Path]:
+    """Write ``external.csv`` with the rows of all studies; return its path, if there are sets."""
+    tables = [external_rows(results) for results in studies if results.external]
+    if not tables:
+        return []
+    rows = [tables[0][0], *(row for table in tables for row in table[1:])]
+    atomic_write_text(root / EXTERNAL_CSV, csv_text(rows))
+    return [root / EXTERNAL_CSV]
