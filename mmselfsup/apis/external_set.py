@@ -190,5 +190,5 @@ def _known_hashes(names: Sequence[str], folder: Path, place: Path) -> NDArray[np
                 return np.asarray(kept["hashes"])
     hashes = image_hashes([folder / name for name in names])
     with atomic_write(path, "wb") as file:
-        np.savez_compressed(file, key=np.array(key), hashes=hashes)  # type: ignore[arg-type]
+        np.savez_compressed(file, key=np.array(key), hashes=hashes)
     return hashes

@@ -62,9 +62,13 @@ class ClassMap:
         kept = [number for number, count in enumerate(counts) if count]
         if len(kept) < 2:
             raise ValueError(f"{len(kept)} classes have images, two are needed")
-        number = {name: kept.index(n) if n in kept else None for name, n in self.number.items()}
-        classes, members = ([of[n] for n in kept] for of in (self.classes, self.members))
-        return ClassMap(tuple(classes), tuple(members), number, self.model_classes)  # type: ignore[arg-type]
+        number = {
+            name: kept.index(n) if n is not None and n in kept else None
+            for name, n in self.number.items()
+        }
+        classes = tuple(self.classes[n] for n in kept)
+        members = tuple(self.members[n] for n in kept)
+        return ClassMap(classes, members, number, self.model_classes)
 
     def join(self, scores: ArrayLike) -> NDArray[np.float64]:
         """Return the probabilities of the set's classes, among these alone.
