@@ -30,5 +30,6 @@ ISIC_2019 = StudyData(
         facts=asdict(DemoSettings()),
         outputs=(GROUND_TRUTH, METADATA),
     ),
+    duplicates_option="--group-duplicates",
     licence="CC BY-NC 4.0",
 )

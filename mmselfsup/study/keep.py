@@ -29,12 +29,12 @@ def check_keep(keep: str) -> None:
 
 
 def what_stays(keep: str) -> str:
-    """Return the line that a study begins with."""
+    """Return what stays on the disk, in words for the table that a study begins with."""
     if keep == ALL_FILES:
-        return "Disk: all checkpoints stay (--keep all)."
+        return "all checkpoints (--keep all)"
     return (
-        "Disk: the checkpoints of the learning-rate search are removed at the end (--external: but "
-        "for the chosen ones), all others and all logs stay; --keep all keeps these, too."
+        "all but the checkpoints of the learning-rate search, which are removed at the end (but for "
+        "the chosen ones with --external; --keep all keeps all)"
     )
 
 

@@ -239,10 +239,11 @@ def _copies(
     if labels:
         doubts.append(f"{len(labels)} images are there twice with two labels: {_some(labels)}")
     apart = [f"{a.name} and {b.name}" for a, b in pairs if not a.group or a.group != b.group]
-    if apart and settings.data.name == "ISIC-2019" and not settings.splits:
+    option = settings.data.duplicates_option
+    if apart and option and option not in settings.splits:
         doubts.append(
             f"{len(apart)} images have the content of another {settings.data.group[0]}'s: "
-            f"{_some(apart)}; SPLITS=--group-duplicates keeps them in one fold"
+            f"{_some(apart)}; SPLITS={option} keeps them in one fold"
         )
     return (f"{len(pairs)} images" if pairs else "no two images"), doubts
 
@@ -269,13 +270,13 @@ def _same_content(
 
 def _trainings(study: ResolvedStudy, studies: int) -> dict[str, str]:
     """Return the trainings of a study in words."""
-    tasks = [f"{task.name} ({task.epochs} epochs)" for task in study.pretrainings]
+    tasks = [f"{task.name} ({task.epochs} epoch(s))" for task in study.pretrainings]
     arms, lrs = study.settings.arms, study.lrs
     search = f"{len(arms) * len(lrs)} of the learning-rate search and " if len(lrs) > 1 else ""
     times = f", in each of {studies} studies" if studies > 1 else ""
     return {
         "pre-trainings": (", ".join(tasks) or "none") + times,
-        "fine-tunings": f"{search}{len(arms)} final ones of {study.epochs} epochs{times}",
+        "fine-tunings": f"{search}{len(arms)} final ones of {study.epochs} epoch(s){times}",
     }
 
 

@@ -95,6 +95,8 @@ class StudyData:
         full_size: Side of the images in pixels of the configs whose names don't say it.
         num_folds: Number of folds that the study makes.
         demo: Its synthetic images; None: it has none.
+        duplicates_option: Option of ``split_command`` that keeps near-duplicates in one fold; empty
+            where it always does.
         licence: Licence of its images, as a report and a model card state it; '' if not known.
         group: What the images of a group have in common, for one group and for several.
     """
@@ -117,6 +119,7 @@ class StudyData:
     num_folds: int = 5
     demo: DemoData | None = None
     subset_command: tuple[str, ...] = ()
+    duplicates_option: str = ""
     licence: str = ""
     group: tuple[str, str] = ("lesion", "lesions")
 

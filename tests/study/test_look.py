@@ -58,10 +58,10 @@ def test_the_rows_of_sound_data(data: StudySettings) -> None:
     assert rows["classes"] == ", ".join(f"{name} 4" for name in CLASSES)
     assert rows["lesions"] == "16; 0 images without one"
     assert rows["same content"] == "no two images"
-    assert rows["pre-trainings"] == "simclr (1 epochs)"
-    assert rows["fine-tunings"] == ("6 of the learning-rate search and 2 final ones of 1 epochs")
+    assert rows["pre-trainings"] == "simclr (1 epoch(s))"
+    assert rows["fine-tunings"] == ("6 of the learning-rate search and 2 final ones of 1 epoch(s)")
     assert "are free" in rows["disk"]
-    assert "learning-rate search are removed" in rows["kept"]
+    assert "--keep all" in rows["kept"]
     assert doubts == []
 
 
