@@ -76,16 +76,17 @@ def show_look(request: StudyRequest) -> None:
 def look_at_request(request: StudyRequest) -> tuple[dict[str, str], list[str]]:
     """Return the rows of the table, and what a user should know before a study of hours."""
     first = request.studies[0]
-    rows, doubts = {"data": first.data.name}, []
+    rows: dict[str, str] = {"data": first.data.name}
+    doubts: list[str] = []
     if first.demo:
         rows["images"] = "synthetic ones, which the first stage makes"
     else:
         data_rows, doubts = look_at_data(first)
         rows.update(data_rows)
-        for study in request.studies:
-            if study.seed == first.seed and all(study.split(part).is_file() for part in PARTS):
-                row, found = look_at_lists(study)
-                rows[f"lists of fold {study.fold}"] = row
+        for one in request.studies:
+            if one.seed == first.seed and all(one.split(part).is_file() for part in PARTS):
+                row, found = look_at_lists(one)
+                rows[f"lists of fold {one.fold}"] = row
                 doubts += found
     study = ResolvedStudy(first, first.data_root)
     rows.update(_trainings(study, len(request.studies)))
@@ -102,7 +103,8 @@ def look_at_data(settings: StudySettings) -> tuple[dict[str, str], list[str]]:
     """Look at the table of the labels and at the images that it names."""
     data, path = settings.data, ground_truth_csv(settings)
     folder, by_stem = data.find_images(settings.data_root)
-    rows, doubts = {"images": f"in {folder}"}, []
+    rows: dict[str, str] = {"images": f"in {folder}"}
+    doubts: list[str] = []
     if path is None:
         return rows, doubts
     classes = class_list(ResolvedStudy(settings, folder).finetune)
