@@ -78,14 +78,13 @@ PATHS = {
     """,
     "mmselfsup.datasets.pipelines.transforms": """
         BEiTMaskGenerator GaussianBlur Lighting MaskFeatMaskGenerator RandomAppliedTrans
-        RandomAug RandomResizedCropAndInterpolationWithTwoPic SimMIMMaskGenerator
-        Solarization ToTensor
+        RandomAug RandomResizedCropAndInterpolationWithTwoPic SimMIMMaskGenerator Solarization
+        ToTensor
     """,
     "mmselfsup.datasets.relative_loc": "RelativeLocDataset image_to_patches",
     "mmselfsup.datasets.rotation_pred": "RotationPredDataset rotate",
     "mmselfsup.datasets.samplers": """
-        DistributedGivenIterationSampler DistributedGroupSampler DistributedSampler
-        GroupSampler
+        DistributedGivenIterationSampler DistributedGroupSampler DistributedSampler GroupSampler
     """,
     "mmselfsup.datasets.samplers.distributed_sampler": """
         DistributedGivenIterationSampler DistributedSampler
@@ -101,71 +100,105 @@ PATHS = {
         build_memory build_neck
     """,
     "mmselfsup.models.algorithms": """
-        BYOL BarlowTwins BaseModel Classification DeepCluster DenseCL InterCLRMoCo
-        MMClsImageClassifierWrapper MoCo NPID ODC RelativeLoc RotationPred SimCLR SimSiam SwAV
+        BYOL BarlowTwins BaseModel CAE Classification DeepCluster DenseCL InterCLRMoCo MAE
+        MMClsImageClassifierWrapper MaskFeat MoCo MoCoV3 NPID ODC RelativeLoc RotationPred
+        SimCLR SimMIM SimSiam SwAV
     """,
     "mmselfsup.models.algorithms.barlowtwins": "BarlowTwins",
     "mmselfsup.models.algorithms.base": "BaseModel",
     "mmselfsup.models.algorithms.byol": "BYOL",
+    "mmselfsup.models.algorithms.cae": "CAE",
     "mmselfsup.models.algorithms.classification": "Classification",
     "mmselfsup.models.algorithms.deepcluster": "DeepCluster",
     "mmselfsup.models.algorithms.densecl": "DenseCL",
     "mmselfsup.models.algorithms.interclr_moco": "InterCLRMoCo",
+    "mmselfsup.models.algorithms.mae": "MAE",
+    "mmselfsup.models.algorithms.maskfeat": "MaskFeat",
     "mmselfsup.models.algorithms.mmcls_classifier_wrapper": "MMClsImageClassifierWrapper",
     "mmselfsup.models.algorithms.moco": "MoCo",
+    "mmselfsup.models.algorithms.mocov3": "MoCoV3",
     "mmselfsup.models.algorithms.npid": "NPID",
     "mmselfsup.models.algorithms.odc": "ODC",
     "mmselfsup.models.algorithms.relative_loc": "RelativeLoc",
     "mmselfsup.models.algorithms.rotation_pred": "RotationPred",
     "mmselfsup.models.algorithms.simclr": "SimCLR",
+    "mmselfsup.models.algorithms.simmim": "SimMIM",
     "mmselfsup.models.algorithms.simsiam": "SimSiam",
     "mmselfsup.models.algorithms.swav": "SwAV",
-    "mmselfsup.models.backbones": "ResNeXt ResNet ResNetV1d",
+    "mmselfsup.models.backbones": """
+        CAEViT MAEViT MIMVisionTransformer MaskFeatViT ResNeXt ResNet ResNetV1d
+        SimMIMSwinTransformer VisionTransformer
+    """,
+    "mmselfsup.models.backbones.cae_vit": "CAEViT",
+    "mmselfsup.models.backbones.mae_vit": "MAEViT",
+    "mmselfsup.models.backbones.maskfeat_vit": "MaskFeatViT",
+    "mmselfsup.models.backbones.mim_cls_vit": "MIMVisionTransformer",
     "mmselfsup.models.backbones.resnet": "BasicBlock Bottleneck ResNet ResNetV1d",
     "mmselfsup.models.backbones.resnext": "Bottleneck ResNeXt",
+    "mmselfsup.models.backbones.simmim_swin": "SimMIMSwinTransformer",
+    "mmselfsup.models.backbones.vision_transformer": "VisionTransformer",
     "mmselfsup.models.builder": """
         ALGORITHMS BACKBONES HEADS MEMORIES MODELS NECKS build_algorithm build_backbone
         build_head build_memory build_neck
     """,
     "mmselfsup.models.heads": """
-        ClsHead ContrastiveHead LatentClsHead LatentCrossCorrelationHead LatentPredictHead
-        MultiClsHead SwAVHead
+        CAEHead ClsHead ContrastiveHead LatentClsHead LatentCrossCorrelationHead
+        LatentPredictHead MAEFinetuneHead MAELinprobeHead MAEPretrainHead MaskFeatFinetuneHead
+        MaskFeatPretrainHead MoCoV3Head MultiClsHead SimMIMHead SwAVHead
     """,
+    "mmselfsup.models.heads.cae_head": "CAEHead",
     "mmselfsup.models.heads.cls_head": "ClsHead",
     "mmselfsup.models.heads.contrastive_head": "ContrastiveHead",
     "mmselfsup.models.heads.latent_pred_head": """
         LatentClsHead LatentCrossCorrelationHead LatentPredictHead
     """,
+    "mmselfsup.models.heads.mae_head": "MAEFinetuneHead MAELinprobeHead MAEPretrainHead",
+    "mmselfsup.models.heads.maskfeat_head": "MaskFeatFinetuneHead MaskFeatPretrainHead",
+    "mmselfsup.models.heads.mocov3_head": "MoCoV3Head",
     "mmselfsup.models.heads.multi_cls_head": "MultiClsHead",
+    "mmselfsup.models.heads.simmim_head": "SimMIMHead",
     "mmselfsup.models.heads.swav_head": "SwAVHead",
     "mmselfsup.models.memories": "InterCLRMemory ODCMemory SimpleMemory",
     "mmselfsup.models.memories.interclr_memory": "InterCLRMemory",
     "mmselfsup.models.memories.odc_memory": "ODCMemory",
     "mmselfsup.models.memories.simple_memory": "SimpleMemory",
     "mmselfsup.models.necks": """
-        AvgPool2dNeck DenseCLNeck LinearNeck MoCoV2Neck NonLinearNeck ODCNeck
-        RelativeLocNeck SwAVNeck
+        AvgPool2dNeck CAENeck DenseCLNeck LinearNeck MAEPretrainDecoder MoCoV2Neck NonLinearNeck
+        ODCNeck RelativeLocNeck SimMIMNeck SwAVNeck
     """,
     "mmselfsup.models.necks.avgpool2d_neck": "AvgPool2dNeck",
+    "mmselfsup.models.necks.cae_neck": "CAENeck",
     "mmselfsup.models.necks.densecl_neck": "DenseCLNeck",
     "mmselfsup.models.necks.linear_neck": "LinearNeck",
+    "mmselfsup.models.necks.mae_neck": "MAEPretrainDecoder",
     "mmselfsup.models.necks.mocov2_neck": "MoCoV2Neck",
     "mmselfsup.models.necks.nonlinear_neck": "NonLinearNeck",
     "mmselfsup.models.necks.odc_neck": "ODCNeck",
     "mmselfsup.models.necks.relative_loc_neck": "RelativeLocNeck",
+    "mmselfsup.models.necks.simmim_neck": "SimMIMNeck",
     "mmselfsup.models.necks.swav_neck": "SwAVNeck",
     "mmselfsup.models.utils": """
-        Accuracy ExtractProcess GatherLayer MultiExtractProcess MultiPooling MultiPrototypes
-        ResLayerExtraNorm Sobel accuracy knn_classifier
+        Accuracy CAETransformerRegressorLayer Encoder ExtractProcess GatherLayer
+        MultiExtractProcess MultiPooling MultiPrototypes MultiheadAttention ResLayer
+        ResLayerExtraNorm Sobel TransformerEncoderLayer accuracy
+        build_2d_sincos_position_embedding knn_classifier
     """,
     "mmselfsup.models.utils.accuracy": "Accuracy accuracy",
+    "mmselfsup.models.utils.dall_e": "Conv2d Encoder EncoderBlock",
     "mmselfsup.models.utils.extract_process": "ExtractProcess MultiExtractProcess",
     "mmselfsup.models.utils.gather_layer": "GatherLayer",
+    "mmselfsup.models.utils.hog_layer": "HOGLayerC",
     "mmselfsup.models.utils.knn_classifier": "knn_classifier",
     "mmselfsup.models.utils.multi_pooling": "MultiPooling",
     "mmselfsup.models.utils.multi_prototypes": "MultiPrototypes",
+    "mmselfsup.models.utils.position_embedding": "build_2d_sincos_position_embedding",
+    "mmselfsup.models.utils.res_layer": "ResLayer",
     "mmselfsup.models.utils.res_layer_extra_norm": "ResLayerExtraNorm",
     "mmselfsup.models.utils.sobel": "Sobel",
+    "mmselfsup.models.utils.transformer_blocks": """
+        CAETransformerRegressorLayer CrossMultiheadAttention MultiheadAttention
+        MultiheadAttentionWithRPE TransformerEncoderLayer
+    """,
     "mmselfsup.utils": """
         AliasMethod Extractor batch_shuffle_ddp batch_unshuffle_ddp collect_env
         concat_all_gather dist_forward_collect distributed_sinkhorn find_latest_checkpoint
@@ -175,8 +208,8 @@ PATHS = {
     "mmselfsup.utils.alias_multinomial": "AliasMethod",
     "mmselfsup.utils.batch_shuffle": "batch_shuffle_ddp batch_unshuffle_ddp",
     "mmselfsup.utils.clustering": """
-        Kmeans PIC find_maxima_cluster make_adjacencyW make_graph preprocess_features
-        run_kmeans run_pic
+        Kmeans PIC find_maxima_cluster make_adjacencyW make_graph preprocess_features run_kmeans
+        run_pic
     """,
     "mmselfsup.utils.collect": "dist_forward_collect nondist_forward_collect",
     "mmselfsup.utils.collect_env": "collect_env",

@@ -149,7 +149,11 @@ def _vit(backbone: Any, weights: Mapping[str, Tensor]) -> tuple[str, dict[str, A
     if scaled is not None:
         arguments["init_values"] = scaled
     if is_beit:
-        arguments |= {"use_abs_pos_emb": "pos_embed" in weights, "use_rel_pos_bias": True}
+        arguments |= {
+            "use_abs_pos_emb": "pos_embed" in weights,
+            "use_rel_pos_bias": True,
+            "qkv_bias": "blocks.0.attn.q_bias" in weights,
+        }
         return "beit_base_patch16_224", arguments, "head"
     arguments["qkv_bias"] = "blocks.0.attn.qkv.bias" in weights
     places = int(weights["pos_embed"].shape[1]) - 1

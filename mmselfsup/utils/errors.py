@@ -50,6 +50,12 @@ class ArgumentError(ValueError, AssertionError):
     """
 
 
+class UnknownNameError(ArgumentError, KeyError):
+    """An architecture that does not exist; a ``KeyError`` too, because mmcls raises one."""
+
+    __str__ = ArgumentError.__str__  # a KeyError shows its message in quotes
+
+
 class Stopped(SystemExit):
     """The end of a command that a signal asked to stop; the same command continues it.
 

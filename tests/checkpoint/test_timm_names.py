@@ -30,10 +30,8 @@ BACKBONES: dict[str, dict[str, Any]] = {
     "mae": dict(VIT, type="MAEViT"),
     "scaled": dict(MIM, final_norm=False, init_values=0.1),
     "two biases": dict(MIM, layer_cfgs=dict(qkv_bias=False)),
-    "beit": dict(
-        MIM, final_norm=False, init_values=0.1, layer_cfgs=dict(qkv_bias=False), use_window=True
-    ),
-    "beit, one bias": dict(MIM, final_norm=False, use_window=True),
+    "beit": dict(MIM, final_norm=False, init_values=0.1, use_window=True),
+    "beit, not scaled": dict(MIM, final_norm=False, use_window=True),
     "swin": SWIN,
 }
 AFFINE = ("weight", "bias")

@@ -118,3 +118,11 @@ def test_own_data_source_in_the_style_of_0x(image_folder: Path) -> None:
     assert source.CLASSES == ["even", "odd"]
     np.testing.assert_array_equal(source.get_gt_labels(), [0, 1, 0])
     assert source.load(1)[1] == 1
+
+
+def test_folders_may_be_paths(image_folder: Path, image_list: Path) -> None:
+    expected = ImageList(str(image_folder), ann_file=str(image_list))
+    for given in (image_folder, [image_folder], (str(image_folder),)):
+        source = ImageList(given, ann_file=str(image_list))
+        assert source.data_prefix == str(image_folder)
+        assert source.get_img(0).size == expected.get_img(0).size

@@ -29,7 +29,7 @@ ARCH = dict(embed_dims=24, num_layers=1, num_heads=2, feedforward_channels=48)
 VIT = dict(type="VisionTransformer", arch=ARCH, img_size=32, patch_size=8)
 BEIT = dict(
     type="MIMVisionTransformer", arch=ARCH, img_size=32, patch_size=8, final_norm=False,
-    init_values=0.1, layer_cfgs=dict(qkv_bias=False), use_window=True,
+    init_values=0.1, use_window=True,
 )  # fmt: skip
 SWIN = dict(
     type="mmcls.SwinTransformer", arch=dict(embed_dims=12, depths=[2, 2, 1], num_heads=[2, 2, 4]),

@@ -198,3 +198,15 @@ def test_bad_loss_scale(bad: Any) -> None:
 def test_bad_interval(bad: Any) -> None:
     with pytest.raises(UserError, match="update_interval"):
         DistOptimizerHook(update_interval=bad)
+
+
+def test_a_model_need_not_count_its_samples(make_runner: Make, make_loader: Make) -> None:
+    """The norm is then logged as that of one sample: models for mmcv may give a loss only."""
+    runner, loader = make_runner(), make_loader(length=8)
+    step = runner.model.train_step
+    runner.model.train_step = lambda *args, **kwargs: {"loss": step(*args, **kwargs)["loss"]}
+    logged = Norms(runner)
+    runner.register_hook(DistOptimizerHook())
+    runner.run([loader], [("train", 1)])
+    assert len(logged.values) == len(loader)
+    assert all(norm > 0 for norm in logged.values)

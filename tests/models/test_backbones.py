@@ -5,6 +5,8 @@ import torch
 from torch import nn
 
 from mmselfsup.models import BACKBONES, build_backbone
+from mmselfsup.models.backbones.resnet import BasicBlock, Bottleneck
+from mmselfsup.models.utils import ResLayer
 
 SMALL = {"type": "ResNet", "depth": 18, "stem_channels": 8, "base_channels": 8}
 
@@ -142,3 +144,45 @@ def test_an_mmcls_backbone_runs():
     model = build_backbone({"type": "mmcls.ShuffleNetV2", "out_indices": (3,)})
     model.eval()
     assert model(torch.rand(1, 3, 32, 32))[0].shape == (1, 1024, 1, 1)
+
+
+@pytest.mark.parametrize("kind", ["ResNet", "ResNetV1d", "ResNeXt"])
+@pytest.mark.parametrize("error", [KeyError, AssertionError, ValueError])
+def test_an_unknown_depth_is_an_error_of_several_kinds(kind, error):
+    with pytest.raises(error) as caught:
+        BACKBONES.get(kind)(depth=17)
+    assert str(caught.value).startswith("depth must be one of [")  # a KeyError would quote it
+
+
+@pytest.mark.parametrize(
+    ("block", "inplanes", "planes", "stride", "outputs"),
+    [(BasicBlock, 8, 8, 1, 8), (BasicBlock, 8, 16, 2, 16), (Bottleneck, 16, 4, 1, 16),
+     (Bottleneck, 16, 8, 2, 32)],
+)  # fmt: skip
+def test_a_res_layer_is_a_stage_of_a_resnet(block, inplanes, planes, stride, outputs):
+    layer = ResLayer(block, inplanes, planes, 3, stride=stride, with_cp=False)
+    assert isinstance(layer, nn.Sequential)
+    assert len(layer) == 3
+    assert all(isinstance(part, block) for part in layer)
+    assert layer[1].conv1.in_channels == outputs
+    assert layer[0].conv1.out_channels == planes
+    assert (layer[0].downsample is not None) == (stride > 1 or inplanes != outputs)
+    assert layer(torch.rand(2, inplanes, 8, 8)).shape == (2, outputs, 8 // stride, 8 // stride)
+
+
+def test_a_res_layer_has_the_weights_of_the_stage():
+    torch.manual_seed(0)
+    stage = build(depth=50).layer2.eval()
+    layer = ResLayer(Bottleneck, 32, 16, 4, stride=2).eval()
+    layer.load_state_dict(stage.state_dict())
+    x = torch.rand(1, 32, 8, 8)
+    assert torch.equal(layer(x), stage(x))
+
+
+def test_a_res_layer_pools_before_its_shortcut():
+    layer = ResLayer(
+        BasicBlock, 8, 16, 1, stride=2, avg_down=True, norm_cfg={"type": "GN", "num_groups": 2}
+    )
+    pool, conv, norm = layer[0].downsample
+    assert (pool.kernel_size, conv.stride) == (2, (1, 1))
+    assert isinstance(norm, nn.GroupNorm)

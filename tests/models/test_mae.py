@@ -196,3 +196,12 @@ def test_biases_without_qkv_bias_are_those_of_0x(use_window):
     names = {name for name in model.state_dict() if name.startswith("layers.0.attn")}
     assert ("layers.0.attn.q_bias" in names) == (not use_window)
     assert "layers.0.attn.qkv.bias" not in names
+
+
+@pytest.mark.parametrize("use_window", [False, True])
+def test_biases_with_qkv_bias_are_those_of_0x(use_window):
+    backbone = {**TINY["MAE"].cfg["backbone"], "type": "MIMVisionTransformer"}
+    model = build_backbone({**backbone, "use_window": use_window})
+    names = {name for name in model.state_dict() if name.startswith("layers.0.attn")}
+    assert ("layers.0.attn.q_bias" in names) == use_window
+    assert ("layers.0.attn.qkv.bias" in names) != use_window

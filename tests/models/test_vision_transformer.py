@@ -206,3 +206,23 @@ def test_stochastic_depth_grows_with_depth():
 def test_bad_arguments_are_said(kwargs, message):
     with pytest.raises(ArgumentError, match=message):
         vit(**kwargs)
+
+
+def test_relative_positions_have_biases_of_queries_and_values_or_none():
+    names = {"qkv.weight", "proj.weight", "proj.bias", "relative_position_bias_table"}
+    for qkv_bias, own in ((True, {"q_bias", "v_bias"}), (False, set()), (None, set())):
+        attention = MultiheadAttentionWithRPE(8, 2, window_size=(2, 3), qkv_bias=qkv_bias)
+        assert {name for name, _ in attention.named_parameters()} == names | own
+        assert attention.k_bias is None
+
+
+def test_one_bias_of_a_file_becomes_those_of_queries_and_values():
+    torch.manual_seed(0)
+    plain = MultiheadAttention(8, 2)  # one bias of queries, keys and values
+    torch.nn.init.normal_(plain.qkv.bias)
+    relative = MultiheadAttentionWithRPE(8, 2, window_size=(2, 3))
+    missing, unexpected = relative.load_state_dict(plain.state_dict(), strict=False)
+    assert set(missing) == {"relative_position_bias_table", "relative_position_index"}
+    assert not unexpected
+    x = torch.rand(2, 7, 8)
+    torch.testing.assert_close(relative(x), plain(x))  # the bias of keys changes nothing

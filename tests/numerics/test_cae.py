@@ -7,7 +7,10 @@ import torch
 
 from mmselfsup.models import build_algorithm, build_head
 from mmselfsup.models.backbones.cae_vit import select_patches
-from mmselfsup.models.utils.cae_blocks import CrossMultiheadAttention
+from mmselfsup.models.utils.cae_blocks import (
+    CAETransformerRegressorLayer,
+    CrossMultiheadAttention,
+)
 from mmselfsup.models.utils.dall_e import Encoder
 from mmselfsup.utils.errors import ArgumentError, UserError
 from tests.contract.tiny_models import TINY, TOKENIZER
@@ -147,3 +150,15 @@ def test_other_batches_are_said():
     for batch in (img, [img, mask]):
         with pytest.raises(ArgumentError, match="BEiTMaskGenerator"):
             model.forward_train(batch)
+
+
+def test_a_regressor_without_trained_factors_has_ones_that_stay():
+    torch.manual_seed(0)
+    fixed = CAETransformerRegressorLayer(8, 2, 16)
+    assert torch.equal(fixed.gamma_1_cross, torch.ones(8))
+    assert not fixed.gamma_1_cross.requires_grad
+    assert not fixed.gamma_2_cross.requires_grad
+    trained = CAETransformerRegressorLayer(8, 2, 16, init_values=1.0)
+    trained.load_state_dict(fixed.state_dict())  # the same names
+    q, kv = torch.rand(1, 3, 8), torch.rand(1, 5, 8)
+    assert torch.equal(trained(q, kv, q, kv), fixed(q, kv, q, kv))

@@ -138,7 +138,6 @@ BACKBONES: dict[str, tuple[str, dict[str, Any]]] = {
             "final_norm": False,
             "init_values": 0.1,
             "use_window": True,
-            "layer_cfgs": {"qkv_bias": False},
         },
     ),
     "mmcls": ("vit", {**VIT, "type": "mmcls.VisionTransformer"}),

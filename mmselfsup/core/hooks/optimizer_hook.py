@@ -134,7 +134,8 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
         drop_gradients(runner.model, frozen)
         norm = self._finish_gradients(runner)
         if norm is not None:
-            runner.log_buffer.update({"grad_norm": norm}, runner.outputs["num_samples"])
+            num_samples = runner.outputs.get("num_samples", 1)  # a foreign model may not tell
+            runner.log_buffer.update({"grad_norm": norm}, num_samples)
         self._step(runner)
         runner.stepped_iters = runner.iter + 1
         runner.optimizer.zero_grad()

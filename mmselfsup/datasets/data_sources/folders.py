@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 from mmselfsup.utils.errors import UserError
 
 from .lists import Entry, find_images
 
 
-def common_folder(data_prefix: str | Sequence[str] | None) -> tuple[str, tuple[str, ...]]:
+def common_folder(
+    data_prefix: str | os.PathLike | Sequence[str | os.PathLike] | None,
+) -> tuple[str, tuple[str, ...]]:
     """Return the folder that has all folders below it, and these folders.
 
     Args:
-        data_prefix: A folder, several, or none.
+        data_prefix: A folder, a list or tuple of several, or none.
 
     Returns:
         An empty string and no folder where none is given; the folder itself where it is one.
     """
-    given: Sequence[Any] = (
-        [data_prefix or ""] if isinstance(data_prefix, str | None) else list(data_prefix)
-    )
-    folders = tuple(dict.fromkeys(os.path.expanduser(os.fspath(one)) for one in given if one))
+    given = data_prefix if isinstance(data_prefix, list | tuple) else [data_prefix]
+    folders = tuple(dict.fromkeys(os.path.expanduser(str(one)) for one in given if one))
     if len(folders) < 2:
         return "".join(folders), folders
     return os.path.commonpath([os.path.abspath(one) for one in folders]), folders

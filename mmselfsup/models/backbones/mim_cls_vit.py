@@ -28,11 +28,14 @@ class MIMVisionTransformer(BaseViT):
         arch: See ``BaseViT``; so are the arguments without an entry here.
         use_window: Whether attention has a bias for each relative position; images then have the
             size ``img_size``.
+        qkv_bias: See ``MultiheadAttention``, and with ``use_window`` ``MultiheadAttentionWithRPE``.
         final_norm: Whether the last block is followed by a normalisation.
         init_values: Start of LayerScale's factors, 0 for none.
         finetune: False freezes the whole transformer.
         **kwargs: Other arguments of ``BaseViT``, such as ``with_cp``.
     """
+
+    query_value_bias = True
 
     def __init__(
         self,
@@ -83,9 +86,6 @@ class MIMVisionTransformer(BaseViT):
     ) -> None:
         """Build the blocks, with relative positions and LayerScale, and the normalisation."""
         common = {**common, "init_values": self.init_values}
-        # In 0.x ``qkv_bias=False`` leaves biases of queries and values, but none of both beside
-        # relative positions: its checkpoints have these names.
-        self.query_value_bias = not self.use_window
         if self.use_window:
             common["window_size"] = self.patch_resolution
         super()._build_blocks(common, own, drop_path_rate, final_norm)

@@ -11,7 +11,7 @@ from mmcls.models.backbones import ResNet as _ResNet
 from mmcls.models.backbones.resnet import BasicBlock, Bottleneck
 from torch import Tensor
 
-from mmselfsup.utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError, UnknownNameError
 
 from ..builder import BACKBONES, CONV_INIT
 
@@ -50,7 +50,7 @@ class ResNet(_ResNet):
         **kwargs: Other arguments of mmcls's ResNet.
 
     Raises:
-        ArgumentError: An unknown depth, or an output that does not exist.
+        ArgumentError: An unknown depth (also a ``KeyError``), or an output that does not exist.
     """
 
     def __init__(
@@ -107,7 +107,8 @@ class ResNet(_ResNet):
     def _check(cls, depth: int, num_stages: int, out_indices: Sequence[int]) -> None:
         """Check that depth and outputs exist."""
         if depth not in cls.arch_settings:
-            raise ArgumentError(f"depth must be one of {sorted(cls.arch_settings)}, got {depth}")
+            known = sorted(cls.arch_settings)
+            raise UnknownNameError(f"depth must be one of {known}, got {depth}")
         if not out_indices or any(not 0 <= i <= num_stages for i in out_indices):
             raise ArgumentError(
                 f"out_indices must lie in 0..{num_stages}, got {tuple(out_indices)}"

@@ -14,6 +14,7 @@ from .neighbour_queue import NeighbourQueue
 from .position_embedding import build_2d_sincos_position_embedding
 from .precision import full_precision, mixed_precision, to_float32
 from .queue import MAX_QUEUE_LEN, enqueue, fit_queue_len, new_queue, push_newest
+from .res_layer import ResLayer
 from .res_layer_extra_norm import ResLayerExtraNorm
 from .sobel import Sobel
 from .sync_bn import SyncBatchNorm
@@ -47,6 +48,7 @@ __all__ = [
     "MultiheadAttention",
     "MultiheadAttentionWithRPE",
     "NeighbourQueue",
+    "ResLayer",
     "ResLayerExtraNorm",
     "Sobel",
     "SyncBatchNorm",

@@ -12,7 +12,7 @@ from mmcv.cnn.bricks.transformer import FFN
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
-from .transformer_blocks import channels_of_a_head, layer_scale, scaled
+from .block_parts import channels_of_a_head, layer_scale, scaled
 
 
 class CrossMultiheadAttention(BaseModule):
@@ -31,6 +31,7 @@ class CrossMultiheadAttention(BaseModule):
     """
 
     q_bias: nn.Parameter | None
+    k_bias: None = None  # it would change no attention weight
     v_bias: nn.Parameter | None
 
     def __init__(
@@ -93,7 +94,8 @@ class CAETransformerRegressorLayer(BaseModule):
         drop_rate: Dropout after attention and in the perceptron, 0 to 1.
         attn_drop_rate: Dropout of attention weights, 0 to 1.
         drop_path_rate: Probability that an image skips a branch, 0 to 1.
-        init_values: Start of the trained factor of each channel of a branch; 0 for no factor.
+        init_values: Start of the trained factor of each channel of a branch; 0 for factors of 1
+            that don't train.
         act_cfg: Config of the activation.
         norm_cfg: Config of the normalisations.
     """
@@ -130,8 +132,9 @@ class CAETransformerRegressorLayer(BaseModule):
             add_identity=False,
         )
         self.drop_path = DropPath(drop_path_rate) if drop_path_rate else nn.Identity()
-        self.gamma_1_cross = layer_scale(embed_dims, init_values)
-        self.gamma_2_cross = layer_scale(embed_dims, init_values)
+        # Where no factor trains, 0.x's checkpoints hold ones.
+        self.gamma_1_cross = _factor(embed_dims, init_values)
+        self.gamma_2_cross = _factor(embed_dims, init_values)
 
     def forward(self, x_q: Tensor, x_kv: Tensor, pos_q: Tensor, pos_k: Tensor) -> Tensor:
         """Return [N, Q, C].
@@ -151,3 +154,11 @@ class CAETransformerRegressorLayer(BaseModule):
         # The shortcut starts after the normalisation here, unlike in an ordinary block.
         x = self.norm2_cross(x)
         return x + self.drop_path(scaled(self.ffn(x), self.gamma_2_cross))
+
+
+def _factor(embed_dims: int, init_values: float | None) -> nn.Parameter:
+    """Return the factor [C] of each channel of a branch, trained where it has a start."""
+    trained = layer_scale(embed_dims, init_values)
+    if trained is not None:
+        return trained
+    return nn.Parameter(torch.ones(embed_dims), requires_grad=False)

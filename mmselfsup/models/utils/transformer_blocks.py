@@ -15,9 +15,20 @@ from mmcv.cnn.bricks.transformer import FFN
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
-from mmselfsup.utils.errors import ArgumentError
-
+from .block_parts import channels_of_a_head, layer_scale, scaled
+from .cae_blocks import CAETransformerRegressorLayer, CrossMultiheadAttention
 from .position_embedding import resize_loaded_biases, rows_and_columns
+
+# The layers of CAE's regressor are imported from here as well, as in 0.x.
+__all__ = [
+    "CAETransformerRegressorLayer",
+    "CrossMultiheadAttention",
+    "MultiheadAttention",
+    "MultiheadAttentionWithRPE",
+    "TransformerEncoderLayer",
+    "drop_path_rates",
+    "init_linear_layers",
+]
 
 
 class MultiheadAttention(BaseModule):
@@ -105,9 +116,12 @@ class MultiheadAttentionWithRPE(MultiheadAttention):
         embed_dims: See ``MultiheadAttention``.
         num_heads: See ``MultiheadAttention``.
         window_size: Rows and columns of the grid of places; a number stands for a square.
+        qkv_bias: Whether queries and values have biases (``q_bias``, ``v_bias``); keys have none.
+            ``MultiheadAttention`` means other things by it, here as in 0.x.
         **kwargs: Other arguments of ``MultiheadAttention``.
     """
 
+    k_bias: None = None
     relative_position_index: Tensor
 
     def __init__(
@@ -115,15 +129,18 @@ class MultiheadAttentionWithRPE(MultiheadAttention):
         embed_dims: int,
         num_heads: int,
         window_size: int | tuple[int, int],
+        *,
+        qkv_bias: bool | None = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(embed_dims, num_heads, **kwargs)
+        super().__init__(embed_dims, num_heads, qkv_bias=False if qkv_bias else None, **kwargs)
         rows, columns = rows_and_columns(window_size)
         self.window_size = (rows, columns)
         # The last three rows: class token to place, place to class token, class token to itself.
         num_relations = (2 * rows - 1) * (2 * columns - 1) + 3
         self.relative_position_bias_table = nn.Parameter(torch.zeros(num_relations, num_heads))
         self.register_buffer("relative_position_index", _relations(rows, columns))  # [L, L]
+        self.register_load_state_dict_pre_hook(_split_loaded_bias)
         self.register_load_state_dict_pre_hook(_resize_loaded_biases)
 
     def init_weights(self) -> None:
@@ -134,6 +151,17 @@ class MultiheadAttentionWithRPE(MultiheadAttention):
     def attention_bias(self) -> Tensor:
         """Return the bias of each pair of tokens, [A, L, L]."""
         return self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)
+
+
+def _split_loaded_bias(
+    attention: MultiheadAttentionWithRPE, state_dict: dict[str, Tensor], prefix: str, *_: Any
+) -> None:
+    """Take the biases of queries and values from one of all three; that of keys changes nothing."""
+    whole = f"{prefix}qkv.bias"
+    if attention.q_bias is not None and whole in state_dict:
+        queries, _keys, values = state_dict.pop(whole).chunk(3)
+        state_dict.setdefault(f"{prefix}q_bias", queries)
+        state_dict.setdefault(f"{prefix}v_bias", values)
 
 
 def _resize_loaded_biases(
@@ -175,7 +203,8 @@ class TransformerEncoderLayer(BaseModule):
         attn_drop_rate: Dropout of attention weights, 0 to 1.
         drop_path_rate: Probability that an image skips a branch (stochastic depth), 0 to 1.
         num_fcs: Linear layers of the perceptron.
-        qkv_bias: See ``MultiheadAttention``.
+        qkv_bias: See ``MultiheadAttention``, and with a ``window_size``
+            ``MultiheadAttentionWithRPE``.
         act_cfg: Config of the activation.
         norm_cfg: Config of the normalisations.
         init_values: Start of the trained factor of each channel of a branch (LayerScale, Touvron et
@@ -267,32 +296,7 @@ def init_linear_layers(module: nn.Module) -> None:
                 nn.init.zeros_(part.bias)
 
 
-def channels_of_a_head(embed_dims: int, num_heads: int) -> int:
-    """Return the channels of each attention head.
-
-    Raises:
-        ArgumentError: ``embed_dims`` is no multiple of ``num_heads``.
-    """
-    if embed_dims % num_heads:
-        raise ArgumentError(
-            f"embed_dims must be a multiple of num_heads, got {embed_dims} and {num_heads}"
-        )
-    return embed_dims // num_heads
-
-
 def drop_path_rates(last: float, depth: int) -> list[float]:
     """Return the stochastic depth of each of ``depth`` blocks, which grows linearly from 0."""
     # Not torch's: a model may be built on the meta device, whose tensors have no values.
     return np.linspace(0, last, depth).tolist()
-
-
-def layer_scale(embed_dims: int, init_values: float | None) -> nn.Parameter | None:
-    """Return the trained factor [C] of each channel of a branch; None for no factor."""
-    if not init_values:
-        return None
-    return nn.Parameter(torch.full((embed_dims,), float(init_values)))  # [C]
-
-
-def scaled(branch: Tensor, factor: Tensor | None) -> Tensor:
-    """Return a branch times its factor of each channel, if it has one."""
-    return branch if factor is None else branch * factor
