@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmselfsup.metrics import UNKNOWN
 from mmselfsup.utils.errors import UserError
@@ -108,6 +109,18 @@ def renumbered(label: Any, numbers: Sequence[int], num_classes: int) -> Any:
     moved = [0] * num_classes  # a class that the source doesn't know is not there
     for value, number in zip(label, numbers, strict=True):
         moved[number] = value
+    return moved
+
+
+def renumbered_array(
+    labels: NDArray[Any], numbers: Sequence[int], num_classes: int
+) -> NDArray[np.int64]:
+    """Return the labels of all images, [N] or [N, L], under the new numbers, as ``renumbered``."""
+    if labels.ndim == 1:
+        known = np.asarray(numbers, dtype=np.int64)[np.maximum(labels, 0)]
+        return np.where(labels < 0, labels, known)
+    moved = np.zeros((len(labels), num_classes), np.int64)
+    moved[:, list(numbers)] = labels
     return moved
 
 

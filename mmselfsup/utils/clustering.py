@@ -10,6 +10,7 @@ number of clusters follows from the data.
 Letters: N samples, K clusters, D width, M neighbours.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -45,6 +46,7 @@ _NUM_SCORES = 2**26  # scores of samples against centroids in memory at a time: 
 _NUM_ITERS = 200
 _CHUNK = 1024  # rows of the distance matrix in memory at a time
 _EPS = 1e-10
+_PART = 2**23  # numbers of the features on the device at a time: 32 MiB
 
 
 def _load_faiss() -> Any:
@@ -383,19 +385,54 @@ def preprocess_features(npdata: NDArray[Any], pca: int) -> NDArray[np.float32]:
         raise ArgumentError(f"features must be an array [N, D], got {type(npdata).__name__}")
     if npdata.dtype != np.float32:
         raise ArgumentError(f"features must be float32, got {npdata.dtype}: astype(np.float32)")
-    x = torch.from_numpy(np.ascontiguousarray(npdata)).to(default_device())
-    if not bool(torch.isfinite(x).all()):
+    parts = _Parts(npdata, default_device())
+    if not all(bool(torch.isfinite(part).all()) for _, part in parts):
         raise UserError("clustering: the features are not finite; lower optimizer.lr")
+    mean, basis = None, None
     if pca != -1:
-        if not 1 <= pca <= min(x.shape):
+        if not 1 <= pca <= min(npdata.shape):
             raise UserError(
                 f"clustering.pca_dim={pca} needs at least as many images and features, there are "
-                f"{x.shape[0]} images with {x.shape[1]} features: lower pca_dim, or -1 for none"
+                f"{npdata.shape[0]} images with {npdata.shape[1]} features: lower pca_dim, or -1 "
+                "for none"
             )
-        x = x - x.mean(dim=0)
-        values, vectors = torch.linalg.eigh(x.T @ x / len(x))  # ascending: [D], [D, D]
-        # The clamp limits the factor of components without variance.
-        basis = vectors[:, -pca:] / values[-pca:].clamp(min=_EPS).sqrt()
-        x = x @ basis  # [N, pca]
-    x = x / x.norm(dim=1, keepdim=True).clamp(min=_EPS)
-    return x.cpu().numpy()
+        mean, basis = _whitening(parts, len(npdata), pca)
+    result = np.empty((len(npdata), npdata.shape[1] if pca == -1 else pca), np.float32)
+    for rows, part in parts:
+        if mean is not None and basis is not None:
+            part = (part - mean) @ basis  # [n, pca]
+        part = part / part.norm(dim=1, keepdim=True).clamp(min=_EPS)
+        result[rows] = part.cpu().numpy()
+    return result
+
+
+class _Parts:
+    """The rows of a matrix in parts on a device; each pass yields a slice and its rows, [n, D]."""
+
+    def __init__(self, matrix: NDArray[np.float32], device: torch.device) -> None:
+        self._matrix, self._device = matrix, device
+        self._rows = max(1, _PART // max(1, matrix.shape[1]))
+
+    def __iter__(self) -> Iterator[tuple[slice, Tensor]]:
+        for first in range(0, len(self._matrix), self._rows):
+            rows = slice(first, first + self._rows)
+            part = np.ascontiguousarray(self._matrix[rows])
+            yield rows, torch.from_numpy(part).to(self._device)
+
+
+def _whitening(parts: _Parts, length: int, pca: int) -> tuple[Tensor, Tensor]:
+    """Return the mean [1, D] and the matrix [D, pca] that whitens, from sums over all parts.
+
+    The sums are of float64: those of a million numbers of float32 lose digits.
+    """
+    total = sum(part.sum(dim=0, keepdim=True, dtype=torch.float64) for _, part in parts)
+    assert isinstance(total, Tensor)
+    mean = (total / length).float()  # [1, D]
+    covariance = torch.zeros(mean.shape[1], mean.shape[1], dtype=torch.float64, device=mean.device)
+    for _, part in parts:
+        centred = part - mean
+        covariance += centred.T @ centred  # [D, D]
+    values, vectors = torch.linalg.eigh(covariance / length)  # ascending: [D], [D, D]
+    # The clamp limits the factor of components without variance.
+    basis = vectors[:, -pca:] / values[-pca:].clamp(min=_EPS).sqrt()
+    return mean, basis.float()

@@ -113,7 +113,8 @@ def _collect(
     keys: list[str] = next(filter(None, dist.all_gather_object(list(own))), [])
     if not keys:
         raise ValueError("the data set is empty: nothing to collect")
-    joined = {key: joined_rows(own.pop(key, RowBuffer(0)).rows(), everywhere) for key in keys}
+    parts = {key: own.pop(key, RowBuffer(0)).rows() for key in keys}
+    joined = {key: joined_rows(parts.pop(key), everywhere, extend=True) for key in keys}
     return {key: rows for key, rows in joined.items() if rows is not None}
 
 
@@ -131,7 +132,9 @@ def _shard(loader: Any) -> Any:
 def _plain_shard(loader: DataLoader[Any]) -> DataLoader[Any]:
     """Return a loader over this rank's part of the data set of a bare ``DataLoader``."""
     dataset: Any = loader.dataset
-    parts = np.array_split(np.arange(len(dataset)), dist.get_world_size())
+    rank, (size, more) = dist.get_rank(), divmod(len(dataset), dist.get_world_size())
+    first = rank * size + min(rank, more)  # the first ranks have one more
+    own = range(first, first + size + (rank < more))  # not a list: it may have millions
     workers: dict[str, Any] = {}
     if loader.num_workers:
         workers = {
@@ -140,7 +143,7 @@ def _plain_shard(loader: DataLoader[Any]) -> DataLoader[Any]:
             "multiprocessing_context": loader.multiprocessing_context,
         }
     return DataLoader(
-        Subset(dataset, parts[dist.get_rank()].tolist()),
+        Subset(dataset, own),
         batch_size=loader.batch_size or 1,
         num_workers=loader.num_workers,
         collate_fn=loader.collate_fn,

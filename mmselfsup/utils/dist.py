@@ -155,6 +155,27 @@ def all_reduce_with_grad(tensor: Tensor) -> Tensor:
     return tensor if get_world_size() == 1 else _AllReduceWithGrad.apply(tensor)
 
 
+class _MeanWithOwnGrad(torch.autograd.Function):
+    """The mean over the ranks, whose gradient is that of the own value."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        return all_reduce(tensor) / get_world_size()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:  # type: ignore[override]
+        return grad
+
+
+def mean_with_own_grad(tensor: Tensor) -> Tensor:
+    """Return the mean over the ranks with the gradient of this rank's value alone; any shape.
+
+    For a loss that is a mean over the samples of all ranks, of which each rank computes its part:
+    the gradients of the ranks are averaged later.
+    """
+    return tensor if get_world_size() == 1 else _MeanWithOwnGrad.apply(tensor)
+
+
 def broadcast(tensor: Tensor, src: int = 0) -> Tensor:
     """Return the tensor of rank ``src`` on every rank, as a new tensor."""
     if get_world_size() == 1:
@@ -180,6 +201,33 @@ def all_gather_object(obj: Any) -> list[Any]:
     box: list[Any] = [None] * get_world_size()
     torch_dist.all_gather_object(box, obj)
     return box
+
+
+def send_bytes(data: NDArray[np.uint8] | None, size: int, src: int, dst: int = 0) -> None:
+    """Overwrite an array of rank ``dst`` with that of rank ``src``, in messages of a limited size.
+
+    The other ranks take no part. On a GPU, it holds one message at a time.
+
+    Args:
+        data: [size], contiguous, on the host; None on the other ranks.
+        size: Number of bytes.
+        src, dst: The two ranks, which differ.
+    """
+    if get_rank() not in (src, dst) or get_world_size() == 1:
+        return
+    assert data is not None
+    own = torch.from_numpy(data)  # shares its memory
+    on_gpu = "nccl" in str(get_backend())
+    device = torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
+    for begin in range(0, size, _MESSAGE_BYTES):
+        part = own[begin : begin + _MESSAGE_BYTES]
+        if get_rank() == src:
+            torch_dist.send(part.to(device), dst)
+            continue
+        message = torch.empty_like(part, device=device) if on_gpu else part
+        torch_dist.recv(message, src)
+        if on_gpu:
+            part.copy_(message)
 
 
 def broadcast_bytes(data: NDArray[np.uint8] | None, size: int, src: int) -> None:

@@ -75,15 +75,23 @@ class RowBuffer:
 
     def rows(self) -> Array | None:
         """Return all rows, [N, ...]; None if there was no batch."""
-        return None if self._array is None else self._array[: self._used]
+        if self._array is None:
+            return None
+        if self._array.dtype.hasobject:
+            return self._array[: self._used]
+        # Memory is given back without a copy; there is no view of the array.
+        self._array.resize((self._used, *self._array.shape[1:]), refcheck=False)
+        return self._array
 
 
-def joined_rows(own: Array | None, everywhere: bool = True) -> Array | None:
+def joined_rows(own: Array | None, everywhere: bool = True, extend: bool = False) -> Array | None:
     """Return the rows of all ranks as one array, in rank order.
 
     Args:
         own: This rank's rows, [n, ...]; None if it has none.
         everywhere: Whether all ranks need the result, or the first one only.
+        extend: Whether the first rank may lengthen its array, of which there is no view, so that
+            its rows are never there twice.
 
     Returns:
         [N, ...]; None on ranks that don't need it. A single rank gets its own array.
@@ -106,16 +114,21 @@ def joined_rows(own: Array | None, everywhere: bool = True) -> Array | None:
         own = np.empty((0, *shape), dtype)
     own = np.ascontiguousarray(own, dtype)
     row_bytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    needed = everywhere or dist.is_main()
-    result = np.empty((sum(counts), *shape), dtype) if needed else None
+    result = None
+    if dist.is_main() and extend and own.flags.owndata:
+        result, own = own, np.empty((0, *shape), dtype)  # no view of what moves
+        result.resize((sum(counts), *shape), refcheck=False)
+    elif everywhere or dist.is_main():
+        result = np.empty((sum(counts), *shape), dtype)
+        end = sum(counts[: dist.get_rank() + 1])
+        result[end - len(own) : end] = own
     for rank, (count, end) in enumerate(zip(counts, np.cumsum(counts), strict=True)):
-        place = own if rank == dist.get_rank() else None
-        if result is not None:
-            place = result[end - count : end]
-            if rank == dist.get_rank():
-                place[:] = own
-        data = None if place is None else as_bytes(place)
-        dist.broadcast_bytes(data, count * row_bytes, rank)
+        place = own if result is None else result[end - count : end]
+        data = as_bytes(place) if result is not None or rank == dist.get_rank() else None
+        if everywhere:
+            dist.broadcast_bytes(data, count * row_bytes, rank)
+        elif rank:
+            dist.send_bytes(data, count * row_bytes, rank)
     return result
 
 

@@ -41,6 +41,13 @@ def _join(rank: int) -> Any:
     }
     everywhere = {key: joined_rows(value) for key, value in rows.items()}
     first = {key: joined_rows(value, everywhere=False) for key, value in rows.items()}
+    for key, value in rows.items():  # the first rank's own array becomes the whole
+        own = None if value is None else value.copy()
+        for everywhere_too in (False, True):
+            longer = joined_rows(None if own is None else own.copy(), everywhere_too, extend=True)
+            wanted = everywhere[key] if everywhere_too else first[key]
+            assert (longer is None) == (wanted is None)
+            assert longer is None or np.array_equal(longer, wanted)
     for key in set(rows) - {"objects"}:
         if rank == 0:
             assert np.array_equal(everywhere[key], first[key]), key

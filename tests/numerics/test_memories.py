@@ -1,6 +1,8 @@
 """Memory banks, ODC's steps and class weights against loops over single images."""
 
+import copy
 import math
+import pickle
 
 import pytest
 import torch
@@ -169,3 +171,45 @@ def test_similarities_equal_the_loop():
         return sampled_similarities(f, bank, pos_idx, neg_idx)
 
     assert torch.autograd.gradcheck(both, (feature,))
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_products_keep_the_gradient_of_the_rows_that_they_saw(order):
+    torch.manual_seed(0)
+    memory = SimpleMemory(LENGTH, WIDTH, 0.4).double()
+    features, losses, expected = [], [], []
+    for step in range(2):  # two forward passes before the first backward pass, as of two batches
+        feature = torch.randn(3, WIDTH, dtype=torch.float64, requires_grad=True)
+        weights = torch.randn(3, LENGTH, dtype=torch.float64)
+        products = memory.products(feature)
+        assert_close(products, feature @ memory.feature_bank.T)
+        losses.append((products * weights).sum())
+        expected.append(weights @ memory.feature_bank.clone())
+        features.append(feature)
+        memory.update(torch.tensor([4, step, 4]), torch.randn(3, WIDTH, dtype=torch.float64))
+    memory.update(torch.tensor([4, 5]), torch.randn(2, WIDTH, dtype=torch.float64))
+    after = memory.feature_bank.clone()
+    for step in order:
+        losses[step].backward(retain_graph=True)
+        assert torch.equal(features[step].grad, expected[step])  # not a bit of difference
+        assert torch.equal(memory.feature_bank, after)
+    losses[0].backward()
+    assert torch.equal(features[0].grad, 2 * expected[0])
+
+
+def test_a_step_does_not_copy_the_bank():
+    memory = SimpleMemory(LENGTH, WIDTH)
+    kept = []
+    feature = torch.randn(3, WIDTH, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        products = memory.products(feature)
+    assert not kept
+    assert len(memory._readers) == 1
+    for other in (copy.deepcopy(memory), pickle.loads(pickle.dumps(memory))):
+        assert torch.equal(other.feature_bank, memory.feature_bank)
+        assert not other._readers
+    del products
+    with torch.no_grad():
+        memory.products(feature)
+    memory.products(feature)
+    assert [reader() for reader in memory._readers] == [None]

@@ -125,6 +125,25 @@ def test_whitening():
     assert np.allclose(np.abs(got), np.abs(slow), atol=1e-3)  # the sign of an axis is free
 
 
+@pytest.mark.parametrize("part", [1, 7 * 6, 10**6])
+def test_whitening_in_parts_is_that_of_all_rows(part, monkeypatch):
+    x = (np.random.default_rng(1).standard_normal((100, 6)) @ np.diag(range(1, 7)) + 30).astype(
+        np.float32
+    )
+    centred = torch.from_numpy(x) - torch.from_numpy(x).mean(0)  # as it was: all rows at once
+    values, vectors = torch.linalg.eigh(centred.T @ centred / len(x))
+    before = torch.nn.functional.normalize(centred @ (vectors[:, -4:] / values[-4:].sqrt()), dim=1)
+    monkeypatch.setattr(clustering, "_PART", part)
+    got = preprocess_features(x, 4)
+    assert got.dtype == np.float32
+    assert np.allclose(np.abs(got), before.abs().numpy(), atol=1e-4)
+    raw = preprocess_features(x, -1)
+    assert np.allclose(raw, x / np.linalg.norm(x, axis=1, keepdims=True), atol=1e-6)
+    x[99, 3] = np.inf
+    with pytest.raises(UserError, match="not finite"):
+        preprocess_features(x, 4)
+
+
 def test_without_components_rows_are_only_scaled():
     x = np.array([[3.0, 4.0], [0.0, 0.0]], np.float32)
     assert np.allclose(preprocess_features(x, -1), [[0.6, 0.8], [0, 0]])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableSequence, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,14 @@ from torch import Tensor
 from mmselfsup.utils.errors import UserError
 
 from ..cache import ImageStore, open_cache
-from ..class_order import new_numbers, renumbered
+from ..class_order import new_numbers, renumbered, renumbered_array
 from ..pipelines.formatting import Pixels, to_image, to_pixels
 from .decode import ImageError, ImageReader, one_of
 from .folders import common_folder
-from .lists import MAX_LABEL, Entry, read_text
+from .image_table import ImageTable
+from .list_lines import MAX_LABEL, Entry
+from .lists import read_text
+from .packed import PackedStrings, pack
 from .split import rows_of_part
 
 
@@ -35,7 +38,7 @@ class Loading:
     it has PIL images.
     """
 
-    data_infos: list[dict[str, Any]]
+    data_infos: MutableSequence[dict[str, Any]]
     data_prefix: str
     ann_file: str | None
     reader: ImageReader
@@ -134,7 +137,8 @@ class Loading:
 class BaseDataSource(Loading, metaclass=ABCMeta):
     """A list of images with labels that reads them one by one.
 
-    A subclass returns its images from ``load_annotations``: a list with, for each image,
+    A subclass returns its images from ``load_annotations``: a list (or ``_infos(entries)``, which
+    holds millions of images in arrays) with, for each image,
     ``dict(img_prefix=folder, img_info=dict(filename=name), gt_label=label)``, and ``line``, the
     line of ``ann_file`` where it stood, for error messages.
 
@@ -192,7 +196,7 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
         self.cache = None if cache is None else open_cache(self, **cache)  # last: it reads images
 
     @abstractmethod
-    def load_annotations(self) -> list[dict[str, Any]]:
+    def load_annotations(self) -> MutableSequence[dict[str, Any]]:
         """Return the images, see the class."""
 
     def __len__(self) -> int:
@@ -200,10 +204,16 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
 
     def _keep(self, rows: Sequence[int]) -> None:
         """Keep the images of these numbers alone."""
-        self.data_infos = [self.data_infos[row] for row in rows]
+        if isinstance(self.data_infos, ImageTable):
+            self.data_infos = self.data_infos.take(np.asarray(rows, dtype=np.int64))
+        else:
+            self.data_infos = [self.data_infos[row] for row in rows]
 
     def get_gt_labels(self) -> NDArray[np.int64]:
         """Return the labels of all images: [len], or [len, L] where each has L labels."""
+        packed = self._packed_labels()
+        if packed is not None and packed.max(initial=0) <= MAX_LABEL:
+            return packed.astype(np.int64)
         labels = [info["gt_label"] for info in self.data_infos]
         if len({np.shape(label) for label in labels}) > 1:
             raise UserError(f"{self.ann_file}: all images need the same number of labels")
@@ -227,15 +237,28 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
         if self.CLASSES is None:
             return
         numbers, self.CLASSES = new_numbers(self.CLASSES, classes, where, known)
+        packed = self._packed_labels()
+        if numbers is not None and packed is not None and isinstance(self.data_infos, ImageTable):
+            moved = renumbered_array(packed, numbers, len(self.CLASSES))
+            self.data_infos = self.data_infos.with_labels(moved)
+            return
         for info in self.data_infos if numbers is not None else ():
             info["gt_label"] = renumbered(info["gt_label"], numbers or (), len(self.CLASSES))
+
+    def _packed_labels(self) -> NDArray[Any] | None:
+        """Return all labels, [len] or [len, L]; None where they are not in an array."""
+        return self.data_infos.labels() if isinstance(self.data_infos, ImageTable) else None
 
     def image_names(self) -> list[str] | None:
         """Return the file name of each image below its folder, [len].
 
         None where the images are no files.
         """
-        names = [info.get("img_info", {}).get("filename", "") for info in self.data_infos]
+        packed = self.data_infos.names() if isinstance(self.data_infos, ImageTable) else None
+        if packed is not None:
+            names = list(packed)
+        else:
+            names = [info.get("img_info", {}).get("filename", "") for info in self.data_infos]
         return names if all(names) else None
 
     def get_cat_ids(self, idx: int) -> int:
@@ -259,10 +282,17 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
             return [line.strip() for line in read_text(classes).split("\n") if line.strip()]
         return classes if isinstance(classes, tuple) else list(classes)
 
-    def _infos(self, entries: Sequence[Entry]) -> list[dict[str, Any]]:
-        """Return the entries of a list in the form of ``data_infos``."""
-        folder = self.data_prefix
-        return [
+    def _infos(
+        self, entries: Sequence[Entry], groups: Sequence[str] | None = None
+    ) -> MutableSequence[dict[str, Any]]:
+        """Return the entries of a list, and their groups, in the form of ``data_infos``."""
+        folder, packed = self.data_prefix, pack(entries)
+        if packed is not None:
+            return ImageTable(folder, packed, None if groups is None else PackedStrings.of(groups))
+        infos: list[dict[str, Any]] = [
             dict(img_prefix=folder, img_info=dict(filename=name), gt_label=label, line=line)
             for name, label, line in entries
         ]
+        for info, group in zip(infos, groups or (), strict=groups is not None):
+            info["group"] = group
+        return infos

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import MutableSequence, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from .lists import (
     with_extension,
 )
 from .metadata import read_lesions, read_patients
+from .packed import PackedEntries
 
 
 @DATASOURCES.register_module()
@@ -78,17 +79,16 @@ class ImageList(BaseDataSource):
         self.columns = Columns(image_column, label_column, group_column)
         self.multi_label = multi_label
         super().__init__(data_prefix, *args, **kwargs)
-        names = self.image_names() or []
         self.lesions: list[str] | None = None
-        if any("group" in info for info in self.data_infos):
+        if any("group" in info for info in self.data_infos[:1]):
             self.lesions = [info["group"] for info in self.data_infos]
         if metadata is not None:
-            self.lesions = read_lesions(os.path.expanduser(metadata), names)
+            self.lesions = read_lesions(os.path.expanduser(metadata), self.image_names() or [])
         self.patients: NDArray[np.float32] | None = None
         if patients is not None:
-            self.patients = read_patients(os.path.expanduser(patients), names)
+            self.patients = read_patients(os.path.expanduser(patients), self.image_names() or [])
 
-    def load_annotations(self) -> list[dict[str, Any]]:
+    def load_annotations(self) -> MutableSequence[dict[str, Any]]:
         if self.ann_file is None:
             return self._folder()
         entries, classes, groups = self._listed(self.ann_file)
@@ -97,22 +97,22 @@ class ImageList(BaseDataSource):
         if self.CLASSES is not None:
             check_labels(entries, len(self.CLASSES), self.ann_file)
         report_duplicates(entries, self.ann_file)
-        self.has_labels = any(entry.label != NO_LABEL for entry in entries)
+        if isinstance(entries, PackedEntries):
+            self.has_labels = bool((entries.labels != NO_LABEL).any())
+        else:
+            self.has_labels = any(entry.label != NO_LABEL for entry in entries)
         if len(self.folders) > 1:
             entries = in_folders(entries, self.data_prefix, self.folders, self.ann_file)
         # the first name decides: listing the folder is slow, and rarely needed
         elif self.reader.on_disk and not has_image_extension(entries[0].name):
             entries = with_extension(entries, self.data_prefix)
-        infos = self._infos(entries)
-        for info, group in zip(infos, groups or (), strict=groups is not None):
-            info["group"] = group
-        return infos
+        return self._infos(entries, groups)
 
     def _listed(self, path: str) -> Listed:
         """Return what the list says."""
         return read_listed(path, self.CLASSES, self.columns, self.multi_label)
 
-    def _folder(self) -> list[dict[str, Any]]:
+    def _folder(self) -> MutableSequence[dict[str, Any]]:
         """Return all images below the folder, without labels."""
         if not self.data_prefix:
             raise UserError("ImageList: give data_prefix, the folder, or ann_file, a list")

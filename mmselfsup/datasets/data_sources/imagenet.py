@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import MutableSequence, Sequence
 from typing import Any
 
 from mmselfsup.utils.errors import NoImagesError, UserError
@@ -11,7 +11,8 @@ from mmselfsup.utils.image_names import IMAGE_EXTENSIONS
 
 from ..registry import DATASOURCES
 from .base import BaseDataSource
-from .lists import Entry, check_labels, find_images, read_list, report_duplicates
+from .image_table import Samples
+from .lists import Entry, check_labels, find_images, read_text_list, report_duplicates
 
 
 def has_file_allowed_extension(filename: str, extensions: Sequence[str]) -> bool:
@@ -70,9 +71,9 @@ class ImageNet(BaseDataSource):
     IMG_EXTENSIONS = IMAGE_EXTENSIONS
     recursion_subdir = True
 
-    def load_annotations(self) -> list[dict[str, Any]]:
+    def load_annotations(self) -> MutableSequence[dict[str, Any]]:
         if self.ann_file is not None:
-            entries = read_list(self.ann_file)
+            entries = read_text_list(self.ann_file)
             if self.CLASSES is not None:
                 check_labels(entries, len(self.CLASSES), self.ann_file)
             report_duplicates(entries, self.ann_file)
@@ -82,26 +83,27 @@ class ImageNet(BaseDataSource):
                 f"{type(self).__name__}: give data_prefix, the folder, or ann_file, a list"
             )
         self.folder_to_idx = self._number(find_folders(self.data_prefix))
-        self.samples = get_samples(
+        found = get_samples(
             self.data_prefix, self.folder_to_idx, self.IMG_EXTENSIONS, self.recursion_subdir
         )
-        if not self.samples:
+        if not found:
             raise NoImagesError(
                 f"{self.data_prefix}: no images in folders of classes; put them into one folder "
                 "for each class, or give ann_file"
             )
-        return self._infos([Entry(name, label, 0) for name, label in self.samples])
+        infos = self._infos([Entry(name, label, 0) for name, label in found])
+        self.samples = Samples(infos)
+        return infos
 
     def _keep(self, rows: Sequence[int]) -> None:
         super()._keep(rows)
         if self.ann_file is None:
-            self.samples = [self.samples[row] for row in rows]
+            self.samples = Samples(self.data_infos)
 
     def use_classes(self, classes: Sequence[str], where: str, known: str) -> None:
         super().use_classes(classes, where, known)
         if self.ann_file is None:
-            labels = [info["gt_label"] for info in self.data_infos]
-            self.samples = [(s[0], label) for s, label in zip(self.samples, labels, strict=True)]
+            self.samples = Samples(self.data_infos)
             self.folder_to_idx |= {name.partition(os.sep)[0]: n for name, n in self.samples}
 
     def _number(self, folders: dict[str, int]) -> dict[str, int]:

@@ -6,41 +6,29 @@ import csv
 import io
 import logging
 import os
-import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.image_names import IMAGE_EXTENSIONS, has_image_extension
+from mmselfsup.utils.image_names import IMAGE_EXTENSIONS
 
 from .columns import NAME_COLUMNS, Columns, find_columns
 from .label_cells import NO_LABEL, group_in, read_labels
+from .list_lines import DIGITS, MAX_LABEL, Entry, parse_line, text_after_name
+from .packed import PackedEntries
+from .text_lists import read_packed
 
-#: Labels are counted from class 0: beyond this, an integer is a date or an id, and no class.
-MAX_LABEL = 10_000_000
-_DIGITS = 18  # of the longest integer that is read; more are no label in any case
-_INTEGER = re.compile(r"[+-]?[0-9]+")
-_NAME_AND_INTEGERS = re.compile(r"(.*?\S)\s+((?:[+-]?[0-9]+\s+)+)")
-# A name with the extension of an image, and what follows it.
-_NAME_AND_REST = re.compile(
-    rf"(.*?(?:{'|'.join(map(re.escape, IMAGE_EXTENSIONS))}))[\s,;]+(\S.*)", re.IGNORECASE
-)
 _CSV = (".csv", ".tsv")
 _DELIMITERS = ",;\t"
-
-
-class Entry(NamedTuple):
-    """An image: its name below the data prefix, its label or labels, and its line (0: no list)."""
-
-    name: str
-    label: int | list[int]
-    line: int
 
 
 class Listed(NamedTuple):
     """A list: its entries, the names of classes that it has, and the group of each entry."""
 
-    entries: list[Entry]
+    entries: Sequence[Entry]
     classes: list[str] | None = None
     groups: list[str] | None = None
 
@@ -80,11 +68,16 @@ def read_list(path: str) -> list[Entry]:
         raise UserError(f"{path}: the list is empty; a line is 'name label' or 'name'")
     _check_numbers(entries, path)
     for entry in entries:
-        if entry.label == NO_LABEL and not has_image_extension(entry.name):
-            cut = _NAME_AND_REST.fullmatch(entry.name)
-            if cut is not None:
-                raise _no_label(f"{path}, line {entry.line}", cut[1], cut[2])
+        cut = text_after_name(entry.name) if entry.label == NO_LABEL else None
+        if cut is not None:
+            raise _no_label(f"{path}, line {entry.line}", *cut)
     return entries
+
+
+def read_text_list(path: str) -> Sequence[Entry]:
+    """Return what ``read_list`` does, in arrays where the list has one label for each image."""
+    packed = read_packed(path)
+    return read_list(path) if packed is None else packed
 
 
 def _no_label(where: str, name: str, text: str) -> UserError:
@@ -104,7 +97,7 @@ def _check_numbers(entries: Sequence[Entry], path: str) -> None:
     for entry in entries:
         for label in entry.label if isinstance(entry.label, list) else (entry.label,):
             if not NO_LABEL <= label <= MAX_LABEL:
-                known = f"{label}" if abs(label) < 10**_DIGITS else "a number of many digits"
+                known = f"{label}" if abs(label) < 10**DIGITS else "a number of many digits"
                 raise UserError(
                     f"{path}, line {entry.line}: the label of {entry.name!r} is {known}; classes "
                     f"are numbered from 0 to {MAX_LABEL} at most, -1 is no label (a name that ends "
@@ -112,28 +105,13 @@ def _check_numbers(entries: Sequence[Entry], path: str) -> None:
                 )
 
 
-def parse_line(line: str) -> tuple[str, int | list[int]]:
-    """Return the name and the label or labels of a stripped line."""
-    words = line.rsplit(None, 1)
-    if len(words) == 1 or not _INTEGER.fullmatch(words[1]):
-        return line, NO_LABEL
-    name, label = words[0], _integer(words[1])
-    if not has_image_extension(name):  # more labels, or a name that ends with a number
-        several = _NAME_AND_INTEGERS.fullmatch(name + " ")
-        if several and has_image_extension(several[1]):
-            return several[1], [*map(_integer, several[2].split()), label]
-    return name, label
-
-
-def _integer(word: str) -> int:
-    """Return an integer; one of too many digits as 10**18, which is no label."""
-    return int(word) if len(word) <= _DIGITS else 10**_DIGITS
-
-
 def report_duplicates(entries: Sequence[Entry], path: str) -> None:
     """Log how many images a list names more than once, and the first of them."""
     first: dict[str, Entry] = {}
-    again = [e for e in entries if first.setdefault(e.name, e) is not e]
+    suspects: Sequence[Entry] = entries
+    if isinstance(entries, PackedEntries):  # without an object for each image
+        suspects = entries.take(entries.names.repeated())
+    again = [e for e in suspects if first.setdefault(e.name, e) is not e]
     if not again:
         return
     # Lines that contradict each other are worse than lines that count twice.
@@ -196,6 +174,8 @@ def check_labels(entries: Sequence[Entry], num_classes: int, source: str) -> Non
     Raises:
         UserError: For the first label that is not.
     """
+    if isinstance(entries, PackedEntries):
+        entries = entries.take(_out_of_range(entries.labels, num_classes))
     for entry in entries:
         if isinstance(entry.label, list):
             if len(entry.label) != num_classes:
@@ -208,6 +188,13 @@ def check_labels(entries: Sequence[Entry], num_classes: int, source: str) -> Non
                 f"{source}, line {entry.line}: label {entry.label} of {entry.name!r} is not in "
                 f"0..{num_classes - 1}; correct the list or classes"
             )
+
+
+def _out_of_range(labels: NDArray[Any], num_classes: int) -> NDArray[np.int64]:
+    """Return the number of the first label that is wrong, [1], or none, [0]."""
+    if labels.ndim == 2:
+        return np.arange(int(labels.shape[1] != num_classes))
+    return np.flatnonzero((labels < NO_LABEL) | (labels >= num_classes))[:1]
 
 
 def is_csv(path: str) -> bool:
@@ -241,7 +228,7 @@ def read_listed(
         return read_table(path, classes, columns, several)
     if columns != Columns():
         raise UserError(f"{path}: columns are named, but this is no CSV file with a header")
-    return Listed(read_list(path))
+    return Listed(read_text_list(path))
 
 
 def read_csv(

@@ -14,7 +14,8 @@ from mmselfsup.utils.data_info import DataInfo
 from mmselfsup.utils.errors import ArgumentError, UserError
 
 from ..builder import ALGORITHMS, build_backbone, build_head, build_memory, build_neck
-from ..losses import sampled_similarities
+from ..losses import drawn_similarities
+from ..memories.base import FeatureBank
 from ..utils.precision import to_float32
 from ..utils.views import whole_image
 from .base import BaseModel, require
@@ -91,9 +92,12 @@ class NPID(BaseModel):
         if self.neck is not None:
             feature = self.neck(feature)
         v = F.normalize(to_float32(whole_image(feature, self)).flatten(1), dim=1)  # [N, D]
-        # The bank is copied: ``update`` below changes its rows before the backward pass runs.
-        bank = self.memory_bank.feature_bank.clone()  # [L, D]
-        pos, neg = sampled_similarities(v, bank, idx, self.draw_negatives(idx))  # [N, 1], [N, K]
+        # ``update`` below changes rows of the bank before the backward pass runs.
+        if isinstance(self.memory_bank, FeatureBank):
+            similarity = self.memory_bank.products(v)  # [N, L]
+        else:  # of another kind, which may not know its readers
+            similarity = v @ self.memory_bank.feature_bank.clone().T.to(v.dtype)
+        pos, neg = drawn_similarities(similarity, idx, self.draw_negatives(idx))  # [N, 1], [N, K]
         losses = self.head(pos, neg)
         if self.training:  # in validation ``idx`` refers to another data set
             self.memory_bank.update(idx, v.detach())

@@ -65,6 +65,11 @@ class SimCLR(JointEmbedding):
         )  # [2N, C, H, W], the two views of an image next to each other
         z = self.project(views)  # [2N, D]
         z = F.normalize(to_float32(z), dim=1)  # [2N, D]
-        z = dist.gather_with_grad(z)  # [2NR, D]
-        pos, neg = pair_similarities(z)  # [2NR, 1], [2NR, 2NR - 2]
-        return self.head(pos, neg)
+        every = dist.gather_with_grad(z)  # [2NR, D]
+        if not getattr(self.head, "mean_of_anchors", False):  # its anchors depend on each other
+            return self.head(*pair_similarities(every))
+        # Own rows against all columns: the mean over the ranks is the loss of all rows, and the
+        # gradients that the ranks have for the rows of each other are added up on the way back.
+        first = dist.get_rank() * len(z)
+        losses = self.head(*pair_similarities(z, every, first))  # [2N, 1], [2N, 2NR - 2]
+        return {name: dist.mean_with_own_grad(loss) for name, loss in losses.items()}

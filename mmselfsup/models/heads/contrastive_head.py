@@ -33,6 +33,8 @@ class ContrastiveHead(BaseModule):
             raise ArgumentError(f"sigma must be above 0, with decoupled=True; got sigma={sigma}")
         self.temperature = check_temperature(temperature)
         self.decoupled, self.sigma = decoupled, sigma
+        #: Whether the loss is the mean of a loss of each anchor, which depends on no other anchor.
+        self.mean_of_anchors = sigma is None
 
     def forward(self, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         """Return ``loss``, a float32 scalar: the mean over the anchors; at least 0 for InfoNCE.

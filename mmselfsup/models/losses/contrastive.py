@@ -5,9 +5,12 @@ other views of a batch (SimCLR), from a queue of keys (MoCo), from a memory bank
 places of two feature maps (DenseCL). Each function names its letters.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from mmselfsup.utils.errors import ArgumentError
 
@@ -153,36 +156,67 @@ def supervised_contrastive(
 
 
 @full_precision
-def pair_similarities(z: Tensor) -> tuple[Tensor, Tensor]:
+def pair_similarities(
+    z: Tensor, every: Tensor | None = None, first: int = 0
+) -> tuple[Tensor, Tensor]:
     """Return the similarities of each view to its partner and to all views of other images.
 
     Chen et al. 2020 (SimCLR), equation 1 before the temperature: dot products of unit vectors.
-    Letters: N images of two views each, D width of a projection.
+    Letters: N images of two views each, M images of the joined batch, D width of a projection.
 
     Args:
         z: Projections [2N, D], L2-normalised; rows 2i and 2i + 1 are the views of image i.
+        every: Those of the joined batch, [2M, D], of which ``z`` is a part; None for ``z`` itself.
+        first: Row of ``every`` at which ``z`` begins, even.
 
     Returns:
-        Similarities to the positives [2N, 1] and to the negatives [2N, 2N - 2], in -1..1.
+        Similarities to the positives [2N, 1] and to the negatives [2N, 2M - 2], in -1..1.
 
     Raises:
         ArgumentError: An odd number of rows, or fewer than two images, which leaves no negative.
     """
-    rows = z.shape[0]
-    if rows % 2 or rows < 4:
+    every = z if every is None else every
+    if len(z) % 2 or len(every) < 4:
         raise ArgumentError(
-            f"NT-Xent needs two views of at least two images, got {rows} rows: use a larger batch, "
-            "and data.drop_last=True where the last one is too small"
+            f"NT-Xent needs two views of at least two images, got {len(every)} rows: use a larger "
+            "batch, and data.drop_last=True where the last one is too small"
         )
-    similarity = z @ z.T  # [2N, 2N]
-    row = torch.arange(rows, device=z.device)[:, None]  # [2N, 1]
-    first_of_pair = row - row % 2  # [2N, 1]
-    column = torch.arange(rows - 2, device=z.device)[None]  # [1, 2N - 2]
-    # Skip the two columns of the row's own image by arithmetic: the size of a boolean mask's result
-    # is known only to the device, so indexing with a mask would wait for it.
-    others = column + 2 * (column >= first_of_pair)  # [2N, 2N - 2]
+    similarity = z @ every.T  # [2N, 2M]
+    row = torch.arange(first, first + len(z), device=z.device)[:, None]  # [2N, 1]
     # row ^ 1 is the row's partner: rows 2i and 2i + 1 differ in the last bit.
-    return similarity.gather(1, row ^ 1), similarity.gather(1, others)
+    pos = similarity.gather(1, row ^ 1)
+    return pos, _OtherImages.apply(similarity, row - row % 2)  # type: ignore[no-untyped-call]
+
+
+class _OtherImages(torch.autograd.Function):
+    """The columns of each row without the two of its own image.
+
+    The size of a boolean mask's result is known only to the device, and an index of each value
+    takes twice the memory of the values: here each value comes from its own place or from two
+    places to the right of it, and nothing of the size of the matrix is kept for the gradient.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, similarity: Tensor, own: Tensor) -> Tensor:
+        """Return [2N, 2M - 2]; ``own`` [2N, 1] is the first column of each row's image."""
+        ctx.save_for_backward(own)
+        return torch.where(_before(own, similarity), similarity[:, :-2], similarity[:, 2:])
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (own,) = ctx.saved_tensors
+        result = grad.new_zeros(len(grad), grad.shape[1] + 2)
+        before = _before(own, result)
+        # From the right to the left, so that no place is written after it was added to.
+        result[:, 2:] = grad.masked_fill(before, 0)
+        result[:, :-2] += grad.masked_fill(~before, 0)
+        return result, None
+
+
+def _before(own: Tensor, similarity: Tensor) -> Tensor:
+    """Return which of the 2M - 2 columns stand before those of the row's image, [2N, 2M - 2]."""
+    return torch.arange(similarity.shape[1] - 2, device=own.device)[None] < own
 
 
 @full_precision
@@ -222,9 +256,15 @@ def sampled_similarities(
     Returns:
         Similarities to the positive [N, 1] and to the negatives [N, K], in -1..1.
     """
+    return drawn_similarities(feature @ bank.T.to(feature.dtype), pos_idx, neg_idx)
+
+
+def drawn_similarities(
+    similarity: Tensor, pos_idx: Tensor, neg_idx: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the same as ``sampled_similarities``, of the similarities [N, L] to the whole bank."""
     # One product with the whole bank, then a look-up: gathering the drawn rows, N x K x D numbers,
     # would take more memory than the N x L products for any bank that fits a device.
-    similarity = feature @ bank.T.to(feature.dtype)  # [N, L]
     return similarity.gather(1, pos_idx[:, None]), similarity.gather(1, neg_idx)
 
 

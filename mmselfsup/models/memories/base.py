@@ -3,10 +3,14 @@
 Letters: L images of the data set, N images of this process, R processes, D width of a row.
 """
 
+from typing import Any
+from weakref import ref
+
 import torch
 import torch.nn.functional as F
 from mmcv.runner import BaseModule
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from mmselfsup.utils import dist
 from mmselfsup.utils.data_info import DataInfo
@@ -30,6 +34,50 @@ def last_of_each(ind: Tensor) -> Tensor:
     equal = ind[:, None] == ind[None, :]  # [N, N]
     positions = torch.arange(len(ind), device=ind.device)  # [N]
     return torch.where(equal, positions, -1).amax(dim=1)
+
+
+class _Reader:
+    """Who needs the rows of a bank as they are now, until its backward pass has run.
+
+    Args:
+        bank: The bank, [L, D].
+    """
+
+    def __init__(self, bank: Tensor) -> None:
+        self.bank = bank
+        self._replaced: list[tuple[Tensor, Tensor]] = []  # images and their earlier rows, in turn
+
+    def keep(self, ind: Tensor) -> None:
+        """Keep the rows of these images, [N], which are replaced next."""
+        self._replaced.append((ind, self.bank[ind]))
+
+    def exchange(self) -> None:
+        """Put the earlier rows back into the bank, or, the second time, the later ones."""
+        for place in reversed(range(len(self._replaced))):
+            ind, rows = self._replaced[place]
+            self._replaced[place] = ind, self.bank[ind]
+            self.bank[ind] = rows
+        self._replaced.reverse()
+
+
+class _Products(torch.autograd.Function):
+    """``feature @ bank.T`` for a bank whose rows are replaced before the backward pass.
+
+    Autograd would refuse it, and a copy of the bank for each step takes its memory again.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, feature: Tensor, reader: _Reader) -> Tensor:
+        ctx.reader = reader
+        return feature @ reader.bank.T.to(feature.dtype)  # [N, L]
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        ctx.reader.exchange()
+        result = grad @ ctx.reader.bank.to(grad.dtype)  # [N, D]
+        ctx.reader.exchange()
+        return result, None
 
 
 class FeatureBank(BaseModule):
@@ -59,6 +107,10 @@ class FeatureBank(BaseModule):
             raise ArgumentError(f"momentum must lie in 0..1, got {momentum}")
         self.length, self.feat_dim, self.momentum = length, feat_dim, momentum
         self.register_buffer("feature_bank", self.first_rows(length or 0))
+        self._readers: list[ref[_Reader]] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_readers": []}  # copies of the bank have no readers yet
 
     def first_rows(self, length: int) -> Tensor:
         """Return the initial rows [length, D], float32: random unit vectors."""
@@ -83,6 +135,20 @@ class FeatureBank(BaseModule):
         """Create the buffers for ``length`` images, unless they have that length already."""
         if len(self.feature_bank) != length:
             self.feature_bank = self.first_rows(length).to(self.feature_bank)
+
+    @full_precision
+    def products(self, feature: Tensor) -> Tensor:
+        """Return the products of features [N, D] with all rows, [N, L], with gradient.
+
+        The gradient is that of the rows as they are now, whatever ``blend`` does to them before the
+        backward pass, and the bank is not copied.
+        """
+        reader = _Reader(self.feature_bank)
+        products: Tensor = _Products.apply(feature, reader)  # type: ignore[no-untyped-call]
+        if products.requires_grad:  # its graph keeps the reader alive
+            self._readers = [other for other in self._readers if other() is not None]
+            self._readers.append(ref(reader))
+        return products
 
     @torch.no_grad()
     @full_precision
@@ -112,6 +178,9 @@ class FeatureBank(BaseModule):
         new = F.normalize(feature.to(self.feature_bank.dtype), dim=1)
         rows = F.normalize(torch.lerp(self.feature_bank[ind], new, self.momentum), dim=1)
         rows = rows[last_of_each(ind)]  # [RN, D]
+        for reader in (reference() for reference in self._readers):
+            if reader is not None and reader.bank is self.feature_bank:
+                reader.keep(ind)
         self.feature_bank[ind] = rows
         return ind, rows
 
