@@ -8,6 +8,7 @@ highest resident memory above that of the imports.
 
 import json
 import os
+import resource
 import sys
 import tempfile
 import threading
@@ -355,6 +356,14 @@ def _bytes_read() -> int:
     return int(next(line.split()[1] for line in lines if line.startswith("rchar")))
 
 
+def limit_memory() -> None:
+    """Let this process fail alone, instead of others being ended for lack of memory."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    free = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
+    most = int(status("VmData") * MIB) + int(0.8 * 1024 * free)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+
+
 MEASUREMENTS: dict[str, Callable[..., Figures]] = {
     "list": image_list,
     "features": features,
@@ -369,5 +378,11 @@ MEASUREMENTS: dict[str, Callable[..., Figures]] = {
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    found: dict[str, Any] = MEASUREMENTS[sys.argv[1]](**json.loads(sys.argv[2]))
-    print(json.dumps(found))
+    limit_memory()
+    found: dict[str, Any] | None = None
+    try:
+        found = MEASUREMENTS[sys.argv[1]](**json.loads(sys.argv[2]))
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "memory" not in str(error):
+            raise
+    print(json.dumps(found))  # null: there was too little memory

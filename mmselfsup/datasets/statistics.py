@@ -170,7 +170,7 @@ def find_files(data_prefix: str | None = None, ann_file: str | None = None) -> l
     """
     if not (data_prefix or ann_file):
         raise UserError("no images to measure: give a folder or --ann-file")
-    infos: list[dict[str, Any]] = ImageList(data_prefix, ann_file=ann_file).data_infos
+    infos = ImageList(data_prefix, ann_file=ann_file).data_infos
     return [Path(info["img_prefix"], info["img_info"]["filename"]) for info in infos]
 
 

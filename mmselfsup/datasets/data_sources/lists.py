@@ -235,7 +235,8 @@ def read_csv(
     path: str, classes: Sequence[str] | None = None
 ) -> tuple[list[Entry], list[str] | None]:
     """Return the entries of a CSV file, and the classes that its columns or labels name."""
-    return read_table(path, classes)[:2]
+    listed = read_table(path, classes)
+    return list(listed.entries), listed.classes
 
 
 def read_table(

@@ -65,8 +65,7 @@ def _read(path: str) -> PackedEntries:
     first = 0
     for part in lengths:
         end = first + len(part)
-        np.cumsum(part, out=bounds[first + 1 : end + 1], dtype=bounds.dtype)
-        bounds[first + 1 : end + 1] += bounds[first]
+        bounds[first + 1 : end + 1] = np.cumsum(part, dtype=bounds.dtype) + bounds[first]
         first = end
     names = PackedStrings(data[:used], bounds)
     return PackedEntries(names, np.concatenate(labels), _joined(lines))
