@@ -33,8 +33,8 @@ def what_stays(keep: str) -> str:
     if keep == ALL_FILES:
         return "all checkpoints (--keep all)"
     return (
-        "all but the checkpoints of the learning-rate search, which are removed at the end (but for "
-        "the chosen ones with --external; --keep all keeps all)"
+        "all but the checkpoints of the learning-rate search, which are removed at the end (but "
+        "for the chosen ones with --external; --keep all keeps all)"
     )
 
 
