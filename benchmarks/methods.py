@@ -102,7 +102,7 @@ def main() -> None:
     add_quick(parser)
     args = parser.parse_args()
     if args.quick:
-        args.images, args.size, args.rounds = 8, 32, 2
+        args.images, args.size, args.rounds = (2, 224, 2) if args.transformers else (8, 32, 2)
     methods = args.methods or list(TRANSFORMERS if args.transformers else METHODS)
     measured = [measure(method, args) for method in methods]
     options = f"--images {args.images} --size {args.size} --rounds {args.rounds}"

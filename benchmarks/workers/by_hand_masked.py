@@ -71,7 +71,10 @@ class SimMIM(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        net: Any = torchvision.models.swin_t(stochastic_depth_prob=0.1)
+        net: Any = torchvision.models.SwinTransformer(
+            patch_size=[4, 4], embed_dim=96, depths=[2, 2, 6, 2], num_heads=[3, 6, 12, 24],
+            window_size=[7, 7], stochastic_depth_prob=0.1,
+        )  # fmt: skip
         self.patches, self.stages, self.norm = net.features[0], net.features[1:], net.norm
         self.token = nn.Parameter(torch.zeros(1, 1, 1, 96))
         self.decoder = nn.Sequential(nn.Conv2d(768, 32**2 * 3, 1), nn.PixelShuffle(32))
