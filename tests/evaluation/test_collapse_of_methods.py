@@ -42,6 +42,22 @@ SWAV: dict[str, Any] = dict(
     neck=dict(type="SwAVNeck", in_channels=32, hid_channels=0, out_channels=16),
     head=dict(type="SwAVHead", feat_dim=16, num_crops=[2, 2], num_prototypes=20),
 )
+VICREG: dict[str, Any] = dict(type="VICReg", backbone=VIT, neck=NECK, head=dict(type="VICRegHead"))
+IJEPA: dict[str, Any] = dict(
+    type="IJEPA",
+    backbone=VIT | dict(type="IJEPAViT"),
+    neck=dict(
+        type="IJEPAPredictor",
+        num_patches=16,
+        embed_dim=32,
+        predictor_embed_dim=16,
+        depth=1,
+        num_heads=2,
+    ),
+    head=dict(type="IJEPAHead"),
+    base_momentum=0.99,
+    masks=dict(min_context=2),
+)
 
 
 class Case(NamedTuple):
@@ -67,6 +83,15 @@ METHODS = {
     "DINOv2": Case(DINOV2, dict(head=IBOT["head"] | FLAT, koleo_weight=0.0)),
     # Codes that are the same for all prototypes.
     "SwAV": Case(SWAV, dict(head=SWAV["head"] | dict(epsilon=10.0)), steps=25, rate=0.01),
+    # Invariance alone.
+    "VICReg": Case(
+        VICREG,
+        dict(head=dict(type="VICRegHead", variance_weight=0.0, covariance_weight=0.0)),
+        steps=25,
+        rate=0.01,
+    ),
+    # The target is the context encoder itself, and moves fast.
+    "IJEPA": Case(IJEPA, dict(base_momentum=0.0), steps=25, rate=0.1),
 }
 
 
@@ -85,7 +110,11 @@ def noisy(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
 
 
 def batch_of(images: Tensor, cfg: dict[str, Any], generator: torch.Generator) -> Any:
-    """Four crops of images, the large ones with masks where the method takes some."""
+    """What a method takes: images, two views, or four crops, the large ones maybe with masks."""
+    if cfg["type"] == "IJEPA":
+        return images
+    if cfg["type"] == "VICReg":
+        return [noisy(images, 32, generator) for _ in range(2)]
     views: list[Any] = [noisy(images, side, generator) for side in (32, 32, 16, 16)]
     if "IBOT" in str(cfg["head"]["type"]):
         masks = torch.rand(2, len(images), 4, 4, generator=generator) < 0.3
