@@ -23,7 +23,7 @@ from .external import read_externals
 from .few_labels import DRAWS, read_labels
 from .keep import BEST
 from .settings import ALL, DEFAULT_DATA, TRAIN, StudySettings
-from .starts import DISTILLATION, DISTILLED, FROM, JOIN, SCRATCH, find_starts
+from .starts import DISTILLATION, DISTILLED, FROM, JOIN, SCRATCH, Start, find_starts
 
 #: What a further task must gain in balanced accuracy, if nothing is given. It must be
 #: worth one more pre-training of every task, and the best of several noisy scores is biased
@@ -74,8 +74,7 @@ def parse(
     given = check_options(args.ssl_options)
     starts, ssl_options = find_starts(args.start, given, lambda text: _inside(text, root))
     _check_arms(args, min_gain is not None)
-    if any(start.name == DISTILLED for start in starts):
-        ssl_configs = _with_distillation(ssl_configs, root, size, data)
+    ssl_configs = _with_distillation(ssl_configs, starts, root, size, data)
     kinds = {"compare": compare, "greedy": min_gain is not None, "starts": bool(starts)}
     tasks = [*(start.word for start in starts), *ssl_configs]
     name = _name(args.demo, kinds, tasks, env.get("SIZE"), ssl_on)
@@ -146,13 +145,15 @@ def _check_arms(args: argparse.Namespace, greedy: bool) -> None:
 
 
 def _with_distillation(
-    ssl_configs: dict[str, Path], root: Path, size: str, data: StudyData
+    ssl_configs: dict[str, Path], starts: Sequence[Start], root: Path, size: str, data: StudyData
 ) -> dict[str, Path]:
-    """Add the config of the distillation to those of the pre-trainings.
+    """Add the config of the distillation to those of the pre-trainings, if it is a start.
 
     Raises:
         UserError: There is none, or it is a pre-training already.
     """
+    if not any(start.name == DISTILLED for start in starts):
+        return ssl_configs
     if DISTILLATION in ssl_configs:
         raise UserError(f"--start {DISTILLED}=TEACHER and ALGORITHM={DISTILLATION}: give one")
     config = find_ssl_config(root / "configs", DISTILLATION, size, data)
