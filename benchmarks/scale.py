@@ -33,7 +33,12 @@ MEASUREMENTS: list[tuple[str, dict[str, int], dict[str, int]]] = [
         {"rows": 20_000, "width": 2048, "components": 256},
         {"rows": 64, "width": 8, "components": 4},
     ),
-    ("nt_xent", {"ranks": 16, "images": 128, "width": 128}, {"ranks": 2, "images": 4, "width": 8}),
+    (
+        "whitening",
+        {"rows": 60_000, "width": 2048, "components": 256},
+        {"rows": 99, "width": 8, "components": 4},
+    ),
+    ("nt_xent", {"ranks": 16, "images": 256, "width": 128}, {"ranks": 2, "images": 4, "width": 8}),
     ("nt_xent", {"ranks": 64, "images": 256, "width": 128}, {"ranks": 3, "images": 4, "width": 8}),
     (
         "bank",

@@ -1,5 +1,6 @@
 """What the benchmarks start: pythons of other environments, and commands whose end is timed."""
 
+import importlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -66,3 +67,22 @@ def test_a_command_that_fails_has_no_time(scripts: Any) -> None:
         run("print('other')", "Epoch")
     with pytest.raises(SystemExit, match=r"ended with 3: error: no images"):
         run("print('error: no images'); raise SystemExit(3)")
+
+
+def test_every_measurement_of_scale_has_a_worker_and_rows(
+    scripts: Any,
+) -> None:
+    import scale
+
+    worker = importlib.import_module("workers.scale")  # beside the other ``scale``
+    keys = "seconds cpu peak memory worker first other table_seconds table_peak sent usual"
+    found = dict.fromkeys([*keys.split(), "decoded", "skipped", "megabytes", "read"], 1.0)
+    rows = [
+        row
+        for name, full, _ in scale.MEASUREMENTS
+        for row in scale.rows_of(name, full, found)
+        if name in worker.MEASUREMENTS
+    ]
+    assert {name for name, *_ in scale.MEASUREMENTS} == set(worker.MEASUREMENTS)
+    assert len({row.what for row in rows}) == len(rows) >= 2 * len(scale.MEASUREMENTS) - 1
+    assert all(row.met for row in rows if row.wanted)

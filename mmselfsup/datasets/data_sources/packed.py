@@ -147,7 +147,10 @@ class PackedEntries(Sequence[Entry]):
 
     def take(self, rows: NDArray[np.int64]) -> PackedEntries:
         """Return the entries of these numbers, [n]."""
-        lines = np.asarray(self.lines, dtype=np.int32)[rows]
+        if isinstance(self.lines, range):  # not through a list of all its numbers
+            lines = (rows * self.lines.step + self.lines.start).astype(np.int32)
+        else:
+            lines = self.lines[rows]
         return PackedEntries(self.names.take(rows), self.labels[rows], lines)
 
 

@@ -75,7 +75,8 @@ def _joined(parts: list[range | NDArray[np.int32]]) -> range | NDArray[np.int32]
     """Return the line numbers of all blocks."""
     if all(isinstance(part, range) for part in parts):
         return range(parts[0][0], parts[-1][-1] + 1)
-    return np.concatenate([np.asarray(part, dtype=np.int32) for part in parts])
+    pieces = [np.arange(p.start, p.stop) if isinstance(p, range) else p for p in parts]
+    return np.concatenate(pieces).astype(np.int32)
 
 
 def _blocks(path: str) -> Iterator[bytes]:
