@@ -8,6 +8,7 @@ from mmselfsup.datasets.pipelines.compose import build_pipeline
 from mmselfsup.models import build_algorithm
 from mmselfsup.models.utils import MultiPooling
 from mmselfsup.utils.errors import ArgumentError
+from tests.contract.tiny_models import TINY
 
 BACKBONE = {"type": "ResNet", "depth": 18, "norm_cfg": {"type": "BN"}}
 NECK = {"type": "LinearNeck", "in_channels": 512, "out_channels": 4}
@@ -31,6 +32,12 @@ def test_an_argument_error_is_both():
 def test_models(cfg):
     with pytest.raises(AssertionError):
         build_algorithm(cfg)
+
+
+@pytest.mark.parametrize("method", ["MAE", "SimMIM", "MaskFeat", "CAE"])
+def test_masked_methods_need_a_backbone(method):
+    with pytest.raises(AssertionError, match=f"{method} needs a backbone"):
+        build_algorithm({**TINY[method].cfg, "backbone": None})
 
 
 @pytest.mark.parametrize(

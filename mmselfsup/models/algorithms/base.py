@@ -74,17 +74,18 @@ def require(owner: object, **parts: dict | None) -> list[dict]:
     return given
 
 
-def build_masking_backbone(config: dict[str, Any], owner: object, example: str) -> nn.Module:
+def build_masking_backbone(config: dict[str, Any] | None, owner: object, example: str) -> nn.Module:
     """Build the backbone of a method whose backbone hides patches itself.
 
     Args:
-        config: Config of the backbone.
+        config: Config of the backbone; required.
         owner: The algorithm; the error names its class.
         example: The type of a backbone that can do it.
 
     Raises:
-        ArgumentError: The backbone is of another library, and sees whole images only.
+        ArgumentError: The backbone is missing, or of another library, which sees whole images only.
     """
+    (config,) = require(owner, backbone=config)
     kind = str(config.get("type"))
     if kind.partition(".")[0] in ("timm", "torchvision") or kind.endswith("TIMMBackbone"):
         raise ArgumentError(
