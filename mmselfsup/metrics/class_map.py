@@ -149,8 +149,8 @@ def _joined(
     for name in (name for name in wanted if name in members):
         names.setdefault(members[name], []).append(name)
     keys = list(names)
-    for number, key in enumerate(keys):
-        for other in keys[:number]:
+    for position, key in enumerate(keys):
+        for other in keys[:position]:
             if both := set(key) & set(other):
                 raise UserError(
                     f"{where}: {names[key][0]!r} and {names[other][0]!r} both have the class "

@@ -106,7 +106,7 @@ def subgroup_metrics(
             continue
         for name in names:
             chosen = np.flatnonzero(groups == name)
-            keys = None if lesions is None else [lesions[i] for i in chosen]
+            keys = None if lesions is None else [lesions[i] for i in chosen.tolist()]
             found.append(_measure(kind, name, values[chosen], truth[chosen], keys, num_resamples))
     return found
 
