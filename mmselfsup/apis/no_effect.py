@@ -1,15 +1,16 @@
-"""Settings without effect, or that work twice: told before the first iteration."""
+"""Settings without effect, that work twice, or are missing: told before the first iteration."""
 
 import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmcv import Config
-from mmcv.runner import BaseRunner, Hook, LoggerHook
+from mmcv.runner import HOOKS, BaseRunner, Hook, LoggerHook
 
 from mmselfsup.core.hooks.finetune_hooks import counts_epochs
 from mmselfsup.datasets.utils import find_normalize
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.module import unwrap
 
 # What a hook does between epochs, and what it does elsewhere.
 _BETWEEN = {
@@ -37,7 +38,7 @@ def check_prefetch(cfg: Config, dataset: Any, part: str) -> None:
 def report_no_effect(
     cfg: Config, runner: BaseRunner, loader: Any, logger: logging.Logger
 ) -> list[str]:
-    """Warn of the settings of a training that have no effect.
+    """Warn of the settings of a training that have no effect, and of hooks that its method lacks.
 
     Args:
         cfg: The config.
@@ -48,10 +49,27 @@ def report_no_effect(
     Returns:
         The warnings.
     """
-    lines = [*_hooks(runner), *_too_late(cfg, runner, len(loader)), *_pairs(cfg)]
+    lines = [
+        *_missing_hooks(runner),
+        *_hooks(runner),
+        *_too_late(cfg, runner, len(loader)),
+        *_pairs(cfg),
+    ]
     for line in lines:
         logger.warning("%s", line)
     return lines
+
+
+def _missing_hooks(runner: BaseRunner) -> Iterator[str]:
+    """Yield the hooks without which the method is another one, where the runner lacks them."""
+    model: Any = unwrap(runner.model)
+    for name in getattr(model, "needed_hooks", ()):
+        if not any(isinstance(hook, HOOKS.get(name)) for hook in runner.hooks):
+            yield (
+                f"custom_hooks: {type(model).__name__} needs {name}, which is not there: without "
+                "it the training is not that of the method; add "
+                f"dict(type='{name}'), as the configs of the method have it"
+            )
 
 
 def _hooks(runner: BaseRunner) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Settings without effect are told before the first iteration."""
 
 import logging
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,9 @@ from mmcv.runner import HOOKS, Hook
 
 import mmselfsup.core.hooks  # noqa: F401  (registers)
 from mmselfsup.apis.no_effect import report_no_effect
+from mmselfsup.models.builder import ALGORITHMS
+
+SMALL_CONFIGS = sorted(Path(__file__).parents[2].glob("configs/selfsup/*/*_isic2019-64.py"))
 
 
 class Between(Hook):  # type: ignore[misc]
@@ -22,8 +26,14 @@ class Within(Between):
         pass
 
 
-def lines(config: dict[str, Any], *hooks: Any, epochs: int | None = 3, iters: Any = None) -> str:
-    runner = SimpleNamespace(max_epochs=epochs, max_iters=iters, hooks=list(hooks))
+def lines(
+    config: dict[str, Any],
+    *hooks: Any,
+    epochs: int | None = 3,
+    iters: Any = None,
+    model: Any = None,
+) -> str:
+    runner = SimpleNamespace(max_epochs=epochs, max_iters=iters, hooks=list(hooks), model=model)
     cfg = Config(config)
     return "\n".join(report_no_effect(cfg, runner, range(10), logging.getLogger("x")))
 
@@ -66,3 +76,26 @@ def test_hooks_between_epochs_that_are_not_counted() -> None:
     assert "WeightAverageHook" in found
     assert "Within" not in found
     assert lines({}, Between(), ema) == ""
+
+
+def test_a_hook_that_the_method_needs_is_missing() -> None:
+    model = SimpleNamespace(needed_hooks=("MomentumUpdateHook", "SMoGHook"))
+    found = lines({}, HOOKS.build(dict(type="BYOLHook")), model=model)  # another name of the first
+    assert "needs SMoGHook, which is not there" in found
+    assert "MomentumUpdateHook" not in found
+
+
+@pytest.mark.parametrize("path", SMALL_CONFIGS, ids=lambda path: path.parent.name)
+def test_the_configs_have_the_hooks_of_their_method(path: Path) -> None:
+    cfg = Config.fromfile(str(path))
+    hooks = {HOOKS.get(hook["type"]) for hook in cfg.get("custom_hooks", [])}
+    for name in ALGORITHMS.get(cfg.model.type).needed_hooks:
+        assert HOOKS.get(name) in hooks
+
+
+def test_methods_whose_target_is_moved_by_a_hook_say_so() -> None:
+    kinds = {cls.__name__: cls.needed_hooks for cls in ALGORITHMS.module_dict.values()
+             if hasattr(cls, "needed_hooks")}  # fmt: skip
+    for name in ("BYOL", "DINO", "MoCoV3", "MSN", "IJEPA", "TiCo"):
+        assert "MomentumUpdateHook" in kinds[name]
+    assert kinds["SimCLR"] == kinds["MoCo"] == ()  # MoCo moves its target itself

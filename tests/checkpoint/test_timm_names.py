@@ -146,8 +146,11 @@ def test_the_backbone_of_a_run_is_a_file_of_timm(kind: str, tmp_path: Path) -> N
 
 
 def test_a_backbone_that_timm_lacks_keeps_its_names() -> None:
-    each_stage = backbone_of(dict(SWIN, out_indices=(0, 1, 2)))
-    assert backbone_state(holder_of(each_stage)).keys() == each_stage.state_dict().keys()
+    for stages in ((0, 1, 2), (1,)):
+        swin = backbone_of(dict(SWIN, out_indices=stages))
+        assert backbone_state(holder_of(swin)).keys() == swin.state_dict().keys()
+    without = backbone_of(dict(VIT, with_cls_token=False, output_cls_token=False))
+    assert backbone_state(holder_of(without)).keys() == without.state_dict().keys()
     other = backbone_of(VIT)
     other.extra = nn.Linear(2, 2)
     assert backbone_state(holder_of(other)).keys() == other.state_dict().keys()

@@ -12,5 +12,5 @@ model = dict(
     head=dict(in_channels=256),
 )
 
-optimizer = dict(lr=0.01)
+optimizer = dict(_delete_=True, type="AdamW", lr=1e-3, weight_decay=1e-4)
 runner = dict(max_epochs=14)

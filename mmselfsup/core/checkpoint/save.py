@@ -194,7 +194,12 @@ def backbone_state(model: nn.Module) -> dict[str, Tensor] | None:
     """Return the weights of ``backbone_of`` without prefix, None without a backbone.
 
     Adapters (LoRA) are merged into the weights; a ViT or Swin has timm's names
-    (``published_names``), any other network its own.
+    (``published_names``), any other network its own, and so has a ViT without a class token.
     """
     backbone = backbone_of(model)
-    return None if backbone is None else to_cpu(published_names(plain_state(backbone)))
+    if backbone is None:
+        return None
+    weights = plain_state(backbone)
+    # timm would add the class token that no block has seen.
+    seen = getattr(backbone, "with_cls_token", True)
+    return to_cpu(published_names(weights) if seen else dict(weights))

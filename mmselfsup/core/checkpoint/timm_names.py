@@ -142,7 +142,7 @@ def published_names(weights: Weights) -> dict[str, Tensor]:
     Args:
         weights: The weights without prefix.
     """
-    if "patch_embed.projection.weight" not in weights or len(stage_norms(weights)) > 1:
+    if "patch_embed.projection.weight" not in weights or not _closes_once(weights):
         return dict(weights)
     try:
         return timm_names(weights, "the backbone")
@@ -150,11 +150,11 @@ def published_names(weights: Weights) -> dict[str, Tensor]:
         return dict(weights)
 
 
-def stage_norms(weights: Weights) -> set[str]:
-    """Return the names (``norm3``) of the normalisations that close a stage of our Swin."""
-    return {name.partition(".")[0] for name in weights if re.match(r"norm\d+\.", name)} & {
-        f"norm{name.split('.')[1]}" for name in weights if name.startswith("stages.")
-    }
+def _closes_once(weights: Weights) -> bool:
+    """Return whether the only normalisation of a Swin's stages is that of the last one."""
+    stages = {int(name.split(".")[1]) for name in weights if name.startswith("stages.")}
+    norms = {found[1] for name in weights if (found := re.match(r"norm(\d+)\.", name))}
+    return not stages or norms <= {str(max(stages))}
 
 
 def own_names(weights: Weights, wanted: Weights) -> tuple[dict[str, Tensor], bool]:

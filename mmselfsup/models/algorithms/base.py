@@ -135,6 +135,9 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
     #: Whose backbone becomes ``backbone.pth`` and is monitored: that of the ``"online"`` network
     #: (the student), or of its ``"target"`` (the teacher), where ``momentum_pairs`` gives one.
     evaluates: ClassVar[str] = "online"
+    #: Names of the hooks in ``custom_hooks`` without which the method is another one: a target that
+    #: never moves, pseudo-labels that never change.
+    needed_hooks: ClassVar[tuple[str, ...]] = ()
     #: What the method needs by published experience, see ``auto_settings``.
     needs: ClassVar[Needs] = Needs()
     backbone: nn.Module

@@ -40,6 +40,7 @@ class BYOL(BaseModel):
 
     title = "BYOL"
     family = "self-distillation"
+    needed_hooks = ("MomentumUpdateHook",)
 
     def __init__(
         self,

@@ -28,6 +28,7 @@ class DeepCluster(PseudoLabelModel):
 
     title = "DeepCluster"
     family = "clustering"
+    needed_hooks = ("DeepClusterHook",)
 
     def __init__(
         self,

@@ -32,6 +32,7 @@ class DeepClusterV2(SwAV):
 
     title = "DeepCluster v2"
     family = "clustering"
+    needed_hooks = ("DeepClusterV2Hook",)
 
     def forward_train(self, img: Any, idx: Tensor, **kwargs: Any) -> dict[str, Tensor]:  # type: ignore[override]
         """Return the cross entropy of the clusters of each image, for all views and clusterings.

@@ -43,6 +43,7 @@ class IJEPA(BaseModel):
 
     title = "I-JEPA"
     family = "masked modelling"
+    needed_hooks = ("MomentumUpdateHook",)
     evaluates = "target"
     neck_projects = False
 

@@ -3,6 +3,8 @@
 Letters: N images, C channels, D width of a projection.
 """
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from ..builder import build_backbone, build_head, build_neck
@@ -53,6 +55,8 @@ class MomentumEmbedding(BaseModel):
     Raises:
         ArgumentError: The neck or the head is missing.
     """
+
+    needed_hooks: ClassVar[tuple[str, ...]] = ("MomentumUpdateHook",)
 
     def __init__(
         self,

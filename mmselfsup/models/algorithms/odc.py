@@ -34,6 +34,7 @@ class ODC(PseudoLabelModel):
 
     title = "ODC"
     family = "clustering"
+    needed_hooks = ("ODCHook",)
 
     def __init__(
         self,

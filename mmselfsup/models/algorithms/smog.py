@@ -36,6 +36,7 @@ class SMoG(MomentumEmbedding):
 
     title = "SMoG"
     family = "clustering"
+    needed_hooks = ("MomentumUpdateHook", "SMoGHook")
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:
         """Return the contrast of the first view to the groups; the second names the group.
