@@ -88,6 +88,16 @@ def test_the_closest_pairs() -> None:
             nearest_pairs(first, second, count)
 
 
+def test_positions_are_not_rounded_by_autocast() -> None:
+    way = torch.tensor([[[700.0, 0.0, 13.25], [0.0, -700.0, 713.75]]])
+    wanted = cell_positions(way, 7, 7)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        got = cell_positions(way, 7, 7)
+    assert got.dtype == torch.float32
+    assert torch.equal(got, wanted)
+    torch.testing.assert_close(wanted[0, 0], torch.tensor([63.25, 663.75]))
+
+
 @pytest.mark.parametrize("changes", [
     {}, {"horizontal_flip": 1.0}, {"vertical_flip": 1.0}, {"quarter_turn": 1.0},
     {"horizontal_flip": 1.0, "vertical_flip": 1.0, "quarter_turn": 1.0},
