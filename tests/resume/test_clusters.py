@@ -10,9 +10,11 @@ from mmcv import Config
 
 from mmselfsup.apis.train import train_model
 from mmselfsup.models import build_algorithm
+from mmselfsup.models.heads import DeepClusterV2Head
 from mmselfsup.utils.errors import UserError
 from tests.contract.tiny_models import TINY
 from tests.resume.test_methods import NUM_IMAGES, Samples, state_of
+from tests.resume.test_methods import train as train_method
 
 
 class Clustered(Samples):
@@ -108,3 +110,24 @@ def test_a_checkpoint_of_other_images_is_refused(tmp_path: Path) -> None:
             custom_hooks=hook,
             resume_from=str(tmp_path / "iter_3.pth"),
         )
+
+
+@pytest.mark.parametrize("done", [2, 9])  # in the first epoch, which counts as clustered; later
+def test_weights_of_another_run_bring_no_clusters(
+    done: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_method("DeepClusterV2", tmp_path / "other")
+    file = tmp_path / "other" / f"iter_{done}.pth"
+    theirs = torch.load(file, weights_only=False)["state_dict"]["head.banks.0.feature_bank"]
+    clustered: list[tuple[int, torch.Tensor]] = []
+    cluster = DeepClusterV2Head.cluster
+
+    def spy(head: Any, epoch: int) -> None:
+        clustered.append((epoch, head.banks[0].feature_bank.clone()))
+        cluster(head, epoch)
+
+    monkeypatch.setattr(DeepClusterV2Head, "cluster", spy)
+    train_method("DeepClusterV2", tmp_path / "own", load_from=str(file))
+    assert [epoch for epoch, _ in clustered] == [0, 1, 2]
+    own = clustered[0][1]
+    assert not (own == theirs).all(dim=1).any(), "rows of the other run were clustered"

@@ -20,7 +20,8 @@ class DeepClusterV2Hook(Hook):  # type: ignore[misc]
     Caron et al. 2020, appendix. Before the first epoch, a pass over the training images fills the
     head's banks, in training mode and without gradients. An image that a pass leaves out
     (``drop_last``) keeps its row. All state is in the head, so a resumed run clusters where the
-    other one did, and not again inside an epoch.
+    other one did, and not again inside an epoch. A run that starts from the weights of another one
+    (``load_from``) fills its own banks, as those in the file are of other images or weights.
 
     Raises:
         UserError: Before the first iteration: the model has no such head, or the runner counts
@@ -28,7 +29,7 @@ class DeepClusterV2Hook(Hook):  # type: ignore[misc]
     """
 
     def before_run(self, runner: Any) -> None:
-        """Check that the model has what is to be clustered."""
+        """Check that the model has what is to be clustered; a new run has no clusters yet."""
         needs_epochs(runner, self)
         model: Any = unwrap(runner.model)
         if not hasattr(getattr(model, "head", None), "clustered_epoch"):
@@ -36,6 +37,8 @@ class DeepClusterV2Hook(Hook):  # type: ignore[misc]
                 "custom_hooks: DeepClusterV2Hook needs DeepClusterV2Head in the model, which "
                 f"{type(model).__name__} doesn't have"
             )
+        if runner.epoch == 0 and runner.iter == 0:  # not resumed
+            model.head.clustered_epoch.fill_(-1)
 
     def before_train_epoch(self, runner: Any) -> None:
         """Fill the banks where they are new, and cluster unless it is done for this epoch."""
