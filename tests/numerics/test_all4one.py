@@ -43,30 +43,100 @@ def slow_redundancy(a: torch.Tensor, b: torch.Tensor, lambd: float) -> float:
     return total / width
 
 
+def slow_summary(head: Any, tokens: list[list[float]]) -> list[float]:
+    """The summary of one sequence: places of unit length added, then the blocks."""
+    placed = []
+    for place, token in enumerate(tokens):
+        half = len(token) // 2
+        angles = [place / 10000 ** (i / half) for i in range(half)]
+        waves = [math.sin(a) for a in angles] + [math.cos(a) for a in angles]
+        norm = math.sqrt(sum(w * w for w in waves))
+        placed.append([t + w / norm for t, w in zip(token, waves, strict=True)])
+    out = torch.tensor([placed], dtype=torch.float64)
+    for block in head.blocks:
+        out = block(out)
+    return out[0, 0].tolist()
+
+
+@torch.no_grad()
+def slow_terms(head: Any, near: Any, other_near: Any, z: Any, target: Any) -> dict[str, float]:
+    """The three terms without weights: ``near`` are lists of neighbours, the nearest first."""
+    first, second = head.predictor([z])[0].tolist(), head.centroid_predictor([z])[0].tolist()
+    queries, keys = [], []
+    for own, others, made in zip(near, other_near, second, strict=True):
+        norm = math.sqrt(sum(m * m for m in made))
+        queries.append(slow_summary(head, own))
+        keys.append(slow_summary(head, [[m / norm for m in made], *others[: len(others) - 1]]))
+    return {
+        "loss_neighbour": slow_nce([own[0] for own in near], first, 0.5),
+        "loss_centroid": slow_nce(queries, keys, 0.5),
+        "loss_feature": slow_redundancy(z, target, 0.0051),
+    }
+
+
 def test_the_terms_equal_the_loop() -> None:
     torch.manual_seed(0)
     # Wide enough that no image's hidden units are all below 0.
     predictor = {**CFG["head"]["predictor"], "hid_channels": 32}
     head = build_head({**CFG["head"], **WEIGHTS, "predictor": predictor}).double()
-    near = F.normalize(torch.randn(5, 3, 4, dtype=torch.float64), dim=2)
+    near = F.normalize(torch.randn(2, 5, 3, 4, dtype=torch.float64), dim=3)
     other, target = (torch.randn(5, 4, dtype=torch.float64) for _ in range(2))
-    got = head(near, other, target)
-    with torch.no_grad():
-        prediction = head.predictor([other])[0]
-        second = head.centroid_predictor([other])[0]
-        rows = []
-        for n in range(5):  # one sequence at a time
-            unit = second[n] / second[n].norm()
-            pair = torch.stack([near[n], torch.stack([unit, near[n, 1], near[n, 2]])])
-            for block in head.blocks:
-                pair = block(pair)
-            rows.append(pair[:, 0].tolist())
-    neighbour = slow_nce(near[:, 0].tolist(), prediction.tolist(), 0.5)
-    centroid = slow_nce([row[0] for row in rows], [row[1] for row in rows], 0.5)
-    feature = slow_redundancy(prediction, target, 0.0051)
-    assert got["loss_neighbour"].item() == pytest.approx(2 * neighbour, rel=1e-9)
-    assert got["loss_centroid"].item() == pytest.approx(3 * centroid, rel=1e-9)
-    assert got["loss_feature"].item() == pytest.approx(4 * feature, rel=1e-9)
+    got = head(*near, other, target)
+    wanted = slow_terms(head, *near.tolist(), other, target)
+    for weight, (name, value) in zip((2, 3, 4), wanted.items(), strict=True):
+        # The positions are float32.
+        assert got[name].item() == pytest.approx(weight * value, rel=1e-6), name
+
+
+def test_which_view_goes_where() -> None:
+    """The key of a view's centroid is of the other view: its neighbours and its prediction."""
+    torch.manual_seed(0)
+    cfg = copy.deepcopy(CFG)
+    cfg["head"].update(WEIGHTS)
+    cfg["head"]["predictor"] = {**cfg["head"]["predictor"], "hid_channels": 32}
+    model = build_algorithm(cfg).double().eval()
+    model.head.redundancy.train()  # deviations of the batch, as in the loop
+    model.momentum_encoder.load_state_dict(
+        {k: v + 0.01 for k, v in model.momentum_encoder.state_dict().items()}
+    )
+    views = [v.double() for v in two_views(4, torch.Generator().manual_seed(1))["img"]]
+    got = model(views)
+    queue = model.neighbours.queue.T.tolist()
+    z, target, near = [], [], []
+    for view in views:
+        z.append(model.base_encoder(view)[0].detach())
+        target.append(model.momentum_encoder(view)[0].detach())
+        near.append([sorted(queue, key=lambda q, t=t: -cosine(t, q))[:3]
+                     for t in target[-1].tolist()])  # fmt: skip
+    assert near[0] != near[1]
+    one = slow_terms(model.head, near[0], near[1], z[1], target[0])
+    two = slow_terms(model.head, near[1], near[0], z[0], target[1])
+    for weight, name in zip((2, 3, 4), one, strict=True):
+        wanted = weight * (one[name] + two[name]) / 2
+        assert got[name].item() == pytest.approx(wanted, rel=1e-5), name
+
+
+def untrained_centroid_term(same_neighbours: bool) -> float:
+    """The mean of the term over untrained heads, for 32 images with 5 neighbours."""
+    predictor = {**CFG["head"]["predictor"], "in_channels": 64, "out_channels": 64}
+    total = 0.0
+    for seed in range(5):
+        torch.manual_seed(seed)
+        head = build_head({**CFG["head"], "feat_dim": 64, "predictor": predictor,
+                           "temperature": 0.2, "centroid_weight": 1.0})  # fmt: skip
+        near, others = F.normalize(torch.randn(2, 32, 5, 64), dim=3)
+        others = near if same_neighbours else others
+        with torch.no_grad():
+            losses = head(near, others, *torch.randn(2, 32, 64))
+        total += losses["loss_centroid"].item() / 5
+    return total
+
+
+def test_the_centroid_is_found_by_the_images_alone() -> None:
+    """With nothing in common between the views an untrained head is at chance, log(N)."""
+    assert untrained_centroid_term(False) == pytest.approx(math.log(32), abs=0.3)
+    # The test would see what the views share.
+    assert untrained_centroid_term(True) < math.log(32) - 0.3
 
 
 def test_several_neighbours() -> None:
@@ -102,5 +172,7 @@ def test_both_orders_count_and_the_target_fills_the_queue() -> None:
 def test_arguments() -> None:
     with pytest.raises(ArgumentError, match="must be from 0"):
         build_head({**copy.deepcopy(CFG["head"]), "centroid_weight": -1.0})
+    with pytest.raises(ArgumentError, match="even width, got 5"):
+        build_head({**copy.deepcopy(CFG["head"]), "feat_dim": 5, "num_heads": 1})
     with pytest.raises(ArgumentError, match="needs a neck and a head"):
         build_algorithm({"type": "All4One", "backbone": CFG["backbone"]})

@@ -74,5 +74,5 @@ class All4One(MomentumEmbedding):
         near = [self.neighbours.several(part, self.num_neighbours) for part in target]
         if self.training:
             self.neighbours.push(target[0])
-        both = self.head(near[0], z[1], target[0]), self.head(near[1], z[0], target[1])
+        both = [self.head(near[a], near[b], z[b], target[a]) for a, b in ((0, 1), (1, 0))]
         return {name: (value + both[1][name]) / 2 for name, value in both[0].items()}

@@ -16,6 +16,7 @@ from mmselfsup.utils.errors import ArgumentError
 from ..builder import HEADS, build_neck
 from ..losses import batch_info_nce, check_temperature
 from ..utils import TransformerEncoderLayer, to_float32
+from ..utils.position_embedding import build_1d_sincos_position_embedding
 from .cross_correlation_head import LatentCrossCorrelationHead
 
 
@@ -26,11 +27,13 @@ class All4OneHead(BaseModule):
     - Neighbour: the nearest neighbour of a view finds the prediction of the other view in the
       batch, as in NNCLR.
     - Centroid: a transformer summarises the K neighbours of a view; the summary finds that of the
-      same neighbours with the nearest one replaced by a second prediction of the other view.
-    - Feature: Barlow Twins' redundancy reduction between prediction and target, divided by D.
+      other view's neighbours with a second prediction of the other view in front, the farthest
+      neighbour left out. No token of one is copied into the other: the images must match them.
+    - Feature: Barlow Twins' redundancy reduction between the other view's projection and the
+      target, divided by D.
 
     Args:
-        feat_dim: D.
+        feat_dim: D, even.
         predictor: Config of a neck that maps vectors [[N, D]] to vectors [[N, D]]; two are built.
         temperature: Divisor of the cosines, above 0.
         depth: Blocks of the transformer.
@@ -42,7 +45,7 @@ class All4OneHead(BaseModule):
         lambd: Weight of the entries off the diagonal, see ``redundancy_loss``.
 
     Raises:
-        ArgumentError: A weight is negative, or the temperature is not above 0.
+        ArgumentError: A weight is negative, the temperature is not above 0, or D is odd.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class All4OneHead(BaseModule):
                 "neighbour_weight, centroid_weight and feature_weight must be from 0, got "
                 f"{neighbour_weight}, {centroid_weight} and {feature_weight}"
             )
+        build_1d_sincos_position_embedding(1, feat_dim)  # checks the width
         self.temperature = check_temperature(temperature)
         self.predictor = build_neck(predictor)
         self.centroid_predictor = build_neck(predictor)
@@ -75,12 +79,15 @@ class All4OneHead(BaseModule):
         self.weights = neighbour_weight, centroid_weight, feature_weight
         self.feat_dim = feat_dim
 
-    def forward(self, neighbours: Tensor, other: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def forward(
+        self, neighbours: Tensor, other_neighbours: Tensor, other: Tensor, target: Tensor
+    ) -> dict[str, Tensor]:
         """Return ``loss_neighbour``, ``loss_centroid`` and ``loss_feature``, float32 scalars.
 
         Args:
             neighbours: The K nearest neighbours of one view's target, the nearest first, unit
                 vectors [N, K, D] without gradient.
+            other_neighbours: Those of the other view's target, [N, K, D].
             other: Projections [N, D] of the other view.
             target: The target's projections [N, D] of the first view, without gradient.
         """
@@ -88,17 +95,22 @@ class All4OneHead(BaseModule):
             to_float32(predictor([other])[0])
             for predictor in (self.predictor, self.centroid_predictor)
         )  # [N, D]
-        replaced = F.normalize(second, dim=1)[:, None]  # [N, 1, D]
-        shifted = torch.cat([replaced, neighbours[:, 1:]], dim=1)  # [N, K, D]
+        front = F.normalize(second, dim=1)[:, None]  # [N, 1, D]
+        shifted = torch.cat([front, other_neighbours[:, :-1]], dim=1)  # [N, K, D]
         sigma, kappa, eta = self.weights
         return {
             "loss_neighbour": sigma * self._find(neighbours[:, 0], prediction),
             "loss_centroid": kappa * self._find(self.centroid(neighbours), self.centroid(shifted)),
-            "loss_feature": eta * self.redundancy(prediction, target)["loss"] / self.feat_dim,
+            "loss_feature": eta * self.redundancy(other, target)["loss"] / self.feat_dim,
         }
 
     def centroid(self, sequence: Tensor) -> Tensor:
-        """Return the summaries [N, D] of sequences [N, K, D]: the first place after the blocks."""
+        """Return the summaries [N, D] of sequences [N, K, D]: the first place after the blocks.
+
+        Positions are added first, of unit length as the tokens are.
+        """
+        places = build_1d_sincos_position_embedding(sequence.shape[1], self.feat_dim)  # [K, D]
+        sequence = sequence + F.normalize(places, dim=1).to(sequence)
         for block in self.blocks:
             sequence = block(sequence)
         return to_float32(sequence[:, 0])

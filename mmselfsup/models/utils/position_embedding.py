@@ -13,6 +13,32 @@ def rows_and_columns(size: int | tuple[int, int]) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
+def build_1d_sincos_position_embedding(
+    length: int, embed_dims: int, temperature: float = 10000.0
+) -> Tensor:
+    """Return the fixed sine and cosine embedding of places of a sequence.
+
+    Vaswani et al. 2017, section 3.5; all sines come before the cosines.
+
+    Args:
+        length: L.
+        embed_dims: C, even.
+        temperature: Base of the frequencies, larger than 0.
+
+    Returns:
+        The embedding [L, C] (float32); the sum of squares of a row is C / 2.
+
+    Raises:
+        ArgumentError: ``embed_dims`` is odd.
+    """
+    if embed_dims % 2:
+        raise ArgumentError(f"sines and cosines of places need an even width, got {embed_dims}")
+    half = embed_dims // 2
+    frequency = temperature ** -(torch.arange(half, dtype=torch.float32) / half)  # [C/2]
+    angle = torch.arange(length, dtype=torch.float32)[:, None] * frequency  # [L, C/2]
+    return torch.cat([angle.sin(), angle.cos()], dim=1)
+
+
 def build_2d_sincos_position_embedding(
     patches_resolution: int | tuple[int, int],
     embed_dims: int,
@@ -41,12 +67,8 @@ def build_2d_sincos_position_embedding(
         raise ArgumentError(f"embed_dims must be a multiple of 4 for sines of rows and columns of "
                             f"a grid, got {embed_dims}")  # fmt: skip
     rows, columns = rows_and_columns(patches_resolution)
-    quarter = embed_dims // 4
-    frequency = temperature ** -(torch.arange(quarter, dtype=torch.float32) / quarter)  # [C/4]
-    row_angle = torch.arange(rows, dtype=torch.float32)[:, None] * frequency  # [rows, C/4]
-    column_angle = torch.arange(columns, dtype=torch.float32)[:, None] * frequency
-    by_row = torch.cat([row_angle.sin(), row_angle.cos()], dim=1)  # [rows, C/2]
-    by_column = torch.cat([column_angle.sin(), column_angle.cos()], dim=1)  # [columns, C/2]
+    by_row = build_1d_sincos_position_embedding(rows, embed_dims // 2, temperature)
+    by_column = build_1d_sincos_position_embedding(columns, embed_dims // 2, temperature)
     embedding = torch.cat(
         [
             by_row[:, None].expand(-1, columns, -1),
