@@ -13,6 +13,7 @@ from mmselfsup.models.losses.classification import balancing_weights
 from mmselfsup.models.memories import ODCMemory, SimpleMemory
 from mmselfsup.models.memories.base import last_of_each
 from mmselfsup.models.memories.odc_memory import nearest, split_in_two
+from mmselfsup.utils.errors import UserError
 
 LENGTH, WIDTH, CLUSTERS = 12, 5, 3
 
@@ -195,6 +196,43 @@ def test_products_keep_the_gradient_of_the_rows_that_they_saw(order):
         assert torch.equal(memory.feature_bank, after)
     losses[0].backward()
     assert torch.equal(features[0].grad, 2 * expected[0])
+
+
+class OldMemory(SimpleMemory):
+    """A memory that writes into its bank itself, as in 0.x."""
+
+    def update(self, ind, feature):
+        rows = (1 - self.momentum) * self.feature_bank[ind] + self.momentum * feature
+        self.feature_bank[ind] = rows / rows.norm(dim=1, keepdim=True)
+
+
+class BlendingMemory(SimpleMemory):
+    def blend(self, ind, feature):
+        self.feature_bank.data[ind] = feature
+        return ind, feature
+
+
+@pytest.mark.parametrize("cls", [OldMemory, BlendingMemory])
+def test_a_memory_that_writes_itself_gives_the_right_gradient(cls):
+    memory = cls(LENGTH, WIDTH, 0.4).double()
+    feature = torch.randn(3, WIDTH, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(3, LENGTH, dtype=torch.float64)
+    products, expected = memory.products(feature), weights @ memory.feature_bank.clone()
+    assert_close(products, feature @ memory.feature_bank.T)
+    memory.update(torch.tensor([0, 7, 4]), torch.randn(3, WIDTH, dtype=torch.float64))
+    (products * weights).sum().backward()
+    assert_close(feature.grad, expected)
+
+
+def test_a_write_that_the_bank_does_not_know_of_is_an_error():
+    memory = SimpleMemory(LENGTH, WIDTH, 0.4)
+    feature = torch.randn(3, WIDTH, requires_grad=True)
+    products = memory.products(feature)
+    memory.update(torch.tensor([1]), torch.randn(1, WIDTH))  # does not hide the next one
+    memory.feature_bank[2] = 0
+    memory.update(torch.tensor([1]), torch.randn(1, WIDTH))
+    with pytest.raises(UserError, match=r"feature_bank .* written into between"):
+        products.sum().backward()
 
 
 def test_a_step_does_not_copy_the_bank():

@@ -45,6 +45,7 @@ class _Reader:
 
     def __init__(self, bank: Tensor) -> None:
         self.bank = bank
+        self.version = bank._version  # of autograd: it counts the writes into the bank
         self._replaced: list[tuple[Tensor, Tensor]] = []  # images and their earlier rows, in turn
 
     def keep(self, ind: Tensor) -> None:
@@ -53,10 +54,11 @@ class _Reader:
 
     def exchange(self) -> None:
         """Put the earlier rows back into the bank, or, the second time, the later ones."""
+        bank = self.bank.data  # whose writes are not counted: the second time undoes the first
         for place in reversed(range(len(self._replaced))):
             ind, rows = self._replaced[place]
-            self._replaced[place] = ind, self.bank[ind]
-            self.bank[ind] = rows
+            self._replaced[place] = ind, bank[ind]
+            bank[ind] = rows
         self._replaced.reverse()
 
 
@@ -74,6 +76,12 @@ class _Products(torch.autograd.Function):
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        if ctx.reader.bank._version != ctx.reader.version:
+            raise UserError(
+                "the feature_bank of a memory was written into between the loss and its backward "
+                "pass, so the gradient would be wrong: write through the memory's blend(), or "
+                "after the backward pass"
+            )
         ctx.reader.exchange()
         result = grad @ ctx.reader.bank.to(grad.dtype)  # [N, D]
         ctx.reader.exchange()
@@ -141,8 +149,14 @@ class FeatureBank(BaseModule):
         """Return the products of features [N, D] with all rows, [N, L], with gradient.
 
         The gradient is that of the rows as they are now, whatever ``blend`` does to them before the
-        backward pass, and the bank is not copied.
+        backward pass, and the bank is not copied, unless a subclass has an own ``blend`` or
+        ``update``, which may write into the bank itself, as in 0.x.
+
+        Raises:
+            UserError: In the backward pass, when something else wrote into the bank.
         """
+        if not self._writes_are_known():
+            return feature @ self.feature_bank.clone().T.to(feature.dtype)
         reader = _Reader(self.feature_bank)
         products: Tensor = _Products.apply(feature, reader)  # type: ignore[no-untyped-call]
         if products.requires_grad:  # its graph keeps the reader alive
@@ -178,11 +192,24 @@ class FeatureBank(BaseModule):
         new = F.normalize(feature.to(self.feature_bank.dtype), dim=1)
         rows = F.normalize(torch.lerp(self.feature_bank[ind], new, self.momentum), dim=1)
         rows = rows[last_of_each(ind)]  # [RN, D]
-        for reader in (reference() for reference in self._readers):
-            if reader is not None and reader.bank is self.feature_bank:
-                reader.keep(ind)
+        alive = (reference() for reference in self._readers)
+        readers = [one for one in alive if one is not None and one.bank is self.feature_bank]
+        before = self.feature_bank._version
+        for reader in readers:
+            reader.keep(ind)
         self.feature_bank[ind] = rows
+        for reader in readers:
+            reader.version += self.feature_bank._version - before
         return ind, rows
+
+    def _writes_are_known(self) -> bool:
+        """Return whether ``blend``, and ``update`` if there is one, are those of this package."""
+        methods = (getattr(self, name, None) for name in ("blend", "update"))
+        package = __name__.partition(".")[0]
+        return all(
+            getattr(method, "__module__", package).partition(".")[0] == package
+            for method in methods
+        )
 
     @torch.no_grad()
     def synchronise(self) -> None:
