@@ -140,6 +140,154 @@ def test_entries_can_be_added_and_removed(source: ImageList, tmp_path: Path) -> 
     assert source.get_gt_labels().tolist() == [info["gt_label"] for info in old]
 
 
+def test_a_change_after_a_swap_is_of_the_swapped_entry(source: ImageList, tmp_path: Path) -> None:
+    old = old_infos(tmp_path / "l.txt", str(tmp_path))
+    for change in (
+        lambda rows: rows.reverse(),
+        lambda rows: random.Random(0).shuffle(rows),
+        lambda rows: operator.setitem(rows, slice(0, 2), [rows[1], rows[0]]),
+        lambda rows: rows.__setitem__(3, rows[5]),
+    ):
+        infos, plain = copy.deepcopy(source.data_infos), copy.deepcopy(old)
+        for rows in (infos, plain):
+            change(rows)
+            rows[0]["gt_label"] = 9
+            rows[3]["img_info"]["filename"] = "3rd"
+        assert infos == plain
+    infos[1], infos[4] = infos[4], infos[1]
+    infos[1]["gt_label"] = 8
+    assert [info["gt_label"] == 8 for info in infos] == [i == 1 for i in range(7)]
+
+
+def test_dicts_that_are_held_stay_those_of_the_table(source: ImageList) -> None:
+    infos = source.data_infos
+    image = infos[0]["img_info"]
+    assert infos[0]["img_info"] is image
+    held, part = infos[1], infos[2:4]
+    assert infos[1] is held
+    del infos[0]
+    image["filename"] = "removed"
+    held["gt_label"] = 5
+    for info in part:
+        info["gt_label"] = 7
+    infos.append(dict(img_info=dict(filename="new"), gt_label=0))
+    part[0]["img_info"]["filename"] = "part"
+    assert source.get_gt_labels().tolist() == [5, 7, 7, 1, 2, 0, 0]
+    assert source.image_names() == [
+        "1.jpg", "part", "3.jpg", "4.jpg", "5.jpg", "6.jpg", "new"
+    ]  # fmt: skip
+
+
+def test_dicts_that_are_held_are_in_a_part_too(source: ImageList) -> None:
+    held, image = source.data_infos[4], source.data_infos[1]["img_info"]
+    source._keep([1, 4])
+    held["gt_label"], image["filename"] = 8, "x"
+    assert [info["gt_label"] for info in source.data_infos] == [1, 8]
+    assert source.image_names() == ["x", "4.jpg"]
+
+
+def test_entries_are_not_held_by_the_table(source: ImageList) -> None:
+    infos: Any = source.data_infos
+    assert sum(1 for _ in infos) == 7
+    assert infos[2:4]
+    assert (len(infos._held), len(infos._held_images)) == (0, 0)
+    assert infos.names() is not None
+    assert infos._plain is None
+
+
+Rows = Any  # a table, or the list that it has to be equal to
+
+
+def _drop_while_reading(rows: Rows, i: int, j: int) -> None:
+    for info in rows:
+        info["seen"] = info.get("seen", 0) + 1
+        if info.get("gt_label") == j % 3:
+            rows.remove(info)
+
+
+def _swap(rows: Rows, i: int, j: int) -> None:
+    rows[i], rows[j] = rows[j], rows[i]
+
+
+def _set_all(rows: Rows, i: int, j: int) -> None:
+    for info in rows[i:]:
+        info["gt_label"] = j
+
+
+#: What can be done to a list of infos, with two places; what it returns is held.
+STEPS: dict[str, Any] = {
+    "get": lambda rows, i, j: rows[i],
+    "image": lambda rows, i, j: rows[i].get("img_info"),
+    "slice": lambda rows, i, j: rows[i:j],
+    "backwards": lambda rows, i, j: rows[::-2],
+    "all": lambda rows, i, j: list(rows),
+    "copy": lambda rows, i, j: rows.copy(),
+    "shallow": lambda rows, i, j: copy.copy(rows),
+    "sum": lambda rows, i, j: operator.add(rows, [rows[i]]),
+    "twice": lambda rows, i, j: rows * 2,
+    "change": lambda rows, i, j: rows[i].update(gt_label=j),
+    "rename": lambda rows, i, j: rows[i].setdefault("img_info", {}).update(filename=f"{j}"),
+    "new image": lambda rows, i, j: rows[i].update(img_info={"filename": f"new{j}"}),
+    "empty": lambda rows, i, j: rows[i].clear(),
+    "forget": lambda rows, i, j: rows[i].pop("gt_label", None) and None,
+    "or": lambda rows, i, j: operator.ior(rows[i], {"more": j}) and None,
+    "set all": _set_all,
+    "swap": _swap,
+    "same": lambda rows, i, j: operator.setitem(rows, i, rows[j]),
+    "replace": lambda rows, i, j: operator.setitem(rows, i, {"gt_label": j}),
+    "part": lambda rows, i, j: operator.setitem(rows, slice(i, i + 2), rows[j : j + 3]),
+    "delete": lambda rows, i, j: operator.delitem(rows, i),
+    "cut": lambda rows, i, j: operator.delitem(rows, slice(i, i + 2)),
+    "pop": lambda rows, i, j: rows.pop(i),
+    "remove": lambda rows, i, j: rows.remove(rows[i]),
+    "insert": lambda rows, i, j: rows.insert(i, {"gt_label": j, "img_info": {}}),
+    "append": lambda rows, i, j: rows.append(rows[i]),
+    "extend": lambda rows, i, j: rows.extend(rows[i : i + 2]),
+    "reverse": lambda rows, i, j: rows.reverse(),
+    "sort": lambda rows, i, j: rows.sort(key=lambda info: str(info.get("gt_label")) + str(j)),
+    "shuffle": lambda rows, i, j: random.Random(i).shuffle(rows),
+    "drop": _drop_while_reading,
+}
+READ = [name for name in STEPS if STEPS[name].__name__ == "<lambda>"][:14]
+
+
+def _change_held(held: Any, j: int) -> None:
+    """Change a dict that was taken out earlier, or each of a list of them."""
+    for info in [held] if isinstance(held, dict) else held:
+        info["held"] = info.get("held", 0) + j
+        if j % 2 and "img_info" in info:
+            info["img_info"]["filename"] = f"held{j}"
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_any_use_of_data_infos_is_that_of_a_list(
+    source: ImageList, tmp_path: Path, seed: int
+) -> None:
+    dice = random.Random(seed)
+    infos, old = source.data_infos, old_infos(tmp_path / "l.txt", str(tmp_path))
+    held: list[tuple[Any, Any]] = []
+    for step in range(25):
+        if not old or len(old) > 60:
+            break
+        name = dice.choice(READ if step < seed % 20 else list(STEPS))  # an arrays' life first
+        i, j = dice.randrange(len(old)), dice.randrange(len(old))
+        pair = STEPS[name](infos, i, j), STEPS[name](old, i, j)
+        assert pair[0] == pair[1], name
+        if pair[1] and dice.random() < 0.6:
+            held.append(pair)
+        if held and dice.random() < 0.4:
+            for one in dice.choice(held):
+                _change_held(one, j)
+        if held and dice.random() < 0.2:
+            held.pop(dice.randrange(len(held)))
+        assert list(infos) == old, name
+        assert all(a == b for a, b in held), name
+        same = [[a is b for b in old] for a in old]
+        again = list(infos)
+        assert [[a is b for b in again] for a in again] == same, name
+    assert pickle.loads(pickle.dumps(infos)) == old
+
+
 def test_classes_are_renumbered_as_one_by_one(source: ImageList, tmp_path: Path) -> None:
     before = source.get_gt_labels()
     source.use_classes(["c", "x", "a", "b"], "here", "there")

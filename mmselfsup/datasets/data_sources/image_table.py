@@ -10,7 +10,9 @@ Letters: N images, L labels of an image.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
+from itertools import islice
 from typing import Any, overload
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,43 +23,48 @@ Info = dict[str, Any]
 
 
 class ImageInfo(dict[str, Any]):
-    """An entry of a table; a change of it is kept by the table."""
+    """An entry of a table, or its ``img_info``; before its first change the table keeps it.
 
-    __slots__ = ("_inner", "_row", "_table")
+    Args:
+        table: The table.
+        row: The number of the entry.
+        values: Its values.
+    """
 
-    def __init__(self, table: ImageTable, row: int, values: Info, inner: bool = False) -> None:
+    __slots__ = ("__weakref__", "_row", "_table")
+
+    def __init__(self, table: ImageTable, row: int, values: Info) -> None:
         super().__init__(values)
-        self._table, self._row, self._inner = table, row, inner
+        self._table: ImageTable | None = table  # None, once the table keeps it
+        self._row = row
 
     def __reduce__(self) -> tuple[Any, ...]:
         return dict, (dict(self),)  # a copy is a plain dict
 
-    def _kept(self) -> Info:
-        """Return the dict that the table keeps for this one."""
-        kept = self._table.keep(self._row, None if self._inner else self)
-        return kept["img_info"] if self._inner else kept
 
-
-def _kept_as_well(name: str) -> Callable[..., Any]:
-    """Return the method of ``dict``, which also changes what the table keeps."""
+def _kept_before(name: str) -> Callable[..., Any]:
+    """Return the method of ``dict``, before which the table keeps the entry."""
     method = getattr(dict, name)
 
     def changed(self: ImageInfo, *args: Any, **kwargs: Any) -> Any:
-        kept = self._kept()
-        if kept is not self:
-            method(kept, *args, **kwargs)
+        if self._table is not None:
+            self._table.keep(self._row)
         return method(self, *args, **kwargs)
 
     return changed
 
 
 for _name in ("__setitem__", "__delitem__", "__ior__", "clear", "pop", "popitem", "setdefault"):
-    setattr(ImageInfo, _name, _kept_as_well(_name))
-ImageInfo.update = _kept_as_well("update")  # type: ignore[method-assign]
+    setattr(ImageInfo, _name, _kept_before(_name))
+ImageInfo.update = _kept_before("update")  # type: ignore[method-assign]
 
 
 class ImageTable(MutableSequence[Info]):
     """The images of a data source.
+
+    Like a list it gives the same dict for an entry each time, as long as someone holds it, and
+    a dict that was changed for ever. When entries are added, removed, moved or replaced, it turns
+    into a list with those dicts.
 
     Args:
         prefix: ``img_prefix`` of all images.
@@ -73,6 +80,14 @@ class ImageTable(MutableSequence[Info]):
         self._prefix, self._entries, self._groups = prefix, entries, groups
         self._changed: dict[int, Info] = {}  # entries that someone changed
         self._plain: list[Info] | None = None  # all of them, once entries were added or removed
+        self._forget_held()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k not in ("_held", "_held_images")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget_held()
 
     def __len__(self) -> int:
         return len(self._entries if self._plain is None else self._plain)
@@ -80,35 +95,33 @@ class ImageTable(MutableSequence[Info]):
     @overload
     def __getitem__(self, index: int) -> Info: ...
     @overload
-    def __getitem__(self, index: slice) -> MutableSequence[Info]: ...
-    def __getitem__(self, index: int | slice) -> Info | MutableSequence[Info]:
+    def __getitem__(self, index: slice) -> list[Info]: ...
+    def __getitem__(self, index: int | slice) -> Info | list[Info]:
         if self._plain is not None:
             return self._plain[index]
         if isinstance(index, slice):
-            return self.take(np.arange(len(self))[index])
+            return [self[row] for row in range(len(self))[index]]
         row = range(len(self))[index]
-        if row in self._changed:
-            return self._changed[row]
         entries = self._entries
         label, line = entries.labels[row].tolist(), int(entries.lines[row])
         return self._info(row, entries.names[row], label, line)
 
     def __iter__(self) -> Iterator[Info]:
+        place = 0
+        for entry in self._entries if self._plain is None else ():
+            yield self._info(place, *entry)
+            place += 1
+            if self._plain is not None:  # it has become a list meanwhile
+                break
         if self._plain is not None:
-            yield from self._plain
-            return
-        for row, entry in enumerate(self._entries):
-            yield self._changed[row] if row in self._changed else self._info(row, *entry)
+            yield from islice(self._plain, place, None)
 
     @overload
     def __setitem__(self, index: int, value: Info) -> None: ...
     @overload
     def __setitem__(self, index: slice, value: Iterable[Info]) -> None: ...
     def __setitem__(self, index: int | slice, value: Any) -> None:
-        if isinstance(index, slice) or self._plain is not None:
-            self._as_list()[index] = value
-        else:
-            self._changed[range(len(self))[index]] = value
+        self._as_list()[index] = value
 
     def __delitem__(self, index: int | slice) -> None:
         del self._as_list()[index]
@@ -116,6 +129,10 @@ class ImageTable(MutableSequence[Info]):
     def insert(self, index: int, value: Info) -> None:
         """Insert an entry."""
         self._as_list().insert(index, value)
+
+    def reverse(self) -> None:
+        """Turn the order round."""
+        self._as_list().reverse()
 
     def sort(self, *, key: Callable[[Info], Any], reverse: bool = False) -> None:
         """Sort the entries."""
@@ -125,27 +142,42 @@ class ImageTable(MutableSequence[Info]):
         """Return a list of the entries."""
         return list(self)
 
+    __copy__ = copy
+
     def __add__(self, other: Iterable[Info]) -> list[Info]:
         return [*self, *other]
 
     def __radd__(self, other: Iterable[Info]) -> list[Info]:
         return [*other, *self]
 
+    def __mul__(self, times: int) -> list[Info]:
+        return list(self) * times
+
+    __rmul__ = __mul__
+
+    def __imul__(self, times: int) -> ImageTable:
+        self._as_list()[:] = self * times
+        return self
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ImageTable | list):
             return NotImplemented
         return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
 
-    def keep(self, row: int, info: Info | None = None) -> Info:
-        """Return the dict of an entry that is kept from now on; ``info``, if there is none yet."""
-        if row not in self._changed:
-            self._changed[row] = self[row] if info is None else info
-        return self._changed[row]
+    def keep(self, row: int) -> None:
+        """Keep the dict of an entry, and that of its ``img_info``, from now on."""
+        info = self[row]
+        self._changed[row] = info
+        for held in (info, self._held_images.get(row)):
+            if isinstance(held, ImageInfo) and held._table is self:
+                held._table = None
 
     def take(self, rows: NDArray[np.int64]) -> MutableSequence[Info]:
-        """Return the entries of these numbers, [n]."""
+        """Return the entries of these numbers, [n]; a dict that someone holds is in both."""
         if self._plain is not None:
             return [self._plain[row] for row in rows.tolist()]
+        for row in {*self._held.keys(), *self._held_images.keys()} - self._changed.keys():
+            self.keep(row)
         groups = None if self._groups is None else self._groups.take(rows)
         taken = ImageTable(self._prefix, self._entries.take(rows), groups)
         if self._changed:
@@ -166,18 +198,47 @@ class ImageTable(MutableSequence[Info]):
         old = self._entries
         return ImageTable(self._prefix, PackedEntries(old.names, labels, old.lines), self._groups)
 
+    def _forget_held(self) -> None:
+        """Begin without entries, and ``img_info`` of entries, that someone holds."""
+        self._held: WeakValueDictionary[int, Info] = WeakValueDictionary()
+        self._held_images: WeakValueDictionary[int, Info] = WeakValueDictionary()
+
     def _info(self, row: int, name: str, label: Any, line: int) -> Info:
-        """Return a new dict of an entry."""
-        image = ImageInfo(self, row, {"filename": name}, inner=True)
+        """Return the dict of an entry: a new one, unless there is one already."""
+        info = self._changed.get(row)
+        if info is None:
+            info = self._held.get(row)
+        if info is not None:
+            return info
+        image = self._held_images.get(row)
+        if image is None:
+            image = self._held_images[row] = ImageInfo(self, row, {"filename": name})
+        info = ImageInfo(self, row, self._values(row, image, label, line))
+        self._held[row] = info
+        return info
+
+    def _values(self, row: int, image: Info, label: Any, line: int) -> Info:
+        """Return a new plain dict of an entry."""
         values = {"img_prefix": self._prefix, "img_info": image, "gt_label": label, "line": line}
         if self._groups is not None:
             values["group"] = self._groups[row]
-        return ImageInfo(self, row, values)
+        return values
 
     def _as_list(self) -> list[Info]:
-        """Return the entries as a list, which takes the place of the arrays."""
+        """Return the entries as a list, which takes the place of the arrays.
+
+        Dicts that someone holds are in the list.
+        """
         if self._plain is None:
-            self._plain = [dict(info, img_info=dict(info["img_info"])) for info in self]
+            for row in {*self._held.keys(), *self._held_images.keys()} - self._changed.keys():
+                self.keep(row)
+            plain = []
+            for row, (name, label, line) in enumerate(self._entries):
+                info = self._changed.get(row)
+                if info is None:
+                    info = self._values(row, {"filename": name}, label, line)
+                plain.append(info)
+            self._plain = plain
             self._changed.clear()
         return self._plain
 
