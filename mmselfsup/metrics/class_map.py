@@ -1,9 +1,9 @@
 """The classes of a foreign test set in terms of a model's classes.
 
 A model has C classes, the set names of its own. A map says which of the model's classes each name
-means: one, several (their probabilities are added), all that no other name has (``others``), or
-none (images of this name are left out). Names that mean the same become one class, since the model
-can't tell them apart.
+means: one, several (their probabilities are added), all that no other name has (``others``, unless
+the model has a class of this name), or none (images of this name are left out). Names that mean the
+same become one class, since the model can't tell them apart.
 
 Letters: N samples, C classes of the model, K classes of the set.
 """
@@ -101,14 +101,16 @@ def make_class_map(
 
     Args:
         given: For each name in the set's table the model's classes, ``AK or SCC``; ``others``;
-            or None for names that are left out. Empty: the names are those of the model.
+            or None for names that are left out. Empty: the names are those of the model, and
+            none of them is split at `` or `` or read as ``others``.
         labels: The names in the set's table.
         model_classes: Names of the model's classes.
         where: What has the map, for errors.
 
     Raises:
-        UserError: A name has no entry, an entry names a class that the model lacks, two entries
-            share a class without being equal, or fewer than two classes are left.
+        UserError: A name has no entry, an entry names a class that the model lacks or has two
+            meanings, two entries share a class without being equal, or fewer than two classes are
+            left.
     """
     known = ", ".join(model_classes)
     unknown = [name for name in labels if name not in (given or model_classes)]
@@ -117,21 +119,62 @@ def make_class_map(
             f"{where}: the class {unknown[0]!r} has no entry in its map; "
             + (f"there are {', '.join(given)}" if given else f"without a map it must be of {known}")
         )
-    wanted = given or {name: name for name in labels}
+    if not given:  # the names are the model's own, so nothing in them is a word of a map
+        own = {name: (list(model_classes).index(name),) for name in labels}
+        return _joined({name: name for name in labels}, own, tuple(model_classes), where)
     members = {name: _members(text, model_classes, f"{where}: map of {name!r}", known)
-               for name, text in wanted.items() if text is not None and text != OTHERS}  # fmt: skip
+               for name, text in given.items() if text is not None and text != OTHERS}  # fmt: skip
     taken = {member for found in members.values() for member in found}
     rest = tuple(n for n in range(len(model_classes)) if n not in taken)
-    for name in (name for name, text in wanted.items() if text == OTHERS):
+    for name in (name for name, text in given.items() if text == OTHERS):
+        if OTHERS in model_classes:
+            raise UserError(
+                f"{where}: map of {name!r}: {OTHERS} is a class of the model and the word for all "
+                "classes that no other name has; list these (A or B), or rename the model's class"
+            )
         if not rest:
             raise UserError(f"{where}: map of {name!r}: no class of the model is left for {OTHERS}")
         members[name] = rest
-    return _joined(wanted, members, tuple(model_classes), where)
+    return _joined(given, members, tuple(model_classes), where)
+
+
+def class_map_of(
+    classes: Sequence[str],
+    members: Sequence[Sequence[str]],
+    model_classes: Sequence[str],
+    where: str,
+) -> ClassMap:
+    """Return the map of a set whose classes are known, as a prepared set stores it.
+
+    Args:
+        classes: Names of the K classes of the set.
+        members: For each of them the names of the model's classes, taken as they are.
+        model_classes: Names of the model's classes.
+        where: What has the map, for errors.
+
+    Raises:
+        UserError: The model lacks a class.
+    """
+    place = {name: number for number, name in enumerate(model_classes)}
+    if unknown := [name for names in members for name in names if name not in place]:
+        known = ", ".join(model_classes)
+        raise UserError(f"{where} has the class {unknown[0]!r}, which the model lacks ({known})")
+    numbers = tuple(tuple(sorted(place[name] for name in names)) for names in members)
+    order = {name: number for number, name in enumerate(classes)}
+    return ClassMap(tuple(classes), numbers, order, tuple(model_classes))
 
 
 def _members(text: str, classes: Sequence[str], where: str, known: str) -> tuple[int, ...]:
     """Return the numbers of the classes that an entry names."""
-    words = _OR.split(text.strip())
+    name = text.strip()
+    words = _OR.split(name)
+    if len(words) > 1 and name in classes:  # a class may be called "nevus or mole"
+        if all(word in classes for word in words):
+            raise UserError(
+                f"{where}: {name!r} is a class of the model, and so is each of {', '.join(words)}: "
+                "rename one of them"
+            )
+        words = [name]
     for word in words:
         if word not in classes:
             raise UserError(f"{where} names the class {word!r}, which the model lacks ({known})")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mmselfsup.metrics.class_map import ClassMap, make_class_map
+from mmselfsup.metrics.class_map import ClassMap, class_map_of
 from mmselfsup.utils.errors import UserError
 
 from .descriptions import DESCRIPTIONS, Description, read_description
@@ -129,10 +129,9 @@ class PreparedSet:
     @property
     def class_map(self) -> ClassMap:
         """Return what its classes mean to the model."""
-        joined = zip(self.facts["classes"], self.facts["members"], strict=True)
-        given = {name: " or ".join(members) for name, members in joined}
-        classes = self.facts["model_classes"]
-        return make_class_map(given, list(given), classes, f"external set {self.facts['name']}")
+        facts = self.facts
+        where = f"external set {facts['name']}"
+        return class_map_of(facts["classes"], facts["members"], facts["model_classes"], where)
 
 
 def read_prepared(folder: Path) -> PreparedSet:

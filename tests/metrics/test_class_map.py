@@ -42,6 +42,28 @@ def test_without_a_map_the_names_are_the_models() -> None:
     assert classes.absent == ("BCC", "AK", "SCC")
 
 
+def test_a_class_called_others_is_itself() -> None:
+    model = ("MEL", "NV", "BKL", "BCC", "others")
+    classes = make_class_map({}, ["MEL", "NV", "others"], model, "set")
+    assert [classes.names_of(n) for n in range(3)] == [("MEL",), ("NV",), ("others",)]
+    assert classes.absent == ("BKL", "BCC")
+    assert classes.labels_of_model(range(5)).tolist() == [0, 1, -1, -1, 2]
+    named = make_class_map({"a": "MEL", "b": "BKL or others"}, ["a", "b"], model, "set")
+    assert named.names_of(1) == ("BKL", "others")
+    with pytest.raises(UserError, match="set: map of 'b': others is a class of the model and th"):
+        make_class_map({"a": "MEL", "b": "others"}, ["a", "b"], model, "set")
+
+
+def test_a_class_with_or_in_its_name() -> None:
+    model = ("MEL", "nevus or mole", "BCC")
+    classes = make_class_map({}, ["nevus or mole", "MEL"], model, "set")
+    assert classes.members == ((1,), (0,))
+    given = {"nv": "nevus or mole", "m": "MEL or BCC"}
+    assert make_class_map(given, ["nv"], model, "set").members == ((1,), (0, 2))
+    with pytest.raises(UserError, match="'a or b' is a class of the model, and so is each of a, b"):
+        make_class_map({"x": "a or b", "y": "c"}, ["x"], ("a", "b", "a or b", "c"), "set")
+
+
 def test_classes_without_images_are_left_out() -> None:
     given = {"a": "MEL", "b": "NV", "c": "BCC"}
     classes = make_class_map(given, list(given), MODEL, "set").present([3, 0, 2])

@@ -11,7 +11,7 @@ import pytest
 from mmselfsup.metrics import classification_metrics, make_class_map
 from mmselfsup.study import pipeline
 from mmselfsup.study.cli import parse
-from mmselfsup.study.external import External, find_external, read_externals
+from mmselfsup.study.external import External, PreparedSet, find_external, read_externals
 from mmselfsup.study.external_measures import Scored, measure
 from mmselfsup.study.external_records import OWN, ExternalSet
 from mmselfsup.study.records import read_results
@@ -185,6 +185,18 @@ def test_patients_and_lists_of_the_user(study: StudySettings) -> None:
     made = dataclasses.replace(study, fold=2, external=(one,))
     command = stage.prepare_stage(ResolvedStudy(made, Path("isic")), one).argv
     assert any(word.endswith("train_fold0.txt") for word in command)  # the same for every fold
+
+
+@pytest.mark.parametrize("name", ["others", "nevus or mole"])
+def test_members_of_a_prepared_set_are_names(name: str) -> None:
+    model = ["MEL", "NV", "BKL", name]
+    facts = {"name": "clinic", "classes": ["MEL", name], "model_classes": model}
+    prepared = PreparedSet({**facts, "members": [["MEL"], [name]]}, [], [], [], {})
+    assert prepared.class_map.members == ((0,), (3,))
+    assert prepared.class_map.absent == ("NV", "BKL")
+    wrong = PreparedSet({**facts, "members": [["MEL"], ["XX"]]}, [], [], [], {})
+    with pytest.raises(UserError, match="external set clinic has the class 'XX', which the model"):
+        _ = wrong.class_map
 
 
 def scored(seed: int, skill: float, patients: bool = True) -> Scored:
