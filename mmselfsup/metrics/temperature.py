@@ -30,11 +30,22 @@ def with_temperature(scores: ArrayLike, temperature: float) -> NDArray[np.float6
     """
     if not temperature > 0:
         raise ValueError(f"a temperature must be above 0, got {temperature}")
-    probs = probabilities(scores)
     if temperature == 1.0:
-        return probs
-    # The logits but for a constant of each row, which the softmax doesn't see.
-    return probabilities(np.log(probs.clip(_LEAST)) / temperature)
+        return probabilities(scores)
+    scaled = _logits(scores) / temperature
+    # Without its largest value no row is taken for probabilities.
+    return probabilities(scaled - scaled.max(axis=1, keepdims=True))
+
+
+def _logits(scores: ArrayLike) -> NDArray[np.float64]:
+    """Return logits [N, C] as they are, and of probabilities their logarithms.
+
+    These are the logits but for a constant of each row, which the softmax doesn't see; what has no
+    logarithm gets that of 1e-12.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    probs = probabilities(values)  # the same array: these are probabilities
+    return np.log(values.clip(_LEAST)) if probs is values else values
 
 
 def fit_temperature(scores: ArrayLike, labels: ArrayLike) -> float:
@@ -49,8 +60,8 @@ def fit_temperature(scores: ArrayLike, labels: ArrayLike) -> float:
     """
     from scipy.optimize import minimize_scalar  # slow to load
 
-    probs, truth = checked(scores, labels)
-    logits = np.log(probs.clip(_LEAST))
+    _, truth = checked(scores, labels)
+    logits = _logits(scores)
     rows = np.arange(len(truth))
 
     def loss(log_t: float) -> float:
