@@ -37,23 +37,23 @@ class External:
         text: The value of the option, ``NAME=PATH``.
         description: How to read it.
         folder: Where relative names of the description are searched.
+        file: The file of the description, the user's or a shipped one; None: there is none.
     """
 
     name: str
     text: str
     description: Description
     folder: Path
+    file: Path | None = None
 
     @property
     def reads(self) -> dict[str, Path]:
-        """Return the tables and the folder of images that it is made of, as far as they exist."""
+        """Return the description, the tables and the folder of images, as far as they exist."""
         names = (*self.description.table, *self.description.groups_table)
         names = (*names, *self.description.labels_table, *self.description.images)
         paths = [self.folder / name for name in names] or [self.folder]
         found = [path for path in paths if path.exists()]
-        described = self.text.partition("=")[2]
-        file = Path(described).expanduser()
-        own = {"description": file} if file.suffix.lower() in _TEXTS else {}
+        own = {} if self.file is None else {"description": self.file}
         return {**own, **{f"file {n}": path for n, path in enumerate(found)}}
 
 
@@ -78,11 +78,13 @@ def find_external(text: str, root: Path) -> External:
         hint = " (overrides key=value stand before --external)" if "." in name else ""
         raise UserError(f"--external {text}: there is no {path}{hint}")
     shipped = root / DESCRIPTIONS / f"{re.sub('[^a-z0-9]', '', name.lower())}.yaml"
-    suffix = path.suffix.lower()
+    suffix, file = path.suffix.lower(), None
     if path.is_file() and suffix in _TEXTS:
-        described, folder = read_description(path), path.parent
+        file, folder = path, path.parent
+        described = read_description(file)
     elif shipped.is_file():
-        described, folder = read_description(shipped), path
+        file, folder = shipped, path
+        described = read_description(file)
         if path.is_file():
             described, folder = replace(described, table=(str(path),)), path.parent
     elif path.is_dir():
@@ -91,7 +93,7 @@ def find_external(text: str, root: Path) -> External:
         described, folder = Description(name, table=(str(path),)), path.parent
     else:
         raise UserError(f"--external {text}: {path.name} is no folder, table or description")
-    return External(name, text, replace(described, name=name), folder)
+    return External(name, text, replace(described, name=name), folder, file)
 
 
 def read_externals(texts: Sequence[str], root: Path) -> tuple[External, ...]:

@@ -14,6 +14,7 @@ from mmselfsup.study.cli import parse
 from mmselfsup.study.external import External, PreparedSet, find_external, read_externals
 from mmselfsup.study.external_measures import Scored, measure
 from mmselfsup.study.external_records import OWN, ExternalSet
+from mmselfsup.study.fingerprint import command_stamp
 from mmselfsup.study.records import read_results
 from mmselfsup.study.report.external_tables import EXTERNAL_CSV, cell
 from mmselfsup.study.report.page import write_report
@@ -52,6 +53,23 @@ def test_a_shipped_description_by_its_name(tmp_path: Path) -> None:
     assert own.description.map == {"0": "MEL", "1": "others"}
     assert own.description.name == "Clinic"
     assert set(own.reads.values()) == {tmp_path / "own.yaml", tmp_path / "my.csv"}
+
+
+def test_a_changed_shipped_description_prepares_the_set_again(tmp_path: Path) -> None:
+    place = tmp_path / "pad"
+    place.mkdir()
+    shipped = tmp_path / "configs" / "study_data" / "padufes20.yaml"
+    shipped.parent.mkdir(parents=True)
+    stamps = []
+    for name in ("AK", "AK or SCC"):
+        shipped.write_text(f"name: x\ntable: metadata.csv\nmap: {{ACK: {name}}}\n")
+        found = find_external(f"PAD-UFES-20={place}", tmp_path)
+        assert found.reads["description"] == shipped
+        stamps.append(command_stamp(["tools/x.py"], tmp_path, found.reads))
+    assert stamps[0]["description"] != stamps[1]["description"]
+    (place / "my.csv").write_text("image,label\n")
+    table = find_external(f"PAD-UFES-20={place / 'my.csv'}", tmp_path)
+    assert set(table.reads.values()) == {shipped, place / "my.csv"}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs" / "study_data").glob("*.yaml")))
