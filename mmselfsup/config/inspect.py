@@ -63,6 +63,16 @@ def class_list(cfg: Config, part: str = "test") -> list[str] | None:
     return list(classes) if isinstance(classes, (list, tuple)) else None
 
 
+def head_classes(cfg: Config) -> list[str] | None:
+    """Return the names of the classes that a classifier has outputs for, if the config has them.
+
+    A data source may name more classes than the head has: the first ones are the head's.
+    """
+    names = class_list(cfg)
+    number = ((cfg.get("model") or {}).get("head") or {}).get("num_classes")
+    return names[:number] if names is not None and isinstance(number, int) else names
+
+
 def reads_patients(cfg: Config, part: str = "test") -> bool:
     """Return whether a data source reads age, site and sex of the patients for the head."""
     return _data_source(cfg, part).get("patients") is not None

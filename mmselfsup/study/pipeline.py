@@ -12,7 +12,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from mmselfsup.config.inspect import class_list
+from mmselfsup.config.inspect import head_classes
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import remove_leftovers
 from mmselfsup.utils.signals import stop_signals
@@ -98,7 +98,7 @@ def check(settings: StudySettings) -> None:
     if settings.ready_splits is not None:
         paths = [settings.split(part) for part in PARTS]
         images, _ = settings.data.find_images(settings.data_root)
-        check_lists(paths, images, class_list(study.finetune))
+        check_lists(paths, images, head_classes(study.finetune))
     for task in study.pretrainings:
         for warning in check_backbones(task, study.finetune):
             print(f"warning: {warning}", flush=True)
@@ -205,7 +205,7 @@ def split_counts(study: ResolvedStudy) -> dict[str, dict[str, int]]:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{summary}: can't read the key classes ({error})") from error
     else:  # the user's own lists
-        classes = class_list(study.finetune) or []
+        classes = head_classes(study.finetune) or []
     # From the lists, not from splits.json: they may be the user's own.
     counts = {}
     for part in PARTS:

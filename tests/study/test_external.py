@@ -156,6 +156,21 @@ def test_stages_and_records(clinic: StudySettings, capfd: pytest.CaptureFixture[
 
 
 @pytest.mark.usefixtures("no_drawing")
+def test_a_class_without_an_output_is_none_of_the_models(clinic: StudySettings) -> None:
+    """The config names nine classes, the head has eight outputs."""
+    names = ["MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC"]
+    option = f"data.test.data_source.classes=[{','.join([*names, 'UNK'])}]"
+    given = dataclasses.replace(clinic, finetune_options=(option,))
+    study = ResolvedStudy(given, Path("isic"))
+    assert stage.model_classes(study) == names
+    command = stage.prepare_stage(study, given.external[0]).argv
+    assert "UNK" not in command
+    results = pipeline.run_study(given)
+    assert list(results.runs[0].recall) == names
+    assert set(results.external_sets[0].counts) <= set(names)
+
+
+@pytest.mark.usefixtures("no_drawing")
 def test_a_study_that_was_tidied_trains_what_the_temperature_needs(clinic: StudySettings) -> None:
     pipeline.run_study(dataclasses.replace(clinic, external=()))
     calls(clinic.root)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mmselfsup.config.inspect import class_list, reads_patients
+from mmselfsup.config.inspect import head_classes, reads_patients
 from mmselfsup.metrics import fit_temperature, make_class_map
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.image_names import image_stem
@@ -57,12 +57,12 @@ def run(context: StudyContext) -> None:
 
 
 def model_classes(study: ResolvedStudy) -> list[str]:
-    """Return the names of the classifier's classes.
+    """Return the names of the classes that the classifier has outputs for.
 
     Raises:
         UserError: The config names none, or the classifier takes patients' data.
     """
-    names = class_list(study.finetune)
+    names = head_classes(study.finetune)
     if names is None:
         raise UserError("--external maps classes by their names, and FINETUNE_CONFIG names none")
     if reads_patients(study.finetune):
@@ -209,9 +209,8 @@ def _own_fold(study: ResolvedStudy, arms: Sequence[str]) -> tuple[ExternalSet, d
             scores, labels = data["scores"], data["labels"]
             lesions = data["lesions"].tolist() if "lesions" in data.files else None
             images = data["images"].tolist() if "images" in data.files else []
-        classes = names[: scores.shape[1]]
-        counts = np.bincount(labels, minlength=len(classes)).tolist()
-        own_map = make_class_map({}, classes, classes, "the test fold").present(counts)
+        counts = np.bincount(labels, minlength=len(names)).tolist()
+        own_map = make_class_map({}, names, names, "the test fold").present(counts)
         numbers = own_map.labels_of_model(labels)
         parts = _own_parts(study, images, lesions)
         found[arm] = Scored(scores, numbers, own_map, lesions, parts, labels)

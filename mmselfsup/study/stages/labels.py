@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from mmselfsup.config.inspect import class_list
+from mmselfsup.config.inspect import head_classes
 from mmselfsup.metrics import classification_metrics, confusion_matrix
 from mmselfsup.utils.errors import UserError
 
@@ -193,7 +193,7 @@ def record(
 ) -> LabelRecord:
     """Measure a classifier from the scores that its test wrote."""
     scores, labels = read_scores(test_stage(study, part).folder / SCORES)
-    classes = class_list(study.finetune) or [str(i) for i in range(scores.shape[1])]
+    classes = head_classes(study.finetune) or [str(i) for i in range(scores.shape[1])]
     metrics = classification_metrics(scores, labels, classes, detailed=True)
     return LabelRecord(
         arm=part.arm,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmselfsup.config.inspect import class_list, config_digest
+from mmselfsup.config.inspect import config_digest, head_classes
 from mmselfsup.metrics import classification_metrics, confusion_matrix
 
 from ..records import RunRecord
@@ -91,7 +91,7 @@ def run_record(study: ResolvedStudy, arm: str, lr: float) -> RunRecord:
     final = final_stage(study, arm, lr)
     scores, labels = read_scores(test_stage(study, arm).folder / SCORES)
     num_classes = scores.shape[1]
-    names = class_list(study.finetune) or [str(i) for i in range(num_classes)]
+    names = head_classes(study.finetune) or [str(i) for i in range(num_classes)]
     metrics = classification_metrics(scores, labels, names, detailed=True)
     start = study.pretraining(arm)
     greedy = start is not None and settings.min_gain is not None
