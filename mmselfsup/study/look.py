@@ -146,10 +146,11 @@ def look_at_lists(settings: StudySettings) -> tuple[str, list[str]]:
                     f"fold {settings.fold}: the lists {one} and {other} have {len(found)} {kind} "
                     f"in common: {_some(sorted(found))}; results on them are too good"
                 )
+        in_one = set(parts[one])
         same = [
             f"{a.name} and {b.name}"
             for a, b in _same_content([*parts[one], *parts[other]], folder, settings)
-            if a.name != b.name and (a in parts[one]) != (b in parts[one])
+            if a.name != b.name and (a in in_one) != (b in in_one)
         ]
         if same:
             doubts.append(

@@ -129,6 +129,27 @@ def test_disk_counts_all_trainings_and_what_is_kept(
     assert "in each of 2 studies" in rows["fine-tunings"]
 
 
+def test_lists_are_compared_by_sets(data: StudySettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every image has one content: each pair is looked up, and none walks through a list."""
+    for number in range(32):
+        image(data, number).write_bytes(b"same")
+    (data.root / "lists").mkdir()
+    parts = {"train": range(20), "subtrain": range(16), "val": range(16, 20), "test": range(20, 32)}
+    for part, numbers in parts.items():
+        lines = (f"ISIC_{n:07d}.jpg {n % 8}\n" for n in numbers)
+        (data.root / "lists" / f"ISIC_2019_{part}_fold0.txt").write_text("".join(lines))
+    compared, equal = [], look.Picture.__eq__
+
+    def count(self: look.Picture, other: object) -> bool:
+        compared.append(self)
+        return equal(self, other)
+
+    monkeypatch.setattr(look.Picture, "__eq__", count)
+    _, doubts = look.look_at_lists(dataclasses.replace(data, ready_splits=data.root / "lists"))
+    assert "12 images of the list test have the content of one of train" in doubts[0]
+    assert len(compared) <= 32
+
+
 def test_no_image_at_all_ends_the_study(data: StudySettings) -> None:
     write_table(data.data_root, ["other"], [0])
     with pytest.raises(UserError, match="none of its 1 images is in"):
