@@ -13,24 +13,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mmselfsup.config.inspect import class_list, max_epochs
+from mmselfsup.config.inspect import head_classes
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import file_stamps
 from mmselfsup.utils.image_names import image_stem
 
 from .cli import StudyRequest
 from .data import PARTS, ground_truth_csv, metadata_csv
+from .disk import GIB, disk_use
 from .image_digests import ImageDigests
-from .keep import ALL_FILES, what_stays
+from .keep import what_stays
 from .resolved import ResolvedStudy
 from .settings import StudySettings
 
-if TYPE_CHECKING:
-    from mmcv import Config
-
-_GIB = 1024**3
 _SHOWN = 3  # names in a message
 
 
@@ -90,9 +87,9 @@ def look_at_request(request: StudyRequest) -> tuple[dict[str, str], list[str]]:
                 doubts += found
     study = ResolvedStudy(first, first.data_root)
     rows.update(_trainings(study, len(request.studies)))
-    needed, rows["disk"] = _disk(study, request)
+    needed, rows["disk"] = disk_use(study, request.studies)
     free = shutil.disk_usage(_existing(request.work_dir)).free
-    rows["disk"] += f"; {free / _GIB:.1f} GiB are free"
+    rows["disk"] += f"; {free / GIB:.1f} GiB are free"
     rows["kept"] = what_stays(first.keep)
     if needed > free:
         doubts.append(f"{request.work_dir}: the disk has less room than the checkpoints will take")
@@ -107,7 +104,7 @@ def look_at_data(settings: StudySettings) -> tuple[dict[str, str], list[str]]:
     doubts: list[str] = []
     if path is None:
         return rows, doubts
-    classes = class_list(ResolvedStudy(settings, folder).finetune)
+    classes = head_classes(ResolvedStudy(settings, folder).finetune)
     pictures = _pictures(path, folder, by_stem, classes, groups_of(settings))
     there = [picture for picture in pictures if picture.there]
     if not there:
@@ -281,29 +278,6 @@ def _trainings(study: ResolvedStudy, studies: int) -> dict[str, str]:
         "pre-trainings": (", ".join(tasks) or "none") + times,
         "fine-tunings": f"{search}{len(arms)} final ones of {study.epochs} epoch(s){times}",
     }
-
-
-def _disk(study: ResolvedStudy, request: StudyRequest) -> tuple[int, str]:
-    """Return the bytes of all checkpoints, about, and the words for them."""
-    several, settings = len(request.studies), study.settings
-    search = len(settings.arms) * len(study.lrs) if len(study.lrs) > 1 else 0
-    stay = sum(_training_bytes(task.cfg) for task in study.pretrainings)
-    stay += len(settings.arms) * _training_bytes(study.finetune)
-    while_running = search * _training_bytes(study.finetune)
-    if settings.keep == ALL_FILES:
-        stay, while_running = stay + while_running, 0
-    total, more = several * stay, while_running  # each study removes its own at its end
-    words = f"about {total / _GIB:.1f} GiB of checkpoints"
-    return total + more, words + (f", and {more / _GIB:.1f} GiB for a while" if more else "")
-
-
-def _training_bytes(cfg: Config) -> int:
-    """Return the bytes of the checkpoints that a training leaves, about."""
-    from mmselfsup.apis.checkpoint_size import checkpoint_bytes, num_checkpoints  # loads torch
-
-    of = cfg.get("checkpoint_config") or {}
-    number = num_checkpoints(of.get("interval", 1), of.get("max_keep_ckpts", -1), max_epochs(cfg))
-    return number * (checkpoint_bytes(cfg) or 0)
 
 
 def _existing(path: Path) -> Path:

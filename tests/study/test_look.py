@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.study import look, pipeline
+from mmselfsup.study import disk, look, pipeline
 from mmselfsup.study.cli import StudyRequest
+from mmselfsup.study.descriptions import Description
+from mmselfsup.study.external import External
+from mmselfsup.study.resolved import ResolvedStudy
 from mmselfsup.study.settings import StudySettings
+from mmselfsup.study.step import Step
 from mmselfsup.utils.errors import UserError
 
 CLASSES = ("MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC")
@@ -113,7 +117,7 @@ def test_lists_that_share_images_lesions_or_content(data: StudySettings) -> None
 def test_disk_counts_all_trainings_and_what_is_kept(
     data: StudySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(look, "_training_bytes", lambda cfg: GIB)
+    monkeypatch.setattr(disk, "training_bytes", lambda cfg: GIB)
     usage = shutil.disk_usage(data.root)._replace(free=10 * GIB)
     monkeypatch.setattr(look.shutil, "disk_usage", lambda path: usage)
     # one pre-training and two final ones; six of the search, which go at the end
@@ -127,6 +131,65 @@ def test_disk_counts_all_trainings_and_what_is_kept(
     rows, doubts = look_at(every, dataclasses.replace(every, fold=1))
     assert rows["disk"].startswith("about 18.0 GiB of checkpoints; ")
     assert "in each of 2 studies" in rows["fine-tunings"]
+
+
+def write_training(study: StudySettings, folder: Path, size: int, done: bool) -> None:
+    """Write a folder as a training leaves it: a sparse checkpoint, a link to it, a record."""
+    place = study.root / folder
+    step = Step("x", place, {})
+    step.begin()
+    if size:
+        with (place / "epoch_1.pth").open("wb") as file:
+            file.truncate(size)
+        (place / "latest.pth").symlink_to("epoch_1.pth")
+    if done:
+        step.finish(1.0)
+
+
+def test_disk_does_not_count_what_is_there(
+    data: StudySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "training_bytes", lambda cfg: GIB)
+
+    def use(study: StudySettings) -> tuple[float, str]:
+        needed, words = disk.disk_use(ResolvedStudy(study, Path("isic")), [study])
+        return needed / GIB, words
+
+    write_training(data, data.ssl_dir("simclr"), GIB // 4, done=True)  # smaller than estimated
+    write_training(data, data.run_dir("scratch", "lr_0.01"), GIB // 2, done=False)
+    before = "about 3.0 GiB of checkpoints (1.0 GiB of them are there), and 5.5 GiB for a while"
+    assert use(data) == (7.5, before)
+    for arm in ("scratch", "simclr"):
+        shutil.rmtree(data.run_dir(arm, "lr_0.01"), ignore_errors=True)
+        for lr in (0.01, 0.1, 0.9):  # removed at the end of the study
+            write_training(data, data.run_dir(arm, f"lr_{lr:g}"), 0, done=True)
+        write_training(data, data.run_dir(arm, "final"), GIB, done=True)
+    assert use(data) == (0, "about 3.0 GiB of checkpoints (3.0 GiB of them are there)")
+    # The temperature needs one classifier of the search for each arm again.
+    external = (External("clinic", "clinic=x", Description("clinic"), Path()),)
+    more = dataclasses.replace(data, external=external)
+    assert use(more) == (2, "about 5.0 GiB of checkpoints (3.0 GiB of them are there)")
+
+
+@pytest.mark.parametrize(
+    ("lrs", "keep", "words"),
+    [
+        ((0.1,), "best", "about 5.0 GiB of checkpoints"),
+        ((0.1, 0.2, 0.3), "best", "about 5.0 GiB of checkpoints, and 4.0 GiB for a while"),
+        ((0.1, 0.2, 0.3), "all", "about 9.0 GiB of checkpoints"),
+    ],
+)
+def test_disk_counts_the_classifiers_of_the_temperature(
+    study: StudySettings,
+    lrs: tuple[float, ...],
+    keep: str,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(disk, "training_bytes", lambda cfg: GIB)
+    external = (External("clinic", "clinic=x", Description("clinic"), Path()),)
+    given = dataclasses.replace(study, external=external, lrs=lrs, keep=keep)
+    assert disk.disk_use(ResolvedStudy(given, Path("isic")), [given])[1] == words
 
 
 def test_lists_are_compared_by_sets(data: StudySettings, monkeypatch: pytest.MonkeyPatch) -> None:
