@@ -15,8 +15,7 @@ same network trained from scratch.
 Steps: split lists -> pre-training on the training lesions of the fold -> comparison of the features
 before and after it (t-SNE, nearest neighbours) -> for every start (random and pre-trained weights)
 try each learning rate on held-out training lesions -> train all on the whole training fold with
-equal epochs -> test after the last epoch -> explain (occlusion test of the lesion, Grad-CAM)
--> results.json, report.html.
+equal epochs -> test after the last epoch -> explain (occlusion test, Grad-CAM) -> report.html.
 Each command is printed. A step whose result is up to date is skipped, an interrupted one resumes,
 and one whose settings, files or code have changed restarts (its old result is moved aside).
 

@@ -15,8 +15,8 @@ CONFIGS = [
     str(path.relative_to(ROOT))
     for folder in ("configs/selfsup", "configs/benchmarks/classification/isic2019")
     for path in sorted((ROOT / folder).rglob("*isic2019*.py"))
-    # CAE: one crop becomes two images of different sizes.
-    if not {"_base_", "cae"} & set(path.parts)
+    # CAE: one crop becomes two images of different sizes. VICRegL: a crop comes with its place.
+    if not {"_base_", "cae", "vicregl"} & set(path.parts)
 ]
 
 

@@ -75,6 +75,11 @@ class MultiBlockMasks:
         Raises:
             ArgumentError: The grid is too small for ``min_context`` patches beside the targets.
         """
+        with torch.device("cpu"):  # whatever the default is
+            return self._draw(num_images, grid)
+
+    def _draw(self, num_images: int, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Return what ``draw`` does, on the default device."""
         shapes = (
             _within(draw_block_shape(_areas(self.target_scale, grid), self.target_aspect), grid),
             _within(draw_block_shape(_areas(self.context_scale, grid), (1.0, 1.0)), grid),
