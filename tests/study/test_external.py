@@ -260,6 +260,7 @@ def test_the_drop_is_that_on_the_same_classes() -> None:
     assert record.balanced_accuracy.value == pytest.approx(accuracies[1])
     assert record.drop.value == pytest.approx(accuracies[0] - accuracies[1])
     assert record.drop.low is not None
+    assert record.drop.value is not None
     assert record.drop.low < record.drop.value
     assert record.ece == record.scaled_ece == pytest.approx(values[1]["ece"])
     assert record.images == 48
