@@ -93,9 +93,9 @@ def _model(cfg: Config, model: nn.Module) -> str:
     """Return the method, its backbone, and the number of parameters."""
     module: Any = unwrap(model)
     backbone = (cfg.get("model") or {}).get("backbone") or {}
-    kind = str(backbone.get("type", "")) + str(
-        backbone.get("depth", backbone.get("arch", "")) if backbone else ""
-    )
+    kind = str(backbone.get("type", "")) + str(backbone.get("depth", ""))
+    if isinstance(backbone.get("arch"), str):
+        kind += f" {backbone['arch']}"
     total = sum(p.numel() for p in module.parameters())
     trained = sum(p.numel() for p in module.parameters() if p.requires_grad)
     part = "" if trained == total else f", {trained / 1e6:.2f} million of them trained"

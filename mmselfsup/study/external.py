@@ -106,7 +106,9 @@ def read_externals(texts: Sequence[str], root: Path) -> tuple[External, ...]:
     names = [external.name.lower() for external in found]
     for name in names:
         if names.count(name) > 1:
-            raise UserError(f"--external names {name} twice: give each set a name of its own")
+            raise UserError(
+                f"--external: two sets are called {name!r}: give each set a name of its own"
+            )
     return found
 
 

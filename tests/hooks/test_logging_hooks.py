@@ -63,6 +63,15 @@ def test_json_lines(tmp_path: Path, make_runner: Make, make_loader: Make) -> Non
         assert 10 < line["cpu_memory"] < 1e6
 
 
+def test_the_speed_counts_a_smaller_last_batch(
+    tmp_path: Path, make_runner: Make, make_loader: Make
+) -> None:
+    run(make_runner(epochs=2), make_loader(length=14))  # batches of 4, 4, 4 and 2
+    lines = [line for line in json_lines(tmp_path) if line.get("mode") == "train"]
+    images = [line["images_per_s"] * line["time"] for line in lines]
+    assert images == pytest.approx([4, 3, 4, 3], rel=1e-3)
+
+
 def test_tensorboard_by_default(tmp_path: Path, make_runner: Make, make_loader: Make) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

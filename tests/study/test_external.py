@@ -97,7 +97,7 @@ def test_wrong_values(text: str, message: str, tmp_path: Path) -> None:
 
 
 def test_names_and_files(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--external names a twice"):
+    with pytest.raises(UserError, match="--external: two sets are called 'a'"):
         read_externals([f"a={tmp_path}", f"A={tmp_path}"], ROOT)
     (tmp_path / "x.pdf").touch()
     with pytest.raises(UserError, match=r"x\.pdf is no folder, table or description"):

@@ -40,7 +40,7 @@ def main() -> None:
     table = console_table(COLUMNS)
     for row in methods:
         table.add_row(*map(str, astuple(row)))
-    print(table_text(table, width=200), end="")
+    print(table_text(table, width=260))
 
 
 if __name__ == "__main__":

@@ -53,6 +53,18 @@ class LogStatsHook(LoggerHook):  # type: ignore[misc]
 
     def __init__(self, interval: int = 10, **kwargs: Any) -> None:
         super().__init__(interval, **kwargs)
+        self._num_samples: list[int] = []  # of this process, in the steps that are averaged
+
+    def before_epoch(self, runner: Any) -> None:
+        """Begin the averages anew."""
+        super().before_epoch(runner)
+        self._num_samples.clear()
+
+    def after_train_iter(self, runner: Any) -> None:
+        """Note the size of the batch, which is smaller at the end of an epoch, and log if due."""
+        self._num_samples.append(runner.outputs.get("num_samples", 0))
+        del self._num_samples[: -self.interval]  # mmcv averages over the last ones, too
+        super().after_train_iter(runner)
 
     def log(self, runner: Any) -> None:
         """Add the numbers to the output of the log buffer."""
@@ -60,7 +72,7 @@ class LogStatsHook(LoggerHook):  # type: ignore[misc]
         time, idle = output.get("time"), output.get("idle_time")
         if runner.mode != "train" or not time:
             return
-        num_images = runner.outputs.get("num_samples", 0) * runner.world_size
+        num_images = sum(self._num_samples) / len(self._num_samples) * runner.world_size
         output["images_per_s"] = num_images / time
         output["data_share"] = output.get("data_time", 0.0) / time
         if idle is not None:

@@ -68,7 +68,7 @@ def latent_error(pred: Tensor, target: Tensor, kind: str = "smooth_l1") -> Tenso
         pred: Predicted features, of any shape.
         target: True features of the same shape.
         kind: ``'l2'`` for the squared difference d^2; ``'smooth_l1'`` for d^2 / 2 where it is below
-            1, and |d| - 1/2 elsewhere.
+            1, and ``|d| - 1/2`` elsewhere.
 
     Returns:
         A float32 scalar (float64 for float64), at least 0: the mean over all numbers.
