@@ -1,14 +1,8 @@
+_base_ = "resnet50.py"
+
 model = dict(
     type="DINO",
     base_momentum=0.996,
-    backbone=dict(
-        type="ResNet",
-        depth=50,
-        in_channels=3,
-        out_indices=[4],  # 0: the stem, 1 to 4: the stages
-        norm_cfg=dict(type="SyncBN"),
-        zero_init_residual=True,
-    ),
     neck=dict(
         type="DINONeck",  # fc-gelu-fc-gelu-fc, unit length, weight-normalised fc
         in_channels=2048,

@@ -1,13 +1,7 @@
+_base_ = "resnet50.py"
+
 model = dict(
     type="Distillation",
-    backbone=dict(
-        type="ResNet",
-        depth=50,
-        in_channels=3,
-        out_indices=[4],  # 0: the stem, 1 to 4: the stages
-        norm_cfg=dict(type="SyncBN"),
-        zero_init_residual=True,
-    ),
     teacher=dict(
         backbone=dict(
             type="ResNet",
