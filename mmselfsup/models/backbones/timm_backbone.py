@@ -16,7 +16,7 @@ from mmselfsup.utils.logger import silenced
 
 from ..builder import BACKBONES
 from ..utils.position_embedding import log_resized_positions
-from .library_backbone import LibraryBackbone, LibraryRegistry
+from .wrapped_backbone import LibraryBackbone, LibraryRegistry
 
 # Arguments of timm's constructors by which a transformer takes images of other sizes than its own;
 # each knows one of them or none.
@@ -66,7 +66,7 @@ class TimmBackbone(LibraryBackbone):
         ArgumentError: The model doesn't take an argument.
     """
 
-    library = "timm"
+    origin = "timm"
 
     def __init__(
         self,

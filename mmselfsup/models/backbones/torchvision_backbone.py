@@ -15,7 +15,7 @@ from torchvision.models import get_model, list_models
 from mmselfsup.utils.errors import ArgumentError, one_line
 
 from ..utils.position_embedding import resize_loaded_positions
-from .library_backbone import LibraryBackbone, LibraryRegistry
+from .wrapped_backbone import LibraryBackbone, LibraryRegistry
 
 # Families by their parts: the stem, what has the stages, what comes behind the last stage. Several
 # parts in the second place are a stage each; one is a container whose items are the stages.
@@ -61,7 +61,7 @@ class TorchvisionBackbone(LibraryBackbone):
         ArgumentError: The model doesn't take an argument, or is of a family without stages here.
     """
 
-    library = "torchvision"
+    origin = "torchvision"
 
     def __init__(
         self,

@@ -51,7 +51,7 @@ class LibraryBackbone(BaseModule):
     """
 
     #: Name of the library, as in ``timm.resnet18``.
-    library: ClassVar[str]
+    origin: ClassVar[str]
     #: Name of the model in the library.
     model_name: str
 
@@ -91,7 +91,7 @@ class LibraryBackbone(BaseModule):
     @property
     def name(self) -> str:
         """The name in a config, such as ``timm.resnet18``."""
-        return f"{self.library}.{self.model_name}"
+        return f"{self.origin}.{self.model_name}"
 
     def count_stages(self) -> int:
         """Return the number of outputs that ``out_indices`` chooses from."""

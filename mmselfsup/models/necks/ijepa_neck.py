@@ -5,8 +5,6 @@ Letters: N images, L patches, K context patches, B target blocks of an image, M 
 D channels of the encoder, C of the predictor.
 """
 
-from math import isqrt
-
 import torch
 from mmcv.cnn import build_norm_layer
 from mmcv.runner import BaseModule
@@ -14,10 +12,8 @@ from mmcv.runner.base_module import ModuleList
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from mmselfsup.utils.errors import ArgumentError
-
 from ..builder import NECKS
-from ..utils.masking import take_tokens
+from ..utils.masking import square_grid, take_tokens
 from ..utils.position_embedding import (
     build_2d_sincos_position_embedding,
     resize_loaded_positions,
@@ -59,10 +55,8 @@ class IJEPAPredictor(BaseModule):
         with_cp: bool = False,
     ) -> None:
         super().__init__()
-        side = isqrt(num_patches)
-        if side**2 != num_patches:
-            raise ArgumentError(f"num_patches must be a square number, got {num_patches}")
-        self.grid, self.with_cp, width = (side, side), with_cp, predictor_embed_dim
+        self.grid, self.with_cp = square_grid(num_patches), with_cp
+        width = predictor_embed_dim
         self.embed = nn.Linear(embed_dim, width)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, width))
         self.pos_embed = nn.Parameter(

@@ -16,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from mmselfsup.utils.errors import ArgumentError
 
 from ..builder import NECKS
+from ..utils.masking import square_grid
 from ..utils.position_embedding import (
     build_2d_sincos_position_embedding,
     resize_loaded_positions,
@@ -59,10 +60,8 @@ class MAEPretrainDecoder(BaseModule):
         with_cp: bool = False,
     ) -> None:
         super().__init__()
-        side = isqrt(num_patches)
-        if side**2 != num_patches:
-            raise ArgumentError(f"num_patches must be a square number, got {num_patches}")
-        self.num_patches, self.grid, self.with_cp = num_patches, (side, side), with_cp
+        self.grid, self.with_cp = square_grid(num_patches), with_cp
+        self.num_patches = num_patches
         self.decoder_embed = nn.Linear(embed_dim, decoder_embed_dim)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, decoder_embed_dim))
         self.decoder_pos_embed = nn.Parameter(

@@ -4,6 +4,7 @@ Letters: N images, C channels, H, W size of an image, P side of a patch, L patch
 D width of a token.
 """
 
+from math import isqrt
 from typing import NamedTuple
 
 import torch
@@ -92,6 +93,18 @@ def replace_masked(tokens: Tensor, mask: Tensor, mask_token: Tensor) -> Tensor:
         )
     hidden = mask.flatten(1).unsqueeze(2).to(tokens.dtype)  # [N, L, 1]
     return tokens * (1 - hidden) + mask_token.to(tokens.dtype) * hidden
+
+
+def square_grid(num_patches: int) -> tuple[int, int]:
+    """Return rows and columns of a square of patches.
+
+    Raises:
+        ArgumentError: ``num_patches`` is no square number.
+    """
+    side = isqrt(num_patches)
+    if side**2 != num_patches:
+        raise ArgumentError(f"num_patches must be a square number, got {num_patches}")
+    return side, side
 
 
 def patch_grid(images: Tensor, patch_size: int) -> tuple[int, int]:
