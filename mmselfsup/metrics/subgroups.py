@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from mmselfsup.utils.patients import NO_VALUE
 
 from .bootstrap import bootstrap_intervals
-from .classification import macro_auc
+from .classification import confusion_matrix, macro_auc, per_class_recall
 
 AGE = "age"
 UNKNOWN = "not known"
@@ -125,9 +125,8 @@ def _measure(
         nothing = Measured(None)
         return Subgroup(kind, name, len(labels), len(present), nothing, nothing)
     ends = bootstrap_intervals(scores, labels, lesions, num_resamples)
-    right = scores.argmax(axis=1) == labels
-    recall = float(np.mean([right[labels == c].mean() for c in present]))
+    recalls = per_class_recall(confusion_matrix(scores, labels, scores.shape[1]))
     auc = macro_auc(scores, labels)
     area = Measured(None) if math.isnan(auc) else Measured(auc, *ends["macro_auc"])
-    accuracy = Measured(recall, *ends["balanced_accuracy"])
+    accuracy = Measured(float(np.nanmean(recalls)), *ends["balanced_accuracy"])
     return Subgroup(kind, name, len(labels), len(present), accuracy, area)

@@ -74,7 +74,7 @@ def measure(
     probs, labels = scored.class_map.join(scored.scores), scored.labels
     keys = lesion_keys(scored.groups)
     draws = resampled_metrics(probs, labels, keys)
-    recalls = per_class_recall(confusion_matrix(probs, labels, probs.shape[1]))
+    recalls = _recalls(probs, labels)
     values = {
         _BALANCED: float(np.nanmean(recalls)),
         "accuracy": float((probs.argmax(axis=1) == labels).mean()),
@@ -116,10 +116,14 @@ def _drop(
     all_keys = lesion_keys(own.groups)
     keys = None if all_keys is None else [all_keys[i] for i in chosen]
     other = resampled_metrics(probs, labels, keys, seed=_OWN_SEED)[_BALANCED]
-    recalls = per_class_recall(confusion_matrix(probs, labels, probs.shape[1]))
-    value = float(np.nanmean(recalls))
+    value = float(np.nanmean(_recalls(probs, labels)))
     ends = difference_interval(other, draws[_BALANCED], _LEVEL)
     return _measured(value, other), Measured(value - values[_BALANCED], *ends)
+
+
+def _recalls(probs: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the recalls [K]; NaN for a class without images."""
+    return per_class_recall(confusion_matrix(probs, labels, probs.shape[1]))
 
 
 def _measured(value: float, draws: NDArray[Any]) -> Measured:
