@@ -76,6 +76,12 @@ class BaseDataset(Dataset[dict[str, Any]], metaclass=ABCMeta):
         if hasattr(self, "gt_labels"):
             self.gt_labels = self.data_source.get_gt_labels()
 
+    def _load(self, idx: int) -> tuple[Any, int]:
+        """Return an image for the pipeline, and its own index in the data source."""
+        source = self.data_source
+        load = getattr(source, "load_for_views", source.load_pixels)  # one of the user has no other
+        return load(idx)
+
     def _view(self, image: Any) -> Any:
         """Return the view of an image, or what is needed to make it later on the device."""
         if self.batched_pipelines:

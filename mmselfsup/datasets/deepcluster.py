@@ -64,6 +64,6 @@ class DeepClusterDataset(BaseDataset):
         self._clusters.copy_(torch.from_numpy(values.astype(np.int64)))
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
-        image, source_idx = self.data_source.load_pixels(idx)
+        image, source_idx = self._load(idx)
         cluster = int(self._clusters[source_idx])  # of the image that was read, if one was skipped
         return {"img": self._view(image), "pseudo_label": cluster, "idx": idx}

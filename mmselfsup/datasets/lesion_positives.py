@@ -97,17 +97,18 @@ class LesionPositives:
 
         Args:
             idx: Index of the image in the data source.
-            image: The image, as ``load_pixels`` returns it.
+            image: The image, as the data source's ``load_for_views`` returns it.
 
         Returns:
-            An image as ``load_pixels`` returns it. It is ``image`` where the lesion has no other,
-            with probability 1 - ``prob``, and where the other one can't be read and is skipped.
+            An image as the data source's ``load_for_views`` returns it. It is ``image`` where the
+            lesion has no other, with probability 1 - ``prob``, and where the other one can't be
+            read and is skipped.
         """
         partners = self.partners(idx)
         if not partners or not bernoulli(self.prob):
             return image
         partner = partners[int(torch.randint(len(partners), ()).item())]
-        other, other_idx = self.data_source.load_pixels(partner)
+        other, other_idx = self.data_source.load_for_views(partner)
         # with on_error="skip" the data source may have taken an image of another lesion instead
         return other if self._lesions[other_idx] == self._lesions[idx] else image
 

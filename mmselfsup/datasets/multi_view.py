@@ -75,7 +75,7 @@ class MultiViewDataset(BaseDataset):
         return LesionPositives(self.data_source, **options)
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
-        image, source_idx = self.data_source.load_pixels(idx)
+        image, source_idx = self._load(idx)
         images = [image] * len(self.trans)
         if self.lesion_positives is not None:
             images[1] = self.lesion_positives.choose(source_idx, image)

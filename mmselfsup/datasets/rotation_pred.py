@@ -35,7 +35,7 @@ class RotationPredDataset(BaseDataset):
         return _ROTATIONS
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
-        image, _ = self.data_source.load_pixels(idx)
+        image, _ = self._load(idx)
         img = self._finish(self.pipeline(image))  # [3, H, H]
         if img.shape[1] != img.shape[2]:
             raise UserError(

@@ -41,7 +41,7 @@ class SingleViewDataset(BaseDataset):
         self.has_patients = self.patients is not None
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
-        image, source_idx = self.data_source.load_pixels(idx)
+        image, source_idx = self._load(idx)
         sample = {"img": self._view(image), "label": self.gt_labels[source_idx], "idx": idx}
         if self.patients is not None:
             sample["patient"] = self.patients[source_idx]

@@ -21,6 +21,8 @@ from torch import Tensor
 
 from mmselfsup.utils.errors import ArgumentError
 
+from ..pipelines.encoded import EncodedImage
+
 if TYPE_CHECKING:
     from ..pipelines.formatting import Pixels
     from .pipeline import BatchedPipeline
@@ -142,6 +144,10 @@ def defer(images: Sequence[Pixels | Any], pipelines: Sequence[BatchedPipeline]) 
     params: list[tuple[float, ...]] = []
     masks: list[Tensor | None] = []
     for image, pipeline in zip(images, pipelines, strict=True):
+        if isinstance(image, EncodedImage):
+            raise ArgumentError(
+                "device_transforms cuts decoded images: take reduced_decode out of the data source"
+            )
         if not isinstance(image, np.ndarray) or image.ndim != 3:
             mode = getattr(image, "mode", "L")
             raise ArgumentError(

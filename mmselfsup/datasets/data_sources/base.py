@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import os
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, MutableSequence, Sequence
+from collections.abc import Callable, Iterator, MutableSequence, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,11 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor
 
-from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.errors import ArgumentError, UserError
 
 from ..cache import ImageStore, open_cache
 from ..class_order import new_numbers, renumbered, renumbered_array
+from ..pipelines.encoded import EncodedImage
 from ..pipelines.formatting import Pixels, to_image, to_pixels
 from .decode import ImageError, ImageReader, one_of
 from .folders import common_folder
@@ -28,6 +30,7 @@ from .image_table import ImageTable
 from .list_lines import MAX_LABEL, Entry
 from .lists import read_text
 from .packed import PackedStrings, pack
+from .reduced import encoded_jpeg
 from .split import rows_of_part
 
 
@@ -44,6 +47,7 @@ class Loading:
     reader: ImageReader
     on_error: str
     cache: ImageStore | None = None
+    reduced_decode: bool = False
     _broken: Tensor  # [len], bool: which images were skipped
 
     def path(self, idx: int) -> str:
@@ -63,10 +67,16 @@ class Loading:
         Raises:
             ImageError: It is missing, damaged, or no image.
         """
-        path, info = self.path(idx), self.data_infos[idx]
+        with self._named(idx):
+            return self.reader.read_pixels(self.path(idx))
+
+    @contextmanager
+    def _named(self, idx: int) -> Iterator[None]:
+        """Name the image ``idx``, and what can be done, in errors inside the block."""
         try:
-            return self.reader.read_pixels(path)
+            yield
         except (ImageError, OSError) as error:
+            path, info = self.path(idx), self.data_infos[idx]
             reason = getattr(error, "strerror", None) or error
             line = f" (line {info['line']} of {self.ann_file})" if info.get("line") else ""
             raise ImageError(
@@ -107,6 +117,15 @@ class Loading:
     def load_pixels(self, idx: int) -> tuple[Pixels | Image, int]:
         """Return the same as ``load``, with the image as ``get_pixels`` returns it."""
         return self._first_readable(idx, self.get_pixels)
+
+    def load_for_views(self, idx: int) -> tuple[Pixels | Image | EncodedImage, int]:
+        """Return the same as ``load_pixels``; with ``reduced_decode`` a file not yet decoded."""
+        if not self.reduced_decode:
+            return self.load_pixels(idx)
+        with self._named(idx):
+            data = self.reader.read_bytes(self.path(idx))
+            encoded = encoded_jpeg(self.reader, data, lambda: self._named(idx))
+            return (self.reader.decode(data) if encoded is None else encoded), idx
 
     def num_skipped(self) -> int:
         """Return how many images could not be read and were skipped so far, over all workers."""
@@ -159,6 +178,8 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
             255, such as ``[0, 4095]`` for 12 bits; None for the rules of ``decode``.
         split: ``dict(part="train", folds=5, fold=0, seed=0)``: only the images of this part, see
             ``split.rows_of_part``; None for all.
+        reduced_decode: Decode a JPEG file at a half, a quarter or an eighth of its sides where the
+            first crop of a pipeline needs no more, see ``reduced``.
     """
 
     CLASSES: Any = None
@@ -176,6 +197,7 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
         cache: dict[str, Any] | None = None,
         value_range: Sequence[float] | None = None,
         split: dict[str, Any] | None = None,
+        reduced_decode: bool = False,
     ) -> None:
         self.data_prefix, self.folders = common_folder(data_prefix)
         self.ann_file = None if ann_file is None else os.path.expanduser(ann_file)
@@ -193,6 +215,9 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
         self._broken = torch.zeros(len(self.data_infos), dtype=torch.bool)
         if on_error == "skip":
             self._broken.share_memory_()
+        self.reduced_decode = reduced_decode
+        if reduced_decode:
+            self._check_reduced(cache)
         self.cache = None if cache is None else open_cache(self, **cache)  # last: it reads images
 
     @abstractmethod
@@ -201,6 +226,23 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
 
     def __len__(self) -> int:
         return len(self.data_infos)
+
+    def _check_reduced(self, cache: dict[str, Any] | None) -> None:
+        """Check that files can be decoded by the first crop.
+
+        Raises:
+            ArgumentError: They are decoded before, or by another code.
+        """
+        kind = type(self)
+        reason = None
+        if cache is not None:
+            reason = "the cache holds decoded images; take one of the two out"
+        elif self.on_error == "skip":
+            reason = "with on_error='skip' an image is decoded first, to know whether it is whole"
+        elif (kind.decode, kind.get_img) != (Loading.decode, Loading.get_img):
+            reason = f"{kind.__name__} reads its images itself"
+        if reason is not None:
+            raise ArgumentError(f"reduced_decode has no effect: {reason}")
 
     def _keep(self, rows: Sequence[int]) -> None:
         """Keep the images of these numbers alone."""

@@ -41,6 +41,13 @@ from .scans import is_scan, read_scan
 
 _IGNORE = "_ignore_orientation"
 _COLOUR_FLAGS = {"rgb": cv2.IMREAD_COLOR_RGB, "bgr": cv2.IMREAD_COLOR_BGR}
+# With the flag of a colour these mean colour too, without one grey.
+_REDUCED = {
+    1: 0,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
 CHANNEL_ORDERS = (*_COLOUR_FLAGS,)
 COLOR_TYPES = ("color", "grayscale", f"color{_IGNORE}", f"grayscale{_IGNORE}", "unchanged")
 MAX_PIXELS = "MMSELFSUP_MAX_PIXELS"  # environment variable
@@ -55,10 +62,15 @@ __all__ = [
 ]
 _START_OF_FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of a JPEG file
 _TIFF_BITS = 258  # tag of a TIFF file: bits of each channel
-_JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 _PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 # What Pillow raises for broken files; struct.error and others hide in its plugins.
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, KeyError, Image.DecompressionBombError)
+
+
+def ignores_orientation(color_type: str) -> bool:
+    """Return whether the EXIF orientation is not applied."""
+    return color_type.endswith(_IGNORE)
 
 
 def decode_image(
@@ -108,14 +120,14 @@ def decode_pixels(
     if color_type == "unchanged":
         return _open(data)
     pixels = None
-    if data.startswith((_JPEG, _PNG)):
-        if not _has_end(data):
+    if data.startswith((JPEG, _PNG)):
+        if not has_end(data):
             raise ImageError("the file is damaged (its end is missing)")
         if data.startswith(_PNG) and data[24:25] == b"\x10":  # bits of a channel
             pixels = _decode_deep(data, color_type, channel_order, value_range)
         # Without a size nothing was checked: Pillow checks for itself.
         if pixels is None and size is not None:
-            pixels = _decode_opencv(data, color_type, channel_order)
+            pixels = opencv_pixels(data, color_type, channel_order)
     if pixels is None:
         pixels = _ordered(_decode_pillow(data, color_type, value_range), channel_order)
     return pixels
@@ -174,7 +186,7 @@ def image_size(data: bytes) -> tuple[int, int] | None:
     """Return width and height from the header of a JPEG or PNG file; None for other files."""
     if data.startswith(_PNG):
         return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-    if not data.startswith(_JPEG):
+    if not data.startswith(JPEG):
         return None
     at = 2
     while at + 9 <= len(data):
@@ -256,10 +268,21 @@ class ImageReader:
             OSError: The file can't be read.
             ImageError: It can't be decoded.
         """
+        return self.decode(self.read_bytes(path))
+
+    def decode(self, data: bytes) -> Pixels | Image.Image:
+        """Return the image of a file's bytes, see ``decode_pixels``."""
+        return decode_pixels(data, self.color_type, self.channel_order, self.value_range)
+
+    def read_bytes(self, path: str) -> bytes:
+        """Return the bytes of a file.
+
+        Raises:
+            OSError: It can't be read.
+        """
         if self._client is None:
             self._client = FileClient(**self.file_client_args)
-        data = bytes(self._client.get(path))
-        return decode_pixels(data, self.color_type, self.channel_order, self.value_range)
+        return bytes(self._client.get(path))
 
 
 def open_rgb(
@@ -296,7 +319,7 @@ def walk_images(folder: str | os.PathLike[str]) -> list[Path]:
     return [Path(name) for name in names]
 
 
-def _has_end(data: bytes) -> bool:
+def has_end(data: bytes) -> bool:
     """Return whether a JPEG or PNG file has its end marker; data of a camera may follow it.
 
     Decoders don't report a truncated file: some fill the missing part with grey.
@@ -311,11 +334,21 @@ def _has_end(data: bytes) -> bool:
     return data.find(_JPEG_END, at) >= 0
 
 
-def _decode_opencv(data: bytes, color_type: str, channel_order: str) -> NDArray[np.uint8] | None:
-    """Return the pixels [H, W] or [H, W, 3] decoded by OpenCV, or None where it can't."""
+def opencv_pixels(
+    data: bytes, color_type: str, channel_order: str, reduction: int = 1
+) -> NDArray[np.uint8] | None:
+    """Return the pixels [H, W] or [H, W, 3] decoded by OpenCV, or None where it can't.
+
+    Args:
+        data: The bytes of a file.
+        color_type: See ``decode_pixels``, as ``channel_order``.
+        channel_order: ``rgb`` or ``bgr``.
+        reduction: 2, 4 or 8 divides both sides of a JPEG file's image, rounded up.
+    """
     grey = color_type.startswith("grayscale")
     flags = cv2.IMREAD_GRAYSCALE if grey else _COLOUR_FLAGS[channel_order]
-    if color_type.endswith(_IGNORE):
+    flags |= _REDUCED[reduction]
+    if ignores_orientation(color_type):
         flags |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
         pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -329,7 +362,7 @@ def _decode_deep(
 ) -> NDArray[np.uint8] | None:
     """Return the pixels of a file with 16 bits a channel, or None where OpenCV can't decode it."""
     flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR  # blue first
-    if color_type.endswith(_IGNORE):
+    if ignores_orientation(color_type):
         flags |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
         values: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -384,7 +417,7 @@ def _converted(
     """Return a PIL image of any mode as RGB or L, upright."""
     kind = image.format
     with _image_errors():
-        if not color_type.endswith(_IGNORE):
+        if not ignores_orientation(color_type):
             image = ImageOps.exif_transpose(image)
         # Pillow would cut values above 255 off.
         if image.mode.startswith("I;16"):

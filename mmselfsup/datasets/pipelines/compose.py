@@ -24,11 +24,13 @@ from torchvision.transforms import Compose
 from mmselfsup.utils.errors import ArgumentError, UserError, one_line
 
 from ..registry import PIPELINES, Config
+from .encoded import EncodedImage
 from .formatting import (
     Normalize,
     ToTensor,
     check_statistics,
     num_channels,
+    takes_encoded,
     takes_pixels,
     to_image,
     to_pixels,
@@ -46,7 +48,8 @@ _OWN = {
 class Chain(Compose):  # type: ignore[misc]
     """torchvision's ``Compose`` for arrays.
 
-    Transforms that accept arrays [H, W, 3] or [H, W] receive them, the others a PIL image. An input
+    Transforms that accept arrays [H, W, 3] or [H, W] receive them, the others a PIL image. A file
+    that is not decoded yet is decoded by the first transform, or for it. An input
     that is a PIL image is passed on as in ``Compose``. ``ToTensor`` followed by ``Normalize`` is
     done in one pass.
     """
@@ -54,8 +57,11 @@ class Chain(Compose):  # type: ignore[misc]
     takes_pixels = True
 
     def __call__(self, img: Any) -> Any:
-        arrays = isinstance(img, np.ndarray)  # a PIL image is never turned into an array
         transforms, position = self.transforms, 0
+        if isinstance(img, EncodedImage) and not (transforms and takes_encoded(transforms[0])):
+            img = img.pixels()
+        # a PIL image is never turned into an array
+        arrays = isinstance(img, np.ndarray | EncodedImage)
         while position < len(transforms):
             normalised = _normalised(transforms[position : position + 2], img)
             if normalised is not None:

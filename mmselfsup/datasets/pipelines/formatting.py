@@ -26,6 +26,7 @@ from torchvision.transforms import functional as F
 from mmselfsup.utils.errors import ArgumentError
 
 from ..registry import PIPELINES
+from .encoded import EncodedImage
 
 # An 8-bit image has 256 values: the results are computed once, with torch's own arithmetic, and
 # looked up, which is faster than computing each pixel and gives the same bits.
@@ -41,6 +42,11 @@ def num_channels(img: Any) -> int | None:
     if isinstance(img, Tensor) and img.ndim >= 3:
         return int(img.shape[-3])
     return _channels(img) if isinstance(img, np.ndarray) and img.ndim in (2, 3) else None
+
+
+def takes_encoded(transform: Any) -> bool:
+    """Return whether a transform accepts an ``EncodedImage`` and has it decoded as it needs."""
+    return bool(getattr(transform, "takes_encoded", False))
 
 
 def takes_pixels(transform: Any) -> bool:
@@ -168,7 +174,7 @@ class OnPixels:
 
     def forward(self, img: Any) -> Any:
         """Return an array, a PIL image or a tensor transformed, in the same format."""
-        if isinstance(img, np.ndarray):
+        if isinstance(img, np.ndarray | EncodedImage):
             return self.change(img)
         pixels = to_pixels(img) if isinstance(img, Image.Image) else None
         if pixels is None:  # a tensor, or a mode that ``change`` does not know

@@ -26,9 +26,11 @@ from mmselfsup.utils.errors import ArgumentError
 
 from ..registry import PIPELINES
 from .compose import bernoulli
+from .encoded import Box, EncodedImage, decoded
 from .formatting import OnPixels, Pixels, to_image
 
 _MODES = {InterpolationMode.BILINEAR: "bilinear", InterpolationMode.BICUBIC: "bicubic"}
+_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 _TRIES = 10  # crops to draw before the largest central one is taken, as in torchvision
 _INTERPOLATION_MODES = {
     "nearest": InterpolationMode.NEAREST,
@@ -38,6 +40,28 @@ _INTERPOLATION_MODES = {
     "hamming": InterpolationMode.HAMMING,
     "lanczos": InterpolationMode.LANCZOS,
 }
+
+
+def resize_part(image: Pixels | EncodedImage, box: Box, size: tuple[int, int], mode: str) -> Pixels:
+    """Return a part of an image resized as Pillow does.
+
+    Args:
+        image: [H, W] or [H, W, 3], or a file that is decoded as coarsely as the part allows.
+        box: (top, left, height, width) of the part in pixels of the whole image.
+        size: (height, width).
+        mode: ``bilinear`` or ``bicubic``.
+    """
+    place: tuple[float, ...] = box
+    if isinstance(image, EncodedImage):
+        image, place = image.part(box, size)
+    if all(float(side).is_integer() for side in place):
+        top, left, height, width = map(int, place)
+        return resize(image[top : top + height, left : left + width], size, mode)
+    # Only Pillow resizes a part that begins between two pixels.
+    top, left, height, width = place
+    right, bottom = (min(left + width, image.shape[1]), min(top + height, image.shape[0]))
+    resized = to_image(image).resize(size[::-1], _FILTERS[mode], (left, top, right, bottom))
+    return np.array(resized)
 
 
 def resize(pixels: Pixels, size: tuple[int, int], mode: str = "bilinear") -> Pixels:
@@ -67,16 +91,18 @@ class RandomResizedCrop(OnPixels, T.RandomResizedCrop):  # type: ignore[misc]
     Source: Inception (Szegedy et al. 2015), section 6; arguments as in torchvision.
     """
 
-    def change(self, pixels: Pixels) -> Pixels:
+    takes_encoded = True
+
+    def change(self, pixels: Pixels | EncodedImage) -> Pixels:
         if self.interpolation not in _MODES or self.antialias is False:
-            return self.slow(pixels)
+            return self.slow(decoded(pixels))
         return self.cut(pixels)[0]
 
-    def cut(self, pixels: Pixels) -> tuple[Pixels, tuple[int, int, int, int]]:
+    def cut(self, image: Pixels | EncodedImage) -> tuple[Pixels, tuple[int, int, int, int]]:
         """Return the resized crop, and its (top, left, height, width) in the image."""
-        top, left, height, width = box = self.sample_params(*pixels.shape[:2])
-        crop = pixels[top : top + height, left : left + width]
-        return resize(crop, tuple(self.size), _MODES[self.interpolation]), box
+        size = tuple(self.size)
+        box = self.sample_params(*image.shape[:2])
+        return resize_part(image, box, size, _MODES[self.interpolation]), box
 
     def sample_params(self, height: int, width: int) -> tuple[int, int, int, int]:
         """Return a sampled (top, left, height, width) of a crop of an image of this size."""
@@ -105,11 +131,15 @@ class RandomResizedCrop(OnPixels, T.RandomResizedCrop):  # type: ignore[misc]
 class Resize(OnPixels, T.Resize):  # type: ignore[misc]
     """As in torchvision: the shorter side to ``size``, or both sides to (height, width)."""
 
-    def change(self, pixels: Pixels) -> Pixels:
+    takes_encoded = True
+
+    def change(self, pixels: Pixels | EncodedImage) -> Pixels:
         rare = self.interpolation not in _MODES or self.antialias is False
         if rare or self.max_size is not None:
-            return self.slow(pixels)
-        return resize(pixels, self.output_size(*pixels.shape[:2]), _MODES[self.interpolation])
+            return self.slow(decoded(pixels))
+        size = self.output_size(*pixels.shape[:2])
+        whole = (0, 0, *pixels.shape[:2])
+        return resize_part(pixels, whole, size, _MODES[self.interpolation])
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the (height, width) to which an image of this size is resized."""

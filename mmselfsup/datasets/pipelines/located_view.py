@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..registry import PIPELINES, Config
 from .compose import bernoulli, build_pipeline, check_probability
+from .encoded import EncodedImage
 from .geometric import RandomResizedCrop
 
 
@@ -35,6 +36,7 @@ class LocatedView:
     """
 
     takes_pixels = True
+    takes_encoded = True
 
     def __init__(
         self,
@@ -58,8 +60,8 @@ class LocatedView:
 
     def __call__(self, pixels: Any) -> tuple[Any, Tensor]:
         """Return the view and its map [2, 3] for an image [H, W] or [H, W, 3]."""
-        pixels = np.asarray(pixels)
-        view, (top, left, height, width) = self.crop.cut(pixels)
+        image = pixels if isinstance(pixels, EncodedImage) else np.asarray(pixels)
+        view, (top, left, height, width) = self.crop.cut(image)
         way = torch.tensor([[width, 0, left], [0, height, top]], dtype=torch.float32)
         if bernoulli(self.horizontal_flip):
             view, way = view[:, ::-1], way @ _FLIP_U
