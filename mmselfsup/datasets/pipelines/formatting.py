@@ -174,8 +174,9 @@ class OnPixels:
 
     def forward(self, img: Any) -> Any:
         """Return an array, a PIL image or a tensor transformed, in the same format."""
-        if isinstance(img, np.ndarray | EncodedImage):
-            return self.change(img)
+        if isinstance(img, np.ndarray) or (isinstance(img, EncodedImage) and takes_encoded(self)):
+            changeable: Any = img
+            return self.change(changeable)
         pixels = to_pixels(img) if isinstance(img, Image.Image) else None
         if pixels is None:  # a tensor, or a mode that ``change`` does not know
             parent: Any = super()

@@ -55,11 +55,11 @@ def resize_part(image: Pixels | EncodedImage, box: Box, size: tuple[int, int], m
     if isinstance(image, EncodedImage):
         image, place = image.part(box, size)
     if all(float(side).is_integer() for side in place):
-        top, left, height, width = map(int, place)
-        return resize(image[top : top + height, left : left + width], size, mode)
+        y, x, height, width = map(int, place)
+        return resize(image[y : y + height, x : x + width], size, mode)
     # Only Pillow resizes a part that begins between two pixels.
-    top, left, height, width = place
-    right, bottom = (min(left + width, image.shape[1]), min(top + height, image.shape[0]))
+    top, left = place[:2]
+    right, bottom = min(left + place[3], image.shape[1]), min(top + place[2], image.shape[0])
     resized = to_image(image).resize(size[::-1], _FILTERS[mode], (left, top, right, bottom))
     return np.array(resized)
 
