@@ -17,6 +17,9 @@ from .classification import checked
 
 Floats = NDArray[np.float64]
 _CELLS = 2**22  # numbers in a table of weights at a time: 32 MB
+# Lesions from which on each draw is a number of its own: NumPy's multinomial draws a binomial for
+# each lesion, which takes five times as long. Smaller sets keep the draws of their seeds.
+_MANY = 2**16
 
 
 def bootstrap_intervals(
@@ -62,10 +65,9 @@ def resampled_metrics(
     """
     probs, truth = checked(scores, labels)
     right = np.asarray(scores).argmax(axis=1) == truth  # [N]
-    parts = [
-        weighted_numbers(probs, truth, right, weights)
-        for weights in drawn_weights(lesion_index(lesions, len(truth)), num_resamples, seed)
-    ]
+    numbers = WeightedNumbers(probs, truth, right)
+    index = lesion_index(lesions, len(truth))
+    parts = [numbers(weights) for weights in drawn_weights(index, num_resamples, seed)]
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
 
@@ -112,12 +114,12 @@ def compare_runs(
         raise ValueError(f"the scores have different shapes: {probs.shape} and {others.shape}")
     index = lesion_index(lesions, len(truth))
     right = [np.asarray(s).argmax(axis=1) == truth for s in (first, second)]
+    numbers = [WeightedNumbers(probs, truth, right[0]), WeightedNumbers(others, truth, right[1])]
     one = np.ones((1, len(truth)))
 
     def differences(weights: Floats) -> dict[str, Floats]:
         """Return second minus first of each metric, [B]."""
-        before = weighted_numbers(probs, truth, right[0], weights)
-        after = weighted_numbers(others, truth, right[1], weights)
+        before, after = (of(weights) for of in numbers)
         return {key: after[key] - before[key] for key in after}
 
     parts = [differences(weights) for weights in drawn_weights(index, num_resamples, seed)]
@@ -167,42 +169,92 @@ def drawn_weights(index: NDArray[np.int64], num_resamples: int, seed: int) -> It
     if num_resamples < 1:
         raise ValueError(f"num_resamples must be 1 or more, got {num_resamples}")
     rng, num_lesions = np.random.default_rng(seed), int(index.max()) + 1
-    even = np.full(num_lesions, 1 / num_lesions)
+    alone = num_lesions == len(index) and bool((index == np.arange(num_lesions)).all())
     step = max(1, _CELLS // len(index))
     for start in range(0, num_resamples, step):
-        size = min(step, num_resamples - start)
-        yield rng.multinomial(num_lesions, even, size=size)[:, index].astype(np.float64)
+        drawn = _draws(rng, num_lesions, min(step, num_resamples - start))
+        yield drawn if alone else drawn[:, index]
 
 
-def weighted_numbers(
-    probs: Floats, truth: NDArray[np.int64], right: NDArray[np.bool_], weights: Floats
-) -> dict[str, Floats]:
-    """Return the metrics of weighted samples, [B] each, for weights [B, N]."""
-    classes = np.unique(truth)
-    of_class = (truth[:, None] == classes).astype(np.float64)  # [N, C]
-    totals, hits = weights @ of_class, weights @ (of_class * right[:, None])  # [B, C]
-    recalls = _divide(hits, totals)
-    aucs = np.stack([weighted_auc(probs[:, c], truth == c, weights) for c in classes])  # [C, B]
-    return {
-        "balanced_accuracy": _mean(recalls.T),
-        "accuracy": hits.sum(axis=1) / totals.sum(axis=1),
-        "macro_auc": _mean(aucs),
-    }
+def _draws(rng: np.random.Generator, num: int, size: int) -> Floats:
+    """Return how often each of ``num`` lesions is among ``num`` draws: [size, num]."""
+    if num < _MANY:
+        return rng.multinomial(num, np.full(num, 1 / num), size=size).astype(np.float64)
+    drawn = np.empty((size, num))
+    for row in drawn:
+        row[:] = np.bincount(rng.integers(num, size=num), minlength=num)
+    return drawn
 
 
-def weighted_auc(scores: Floats, positive: NDArray[np.bool_], weights: Floats) -> Floats:
-    """Return the area under the ROC curve for each row of weights: [B].
+class WeightedNumbers:
+    """The metrics of weighted samples; what doesn't depend on the weights is computed once.
 
-    It is the fraction of pairs in which the positive has the higher score; ties count half. It is
-    nan where all positives or all negatives have the weight 0.
+    Args:
+        probs: [N, C].
+        truth: [N], 0..C-1.
+        right: [N], whether the prediction is right.
     """
-    order = np.argsort(scores, kind="stable")
-    # nan differs from every number, so that the first score begins a group.
-    starts = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)  # of equal scores, [U]
-    plus = np.add.reduceat((weights * positive)[:, order], starts, axis=1)  # [B, U]
-    minus = np.add.reduceat((weights * ~positive)[:, order], starts, axis=1)
-    below = np.cumsum(minus, axis=1) - minus / 2
-    return _divide((plus * below).sum(axis=1), plus.sum(axis=1) * minus.sum(axis=1))
+
+    def __init__(self, probs: Floats, truth: NDArray[np.int64], right: NDArray[np.bool_]) -> None:
+        classes = np.unique(truth)
+        self._of_class = (truth[:, None] == classes).astype(np.float64)  # [N, C]
+        self._right = self._of_class * right[:, None]
+        self._aucs = [WeightedAUC(probs[:, c], truth == c) for c in classes]
+
+    def __call__(self, weights: Floats) -> dict[str, Floats]:
+        """Return balanced accuracy, accuracy and macro AUC, [B] each, for weights [B, N]."""
+        totals, hits = weights @ self._of_class, weights @ self._right  # [B, C]
+        return {
+            "balanced_accuracy": _mean(_divide(hits, totals).T),
+            "accuracy": hits.sum(axis=1) / totals.sum(axis=1),
+            "macro_auc": _mean(np.stack([auc(weights) for auc in self._aucs])),
+        }
+
+
+class WeightedAUC:
+    """The area under the ROC curve of weighted samples, whose order is found once.
+
+    It is the fraction of pairs in which the positive has the higher score; ties count half. Only
+    places of the fewer of both, positives and negatives, are looked at: what is below such a place
+    are sums over the samples between two of them.
+
+    Args:
+        scores: [N].
+        positive: [N].
+    """
+
+    def __init__(self, scores: Floats, positive: NDArray[np.bool_]) -> None:
+        self._inverted = 2 * int(positive.sum()) > len(positive)
+        fewer = ~positive if self._inverted else positive  # [N], M of them
+        order = np.argsort(scores, kind="stable")
+        ordered, few = scores[order], np.flatnonzero(fewer[order])
+        self._few = order[few]  # samples, [M]
+        # Groups of equal scores with one of the fewer: where they begin and end in the order, and
+        # the first of the fewer in each.
+        starts = np.searchsorted(ordered, ordered[few], "left")
+        starts, self._first = np.unique(starts, return_index=True)  # [U]
+        ends = np.searchsorted(ordered, ordered[starts], "right")  # [U]
+        bounds = np.unique(np.concatenate([[0], starts, ends, [len(scores)]]))  # [P + 1]
+        self._num_parts = len(bounds) - 1
+        self._part = np.empty(len(scores), dtype=np.int64)  # of the order, by sample
+        self._part[order] = np.repeat(np.arange(self._num_parts), np.diff(bounds))
+        self._below, self._up_to = np.searchsorted(bounds, starts), np.searchsorted(bounds, ends)
+
+    def __call__(self, weights: Floats) -> Floats:
+        """Return the area for each row of weights [B, N]: [B].
+
+        It is nan where all positives or all negatives have the weight 0.
+        """
+        if not len(self._few):
+            return np.full(len(weights), np.nan)
+        sums = [np.bincount(self._part, row, self._num_parts) for row in weights]
+        ends = np.pad(np.cumsum(sums, axis=1), ((0, 0), (1, 0)))  # weight below each part
+        few = np.add.reduceat(weights[:, self._few], self._first, axis=1)  # [B, U]
+        few_below = np.cumsum(few, axis=1) - few / 2
+        below = (ends[:, self._below] + ends[:, self._up_to]) / 2 - few_below
+        num_few = few.sum(axis=1)
+        area = _divide((few * below).sum(axis=1), num_few * (ends[:, -1] - num_few))
+        return 1 - area if self._inverted else area
 
 
 def _divide(part: Floats, whole: Floats) -> Floats:

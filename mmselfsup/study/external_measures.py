@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,11 +26,15 @@ from mmselfsup.metrics import (
 from mmselfsup.metrics.bootstrap import difference_interval, resampled_metrics
 from mmselfsup.metrics.heads import lesion_keys
 from mmselfsup.metrics.subgroups import Measured, subgroup_metrics
+from mmselfsup.utils.json_records import from_json
 
 from .external_records import ExternalRecord
+from .memo import content_key, remembered
+from .step import content
 
 _BALANCED = "balanced_accuracy"
 _LEVEL = 0.95
+_KEPT = "external_measures.json"
 _OWN_SEED = 1  # the resamples of two sets are independent
 
 
@@ -51,6 +57,25 @@ class Scored:
     groups: Sequence[str] | None
     parts: Mapping[str, Sequence[str]]
     model_labels: NDArray[np.int64] | None = None
+
+
+def kept_measure(
+    folder: Path, arm: str, name: str, scored: Scored, own: Scored | None, temperature: float
+) -> ExternalRecord:
+    """Return what ``measure`` returns, kept in the folder of the scores until one of these changes.
+
+    The intervals of 400,000 images take a minute for each division of the images.
+    """
+    parts = [] if own is None else _values(own)
+    key = content_key(content(Path(__file__)), arm, name, temperature, *_values(scored), *parts)
+    read = partial(from_json, ExternalRecord)
+    return remembered(
+        folder / _KEPT, key, lambda: asdict(measure(arm, name, scored, own, temperature)), read
+    )
+
+
+def _values(scored: Scored) -> list[Any]:
+    return [getattr(scored, field.name) for field in fields(scored)]
 
 
 def measure(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmselfsup.metrics import bootstrap_intervals, classification_metrics, compare_runs
-from mmselfsup.metrics.bootstrap import drawn_weights, lesion_index, weighted_numbers
+from mmselfsup.metrics import bootstrap, bootstrap_intervals, classification_metrics, compare_runs
+from mmselfsup.metrics.bootstrap import WeightedAUC, WeightedNumbers, drawn_weights, lesion_index
 
 KEYS = ("balanced_accuracy", "accuracy", "macro_auc")
 
@@ -32,7 +32,7 @@ def test_weights_are_repetitions(seed: int, num: int, ties: bool) -> None:
     weights = rng.integers(0, 3, size=(5, num)).astype(float)
     weights[:, 0] += 1
     right = scores.argmax(axis=1) == labels
-    fast = weighted_numbers(scores, labels, right, weights)
+    fast = WeightedNumbers(scores, labels, right)(weights)
     for row, times in enumerate(weights.astype(int)):
         slow = quiet(scores.repeat(times, axis=0), labels.repeat(times))
         for key in KEYS:
@@ -116,3 +116,39 @@ def test_p_value_by_all_exchanges() -> None:
     found = compare_runs(first, second, labels, lesions, num_resamples=4000)
     assert found["accuracy"]["difference"] == 0.5
     assert found["accuracy"]["p_value"] == pytest.approx(fraction, abs=0.03)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 14), st.floats(0, 1), st.integers(1, 6))
+def test_the_area_of_weighted_samples_counts_pairs(
+    seed: int, num: int, rate: float, values: int
+) -> None:
+    """Few or many positives, few distinct scores: each pair with the product of its weights."""
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(values, size=num) / 7
+    positive = rng.random(num) < rate
+    weights = rng.integers(0, 4, size=(3, num)) / 2
+    found = WeightedAUC(scores, positive)(weights)
+    for row, area in zip(weights, found, strict=True):
+        won = total = 0.0
+        for i in np.flatnonzero(positive):
+            for j in np.flatnonzero(~positive):
+                total += row[i] * row[j]
+                gained = 0.5 if scores[i] == scores[j] else float(scores[i] > scores[j])
+                won += row[i] * row[j] * gained
+        np.testing.assert_allclose(area, won / total if total else np.nan, atol=1e-12)
+
+
+def test_draws_of_many_lesions_are_those_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a number of lesions they are drawn one by one: the same distribution."""
+    monkeypatch.setattr(bootstrap, "_MANY", 5)
+    index = lesion_index([0, 1, 2, 3, 4, 4], 6)
+    weights = np.concatenate(list(drawn_weights(index, 4000, 0)))
+    assert weights.shape == (4000, 6)
+    assert (weights[:, :5].sum(axis=1) == 5).all()
+    assert (weights[:, 4] == weights[:, 5]).all()
+    np.testing.assert_allclose(weights.mean(axis=0), 1, atol=0.05)
+    covariance = np.cov(weights[:, :5].T)  # of a multinomial: n p (1 - p), and -n p p
+    np.testing.assert_allclose(covariance, np.eye(5) - 0.2, atol=0.06)
+    again = np.concatenate(list(drawn_weights(index, 4000, 0)))
+    assert (weights == again).all()

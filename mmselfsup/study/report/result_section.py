@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmselfsup.metrics.bootstrap import bootstrap_intervals
 from mmselfsup.metrics.heads import lesion_keys
 
+from ..memo import content_key, remembered
 from ..records import Results, RunRecord
 from ..stages.test import SCORES
 from .figures import confusion, recall_bars, reliability
@@ -46,6 +48,7 @@ def result_section(study_dir: Path, results: Results) -> Section:
 
 
 Ranges = dict[str, tuple[dict[str, tuple[float, float]], bool]]
+_KEPT = "intervals.json"  # in the folder of a test
 _METRICS = ("balanced_accuracy", "accuracy", "macro_auc")
 
 
@@ -67,9 +70,26 @@ def intervals(study_dir: Path, runs: Sequence[RunRecord]) -> Ranges:
         with np.load(path) as data:
             lesions = data["lesions"].tolist() if "lesions" in data.files else None
             scores, labels = data["scores"], data["labels"]
-        ends = bootstrap_intervals(scores, labels, lesion_keys(lesions))
+        ends = _kept_intervals(path.with_name(_KEPT), scores, labels, lesions)
         found[run.arm] = (ends, lesions is not None)
     return found
+
+
+def _kept_intervals(
+    path: Path, scores: NDArray[Any], labels: NDArray[Any], lesions: Sequence[str] | None
+) -> dict[str, tuple[float, float]]:
+    """Return the intervals of one test, kept beside its scores until these change."""
+    return remembered(
+        path,
+        content_key(scores, labels, lesions),
+        lambda: bootstrap_intervals(scores, labels, lesion_keys(lesions)),
+        lambda ends: {key: (_number(low), _number(high)) for key, (low, high) in ends.items()},
+    )
+
+
+def _number(value: float | None) -> float:
+    """Return a number of a JSON file, where nan is null."""
+    return float("nan") if value is None else float(value)
 
 
 def metric_rows(runs: Sequence[RunRecord], ranges: Ranges | None = None) -> list[dict[str, Any]]:

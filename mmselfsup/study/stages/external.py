@@ -22,7 +22,7 @@ from mmselfsup.utils.patients import source_of
 
 from .. import configs
 from ..external import DUPLICATES, FACTS, GROUPS, IMAGES, TABLE, External, read_prepared
-from ..external_measures import Scored, measure
+from ..external_measures import Scored, kept_measure
 from ..external_records import OWN, ExternalRecord, ExternalSet
 from ..resolved import ResolvedStudy
 from ..step import CHECKPOINT
@@ -147,8 +147,9 @@ def records(
         for arm, lr in lrs.items()
     }
     for arm, scored in own.items():
-        made_by = test_stage(study, arm).record.made_by
-        found.append(measure(arm, OWN, scored, None, temperatures[arm], made_by))
+        stage = test_stage(study, arm)
+        record = kept_measure(stage.folder, arm, OWN, scored, None, temperatures[arm])
+        found.append(replace(record, made_by=stage.record.made_by))
     for external in study.settings.external:
         prepared = read_prepared(study.settings.external_dir(external.name))
         sets.append(_set_of(external.name, prepared.facts))
@@ -164,8 +165,9 @@ def records(
                 prepared.groups if known else None,
                 prepared.subgroups,
             )
-            made_by = stage.record.made_by
-            found.append(measure(arm, external.name, scored, own[arm], temperatures[arm], made_by))
+            given = arm, external.name, scored, own[arm], temperatures[arm]
+            record = kept_measure(stage.folder, *given)
+            found.append(replace(record, made_by=stage.record.made_by))
     return sets, found
 
 
