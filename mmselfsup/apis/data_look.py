@@ -26,6 +26,7 @@ from mmselfsup.datasets.source_check import (
 )
 from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.image_names import IMAGE_FORMATS
+from mmselfsup.utils.plurals import counted
 from mmselfsup.utils.seed import rng_untouched
 
 from .no_effect import check_prefetch
@@ -158,8 +159,8 @@ def report_classes(classes: Mapping[str, int] | None, part: str, logger: logging
     if empty and part != "data.train":  # the head of the model says it of the training
         shown = ", ".join(empty[:_SHOWN]) + (" ..." if len(empty) > _SHOWN else "")
         logger.warning(
-            "%s: no image of %d class(es): %s; their recall is not measured",
-            part, len(empty), shown,
+            "%s: no image of %s: %s; their recall is not measured",
+            part, counted(len(empty), "class"), shown,
         )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from mmselfsup.evaluation.scores import ScoreFile
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.plurals import counted
 
 from .scores import check_bootstrap, lesions_of, measure
 from .test import TestResult, check_out, metric_lines, write_result
@@ -37,7 +38,7 @@ def measure_ensemble(
         UserError: See ``measure``.
     """
     if joined.labels is None or (joined.labels < 0).any():
-        print(f"{len(joined.scores)} images, not all with a label: no metrics")
+        print(f"{counted(len(joined.scores), 'image')}, not all with a label: no metrics")
         return {}
     for file in files:
         if file.labels is not None:
@@ -46,7 +47,9 @@ def measure_ensemble(
             print(f"{file.path}: {shown}")
     metrics = measure(joined, lesions_of(joined, metadata), unk_threshold, bootstrap)
     print(
-        f"ensemble of {len(files)}, {len(joined.scores)} images", *metric_lines(metrics), sep="\n"
+        f"ensemble of {len(files)}, {counted(len(joined.scores), 'image')}",
+        *metric_lines(metrics),
+        sep="\n",
     )
     return metrics
 

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from mmselfsup.datasets.data_sources.lists import read_names
 from mmselfsup.isic.duplicates import DISTANCE, image_hashes, nearest_known
 from mmselfsup.metrics.class_map import ClassMap, make_class_map
-from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.errors import UnknownLabelError, UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json, atomic_write_text, csv_text
+from mmselfsup.utils.plurals import counted
 
 from .described_table import first_file, joined_table, table_columns
 from .study_source import read_described
@@ -117,7 +118,15 @@ def _read(
     """Return the images on disk, how many are missing, their folder, and the map of all names."""
     joined = joined_table(description, folder, place)
     classes = tuple(description.classes) or tuple(description.map)
-    table, missing, images = read_described(replace(joined, classes=classes), folder, place)
+    try:
+        table, missing, images = read_described(replace(joined, classes=classes), folder, place)
+    except UnknownLabelError as error:
+        if description.classes:  # then the map is not what names them
+            raise
+        raise UserError(
+            f"external set {description.name}: its map has no entry for a label of its images "
+            f"({error}): add a line 'label: class', or 'label: null', which leaves its images out"
+        ) from error
     if not description.map and not classes and set(table["label"]).isdisjoint(model_classes):
         table["label"] = [_named(label, model_classes) for label in table["label"]]
     found = _map_of(description, sorted(set(table["label"])), model_classes)
@@ -152,7 +161,8 @@ def _counts(
         present = classes.present(counts)
     except ValueError as error:
         raise UserError(
-            f"external set {description.name}: {error}; {len(table)} images are left without "
+            f"external set {description.name}: {error}; "
+            f"{counted(len(table), 'image is', 'images are')} left without "
             "other classes and near-duplicates of the study's own"
         ) from error
     table["class"] = [present.number[label] for label in table["label"]]

@@ -19,6 +19,7 @@ from mmselfsup.utils.device import choose_device, num_gpus
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_text
 from mmselfsup.utils.logger import get_root_logger
+from mmselfsup.utils.plurals import counted
 from mmselfsup.utils.seed import init_random_seed, set_random_seed
 from mmselfsup.utils.work_dir_lock import only_one
 
@@ -65,8 +66,8 @@ def _check_local_ranks(backend: str | None) -> None:
     local_ranks, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), num_gpus()
     if gpus and backend in (None, "nccl") and local_ranks > gpus:
         raise UserError(
-            f"{local_ranks} processes on this machine, but {gpus} GPU(s): lower --nproc_per_node, "
-            "or share GPUs by --cfg-options dist_params.backend=gloo"
+            f"{counted(local_ranks, 'process')} on this machine, but {counted(gpus, 'GPU')}: lower "
+            "--nproc_per_node, or share GPUs by --cfg-options dist_params.backend=gloo"
         )
 
 
@@ -150,8 +151,9 @@ def refuse_other_run(work_dir: str) -> None:
     if found:
         newest = max(found, key=lambda path: path.stat().st_mtime).name
         raise UserError(
-            f"{work_dir} holds another run ({len(found)} checkpoint(s), the newest is {newest}): "
-            "continue it with --auto-resume, choose another --work_dir, or replace it with --force"
+            f"{work_dir} holds another run ({counted(len(found), 'checkpoint')}, the newest is "
+            f"{newest}): continue it with --auto-resume, choose another --work_dir, or replace it "
+            "with --force"
         )
 
 

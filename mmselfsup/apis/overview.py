@@ -18,6 +18,7 @@ from mmselfsup.utils.console import console_table, table_text
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.logger import log_path
 from mmselfsup.utils.module import unwrap
+from mmselfsup.utils.plurals import counted
 
 from .checkpoint_size import num_checkpoints, state_copies
 from .data_look import DataLook, unlisted_text
@@ -54,7 +55,7 @@ def data_rows(looks: Sequence[DataLook]) -> dict[str, str]:
     """Return the lines about data sets; lines that all have in common stand once."""
     rows: dict[str, str] = {}
     for look in looks:
-        rows[look.part] = f"{look.images} images; classes: {look.class_text()}"
+        rows[look.part] = f"{counted(look.images, 'image')}; classes: {look.class_text()}"
     for name, of in (("image files", "files"), ("a sample", "sample")):
         texts = {look.part: getattr(look, of) for look in looks if getattr(look, of)}
         if len(set(texts.values())) > 1:
@@ -83,9 +84,9 @@ def report_disk(runner: BaseRunner, logger: logging.Logger) -> None:
     free = _free(runner.work_dir)
     if free is not None and size * number > free:
         logger.warning(
-            "%s: %d checkpoint(s) of about %.0f MiB are due, and the disk has %.0f MiB left: set "
+            "%s: %s of about %.0f MiB due, and the disk has %.0f MiB left: set "
             "checkpoint_config.max_keep_ckpts, or choose another --work_dir",
-            runner.work_dir, number, size / _MIB, free / _MIB,
+            runner.work_dir, counted(number, "checkpoint"), size / _MIB, free / _MIB,
         )  # fmt: skip
 
 
@@ -108,10 +109,11 @@ def _steps(runner: BaseRunner, loader: Any) -> str:
     sizes, length = batch_sizes(loader), len(loader)
     last = f", the last batch has {sizes[-1]}" if len(sizes) > 1 else ""
     ranks = f" on each of {runner.world_size} processes" if runner.world_size > 1 else ""
-    epoch = f"{length} iterations an epoch of {sizes[0]} images{ranks}{last}"
+    epoch = f"{counted(length, 'iteration')} an epoch of {counted(sizes[0], 'image')}{ranks}{last}"
     if not counts_epochs(runner):
-        return f"{runner.max_iters} iterations; {epoch}"
-    return f"{runner.max_epochs} epoch(s), {runner.max_epochs * length} iterations; {epoch}"
+        return f"{counted(runner.max_iters, 'iteration')}; {epoch}"
+    epochs = counted(runner.max_epochs, "epoch")
+    return f"{epochs}, {counted(runner.max_epochs * length, 'iteration')}; {epoch}"
 
 
 def _start(cfg: Config) -> str:
@@ -138,7 +140,7 @@ def _device() -> str:
     """Return the device of this process."""
     device = default_device()
     if device.type == "cpu":
-        return f"CPU, {torch.get_num_threads()} thread(s)"
+        return f"CPU, {counted(torch.get_num_threads(), 'thread')}"
     return torch.cuda.get_device_name(device)
 
 
@@ -162,7 +164,7 @@ def _every(interval: int, unit: str) -> str:
     """Return an interval in words."""
     if interval < 1:
         return "at the end"
-    return f"every {unit}" if interval == 1 else f"every {interval} {unit}s"
+    return f"every {unit}" if interval == 1 else f"every {counted(interval, unit)}"
 
 
 def _disk(runner: BaseRunner) -> str:
@@ -172,7 +174,7 @@ def _disk(runner: BaseRunner) -> str:
         return "no checkpoints"
     free = _free(runner.work_dir)
     left = "" if free is None else f"; {free / _GIB:.1f} GiB are free"
-    return f"up to {number} checkpoint(s) of about {size / _MIB:.0f} MiB{left}"
+    return f"up to {counted(number, 'checkpoint')} of about {size / _MIB:.0f} MiB{left}"
 
 
 def _free(folder: str | None) -> int | None:

@@ -22,6 +22,7 @@ from mmselfsup.utils import dist
 from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.logger import get_root_logger
 from mmselfsup.utils.module import unwrap
+from mmselfsup.utils.plurals import counted
 from mmselfsup.utils.seed import rng_untouched
 
 from .data_look import DataLook, look_at, report_overlap
@@ -75,9 +76,9 @@ def try_step(cfg: Config, loader: Any) -> bool:
                 if number:  # the first batch is large enough
                     return True
                 raise UserError(
-                    f"data: a batch of this training has {size} image(s) of {len(loader.dataset)}, "
-                    "and batch normalisation needs more than one value per channel: raise "
-                    "data.samples_per_gpu"
+                    f"data: a batch of this training has {counted(size, 'image')} of "
+                    f"{len(loader.dataset)}, and batch normalisation needs more than one value per "
+                    "channel: raise data.samples_per_gpu"
                 )
             if any(text in problem for text in _MISFITS):
                 raise UserError(
@@ -115,9 +116,9 @@ def without_last_batch(loader: Any, dataset: Any, cfg: Config, distributed: bool
     """Return the loader of the training without the last, too small batch of an epoch."""
     size = batch_sizes(loader)[-1]
     get_root_logger().warning(
-        "data.drop_last: the last batch of an epoch would have %d image(s), too few for batch "
+        "data.drop_last: the last batch of an epoch would have %s, too few for batch "
         "normalisation: it is left out; each epoch leaves out others",
-        size,
+        counted(size, "image"),
     )
     cfg = copy.deepcopy(cfg)
     cfg.data.drop_last = True

@@ -26,6 +26,7 @@ from mmselfsup.metrics import finite
 from mmselfsup.utils.cpus import available_cores
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json
+from mmselfsup.utils.plurals import counted
 
 
 def split(text: str, flag: str, kind: type = float) -> list[str]:
@@ -95,7 +96,7 @@ def test(args: Namespace) -> None:
         names = image_names(args.json_targets, len(features))
         rows = dict(zip(names, scores.tolist(), strict=True))
         atomic_write_json(Path(args.output_path, "test_scores.json"), rows)
-    print(f"mean AP of {len(ap)} classes: {100 * np.nanmean(ap):.2f}")
+    print(f"mean AP of {counted(len(ap), 'class')}: {100 * np.nanmean(ap):.2f}")
 
 
 def image_names(path: str | None, num_images: int) -> list[str]:

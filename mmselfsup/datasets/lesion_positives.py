@@ -11,6 +11,7 @@ import torch
 
 from mmselfsup.utils.errors import ArgumentError, UserError
 from mmselfsup.utils.image_names import image_stem
+from mmselfsup.utils.plurals import counted, plural
 
 from .data_sources.lists import read_names
 from .data_sources.metadata import read_lesions
@@ -140,7 +141,8 @@ def _check_apart(
     if both:
         name, lesion = both[0]
         raise UserError(
-            f"lesion_positives: {len(both)} images of {held_out} show lesions of {source} (e.g. "
-            f"{name}, lesion {lesion or 'not known'}), which only training may see; make "
+            f"lesion_positives: {counted(len(both), 'image')} of {held_out} "
+            f"{plural(len(both), 'shows', 'show')} lesions of {source} (e.g. {name}, lesion "
+            f"{lesion or 'not known'}), which only training may see; make "
             "lists that keep each lesion in one part with tools/isic2019/prepare_splits.py"
         )

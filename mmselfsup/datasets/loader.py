@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, default_collate
 from mmselfsup.utils import dist as _dist  # build_dataloader has an argument ``dist``
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.errors import ArgumentError, UserError
+from mmselfsup.utils.plurals import counted
 from mmselfsup.utils.signals import are_handled
 
 from .batched.deferred import Deferred, join
@@ -166,7 +167,8 @@ def build_train_loaders(datasets: Sequence[Any], cfg: Config, distributed: bool)
             size = args.get("samples_per_gpu", args.get("imgs_per_gpu"))
             ranks = _dist.get_world_size() if distributed else 1
             raise UserError(
-                f"{len(dataset)} images don't fill one batch of {size} on {ranks} process(es): "
+                f"{counted(len(dataset), 'image')} can't fill one batch of {size} on "
+                f"{counted(ranks, 'process')}: "
                 "lower data.samples_per_gpu or set data.drop_last=False"
             )
     return loaders

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.plurals import counted
 
 from .data_sources.base import BaseDataSource, Loading
 from .data_sources.folders import all_images
@@ -201,14 +202,14 @@ def report_shared(first: Any, second: Any, parts: tuple[str, str]) -> None:
     common = sorted(ours & theirs)
     if common:
         logger.warning(
-            "%s and %s have %d image(s) in common, such as %s: results on them are too good",
-            *parts, len(common), common[0],
+            "%s and %s have %s in common, such as %s: results on them are too good",
+            *parts, counted(len(common), "image"), common[0],
         )  # fmt: skip
         return
     groups = [set(getattr(source, "lesions", None) or ()) - {""} for source in (first, second)]
     lesions = sorted(groups[0] & groups[1])
     if lesions:
         logger.warning(
-            "%s and %s have images of %d common lesion(s), such as %s: results on them are too "
-            "good; split by lesion", *parts, len(lesions), lesions[0],
+            "%s and %s have images of %s, such as %s: results on them are too "
+            "good; split by lesion", *parts, counted(len(lesions), "common lesion"), lesions[0],
         )  # fmt: skip

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.plurals import counted
 
 from .classification import probabilities
 
@@ -61,7 +62,9 @@ class ClassMap:
         """
         kept = [number for number, count in enumerate(counts) if count]
         if len(kept) < 2:
-            raise ValueError(f"{len(kept)} classes have images, two are needed")
+            raise ValueError(
+                f"{counted(len(kept), 'class has', 'classes have')} images, two are needed"
+            )
         number = {
             name: kept.index(n) if n is not None and n in kept else None
             for name, n in self.number.items()
@@ -201,7 +204,7 @@ def _joined(
                     "prediction could be told apart"
                 )
     if len(keys) < 2:
-        raise UserError(f"{where}: its map leaves {len(keys)} classes, two are needed")
+        raise UserError(f"{where}: its map leaves {counted(len(keys), 'class')}, two are needed")
     # A single name is the set's own; several are told by what they mean.
     own = tuple(
         found[0] if len(found) == 1 else " or ".join(model_classes[n] for n in key)

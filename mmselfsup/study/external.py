@@ -75,8 +75,7 @@ def find_external(text: str, root: Path) -> External:
     path = Path(place).expanduser()
     path = path if path.is_absolute() else root / path
     if not path.exists():
-        hint = " (overrides key=value stand before --external)" if "." in name else ""
-        raise UserError(f"--external {text}: there is no {path}{hint}")
+        raise UserError(f"--external {text}: {_missing(name, place, path.parent)}")
     shipped = root / DESCRIPTIONS / f"{re.sub('[^a-z0-9]', '', name.lower())}.yaml"
     suffix, file = path.suffix.lower(), None
     if path.is_file() and suffix in _TEXTS:
@@ -94,6 +93,17 @@ def find_external(text: str, root: Path) -> External:
     else:
         raise UserError(f"--external {text}: {path.name} is no folder, table or description")
     return External(name, text, replace(described, name=name), folder, file)
+
+
+def _missing(name: str, place: str, folder: Path) -> str:
+    """Say that there is no such set, or that an override of a config was meant."""
+    before = "before --external, or after --cfg-options"
+    if "." in name and "/" not in place and Path(place).suffix.lower() not in (*_TABLES, *_TEXTS):
+        return f"this is no set NAME=PATH but an override of a config, it seems: put it {before}"
+    return (
+        f"there is no file or folder {place}{'' if Path(place).is_absolute() else f' in {folder}'};"
+        f" if it is an override key=value, put it {before}"
+    )
 
 
 def read_externals(texts: Sequence[str], root: Path) -> tuple[External, ...]:

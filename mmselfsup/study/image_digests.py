@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mmselfsup.utils.files import atomic_write_json, file_stamps, sha256
+from mmselfsup.utils.plurals import counted
 from mmselfsup.utils.progress import progress
 
 INDEX = "image_digests.json"
@@ -83,8 +84,8 @@ class ImageDigests:
             self._entries[path] = _Entry(*stamps[path], digest, changed or was)
         if altered:
             print(
-                f"{len(altered)} images have another content than before, although size and time "
-                f"are the same, such as {altered[0]}",
+                f"{counted(len(altered), 'image has', 'images have')} another content than "
+                f"before, although size and time are the same, such as {altered[0]}",
                 flush=True,
             )
         if todo and self._path is not None:

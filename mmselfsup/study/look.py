@@ -19,6 +19,7 @@ from mmselfsup.config.inspect import head_classes
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import file_stamps
 from mmselfsup.utils.image_names import image_stem
+from mmselfsup.utils.plurals import counted, plural
 
 from .cli import StudyRequest
 from .data import PARTS, ground_truth_csv, metadata_csv
@@ -112,15 +113,19 @@ def look_at_data(settings: StudySettings) -> tuple[dict[str, str], list[str]]:
     rows["images"] = f"{len(there)} of {len(pictures)} that {path} lists are in {folder}"
     if len(there) < len(pictures):
         names = [picture.name for picture in pictures if not picture.there]
-        doubts.append(f"{len(names)} listed images are not in {folder}: {_some(names)}")
+        number = counted(len(names), "listed image is", "listed images are")
+        doubts.append(f"{number} not in {folder}: {_some(names)}")
     unknown = [picture.name for picture in there if picture.label < 0]
     if unknown:
-        doubts.append(f"{path}: {len(unknown)} images have no known class: {_some(unknown)}")
+        number = counted(len(unknown), "image has", "images have")
+        doubts.append(f"{path}: {number} no known class: {_some(unknown)}")
     rows["classes"], found = _classes(there, classes, data.num_folds)
     doubts += [f"{path}: {text}" for text in found]
     known = {picture.group for picture in there} - {""}
     without = sum(not picture.group for picture in there)
-    rows[data.group[1]] = f"{len(known)}; {without} images without one" if known else "not known"
+    rows[data.group[1]] = (
+        f"{len(known)}; {counted(without, 'image')} without one" if known else "not known"
+    )
     rows["same content"], found = _copies(there, folder, settings)
     return rows, doubts + found
 
@@ -136,12 +141,13 @@ def look_at_lists(settings: StudySettings) -> tuple[str, list[str]]:
     for one, other in (("train", "test"), ("subtrain", "val")):
         common = {p.name for p in parts[one]} & {p.name for p in parts[other]}
         shared = ({p.group for p in parts[one]} & {p.group for p in parts[other]}) - {""}
-        word = settings.data.group[1]
-        for found, kind in ((common, "images"), (set() if common else shared, word)):
+        words = ("image", "images"), settings.data.group
+        for found, kind in zip((common, set() if common else shared), words, strict=True):
             if found:
                 doubts.append(
-                    f"fold {settings.fold}: the lists {one} and {other} have {len(found)} {kind} "
-                    f"in common: {_some(sorted(found))}; results on them are too good"
+                    f"fold {settings.fold}: the lists {one} and {other} have "
+                    f"{counted(len(found), *kind)} in common: {_some(sorted(found))}; "
+                    "results on them are too good"
                 )
         in_one = set(parts[one])
         same = [
@@ -151,8 +157,9 @@ def look_at_lists(settings: StudySettings) -> tuple[str, list[str]]:
         ]
         if same:
             doubts.append(
-                f"fold {settings.fold}: {len(same)} images of the list {other} have the content of "
-                f"one of {one}: {_some(same)}; results on them are too good"
+                f"fold {settings.fold}: {counted(len(same), 'image')} of the list {other} "
+                f"{plural(len(same), 'has', 'have')} the content of one of {one}: "
+                f"{_some(same)}; results on them are too good"
             )
     return row, doubts
 
@@ -220,7 +227,8 @@ def _classes(
     doubts = []
     if rare:
         doubts.append(
-            f"{len(rare)} class(es) have fewer independent images than the {folds} folds: "
+            f"{counted(len(rare), 'class has', 'classes have')} fewer independent images than the "
+            f"{folds} folds: "
             f"{_some(rare)}; some tests have none of them"
         )
     beyond = sorted(label for label in counts if label >= 0 and label not in names)
@@ -237,15 +245,17 @@ def _copies(
     doubts = []
     labels = [f"{a.name} and {b.name}" for a, b in pairs if a.label != b.label]
     if labels:
-        doubts.append(f"{len(labels)} images are there twice with two labels: {_some(labels)}")
+        number = counted(len(labels), "image is", "images are")
+        doubts.append(f"{number} there twice with two labels: {_some(labels)}")
     apart = [f"{a.name} and {b.name}" for a, b in pairs if not a.group or a.group != b.group]
     option = settings.data.duplicates_option
     if apart and option and option not in settings.splits:
         doubts.append(
-            f"{len(apart)} images have the content of another {settings.data.group[0]}'s: "
+            f"{counted(len(apart), 'image has', 'images have')} the content of another "
+            f"{settings.data.group[0]}'s: "
             f"{_some(apart)}; SPLITS={option} keeps them in one fold"
         )
-    return (f"{len(pairs)} images" if pairs else "no two images"), doubts
+    return (counted(len(pairs), "image") if pairs else "no two images"), doubts
 
 
 def _same_content(
@@ -270,13 +280,14 @@ def _same_content(
 
 def _trainings(study: ResolvedStudy, studies: int) -> dict[str, str]:
     """Return the trainings of a study in words."""
-    tasks = [f"{task.name} ({task.epochs} epoch(s))" for task in study.pretrainings]
+    tasks = [f"{task.name} ({counted(task.epochs, 'epoch')})" for task in study.pretrainings]
     arms, lrs = study.settings.arms, study.lrs
     search = f"{len(arms) * len(lrs)} of the learning-rate search and " if len(lrs) > 1 else ""
     times = f", in each of {studies} studies" if studies > 1 else ""
+    epochs = counted(study.epochs, "epoch")
     return {
         "pre-trainings": (", ".join(tasks) or "none") + times,
-        "fine-tunings": f"{search}{len(arms)} final ones of {study.epochs} epoch(s){times}",
+        "fine-tunings": f"{search}{len(arms)} final ones of {epochs}{times}",
     }
 
 

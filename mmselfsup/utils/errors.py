@@ -34,6 +34,10 @@ class NoImagesError(UserError, RuntimeError):
     """A folder without images; a ``RuntimeError`` too, because MMSelfSup 0.x raised one."""
 
 
+class UnknownLabelError(UserError):
+    """A label in a list or a folder that is none of the given classes."""
+
+
 class MismatchError(UserError, AssertionError):
     """Inputs whose numbers differ; an ``AssertionError`` too, because MMSelfSup 0.x asserted it."""
 

@@ -139,7 +139,15 @@ def test_two_tables_that_are_joined(clinic: Path) -> None:
         ({"subgroups": {"age": "born"}}, "clinic: subgroups: no column 'born' .*table.csv has ph"),
         ({"images": "nowhere", "table": None}, "none of the folders .*nowhere is there"),
         ({"images": "empty"}, "none of its 6 images is in"),
-        ({"map": {"mel": "MEL", "nv": "NV"}}, "label 'akiec' must be one of mel, nv"),
+        (
+            {"map": {"mel": "MEL", "nv": "NV"}},
+            r"^external set clinic: its map has no entry for a label of its images \(/.*table.csv, "
+            r"line 3: label 'akiec' must be one of mel, nv\): add a line 'label: class', or",
+        ),
+        (
+            {"map": {"mel": "MEL", "nv": "NV"}, "classes": ["mel", "nv"]},
+            "^/.*line 3: label 'akiec' must be one of mel, nv$",
+        ),
         (
             {"map": {"mel": "MEL", "akiec": "AKIEC", "nv": "NV", "wart": None}},
             "names the class 'AK",
@@ -158,11 +166,23 @@ def test_what_is_wrong_is_one_line(clinic: Path, changes: dict, message: str) ->
     assert "\n" not in str(error.value)
 
 
+def test_a_folder_or_a_number_that_the_map_lacks(clinic: Path) -> None:
+    for name in ("MEL/a", "NV/b", "wart/c"):
+        picture(clinic / "folders" / f"{name}.png", 0)
+    given = {"name": "folders", "images": "folders", "map": {"MEL": "MEL", "NV": "NV"}}
+    with pytest.raises(UserError, match=r"^external set folders: its map .* wart are not among"):
+        check_external(make_description(given, "here"), clinic, MODEL)
+    (clinic / "list.txt").write_text("MEL/a.png 0\nNV/b.png 1\nwart/c.png 2\n")
+    numbers = {**given, "table": "list.txt", "map": {"0": "MEL", "1": "NV"}}
+    with pytest.raises(UserError, match=r"^external set folders: its map .*line 3: label 2 of"):
+        check_external(make_description(numbers, "here"), clinic, MODEL)
+
+
 def test_nothing_left(clinic: Path) -> None:
     (clinic / "own.txt").write_text("e.png 1\n")
     known = [clinic / "own.txt"], clinic / "set" / "photos"
     only = described(only={"finding": "nv"})
-    with pytest.raises(UserError, match="1 classes have images, two are needed; 1 images are left"):
+    with pytest.raises(UserError, match="1 class has images, two are needed; 1 image is left"):
         make_external(only, clinic / "set", clinic / "out" / "x", MODEL, *known)
     assert not (clinic / "out" / "x" / "external.json").exists()
 

@@ -74,6 +74,36 @@ def test_a_published_layout(ham: Path, tmp_path: Path) -> None:
     assert len(tested) == len(set(tested)) == 38
 
 
+@pytest.mark.parametrize("image_column", ["isic", "image_id", None])
+def test_a_table_of_groups_whose_images_have_another_column(
+    ham: Path, tmp_path: Path, image_column: str | None
+) -> None:
+    """The groups are those of the second table, whatever its column of images is called."""
+    rows = [["image_id", "lesion", "site"]]
+    rows += [
+        [f"ISIC_{i:03d}", f" L{i // 4} ", "arm"] for i in range(36)
+    ]  # the last two are missing
+    with (ham / "groups.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    text = (ham / "metadata.csv").read_text()
+    name = image_column or "image"  # of the first table alone
+    (ham / "metadata.csv").write_text(text.replace("image_id", name, 1))
+    given = described(
+        image_column=image_column, groups_table=("none.csv", "groups.csv"), group_column="lesion",
+        sources=False, name="my set", label_column="dx",
+    )  # fmt: skip
+    make_source(given, ham, tmp_path / "source", 16, NAMES)
+    with (tmp_path / "source" / "groups.csv").open() as file:
+        found = {Path(row["image"]).stem: row["lesion_id"] for row in csv.DictReader(file)}
+    assert found["ISIC_000"] == found["ISIC_003"] == "my-set_L0"
+    assert found["ISIC_004"] == "my-set_L1"
+    assert found["ISIC_036"] == ""  # the table of groups has no row of it
+    with pytest.raises(UserError, match=r"no column 'nest' \(.*groups.csv has image_id"):
+        make_source(
+            described(**{**given.__dict__, "group_column": "nest"}), ham, tmp_path / "s", 16, NAMES
+        )
+
+
 def test_statistics_are_measured_once(ham: Path, tmp_path: Path, monkeypatch) -> None:
     place = tmp_path / "source"
     make_source(described(), ham, place, 16, NAMES)

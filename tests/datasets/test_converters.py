@@ -27,7 +27,7 @@ def test_imagenet_subset(tmp_path: Path) -> None:
     assert lines[0] == "n00000999/n00000999_7.JPEG 999"
     assert lines[-1] == "n00000000/n00000000_7.JPEG 0"
     source.write_text("n00000001_7.JPEG\n")
-    with pytest.raises(UserError, match="images of 1 classes"):
+    with pytest.raises(UserError, match="images of 1 class"):
         convert_imagenet_subset(str(source), str(output))
     source.write_text("n00000001_7.JPEG\ncat.jpg\n")
     with pytest.raises(UserError, match=r"line 2: 'cat\.jpg'"):

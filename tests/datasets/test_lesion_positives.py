@@ -134,10 +134,10 @@ def test_repeated_data_sets(files: Path) -> None:
 @pytest.mark.parametrize(
     ("lesions", "test", "said"),
     [
-        ({11: "a"}, "10.png\n11.png\n", r"1 images of .*test.txt show lesions of .*train.txt .*"
+        ({11: "a"}, "10.png\n11.png\n", r"1 image of .*test.txt shows lesions of .*train.txt .*"
          r"11.png, lesion a\), which only training may see"),
-        ({}, "10.png\n5.png\n", r"1 images of .*5.png, lesion not known"),
-        ({}, "10\n3\n", r"1 images of .*\(e.g. 3, lesion c"),
+        ({}, "10.png\n5.png\n", r"1 image of .*5.png, lesion not known"),
+        ({}, "10\n3\n", r"1 image of .*\(e.g. 3, lesion c"),
     ],
 )  # fmt: skip
 def test_held_out_images_and_lesions_are_refused(

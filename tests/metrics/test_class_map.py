@@ -70,7 +70,7 @@ def test_classes_without_images_are_left_out() -> None:
     assert classes.classes == ("a", "c")
     assert classes.number == {"a": 0, "b": None, "c": 1}
     assert classes.absent == ("NV", "AK", "SCC")
-    with pytest.raises(ValueError, match="1 classes have images"):
+    with pytest.raises(ValueError, match="1 class has images"):
         classes.present([3, 0])
 
 
@@ -81,7 +81,7 @@ def test_classes_without_images_are_left_out() -> None:
         ({"a": "MEL", "b": "NV"}, ["a", "c"], "set: the class 'c' has no entry in its map"),
         ({}, ["MEL", "nevus"], "set: the class 'nevus' has no entry.*without a map it must be of"),
         ({"a": "MEL or NV", "b": "NV"}, ["a"], "'b' and 'a' both have the class NV of the model"),
-        ({"a": "MEL", "b": None}, ["a"], "leaves 1 classes, two are needed"),
+        ({"a": "MEL", "b": None}, ["a"], "leaves 1 class, two are needed"),
         ({"a": " or ".join(MODEL), "b": "others"}, ["a"], "no class of the model is left for oth"),
     ],
 )

@@ -87,8 +87,12 @@ def test_maps_of_shipped_descriptions(path: Path, tmp_path: Path) -> None:
         ("clinic", "--external clinic: give NAME=PATH"),
         ("=x", "give NAME=PATH"),
         ("a/b=x", "give NAME=PATH"),
-        ("clinic=nowhere", "there is no .*nowhere$"),
-        ("runner.max_epochs=1", r"there is no .*\(overrides key=value stand before --external\)"),
+        ("clinic=nowhere", "there is no file or folder nowhere in /.*; if it is an override"),
+        ("clinic=/no/where", "there is no file or folder /no/where; if it is"),
+        ("my.clinic=no/where", "there is no file or folder no/where in "),
+        ("my.clinic=list.csv", "there is no file or folder list.csv in "),
+        ("lr=0.1", "folder 0.1 in .*if it is an override key=value, put it before --external, or"),
+        ("runner.max_epochs=1", "1: this is no set NAME=PATH but an override of a config, it seem"),
     ],
 )
 def test_wrong_values(text: str, message: str, tmp_path: Path) -> None:

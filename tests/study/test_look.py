@@ -62,8 +62,8 @@ def test_the_rows_of_sound_data(data: StudySettings) -> None:
     assert rows["classes"] == ", ".join(f"{name} 4" for name in CLASSES)
     assert rows["lesions"] == "16; 0 images without one"
     assert rows["same content"] == "no two images"
-    assert rows["pre-trainings"] == "simclr (1 epoch(s))"
-    assert rows["fine-tunings"] == ("6 of the learning-rate search and 2 final ones of 1 epoch(s)")
+    assert rows["pre-trainings"] == "simclr (1 epoch)"
+    assert rows["fine-tunings"] == ("6 of the learning-rate search and 2 final ones of 1 epoch")
     assert "are free" in rows["disk"]
     assert "--keep all" in rows["kept"]
     assert doubts == []
@@ -76,15 +76,15 @@ def test_missing_unknown_rare_and_repeated_images(data: StudySettings) -> None:
     image(data, 9).write_bytes(image(data, 0).read_bytes())  # NV and MEL, another lesion
     rows, doubts = look_at(data)
     assert rows["images"].startswith("31 of 32")
-    assert rows["same content"] == "1 images"
+    assert rows["same content"] == "1 image"
     text = "\n".join(doubts)
-    assert "1 listed images are not in" in text
+    assert "1 listed image is not in" in text
     assert "ISIC_0000003" in text
-    assert "1 images have no known class: ISIC_0000031.jpg" in text
-    assert "8 class(es) have fewer independent images than the 5 folds: MEL, NV, BCC ..." in text
+    assert "1 image has no known class: ISIC_0000031.jpg" in text
+    assert "8 classes have fewer independent images than the 5 folds: MEL, NV, BCC ..." in text
     pair = "ISIC_0000000.jpg and ISIC_0000009.jpg"
-    assert f"1 images are there twice with two labels: {pair}" in text
-    assert f"1 images have the content of another lesion's: {pair}; SPLITS=--group-dup" in text
+    assert f"1 image is there twice with two labels: {pair}" in text
+    assert f"1 image has the content of another lesion's: {pair}; SPLITS=--group-dup" in text
 
 
 def test_lists_that_share_images_lesions_or_content(data: StudySettings) -> None:
@@ -103,14 +103,14 @@ def test_lists_that_share_images_lesions_or_content(data: StudySettings) -> None
 
     assert write() == []
     (common,) = write(test=[4, *range(20, 32)])
-    assert "lists train and test have 1 images in common: ISIC_0000004.jpg" in common
+    assert "lists train and test have 1 image in common: ISIC_0000004.jpg" in common
     (common,) = write(val=[15, 16, 17])
-    assert "lists subtrain and val have 1 images in common: ISIC_0000015.jpg" in common
+    assert "lists subtrain and val have 1 image in common: ISIC_0000015.jpg" in common
     (lesions,) = write(subtrain=[*range(15), 16], val=[17, 18, 19])
-    assert "lists subtrain and val have 1 lesions in common: L_8" in lesions
+    assert "lists subtrain and val have 1 lesion in common: L_8" in lesions
     image(data, 30).write_bytes(image(data, 2).read_bytes())
     (same,) = write()
-    assert "1 images of the list test have the content of one of train" in same
+    assert "1 image of the list test has the content of one of train" in same
     assert look_at(data)[0]["lists of fold 1"] == "train 20, subtrain 16, val 4, test 12"
 
 
@@ -232,4 +232,4 @@ def test_the_table_comes_before_the_first_stage(
     printed = capsys.readouterr()
     assert printed.out.startswith("What the study reads and writes:\n")
     assert "MEL 4" in printed.out
-    assert "warning: isic/ISIC_2019_Training_GroundTruth.csv: 8 class(es)" in printed.err
+    assert "warning: isic/ISIC_2019_Training_GroundTruth.csv: 8 classes" in printed.err

@@ -226,7 +226,7 @@ def test_verify_finds_another_content_behind_the_same_size_and_time(
     alter(image, bytes(byte ^ 1 for byte in Path(image).read_bytes()))
     assert again(study) == set()  # sizes and times are the same
     assert again(verified) == COMPARISON | measured("scratch") | measured("simclr")
-    assert "1 images have another content than before" in capsys.readouterr().out
+    assert "1 image has another content than before" in capsys.readouterr().out
     assert again(study) == set()  # the index knows now
     assert again(verified) == set()
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json, atomic_write_text
+from mmselfsup.utils.plurals import counted
 
 from .lists import read_text
 
@@ -48,8 +49,8 @@ def convert_imagenet_subset(source: str, output: str) -> int:
     labels = {folder: label for label, folder in enumerate(sorted(set(folders)))}
     if len(labels) != _NUM_IMAGENET:
         raise UserError(
-            f"{source}: images of {len(labels)} classes; the labels follow from the list only "
-            f"where it has all {_NUM_IMAGENET}"
+            f"{source}: images of {counted(len(labels), 'class')}; the labels follow from the list "
+            f"only where it has all {_NUM_IMAGENET}"
         )
     lines = [
         f"{folder}/{name.rpartition('/')[2]} {labels[folder]}\n"

@@ -6,7 +6,7 @@ import os
 from collections.abc import MutableSequence, Sequence
 from typing import Any
 
-from mmselfsup.utils.errors import NoImagesError, UserError
+from mmselfsup.utils.errors import NoImagesError, UnknownLabelError, UserError
 from mmselfsup.utils.image_names import IMAGE_EXTENSIONS
 
 from ..registry import DATASOURCES
@@ -116,7 +116,7 @@ class ImageNet(BaseDataSource):
         if len(self.CLASSES) == len(folders) and not set(self.CLASSES) & set(folders):
             return folders
         unknown = sorted(set(folders) - set(self.CLASSES))
-        raise UserError(
+        raise UnknownLabelError(
             f"{self.data_prefix}: {len(folders)} folders, but {len(self.CLASSES)} classes are "
             f"given; {', '.join(unknown[:5])} are not among them"
         )

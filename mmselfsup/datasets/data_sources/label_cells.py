@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.errors import UnknownLabelError, UserError
 from mmselfsup.utils.patients import NO_VALUE
 
 from .columns import LABEL_COLUMNS, Places
@@ -110,7 +110,7 @@ def _label(
         return list(classes).index(cell)
     number = _number(cell)
     if number is None or number != int(number):
-        raise UserError(f"{where}: label {cell!r} must be {_known_labels(cell, classes)}")
+        raise UnknownLabelError(f"{where}: label {cell!r} must be {_known_labels(cell, classes)}")
     return int(number)
 
 

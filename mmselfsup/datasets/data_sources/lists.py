@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.errors import UnknownLabelError, UserError
 from mmselfsup.utils.image_names import IMAGE_EXTENSIONS
 
 from .columns import NAME_COLUMNS, Columns, find_columns
@@ -184,7 +184,7 @@ def check_labels(entries: Sequence[Entry], num_classes: int, source: str) -> Non
                     f"{num_classes} classes are given; correct the list or classes"
                 )
         elif not NO_LABEL <= entry.label < num_classes:
-            raise UserError(
+            raise UnknownLabelError(
                 f"{source}, line {entry.line}: label {entry.label} of {entry.name!r} is not in "
                 f"0..{num_classes - 1}; correct the list or classes"
             )

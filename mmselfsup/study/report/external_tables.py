@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from mmselfsup.metrics.subgroups import FEWEST, Measured
 from mmselfsup.utils.console import console_table, table_console
 from mmselfsup.utils.files import atomic_write_text, csv_text
+from mmselfsup.utils.plurals import counted
 
 from ..external_records import OWN, ExternalSet
 from ..records import Results
@@ -61,12 +62,15 @@ def left_out(external: ExternalSet) -> str:
     """Say which images and classes of a set do not count."""
     parts = []
     if external.not_on_disk:
-        parts.append(f"{external.not_on_disk} images not on disk")
+        parts.append(f"{counted(external.not_on_disk, 'image')} not on disk")
     if external.near_duplicates:
-        parts.append(f"{external.near_duplicates} near-duplicates of the study's own images")
+        parts.append(
+            f"{counted(external.near_duplicates, 'near-duplicate')} of the study's own images"
+        )
     if external.left_out:
         listed = ", ".join(f"{name} {count}" for name, count in external.left_out.items())
-        parts.append(f"{sum(external.left_out.values())} images of other classes ({listed})")
+        number = counted(sum(external.left_out.values()), "image")
+        parts.append(f"{number} of other classes ({listed})")
     if external.absent:
         parts.append(f"the model's classes {', '.join(external.absent)}, which the set lacks")
     return "; ".join(parts)

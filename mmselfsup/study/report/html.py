@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmselfsup.utils.plurals import counted, plural
+
 from ..settings import SCRATCH
 from .words import words
 
@@ -103,6 +105,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    env.filters.update(counted=counted, plural=plural)
     return env
 
 

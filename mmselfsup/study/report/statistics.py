@@ -18,6 +18,7 @@ from statistics import NormalDist, mean, stdev, variance
 
 from mmselfsup.metrics.classification import standard_error
 from mmselfsup.utils.errors import UserError, one_line
+from mmselfsup.utils.plurals import counted
 
 from ..records import Results, RunRecord, read_results
 from ..settings import ALL, SCRATCH
@@ -422,7 +423,9 @@ def describe(runs: Sequence[tuple[RunRecord, Results]]) -> str:
         parts.append(f"GPUS {study.gpus}")
     if run.chosen_from and study.greedy:
         tasks = study.greedy.tasks.items()
-        choices = ", ".join(f"{name} ({t.config}, {t.epochs} epochs)" for name, t in tasks)
+        choices = ", ".join(
+            f"{name} ({t.config}, {counted(t.epochs, 'epoch')})" for name, t in tasks
+        )
         parts.append(f"greedy, min. gain {study.greedy.min_gain:g}, of {choices}")
         parts += [f"fold {r.fold}, seed {r.seed} chose {display_name(r.arm)}" for r, _ in runs]
     return "; ".join(parts)

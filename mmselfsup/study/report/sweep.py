@@ -20,6 +20,7 @@ from rich.table import Column
 
 from mmselfsup.utils.console import console_table, table_console
 from mmselfsup.utils.files import atomic_write_text, csv_text
+from mmselfsup.utils.plurals import counted
 from mmselfsup.version import __version__
 
 from ..records import Results, mixed_code, read_results
@@ -177,7 +178,7 @@ def print_overview(overview: Overview, console: Console | None = None) -> None:
     table = console_table([Column("classifier"), "folds x seeds", *headers, "gain"])
     for row in overview.rows:
         folds, seeds, runs = row.counts
-        count = f"{folds} x {seeds}" if folds * seeds == runs else f"{runs} runs"
+        count = f"{folds} x {seeds}" if folds * seeds == runs else counted(runs, "run")
         cells = (_strong(cell(row.cells[name]), name in row.bold) for name in shown)
         table.add_row(row.group.label, count, *cells, gain_cell(row.gain))
     console.print(table)
@@ -210,7 +211,7 @@ def to_csv(overview: Overview) -> str:
     ]
     for row in overview.rows:
         run = next(iter(row.group.runs.values()))
-        ssl = " then ".join(f"{s.config} ({s.epochs} epochs)" for s in run.ssl)
+        ssl = " then ".join(f"{s.config} ({counted(s.epochs, 'epoch')})" for s in run.ssl)
         if run.chosen_from:
             ssl = "greedy, see conditions"
         numbers: list[float | str | None] = []
@@ -341,9 +342,9 @@ def overview_notes(found_runs: FoundRuns) -> list[str]:
         lines.append(
             "Numbers in brackets distinguish rows of the same name; table.csv has their conditions."
         )
-    if found_runs.num_repeated:
+    if number := found_runs.num_repeated:
         lines.append(
-            f"{found_runs.num_repeated} runs exist more than once (same settings, fold "
+            f"{counted(number, 'run exists', 'runs exist')} more than once (same settings, fold "
             "and seed): the newest counts."
         )
     if note := mixed_code([run for group in groups for run in group.runs.values()]):

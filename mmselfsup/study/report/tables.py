@@ -20,6 +20,7 @@ from rich.table import Column, Table
 
 from mmselfsup.metrics.classification import standard_error
 from mmselfsup.utils.console import console_table, table_console
+from mmselfsup.utils.plurals import counted
 
 from ..records import Results, RunRecord, SearchRecord, class_names, mixed_code
 from ..settings import ALL, SCRATCH
@@ -85,8 +86,8 @@ def notes(results: Results) -> list[str]:
     study, runs = results.study, results.runs
     lr = f"each learning rate chosen on validation {words().groups}"
     lines = [
-        f"Fold {study.fold}, seed {study.seed}, {runs[0].n_test} test images; equal "
-        f"{runs[0].epochs} epochs of fine-tuning, the last one counts; "
+        f"Fold {study.fold}, seed {study.seed}, {counted(runs[0].n_test, 'test image')}; equal "
+        f"{counted(runs[0].epochs, 'epoch')} of fine-tuning, the last one counts; "
         f"{lr if results.lr_search else 'the learning rate was given, not chosen'}. "
         "Columns of classes: recall."
     ]
