@@ -2,6 +2,7 @@
 
 from . import compose as torchvision_transforms
 from .located_view import LocatedView
+from .rotated_crop import RotatedCrop
 from .transforms import (
     BEiTMaskGenerator,
     CenterCrop,
@@ -46,6 +47,7 @@ __all__ = [
     "RandomRotation",
     "RandomVerticalFlip",
     "Resize",
+    "RotatedCrop",
     "SimMIMMaskGenerator",
     "Solarization",
     "ToTensor",
