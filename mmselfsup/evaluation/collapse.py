@@ -243,7 +243,9 @@ def project(model: nn.Module, features: Sequence[Any]) -> Tensor | None:
     neck = find_projector(model)
     if neck is None:
         return None
-    output = neck([_wide(feature) for feature in features])
+    stages: list[Any] = [_wide(feature) for feature in features]
+    # A pair of a map and a class token would look like the outputs of two stages.
+    output = neck([stages] if getattr(neck, "takes_sizes", False) else stages)
     first = output[0] if isinstance(output, list | tuple) else output
     is_vector = isinstance(first, Tensor) and first.ndim == 2
     return first.float().cpu() if is_vector else None

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from mmselfsup.core.checkpoint.timm_names import backbone_in_format
+from mmselfsup.core.checkpoint.timm_names import backbone_in_format, sees_class_token
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json
 
@@ -40,7 +40,8 @@ output = network(transform(pil_image)[None])"""
     def write(
         self, network: ImageNetwork, images: Tensor, description: Description, path: Path
     ) -> None:
-        weights = backbone_in_format(network.backbone.state_dict(), "timm", "the backbone")
+        seen = sees_class_token(network.backbone)
+        weights = backbone_in_format(network.backbone.state_dict(), "timm", "the backbone", seen)
         architecture, arguments, head = timm_architecture(network.backbone, weights)
         linear = {f"{head}.{name}": tensor for name, tensor in network.fc().items()}
         with atomic_write(path) as file:
@@ -156,7 +157,11 @@ def _vit(backbone: Any, weights: Mapping[str, Tensor]) -> tuple[str, dict[str, A
         }
         return "beit_base_patch16_224", arguments, "head"
     arguments["qkv_bias"] = "blocks.0.attn.qkv.bias" in weights
-    places = int(weights["pos_embed"].shape[1]) - 1
+    places = int(weights["pos_embed"].shape[1])
+    if sees_class_token(backbone):
+        places -= 1
+    else:  # the mean of the normalised tokens
+        arguments |= {"class_token": False, "global_pool": "avg", "fc_norm": False}
     if math.prod(backbone.patch_resolution) != places:
         raise UserError("timm's ViT has one position for each patch and one for the class token")
     return "vit_tiny_patch16_224", arguments, "head"

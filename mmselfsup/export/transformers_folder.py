@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from mmselfsup.core.checkpoint.timm_names import backbone_in_format, renamed
+from mmselfsup.core.checkpoint.timm_names import backbone_in_format, renamed, sees_class_token
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json
 
@@ -146,7 +146,9 @@ def kind_of(backbone: Any) -> str | None:
     """Return which model of ``transformers`` a backbone is: ``resnet``, ``vit`` or None."""
     if is_resnet(backbone):
         return "resnet" if getattr(backbone, "groups", 1) == 1 else None
-    if hasattr(backbone, "layers") and hasattr(backbone, "pos_embed"):
+    # Its ViT always has a class token.
+    vit = hasattr(backbone, "layers") and hasattr(backbone, "pos_embed")
+    if vit and sees_class_token(backbone):
         weights = backbone_in_format(backbone.state_dict(), "timm", "the backbone")
         is_plain = "norm.weight" in weights and all(map(_KNOWN_VIT.fullmatch, weights))
         return "vit" if is_plain else None

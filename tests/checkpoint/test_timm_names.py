@@ -13,6 +13,7 @@ from mmselfsup.core.checkpoint import (
     export_backbone,
     extract_backbone,
     load_weights,
+    save_checkpoint,
 )
 from mmselfsup.core.checkpoint.timm_names import own_names, timm_names
 from mmselfsup.models import build_algorithm, build_backbone
@@ -98,6 +99,8 @@ def timm_model(kind: str) -> Any:
         return Beit(**common, init_values=scale, use_abs_pos_emb=True, use_rel_pos_bias=True)
     if kind == "scaled":
         return VisionTransformer(**common, init_values=0.1, global_pool="avg")
+    if kind == "no class token":
+        return VisionTransformer(**common, class_token=False, global_pool="avg", fc_norm=False)
     return VisionTransformer(**common)
 
 
@@ -154,6 +157,26 @@ def test_a_backbone_that_timm_lacks_keeps_its_names() -> None:
     other = backbone_of(VIT)
     other.extra = nn.Linear(2, 2)
     assert backbone_state(holder_of(other)).keys() == other.state_dict().keys()
+
+
+@pytest.mark.parametrize("said", ["in the config", "by the type", "not at all"])
+@torch.no_grad()
+def test_extracting_a_vit_without_a_class_token(said: str, tmp_path: Path) -> None:
+    """The unused token would be one more token in timm, and change every feature."""
+    source = backbone_of(dict(VIT, with_cls_token=False, output_cls_token=False))
+    kind = "IJEPAViT" if said == "by the type" else "VisionTransformer"
+    option = ", with_cls_token=False" if said == "in the config" else ""
+    text = f"model = dict(type='IJEPA', backbone=dict(type='{kind}'{option}))"
+    save_checkpoint(holder_of(source), str(tmp_path / "a.pth"), meta=dict(config=text))
+    extract_backbone(str(tmp_path / "a.pth"), str(tmp_path / "b.pth"), style="timm")
+    weights = torch.load(tmp_path / "b.pth", weights_only=True)["state_dict"]
+    if said == "not at all":
+        assert "cls_token" in weights
+        return
+    model = timm_model("no class token").eval()
+    model.load_state_dict(weights, strict=True)
+    img = torch.randn(2, 3, VIT["img_size"], VIT["img_size"])
+    torch.testing.assert_close(model(img), source(img)[-1].mean((2, 3)), rtol=0, atol=1e-5)
 
 
 def test_registers_of_a_backbone_of_timm_are_left_alone() -> None:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from mmselfsup.evaluation.collapse import find_projector, project
+from mmselfsup.models import build_algorithm
+from tests.contract.tiny_models import TINY, VIT
 
 
 class Neck(nn.Module):
@@ -49,3 +51,22 @@ def test_no_projector() -> None:
     for model in (nn.Identity(), WithTarget(nn.Identity())):
         assert find_projector(model) is None
         assert project(model, [torch.rand(2, 3, 4, 4)]) is None
+
+
+def test_features_of_a_transformer_with_a_class_token_reach_the_neck_of_swav() -> None:
+    """A map and a class token are one stage, not two; SwAV's neck takes a list for each size."""
+    torch.manual_seed(0)
+    cfg = dict(TINY["SwAV"].cfg)
+    neck = dict(type="SwAVNeck", in_channels=32, hid_channels=0, out_channels=16)
+    head = dict(type="SwAVHead", feat_dim=16, num_crops=[2], num_prototypes=20)
+    for with_token in (True, False):
+        token = dict(with_cls_token=with_token, output_cls_token=with_token)
+        model: Any = build_algorithm({**cfg, "backbone": VIT | token, "neck": neck, "head": head})
+        model.eval()
+        views = torch.rand(2, 3, 3, 32, 32).unbind()
+        with torch.no_grad():
+            wanted = model.project(list(views))  # [2, 3, 16], as in a training
+            projected = [project(model, model.extract_feat(view)) for view in views]
+        for found, right in zip(projected, wanted, strict=True):
+            assert found is not None
+            torch.testing.assert_close(found, right)

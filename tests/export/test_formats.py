@@ -73,6 +73,13 @@ MODELS: dict[str, dict[str, Any]] = {
                   decoder_embed_dim=16, decoder_depth=1, decoder_num_heads=2),
         head=dict(type="MAEPretrainHead", patch_size=8),
     ),
+    # Its blocks see no class token.
+    "ijepa": dict(
+        type="IJEPA", backbone=dict(VIT, type="IJEPAViT"),
+        neck=dict(type="IJEPAPredictor", num_patches=16, embed_dim=24, predictor_embed_dim=16,
+                  depth=1, num_heads=2),
+        head=dict(type="IJEPAHead"), masks=dict(min_context=2),
+    ),
 }  # fmt: skip
 # What each network can be written as.
 PAIRS = [
@@ -82,6 +89,7 @@ PAIRS = [
     ("resnet", "safetensors"), ("mae", "safetensors"),
     ("resnet18", "timm"), ("vit", "timm"), ("beit", "timm"), ("swin", "timm"), ("mae", "timm"),
     ("resnet18", "torchvision"), ("simclr18", "torchvision"),
+    ("ijepa", "timm"), ("ijepa", "hf"),
     ("resnet", "hf"), ("simclr", "hf"), ("vit", "hf"), ("mae", "hf"), ("swin", "hf"),
 ]  # fmt: skip
 
@@ -90,7 +98,7 @@ def needed(to: str, model: str) -> None:
     """Skip a test whose packages are not installed."""
     packages = FORMATS[to].needs
     if to == "hf":
-        packages = ("timm",) if model == "swin" else ("transformers",)
+        packages = ("timm",) if model in ("swin", "ijepa") else ("transformers",)
     for package in (*packages, *(("safetensors",) if to == "hf" else ())):
         pytest.importorskip(package)
 
@@ -154,7 +162,7 @@ def test_the_file_computes_the_same(model: str, to: str, tmp_path: Path, picture
         found = run(images[part])
         torch.testing.assert_close(found.detach(), wanted[part], rtol=1e-4, atol=1e-4)
     assert wanted.std(dim=0).max() > 1e-3  # the images differ
-    sizes = 1 if model in ("vit", "mae", "beit", "swin") else 2
+    sizes = 1 if model in ("vit", "mae", "beit", "swin", "ijepa") else 2
     assert len(done.checked.sizes) == sizes
     card = (done.path.parent / "README.md").read_text()
     assert "| SHA-256" not in card
@@ -174,7 +182,7 @@ def read_again(path: Path, to: str, model: str) -> Any:
         return torch.jit.load(str(path))
     if to == "torch-export":
         return torch.export.load(str(path)).module()
-    if to == "timm" or (to == "hf" and model == "swin"):
+    if to == "timm" or (to == "hf" and model in ("swin", "ijepa")):
         import timm
 
         return timm.create_model(f"local-dir:{folder}", pretrained=True).eval()

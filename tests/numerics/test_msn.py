@@ -76,6 +76,22 @@ def test_the_prior() -> None:
         power_law_prior(4, -1.0)
 
 
+def test_the_direction_of_the_divergence() -> None:
+    """KL(p || prior): for a uniform prior MSN's log K - H(p), which the reverse is not."""
+    p = [0.6, 0.25, 0.1, 0.05]
+    own = torch.tensor(p, dtype=torch.float64)
+    for prior in (power_law_prior(4), power_law_prior(4, 0.5)):
+        law = prior.tolist()
+        forward = sum(a * math.log(a / b) for a, b in zip(p, law, strict=True))
+        reverse = sum(b * math.log(b / a) for a, b in zip(p, law, strict=True))
+        found = prior_divergence(own, prior.double()).item()
+        assert found == pytest.approx(forward, rel=1e-6)
+        assert abs(found - reverse) > 0.05
+    entropy = -sum(a * math.log(a) for a in p)
+    uniform = prior_divergence(own, power_law_prior(4).double()).item()
+    assert uniform == pytest.approx(math.log(4) - entropy, rel=1e-6)
+
+
 def test_a_collapse_costs_the_prior() -> None:
     """All images at one prototype: the divergence from the uniform prior is near log K."""
     head = build_head({**CFG, "temperature": 0.02})

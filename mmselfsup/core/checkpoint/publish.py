@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import inspect
 import io
 import re
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 
 import torch
 
+from mmselfsup.models.builder import BACKBONES
 from mmselfsup.models.utils.adapters import merge_adapters
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write
@@ -39,7 +41,8 @@ def extract_backbone(
 ) -> tuple[str, int]:
     """Write the backbone of a checkpoint as ``dict(state_dict=...)`` without prefix.
 
-    Adapters (LoRA) are merged into the weights.
+    Adapters (LoRA) are merged into the weights. Under timm's names, a ViT whose blocks see no class
+    token, as the config in the checkpoint says, is written without one.
 
     Args:
         checkpoint: File to read.
@@ -54,16 +57,55 @@ def extract_backbone(
         UserError: There are no such weights, the library has no such network, or a file can't be
             read or written.
     """
-    weights = weights_of(load_state(checkpoint), checkpoint)
+    state: Any = load_state(checkpoint)
+    weights = weights_of(state, checkpoint)
     prefix = find_backbone(list(weights), checkpoint) if prefix is None else prefix
     selected = weights_below(weights, prefix)
     merge_adapters(selected)
     if not selected:
         raise UserError(f"{checkpoint}: no weight begins with {prefix!r}; see its names first")
-    selected = backbone_in_format(selected, style, checkpoint)
+    seen = _sees_class_token(meta_of(state).get("config"))
+    selected = backbone_in_format(selected, style, checkpoint, seen)
     with atomic_write(output) as file:
         torch.save({"state_dict": selected}, file)
     return prefix, len(selected)
+
+
+def _sees_class_token(text: Any) -> bool:
+    """Return ``sees_class_token`` of the backbone that a config's text describes, True if unknown.
+
+    The text is parsed, never run.
+    """
+    for statement in _statements(text):
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "model":
+            backbone = _entries(_entries(statement.value).get("backbone"))
+            given = backbone.get("with_cls_token")
+            if isinstance(given, ast.Constant):
+                return bool(given.value)
+            kind = backbone.get("type")
+            name = kind.value if isinstance(kind, ast.Constant) else None
+            known = BACKBONES.get(name) if isinstance(name, str) else None
+            default = known and inspect.signature(known).parameters.get("with_cls_token")
+            return True if default is None else bool(default.default)
+    return True
+
+
+def _statements(text: Any) -> list[ast.stmt]:
+    """Return the statements of a config's text; none of a text that is no Python."""
+    try:
+        return ast.parse(text if isinstance(text, str) else "").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+
+
+def _entries(node: ast.AST | None) -> dict[str, ast.expr]:
+    """Return the entries of ``dict(...)`` or ``{...}`` by name; none of anything else."""
+    if isinstance(node, ast.Call):
+        return {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
+    if isinstance(node, ast.Dict):
+        pairs = zip(node.keys, node.values, strict=True)
+        return {str(key.value): value for key, value in pairs if isinstance(key, ast.Constant)}
+    return {}
 
 
 def find_backbone(names: list[str], filename: str) -> str:
@@ -144,13 +186,9 @@ def _public_config(text: Any) -> str:
 
     The text is parsed, never run; a text that is no Python gives nothing.
     """
-    try:
-        statements = ast.parse(text if isinstance(text, str) else "").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ""
     sections = [
         ast.unparse(_WithoutPaths().visit(statement))
-        for statement in statements
+        for statement in _statements(text)
         if isinstance(statement, ast.Assign)
         and isinstance(statement.targets[0], ast.Name)
         and statement.targets[0].id in _SECTIONS

@@ -23,7 +23,7 @@ from mmselfsup.models.utils.adapters import plain_state
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write
 
-from .timm_names import published_names
+from .timm_names import published_names, sees_class_token
 
 
 def save_checkpoint(
@@ -200,6 +200,5 @@ def backbone_state(model: nn.Module) -> dict[str, Tensor] | None:
     if backbone is None:
         return None
     weights = plain_state(backbone)
-    # timm would add the class token that no block has seen.
-    seen = getattr(backbone, "with_cls_token", True)
-    return to_cpu(published_names(weights) if seen else dict(weights))
+    # Without its unused class token the file would not load here again.
+    return to_cpu(published_names(weights) if sees_class_token(backbone) else dict(weights))

@@ -17,6 +17,7 @@ A ResNet has torchvision's names here, and so it has in timm. Letters: C channel
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -81,13 +82,25 @@ _KNOWN_SWIN = re.compile(
 )
 
 
-def backbone_in_format(weights: Weights, style: str, filename: str) -> dict[str, Tensor]:
+def sees_class_token(backbone: Any) -> bool:
+    """Return whether the blocks of a ViT see a class token; True for any other network.
+
+    A ViT without one (I-JEPA) has the weights of an unused one, which no other program expects.
+    """
+    return bool(getattr(backbone, "with_cls_token", True))
+
+
+def backbone_in_format(
+    weights: Weights, style: str, filename: str, class_token: bool = True
+) -> dict[str, Tensor]:
     """Return the weights of a backbone under the names of another library.
 
     Args:
         weights: The weights without prefix.
         style: One of ``FORMATS``.
         filename: Name of their file, for errors.
+        class_token: See ``sees_class_token``: False leaves out the unused token and its position,
+            as timm's ``class_token=False`` has none.
 
     Raises:
         UserError: The library has no such network.
@@ -101,10 +114,10 @@ def backbone_in_format(weights: Weights, style: str, filename: str) -> dict[str,
         return dict(weights)
     if style == "torchvision":
         raise UserError(f"{filename} is no ResNet with a plain stem: write it as --format timm")
-    return timm_names(weights, filename)
+    return timm_names(weights, filename, class_token)
 
 
-def timm_names(weights: Weights, filename: str) -> dict[str, Tensor]:
+def timm_names(weights: Weights, filename: str, class_token: bool = True) -> dict[str, Tensor]:
     """Return the weights of a ViT or Swin under timm's names.
 
     A ViT with relative positions becomes timm's BEiT, any other its ``VisionTransformer``.
@@ -112,6 +125,7 @@ def timm_names(weights: Weights, filename: str) -> dict[str, Tensor]:
     Args:
         weights: The weights without prefix.
         filename: Name of their file, for errors.
+        class_token: See ``backbone_in_format``.
 
     Raises:
         UserError: They are of neither, or of a variant that timm doesn't have.
@@ -123,6 +137,9 @@ def timm_names(weights: Weights, filename: str) -> dict[str, Tensor]:
         found, known = swin_to_timm(kept), _KNOWN_SWIN
     else:
         found, known = _vit_to_timm(kept), _KNOWN_VIT
+        if not class_token and "cls_token" in found:
+            del found["cls_token"]
+            found["pos_embed"] = found["pos_embed"][:, 1:].clone()
     foreign = [name for name in found if not known.fullmatch(name)]
     if foreign or "patch_embed.proj.weight" not in found:
         reason = f"timm has no place for {foreign[0]!r}" if foreign else "it has no patch embedding"

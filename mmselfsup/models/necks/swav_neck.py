@@ -30,7 +30,12 @@ class SwAVNeck(BaseModule):
         with_l2norm: Whether to scale every projection to unit length, in float32.
         norm_cfg: Config of the normalisation.
         init_cfg: How weights are initialised, in mmcv's format.
+
+    Attributes:
+        takes_sizes: It takes a list of the backbone's outputs, one for each size of views.
     """
+
+    takes_sizes = True
 
     def __init__(
         self,
