@@ -12,9 +12,10 @@ from torch import Tensor
 
 from mmselfsup.core.hooks.frozen_features_hook import isolated_eval
 from mmselfsup.evaluation.collapse import CollapseMetrics, collapse_metrics, see_views
-from mmselfsup.models import build_algorithm
+from mmselfsup.models import ALGORITHMS, build_algorithm
+from mmselfsup.models.algorithms.base import FAMILIES
 from mmselfsup.models.utils import ExtractProcess
-from tests.contract.tiny_models import VIT
+from tests.contract.tiny_models import TINY, VIT
 
 NECK = dict(
     type="DINONeck", in_channels=32, hid_channels=32, bottleneck_channels=16, out_channels=32
@@ -41,6 +42,9 @@ SWAV: dict[str, Any] = dict(
     backbone=VIT | dict(with_cls_token=False, output_cls_token=False),
     neck=dict(type="SwAVNeck", in_channels=32, hid_channels=0, out_channels=16),
     head=dict(type="SwAVHead", feat_dim=16, num_crops=[2, 2], num_prototypes=20),
+)
+SIMCLR: dict[str, Any] = dict(
+    type="SimCLR", backbone=VIT, neck=NECK, head=dict(type="ContrastiveHead", temperature=0.2)
 )
 VICREG: dict[str, Any] = dict(type="VICReg", backbone=VIT, neck=NECK, head=dict(type="VICRegHead"))
 IJEPA: dict[str, Any] = dict(
@@ -76,7 +80,15 @@ class Case(NamedTuple):
     rate: float = 1e-3
 
 
+#: At least one of each family; pretext tasks and distillation have targets that can't collapse.
 METHODS = {
+    # Similarities divided by so much say nothing: what is left pulls all images together.
+    "SimCLR": Case(
+        SIMCLR,
+        dict(head=dict(type="ContrastiveHead", temperature=1e4)),
+        steps=25,
+        rate=0.01,
+    ),
     "DINO": Case(DINO, dict(head=DINO["head"] | FLAT)),
     "IBOT": Case(IBOT, dict(head=IBOT["head"] | FLAT)),
     # KoLeo alone prevents it.
@@ -92,6 +104,8 @@ METHODS = {
     ),
     # The target is the context encoder itself, and moves fast.
     "IJEPA": Case(IJEPA, dict(base_momentum=0.0), steps=25, rate=0.1),
+    # A learning rate that ruins the encoder: the decoder alone lowers the loss.
+    "MAE": Case(TINY["MAE"].cfg, {}, steps=25, rate=0.1),
 }
 
 
@@ -111,9 +125,9 @@ def noisy(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
 
 def batch_of(images: Tensor, cfg: dict[str, Any], generator: torch.Generator) -> Any:
     """What a method takes: images, two views, or four crops, the large ones maybe with masks."""
-    if cfg["type"] == "IJEPA":
+    if cfg["type"] in ("IJEPA", "MAE"):
         return images
-    if cfg["type"] == "VICReg":
+    if cfg["type"] in ("SimCLR", "VICReg"):
         return [noisy(images, 32, generator) for _ in range(2)]
     views: list[Any] = [noisy(images, side, generator) for side in (32, 32, 16, 16)]
     if "IBOT" in str(cfg["head"]["type"]):
@@ -153,3 +167,8 @@ def test_silent_by_default_and_loud_where_it_must_collapse(name: str) -> None:
     assert reason is not None
     if case.cfg["type"] in ("DINO", "IBOT", "DINOv2"):
         assert "the projections hardly differ between images" in reason
+
+
+def test_every_family_that_can_collapse_is_here() -> None:
+    families = {ALGORITHMS.get(case.cfg["type"]).family for case in METHODS.values()}
+    assert families == set(FAMILIES) - {"pretext task", "distillation"}
