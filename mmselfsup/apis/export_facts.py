@@ -13,10 +13,12 @@ from mmcv import Config
 
 from mmselfsup.isic.study_data import ISIC_2019
 from mmselfsup.utils.json_log import read_log
-from mmselfsup.utils.study_data import StudyData
+from mmselfsup.utils.study_data import StudyData, read_words
 
-#: Data sets whose licence is known.
+#: Data sets that are known by the names of their lists or of their folder.
 _KNOWN: tuple[StudyData, ...] = (ISIC_2019,)
+#: A checkpoint is at most that many folders below the work dir of its study.
+_LEVELS = 8
 _META = ("epoch", "iter", "seed", "mmselfsup_version")
 _NO_METRICS = {"mode", "epoch", "iter", "lr", "time", "data_time", "memory"}
 
@@ -46,10 +48,21 @@ def _pretrained(backbone: Mapping[str, Any]) -> str | None:
     return None
 
 
-def data_of(cfg: Config) -> tuple[list[str], str | None]:
-    """Return the last parts of the paths of the training images, and their licence if known."""
+def data_of(cfg: Config, checkpoint: str) -> tuple[list[str], str | None]:
+    """Return the last parts of the paths of the training images, and their licence if known.
+
+    The licence is that of the study whose work dir the checkpoint is in, as its description of the
+    data states it, or that of a data set whose lists are known by name.
+
+    Raises:
+        UserError: The words of the study are damaged.
+    """
     paths = list(_paths((cfg.get("data") or {}).get("train")))
     names = list(dict.fromkeys(os.path.basename(path.rstrip("/")) for path in paths))
+    folders = Path(checkpoint).absolute().parents
+    words = read_words(folders[:_LEVELS])
+    if words is not None:
+        return names, f"{words.name}: {words.licence}" if words.licence else None
     for data in _KNOWN:
         parts = {part for path in paths for part in Path(path).parts}
         if data.licence and (data.folder in parts or any(n.startswith(data.lists) for n in names)):

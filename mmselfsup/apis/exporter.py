@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,7 @@ def export_model(
     images: Images | None = None,
     features: bool = False,
     options: dict[str, Any] | None = None,
+    licence: str | None = None,
 ) -> Exported:
     """Write a trained network in another format, read it back, and compare it with the model.
 
@@ -72,6 +73,8 @@ def export_model(
             where they are there, else two photographs that scikit-learn brings along.
         features: Whether to export the backbone of a classifier without its head.
         options: Overrides of the config, with dotted keys.
+        licence: Licence of the training images for the model card; by default that of the study's
+            data, where it is known.
 
     Raises:
         UserError: The checkpoint or config can't be used, the format has no such network, a package
@@ -88,6 +91,8 @@ def export_model(
     batch = prepared_images(cfg, images)
     path, alone = _target(checkpoint, kind, out)
     description = describe(cfg, checkpoint, state, network, batch)
+    if licence:
+        description = replace(description, licence=licence)
     network.eval()
     kind.write(network, batch, description, path)
     checked = compare(network, kind.load(network, path), sizes_of(network, batch))
@@ -155,7 +160,7 @@ def describe(
     """
     norm = cfg.get("img_norm_cfg") if cfg.get("prefetch") else None
     width = int(outputs_of(network, images[:1]).shape[1])
-    data, licence = data_of(cfg)
+    data, licence = data_of(cfg, checkpoint)
     backbone = {key: value for key, value in cfg.model.backbone.items() if key != "init_cfg"}
     return Description(
         task="classification" if network.classifies else "features",

@@ -101,5 +101,5 @@ def _rows(values: Mapping[str, Any]) -> Iterator[str]:
 
 def _licence(description: Description) -> list[str]:
     """Return what is known of licences."""
-    data = description.licence or "not known to the program that wrote this card"
+    data = description.licence or "unknown, ask their owner before you pass these weights on"
     return [f"- Training images: {data}.", "- These weights: none is stated."]

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from .cli import StudyRequest
 
 DESCRIPTIONS = Path("configs", "study_data")
-#: The description beside a study's results, from which its reports take their words.
-WORDS = "data_words.json"
 #: Files of the source folder.
 LABELS, GROUPS, FACTS, STATISTICS = "labels.csv", "groups.csv", "source.json", "statistics.txt"
 NAMES = {"labels": LABELS, "groups": GROUPS, "facts": FACTS, "statistics": STATISTICS}

@@ -68,14 +68,15 @@ def find_config(name: str) -> str:
     Args:
         name: A path; a path in the repository or below its ``configs/``, with or without ``.py``;
             or the name of a config, from which parts in the middle may be left out:
-            ``simclr_resnet18_isic2019-64``.
+            ``simclr_resnet18_isic2019-64``. Of several such configs it is the one with the fewest
+            parts, as the others name what they do differently.
 
     Returns:
         The file. A path (with ``/`` or a suffix) that leads nowhere is returned as it is: whoever
         reads it says so.
 
     Raises:
-        UserError: There are several configs of that name, or none.
+        UserError: There is none, or there are several configs of that name with equally few parts.
     """
     if os.path.isfile(name):
         return name
@@ -87,11 +88,12 @@ def find_config(name: str) -> str:
     if os.sep in name or name.endswith(_SUFFIXES):
         return name
     found = [path for path in config_files() if _matches(name, path.stem)]
-    found = [path for path in found if path.stem == name] or found
-    if len(found) == 1:
-        return str(found[0])
+    least = min((_parts(path) for path in found), default=0)
+    plainest = [path for path in found if _parts(path) == least]
+    if len(plainest) == 1:
+        return str(plainest[0])
     if found:
-        raise UserError(f"{name} may be {len(found)} configs: {_listed(_names(found))}")
+        raise UserError(f"{name} may be {len(found)} configs, name one: {_listed(name, found)}")
     raise UserError(f"there is no config {name}; {_similar(name)}")
 
 
@@ -117,6 +119,11 @@ def _names(paths: Iterable[Path]) -> list[str]:
     ]
 
 
+def _parts(path: Path) -> int:
+    """Return the number of parts of a config's name."""
+    return len(path.stem.split("_"))
+
+
 def _matches(name: str, stem: str) -> bool:
     """Return whether a name is that of a config with parts in the middle left out."""
     wanted, parts = name.split("_"), stem.split("_")
@@ -133,7 +140,16 @@ def _similar(name: str) -> str:
     return f"similar names: {', '.join(close)}" if close else "give the path of a file"
 
 
-def _listed(names: list[str]) -> str:
-    """Return the first names, in words."""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+def _listed(name: str, paths: list[Path]) -> str:
+    """Return the names of the first configs, the shortest first, with what ``name`` leaves open.
+
+    That is the parts of a config's name that ``name`` doesn't have, or else its folder.
+    """
+    given = name.split("_")
+    paths = sorted(paths, key=_parts)
+    shown = []
+    for path, full in zip(paths[:_SHOWN], _names(paths[:_SHOWN]), strict=True):
+        open_parts = [part for part in path.stem.split("_") if part not in given]
+        shown.append(f"{full} ({' '.join(open_parts) or path.parent.name})")
+    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    return ", ".join(shown) + more

@@ -7,10 +7,16 @@ object alone, so that another data set needs a description and configs, and no c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from .errors import UserError
+
+#: The words of a study's data beside its results, from which reports and model cards take them.
+WORDS = "data_words.json"
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,21 @@ class Words:
     groups: str = "lesions"
     prepared: str = ""
     licence: str = ""
+
+
+def read_words(folders: Iterable[Path]) -> Words | None:
+    """Return the words in the first of several folders that has any; None if none has.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    path = next((p for p in (folder / WORDS for folder in folders) if p.is_file()), None)
+    if path is None:
+        return None
+    try:
+        return Words(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path}: can't read it ({error})") from error
 
 
 @dataclass(frozen=True)

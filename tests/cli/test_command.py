@@ -91,14 +91,31 @@ def test_configs_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert find_config("no/such.py") == "no/such.py"  # whoever reads it says so
 
 
+def test_the_plainest_of_several_configs_is_meant() -> None:
+    """A config of a variant has a part more in its name: that part asks for it."""
+    for name, stem in (
+        ("resnet18_custom-64", "resnet18_1xb32-coslr-30e_custom-64"),
+        ("resnet18_multi-label_custom-64", "resnet18_1xb32-coslr-30e_multi-label_custom-64"),
+        ("resnet18_isic2019-64", "resnet18_1xb128-coslr-30e_isic2019-64"),
+    ):
+        assert Path(find_config(name)).stem == stem
+
+
 def test_every_config_is_found_by_its_name() -> None:
     assert len(config_names()) == len(set(config_names())) == len(config_files())
     assert [Path(find_config(name)) for name in config_names()] == config_files()
 
 
 def test_names_of_several_or_no_configs() -> None:
-    with pytest.raises(UserError, match=r"resnet50_in1k may be \d+ configs: .* and \d+ more"):
+    with pytest.raises(UserError, match=r"resnet50_in1k may be \d+ configs.* and \d+ more"):
         find_config("resnet50_in1k")
+    with pytest.raises(UserError) as error:
+        find_config("simsiam_resnet50_in1k")
+    assert str(error.value) == (
+        "simsiam_resnet50_in1k may be 2 configs, name one: "
+        "simsiam_resnet50_8xb32-coslr-100e_in1k (8xb32-coslr-100e), "
+        "simsiam_resnet50_8xb32-coslr-200e_in1k (8xb32-coslr-200e)"
+    )
     with pytest.raises(UserError, match="there is no config simclr_resnet18_isic; similar names"):
         find_config("simclr_resnet18_isic")
     with pytest.raises(UserError, match="no config qqqqqqqqqq; give the path"):

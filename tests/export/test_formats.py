@@ -22,6 +22,7 @@ from mmselfsup.core.checkpoint import load_state, save_checkpoint
 from mmselfsup.export import FORMATS
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.study_data import WORDS
 
 TINY_RESNET = dict(type="ResNet", depth=18, stem_channels=8, base_channels=8, out_indices=[4])
 RESNET = dict(type="ResNet", depth=18, out_indices=[4])
@@ -244,6 +245,28 @@ def test_the_description_is_inside(tmp_path: Path, pictures: str) -> None:
         assert fact in card
     assert "0.9" not in card
     assert str(tmp_path) not in card
+
+
+def test_the_card_states_the_licence_of_the_studys_data(tmp_path: Path, pictures: str) -> None:
+    """Its description is in the work dir of the study, some folders above the checkpoint."""
+    folder = tmp_path / "study" / "finetune" / "lr0.1"
+    folder.mkdir(parents=True)
+    checkpoint = write_checkpoint(folder, "resnet")
+
+    def stated(**given: str) -> str:
+        done = export_model(checkpoint, "torchscript", images=pictures, **given)
+        card = (done.path.parent / "README.md").read_text()
+        return card.split("- Training images: ")[-1].splitlines()[0]
+
+    words = tmp_path / "study" / WORDS
+    words.write_text(json.dumps({"name": "Clinic", "licence": "CC BY 4.0"}))
+    assert stated() == "Clinic: CC BY 4.0."
+    words.write_text(json.dumps({"name": "Clinic"}))
+    assert stated() == "unknown, ask their owner before you pass these weights on."
+    assert stated(licence="ours") == "ours."
+    words.write_text("{")
+    with pytest.raises(UserError, match=f"{WORDS}: can't read it"):
+        stated()
 
 
 def test_torchs_files_hold_the_description(tmp_path: Path, pictures: str) -> None:

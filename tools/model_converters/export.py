@@ -40,6 +40,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--features", action="store_true", help="Export a classifier's backbone without its head."
     )
+    parser.add_argument(
+        "--licence",
+        help="State this licence of the training images in the model card (default: that of the "
+        "study's data, where it is known).",
+    )
     add_options_argument(parser)
     parser.set_defaults(local_rank=None)
     return parser.parse_args(argv)
@@ -54,7 +59,7 @@ def main() -> None:
 
     done = export_model(
         args.checkpoint, args.to, args.out, args.config, args.images, args.features,
-        parse_options(args.cfg_options),
+        parse_options(args.cfg_options), args.licence,
     )  # fmt: skip
     what = f"{done.description.width} {done.description.output}"
     print(f"{done.path}: {what}. {done.checked}")

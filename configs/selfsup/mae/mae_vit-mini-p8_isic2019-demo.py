@@ -1,3 +1,5 @@
+import mmcv
+
 _base_ = "mae_vit-tiny-p8_1xb128-coslr-200e_isic2019-64.py"
 
 # Small enough for minutes on two CPU cores: four narrow blocks, 48 pixels, few epochs.
@@ -17,18 +19,9 @@ model = dict(
     ),
 )
 
-train_pipeline = [
-    dict(type="RandomResizedCrop", size=48, scale=(0.3, 1.0), interpolation=3),  # bicubic
-    dict(type="RandomHorizontalFlip"),
-    dict(type="RandomVerticalFlip"),
-    dict(
-        type="RandomAppliedTrans",
-        transforms=[dict(type="RandomRotation", degrees=(90, 90))],
-        p=0.5,
-    ),
-    dict(type="ToTensor"),
-    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
-]
+crop, *augment = mmcv.Config.fromfile("{{ fileDirname }}/" + _base_).train_pipeline
+train_pipeline = [dict(crop, size=48, scale=(0.3, 1.0)), *augment]
+del crop, augment
 data = dict(samples_per_gpu=64, train=dict(pipeline=train_pipeline))
 
 lr_config = dict(warmup_iters=2)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict
 from pathlib import Path
 
-from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_json
-from mmselfsup.utils.study_data import Words
+from mmselfsup.utils.study_data import WORDS, Words, read_words
 
-from ..descriptions import WORDS
 from ..settings import DEFAULT_DATA
 
 _DEFAULT = Words(DEFAULT_DATA.name, *DEFAULT_DATA.group)
@@ -37,14 +34,7 @@ def words_of(folder: Path) -> Iterator[None]:
     Raises:
         UserError: The file of its words is damaged.
     """
-    path = next((p for p in (folder / WORDS, folder.parent / WORDS) if p.is_file()), None)
-    found = _DEFAULT
-    if path is not None:
-        try:
-            found = Words(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise UserError(f"{path}: can't read it ({error})") from error
-    token = _current.set(found)
+    token = _current.set(read_words((folder, folder.parent)) or _DEFAULT)
     try:
         yield
     finally:

@@ -1,34 +1,10 @@
-_base_ = "isic2019-64_simclr.py"
+import mmcv
 
-# The crops of SwAV and DINO; the large ones come with a mask of their patches of 8 pixels.
-num_crops = [2, 6]
-augment = [
-    dict(type="RandomHorizontalFlip"),
-    dict(type="RandomVerticalFlip"),
-    dict(
-        type="RandomAppliedTrans",
-        transforms=[dict(type="RandomRotation", degrees=(90, 90))],
-        p=0.5,
-    ),
-    dict(
-        type="RandomAppliedTrans",
-        transforms=[
-            dict(type="ColorJitter", brightness=0.6, contrast=0.6, saturation=0.6, hue=0.05)
-        ],
-        p=0.8,
-    ),
-    dict(type="RandomGrayscale", p=0.1),
-    dict(type="ToTensor"),
-    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
-]
-train_pipeline1 = [
-    dict(type="RandomResizedCrop", size=64, scale=(0.3, 1.0)),
-    *augment,
-    dict(type="IBOTMaskGenerator", input_size=8, mask_ratio=(0.1, 0.5), mask_prob=0.5),
-]
-train_pipeline2 = [dict(type="RandomResizedCrop", size=32, scale=(0.08, 0.3)), *augment]
+_base_ = "isic2019-64_swav_mcrop-2-6.py"
 
-data = dict(
-    samples_per_gpu=64,
-    train=dict(num_views=num_crops, pipelines=[train_pipeline1, train_pipeline2]),
-)
+# The large crops come with a mask of their patches of 8 pixels.
+large, small = mmcv.Config.fromfile("{{ fileDirname }}/" + _base_).data.train.pipelines
+mask = dict(type="IBOTMaskGenerator", input_size=8, mask_ratio=(0.1, 0.5), mask_prob=0.5)
+train_pipeline1 = [*large, mask]
+data = dict(train=dict(pipelines=[train_pipeline1, small]))
+del large, small, mask

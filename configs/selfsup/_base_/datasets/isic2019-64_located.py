@@ -1,31 +1,20 @@
+import mmcv
+
 _base_ = "isic2019-64_simclr.py"
 
-# The crops of isic2019-64_simclr; each view knows where in the image it is.
+# The crops, flips and turns of isic2019-64_simclr in one step, so that each view knows where in the
+# image it is; then its other steps.
+simclr = mmcv.Config.fromfile("{{ fileDirname }}/" + _base_)
+crop, _flip, _vertical_flip, _turn, *others = simclr.train_pipeline
 train_pipeline = [
     dict(
+        crop,
         type="LocatedView",
-        size=64,
-        scale=(0.2, 1.0),
         horizontal_flip=0.5,
         vertical_flip=0.5,
         quarter_turn=0.5,
-        transforms=[
-            dict(
-                type="RandomAppliedTrans",
-                transforms=[
-                    dict(type="ColorJitter", brightness=0.6, contrast=0.6, saturation=0.6, hue=0.05)
-                ],
-                p=0.8,
-            ),
-            dict(type="RandomGrayscale", p=0.1),
-            dict(type="ToTensor"),
-            dict(
-                type="Normalize",
-                mean={{_base_.img_norm_cfg.mean}},
-                std={{_base_.img_norm_cfg.std}},
-            ),
-        ],
+        transforms=others,
     )
 ]
-
 data = dict(train=dict(pipelines=[train_pipeline]))
+del simclr, crop, _flip, _vertical_flip, _turn, others

@@ -1,21 +1,8 @@
-_base_ = ["../../../_base_/isic2019.py", "isic2019.py"]
+import mmcv
 
-# Lesions have no orientation. The colour stays: the network sees few patches, and predicts it.
-train_pipeline = [
-    dict(type="RandomResizedCrop", size=64, scale=(0.2, 1.0), interpolation=3),  # bicubic
-    dict(type="RandomHorizontalFlip"),
-    dict(type="RandomVerticalFlip"),
-    dict(
-        type="RandomAppliedTrans",
-        transforms=[dict(type="RandomRotation", degrees=(90, 90))],
-        p=0.5,
-    ),
-    dict(type="ToTensor"),
-    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
-]
+_base_ = "isic2019_mae.py"
 
-data = dict(
-    samples_per_gpu=128,
-    workers_per_gpu=2,
-    train=dict(type="SingleViewDataset", pipeline=train_pipeline),
-)
+crop, *augment = mmcv.Config.fromfile("{{ fileDirname }}/" + _base_).train_pipeline
+train_pipeline = [dict(crop, size=64), *augment]
+data = dict(samples_per_gpu=128, workers_per_gpu=2, train=dict(pipeline=train_pipeline))
+del crop, augment

@@ -1,17 +1,10 @@
-_base_ = ["../../../_base_/isic2019.py", "isic2019.py"]
+import mmcv
 
-# Lesions have no orientation.
+_base_ = "isic2019-64_mae.py"
+
+# The crops of MAE, with a mask.
 train_pipeline = [
-    dict(type="RandomResizedCrop", size=64, scale=(0.2, 1.0), interpolation=3),  # bicubic
-    dict(type="RandomHorizontalFlip"),
-    dict(type="RandomVerticalFlip"),
-    dict(
-        type="RandomAppliedTrans",
-        transforms=[dict(type="RandomRotation", degrees=(90, 90))],
-        p=0.5,
-    ),
-    dict(type="ToTensor"),
-    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
+    *mmcv.Config.fromfile("{{ fileDirname }}/" + _base_).train_pipeline,
     dict(
         type="SimMIMMaskGenerator",
         input_size=64,
@@ -20,9 +13,4 @@ train_pipeline = [
         mask_ratio=0.6,
     ),
 ]
-
-data = dict(
-    samples_per_gpu=128,
-    workers_per_gpu=2,
-    train=dict(type="SingleViewDataset", pipeline=train_pipeline),
-)
+data = dict(train=dict(pipeline=train_pipeline))

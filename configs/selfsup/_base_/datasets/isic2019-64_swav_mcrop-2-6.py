@@ -1,30 +1,15 @@
+import mmcv
+
 _base_ = "isic2019-64_simclr.py"
 
+# Two large and six small crops, with the augmentation of SimCLR. A small crop shows less of the
+# image at the same magnification.
+crop, *augment = mmcv.Config.fromfile("{{ fileDirname }}/" + _base_).train_pipeline
 num_crops = [2, 6]
-augment = [
-    dict(type="RandomHorizontalFlip"),
-    dict(type="RandomVerticalFlip"),
-    dict(
-        type="RandomAppliedTrans",
-        transforms=[dict(type="RandomRotation", degrees=(90, 90))],
-        p=0.5,
-    ),
-    dict(
-        type="RandomAppliedTrans",
-        transforms=[
-            dict(type="ColorJitter", brightness=0.6, contrast=0.6, saturation=0.6, hue=0.05)
-        ],
-        p=0.8,
-    ),
-    dict(type="RandomGrayscale", p=0.1),
-    dict(type="ToTensor"),
-    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
-]
-# A small crop shows less of the image at the same magnification.
-train_pipeline1 = [dict(type="RandomResizedCrop", size=64, scale=(0.3, 1.0)), *augment]
-train_pipeline2 = [dict(type="RandomResizedCrop", size=32, scale=(0.08, 0.3)), *augment]
-
+train_pipeline1 = [dict(crop, scale=(0.3, 1.0)), *augment]
+train_pipeline2 = [dict(crop, size=32, scale=(0.08, 0.3)), *augment]
 data = dict(
     samples_per_gpu=64,
     train=dict(num_views=num_crops, pipelines=[train_pipeline1, train_pipeline2]),
 )
+del crop, augment

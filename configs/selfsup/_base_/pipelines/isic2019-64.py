@@ -1,23 +1,7 @@
-_base_ = "../../../_base_/isic2019.py"
+import mmcv
 
-# As at 224 pixels.
-train_pipeline = [
-    dict(type="RandomResizedCrop", size=64, scale=(0.2, 1.0)),
-    dict(type="RandomHorizontalFlip"),
-    dict(type="RandomVerticalFlip"),
-    dict(
-        type="RandomAppliedTrans",
-        transforms=[dict(type="RandomRotation", degrees=(90, 90))],
-        p=0.5,
-    ),
-    dict(
-        type="RandomAppliedTrans",
-        transforms=[
-            dict(type="ColorJitter", brightness=0.4, contrast=0.4, saturation=0.4, hue=0.05)
-        ],
-        p=0.8,
-    ),
-    dict(type="RandomGrayscale", p=0.1),
-    dict(type="ToTensor"),
-    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
-]
+_base_ = "isic2019.py"
+
+crop, *augment = mmcv.Config.fromfile("{{ fileDirname }}/" + _base_).train_pipeline
+train_pipeline = [dict(crop, size=64), *augment]
+del crop, augment

@@ -1,23 +1,11 @@
-_base_ = "../../../_base_/isic2019.py"
+import mmcv
 
-# As at 224 pixels, but without blur: so small images have little detail.
+_base_ = "isic2019_simclr.py"
+
+# Without blur: so small images have little detail.
+crop, *augment = mmcv.Config.fromfile("{{ fileDirname }}/" + _base_).train_pipeline
 train_pipeline = [
-    dict(type="RandomResizedCrop", size=64, scale=(0.2, 1.0)),
-    dict(type="RandomHorizontalFlip"),
-    dict(type="RandomVerticalFlip"),
-    dict(
-        type="RandomAppliedTrans",
-        transforms=[dict(type="RandomRotation", degrees=(90, 90))],
-        p=0.5,
-    ),
-    dict(
-        type="RandomAppliedTrans",
-        transforms=[
-            dict(type="ColorJitter", brightness=0.6, contrast=0.6, saturation=0.6, hue=0.05)
-        ],
-        p=0.8,
-    ),
-    dict(type="RandomGrayscale", p=0.1),
-    dict(type="ToTensor"),
-    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
+    dict(crop, size=64),
+    *(step for step in augment if step["type"] != "GaussianBlur"),
 ]
+del crop, augment

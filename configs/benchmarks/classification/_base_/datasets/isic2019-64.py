@@ -1,25 +1,12 @@
+import mmcv
+
 _base_ = "isic2019.py"
 
-train_pipeline = [
-    dict(type="RandomResizedCrop", size=64, scale=(0.4, 1.0)),
-    dict(type="RandomHorizontalFlip"),
-    dict(type="RandomVerticalFlip"),
-    dict(
-        type="RandomAppliedTrans",
-        transforms=[dict(type="RandomRotation", degrees=(90, 90))],
-        p=0.5,
-    ),
-    dict(type="ColorJitter", brightness=0.2, contrast=0.2, saturation=0.2, hue=0.02),
-    dict(type="ToTensor"),
-    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
-]
-test_pipeline = [
-    dict(type="Resize", size=72),
-    dict(type="CenterCrop", size=64),
-    dict(type="ToTensor"),
-    dict(type="Normalize", mean={{_base_.img_norm_cfg.mean}}, std={{_base_.img_norm_cfg.std}}),
-]
-
+base = mmcv.Config.fromfile("{{ fileDirname }}/" + _base_)
+crop, *augment = base.train_pipeline
+resize, centre, *others = base.test_pipeline
+train_pipeline = [dict(crop, size=64), *augment]
+test_pipeline = [dict(resize, size=72), dict(centre, size=64), *others]
 data = dict(
     samples_per_gpu=128,
     workers_per_gpu=2,
@@ -27,3 +14,4 @@ data = dict(
     val=dict(pipeline=test_pipeline),
     test=dict(pipeline=test_pipeline),
 )
+del base, crop, augment, resize, centre, others
