@@ -48,6 +48,7 @@ from mmselfsup.utils.device import default_device
 from mmselfsup.utils.error_context import config_errors, run_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_text, check_writable
+from mmselfsup.utils.seed import MAX_SEED
 
 from .frozen_features import frozen_model, split_options
 
@@ -105,6 +106,10 @@ def check_arguments(args: Namespace) -> None:
         raise UserError("name the folder of the images by --images")
     if args.images is not None and not args.images.is_dir():
         raise UserError(f"--images {args.images}: no such folder")
+    if args.features is not None and args.list is not None:
+        raise UserError("--list: --features has its own names and labels; leave one of both out")
+    if not 0 <= args.seed <= MAX_SEED:
+        raise UserError(f"--seed {args.seed}: give a whole number from 0 to {MAX_SEED}")
     if args.show < 1:
         raise UserError(f"--show {args.show}: give 1 or more")
 
@@ -182,7 +187,10 @@ def _from_file(args: Namespace) -> tuple[Audited, str]:
     """
     path = Path(args.features)
     try:
-        with np.load(path, allow_pickle=False) as file:  # a pickle could run any code
+        loaded = np.load(path, allow_pickle=False)  # a pickle could run any code
+        if isinstance(loaded, np.ndarray):
+            raise ValueError("it holds one array without a name: np.savez(FILE, features=...)")
+        with loaded as file:
             arrays = {name: file[name] for name in file.files}
         features = np.asarray(arrays["features"])
     except FileNotFoundError:
@@ -287,8 +295,8 @@ def _print(issues: DataIssues) -> None:
     console = table_console()
     table = console_table([Column("ranking", no_wrap=True), "entries", "first", "last shown"])
     for ranked in issues.rankings:
-        scores = [issue.score for issue in ranked.shown] or [float("nan")]
-        ends = (f"{scores[0]:.4f}", f"{scores[-1]:.4f}")
+        scores = [f"{issue.score:.4f}" for issue in ranked.shown] or ["–"]
+        ends = (scores[0], scores[-1])
         table.add_row(ranked.kind.replace("_", " "), str(ranked.num), *ends)
     console.print(table)
     if issues.measured:

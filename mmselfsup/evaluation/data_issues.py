@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.plurals import counted, plural
 from mmselfsup.utils.progress import progress
 
 from .features import check_finite
@@ -98,6 +99,9 @@ def check_features(features: NDArray[np.float32], num_neighbours: int) -> None:
     if features.ndim != 2 or not np.issubdtype(features.dtype, np.floating):
         raise UserError(f"features must be numbers [N, D], got {features.dtype} {features.shape}")
     check_finite(features)
+    if len(features) < 2:
+        number = counted(len(features), "image")
+        raise UserError(f"there {plural(len(features), 'is', 'are')} {number}: nothing to compare")
     if not 1 <= num_neighbours < len(features):
         raise UserError(
             f"--neighbours {num_neighbours}: there are {len(features)} images, give a number from "

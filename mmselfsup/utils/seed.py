@@ -15,7 +15,9 @@ import torch
 from . import dist
 from .errors import SharedError
 
-_MAX_SEED = 2**31  # upper limit of drawn seeds
+#: The largest seed that NumPy takes.
+MAX_SEED = 2**32 - 1
+_DRAWN = 2**31  # upper limit of drawn seeds
 RngState = dict[str, Any]
 
 
@@ -35,10 +37,10 @@ def init_random_seed(seed: int | None = None, device: str | None = "cuda") -> in
         seeds = ", ".join(f"rank {rank} has {other}" for rank, other in enumerate(given))
         raise SharedError(f"seed: {seeds}; start all processes with the same --seed")
     if seed is not None:
-        if not isinstance(seed, int) or not 0 <= seed < 2**32:
-            raise SharedError(f"seed {seed}: give a whole number from 0 to {2**32 - 1}")
+        if not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
+            raise SharedError(f"seed {seed}: give a whole number from 0 to {MAX_SEED}")
         return seed
-    drawn = int.from_bytes(os.urandom(4), "little") % _MAX_SEED
+    drawn = int.from_bytes(os.urandom(4), "little") % _DRAWN
     return int(dist.broadcast_object(drawn))
 
 

@@ -61,7 +61,8 @@ def loaded(config, path):
     holder = Holder(config)
     report = load_weights(holder, str(path))
     assert report.complete, report
-    return holder.backbone.eval(), report
+    holder.eval()  # that of mmcls's networks returns None
+    return holder.backbone, report
 
 
 def images(side=32, channels=3):
@@ -167,6 +168,96 @@ def test_hugging_face_resnet(tmp_path, side):
     assert report.schemes == ("Hugging Face ResNet",)
 
 
+HF_SWIN = {
+    "image_size": 32, "patch_size": 2, "embed_dim": 12, "depths": [2, 2], "num_heads": [2, 2],
+    "window_size": 4, "layer_norm_eps": 1e-5,
+}  # fmt: skip
+TIMM_SWIN = {
+    "type": "timm.swin_tiny_patch4_window7_224", "patch_size": 2, "window_size": 4,
+    "embed_dim": 12, "depths": (2, 2), "num_heads": (2, 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("side", [32, 48])
+def test_hugging_face_swin(tmp_path, side):
+    """The grids of 16 and 24 places are several windows, some of them shifted."""
+    transformers = pytest.importorskip("transformers")
+    model = randomize(transformers.SwinModel(transformers.SwinConfig(**HF_SWIN)))
+    model.save_pretrained(tmp_path)
+    torch.save(model.state_dict(), tmp_path / "memory.pth")
+    with torch.no_grad():
+        hidden = model(images(side)).last_hidden_state
+    expected = hidden.transpose(1, 2).unflatten(2, (side // 4, side // 4))
+    own = {
+        "type": "mmcls.SwinTransformer", "img_size": side, "patch_size": 2, "window_size": 4,
+        "arch": {"embed_dims": 12, "depths": [2, 2], "num_heads": [2, 2]}, "out_indices": (1,),
+    }  # fmt: skip
+    for config in ({**TIMM_SWIN, "img_size": side}, own):
+        for path in (tmp_path / "model.safetensors", tmp_path / "memory.pth"):
+            backbone, report = loaded(config, path)
+            assert report.schemes == ("Hugging Face Swin",)
+            grid = features(backbone, side)[1]
+            torch.testing.assert_close(grid, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("version", ["", "V2"])
+@pytest.mark.parametrize("conv_mlp", [True, False])
+@pytest.mark.parametrize("side", [64, 96])
+def test_hugging_face_convnext(tmp_path, version, conv_mlp, side):
+    """timm's small models have convolutions where the others have linear layers."""
+    transformers = pytest.importorskip("transformers")
+    widths, depths = [8, 16, 24, 32], [1, 1, 2, 1]
+    config = getattr(transformers, f"ConvNext{version}Config")(hidden_sizes=widths, depths=depths)
+    model = randomize(getattr(transformers, f"ConvNext{version}Model")(config))
+    model.save_pretrained(tmp_path)
+    with torch.no_grad():
+        result = model(images(side))
+    theirs = {"type": f"timm.convnext{version.lower()}_atto", "dims": widths, "depths": depths}
+    backbone, report = loaded({**theirs, "conv_mlp": conv_mlp}, tmp_path)
+    assert report.schemes == ("Hugging Face ConvNeXt",)
+    assert not report.unexpected
+    grid = features(backbone, side)[1]
+    torch.testing.assert_close(grid, result.last_hidden_state, atol=1e-5, rtol=1e-5)
+    norm = backbone.net.head.norm(grid.mean((2, 3), keepdim=True)).flatten(1)
+    torch.testing.assert_close(norm, result.pooler_output, atol=1e-5, rtol=1e-5)
+
+
+BEIT = {"type": "timm.beit_base_patch16_224", "mlp_ratio": 2, **SMALL}
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_hugging_face_beit(tmp_path, shared):
+    """Biases of relative positions, of each block or of all together."""
+    options = {
+        "use_shared_relative_position_bias" if shared else "use_relative_position_bias": True
+    }
+    model = hf_model("Beit", intermediate_size=48, layer_norm_eps=1e-6, **options)
+    model.save_pretrained(tmp_path)
+    torch.save(model.state_dict(), tmp_path / "memory.pth")
+    config = {**BEIT, "use_rel_pos_bias": not shared, "use_shared_rel_pos_bias": shared}
+    for path in (tmp_path / "model.safetensors", tmp_path / "memory.pth"):
+        backbone, report = loaded(config, path)
+        close(features(backbone), *hf_features(model))
+        assert report.schemes == ("Hugging Face ViT or DINOv2",)
+        assert not report.unexpected
+    # At another size by timm's rule for timm's own file.
+    torch.save(backbone.state_dict(), tmp_path / "timm.pth")
+    larger = [
+        loaded({**config, "img_size": 48}, tmp_path / name)[0]
+        for name in ("model.safetensors", "timm.pth")
+    ]
+    close(features(larger[0], 48), *features(larger[1], 48))
+
+
+def test_hugging_face_beit_with_positions(tmp_path):
+    model = hf_model(
+        "Beit", intermediate_size=48, layer_norm_eps=1e-6, use_absolute_position_embeddings=True
+    )
+    model.save_pretrained(tmp_path)
+    config = {**BEIT, "use_abs_pos_emb": True, "use_rel_pos_bias": False}
+    close(features(loaded(config, tmp_path)[0]), *hf_features(model))
+
+
 def torchvision_vit(side=32):
     return randomize(TorchvisionViT(side, 8, 2, 2, 24, 48))
 
@@ -220,6 +311,62 @@ def test_lightly_resnet_in_a_sequential(tmp_path):
         expected = holder.backbone(images())
     assert torch.allclose(features(backbone)[0], expected.flatten(1), rtol=1e-5, atol=1e-5)
     assert report.schemes == ("a ResNet in a Sequential (lightly)",)
+
+
+CIFAR = {"type": "mmcls.ResNet_CIFAR", "depth": 18, "out_indices": (3,)}
+
+
+def generator_names(state):
+    """Return weights of a ResNet under the names of lightly's ResNetGenerator."""
+    found = {k.replace(".downsample.", ".shortcut."): v for k, v in state.items()}
+    return {**found, "linear.weight": torch.ones(10, 512), "linear.bias": torch.ones(10)}
+
+
+def in_sequential(state):
+    """Return weights of it under the names of lightly's tutorials, behind ``backbone.``."""
+    places = {"conv1": 0, "bn1": 1, "layer1": 2, "layer2": 3, "layer3": 4, "layer4": 5}
+    found = {}
+    for name, tensor in state.items():
+        first, _, rest = name.partition(".")
+        if first in places:
+            found[f"backbone.{places[first]}.{rest}"] = tensor
+    return {"state_dict": {**found, "projection_head.layers.0.weight": torch.ones(8, 512)}}
+
+
+@pytest.mark.parametrize("depth", [18, 34, 50])
+@pytest.mark.parametrize("whole", [True, False])
+def test_lightly_resnet_generator_by_names(tmp_path, depth, whole):
+    config = {**CIFAR, "depth": depth}
+    net = randomize(build_backbone(copy.deepcopy(config)))
+    state = generator_names(net.state_dict())
+    torch.save(state if whole else in_sequential(state), tmp_path / "simclr.ckpt")
+    backbone, report = loaded(config, tmp_path / "simclr.ckpt")
+    assert {k: v.shape for k, v in net.state_dict().items()} == {
+        k: v.shape for k, v in backbone.state_dict().items()
+    }
+    assert len(report.schemes) == 1
+    assert "ResNetGenerator" in report.schemes[0]
+    for side in (16, 24):
+        torch.testing.assert_close(features(backbone, side), features(net, side))
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("side", [32, 48])
+def test_lightly_resnet_generator(tmp_path, whole, side):
+    models = pytest.importorskip("lightly.models")
+    model = randomize(models.ResNetGenerator("resnet-18"))
+    holder = nn.Module()
+    pool = nn.AdaptiveAvgPool2d(1)
+    holder.backbone = nn.Sequential(*list(model.children())[:-1], pool)  # as in its tutorials
+    torch.save(model.state_dict() if whole else holder.state_dict(), tmp_path / "a.ckpt")
+    assert (
+        model.state_dict().keys()
+        == generator_names(build_backbone(copy.deepcopy(CIFAR)).state_dict()).keys()
+    )
+    backbone, _ = loaded(CIFAR, tmp_path / "a.ckpt")
+    with torch.no_grad():
+        expected = holder.backbone(images(side)).flatten(1)
+    torch.testing.assert_close(features(backbone, side)[0], expected, atol=1e-5, rtol=1e-5)
 
 
 def published_dinov2(state, chunked):

@@ -136,6 +136,8 @@ def test_features_of_a_file(place: Path) -> None:
         ({"features": np.full((9, 4), np.nan, np.float32)}, "9 of 9 features are NaN"),
         ({"features": np.ones((9, 4), np.float32)}, "have the same features"),
         ({"features": np.eye(2, dtype=np.float32)}, "--neighbours 2: there are 2 images"),
+        ({"features": np.zeros((0, 4))}, "there are 0 images: nothing to compare"),
+        ({"features": np.ones((1, 4))}, "there is 1 image: nothing to compare"),
         ({"other": np.eye(9)}, "no .npz file with an array 'features'"),
         ({"features": np.eye(9), "names": ["a"]}, "9 features, but 1 names"),
         ({"features": np.eye(9), "labels": np.ones(3, int)}, "wanted one for each of 9"),
@@ -161,12 +163,26 @@ def test_unusable_features_are_one_line(
         (("--planted", "none.csv"), "none.csv: can't read the planted issues"),
         (("--features", "own.npz"), "one of both"),
         (("--show", "0"), "--show 0: give 1 or more"),
+        (("--seed", "-1"), "--seed -1: give a whole number from 0 to 4294967295"),
+        (("--images", "empty"), "empty: no images in this folder"),
     ],
 )
 def test_bad_arguments_are_one_line(place: Path, argv: tuple[str, ...], message: str) -> None:
+    (place / "empty").mkdir()
     done = run(place, *argv)
     assert done.code == 2, done.text
     assert message in done.last_line
+
+
+def test_features_without_a_name_and_a_list_beside_features(place: Path) -> None:
+    np.save(place / "own.npy", np.eye(9))
+    for argv, message in (
+        (["--features", "own.npy"], "one array without a name: np.savez(FILE, features=...)"),
+        (["--features", "own.npy", "--list", "list.txt"], "--list: --features has its own names"),
+    ):
+        done = run_tool("isic2019/find_issues.py", *argv, "--out", "out", folder=place)
+        assert done.code == 2, done.text
+        assert message in done.last_line
 
 
 def test_a_missing_image_is_one_line(place: Path) -> None:

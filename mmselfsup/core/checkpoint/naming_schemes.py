@@ -44,6 +44,8 @@ class Scheme:
     joins: bool = False
 
 
+_BIAS = "relative_position_bias_table"
+_HF_BIAS = rf"relative_position_bias\.{_BIAS}"
 _HF_BLOCK: Rules = (
     (r"^(?:encoder\.)?layers?\.(\d+)\.", r"blocks.\1."),
     (r"\.attention\.attention\.(q|k|v)(?:uery|ey|alue)\.", r".attn.\1."),
@@ -60,9 +62,59 @@ _HF_BLOCK: Rules = (
     (r"^embeddings\.position_embeddings$", "pos_embed"),
     (r"^embeddings\.register_tokens$", "reg_token"),
     (r"^embeddings\.(cls|mask)_token$", r"\1_token"),
+    # BEiT: factors of layers, and biases of relative positions of a block or of all blocks.
+    (r"\.lambda_([12])$", r".gamma_\1"),
+    (rf"^(blocks\.\d+)\.(?:attention\.attention\.)?{_HF_BIAS}$", rf"\1.attn.{_BIAS}"),
+    (
+        rf"^(?:encoder|shared_position_bias)\.(?:relative_position_bias\.)?{_BIAS}$",
+        f"rel_pos_bias.{_BIAS}",
+    ),
+    (r"^pooler\.layernorm\.", "fc_norm."),
 )
 
 SCHEMES: tuple[Scheme, ...] = (
+    Scheme(
+        "Hugging Face Swin",
+        "embeddings.patch_embeddings.projection.weight",
+        mark=r"^encoder\.layers\.\d+\.blocks\.",
+        rules=(
+            (r"^embeddings\.patch_embeddings\.projection\.", "patch_embed.proj."),
+            (r"^embeddings\.norm\.", "patch_embed.norm."),
+            # Patches are merged behind a stage, in timm before the next one.
+            *(
+                (rf"^encoder\.layers\.{i}\.downsample\.", f"layers.{i + 1}.downsample.")
+                for i in range(4)
+            ),
+            (r"^encoder\.layers\.", "layers."),
+            (r"\.attention\.self\.(q|k|v)(?:uery|ey|alue)\.", r".attn.\1."),
+            (r"\.attention\.([qkv])_proj\.", r".attn.\1."),
+            (r"\.attention\.(?:output\.dense|o_proj)\.", ".attn.proj."),
+            (rf"\.attention\.(?:self|relative_position_bias)\.{_BIAS}$", f".attn.{_BIAS}"),
+            (r"\.layernorm_before\.", ".norm1."),
+            (r"\.layernorm_after\.", ".norm2."),
+            (r"\.intermediate\.dense\.", ".mlp.fc1."),
+            (r"\.output\.dense\.", ".mlp.fc2."),
+            (r"^layernorm\.", "norm."),
+        ),
+        joins=True,
+    ),
+    Scheme(
+        "Hugging Face ConvNeXt",
+        "embeddings.patch_embeddings.weight",
+        mark=r"^encoder\.stages\.\d+\.layers\.\d+\.dwconv\.",
+        rules=(
+            (r"^embeddings\.patch_embeddings\.", "stem.0."),
+            (r"^embeddings\.layernorm\.", "stem.1."),
+            (r"^encoder\.stages\.(\d+)\.downsampling_layer\.", r"stages.\1.downsample."),
+            (r"^encoder\.stages\.(\d+)\.layers\.", r"stages.\1.blocks."),
+            (r"\.dwconv\.", ".conv_dw."),
+            (r"\.layernorm\.", ".norm."),
+            (r"\.pwconv([12])\.", r".mlp.fc\1."),
+            (r"\.grn\.", ".mlp.grn."),
+            (r"\.layer_scale_parameter$", ".gamma"),
+            (r"^layernorm\.", "head.norm."),
+        ),
+    ),
     Scheme(
         "Hugging Face ViT or DINOv2",
         "embeddings.patch_embeddings.projection.weight",
@@ -111,6 +163,17 @@ SCHEMES: tuple[Scheme, ...] = (
         ),
     ),
     Scheme(
+        "a ResNetGenerator in a Sequential (lightly)",
+        "2.0.conv1.weight",  # of a torchvision ResNet 2 is an activation
+        mark=r"^[345]\.0\.shortcut\.0\.weight$",
+        rules=(
+            (r"^0\.", "conv1."),
+            (r"^1\.", "bn1."),
+            *((rf"^{i + 1}\.(\d+)\.", rf"layer{i}.\1.") for i in range(1, 5)),
+            (r"\.shortcut\.", ".downsample."),
+        ),
+    ),
+    Scheme(
         "a ResNet in a Sequential (lightly)",
         "4.0.conv1.weight",
         rules=(
@@ -118,6 +181,11 @@ SCHEMES: tuple[Scheme, ...] = (
             (r"^1\.", "bn1."),
             *((rf"^{i + 3}\.(\d+)\.", rf"layer{i}.\1.") for i in range(1, 5)),
         ),
+    ),
+    Scheme(
+        "lightly's ResNetGenerator",
+        "layer2.0.shortcut.0.weight",
+        rules=((r"\.shortcut\.", ".downsample."),),
     ),
     Scheme(
         "Meta's DINOv3",
@@ -165,6 +233,7 @@ _TO_TORCHVISION: Rules = (
     (r"\.mlp\.fc2\.", ".mlp.3."),
 )
 _TIMM = "patch_embed.proj.weight"
+_CONVNEXT = "stages.0.blocks.0.conv_dw.weight"
 _WRAPPER = "timm_model."  # of mmcls's and mmpretrain's TIMMBackbone
 
 
@@ -189,6 +258,7 @@ def library_names(weights: Weights, target: Weights) -> tuple[dict[str, Tensor],
         found, any_found = _each_network(found, scheme.anchor, scheme.mark, _converter(scheme))
         names += [scheme.name] * any_found
     found, _ = _each_network(found, _TIMM, "", lambda network: _as_wanted(network, target))
+    found, _ = _each_network(found, _CONVNEXT, "", lambda network: _of_form(network, target))
     if any(name.endswith("conv_proj.weight") for name in target):
         found, any_found = _each_network(found, _TIMM, "", lambda n: renamed(n, _TO_TORCHVISION))
     return found, names
@@ -253,6 +323,22 @@ def _as_wanted(weights: Weights, target: Weights) -> dict[str, Tensor]:
         if name.rpartition(".")[2] in ("pos_embed", "pos_embedding"):
             _move_class_position(found, position)
             break
+    return found
+
+
+def _of_form(weights: Weights, target: Weights) -> dict[str, Tensor]:
+    """Return a ConvNeXt under timm's names, whose MLPs are linear layers or convolutions of 1x1.
+
+    The numbers are the same; of the parameters of a global response normalisation, too.
+    """
+    by_conv = any(name.endswith(".mlp.fc1.weight") and t.ndim == 4 for name, t in target.items())
+    found = dict(weights)
+    for name, tensor in weights.items():
+        if re.search(r"\.mlp\.fc[12]\.weight$", name):
+            flat = tensor.flatten(1)  # [D, C]
+            found[name] = flat[:, :, None, None] if by_conv else flat
+        elif ".mlp.grn." in name:
+            found[name] = tensor.flatten()
     return found
 
 
