@@ -464,6 +464,15 @@ TINY = {
         },
         crops,
     ),
+    "VISReg": Tiny(
+        {
+            "type": "VISReg",
+            "backbone": RESNET,
+            "neck": NECK,
+            "head": {"type": "VISRegHead", "num_directions": 8, "num_global": 2},
+        },
+        crops,
+    ),
     "Distillation": Tiny(
         {
             "type": "Distillation",

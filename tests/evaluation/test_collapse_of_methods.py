@@ -82,7 +82,7 @@ class Case(NamedTuple):
 
 #: At least one of each family; pretext tasks and distillation have targets that can't collapse.
 METHODS = {
-    # Similarities divided by so much say nothing: what is left pulls all images together.
+    # Similarities divided by so much say nothing.
     "SimCLR": Case(
         SIMCLR,
         dict(head=dict(type="ContrastiveHead", temperature=1e4)),

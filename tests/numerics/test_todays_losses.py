@@ -1,7 +1,8 @@
-"""Losses of VICReg, NNCLR, DCL, SupCon, TiCo, MMCR, LeJEPA and FastSiam against slow loops."""
+"""Losses of VICReg, NNCLR, DCL, SupCon, TiCo, MMCR, LeJEPA, VISReg, FastSiam against loops."""
 
 import math
 from itertools import pairwise
+from statistics import NormalDist
 
 import pytest
 import torch
@@ -9,12 +10,14 @@ import torch.nn.functional as F
 
 from mmselfsup.models import build_algorithm, build_head
 from mmselfsup.models.losses import (
+    centre_and_scale,
     covariance_penalty,
     decoupled_info_nce,
     epps_pulley,
     mises_fisher_weights,
     pair_similarities,
     random_directions,
+    sliced_wasserstein,
     supervised_contrastive,
     variance_hinge,
 )
@@ -303,6 +306,82 @@ def test_lejepa_equals_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
         build_head({"type": "LeJEPAHead", "lambd": 1.5})
 
 
+# -- VISReg
+
+
+def slow_visreg(z: torch.Tensor, directions: torch.Tensor) -> dict[str, float]:
+    """The terms of one view [N, D], one number after the other; equations 1, 2, 5 and 6."""
+    n, d = z.shape
+    means = [sum(z[i, j].item() for i in range(n)) / n for j in range(d)]
+    stds = [
+        math.sqrt(sum((z[i, j].item() - means[j]) ** 2 for i in range(n)) / n) for j in range(d)
+    ]
+    shape = 0.0
+    for direction in directions.T:
+        values = [
+            sum(
+                (z[i, j].item() - means[j]) / (stds[j] + 1e-4) * direction[j].item()
+                for j in range(d)
+            )
+            for i in range(n)
+        ]
+        wanted = [NormalDist().inv_cdf((k + 1) / (n + 1)) for k in range(n)]
+        shape += sum((a - b) ** 2 for a, b in zip(sorted(values), wanted, strict=True)) / n
+    return {
+        "centre": sum(m**2 for m in means) / d,
+        "scale": sum((1 - s) ** 2 for s in stds) / d,
+        "shape": shape / directions.shape[1],
+    }
+
+
+def test_visreg_equals_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    directions = units(5, 3, seed=3).T
+    monkeypatch.setattr(
+        "mmselfsup.models.heads.visreg_head.random_directions", lambda *args: directions
+    )
+    z = 0.5 + 2 * rows(4, 6, 3)
+    weights = {"scale": 0.5, "shape": 2.0, "centre": 3.0}
+    options = {f"{name}_weight": weight for name, weight in weights.items()}
+    head = build_head({"type": "VISRegHead", "lambd": 0.6, "num_global": 2, **options})
+    centre = (z[0] + z[1]) / 2
+    wanted = {"prediction": sum(float(((view - centre) ** 2).mean()) for view in z) / 4}
+    for name in weights:
+        wanted[name] = sum(slow_visreg(view, directions)[name] for view in z) / 4
+    got = head(z)
+    for name, value in wanted.items():
+        assert got[name].item() == pytest.approx(value, rel=1e-7)
+    total = 0.4 * wanted["prediction"] + 0.6 * sum(w * wanted[n] for n, w in weights.items())
+    assert got["loss"].item() == pytest.approx(total, rel=1e-7)
+
+
+def test_visreg_treats_scale_and_shape_apart() -> None:
+    directions = random_directions(4, 64, torch.zeros(1, dtype=torch.float64))
+    z = rows(500, 4)
+    good = sliced_wasserstein(z, directions)
+    torch.testing.assert_close(sliced_wasserstein(7 * z + 3, directions), good, rtol=0.01, atol=0)
+    for bad in (z.sign(), z[:, :1].expand(-1, 4)):
+        assert sliced_wasserstein(bad, directions) > 5 * good
+    # The shape's term has no share in the scale: it changes nothing along z itself.
+    z.requires_grad_()
+    (grad,) = torch.autograd.grad(centre_and_scale(0.1 * z)[1], z)
+    assert (grad * z).sum() < 0  # it grows
+    # Where all projections are equal the scale's gradient is finite, as with tiny differences.
+    for spread in (0.0, 1e-5):
+        near = (1 + spread * z.detach()).requires_grad_()
+        (grad,) = torch.autograd.grad(centre_and_scale(near)[1], near)
+        assert torch.isfinite(grad).all()
+        assert grad.norm() > 0 or not spread
+
+
+def test_arguments_of_visreg() -> None:
+    with pytest.raises(ArgumentError, match=r"lambd must be in 0\.\.1"):
+        build_head({"type": "VISRegHead", "lambd": -0.1})
+    with pytest.raises(ArgumentError, match="centre_weight must be at least 0"):
+        build_head({"type": "VISRegHead", "centre_weight": -1.0})
+    with pytest.raises(ArgumentError, match="two images"):
+        build_head({"type": "VISRegHead", "num_directions": 2})(rows(2, 1, 3))
+
+
 # -- FastSiam
 
 
@@ -325,7 +404,7 @@ def test_fastsiam_equals_the_loop() -> None:
         assert model(two)["loss"].item() == pytest.approx(simsiam(two)["loss"].item())
 
 
-@pytest.mark.parametrize("name", ["FastSiam", "MMCR", "LeJEPA"])
+@pytest.mark.parametrize("name", ["FastSiam", "MMCR", "LeJEPA", "VISReg"])
 def test_one_view_is_refused(name: str) -> None:
     views = two_views(4, torch.Generator().manual_seed(1))["img"]
     with pytest.raises(ArgumentError, match="two or more views of each image"):

@@ -80,6 +80,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "TiCo": dict(custom_hooks=[dict(type="MomentumUpdateHook")]),
     "MMCR": {},
     "LeJEPA": {},
+    "VISReg": {},
     "SupCon": {},
     "Distillation": {},
     "DINO": TEACHER,

@@ -44,6 +44,7 @@ from .tico import TiCo
 from .vibcreg import VIbCReg
 from .vicreg import VICReg
 from .vicregl import VICRegL
+from .visreg import VISReg
 from .wmse import WMSE
 
 __all__ = [
@@ -91,5 +92,6 @@ __all__ = [
     "TiCo",
     "VICReg",
     "VICRegL",
+    "VISReg",
     "VIbCReg",
 ]

@@ -28,6 +28,7 @@ from .supcon_head import SupConHead
 from .swav_head import SwAVHead
 from .tico_head import TiCoHead
 from .vicreg_head import VIbCRegHead, VICRegHead, VICRegLHead
+from .visreg_head import VISRegHead
 from .wmse_head import WMSEHead
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "TiCoHead",
     "VICRegHead",
     "VICRegLHead",
+    "VISRegHead",
     "VIbCRegHead",
     "WMSEHead",
 ]

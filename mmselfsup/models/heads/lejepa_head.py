@@ -7,7 +7,7 @@ from torch import Tensor
 from mmselfsup.utils.errors import ArgumentError
 
 from ..builder import HEADS
-from ..losses import epps_pulley, random_directions
+from ..losses import centroid_error, epps_pulley, random_directions
 from ..utils import to_float32
 
 
@@ -50,8 +50,7 @@ class LeJEPAHead(BaseModule):
             views: Projections [V, N, D], the G global views first.
         """
         z = to_float32(views)
-        centre = z[: self.num_global].mean(dim=0)  # [N, D]
-        prediction = (z - centre).square().mean()
+        prediction = centroid_error(z, self.num_global)
         directions = random_directions(z.shape[2], self.num_directions, z)  # [D, M]
         statistics = [epps_pulley(view, directions, self.knots, self.limit) for view in z]
         gaussian = torch.stack(statistics).mean()

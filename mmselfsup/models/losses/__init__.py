@@ -34,7 +34,13 @@ from .cosine import negative_cosine
 from .cross_correlation import redundancy_loss
 from .distillation import cosine_distance, map_distance, similarity_distillation
 from .inter_image import angular_margin, cosine_margin, draw_negatives, draw_positives
-from .isotropic_gaussian import epps_pulley, random_directions
+from .isotropic_gaussian import (
+    centre_and_scale,
+    centroid_error,
+    epps_pulley,
+    random_directions,
+    sliced_wasserstein,
+)
 from .koleo import koleo
 from .local_matching import cell_positions, nearest_pairs
 from .masked_tokens import masked_token_prediction
@@ -52,6 +58,8 @@ __all__ = [
     "assigned_prediction",
     "batch_info_nce",
     "cell_positions",
+    "centre_and_scale",
+    "centroid_error",
     "check_temperature",
     "correlation_penalty",
     "cosine_distance",
@@ -90,6 +98,7 @@ __all__ = [
     "redundancy_loss",
     "sampled_similarities",
     "similarity_distillation",
+    "sliced_wasserstein",
     "supervised_contrastive",
     "swapped_prediction",
     "take_places",
