@@ -1,6 +1,7 @@
 """A table of the methods to choose by: what each compares, and what it needs."""
 
 import inspect
+import json
 import re
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -14,7 +15,12 @@ from mmselfsup.models.algorithms.base import BaseModel
 from mmselfsup.models.builder import ALGORITHMS, HEADS
 
 #: Columns of the table, one for each field of ``Method``.
-COLUMNS = ("method", "family", "network", "views", "teacher", "memory", "labels", "batch", "config")
+COLUMNS = (
+    "method", "family", "network", "views", "teacher", "memory", "labels", "batch", "step time",
+    "step memory", "config",
+)  # fmt: skip
+#: What ``benchmarks/method_costs.py`` measured, beside the folder of configs of a clone.
+_COSTS = "benchmarks/results/method_costs.json"
 # Small configs whose name has no other network behind the size.
 _SMALL = "*isic2019-64*.py"
 _MEMORIES = {"queue_len": "queue", "memory_bank": "bank", "bank_len": "bank"}
@@ -33,6 +39,9 @@ class Method:
         memory: What is kept of earlier images: a queue, or a bank of all images.
         labels: ``where there are any`` for a method that uses them.
         batch: Images of a step in the config.
+        step_time: Time of a step, as a multiple of SimCLR's with equally many images; ``-`` where
+            it was not measured.
+        step_memory: The same of the peak memory of the process.
         config: Its path in ``configs/selfsup``.
     """
 
@@ -44,6 +53,8 @@ class Method:
     memory: str
     labels: str
     batch: int
+    step_time: str
+    step_memory: str
     config: str
 
 
@@ -53,8 +64,10 @@ def list_methods(configs: Path) -> list[Method]:
     Args:
         configs: The folder ``configs/selfsup``.
     """
+    file = configs.parents[1] / _COSTS
+    costs = json.loads(file.read_text(encoding="utf-8"))["methods"] if file.is_file() else {}
     found = [
-        _method(load_config(str(path), {}), path.relative_to(configs).as_posix())
+        _method(load_config(str(path), {}), path.relative_to(configs).as_posix(), costs)
         for folder in sorted(configs.glob("[!_]*"))
         for path in sorted(folder.glob(_SMALL))[:1]
     ]
@@ -70,8 +83,9 @@ def markdown(methods: list[Method]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _method(cfg: Config, path: str) -> Method:
-    """Return the row of one config."""
+def _method(cfg: Config, path: str, costs: dict[str, dict[str, float]]) -> Method:
+    """Return the row of one config, with the measured costs by folder."""
+    cost = costs.get(path.partition("/")[0], {})
     kind: type[BaseModel] = ALGORITHMS.get(cfg.model.type)
     has_teacher = kind.momentum_pairs is not BaseModel.momentum_pairs or "teacher" in cfg.model
     dataset = find_dataset(cfg, "train")[1]
@@ -84,6 +98,7 @@ def _method(cfg: Config, path: str) -> Method:
         _memory(cfg.model),
         "where there are any" if dataset.get("with_label") else "",
         cfg.data.samples_per_gpu,
+        *(f"{cost[key]:.2f}x" if key in cost else "-" for key in ("time", "memory")),
         path,
     )
 

@@ -1,5 +1,6 @@
 """The table of methods, and the page that holds it."""
 
+import json
 import re
 from pathlib import Path
 
@@ -35,6 +36,23 @@ def test_what_the_rows_say() -> None:
     assert rows["NPID"].memory == "bank"
     assert rows["DINO"].views == "2 + 6"
     assert rows["SupCon"].labels == "where there are any"
+
+
+def test_costs_come_from_the_file_of_the_benchmark(tmp_path: Path) -> None:
+    configs = tmp_path / "configs" / "selfsup"
+    for folder in ("simclr", "nnclr"):
+        (configs / folder).mkdir(parents=True)
+        for path in (CONFIGS / folder).glob("*isic2019-64.py"):
+            text = path.read_text(encoding="utf-8").replace('"../', f'"{CONFIGS}/')
+            (configs / folder / path.name).write_text(text, encoding="utf-8")
+    assert {row.step_time for row in list_methods(configs)} == {"-"}
+    file = tmp_path / "benchmarks" / "results" / "method_costs.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"methods": {"nnclr": {"time": 1.234, "memory": 0.9}}}))
+    rows = {row.method: row for row in list_methods(configs)}
+    assert (rows["NNCLR"].step_time, rows["NNCLR"].step_memory) == ("1.23x", "0.90x")
+    assert (rows["SimCLR"].step_time, rows["SimCLR"].step_memory) == ("-", "-")
+    assert "| step time | step memory |" in markdown([rows["NNCLR"]])
 
 
 def test_an_unknown_family_is_one_line(tmp_path: Path) -> None:
