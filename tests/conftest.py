@@ -82,10 +82,11 @@ def fixed_seed() -> None:
 def level_of_the_log() -> Iterator[None]:
     """Give the logger of the package its level back: a config of a test may have set another."""
     logger = logging.getLogger("mmselfsup")
-    level, disabled = logger.level, logger.disabled
+    level, disabled, propagate = logger.level, logger.disabled, logger.propagate
     yield
     logger.setLevel(level)
     logger.disabled = disabled
+    logger.propagate = propagate  # a command line has its own handlers; pytest's are the root's
 
 
 @pytest.fixture

@@ -105,7 +105,8 @@ def look_at_data(settings: StudySettings) -> tuple[dict[str, str], list[str]]:
     doubts: list[str] = []
     if path is None:
         return rows, doubts
-    classes = head_classes(ResolvedStudy(settings, folder).finetune)
+    study = ResolvedStudy(settings, folder)
+    classes = head_classes(study.finetune)
     pictures = _pictures(path, folder, by_stem, classes, groups_of(settings))
     there = [picture for picture in pictures if picture.there]
     if not there:
@@ -127,7 +128,7 @@ def look_at_data(settings: StudySettings) -> tuple[dict[str, str], list[str]]:
         f"{len(known)}; {counted(without, 'image')} without one" if known else "not known"
     )
     rows["same content"], found = _copies(there, folder, settings)
-    return rows, doubts + found
+    return rows, doubts + found + _batches(study, len(there))
 
 
 def look_at_lists(settings: StudySettings) -> tuple[str, list[str]]:
@@ -235,6 +236,23 @@ def _classes(
     if beyond:
         doubts.append(f"the labels {_some(map(str, beyond))} are none of the {len(names)} classes")
     return ", ".join(f"{names[n]} {counts[n]}" for n in numbers), doubts
+
+
+def _batches(study: ResolvedStudy, images: int) -> list[str]:
+    """Return the pre-trainings whose batch the training images of a fold don't fill."""
+    folds = study.settings.data.num_folds
+    part = images * (folds - 1) // folds
+    doubts = []
+    for task in study.pretrainings:
+        data = task.cfg.data
+        given = {**data, **data.get("train_dataloader", {})}
+        batch = given.get("samples_per_gpu", 0)
+        if given.get("drop_last") and part < batch and not task.cfg.get("auto_settings"):
+            doubts.append(
+                f"{task.name}: about {part} images train in a fold, which don't fill one batch of "
+                f"{batch}: add auto_settings=True, or data.samples_per_gpu={max(part // 2, 1)}"
+            )
+    return doubts
 
 
 def _copies(

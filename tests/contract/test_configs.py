@@ -2,6 +2,7 @@
 
 import functools
 import json
+import pickle
 import re
 from pathlib import Path
 
@@ -69,7 +70,9 @@ def model_of(cfg):
 @functools.cache
 def _view(text, size):
     values = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-    return build_pipeline(json.loads(text))(Image.fromarray(values))
+    # A pipeline goes to its workers as pickled bytes, unless they are forks.
+    pipeline = pickle.loads(pickle.dumps(build_pipeline(json.loads(text))))
+    return pipeline(Image.fromarray(values))
 
 
 def view_of(data, pipeline):

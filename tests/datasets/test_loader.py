@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import random
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,21 @@ def test_real_augmentation_is_reproducible(image_folder: Path) -> None:
     for batch, same in zip(first, again, strict=True):
         assert all(torch.equal(view, other) for view, other in zip(batch, same, strict=True))
         assert not torch.equal(batch[0], batch[1])
+
+
+def test_all_that_goes_to_a_worker_can_be_pickled(image_folder: Path) -> None:
+    """Workers that are no forks (spawn, and forkserver, Python 3.14's default) get it so."""
+    source = dict(type="ImageList", data_prefix=str(image_folder))
+    views = dict(type="MultiViewDataset", data_source=source, num_views=[2])
+    made = loader(build_dataset(views | dict(pipelines=[AUGMENT + FINISH])), workers_per_gpu=1)
+    parts = (made.dataset, made.collate_fn, made.worker_init_fn, made.generator)
+    dataset, collate, init, _ = pickle.loads(pickle.dumps(parts))
+    assert callable(init)
+    made.sampler.set_epoch(0)
+    batch = collate([dataset[index] for index in list(made.sampler)[:4]])
+    made.sampler.set_epoch(0)
+    for view, other in zip(batch["img"], next(iter(made))["img"], strict=True):
+        assert torch.equal(view, other)
 
 
 @pytest.mark.parametrize("views", [0, 2])

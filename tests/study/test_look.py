@@ -36,7 +36,7 @@ def data(study: StudySettings) -> StudySettings:
     groups = "".join(f"{name},50,,,L_{n // 2}\n" for n, name in enumerate(names))
     header = "image,age_approx,anatom_site_general,sex,lesion_id\n"
     (root / "ISIC_2019_Training_Metadata.csv").write_text(header + groups)
-    return study
+    return dataclasses.replace(study, ssl_options=("data.drop_last=False",))  # 32 fill no batch
 
 
 def write_table(root: Path, names: Sequence[str], labels: Sequence[int]) -> None:
@@ -67,6 +67,22 @@ def test_the_rows_of_sound_data(data: StudySettings) -> None:
     assert "are free" in rows["disk"]
     assert "--keep all" in rows["kept"]
     assert doubts == []
+
+
+def test_a_batch_that_the_images_dont_fill(data: StudySettings) -> None:
+    for options, said in (
+        (("data.drop_last=True", "data.samples_per_gpu=26"), True),  # 4 of 5 folds have 25
+        (("data.drop_last=True", "data.samples_per_gpu=25"), False),
+        (("data.drop_last=True", "data.train_dataloader.samples_per_gpu=26"), True),
+        (("data.drop_last=False", "data.samples_per_gpu=26"), False),
+        (("data.drop_last=True", "data.samples_per_gpu=26", "auto_settings=True"), False),
+    ):
+        _, doubts = look_at(dataclasses.replace(data, ssl_options=options))
+        wanted = [
+            "simclr: about 25 images train in a fold, which don't fill one batch of 26: add "
+            "auto_settings=True, or data.samples_per_gpu=12"
+        ]
+        assert [one for one in doubts if "batch" in one] == (wanted if said else []), options
 
 
 def test_missing_unknown_rare_and_repeated_images(data: StudySettings) -> None:
