@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,13 @@ MEASUREMENTS: list[tuple[str, dict[str, int], dict[str, int]]] = [
     ("list", {"images": 1_000_000}, {"images": 1000}),
     ("list", {"images": 4_000_000}, {"images": 4000}),
     ("list", {"images": 14_000_000}, {"images": 14_000}),
+    ("list_checks", {"images": 1_000_000}, {"images": 1000}),
+    ("shard_index", {"images": 1_000_000}, {"images": 1000}),
+    ("shard_index", {"images": 4_000_000}, {"images": 4000}),
+    ("shard_index", {"images": 16_000_000}, {"images": 16_000}),
+    ("shards", {"images": 1000}, {"images": 10}),
+    ("shards", {"images": 4000}, {"images": 20}),
+    ("shards", {"images": 16_000}, {"images": 40}),
     ("features", {"rows": 20_000, "width": 2048, "ranks": 2}, {"rows": 64, "width": 8, "ranks": 2}),
     ("features", {"rows": 20_000, "width": 2048, "ranks": 4}, {"rows": 64, "width": 8, "ranks": 2}),
     (
@@ -96,6 +104,8 @@ def rows_of(name: str, settings: dict[str, int], found: Figures) -> list[Row]:
             private = row(f"{what}: private memory of a worker", "worker", "MiB", 5, details)
             found_rows.insert(2, private)
         return found_rows
+    if name in ("list_checks", "shard_index", "shards"):
+        return list(_shard_rows(name, settings["images"], found, row, timed))
     if name == "features":
         what = f"features {settings['rows']:,} x {settings['width']} of {settings['ranks']} ranks"
         return [
@@ -137,6 +147,39 @@ def rows_of(name: str, settings: dict[str, int], found: Figures) -> list[Row]:
         row(f"{what}: read", "read", "x", 1.01, "of the file; for its checksums"),
         timed(f"{what}: time", None),
     ]
+
+
+def _shard_rows(
+    name: str, images: int, found: Figures, row: Callable[..., Row], timed: Callable[..., Row]
+) -> Iterator[Row]:
+    """Yield the rows of the checks of a list, of an index of shards, and of reading shards."""
+    if name == "list_checks":
+        what = f"files of a list of {images:,} images"
+        yield row(f"{what}: looked up, highest memory", "peak", "MiB", 64, "beside the list")
+        yield timed(f"{what}: looked up", None, "listed files there, files on no list")
+        yield row(f"{what}: list and labels described, highest", "described_peak", "MiB", 64)
+        return
+    if name == "shard_index":
+        what = f"index of shards, {images:,} images"
+        details = f"beside {found['mapped']:,.0f} MiB of the file, mapped and shared"
+        yield row(f"{what}: memory of a rank", "memory", "MiB", 64, details)
+        yield timed(f"{what}: reading", 1.5)
+        details = "a million images asked for, in a forked process"
+        yield row(f"{what}: private memory of a worker", "worker", "MiB", 5, details)
+        return
+    what = f"{images:,} JPEG files of 600x450, {found['kilobytes']:.0f} kB"
+    for key, words in (("", "bytes"), ("_pixels", "decoded")):
+        ours, theirs = found[f"shards{key}"], found[f"folder{key}"]
+        yield Row(
+            f"{what}: {words}, from shards against the folder",
+            f"{theirs / ours:.2f}x",
+            "",
+            "",
+            None,
+            f"by CPU time: {1e6 / ours:,.0f} against {1e6 / theirs:,.0f} images/s; highest memory "
+            f"{found[f'shards{key}_peak']:.1f} against {found[f'folder{key}_peak']:.1f} MiB",
+        )
+    yield row(f"{what}: CPU time of writing an image to shards", "written", "us", None)
 
 
 def main() -> None:

@@ -18,91 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
-MIB = 2**20
-Figures = dict[str, float]
-
-
-def status(name: str) -> float:
-    """Return a line of /proc/self/status in MiB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(float(line.split()[1]) for line in lines if line.startswith(name)) / 1024
-
-
-def private() -> float:
-    """Return the memory that this process shares with no other, and what is in swap, in MiB."""
-    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
-    wanted = ("Private_Clean", "Private_Dirty", "Swap:")
-    return sum(float(line.split()[1]) for line in lines if line.startswith(wanted)) / 1024
-
-
-class Meter:
-    """Time, CPU time and memory of a block."""
-
-    def __enter__(self) -> "Meter":
-        Path("/proc/self/clear_refs").write_text("5")  # the peak restarts
-        self.before = status("VmRSS")
-        self.begin = time.perf_counter(), time.process_time()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.seconds = time.perf_counter() - self.begin[0]
-        self.cpu = time.process_time() - self.begin[1]
-        self.peak = status("VmHWM") - self.before
-        self.kept = status("VmRSS") - self.before
-
-    def figures(self) -> Figures:
-        """Return what was measured."""
-        return dict(seconds=self.seconds, cpu=self.cpu, peak=self.peak, memory=self.kept)
-
-
-def in_fork(work: Callable[[], None]) -> float:
-    """Return how much private memory a forked process has after its work."""
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        before = private()
-        work()
-        os.write(write, json.dumps(private() - before).encode())
-        os._exit(0)
-    os.waitpid(child, 0)
-    return float(json.loads(os.read(read, 100)))
-
-
-def write_list(path: Path, images: int) -> None:
-    """Write a list of images in a thousand classes, with names as those of ImageNet."""
-    with path.open("w") as file:
-        for i in range(images):
-            file.write(f"n{i % 1000:08d}/n{i % 1000:08d}_{i}.JPEG {i % 1000}\n")
-
-
-def image_list(images: int) -> Figures:
-    """Read a list, then touch each image in a forked process, as a worker does in an epoch."""
-    from mmselfsup.datasets import build_datasource
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "list.txt")
-        write_list(path, images)
-        tiny = Path(folder, "tiny.txt")
-        write_list(tiny, 10)
-        config = dict(type="ImageList", data_prefix=folder)
-        build_datasource({**config, "ann_file": str(tiny)}).get_gt_labels()
-        with Meter() as meter:
-            source = build_datasource({**config, "ann_file": str(path)})
-        with Meter() as labels_meter:
-            labels = source.get_gt_labels()
-
-        def epoch() -> None:
-            for i in range(images):  # in an order that jumps about, as a shuffled epoch
-                idx = i * 7919 % images
-                source.path(idx)
-                labels[idx]
-
-        worker = in_fork(epoch) if images <= 2_000_000 else float("nan")
-    figures = meter.figures()
-    figures["memory"] += labels_meter.kept
-    figures["labels_seconds"] = labels_meter.seconds
-    return {**figures, "worker": worker}
+from large_lists import image_list, list_checks, shard_index, shards
+from meters import MIB, Figures, Meter, status
 
 
 def features(rows: int, width: int, ranks: int) -> Figures:
@@ -366,6 +283,9 @@ def limit_memory() -> None:
 
 MEASUREMENTS: dict[str, Callable[..., Figures]] = {
     "list": image_list,
+    "list_checks": list_checks,
+    "shard_index": shard_index,
+    "shards": shards,
     "features": features,
     "whitening": whitening,
     "nt_xent": nt_xent,

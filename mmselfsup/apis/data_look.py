@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -169,9 +170,8 @@ def describe_files(sources: Sequence[Any]) -> str:
     found: Counter[str] = Counter()
     sizes: list[tuple[int, int]] = []
     for source in sources:
-        paths = listed_files(source) or []
-        for place in _places(len(paths)):
-            with suppress(Exception), Image.open(paths[place], formats=IMAGE_FORMATS) as image:
+        for place in _places(len(_files_of(source))):
+            with suppress(Exception), _opened(source, place) as image:
                 found[f"{image.format} {image.mode}"] += 1
                 sizes.append(image.size)
     if not sizes:
@@ -180,6 +180,20 @@ def describe_files(sources: Sequence[Any]) -> str:
     size = f"{low[0]}x{low[1]}" + (f" to {high[0]}x{high[1]}" if low != high else "")
     kinds = ", ".join(f"{kind}" for kind, _ in found.most_common())
     return f"{size} {kinds} ({len(sizes)} looked at)"
+
+
+def _files_of(source: Any) -> Sequence[Any]:
+    """Return the data source, or nothing where its images are in no files, or in a cache."""
+    if listed_files(source) is not None:
+        return source
+    return source if hasattr(source, "check_storage") and not source.cache else ()
+
+
+def _opened(source: Any, place: int) -> Image.Image:
+    """Return the image of a file, of which only the header was read."""
+    on_disk = source.reader.on_disk
+    file = source.path(place) if on_disk else BytesIO(source.read_bytes(place))
+    return Image.open(file, formats=IMAGE_FORMATS)
 
 
 def _area(size: tuple[int, int]) -> int:

@@ -9,8 +9,9 @@ import hashlib
 import os
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,7 @@ _NOT_COMPARED = (
     "data.val_dataloader", "data.workers_per_gpu", "data.persistent_workers", "data.pin_memory",
 )  # fmt: skip
 _MAX_ROWS = 30
+_NAMES_AT_ONCE = 4096
 _SAME_FILES = (
     "all nodes need the same files: use a work dir that they share, or copy it from the first node"
 )
@@ -125,7 +127,7 @@ def describe_data(dataset: Any, size: DataInfo) -> dict[str, Any]:
     names = [source.image_names() for source in sources if hasattr(source, "image_names")]
     facts = {
         "images": len(dataset),
-        "list": _text_digest(names) if names and all(names) else None,
+        "list": _text_digest(n for n in names if n) if names and all(names) else None,
         "labels": _label_digest(dataset, sources),
         "classes": list(getattr(dataset, "CLASSES", None) or []) or None,
     }
@@ -133,11 +135,15 @@ def describe_data(dataset: Any, size: DataInfo) -> dict[str, Any]:
     return {**facts, "batch_size": size.batch_size}
 
 
-def _text_digest(lists: list[list[str]]) -> str:
-    """Return a digest of names, in their order."""
+def _text_digest(lists: Iterable[Sequence[str]]) -> str:
+    """Return a digest of names, in their order: of their lines, and a zero behind each list."""
     digest = hashlib.sha256()
     for names in lists:
-        digest.update("\n".join(names).encode("utf-8", "surrogateescape") + b"\0")
+        lines, before = iter(names), ""
+        while part := list(islice(lines, _NAMES_AT_ONCE)):  # a long list is never one text
+            digest.update((before + "\n".join(part)).encode("utf-8", "surrogateescape"))
+            before = "\n"
+        digest.update(b"\0")
     return digest.hexdigest()[:16]
 
 

@@ -145,7 +145,7 @@ def _own_data(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
     """Check the description of the user's own images: arguments of data sources, and its own."""
     if value is None:
         return
-    sources = ("ImageList", "ImageNet", "MedMNIST")
+    sources = ("ImageList", "ImageNet", "MedMNIST", "Shards")
     kinds = [resolve(name, "datasource") for name in sources]
     arguments = [name for kind in kinds if kind for name in accepted_args(kind).names]
     known = (*OWN_DATA, "type", *dict.fromkeys(name for name in arguments if name != "split"))

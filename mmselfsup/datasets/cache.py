@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmselfsup.utils.cpus import available_cores
-from mmselfsup.utils.errors import UserError, one_line
+from mmselfsup.utils.errors import StorageError, UserError, one_line
 from mmselfsup.utils.files import (
     atomic_write,
     atomic_write_text,
@@ -129,6 +129,7 @@ def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStor
         "color_type": source.reader.color_type,
         "channel_order": source.reader.channel_order,
         **({} if source.reader.value_range is None else {"values": source.reader.value_range}),
+        **({"content": source.content} if getattr(source, "content", None) else {}),
         **own_reading(source),
     }
     start = Path(dir).expanduser() / (Path(prefix).name or "images")
@@ -278,8 +279,8 @@ def read_image(source: Source, idx: int, short_side: int | None) -> Read:
         pixels = source.uncached_pixels(idx)
     except OSError as error:  # of a class of the user: not to be taken for one of the cache's disk
         raise UserError(f"{source.path(idx)}: {one_line(error)}") from error
-    except UserError:
-        if source.on_error == "raise":
+    except UserError as error:
+        if isinstance(error, StorageError) or source.on_error == "raise":
             raise
         return Read(None, *stamp)
     if not isinstance(pixels, np.ndarray):

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.plurals import counted
 
 from .data_sources.base import BaseDataSource, Loading
 from .data_sources.folders import all_images
-from .data_sources.lists import find_images
+from .data_sources.lists import iter_images
+from .data_sources.packed import HashedStrings, PackedStrings
 
 _SHOWN = 3  # files in a message
+_COMPARED = 1000  # unlisted files whose names are compared with those of listed ones
 _SMALLER = "_downsampled"  # ISIC-2019's ending of images that were made smaller
 
 
@@ -39,33 +41,73 @@ class Unlisted(NamedTuple):
     hint: str
 
 
-def listed_files(source: Any) -> list[str] | None:
+class ListedFiles(Sequence[str]):
+    """The paths of all images of a data source, made when they are asked for.
+
+    Args:
+        source: The data source.
+    """
+
+    def __init__(self, source: BaseDataSource) -> None:
+        self.source = source
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self[idx] for idx in range(len(self))[index]]
+        return self.source.path(range(len(self))[index])
+
+    def __iter__(self) -> Iterator[str]:
+        names = self.source.image_names()
+        if type(self.source).path is not Loading.path or not isinstance(names, PackedStrings):
+            yield from map(self.source.path, range(len(self)))
+            return
+        prefix = self.source.data_infos[0]["img_prefix"] or "" if len(self) else ""
+        for name in names:
+            yield os.path.join(prefix, name)
+
+
+def listed_files(source: Any) -> ListedFiles | None:
     """Return the path of every image of a data source; None where it reads no files of a disk.
 
     With a decode cache the images come from there, and the files may be gone.
     """
     if not isinstance(source, BaseDataSource) or not source.reader.on_disk or source.cache:
         return None
-    own = type(source).decode is not Loading.decode or type(source).get_img is not Loading.get_img
-    if own or source.image_names() is None:
+    if not has_own_files(source) or source.image_names() is None:
         return None
-    return [source.path(idx) for idx in range(len(source))]
+    return ListedFiles(source)
+
+
+def has_own_files(source: BaseDataSource) -> bool:
+    """Return whether each image is decoded from the bytes of a file of its own."""
+    kind = type(source)
+    return kind.decode is Loading.decode and kind.get_img is Loading.get_img
 
 
 def check_files(source: Any, part: str) -> None:
-    """Check that all listed images of a data source are there.
+    """Check that all listed images of a data source are there, or its shards.
 
     Args:
         source: The data source; one whose images are no files passes.
         part: Its data set, for messages, such as ``data.train``.
 
     Raises:
-        UserError: Files are missing: how many, the first with their lines, and what is there in
-            their place. With ``on_error='skip'`` this is a warning.
+        UserError: A shard is missing. Files are missing: how many, the first with their lines, and
+            what is there in their place. With ``on_error='skip'`` missing files are a warning.
     """
-    if getattr(source, "ann_file", None) is None:  # the images of a folder were found there
+    if hasattr(source, "check_storage") and not source.cache:
+        source.check_storage()
+    paths = listed_files(source)
+    # the images of a folder were found there
+    if paths is None or getattr(source, "ann_file", None) is None:
         return
-    paths = listed_files(source) or []
     missing = _missing(paths)
     if not missing:
         return
@@ -73,7 +115,7 @@ def check_files(source: Any, part: str) -> None:
     message = (
         f"{part}: {len(missing)} of {len(paths)} images of {source.ann_file} are not there: "
         f"{', '.join(first)}{' ...' if len(missing) > _SHOWN else ''}"
-        f"{_hint([paths[i] for i in missing], source)}"
+        f"{_hint((paths[i] for i in missing), source)}"
     )
     if source.on_error == "skip":
         logging.getLogger("mmselfsup").warning("%s; they are skipped", message)
@@ -91,21 +133,24 @@ def _line(source: Any, idx: int) -> int:
 
 def _missing(paths: Sequence[str]) -> list[int]:
     """Return which of the files are not there; each folder is read once."""
-    names: dict[str, set[str]] = {}
-    missing = []
-    for idx, path in enumerate(paths):
-        folder, name = os.path.split(path)
-        if folder not in names:
-            try:
-                names[folder] = set(os.listdir(folder or "."))
-            except OSError:
-                names[folder] = set()
-        if name not in names[folder]:
-            missing.append(idx)
-    return missing
+    folders = dict.fromkeys(map(os.path.dirname, paths))
+    there = HashedStrings(_key(folder, name) for folder in folders for name in _names_in(folder))
+    return [idx for idx, _ in there.outside(_key(*os.path.split(path)) for path in paths)]
 
 
-def _hint(missing: Sequence[str], source: Any) -> str:
+def _key(folder: str, name: str) -> str:
+    """Return one string for a folder and a name in it."""
+    return f"{folder}\0{name}"
+
+
+def _names_in(folder: str) -> Iterator[str]:
+    """Yield the names in a folder, without a list of them."""
+    with suppress(OSError), os.scandir(folder or ".") as entries:
+        for entry in entries:
+            yield entry.name
+
+
+def _hint(missing: Iterable[str], source: Any) -> str:
     """Return what is there in the place of missing files, by the first kind that is found."""
     root = source.data_prefix
     by_name: dict[str, str] = {}
@@ -138,27 +183,35 @@ def unlisted_images(sources: Iterable[Any]) -> Unlisted:
         sources: The data sources of a run.
     """
     real = cache(os.path.realpath)
-    listed: dict[str, set[str]] = defaultdict(set)
-    folders: set[str] = set()
-    for source in sources:
-        paths = listed_files(source)
-        if paths is None or source.ann_file is None:
-            continue
-        folders.update(map(real, source.folders))
-        for folder, name in map(os.path.split, paths):
-            listed[real(folder)].add(name)
-    found = [
-        os.path.join(folder, name)
-        for folder in sorted(folders)
-        if not any(folder != other and _is_below(folder, other) for other in folders)
-        for name in find_images(folder)
+    known = [
+        (source, paths)
+        for source in sources
+        if (paths := listed_files(source)) is not None and source.ann_file is not None
     ]
-    left = [
-        path
-        for path, (folder, name) in zip(found, map(os.path.split, found), strict=True)
-        if name not in listed.get(real(folder), ())
-    ]
-    return Unlisted(len(left), len(found), *_like_listed(left, listed))
+    folders = sorted({real(folder) for source, _ in known for folder in source.folders})
+    total = 0
+
+    def found() -> Iterator[str]:
+        nonlocal total
+        for folder in folders:
+            if not any(folder != other and _is_below(folder, other) for other in folders):
+                for path in iter_images(folder):
+                    total += 1
+                    below, name = os.path.split(os.path.join(folder, path))
+                    yield _key(real(below), name)
+
+    def listed() -> Iterator[tuple[str, str]]:
+        return (os.path.split(path) for _, paths in known for path in paths)
+
+    number, left = 0, []
+    for _, key in HashedStrings(_key(real(f), name) for f, name in listed()).outside(found()):
+        number += 1
+        left.append(key.replace("\0", os.sep))
+        if len(left) > 2 * _COMPARED:
+            left = sorted(left)[:_COMPARED]
+    return Unlisted(
+        number, total, *_like_listed(sorted(left)[:_COMPARED], lambda: (n for _, n in listed()))
+    )
 
 
 def _is_below(folder: str, other: str) -> bool:
@@ -166,13 +219,19 @@ def _is_below(folder: str, other: str) -> bool:
     return os.path.commonpath([folder, other]) == other
 
 
-def _like_listed(left: Sequence[str], listed: Mapping[str, set[str]]) -> tuple[str, str]:
+def _like_listed(left: Sequence[str], listed: Callable[[], Iterable[str]]) -> tuple[str, str]:
     """Return a file of ``left``, and how its name differs from one on a list; '' for no such file.
 
     The first that resembles a listed one is taken, else the first of all.
+
+    Args:
+        left: Files on no list.
+        listed: Gives the names of the listed files.
     """
-    names = {name.lower() for every in listed.values() for name in every}
-    stems = {os.path.splitext(name)[0] for name in names}
+    if not left:
+        return "", ""
+    names = HashedStrings(name.lower() for name in listed())
+    stems = HashedStrings(os.path.splitext(name.lower())[0] for name in listed())
     for path in left:
         name = os.path.basename(path).lower()
         stem = os.path.splitext(name)[0]
@@ -184,7 +243,7 @@ def _like_listed(left: Sequence[str], listed: Mapping[str, set[str]]) -> tuple[s
         ):
             if found:
                 return path, f"is listed {kind}"
-    return (left[0] if left else ""), ""
+    return left[0], ""
 
 
 def report_shared(first: Any, second: Any, parts: tuple[str, str]) -> None:
@@ -195,15 +254,12 @@ def report_shared(first: Any, second: Any, parts: tuple[str, str]) -> None:
         parts: Their data sets, for the message.
     """
     logger = logging.getLogger("mmselfsup")
-    ours, theirs = (
-        {os.path.realpath(path) for path in listed_files(source) or ()}
-        for source in (first, second)
-    )
-    common = sorted(ours & theirs)
+    ours = HashedStrings(_identities(first))
+    common = [image for _, image in ours.inside(_identities(second))] if len(ours) else []
     if common:
         logger.warning(
             "%s and %s have %s in common, such as %s: results on them are too good",
-            *parts, counted(len(common), "image"), common[0],
+            *parts, counted(len(set(common)), "image"), min(common),
         )  # fmt: skip
         return
     groups = [set(getattr(source, "lesions", None) or ()) - {""} for source in (first, second)]
@@ -213,3 +269,20 @@ def report_shared(first: Any, second: Any, parts: tuple[str, str]) -> None:
             "%s and %s have images of %s, such as %s: results on them are too "
             "good; split by lesion", *parts, counted(len(lesions), "common lesion"), lesions[0],
         )  # fmt: skip
+
+
+def _identities(source: Any) -> Iterator[str]:
+    """Yield what tells the images of a data source from others: their real paths.
+
+    Images of shards have the names and the digest of their index.
+    """
+    paths = listed_files(source)
+    if paths is None:
+        content = getattr(source, "content", None)
+        for name in (source.image_names() or ()) if content else ():
+            yield f"{name} of {source.index_path}"
+        return
+    real = cache(os.path.realpath)
+    for path in paths:
+        folder, name = os.path.split(path)
+        yield os.path.realpath(path) if os.path.islink(path) else os.path.join(real(folder), name)

@@ -277,9 +277,13 @@ def dataset_digest(cfg: Mapping[str, Any], dataset: Any) -> str:
 def files_digest(dataset: Any) -> str:
     """Return the SHA-256 of size and time of the image files; '' where one is gone, or no file.
 
-    A replaced image has another size or time; its content is not read.
+    A replaced image has another size or time; its content is not read. Images of shards have the
+    digest of their index.
     """
     source = getattr(dataset, "data_source", None)
+    content = getattr(source, "content", "")
+    if content:
+        return str(content)
     if not getattr(getattr(source, "reader", None), "on_disk", False):
         return ""
     stamps = file_stamps([source.path(idx) for idx in range(len(dataset))])  # type: ignore[union-attr]

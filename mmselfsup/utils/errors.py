@@ -38,6 +38,13 @@ class UnknownLabelError(UserError):
     """A label in a list or a folder that is none of the given classes."""
 
 
+class StorageError(UserError):
+    """Storage that does not answer, or not with what it should have.
+
+    No fault of an image: ``on_error='skip'`` does not skip it.
+    """
+
+
 class MismatchError(UserError, AssertionError):
     """Inputs whose numbers differ; an ``AssertionError`` too, because MMSelfSup 0.x asserted it."""
 

@@ -30,7 +30,8 @@ _UMASK = os.umask(0o022)
 os.umask(_UMASK)
 # ``.<name>.<eight characters>`` is a file of mkstemp, ``.<name>.<number>`` a link of MMSelfSup 1.0.
 _WRITTEN = (
-    "pth|json|py|npy|npz|txt|csv|html|tex|md|unfinished|png|jpe?g|webp|bmp|tiff?|ppm"  # suffixes
+    "pth|json|py|npy|npz|txt|csv|html|tex|md|unfinished|png|jpe?g|webp|bmp|tiff?|ppm|tar"
+    "|safetensors"  # suffixes
 )
 _TEMPORARY = re.compile(rf"\..*\.(?i:{_WRITTEN})\.(?:[a-z0-9_]{{8}}|\d{{1,7}})")
 _NAME_MAX = 255  # bytes of a file name, on nearly all file systems
@@ -62,7 +63,9 @@ def atomic_write(
     except OSError as error:
         raise UserError(f"can't write {target}: {_reason(error)}; check the folder") from error
     try:
-        with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
+        encoding = None if "b" in mode else "utf-8"
+        # not fdopen: libraries that open the file themselves need ``file.name``
+        with open(name, mode, encoding=encoding, opener=lambda *_: handle) as file:
             _lock(file)
             yield file
             file.flush()

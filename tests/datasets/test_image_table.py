@@ -14,7 +14,12 @@ import pytest
 from mmselfsup.datasets.data_sources import ImageList, ImageNet
 from mmselfsup.datasets.data_sources.image_table import ImageTable
 from mmselfsup.datasets.data_sources.lists import Entry, read_list, read_text_list
-from mmselfsup.datasets.data_sources.packed import PackedEntries, PackedStrings, pack
+from mmselfsup.datasets.data_sources.packed import (
+    HashedStrings,
+    PackedEntries,
+    PackedStrings,
+    pack,
+)
 from mmselfsup.datasets.data_sources.text_lists import read_packed
 from mmselfsup.utils.errors import UserError
 
@@ -348,3 +353,26 @@ def test_a_million_images_take_few_bytes_each(tmp_path: Path) -> None:
     arrays = infos._entries.names.data, infos._entries.names.bounds, infos._entries.labels
     assert sum(array.nbytes for array in arrays) <= sum(map(len, names)) + 7 * len(names)
     assert infos._entries.lines == range(1, 20_001)
+
+
+def test_hashed_strings_know_what_they_hold() -> None:
+    names = [f"folder/{i * i}.jpg" for i in range(9000)]
+    held = HashedStrings(iter(names))
+    assert len(held) == 9000
+    assert names[17] in held
+    assert "other" not in held
+    assert list(held.outside(["x", names[3], ""])) == [(0, "x"), (2, "")]
+    assert list(held.inside(["x", *names])) == [(i + 1, name) for i, name in enumerate(names)]
+    assert list(HashedStrings([]).outside(["x"])) == [(0, "x")]
+
+
+def test_strings_are_found_by_name_and_not_by_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = PackedStrings.of(["b", "a", "ccc", "a", ""])
+    wanted = PackedStrings.of(["a", "x", "", "ccc", "b"])
+    assert packed.find(wanted).tolist() == [1, -1, 4, 2, 0]
+    monkeypatch.setattr(PackedStrings, "hashes", lambda self: np.zeros(len(self), np.uint64))
+    assert packed.find(PackedStrings.of(["b", "x"])).tolist() == [0, -1]  # all hashes are equal
+    assert operator.add(packed, ["d"]) == ["b", "a", "ccc", "a", "", "d"]
+    assert operator.add(["d"], packed) == ["d", "b", "a", "ccc", "a", ""]
+    assert not packed.all_filled()
+    assert wanted.take(np.array([0, 3])).all_filled()

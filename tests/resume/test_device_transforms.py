@@ -1,4 +1,7 @@
-"""Training with views made on the device, stopped and resumed, gives the same bits."""
+"""Training with views made on the device, stopped and resumed, gives the same bits.
+
+Images from shards give the bits of the folder, and resume from a server after the folder's run.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -11,8 +14,11 @@ from PIL import Image
 
 from mmselfsup.apis.train import train_model
 from mmselfsup.datasets import build_dataset
+from mmselfsup.datasets.data_sources import ImageList
+from mmselfsup.datasets.data_sources.shard_writer import make_shards
 from mmselfsup.models import build_algorithm
 from tests.contract.tiny_models import TINY
+from tests.datasets.range_server import serving
 
 STEPS = [
     dict(type="RandomHorizontalFlip"),
@@ -33,7 +39,9 @@ def images(tmp_path: Path) -> Path:
     return folder
 
 
-def train(images: Path, folder: Path, size: int, workers: int = 0, **changes: Any) -> Any:
+def train(images: Any, folder: Path, size: int, workers: int = 0, **changes: Any) -> Any:
+    in_folder = dict(type="ImageList", data_prefix=str(images))
+    source = images if isinstance(images, dict) else in_folder
     cfg = Config(
         dict(
             changes,
@@ -43,7 +51,7 @@ def train(images: Path, folder: Path, size: int, workers: int = 0, **changes: An
                 workers_per_gpu=workers,
                 train=dict(
                     type="MultiViewDataset",
-                    data_source=dict(type="ImageList", data_prefix=str(images)),
+                    data_source=source,
                     num_views=[2],
                     pipelines=[[dict(type="RandomResizedCrop", size=size), *STEPS]],
                     device_transforms=True,
@@ -72,3 +80,22 @@ def test_resume_is_bit_equal(images: Path, tmp_path: Path) -> None:
         resumed = train(images, tmp_path / "resumed", size, workers, resume_from=file)
         changed = [key for key, value in whole.items() if not torch.equal(value, resumed[key])]
         assert not changed, f"after {done} iterations"
+
+
+def test_shards_give_the_bits_of_the_folder_and_resume_its_run(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("http_proxy", raising=False)
+    size = TINY["SimCLR"].batch(1, torch.Generator())["img"][0].shape[-1]
+    make_shards(ImageList(str(images)), tmp_path / "shards", 5)
+    whole = train(images, tmp_path / "whole", size)
+    with serving(tmp_path / "shards") as server:
+        server.faults = [None, 503, "cut"]
+        cache = dict(dir=str(tmp_path / "cache"))
+        remote = dict(type="Shards", url=server.url, shard_cache=cache, retry=dict(wait=0.01))
+        for source, changes in (
+            (dict(type="Shards", url=str(tmp_path / "shards")), {}),
+            (remote, {"resume_from": str(tmp_path / "whole" / "iter_5.pth")}),
+        ):
+            found = train(source, tmp_path / "other", size, 2, **changes)
+            assert not [key for key in whole if not torch.equal(whole[key], found[key])]

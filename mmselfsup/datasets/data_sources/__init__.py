@@ -6,6 +6,7 @@ from .image_list import ImageList
 from .imagenet import ImageNet
 from .imagenet_21k import ImageNet21k
 from .medmnist import MedMNIST
+from .shards import Shards
 
 __all__ = [
     "CIFAR10",
@@ -15,4 +16,5 @@ __all__ = [
     "ImageNet",
     "ImageNet21k",
     "MedMNIST",
+    "Shards",
 ]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor
 
-from mmselfsup.utils.errors import ArgumentError, UserError
+from mmselfsup.utils.errors import ArgumentError, StorageError, UserError
 
 from ..cache import ImageStore, open_cache
 from ..class_order import new_numbers, renumbered, renumbered_array
@@ -37,8 +37,8 @@ from .split import rows_of_part
 class Loading:
     """The part of a data source that reads images.
 
-    A subclass whose images are not in files of their own overrides ``decode``, or ``get_img`` where
-    it has PIL images.
+    A subclass whose images are not in files of their own overrides ``read_bytes``, or ``decode``
+    where it has pixels, or ``get_img`` where it has PIL images.
     """
 
     data_infos: MutableSequence[dict[str, Any]]
@@ -58,6 +58,14 @@ class Loading:
             return f"image {idx} of {type(self).__name__}"
         return os.path.join(info.get("img_prefix") or "", name)
 
+    def read_bytes(self, idx: int) -> bytes:
+        """Return the bytes of the image file ``idx``.
+
+        Raises:
+            OSError: They can't be read.
+        """
+        return self.reader.read_bytes(self.path(idx))
+
     def decode(self, idx: int) -> Pixels | Image:
         """Return the image ``idx``, read from its file.
 
@@ -68,7 +76,7 @@ class Loading:
             ImageError: It is missing, damaged, or no image.
         """
         with self._named(idx):
-            return self.reader.read_pixels(self.path(idx))
+            return self.reader.decode(self.read_bytes(idx))
 
     @contextmanager
     def _named(self, idx: int) -> Iterator[None]:
@@ -123,7 +131,7 @@ class Loading:
         if not self.reduced_decode:
             return self.load_pixels(idx)
         with self._named(idx):
-            data = self.reader.read_bytes(self.path(idx))
+            data = self.read_bytes(idx)
             encoded = encoded_jpeg(self.reader, data, lambda: self._named(idx))
             return (self.reader.decode(data) if encoded is None else encoded), idx
 
@@ -145,6 +153,8 @@ class Loading:
                 continue
             try:
                 return read(candidate), candidate
+            except StorageError:
+                raise
             except UserError as error:
                 self._broken[candidate] = True
                 logging.getLogger("mmselfsup").warning(
@@ -291,16 +301,16 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
         """Return all labels, [len] or [len, L]; None where they are not in an array."""
         return self.data_infos.labels() if isinstance(self.data_infos, ImageTable) else None
 
-    def image_names(self) -> list[str] | None:
+    def image_names(self) -> Sequence[str] | None:
         """Return the file name of each image below its folder, [len].
 
-        None where the images are no files.
+        None where the images are no files. Names of a long list are no list of Python strings,
+        but equal to one.
         """
         packed = self.data_infos.names() if isinstance(self.data_infos, ImageTable) else None
         if packed is not None:
-            names = list(packed)
-        else:
-            names = [info.get("img_info", {}).get("filename", "") for info in self.data_infos]
+            return packed if packed.all_filled() else None
+        names = [info.get("img_info", {}).get("filename", "") for info in self.data_infos]
         return names if all(names) else None
 
     def get_cat_ids(self, idx: int) -> int:

@@ -7,6 +7,7 @@ import io
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -131,17 +132,22 @@ def find_images(root: str, extensions: Sequence[str] = IMAGE_EXTENSIONS) -> list
     Returns:
         Their relative paths, sorted; hidden ones are left out.
     """
-    extensions = tuple(extensions)
-    images = []
-    for folder, subfolders, files in os.walk(root, followlinks=True):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]  # prunes the walk
-        below = os.path.relpath(folder, root)
-        images += [
-            os.path.normpath(os.path.join(below, name))
-            for name in files
-            if name.lower().endswith(extensions) and not name.startswith(".")
-        ]
-    return sorted(images)
+    return sorted(iter_images(root, extensions))
+
+
+def iter_images(root: str, extensions: Sequence[str] = IMAGE_EXTENSIONS) -> Iterator[str]:
+    """Yield what ``find_images`` returns, in no order and without a list of a whole folder."""
+    ends, folders = tuple(extensions), [""]
+    while folders:
+        below = folders.pop()
+        with suppress(OSError), os.scandir(os.path.join(root, below)) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():  # also a link to one
+                    folders.append(os.path.join(below, entry.name))
+                elif entry.name.lower().endswith(ends):
+                    yield os.path.join(below, entry.name)
 
 
 def with_extension(entries: Sequence[Entry], root: str) -> list[Entry]:

@@ -10,7 +10,7 @@ Letters: N strings or images, L labels of an image.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, overload
 
 import numpy as np
@@ -73,6 +73,12 @@ class PackedStrings(Sequence[str]):
             return NotImplemented
         return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
 
+    def __add__(self, other: Iterable[str]) -> list[str]:
+        return [*self, *other]
+
+    def __radd__(self, other: Iterable[str]) -> list[str]:
+        return [*other, *self]
+
     def __repr__(self) -> str:
         shown = [repr(self[i]) for i in range(min(len(self), 3))]
         return f"PackedStrings([{', '.join(shown)}{', ...' if len(self) > 3 else ''}])"
@@ -92,13 +98,34 @@ class PackedStrings(Sequence[str]):
 
     def repeated(self) -> NDArray[np.int64]:
         """Return the numbers of all strings that are there more than once, ascending."""
-        hashes = self._hashes()
+        hashes = self.hashes()
         ordered = np.sort(hashes)
         again = ordered[1:][ordered[1:] == ordered[:-1]]
         return np.flatnonzero(np.isin(hashes, again)) if len(again) else np.arange(0)
 
-    def _hashes(self) -> NDArray[np.uint64]:
-        """Return a hash of each string, [N]; different strings rarely have the same."""
+    def all_filled(self) -> bool:
+        """Return whether no string is empty."""
+        return bool((self.bounds[1:] > self.bounds[:-1]).all())
+
+    def find(self, wanted: PackedStrings) -> NDArray[np.int64]:
+        """Return the number of each wanted string, [n], the first of equal ones; -1 for none."""
+        own, hashes = self.hashes(), wanted.hashes()
+        order = np.argsort(own, kind="stable")
+        places = np.searchsorted(own, hashes, sorter=order)
+        rows: NDArray[np.int64] = order[np.minimum(places, len(own) - 1)]
+        rows[own[rows] != hashes] = -1
+        for first in range(0, len(rows), _AT_ONCE):  # two strings may have one hash
+            part = rows[first : first + _AT_ONCE]
+            there = np.flatnonzero(part >= 0)
+            pairs = zip(self.take(part[there]), wanted.take(first + there), strict=True)
+            part[[k for k, (a, b) in zip(there.tolist(), pairs, strict=True) if a != b]] = -1
+        return rows
+
+    def hashes(self) -> NDArray[np.uint64]:
+        """Return a hash of each string, [N]; different strings rarely have the same.
+
+        The hash of a string does not depend on the others.
+        """
         longest = int(np.diff(self.bounds.astype(np.int64)).max(initial=0))
         powers = np.cumprod(np.full(longest + 1, _FACTOR, np.uint64))  # modulo 2**64
         hashes = np.zeros(len(self), np.uint64)
@@ -113,6 +140,53 @@ class PackedStrings(Sequence[str]):
                 sums = np.add.reduceat(values * powers[places], starts)
                 hashes[first : first + len(lengths)][filled] = sums
         return hashes
+
+
+class HashedStrings:
+    """Strings as their hashes, 8 bytes each; rarely, another one seems to be among them.
+
+    Args:
+        strings: The strings; they are not kept.
+    """
+
+    def __init__(self, strings: Iterable[str]) -> None:
+        parts = [part.hashes() for part in _blocks(strings)]
+        self.hashes = np.concatenate(parts) if parts else np.zeros(0, np.uint64)
+        del parts
+        self.hashes.sort()  # in its place, where np.unique would copy
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    def __contains__(self, string: str) -> bool:
+        return any(True for _ in self.inside([string]))
+
+    def outside(self, strings: Iterable[str]) -> Iterator[tuple[int, str]]:
+        """Yield those of some strings that are not in the set, with their numbers."""
+        yield from self._where(strings, False)
+
+    def inside(self, strings: Iterable[str]) -> Iterator[tuple[int, str]]:
+        """Yield those of some strings that are in the set, with their numbers."""
+        yield from self._where(strings, True)
+
+    def _where(self, strings: Iterable[str], wanted: bool) -> Iterator[tuple[int, str]]:
+        first = 0
+        for part in _blocks(strings):
+            hashes = part.hashes()
+            there = np.zeros(len(part), np.bool_)
+            if len(self.hashes):
+                places = np.searchsorted(self.hashes, hashes)
+                there = self.hashes[np.minimum(places, len(self.hashes) - 1)] == hashes
+            for place in np.flatnonzero(there == wanted).tolist():
+                yield first + place, part[place]
+            first += len(part)
+
+
+def _blocks(strings: Iterable[str]) -> Iterator[PackedStrings]:
+    """Yield strings in lists of a few thousand."""
+    rest = iter(strings)
+    while part := list(islice(rest, _AT_ONCE)):
+        yield PackedStrings.of(part)
 
 
 class PackedEntries(Sequence[Entry]):

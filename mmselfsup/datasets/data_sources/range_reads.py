@@ -1,0 +1,111 @@
+"""Reading a range of bytes, asked for again while the storage fails in a way that may pass."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from mmselfsup.utils.errors import StorageError, UserError, one_line
+
+
+class Unavailable(Exception):
+    """A failure that may pass: a busy server, a broken connection, an answer that was cut off.
+
+    Args:
+        reason: What happened, in a few words.
+        wait: Seconds after which the server wants to be asked again, if it says so.
+    """
+
+    def __init__(self, reason: str, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+class Refused(Exception):
+    """A failure that stays: no such shard, no permission, no ranges; says what to do."""
+
+
+class Store(Protocol):
+    """Storage of shards; forked processes and threads may share it."""
+
+    def read(self, name: str, offset: int, size: int | None) -> bytes:
+        """Return ``size`` bytes of a shard from ``offset`` on; None for all that follow.
+
+        Raises:
+            Unavailable: Try again.
+            Refused: Don't.
+        """
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How often and how long a store is asked.
+
+    Args:
+        tries: How often at most, 1 or more.
+        wait: Seconds before the second time; doubled each time, up to ``longest``, and a random
+            part less, so that workers don't come back together.
+        longest: Seconds between two times at most.
+        timeout: Seconds without a byte after which a connection counts as broken.
+    """
+
+    tries: int = 6
+    wait: float = 0.5
+    longest: float = 30.0
+    timeout: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.tries < 1 or min(self.wait, self.longest) < 0 or self.timeout <= 0:
+            raise UserError(f"retry={self}: tries and timeout are above 0, waits are not below 0")
+
+    def seconds(self, failures: int, asked: float | None, luck: float) -> float:
+        """Return how long to wait after so many failures; ``luck`` is from 0 to 1."""
+        own = min(self.wait * 2.0 ** (failures - 1), self.longest)
+        return min(max(own * (1 - luck / 2), asked or 0.0), self.longest)
+
+
+def read_range(
+    store: Store,
+    name: str,
+    offset: int,
+    size: int | None,
+    retry: Retry,
+    where: str,
+    pause: Callable[[float], None] = time.sleep,
+) -> bytes:
+    """Return a range of a shard, asked for several times where the store fails.
+
+    Args:
+        store: The store.
+        name: The shard.
+        offset: The first byte.
+        size: How many; None for all that follow.
+        retry: How often.
+        where: What is read, for the error, such as the url and the image.
+        pause: Waits for some seconds.
+
+    Raises:
+        StorageError: It failed each time, or in a way that does not pass.
+    """
+    if size == 0:
+        return b""
+    luck = random.Random()  # own: the numbers of the augmentations stay as they are
+    begin = time.monotonic()
+    for failures in range(1, retry.tries + 1):
+        try:
+            return store.read(name, offset, size)
+        except Refused as error:
+            raise StorageError(f"{where}: {error}") from error
+        except Unavailable as error:
+            reason = one_line(error)
+            if failures < retry.tries:
+                pause(retry.seconds(failures, error.wait, luck.random()))
+    span = "" if size is None else f", bytes {offset} to {offset + size - 1}"
+    raise StorageError(
+        f"{where}{span}: {reason}, {retry.tries} times in {time.monotonic() - begin:.0f} s; check "
+        "the storage and the network, then start the same command again (a training resumes), or "
+        "give retry=dict(tries=...) in the data source"
+    )

@@ -1,0 +1,233 @@
+"""Images in shards: tar files on a disk, a server or a storage service, read by an index."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import zlib
+from collections.abc import Mapping, MutableSequence, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmselfsup.utils.errors import ArgumentError, StorageError, UserError
+from mmselfsup.utils.files import atomic_write, file_lock
+from mmselfsup.utils.image_names import has_image_extension
+
+from ..registry import DATASOURCES
+from .image_list import ImageList
+from .label_cells import NO_LABEL
+from .lists import Entry, check_labels, report_duplicates
+from .packed import PackedEntries, PackedStrings, pack
+from .range_reads import Retry, read_range
+from .shard_cache import ShardCache
+from .shard_index import INDEX_NAME, Place, ShardIndex, read_index
+from .shard_stores import FolderStore, open_store
+
+_LOOKED_AT = 3  # shards of a server of which the last byte is read before a run
+
+
+@DATASOURCES.register_module()
+class Shards(ImageList):
+    """The images of shards, read one by one in any order.
+
+    ``tools/data_converters/make_shards.py`` makes shards and their index from a folder or a list,
+    and the index of tar files that are there. Without ``ann_file`` the images are those of the
+    index in its order, with its labels, classes and groups. With ``ann_file``, a list as
+    ``ImageList`` reads it, they are those of the list in the order of the list, with the labels of
+    the list; the index gives their places. So a fold of a cross-validation needs no shards of its
+    own, and a config for ``ImageList`` or ``ImageNet`` becomes one for shards by ``type``,
+    ``index`` and ``url``. An image has the same pixels as its file in the folder.
+
+    ``line`` in ``data_infos`` is the number of an image in the index, from 1, and the attribute
+    ``ann_file`` the index.
+
+    Args:
+        data_prefix: The folder that the images were in; not read.
+        index: The index; by default ``index.safetensors`` beside the shards. From a server it is
+            copied into ``shard_cache``, once.
+        url: Where the shards are: a folder, ``http://`` or ``https://`` (a server with ranges), or
+            an address of fsspec (``s3://``, ``gs://``, ``memory://``) whose package is installed;
+            by default the folder of the index.
+        shard_cache: ``dict(dir=folder, size_gb=50)``: keep what was read from a server there, see
+            ``shard_cache.ShardCache``; None to read it each time.
+        retry: ``dict(tries=6, wait=0.5, longest=30, timeout=30)``, see ``range_reads.Retry``.
+        storage_options: Options of fsspec's file system; ``headers`` of the requests for HTTP.
+        **kwargs: See ``ImageList`` and ``BaseDataSource``.
+
+    Raises:
+        UserError: The index or the folder is missing or damaged, or the list has an image that the
+            index lacks.
+        StorageError: A server does not give a shard; also while images are read.
+    """
+
+    def __init__(
+        self,
+        data_prefix: str | Sequence[str] | None = None,
+        *args: Any,
+        index: str | None = None,
+        url: str | None = None,
+        shard_cache: Mapping[str, Any] | None = None,
+        retry: Mapping[str, Any] | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if index is None and url is None:
+            raise ArgumentError("Shards: give index, the file of the index, or url, its folder")
+        self.url = _absolute(_folder_of(index) if url is None else url)
+        self.retry = Retry(**(retry or {}))
+        self.store = open_store(self.url, self.retry.timeout, storage_options)
+        self.shard_cache = None if shard_cache is None else ShardCache(**shard_cache)
+        self.index_path = self._local_index(f"{self.url}/{INDEX_NAME}" if index is None else index)
+        self.index: ShardIndex = read_index(self.index_path)
+        self.content = self.index.content
+        if data_prefix:
+            logging.getLogger("mmselfsup").info(
+                "Shards: data_prefix=%r is not read: the images come from %s", data_prefix, self.url
+            )
+        kwargs["file_client_args"] = {"backend": "shards"}
+        super().__init__(self.url, *args, **kwargs)
+
+    def load_annotations(self) -> MutableSequence[dict[str, Any]]:
+        index, wanted = self.index, self.ann_file
+        self.ann_file = self.index_path  # errors name the line of an image in it
+        if wanted is not None:
+            return self._selected(wanted)
+        entries = PackedEntries(index.names, index.label, range(1, len(index) + 1))
+        if self.CLASSES is None:
+            self.CLASSES = None if index.classes is None else list(index.classes)
+        elif index.classes is not None and list(index.classes) != list(self.CLASSES):
+            raise UserError(
+                f"{self.index_path}: its labels are numbers of the classes "
+                f"{', '.join(index.classes[:8])}{' ...' if len(index.classes) > 8 else ''}; leave "
+                "classes out, or give these"
+            )
+        else:
+            check_labels(entries, len(self.CLASSES), self.index_path)
+        self.has_labels = bool((index.label != NO_LABEL).any())
+        return self._infos(entries, index.groups)
+
+    def path(self, idx: int) -> str:
+        """Return the name of the image ``idx`` and where its shard is."""
+        info = self.data_infos[idx]
+        place = self.index.place(info["line"] - 1)
+        return f"{info['img_info']['filename']} in {self.url}/{place.shard}"
+
+    def read_bytes(self, idx: int) -> bytes:
+        """Return the bytes of the image file ``idx``, from the cache or the store.
+
+        Raises:
+            StorageError: The store does not give them.
+        """
+        place = self.index.place(self.data_infos[idx]["line"] - 1)
+        data = None if self.shard_cache is None else self.shard_cache.get(self.content, place)
+        if data is None:
+            data = self._read(place, f"{self.path(idx)} ({self._line(idx)})")
+            if self.shard_cache is not None:
+                self.shard_cache.put(self.content, place, data)
+        return data
+
+    def check_storage(self) -> None:
+        """Check that the shards are there and long enough; of a server, a few of them.
+
+        Raises:
+            StorageError: One is not.
+        """
+        index = self.index
+        rows = np.asarray(index.first[1:]) - 1  # the last image of each shard
+        if not isinstance(self.store, FolderStore):
+            few = np.linspace(0, len(rows) - 1, min(len(rows), _LOOKED_AT)).astype(int)
+            rows = rows[few]
+        for row in rows.tolist():
+            place = index.place(row)
+            if place.size:
+                end = place._replace(offset=place.offset + place.size - 1, size=1)
+                where = f"{self.url}/{place.shard} (index {self.index_path})"
+                read_range(self.store, end.shard, end.offset, 1, self.retry, where)
+
+    def _read(self, place: Place, where: str) -> bytes:
+        """Return the bytes of an image from the store, complete and unchanged."""
+        for _ in range(2):  # a proxy may have kept a broken answer, a disk may have misread
+            data = read_range(self.store, place.shard, place.offset, place.size, self.retry, where)
+            if zlib.crc32(data) == place.crc:
+                return data
+        raise StorageError(
+            f"{where}: these bytes are not those that were indexed (their CRC-32 differs): the "
+            "shard was changed or damaged; copy it again, or make the index again"
+        )
+
+    def _line(self, idx: int) -> str:
+        return f"line {self.data_infos[idx]['line']} of {self.index_path}"
+
+    def _selected(self, path: str) -> MutableSequence[dict[str, Any]]:
+        """Return the images of a list, at their places in the index."""
+        entries, classes, groups = self._listed(path)
+        if self.CLASSES is None:
+            self.CLASSES = classes
+        if self.CLASSES is not None:
+            check_labels(entries, len(self.CLASSES), path)
+        report_duplicates(entries, path)
+        packed = pack(entries)
+        if packed is None:
+            raise UserError(f"{path}: all images need the same number of labels")
+        self.has_labels = bool((packed.labels != NO_LABEL).any())
+        rows = self._rows_of(packed, path)
+        whole = len(rows) == len(self.index) and bool((rows == np.arange(len(rows))).all())
+        names = self.index.names if whole else self.index.names.take(rows)
+        lines = range(1, len(rows) + 1) if whole else (rows + 1).astype(np.uint32)
+        return self._infos(PackedEntries(names, packed.labels, lines), groups)
+
+    def _rows_of(self, entries: PackedEntries, path: str) -> NDArray[np.int64]:
+        """Return the number in the index of each image of a list, [n]."""
+        names = self.index.names
+        if not has_image_extension(entries.names[0]):  # as in ``ImageList``, the first one decides
+            names = PackedStrings.of(os.path.splitext(name)[0] for name in names)
+            again = names.take(names.repeated())
+            if len(again) and (again.find(entries.names) >= 0).any():
+                raise UserError(
+                    f"{path}: {again[0]!r} is more than one image of {self.index_path}; write the "
+                    "names with their extension"
+                )
+        rows = names.find(entries.names)
+        missing = np.flatnonzero(rows < 0)
+        if len(missing):
+            first: Entry = entries[int(missing[0])]
+            raise UserError(
+                f"{path}, line {first.line}: {first.name!r} is not in {self.index_path} "
+                f"({len(missing)} of {len(rows)} images of the list are not); it has names as "
+                f"{self.index.names[0]!r}: make shards of all images, or correct the list"
+            )
+        return rows
+
+    def _local_index(self, index: str) -> str:
+        """Return the path of the index, after copying one that is not on a disk."""
+        path = os.path.expanduser(index)
+        if "://" not in path or path.startswith("file://"):
+            return path.removeprefix("file://")
+        if self.shard_cache is None:
+            raise UserError(
+                f"{index}: give index=FILE, a copy of it on a disk, or shard_cache=dict(dir=...), "
+                "the folder to copy it into"
+            )
+        folder, _, name = index.rpartition("/")
+        copy = self.shard_cache.folder / f"{hashlib.sha256(index.encode()).hexdigest()[:16]}-{name}"
+        with file_lock(Path(f"{copy}.lock")):  # one process copies it, the others wait
+            if not copy.is_file():
+                store = self.store if folder == self.url else open_store(folder, self.retry.timeout)
+                data = read_range(store, name, 0, None, self.retry, index)
+                with atomic_write(copy) as file:
+                    file.write(data)
+        return str(copy)
+
+
+def _folder_of(index: str | None) -> str:
+    """Return the folder of an index."""
+    return str(index).rpartition("/")[0] if "://" in str(index) else os.path.dirname(str(index))
+
+
+def _absolute(url: str) -> str:
+    """Return an address without a slash at its end; a folder as its absolute path."""
+    return url.rstrip("/") if "://" in url else os.path.abspath(os.path.expanduser(url))
