@@ -155,9 +155,9 @@ def _shard_rows(
     """Yield the rows of the checks of a list, of an index of shards, and of reading shards."""
     if name == "list_checks":
         what = f"files of a list of {images:,} images"
-        yield row(f"{what}: looked up, highest memory", "peak", "MiB", 64, "beside the list")
+        yield row(f"{what}: looked up, highest memory", "peak", "MiB", None, "beside the list")
         yield timed(f"{what}: looked up", None, "listed files there, files on no list")
-        yield row(f"{what}: list and labels described, highest", "described_peak", "MiB", 64)
+        yield row(f"{what}: list and labels described, highest", "described_peak", "MiB", None)
         return
     if name == "shard_index":
         what = f"index of shards, {images:,} images"
