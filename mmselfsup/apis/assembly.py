@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from mmcv import Config
@@ -13,12 +14,25 @@ from torch.optim import Optimizer
 from mmselfsup.utils import dist
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.module import share_weights
+
+from .sharding import divide
 
 
 def wrap_model(
-    model: nn.Module, distributed: bool, find_unused_parameters: bool = False
+    model: nn.Module,
+    distributed: bool,
+    find_unused_parameters: bool = False,
+    sharding: Mapping[str, Any] | None = None,
 ) -> nn.Module:
-    """Move the model to this process's device; with several ranks, synchronise their gradients."""
+    """Move the model to this process's device; with several ranks, synchronise their gradients.
+
+    Args:
+        model: The bare model.
+        distributed: Whether all ranks of the process group train it.
+        find_unused_parameters: As in ``DistributedDataParallel``.
+        sharding: The settings of a config, see ``divide``; with one rank they change nothing.
+    """
     device = default_device()
     model = model.to(device)
     trains = any(p.requires_grad for p in model.parameters())
@@ -26,6 +40,10 @@ def wrap_model(
         return model
     for buffer in model.buffers():  # queues and memory banks start the same on all ranks
         buffer.copy_(dist.broadcast(buffer))
+    if sharding is not None:
+        share_weights(model)
+        divide(model, sharding)
+        return model
     # Newer versions of PyTorch call the argument ``forward_sync_buffers``.
     names = inspect.signature(DistributedDataParallel).parameters
     sync = "forward_sync_buffers" if "forward_sync_buffers" in names else "broadcast_buffers"

@@ -38,7 +38,7 @@ _NO_OPTIONS = ("params", "initial_lr", "initial_momentum", "fused", "foreach", "
 _COMPARED = (
     "adapt", "amp", "channels_last", "compile", "custom_hooks", "data", "deterministic",
     "diff_seed", "fp16", "img_norm_cfg", "lr_config", "model", "momentum_config",
-    "optimizer_config", "prefetch", "runner", "total_epochs", "workflow",
+    "optimizer_config", "prefetch", "runner", "sharding", "total_epochs", "workflow",
 )  # fmt: skip
 _NOT_COMPARED = (
     "data.imgs_per_gpu", "data.samples_per_gpu", "data.test", "data.test_dataloader", "data.val",

@@ -81,6 +81,7 @@ from .resume import (
     optimizer_options,
     read_checkpoint,
 )
+from .sharding import check_sharding
 from .start_input import apply_start_input
 
 __all__ = ["class_counts", "init_random_seed", "set_random_seed", "train_model"]
@@ -128,7 +129,9 @@ def train_model(
         _check_workflow(model, loaders, distributed)
         adaptation = prepare_adaptation(model, cfg)
         accelerate(model, cfg, logger)
-    model = wrap_model(model, distributed, cfg.get("find_unused_parameters", False))
+        check_sharding(model, cfg)
+    unused = bool(cfg.get("find_unused_parameters"))
+    model = wrap_model(model, distributed, unused, cfg.get("sharding"))
     with shared_errors(), config_errors("optimizer"):
         optimizer = _make_optimizer(model, cfg, adaptation, size.batch_size, logger)
     with shared_errors(), config_errors("runner"):

@@ -62,6 +62,12 @@ def _amp(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
         walker.check_keys(value, ("dtype", "loss_scale"), "amp")
 
 
+def _sharding(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
+    """Check the settings of sharded parameters."""
+    if value is not None:
+        walker.check_keys(value, ("type", "param_dtype"), "sharding")
+
+
 def _auto_scale_lr(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:
     """Check the settings of the rule that scales the learning rate."""
     if value is not None:
@@ -228,6 +234,7 @@ SECTIONS: dict[str, Callable[[Walker, Any, Mapping[str, Any]], None]] = {
     "optimizer_config": _optimizer_config,
     "fp16": _fp16,
     "amp": _amp,
+    "sharding": _sharding,
     "adapt": _adapt,
     "auto_scale_lr": _auto_scale_lr,
     "lr_config": _policy("LrUpdaterHook", "lr_config"),

@@ -21,6 +21,7 @@ from .device import default_device, to_device
 from .gather import RowBuffer, joined_rows
 from .module import module_device, unwrap
 from .progress import progress
+from .sharding import passes_are_joint
 
 Arrays = dict[str, NDArray[Any]]
 # The parts of the loaders of this rank; with persistent workers, these stay alive between calls.
@@ -32,7 +33,7 @@ def collect_results(model: nn.Module, loader: DataLoader[Any]) -> Arrays:
 
     Args:
         model: Bare or wrapped; it is called without its wrapper, so ranks may have different
-            numbers of batches.
+            numbers of batches. Where it is sharded, all ranks call it equally often.
         loader: Loader that sets the data set, the batch size and the workers.
 
     Returns:
@@ -109,6 +110,7 @@ def _collect(
     for batch in progress(shard, desc=desc, unit="batch", leave=False, delay=2.0):
         for key, value in func(**to_device(batch, device)).items():
             own.setdefault(key, RowBuffer(num_batches)).add(_to_numpy(value))
+    _accompany(func, loader, num_batches, device)
     # A rank without samples (fewer samples than ranks) has no keys.
     keys: list[str] = next(filter(None, dist.all_gather_object(list(own))), [])
     if not keys:
@@ -116,6 +118,20 @@ def _collect(
     parts = {key: own.pop(key, RowBuffer(0)).rows() for key in keys}
     joined = {key: joined_rows(parts.pop(key), everywhere, extend=True) for key in keys}
     return {key: rows for key, rows in joined.items() if rows is not None}
+
+
+def _accompany(
+    func: Callable[..., Any], loader: Any, num_batches: int, device: torch.device
+) -> None:
+    """Call ``func`` as often as the rank with the most batches, where passes are joint.
+
+    A forward pass of a sharded model gathers its weights from all ranks. The results are not used.
+    """
+    if not passes_are_joint():
+        return
+    for _ in range(num_batches, max(dist.all_gather_object(num_batches))):
+        loader = getattr(loader, "loader", loader)  # the bare one
+        func(**to_device(loader.collate_fn([loader.dataset[0]]), device))
 
 
 def _shard(loader: Any) -> Any:

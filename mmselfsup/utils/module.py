@@ -12,6 +12,7 @@ from torch import nn
 from torch.utils.data import BatchSampler
 
 from . import dist
+from .sharding import is_part
 
 
 def unwrap(model: nn.Module) -> nn.Module:
@@ -29,9 +30,12 @@ def module_device(model: nn.Module) -> torch.device:
 
 @torch.no_grad()
 def share_weights(model: nn.Module) -> None:
-    """Copy the parameters and buffers of the first rank to all ranks; a collective."""
+    """Copy the parameters and buffers of the first rank to all ranks; a collective.
+
+    Sharded parameters stay: each rank has its own part.
+    """
     for tensor in (*model.parameters(), *model.buffers()):
-        if dist.get_world_size() > 1:
+        if dist.get_world_size() > 1 and not is_part(tensor):
             tensor.copy_(dist.broadcast(tensor))
 
 

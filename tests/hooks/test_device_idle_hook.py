@@ -108,6 +108,14 @@ def test_a_loader_that_works_on_the_device(clock: Clock) -> None:
     assert len(loader.listeners) == 1
 
 
+def test_work_that_began_beside_the_step_leaves_no_gap(clock: Clock) -> None:
+    begin, end = (clock.event(enable_timing=True) for _ in range(2))
+    end.record()  # in the side stream
+    clock.host = 3
+    begin.record()
+    assert float(module.Gap(begin, end)) == 0
+
+
 def test_read_when_a_line_is_written(clock: Clock) -> None:
     buffer = TensorLogBuffer()
     events = [clock.event(enable_timing=True) for _ in range(2)]

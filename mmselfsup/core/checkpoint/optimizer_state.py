@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.sharding import own_part
 
 from .load import in_memory
 
@@ -62,9 +63,22 @@ def _fill(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
             f"the config {', '.join(sorted(own))}: resume with the optimizer of the checkpoint, or "
             "use load_from to take the weights only"
         )
-    optimizer.load_state_dict(_with_own_kernels(saved, optimizer))
+    optimizer.load_state_dict(_own_parts(_with_own_kernels(saved, optimizer), optimizer))
     for values in optimizer.state.values():  # torch keeps tensors of the file where it can
         values.update(in_memory(values))
+
+
+def _own_parts(saved: Mapping[str, Any], optimizer: Optimizer) -> dict[str, Any]:
+    """Return the state dict with the own rows of each tensor whose parameter is sharded."""
+    params = [param for group in optimizer.param_groups for param in group["params"]]
+    state = {
+        number: {
+            name: own_part(value, params[number]) if isinstance(value, Tensor) else value
+            for name, value in values.items()
+        }
+        for number, values in saved["state"].items()
+    }
+    return {**saved, "state": state}
 
 
 def _options(group: Mapping[str, Any]) -> list[str]:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from mmselfsup.models.utils.adapters import is_adapter, merge_adapters
 from mmselfsup.models.utils.position_embedding import resize_loaded_biases
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.sharding import own_part
 
 from .input_channels import ADVICE, adapt_input, is_input_kernel
 from .load import load_state
@@ -167,7 +168,8 @@ def load_weights(
     if in_channels is not None:
         found = adapt_input(found, target, in_channels)
     fitting, resized, mismatched = _of_own_size(model, found, target)
-    filled: OrderedDict[str, Tensor] = OrderedDict(fitting)
+    # Of a sharded model each rank takes its own rows.
+    filled = OrderedDict((name, own_part(value, target[name])) for name, value in fitting.items())
     # Names and shapes are current already: no module may convert them from an older version.
     filled._metadata = target._metadata  # type: ignore[attr-defined]
     deeper = _deeper_blocks(names.values(), target)

@@ -16,6 +16,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import remove_leftovers
 from mmselfsup.utils.logger import file_only
 from mmselfsup.utils.module import unwrap
+from mmselfsup.utils.sharding import is_sharded
 
 from ..checkpoint import (
     STOPPED_FILE,
@@ -78,11 +79,12 @@ class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
         """Bring the other files to the state of the checkpoint that the run resumes from."""
         if not runner.resumed_in(self.out_dir):
             return
-        if runner.measured_late and runner.is_between_steps(self.by_epoch):
-            with runner.as_when_saved():  # the best score has changed
-                on_main(lambda: self._save(runner))
-        else:
-            on_main(lambda: self._restore_files(runner))
+        with runner.state_of_all_ranks():
+            if runner.measured_late and runner.is_between_steps(self.by_epoch):
+                with runner.as_when_saved():  # the best score has changed
+                    on_main(lambda: self._save(runner))
+            else:
+                on_main(lambda: self._restore_files(runner))
         self._tell(runner)
 
     def _restore_files(self, runner: Any) -> None:
@@ -104,7 +106,7 @@ class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
     def _save_checkpoint(self, runner: Any) -> None:
         """Save on the first rank, unless a loss or weight of any rank is not finite."""
         runner.log_buffer.check()
-        with runner.rng_of_all_ranks():
+        with runner.state_of_all_ranks():
             on_main(lambda: self._save(runner))
         self._tell(runner)
 
@@ -124,8 +126,11 @@ class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
         Only the first rank calls this: the others may be anywhere.
 
         Raises:
-            UserError: A weight is not finite, or the folder can't be written.
+            UserError: A weight is not finite, the folder can't be written, or the model is sharded,
+                so that no rank has all of it.
         """
+        if is_sharded(runner.model):
+            raise UserError("a sharded model can't be saved by one rank")
         with self._as_stopped():
             self._save(runner)
         return os.path.join(self.out_dir, STOPPED_FILE)
@@ -170,7 +175,8 @@ class CheckpointHook(MMCVCheckpointHook):  # type: ignore[misc]
         """
         due = self.every_n_epochs if self.by_epoch else self.every_n_iters
         is_last = self.is_last_epoch if self.by_epoch else self.is_last_iter
-        if is_main() and (due(runner, self.interval) or (self.save_last and is_last(runner))):
+        wanted = due(runner, self.interval) or (self.save_last and is_last(runner))
+        if is_main() and wanted and not is_sharded(runner.model):
             self._save(runner)
 
     def _remove_old(self, number: int) -> None:

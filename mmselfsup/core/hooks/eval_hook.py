@@ -284,7 +284,7 @@ def keep_best(hook: Any, runner: Any, score: float) -> None:
     # The optimizer's state belongs to the trained weights: with averaged weights it is useless.
     averaged = any(hasattr(other, "evaluation_weights") for other in runner.hooks)
     options = dict(filename_tmpl=name, create_symlink=False, save_optimizer=not averaged)
-    with runner.rng_of_all_ranks():
+    with runner.state_of_all_ranks():
         on_main(lambda: runner.save_checkpoint(hook.out_dir, **options))
     remove_replaced(hook, runner)
     runner.logger.info("best %s so far: %.4f, saved as %s", hook.key_indicator, score, name)

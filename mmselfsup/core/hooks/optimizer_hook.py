@@ -17,6 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.module import module_device, unwrap
+from mmselfsup.utils.sharding import is_sharded, local, norms, set_gradient_sync
 
 __all__ = ["DistOptimizerHook", "GradAccumFp16OptimizerHook"]
 
@@ -120,6 +121,7 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
             module.starts_step = self._is_start(runner)
         if not self._is_step(runner) and hasattr(runner.model, "no_sync"):
             self._no_sync.enter_context(runner.model.no_sync())
+        set_gradient_sync(runner.model, self._is_step(runner))
 
     def after_train_iter(self, runner: Any) -> None:
         """Run the backward pass; on the last batch of a step: freeze, clip, log, step."""
@@ -169,6 +171,8 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
         if self.grad_clip is None:
             return gradient_norm(params)
         if not self.clips_each:
+            if is_sharded(runner.model):
+                return clip_all(params, **self.grad_clip)
             norm: Tensor | None = self.clip_grads(params)
             return norm
         norm = gradient_norm(params)
@@ -309,7 +313,26 @@ def gradient_norm(params: Iterable[Tensor]) -> Tensor | None:
     """Return the L2 norm of all gradients together, [], on their device; None without gradients."""
     grads = [param.grad for param in params if param.grad is not None]
     # The norm of the norms is the norm of all; multi-tensor kernels, as in ``clip_grad_norm_``.
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads))) if grads else None
+    return torch.linalg.vector_norm(norms(grads)) if grads else None
+
+
+def clip_all(params: Iterable[Tensor], max_norm: float, norm_type: float = 2.0) -> Tensor | None:
+    """Do what ``clip_grad_norm_`` does, for sharded gradients too: scale all of them by one factor.
+
+    Args:
+        params: The parameters; those without a gradient are left out.
+        max_norm: The largest norm that all gradients together keep.
+        norm_type: Order of the norm, ``inf`` too.
+
+    Returns:
+        The norm before that, []; None without gradients.
+    """
+    grads = [param.grad for param in params if param.grad is not None]
+    if not grads:
+        return None
+    total = torch.linalg.vector_norm(norms(grads, norm_type), norm_type)  # []
+    torch._foreach_mul_(local(grads), (max_norm / (total + 1e-6)).clamp(max=1.0))
+    return total
 
 
 def clip_each(params: Iterable[Tensor], max_norm: float, norm_type: float = 2.0) -> None:
@@ -325,9 +348,9 @@ def clip_each(params: Iterable[Tensor], max_norm: float, norm_type: float = 2.0)
     grads = [param.grad for param in params if param.grad is not None]
     if not grads:
         return
-    norms = torch.stack(torch._foreach_norm(grads, norm_type))  # [P]
-    factors = (max_norm / (norms + 1e-6)).clamp_(max=1.0)  # [P], as in ``clip_grad_norm_``
-    torch._foreach_mul_(grads, list(factors.unbind()))
+    each = norms(grads, norm_type)  # [P]
+    factors = (max_norm / (each + 1e-6)).clamp_(max=1.0)  # [P], as in ``clip_grad_norm_``
+    torch._foreach_mul_(local(grads), list(factors.unbind()))
 
 
 def drop_gradients(model: nn.Module, parts: Collection[str]) -> None:

@@ -159,7 +159,7 @@ def save_stopped(runner: Any) -> str:
             return hook.save_stopped(runner)
     runner.log_buffer.check()
     options = dict(filename_tmpl=STOPPED_FILE, create_symlink=True)
-    with runner.rng_of_all_ranks():
+    with runner.state_of_all_ranks():
         on_main(lambda: runner.save_checkpoint(runner.work_dir, **options))
     return f"{runner.work_dir}/{STOPPED_FILE}"
 

@@ -18,6 +18,8 @@ from mmcv.runner import OPTIMIZERS
 from torch import Tensor
 from torch.optim import Optimizer
 
+from mmselfsup.utils.sharding import norms
+
 
 def trust_ratios(
     params: list[Tensor], grads: list[Tensor], weight_decay: float, eta: float, eps: float
@@ -30,8 +32,7 @@ def trust_ratios(
         [P] on the device of the parameters; the call does not wait for the device.
     """
     # One call for all tensors: a call for each would cost more than the arithmetic.
-    weight_norm = torch.stack(torch._foreach_norm(params))  # [P]
-    grad_norm = torch.stack(torch._foreach_norm(grads))  # [P]
+    weight_norm, grad_norm = norms(params), norms(grads)  # [P], [P]
     ratio = eta * weight_norm / (grad_norm + weight_decay * weight_norm + eps)
     return torch.where((weight_norm > 0) & (grad_norm > 0), ratio, torch.ones_like(ratio))
 

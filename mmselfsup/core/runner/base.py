@@ -6,6 +6,7 @@ Its first part, ``StateMixin``, saves and restores everything that a training ne
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.logger import file_only
 from mmselfsup.utils.module import module_device, share_weights, unwrap
 from mmselfsup.utils.seed import RngState, get_rng_state, set_rng_state
+from mmselfsup.utils.sharding import whole
+from mmselfsup.utils.side_stream import beside_step
 
 from ..checkpoint import (
     LoadReport,
@@ -86,7 +89,7 @@ class StateMixin:
     ) -> None:
         """Write a checkpoint on the first rank; the other ranks do nothing.
 
-        Inside an epoch the random states of the other ranks are known within ``rng_of_all_ranks``
+        Inside an epoch the random states of the other ranks are known within ``state_of_all_ranks``
         only; between epochs the first rank has gathered them.
         """
         if not dist.is_main():
@@ -130,15 +133,17 @@ class StateMixin:
             self._complete_iters = None
 
     @contextmanager
-    def rng_of_all_ranks(self) -> Iterator[None]:
+    def state_of_all_ranks(self) -> Iterator[None]:
         """Let checkpoints that the first rank writes in this block hold the state of every rank.
 
-        All ranks must call this together.
+        That is the random state, and the weights and the optimizer of a sharded model. All ranks
+        must call this together.
         """
         outer = self._rng_states
         self._rng_states = outer or dist.all_gather_object(get_rng_state())
         try:
-            yield
+            with whole(self.model, self.optimizer):
+                yield
         finally:
             self._rng_states = outer
 
@@ -358,7 +363,8 @@ class CommonRunner(StateMixin, BaseRunner):  # type: ignore[misc]
 
     def run_iter(self, data_batch: Any, train_mode: bool, **kwargs: Any) -> None:
         """Move a batch to the model's device, call the model and log its losses."""
-        data = to_device(data_batch, module_device(self.model))
+        device = module_device(self.model)
+        data = beside_step(partial(to_device, data_batch, device), device)
         outputs = self._call_model(data, train_mode, **kwargs)
         if not isinstance(outputs, dict):
             raise TypeError(f"a step must return a dict, got {type(outputs).__name__}")

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from mmselfsup.utils.device import default_device, to_device
 from mmselfsup.utils.errors import ArgumentError
+from mmselfsup.utils.side_stream import beside_step
 
 if TYPE_CHECKING:
     from .deferred import DeferredBatch
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 class DeviceLoader(ABC):
     """A wrapper of a loader that finishes its batches on the device of the model.
 
-    It has the attributes of the loader inside it (``dataset``, ...), and runs on a CPU too.
+    It has the attributes of the loader inside it (``dataset``, ...), and runs on a CPU too. On a GPU
+    its work runs beside the step before (see ``beside_step``).
 
     Args:
         loader: Yields dicts.
@@ -43,9 +46,13 @@ class DeviceLoader(ABC):
     def __iter__(self) -> Iterator[dict[str, Any]]:
         device = self.device or default_device()
         for batch in self.loader:
-            for notify in self.listeners:
-                notify()
-            yield self.finish(batch, device)
+            yield beside_step(partial(self._arrived, batch, device), device)
+
+    def _arrived(self, batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
+        """Tell the listeners, then finish the batch; on a GPU both in its side stream."""
+        for notify in self.listeners:
+            notify()
+        return self.finish(batch, device)
 
     def __len__(self) -> int:
         return len(self.loader)

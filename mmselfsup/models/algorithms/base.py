@@ -140,6 +140,9 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
     needed_hooks: ClassVar[tuple[str, ...]] = ()
     #: What the method needs by published experience, see ``auto_settings``.
     needs: ClassVar[Needs] = Needs()
+    #: Why its parameters can't be sharded (``sharding`` of a config), as the end of a sentence that
+    #: begins with the name of the method; empty where they can.
+    not_sharded: ClassVar[str] = ""
     backbone: nn.Module
     neck: Any
     head: Any

@@ -18,10 +18,10 @@ from mmcv.cnn.bricks.transformer import PatchEmbed
 from mmcv.runner import BaseModule
 from mmcv.runner.base_module import ModuleList
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from mmselfsup.utils.errors import ArgumentError
 
+from ..utils.block_parts import run_block
 from ..utils.position_embedding import (
     build_2d_sincos_position_embedding,
     resize_loaded_positions,
@@ -280,10 +280,7 @@ class BaseViT(BaseModule):
         """
         outs = []
         for i, layer in enumerate(self.layers[: max(self.out_indices) + 1]):
-            if self.with_cp and torch.is_grad_enabled():
-                tokens = checkpoint(layer, tokens, use_reentrant=False)
-            else:
-                tokens = layer(tokens)
+            tokens = run_block(layer, tokens, again=self.with_cp)
             if i == self.num_layers - 1 and self.final_norm:
                 tokens = self.norm1(tokens)
             if i in self.out_indices:

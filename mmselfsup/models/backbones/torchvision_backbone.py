@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from mmcv.cnn import initialize
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 from torchvision.models import get_model, list_models
 
 from mmselfsup.utils.errors import ArgumentError, one_line
 
+from ..utils.block_parts import run_block
 from ..utils.position_embedding import resize_loaded_positions
 from .wrapped_backbone import LibraryBackbone, LibraryRegistry
 
@@ -120,8 +120,7 @@ class TorchvisionBackbone(LibraryBackbone):
         """
         h, outs = self._stem(x), []
         for i, stage in enumerate(self._stages()[: max(self.out_indices) + 1]):
-            again = self.saves_memory and torch.is_grad_enabled()
-            h = checkpoint(stage, h, use_reentrant=False) if again else stage(h)
+            h = run_block(stage, h, again=self.saves_memory)
             last = i == self.num_stages - 1
             if i in self.out_indices:
                 channels_last = bool(self.family and self.family[2]) and not last  # Swin

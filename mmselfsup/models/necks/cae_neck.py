@@ -14,6 +14,7 @@ from mmcv.runner.base_module import ModuleList
 from torch import Tensor, nn
 
 from ..builder import NECKS
+from ..utils.block_parts import run_block
 from ..utils.cae_blocks import CAETransformerRegressorLayer
 from ..utils.transformer_blocks import (
     TransformerEncoderLayer,
@@ -43,6 +44,7 @@ class CAENeck(BaseModule):
         init_values: Start of the trained factor of each channel of a branch; None for no factor.
         mask_tokens_num: Unused, as in 0.x: the number of masked patches is that of the mask.
         init_cfg: mmcv's initialization config.
+        with_cp: Whether to compute activations of blocks again in the backward pass.
     """
 
     def __init__(
@@ -63,8 +65,10 @@ class CAENeck(BaseModule):
         init_values: float | None = None,
         mask_tokens_num: int = 75,
         init_cfg: dict | None = None,
+        with_cp: bool = False,
     ) -> None:
         super().__init__(init_cfg)
+        self.with_cp = with_cp
         common: dict[str, Any] = {
             "embed_dims": embed_dims,
             "num_heads": num_heads,
@@ -111,9 +115,10 @@ class CAENeck(BaseModule):
         positions = torch.cat([pos_embed_unmasked, pos_embed_masked], dim=1)  # [N, U + M, C]
         for regressor in self.regressors:
             everything = torch.cat([x_unmasked, x_masked], dim=1)  # [N, U + M, C]
-            x_masked = regressor(x_masked, everything, pos_embed_masked, positions)
+            inputs = (x_masked, everything, pos_embed_masked, positions)
+            x_masked = run_block(regressor, *inputs, again=self.with_cp)
         latent = self.norm_regressor(x_masked)
         x_masked = latent + pos_embed_masked
         for decoder in self.decoders:
-            x_masked = decoder(x_masked)
+            x_masked = run_block(decoder, x_masked, again=self.with_cp)
         return self.head(self.norm_decoder(x_masked)), latent

@@ -10,9 +10,9 @@ from mmcv.cnn import build_norm_layer
 from mmcv.runner import BaseModule
 from mmcv.runner.base_module import ModuleList
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from ..builder import NECKS
+from ..utils.block_parts import run_block
 from ..utils.masking import square_grid, take_tokens
 from ..utils.position_embedding import (
     build_2d_sincos_position_embedding,
@@ -97,10 +97,7 @@ class IJEPAPredictor(BaseModule):
         asked = asked.to(seen.dtype).unflatten(1, (num_blocks, per_block)).flatten(0, 1)
         x = torch.cat([seen.repeat_interleave(num_blocks, 0), asked], dim=1)  # [N*B, K + M, C]
         for block in self.blocks:
-            if self.with_cp and torch.is_grad_enabled():
-                x = checkpoint(block, x, use_reentrant=False)
-            else:
-                x = block(x)
+            x = run_block(block, x, again=self.with_cp)
         predicted = self.project(self.norm(x[:, -per_block:]))  # [N*B, M, D]
         return predicted.unflatten(0, (num_images, num_blocks))
 

@@ -11,11 +11,11 @@ from mmcv.cnn import build_norm_layer
 from mmcv.runner import BaseModule
 from mmcv.runner.base_module import ModuleList
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from mmselfsup.utils.errors import ArgumentError
 
 from ..builder import NECKS
+from ..utils.block_parts import run_block
 from ..utils.masking import square_grid
 from ..utils.position_embedding import (
     build_2d_sincos_position_embedding,
@@ -116,10 +116,7 @@ class MAEPretrainDecoder(BaseModule):
         patches = shuffled.gather(1, ids_restore[:, :, None].expand(-1, -1, x.shape[2]))
         x = torch.cat([x[:, :1], patches], dim=1) + self.positions(num_patches, resolution)
         for block in self.decoder_blocks:
-            if self.with_cp and torch.is_grad_enabled():
-                x = checkpoint(block, x, use_reentrant=False)
-            else:
-                x = block(x)
+            x = run_block(block, x, again=self.with_cp)
         return self.decoder_pred(self.decoder_norm(x))[:, 1:]
 
     def positions(self, num_patches: int, resolution: tuple[int, int] | None) -> Tensor:

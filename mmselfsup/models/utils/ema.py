@@ -8,6 +8,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from mmselfsup.utils.sharding import keep_writes, local
+
 from .adapters import plain_parameters, plain_state
 
 Pairs = Iterable[tuple[nn.Module, nn.Module]]
@@ -44,7 +46,8 @@ def update_targets(pairs: Pairs, momentum: float) -> None:
     if not 0 <= momentum <= 1:
         raise ValueError(f"momentum must lie in 0..1, got {momentum}")
     for online, target in pairs:
-        old: list[Tensor] = list(target.parameters())
-        new: list[Tensor] = plain_parameters(online)
+        old: list[Tensor] = local(target.parameters())
+        new: list[Tensor] = local(plain_parameters(online))
         if old:  # one kernel for all parameters instead of one for each
             torch._foreach_lerp_(old, new, 1 - momentum)
+        keep_writes(target)

@@ -11,6 +11,7 @@ from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
 from mmselfsup.utils.errors import ArgumentError
+from mmselfsup.utils.sharding import keep_writes
 
 
 class MultiPrototypes(BaseModule):
@@ -72,6 +73,7 @@ def prototype_sets(prototypes: nn.Module) -> Iterator[nn.Linear]:
         if isinstance(layer, nn.Linear):
             with torch.no_grad():
                 layer.weight.copy_(F.normalize(layer.weight, dim=1))
+            keep_writes(layer)
             yield layer
 
 

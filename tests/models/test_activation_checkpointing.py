@@ -1,0 +1,53 @@
+"""``with_cp``: the same losses and gradients, from activations that are computed a second time."""
+
+import copy
+
+import pytest
+import torch
+
+from mmselfsup.models import build_algorithm
+from mmselfsup.models.utils.block_parts import run_block
+from tests.contract.tiny_models import TINY
+
+
+def gradients(name, saving):
+    """Return the loss, the gradients, and how often a block of each part ran."""
+    cfg = copy.deepcopy(TINY[name].cfg)
+    for part in ("backbone", "neck") if saving else ():
+        cfg[part]["with_cp"] = True
+    torch.manual_seed(0)
+    model = build_algorithm(cfg)
+    model.init_weights()
+    TINY[name].prepare(model)
+    model.train()
+    calls = {"backbone": 0, "neck": 0}
+    containers = [m for m in model.modules() if isinstance(m, torch.nn.ModuleList)]
+    inside = {id(block) for container in containers for block in container}
+    for part in calls:
+        for block in getattr(model, part).modules():
+            if id(block) in inside:
+                block.register_forward_pre_hook(lambda *_, p=part: calls.update({p: calls[p] + 1}))
+    torch.manual_seed(1)
+    batch = TINY[name].batch(2, torch.Generator().manual_seed(0))
+    loss, _ = model._parse_losses(model(**batch))
+    loss.backward()
+    return loss, {n: p.grad for n, p in model.named_parameters() if p.grad is not None}, calls
+
+
+@pytest.mark.parametrize("name", ["MAE", "IJEPA", "CAE"])
+def test_decoders_of_masked_methods(name):
+    loss, expected, once = gradients(name, saving=False)
+    again, got, twice = gradients(name, saving=True)
+    assert torch.equal(loss, again)
+    assert set(expected) == set(got)
+    for key, gradient in expected.items():
+        assert torch.equal(gradient, got[key]), key
+    assert twice == {part: 2 * count for part, count in once.items()}
+    assert min(once.values()) > 0
+
+
+def test_nothing_is_computed_again_without_gradients():
+    layer = torch.nn.Linear(2, 2)
+    with torch.no_grad():
+        out = run_block(layer, torch.ones(1, 2), again=True)
+    assert out.grad_fn is None
