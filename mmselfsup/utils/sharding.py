@@ -147,6 +147,17 @@ def own_part(value: Tensor, like: Tensor) -> Tensor:
     )  # fmt: skip
 
 
+@torch.no_grad()
+def assign(param: Tensor, value: Tensor) -> None:
+    """Set a parameter outside the forward pass, sharded or not, to a value that all ranks have.
+
+    Args:
+        param: The parameter.
+        value: Of the whole shape, on any device.
+    """
+    param.copy_(own_part(value, param))
+
+
 def _rows(value: Tensor, like: DTensor) -> Tensor:
     """Return the rows of a whole tensor that the own part of ``like`` has."""
     assert list(like.placements) == [Shard(0)]

@@ -31,10 +31,10 @@ class DeviceIdleHook(Hook):  # type: ignore[misc]
     checkpoints, log lines, pictures, hooks before an iteration.
 
     On a CPU the clock measures these gaps. On a GPU an event is put into its queue at both ends:
-    while the GPU lags behind the host, the events coincide and nothing counts as idle. A loader that
-    works on the device does so in a side stream, beside the step: where that has begun before the
-    end of the step, nothing was idle. Gaps within a step, when kernels are shorter than it takes to
-    launch them, are not measured.
+    while the GPU lags behind the host, the events coincide and nothing counts as idle. A loader
+    that works on the device does so in a side stream, beside the step: where that has begun before
+    the end of the step, nothing was idle. Gaps within a step, when kernels are shorter than it
+    takes to launch them, are not measured.
     """
 
     #: After the hooks that work on the device (50), before checkpoints (70) and log (90).

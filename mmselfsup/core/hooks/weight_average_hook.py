@@ -9,8 +9,9 @@ from mmcv.runner import HOOKS, Hook
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from mmselfsup.utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError, UserError
 from mmselfsup.utils.module import unwrap
+from mmselfsup.utils.sharding import is_sharded
 
 from .optimizer_hook import ends_step, interval_of_steps
 
@@ -59,8 +60,14 @@ class WeightAverageHook(Hook):  # type: ignore[misc]
         """Start from the weights, or continue with the average of the checkpoint.
 
         Raises:
-            UserError: The config asks for another interval than that of the optimizer's steps.
+            UserError: The config asks for another interval than that of the optimizer's steps, or
+                the model is sharded.
         """
+        if is_sharded(unwrap(runner.model)):
+            raise UserError(
+                "WeightAverageHook: each rank would have a part of the average only; leave out the "
+                "hook or sharding"
+            )
         self._interval = interval_of_steps(runner, self, self.update_interval)
         weights = averaged_tensors(unwrap(runner.model))
         start = self.average or weights  # that of an earlier version has other buffers as well

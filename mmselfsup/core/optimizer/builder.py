@@ -14,6 +14,7 @@ from torch import nn, optim
 from torch.optim import SGD, Optimizer
 
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.sharding import is_part
 
 #: Optimizers with fused steps on the devices below, from torch 2.5 on.
 _CLASSES: tuple[type, ...] = (optim.SGD, optim.Adam, optim.AdamW)
@@ -92,4 +93,6 @@ def with_fused(config: Mapping[str, Any], model: nn.Module) -> dict[str, Any]:
     chosen = any(config.get(name) is not None for name in _CHOICES)
     chosen = chosen or bool(config.get("dampening"))  # see start_momentum
     fits = all(p.is_floating_point() and p.device.type in _DEVICES for p in model.parameters())
+    if target is SGD and any(is_part(p) for p in model.parameters()):
+        fits = False  # PyTorch 2.15 has no fused SGD of sharded tensors
     return {**config, "fused": True} if target in _CLASSES and fits and not chosen else {**config}

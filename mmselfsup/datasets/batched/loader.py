@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class DeviceLoader(ABC):
     """A wrapper of a loader that finishes its batches on the device of the model.
 
-    It has the attributes of the loader inside it (``dataset``, ...), and runs on a CPU too. On a GPU
-    its work runs beside the step before (see ``beside_step``).
+    It has the attributes of the loader inside it (``dataset``, ...), and runs on a CPU too. On a
+    GPU its work runs beside the step before (see ``beside_step``).
 
     Args:
         loader: Yields dicts.

@@ -107,6 +107,10 @@ FAMILIES = (
 )
 
 
+#: See ``BaseModel.not_sharded``.
+NECK_OUTSIDE = "clusters by a neck that is called outside the forward pass, where weights are parts"
+
+
 class BaseModel(BaseModule, metaclass=ABCMeta):
     """The base class of the algorithms.
 

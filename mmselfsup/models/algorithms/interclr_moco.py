@@ -30,7 +30,7 @@ from ..losses import (
 from ..losses.inter_image import STRATEGIES
 from ..utils import enqueue, two_views
 from ..utils.precision import full_precision, to_float32
-from .base import require
+from .base import NECK_OUTSIDE, require
 from .moco import MoCo
 
 
@@ -86,6 +86,7 @@ class InterCLRMoCo(MoCo):
 
     title = "InterCLR"
     family = "contrastive"
+    not_sharded = NECK_OUTSIDE
     folder = "interclr"
 
     #: Overwritten by the constructor; ``MoCo``'s asks for the pairs before.

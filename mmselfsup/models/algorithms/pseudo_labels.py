@@ -14,7 +14,7 @@ from mmselfsup.utils.errors import ArgumentError
 from ..builder import build_backbone, build_head, build_neck
 from ..losses.classification import balancing_weights, set_class_weights
 from ..utils import Sobel
-from .base import BaseModel
+from .base import NECK_OUTSIDE, BaseModel
 
 
 class PseudoLabelModel(BaseModel):
@@ -30,6 +30,8 @@ class PseudoLabelModel(BaseModel):
     Raises:
         ArgumentError: The head is missing.
     """
+
+    not_sharded = NECK_OUTSIDE
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ from mmselfsup.utils.clustering import spherical_kmeans
 from mmselfsup.utils.data_info import DataInfo
 from mmselfsup.utils.dist import on_main
 from mmselfsup.utils.errors import ArgumentError, UserError
+from mmselfsup.utils.sharding import assign
 
 from ..builder import HEADS
 from ..losses import assigned_prediction, check_temperature
@@ -141,5 +142,5 @@ class DeepClusterV2Head(BaseModule):
 
         for h, (labels, centroids) in enumerate(on_main(work)):
             self.assignments[h].copy_(labels)
-            layers[h].weight.copy_(centroids)
+            assign(layers[h].weight, centroids)
         self.clustered_epoch.fill_(epoch)
