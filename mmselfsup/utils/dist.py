@@ -1,7 +1,8 @@
 """Collectives of torch.distributed; each is the identity for a single process.
 
-This is the only file of the package that imports ``torch.distributed``. Every function must be
-called by all ranks in the same order, so never call one inside a branch that depends on data.
+With ``sharding.py`` this is the only file of the package that imports ``torch.distributed``. Every
+function must be called by all ranks in the same order, so never call one inside a branch that
+depends on data.
 
 The ranks set by other launchers, translated into torchrun's environment variables.
 
@@ -29,6 +30,7 @@ from torch import Tensor
 from . import dist
 from .device import num_gpus
 from .errors import SharedError, UserError, one_line
+from .network import choose_interface
 
 _OPS = {
     "sum": torch_dist.ReduceOp.SUM,
@@ -309,6 +311,8 @@ def init_dist(
     if has_gpu:
         # Before the group exists: NCCL uses the current device of the process.
         torch.cuda.set_device(get_local_rank() % num_gpus())
+    if "gloo" in backend:
+        choose_interface(os.environ["MASTER_ADDR"])
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     if attempt != "0" and not {"store", "init_method"} & kwargs.keys():
         # torchrun's store still has the addresses of the processes before: they must not be found.

@@ -20,7 +20,9 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def run_ranks(function: Callable[..., Any], folder: Path, *args: Any, num: int = 2) -> list[Any]:
+def run_ranks(
+    function: Callable[..., Any], folder: Path, *args: Any, num: int = 2, seconds: float = 60
+) -> list[Any]:
     """Call ``function(rank, *args)`` in ``num`` processes of one gloo group.
 
     Args:
@@ -28,6 +30,7 @@ def run_ranks(function: Callable[..., Any], folder: Path, *args: Any, num: int =
         folder: Where the results lie meanwhile.
         *args: Further arguments.
         num: Number of processes.
+        seconds: How long each of them may take.
     """
     # A fork starts at once, but can't use a GPU that its parent has looked at.
     context = mp.get_context("spawn" if torch.cuda.is_available() else "fork")
@@ -39,13 +42,13 @@ def run_ranks(function: Callable[..., Any], folder: Path, *args: Any, num: int =
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(seconds)
         if process.is_alive():
             process.kill()
             raise AssertionError("a rank hangs")
     results = [torch.load(folder / f"rank{r}.pt", weights_only=False) for r in range(num)]
     failures = [result[1] for result in results if result[0] == "failed"]
-    assert not failures, failures[0]
+    assert not failures, "\n".join(failures)
     return [result[1] for result in results]
 
 

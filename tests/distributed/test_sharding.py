@@ -62,7 +62,7 @@ def train(name: str, folder: Path, **changes: Any) -> Any:
             lr_config=dict(policy="CosineAnnealing", min_lr=0.0, by_epoch=False),
             runner=dict(type="IterBasedRunner", max_iters=10),
             log_config=dict(interval=1, hooks=[]),
-            checkpoint_config=dict(interval=3, by_epoch=False),
+            checkpoint_config=dict(interval=6, by_epoch=False),
             work_dir=str(folder),
             seed=0,
         )
@@ -83,10 +83,12 @@ def _training(rank: int, name: str, folder: Path, changes: dict[str, Any]) -> tu
 def test_weights_and_state_are_those_of_ddp_and_resume_is_bit_equal(
     name: str, tmp_path: Path
 ) -> None:
-    run_ranks(_training, tmp_path, name, tmp_path / "ddp", {})
-    sizes = run_ranks(_training, tmp_path, name, tmp_path / "fsdp", dict(sharding=FSDP))
+    run_ranks(_training, tmp_path, name, tmp_path / "ddp", {}, seconds=240)
+    sizes = run_ranks(
+        _training, tmp_path, name, tmp_path / "fsdp", dict(sharding=FSDP), seconds=240
+    )
     resume = dict(sharding=FSDP, resume_from=str(tmp_path / "fsdp/iter_6.pth"))
-    run_ranks(_training, tmp_path, name, tmp_path / "resumed", resume)
+    run_ranks(_training, tmp_path, name, tmp_path / "resumed", resume, seconds=240)
     assert sum(own for own, _ in sizes) == sizes[0][1], "each weight is on one rank only"
     assert max(own for own, _ in sizes) < 0.7 * sizes[0][1]
     ddp, fsdp, resumed = (
@@ -139,7 +141,7 @@ def _gradients(rank: int) -> Any:
 
 
 def test_norms_clipping_and_lars_see_whole_tensors(tmp_path: Path) -> None:
-    for plain, sharded in run_ranks(_gradients, tmp_path):
+    for plain, sharded in run_ranks(_gradients, tmp_path, seconds=240):
         for a, b in zip(plain, sharded, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-7)
 
@@ -168,7 +170,7 @@ def _features(rank: int) -> Any:
 
 
 def test_a_monitor_with_more_batches_on_one_rank(tmp_path: Path) -> None:
-    for plain, sharded in run_ranks(_features, tmp_path):
+    for plain, sharded in run_ranks(_features, tmp_path, seconds=240):
         assert plain.shape[0] == 3
         np.testing.assert_allclose(sharded, plain, rtol=1e-5, atol=1e-6)
 
@@ -194,7 +196,7 @@ def _half(rank: int) -> Any:
 
 
 def test_weights_of_blocks_travel_in_half_precision(tmp_path: Path) -> None:
-    (full, half), _ = run_ranks(_half, tmp_path)
+    (full, half), _ = run_ranks(_half, tmp_path, seconds=240)
     assert (full[1], half[1]) == ({torch.float32}, {torch.bfloat16})
     assert full[2] == half[2] == {torch.float32}
     assert half[0] == pytest.approx(full[0], rel=0.02)

@@ -157,8 +157,7 @@ def test_a_node_is_lost_and_the_run_resumes_bit_for_bit(
                      PYTHONPATH=str(folders[0]))  # fmt: skip
     assert [d.code for d in done] == [0, 0], done[0].text
     got, whole = (
-        load_state(str(folders[0] / part / f"epoch_{EPOCHS}.pth"))
-        for part in ("out", "whole/out")
+        load_state(str(folders[0] / part / f"epoch_{EPOCHS}.pth")) for part in ("out", "whole/out")
     )
     for key, value in whole["state_dict"].items():
         assert torch.equal(got["state_dict"][key], value), key
