@@ -18,7 +18,7 @@ that imports ``torch.distributed``.
 Letters: R ranks, P tensors.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -98,7 +98,7 @@ def local(tensors: Iterable[Tensor]) -> list[Tensor]:
     return [t.to_local() if isinstance(t, DTensor) else t for t in tensors]
 
 
-def norms(tensors: Sequence[Tensor], norm_type: float = 2.0) -> Tensor:
+def norms(tensors: list[Tensor], norm_type: float = 2.0) -> Tensor:
     """Return the norm of each tensor, over the rows of all ranks: [P] on the device.
 
     A collective where a tensor is sharded; nothing waits for the device.
@@ -207,9 +207,9 @@ def whole(model: nn.Module, optimizer: Any = None) -> Iterator[None]:
 
 
 @torch.no_grad()
-def _gathered(tensor: DTensor) -> Tensor | None:
+def _gathered(tensor: Any) -> Tensor | None:
     """Return the whole of a sharded tensor in main memory, on the first rank only."""
-    full = tensor.full_tensor()
+    full: Tensor = tensor.full_tensor()
     if not dist.is_main():
         return None
     full = full.cpu()
