@@ -15,7 +15,7 @@ from torch import nn
 from mmselfsup.models.utils.backbone_parts import blocks_of
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.logger import get_root_logger
-from mmselfsup.utils.sharding import shard_model
+from mmselfsup.utils.sharding import load_kinds, shard_model
 
 TYPES = ("fsdp2",)
 _DTYPES = {None: None, "bfloat16": torch.bfloat16}
@@ -36,13 +36,14 @@ def check_sharding(model: nn.Module, cfg: Mapping[str, Any]) -> None:
         cfg: The config.
 
     Raises:
-        UserError: They don't.
+        UserError: They don't, or PyTorch is too old.
     """
     options = cfg.get("sharding")
     if options is None:
         return
     if options.get("type") not in TYPES:
         raise UserError(f"sharding.type is {options.get('type')!r}: use {' or '.join(TYPES)}")
+    load_kinds()
     dtype = options.get("param_dtype")
     if dtype not in _DTYPES:
         raise UserError(f"sharding.param_dtype is {dtype!r}: use 'bfloat16', or leave it out")

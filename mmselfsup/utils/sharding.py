@@ -24,16 +24,34 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
-from torch.distributed.tensor import DTensor, Shard
 from torch.optim import Optimizer
 
 from . import dist
+from .errors import UserError
 
 # Attribute of a module: name of a parameter -> the part that lasts.
 _PARTS = "_sharded_parameters"
-_state = {"active": False}
+# PyTorch's classes of sharded tensors and modules. They are loaded by the first model that is
+# sharded: it takes a second, and PyTorch 2.5 has them elsewhere.
+_kinds: dict[str, tuple[type, ...]] = {"tensor": (), "module": ()}
+
+
+def load_kinds() -> Any:
+    """Load PyTorch's part for it, and return that module.
+
+    Raises:
+        UserError: This version of PyTorch has none.
+    """
+    try:
+        from torch.distributed import fsdp
+        from torch.distributed.tensor import DTensor
+
+        _kinds.update(tensor=(DTensor,), module=(fsdp.FSDPModule,))
+    except (ImportError, AttributeError) as error:
+        raise UserError(
+            f"sharding needs PyTorch 2.6 or newer, this is {torch.__version__}"
+        ) from error
+    return fsdp
 
 
 def shard_model(
@@ -45,57 +63,61 @@ def shard_model(
     the whole model.
 
     Args:
-        model: The model on its device, the same on all ranks. Its class becomes a subclass
-            ``FSDP<name>``.
+        model: The model on its device, the same on all ranks. Its class becomes a subclass.
         blocks: Modules that are called by their ``forward``.
         param_dtype: The dtype in which the weights of blocks are gathered and used, None for their
             own. Gradients are always added up in float32, and the parts keep their dtype.
+
+    Raises:
+        UserError: See ``load_kinds``.
     """
-    device = next(model.parameters()).device.type
+    fsdp = load_kinds()
+    from torch.distributed.device_mesh import init_device_mesh
+
+    device, name = next(model.parameters()).device.type, type(model).__name__
     mesh = init_device_mesh(device, (dist.get_world_size(),))
-    policy = MixedPrecisionPolicy(
+    policy = fsdp.MixedPrecisionPolicy(
         param_dtype=param_dtype, reduce_dtype=None if param_dtype is None else torch.float32
     )
     for block in blocks:
-        fully_shard(block, mesh=mesh, mp_policy=policy)
+        fsdp.fully_shard(block, mesh=mesh, mp_policy=policy)
     # Also the outermost: what is measured between two steps finds parts, as the optimizer does.
-    fully_shard(model, mesh=mesh, reshard_after_forward=True)
+    fsdp.fully_shard(model, mesh=mesh, reshard_after_forward=True)
+    type(model).__name__ = name  # a subclass; messages name the class of the config
     for module in model.modules():
-        parts = {name: p for name, p in module._parameters.items() if isinstance(p, DTensor)}
-        module.__dict__[_PARTS] = parts
-    _state["active"] = True
+        module.__dict__[_PARTS] = {n: p for n, p in module._parameters.items() if is_part(p)}
 
 
 def is_sharded(model: nn.Module) -> bool:
     """Return whether the parameters of a model are divided among the ranks."""
-    return isinstance(model, FSDPModule)
+    return isinstance(model, _kinds["module"])
 
 
-def is_part(tensor: Tensor) -> bool:
+def is_part(tensor: Any) -> bool:
     """Return whether a tensor is sharded, so that this rank has some of its rows only."""
-    return isinstance(tensor, DTensor)
+    return isinstance(tensor, _kinds["tensor"])
 
 
 def passes_are_joint() -> bool:
     """Return whether a forward pass needs all ranks, as one of a sharded model does."""
-    return _state["active"] and dist.get_world_size() > 1
+    return bool(_kinds["module"]) and dist.get_world_size() > 1
 
 
-def plain_name(module: nn.Module) -> str:
-    """Return the name of a module's class, without the prefix that ``fully_shard`` gives it."""
-    name = type(module).__name__
-    return name.removeprefix("FSDP") if is_sharded(module) else name
-
-
-def set_gradient_sync(model: nn.Module, wanted: bool) -> None:
+def set_gradient_sync(model: Any, wanted: bool) -> None:
     """Let the next backward passes exchange gradients, or add them up on each rank."""
-    if isinstance(model, FSDPModule):
+    if is_sharded(model):
         model.set_requires_gradient_sync(wanted)
 
 
 def local(tensors: Iterable[Tensor]) -> list[Tensor]:
     """Return the own rows of sharded tensors, which share their memory; others as they are."""
-    return [t.to_local() if isinstance(t, DTensor) else t for t in tensors]
+    return [_own(t) if is_part(t) else t for t in tensors]
+
+
+def _own(part: Any) -> Tensor:
+    """Return the rows of a sharded tensor that this rank has."""
+    rows: Tensor = part.to_local()
+    return rows
 
 
 def norms(tensors: list[Tensor], norm_type: float = 2.0) -> Tensor:
@@ -107,7 +129,7 @@ def norms(tensors: list[Tensor], norm_type: float = 2.0) -> Tensor:
         tensors: At least one; all of them sharded, or none.
         norm_type: Order of the norm above 0, ``inf`` too.
     """
-    if not any(isinstance(t, DTensor) for t in tensors):
+    if not any(is_part(t) for t in tensors):
         return torch.stack(torch._foreach_norm(tensors, norm_type))
     own = local(tensors)
     # A rank may have no rows, which have no maximum.
@@ -128,23 +150,25 @@ def keep_writes(module: nn.Module) -> None:
         for name, lasting in part.__dict__.get(_PARTS, {}).items():
             present = part._parameters[name]
             if present is not None and present is not lasting:
-                lasting.to_local().copy_(_rows(present, lasting))
+                _own(lasting).copy_(_rows(present, lasting))
 
 
-def own_part(value: Tensor, like: Tensor) -> Tensor:
+def own_part(value: Tensor, like: Any) -> Tensor:
     """Return the own rows of a whole tensor, sharded as ``like``; where that is whole, the value.
 
     Args:
         value: The same on all ranks, of the shape of ``like``; other shapes (counters) stay whole.
         like: A parameter.
     """
-    if not isinstance(like, DTensor) or isinstance(value, DTensor) or value.shape != like.shape:
+    if not is_part(like) or is_part(value) or value.shape != like.shape:
         return value
+    kind: Any = _kinds["tensor"][0]
     rows = _rows(value, like).to(like.device, copy=True).contiguous()
-    return DTensor.from_local(
+    part: Tensor = kind.from_local(
         rows, like.device_mesh, like.placements, run_check=False, shape=like.shape,
         stride=like.stride(),
     )  # fmt: skip
+    return part
 
 
 @torch.no_grad()
@@ -158,11 +182,11 @@ def assign(param: Tensor, value: Tensor) -> None:
     param.copy_(own_part(value, param))
 
 
-def _rows(value: Tensor, like: DTensor) -> Tensor:
+def _rows(value: Tensor, like: Any) -> Tensor:
     """Return the rows of a whole tensor that the own part of ``like`` has."""
-    assert list(like.placements) == [Shard(0)]
+    assert all(placement.is_shard(0) for placement in like.placements)
     size = -(-value.shape[0] // dist.get_world_size())  # ``torch.chunk``'s
-    return value[dist.get_rank() * size :][: like.to_local().shape[0]]
+    return value[dist.get_rank() * size :][: len(_own(like))]
 
 
 @contextmanager
@@ -186,14 +210,14 @@ def whole(model: nn.Module, optimizer: Any = None) -> Iterator[None]:
     try:
         for module in model.modules():
             for name, param in list(module._parameters.items()):
-                if isinstance(param, DTensor):
+                if is_part(param):
                     if id(param) not in found:
                         found[id(param)] = _gathered(param)
                     undo.append((module._parameters, name, param))
         for one in several.values():
             if isinstance(one, Optimizer):
                 for state in one.state.values():
-                    shards = [(k, v) for k, v in state.items() if isinstance(v, DTensor)]
+                    shards = [(k, v) for k, v in state.items() if is_part(v)]
                     for name, value in shards:
                         found[id(value)] = _gathered(value)
                         undo.append((state, name, value))

@@ -87,7 +87,8 @@ def start(network: list[str], folders: list[Path]) -> Iterator[Callable[..., lis
     started: list[subprocess.Popen[str]] = []
 
     def call(*argv: str, **env: str) -> list[Any]:
-        own = {k: v for k, v in os.environ.items() if not k.startswith(("RANK", "WORLD_SIZE"))}
+        skipped = ("RANK", "WORLD_SIZE", "MASTER_", "GLOO_", "NCCL_")
+        own = {k: v for k, v in os.environ.items() if not k.startswith(skipped)}
         common = {"NNODES": "2", "MASTER_ADDR": "10.77.0.1", "PYTHON": sys.executable}
         common |= {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", **env}
         now = [
