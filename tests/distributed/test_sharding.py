@@ -281,5 +281,5 @@ def test_an_older_pytorch_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch.distributed.fsdp as fsdp
 
     monkeypatch.delattr(fsdp, "FSDPModule")
-    with pytest.raises(UserError, match="sharding needs PyTorch 2.6 or newer"):
+    with pytest.raises(UserError, match="sharding needs PyTorch 2\\.6 or newer"):
         check_sharding(small(), {"sharding": FSDP})

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -105,15 +106,18 @@ def start(network: list[str], folders: list[Path]) -> Iterator[Callable[..., lis
         return now
 
     yield call
+    for name in network:
+        kill(name)
     for process in started:
-        if process.poll() is None:
-            kill(process)
+        process.communicate()
 
 
-def kill(process: Any) -> None:
-    """Kill all processes of a node at once, as a power cut does."""
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+def kill(name: str) -> None:
+    """Kill all processes of a node at once: torchrun puts each of its own in a new session."""
+    found = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True)
+    for pid in found.stdout.split():
+        with suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
 
 
 def wait_for(path: Path, process: Any) -> None:
@@ -126,12 +130,12 @@ def wait_for(path: Path, process: Any) -> None:
 
 
 def test_a_node_is_lost_and_the_run_resumes_bit_for_bit(
-    start: Callable[..., list[Any]], folders: list[Path]
+    start: Callable[..., list[Any]], network: list[str], folders: list[Path]
 ) -> None:
     processes = start(SLOW="1")
     wait_for(folders[1] / "third", processes[1])
     begin = time.time()
-    kill(processes[1])
+    kill(network[1])
     text = processes[0].communicate(timeout=NOTICES_S)[0]
     assert time.time() - begin < NOTICES_S
     assert processes[0].returncode == 2, text
