@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from mmselfsup.utils import dist
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.logger import get_root_logger
 from mmselfsup.utils.module import share_weights
 
 from .sharding import divide
@@ -37,6 +38,8 @@ def wrap_model(
     model = model.to(device)
     trains = any(p.requires_grad for p in model.parameters())
     if not distributed or dist.get_world_size() == 1 or not trains:
+        if sharding is not None:
+            get_root_logger().info("sharding: one process alone has nothing to divide")
         return model
     for buffer in model.buffers():  # queues and memory banks start the same on all ranks
         buffer.copy_(dist.broadcast(buffer))
