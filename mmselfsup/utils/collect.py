@@ -105,12 +105,15 @@ def _collect(
     device = device or default_device()
     shard = _shard(loader)
     num_batches = len(shard) if hasattr(shard, "__len__") else 1
+    extra = _extra_passes(num_batches)
     own: dict[str, RowBuffer] = {}
     # The delay: a short evaluation needs no bar.
     for batch in progress(shard, desc=desc, unit="batch", leave=False, delay=2.0):
         for key, value in func(**to_device(batch, device)).items():
             own.setdefault(key, RowBuffer(num_batches)).add(_to_numpy(value))
-    _accompany(func, loader, num_batches, device)
+    for _ in range(extra):
+        bare = getattr(loader, "loader", loader)
+        func(**to_device(bare.collate_fn([bare.dataset[0]]), device))
     # A rank without samples (fewer samples than ranks) has no keys.
     keys: list[str] = next(filter(None, dist.all_gather_object(list(own))), [])
     if not keys:
@@ -120,18 +123,16 @@ def _collect(
     return {key: rows for key, rows in joined.items() if rows is not None}
 
 
-def _accompany(
-    func: Callable[..., Any], loader: Any, num_batches: int, device: torch.device
-) -> None:
-    """Call ``func`` as often as the rank with the most batches, where passes are joint.
+def _extra_passes(num_batches: int) -> int:
+    """Return how many passes the rank with the most batches has more, where passes are joint.
 
-    A forward pass of a sharded model gathers its weights from all ranks. The results are not used.
+    A forward pass of a sharded model gathers its weights from all ranks, so each rank makes as
+    many; the results of the further ones are not used. Asked before the first pass: afterwards,
+    other ranks may be in one.
     """
     if not passes_are_joint():
-        return
-    for _ in range(num_batches, max(dist.all_gather_object(num_batches))):
-        loader = getattr(loader, "loader", loader)  # the bare one
-        func(**to_device(loader.collate_fn([loader.dataset[0]]), device))
+        return 0
+    return max(dist.all_gather_object(num_batches)) - num_batches
 
 
 def _shard(loader: Any) -> Any:
