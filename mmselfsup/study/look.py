@@ -249,7 +249,7 @@ def _batches(study: ResolvedStudy, images: int) -> list[str]:
         batch = given.get("samples_per_gpu", 0)
         if given.get("drop_last") and part < batch and not task.cfg.get("auto_settings"):
             doubts.append(
-                f"{task.name}: about {part} images train in a fold, which don't fill one batch of "
+                f"{task.name}: about {part} images train in a fold, which can't fill one batch of "
                 f"{batch}: add auto_settings=True, or data.samples_per_gpu={max(part // 2, 1)}"
             )
     return doubts

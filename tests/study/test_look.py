@@ -79,7 +79,7 @@ def test_a_batch_that_the_images_dont_fill(data: StudySettings) -> None:
     ):
         _, doubts = look_at(dataclasses.replace(data, ssl_options=options))
         wanted = [
-            "simclr: about 25 images train in a fold, which don't fill one batch of 26: add "
+            "simclr: about 25 images train in a fold, which can't fill one batch of 26: add "
             "auto_settings=True, or data.samples_per_gpu=12"
         ]
         assert [one for one in doubts if "batch" in one] == (wanted if said else []), options
