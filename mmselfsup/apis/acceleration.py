@@ -16,6 +16,8 @@ from mmselfsup.models.utils.small_map_conv import multiply_small_maps
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.errors import UserError
 
+from .sharding import check_sharding
+
 _DTYPES = ("bfloat16", "float16", "auto")
 
 
@@ -63,7 +65,8 @@ def accelerate(model: nn.Module, cfg: Mapping[str, Any], logger: logging.Logger)
         logger: The logger that reports the choice.
 
     Raises:
-        UserError: A value can't be used, or ``amp`` and ``fp16`` are both set.
+        UserError: A value can't be used, ``amp`` and ``fp16`` are both set, or ``sharding`` excludes
+            a setting.
     """
     amp = cfg.get("amp")
     if amp is not None and cfg.get("fp16") is not None:
@@ -78,6 +81,7 @@ def accelerate(model: nn.Module, cfg: Mapping[str, Any], logger: logging.Logger)
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if default_device().type == "cpu":
         multiply_small_maps(model)
+    check_sharding(model, cfg)  # which excludes some of these
     compiled = compile_backbones(model, cfg.get("compile"))
     if amp is not None or cfg.get("channels_last") or compiled:
         logger.info(

@@ -23,7 +23,7 @@ from .sharding import divide
 def wrap_model(
     model: nn.Module,
     distributed: bool,
-    find_unused_parameters: bool = False,
+    find_unused_parameters: bool | None = False,
     sharding: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     """Move the model to this process's device; with several ranks, synchronise their gradients.
@@ -54,7 +54,7 @@ def wrap_model(
     return DistributedDataParallel(
         model,
         device_ids=None if device.type == "cpu" else [device.index],
-        find_unused_parameters=find_unused_parameters,
+        find_unused_parameters=bool(find_unused_parameters),
         gradient_as_bucket_view=True,  # spares a copy of all gradients
         **options,
     )

@@ -81,7 +81,6 @@ from .resume import (
     optimizer_options,
     read_checkpoint,
 )
-from .sharding import check_sharding
 from .start_input import apply_start_input
 
 __all__ = ["class_counts", "init_random_seed", "set_random_seed", "train_model"]
@@ -129,9 +128,7 @@ def train_model(
         _check_workflow(model, loaders, distributed)
         adaptation = prepare_adaptation(model, cfg)
         accelerate(model, cfg, logger)
-        check_sharding(model, cfg)
-    unused = bool(cfg.get("find_unused_parameters"))
-    model = wrap_model(model, distributed, unused, cfg.get("sharding"))
+    model = wrap_model(model, distributed, cfg.get("find_unused_parameters"), cfg.get("sharding"))
     with shared_errors(), config_errors("optimizer"):
         optimizer = _make_optimizer(model, cfg, adaptation, size.batch_size, logger)
     with shared_errors(), config_errors("runner"):
