@@ -65,8 +65,8 @@ def accelerate(model: nn.Module, cfg: Mapping[str, Any], logger: logging.Logger)
         logger: The logger that reports the choice.
 
     Raises:
-        UserError: A value can't be used, ``amp`` and ``fp16`` are both set, or ``sharding`` excludes
-            a setting.
+        UserError: A value can't be used, ``amp`` and ``fp16`` are both set, or ``sharding``
+            excludes a setting.
     """
     amp = cfg.get("amp")
     if amp is not None and cfg.get("fp16") is not None:
