@@ -133,6 +133,20 @@ def test_the_orientation_is_applied(tmp_path: Path, colour: str, orientation: in
     assert 0 < 255 * (whole[0] - reduced[0]).abs().mean() < 2
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_nothing_moves_where_sides_are_rounded_up(tmp_path: Path, orientation: int) -> None:
+    """A ramp of 3 grey levels for each pixel that a crop would move, in both directions."""
+    rows, columns = np.meshgrid(np.arange(83), np.arange(85), indexing="ij")
+    ramp = np.stack([3 * rows, 3 * columns, 3 * rows], axis=-1).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(ramp).save(tmp_path / "0.jpg", exif=exif, quality=100, subsampling=0)
+    resize = [dict(type="Resize", size=(10, 10)), TO_TENSOR]
+    (whole, _), (reduced, _) = (views(tmp_path, resize, reduced_decode=r) for r in (False, True))
+    inner = (whole - reduced)[:, 2:-2, 2:-2]  # libjpeg repeats the last row and column
+    assert 255 * inner.mean((1, 2)).abs().max() < 1  # a third of a pixel
+
+
 def test_a_small_image_is_equal(tmp_path: Path) -> None:
     Image.fromarray(photograph(40, 50)).save(tmp_path / "0.jpg")
     pipeline = [CROP, TO_TENSOR]

@@ -31,8 +31,9 @@ from .decode import (
     opencv_pixels,
 )
 
-_ORIENTATION = 0x0112  # EXIF tag
-_TURNED = (5, 6, 7, 8)  # its values that swap height and width
+_ORIENTATION = 0x0112  # EXIF tag; 5 to 8 swap height and width
+_UPSIDE_DOWN = (3, 4, 7, 8)  # the last row or column of the file becomes the first row
+_MIRRORED = (2, 3, 6, 7)  # the last column or row of the file becomes the first column
 
 
 def encoded_jpeg(
@@ -56,10 +57,11 @@ def encoded_jpeg(
     check_size(size)
     if not has_end(data):
         raise ImageError("the file is damaged (its end is missing)")
-    turned = _is_turned(data, reader.color_type)
-    if turned is None:
+    orientation = _orientation(data, reader.color_type)
+    if orientation is None:
         return None
-    shape = size if turned else (size[1], size[0])
+    shape = size if orientation >= 5 else (size[1], size[0])
+    from_end = orientation in _UPSIDE_DOWN, orientation in _MIRRORED
 
     def decode(reduction: int) -> Pixels:
         pixels = opencv_pixels(data, reader.color_type, reader.channel_order, reduction)
@@ -68,15 +70,16 @@ def encoded_jpeg(
         with errors():  # Pillow reads more, and says what is wrong
             return np.asarray(reader.decode(data))[::reduction, ::reduction]
 
-    return EncodedImage(shape, decode)
+    return EncodedImage(shape, decode, from_end)
 
 
-def _is_turned(data: bytes, color_type: str) -> bool | None:
-    """Return whether turning the image upright swaps height and width; None if that is unclear."""
+def _orientation(data: bytes, color_type: str) -> int | None:
+    """Return the EXIF orientation that is applied, 1 to 8; None if it is unclear."""
     if ignores_orientation(color_type) or b"Exif" not in data[:65536]:
-        return False
+        return 1
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            return image.getexif().get(_ORIENTATION) in _TURNED
+            value = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # whatever Pillow finds wrong in it, OpenCV may read the pixels
         return None
+    return value if value in range(1, 9) else None

@@ -27,11 +27,19 @@ class EncodedImage:
     Args:
         shape: (H, W) of the whole image, upright.
         decode: Function of R: the pixels [H / R, W / R, 3] or [H / R, W / R], rounded up.
+        from_end: Whether rows, and whether columns, were counted from the last one when sides were
+            rounded up, because the image was turned afterwards.
     """
 
-    def __init__(self, shape: tuple[int, int], decode: Callable[[int], Pixels]) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        decode: Callable[[int], Pixels],
+        from_end: tuple[bool, bool] = (False, False),
+    ) -> None:
         self.shape = shape
         self._decode = decode
+        self._from_end = from_end
         self._decoded: dict[int, Pixels] = {}
 
     def pixels(self) -> Pixels:
@@ -50,7 +58,12 @@ class EncodedImage:
             its pixels.
         """
         reduction = reduction_for(box[2:], size)
-        return self._at(reduction), tuple(side / reduction for side in box)
+        top, left = (
+            start + (-side % reduction if from_end else 0)
+            for start, side, from_end in zip(box, self.shape, self._from_end, strict=False)
+        )
+        place = tuple(side / reduction for side in (top, left, *box[2:]))
+        return self._at(reduction), place
 
     def _at(self, reduction: int) -> Pixels:
         if reduction not in self._decoded:
