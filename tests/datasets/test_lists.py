@@ -168,3 +168,13 @@ def test_find_images(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     assert find_images(str(tmp_path)) == ["a b/e.tif", "b.JPG", "x/y/c.png"]
+
+
+def test_find_images_beside_links_that_lead_nowhere(tmp_path: Path) -> None:
+    names = [f"{i}.png" for i in range(8)]
+    for name in names:  # a folder is read in any order: some stand behind a link
+        (tmp_path / f"loop {name[0]}").symlink_to(f"loop {name[0]}")
+        (tmp_path / name).touch()
+    (tmp_path / "long").symlink_to("x" * 300)
+    (tmp_path / "below a file").symlink_to("0.png/inside")
+    assert find_images(str(tmp_path)) == names

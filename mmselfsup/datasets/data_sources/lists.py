@@ -144,10 +144,17 @@ def iter_images(root: str, extensions: Sequence[str] = IMAGE_EXTENSIONS) -> Iter
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
-                if entry.is_dir():  # also a link to one
+                if _is_folder(entry):
                     folders.append(os.path.join(below, entry.name))
                 elif entry.name.lower().endswith(ends):
                     yield os.path.join(below, entry.name)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder or a link to one; a link that leads nowhere is not."""
+    with suppress(OSError):  # here, so that a link to itself doesn't hide what stands behind it
+        return entry.is_dir()
+    return False
 
 
 def with_extension(entries: Sequence[Entry], root: str) -> list[Entry]:
