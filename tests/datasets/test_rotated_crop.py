@@ -108,17 +108,32 @@ def test_share_of_the_lesion_is_kept():
     assert areas.max() <= 0.4 + 1e-9
 
 
-def test_a_lesion_larger_than_every_crop_gives_the_whole_image():
+@pytest.mark.parametrize("long", [False, True])
+def test_a_lesion_larger_than_every_crop_is_cut(long):
     torch.manual_seed(0)
-    pixels, lesion = skin_with_disc(120, 160, 58)
-    crops = draws(RotatedCrop(8, (0.05, 0.1), least_lesion=0.9), pixels, 40)
-    assert {round(c.angle / (math.pi / 2)) for c in crops} == {0, 1, 2, 3}
-    assert all(c.share(lesion) == 1 and c.width * c.height == 120 * 160 for c in crops)
-    # Where one upright crop around it is enough, that one.
+    pixels, lesion = skin_with_disc(120, 160, 50)
+    if long:
+        pixels[:] = SKIN
+        pixels[54:66, 4:156] = MOLE  # no crop of a tenth of the image keeps most of it
+        rows, columns = np.nonzero(pixels[..., 0] == MOLE[0])
+        lesion = np.stack([columns + 0.5, rows + 0.5], axis=1)
+    crop = RotatedCrop(8, (0.05, 0.1), least_lesion=0.9)
+    crops = draws(crop, pixels, 40)
+    areas = np.array([c.width * c.height for c in crops]) / (120 * 160)
+    assert areas.min() >= 0.05 - 1e-9
+    assert areas.max() <= 0.1 + 1e-9
+    # The best of many crops: better than most that are drawn without a look at the lesion.
+    free = [c.share(lesion) for c in draws(RotatedCrop(8, (0.05, 0.1)), pixels, 300)]
+    assert min(c.share(lesion) for c in crops) >= np.quantile(free, 0.7)
+
+
+def test_the_crop_around_a_lesion_is_tried_last():
+    torch.manual_seed(0)
     pixels, lesion = skin_with_disc(120, 160, 20)
     crops = draws(RotatedCrop(8, (0.01, 0.11), least_lesion=0.9999), pixels, 40)
     assert max(c.width * c.height for c in crops) <= 0.11 * 120 * 160 + 1e-6
     assert min(c.share(lesion) for c in crops) > 0.9
+    assert {round(c.angle / (math.pi / 2)) for c in crops} >= {0, 1, 2, 3}
 
 
 def test_rough_lesion_finds_a_disc_and_takes_the_middle_of_bare_skin():
@@ -156,6 +171,22 @@ def test_one_seed_gives_one_view_and_each_image_its_own_lesion():
         torch.manual_seed(3)
         views.append(crop(left))
     np.testing.assert_array_equal(*views)
+
+
+def test_an_image_changed_in_place_has_another_lesion():
+    left, right = (skin_with_disc(150, 200, 20, x=x)[0] for x in (0.2, 0.8))
+    crop = RotatedCrop(8, (0.05, 0.1), least_lesion=0.8)
+    assert crop.sample_params(left).x < 80
+    left[:] = right
+    assert all(c.x > 120 for c in draws(crop, left, 10))
+
+
+@pytest.mark.parametrize("least", [0.0, 0.5])
+@pytest.mark.parametrize("shape", [(40, 50, 1), (40, 50, 4), (40,), (2, 40, 50, 3)])
+def test_images_of_another_shape_are_one_line(shape, least):
+    with pytest.raises(ArgumentError, match=r"\[H, W, 3\] or \[H, W\], got \[") as caught:
+        RotatedCrop(8, least_lesion=least)(np.zeros(shape, np.uint8))
+    assert str(list(shape)) in str(caught.value)
 
 
 def test_formats():

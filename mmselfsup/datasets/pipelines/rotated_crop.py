@@ -7,7 +7,7 @@ lesion, K its pixels.
 from __future__ import annotations
 
 import math
-import weakref
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import cv2
@@ -23,7 +23,7 @@ from .formatting import Pixels, on_pixels
 from .geometric import resize
 
 Points = NDArray[np.float64]
-_TRIES = 20  # crops to draw before one around the lesion is taken
+_TRIES = 20  # crops to draw before one around the lesion is tried
 _SIDE = 48  # pixels, the longer side of the copy that is searched for a lesion
 _DARK = 50  # brightest channel of a pixel outside of a round field of view, 0..255
 _LEAST, _MOST = 0.005, 0.7  # fractions of the image that a lesion may cover
@@ -66,14 +66,15 @@ class RotatedCrop:
 
     With ``least_lesion`` above 0, the lesion is estimated in each image (``rough_lesion``), and
     crops are drawn again until one keeps this share of it. After 20 tries, the largest upright crop
-    around the middle of the lesion is taken, or, where that does not keep enough either, the whole
-    image in a random quarter turn.
+    around the middle of the lesion is taken, in a random quarter turn, or, where that does not keep
+    enough either, the one of these 21 that keeps most. So no view is larger than ``scale[1]``, and
+    a lesion too large or too long for it is cut.
 
     Args:
         size: Side S of the view.
         scale: Range of the crop's fraction of the image's area.
         ratio: Range of the crop's width over its height, drawn on a logarithmic scale.
-        least_lesion: Share of the lesion that each view keeps, 0..1.
+        least_lesion: Share of the lesion that each view keeps where ``scale`` allows it, 0..1.
 
     Raises:
         ArgumentError: A range is empty or out of bounds.
@@ -106,16 +107,28 @@ class RotatedCrop:
         return cut(pixels, self.sample_params(pixels), self.size)
 
     def sample_params(self, pixels: Pixels) -> Rectangle:
-        """Return a sampled crop of an image [H, W, 3] or [H, W]."""
+        """Return a sampled crop of an image [H, W, 3] or [H, W].
+
+        Raises:
+            ArgumentError: The image has another shape.
+        """
+        if pixels.ndim != 2 and pixels.shape[2:] != (3,):
+            raise ArgumentError(
+                f"RotatedCrop takes an image [H, W, 3] or [H, W], got {list(pixels.shape)}"
+            )
         height, width = pixels.shape[:2]
         if not self.least_lesion:
             return self._draw(height, width)
-        lesion = _lesion_of(pixels)
-        for _ in range(_TRIES):
-            crop = self._draw(height, width)
-            if crop.share(lesion) >= self.least_lesion:
+        lesion = rough_lesion(pixels)
+        tried = []
+        for attempt in range(_TRIES + 1):
+            last = attempt == _TRIES
+            crop = self._around(lesion, height, width) if last else self._draw(height, width)
+            share = crop.share(lesion)
+            if share >= self.least_lesion:
                 return crop
-        return self._around(lesion, height, width)
+            tried.append((share, crop))
+        return max(tried)[1]
 
     def _draw(self, height: int, width: int) -> Rectangle:
         turn, size, shape, right, down = torch.rand(5, dtype=torch.float64).tolist()
@@ -141,12 +154,9 @@ class RotatedCrop:
         x, y = lesion.mean(0)
         x = min(max(float(x), w / 2), width - w / 2)
         y = min(max(float(y), h / 2), height - h / 2)
-        crop = Rectangle(x, y, w, h, 0.0)
-        if crop.share(lesion) < self.least_lesion:
-            crop = Rectangle(width / 2, height / 2, width, height, 0.0)
         if quarters % 2:
-            crop = crop._replace(width=crop.height, height=crop.width)
-        return crop._replace(angle=quarters * math.pi / 2)
+            w, h = h, w
+        return Rectangle(x, y, w, h, quarters * math.pi / 2)
 
     def __repr__(self) -> str:
         return (
@@ -202,31 +212,22 @@ def rough_lesion(pixels: Pixels) -> Points:
     w, h = max(1, round(width * shrink)), max(1, round(height * shrink))
     rgb = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB) if pixels.ndim == 2 else pixels
     small = np.asarray(cv2.resize(rgb, (w, h), interpolation=cv2.INTER_AREA), np.uint8)
-    down, across = ((2 * np.arange(n) + 1) / n - 1 for n in (h, w))  # -1..1
-    away = np.hypot(down[:, None], across)  # [h, w], from the centre, in half sides
-    mask = _darker_than_skin(small, away)
-    if not _LEAST <= mask.mean() <= _MOST:
-        mask = away <= 2 * _ELLIPSE
-    rows, columns = np.nonzero(mask if mask.any() else away >= 0)
+    rows, columns = _places(small.tobytes(), h, w)
     return np.stack([(columns + 0.5) * width / w, (rows + 0.5) * height / h], axis=1)
 
 
-class _Last(NamedTuple):
-    """The image whose lesion was estimated last: a sample makes all views of one image in a row."""
+@lru_cache(maxsize=4)
+def _places(small: bytes, h: int, w: int) -> tuple[NDArray[np.intp], ...]:
+    """Return the rows and columns [K] of the lesion in a copy of an image, the bytes of [h, w, 3].
 
-    image: weakref.ref[Any]
-    lesion: Points
-
-
-_last: _Last | None = None
-
-
-def _lesion_of(pixels: Pixels) -> Points:
-    """Return ``rough_lesion``, computed once for successive calls with the same array."""
-    global _last
-    if _last is None or _last.image() is not pixels:
-        _last = _Last(weakref.ref(pixels), rough_lesion(pixels))
-    return _last.lesion
+    They are kept by what they depend on: a sample makes all views of one image in a row.
+    """
+    down, across = ((2 * np.arange(n) + 1) / n - 1 for n in (h, w))  # -1..1
+    away = np.hypot(down[:, None], across)  # [h, w], from the centre, in half sides
+    mask = _darker_than_skin(np.frombuffer(small, np.uint8).reshape(h, w, 3), away)
+    if not _LEAST <= mask.mean() <= _MOST:
+        mask = away <= 2 * _ELLIPSE
+    return np.nonzero(mask if mask.any() else away >= 0)
 
 
 def _darker_than_skin(small: Pixels, away: NDArray[np.float64]) -> NDArray[np.bool_]:
