@@ -1,6 +1,7 @@
 """From a file name and overrides to a checked config."""
 
 import copy
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,8 @@ from .overrides import parse_options
 
 #: What mmcv raises where an override doesn't fit the config.
 _MISFIT = (KeyError, TypeError, ValueError, IndexError, AttributeError, AssertionError)
+
+_FOLDER_VARIABLE = re.compile(r"\{\{\s*fileDirname\s*\}\}")
 
 
 def load_config(filename: str, options: Sequence[str] | dict[str, Any] = ()) -> Config:
@@ -86,6 +89,9 @@ def _close_temporary_files(error: BaseException) -> None:
 
 def _describe(error: BaseException, filename: str) -> str:
     """Return file, line and what is wrong in it; the file may be one of the bases."""
+    folder = _unwritable_folder(error)
+    if folder:
+        return folder
     if isinstance(error, SyntaxError):
         # mmcv raises a SyntaxError of its own, without the line; the original is its context.
         cause = error.__context__ if isinstance(error.__context__, SyntaxError) else error
@@ -94,6 +100,24 @@ def _describe(error: BaseException, filename: str) -> str:
     where, line = _place(error.__traceback__, filename)
     at = f", line {line}" if line else ""
     return f"{where}{at}: {type(error).__name__}: {one_line(error)}"
+
+
+def _unwritable_folder(error: BaseException) -> str:
+    """Return what to do where the folder put for ``{{ fileDirname }}`` broke a config, else ""."""
+    # mmcv writes the folder into the code as it is, but with / for each backslash.
+    sign = {SyntaxError: '"', FileNotFoundError: "\\"}.get(type(error))
+    entry = error.__traceback__
+    while sign and entry is not None:
+        name = str(entry.tb_frame.f_locals.get("filename", ""))
+        if entry.tb_frame.f_code.co_name == "_file2dict" and sign in str(Path(name).parent):
+            with suppress(OSError, ValueError):
+                if _FOLDER_VARIABLE.search(Path(name).read_text(encoding="utf-8")):
+                    return (
+                        f"{name}: this config names its own folder ({{{{ fileDirname }}}}), which "
+                        f"can't hold {sign} in its path: rename the folder {Path(name).parent!s}"
+                    )
+        entry = entry.tb_next
+    return ""
 
 
 def _place(entry: TracebackType | None, filename: str) -> tuple[str, int]:

@@ -71,6 +71,24 @@ def test_custom_imports_on_the_command_line_are_imported(
     assert sys.modules.pop("module_of_mine", None) is not None
 
 
+@pytest.mark.parametrize("sign", ['"', "\\"])
+def test_sign_in_the_folder_that_a_config_names(tmp_path: Path, sign: str) -> None:
+    folder = tmp_path / f"my {sign}own{sign} study"
+    folder.mkdir()
+    (folder / "base.py").write_text("x = 1\n")
+    (folder / "leaf.py").write_text(
+        "import mmcv\n_base_ = 'base.py'\n"
+        'y = mmcv.Config.fromfile("{{ fileDirname }}/" + _base_).x\n'
+    )
+    (folder / "top.py").write_text("_base_ = 'leaf.py'\n")
+    with pytest.raises(UserError) as caught:
+        read_config(str(folder / "top.py"))
+    message = str(caught.value)
+    assert message.startswith(f"{folder / 'leaf.py'}: ")
+    assert f"rename the folder {folder}" in message
+    assert "\n" not in message
+
+
 def test_missing_file() -> None:
     with pytest.raises(UserError, match=r"no config nowhere\.py"):
         read_config("nowhere.py")
