@@ -101,6 +101,11 @@ def timm_model(kind: str) -> Any:
         return VisionTransformer(**common, init_values=0.1, global_pool="avg")
     if kind == "no class token":
         return VisionTransformer(**common, class_token=False, global_pool="avg", fc_norm=False)
+    if kind == "registers alone":
+        return VisionTransformer(
+            **common, class_token=False, reg_tokens=2, no_embed_class=True, global_pool="avg",
+            fc_norm=False,
+        )  # fmt: skip
     return VisionTransformer(**common)
 
 
@@ -174,6 +179,18 @@ def test_extracting_a_vit_without_a_class_token(said: str, tmp_path: Path) -> No
         assert "cls_token" in weights
         return
     model = timm_model("no class token").eval()
+    model.load_state_dict(weights, strict=True)
+    img = torch.randn(2, 3, VIT["img_size"], VIT["img_size"])
+    torch.testing.assert_close(model(img), source(img)[-1].mean((2, 3)), rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_registers_without_a_class_token_keep_the_positions_of_all_patches() -> None:
+    source = backbone_of(dict(VIT, with_cls_token=False, output_cls_token=False, num_registers=2))
+    weights = timm_names(source.state_dict(), "a.pth", class_token=False)
+    assert torch.equal(weights["pos_embed"], source.pos_embed[:, 1:])
+    assert "cls_token" not in weights
+    model = timm_model("registers alone").eval()
     model.load_state_dict(weights, strict=True)
     img = torch.randn(2, 3, VIT["img_size"], VIT["img_size"])
     torch.testing.assert_close(model(img), source(img)[-1].mean((2, 3)), rtol=0, atol=1e-5)

@@ -139,7 +139,8 @@ def timm_names(weights: Weights, filename: str, class_token: bool = True) -> dic
         found, known = _vit_to_timm(kept), _KNOWN_VIT
         if not class_token and "cls_token" in found:
             del found["cls_token"]
-            found["pos_embed"] = found["pos_embed"][:, 1:].clone()
+            if "pos_embed" in found and "reg_token" not in found:  # registers took it out already
+                found["pos_embed"] = found["pos_embed"][:, 1:].clone()
     foreign = [name for name in found if not known.fullmatch(name)]
     if foreign or "patch_embed.proj.weight" not in found:
         reason = f"timm has no place for {foreign[0]!r}" if foreign else "it has no patch embedding"
