@@ -27,7 +27,7 @@ from .disk import GIB, disk_use
 from .image_digests import ImageDigests
 from .keep import what_stays
 from .resolved import ResolvedStudy
-from .settings import StudySettings
+from .settings import ALL, StudySettings
 
 _SHOWN = 3  # names in a message
 
@@ -239,9 +239,11 @@ def _classes(
 
 
 def _batches(study: ResolvedStudy, images: int) -> list[str]:
-    """Return the pre-trainings whose batch the training images of a fold don't fill."""
+    """Return the pre-trainings whose batch the images that they see don't fill."""
     folds = study.settings.data.num_folds
-    part = images * (folds - 1) // folds
+    on_all = study.settings.ssl_on == ALL
+    part = images if on_all else images * (folds - 1) // folds
+    there = f"{images} images are there" if on_all else f"about {part} images train in a fold"
     doubts = []
     for task in study.pretrainings:
         data = task.cfg.data
@@ -249,8 +251,8 @@ def _batches(study: ResolvedStudy, images: int) -> list[str]:
         batch = given.get("samples_per_gpu", 0)
         if given.get("drop_last") and part < batch and not task.cfg.get("auto_settings"):
             doubts.append(
-                f"{task.name}: about {part} images train in a fold, which can't fill one batch of "
-                f"{batch}: add auto_settings=True, or data.samples_per_gpu={max(part // 2, 1)}"
+                f"{task.name}: {there}, which can't fill one batch of {batch}: "
+                f"add auto_settings=True, or data.samples_per_gpu={max(part // 2, 1)}"
             )
     return doubts
 

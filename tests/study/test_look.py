@@ -85,6 +85,17 @@ def test_a_batch_that_the_images_dont_fill(data: StudySettings) -> None:
         assert [one for one in doubts if "batch" in one] == (wanted if said else []), options
 
 
+def test_a_batch_of_all_images(data: StudySettings) -> None:
+    for batch, said in ((32, False), (33, True)):  # 32 images, 25 of them in four of five folds
+        options = ("data.drop_last=True", f"data.samples_per_gpu={batch}")
+        _, doubts = look_at(dataclasses.replace(data, ssl_options=options, ssl_on="all"))
+        wanted = [
+            "simclr: 32 images are there, which can't fill one batch of 33: add "
+            "auto_settings=True, or data.samples_per_gpu=16"
+        ]
+        assert [one for one in doubts if "batch" in one] == (wanted if said else []), batch
+
+
 def test_missing_unknown_rare_and_repeated_images(data: StudySettings) -> None:
     names = [f"ISIC_{n:07d}" for n in range(32)]
     write_table(data.data_root, names, [n % 8 for n in range(31)] + [8])
