@@ -103,7 +103,8 @@ def main(args: argparse.Namespace, others: list[str]) -> int:
     os.chdir(root)  # the printed commands have paths relative to it
     request = descriptions.with_own_options(request, place.relative_to(root))
     request.work_dir.mkdir(parents=True, exist_ok=True)
-    words = Words(description.name, *data.group, facts["prepared"], description.licence)
+    stated = facts["prepared"], description.licence, data.lists
+    words = Words(description.name, *data.group, *stated)
     write_words(request.work_dir, words)
 
     from mmselfsup.study.pipeline import run_sweep

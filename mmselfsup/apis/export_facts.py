@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from mmcv import Config
 
 from mmselfsup.isic.study_data import ISIC_2019
+from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.json_log import read_log
-from mmselfsup.utils.study_data import StudyData, read_words
+from mmselfsup.utils.study_data import WORDS, StudyData, Words, licence_of, read_words
 
 #: Data sets that are known by the names of their lists or of their folder.
 _KNOWN: tuple[StudyData, ...] = (ISIC_2019,)
@@ -48,21 +50,29 @@ def _pretrained(backbone: Mapping[str, Any]) -> str | None:
     return None
 
 
-def data_of(cfg: Config, checkpoint: str) -> tuple[list[str], str | None]:
+def data_of(
+    cfg: Config, checkpoint: str, licence: str | None = None
+) -> tuple[list[str], str | None]:
     """Return the last parts of the paths of the training images, and their licence if known.
 
-    The licence is that of the study whose work dir the checkpoint is in, as its description of the
-    data states it, or that of a data set whose lists are known by name.
+    The licence is that of the study whose work dir the checkpoint is in, if it was trained on lists
+    of this study, as the description of the data states it; or that of a data set whose lists are
+    known by name. A study whose words can't be read states none.
 
-    Raises:
-        UserError: The words of the study are damaged.
+    Args:
+        cfg: The config of the training.
+        checkpoint: Its file.
+        licence: The licence that the user states, which is returned as it is.
     """
-    paths = list(_paths((cfg.get("data") or {}).get("train")))
+    train = (cfg.get("data") or {}).get("train")
+    paths = list(_paths(train))
     names = list(dict.fromkeys(os.path.basename(path.rstrip("/")) for path in paths))
-    folders = Path(checkpoint).absolute().parents
-    words = read_words(folders[:_LEVELS])
+    if licence:
+        return names, licence
+    words = _study_of(checkpoint, list(_paths(train, ("ann_file",))))
     if words is not None:
-        return names, f"{words.name}: {words.licence}" if words.licence else None
+        stated = licence_of(words, _KNOWN)
+        return names, f"{words.name}: {stated}" if stated else None
     for data in _KNOWN:
         parts = {part for path in paths for part in Path(path).parts}
         if data.licence and (data.folder in parts or any(n.startswith(data.lists) for n in names)):
@@ -70,21 +80,40 @@ def data_of(cfg: Config, checkpoint: str) -> tuple[list[str], str | None]:
     return names, None
 
 
-def _paths(part: Any) -> Iterator[str]:
-    """Yield the lists and folders of all data sources inside a part of a config."""
+def _study_of(checkpoint: str, lists: list[str]) -> Words | None:
+    """Return the words of the study that a checkpoint is in; None if it has trained on others."""
+    folders = Path(checkpoint).absolute().parents[:_LEVELS]
+    folder = next((one for one in folders if (one / WORDS).is_file()), None)
+    try:
+        words = None if folder is None else read_words([folder])
+    except UserError:  # it may be no study's at all
+        return None
+    if folder is None or words is None or not lists:
+        return None
+    # Paths are relative to a repository that may be elsewhere, so their ends are compared.
+    for path in map(Path, lists):
+        inside = (folder.name, "data") in pairwise(path.parts)
+        named = words.lists and path.name.startswith(f"{words.lists}_")
+        if not inside and not named:
+            return None
+    return words
+
+
+def _paths(part: Any, keys: Sequence[str] = ("ann_file", "data_prefix")) -> Iterator[str]:
+    """Yield the lists and folders (or one of them) of all data sources in a part of a config."""
     if isinstance(part, Mapping):
         for key, value in part.items():
-            if key in ("ann_file", "data_prefix"):
+            if key in keys:
                 yield from (
                     text
                     for text in (value if isinstance(value, list | tuple) else [value])
                     if isinstance(text, str) and text
                 )
             else:
-                yield from _paths(value)
+                yield from _paths(value, keys)
     elif isinstance(part, list | tuple):
         for value in part:
-            yield from _paths(value)
+            yield from _paths(value, keys)
 
 
 def found_metrics(checkpoint: str, meta: Mapping[str, Any]) -> dict[str, dict[str, float]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +90,7 @@ def export_model(
     kind.check(network)
     batch = prepared_images(cfg, images)
     path, alone = _target(checkpoint, kind, out)
-    description = describe(cfg, checkpoint, state, network, batch)
-    if licence:
-        description = replace(description, licence=licence)
+    description = describe(cfg, checkpoint, state, network, batch, licence)
     network.eval()
     kind.write(network, batch, description, path)
     checked = compare(network, kind.load(network, path), sizes_of(network, batch))
@@ -145,6 +143,7 @@ def describe(
     state: Mapping[str, Any],
     network: ImageNetwork,
     images: Tensor,
+    licence: str | None = None,
 ) -> Description:
     """Return what is known about a network.
 
@@ -154,13 +153,14 @@ def describe(
         state: The content of the file.
         network: The network.
         images: Images [N, C, H, W] as it takes them.
+        licence: See ``export_model``.
 
     Raises:
         UserError: The config doesn't say how images are normalised.
     """
     norm = cfg.get("img_norm_cfg") if cfg.get("prefetch") else None
     width = int(outputs_of(network, images[:1]).shape[1])
-    data, licence = data_of(cfg, checkpoint)
+    data, licence = data_of(cfg, checkpoint, licence)
     backbone = {key: value for key, value in cfg.model.backbone.items() if key != "init_cfg"}
     return Description(
         task="classification" if network.classifies else "features",

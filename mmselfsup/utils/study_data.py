@@ -30,6 +30,7 @@ class Words:
         prepared: How many images of the list were there, and how they were prepared; empty where
             nothing is to be said.
         licence: Licence of its images; empty where it is not known.
+        lists: First part of the file names of its lists; empty in files of older versions.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Words:
     groups: str = "lesions"
     prepared: str = ""
     licence: str = ""
+    lists: str = ""
 
 
 def read_words(folders: Iterable[Path]) -> Words | None:
@@ -156,3 +158,13 @@ class StudyData:
     def config_ending(self, size: str) -> str:
         """Return the last part of the names of a size's configs (pixels, or ``demo``)."""
         return self.configs if size == self.full_size else f"{self.configs}-{size}"
+
+
+def licence_of(words: Words, known: Iterable[StudyData]) -> str:
+    """Return the licence that words state, else that of the known data set of that name, else ''.
+
+    Args:
+        words: The words of a study.
+        known: Data sets whose licence is in the code.
+    """
+    return words.licence or next((data.licence for data in known if data.name == words.name), "")

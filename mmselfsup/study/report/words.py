@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mmselfsup.utils.files import atomic_write_json
-from mmselfsup.utils.study_data import WORDS, Words, read_words
+from mmselfsup.utils.study_data import WORDS, Words, licence_of, read_words
 
 from ..settings import DEFAULT_DATA
 
@@ -24,7 +24,7 @@ def words() -> Words:
 
 def licence() -> str:
     """Return the licence of the data set's images, '' where it is not known."""
-    return words().licence or (DEFAULT_DATA.licence if words().name == DEFAULT_DATA.name else "")
+    return licence_of(words(), (DEFAULT_DATA,))
 
 
 @contextmanager
