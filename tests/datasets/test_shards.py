@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -257,6 +258,40 @@ def test_the_index_of_tar_files_of_others(tmp_path: Path, image_folder: Path) ->
         tar.add(tmp_path / "part", "a.cls")
     with pytest.raises(UserError, match=r"a\.cls is no label"):
         index_shards([tmp_path / "cls.tar"], tmp_path / "index")
+
+
+def tar_of(path: Path, files: dict[str, bytes]) -> None:
+    """Write a tar file."""
+    path.parent.mkdir(exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+
+
+def test_a_name_of_two_images_is_reported_and_refused_in_lists(
+    tmp_path: Path, image_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, two, three = ((image_folder / f"{i}.jpg").read_bytes() for i in range(3))
+    folder = tmp_path / "shards"
+    tar_of(folder / "a.tar", {"x.jpg": one, "y.jpg": two, "z.jpg": three})
+    tar_of(folder / "b.tar", {"x.jpg": two, "y.jpg": two, "z.png": one})
+    index_shards([folder / "a.tar", folder / "b.tar"], folder / INDEX_NAME)
+    assert "2 of 6 images have the name of an earlier one, such as 'x.jpg' in a.tar and b.tar" in (
+        caplog.text
+    )
+    assert len(Shards(url=str(folder))) == 6
+    table = tmp_path / "list.txt"
+    table.write_text("y.jpg 0\nx.jpg 1\n")
+    with pytest.raises(UserError, match=r"'x\.jpg' in a\.tar and 'x\.jpg' in b\.tar; rename one"):
+        Shards(url=str(folder), ann_file=str(table))
+    table.write_text("y.jpg 0\nz.jpg 1\n")  # equal bytes, and a name that is there once
+    listed = Shards(url=str(folder), ann_file=str(table))
+    assert [listed.read_bytes(i) for i in range(2)] == [two, three]
+    table.with_suffix(".csv").write_text("image,label\nz,1\n")
+    with pytest.raises(UserError, match=r"'z\.jpg' in a\.tar and 'z\.png' in b\.tar; write the"):
+        Shards(url=str(folder), ann_file=str(table.with_suffix(".csv")))
 
 
 def test_damaged_and_missing_shards(shards: Path, image_list: Path) -> None:

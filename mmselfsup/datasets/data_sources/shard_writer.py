@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import os
 import tarfile
 import zlib
@@ -85,7 +86,8 @@ def index_shards(paths: Sequence[Path], output: Path) -> ShardIndex:
     """Write the index of tar files that are there, in webdataset's layout.
 
     The image of a sample is its first member with the extension of an image file; its label is the
-    number in ``.cls``, or -1. Names are those of the members.
+    number in ``.cls``, or -1. Names are those of the members. Names of more than one image are
+    reported: a list can't choose among them.
 
     Args:
         paths: The tar files, in the order of the index; all in one folder.
@@ -105,10 +107,29 @@ def index_shards(paths: Sequence[Path], output: Path) -> ShardIndex:
             raise UserError(f"{path}: no image in this shard; take it out")
         parts.append(members)
     names = PackedStrings.of(m.name for members in parts for m in members)
+    _report_repeated(names, paths, parts)
     label = np.array([m.label for members in parts for m in members], np.int64)
     index = _index(names, label, paths, [_columns(members) for members in parts])
     index.save(output)
     return index
+
+
+def _report_repeated(
+    names: PackedStrings, paths: Sequence[Path], parts: Sequence[Sequence[Member]]
+) -> None:
+    """Log how many images have the name of an earlier one, and the first of them."""
+    bounds = np.cumsum([len(members) for members in parts])
+    first: dict[str, int] = {}
+    rows = names.repeated().tolist()
+    again = [row for row in rows if first.setdefault(names[row], row) != row]
+    if again:
+        name = names[again[0]]
+        places = np.searchsorted(bounds, [first[name], again[0]], side="right")
+        one, other = (paths[place].name for place in places.tolist())
+        logging.getLogger("mmselfsup").warning(
+            "%d of %d images have the name of an earlier one, such as %r in %s and %s: a list of "
+            "images can't choose between them", len(again), len(names), name, one, other,
+        )  # fmt: skip
 
 
 def read_shard(path: Path) -> list[Member]:

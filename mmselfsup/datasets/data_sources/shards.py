@@ -185,12 +185,7 @@ class Shards(ImageList):
         names = self.index.names
         if not has_image_extension(entries.names[0]):  # as in ``ImageList``, the first one decides
             names = PackedStrings.of(os.path.splitext(name)[0] for name in names)
-            again = names.take(names.repeated())
-            if len(again) and (again.find(entries.names) >= 0).any():
-                raise UserError(
-                    f"{path}: {again[0]!r} is more than one image of {self.index_path}; write the "
-                    "names with their extension"
-                )
+        self._check_unique(names, entries.names, path)
         rows = names.find(entries.names)
         missing = np.flatnonzero(rows < 0)
         if len(missing):
@@ -201,6 +196,29 @@ class Shards(ImageList):
                 f"{self.index.names[0]!r}: make shards of all images, or correct the list"
             )
         return rows
+
+    def _check_unique(self, names: PackedStrings, wanted: PackedStrings, path: str) -> None:
+        """Check that no name of a list is that of two different images of the index.
+
+        Raises:
+            UserError: One is; the same bytes twice are no harm.
+        """
+        again = names.repeated()
+        listed = again[wanted.find(names.take(again)) >= 0]
+        seen: dict[str, int] = {}
+        for row in listed.tolist():
+            first = seen.setdefault(names[row], row)
+            one, other = self.index.place(first), self.index.place(row)
+            if (one.size, one.crc) == (other.size, other.crc):
+                continue
+            whole = self.index.names[first], self.index.names[row]
+            cure = "write the names with their extension"
+            if whole[0] == whole[1]:
+                cure = "rename one of them and make the index again, or take its shard out"
+            raise UserError(
+                f"{path}: {names[row]!r} is more than one image of {self.index_path}: "
+                f"{whole[0]!r} in {one.shard} and {whole[1]!r} in {other.shard}; {cure}"
+            )
 
     def _local_index(self, index: str) -> str:
         """Return the path of the index, after copying one that is not on a disk."""
