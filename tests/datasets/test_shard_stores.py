@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -158,10 +159,34 @@ def test_a_proxy_of_the_environment(server: RangeServer, monkeypatch: pytest.Mon
     assert server.requests[0][1]["Host"] == "far.example"
 
 
+@pytest.mark.parametrize(
+    "form", ["{}", "//{}", "http://{}", "me:p%40ss@{}", "http://me:p%40ss@{}/"]
+)
+def test_forms_of_proxies(server: RangeServer, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    monkeypatch.setenv("http_proxy", form.format(server.url.removeprefix("http://")))
+    monkeypatch.setenv("no_proxy", "")
+    assert read(open_store("http://far.example/x", 5.0)) == DATA[10:30]
+    sent = server.requests[0][1].get("Proxy-Authorization")
+    assert sent == ("Basic bWU6cEBzcw==" if "@" in form else None)
+
+
+def test_the_tunnel_of_a_proxy_has_its_password(
+    server: RangeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "me:p%40ss@127.0.0.1:3128")
+    monkeypatch.setenv("no_proxy", "")
+    store = open_store("https://far.example/x", 5.0)
+    target = urlsplit("https://far.example/x/a")
+    connection, path = store._connection(("https", "far.example"), target)
+    assert (connection.host, connection.port, path) == ("127.0.0.1", 3128, "/x/a")
+    assert connection._tunnel_headers["Proxy-Authorization"] == "Basic bWU6cEBzcw=="
+
+
 def test_waits_grow_and_obey_the_server() -> None:
     retry = Retry(wait=0.5, longest=10)
     assert [retry.seconds(n, None, 0) for n in (1, 2, 3, 4, 5, 6)] == [0.5, 1, 2, 4, 8, 10]
     assert retry.seconds(1, None, 1) == 0.25
+    assert retry.seconds(5000, None, 0) == 10  # 2.0 ** 1024 is no number
     assert retry.seconds(1, 3.0, 0) == 3
     assert retry.seconds(1, 3000.0, 0) == 10
     with pytest.raises(UserError, match="tries and timeout are above 0"):

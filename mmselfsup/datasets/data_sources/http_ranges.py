@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from mmselfsup.utils.errors import UserError, one_line
+from mmselfsup.utils.errors import ArgumentError, UserError, one_line
 
 from .range_reads import Refused, Unavailable
 
@@ -42,6 +42,8 @@ class HttpStore:
     """
 
     def __init__(self, url: str, timeout: float, headers: Mapping[str, str] | None = None) -> None:
+        if headers is not None and not isinstance(headers, Mapping):
+            raise ArgumentError(f"storage_options.headers must be a dict, got {headers!r}")
         self.url, self.timeout, self.headers = url, timeout, dict(headers or {})
         if not urlsplit(url).hostname:
             raise UserError(f"{url}: no host in this url")
@@ -74,6 +76,9 @@ class HttpStore:
         if (target.scheme, target.netloc) == (own.scheme, own.netloc):  # secrets stay with the host
             headers |= {**_basic(target), **self.headers}
         key = target.scheme, target.netloc.rpartition("@")[2]
+        proxy = _proxy(target)
+        if proxy and target.scheme == "http":  # for https it stands in the request for the tunnel
+            headers |= _basic(proxy, "Proxy-Authorization")
         while True:
             used = key in self._connections()
             try:
@@ -95,16 +100,17 @@ class HttpStore:
         """Return the connection of this thread to a host, and the path to ask it for."""
         path = target._replace(scheme="", netloc="", fragment="").geturl() or "/"
         scheme, host = key
-        proxy = None if proxy_bypass(target.hostname or "") else getproxies().get(scheme)
+        proxy = _proxy(target)
         if proxy and scheme == "http":
             path = target._replace(netloc=host, fragment="").geturl()
         kept = self._connections()
         if key not in kept:
             secure = scheme == "https"
             kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-            kept[key] = kind(urlsplit(proxy).netloc if proxy else host, timeout=self.timeout)
+            first = proxy.netloc.rpartition("@")[2] if proxy else host
+            kept[key] = kind(first, timeout=self.timeout)
             if proxy and secure:
-                kept[key].set_tunnel(host)
+                kept[key].set_tunnel(host, headers=_basic(proxy, "Proxy-Authorization"))
         return kept[key], path
 
     def _connections(self) -> dict[_Key, http.client.HTTPConnection]:
@@ -130,12 +136,20 @@ class HttpStore:
         self._start()
 
 
-def _basic(target: SplitResult) -> dict[str, str]:
+def _proxy(target: SplitResult) -> SplitResult | None:
+    """Return the proxy of the environment for an address; it may be written without a scheme."""
+    found = None if proxy_bypass(target.hostname or "") else getproxies().get(target.scheme)
+    if not found:
+        return None
+    return urlsplit(found if "://" in found else f"//{found.lstrip('/')}")
+
+
+def _basic(target: SplitResult, header: str = "Authorization") -> dict[str, str]:
     """Return the header with the name and password of an address."""
     if target.username is None:
         return {}
     word = f"{unquote(target.username)}:{unquote(target.password or '')}"
-    return {"Authorization": f"Basic {b64encode(word.encode()).decode()}"}
+    return {header: f"Basic {b64encode(word.encode()).decode()}"}
 
 
 def _check(status: int, headers: Any, ranged: bool, offset: int) -> None:

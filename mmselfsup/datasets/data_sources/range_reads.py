@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from mmselfsup.utils.errors import StorageError, UserError, one_line
+from mmselfsup.utils.errors import ArgumentError, StorageError, UserError, one_line
 
 
 class Unavailable(Exception):
@@ -58,12 +58,16 @@ class Retry:
     timeout: float = 30.0
 
     def __post_init__(self) -> None:
+        for key, value in vars(self).items():
+            kind, words = (int, "a whole number") if key == "tries" else (int | float, "a number")
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise ArgumentError(f"retry.{key} must be {words}, got {value!r}")
         if self.tries < 1 or min(self.wait, self.longest) < 0 or self.timeout <= 0:
             raise UserError(f"retry={self}: tries and timeout are above 0, waits are not below 0")
 
     def seconds(self, failures: int, asked: float | None, luck: float) -> float:
         """Return how long to wait after so many failures; ``luck`` is from 0 to 1."""
-        own = min(self.wait * 2.0 ** (failures - 1), self.longest)
+        own = min(self.wait * 2.0 ** min(failures - 1, 1000), self.longest)
         return min(max(own * (1 - luck / 2), asked or 0.0), self.longest)
 
 
