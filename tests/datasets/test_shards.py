@@ -78,6 +78,9 @@ def test_a_source_of_shards_is_that_of_the_folder(
     folder = ImageList(str(image_folder), ann_file=str(image_list))
     for source in (
         Shards(index=str(shards / INDEX_NAME)),
+        Shards(url=shards),
+        Shards(index=shards / INDEX_NAME),
+        Shards(url=str(shards), reduced_decode=True),
         Shards(url=str(shards)),
         Shards(index=str(shards / INDEX_NAME), url=f"file://{shards}"),
         Shards(str(image_folder), ann_file=str(image_list), url=str(shards)),
@@ -294,6 +297,19 @@ def test_a_name_of_two_images_is_reported_and_refused_in_lists(
         Shards(url=str(folder), ann_file=str(table.with_suffix(".csv")))
 
 
+def test_hidden_members_and_dots_in_front_of_names(tmp_path: Path) -> None:
+    files = {"./._x.jpg": b"no", "./x.jpg": b"an image", "./x.cls": b"2", "./._x.cls": b"no number"}
+    path = tmp_path / "shards" / "a.tar"
+    tar_of(path, files | {"sub/../y/.z.png": b"no", "sub/../y/w.png": b"another"})
+    index_shards([path], path.parent / INDEX_NAME)
+    table = tmp_path / "list.txt"
+    table.write_text("y/w.png 1\nx.jpg 0\n")
+    source = Shards(url=str(path.parent), ann_file=str(table))
+    assert [source.read_bytes(i) for i in range(2)] == [b"another", b"an image"]
+    whole = Shards(url=str(path.parent))
+    assert (whole.image_names(), whole.get_gt_labels().tolist()) == (["x.jpg", "y/w.png"], [2, -1])
+
+
 def test_damaged_and_missing_shards(shards: Path, image_list: Path) -> None:
     source = Shards(url=str(shards), on_error="skip")
     place = source.index.place(6)
@@ -343,8 +359,38 @@ def test_from_a_server_with_a_cache(
     assert len(server.requests) == 12  # the index as well
     index = str(server.folder / INDEX_NAME)
     assert same(Shards(url=server.url, index=index, retry=ONCE), folder)
+    source = Shards(url=server.url, shard_cache=dict(dir=str(tmp_path / "new")), retry=ONCE)
+    server.faults = ["wrong", "wrong"]
+    with pytest.raises(StorageError, match=r"line 1 of .*/new/.*CRC-32.*new, remove .*/new, where"):
+        source.read_bytes(0)
     with pytest.raises(UserError, match=r"give index=FILE, .*or shard_cache"):
         Shards(url=server.url)
+
+
+def test_the_index_of_a_signed_address_and_its_options(
+    server: RangeServer, tmp_path: Path, image_folder: Path
+) -> None:
+    cache, headers = dict(dir=str(tmp_path / "cache")), {"X-Own": "1"}
+    options = dict(shard_cache=cache, retry=ONCE, storage_options=dict(headers=headers))
+    index = f"{server.url}/else/{INDEX_NAME}?sig=a/b/"
+    with serving(server.folder) as other:
+        sources = (
+            (Shards(url=f"{server.url}/data/", index=index, **options), "/data/{}"),
+            (Shards(index=index.replace("b/", "c"), **options), "/else/{}?sig=a/c"),
+            (Shards(url=f"{server.url}/data/?sig=d/", **options), "/data/{}?sig=d/"),
+            (Shards(url=server.url, index=f"{other.url}/{INDEX_NAME}", **options), "/{}"),
+        )
+        for i, (source, read) in enumerate(sources):  # another image each: the cache is one
+            assert source.read_bytes(i) == (image_folder / f"{i}.jpg").read_bytes()
+            assert server.requests[-1][0] == read.format("images-000000.tar")
+        assert other.requests[0][0] == f"/{INDEX_NAME}"
+        assert "X-Own" not in other.requests[0][1]  # another host gets no secrets
+    assert [path for path, _ in server.requests if INDEX_NAME in path] == [
+        f"/else/{INDEX_NAME}?sig=a/b/",
+        f"/else/{INDEX_NAME}?sig=a/c",
+        f"/data/{INDEX_NAME}?sig=d/",
+    ]
+    assert all(sent["X-Own"] == "1" for _, sent in server.requests)
 
 
 def test_a_server_that_fails(server: RangeServer) -> None:
@@ -417,6 +463,29 @@ def test_a_dataset_of_shards_gives_the_same_samples(
         samples.append(build_dataset(config)[4]["img"])
     for ours, theirs in zip(*samples, strict=True):
         assert (ours == theirs).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (dict(retry=dict(trys=3)), "retry has no key 'trys'; it has tries, wait, longest, timeout"),
+        (dict(retry=dict(tries="3")), "retry.tries must be a whole number, got '3'"),
+        (dict(retry=dict(wait=None)), "retry.wait must be a number, got None"),
+        (dict(retry=3), "retry must be a dict, got 3"),
+        (dict(shard_cache=dict(size_gb=3)), "shard_cache needs the key 'dir'; it has dir, size_gb"),
+        (dict(shard_cache=dict(dir=3)), "shard_cache.dir must be a folder, got 3"),
+        (dict(storage_options=dict(key=3)), "a folder .* has no options"),
+        (dict(url="http://x", storage_options=dict(key=3)), "storage_options has no key 'key'"),
+        (
+            dict(url="http://x", storage_options=dict(headers="a")),
+            "headers must be a dict, got 'a'",
+        ),
+        (dict(url=3), "url must be a path or an address, got 3"),
+    ],
+)
+def test_nested_settings_that_are_none(tmp_path: Path, options: Any, reason: str) -> None:
+    with pytest.raises(ArgumentError, match=reason):
+        Shards(**{"url": str(tmp_path), **options})
 
 
 def test_a_source_in_a_config(shards: Path) -> None:

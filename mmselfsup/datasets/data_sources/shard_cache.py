@@ -21,7 +21,7 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 
-from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.errors import ArgumentError, UserError
 from mmselfsup.utils.files import file_lock
 
 from .shard_index import Place
@@ -45,6 +45,8 @@ class ShardCache:
     def __init__(self, dir: str, size_gb: float = 50.0) -> None:
         if not isinstance(size_gb, int | float) or not size_gb > 0:
             raise UserError(f"shard_cache.size_gb is {size_gb!r}: give gigabytes above 0")
+        if not isinstance(dir, str | os.PathLike):
+            raise ArgumentError(f"shard_cache.dir must be a folder, got {dir!r}")
         self.folder, self.limit = Path(dir).expanduser(), int(size_gb * _GB)
         self._full = False
         try:

@@ -7,11 +7,12 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from threading import Lock
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
-from mmselfsup.utils.errors import UserError, one_line
+from mmselfsup.utils.errors import ArgumentError, UserError, one_line
 
 from .http_ranges import HttpStore
+from .nested_settings import from_settings
 from .range_reads import Refused, Store, Unavailable
 
 _OPEN_FILES = 64  # shards that a process keeps open
@@ -27,17 +28,53 @@ def open_store(url: str, timeout: float, options: Mapping[str, Any] | None = Non
         options: Those of fsspec's file system; ``headers`` of the requests for HTTP.
 
     Raises:
+        ArgumentError: The options are none of this kind of address.
         UserError: The folder is not there, or no package for this kind of address.
     """
     scheme = urlsplit(url).scheme if "://" in url else ""
     if scheme in ("http", "https"):
-        return HttpStore(url, timeout, **(options or {}))
+        return from_settings(HttpStore, "storage_options", options, url, timeout)
     if scheme in ("", "file"):
+        if options:
+            raise ArgumentError(f"storage_options={options!r}: a folder ({url}) has no options")
         folder = urlsplit(url).path if scheme else url
         if not os.path.isdir(folder):
             raise UserError(f"{url}: no such folder of shards; check url")
         return FolderStore(folder)
     return FsspecStore(url, options or {})
+
+
+def split_address(address: str) -> tuple[str, str]:
+    """Return the folder of an address and the name of its file.
+
+    The query of an HTTP address, such as a signature, stays with the folder.
+    """
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https"):  # elsewhere ? and # are parts of names
+        folder, _, name = address.rpartition("/")
+        return folder, name
+    folder, _, name = parts.path.rpartition("/")
+    return parts._replace(path=folder).geturl(), unquote(name)
+
+
+def join_address(folder: str, name: str) -> str:
+    """Return the address of a file in a folder, see ``split_address``."""
+    parts = urlsplit(folder)
+    if parts.scheme not in ("http", "https"):
+        return f"{folder.rstrip('/')}/{name}"
+    return parts._replace(path=f"{parts.path.rstrip('/')}/{quote(name)}").geturl()
+
+
+def same_service(one: str, other: str) -> bool:
+    """Return whether options of one address are those of the other.
+
+    The hosts of HTTP have to be the same, as passwords are among the options; of other addresses
+    the kind, as a host there is often the name of a bucket.
+    """
+    first, second = urlsplit(one), urlsplit(other)
+    hosts = [parts.netloc.rpartition("@")[2] for parts in (first, second)]
+    web = first.scheme in ("http", "https")
+    return first.scheme == second.scheme and (not web or hosts[0] == hosts[1])
 
 
 class FolderStore:

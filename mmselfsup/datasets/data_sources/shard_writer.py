@@ -86,7 +86,8 @@ def index_shards(paths: Sequence[Path], output: Path) -> ShardIndex:
     """Write the index of tar files that are there, in webdataset's layout.
 
     The image of a sample is its first member with the extension of an image file; its label is the
-    number in ``.cls``, or -1. Names are those of the members. Names of more than one image are
+    number in ``.cls``, or -1. Names are those of the members, without a ``./`` in front; hidden
+    files, such as macOS's ``._x.jpg``, are left out. Names of more than one image are
     reported: a list can't choose among them.
 
     Args:
@@ -145,14 +146,17 @@ def read_shard(path: Path) -> list[Member]:
             for member in tar:
                 if not member.isfile():
                     continue
-                head, _, tail = member.name.rpartition("/")
+                name = os.path.normpath(member.name)
+                head, _, tail = name.rpartition("/")
+                if tail.startswith("."):  # macOS puts ._x.jpg beside x.jpg, no image
+                    continue
                 key = f"{head}/{tail.partition('.')[0]}"
                 if tail.endswith(".cls"):
                     labels[key] = int(_content(tar, member))
                 elif has_image_extension(tail) and key not in images:
                     data = _content(tar, member)
                     facts = member.offset_data, member.size, zlib.crc32(data), int(member.mtime)
-                    images[key] = Member(member.name, *facts, NO_LABEL)
+                    images[key] = Member(name, *facts, NO_LABEL)
     except tarfile.TarError as error:
         raise UserError(
             f"{path}: this is no tar file, or it is compressed or truncated ({one_line(error)})"

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Mapping, MutableSequence, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +22,12 @@ from ..registry import DATASOURCES
 from .image_list import ImageList
 from .label_cells import NO_LABEL
 from .lists import Entry, check_labels, report_duplicates
+from .nested_settings import from_settings
 from .packed import PackedEntries, PackedStrings, pack
-from .range_reads import Retry, read_range
+from .range_reads import Retry, Store, read_range
 from .shard_cache import ShardCache
 from .shard_index import INDEX_NAME, Place, ShardIndex, read_index
-from .shard_stores import FolderStore, open_store
+from .shard_stores import FolderStore, join_address, open_store, same_service, split_address
 
 _LOOKED_AT = 3  # shards of a server of which the last byte is read before a run
 
@@ -55,10 +57,12 @@ class Shards(ImageList):
         shard_cache: ``dict(dir=folder, size_gb=50)``: keep what was read from a server there, see
             ``shard_cache.ShardCache``; None to read it each time.
         retry: ``dict(tries=6, wait=0.5, longest=30, timeout=30)``, see ``range_reads.Retry``.
-        storage_options: Options of fsspec's file system; ``headers`` of the requests for HTTP.
+        storage_options: Options of fsspec's file system; ``headers`` of the requests for HTTP. They
+            hold for the index too where it is on the same host (HTTP) or of the same kind (fsspec).
         **kwargs: See ``ImageList`` and ``BaseDataSource``.
 
     Raises:
+        ArgumentError: A setting is unknown, missing or of another type.
         UserError: The index or the folder is missing or damaged, or the list has an image that the
             index lacks.
         StorageError: A server does not give a shard; also while images are read.
@@ -77,11 +81,15 @@ class Shards(ImageList):
     ) -> None:
         if index is None and url is None:
             raise ArgumentError("Shards: give index, the file of the index, or url, its folder")
+        index, url = (_text("index", index), _text("url", url))
         self.url = _absolute(_folder_of(index) if url is None else url)
-        self.retry = Retry(**(retry or {}))
+        self.retry = from_settings(Retry, "retry", retry)
+        self.storage_options = storage_options
         self.store = open_store(self.url, self.retry.timeout, storage_options)
-        self.shard_cache = None if shard_cache is None else ShardCache(**shard_cache)
-        self.index_path = self._local_index(f"{self.url}/{INDEX_NAME}" if index is None else index)
+        self.shard_cache: ShardCache | None = None
+        if shard_cache is not None:
+            self.shard_cache = from_settings(ShardCache, "shard_cache", shard_cache)
+        self.index_path = self._local_index(index or join_address(self.url, INDEX_NAME))
         self.index: ShardIndex = read_index(self.index_path)
         self.content = self.index.content
         if data_prefix:
@@ -156,8 +164,14 @@ class Shards(ImageList):
                 return data
         raise StorageError(
             f"{where}: these bytes are not those that were indexed (their CRC-32 differs): the "
-            "shard was changed or damaged; copy it again, or make the index again"
+            "shard was changed or damaged; copy it again, or make the index again" + self._cure()
         )
+
+    def _cure(self) -> str:
+        """Return what else helps where the index is a copy, which may be older than the shards."""
+        if self.shard_cache is None or Path(self.index_path).parent != self.shard_cache.folder:
+            return ""
+        return f"; if the shards are new, remove {self.shard_cache.folder}, where its copy is"
 
     def _line(self, idx: int) -> str:
         return f"line {self.data_infos[idx]['line']} of {self.index_path}"
@@ -230,22 +244,43 @@ class Shards(ImageList):
                 f"{index}: give index=FILE, a copy of it on a disk, or shard_cache=dict(dir=...), "
                 "the folder to copy it into"
             )
-        folder, _, name = index.rpartition("/")
+        folder, name = split_address(index)
         copy = self.shard_cache.folder / f"{hashlib.sha256(index.encode()).hexdigest()[:16]}-{name}"
         with file_lock(Path(f"{copy}.lock")):  # one process copies it, the others wait
             if not copy.is_file():
-                store = self.store if folder == self.url else open_store(folder, self.retry.timeout)
+                store = self._store_of(folder)
                 data = read_range(store, name, 0, None, self.retry, index)
                 with atomic_write(copy) as file:
                     file.write(data)
         return str(copy)
 
+    def _store_of(self, folder: str) -> Store:
+        """Return the store of an index; with ``storage_options`` where it is that of the shards."""
+        if folder == self.url:
+            return self.store
+        options = self.storage_options if same_service(folder, self.url) else None
+        return open_store(folder, self.retry.timeout, options)
+
+
+def _text(key: str, value: Any) -> str | None:
+    """Return a path or an address as text."""
+    if value is None or isinstance(value, str):
+        return value
+    if not isinstance(value, os.PathLike):
+        raise ArgumentError(f"Shards: {key} must be a path or an address, got {value!r}")
+    return str(os.fspath(value))
+
 
 def _folder_of(index: str | None) -> str:
     """Return the folder of an index."""
-    return str(index).rpartition("/")[0] if "://" in str(index) else os.path.dirname(str(index))
+    return split_address(str(index))[0] if "://" in str(index) else os.path.dirname(str(index))
 
 
 def _absolute(url: str) -> str:
-    """Return an address without a slash at its end; a folder as its absolute path."""
-    return url.rstrip("/") if "://" in url else os.path.abspath(os.path.expanduser(url))
+    """Return an address without a slash at the end of its path; a folder as its absolute path."""
+    if "://" not in url:
+        return os.path.abspath(os.path.expanduser(url))
+    if url.startswith(("http://", "https://")):
+        parts = urlsplit(url)
+        return parts._replace(path=parts.path.rstrip("/")).geturl()
+    return url.rstrip("/")
