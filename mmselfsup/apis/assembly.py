@@ -37,9 +37,11 @@ def wrap_model(
     device = default_device()
     model = model.to(device)
     trains = any(p.requires_grad for p in model.parameters())
-    if not distributed or dist.get_world_size() == 1 or not trains:
+    alone = not distributed or dist.get_world_size() == 1
+    if alone or not trains:
         if sharding is not None:
-            get_root_logger().info("sharding: one process alone has nothing to divide")
+            why = "one process alone has nothing" if alone else "no weight is trained: nothing"
+            get_root_logger().info("sharding: %s to divide", why)
         return model
     for buffer in model.buffers():  # queues and memory banks start the same on all ranks
         buffer.copy_(dist.broadcast(buffer))

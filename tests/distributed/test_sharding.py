@@ -24,6 +24,7 @@ from mmselfsup.models import build_algorithm
 from mmselfsup.models.utils import ExtractProcess
 from mmselfsup.utils import dist
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.logger import get_root_logger
 from mmselfsup.utils.sharding import assign, is_sharded, local, norms, own_part, whole
 from tests.contract.tiny_models import TINY
 from tests.distributed.ranks import run_ranks
@@ -235,6 +236,24 @@ def test_only_the_first_rank_holds_the_whole(tmp_path: Path) -> None:
     first, second = run_ranks(_save_alone, tmp_path, tmp_path)
     assert first == {"Tensor"}
     assert "DTensor" in second
+
+
+@pytest.mark.parametrize(
+    ("ranks", "trains", "why"),
+    [
+        (1, True, "one process alone has nothing to divide"),
+        (1, False, "one process alone has nothing to divide"),
+        (2, False, "no weight is trained: nothing to divide"),
+    ],
+)
+def test_the_log_says_why_nothing_is_divided(
+    ranks: int, trains: bool, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(get_root_logger(), "info", lambda text, *args: lines.append(text % args))
+    monkeypatch.setattr(dist, "get_world_size", lambda: ranks)
+    wrap_model(nn.Linear(2, 2).requires_grad_(trains), distributed=True, sharding=FSDP)
+    assert lines == [f"sharding: {why}"]
 
 
 def test_one_process_has_nothing_to_divide() -> None:
