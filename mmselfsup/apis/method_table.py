@@ -89,6 +89,7 @@ def _method(cfg: Config, path: str, costs: dict[str, dict[str, float]]) -> Metho
     kind: type[BaseModel] = ALGORITHMS.get(cfg.model.type)
     has_teacher = kind.momentum_pairs is not BaseModel.momentum_pairs or "teacher" in cfg.model
     dataset = find_dataset(cfg, "train")[1]
+    time, memory = (f"{cost[key]:.2f}x" if key in cost else "-" for key in ("time", "memory"))
     return Method(
         _name(kind, path),
         kind.family,
@@ -98,7 +99,8 @@ def _method(cfg: Config, path: str, costs: dict[str, dict[str, float]]) -> Metho
         _memory(cfg.model),
         "where there are any" if dataset.get("with_label") else "",
         cfg.data.samples_per_gpu,
-        *(f"{cost[key]:.2f}x" if key in cost else "-" for key in ("time", "memory")),
+        time,
+        memory,
         path,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import zlib
 from pathlib import Path
@@ -110,6 +111,22 @@ def test_processes_share_a_folder_and_its_limit(tmp_path: Path) -> None:
     assert 1000 <= cache.used() <= 1500
     assert cache.used() <= int((tmp_path / "used").read_text()) <= 1500
     assert not list(tmp_path.glob("*/.*"))
+
+
+def test_an_image_is_counted_and_there_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process that counts the files anew must not miss one that is counted already."""
+    cache, replace = filled(tmp_path, 1), os.replace
+
+    def replaced(part: Path, path: Path) -> None:
+        with pytest.raises(BlockingIOError), (tmp_path / "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        replace(part, path)
+
+    monkeypatch.setattr(os, "replace", replaced)
+    cache.put("x", *image(7))
+    assert cache.get("x", image(7)[0]) is not None
 
 
 def test_a_full_disk_is_said_once(

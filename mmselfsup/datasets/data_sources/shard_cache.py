@@ -92,8 +92,10 @@ class ShardCache:
         try:
             path.parent.mkdir(exist_ok=True)
             part.write_bytes(data)
-            self._count(len(data))
-            os.replace(part, path)
+            # Under one lock: who counts the files anew must see each that is counted.
+            with file_lock(self.folder / "lock"):
+                self._count(len(data))
+                os.replace(part, path)
         except OSError as error:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
@@ -108,16 +110,15 @@ class ShardCache:
         return self.folder / key[:2] / key[2:]
 
     def _count(self, size: int) -> None:
-        """Count the bytes of a further image, after making room for it."""
-        with file_lock(self.folder / "lock"):
-            counter = self.folder / "used"
-            try:
-                used = int(counter.read_text())
-            except (OSError, ValueError):  # a new folder, or a power cut
-                used = self.used()
-            if used + size > self.limit:
-                used = self._make_room(int(self.limit * _KEEP) - size)
-            counter.write_text(str(used + size))
+        """Count the bytes of a further image, after making room for it; the caller has the lock."""
+        counter = self.folder / "used"
+        try:
+            used = int(counter.read_text())
+        except (OSError, ValueError):  # a new folder, or a power cut
+            used = self.used()
+        if used + size > self.limit:
+            used = self._make_room(int(self.limit * _KEEP) - size)
+        counter.write_text(str(used + size))
 
     def _make_room(self, most: int) -> int:
         """Remove images until they have ``most`` bytes; return how many they have."""
