@@ -48,7 +48,8 @@ def check_sharding(model: nn.Module, cfg: Mapping[str, Any]) -> None:
     if dtype not in _DTYPES:
         raise UserError(f"sharding.param_dtype is {dtype!r}: use 'bfloat16', or leave it out")
     for name, why in _EXCLUDED.items():
-        if cfg.get(name):
+        value = cfg.get(name)
+        if value or (name == "fp16" and value is not None):  # fp16=dict() is on as well
             raise UserError(f"sharding excludes {name}: {why}; leave one of them out")
     if getattr(model, "amp_dtype", None) is torch.float16:
         raise UserError(f"sharding excludes float16: {_EXCLUDED['fp16']}")

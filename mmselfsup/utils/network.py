@@ -88,7 +88,7 @@ def _first_interface() -> str | None:
 def _flags_of(interface: str) -> int:
     """Return the flags of an interface, 0 without one."""
     answer = _ask(interface, _SIOCGIFFLAGS)
-    return struct.unpack_from("H", answer, 16)[0] if answer else 0
+    return int(struct.unpack_from("H", answer, 16)[0]) if answer else 0
 
 
 def _address_of(interface: str) -> str | None:
