@@ -53,8 +53,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="Seed of the crops.")
     args = parser.parse_args()
     import torch
-    from PIL import Image
 
+    from mmselfsup.datasets.data_sources.decode import open_rgb
     from mmselfsup.isic.lesion_mask import find_lesion
 
     torch.manual_seed(args.seed)
@@ -62,7 +62,7 @@ def main() -> None:
     paths = paths[:: max(1, len(paths) // args.images)][: args.images]
     images, lesions = [], []
     for path in paths:
-        pixels = np.asarray(Image.open(path).convert("RGB"))
+        pixels = np.asarray(open_rgb(path))
         mask, guessed = find_lesion(pixels)
         if not guessed:
             rows, columns = np.nonzero(mask[::2, ::2])

@@ -186,6 +186,10 @@ class HidingSource:
         lesion = self.masks.mask(row, *pixels.shape[:2])
         return hide(pixels, lesion, self.view, self.dark), row
 
+    def load_for_views(self, idx: int) -> tuple[NDArray[np.uint8] | Image, int]:
+        """Return the same as ``load_pixels``: what is hidden is part of the pixels."""
+        return self.load_pixels(idx)
+
 
 def view_scores(
     model: nn.Module, dataset: Any, cfg: Config, masks: LesionMasks, view: str, dark: int

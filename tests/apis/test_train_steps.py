@@ -153,7 +153,7 @@ def test_loader_settings_of_a_part_win() -> None:
 
 def test_too_few_images() -> None:
     cfg = config(data=dict(samples_per_gpu=4, workers_per_gpu=0, drop_last=True))
-    with pytest.raises(UserError, match="3 images don't fill one batch of 4 on 1 process"):
+    with pytest.raises(UserError, match="3 images can't fill one batch of 4 on 1 process"):
         build_train_loaders([TinyData(3)], cfg, distributed=False)
 
 

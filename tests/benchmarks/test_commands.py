@@ -70,10 +70,11 @@ def test_a_command_that_fails_has_no_time(scripts: Any) -> None:
 
 
 def test_every_measurement_of_scale_has_a_worker_and_rows(
-    scripts: Any,
+    scripts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import scale
 
+    monkeypatch.setattr(sys, "path", [*sys.path, str(ROOT / "benchmarks" / "workers")])
     worker = importlib.import_module("workers.scale")  # beside the other ``scale``
     keys = "seconds cpu peak memory worker first other table_seconds table_peak sent usual"
     found = dict.fromkeys([*keys.split(), "decoded", "skipped", "megabytes", "read"], 1.0)

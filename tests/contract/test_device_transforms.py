@@ -16,7 +16,8 @@ CONFIGS = [
     for folder in ("configs/selfsup", "configs/benchmarks/classification/isic2019")
     for path in sorted((ROOT / folder).rglob("*isic2019*.py"))
     # CAE: one crop becomes two images of different sizes. VICRegL: a crop comes with its place.
-    if not {"_base_", "cae", "vicregl"} & set(path.parts)
+    # Lesion views: where a crop may be depends on the pixels.
+    if not {"_base_", "cae", "vicregl"} & set(path.parts) and "lesion-views" not in path.stem
 ]
 
 
