@@ -76,8 +76,12 @@ def test_every_measurement_of_scale_has_a_worker_and_rows(
 
     monkeypatch.setattr(sys, "path", [*sys.path, str(ROOT / "benchmarks" / "workers")])
     worker = importlib.import_module("workers.scale")  # beside the other ``scale``
-    keys = "seconds cpu peak memory worker first other table_seconds table_peak sent usual"
-    found = dict.fromkeys([*keys.split(), "decoded", "skipped", "megabytes", "read"], 1.0)
+    keys = (
+        "seconds cpu peak memory worker first other table_seconds table_peak sent usual decoded "
+        "skipped megabytes read described_peak folder folder_peak folder_pixels kilobytes "
+        "folder_pixels_peak mapped shards shards_peak shards_pixels shards_pixels_peak written"
+    )
+    found = dict.fromkeys(keys.split(), 1.0)
     rows = [
         row
         for name, full, _ in scale.MEASUREMENTS
