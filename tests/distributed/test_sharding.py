@@ -189,29 +189,27 @@ def test_a_monitor_with_more_batches_on_one_rank(tmp_path: Path) -> None:
         np.testing.assert_allclose(sharded, plain, rtol=1e-5, atol=1e-6)
 
 
-def _half(rank: int) -> Any:
+def _half(rank: int, dtype: str | None) -> Any:
     logging.disable(logging.INFO)
-    found = []
-    for dtype in (None, "bfloat16"):
-        model: Any = small()
-        model.amp_dtype = torch.bfloat16
-        model = wrap_model(model, True, sharding={**FSDP, "param_dtype": dtype})
-        seen: set[torch.dtype] = set()
-        linear = model.backbone.layers[0].attn.qkv
-        linear.register_forward_pre_hook(lambda m, _, seen=seen: seen.add(m.weight.dtype))
-        torch.manual_seed(1)
-        loss = sum(model(**TINY["MAE"].batch(2, torch.Generator().manual_seed(0))).values())
-        loss.backward()
-        kept = {p.dtype for p in model.parameters()} | {
-            p.grad.dtype for p in model.parameters() if p.grad is not None
-        }
-        found.append((float(loss), seen, kept))
+    model: Any = small()
+    model.amp_dtype = torch.bfloat16
+    model = wrap_model(model, True, sharding={**FSDP, "param_dtype": dtype})
+    seen: set[torch.dtype] = set()
+    linear = model.backbone.layers[0].attn.qkv
+    linear.register_forward_pre_hook(lambda m, _: seen.add(m.weight.dtype))
+    torch.manual_seed(1)
+    loss = sum(model(**TINY["MAE"].batch(2, torch.Generator().manual_seed(0))).values())
+    loss.backward()
+    kept = {p.dtype for p in model.parameters()} | {
+        p.grad.dtype for p in model.parameters() if p.grad is not None
+    }
     dist.barrier()  # a rank that ends while its gradients are on their way takes the other with it
-    return found
+    return float(loss), seen, kept
 
 
 def test_weights_of_blocks_travel_in_half_precision(tmp_path: Path) -> None:
-    (full, half), _ = run_ranks(_half, tmp_path, seconds=240)
+    full = run_ranks(_half, tmp_path, None, seconds=240)[0]
+    half = run_ranks(_half, tmp_path, "bfloat16", seconds=240)[0]
     assert (full[1], half[1]) == ({torch.float32}, {torch.bfloat16})
     assert full[2] == half[2] == {torch.float32}
     assert half[0] == pytest.approx(full[0], rel=0.02)
