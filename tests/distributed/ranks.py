@@ -59,6 +59,9 @@ def _be_rank(
     os.environ.update({name: str(value) for name, value in names.items()})
     os.environ["MASTER_ADDR"] = "127.0.0.1"
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    # PyTorch makes its pool of threads anew at the first use after a fork; two threads that come
+    # first at once abort the process ("Invalid thread pool!").
+    torch.set_num_threads(torch.get_num_threads())
     try:
         dist.init_dist("pytorch", backend="gloo")
         result = ("done", function(rank, *args))
