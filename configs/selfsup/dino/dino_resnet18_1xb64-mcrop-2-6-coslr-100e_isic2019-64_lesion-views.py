@@ -1,19 +1,9 @@
-# As ..._isic2019-64.py, with views for dermoscopy.
-_base_ = [
-    "../_base_/models/dino.py",
-    "../_base_/datasets/isic2019-64_lesion-views-mcrop-2-6.py",
-    "../_base_/schedules/dino_adamw_coslr-200e.py",
-    "../_base_/isic2019-64_runtime.py",
-]
+import mmcv
 
-model = dict(
-    base_momentum=0.99,  # few iterations: the teacher must change faster
-    backbone=dict(depth=18),
-    neck=dict(in_channels=512, hid_channels=512, out_channels=1024),
-    head=dict(feat_dim=1024),
-)
+_base_ = "dino_resnet18_1xb64-mcrop-2-6-coslr-100e_isic2019-64.py"
 
-optimizer = dict(lr=5e-4)
-optimizer_config = dict(frozen_layers_cfg=dict(last_layer=30))
-lr_config = dict(warmup_iters=5)
-runner = dict(max_epochs=100)
+# Views for dermoscopy.
+views = mmcv.Config.fromfile("{{ fileDirname }}/../_base_/pipelines/isic2019-64_lesion-views.py")
+train_pipeline, small_crop_pipeline = views.train_pipeline, views.small_crop_pipeline
+data = dict(train=dict(pipelines=[train_pipeline, small_crop_pipeline]))
+del views

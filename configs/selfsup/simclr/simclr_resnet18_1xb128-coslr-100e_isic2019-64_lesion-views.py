@@ -1,18 +1,9 @@
-# As ..._isic2019-64.py, with views for dermoscopy.
-_base_ = [
-    "../_base_/models/simclr.py",
-    "../_base_/datasets/isic2019-64_lesion-views.py",
-    "../_base_/schedules/lars_coslr-200e_in1k.py",
-    "../_base_/isic2019-64_runtime.py",
-]
+import mmcv
 
-model = dict(
-    backbone=dict(depth=18),
-    neck=dict(in_channels=512, hid_channels=512),
-    head=dict(temperature=0.2),
-)
+_base_ = "simclr_resnet18_1xb128-coslr-100e_isic2019-64.py"
 
-# LARS is meant for large batches; at 128 images plain SGD learns faster in few epochs.
-optimizer = dict(_delete_=True, type="SGD", lr=0.12, momentum=0.9, weight_decay=5e-4)
-lr_config = dict(warmup_iters=1)
-runner = dict(max_epochs=100)
+# Views for dermoscopy.
+views = mmcv.Config.fromfile("{{ fileDirname }}/../_base_/pipelines/isic2019-64_lesion-views.py")
+train_pipeline = views.train_pipeline
+data = dict(train=dict(pipelines=[train_pipeline]))
+del views
