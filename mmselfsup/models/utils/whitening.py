@@ -60,7 +60,8 @@ def newton_whitening(z: Tensor, iterations: int = 5, eps: float = 1e-5) -> Tenso
     Huang et al. 2019 (iterative normalisation), algorithm 1: Newton's iteration
     ``P <- (3 P - P^3 S) / 2`` from the identity, where S is the covariance (divided by N) with its
     trace scaled to 1. A few iterations leave directions of small variance small, and need no
-    decomposition.
+    decomposition. P is a polynomial of S, and ``X p(X'X) = p(XX') X``: the iteration takes the
+    smaller of the matrices [D, D] and [N, N].
 
     Args:
         z: Samples [N, D], any N.
@@ -70,14 +71,16 @@ def newton_whitening(z: Tensor, iterations: int = 5, eps: float = 1e-5) -> Tenso
     Returns:
         [N, D]; the covariance approaches the identity with growing T.
     """
+    samples, width = z.shape
     centred = z - z.mean(dim=0)
-    identity = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
-    covariance = centred.T @ centred / len(z) + eps * identity  # [D, D]
-    trace = covariance.trace()
-    scaled = covariance / trace
+    products = centred @ centred.T if samples < width else centred.T @ centred
+    identity = torch.eye(len(products), dtype=z.dtype, device=z.device)
+    trace = products.trace() / samples + eps * width  # of the covariance, whichever matrix is taken
+    scaled = (products / samples + eps * identity) / trace
     # As two matrices, P and P S, which rounding errors don't drive apart from each other.
     root, product = identity, scaled
     for _ in range(iterations):
         step = 1.5 * identity - 0.5 * root @ product
         root, product = step @ root, product @ step
-    return centred @ root / trace.sqrt()
+    whitened = root @ centred if samples < width else centred @ root
+    return whitened / trace.sqrt()
