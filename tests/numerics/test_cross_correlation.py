@@ -5,6 +5,7 @@ import torch
 
 from mmselfsup.models import build_head
 from mmselfsup.models.losses import redundancy_loss
+from mmselfsup.models.losses.off_diagonal import off_diagonal_squares
 
 
 def slow(z1, z2, weight):
@@ -19,7 +20,7 @@ def slow(z1, z2, weight):
     return total
 
 
-@pytest.mark.parametrize(("rows", "width"), [(2, 1), (5, 3), (9, 4)])
+@pytest.mark.parametrize(("rows", "width"), [(2, 1), (5, 3), (9, 4), (3, 7)])
 def test_head_equals_the_loop(rows, width):
     head = build_head(
         {"type": "LatentCrossCorrelationHead", "in_channels": width, "lambd": 0.1}
@@ -33,11 +34,32 @@ def test_head_equals_the_loop(rows, width):
     ]
 
 
-def test_gradients():
-    c = torch.randn(4, 4, dtype=torch.float64).requires_grad_()
-    assert torch.autograd.gradcheck(lambda c: redundancy_loss(c, 0.3), (c,))
+@pytest.mark.parametrize(("rows", "width"), [(5, 4), (2, 5)])
+def test_gradients(rows, width):
+    views = [torch.randn(rows, width, dtype=torch.float64).requires_grad_() for _ in range(2)]
+    assert torch.autograd.gradcheck(lambda a, b: redundancy_loss(a, b, 0.3), views)
 
 
 def test_identity_costs_nothing():
-    assert redundancy_loss(torch.eye(5), 1.0).item() == 0.0
-    assert redundancy_loss(torch.ones(3, 3), 0.5).item() == pytest.approx(3.0)
+    z = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
+    assert redundancy_loss(z, z, 1.0).item() == 0.0
+    equal = torch.tensor([[1.0, 1.0, 1.0], [-1.0, -1.0, -1.0]])  # all entries are 1
+    assert redundancy_loss(equal, equal, 0.5).item() == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("shape", [(4, 9), (4, 8), (4, 7), (3, 4, 9), (3, 9, 4)])
+def test_squares_off_the_diagonal(shape):
+    """Few rows, many rows and the border between them give the sum over the matrix."""
+    first, second = (torch.randn(*shape, dtype=torch.float64) for _ in range(2))
+    matrix = torch.einsum("...ni,...nj->...ij", first, second)
+    wanted = (matrix * (1 - torch.eye(shape[-1], dtype=matrix.dtype))).square().sum()
+    torch.testing.assert_close(off_diagonal_squares(first, second), wanted)
+
+
+def test_few_rows_keep_the_digits():
+    """In float32 the difference of the two sums is as exact as the sum over the matrix."""
+    torch.manual_seed(0)
+    z = torch.randn(64, 128)
+    z = (z - z.mean(dim=0)) / z.std(dim=0)
+    wanted = off_diagonal_squares(torch.cat([z.double()] * 3), torch.cat([z.double()] * 3)) / 9
+    assert off_diagonal_squares(z, z).item() == pytest.approx(wanted.item(), rel=1e-5)

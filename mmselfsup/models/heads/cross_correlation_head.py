@@ -29,12 +29,9 @@ class LatentCrossCorrelationHead(BaseModule):
         self.lambd = lambd
         self.bn = SyncBatchNorm(in_channels, affine=False)  # (z - mean) / deviation
 
+    @full_precision
     def forward(self, input: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Return ``loss``, a float32 scalar, at least 0, for projections [N, D] of two views."""
-        return {"loss": redundancy_loss(self._correlation(input, target), self.lambd)}
-
-    @full_precision
-    def _correlation(self, input: Tensor, target: Tensor) -> Tensor:
-        """Return the cross-correlation [D, D] of projections [N, D] over the joined batch."""
-        own = self.bn(input).T @ self.bn(target) / input.shape[0]  # [D, D]
-        return dist.all_reduce_with_grad(own) / dist.get_world_size()
+        # Equal on all processes; see ``gather_with_grad`` for the gradient.
+        first, second = (dist.gather_with_grad(self.bn(z)) for z in (input, target))  # [R*N, D]
+        return {"loss": redundancy_loss(first, second, self.lambd)}

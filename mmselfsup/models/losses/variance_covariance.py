@@ -1,12 +1,12 @@
 """The terms of VICReg and VIbCReg. Letters: N samples, D width of a projection."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from mmselfsup.utils.errors import ArgumentError
 
 from ..utils.precision import full_precision
+from .off_diagonal import off_diagonal_squares
 
 _EPS = 1e-4  # inside the root, so that its gradient is finite at 0
 
@@ -51,9 +51,7 @@ def covariance_penalty(z: Tensor) -> Tensor:
     """
     _check(z)
     centred = (z - z.mean(dim=0)).view(len(z), -1, z.shape[-1]).transpose(0, 1)  # [K, N, D]
-    covariance = centred.mT @ centred / (len(z) - 1)  # [K, D, D]
-    squares = covariance.square()
-    off = squares.sum() - torch.diagonal(squares, dim1=1, dim2=2).sum()
+    off = off_diagonal_squares(centred, centred) / (len(z) - 1) ** 2
     return off / (z.shape[-1] * len(centred))
 
 
@@ -75,8 +73,7 @@ def correlation_penalty(z: Tensor) -> Tensor:
     """
     _check(z)
     unit = F.normalize(z - z.mean(dim=0), dim=0)  # columns of unit length; a constant one is 0
-    squares = (unit.T @ unit).square()  # [D, D]
-    return (squares.sum() - torch.diagonal(squares).sum()) / z.shape[1] ** 2
+    return off_diagonal_squares(unit, unit) / z.shape[1] ** 2
 
 
 def _check(z: Tensor) -> None:
