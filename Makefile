@@ -57,6 +57,7 @@ bench: install  ## Measure speed against other libraries and write docs/en/bench
 	@"$(python)" benchmarks/methods.py --transformers --images 8 --size 224 $(QUICK)
 	@"$(python)" benchmarks/adapt.py --images 4 $(QUICK)
 	@"$(python)" benchmarks/scale.py $(QUICK)
+	@"$(python)" benchmarks/attention.py $(QUICK)
 	@"$(python)" benchmarks/profile_step.py $(QUICK)
 	@"$(python)" benchmarks/end_to_end.py --images "$(SMALL)" $(BENCH) $(QUICK) \
 		--train-list "$(LISTS)/ISIC_2019_train_fold0.txt" \

@@ -12,6 +12,7 @@ from mmcv.cnn.bricks.transformer import FFN
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
+from .attention import attention
 from .block_parts import channels_of_a_head, layer_scale, scaled
 
 
@@ -71,12 +72,8 @@ class CrossMultiheadAttention(BaseModule):
         query, key, value = (
             part.unflatten(2, (self.num_heads, -1)).transpose(1, 2) for part in parts
         )  # [N, A, Q or K, C/A]
-        x = F.scaled_dot_product_attention(
-            query,
-            key,
-            value,
-            dropout_p=self.attn_drop if self.training else 0.0,
-            scale=self.scale,
+        x = attention(
+            query, key, value, self.scale, dropout=self.attn_drop if self.training else 0.0
         )
         return self.proj_drop(self.proj(x.transpose(1, 2).flatten(2)))
 

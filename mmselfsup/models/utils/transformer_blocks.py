@@ -1,7 +1,6 @@
 """Blocks of vision transformers: Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words", ICLR.
 
-Attention is torch's ``scaled_dot_product_attention``, which never stores the attention of all pairs
-of tokens where a fused kernel exists. Letters: N images, L tokens, C channels, A attention heads.
+Letters: N images, L tokens, C channels, A attention heads.
 """
 
 from typing import Any
@@ -15,6 +14,7 @@ from mmcv.cnn.bricks.transformer import FFN
 from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
+from .attention import attention
 from .block_parts import channels_of_a_head, layer_scale, scaled
 from .cae_blocks import CAETransformerRegressorLayer, CrossMultiheadAttention
 from .position_embedding import resize_loaded_biases, rows_and_columns
@@ -95,13 +95,13 @@ class MultiheadAttention(BaseModule):
             qkv = F.linear(x, self.qkv.weight, bias)  # [N, L, 3*C]
         q, k, v = qkv.unflatten(2, (3, self.num_heads, self.head_dims)).permute(2, 0, 3, 1, 4)
         attn_bias = self.attention_bias()
-        x = F.scaled_dot_product_attention(
+        x = attention(
             q,  # [N, A, L, C/A]
             k,
             v,
-            attn_mask=None if attn_bias is None else attn_bias.to(q.dtype),
-            dropout_p=self.attn_drop if self.training else 0.0,
-            scale=self.scale,
+            self.scale,
+            bias=None if attn_bias is None else attn_bias.to(q.dtype),
+            dropout=self.attn_drop if self.training else 0.0,
         )
         x = x.transpose(1, 2).flatten(2)  # [N, L, C]
         return self.proj_drop(self.proj(x))
