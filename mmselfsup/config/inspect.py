@@ -57,6 +57,21 @@ def find_dataset(cfg: Config, part: str) -> tuple[str, Any]:
     return key, node
 
 
+def reads_labels(cfg: Config, node: Mapping[str, Any] | None = None) -> bool:
+    """Return whether a training reads the labels of a data set: a classifier, or one on request.
+
+    Args:
+        cfg: The config.
+        node: The data set that has the data source; None: that of ``data.train``.
+
+    Raises:
+        UserError: As ``find_dataset``.
+    """
+    kind = str((cfg.get("model") or {}).get("type", "Classification"))
+    dataset = find_dataset(cfg, "train")[1] if node is None else node
+    return kind == "Classification" or bool(dataset.get("with_label"))
+
+
 def class_list(cfg: Config, part: str = "test") -> list[str] | None:
     """Return the names of the classes of a data set, if the config has them."""
     classes = _data_source(cfg, part).get("classes")

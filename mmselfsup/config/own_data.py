@@ -28,7 +28,7 @@ from mmselfsup.utils.error_context import config_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_text
 
-from .inspect import find_dataset
+from .inspect import find_dataset, reads_labels
 from .schema import AUTO
 from .sections import OWN_DATA
 from .text import read_config_text
@@ -132,7 +132,7 @@ def set_sources(cfg: Config, own: Mapping[str, Any]) -> None:
         if cfg.data.get(part) is None:
             continue
         node = find_dataset(cfg, part)[1]
-        labelled = _reads_labels(cfg, node)
+        labelled = reads_labels(cfg, node)
         given = own.get("test") or own.get("val") if part == "test" else own.get(part)
         source = {**shared, **{k: v for k, v in (given or {}).items() if v is not None}}
         source = _typed(source, labelled)
@@ -160,12 +160,6 @@ def _typed(source: dict[str, Any], labelled: bool) -> dict[str, Any]:
     if ann_file is None and labelled and isinstance(prefix, str):
         return {"type": "ImageNet", **source}
     return {"type": "ImageList", **source}
-
-
-def _reads_labels(cfg: Config, node: Mapping[str, Any]) -> bool:
-    """Return whether a data set's labels are read: by a classifier, or on request."""
-    kind = str((cfg.get("model") or {}).get("type", "Classification"))
-    return kind == "Classification" or bool(node.get("with_label"))
 
 
 def _wanted(cfg: Config) -> set[str]:
@@ -370,7 +364,7 @@ def _set_classes(cfg: Config, classes: Sequence[str] | None) -> None:
     for part in ("train", "val", "test") if classes else ():
         if cfg.data.get(part) is not None:
             node = find_dataset(cfg, part)[1]
-            if _reads_labels(cfg, node):
+            if reads_labels(cfg, node):
                 node["data_source"].setdefault("classes", list(classes or ()))
 
 

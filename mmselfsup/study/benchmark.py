@@ -17,7 +17,7 @@ from mmselfsup.config.inspect import views_per_image
 from mmselfsup.utils.errors import UserError
 
 from . import configs
-from .cli import find_ssl_config, network_of
+from .find_configs import find_ssl_config, network_of
 from .settings import DEFAULT_DATA
 from .stages.probe import model_options, probe_argv, weights_argv
 from .stages.stage import Stage

@@ -1,8 +1,8 @@
 """From environment and command line to the requested studies.
 
 The names of the environment (ALGORITHM, SIZE, FOLDS, ...) are those of the script, whose --help
-explains them. Each value is checked alone here, and a config is found by the name of its method and
-size; what needs the configs' content is checked by ``pipeline.check``.
+explains them. Each value is checked alone here; what needs the configs' content is checked by
+``pipeline.check``.
 """
 
 from __future__ import annotations
@@ -21,16 +21,15 @@ from mmselfsup.utils.study_data import StudyData
 from .data import read_splits
 from .external import read_externals
 from .few_labels import DRAWS, read_labels
+from .find_configs import DEMO, find_finetune_config, find_ssl_config, pretraining_names
 from .keep import BEST
 from .settings import ALL, DEFAULT_DATA, TRAIN, StudySettings
-from .starts import DISTILLATION, DISTILLED, FROM, JOIN, SCRATCH, Start, find_starts
+from .starts import DISTILLATION, DISTILLED, FROM, JOIN, SCRATCH, SSL, Start, find_starts
 
 #: What a further task must gain in balanced accuracy, if nothing is given. It must be
 #: worth one more pre-training of every task, and the best of several noisy scores is biased
 #: upwards.
 MIN_GAIN = 0.01
-DEMO = "demo"
-_SSL = "name a config with SSL_CONFIG"
 
 
 @dataclass(frozen=True)
@@ -72,11 +71,14 @@ def parse(
     compare = args.compare and len(ssl_configs) > 1
     min_gain = read_min_gain(args.curriculum, args.min_gain, args.compare, len(ssl_configs))
     given = check_options(args.ssl_options)
-    starts, ssl_options = find_starts(args.start, given, lambda text: _inside(text, root))
-    _check_arms(args, min_gain is not None)
-    ssl_configs = _with_distillation(ssl_configs, starts, root, size, data)
+    known = {*ssl_configs, *pretraining_names(root / "configs", size, data)} - {DISTILLATION}
+    starts, ssl_options = find_starts(args.start, given, lambda text: _inside(text, root), known)
+    _check_options(args, min_gain is not None)
+    algorithms = _needed(tuple(ssl_configs), starts, env)
+    ssl_configs = _with_starts(ssl_configs, algorithms, starts, root, size, data)
     kinds = {"compare": compare, "greedy": min_gain is not None, "starts": bool(starts)}
-    tasks = [*(start.word for start in starts), *ssl_configs]
+    named = [start.word for start in starts]
+    tasks = [*named, *algorithms, *([DISTILLATION] if DISTILLED in named else [])]
     name = _name(args.demo, kinds, tasks, env.get("SIZE"), ssl_on)
     name = name if several else f"{name}_fold{folds[0]}_seed{seeds[0]}"
     work_dir = _inside(env.get("WORK_DIR") or root / "work_dirs" / data.folder / name, root)
@@ -87,6 +89,7 @@ def parse(
         work_dir=work_dir,
         ssl_configs=ssl_configs,
         finetune_config=_finetune_config(env, root, size, data, ssl_configs),
+        algorithms=algorithms,
         compare=compare,
         min_gain=min_gain,
         ssl_on=ssl_on,
@@ -102,6 +105,7 @@ def parse(
         data=data,
         **_plain_settings(args),
     )
+    _check_arms(study)
     return StudyRequest(work_dir, _make_studies(study, folds, seeds, several), several)
 
 
@@ -136,7 +140,7 @@ def _finetune_config(
     return find_finetune_config(root / "configs", size, data, ssl_configs)
 
 
-def _check_arms(args: argparse.Namespace, greedy: bool) -> None:
+def _check_options(args: argparse.Namespace, greedy: bool) -> None:
     """Check that the options of arms and labels go together."""
     if args.draws is not None and not args.labels:
         raise UserError("--draws is for --labels: give both, or neither")
@@ -144,20 +148,56 @@ def _check_arms(args: argparse.Namespace, greedy: bool) -> None:
         raise UserError("--curriculum greedy starts from random weights: leave out --start")
 
 
-def _with_distillation(
-    ssl_configs: dict[str, Path], starts: Sequence[Start], root: Path, size: str, data: StudyData
-) -> dict[str, Path]:
-    """Add the config of the distillation to those of the pre-trainings, if it is a start.
+def _check_arms(study: StudySettings) -> None:
+    """Check that the arms are different, and that no pre-training follows itself.
 
     Raises:
-        UserError: There is none, or it is a pre-training already.
+        UserError: ``ssl`` stands for what another word names, too.
     """
-    if not any(start.name == DISTILLED for start in starts):
-        return ssl_configs
-    if DISTILLATION in ssl_configs:
+    for _, tasks in study.chains:
+        if repeated := [task for task in tasks if tasks.count(task) > 1]:
+            raise UserError(
+                f"--start {JOIN.join(tasks)}: {repeated[0]} is there twice (ssl stands for "
+                f"{', '.join(study.algorithms)}): name each pre-training once"
+            )
+    if repeated := [arm for arm in study.arms if study.arms.count(arm) > 1]:
+        raise UserError(
+            f"--start: two of its values are {repeated[0]} (ssl stands for "
+            f"{', '.join(study.algorithms)}): name each start once"
+        )
+
+
+def _needed(
+    names: tuple[str, ...], starts: Sequence[Start], env: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Return the pre-trainings of ALGORITHM; none where nobody asked for the one by default."""
+    asked = env.get("ALGORITHM") or env.get("SSL_CONFIG")
+    own = [start.tasks for start in starts if start.tasks and start.name != DISTILLED]
+    return () if own and not asked and all(SSL not in tasks for tasks in own) else names
+
+
+def _with_starts(
+    ssl_configs: dict[str, Path],
+    algorithms: Sequence[str],
+    starts: Sequence[Start],
+    root: Path,
+    size: str,
+    data: StudyData,
+) -> dict[str, Path]:
+    """Return the configs of ALGORITHM, then of the other pre-trainings that the starts name.
+
+    Raises:
+        UserError: There is none for the distillation, or it is a pre-training already.
+    """
+    if DISTILLATION in algorithms and any(start.name == DISTILLED for start in starts):
         raise UserError(f"--start {DISTILLED}=TEACHER and ALGORITHM={DISTILLATION}: give one")
-    config = find_ssl_config(root / "configs", DISTILLATION, size, data)
-    return {**ssl_configs, DISTILLATION: config}
+    configs = {name: ssl_configs[name] for name in algorithms}
+    for name in (task for start in starts for task in start.tasks):
+        if name != SSL and name not in configs:
+            configs[name] = ssl_configs.get(name) or find_ssl_config(
+                root / "configs", name, size, data
+            )
+    return configs
 
 
 def _ssl_configs(env: Mapping[str, str], root: Path, size: str, data: StudyData) -> dict[str, Path]:
@@ -409,86 +449,3 @@ def read_min_gain(
     if not 0 <= value < 1:
         raise UserError(f"--min-gain {min_gain}: give a difference in balanced accuracy, 0 to 1")
     return value
-
-
-def find_ssl_config(
-    configs: Path, algorithm: str, size: str, data: StudyData = DEFAULT_DATA
-) -> Path:
-    """Choose the config of an algorithm for a data set.
-
-    Args:
-        configs: The folder ``configs``.
-        algorithm: Name of its folder under ``selfsup``.
-        size: Side of the images in pixels, or ``demo``.
-        data: The data set.
-
-    Raises:
-        UserError: There is none; the message names those that exist.
-    """
-    paths = sorted(configs.glob(f"selfsup/*/*{data.config_ending(size)}.py"))
-    for path in paths:
-        if path.parent.name == algorithm:
-            return path
-    what = "demo" if size == DEMO else f"{data.name} (SIZE={size})"
-    advice = f"SIZE=64 with --demo, {_SSL}" if size == DEMO else _SSL
-    names = ", ".join(dict.fromkeys(path.parent.name for path in paths)) or "none"
-    raise UserError(
-        f"ALGORITHM={algorithm} has no {what} config under {configs / 'selfsup'}; "
-        f"available: {names} (or {advice})"
-    )
-
-
-def find_finetune_config(
-    configs: Path,
-    size: str,
-    data: StudyData = DEFAULT_DATA,
-    ssl_configs: Mapping[str, Path] | None = None,
-) -> Path:
-    """Choose the config of the classifier for a data set and the backbone of the pre-trainings.
-
-    The names of configs tell the backbone: its word is ``network_of`` a pre-training and the first
-    one of a classifier (``vit-tiny-p8_...``). Where no classifier has the word of a pre-training,
-    the basic one is meant, a ResNet.
-
-    Args:
-        configs: The folder ``configs``.
-        size: Side of the images in pixels, or ``demo``.
-        data: The data set.
-        ssl_configs: The configs of the pre-trainings, by their names.
-
-    Raises:
-        UserError: There is none, or the pre-trainings need different ones.
-    """
-    folder = configs / "benchmarks" / "classification" / data.configs
-    ending = f"*{data.config_ending(size)}.py"
-    paths = sorted(folder.glob(ending), key=lambda path: (len(path.name), path))
-    if not paths:
-        raise UserError(f"no config {ending} in {folder}; name one: FINETUNE_CONFIG")
-    # Of those with a backbone the first is the basic one: variants add a word to its name.
-    by_backbone = {path.stem.split("_")[0]: path for path in reversed(paths)}
-    basic = next((path for path in paths if not _is_transformer(path)), paths[0])
-    chosen = {
-        name: by_backbone.get(network_of(path), basic) for name, path in (ssl_configs or {}).items()
-    }
-    different = dict.fromkeys(chosen.values())
-    if len(different) > 1:
-        needed = ", ".join(f"{name}: {path.stem.split('_')[0]}" for name, path in chosen.items())
-        raise UserError(
-            f"the pre-trainings have different backbones ({needed}), but a study has one "
-            "classifier: run a study for each, or name configs of one backbone with SSL_CONFIG"
-        )
-    return next(iter(different), basic)
-
-
-def network_of(path: Path) -> str:
-    """Return the word of the backbone in the name of a pre-training's config, the second one.
-
-    ``mae_vit-tiny-p8_1xb128-coslr-200e_<data>.py``: ``vit-tiny-p8``; a name of one word has
-    none: an empty string.
-    """
-    return "".join(path.stem.split("_")[1:2])
-
-
-def _is_transformer(path: Path) -> bool:
-    """Tell from the name of a classifier's config whether its backbone is a transformer."""
-    return path.stem.startswith(("vit", "swin"))

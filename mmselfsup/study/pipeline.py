@@ -40,7 +40,7 @@ from .stages.context import StudyContext
 from .stages.curriculum import greedy_facts
 from .stages.external import check as check_external
 from .stages.labels import lesions
-from .stages.pretrain import check_backbones
+from .stages.pretrain import check_backbones, check_labels
 
 
 def run_study(settings: StudySettings) -> Results:
@@ -99,6 +99,7 @@ def check(settings: StudySettings) -> None:
         paths = [settings.split(part) for part in PARTS]
         images, _ = settings.data.find_images(settings.data_root)
         check_lists(paths, images, head_classes(study.finetune))
+    check_labels(study)
     for task in study.pretrainings:
         for warning in check_backbones(task, study.finetune):
             print(f"warning: {warning}", flush=True)

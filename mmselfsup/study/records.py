@@ -39,6 +39,7 @@ class SslRecord:
         cfg_options: Overrides of the config.
         config_sha256: Start of the hash of all the config says, overrides included.
         made_by: Version of the code, revision, date and machine; None: not stored.
+        labels: Whether it, or a task before it, read the labels of the training images.
     """
 
     name: str
@@ -50,6 +51,7 @@ class SslRecord:
     cfg_options: list[str] = field(default_factory=list)
     config_sha256: str = ""
     made_by: Mapping[str, Any] | None = None
+    labels: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,11 @@ class RunRecord:
     chosen_from: list[str] = field(default_factory=list)
     blackout: OcclusionScores | None = None
     made_by: Mapping[str, Any] | None = None
+
+    @property
+    def saw_labels(self) -> bool:
+        """Return whether a pre-training behind it has read the labels of the training images."""
+        return any(ssl.labels for ssl in self.ssl)
 
 
 @dataclass(frozen=True)

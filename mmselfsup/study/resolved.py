@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmselfsup.config.inspect import max_epochs
+from mmselfsup.config.inspect import max_epochs, reads_labels
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.study_data import StudyData
 
@@ -80,6 +80,11 @@ class Pretraining:
         return max_epochs(self.cfg)
 
     @property
+    def saw_labels(self) -> bool:
+        """Return whether it, or one before it, reads the labels of the training images."""
+        return any(reads_labels(task.cfg) for task in self.chain)
+
+    @property
     def chain(self) -> tuple[Pretraining, ...]:
         """Return this pre-training after all those before it."""
         return (*(self.after.chain if self.after else ()), self)
@@ -112,7 +117,7 @@ class ResolvedStudy:
         # Recursive: each pre-training starts from that of the shorter sequence.
         after = self.sequence(tasks[:-1], start) if len(tasks) > 1 else None
         task = tasks[-1]
-        own = start_options(start)
+        own = start_options(start, tasks)
         folder = self.settings.ssl_dir(JOIN.join(tasks) if start is None else start.arm(tasks))
         path, options = self.settings.ssl_configs[task], (*self._ssl_options[task], *own)
         cfg = configs.load(path, options) if own else self._ssl_cfgs[task]
@@ -189,6 +194,11 @@ class ResolvedStudy:
             return None
         return next(p for p in self.pretrainings if p.name == arm)
 
+    def saw_labels(self, arm: str) -> bool:
+        """Return whether a pre-training of an arm reads the labels of the training images."""
+        last = self.pretraining(arm)
+        return last is not None and last.saw_labels
+
     def file_of(self, arm: str) -> str | None:
         """Return the file of weights that an arm is fine-tuned from at once; None of others."""
         starts = self.settings.starts
@@ -205,13 +215,13 @@ class ResolvedStudy:
         return str(path) if rel.startswith("..") else rel
 
 
-def start_options(start: Start | None) -> list[str]:
-    """Return the overrides of the pre-trainings from a start, without its weights."""
+def start_options(start: Start | None, tasks: tuple[str, ...]) -> list[str]:
+    """Return the overrides of the last of the pre-trainings from a start, without its weights."""
     if start is None:
         return []
     if start.name == DISTILLED:
         return [f"model.teacher.checkpoint={configs.quoted(start.weights or '')}"]
-    return [f"adapt.type={start.adapt}"] if start.adapt else []
+    return [f"adapt.type={start.adapt}"] if start.adapts(tasks) else []
 
 
 def _without_data(options: list[str], data: StudyData) -> list[str]:

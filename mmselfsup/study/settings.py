@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from mmselfsup.utils.study_data import StudyData
 from .external import External
 from .image_digests import INDEX
 from .keep import BEST
-from .starts import DISTILLATION, DISTILLED, JOIN, SCRATCH, Start
+from .starts import JOIN, SCRATCH, Start
 
 #: Learning rates to try if none are given, as multiples of the one in the fine-tuning config.
 LR_FACTORS = (0.3, 1.0, 3.0)
@@ -29,6 +29,7 @@ class StudySettings:
         data_root: Folder of the data set (images and its CSVs).
         work_dir: Folder of everything that this fold and seed write.
         ssl_configs: Config of each pre-training by its name, such as ``simclr``, in order.
+        algorithms: Those of ALGORITHM: all but what only a start names; empty: all.
         finetune_config: Config of the classifier.
         compare: Whether the pre-trainings are compared, each on its own; otherwise they follow
             each other as a curriculum.
@@ -64,6 +65,7 @@ class StudySettings:
     work_dir: Path
     ssl_configs: Mapping[str, Path]
     finetune_config: Path
+    algorithms: tuple[str, ...] = ()
     compare: bool = False
     min_gain: float | None = None
     order: tuple[str, ...] = ()
@@ -91,9 +93,7 @@ class StudySettings:
     @property
     def sequences(self) -> tuple[tuple[str, ...], ...]:
         """Return the pre-trainings to do, in order: each a task after the tasks it builds on."""
-        tasks = self.order or tuple(self.ssl_configs)
-        if self.distilled is not None:  # a start of its own, not one of ALGORITHM
-            tasks = tuple(task for task in tasks if task != DISTILLATION)
+        tasks = self.order or self.algorithms or tuple(self.ssl_configs)
         if self.compare:
             return tuple((task,) for task in tasks)
         return tuple(tasks[:n] for n in range(1, len(tasks) + 1))
@@ -101,32 +101,32 @@ class StudySettings:
     @property
     def arms(self) -> tuple[str, ...]:
         """Return the starts of the classifier: random weights, and each pre-training compared."""
-        compared = self.sequences if self.compare else self.sequences[-1:]
         if not self.starts:
-            return SCRATCH, *(JOIN.join(tasks) for tasks in compared)
-        return tuple(arm for start in self.starts for arm in self._arms_of(start, compared))
-
-    def _arms_of(self, start: Start, compared: Sequence[tuple[str, ...]]) -> list[str]:
-        if start.name == DISTILLED:
-            return [start.arm((DISTILLATION,))]
-        return [start.arm(tasks) for tasks in compared] if start.ssl else [start.arm()]
+            return SCRATCH, *(JOIN.join(tasks) for tasks in self._compared)
+        return tuple(arm for start in self.starts for arm in map(start.arm, self._tasks_of(start)))
 
     @property
-    def distilled(self) -> Start | None:
-        """Return the start from a teacher, if there is one."""
-        return next((start for start in self.starts if start.name == DISTILLED), None)
+    def _compared(self) -> tuple[tuple[str, ...], ...]:
+        """Return the pre-trainings that a classifier starts from, each with those before it."""
+        return self.sequences if self.compare else self.sequences[-1:]
+
+    def _tasks_of(self, start: Start) -> list[tuple[str, ...]]:
+        """Return the pre-trainings of each arm of a start; an empty one without any."""
+        return start.sequences(self._compared)
 
     @property
     def chains(self) -> tuple[tuple[Start | None, tuple[str, ...]], ...]:
         """Return the pre-trainings to do, in order: start (None: random weights) and tasks."""
         if not self.starts:
             return tuple((None, tasks) for tasks in self.sequences)
-        return tuple(
-            (start, tasks)
-            for start in self.starts
-            if start.ssl
-            for tasks in (((DISTILLATION,),) if start.name == DISTILLED else self.sequences)
-        )
+        # By their names: two starts may begin with the same pre-training, which is done once.
+        chains: dict[str, tuple[Start, tuple[str, ...]]] = {}
+        for start in self.starts:
+            for tasks in self._tasks_of(start):
+                for number in range(1, len(tasks) + 1):
+                    begun = tasks[:number]
+                    chains.setdefault(start.arm(begun), (start, begun))
+        return tuple(chains.values())
 
     @property
     def splits_dir(self) -> Path:

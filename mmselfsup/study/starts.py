@@ -2,13 +2,13 @@
 
 ``--start`` names any set of starts. Each is an arm, whose name says its start: folders, results and
 tables have it. ``from-imagenet`` is the file named imagenet, ``from-imagenet+simclr@lora`` SimCLR
-from that file with LoRA.
+from that file with LoRA, ``simclr+dino`` DINO after SimCLR.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -31,10 +31,13 @@ ADAPTATIONS = {
     "apla": "APLA",
     "norm_bias": "norms and biases",
 }
-_START = re.compile(r"(?P<name>\w[\w.-]*)=(?P<file>.+?)(?P<ssl>\+ssl(:(?P<adapt>\w+))?)?")
+_NAME = re.compile(r"\w[\w.-]*")
+#: The last pre-training of a start, and its adaptation: ``+dino``, ``+ssl:lora``.
+_LAST = re.compile(r"(?P<head>.*)\+(?P<task>[^+:]+)(:(?P<adapt>[^+:]*))?")
 _HELP = (
-    f"give {SCRATCH}, {SSL}, NAME=FILE, NAME=FILE+ssl, NAME=FILE+ssl:lora "
-    f"({', '.join(ADAPTATIONS)}) or {DISTILLED}=TEACHER"
+    f"give {SCRATCH}, {SSL} (ALGORITHM) or another pre-training, NAME=FILE, NAME=FILE+{SSL}, "
+    f"NAME=FILE+{SSL}:lora ({', '.join(ADAPTATIONS)}) or {DISTILLED}=TEACHER; several "
+    f"pre-trainings follow each other as in {SSL}+supcon"
 )
 
 
@@ -43,30 +46,51 @@ class Start:
     """A start as the user named it.
 
     Attributes:
-        name: ``scratch``, ``ssl``, ``distilled``, or the name that the user gave a file.
+        name: ``scratch``, ``distilled``, the name that the user gave a file, or the pre-trainings.
         weights: The file or address of the weights (of ``distilled``: the teacher's); None: random.
-        ssl: Whether pre-trainings follow, before the classifier.
-        adapt: Type of ``adapt`` in these pre-trainings; None: they train as their configs say.
+        tasks: The pre-trainings that follow, in order, before the classifier; ``ssl`` stands for
+            those of ALGORITHM.
+        adapt: Type of ``adapt`` in these pre-trainings, but in none from random weights; None: they
+            train as their configs say.
     """
 
     name: str
     weights: str | None = None
-    ssl: bool = False
+    tasks: tuple[str, ...] = ()
     adapt: str | None = None
+
+    @property
+    def ssl(self) -> bool:
+        """Return whether pre-trainings follow, before the classifier."""
+        return bool(self.tasks)
 
     @property
     def word(self) -> str:
         """Return its part in the name of a study's folder."""
-        follows = "-ssl" if self.ssl and self.name not in (SSL, DISTILLED) else ""
+        follows = f"-{JOIN.join(self.tasks)}" if self._is_file and self.tasks else ""
         return self.name + follows + (f"-{self.adapt}" if self.adapt else "")
+
+    @property
+    def _is_file(self) -> bool:
+        return self.weights is not None and self.name != DISTILLED
+
+    def sequences(self, ssl: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        """Return its pre-trainings, in order, for each of the sequences that ``ssl`` stands for."""
+        if SSL not in self.tasks:
+            return [self.tasks]
+        at = self.tasks.index(SSL)
+        return [(*self.tasks[:at], *tasks, *self.tasks[at + 1 :]) for tasks in ssl]
+
+    def adapts(self, tasks: Sequence[str]) -> bool:
+        """Return whether the last of these tasks adapts weights: the first one may have none."""
+        return self.adapt is not None and (self._is_file or len(tasks) > 1)
 
     def arm(self, tasks: Sequence[str] = ()) -> str:
         """Return the name of the arm, or of a pre-training, with these tasks after the start."""
         if self.name == SCRATCH:
             return SCRATCH
-        named = self.weights is not None and self.name != DISTILLED
-        parts = [*([FROM + self.name] if named else []), *tasks]
-        return JOIN.join(parts) + (ADAPTED + self.adapt if self.adapt else "")
+        parts = [*([FROM + self.name] if self._is_file else []), *tasks]
+        return JOIN.join(parts) + (f"{ADAPTED}{self.adapt}" if self.adapts(tasks) else "")
 
 
 class ArmParts(NamedTuple):
@@ -92,23 +116,26 @@ def split_arm(arm: str) -> ArmParts:
     return ArmParts("", tuple(parts), adapt)
 
 
-def read_starts(texts: Sequence[str], place: Callable[[str], Path]) -> tuple[Start, ...]:
+def read_starts(
+    texts: Sequence[str], place: Callable[[str], Path], known: Collection[str] = ()
+) -> tuple[Start, ...]:
     """Read the values of --start.
 
     Args:
         texts: The values.
         place: Function that returns the path of a file as commands name it.
+        known: Names of the pre-trainings that there are, beside ``ssl``.
 
     Raises:
-        UserError: A value is of another form, its file does not exist, a name stands for two files,
-            or a start is named twice.
+        UserError: A value is of another form, its file or pre-training does not exist, a name
+            stands for two files, or a start is named twice.
     """
-    starts = tuple(_read(text, place) for text in texts)
-    files: dict[str, str | None] = {}
+    starts = tuple(_read(text, place, known) for text in texts)
+    files: dict[str, str] = {}
     for number, start in enumerate(starts):
         if start in starts[:number]:
             raise UserError(f"--start names {texts[number]} twice: each start is one arm")
-        if files.setdefault(start.name, start.weights) != start.weights:
+        if start.weights and files.setdefault(start.name, start.weights) != start.weights:
             raise UserError(
                 f"--start: {start.name} stands for {files[start.name]} and for {start.weights}: "
                 "give each file a name of its own"
@@ -116,26 +143,80 @@ def read_starts(texts: Sequence[str], place: Callable[[str], Path]) -> tuple[Sta
     return starts
 
 
-def _read(text: str, place: Callable[[str], Path]) -> Start:
+def _read(text: str, place: Callable[[str], Path], known: Collection[str]) -> Start:
     if text == SCRATCH:
         return Start(SCRATCH)
-    if text == SSL:
-        return Start(SSL, ssl=True)
-    found = _START.fullmatch(text)
-    if found is None or found["name"] in (SCRATCH, SSL) or found["name"].startswith(FROM):
+    name, is_file, rest = text.partition("=")
+    if not is_file:
+        name, rest = "", JOIN + text
+    elif not _NAME.fullmatch(name) or name in (SCRATCH, SSL) or name.startswith(FROM) or not rest:
         raise UserError(f"--start {text}: {_HELP}")
-    name, adapt, ssl = found["name"], found["adapt"], bool(found["ssl"])
+    weights, tasks, adapt = _split_tasks(rest, known, lambda head: place(head).is_file())
     if adapt is not None and adapt not in ADAPTATIONS:
         raise UserError(f"--start {text}: no adaptation {adapt}; {_HELP}")
-    if name == DISTILLED and ssl:
-        raise UserError(f"--start {text}: {DISTILLED} names a teacher and takes no +ssl; {_HELP}")
-    weights = found["file"]
-    if "://" not in weights:
-        path = place(weights)
-        if not path.is_file():
-            raise UserError(f"--start {text}: there is no file {weights}; {_HELP}")
-        weights = str(path)
-    return Start(name, weights, ssl or name == DISTILLED, adapt)
+    if not is_file:
+        if weights:
+            raise UserError(f"--start {text}: {_unknown(weights, known)}")
+        if adapt is not None and len(tasks) < 2:
+            raise UserError(
+                f"--start {text}: {tasks[0]} starts from random weights, and {adapt} adapts "
+                f"others: name a file, NAME=FILE+{text}, or a pre-training before it"
+            )
+        return Start(JOIN.join(tasks), None, tasks, adapt)
+    if name == DISTILLED and tasks:
+        raise UserError(
+            f"--start {text}: {DISTILLED} names a teacher and takes no +{tasks[0]}; {_HELP}"
+        )
+    weights = _find_file(text, weights, place, known)
+    return Start(name, weights, (DISTILLATION,) if name == DISTILLED else tasks, adapt)
+
+
+def _split_tasks(
+    text: str, known: Collection[str], is_file: Callable[[str], bool]
+) -> tuple[str, tuple[str, ...], str | None]:
+    """Take the known pre-trainings, and the adaptation of the last one, off the end of a text.
+
+    What is left is the file, whose name may end like a pre-training.
+    """
+    tasks: list[str] = []
+    adapt = None
+    while (last := _LAST.fullmatch(text)) and last["task"] in (SSL, *known) and not is_file(text):
+        if last["adapt"] is not None:
+            if tasks:  # only the last one may have one, which holds for all
+                break
+            adapt = last["adapt"]
+        text = last["head"]
+        tasks.insert(0, last["task"])
+    return text, tuple(tasks), adapt
+
+
+def _find_file(
+    text: str, weights: str, place: Callable[[str], Path], known: Collection[str]
+) -> str:
+    """Return the path of a file of weights as commands name it; an address as it is.
+
+    Raises:
+        UserError: There is no such file, or a word after it is no pre-training.
+    """
+    is_address, last = "://" in weights, _LAST.fullmatch(weights)
+    if not is_address and place(weights).is_file():
+        return str(place(weights))
+    # A file's name may have a plus, but then it has an ending.
+    if last and (place(last["head"]).is_file() or "." not in last["task"]):
+        raise UserError(f"--start {text}: {_unknown(weights, known)}")
+    if is_address:
+        return weights
+    raise UserError(f"--start {text}: there is no file {weights}; {_HELP}")
+
+
+def _unknown(text: str, known: Collection[str]) -> str:
+    """Return what to do about a text whose last word is no pre-training."""
+    last = _LAST.fullmatch(text)
+    word = last["task"] if last else text
+    if word in (SSL, *known):
+        return f"the adaptation stands after the last pre-training and holds for all; {_HELP}"
+    names = ", ".join([SSL, *sorted(set(known))])
+    return f"no pre-training {word} has a config of this SIZE, there are {names}; {_HELP}"
 
 
 def hidden_start(options: Sequence[str]) -> tuple[Start | None, tuple[str, ...]]:
@@ -152,11 +233,14 @@ def hidden_start(options: Sequence[str]) -> tuple[Start | None, tuple[str, ...]]
     weights = given[-1].partition("=")[2].strip("'\"")
     name = re.sub(r"\W+", "-", Path(weights).stem).strip("-") or "file"
     others = tuple(option for option in options if option not in given)
-    return Start(name, weights, ssl=True), others
+    return Start(name, weights, (SSL,)), others
 
 
 def find_starts(
-    texts: Sequence[str], ssl_options: tuple[str, ...], place: Callable[[str], Path]
+    texts: Sequence[str],
+    ssl_options: tuple[str, ...],
+    place: Callable[[str], Path],
+    known: Collection[str] = (),
 ) -> tuple[tuple[Start, ...], tuple[str, ...]]:
     """Read --start, or find the weights that --ssl-options loads.
 
@@ -164,6 +248,7 @@ def find_starts(
         texts: The values of --start.
         ssl_options: Those of --ssl-options.
         place: See ``read_starts``.
+        known: See ``read_starts``.
 
     Returns:
         The starts, empty where neither names weights, and the overrides of the pre-trainings.
@@ -173,7 +258,7 @@ def find_starts(
     """
     hidden, options = hidden_start(ssl_options)
     if hidden is None:
-        return read_starts(texts, place), options
+        return read_starts(texts, place, known), options
     text = f"{hidden.name}={hidden.weights}"
     if texts:
         raise UserError(

@@ -19,7 +19,7 @@ from mmselfsup.core.optimizer import build_optimizer
 from mmselfsup.datasets import DATASETS, DATASOURCES, build_dataset
 from mmselfsup.datasets.pipelines.compose import build_pipeline
 from mmselfsup.models import build_algorithm
-from mmselfsup.study.cli import find_finetune_config
+from mmselfsup.study.find_configs import find_finetune_config
 from mmselfsup.utils.data_info import DataInfo, fit_to_data
 
 ROOT = Path(__file__).parents[2]

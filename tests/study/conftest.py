@@ -6,7 +6,7 @@ import pytest
 
 from mmselfsup.study import pipeline
 from mmselfsup.study import process as machine
-from mmselfsup.study.cli import find_finetune_config, find_ssl_config
+from mmselfsup.study.find_configs import find_finetune_config, find_ssl_config
 from mmselfsup.study.settings import StudySettings
 from tests.study.fake_tools import make_fake_repository
 from tests.study.study_data import write_finished_study

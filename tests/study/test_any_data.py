@@ -13,7 +13,8 @@ from PIL import Image
 
 from mmselfsup.apis.study_source import make_source
 from mmselfsup.study import descriptions, pipeline
-from mmselfsup.study.cli import StudyRequest, find_finetune_config, find_ssl_config
+from mmselfsup.study.cli import StudyRequest
+from mmselfsup.study.find_configs import find_finetune_config, find_ssl_config
 from mmselfsup.study.report.words import write_words
 from mmselfsup.study.settings import StudySettings
 from mmselfsup.utils.study_data import Words

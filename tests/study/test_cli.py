@@ -258,10 +258,62 @@ def test_weights_of_ssl_options_are_a_start(root: Path, isic: str, tmp_path: Pat
         (["--draws", "2"], "--draws is for --labels"),
         (["--labels", "1%", "--draws", "0"], "--draws: '0' must be a whole number of at least 1"),
         (["--start", "scratch", "--curriculum", "greedy"], "starts from random weights"),
-        (["--start", "x"], "--start x: give scratch"),
+        (["--start", "x"], "no pre-training x .* there are ssl, byol, simclr; give scratch"),
     ],
 )
 def test_starts_that_can_not_be_used(argv: list[str], message: str, root: Path, isic: str) -> None:
     env = {"ISIC_ROOT": isic, "ALGORITHM": "simclr byol"}
     with pytest.raises(UserError, match=message):
         parse(argv, env, root)
+
+
+@pytest.fixture
+def dino(root: Path) -> str:
+    """Add a pre-training that ALGORITHM does not name."""
+    config = root / "configs/selfsup/dino/dino_a_isic2019-64.py"
+    config.parent.mkdir(exist_ok=True)
+    config.touch()
+    return str(config)
+
+
+@pytest.mark.usefixtures("dino")
+def test_starts_name_further_pretrainings(root: Path, isic: str) -> None:
+    env = {"ISIC_ROOT": isic, "SIZE": "64", "ALGORITHM": "simclr"}
+    settings = one(["--start", "scratch", "ssl", "ssl+dino"], env, root)
+    assert settings.arms == ("scratch", "simclr", "simclr+dino")
+    assert [*settings.ssl_configs] == ["simclr", "dino"]
+    assert settings.algorithms == ("simclr",)
+    assert settings.sequences == (("simclr",),)
+    name = "starts_scratch_ssl_ssl+dino_simclr-64_fold0_seed0"
+    assert settings.work_dir.name == name
+    del env["ALGORITHM"]
+    alone = one(["--start", "scratch", "dino"], env, root)
+    assert [*alone.ssl_configs] == ["dino"]  # nobody asked for the SimCLR that is the default
+    assert [*one(["--start", "scratch"], env, root).ssl_configs] == ["simclr"]
+
+
+@pytest.mark.usefixtures("dino")
+def test_compared_pretrainings_are_all_continued(root: Path, isic: str) -> None:
+    env = {"ISIC_ROOT": isic, "SIZE": "64", "ALGORITHM": "simclr byol"}
+    settings = one(["--compare", "--start", "ssl", "ssl+dino"], env, root)
+    assert settings.arms == ("simclr", "byol", "simclr+dino", "byol+dino")
+    curriculum = one(["--start", "ssl", "ssl+dino"], env, root)
+    assert curriculum.arms == ("simclr+byol", "simclr+byol+dino")
+    tasks = [tasks for _, tasks in curriculum.chains]
+    assert tasks == [("simclr",), ("simclr", "byol"), ("simclr", "byol", "dino")]
+
+
+@pytest.mark.parametrize(
+    ("starts", "message"),
+    [
+        (["ssl", "simclr"], "two of its values are simclr .ssl stands for simclr"),
+        (["ssl+simclr"], "simclr is there twice"),
+        (["dino+byol+dino"], "dino is there twice"),
+    ],
+)
+@pytest.mark.usefixtures("dino")
+def test_starts_that_repeat_a_pretraining(
+    starts: list[str], message: str, root: Path, isic: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        parse(["--start", *starts], {"ISIC_ROOT": isic, "SIZE": "64"}, root)

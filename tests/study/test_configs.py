@@ -7,8 +7,8 @@ from mmcv import Config
 
 from mmselfsup.config.inspect import class_list, config_digest, data_source_key, max_epochs
 from mmselfsup.study import configs
-from mmselfsup.study.cli import find_finetune_config, find_ssl_config
 from mmselfsup.study.configs import positives_options
+from mmselfsup.study.find_configs import find_finetune_config, find_ssl_config
 from mmselfsup.utils.errors import UserError
 
 SOURCE = {"type": "ImageList", "data_prefix": "", "ann_file": "", "classes": ["MEL", "NV"]}

@@ -18,9 +18,9 @@ import pytest
 from mmselfsup.isic.challenge import GROUND_TRUTH, METADATA
 from mmselfsup.study import fingerprint, pipeline
 from mmselfsup.study import process as machine
-from mmselfsup.study.cli import find_ssl_config
 from mmselfsup.study.configs import quoted
 from mmselfsup.study.data import PARTS
+from mmselfsup.study.find_configs import find_ssl_config
 from mmselfsup.study.process import Command
 from mmselfsup.study.records import read_results
 from mmselfsup.study.settings import StudySettings

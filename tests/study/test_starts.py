@@ -7,11 +7,20 @@ from pathlib import Path
 import pytest
 
 from mmselfsup.core.adaptation import OPTIONS
+from mmselfsup.isic.challenge import METADATA
 from mmselfsup.study import pipeline
-from mmselfsup.study.cli import find_ssl_config
+from mmselfsup.study.find_configs import find_ssl_config
 from mmselfsup.study.records import Results, read_results
-from mmselfsup.study.report.tables import compare, display_name, run_label
+from mmselfsup.study.report.labels import label_curves
+from mmselfsup.study.report.tables import (
+    arm_titles,
+    at_the_edge,
+    compare,
+    display_name,
+    run_label,
+)
 from mmselfsup.study.settings import StudySettings
+from mmselfsup.study.stages.lr_search import choose_lr
 from mmselfsup.study.starts import (
     ADAPTATIONS,
     Start,
@@ -23,13 +32,13 @@ from mmselfsup.study.starts import (
 from mmselfsup.utils.errors import UserError
 from tests.study.conftest import CONFIGS
 from tests.study.fake_tools import calls
-from tests.study.study_data import make_run
+from tests.study.study_data import make_run, make_search
 
 W = "weights/pre.pth"
 
 
 def read(*texts: str) -> tuple[Start, ...]:
-    return read_starts(texts, Path)
+    return read_starts(texts, Path, ("simclr", "dino", "supcon"))
 
 
 @pytest.fixture
@@ -80,7 +89,17 @@ def test_an_address_needs_no_file() -> None:
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        (["nothing"], "give scratch, ssl, NAME=FILE"),
+        (
+            ["nothing"],
+            "nothing .* there are ssl, dino, simclr, supcon; give scratch, ssl",
+        ),
+        (["simclr+nothing"], "no pre-training nothing .* there are ssl, dino"),
+        ([f"pre={W}+supcom"], "no pre-training supcom .* there are ssl, dino"),
+        (["pre=timm://a+supcom"], "no pre-training supcom .* there are ssl, dino"),
+        (["simclr:lora"], "simclr starts from random weights.*NAME=FILE[+]simclr:lora"),
+        (["simclr:lora+dino"], "stands after the last pre-training"),
+        (["simclr+dino:magic"], "no adaptation magic"),
+        (["simclr", "simclr"], "names simclr twice"),
         (["scratch=x.pth"], "give scratch"),
         (["pre=none.pth"], "there is no file none.pth"),
         ([f"pre={W}+ssl:magic"], "no adaptation magic; .*lora"),
@@ -255,3 +274,139 @@ def test_an_adaptation_of_attention_needs_a_transformer(study: StudySettings) ->
     Path("pre.pth").write_text("weights")
     with pytest.raises(UserError, match=r"ssl:lora changes the attention .* is a ResNet"):
         pipeline.check(dataclasses.replace(study, starts=read("scratch", "pre=pre.pth+ssl:lora")))
+
+
+# -- pre-trainings by their names
+
+
+def test_starts_name_pretrainings(file: str) -> None:
+    texts = "dino", "ssl+supcon", f"pre={W}+dino:lora", f"pre={W}+ssl+dino", "simclr+dino:lora"
+    ssl = [("simclr", "byol")]
+    arms = [[s.arm(tasks) for tasks in s.sequences(ssl)] for s in read(*texts)]
+    assert arms == [
+        ["dino"],
+        ["simclr+byol+supcon"],
+        ["from-pre+dino@lora"],
+        ["from-pre+simclr+byol+dino"],
+        ["simclr+dino@lora"],
+    ]
+    words = [start.word for start in read(*texts)]
+    assert words == ["dino", "ssl+supcon", "pre-dino-lora", "pre-ssl+dino", "simclr+dino-lora"]
+
+
+def test_a_plus_in_the_name_of_a_file_is_no_pretraining(file: str) -> None:
+    Path("a+dino").write_text("weights")
+    Path("b+c.pth").write_text("weights")
+    one, other = read("a=a+dino+dino", "b=b+c.pth+simclr")
+    assert (one.weights, one.tasks) == ("a+dino", ("dino",))
+    assert (other.weights, other.tasks) == ("b+c.pth", ("simclr",))
+
+
+def test_a_file_may_be_called_as_a_pretraining(file: str) -> None:
+    assert [start.arm(start.tasks) for start in read("dino", f"dino={W}", f"dino={W}+dino")] == [
+        "dino",
+        "from-dino",
+        "from-dino+dino",
+    ]
+
+
+@pytest.fixture
+def several(study: StudySettings) -> StudySettings:
+    """A study whose starts name three pre-trainings, one of which reads labels."""
+    Path("pre.pth").write_text("weights")
+    texts = ("scratch", "ssl", "ssl+dino:full", "supcon", "pre=pre.pth+supcon", "simclr+supcon")
+    names = ("simclr", "dino", "supcon")
+    classifier = CONFIGS / "benchmarks/classification/isic2019"
+    return dataclasses.replace(
+        study,
+        starts=read(*texts),
+        ssl_configs={name: find_ssl_config(CONFIGS, name, "64") for name in names},
+        algorithms=("simclr",),
+        finetune_config=classifier / "resnet18_1xb128-coslr-30e_isic2019-64.py",
+        lrs=(0.1,),
+    )
+
+
+@pytest.mark.usefixtures("no_drawing")
+def test_a_study_of_several_pretrainings(
+    several: StudySettings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    options = ("model.head.temperature=0.3", "optimizer.lr=0.07")
+    several = dataclasses.replace(several, ssl_options=options)
+    results = pipeline.run_study(several)
+    assert [run.arm for run in results.runs] == [
+        "scratch",
+        "simclr",
+        "simclr+dino@full",
+        "supcon",
+        "from-pre+supcon",
+        "simclr+supcon",
+    ]
+    done = [call for call in calls(several.root) if "/ssl/" in call]
+    assert sorted(done) == [  # SimCLR once, for the three arms that begin with it
+        "train work/ssl/from-pre+supcon from pre.pth",
+        "train work/ssl/simclr",
+        "train work/ssl/simclr+dino@full from work/ssl/simclr/backbone.pth",
+        "train work/ssl/simclr+supcon from work/ssl/simclr/backbone.pth",
+        "train work/ssl/supcon",
+    ]
+    lines = {
+        line.split("--work_dir ")[1].split()[0]: line
+        for line in capfd.readouterr().out.splitlines()
+        if "--work_dir work/ssl/" in line
+    }
+    adapted = [folder for folder, line in lines.items() if "adapt.type=full" in line]
+    assert adapted == ["work/ssl/simclr+dino@full"]  # SimCLR from random weights trains as it is
+    cold = [folder for folder, line in lines.items() if "model.head.temperature=0.3" in line]
+    assert "work/ssl/simclr+dino@full" not in cold  # DINO's head has two, of other names
+    assert len(cold) == 4
+    assert all("optimizer.lr=0.07" in line for line in lines.values())
+    passes = {arm.arm: arm.pretraining_passes for arm in results.arms}
+    # One epoch of 2 images: 2 views of SimCLR and SupCon, 8 of DINO; all stages of an arm count.
+    assert [passes[run.arm] for run in results.runs] == [0, 4, 4 + 16, 4, 4, 4 + 4]
+    pipeline.run_study(several)
+    assert calls(several.root) == []
+
+
+@pytest.mark.usefixtures("no_drawing")
+def test_a_pretraining_with_labels_is_marked_and_gets_no_part_of_them(
+    several: StudySettings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (several.root / several.data_root / METADATA).write_text("image,lesion_id\n")
+    several = dataclasses.replace(several, labels=(10.0,), draws=1)
+    results = pipeline.run_study(several)
+    knowing = {"supcon", "from-pre+supcon", "simclr+supcon"}
+    assert {run.arm for run in results.runs if run.saw_labels} == knowing
+    assert {record.arm for record in results.labels} == {"scratch", "simclr", "simclr+dino@full"}
+    assert list(label_curves([results])) == ["scratch", "simclr", "simclr+dino@full"]
+    tried = [call for call in calls(several.root) if "labels_10pct" in call]
+    assert not [call for call in tried if "supcon" in call]
+    for run in results.runs:
+        marked = "pre-trained with all training labels" in run_label(run)
+        assert marked == (run.arm in knowing)
+        assert arm_titles(results.runs)(run.arm) == run_label(run)
+    assert "Pre-trained with the labels of all training images: SupCon," in " ".join(
+        capfd.readouterr().out.split()
+    )
+    again = read_results(several.work_dir / "results.json")
+    assert again == results
+    # Records of such an arm, as older versions wrote them, are no point of the curve either.
+    more = [*results.labels, dataclasses.replace(results.labels[0], arm="supcon")]
+    assert "supcon" not in label_curves([dataclasses.replace(results, labels=more)])
+
+
+def test_labels_of_test_images_are_never_read(several: StudySettings) -> None:
+    with pytest.raises(UserError, match=r"--ssl-on all: .*supcon reads labels.*test images"):
+        pipeline.check(dataclasses.replace(several, ssl_on="all"))
+    greedy = dataclasses.replace(several, starts=(), algorithms=(), min_gain=0.01)
+    with pytest.raises(UserError, match=r"--curriculum greedy: .*supcon reads labels"):
+        pipeline.check(greedy)
+
+
+def test_warnings_name_arms_as_tables_do() -> None:
+    tried = make_search("from-start+simclr", (0.3, 0.2, 0.1))
+    chosen = choose_lr(tried)
+    text = "SimCLR from start weights: the chosen learning rate 0.01 is the smallest tried"
+    assert at_the_edge(chosen) == text
+    with pytest.raises(UserError, match="gave a result for SimCLR from start weights"):
+        choose_lr(make_search("from-start+simclr", (None, None, None)))

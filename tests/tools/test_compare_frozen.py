@@ -15,7 +15,7 @@ from mmselfsup.datasets.builder import build_dataset
 from mmselfsup.study import configs
 from mmselfsup.study.benchmark import budget_options, epochs_for, make_settings, views_per_image
 from mmselfsup.study.benchmark_table import FrozenRecord, beats_untrained
-from mmselfsup.study.cli import find_ssl_config
+from mmselfsup.study.find_configs import find_ssl_config
 from mmselfsup.utils.errors import UserError
 from tests.tools.command import ROOT, Done, run_tool
 

@@ -14,7 +14,7 @@ from ..external_records import ExternalRecord
 from ..records import Results
 from .external_tables import EXTERNAL_CSV, external_rows, set_name
 from .html import arm_colors, css_colors
-from .tables import display_name
+from .tables import arm_titles
 
 OVERVIEW_NOTE = (
     "Mean ± standard deviation over the runs (folds and seeds), each by its own final classifier "
@@ -62,7 +62,7 @@ def external_overview(studies: Sequence[Results]) -> dict[str, Any] | None:
         "rows": {name: [row for row in found if row.runs] for name, found in rows.items()},
         "heads": list(_NUMBERS),
         "colors": css_colors(arm_colors(arms)),
-        "display_name": display_name,
+        "display_name": arm_titles([run for results in studies for run in results.runs]),
         "note": OVERVIEW_NOTE,
     }
 

@@ -18,7 +18,7 @@ from .external_tables import (
     set_name,
 )
 from .html import Section, arm_colors, css_colors, panel, to_svg
-from .tables import display_name, number
+from .tables import arm_titles, display_name, number
 
 _Cells = dict[str, dict[str, dict[str, str]]]  # kind -> part with its images -> arm -> cell
 
@@ -47,7 +47,7 @@ def external_section(study_dir: Path, results: Results) -> Section | None:
         "cell": cell,
         "number": number,
         "colors": css_colors(colors),
-        "display_name": display_name,
+        "display_name": arm_titles(results.runs),
         "figure": draw_sets(results.external_sets, records, colors),
         "note": EXTERNAL_NOTE,
         "subgroups_note": SUBGROUPS_NOTE,

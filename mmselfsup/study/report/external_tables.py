@@ -14,7 +14,7 @@ from mmselfsup.utils.plurals import counted
 
 from ..external_records import OWN, ExternalSet
 from ..records import Results
-from .tables import number, run_label
+from .tables import SAW_LABELS, display_name, number, run_label
 
 EXTERNAL_CSV = "external.csv"
 OWN_NAME = "own test fold"
@@ -97,7 +97,7 @@ def external_table(results: Results) -> Table:
     for external in results.external_sets:
         for record in (r for r in results.external if r.external == external.name):
             table.add_row(
-                f"{set_name(external.name)}: {labels.get(record.arm, record.arm)}",
+                f"{set_name(external.name)}: {labels.get(record.arm, display_name(record.arm))}",
                 str(record.images),
                 cell(record.balanced_accuracy).replace("[", r"\["),
                 cell(record.drop, signed=True).replace("[", r"\["),
@@ -126,8 +126,10 @@ def external_rows(results: Results) -> list[list[object]]:
     ends = [f"{name}{end}" for name in _METRICS for end in ("", "_low", "_high")]
     rows = [[*head, *ends, "ece", "ece_scaled", "temperature"]]
     counts = {external.name: len(external.counts) for external in results.external_sets}
+    knowing = {run.arm for run in results.runs if run.saw_labels}
     for record in results.external:
-        first = [results.study.fold, results.study.seed, record.arm, set_name(record.external)]
+        arm = record.arm + (SAW_LABELS if record.arm in knowing else "")
+        first = [results.study.fold, results.study.seed, arm, set_name(record.external)]
         whole = (
             record.balanced_accuracy,
             record.macro_auc,

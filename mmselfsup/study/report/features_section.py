@@ -31,7 +31,7 @@ from ..records import Results, SslRecord
 from ..settings import ALL, look_dir
 from ..starts import split_arm
 from .html import Section, data_uri
-from .tables import display_name, number
+from .tables import SAW_LABELS, display_name, number
 
 Maps = list[tuple[str, str]]  # what it shows, SVG
 _HALF, _MARGIN = 480, 20  # of a drawing 1000 wide
@@ -100,7 +100,7 @@ def _shown_comparison(
     record: SslRecord, comparison: FeatureComparison, embedding: Embedding, thumbs: Path
 ) -> ShownComparison:
     """Return a comparison with its maps and pictures."""
-    title = display_name(record.name)
+    title = display_name(record.name) + (SAW_LABELS if record.labels else "")
     labels = [int(label) for label in embedding.labels]
     unique = {str(source) for source in embedding.sources}
     names = sorted(unique, key=lambda s: (s == "none", s))  # "none" comes last

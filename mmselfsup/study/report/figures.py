@@ -246,7 +246,7 @@ def confusion(run: RunRecord, color: str, name: str) -> str:
         axes.spines[["left", "bottom"]].set_visible(False)
         axes.set_xlabel("predicted")
         axes.set_ylabel("true class")
-        return to_svg(figure, name, f"Confusion matrix of the classifier {run.arm}")
+        return to_svg(figure, name, f"Confusion matrix of the classifier {display_name(run.arm)}")
 
 
 def reliability(

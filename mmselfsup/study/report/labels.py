@@ -77,11 +77,16 @@ class LabelPoint:
 def label_curves(studies: Sequence[Results]) -> dict[str, list[LabelPoint]]:
     """Return the points of each arm by percentage; empty without ``--labels``.
 
+    Arms whose pre-training has read labels are left out.
+
     Args:
         studies: Studies with the same arms, data and fine-tuning; one for each fold and seed.
     """
     studies = [results for results in studies if results.labels]
-    arms = dict.fromkeys(run.arm for results in studies for run in results.runs)
+    runs = [run for results in studies for run in results.runs]
+    # A pre-training with labels knows those that a part lacks.
+    knowing = {run.arm for run in runs if run.saw_labels}
+    arms = dict.fromkeys(run.arm for run in runs if run.arm not in knowing)
     groups = {arm: _groups(studies, arm) for arm in arms}
     scratch = groups.get(SCRATCH, {})
     return {

@@ -10,7 +10,7 @@ from ..records import Results
 from ..settings import SCRATCH
 from .html import Section, arm_colors, css_colors, panel, to_svg
 from .labels import LABELS_NOTE, LabelPoint, label_curves
-from .tables import display_name
+from .tables import display_name, labels_note
 
 
 def labels_section(study_dir: Path, results: Results) -> Section | None:
@@ -30,6 +30,7 @@ def labels_context(studies: Sequence[Results], name: str = "labels") -> dict[str
     if not curves:
         return None
     colors = arm_colors(list(curves))
+    runs = [run for results in studies for run in results.runs]
     every = [point for points in curves.values() for point in points]
     return {
         "arms": list(curves),
@@ -42,7 +43,7 @@ def labels_context(studies: Sequence[Results], name: str = "labels") -> dict[str
         "colors": css_colors(colors),
         "display_name": display_name,
         "curve": draw_curves(curves, colors, name),
-        "labels_note": LABELS_NOTE,
+        "labels_note": f"{LABELS_NOTE} {labels_note(runs)}".strip(),
     }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..records import Results
 from ..settings import SCRATCH
 from .html import Section
-from .tables import display_name, minutes, seen_note
+from .tables import arm_titles, display_name, labels_note, minutes, seen_note
 
 
 def method_section(study_dir: Path, results: Results) -> Section:
@@ -24,7 +24,8 @@ def method_section(study_dir: Path, results: Results) -> Section:
         "saw_test": seen_note(results.runs),
         "environment": results.environment,
         "commands": results.commands,
-        "display_name": display_name,
+        "saw_labels": labels_note(results.runs),
+        "display_name": arm_titles(results.runs),
         "minutes": minutes,
         "configs": _configs(study_dir, results),
     }

@@ -26,7 +26,7 @@ from mmselfsup.evaluation.explanation_files import (
 
 from ..records import Results, RunRecord
 from .html import Section, arm_colors, css_colors, data_uri
-from .tables import display_name, number
+from .tables import arm_titles, number
 
 _ROWS = {AS_IS: "image as it is", HIDDEN: "lesion hidden", ONLY: "lesion alone"}
 
@@ -121,10 +121,13 @@ def _shown_explanations(study_dir: Path, runs: Sequence[RunRecord]) -> Iterator[
         folder = study_dir / "finetune" / run.arm / "explain"
         explanation = read_explanation(folder)
         if explanation is not None:
-            yield _shown_explanation(run.arm, explanation, folder)
+            title = arm_titles(runs)(run.arm)
+            yield _shown_explanation(run.arm, title, explanation, folder)
 
 
-def _shown_explanation(arm: str, explanation: Explanation, folder: Path) -> ShownExplanation:
+def _shown_explanation(
+    arm: str, title: str, explanation: Explanation, folder: Path
+) -> ShownExplanation:
     """Return an explanation with its pictures."""
     shown = [
         ShownCase(
@@ -136,7 +139,6 @@ def _shown_explanation(arm: str, explanation: Explanation, folder: Path) -> Show
         )
         for case in explanation.cases
     ]
-    title = display_name(arm)
     return ShownExplanation(
         arm=arm,
         title=title,

@@ -21,7 +21,7 @@ from ..records import Results, RunRecord
 from ..stages.test import SCORES
 from .figures import confusion, recall_bars, reliability
 from .html import Section, arm_colors, css_colors
-from .tables import display_name, number, run_label, seen_note
+from .tables import arm_titles, display_name, number, run_label, seen_note
 
 
 def result_section(study_dir: Path, results: Results) -> Section:
@@ -35,7 +35,7 @@ def result_section(study_dir: Path, results: Results) -> Section:
         "by_lesion": {by_lesion for _, by_lesion in ranges.values()},
         "saw_test": seen_note(runs),
         "colors": css_colors(colors),
-        "display_name": display_name,
+        "display_name": arm_titles(runs),
         "run_label": run_label,
         "recall_bars": recall_bars(runs, colors, "recall"),
         "confusions": [

@@ -10,7 +10,7 @@ from mmselfsup.utils.console import console_table, table_console
 from ..records import Results
 from .labels import LABELS_NOTE, LabelPoint, label_curves
 from .pairs import PAIRS_NOTE, Pair, p_text, pairs_of_study
-from .tables import STARTS_NOTE, minutes, passes, run_label
+from .tables import STARTS_NOTE, display_name, minutes, passes, run_label
 
 
 def print_starts(results: Results, console: Console | None = None) -> None:
@@ -38,7 +38,7 @@ def starts_table(results: Results) -> Table:
     labels = {run.arm: run_label(run) for run in results.runs}
     for arm in results.arms:
         counts = passes(arm.pretraining_passes), passes(arm.finetuning_passes)
-        table.add_row(labels.get(arm.arm, arm.arm), *counts, minutes(arm.seconds))
+        table.add_row(labels.get(arm.arm, display_name(arm.arm)), *counts, minutes(arm.seconds))
     return table
 
 
@@ -57,10 +57,11 @@ def labels_table(results: Results, curves: dict[str, list[LabelPoint]]) -> Table
     """Build the table of balanced accuracy over the part of the labels."""
     percents = sorted({point.percent for points in curves.values() for point in points})
     table = console_table(["classifier", *(f"{percent:g} %" for percent in percents)])
-    for run in results.runs:
+    runs = [run for run in results.runs if run.arm in curves]
+    for run in runs:
         cells = {point.percent: point.text for point in curves[run.arm]}
         table.add_row(run_label(run), *(cells.get(percent, "–") for percent in percents))
-    for run in results.runs:
+    for run in runs:
         gains = {point.percent: point.gain_text for point in curves[run.arm]}
         if any(gains.values()):
             name = f"{run_label(run)}: gain"

@@ -1,7 +1,7 @@
 """The head of the report: what was compared, how, and what came out, in a few sentences.
 
-The warnings are here, too: several comparisons at once, test images seen, a learning rate at the
-edge of the search, results of different code, the demo's synthetic images.
+The warnings are here, too: several comparisons at once, test images or labels seen, a learning rate
+at the edge of the search, results of different code, the demo's synthetic images.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from .tables import (
     by_arm,
     compare_with_scratch,
     display_name,
+    labels_note,
     seen_note,
 )
 
@@ -33,6 +34,7 @@ def summary_section(study_dir: Path, results: Results) -> Section:
         "search": search,
         "edges": [line for line in map(at_the_edge, search.values()) if line],
         "saw_test": seen_note(results.runs),
+        "saw_labels": labels_note(results.runs),
         "mixed_code": mixed_code(results.runs),
     }
     return Section("summary.html.j2", context)

@@ -45,7 +45,7 @@ from .statistics import (
     scratch_of,
     summarize,
 )
-from .tables import display_name
+from .tables import display_name, labels_note
 
 if TYPE_CHECKING:
     from markupsafe import Markup  # only for pages; the terminal needs none
@@ -338,6 +338,8 @@ def overview_notes(found_runs: FoundRuns) -> list[str]:
     lines, groups = [NUMBERS], found_runs.groups
     if any(group.saw_test_images for group in groups):
         lines.append(SAW_TEST)
+    if note := labels_note([run for group in groups for run in group.runs.values()]):
+        lines.append(note)
     if any(re.search(r" \(\d+\)$", group.label) for group in groups):
         lines.append(
             "Numbers in brackets distinguish rows of the same name; table.csv has their conditions."

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -35,6 +35,7 @@ SAW_TEST = (
     "The pre-training has seen the test images, without their labels (--ssl-on all): compared "
     "with networks that have not seen theirs, these numbers may be too high."
 )
+SAW_LABELS = " (pre-trained with all training labels)"
 STARTS_NOTE = (
     "Image passes: images that go through the network in all trainings of an arm, each view "
     "counted, the search of the learning rate included; validation, tests and few labels are not. "
@@ -47,8 +48,8 @@ _ALGORITHMS = Path(__file__).parents[2] / "models" / "algorithms"
 
 def results_table(runs: Sequence[RunRecord]) -> Table:
     """Build the table: a row for each classifier, its metrics and the recall of each class."""
-    # The remark on test images is too long for one line of a terminal: only then names may wrap.
-    long = any(run.ssl_on == ALL for run in runs)
+    # These remarks are too long for one line of a terminal: only then names may wrap.
+    long = any(run.ssl_on == ALL or run.saw_labels for run in runs)
     first = Column("classifier", no_wrap=not long, min_width=12 if long else None)
     table = console_table([first, "lr", "bal. acc.", "accuracy", "AUC", *class_names(runs)])
     for run in runs:
@@ -76,6 +77,19 @@ def seen_note(runs: Sequence[RunRecord]) -> str:
     return SAW_TEST if any(run.ssl_on == ALL for run in runs) else ""
 
 
+def labels_note(runs: Sequence[RunRecord]) -> str:
+    """Return the warning that a pre-training read labels; empty where none did."""
+    names = dict.fromkeys(display_name(run.arm) for run in runs if run.saw_labels)
+    if not names:
+        return ""
+    return (
+        f"Pre-trained with the labels of all training images: {', '.join(names)}. Those of the "
+        f"validation {words().groups} are among them, on which learning rate and temperature are "
+        "chosen. With a part of the labels such a network would know the others, so it is left out "
+        "there."
+    )
+
+
 def number(value: float | None, digits: int) -> str:
     """Format a fraction; a dash for None."""
     return "–" if value is None else f"{value:.{digits}f}"
@@ -92,7 +106,7 @@ def notes(results: Results) -> list[str]:
         "Columns of classes: recall."
     ]
     many = MANY if len(runs) > 2 and not results.arms else ""  # the pairs of starts are corrected
-    lines += [seen_note(runs), many]
+    lines += [seen_note(runs), labels_note(runs), many]
     lines.append(mixed_code(runs))
     lines += [at_the_edge(tried) or "" for tried in by_arm(results.lr_search).values()]
     return [line for line in lines if line]
@@ -160,6 +174,7 @@ def compare(scratch: RunRecord, other: RunRecord) -> Comparison | None:
     )
     name = _subject(other)
     images = " on all images, test images included," if other.ssl_on == ALL else ""
+    images = " with all training labels" + images if other.saw_labels else images
     if abs(difference) < 2 * error:
         text = f"No clear difference: {name}{images} gives {numbers}."
     elif difference > 0:
@@ -253,6 +268,17 @@ def run_label(run: RunRecord) -> str:
     return display_name(run.arm) + start + (" (greedy)" if run.chosen_from else "") + _seen(run)
 
 
+def arm_titles(runs: Iterable[RunRecord]) -> Callable[[str], str]:
+    """Return the function that names arms and pre-trainings in tables, labels seen included.
+
+    Args:
+        runs: The classifiers, with the pre-trainings behind them.
+    """
+    marked = {run.arm for run in runs if run.saw_labels}
+    marked |= {ssl.name for run in runs for ssl in run.ssl if ssl.labels}
+    return lambda arm: display_name(arm) + (SAW_LABELS if arm in marked else "")
+
+
 def group_label(run: RunRecord) -> str:
     """Return the name of a group of runs: of a greedy curriculum, the tasks it chose from."""
     if not run.chosen_from:
@@ -261,7 +287,8 @@ def group_label(run: RunRecord) -> str:
 
 
 def _seen(run: RunRecord) -> str:
-    return " (pre-trained on all images, test images included)" if run.ssl_on == ALL else ""
+    images = " (pre-trained on all images, test images included)" if run.ssl_on == ALL else ""
+    return (SAW_LABELS if run.saw_labels else "") + images
 
 
 def at_the_edge(tried: Sequence[SearchRecord]) -> str | None:
@@ -271,4 +298,4 @@ def at_the_edge(tried: Sequence[SearchRecord]) -> str | None:
     if len(lrs) < 2 or chosen not in (lrs[0], lrs[-1]):
         return None
     side = "smallest" if chosen == lrs[0] else "largest"
-    return f"{tried[0].arm}: the chosen learning rate {chosen:g} is the {side} tried"
+    return f"{display_name(tried[0].arm)}: the chosen learning rate {chosen:g} is the {side} tried"

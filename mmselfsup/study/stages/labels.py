@@ -1,7 +1,8 @@
 """Few labels: each arm fine-tuned on parts of the training list, drawn several times.
 
 The learning rate is chosen for each arm and part on the first draw of the ``subtrain`` list, and
-measured on the ``val`` list. The lists of a part are the same for all arms.
+measured on the ``val`` list. The lists of a part are the same for all arms. An arm whose
+pre-training has read labels is left out: it would know those that the part lacks.
 """
 
 from __future__ import annotations
@@ -62,12 +63,13 @@ def run(context: StudyContext) -> None:
             diverged.
     """
     settings, study = context.settings, context.study
-    if not settings.labels:
+    arms = [arm for arm in settings.arms if not study.saw_labels(arm)]
+    if not settings.labels or not arms:
         return
     draws = range(1, settings.draws + 1)
     lists = [draw_stage(study, draw, "train") for draw in draws]
     context.run("Few labels: lists", [*lists, draw_stage(study, _SEARCHED, "subtrain")])
-    pairs = [Part(arm, percent) for percent in settings.labels for arm in settings.arms]
+    pairs = [Part(arm, percent) for percent in settings.labels for arm in arms]
     tried = _search(context, pairs)
     chosen = {pair: next(run.lr for run in runs if run.chosen) for pair, runs in tried.items()}
     parts = [pair._replace(draw=draw) for pair in pairs for draw in draws]

@@ -10,6 +10,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.json_log import read_log
 
 from ..records import SearchRecord
+from ..report.tables import display_name
 from ..resolved import ResolvedStudy
 from .context import StudyContext
 from .finetune import finetune_argv, lesion_options
@@ -39,7 +40,8 @@ def run(context: StudyContext) -> None:
     context.lrs = {run.arm: run.lr for run in context.tried if run.chosen}
     for run in context.tried:
         value = "diverged" if run.balanced_accuracy is None else f"{run.balanced_accuracy:.3f}"
-        print(f"{run.arm:>12}  lr {run.lr:<8g} {value}{'  <- chosen' if run.chosen else ''}")
+        chosen = "  <- chosen" if run.chosen else ""
+        print(f"{display_name(run.arm):>12}  lr {run.lr:<8g} {value}{chosen}")
 
 
 def search_stage(study: ResolvedStudy, arm: str, lr: float) -> Stage:
@@ -95,8 +97,8 @@ def choose_lr(tried: Sequence[SearchRecord]) -> list[SearchRecord]:
     if not usable:
         values = ", ".join(f"{run.lr:g}" for run in tried)
         raise UserError(
-            f"no learning rate of {values} gave a result for {tried[0].arm}: the loss was not "
-            "finite; try smaller ones with FINETUNE_LRS"
+            f"no learning rate of {values} gave a result for {display_name(tried[0].arm)}: the "
+            "loss was not finite; try smaller ones with FINETUNE_LRS"
         )
     # -lr: of equal values the smaller learning rate.
     best = max(usable, key=lambda run: (run.balanced_accuracy or 0.0, -run.lr))

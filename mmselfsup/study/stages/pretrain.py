@@ -54,11 +54,12 @@ def check_backbones(task: Pretraining, finetune: Config) -> list[str]:
     """
     pretrained, classifier = _backbone(task.cfg), _backbone(finetune)
     kinds = _kind(pretrained), _kind(classifier)
-    adapt = "" if task.start is None else task.start.adapt
-    if adapt in _ATTENTION and kinds[0].startswith("ResNe"):
+    start = task.start
+    adapt = start.adapt if start is not None and start.adapts(task.tasks) else ""
+    if start is not None and adapt in _ATTENTION and kinds[0].startswith("ResNe"):
         raise UserError(
-            f"--start ...+ssl:{adapt} changes the attention of a transformer, and the backbone of "
-            f"{task.tasks[-1]} is a {kinds[0]}: take full, last_blocks or norm_bias"
+            f"--start ...{start.tasks[-1]}:{adapt} changes the attention of a transformer, and the "
+            f"backbone of {task.tasks[-1]} is a {kinds[0]}: take full, last_blocks or norm_bias"
         )
     if kinds[0] != kinds[1]:
         if _is_transformer(kinds[0]) != _is_transformer(kinds[1]):
@@ -82,6 +83,26 @@ def check_backbones(task: Pretraining, finetune: Config) -> list[str]:
         f"{task.tasks[-1]} has {ssl_channels} input channels, the classifier {channels}: the "
         "first convolution starts from random weights"
     ]
+
+
+def check_labels(study: ResolvedStudy) -> None:
+    """Refuse a pre-training with labels where they would be those that the study measures with.
+
+    Raises:
+        UserError: It would read labels of test images, or of those that a greedy curriculum is
+            chosen on.
+    """
+    names = [task.name for task in study.pretrainings if task.saw_labels]
+    if names and study.settings.ssl_on != TRAIN:
+        raise UserError(
+            f"--ssl-on all: {names[0]} reads labels, and would read those of the test images: "
+            "leave out --ssl-on all, or this pre-training"
+        )
+    if names and study.settings.min_gain is not None:
+        raise UserError(
+            f"--curriculum greedy: {names[0]} reads labels, those of the validation "
+            f"{study.settings.data.group[1]} included, on which the order is chosen: leave it out"
+        )
 
 
 def _backbone(cfg: Config) -> dict[str, Any]:
@@ -192,4 +213,5 @@ def ssl_record(study: ResolvedStudy, task: Pretraining) -> SslRecord:
         cfg_options=list(task.options),
         config_sha256=config_digest(task.cfg),
         made_by=record.made_by,
+        labels=task.saw_labels,
     )
