@@ -122,13 +122,52 @@ def test_hugging_face_dinov2(tmp_path, side):
         close(features(loaded(DINOV2, tmp_path)[0]), *expected)
 
 
-def test_hugging_face_dinov2_with_registers(tmp_path):
+def dinov2_features(model, extra, side, antialias, monkeypatch):
+    """Return the features of a DINOv2 of transformers, positions interpolated as one is told to.
+
+    Its models with registers do it with antialiasing, the others without.
+    """
+
+    def interpolate(*args, **options):
+        return torch_interpolate(*args, **{**options, "antialias": antialias})
+
+    torch_interpolate = nn.functional.interpolate
+    with monkeypatch.context() as patched, torch.no_grad():
+        patched.setattr(nn.functional, "interpolate", interpolate)
+        hidden = model(images(side)).last_hidden_state
+    rows = side // 8
+    return hidden[:, 0], hidden[:, extra:].transpose(1, 2).unflatten(2, (rows, rows))
+
+
+@pytest.mark.parametrize("side", [32, 48])
+def test_hugging_face_dinov2_with_registers(tmp_path, side, monkeypatch):
     model = hf_model("Dinov2WithRegisters", mlp_ratio=2, layer_norm_eps=1e-6)
     model.save_pretrained(tmp_path)
     backbone, report = loaded(REGISTERS, tmp_path)
-    close(features(backbone), *hf_features(model, extra=5))
+    with torch.no_grad():  # timm's rule at another size is that of these models
+        hidden = model(images(side)).last_hidden_state
+    theirs = dinov2_features(model, 5, side, True, monkeypatch)
+    torch.testing.assert_close(hidden[:, 0], theirs[0])
+    close(features(backbone, side), *theirs)
     assert not report.resized
-    close(features(loaded({**OURS, "num_registers": 4}, tmp_path)[0]), *hf_features(model, extra=5))
+    ours = {**OURS, "img_size": side, "num_registers": 4}  # without antialiasing, as for all files
+    own = features(loaded(ours, tmp_path)[0], side)
+    close(own, *dinov2_features(model, 5, side, False, monkeypatch))
+
+
+@pytest.mark.parametrize("side", [32, 48])
+@pytest.mark.parametrize("registers", [0, 4])
+def test_hugging_face_dinov2_swiglu(tmp_path, side, registers, monkeypatch):
+    kind = "Dinov2WithRegisters" if registers else "Dinov2"
+    model = hf_model(kind, mlp_ratio=2, layer_norm_eps=1e-6, use_swiglu_ffn=True)
+    model.save_pretrained(tmp_path)
+    # Two thirds of the width, rounded up to a multiple of 8, for each of gate and values.
+    name = "vit_giant_patch14_reg4_dinov2" if registers else "vit_giant_patch14_dinov2"
+    config = {**DINOV2, "type": f"timm.{name}", "mlp_ratio": 2 * 32 / 24}
+    backbone, report = loaded(config, tmp_path)
+    assert set(report.unexpected) <= {"mask_token"}
+    theirs = dinov2_features(model, 1 + registers, side, True, monkeypatch)  # timm's rule
+    close(features(backbone, side), *theirs)
 
 
 def test_registers_in_timms_names_and_back(tmp_path):
@@ -396,7 +435,8 @@ def test_meta_dinov2(tmp_path, chunked, side):
     assert report.schemes == ("Meta's DINOv2",)
 
 
-def test_meta_dinov2_swiglu(tmp_path):
+@pytest.mark.parametrize("side", [32, 48])
+def test_meta_dinov2_swiglu(tmp_path, side):
     config = {**DINOV2, "type": "timm.vit_giant_patch14_dinov2", "mlp_ratio": 2}
     net = randomize(build_backbone(copy.deepcopy(config)))
     names = ((".mlp.fc1.", ".mlp.w12."), (".mlp.fc2.", ".mlp.w3."))
@@ -404,7 +444,7 @@ def test_meta_dinov2_swiglu(tmp_path):
     for new, old in names:
         state = {k.replace(new, old): v for k, v in state.items()}
     torch.save(state, tmp_path / "dinov2.pth")
-    close(features(loaded(config, tmp_path / "dinov2.pth")[0]), *features(net))
+    close(features(loaded(config, tmp_path / "dinov2.pth")[0], side), *features(net, side))
 
 
 @pytest.mark.parametrize("side", [32, 48])
@@ -437,7 +477,8 @@ def test_a_bias_without_a_place_is_reported(tmp_path):
     assert [n for n in report.unexpected if n.endswith("q_bias")]
 
 
-def test_panderm(tmp_path):
+@pytest.mark.parametrize("side", [32, 48])
+def test_panderm(tmp_path, side):
     config = {**TIMM, "init_values": 0.1}
     net = randomize(build_backbone(copy.deepcopy(config)))
     state = {}
@@ -452,7 +493,7 @@ def test_panderm(tmp_path):
             )
     state["decoder.norm.weight"] = torch.ones(24)
     torch.save({"model": state}, tmp_path / "panderm.pth")
-    close(features(loaded(config, tmp_path / "panderm.pth")[0]), *features(net))
+    close(features(loaded(config, tmp_path / "panderm.pth")[0], side), *features(net, side))
     cae = {**OURS, "type": "CAEViT", "init_values": 0.1, "qkv_bias": False}
     holder = Holder(cae)
     report = load_weights(holder, str(tmp_path / "panderm.pth"))
