@@ -43,8 +43,10 @@ Arguments
   --compare                        several pre-trainings: each on its own, and one table
   --curriculum greedy              the best pre-training by a probe, then the best next one, ...
   --min-gain G                     ... more than G in balanced accuracy (0.01)
-  --start START ...                arms of any starts: scratch, ssl, NAME=FILE, NAME=FILE+ssl,
-                                   NAME=FILE+ssl:lora (or another adaptation), distilled=TEACHER
+  --start START ...                arms of any starts: scratch, ssl (ALGORITHM), dino (or another
+                                   pre-training with a config of SIZE), NAME=FILE, NAME=FILE+ssl,
+                                   NAME=FILE+dino:lora (or another adaptation), ssl+supcon (one
+                                   after the other), distilled=TEACHER
   --labels P% ... [--draws N]      each arm also on a part of the labels, drawn N times (3)
   --external NAME=PATH ...         each arm also on test sets of other clinics (tutorial 15)
   --ssl-on all                     pre-train on test images too, without labels; all tables say so

@@ -39,7 +39,13 @@ def training_section(study_dir: Path, results: Results) -> Section:
 def _views(results: Results, folder: Path) -> list[tuple[str, str]]:
     """Read the pictures of what the pre-trainings see: (name, data URI)."""
     pictures = [(ssl.name, data_uri(folder / ssl.name / "views.png")) for ssl in results.ssl]
-    return [(_last_task(name), uri) for name, uri in pictures if uri is not None]
+    titles = [_last_task(ssl.name) for ssl in results.ssl]
+    # Two arms may end with the same task, after others.
+    return [
+        (display_name(name) if titles.count(_last_task(name)) > 1 else _last_task(name), uri)
+        for name, uri in pictures
+        if uri is not None
+    ]
 
 
 def _last_task(name: str) -> str:
