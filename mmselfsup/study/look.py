@@ -26,6 +26,7 @@ from .data import PARTS, ground_truth_csv, metadata_csv
 from .disk import GIB, disk_use
 from .image_digests import ImageDigests
 from .keep import what_stays
+from .report.tables import display_name
 from .resolved import ResolvedStudy
 from .settings import ALL, StudySettings
 
@@ -251,7 +252,7 @@ def _batches(study: ResolvedStudy, images: int) -> list[str]:
         batch = given.get("samples_per_gpu", 0)
         if given.get("drop_last") and part < batch and not task.cfg.get("auto_settings"):
             doubts.append(
-                f"{task.name}: {there}, which can't fill one batch of {batch}: "
+                f"{display_name(task.name)}: {there}, which can't fill one batch of {batch}: "
                 f"add auto_settings=True, or data.samples_per_gpu={max(part // 2, 1)}"
             )
     return doubts
@@ -300,7 +301,10 @@ def _same_content(
 
 def _trainings(study: ResolvedStudy, studies: int) -> dict[str, str]:
     """Return the trainings of a study in words."""
-    tasks = [f"{task.name} ({counted(task.epochs, 'epoch')})" for task in study.pretrainings]
+    tasks = [
+        f"{display_name(task.name)} ({counted(task.epochs, 'epoch')})"
+        for task in study.pretrainings
+    ]
     arms, lrs = study.settings.arms, study.lrs
     search = f"{len(arms) * len(lrs)} of the learning-rate search and " if len(lrs) > 1 else ""
     times = f", in each of {studies} studies" if studies > 1 else ""

@@ -31,7 +31,7 @@ from .report.page import write_report
 from .report.starts_tables import print_starts
 from .report.statistics import RESULTS
 from .report.sweep import make_overview, print_overview, write_page, write_tables
-from .report.tables import print_results
+from .report.tables import display_name, print_results
 from .report.words import words_of
 from .resolved import ResolvedStudy
 from .settings import StudySettings
@@ -106,8 +106,9 @@ def check(settings: StudySettings) -> None:
     for task in study.pretrainings:
         if task.cfg.get("load_from") and task.weights is None:
             print(
-                f"warning: the config of {task.name} loads {task.cfg.load_from}, and tables call "
-                f"the arm {task.name}: name the weights by --start NAME=FILE+ssl instead",
+                f"warning: the config of {task.tasks[-1]} loads {task.cfg.load_from}, and tables "
+                f"call the arm {display_name(task.name)}: name the weights by --start "
+                "NAME=FILE+ssl instead",
                 flush=True,
             )
 

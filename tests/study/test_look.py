@@ -62,7 +62,7 @@ def test_the_rows_of_sound_data(data: StudySettings) -> None:
     assert rows["classes"] == ", ".join(f"{name} 4" for name in CLASSES)
     assert rows["lesions"] == "16; 0 images without one"
     assert rows["same content"] == "no two images"
-    assert rows["pre-trainings"] == "simclr (1 epoch)"
+    assert rows["pre-trainings"] == "SimCLR (1 epoch)"
     assert rows["fine-tunings"] == ("6 of the learning-rate search and 2 final ones of 1 epoch")
     assert "are free" in rows["disk"]
     assert "--keep all" in rows["kept"]
@@ -79,7 +79,7 @@ def test_a_batch_that_the_images_dont_fill(data: StudySettings) -> None:
     ):
         _, doubts = look_at(dataclasses.replace(data, ssl_options=options))
         wanted = [
-            "simclr: about 25 images train in a fold, which can't fill one batch of 26: add "
+            "SimCLR: about 25 images train in a fold, which can't fill one batch of 26: add "
             "auto_settings=True, or data.samples_per_gpu=12"
         ]
         assert [one for one in doubts if "batch" in one] == (wanted if said else []), options
@@ -90,7 +90,7 @@ def test_a_batch_of_all_images(data: StudySettings) -> None:
         options = ("data.drop_last=True", f"data.samples_per_gpu={batch}")
         _, doubts = look_at(dataclasses.replace(data, ssl_options=options, ssl_on="all"))
         wanted = [
-            "simclr: 32 images are there, which can't fill one batch of 33: add "
+            "SimCLR: 32 images are there, which can't fill one batch of 33: add "
             "auto_settings=True, or data.samples_per_gpu=16"
         ]
         assert [one for one in doubts if "batch" in one] == (wanted if said else []), batch

@@ -396,10 +396,10 @@ def test_a_pretraining_with_labels_is_marked_and_gets_no_part_of_them(
 
 
 def test_labels_of_test_images_are_never_read(several: StudySettings) -> None:
-    with pytest.raises(UserError, match=r"--ssl-on all: .*supcon reads labels.*test images"):
+    with pytest.raises(UserError, match=r"--ssl-on all: .*SupCon reads labels.*test images"):
         pipeline.check(dataclasses.replace(several, ssl_on="all"))
     greedy = dataclasses.replace(several, starts=(), algorithms=(), min_gain=0.01)
-    with pytest.raises(UserError, match=r"--curriculum greedy: .*supcon reads labels"):
+    with pytest.raises(UserError, match=r"--curriculum greedy: .*SupCon reads labels"):
         pipeline.check(greedy)
 
 

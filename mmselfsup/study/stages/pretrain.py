@@ -17,6 +17,7 @@ from mmselfsup.utils.json_log import read_log
 from .. import configs
 from ..configs import positives_options
 from ..records import SslRecord
+from ..report.tables import display_name
 from ..resolved import Pretraining, ResolvedStudy
 from ..settings import TRAIN
 from ..step import CHECKPOINT
@@ -92,7 +93,7 @@ def check_labels(study: ResolvedStudy) -> None:
         UserError: It would read labels of test images, or of those that a greedy curriculum is
             chosen on.
     """
-    names = [task.name for task in study.pretrainings if task.saw_labels]
+    names = [display_name(task.name) for task in study.pretrainings if task.saw_labels]
     if names and study.settings.ssl_on != TRAIN:
         raise UserError(
             f"--ssl-on all: {names[0]} reads labels, and would read those of the test images: "
