@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +28,7 @@ class RangeServer:
             (the answer ends in the middle), ``"wrong"`` (other bytes), ``"never"`` (no answer),
             ``"whole"`` (200 with the whole file), ``"away"`` (the connection is closed),
             ``("move", address)``, or ``"other"`` (another range).
+        tagged: Whether answers have the ``ETag`` of the file.
         requests: Path and headers of each request.
         connections: How many connections were opened.
     """
@@ -34,6 +36,7 @@ class RangeServer:
     def __init__(self, folder: Path, port: int = 0) -> None:
         self.folder = folder
         self.faults: list[Any] = []
+        self.tagged = False
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.connections = 0
         self.released = threading.Event()
@@ -88,6 +91,8 @@ def _handler(state: RangeServer) -> type[BaseHTTPRequestHandler]:
                 part = bytes(len(part))
             shown = begin + 1 if fault == "other" else begin
             headers = {"Content-Range": f"bytes {shown}-{begin + len(part) - 1}/{len(data)}"}
+            if state.tagged:
+                headers["ETag"] = f'"{zlib.crc32(data):08x}"'
             self.answer(206, headers, part, cut=fault == "cut")
 
         def answer(

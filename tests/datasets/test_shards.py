@@ -356,7 +356,7 @@ def test_from_a_server_with_a_cache(
         assert same(source, folder)
         assert len(server.requests) == 12  # the second time all come from the cache
     assert same(Shards(url=server.url, shard_cache=cache, retry=ONCE), folder)
-    assert len(server.requests) == 12  # the index as well
+    assert len(server.requests) == 13  # of the index only the version
     index = str(server.folder / INDEX_NAME)
     assert same(Shards(url=server.url, index=index, retry=ONCE), folder)
     source = Shards(url=server.url, shard_cache=dict(dir=str(tmp_path / "new")), retry=ONCE)
@@ -385,7 +385,9 @@ def test_the_index_of_a_signed_address_and_its_options(
             assert server.requests[-1][0] == read.format("images-000000.tar")
         assert other.requests[0][0] == f"/{INDEX_NAME}"
         assert "X-Own" not in other.requests[0][1]  # another host gets no secrets
-    assert [path for path, _ in server.requests if INDEX_NAME in path] == [
+    asked = [path for path, _ in server.requests if INDEX_NAME in path]
+    assert asked[::2] == asked[1::2]  # for its version, and for its bytes
+    assert asked[::2] == [
         f"/else/{INDEX_NAME}?sig=a/b/",
         f"/else/{INDEX_NAME}?sig=a/c",
         f"/data/{INDEX_NAME}?sig=d/",
@@ -419,6 +421,58 @@ def test_the_check_of_a_server_reads_a_few_bytes(server: RangeServer) -> None:
     (server.folder / "images-000002.tar").unlink()
     with pytest.raises(StorageError, match=r"images-000002\.tar .*no such file"):
         check_files(source, "data.train")
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_shards_that_were_changed_after_indexing(
+    server: RangeServer, shards: Path, remote: bool
+) -> None:
+    index = str(shards / INDEX_NAME)
+
+    def source() -> Shards:
+        return Shards(url=server.url if remote else str(shards), index=index, retry=ONCE)
+
+    path = shards / source().index.place(6).shard
+    before = path.read_bytes()
+    path.write_bytes(before + bytes(512))
+    with pytest.raises(StorageError, match=rf"{path.name} .*{len(before) + 512} bytes.*changed;"):
+        check_files(source(), "data.train")
+    path.write_bytes(before[:-512])
+    with pytest.raises(StorageError, match=r"it is truncated or changed; .*make the index again$"):
+        check_files(source(), "data.train")
+    path.write_bytes(before[::-1])  # other images of the same size
+    check_files(source(), "data.train")
+    with pytest.raises(StorageError, match=r"6\.jpg in .*not those that were indexed"):
+        source().read_bytes(6)
+
+
+@pytest.mark.parametrize("tagged", [False, True])
+def test_an_index_that_was_changed_on_the_server(
+    server: RangeServer, tmp_path: Path, image_folder: Path, tagged: bool
+) -> None:
+    server.tagged = tagged
+    options = dict(url=server.url, shard_cache=dict(dir=str(tmp_path / "cache")), retry=ONCE)
+    labels = Shards(**options).get_gt_labels()
+    assert (Shards(**options).get_gt_labels() == labels).all()
+    server.faults = [503]  # the server is busy: the copy serves
+    assert (Shards(**options).get_gt_labels() == labels).all()
+    (note,) = (tmp_path / "cache").glob("*.version")
+    note.unlink()  # that of an older version of the package
+    assert (Shards(**options).get_gt_labels() == labels).all()
+    assert note.is_file() is tagged
+    table = tmp_path / "new.txt"
+    names = range(12) if tagged else range(10)  # without a tag, only the size is known
+    table.write_text("".join(f"{i}.jpg {(i + 1) % 3}\n" for i in names))
+    size = (server.folder / INDEX_NAME).stat().st_size
+    for path in server.folder.iterdir():
+        path.unlink()
+    make_shards(ImageList(str(image_folder), ann_file=str(table)), server.folder, 5)
+    assert ((server.folder / INDEX_NAME).stat().st_size == size) is tagged
+    with pytest.raises(UserError, match=r"index\.safetensors has changed since it was copied"):
+        Shards(**options)
+    for path in (tmp_path / "cache").glob("*.safetensors"):
+        path.unlink()
+    assert Shards(**options).get_gt_labels().tolist() == [(i + 1) % 3 for i in names]
 
 
 def test_images_of_two_sources_of_shards_are_compared(

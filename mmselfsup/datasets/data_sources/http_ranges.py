@@ -17,7 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from mmselfsup.utils.errors import ArgumentError, UserError, one_line
 
-from .range_reads import Refused, Unavailable
+from .range_reads import Refused, Unavailable, Version
 
 _ELSEWHERE = (301, 302, 303, 307, 308)
 _MAY_PASS = (408, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524)
@@ -51,6 +51,17 @@ class HttpStore:
 
     def read(self, name: str, offset: int, size: int | None) -> bytes:
         """Return a range of a shard, see ``range_reads.Store``."""
+        return self._get(name, offset, size)[1]
+
+    def version(self, name: str) -> Version:
+        """Return the version of a shard, by a request for its first byte."""
+        headers, _ = self._get(name, 0, 1)
+        size = headers.get("Content-Range", "").rpartition("/")[2].strip()
+        tag = headers.get("ETag") or headers.get("Last-Modified") or ""
+        return Version(int(size) if size.isdecimal() else None, tag)
+
+    def _get(self, name: str, offset: int, size: int | None) -> tuple[Any, bytes]:
+        """Return the headers of the answer to a request for a range, and its bytes."""
         parts = urlsplit(self.url)
         target = parts._replace(path=f"{parts.path.rstrip('/')}/{quote(name)}").geturl()
         last = "" if size is None else offset + size - 1
@@ -65,7 +76,7 @@ class HttpStore:
         _check(status, headers, bool(ranges), offset)
         if size is not None and len(data) != size:
             raise Unavailable(f"{len(data)} of {size} bytes came")
-        return data
+        return headers, data
 
     def _ask(
         self, target: SplitResult, ranges: Mapping[str, str], size: int | None

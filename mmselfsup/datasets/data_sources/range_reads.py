@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from mmselfsup.utils.errors import ArgumentError, StorageError, UserError, one_line
 
@@ -28,6 +28,18 @@ class Refused(Exception):
     """A failure that stays: no such shard, no permission, no ranges; says what to do."""
 
 
+class Version(NamedTuple):
+    """What tells two versions of a file of a store apart, without reading it.
+
+    Attributes:
+        size: Its bytes; None where the store does not say.
+        tag: The ``ETag`` or the time of the last change, as the store writes it; '' without.
+    """
+
+    size: int | None
+    tag: str
+
+
 class Store(Protocol):
     """Storage of shards; forked processes and threads may share it."""
 
@@ -38,6 +50,9 @@ class Store(Protocol):
             Unavailable: Try again.
             Refused: Don't.
         """
+
+    def version(self, name: str) -> Version:
+        """Return the version of a shard that is there now; it fails as ``read`` does."""
 
 
 @dataclass(frozen=True)
@@ -96,18 +111,37 @@ def read_range(
     """
     if size == 0:
         return b""
+    span = "" if size is None else f", bytes {offset} to {offset + size - 1}"
+    return _asked(lambda: store.read(name, offset, size), retry, where, span, pause)
+
+
+def read_version(store: Store, name: str, retry: Retry, where: str) -> Version:
+    """Return the version of a file of a store; see ``read_range``."""
+    return _asked(lambda: store.version(name), retry, where)
+
+
+_Answer = TypeVar("_Answer")
+
+
+def _asked(
+    ask: Callable[[], _Answer],
+    retry: Retry,
+    where: str,
+    span: str = "",
+    pause: Callable[[float], None] = time.sleep,
+) -> _Answer:
+    """Return what a store answers, asked several times where it fails; see ``read_range``."""
     luck = random.Random()  # own: the numbers of the augmentations stay as they are
     begin = time.monotonic()
     for failures in range(1, retry.tries + 1):
         try:
-            return store.read(name, offset, size)
+            return ask()
         except Refused as error:
             raise StorageError(f"{where}: {error}") from error
         except Unavailable as error:
             reason = one_line(error)
             if failures < retry.tries:
                 pause(retry.seconds(failures, error.wait, luck.random()))
-    span = "" if size is None else f", bytes {offset} to {offset + size - 1}"
     raise StorageError(
         f"{where}{span}: {reason}, {retry.tries} times in {time.monotonic() - begin:.0f} s; check "
         "the storage and the network, then start the same command again (a training resumes), or "

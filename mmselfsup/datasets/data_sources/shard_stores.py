@@ -13,8 +13,10 @@ from mmselfsup.utils.errors import ArgumentError, UserError, one_line
 
 from .http_ranges import HttpStore
 from .nested_settings import from_settings
-from .range_reads import Refused, Store, Unavailable
+from .range_reads import Refused, Store, Unavailable, Version
 
+#: Where file systems of fsspec (s3, gs, az, local, memory) note the version of a file.
+_TAGS = ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "updated", "mtime", "created")
 _OPEN_FILES = 64  # shards that a process keeps open
 
 
@@ -107,6 +109,16 @@ class FolderStore:
             )
         return data
 
+    def version(self, name: str) -> Version:
+        """Return the version of a shard, see ``range_reads.Store``."""
+        try:
+            found = os.stat(os.path.join(self.folder, name))
+        except (FileNotFoundError, PermissionError) as error:
+            raise Refused(f"{error.strerror}; copy the shard there, or check url") from error
+        except OSError as error:
+            raise Unavailable(error.strerror or str(error)) from error
+        return Version(found.st_size, str(found.st_mtime_ns))
+
     def _open(self, name: str) -> Any:
         """Return an open shard; the one that was not read for longest is closed."""
         with self._lock:
@@ -140,10 +152,29 @@ class FsspecStore:
 
     def read(self, name: str, offset: int, size: int | None) -> bytes:
         """Return a range of a shard, see ``range_reads.Store``."""
+        end = None if size is None else offset + size
+        data = bytes(self._call("cat_file", name, start=offset, end=end))
+        if size is not None and len(data) != size:
+            raise Unavailable(f"{len(data)} of {size} bytes came")
+        return data
+
+    def version(self, name: str) -> Version:
+        """Return the version of a shard; its tag is what this kind of service has."""
+        info = self._call("info", name)
+        tag = next((str(info[key]) for key in _TAGS if info.get(key)), "")
+        size = info.get("size")
+        return Version(None if size is None else int(size), tag)
+
+    def _call(self, method: str, name: str, **options: Any) -> Any:
+        """Return what a method of the file system returns for a shard.
+
+        Raises:
+            Unavailable: Try again.
+            Refused: Don't.
+        """
         try:
             system, root = self._connect()
-            end = None if size is None else offset + size
-            data = bytes(system.cat_file(f"{root}/{name}", start=offset, end=end))
+            return getattr(system, method)(f"{root}/{name}", **options)
         except (FileNotFoundError, PermissionError) as error:
             kind = "no such file" if isinstance(error, FileNotFoundError) else "no permission"
             raise Refused(f"{kind}; check url and storage_options") from error
@@ -151,9 +182,6 @@ class FsspecStore:
             raise
         except Exception as error:  # of any library behind fsspec
             raise Unavailable(f"{type(error).__name__}: {one_line(error)[:200]}") from error
-        if size is not None and len(data) != size:
-            raise Unavailable(f"{len(data)} of {size} bytes came")
-        return data
 
     def _connect(self) -> tuple[Any, str]:
         """Return the file system of this process and the folder in it."""

@@ -15,21 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmselfsup.utils.errors import ArgumentError, StorageError, UserError
-from mmselfsup.utils.files import atomic_write, file_lock
+from mmselfsup.utils.files import file_lock
 from mmselfsup.utils.image_names import has_image_extension
 
 from ..registry import DATASOURCES
 from .image_list import ImageList
+from .index_copy import copy_of
 from .label_cells import NO_LABEL
 from .lists import Entry, check_labels, report_duplicates
 from .nested_settings import from_settings
 from .packed import PackedEntries, PackedStrings, pack
-from .range_reads import Retry, Store, read_range
+from .range_reads import Retry, Store, read_range, read_version
 from .shard_cache import ShardCache
 from .shard_index import INDEX_NAME, Place, ShardIndex, read_index
 from .shard_stores import FolderStore, join_address, open_store, same_service, split_address
 
-_LOOKED_AT = 3  # shards of a server of which the last byte is read before a run
+_LOOKED_AT = 3  # shards of a server whose size is asked for before a run
 
 
 @DATASOURCES.register_module()
@@ -50,7 +51,8 @@ class Shards(ImageList):
     Args:
         data_prefix: The folder that the images were in; not read.
         index: The index; by default ``index.safetensors`` beside the shards. From a server it is
-            copied into ``shard_cache``, once.
+            copied into ``shard_cache``, once; when the one of the server has changed since, a run
+            does not start.
         url: Where the shards are: a folder, ``http://`` or ``https://`` (a server with ranges), or
             an address of fsspec (``s3://``, ``gs://``, ``memory://``) whose package is installed;
             by default the folder of the index.
@@ -139,22 +141,28 @@ class Shards(ImageList):
         return data
 
     def check_storage(self) -> None:
-        """Check that the shards are there and long enough; of a server, a few of them.
+        """Check that the shards are there and as long as when they were indexed.
+
+        Of a server, a few of them. Other bytes of the same number are found when an image is read.
 
         Raises:
             StorageError: One is not.
         """
         index = self.index
-        rows = np.asarray(index.first[1:]) - 1  # the last image of each shard
+        chosen = np.arange(len(index.shards))
         if not isinstance(self.store, FolderStore):
-            few = np.linspace(0, len(rows) - 1, min(len(rows), _LOOKED_AT)).astype(int)
-            rows = rows[few]
-        for row in rows.tolist():
-            place = index.place(row)
-            if place.size:
-                end = place._replace(offset=place.offset + place.size - 1, size=1)
-                where = f"{self.url}/{place.shard} (index {self.index_path})"
-                read_range(self.store, end.shard, end.offset, 1, self.retry, where)
+            few = min(len(chosen), _LOOKED_AT)
+            chosen = np.linspace(0, len(chosen) - 1, few).astype(int)
+        for number in chosen.tolist():
+            name, size = index.shards[number], int(index.shard_bytes[number])
+            where = f"{self.url}/{name} (index {self.index_path})"
+            found = read_version(self.store, name, self.retry, where).size
+            if found not in (None, size):
+                kind = "truncated or changed" if found < size else "changed"
+                raise StorageError(
+                    f"{where}: the shard has {found} bytes, and had {size} when it was indexed: it "
+                    f"is {kind}; copy it again, or make the index again{self._cure()}"
+                )
 
     def _read(self, place: Place, where: str) -> bytes:
         """Return the bytes of an image from the store, complete and unchanged."""
@@ -247,11 +255,7 @@ class Shards(ImageList):
         folder, name = split_address(index)
         copy = self.shard_cache.folder / f"{hashlib.sha256(index.encode()).hexdigest()[:16]}-{name}"
         with file_lock(Path(f"{copy}.lock")):  # one process copies it, the others wait
-            if not copy.is_file():
-                store = self._store_of(folder)
-                data = read_range(store, name, 0, None, self.retry, index)
-                with atomic_write(copy) as file:
-                    file.write(data)
+            copy_of(self._store_of(folder), name, copy, self.retry, index)
         return str(copy)
 
     def _store_of(self, folder: str) -> Store:
