@@ -52,6 +52,7 @@ QUICK ?=
 bench: install  ## Measure speed against other libraries and write docs/en/benchmarks.md.
 	@"$(python)" benchmarks/items.py --images "$(IMAGES)" $(BENCH) $(QUICK)
 	@"$(python)" benchmarks/reduced_decode.py --images "$(IMAGES)" $(QUICK)
+	@"$(python)" benchmarks/features.py --images "$(IMAGES)" $(QUICK)
 	@"$(python)" benchmarks/step.py --compile $(BENCH) $(QUICK)
 	@"$(python)" benchmarks/methods.py $(QUICK)
 	@"$(python)" benchmarks/methods.py --transformers --images 8 --size 224 $(QUICK)

@@ -69,16 +69,9 @@ def accelerate(model: nn.Module, cfg: Mapping[str, Any], logger: logging.Logger)
             excludes a setting.
     """
     amp = cfg.get("amp")
-    if amp is not None and cfg.get("fp16") is not None:
-        raise UserError("amp and fp16 are both set: amp is the newer option, take fp16 out")
-    dtype = amp_dtype(amp, default_device())
-    if dtype is not None:
-        if not hasattr(model, "amp_dtype"):
-            raise UserError(f"amp: {type(model).__name__} has no mixed precision; leave amp out")
-        setattr(model, "amp_dtype", dtype)  # noqa: B010  # nn.Module's annotations: tensors only
+    dtype = _set_precision(model, cfg)
     if cfg.get("channels_last"):
-        # Weights are enough: the output of a convolution has the layout of its weights.
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        _set_channels_last(model)
     if default_device().type == "cpu":
         multiply_small_maps(model)
     check_sharding(model, cfg)  # which excludes some of these
@@ -90,6 +83,47 @@ def accelerate(model: nn.Module, cfg: Mapping[str, Any], logger: logging.Logger)
             "channels_last" if cfg.get("channels_last") else "as PyTorch's default",
             compiled,
         )
+
+
+def accelerate_extraction(model: nn.Module, cfg: Mapping[str, Any]) -> None:
+    """Prepare a frozen model, in place, to extract features as fast as its training ran.
+
+    The precision is that of the training (``amp`` or ``fp16``). On a CPU, maps are channels_last,
+    which changes results by rounding only, and convolutions of tiny maps become matrix products.
+
+    Args:
+        model: The bare model in eval mode.
+        cfg: The config of its training.
+
+    Raises:
+        UserError: A value can't be used, or ``amp`` and ``fp16`` are both set.
+    """
+    _set_precision(model, cfg)
+    on_cpu = default_device().type == "cpu"
+    if cfg.get("fp16") is not None and hasattr(model, "fp16_enabled"):
+        model.fp16_enabled = True  # type: ignore[assignment]
+    if on_cpu or cfg.get("channels_last"):
+        _set_channels_last(model)
+    if on_cpu:
+        multiply_small_maps(model)
+
+
+def _set_precision(model: nn.Module, cfg: Mapping[str, Any]) -> torch.dtype | None:
+    """Set the half precision of ``amp``, and return it; None for full precision or ``fp16``."""
+    amp = cfg.get("amp")
+    if amp is not None and cfg.get("fp16") is not None:
+        raise UserError("amp and fp16 are both set: amp is the newer option, take fp16 out")
+    dtype = amp_dtype(amp, default_device())
+    if dtype is not None:
+        if not hasattr(model, "amp_dtype"):
+            raise UserError(f"amp: {type(model).__name__} has no mixed precision; leave amp out")
+        setattr(model, "amp_dtype", dtype)  # noqa: B010  # nn.Module's annotations: tensors only
+    return dtype
+
+
+def _set_channels_last(model: nn.Module) -> None:
+    """Set the layout of the weights: the output of a convolution has that of its weights."""
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def compile_backbones(model: nn.Module, options: bool | Mapping[str, Any] | None) -> int:

@@ -43,11 +43,10 @@ from mmselfsup.evaluation.features import (
 )
 from mmselfsup.evaluation.tsne import embed
 from mmselfsup.utils import get_root_logger, setup_multi_processes
-from mmselfsup.utils.device import default_device
 from mmselfsup.utils.files import atomic_write_text
 from mmselfsup.utils.patients import source_of
 
-from .frozen_features import frozen_model
+from .frozen_features import extraction_model
 
 Sides = Mapping[str, LabelledFeatures]
 Datasets = Mapping[str, Any]
@@ -75,7 +74,7 @@ def run(args: Namespace) -> None:
     features = {}
     # Without a checkpoint the network has the random weights of the seed.
     for side, weights in zip(SIDES, (None, str(args.checkpoint)), strict=True):
-        model = frozen_model(cfg, weights, args.seed, logger).to(default_device())
+        model = extraction_model(cfg, weights, args.seed, logger)
         features[side] = _features(model, datasets, data_cfg, out, side)
     places = {}
     for side, data in features.items():

@@ -20,12 +20,11 @@ from mmselfsup.core.checkpoint import load_state
 from mmselfsup.datasets import SingleViewDataset
 from mmselfsup.models.utils.views import pooled, spatial_map
 from mmselfsup.utils.collect import nondist_forward_collect
-from mmselfsup.utils.device import default_device
 from mmselfsup.utils.error_context import run_errors
 from mmselfsup.utils.errors import ArgumentError, UserError
 
 from .embeddings import Embeddings
-from .frozen_features import frozen_model
+from .frozen_features import extraction_model
 from .image_input import Images, config_of, image_dataset, image_loader
 from .inference import evaluation_pipeline
 
@@ -72,9 +71,7 @@ class Embedder:
         self.image_cfg = self.cfg if dataset_config is None else load_config(dataset_config)
         own_data.resolve_for([self.image_cfg], checkpoint)
         self.pipeline = preparation(self.image_cfg)
-        self.model: Any = frozen_model(self.cfg, checkpoint, seed=0, state=state).to(
-            default_device()
-        )
+        self.model: Any = extraction_model(self.cfg, checkpoint, seed=0, state=state)
 
     def __call__(self, images: Images, maps: bool = False) -> Embeddings:
         """Return the features of images.

@@ -30,7 +30,7 @@ from mmselfsup.evaluation.data_issue_files import (
     write_issues,
 )
 from mmselfsup.evaluation.data_issues import NO_LABEL, check_features, retrieval
-from mmselfsup.evaluation.features import dataset_digest, files_digest, weights_digest
+from mmselfsup.evaluation.features import dataset_digest, files_digest, precision, weights_digest
 from mmselfsup.evaluation.issue_rankings import (
     Audited,
     Ranking,
@@ -50,7 +50,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_text, check_writable
 from mmselfsup.utils.seed import MAX_SEED
 
-from .frozen_features import frozen_model, split_options
+from .frozen_features import extraction_model, split_options
 
 #: Parts of the images that a person looks at, for which the recall of planted issues is given.
 _PARTS = (0.01, 0.05)
@@ -132,7 +132,7 @@ def _from_images(args: Namespace, out: Path) -> tuple[Audited, str]:
         check_features(np.zeros((len(names), 1), np.float32), args.neighbours)
     logger = get_root_logger(out / "find_issues.log")  # also takes mmcv's lines about each weight
     checkpoint = None if args.checkpoint in ("none", "random") else args.checkpoint
-    model = frozen_model(cfg, checkpoint, args.seed, logger).to(default_device())
+    model = extraction_model(cfg, checkpoint, args.seed, logger)
 
     def extract() -> dict[str, NDArray[Any]]:
         loader = build_eval_loader(dataset, data_cfg, "test", False)
@@ -141,6 +141,7 @@ def _from_images(args: Namespace, out: Path) -> tuple[Audited, str]:
 
     origin = {
         "weights": weights_digest(model),
+        "precision": precision(model),
         "images": f"{dataset_digest(node.to_dict(), dataset)} {files_digest(dataset)}",
     }
     audited = Audited(

@@ -46,6 +46,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_json, check_writable
 from mmselfsup.utils.seed import set_random_seed
 
+from .acceleration import accelerate_extraction
 from .data_look import look_at, report_overlap
 from .launch import Ranks, join_ranks, open_log, open_work_dir, work_dir_of
 from .overview import data_rows, log_table
@@ -110,7 +111,7 @@ def evaluate_joined(
         logger.info(ranks.note)
     with shared_errors():
         datasets = labelled_datasets(data_cfg, args.dataset_config)
-        model = frozen_model(cfg, checkpoint, args.seed, logger).to(default_device())
+        model = extraction_model(cfg, checkpoint, args.seed, logger)
         protocol.check(len(datasets["train"]))  # before the extraction, which takes the most time
     if not (args.features and os.path.exists(args.features)):
         look_at_lists(datasets, data_cfg, ranks.distributed, logger)
@@ -250,6 +251,31 @@ def frozen_model(
                 "of the backbone: take the config it was trained with"
             )
     return model.eval()
+
+
+def extraction_model(
+    cfg: Config,
+    checkpoint: str | None,
+    seed: int,
+    logger: logging.Logger | None = None,
+    state: Mapping[str, Any] | None = None,
+) -> nn.Module:
+    """Return a frozen model on its device, as fast as in its training.
+
+    Args:
+        cfg: See ``frozen_model``, as for all arguments; ``amp``, ``fp16`` and ``channels_last``
+            count as in a training.
+        checkpoint: The file of the weights, or None.
+        seed: Seed of random weights.
+        logger: The logger that reports on the loading.
+        state: The content of the checkpoint, where it is read already.
+
+    Raises:
+        UserError: See ``frozen_model`` and ``accelerate_extraction``.
+    """
+    model = frozen_model(cfg, checkpoint, seed, logger, state).to(default_device())
+    accelerate_extraction(model, cfg)
+    return model
 
 
 def _features(

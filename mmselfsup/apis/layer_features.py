@@ -26,13 +26,12 @@ from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.evaluation.plots import draw_embedding
 from mmselfsup.models.utils import ExtractProcess, pooled
 from mmselfsup.utils import dist, setup_multi_processes
-from mmselfsup.utils.device import default_device
 from mmselfsup.utils.error_context import config_errors, run_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write
 from mmselfsup.utils.seed import set_random_seed
 
-from .frozen_features import frozen_model
+from .frozen_features import extraction_model
 from .launch import join_ranks, open_log, open_work_dir, work_dir_of
 
 
@@ -130,7 +129,7 @@ def extract_layers(
         if not len(kept):
             raise UserError(f"{args.dataset_config}: no image has a label below {max_num_class}")
         chosen, labels = Subset(dataset, kept.tolist()), labels[kept]
-    model = frozen_model(cfg, args.checkpoint, seed, logger).to(default_device())
+    model = extraction_model(cfg, args.checkpoint, seed, logger)
     data_cfg.persistent_workers = False  # the list is read only once
     loader = build_eval_loader(chosen, data_cfg, "extract", ranks.distributed)
     with run_errors():

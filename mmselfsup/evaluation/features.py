@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from mmcv import Config
 from numpy.typing import NDArray
 from torch import nn
@@ -29,6 +30,7 @@ from mmselfsup.utils.dist import on_main
 from mmselfsup.utils.error_context import config_errors, run_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, check_writable, file_stamps
+from mmselfsup.utils.module import module_device
 
 Origin = dict[str, str]
 #: The data set of the neighbours or of the fit of a probe, and the one to test on.
@@ -37,6 +39,7 @@ PARTS = {"train": "train", "val": "test"}
 _MAX_CLASSES = 100_000
 _FILES = "image files"
 _USED = ("backbone.", "sobel_layer.")  # the modules behind the features
+_FULL = "float32"  # the precision of files that name none
 _ARRAYS = ("train", "train_labels", "test", "test_labels")
 
 
@@ -194,7 +197,7 @@ def read_features(path: str, origin: Origin) -> LabelledFeatures:
     """
     try:
         with np.load(path, allow_pickle=False) as file:  # a pickle could run any code
-            stored: Origin = json.loads(str(file["origin"]))
+            stored: Origin = {"precision": _FULL, **json.loads(str(file["origin"]))}
             arrays = {name: file[name] for name in _ARRAYS}
             classes = [str(name) for name in file["classes"]] or None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
@@ -241,7 +244,15 @@ def origin_of(model: nn.Module, datasets: dict[str, Any], cfg: Config) -> Origin
         for part, kind in PARTS.items()
     }
     files = {f"{kind} {_FILES}": files_digest(datasets[part]) for part, kind in PARTS.items()}
-    return {"weights": weights_digest(model), **digests, **files}
+    return {"weights": weights_digest(model), "precision": precision(model), **digests, **files}
+
+
+def precision(model: nn.Module) -> str:
+    """Return the type in which a model computes its features, such as ``bfloat16``."""
+    dtype: Any = getattr(model, "amp_dtype", None)
+    if dtype is None and getattr(model, "fp16_enabled", False):
+        dtype = torch.get_autocast_dtype(module_device(model).type)
+    return _FULL if dtype is None else str(dtype).removeprefix("torch.")
 
 
 def weights_digest(model: nn.Module) -> str:

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Subset
 from . import dist
 from .device import default_device, to_device
 from .gather import RowBuffer, joined_rows
+from .memory_allocator import keep_freed_memory
 from .module import module_device, unwrap
 from .progress import progress
 from .sharding import passes_are_joint
@@ -100,17 +101,23 @@ def _collect(
 ) -> Arrays:
     """Process this rank's part, then join the parts of all ranks in order.
 
-    Without ``everywhere`` only the first rank gets them; the others get an empty dict.
+    Without ``everywhere`` only the first rank gets them; the others get an empty dict. On a CPU a
+    single process keeps the memory of a batch for the next one: of several, the first one lengthens
+    its rows, for which they must lie outside the heap.
     """
     device = device or default_device()
     shard = _shard(loader)
     num_batches = len(shard) if hasattr(shard, "__len__") else 1
     extra = _extra_passes(num_batches)
     own: dict[str, RowBuffer] = {}
+    keeps = device.type == "cpu" and dist.get_world_size() == 1
     # The delay: a short evaluation needs no bar.
     for batch in progress(shard, desc=desc, unit="batch", leave=False, delay=2.0):
         for key, value in func(**to_device(batch, device)).items():
             own.setdefault(key, RowBuffer(num_batches)).add(_to_numpy(value))
+        if keeps:  # from now on: workers have started, the rows have their place
+            keep_freed_memory()
+            keeps = False
     for _ in range(extra):
         bare = getattr(loader, "loader", loader)
         func(**to_device(bare.collate_fn([bare.dataset[0]]), device))

@@ -11,10 +11,14 @@ from mmcv import Config
 from torch import Tensor, nn
 
 from mmselfsup.apis.acceleration import accelerate, amp_dtype, compile_backbones, has_bfloat16
+from mmselfsup.apis.frozen_features import extraction_model, frozen_model
 from mmselfsup.apis.hooks import optimizer_hook_config
 from mmselfsup.apis.train import train_model
 from mmselfsup.config.check import check_config
+from mmselfsup.evaluation.features import precision
 from mmselfsup.models import build_algorithm
+from mmselfsup.models.utils import ExtractProcess
+from mmselfsup.models.utils.small_map_conv import SmallMapConv2d
 from mmselfsup.utils.error_context import run_errors
 from mmselfsup.utils.errors import UserError
 
@@ -97,6 +101,32 @@ def test_half_precision_is_near_and_losses_are_full() -> None:
     assert half != full
     assert half.item() == pytest.approx(full.item(), rel=0.05)
     assert model(views[0], mode="extract")[0].dtype is torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "tolerance"),
+    [
+        ({}, "float32", 1e-5),
+        (dict(amp=dict(dtype="bfloat16"), channels_last=True), "bfloat16", 0.05),
+        (dict(fp16=dict(loss_scale="dynamic")), "bfloat16", 0.05),
+    ],
+)
+def test_features_are_extracted_as_in_the_training(
+    changes: dict[str, Any], kind: str, tolerance: float
+) -> None:
+    cfg = config(model=MODEL, **changes)
+    plain, model = frozen_model(cfg, None, 0), extraction_model(cfg, None, 0)
+    assert (precision(plain), precision(model)) == ("float32", kind)
+    assert any(isinstance(module, SmallMapConv2d) for module in model.modules())
+    img = torch.rand(70, 3, 32, 32)  # enough for matrix products on maps of 2x2 pixels
+    with torch.no_grad():
+        map_ = model(img, mode="extract")[-1]
+    assert map_.is_contiguous(memory_format=torch.channels_last)
+    loader = torch.utils.data.DataLoader([dict(img=one) for one in img], batch_size=70)
+    features, expected = (ExtractProcess().extract(one, loader)["feat"] for one in (model, plain))
+    assert features.dtype == expected.dtype == "float32"
+    difference = abs(features - expected).max(axis=1) / abs(expected).max(axis=1)
+    assert difference.max() < tolerance
 
 
 def test_channels_last_changes_nothing_but_the_layout() -> None:

@@ -68,6 +68,9 @@ def test_knn_and_probe_share_the_features(place: Path, checkpoint: Path) -> None
     assert done.code == 2
     assert "--features cached.npz: its features come from other weights;" in done.last_line
     argv = ["--checkpoint", "weights.pth", "--features", "cached.npz", "--num-knn", "1"]
+    done = run(place, *argv, "--cfg-options", "amp.dtype=bfloat16")
+    assert done.code == 2
+    assert "come from other precision;" in done.last_line
     done = run(place, *argv, "--cfg-options", "data.val.data_source.data_prefix=./images")
     assert done.code == 2
     assert "come from other test images or pipeline;" in done.last_line
