@@ -1,8 +1,9 @@
 """Benchmark of the extraction of features on the CPU: from JPEG files to the array, and by hand.
 
 Ours is what k-NN, probe and t-SNE run: data set, loader, network, one array; with the images from
-the decode cache (stored at the size of the pipeline's ``Resize``), or as tensors. The plain side ("forward") is torchvision's network alone on a batch that is
-there already, in the same precision and layout: bfloat16, channels_last.
+the decode cache (stored at the size of the pipeline's ``Resize``), or as tensors. The plain side
+("forward") is torchvision's network alone on a batch that is there already, in the same precision
+and layout: bfloat16, channels_last.
 
 Example: python benchmarks/features.py --images data/isic2019/originals
 """

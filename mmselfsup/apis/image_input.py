@@ -10,7 +10,9 @@ import glob
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlsplit
 
 from mmcv import Config
 from torch.utils.data import DataLoader
@@ -21,9 +23,11 @@ from mmselfsup.config.imports import import_modules
 from mmselfsup.config.load import load_config
 from mmselfsup.datasets import SingleViewDataset
 from mmselfsup.datasets.data_sources.decode import walk_images
-from mmselfsup.datasets.data_sources.given_images import Given, GivenImages
+from mmselfsup.datasets.data_sources.given_images import Given, GivenImages, ShardImage
 from mmselfsup.datasets.data_sources.lists import read_entries, with_extension
 from mmselfsup.datasets.data_sources.metadata import read_patients
+from mmselfsup.datasets.data_sources.shard_index import INDEX_NAME
+from mmselfsup.datasets.data_sources.shards import Shards
 from mmselfsup.datasets.loader import build_dataloader
 from mmselfsup.utils.error_context import config_errors
 from mmselfsup.utils.errors import UserError
@@ -35,6 +39,7 @@ from .inference import reading_options
 Images = Given | Sequence[Any]
 _CONFIGS = (".py", ".yaml", ".yml", ".json")
 _LISTS = (".txt", ".csv", ".tsv")
+_INDEX = Path(INDEX_NAME).suffix  # of an index of shards
 
 
 def split_files(files: Sequence[str]) -> tuple[str | None, str, list[str]]:
@@ -58,10 +63,12 @@ def given_images(images: Images) -> list[Given]:
 
     Args:
         images: A folder, a file, a pattern such as ``photos/*.jpg``, a list (``.txt``, ``.csv``;
-            names are relative to its folder), an image in memory, or several of these.
+            names are relative to its folder), shards (their folder, index or address), an image in
+            memory, or several of these.
 
     Raises:
         UserError: There is no such file, folder or pattern, or no image in it.
+        StorageError: Shards are incomplete, or a server does not give them.
     """
     if isinstance(images, list | tuple):
         found = [image for part in images for image in given_images(part)]
@@ -70,7 +77,15 @@ def given_images(images: Images) -> list[Given]:
         return found
     if not isinstance(images, str | os.PathLike):
         return [images]  # type: ignore[list-item]  # a sequence was handled above
+    if isinstance(images, ShardImage):
+        return [images]
     path = Path(os.path.expanduser(os.fspath(images)))
+    if "://" in str(images):
+        return _in_shards(_at_address(str(images)))
+    if (path / INDEX_NAME).is_file():
+        return _in_shards(Shards(url=str(path)))
+    if path.suffix == _INDEX and path.is_file():
+        return _in_shards(Shards(index=str(path)))
     if path.is_dir():
         return [str(path / name) for name in walk_images(path)]
     if path.suffix.lower() in _LISTS and path.is_file():
@@ -82,6 +97,25 @@ def given_images(images: Images) -> list[Given]:
     if not chosen:
         raise UserError(f"{images}: no such image, folder of images, list, or pattern that fits")
     return chosen
+
+
+def _in_shards(source: Shards) -> list[Given]:
+    """Return the images of shards, after a look at these."""
+    source.check_storage()
+    return [ShardImage(source, idx) for idx in range(len(source))]
+
+
+def _at_address(address: str) -> Shards:
+    """Return the data source of shards at an address, or of an index there.
+
+    Each image is read once, so nothing is kept; the index stays mapped into memory.
+    """
+    where = "index" if urlsplit(address).path.endswith(_INDEX) else "url"
+    with TemporaryDirectory(prefix="mmselfsup-") as folder:
+        cache = dict(dir=folder, size_gb=1e-9)
+        source = Shards(shard_cache=cache, **{where: address})  # type: ignore[arg-type]
+    source.shard_cache = None
+    return source
 
 
 def _listed(path: Path) -> list[Given]:

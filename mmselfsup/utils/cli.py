@@ -67,7 +67,8 @@ def add_image_arguments(parser: argparse.ArgumentParser, use: str, batch_size: i
         nargs="+",
         metavar="[CONFIG] CHECKPOINT IMAGES",
         help="Read this checkpoint of tools/train.py, with its own config unless one stands "
-        f"before it; {use} these images: folders, files, patterns, lists (.txt, .csv).",
+        f"before it; {use} these images: folders, files, patterns, lists (.txt, .csv), "
+        "shards (their folder, index.safetensors or address).",
     )
     parser.add_argument("--batch-size", type=int, default=batch_size, help="(default: %(default)s)")
     parser.add_argument(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,23 @@ from ..pipelines.formatting import Pixels
 from .base import BaseDataSource
 from .decode import ImageError
 from .lists import NO_LABEL
+from .shards import Shards
 
-#: An image: the path of its file, or its pixels.
+
+@dataclass(frozen=True)
+class ShardImage:
+    """An image of shards: the data source, and its number there."""
+
+    source: Shards
+    idx: int
+
+    def __fspath__(self) -> str:
+        """Return its name in the index."""
+        name: str = self.source.data_infos[self.idx]["img_info"]["filename"]
+        return name
+
+
+#: An image: the path of its file, its place in shards, or its pixels.
 Given = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 
 
@@ -27,7 +43,7 @@ class GivenImages(BaseDataSource):
     names it.
 
     Args:
-        images: Paths, PIL images, or arrays [H, W, 3] or [H, W] (uint8).
+        images: Paths, images of shards, PIL images, or arrays [H, W, 3] or [H, W] (uint8).
         **reading: How files are read: ``color_type``, ``channel_order``, ``value_range``,
             ``file_client_args``; see ``BaseDataSource``.
     """
@@ -42,6 +58,16 @@ class GivenImages(BaseDataSource):
             dict(img_prefix="", img_info=dict(filename=_name(image, number)), gt_label=NO_LABEL)
             for number, image in enumerate(self._images)
         ]
+
+    def path(self, idx: int) -> str:
+        image = self._images[idx]
+        return image.source.path(image.idx) if isinstance(image, ShardImage) else super().path(idx)
+
+    def read_bytes(self, idx: int) -> bytes:
+        image = self._images[idx]
+        if isinstance(image, ShardImage):
+            return image.source.read_bytes(image.idx)
+        return super().read_bytes(idx)
 
     def decode(self, idx: int) -> Pixels | Image.Image:
         image = self._images[idx]
