@@ -23,12 +23,17 @@ def resnet18() -> Any:
     return net
 
 
-def mlp(*widths: int, norm: bool = False, last: bool = False) -> nn.Sequential:
-    """Return linear layers with ReLU between them, batch norm after the hidden ones, or all."""
+def mlp(
+    *widths: int, norm: bool = False, last: bool = False, bias: tuple[bool, bool] = (True, True)
+) -> nn.Sequential:
+    """Return linear layers with ReLU between them, batch norm after the hidden ones, or all.
+
+    ``bias`` says whether the hidden ones and the last one have biases.
+    """
     layers: list[nn.Module] = []
     for i, (before, after) in enumerate(itertools.pairwise(widths)):
         end = i == len(widths) - 2
-        layers.append(nn.Linear(before, after))
+        layers.append(nn.Linear(before, after, bias=bias[end]))
         if norm and (last or not end):
             layers.append(nn.BatchNorm1d(after))
         if not end:
@@ -39,6 +44,29 @@ def mlp(*widths: int, norm: bool = False, last: bool = False) -> nn.Sequential:
 def unit(x: Tensor) -> Tensor:
     """Return rows in float32 and of length 1."""
     return F.normalize(x.float(), dim=1)
+
+
+def away(p: Tensor, z: Tensor) -> Tensor:
+    """Return the negative cosine of predictions and targets, [N, D] each."""
+    return -(unit(p) * unit(z.detach())).sum(1).mean()
+
+
+@torch.autocast("cpu", enabled=False)
+def find(query: Tensor, keys: Tensor, temperature: float) -> Tensor:
+    """Return the cross entropy of finding the key of each query in the batch, [N, D] each."""
+    logits = unit(query) @ unit(keys).T / temperature
+    return F.cross_entropy(logits, torch.arange(len(query)))
+
+
+@torch.no_grad()
+def sinkhorn(scores: Tensor, epsilon: float) -> Tensor:
+    """Return codes [N, K] of scores [N, K] that use all prototypes equally."""
+    q = torch.exp(scores / epsilon).T
+    q /= q.sum()
+    for _ in range(3):
+        q /= q.sum(1, keepdim=True) * len(q)
+        q /= q.sum(0, keepdim=True) * q.shape[1]
+    return (q * q.shape[1]).T
 
 
 class Classes(nn.Module):
@@ -188,17 +216,23 @@ class BYOL(Momentum):
     """Prediction of a momentum target."""
 
     def __init__(self) -> None:
-        super().__init__(nn.Sequential(resnet18(), mlp(512, 1024, D, norm=True)), 0.97)
-        self.predictor = mlp(D, 1024, D, norm=True)
+        super().__init__(
+            nn.Sequential(resnet18(), mlp(512, 1024, D, norm=True, bias=(True, False))), 0.97
+        )
+        self.predictor = mlp(D, 1024, D, norm=True, bias=(True, False))
+
+    def targets(self, z: list[Tensor]) -> list[Tensor]:
+        """Return what the views are to predict, from the target's projections of both."""
+        return z
 
     def forward(self, img: list[Tensor]) -> Tensor:
         """Return the loss of two views."""
         predictions = [self.predictor(self.online(view)) for view in img]
         with torch.no_grad():
             self.follow()
-            targets = [self.target(view) for view in img]
+            targets = self.targets([self.target(view) for view in img])
         pairs = zip(predictions, targets[::-1], strict=True)
-        return sum(-2 * (unit(p) * unit(z)).sum(1).mean() for p, z in pairs)  # type: ignore[return-value]
+        return sum(2 * away(p, z) for p, z in pairs)  # type: ignore[return-value]
 
 
 class SimSiam(nn.Module):
@@ -206,15 +240,29 @@ class SimSiam(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.encoder = nn.Sequential(resnet18(), mlp(512, 512, 512, 512, norm=True, last=True))
-        self.predictor = mlp(512, 128, 512, norm=True)
+        projector = mlp(512, 512, 512, 512, norm=True, last=True, bias=(False, False))
+        projector[-1] = nn.BatchNorm1d(512, affine=False)
+        self.encoder = nn.Sequential(resnet18(), projector)
+        self.predictor = mlp(512, 128, 512, norm=True, bias=(False, True))
+
+    def targets(self, z: list[Tensor]) -> list[Tensor]:
+        """Return what the views are to predict, from the projections of all."""
+        return z[::-1]
 
     def forward(self, img: list[Tensor]) -> Tensor:
-        """Return the loss of two views."""
+        """Return the loss of all views."""
         z = [self.encoder(view) for view in img]
-        p = [self.predictor(one) for one in z]
-        pairs = zip(p, z[::-1], strict=True)
-        return sum(-(unit(a) * unit(b.detach())).sum(1).mean() for a, b in pairs) / 2  # type: ignore[return-value]
+        pairs = zip(z, self.targets(z), strict=True)
+        return sum(away(self.predictor(own), other) for own, other in pairs) / len(z)  # type: ignore[return-value]
+
+
+class FastSiam(SimSiam):
+    """SimSiam of four views: each predicts the mean of the others."""
+
+    def targets(self, z: list[Tensor]) -> list[Tensor]:
+        """Return the mean projection of the other views for each view."""
+        total = torch.stack(z).sum(0)
+        return [(total - own) / (len(z) - 1) for own in z]
 
 
 class SwAV(nn.Module):
@@ -233,13 +281,7 @@ class SwAV(nn.Module):
             scores = self.prototypes(z).unflatten(0, (len(img), -1))  # [V, N, K]
             losses = []
             for i in range(2):
-                with torch.no_grad():
-                    q = torch.exp(scores[i] / 0.02).T
-                    q /= q.sum()
-                    for _ in range(3):
-                        q /= q.sum(1, keepdim=True) * len(q)
-                        q /= q.sum(0, keepdim=True) * q.shape[1]
-                    code = (q * q.shape[1]).T
+                code = sinkhorn(scores[i], 0.02)
                 others = [v for v in range(len(img)) if v != i]
                 log_p = F.log_softmax(scores[others] / 0.1, dim=2)
                 losses.append(-(code * log_p).sum(2).mean())

@@ -10,21 +10,26 @@ import torch
 import torch.nn.functional as F
 from by_hand import unit
 from torch import Tensor, nn
+from torchvision.ops import StochasticDepth
 
 C, HEADS, DEPTH, PATCH = 384, 6, 12, 16
 
 
 class Block(nn.Module):
-    """Attention and a perceptron, each after a normalisation."""
+    """Attention and a perceptron, each after a normalisation; ``drop`` skips them by chance."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(
+        self, width: int, heads: int, ratio: int = 4, eps: float = 1e-6, drop: float = 0.0
+    ) -> None:
         super().__init__()
         self.heads = heads
-        self.norm1, self.norm2 = nn.LayerNorm(width, 1e-6), nn.LayerNorm(width, 1e-6)
+        self.norm1 = nn.LayerNorm(width, eps)
         self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.norm2 = nn.LayerNorm(width, eps)
         self.mlp = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+            nn.Linear(width, ratio * width), nn.GELU(), nn.Linear(ratio * width, width)
         )
+        self.drop: nn.Module = StochasticDepth(drop, "row") if drop else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return tokens [N, L, C] for tokens [N, L, C]."""
@@ -32,8 +37,8 @@ class Block(nn.Module):
         qkv = self.qkv(self.norm1(x)).view(n, length, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
         out = F.scaled_dot_product_attention(q, k, v)
-        x = x + self.proj(out.transpose(1, 2).reshape(n, length, width))
-        return x + self.mlp(self.norm2(x))
+        x = x + self.drop(self.proj(out.transpose(1, 2).reshape(n, length, width)))
+        return x + self.drop(self.mlp(self.norm2(x)))
 
 
 class ViT(nn.Module):
