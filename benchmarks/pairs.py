@@ -56,7 +56,11 @@ class Worker:
             cwd=tempfile.gettempdir(),  # so that no package of this checkout can be imported
             env=env,
         )
-        self.info = self._answer()
+        self.info = self.next_info()
+
+    def next_info(self) -> dict[str, Any]:
+        """Return what a worker sends when it is ready for its first work, or for the next one."""
+        return self._answer()
 
     def go(self) -> dict[str, float]:
         """Run its work once; return ``wall`` and ``cpu`` seconds, and any other numbers."""
@@ -80,13 +84,18 @@ class Worker:
         raise SystemExit(f"{self.name} has failed:\n{self._log.read()[-2000:]}")
 
 
-def in_turn(workers: Sequence[Worker], rounds: int) -> dict[str, list[dict[str, float]]]:
-    """Run all workers once per round, in alternating order; return the answers of each."""
+def in_turn(
+    workers: Sequence[Worker], rounds: int, close: bool = True
+) -> dict[str, list[dict[str, float]]]:
+    """Run all workers once per round, in alternating order; return the answers of each.
+
+    Without ``close``, the workers have further work to do.
+    """
     answers: dict[str, list[dict[str, float]]] = {worker.name: [] for worker in workers}
     for number in range(rounds):
         for worker in workers if number % 2 == 0 else reversed(workers):
             answers[worker.name].append(worker.go())
-    for worker in workers:
+    for worker in workers if close else ():
         worker.close()
     return answers
 

@@ -107,8 +107,13 @@ def save(
     rows: Sequence[Row],
     versions: dict[str, str],
     keep: bool = True,
+    merge: bool = False,
 ) -> None:
-    """Print the rows of a script; unless ``keep`` is False, save them and rewrite the table."""
+    """Print the rows of a script; unless ``keep`` is False, save them and rewrite the table.
+
+    With ``merge``, other rows that the same command gave on the same machine and with the same
+    versions stay.
+    """
     for row in rows:
         cpu = f"; CPU time {row.cpu}" if row.cpu else ""
         wanted = f", wanted {row.wanted}" if row.wanted else ""
@@ -116,11 +121,25 @@ def save(
     if not keep:
         print("quick: nothing is saved, these numbers mean nothing")
         return
-    result = Result(script, command, list(rows), versions, machine(), time.strftime("%Y-%m-%d"))
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{script.replace(', ', '_')}.json"
+    result = Result(script, command, list(rows), versions, machine(), time.strftime("%Y-%m-%d"))
+    if merge and path.is_file():
+        _merge(result, json.loads(path.read_text()))
     path.write_text(json.dumps(asdict(result), indent=2) + "\n")
     write_table()
+
+
+def _merge(result: Result, known: dict[str, Any]) -> None:
+    """Put the rows of a result in the place of those that an earlier run of its command gave."""
+    both = {**known["versions"], **result.versions}
+    if (known["command"], known["machine"]) != (result.command, result.machine):
+        return
+    if any(both[name] != version for name, version in known["versions"].items()):
+        return
+    rows = {row["what"]: Row(**row) for row in known["rows"]}
+    result.rows = list({**rows, **{row.what: row for row in result.rows}}.values())
+    result.versions = both
 
 
 def write_table() -> None:

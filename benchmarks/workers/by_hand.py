@@ -90,10 +90,11 @@ class RelativeLocation(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.net, self.fc = resnet18(), nn.Linear(512, 8)
+        self.net = resnet18()
         self.neck = nn.Sequential(
             nn.Linear(1024, 512), nn.BatchNorm1d(512), nn.ReLU(inplace=True), nn.Dropout()
         )
+        self.fc = nn.Linear(512, 8)
 
     def forward(self, img: Tensor, patch_label: Tensor) -> Tensor:
         """Return the loss of pairs of patches, channels side by side, [N, 8, 6, H, W]."""
@@ -277,6 +278,8 @@ class SwAV(nn.Module):
         """Return the loss of eight views."""
         features = torch.cat([self.net(torch.cat(img[:2])), self.net(torch.cat(img[2:]))])
         z = unit(self.neck(features))
+        with torch.no_grad():
+            self.prototypes.weight.copy_(F.normalize(self.prototypes.weight, dim=1))
         with torch.autocast("cpu", enabled=False):
             scores = self.prototypes(z).unflatten(0, (len(img), -1))  # [V, N, K]
             losses = []
@@ -293,7 +296,7 @@ class BarlowTwins(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.net, self.neck = resnet18(), mlp(512, 512, 512, 512, norm=True)
+        self.net, self.neck = resnet18(), mlp(512, 512, 512, 512, norm=True, bias=(False, False))
         self.norm = nn.BatchNorm1d(512, affine=False)
 
     def forward(self, img: list[Tensor]) -> Tensor:

@@ -103,9 +103,7 @@ class IJEPA(Momentum):
     """Features of hidden blocks from those of visible patches."""
 
     def __init__(self) -> None:
-        net = TinyViT(trained=False)
-        net.token.requires_grad_(False)  # without class token
-        super().__init__(net, 0.99)
+        super().__init__(TinyViT(trained=False), 0.99)  # its class token is not used
         self.predictor, self.draw = Predictor(), draw
 
     @staticmethod

@@ -219,7 +219,7 @@ class VICRegL(nn.Module):
         """Return VICReg's terms of the six closest pairs, each a slot of its own."""
         with torch.no_grad():
             distance, j = torch.cdist(own_by, other_by).min(2)
-            i = distance.argsort(1, stable=True)[:, :6]
+            i = distance.argsort(dim=1, stable=True)[:, :6]
             j = j.gather(1, i)
         a = own.gather(1, i[..., None].expand(-1, -1, own.shape[2])).transpose(0, 1)
         b = other.gather(1, j[..., None].expand(-1, -1, own.shape[2])).transpose(0, 1)

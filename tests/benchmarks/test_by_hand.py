@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tests.tools.command import ROOT
 
-IMAGES, SIZE = 8, 64
+IMAGES, SIZE = 8, 64  # eight: relative location makes one image of eight pairs
 METHODS = (
     "rotation_pred relative_loc deepcluster mocov2 densecl byol simsiam fastsiam swav barlowtwins "
     "simclr dcl dclw supcon nnclr nnbyol nnsiam all4one tico mmcr vicreg vicregl vibcreg wmse "
@@ -34,8 +34,14 @@ def workers() -> Any:
 
 
 def trained(model: nn.Module) -> list[Tensor]:
-    """Return the trained parameters of a model."""
-    return [weight for weight in model.parameters() if weight.requires_grad]
+    """Return the trained parameters of a model, in the order of the computation."""
+    named = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
+    # SwAV's neck names its normalisation before the layers that it stands between.
+    alias = {name: name.replace("neck.bn.", "neck.projection_neck.1.") for name, _ in named}
+    first = [name for name in alias if "neck.bn." in name or "neck.projection_neck." in name]
+    ordered = iter(sorted(first, key=alias.__getitem__))
+    weights = dict(named)
+    return [weights[next(ordered)] if name in first else weight for name, weight in named]
 
 
 def same_start(ours: Any, loop: Any) -> None:
