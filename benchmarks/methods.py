@@ -24,7 +24,7 @@ from pairs import WORKERS, Worker, in_turn, median
 from results import Row, add_quick, ratio_row, save
 
 sys.path.append(str(WORKERS))
-from method_configs import config_of  # noqa: E402
+from method_configs import config_of
 
 METHODS = {
     "rotation_pred": "rotation prediction",
@@ -170,14 +170,14 @@ def main() -> None:
     args = parser.parse_args()
     if args.quick:
         args.images, args.size, args.rounds = (2, 224, 2) if args.transformers else (8, 64, 2)
-    lightly = (
-        python_of("lightly", args.environments, args.lightly_python) if args.lightly else None
-    )
+    lightly = python_of("lightly", args.environments, args.lightly_python) if args.lightly else None
     options = f"--images {args.images} --size {args.size} --rounds {args.rounds}"
     command = f"python benchmarks/methods.py {options} --threads {args.threads}"
     command += " --transformers" if args.transformers else ""
     command += " --lightly" if args.lightly else ""
-    script = "methods, transformers" if args.transformers else "methods"
+    script = "methods"
+    if args.transformers or args.lightly:
+        script += ", transformers" if args.transformers else ", lightly"
     methods = args.methods or list(TRANSFORMERS if args.transformers else METHODS)
     workers = workers_of(methods, args, lightly)
     for method in methods:

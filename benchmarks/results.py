@@ -112,7 +112,7 @@ def save(
     """Print the rows of a script; unless ``keep`` is False, save them and rewrite the table.
 
     With ``merge``, other rows that the same command gave on the same machine and with the same
-    versions stay.
+    versions stay; the dates of both are stated.
     """
     for row in rows:
         cpu = f"; CPU time {row.cpu}" if row.cpu else ""
@@ -131,7 +131,7 @@ def save(
 
 
 def _merge(result: Result, known: dict[str, Any]) -> None:
-    """Put the rows of a result in the place of those that an earlier run of its command gave."""
+    """Add the rows of an earlier run of the same command."""
     both = {**known["versions"], **result.versions}
     if (known["command"], known["machine"]) != (result.command, result.machine):
         return
@@ -140,6 +140,9 @@ def _merge(result: Result, known: dict[str, Any]) -> None:
     rows = {row["what"]: Row(**row) for row in known["rows"]}
     result.rows = list({**rows, **{row.what: row for row in result.rows}}.values())
     result.versions = both
+    first = known["date"].split(" to ")[0]
+    if first != result.date:
+        result.date = f"{first} to {result.date}"
 
 
 def write_table() -> None:

@@ -177,9 +177,7 @@ class SparK(nn.Module):
         """Return the output of a residual block at visible places."""
         short = x
         if block.downsample is not None:
-            short = norm_seen(
-                block.downsample[1], self.conv(block.downsample[0], x, mask), mask
-            )
+            short = norm_seen(block.downsample[1], self.conv(block.downsample[0], x, mask), mask)
         y = F.relu(norm_seen(block.bn1, self.conv(block.conv1, x, mask), mask), inplace=True)
         y = norm_seen(block.bn2, self.conv(block.conv2, y, mask), mask)
         return F.relu(y + short, inplace=True)
@@ -206,7 +204,9 @@ class SparK(nn.Module):
         y = self.ways[0](dense[0])
         for i, up in enumerate(self.ups):
             y = up(y + self.ways[i](dense[i]) if 0 < i < 3 else y)
-        found, wanted = (F.unfold(x, 16, stride=16).transpose(1, 2) for x in (self.pixels(y).float(), img))
+        found, wanted = (
+            F.unfold(x, 16, stride=16).transpose(1, 2) for x in (self.pixels(y).float(), img)
+        )
         mean, var = wanted.mean(2, keepdim=True), wanted.var(2, keepdim=True)
         error = (found - (wanted - mean) / (var + 1e-6).sqrt()).square().mean(2)  # [N, L]
         hidden = 1 - mask.flatten(1)

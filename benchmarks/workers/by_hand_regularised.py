@@ -207,7 +207,9 @@ class VICRegL(nn.Module):
         n, _, rows, columns = maps.shape
         local = self.local(maps.permute(0, 2, 3, 1).flatten(0, 2)).view(n, rows * columns, -1)
         y, x = torch.meshgrid(
-            (torch.arange(rows) + 0.5) / rows, (torch.arange(columns) + 0.5) / columns, indexing="ij"
+            (torch.arange(rows) + 0.5) / rows,
+            (torch.arange(columns) + 0.5) / columns,
+            indexing="ij",
         )
         grid = torch.stack([x.flatten(), y.flatten(), torch.ones(rows * columns)])
         with torch.autocast("cpu", enabled=False):

@@ -41,9 +41,7 @@ class SMoG(Momentum):
     groups: Tensor
 
     def __init__(self, length: int) -> None:
-        super().__init__(
-            nn.Sequential(resnet18(), mlp(512, 512, D, norm=True, bias=NO_BIAS)), 0.97
-        )
+        super().__init__(nn.Sequential(resnet18(), mlp(512, 512, D, norm=True, bias=NO_BIAS)), 0.97)
         self.predictor = mlp(D, 512, D, norm=True, bias=NO_BIAS)
         self.register_buffer("groups", F.normalize(torch.randn(256, D), dim=1))
         self.others = Queue(length)
@@ -98,9 +96,7 @@ class DeepClusterV2(nn.Module):
 
 def layers() -> nn.Sequential:
     """Return layers from the student's channels to the teacher's."""
-    return nn.Sequential(
-        nn.Linear(512, 2048), nn.LayerNorm(2048), nn.GELU(), nn.Linear(2048, 2048)
-    )
+    return nn.Sequential(nn.Linear(512, 2048), nn.LayerNorm(2048), nn.GELU(), nn.Linear(2048, 2048))
 
 
 class Distillation(nn.Module):

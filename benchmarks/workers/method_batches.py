@@ -12,7 +12,8 @@ INTERCLR_CLUSTERS, INTERCLR_NEGATIVES, INTERCLR_POOL = 80, 256, 2048
 CLASSES = 8
 #: Methods with two large and six small views of half the size.
 MULTI_CROP = (
-    "swav", "lejepa", "visreg", "deepclusterv2", "dino", "dino_vit", "ibot", "dinov2", "msn", "pmsn",
+    "swav", "lejepa", "visreg", "deepclusterv2", "dino", "dino_vit", "ibot", "dinov2", "msn",
+    "pmsn",
 )  # fmt: skip
 
 

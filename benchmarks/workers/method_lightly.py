@@ -85,9 +85,7 @@ class BYOL(Target):
     """Both views predict the other one's target."""
 
     def __init__(self) -> None:
-        super().__init__(
-            heads.BYOLProjectionHead(512, 1024, D), losses.NegativeCosineSimilarity()
-        )
+        super().__init__(heads.BYOLProjectionHead(512, 1024, D), losses.NegativeCosineSimilarity())
         self.predictor = heads.BYOLPredictionHead(D, 1024, D)
 
     def forward(self, img: list[Tensor]) -> Tensor:
@@ -188,9 +186,7 @@ class DINO(Target):
     """Two large and six small views."""
 
     def __init__(self) -> None:
-        super().__init__(
-            heads.DINOProjectionHead(512, 512, 256, 1024), losses.DINOLoss(1024)
-        )
+        super().__init__(heads.DINOProjectionHead(512, 512, 256, 1024), losses.DINOLoss(1024))
 
     def forward(self, img: list[Tensor]) -> Tensor:
         """Return the loss of eight views."""
@@ -280,9 +276,7 @@ def lightly_parts(name: str, size: int) -> Any:
             ),
             losses.WMSELoss(embedding_dim=64, eps=1e-3, w_size=32),
         ),
-        lejepa=lambda: Regularised(
-            losses.LeJEPALoss(sigreg_t_max=5.0, sigreg_num_vectors=256)
-        ),
+        lejepa=lambda: Regularised(losses.LeJEPALoss(sigreg_t_max=5.0, sigreg_num_vectors=256)),
         visreg=lambda: Regularised(losses.VISRegLoss(lambda_param=0.6, num_slices=1024)),
         smog=SMoG,
         dino=DINO,

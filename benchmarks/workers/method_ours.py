@@ -41,15 +41,19 @@ def options(name: str, folder: Path) -> dict[str, Any]:
     return {**queue, "model.memory_bank.length": LENGTH} if name == "interclr" else queue
 
 
-def build(name: str, config: str, images: int) -> tuple[Any, bool]:
-    """Return the model in training mode, and whether a hook of the config moves its target."""
+def build(name: str, config: str, images: int, initialise: bool = True) -> tuple[Any, bool]:
+    """Return the model in training mode, and whether a hook of the config moves its target.
+
+    Without ``initialise``, the weights are those of PyTorch's constructors.
+    """
     from mmselfsup.apis.train import build_model
     from mmselfsup.config.load import load_config
+    from mmselfsup.models import build_algorithm
     from mmselfsup.utils.data_info import DataInfo, fit_to_data
 
     with tempfile.TemporaryDirectory() as folder:
         cfg = load_config(config, options(name, Path(folder)))
-        model: Any = build_model(cfg).train()
+        model: Any = (build_model(cfg) if initialise else build_algorithm(cfg.model)).train()
     fit_to_data(model.modules(), DataInfo(LENGTH, images))
     if name == "interclr":
         labels = torch.arange(LENGTH) % INTERCLR_CLUSTERS
