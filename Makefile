@@ -54,7 +54,7 @@ bench: install  ## Measure speed against other libraries and write docs/en/bench
 	@"$(python)" benchmarks/reduced_decode.py --images "$(IMAGES)" $(QUICK)
 	@"$(python)" benchmarks/features.py --images "$(IMAGES)" $(QUICK)
 	@"$(python)" benchmarks/step.py --compile $(BENCH) $(QUICK)
-	@"$(python)" benchmarks/methods.py $(QUICK)
+	@"$(python)" benchmarks/methods.py --lightly $(BENCH) $(QUICK)
 	@"$(python)" benchmarks/methods.py --transformers --images 8 --size 224 $(QUICK)
 	@"$(python)" benchmarks/adapt.py --images 4 $(QUICK)
 	@"$(python)" benchmarks/scale.py $(QUICK)

@@ -75,10 +75,11 @@ TRANSFORMERS = {
     "simmim": "SimMIM, Swin-T",
     "cae": "CAE, ViT-S/16",
 }
-#: Methods that lightly has with a ResNet, see ``workers/method_lightly.py``.
+#: Methods that lightly has with a ResNet, see ``workers/method_lightly.py``. Its W-MSE wants batches
+#: of twice the width of a projection, which are 128 images.
 LIGHTLY = (
     "mocov2", "byol", "simsiam", "swav", "barlowtwins", "simclr", "dcl", "dclw", "nnclr",
-    "fastsiam", "tico", "mmcr", "vicreg", "vicregl", "wmse", "lejepa", "visreg", "smog", "dino",
+    "fastsiam", "tico", "mmcr", "vicreg", "vicregl", "lejepa", "visreg", "smog", "dino",
 )  # fmt: skip
 
 

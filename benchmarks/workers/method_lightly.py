@@ -53,16 +53,6 @@ class MMCR(Pair):
         return super().loss(views, views)
 
 
-class WMSE(Pair):
-    """W-MSE takes all views in one tensor."""
-
-    def loss(self, first: Tensor, second: Tensor) -> Tensor:
-        """Return the loss of projections [N, D]."""
-        with torch.autocast("cpu", enabled=False):
-            found: Tensor = self.criterion(torch.cat([first, second]))
-            return found
-
-
 class Target(Pair):
     """A network and its moving average, which the second view passes."""
 
@@ -270,12 +260,6 @@ def lightly_parts(name: str, size: int) -> Any:
         ),
         vicreg=lambda: Pair(vicreg(), losses.VICRegLoss()),
         vicregl=VICRegL,
-        wmse=lambda: WMSE(
-            heads.ProjectionHead(
-                [(512, 1024, nn.BatchNorm1d(1024), nn.ReLU()), (1024, 64, None, None)]
-            ),
-            losses.WMSELoss(embedding_dim=64, eps=1e-3, w_size=32),
-        ),
         lejepa=lambda: Regularised(losses.LeJEPALoss(sigreg_t_max=5.0, sigreg_num_vectors=256)),
         visreg=lambda: Regularised(losses.VISRegLoss(lambda_param=0.6, num_slices=1024)),
         smog=SMoG,

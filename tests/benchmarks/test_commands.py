@@ -55,6 +55,38 @@ def test_a_quick_run_keeps_nothing(
     assert "old" not in page.read_text()
 
 
+def test_rows_of_the_same_command_are_kept_and_those_of_another_are_not(
+    scripts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import json
+
+    import results
+
+    page = tmp_path / "page.md"
+    page.write_text(f"{results.BEGIN}{results.END}")
+    monkeypatch.setattr(results, "PAGE", page)
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    monkeypatch.setattr(results, "machine", lambda: "one core")
+
+    def saved(command: str, date: str, torch: str, *rows: results.Row) -> list[Any]:
+        monkeypatch.setattr(results.time, "strftime", lambda _: date)
+        results.save("methods, x", command, rows, {"torch": torch}, merge=True)
+        found = json.loads((tmp_path / "methods_x.json").read_text())
+        return [found["date"], *((row["what"], row["value"]) for row in found["rows"])]
+
+    first, second, again = (
+        results.Row(what, value, "", "", None)
+        for what, value in (("a", "1.00x"), ("b", "2.00x"), ("a", "3.00x"))
+    )
+    assert saved("run", "Monday", "2", first) == ["Monday", ("a", "1.00x")]
+    kept = ["Monday to Tuesday", ("a", "1.00x"), ("b", "2.00x")]
+    assert saved("run", "Tuesday", "2", second) == kept
+    kept = ["Monday to Tuesday", ("a", "3.00x"), ("b", "2.00x")]
+    assert saved("run", "Tuesday", "2", again) == kept
+    assert saved("run", "Tuesday", "3", second) == ["Tuesday", ("b", "2.00x")]
+    assert saved("run --small", "Tuesday", "3", first) == ["Tuesday", ("a", "1.00x")]
+
+
 def test_a_command_that_fails_has_no_time(scripts: Any) -> None:
     _, overheads = scripts
 
