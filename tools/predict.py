@@ -62,7 +62,7 @@ def main() -> None:
     )  # fmt: skip
     predictions = predictor(given, args.patients)
     predictions.write(args.out)
-    counts = " ".join(f"{name} {count}" for name, count in predictions.counts().items())
+    counts = ", ".join(f"{name} {count}" for name, count in predictions.counts().items())
     print(f"{args.out}: {len(predictions.images)} images ({counts})")
     if args.grad_cam:
         written = write_heat_maps(predictor, predictions, given, args.grad_cam)

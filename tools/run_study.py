@@ -69,11 +69,15 @@ def main(args: argparse.Namespace, others: list[str]) -> int:
     from mmselfsup.study import descriptions
     from mmselfsup.study.cli import parse
     from mmselfsup.study.report.words import words_of, write_words
+    from mmselfsup.utils.errors import UserError
     from mmselfsup.utils.repository import study_root
     from mmselfsup.utils.study_data import Words
 
     root = study_root(ROOT)
 
+    for images in args.images or ():
+        if not Path(images).is_dir():
+            raise UserError(f"--images {images}: there is no such folder")
     description, folder = descriptions.find_description(args.data, ROOT)
     given = {
         "images": args.images and [str(Path(one).absolute()) for one in args.images],

@@ -29,6 +29,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json, atomic_write_text, csv_text
 from mmselfsup.utils.folds import ALGORITHM, assign_folds
 from mmselfsup.utils.image_names import image_stem
+from mmselfsup.utils.plurals import counted
 
 from .described_table import first_file, joined_table, table_columns
 
@@ -58,9 +59,9 @@ def make_source(
     if len(classes) < 2 or min(counts) < description.folds:
         rare = classes[int(np.argmin(counts))] if counts else "?"
         raise UserError(
-            f"{description.name}: {len(classes)} classes, {min(counts, default=0)} images of "
-            f"{rare}: a study needs two classes, and an image of each in all "
-            f"{description.folds} folds"
+            f"{description.name}: {counted(len(classes), 'class')}, "
+            f"{counted(min(counts, default=0), 'image')} of {rare}: a study needs two classes, and "
+            f"an image of each in all {description.folds} folds"
         )
     atomic_write_text(
         place / names["labels"],
@@ -109,7 +110,9 @@ def read_described(description: Any, folder: Path, place: Path) -> tuple[pd.Data
     if path is not None and path.suffix.lower() == ".npz":
         return _from_npz(description, path, place), 0, place / "images"
     given = [folder / name for name in description.images]
-    folders = [str(one) for one in given if one.is_dir()] or ([str(folder)] if path else [])
+    folders = [str(one) for one in given if one.is_dir()]
+    if path is not None and not given:
+        folders = [str(folder)]
     if not folders:
         raise UserError(
             f"{description.name}: none of the folders {', '.join(map(str, given))} is there: name "

@@ -249,11 +249,12 @@ def evaluate_options(cfg: Config, dataset: Any) -> dict[str, Any]:
 def metric_lines(metrics: Mapping[str, float]) -> list[str]:
     """Return a line for each metric of a log, with its 95 % interval if there is one.
 
-    An interval by image is too narrow, since images of one lesion are alike; it is marked.
+    An interval by image is too narrow where images of one group (lesion, patient) are alike; it is
+    marked.
     """
     lines = []
     by_image = metrics.get("interval/by_lesion") == 0
-    remark = "  (by image, lesions unknown)" if by_image else ""
+    remark = "  (by image, groups unknown)" if by_image else ""
     for name, value in metrics.items():
         if "/" in name:
             continue

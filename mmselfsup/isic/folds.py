@@ -13,6 +13,7 @@ from rich.table import Table
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.folds import ALGORITHM, assign_folds
 from mmselfsup.utils.patients import source_of
+from mmselfsup.utils.plurals import counted
 
 from .challenge import CLASSES
 
@@ -69,9 +70,11 @@ def check_folds(table: pd.DataFrame, num_folds: int) -> None:
     ]
     lines = missing_classes(folds, ("test", "train"))
     if lines:
-        rare = CLASSES[int(totals.argmin())]
+        lacking = totals[((counts == 0) | (counts == totals)).any()]
+        rare = int(lacking.idxmin())  # the rarest of the classes that a list lacks
         raise UserError(
-            f"{lines[0]} ({len(lines)} such lists; {int(totals.min())} images of {rare} in all): "
+            f"{lines[0]} ({counted(len(lines), 'such list')}; "
+            f"{counted(int(lacking[rare]), 'image')} of {CLASSES[rare]} in all): "
             "take fewer --folds, get the missing images, or allow it with --allow-missing-class"
         )
 

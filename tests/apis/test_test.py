@@ -116,7 +116,7 @@ def test_details_stand_apart(tmp_path: Path) -> None:
     assert found["details"]["a"] == {"b": {"c": 2.0}, "d": None}
     assert metric_lines(metrics) == ["acc                         0.5000  95 %: 0.2500 to 0.7500"]
     by_image = metric_lines({**metrics, "interval/by_lesion": 0.0})
-    assert by_image[0].endswith("0.2500 to 0.7500  (by image, lesions unknown)")
+    assert by_image[0].endswith("0.2500 to 0.7500  (by image, groups unknown)")
 
 
 def test_images_that_are_no_files_have_no_names() -> None:

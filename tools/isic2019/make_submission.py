@@ -39,7 +39,7 @@ def main(args: argparse.Namespace) -> None:
     table = submission_table(read_score_file(args.scores, args.head), args.unk_threshold)
     write_submission(table, args.out)
     first = table.drop(columns="image").idxmax(axis=1).value_counts()
-    counts = " ".join(f"{name} {count}" for name, count in first.items())
+    counts = ", ".join(f"{name} {count}" for name, count in first.items())
     print(f"{args.out}: {len(table)} images ({counts})")
 
 

@@ -50,7 +50,10 @@ def rows_of_part(
             class_numbers([info["gt_label"] for info in infos]), groups, folds, seed
         )
     except ValueError as error:
-        raise UserError(f"can't split {len(infos)} images: {error}") from error
+        raise UserError(
+            f"can't split {len(infos)} images: {error}; take fewer folds (own_data.folds), or name "
+            "the validation images (own_data.val)"
+        ) from error
     return [row for row, number in enumerate(dealt) if (number == fold) == (part == "val")]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.study_data import DemoData
 
 from ..data import PARTS, SPLIT_SEED, ground_truth_csv, metadata_csv, write_ssl_list
@@ -23,7 +24,11 @@ def run(context: StudyContext) -> None:
         context.run("Demo data", [demo_data_stage(settings, settings.data.demo)])
     images, _ = settings.data.find_images(settings.data_root)
     if settings.ready_splits is None:
-        context.run("Splits", [splits_stage(settings, images)])
+        try:
+            context.run("Splits", [splits_stage(settings, images)])
+        except UserError as error:
+            hint = '; options of this step are given as SPLITS="--option ..."'
+            raise UserError(f"{error}{hint}") from error
     write_ssl_list(settings)
     context.resolve(images)
 
