@@ -56,7 +56,7 @@ def main() -> None:
     check_features_file(args.out, args.maps)
     if args.picture:
         check_picture(args.picture, args.method)
-    given = given_images(images)
+    given = given_images(images, args.image_column, args.data_prefix)
     embedder = Embedder(
         checkpoint, config, args.dataset_config, args.batch_size, args.workers,
         parse_options(args.cfg_options),

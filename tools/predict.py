@@ -55,7 +55,7 @@ def main() -> None:
 
     config, checkpoint, images = split_files(args.files)
     check_writable(args.out)
-    given = given_images(images)
+    given = given_images(images, args.image_column, args.data_prefix)
     predictor = Predictor(
         checkpoint, config, args.augment, args.temperature, args.batch_size, args.workers,
         args.head, parse_options(args.cfg_options),

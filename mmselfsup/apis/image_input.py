@@ -22,9 +22,10 @@ from mmselfsup.config.check import check_config
 from mmselfsup.config.imports import import_modules
 from mmselfsup.config.load import load_config
 from mmselfsup.datasets import SingleViewDataset
+from mmselfsup.datasets.data_sources.columns import Columns
 from mmselfsup.datasets.data_sources.decode import walk_images
 from mmselfsup.datasets.data_sources.given_images import Given, GivenImages, ShardImage
-from mmselfsup.datasets.data_sources.lists import read_entries, with_extension
+from mmselfsup.datasets.data_sources.lists import read_listed, with_extension
 from mmselfsup.datasets.data_sources.metadata import read_patients
 from mmselfsup.datasets.data_sources.shard_index import INDEX_NAME
 from mmselfsup.datasets.data_sources.shards import Shards
@@ -58,20 +59,25 @@ def split_files(files: Sequence[str]) -> tuple[str | None, str, list[str]]:
     return (None if config is None else find_config(config)), checkpoint, images
 
 
-def given_images(images: Images) -> list[Given]:
+def given_images(
+    images: Images, image_column: str | None = None, data_prefix: str | None = None
+) -> list[Given]:
     """Return what names images as single images, in its order.
 
     Args:
-        images: A folder, a file, a pattern such as ``photos/*.jpg``, a list (``.txt``, ``.csv``;
-            names are relative to its folder), shards (their folder, index or address), an image in
-            memory, or several of these.
+        images: A folder, a file, a pattern such as ``photos/*.jpg``, a list (``.txt``, ``.csv``),
+            shards (their folder, index or address), an image in memory, or several of these.
+        image_column: Column of a CSV list that names the images; None: known by its header.
+        data_prefix: Folder to which the names of a list are relative; None: that of the list.
 
     Raises:
-        UserError: There is no such file, folder or pattern, or no image in it.
+        UserError: There is no such file, folder, pattern or column, or no image in it.
         StorageError: Shards are incomplete, or a server does not give them.
     """
     if isinstance(images, list | tuple):
-        found = [image for part in images for image in given_images(part)]
+        found = [
+            image for part in images for image in given_images(part, image_column, data_prefix)
+        ]
         if not found:
             raise UserError("no images are given")
         return found
@@ -89,7 +95,7 @@ def given_images(images: Images) -> list[Given]:
     if path.is_dir():
         return [str(path / name) for name in walk_images(path)]
     if path.suffix.lower() in _LISTS and path.is_file():
-        return _listed(path)
+        return _listed(path, image_column, path.parent if data_prefix is None else data_prefix)
     if path.is_file():
         return [str(path)]
     matches = sorted(name for name in glob.glob(str(path), recursive=True) if Path(name).is_file())
@@ -118,12 +124,14 @@ def _at_address(address: str) -> Shards:
     return source
 
 
-def _listed(path: Path) -> list[Given]:
-    """Return the images of a list, whose names are relative to its folder."""
-    entries, _ = read_entries(str(path), None)
+def _listed(path: Path, image_column: str | None, folder: str | Path) -> list[Given]:
+    """Return the images of a list, whose names are relative to a folder."""
+    if not os.path.isdir(folder):
+        raise UserError(f"{folder}: no such folder of images; check data_prefix (--data-prefix)")
+    entries = read_listed(str(path), columns=Columns(image=image_column)).entries
     if not has_image_extension(entries[0].name):
-        entries = with_extension(entries, str(path.parent))
-    return [str(path.parent / entry.name) for entry in entries]
+        entries = with_extension(entries, str(folder))
+    return [os.path.join(folder, entry.name) for entry in entries]
 
 
 def config_of(
@@ -155,7 +163,10 @@ def config_of(
     else:
         values = own_data.config_in(state)
         if "model" not in values:
-            raise UserError(f"{checkpoint} holds no config: give that of its training (--config)")
+            raise UserError(
+                f"{checkpoint} holds no config: give that of its training (predict, embed: as the "
+                "first argument; export: --config)"
+            )
         cfg = Config(values)
         import_modules(cfg, f"{checkpoint}, custom_imports of its config")
         check_config(cfg)

@@ -70,6 +70,16 @@ def add_image_arguments(parser: argparse.ArgumentParser, use: str, batch_size: i
         f"before it; {use} these images: folders, files, patterns, lists (.txt, .csv), "
         "shards (their folder, index.safetensors or address).",
     )
+    parser.add_argument(
+        "--image-column",
+        metavar="NAME",
+        help="Take the names of the images from this column of a list.",
+    )
+    parser.add_argument(
+        "--data-prefix",
+        metavar="FOLDER",
+        help="Names of a list are relative to this folder (default: that of the list).",
+    )
     parser.add_argument("--batch-size", type=int, default=batch_size, help="(default: %(default)s)")
     parser.add_argument(
         "--workers", type=int, default=0, help="Read images in this many processes (default: 0)."

@@ -241,6 +241,25 @@ def test_checkpoints_that_predict_nothing(tmp_path: Path) -> None:
         Predictor(str(tmp_path / "bare.pth"))
 
 
+def test_a_table_with_other_columns_and_its_folder_of_images(tmp_path: Path) -> None:
+    for name in ("pictures/1.png", "pictures/2.png"):
+        draw(tmp_path / name, 0)
+    table = tmp_path / "lists" / "my.csv"
+    table.parent.mkdir()
+    table.write_text("File name;Finding\n2.png;a\n1;b\n")
+    with pytest.raises(UserError, match="name it by image_column"):
+        given_images(str(table))
+    with pytest.raises(UserError, match=r"'Filename' is none .*did you mean File name"):
+        given_images(str(table), "Filename")
+    with pytest.raises(UserError, match="nowhere: no such folder of images"):
+        given_images(str(table), "File name", str(tmp_path / "nowhere"))
+    table.write_text("File name;Finding\n2;a\n1;b\n")
+    pictures = str(tmp_path / "pictures")
+    for images in (str(table), [str(table)]):
+        found = given_images(images, "File name", pictures)
+        assert found == [f"{pictures}/2.png", f"{pictures}/1.png"]
+
+
 def test_a_list_of_folders_keeps_its_order(tmp_path: Path) -> None:
     for name in ("b/1.png", "a/2.png", "a/1.png"):
         draw(tmp_path / name, 0)

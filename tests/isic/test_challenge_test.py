@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from PIL import Image
 
 from mmselfsup.datasets.data_sources import ImageList
-from mmselfsup.isic.folds import source_table
+from mmselfsup.isic.folds import check_folds, source_table
 from mmselfsup.isic.prepare import Files, prepare_splits
 from mmselfsup.utils.errors import UserError
 from tests.isic.conftest import ground_truth_csv, metadata_csv
@@ -95,6 +96,15 @@ def test_a_fold_without_a_class_is_refused(challenge: Path) -> None:
     )
     assert done.code == 0, done.text
     assert "no DF among the test images" in done.text
+
+
+def test_the_class_that_a_fold_lacks_is_counted() -> None:
+    # NV is as frequent as VASC, but only VASC is missing among the test images of a fold.
+    label = [c for c in range(8) for _ in range(4)]
+    fold = [i % 2 for i in range(32)]
+    fold[6 * 4 : 7 * 4] = [0] * 4
+    with pytest.raises(UserError, match=r"no VASC among .*\(2 such lists; 4 images of VASC"):
+        check_folds(pd.DataFrame({"label": label, "fold": fold}), 2)
 
 
 def test_table_by_source(challenge: Path) -> None:

@@ -118,6 +118,27 @@ def test_prepare_all_with_test_images(place: Path) -> None:
     assert prepare(place, OUT="in/out", IMAGES="--keep-colors", SHORT_SIDE="64")[1][4] == call
 
 
+def test_prepare_all_says_where_options_go(place: Path) -> None:
+    script = ROOT / "tools" / "isic2019" / "prepare_all.sh"
+
+    def run(*argv: str, **env: str) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "PYTHON": "./python", "CALLS": "calls", "ISIC_ROOT": "in", **env}
+        line = ["bash", str(script), *argv]
+        return subprocess.run(line, cwd=place, env=env, capture_output=True, text=True, timeout=60)
+
+    shown = run("--help")
+    assert shown.returncode == 0
+    assert "SPLITS      options of prepare_splits.py" in shown.stdout
+    assert "set -euo" not in shown.stdout
+    refused = run("--partial")
+    assert refused.returncode == 2
+    assert "such as CHECK=--partial" in refused.stderr
+    assert not (place / "calls").exists()
+    failed = run(OUT="out", BROKEN="1")
+    assert failed.returncode == 1
+    assert 'options of this step are given as IMAGES="' in failed.stderr
+
+
 def test_prepare_all_stops_at_a_failure(place: Path) -> None:
     code, calls = prepare(place, BROKEN="1")
     assert code == 1

@@ -44,6 +44,13 @@ def test_it_needs_data(tool: dict[str, Any]) -> None:
         start(tool, "--label-column", "dx", "--value-range", "0", "9", "--demo")
 
 
+def test_folders_of_images_that_are_not_there(tool: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "my.csv").write_text("image,label\n1.png,a\n")
+    with pytest.raises(UserError, match=r"^--images nowhere: there is no such folder"):
+        start(tool, "--data", "my.csv", "--images", "here", "nowhere")
+
+
 def test_without_data_it_is_the_study_of_isic_2019(tool: dict[str, Any], tmp_path: Path) -> None:
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "ISIC_ROOT": str(tmp_path / "none")}
     own = [sys.executable, str(ROOT / "tools" / "run_study.py"), "ALGORITHM=simclr"]

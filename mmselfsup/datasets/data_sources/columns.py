@@ -74,7 +74,7 @@ def find_columns(header: Sequence[str], wanted: Columns, path: str) -> Places:
     if image is None:
         raise UserError(
             f"{path}: none of the columns {', '.join(header)} names the image; call it one of "
-            f"{', '.join(NAME_COLUMNS)}, or name it by image_column"
+            f"{', '.join(NAME_COLUMNS)}, or name it by image_column (--image-column)"
         )
     group = _place(header, wanted.group or layout.group, "group_column", path)
     if wanted.label is not None and not isinstance(wanted.label, str):

@@ -40,7 +40,9 @@ def read_text(path: str) -> str:
         with open(path, encoding="utf-8-sig", newline=None) as file:
             return file.read()
     except FileNotFoundError:
-        raise UserError(f"{path}: no such list of images; check ann_file (None: all images of data_prefix)") from None
+        raise UserError(
+            f"{path}: no such list of images; check ann_file (None: all images of data_prefix)"
+        ) from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: this is no text in UTF-8; ann_file must be a list") from None
     except OSError as error:
