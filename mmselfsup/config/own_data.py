@@ -80,6 +80,7 @@ def resolve(cfg: Config, known: Mapping[str, Any] | None = None, folder: str | N
     only_statistics = described is not None and set(described) == {"statistics"}
     images = bool(described and (described.get("ann_file") or described.get("data_prefix")))
     if described and images:
+        _check_place(cfg, described)
         set_sources(cfg, described)
     wanted = _wanted(cfg)
     if known is not None:
@@ -94,6 +95,20 @@ def resolve(cfg: Config, known: Mapping[str, Any] | None = None, folder: str | N
         )
     if wanted:
         fill(cfg, dist.on_main(lambda: measure(cfg, wanted, described or {}, folder)))
+
+
+def _check_place(cfg: Config, own: Mapping[str, Any]) -> None:
+    """Check that the folder of the images is named.
+
+    Raises:
+        UserError: A list is described without it.
+    """
+    listed = str(own.get("ann_file") or "")
+    if own.get("data_prefix") is None and "type" not in own and not listed.endswith(".npz"):
+        raise UserError(
+            f"{cfg.filename}: own_data.ann_file={listed} lists images: name their folder by "
+            "own_data.data_prefix=FOLDER"
+        )
 
 
 def config_in(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -125,9 +125,10 @@ def look_at_data(settings: StudySettings) -> tuple[dict[str, str], list[str]]:
     doubts += [f"{path}: {text}" for text in found]
     known = {picture.group for picture in there} - {""}
     without = sum(not picture.group for picture in there)
-    rows[data.group[1]] = (
-        f"{len(known)}; {counted(without, 'image')} without one" if known else "not known"
-    )
+    if known:
+        rows[data.group[1]] = f"{len(known)}; {counted(without, 'image')} without one"
+    else:  # without a column of groups, their words are "image" and "images"
+        rows["groups"] = "not known: each image is one of its own"
     rows["same content"], found = _copies(there, folder, settings)
     return rows, doubts + found + _batches(study, len(there))
 

@@ -175,6 +175,7 @@ def test_a_pretraining_takes_the_same_description(photos: Path) -> None:
     [
         ({"ann_file": None, "data_prefix": None}, "describe your images: own_data.ann_file=LIST"),
         ({"label_column": "Patientt"}, "label_column='Patientt'.*did you mean Patient"),
+        ({"data_prefix": None}, "table.csv lists images: name their folder by own_data.data_pref"),
         ({"data_prefix": "nowhere"}, "nowhere: no such folder of images"),
         ({"classes": ["mole", "burn"]}, r"line 17: label 'wart' must be one of mole, burn"),
     ],

@@ -69,6 +69,14 @@ def test_the_rows_of_sound_data(data: StudySettings) -> None:
     assert doubts == []
 
 
+def test_images_without_groups_are_still_counted(data: StudySettings) -> None:
+    (data.root / data.data_root / "ISIC_2019_Training_Metadata.csv").unlink()
+    described = dataclasses.replace(data.data, group=("image", "images"), num_folds=2)
+    rows, _ = look_at(dataclasses.replace(data, data=described))
+    assert rows["images"].startswith("32 of 32 that")
+    assert rows["groups"].startswith("not known")
+
+
 def test_a_batch_that_the_images_dont_fill(data: StudySettings) -> None:
     for options, said in (
         (("data.drop_last=True", "data.samples_per_gpu=26"), True),  # 4 of 5 folds have 25
