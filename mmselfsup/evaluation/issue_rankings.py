@@ -112,9 +112,9 @@ def rank_issues(
     if np.isfinite(found.within).any():
         rankings.append(_duplicates(WITHIN, found.within, found.within_index))
     else:
-        notes.append(
-            "No lesion has two images, or lesions are not known: all duplicates are in one list."
-        )
+        named = audited.lesions is not None and any(audited.lesions)
+        reason = "No lesion has two images" if named else "No lesions are named (--metadata)"
+        notes.append(f"{reason}: all duplicates are in one list.")
     print(f"off-topic images: single-linkage clustering of {num} images", flush=True)
     off_topic = off_topic_scores(audited.features)
     order = np.argsort(-off_topic, kind="stable")

@@ -40,6 +40,11 @@ class Words:
     licence: str = ""
     lists: str = ""
 
+    @property
+    def grouped(self) -> bool:
+        """Whether images form groups; without a column of them, each is one of its own."""
+        return self.group != "image"
+
 
 def read_words(folders: Iterable[Path]) -> Words | None:
     """Return the words in the first of several folders that has any; None if none has.

@@ -31,7 +31,9 @@ from mmselfsup.evaluation.feature_comparison_files import (
 from mmselfsup.evaluation.features import LabelledFeatures
 from mmselfsup.study.report.features_section import scatter
 from mmselfsup.study.report.page import write_report
+from mmselfsup.study.report.words import words_of, write_words
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.study_data import Words
 
 
 def test_points_are_drawn_in_the_order_of_the_list() -> None:
@@ -193,6 +195,17 @@ def test_the_report_tells_lesions_on_both_sides(
     assert words in html
     assert "(checked)" not in html
     assert html.count('<svg class="map"') == 2  # one source: nothing to colour by
+
+
+def test_images_that_form_no_groups_are_called_images(finished_study: Path) -> None:
+    make_comparison(finished_study / "looks" / "simclr", 0, by_source=None)
+    write_words(finished_study, Words("Photos", "image", "images"))
+    with words_of(finished_study):
+        html = write_report(finished_study).read_text(encoding="utf-8")
+    text = " ".join(re.sub(r"<[^>]*>", "", html).split())
+    assert "None of these test images is among the training images (checked)." in text
+    assert re.search(r"on \d+ images that no training has seen", text)
+    assert "images of images" not in text
 
 
 def test_without_a_comparison_the_report_has_none(finished_study: Path) -> None:

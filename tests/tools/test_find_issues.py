@@ -96,6 +96,11 @@ def test_a_folder_of_other_data_has_classes_by_its_sub_folders(place: Path) -> N
     assert all(row["image"].startswith(f"{row['label']}/") for row in found)
     assert "All duplicates" not in done.text
     assert "all duplicates are in one list" in done.text
+    page = (place / "out" / "issues.html").read_text()
+    assert "<h2>Near-duplicates</h2>" in page
+    assert "lesion" not in page.replace("duplicates_across_lesions", "").replace(
+        "No lesions are named", ""
+    )
 
 
 def test_without_labels_the_rest_is_ranked_and_said(place: Path) -> None:

@@ -279,7 +279,7 @@ def reliability(
             many = bins["count"][filled] >= _FEWEST_JOINED
             color, label = colors[arm], display_name(arm)
             axes.plot(x[many], y[many], style, color=color, label=label, linewidth=1)
-            axes.scatter(x, y, sizes, color=color, alpha=0.7, linewidths=0)
+            axes.scatter(x, y, sizes, color=color, alpha=0.7, linewidths=0, clip_on=False)
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axes.set_xlabel("confidence (highest probability)")
         axes.set_ylabel("accuracy")

@@ -46,6 +46,13 @@ _TEXTS = {
         "are no evidence. Rare classes and border cases come early, too."
     ),
 }
+# Where no lesions are known.
+_TITLES_ALONE = {**_TITLES, ACROSS: "Near-duplicates"}
+_TEXTS_ALONE = {
+    **_TEXTS,
+    ACROSS: _TEXTS[ACROSS].replace("different lesions, or without a lesion id", "images"),
+    LABEL_ERRORS: _TEXTS[LABEL_ERRORS].replace("; images of the same lesion are no evidence", ""),
+}
 
 
 @dataclass(frozen=True)
@@ -79,10 +86,12 @@ def write_issues_page(folder: Path) -> Path:
         UserError: There is no audit, or the page can't be written.
     """
     issues = read_issues(folder)
+    alone = not issues.num_lesions
+    titles, texts = (_TITLES_ALONE, _TEXTS_ALONE) if alone else (_TITLES, _TEXTS)
     sections = [
         {
-            "title": _TITLES[ranked.kind],
-            "text": _TEXTS[ranked.kind],
+            "title": titles[ranked.kind],
+            "text": texts[ranked.kind],
             "ranked": ranked,
             "images": len(ranked.shown[0].images) if ranked.shown else 1,
             "shown": _shown(ranked, folder / THUMBS),
