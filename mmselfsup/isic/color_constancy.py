@@ -185,6 +185,34 @@ class Settings:
         return facts
 
 
+def preparation_of(folder: Path) -> str:
+    """Return in words how the images of a folder were made, as its ``color_constancy.json`` says.
+
+    Returns:
+        ``dark borders cropped, ...``; empty for a folder without the file.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    try:
+        facts = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        side = facts["short_side"]
+        parts = [
+            "dark borders cropped" if facts.get("crop_border") else "",
+            "" if side is None else f"shorter side at most {side} pixels",
+            "colours as they were"
+            if facts.get("keep_colors")
+            else f"colours corrected by Shades of Gray (p = {facts['power']:g})",
+        ]
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{folder / RECORD}: this record can't be read: {one_line(error)}"
+        ) from error
+    return ", ".join(part for part in parts if part)
+
+
 def correct(image: Image.Image, settings: Settings) -> Image.Image:
     """Return one RGB image with its colours corrected, cropped and shrunk as the settings say.
 

@@ -178,6 +178,29 @@ def groups_of(settings: StudySettings) -> dict[str, str]:
     return {stem: row.cells["lesion_id"].strip() for stem, row in rows}
 
 
+def how_prepared(settings: StudySettings) -> str:
+    """Return how many images of the table are there and how they were prepared, for the report.
+
+    Returns:
+        ``192 of 25331 listed images were there; colours corrected by ...``, or ``''`` for the demo
+        and where no table names the images.
+
+    Raises:
+        UserError: A file can't be read.
+    """
+    path = ground_truth_csv(settings)
+    if settings.demo or path is None:
+        return ""
+    from mmselfsup.isic.color_constancy import preparation_of  # numpy and Pillow: slow to load
+
+    folder, by_stem = settings.data.find_images(settings.data_root)
+    pictures = _pictures(path, folder, by_stem, None, {})
+    there = sum(picture.there for picture in pictures)
+    text = f"{there} of {len(pictures)} listed images were there"
+    prepared = preparation_of(folder)
+    return f"{text}; {prepared}" if prepared else text
+
+
 def _pictures(
     path: Path,
     folder: Path,

@@ -16,6 +16,7 @@ from mmselfsup.config.inspect import head_classes
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import remove_leftovers
 from mmselfsup.utils.signals import stop_signals
+from mmselfsup.utils.study_data import Words
 from mmselfsup.version import __version__
 
 from . import pipeline
@@ -23,7 +24,7 @@ from .cli import StudyRequest
 from .data import PARTS, check_fold, check_lists, data_facts
 from .fingerprint import forget_images
 from .keep import check_keep, tidy
-from .look import show_look
+from .look import how_prepared, show_look
 from .process import check_gpus, environment, inspect_machine, only_commands, only_study
 from .records import Results, StudyFacts
 from .report.external_tables import print_external, write_external_table
@@ -32,9 +33,9 @@ from .report.starts_tables import print_starts
 from .report.statistics import RESULTS
 from .report.sweep import make_overview, print_overview, write_page, write_tables
 from .report.tables import display_name, print_results
-from .report.words import words_of
+from .report.words import words_of, write_words
 from .resolved import ResolvedStudy
-from .settings import StudySettings
+from .settings import DEFAULT_DATA, StudySettings
 from .stages import STAGES
 from .stages.context import StudyContext
 from .stages.curriculum import greedy_facts
@@ -141,6 +142,12 @@ def run_sweep(request: StudyRequest) -> None:
     for study in request.studies:  # all of them first: a mistake in the last one costs no training
         pipeline.check(study)
     show_look(request)
+    first = request.studies[0]
+    prepared = how_prepared(first) if first.data is DEFAULT_DATA else ""
+    if prepared:  # other data have their words already
+        data = first.data
+        words = Words(data.name, *data.group, prepared, data.licence, data.lists)
+        write_words(request.work_dir, words)
     with (
         stop_signals("; the same command continues"),
         only_study(request.work_dir),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from mmselfsup.isic.color_constancy import Settings
 from mmselfsup.study import disk, look, pipeline
 from mmselfsup.study.cli import StudyRequest
 from mmselfsup.study.descriptions import Description
@@ -75,6 +77,24 @@ def test_images_without_groups_are_still_counted(data: StudySettings) -> None:
     rows, _ = look_at(dataclasses.replace(data, data=described))
     assert rows["images"].startswith("32 of 32 that")
     assert rows["groups"].startswith("not known")
+
+
+def test_the_report_is_told_how_images_were_prepared(data: StudySettings) -> None:
+    image(data, 3).unlink()
+    assert look.how_prepared(data) == "31 of 32 listed images were there"
+    record = image(data, 0).parent / "color_constancy.json"
+    facts = Settings(short_side=256, crop_border=True).record()
+    record.write_text(json.dumps(facts))
+    assert look.how_prepared(data) == (
+        "31 of 32 listed images were there; dark borders cropped, shorter side at most 256 pixels, "
+        "colours corrected by Shades of Gray (p = 6)"
+    )
+    record.write_text(json.dumps(Settings(keep_colors=True).record()))
+    assert look.how_prepared(data).endswith("were there; colours as they were")
+    record.write_text("[]")
+    with pytest.raises(UserError, match=r"color_constancy\.json: this record can't be read"):
+        look.how_prepared(data)
+    assert look.how_prepared(dataclasses.replace(data, demo=True)) == ""
 
 
 def test_a_batch_that_the_images_dont_fill(data: StudySettings) -> None:
