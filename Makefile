@@ -56,6 +56,8 @@ bench: install  ## Measure speed against other libraries and write docs/en/bench
 	@"$(python)" benchmarks/step.py --compile $(BENCH) $(QUICK)
 	@"$(python)" benchmarks/methods.py --lightly $(BENCH) $(QUICK)
 	@"$(python)" benchmarks/methods.py --transformers --images 8 --size 224 $(QUICK)
+	@"$(python)" benchmarks/vit_steps.py $(QUICK)
+	@"$(python)" benchmarks/neighbours.py $(QUICK)
 	@"$(python)" benchmarks/adapt.py --images 4 $(QUICK)
 	@"$(python)" benchmarks/scale.py $(QUICK)
 	@"$(python)" benchmarks/attention.py $(QUICK)
