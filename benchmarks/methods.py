@@ -75,8 +75,8 @@ TRANSFORMERS = {
     "simmim": "SimMIM, Swin-T",
     "cae": "CAE, ViT-S/16",
 }
-#: Methods that lightly has with a ResNet, see ``workers/method_lightly.py``. Its W-MSE wants batches
-#: of twice the width of a projection, which are 128 images.
+#: Methods that lightly has with a ResNet, see ``workers/method_lightly.py``. Its W-MSE wants
+#: batches of twice the width of a projection, which are 128 images.
 LIGHTLY = (
     "mocov2", "byol", "simsiam", "swav", "barlowtwins", "simclr", "dcl", "dclw", "nnclr",
     "fastsiam", "tico", "mmcr", "vicreg", "vicregl", "lejepa", "visreg", "smog", "dino",
@@ -185,6 +185,8 @@ def main() -> None:
         rows, versions = measure(method, workers, args)
         # One by one: a run that is stopped keeps what it has.
         save(script, command, rows, versions, keep=not args.quick, merge=True)
+    for worker in workers.values():
+        worker.close()
 
 
 if __name__ == "__main__":

@@ -87,7 +87,10 @@ send(info)
 for method in wanted["configs"]:
     child = os.fork()
     if child == 0:
-        measure(method)
+        try:
+            measure(method)
+        except SystemExit:  # the driver has ended: no further method
+            raise SystemExit(1) from None
         raise SystemExit
     if os.waitpid(child, 0)[1]:
         raise SystemExit(f"{kind}: {method} has failed")

@@ -40,16 +40,17 @@ def trained(model: nn.Module) -> list[Tensor]:
     """Return the trained parameters of a model, in the order of the computation."""
     named = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
     # SwAV's neck names its normalisation before the layers that it stands between.
-    alias = {name: name.replace("neck.bn.", "neck.projection_neck.1.") for name, _ in named}
-    first = [name for name in alias if "neck.bn." in name or "neck.projection_neck." in name]
-    ordered = iter(sorted(first, key=alias.__getitem__))
+    layer = {name: name.replace("neck.bn.", "neck.projection_neck.1.") for name, _ in named}
+    moved = [name for name in layer if layer[name].startswith("neck.projection_neck.")]
+    ordered = iter(sorted(moved, key=lambda name: layer[name].rpartition(".")[0]))
     weights = dict(named)
-    return [weights[next(ordered)] if name in first else weight for name, weight in named]
+    return [weights[next(ordered)] if name in moved else weight for name, weight in named]
 
 
 def same_start(ours: Any, loop: Any) -> None:
     """Give the loop the weights and memories of ours, and switch chance off on both sides."""
     for own, plain in zip(trained(ours), trained(loop), strict=True):
+        assert plain.shape == own.shape
         plain.data.copy_(own)
     if hasattr(ours, "teacher"):
         teachers = (ours.teacher.backbone, loop.teacher)
