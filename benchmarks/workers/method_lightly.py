@@ -54,13 +54,18 @@ class MMCR(Pair):
 
 
 class Target(Pair):
-    """A network and its moving average, which the second view passes."""
+    """A network and its moving average, which the second view passes.
+
+    ``second`` is the head of the moving average, for a head that can't be copied.
+    """
 
     momentum = 0.99
 
-    def __init__(self, head: nn.Module, criterion: nn.Module) -> None:
+    def __init__(
+        self, head: nn.Module, criterion: nn.Module, second: nn.Module | None = None
+    ) -> None:
         super().__init__(head, criterion)
-        self.target = copy.deepcopy(self.net)
+        self.target = nn.Sequential(copy.deepcopy(self.net[0]), second or copy.deepcopy(head))
         deactivate_requires_grad(self.target)
 
     def forward(self, img: list[Tensor]) -> Tensor:
@@ -176,7 +181,8 @@ class DINO(Target):
     """Two large and six small views."""
 
     def __init__(self) -> None:
-        super().__init__(heads.DINOProjectionHead(512, 512, 256, 1024), losses.DINOLoss(1024))
+        student, teacher = (heads.DINOProjectionHead(512, 512, 256, 1024) for _ in range(2))
+        super().__init__(student, losses.DINOLoss(1024), teacher)
 
     def forward(self, img: list[Tensor]) -> Tensor:
         """Return the loss of eight views."""
