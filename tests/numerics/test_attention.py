@@ -55,6 +55,24 @@ def test_as_exact_as_the_kernel_of_torch(queries: int, keys: int) -> None:
             assert distance(grad, wanted) < max(0.005, 1.2 * distance(of_torch, wanted))
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_exact_for_peaked_weights_under_autocast(compiled: bool) -> None:
+    """A compiled backward pass has the products in float32, too."""
+    query, key, value = (
+        (3 * part.detach()).requires_grad_() if number < 2 else part
+        for number, part in enumerate(parts(17, 17))
+    )
+    part = torch.compile(attention, backend="aot_eager") if compiled else attention
+    with torch.autocast("cpu", torch.bfloat16):
+        out = part(query, key, value, 0.5)
+    grads = torch.autograd.grad(
+        out, (query, key, value), torch.linspace(-1, 1, 16).to(out).expand_as(out)
+    )
+    _, *exact = results([query, key, value], torch.float64)
+    for grad, wanted in zip(grads, exact, strict=True):
+        assert distance(grad, wanted) < 0.005
+
+
 @pytest.mark.parametrize("other", ["float32", "many keys", "bias", "dropout", "no gradient"])
 def test_others_take_the_kernel_of_torch(other: str) -> None:
     keys = _MOST_KEYS + 1 if other == "many keys" else 7

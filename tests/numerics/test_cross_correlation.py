@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmselfsup.models import build_head
-from mmselfsup.models.losses import redundancy_loss
+from mmselfsup.models.losses import redundancy_loss, redundancy_of_samples
 from mmselfsup.models.losses.off_diagonal import off_diagonal_squares
 
 
@@ -34,17 +34,23 @@ def test_head_equals_the_loop(rows, width):
     ]
 
 
-@pytest.mark.parametrize(("rows", "width"), [(5, 4), (2, 5)])
-def test_gradients(rows, width):
-    views = [torch.randn(rows, width, dtype=torch.float64).requires_grad_() for _ in range(2)]
-    assert torch.autograd.gradcheck(lambda a, b: redundancy_loss(a, b, 0.3), views)
+def test_gradients():
+    c = torch.randn(4, 4, dtype=torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(lambda c: redundancy_loss(c, 0.3), (c,))
+    views = [torch.randn(2, 5, dtype=torch.float64).requires_grad_() for _ in range(2)]
+    assert torch.autograd.gradcheck(lambda a, b: redundancy_of_samples(a, b, 0.3), views)
 
 
 def test_identity_costs_nothing():
-    z = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
-    assert redundancy_loss(z, z, 1.0).item() == 0.0
-    equal = torch.tensor([[1.0, 1.0, 1.0], [-1.0, -1.0, -1.0]])  # all entries are 1
-    assert redundancy_loss(equal, equal, 0.5).item() == pytest.approx(3.0)
+    assert redundancy_loss(torch.eye(5), 1.0).item() == 0.0
+    assert redundancy_loss(torch.ones(3, 3), 0.5).item() == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(("rows", "width"), [(6, 3), (3, 6), (2, 9)])
+def test_samples_give_the_loss_of_their_matrix(rows, width):
+    first, second = (torch.randn(rows, width, dtype=torch.float64) for _ in range(2))
+    wanted = redundancy_loss(first.T @ second / rows, 0.3)
+    torch.testing.assert_close(redundancy_of_samples(first, second, 0.3), wanted)
 
 
 @pytest.mark.parametrize("shape", [(4, 9), (4, 8), (4, 7), (3, 4, 9), (3, 9, 4)])

@@ -24,7 +24,7 @@ def test_best_validation_wins(values: tuple[float | None, ...], lr: float) -> No
 
 
 def test_all_diverged_is_an_error() -> None:
-    with pytest.raises(UserError, match=r"0\.03, 0\.1 gave a result for scratch"):
+    with pytest.raises(UserError, match=r"from scratch: .*0\.03, 0\.1 gave a result"):
         choose_lr(make_search("scratch", (None, None, None)))
 
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from mmselfsup.utils import dist
 
 from ..builder import HEADS
-from ..losses import redundancy_loss
+from ..losses import redundancy_loss, redundancy_of_samples
 from ..utils import SyncBatchNorm, full_precision
 
 
@@ -32,6 +32,13 @@ class LatentCrossCorrelationHead(BaseModule):
     @full_precision
     def forward(self, input: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Return ``loss``, a float32 scalar, at least 0, for projections [N, D] of two views."""
-        # Equal on all processes; see ``gather_with_grad`` for the gradient.
-        first, second = (dist.gather_with_grad(self.bn(z)) for z in (input, target))  # [R*N, D]
-        return {"loss": redundancy_loss(first, second, self.lambd)}
+        first, second = self.bn(input), self.bn(target)
+        samples, width = first.shape
+        ranks = dist.get_world_size()
+        # Multiplications on a process: 2 (R N)^2 D for joined samples, N D^2 for its own matrix.
+        if 2 * ranks**2 * samples <= width:
+            joined = [dist.gather_with_grad(z) for z in (first, second)]  # [R*N, D]
+            return {"loss": redundancy_of_samples(joined[0], joined[1], self.lambd)}
+        own = first.T @ second / samples  # [D, D]
+        correlation = dist.all_reduce_with_grad(own) / ranks
+        return {"loss": redundancy_loss(correlation, self.lambd)}

@@ -31,7 +31,7 @@ from .contrastive import (
     take_places,
 )
 from .cosine import negative_cosine
-from .cross_correlation import redundancy_loss
+from .cross_correlation import redundancy_loss, redundancy_of_samples
 from .distillation import cosine_distance, map_distance, similarity_distillation
 from .inter_image import angular_margin, cosine_margin, draw_negatives, draw_positives
 from .isotropic_gaussian import (
@@ -96,6 +96,7 @@ __all__ = [
     "queue_similarities",
     "random_directions",
     "redundancy_loss",
+    "redundancy_of_samples",
     "sampled_similarities",
     "similarity_distillation",
     "sliced_wasserstein",

@@ -70,11 +70,19 @@ class _FewTokens(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        query, key, value = ctx.saved_tensors
-        # Products of queries and keys in float32: the softmax amplifies their rounding.
-        weights = (ctx.scale * query.float() @ key.float().mT).softmax(dim=-1)  # [N, A, Q, K]
-        of_value = weights.to(grad.dtype).mT @ grad
-        of_weights = (grad @ value.mT).float()  # [N, A, Q, K]
-        centred = of_weights - (of_weights * weights).sum(dim=-1, keepdim=True)
-        of_products = (ctx.scale * weights * centred).to(grad.dtype)
-        return of_products @ key, of_products.mT @ query, of_value, None
+        # A compiled backward pass is traced within the autocast region of the forward pass.
+        with torch.autocast(grad.device.type, enabled=False):
+            query, key, value = ctx.saved_tensors
+            return *_gradients(grad, query, key, value, ctx.scale), None
+
+
+def _gradients(
+    grad: Tensor, query: Tensor, key: Tensor, value: Tensor, scale: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradients of queries, keys and values for that of the output, [N, A, Q, D]."""
+    # Products of queries and keys in float32: the softmax amplifies their rounding.
+    weights = (scale * query.float() @ key.float().mT).softmax(dim=-1)  # [N, A, Q, K]
+    of_weights = (grad @ value.mT).float()  # [N, A, Q, K]
+    centred = of_weights - (of_weights * weights).sum(dim=-1, keepdim=True)
+    of_products = (scale * weights * centred).to(grad.dtype)
+    return of_products @ key, of_products.mT @ query, weights.to(grad.dtype).mT @ grad

@@ -97,7 +97,7 @@ def choose_lr(tried: Sequence[SearchRecord]) -> list[SearchRecord]:
     if not usable:
         values = ", ".join(f"{run.lr:g}" for run in tried)
         raise UserError(
-            f"no learning rate of {values} gave a result for {display_name(tried[0].arm)}: the "
+            f"{display_name(tried[0].arm)}: no learning rate of {values} gave a result: the "
             "loss was not finite; try smaller ones with FINETUNE_LRS"
         )
     # -lr: of equal values the smaller learning rate.
