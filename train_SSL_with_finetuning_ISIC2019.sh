@@ -44,9 +44,8 @@ Arguments
   --curriculum greedy              the best pre-training by a probe, then the best next one, ...
   --min-gain G                     ... more than G in balanced accuracy (0.01)
   --start START ...                arms of any starts: scratch, ssl (ALGORITHM), dino (or another
-                                   pre-training with a config of SIZE), NAME=FILE, NAME=FILE+ssl,
-                                   NAME=FILE+dino:lora (or another adaptation), ssl+supcon (one
-                                   after the other), distilled=TEACHER
+                                   config of SIZE), ssl+supcon (in turn), NAME=FILE, NAME=FILE+dino,
+                                   NAME=FILE+ssl:lora (or another adaptation), distilled=TEACHER
   --labels P% ... [--draws N]      each arm also on a part of the labels, drawn N times (3)
   --external NAME=PATH ...         each arm also on test sets of other clinics (tutorial 15)
   --ssl-on all                     pre-train on test images too, without labels; all tables say so
@@ -55,7 +54,6 @@ Arguments
   --finetune-options key=value ... passed to the fine-tunings only
   --keep all                       keep the checkpoints of the learning-rate search (best: removed)
   --verify                         read all files again, restart what was made from other contents
-  --demo, --help
 TEXT
 }
 
