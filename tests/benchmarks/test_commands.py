@@ -55,6 +55,17 @@ def test_a_quick_run_keeps_nothing(
     assert "old" not in page.read_text()
 
 
+def test_the_page_has_the_saved_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import results
+
+    page = tmp_path / "benchmarks.md"
+    page.write_text(results.PAGE.read_text())
+    monkeypatch.setattr(results, "PAGE", page)
+    results.write_table()
+    assert page.read_text() == (ROOT / "docs" / "en" / "benchmarks.md").read_text()
+
+
 def test_rows_of_the_same_command_are_kept_and_those_of_another_are_not(
     scripts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
