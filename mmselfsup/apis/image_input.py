@@ -111,6 +111,14 @@ def _in_shards(source: Shards) -> list[Given]:
     return [ShardImage(source, idx) for idx in range(len(source))]
 
 
+class _PassingShards(Shards):
+    """Shards at an address whose copy of the index does not stay: errors name the address."""
+
+    @property
+    def index_name(self) -> str:
+        return self.index_address
+
+
 def _at_address(address: str) -> Shards:
     """Return the data source of shards at an address, or of an index there.
 
@@ -119,7 +127,7 @@ def _at_address(address: str) -> Shards:
     where = "index" if urlsplit(address).path.endswith(_INDEX) else "url"
     with TemporaryDirectory(prefix="mmselfsup-") as folder:
         cache = dict(dir=folder, size_gb=1e-9)
-        source = Shards(shard_cache=cache, **{where: address})  # type: ignore[arg-type]
+        source = _PassingShards(shard_cache=cache, **{where: address})  # type: ignore[arg-type]
     source.shard_cache = None
     return source
 

@@ -280,7 +280,7 @@ def _identities(source: Any) -> Iterator[str]:
     if paths is None:
         content = getattr(source, "content", None)
         for name in (source.image_names() or ()) if content else ():
-            yield f"{name} of {source.index_path}"
+            yield f"{name} of {source.index_name}"
         return
     real = cache(os.path.realpath)
     for path in paths:

@@ -45,6 +45,10 @@ class StorageError(UserError):
     """
 
 
+class NoAnswerError(StorageError):
+    """Storage that gave no answer, or only broken ones, however often it was asked."""
+
+
 class MismatchError(UserError, AssertionError):
     """Inputs whose numbers differ; an ``AssertionError`` too, because MMSelfSup 0.x asserted it."""
 

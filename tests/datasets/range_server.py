@@ -29,6 +29,7 @@ class RangeServer:
             ``"whole"`` (200 with the whole file), ``"away"`` (the connection is closed),
             ``("move", address)``, or ``"other"`` (another range).
         tagged: Whether answers have the ``ETag`` of the file.
+        sized: Whether answers say how long the file is.
         requests: Path and headers of each request.
         connections: How many connections were opened.
     """
@@ -36,7 +37,7 @@ class RangeServer:
     def __init__(self, folder: Path, port: int = 0) -> None:
         self.folder = folder
         self.faults: list[Any] = []
-        self.tagged = False
+        self.tagged, self.sized = False, True
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.connections = 0
         self.released = threading.Event()
@@ -90,7 +91,8 @@ def _handler(state: RangeServer) -> type[BaseHTTPRequestHandler]:
             if fault == "wrong":
                 part = bytes(len(part))
             shown = begin + 1 if fault == "other" else begin
-            headers = {"Content-Range": f"bytes {shown}-{begin + len(part) - 1}/{len(data)}"}
+            size = len(data) if state.sized else "*"
+            headers = {"Content-Range": f"bytes {shown}-{begin + len(part) - 1}/{size}"}
             if state.tagged:
                 headers["ETag"] = f'"{zlib.crc32(data):08x}"'
             self.answer(206, headers, part, cut=fault == "cut")

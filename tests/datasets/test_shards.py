@@ -356,7 +356,7 @@ def test_from_a_server_with_a_cache(
         assert same(source, folder)
         assert len(server.requests) == 12  # the second time all come from the cache
     assert same(Shards(url=server.url, shard_cache=cache, retry=ONCE), folder)
-    assert len(server.requests) == 13  # of the index only the version
+    assert len(server.requests) == 14  # of the index: its version, and as it has no tag its bytes
     index = str(server.folder / INDEX_NAME)
     assert same(Shards(url=server.url, index=index, retry=ONCE), folder)
     source = Shards(url=server.url, shard_cache=dict(dir=str(tmp_path / "new")), retry=ONCE)
@@ -444,35 +444,6 @@ def test_shards_that_were_changed_after_indexing(
     check_files(source(), "data.train")
     with pytest.raises(StorageError, match=r"6\.jpg in .*not those that were indexed"):
         source().read_bytes(6)
-
-
-@pytest.mark.parametrize("tagged", [False, True])
-def test_an_index_that_was_changed_on_the_server(
-    server: RangeServer, tmp_path: Path, image_folder: Path, tagged: bool
-) -> None:
-    server.tagged = tagged
-    options = dict(url=server.url, shard_cache=dict(dir=str(tmp_path / "cache")), retry=ONCE)
-    labels = Shards(**options).get_gt_labels()
-    assert (Shards(**options).get_gt_labels() == labels).all()
-    server.faults = [503]  # the server is busy: the copy serves
-    assert (Shards(**options).get_gt_labels() == labels).all()
-    (note,) = (tmp_path / "cache").glob("*.version")
-    note.unlink()  # that of an older version of the package
-    assert (Shards(**options).get_gt_labels() == labels).all()
-    assert note.is_file() is tagged
-    table = tmp_path / "new.txt"
-    names = range(12) if tagged else range(10)  # without a tag, only the size is known
-    table.write_text("".join(f"{i}.jpg {(i + 1) % 3}\n" for i in names))
-    size = (server.folder / INDEX_NAME).stat().st_size
-    for path in server.folder.iterdir():
-        path.unlink()
-    make_shards(ImageList(str(image_folder), ann_file=str(table)), server.folder, 5)
-    assert ((server.folder / INDEX_NAME).stat().st_size == size) is tagged
-    with pytest.raises(UserError, match=r"index\.safetensors has changed since it was copied"):
-        Shards(**options)
-    for path in (tmp_path / "cache").glob("*.safetensors"):
-        path.unlink()
-    assert Shards(**options).get_gt_labels().tolist() == [(i + 1) % 3 for i in names]
 
 
 def test_images_of_two_sources_of_shards_are_compared(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, TypeVar
 
-from mmselfsup.utils.errors import ArgumentError, StorageError, UserError, one_line
+from mmselfsup.utils.errors import ArgumentError, NoAnswerError, StorageError, UserError, one_line
+
+_QUICK_S = 5.0  # for an answer without which a run can begin
 
 
 class Unavailable(Exception):
@@ -80,6 +82,10 @@ class Retry:
         if self.tries < 1 or min(self.wait, self.longest) < 0 or self.timeout <= 0:
             raise UserError(f"retry={self}: tries and timeout are above 0, waits are not below 0")
 
+    def once(self) -> Retry:
+        """Return how a store is asked for what is not needed: once, for a few seconds at most."""
+        return replace(self, tries=1, timeout=min(self.timeout, _QUICK_S))
+
     def seconds(self, failures: int, asked: float | None, luck: float) -> float:
         """Return how long to wait after so many failures; ``luck`` is from 0 to 1."""
         own = min(self.wait * 2.0 ** min(failures - 1, 1000), self.longest)
@@ -107,7 +113,8 @@ def read_range(
         pause: Waits for some seconds.
 
     Raises:
-        StorageError: It failed each time, or in a way that does not pass.
+        NoAnswerError: It failed each time.
+        StorageError: It failed in a way that does not pass.
     """
     if size == 0:
         return b""
@@ -118,6 +125,11 @@ def read_range(
 def read_version(store: Store, name: str, retry: Retry, where: str) -> Version:
     """Return the version of a file of a store; see ``read_range``."""
     return _asked(lambda: store.version(name), retry, where)
+
+
+def what_failed(failure: object) -> str:
+    """Return the first part of a ``StorageError``, without what to do: for a warning."""
+    return str(failure).partition("; ")[0]
 
 
 _Answer = TypeVar("_Answer")
@@ -142,8 +154,9 @@ def _asked(
             reason = one_line(error)
             if failures < retry.tries:
                 pause(retry.seconds(failures, error.wait, luck.random()))
-    raise StorageError(
-        f"{where}{span}: {reason}, {retry.tries} times in {time.monotonic() - begin:.0f} s; check "
+    times = f", {retry.tries} times in {time.monotonic() - begin:.0f} s" if retry.tries > 1 else ""
+    raise NoAnswerError(
+        f"{where}{span}: {reason}{times}; check "
         "the storage and the network, then start the same command again (a training resumes), or "
         "give retry=dict(tries=...) in the data source"
     )

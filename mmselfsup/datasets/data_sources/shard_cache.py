@@ -101,6 +101,10 @@ class ShardCache:
                 part.unlink(missing_ok=True)
             self._report(error)
 
+    def is_empty(self) -> bool:
+        """Return whether no image was ever kept here."""
+        return not (self.folder / "used").exists()
+
     def used(self) -> int:
         """Return how many bytes the images have, counted anew."""
         return sum(size for _, size, _ in self._files())

@@ -116,15 +116,20 @@ class ShardIndex:
         return found.hexdigest()[:16]
 
 
-def read_index(path: str | os.PathLike[str]) -> ShardIndex:
+def read_index(path: str | os.PathLike[str], name: str | None = None) -> ShardIndex:
     """Return an index, mapped into memory.
+
+    Args:
+        path: Its file.
+        name: How errors name it; by default by its file.
 
     Raises:
         UserError: The file is missing, damaged, or no index.
     """
+    where = path if name is None else name
     if not Path(path).is_file():
         raise UserError(
-            f"{path}: no such index of shards; check index and url, or make it with "
+            f"{where}: no such index of shards; check index and url, or make it with "
             "tools/data_converters/make_shards.py"
         )
     try:
@@ -134,15 +139,15 @@ def read_index(path: str | os.PathLike[str]) -> ShardIndex:
             arrays = {name: file.get_tensor(name).numpy() for name in [*file.keys()]}
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(
-            f"{path}: this index is damaged or incomplete ({one_line(error)[:120]}); copy it again"
+            f"{where}: this index is damaged or incomplete ({one_line(error)[:120]}); copy it again"
         ) from error
     if not facts or any(name not in arrays for name in _ARRAYS):
-        raise UserError(f"{path} is a safetensors file, but no index of shards")
-    return _checked(path, arrays, facts)
+        raise UserError(f"{where} is a safetensors file, but no index of shards")
+    return _checked(where, arrays, facts)
 
 
 def _checked(
-    path: str | os.PathLike[str], arrays: dict[str, NDArray[Any]], facts: dict[str, Any]
+    where: str | os.PathLike[str], arrays: dict[str, NDArray[Any]], facts: dict[str, Any]
 ) -> ShardIndex:
     """Return the index of these arrays.
 
@@ -154,7 +159,7 @@ def _checked(
     rows = {len(arrays[name]) for name in ("block", "size", "crc", "label")} | {len(names)}
     first = arrays["first"]
     if len(rows) != 1 or len(first) != len(shards) + 1 or int(first[-1]) != len(names):
-        raise UserError(f"{path}: the arrays of this index have different lengths; make it again")
+        raise UserError(f"{where}: the arrays of this index have different lengths; make it again")
     groups = None
     if "groups" in arrays:
         groups = PackedStrings(arrays["groups"], arrays["group_bounds"])

@@ -14,18 +14,18 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from mmselfsup.utils.errors import ArgumentError, StorageError, UserError
-from mmselfsup.utils.files import file_lock
+from mmselfsup.utils.errors import ArgumentError, NoAnswerError, StorageError, UserError
 from mmselfsup.utils.image_names import has_image_extension
 
 from ..registry import DATASOURCES
+from .http_ranges import HttpStore
 from .image_list import ImageList
 from .index_copy import copy_of
 from .label_cells import NO_LABEL
 from .lists import Entry, check_labels, report_duplicates
 from .nested_settings import from_settings
 from .packed import PackedEntries, PackedStrings, pack
-from .range_reads import Retry, Store, read_range, read_version
+from .range_reads import Retry, Store, read_range, read_version, what_failed
 from .shard_cache import ShardCache
 from .shard_index import INDEX_NAME, Place, ShardIndex, read_index
 from .shard_stores import FolderStore, join_address, open_store, same_service, split_address
@@ -91,8 +91,9 @@ class Shards(ImageList):
         self.shard_cache: ShardCache | None = None
         if shard_cache is not None:
             self.shard_cache = from_settings(ShardCache, "shard_cache", shard_cache)
-        self.index_path = self._local_index(index or join_address(self.url, INDEX_NAME))
-        self.index: ShardIndex = read_index(self.index_path)
+        self.index_address = index or join_address(self.url, INDEX_NAME)
+        self.index_path = self._local_index(self.index_address)
+        self.index: ShardIndex = read_index(self.index_path, self.index_name)
         self.content = self.index.content
         if data_prefix:
             logging.getLogger("mmselfsup").info(
@@ -101,9 +102,14 @@ class Shards(ImageList):
         kwargs["file_client_args"] = {"backend": "shards"}
         super().__init__(self.url, *args, **kwargs)
 
+    @property
+    def index_name(self) -> str:
+        """How errors name the index: by its file, which of one from a server is the copy."""
+        return self.index_path
+
     def load_annotations(self) -> MutableSequence[dict[str, Any]]:
         index, wanted = self.index, self.ann_file
-        self.ann_file = self.index_path  # errors name the line of an image in it
+        self.ann_file = self.index_name  # errors name the line of an image in it
         if wanted is not None:
             return self._selected(wanted)
         entries = PackedEntries(index.names, index.label, range(1, len(index) + 1))
@@ -111,12 +117,12 @@ class Shards(ImageList):
             self.CLASSES = None if index.classes is None else list(index.classes)
         elif index.classes is not None and list(index.classes) != list(self.CLASSES):
             raise UserError(
-                f"{self.index_path}: its labels are numbers of the classes "
+                f"{self.index_name}: its labels are numbers of the classes "
                 f"{', '.join(index.classes[:8])}{' ...' if len(index.classes) > 8 else ''}; leave "
                 "classes out, or give these"
             )
         else:
-            check_labels(entries, len(self.CLASSES), self.index_path)
+            check_labels(entries, len(self.CLASSES), self.index_name)
         self.has_labels = bool((index.label != NO_LABEL).any())
         return self._infos(entries, index.groups)
 
@@ -144,20 +150,36 @@ class Shards(ImageList):
         """Check that the shards are there and as long as when they were indexed.
 
         Of a server, a few of them. Other bytes of the same number are found when an image is read.
+        Where ``shard_cache`` holds images, these may be all that a run needs: then a server that
+        does not answer is a warning, and an image that is in neither is an error when it is read.
 
         Raises:
-            StorageError: One is not.
+            StorageError: One is not, or the store does not answer.
         """
-        index = self.index
+        index, cache = self.index, self.shard_cache
+        needed = cache is None or cache.is_empty()
+        retry = self.retry if needed else self.retry.once()
+        store = self._store_of(self.url, retry.timeout)
         chosen = np.arange(len(index.shards))
         if not isinstance(self.store, FolderStore):
             few = min(len(chosen), _LOOKED_AT)
             chosen = np.linspace(0, len(chosen) - 1, few).astype(int)
         for number in chosen.tolist():
             name, size = index.shards[number], int(index.shard_bytes[number])
-            where = f"{self.url}/{name} (index {self.index_path})"
-            found = read_version(self.store, name, self.retry, where).size
-            if found not in (None, size):
+            where = f"{self.url}/{name} (index {self.index_name})"
+            try:
+                found = read_version(store, name, retry, where).size
+            except NoAnswerError as error:
+                if cache is None or needed:
+                    raise
+                logging.getLogger("mmselfsup").warning(
+                    "the shards are not checked (%s): what is in %s needs no server",
+                    what_failed(error), cache.folder,
+                )  # fmt: skip
+                return
+            if found is None:  # the store does not say: a truncated shard lacks its last byte
+                read_range(self.store, name, size - 1, 1, self.retry, where)
+            elif found != size:
                 kind = "truncated or changed" if found < size else "changed"
                 raise StorageError(
                     f"{where}: the shard has {found} bytes, and had {size} when it was indexed: it "
@@ -182,7 +204,7 @@ class Shards(ImageList):
         return f"; if the shards are new, remove {self.shard_cache.folder}, where its copy is"
 
     def _line(self, idx: int) -> str:
-        return f"line {self.data_infos[idx]['line']} of {self.index_path}"
+        return f"line {self.data_infos[idx]['line']} of {self.index_name}"
 
     def _selected(self, path: str) -> MutableSequence[dict[str, Any]]:
         """Return the images of a list, at their places in the index."""
@@ -213,7 +235,7 @@ class Shards(ImageList):
         if len(missing):
             first: Entry = entries[int(missing[0])]
             raise UserError(
-                f"{path}, line {first.line}: {first.name!r} is not in {self.index_path} "
+                f"{path}, line {first.line}: {first.name!r} is not in {self.index_name} "
                 f"({len(missing)} of {len(rows)} images of the list are not); it has names as "
                 f"{self.index.names[0]!r}: make shards of all images, or correct the list"
             )
@@ -238,7 +260,7 @@ class Shards(ImageList):
             if whole[0] == whole[1]:
                 cure = "rename one of them and make the index again, or take its shard out"
             raise UserError(
-                f"{path}: {names[row]!r} is more than one image of {self.index_path}: "
+                f"{path}: {names[row]!r} is more than one image of {self.index_name}: "
                 f"{whole[0]!r} in {one.shard} and {whole[1]!r} in {other.shard}; {cure}"
             )
 
@@ -254,16 +276,20 @@ class Shards(ImageList):
             )
         folder, name = split_address(index)
         copy = self.shard_cache.folder / f"{hashlib.sha256(index.encode()).hexdigest()[:16]}-{name}"
-        with file_lock(Path(f"{copy}.lock")):  # one process copies it, the others wait
-            copy_of(self._store_of(folder), name, copy, self.retry, index)
+        quick = self._store_of(folder, self.retry.once().timeout)
+        copy_of(self._store_of(folder), quick, name, copy, self.retry, index)
         return str(copy)
 
-    def _store_of(self, folder: str) -> Store:
-        """Return the store of an index; with ``storage_options`` where it is that of the shards."""
-        if folder == self.url:
+    def _store_of(self, folder: str, timeout: float | None = None) -> Store:
+        """Return the store of an index; with ``storage_options`` where it is that of the shards.
+
+        Another timeout than that of ``retry`` is one of HTTP; other services have their own.
+        """
+        usual = timeout in (None, self.retry.timeout) or not isinstance(self.store, HttpStore)
+        if folder == self.url and usual:
             return self.store
         options = self.storage_options if same_service(folder, self.url) else None
-        return open_store(folder, self.retry.timeout, options)
+        return open_store(folder, timeout or self.retry.timeout, options)
 
 
 def _text(key: str, value: Any) -> str | None:
