@@ -22,7 +22,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "that can't be read has its reason in the column 'error', and the exit code is 2.",
     )
     add_image_arguments(parser, "predict", batch_size=32)
-    parser.add_argument("--out", required=True, metavar="CSV", help="Write to this file.")
+    parser.add_argument("--out", required=True, metavar="CSV", help="Write to this .csv file.")
     parser.add_argument(
         "--augment",
         choices=("none", "flip", "flips", "dihedral"),  # Classification's, without loading torch
@@ -49,12 +49,12 @@ def main() -> None:
     prepare_process(args)
     from mmselfsup.apis.image_input import check_all_read, given_images, split_files
     from mmselfsup.apis.prediction_pictures import write_heat_maps
+    from mmselfsup.apis.predictions import check_predictions_file
     from mmselfsup.apis.predictor import Predictor
     from mmselfsup.config.overrides import parse_options
-    from mmselfsup.utils.files import check_writable
 
     config, checkpoint, images = split_files(args.files)
-    check_writable(args.out)
+    check_predictions_file(args.out)
     given = given_images(images, args.image_column, args.data_prefix)
     predictor = Predictor(
         checkpoint, config, args.augment, args.temperature, args.batch_size, args.workers,

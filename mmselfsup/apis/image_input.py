@@ -71,32 +71,52 @@ def given_images(
         data_prefix: Folder to which the names of a list are relative; None: that of the list.
 
     Raises:
-        UserError: There is no such file, folder, pattern or column, or no image in it.
+        UserError: There is no such file, folder, pattern or column, or no image in it; a column or
+            folder is given, but no list.
         StorageError: Shards are incomplete, or a server does not give them.
     """
-    if isinstance(images, list | tuple):
-        found = [
-            image for part in images for image in given_images(part, image_column, data_prefix)
-        ]
-        if not found:
-            raise UserError("no images are given")
-        return found
+    parts = images if isinstance(images, list | tuple) else [images]
+    if not any(map(_is_list, parts)):
+        options = ("image_column", image_column), ("data_prefix", data_prefix)
+        for name, value in options:
+            if value is not None:
+                raise UserError(
+                    f"{name} (--{name.replace('_', '-')}) {value} holds for a list of images "
+                    f"({', '.join(_LISTS)}), and none is given: leave it out, or give the list"
+                )
+    found = [image for part in parts for image in _images_of(part, image_column, data_prefix)]
+    if not found:
+        raise UserError("no images are given")
+    return found
+
+
+def _is_list(part: Any) -> bool:
+    """Return whether a part of what names images is a list of them."""
+    if not isinstance(part, str | os.PathLike):
+        return False
+    path = os.path.expanduser(os.fspath(part))
+    return path.lower().endswith(_LISTS) and os.path.isfile(path)
+
+
+def _images_of(part: Any, image_column: str | None, data_prefix: str | None) -> list[Given]:
+    """Return the images of a part; see ``given_images``."""
+    images = part
     if not isinstance(images, str | os.PathLike):
-        return [images]  # type: ignore[list-item]  # a sequence was handled above
-    if isinstance(images, ShardImage):
         return [images]
     path = Path(os.path.expanduser(os.fspath(images)))
     if "://" in str(images):
         return _in_shards(_at_address(str(images)))
-    if (path / INDEX_NAME).is_file():
+    # os.path: for a name that is too long, pathlib raises.
+    if os.path.isfile(path / INDEX_NAME):
         return _in_shards(Shards(url=str(path)))
-    if path.suffix == _INDEX and path.is_file():
+    if path.suffix == _INDEX and os.path.isfile(path):
         return _in_shards(Shards(index=str(path)))
-    if path.is_dir():
+    if os.path.isdir(path):
         return [str(path / name) for name in walk_images(path)]
-    if path.suffix.lower() in _LISTS and path.is_file():
-        return _listed(path, image_column, path.parent if data_prefix is None else data_prefix)
-    if path.is_file():
+    if _is_list(path):
+        folder = path.parent if data_prefix is None else Path(os.path.expanduser(data_prefix))
+        return _listed(path, image_column, folder)
+    if os.path.isfile(path):
         return [str(path)]
     matches = sorted(name for name in glob.glob(str(path), recursive=True) if Path(name).is_file())
     chosen: list[Given] = [name for name in matches if has_image_extension(name)]
@@ -132,14 +152,14 @@ def _at_address(address: str) -> Shards:
     return source
 
 
-def _listed(path: Path, image_column: str | None, folder: str | Path) -> list[Given]:
+def _listed(path: Path, image_column: str | None, folder: Path) -> list[Given]:
     """Return the images of a list, whose names are relative to a folder."""
     if not os.path.isdir(folder):
         raise UserError(f"{folder}: no such folder of images; check data_prefix (--data-prefix)")
     entries = read_listed(str(path), columns=Columns(image=image_column)).entries
     if not has_image_extension(entries[0].name):
         entries = with_extension(entries, str(folder))
-    return [os.path.join(folder, entry.name) for entry in entries]
+    return [str(folder / entry.name) for entry in entries]
 
 
 def config_of(

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmselfsup.metrics.multi_label import THRESHOLD
-from mmselfsup.utils.files import atomic_write_text, csv_text
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write_text, check_writable, csv_text
+
+_FILES = (".csv",)
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,12 @@ class Predictions:
         return csv_text(table)
 
     def write(self, path: str) -> None:
-        """Write the table to a file, completely or not at all."""
+        """Write the table to a file, completely or not at all.
+
+        Raises:
+            UserError: See ``check_predictions_file``.
+        """
+        check_predictions_file(path)
         atomic_write_text(path, self.csv())
 
     def _label(self, number: int) -> str:
@@ -84,3 +93,14 @@ class Predictions:
     def _joined(self, chosen: NDArray[np.bool_]) -> str:
         """Return the names of the chosen classes [C]."""
         return "|".join(name for name, hit in zip(self.classes, chosen, strict=True) if hit)
+
+
+def check_predictions_file(path: str) -> None:
+    """Check the name of a file for predictions before the work is done.
+
+    Raises:
+        UserError: It has another type, or can't be written.
+    """
+    if Path(path).suffix not in _FILES or Path(path).is_dir():
+        raise UserError(f"--out {path}: name a file that ends with {', '.join(_FILES)}")
+    check_writable(path)

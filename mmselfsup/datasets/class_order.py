@@ -7,6 +7,7 @@ Where one of them lacks a class or has another order, equal labels mean differen
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from mmselfsup.metrics import UNKNOWN
 from mmselfsup.utils.errors import UserError
 
 _SHOWN = 8  # names in a message at most
+_NUMBER = re.compile(r"(class|label|category|cls)?[\s_-]*\d+", re.IGNORECASE)  # says nothing else
 
 
 def use_classes(dataset: Any, classes: Sequence[str] | None, where: str, known: str) -> None:
@@ -42,25 +44,28 @@ def use_classes(dataset: Any, classes: Sequence[str] | None, where: str, known: 
 
 
 def new_numbers(
-    own: Sequence[str], classes: Sequence[str], where: str, known: str
+    own: Sequence[str], classes: Sequence[str], where: str, known: str, same: bool = False
 ) -> tuple[list[int] | None, list[str]]:
     """Return the new number of each class of a source, and the names under the new numbers.
 
     Names are compared without case and outer blanks. Lists of classes of which one continues the
     other number alike: the challenge's test images have a ninth class ``UNK``. Elsewhere in the
     list, ``UNK`` becomes the last class. Lists of one length without a common name are two sets of
-    names for the same classes; a line says so.
+    names for the same classes where ``same`` says so, and, with a warning, where the names of one
+    are numbers (``0``, ``class 0``).
 
     Args:
         own: Names of the source's classes.
         classes: Names of the classes in the wanted order.
         where, known: See ``use_classes``.
+        same: Whether lists without a common name are the same classes in this order
+            (``same_classes`` of the data source).
 
     Returns:
         The numbers, None where all stay as they are; the names.
 
     Raises:
-        UserError: A name of the source is not among ``classes``.
+        UserError: A name of the source is not among ``classes``, or no name is.
     """
     numbers = _matching(own, classes)
     common = min(len(own), len(classes))
@@ -71,10 +76,17 @@ def new_numbers(
         found = [number for number in numbers if number is not None]
         return found, [*classes, *([UNKNOWN] if len(classes) in found else [])]
     if len(unknown) == len(own) == len(classes):
-        logging.getLogger("mmselfsup").warning(
-            "%s names its classes %s, %s names them %s: they are taken for the same in this order",
-            where, _listed(own), known, _listed(classes),
-        )  # fmt: skip
+        names = f"{where} names its classes {_listed(own)}, {known} names them {_listed(classes)}"
+        if not same and not _are_numbers(own) and not _are_numbers(classes):
+            raise UserError(
+                f"{names}, and no name is the same: correct the names, give both the same "
+                "classes=[...], or, if these are the same classes in this order, set "
+                "same_classes=True in the data source of the first"
+            )
+        if not same:
+            logging.getLogger("mmselfsup").warning(
+                "%s: they are taken for the same in this order", names
+            )
         return None, list(classes)
     raise UserError(
         f"{where} has the class(es) {_listed(unknown)}, which {known} does not have "
@@ -95,6 +107,11 @@ def _matching(own: Sequence[str], classes: Sequence[str]) -> list[int | None]:
         if numbers[place] is None and keys.count(key) == 2 and place_of.get(key) not in numbers:
             numbers[place] = place_of.get(key)
     return numbers
+
+
+def _are_numbers(names: Sequence[str]) -> bool:
+    """Return whether names are nothing but numbers, which contradict no other name."""
+    return all(_NUMBER.fullmatch(str(name).strip()) for name in names)
 
 
 def _key(name: str) -> str:

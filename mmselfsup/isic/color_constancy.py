@@ -43,6 +43,7 @@ from .dark_border import crop_border
 RECORD = "color_constancy.json"
 SOURCES = "color_constancy_sources.json"  # size and time of the file of each image
 UNFINISHED = ".unfinished"  # in the folder while images are written, and after an interruption
+_PARAMETERS = (("power", "p ="), ("gamma", "gamma ="))  # key of the record, words for it
 _LOSSY = (".jpg", ".jpeg", ".webp")
 _ENDS = {**dict.fromkeys((".jpg", ".jpeg"), b"\xff\xd9"), ".png": b"IEND\xaeB`\x82"}
 _EXACT = (".png", ".bmp", ".tif", ".tiff", ".ppm")
@@ -196,17 +197,18 @@ def preparation_of(folder: Path) -> str:
     """
     try:
         facts = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        side = facts["short_side"]
+        side, corrected = facts.get("short_side"), "colours corrected by Shades of Gray"
+        numbers = [f"{name} {facts[key]:g}" for key, name in _PARAMETERS if facts.get(key)]
         parts = [
             "dark borders cropped" if facts.get("crop_border") else "",
             "" if side is None else f"shorter side at most {side} pixels",
             "colours as they were"
             if facts.get("keep_colors")
-            else f"colours corrected by Shades of Gray (p = {facts['power']:g})",
+            else corrected + (f" ({', '.join(numbers)})" if numbers else ""),
         ]
     except FileNotFoundError:
         return ""
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UserError(
             f"{folder / RECORD}: this record can't be read: {one_line(error)}"
         ) from error

@@ -183,10 +183,11 @@ def how_prepared(settings: StudySettings) -> str:
 
     Returns:
         ``192 of 25331 listed images were there; colours corrected by ...``, or ``''`` for the demo
-        and where no table names the images.
+        and where no table names the images. A record of the preparation that can't be read costs
+        a warning.
 
     Raises:
-        UserError: A file can't be read.
+        UserError: The table can't be read.
     """
     path = ground_truth_csv(settings)
     if settings.demo or path is None:
@@ -197,7 +198,11 @@ def how_prepared(settings: StudySettings) -> str:
     pictures = _pictures(path, folder, by_stem, None, {})
     there = sum(picture.there for picture in pictures)
     text = f"{there} of {len(pictures)} listed images were there"
-    prepared = preparation_of(folder)
+    try:
+        prepared = preparation_of(folder)
+    except UserError as error:  # no reason to end a study: the report lacks these words
+        print(f"warning: {error}", file=sys.stderr, flush=True)
+        prepared = ""
     return f"{text}; {prepared}" if prepared else text
 
 

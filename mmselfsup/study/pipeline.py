@@ -144,15 +144,15 @@ def run_sweep(request: StudyRequest) -> None:
     show_look(request)
     first = request.studies[0]
     prepared = how_prepared(first) if first.data is DEFAULT_DATA else ""
-    if prepared:  # other data have their words already
-        data = first.data
-        words = Words(data.name, *data.group, prepared, data.licence, data.lists)
-        write_words(request.work_dir, words)
     with (
         stop_signals("; the same command continues"),
         only_study(request.work_dir),
         only_commands(request.work_dir),
     ):
+        if prepared:  # other data have their words already
+            data = first.data
+            words = Words(data.name, *data.group, prepared, data.licence, data.lists)
+            write_words(request.work_dir, words)
         for number, study in enumerate(request.studies, 1):
             if request.several:
                 count = f"{number} of {len(request.studies)}"

@@ -7,9 +7,11 @@ from that file with LoRA, ``simclr+dino`` DINO after SimCLR.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +33,8 @@ ADAPTATIONS = {
     "apla": "APLA",
     "norm_bias": "norms and biases",
 }
+_ESCAPED = "%2B"  # a plus of an address that would end like a pre-training
+_ALIKE = 0.75  # similarity, 0..1, from which a word of an address is a pre-training misspelt
 _NAME = re.compile(r"\w[\w.-]*")
 #: The last pre-training of a start, and its adaptation: ``+dino``, ``+ssl:lora``.
 _LAST = re.compile(r"(?P<head>.*)\+(?P<task>[^+:]+)(:(?P<adapt>[^+:]*))?")
@@ -148,10 +152,12 @@ def _read(text: str, place: Callable[[str], Path], known: Collection[str]) -> St
         return Start(SCRATCH)
     name, is_file, rest = text.partition("=")
     if not is_file:
+        if "" in text.split(JOIN):
+            raise UserError(f"--start {text}: a pre-training is missing beside {JOIN}; {_HELP}")
         name, rest = "", JOIN + text
     elif not _NAME.fullmatch(name) or name in (SCRATCH, SSL) or name.startswith(FROM) or not rest:
         raise UserError(f"--start {text}: {_HELP}")
-    weights, tasks, adapt = _split_tasks(rest, known, lambda head: place(head).is_file())
+    weights, tasks, adapt = _split_tasks(rest, known, lambda head: _found(head, place) is not None)
     if adapt is not None and adapt not in ADAPTATIONS:
         raise UserError(f"--start {text}: no adaptation {adapt}; {_HELP}")
     if not is_file:
@@ -196,23 +202,39 @@ def _find_file(
     """Return the path of a file of weights as commands name it; an address as it is.
 
     Raises:
-        UserError: There is no such file, or a word after it is no pre-training.
+        UserError: There is no such file, or a word after it is no pre-training. An address may have
+            a plus (in a name, in a signature): refused is only what resembles a pre-training.
     """
-    is_address, last = "://" in weights, _LAST.fullmatch(weights)
-    if not is_address and place(weights).is_file():
-        return str(place(weights))
-    # A file's name may have a plus, but then it has an ending.
-    if last and (place(last["head"]).is_file() or "." not in last["task"]):
-        raise UserError(f"--start {text}: {_unknown(weights, known)}")
-    if is_address:
+    last = _LAST.fullmatch(weights)
+    if "://" in weights:
+        names = [name.lower() for name in (SSL, *known)]
+        if last and get_close_matches(last["task"].lower(), names, cutoff=_ALIKE):
+            raise UserError(
+                f"--start {text}: {_unknown(weights, known)}; a {JOIN} of the address itself is "
+                f"written {_ESCAPED}"
+            )
         return weights
+    if (path := _found(weights, place)) is not None:
+        return str(path)
+    # A file's name may have a plus, but then it has an ending.
+    if last and (_found(last["head"], place) or "." not in last["task"]):
+        raise UserError(f"--start {text}: {_unknown(weights, known)}")
     raise UserError(f"--start {text}: there is no file {weights}; {_HELP}")
+
+
+def _found(text: str, place: Callable[[str], Path]) -> Path | None:
+    """Return the path of a file; None where there is none, or where it can't be one."""
+    try:
+        path = place(text)
+    except RuntimeError:  # of pathlib: there is no such user as in ~nobody/x.pth
+        return None
+    return path if os.path.isfile(path) else None  # of pathlib it raises for a name too long
 
 
 def _unknown(text: str, known: Collection[str]) -> str:
     """Return what to do about a text whose last word is no pre-training."""
     last = _LAST.fullmatch(text)
-    word = last["task"] if last else text
+    word = last["task"] if last else text.lstrip(JOIN)
     if word in (SSL, *known):
         return f"the adaptation stands after the last pre-training and holds for all; {_HELP}"
     names = ", ".join([SSL, *sorted(set(known))])

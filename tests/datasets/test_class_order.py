@@ -137,11 +137,40 @@ def test_names_that_differ_in_their_case_only_stay_two(tmp_path: Path) -> None:
         align(listed(tmp_path, "0.png 0\n", ["A", "a"]), ["a", "b"])
 
 
-def test_two_sets_of_names_are_reported(tmp_path: Path, caplog: Any, monkeypatch: Any) -> None:
+def test_two_sets_of_names_are_refused(tmp_path: Path) -> None:
+    dataset = listed(tmp_path, "a.png 1\n", ["x", "y", "z"])
+    with pytest.raises(UserError, match=r"x, y, z, data\.train .* no name is the same.*same_cla"):
+        align(dataset)
+    folder = folders(tmp_path / "folders", ["x", "y", "z"])
+    with pytest.raises(UserError, match="no name is the same"):
+        align(folder)
+
+
+def test_the_data_may_say_that_two_sets_of_names_are_the_same(tmp_path: Path) -> None:
+    dataset = folders(tmp_path, ["x", "y", "z"], same_classes=True)
+    align(dataset)
+    assert labels(dataset) == {"x": 0, "y": 1, "z": 2}
+    assert dataset.CLASSES == CLASSES
+    other = folders(tmp_path / "other", ["bee", "y", "z"], same_classes=True)
+    with pytest.raises(UserError, match=r"has the class\(es\) y, z, which"):
+        align(other)
+
+
+@pytest.mark.parametrize(
+    ("own", "classes"),
+    [
+        (["0", "1", "2"], CLASSES),
+        (["class 0", "Class_1", "class2"], CLASSES),
+        (["x", "y", "z"], ["0", "1", "2"]),
+    ],
+)
+def test_numbers_for_names_are_reported(
+    tmp_path: Path, caplog: Any, monkeypatch: Any, own: list[str], classes: list[str]
+) -> None:
     monkeypatch.setattr(logging.getLogger("mmselfsup"), "propagate", True)
     caplog.set_level(logging.WARNING, "mmselfsup")  # other tests leave another one
-    dataset = listed(tmp_path, "a.png 1\n", ["x", "y", "z"])
-    align(dataset)
+    dataset = listed(tmp_path, "a.png 1\n", own)
+    align(dataset, classes)
     assert labels(dataset) == {"a": 1}
     assert "taken for the same in this order" in caplog.text
 

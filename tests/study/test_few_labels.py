@@ -12,13 +12,15 @@ from mmselfsup.study import pipeline
 from mmselfsup.study.arm_records import LabelRecord
 from mmselfsup.study.few_labels import label_epochs, read_labels
 from mmselfsup.study.records import Results, read_results
+from mmselfsup.study.report.html import arm_colors, css_colors
 from mmselfsup.study.report.labels import label_curves
+from mmselfsup.study.report.labels_section import labels_context
 from mmselfsup.study.report.page import write_report
 from mmselfsup.study.report.sweep import make_overview, write_page
 from mmselfsup.study.settings import StudySettings
 from mmselfsup.utils.errors import UserError
 from tests.study.fake_tools import calls
-from tests.study.study_data import make_run, write_finished_study
+from tests.study.study_data import make_run, make_ssl, write_finished_study
 
 
 @pytest.mark.parametrize(
@@ -132,6 +134,21 @@ def test_the_report_shows_the_curve(tmp_path: Path) -> None:
     assert "<h2>Few labels</h2>" in page
     assert page.count("<svg") == plain.count("<svg") + 1
     assert "10 %<br><small>200 images" in page
+
+
+def test_an_arm_has_the_colour_of_the_other_sections(tmp_path: Path) -> None:
+    write_finished_study(tmp_path, {"scratch": 1.0, "supcon": 1.5, "simclr": 1.9})
+    results = with_labels(read_results(tmp_path / "results.json"))
+    knowing = dataclasses.replace(make_ssl("supcon"), labels=True)
+    runs = [
+        dataclasses.replace(run, ssl=[knowing]) if run.arm == "supcon" else run
+        for run in results.runs
+    ]
+    context = labels_context([dataclasses.replace(results, runs=runs)])
+    assert context is not None
+    assert context["arms"] == ["scratch", "simclr"]  # without the arm that knows all labels
+    assert context["colors"]["simclr"] == css_colors(arm_colors(runs))["simclr"]
+    assert context["colors"]["simclr"] != context["colors"]["supcon"]
 
 
 def test_several_folds_share_a_curve(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from mmselfsup.study.cli import StudyRequest
 from mmselfsup.study.descriptions import Description
 from mmselfsup.study.external import External
 from mmselfsup.study.resolved import ResolvedStudy
-from mmselfsup.study.settings import StudySettings
+from mmselfsup.study.settings import DEFAULT_DATA, StudySettings
 from mmselfsup.study.step import Step
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.study_data import WORDS
 
 CLASSES = ("MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC")
 GIB = 1024**3
@@ -79,7 +81,9 @@ def test_images_without_groups_are_still_counted(data: StudySettings) -> None:
     assert rows["groups"].startswith("not known")
 
 
-def test_the_report_is_told_how_images_were_prepared(data: StudySettings) -> None:
+def test_the_report_is_told_how_images_were_prepared(
+    data: StudySettings, capsys: pytest.CaptureFixture[str]
+) -> None:
     image(data, 3).unlink()
     assert look.how_prepared(data) == "31 of 32 listed images were there"
     record = image(data, 0).parent / "color_constancy.json"
@@ -91,9 +95,13 @@ def test_the_report_is_told_how_images_were_prepared(data: StudySettings) -> Non
     )
     record.write_text(json.dumps(Settings(keep_colors=True).record()))
     assert look.how_prepared(data).endswith("were there; colours as they were")
+    record.write_text(json.dumps(Settings(gamma=2.2).record()))
+    assert look.how_prepared(data).endswith("Shades of Gray (p = 6, gamma = 2.2)")
+    record.write_text("{}")  # of a version that recorded less
+    assert look.how_prepared(data).endswith("were there; colours corrected by Shades of Gray")
     record.write_text("[]")
-    with pytest.raises(UserError, match=r"color_constancy\.json: this record can't be read"):
-        look.how_prepared(data)
+    assert look.how_prepared(data) == "31 of 32 listed images were there"
+    assert "color_constancy.json: this record can't be read" in capsys.readouterr().err
     assert look.how_prepared(dataclasses.replace(data, demo=True)) == ""
 
 
@@ -288,3 +296,22 @@ def test_the_table_comes_before_the_first_stage(
     assert printed.out.startswith("What the study reads and writes:\n")
     assert "MEL 4" in printed.out
     assert "warning: isic/ISIC_2019_Training_GroundTruth.csv: 8 classes" in printed.err
+
+
+@pytest.mark.usefixtures("no_drawing")
+def test_a_refused_study_leaves_the_words_of_the_running_one(
+    data: StudySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def refuse(folder: Path) -> Iterator[None]:
+        raise UserError("another study is running")
+        yield
+
+    monkeypatch.setattr(pipeline, "only_study", refuse)
+    shown = dataclasses.replace(data, data=DEFAULT_DATA)
+    monkeypatch.setattr(pipeline, "check", lambda study: None)
+    monkeypatch.setattr(pipeline, "show_look", lambda request: None)
+    monkeypatch.setattr(pipeline, "how_prepared", lambda study: "all were there")
+    with pytest.raises(UserError, match="another study is running"):
+        pipeline.run_sweep(StudyRequest(data.work_dir, (shown,), several=False))
+    assert not (data.work_dir / WORDS).exists()

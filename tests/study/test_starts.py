@@ -38,7 +38,7 @@ W = "weights/pre.pth"
 
 
 def read(*texts: str) -> tuple[Start, ...]:
-    return read_starts(texts, Path, ("simclr", "dino", "supcon"))
+    return read_starts(texts, lambda text: Path(text).expanduser(), ("simclr", "dino", "supcon"))
 
 
 @pytest.fixture
@@ -87,8 +87,26 @@ def test_an_address_needs_no_file() -> None:
 
 
 @pytest.mark.parametrize(
+    "address",
+    ["https://h/a.pth?sig=ab+cd==", "hf://org/a+b", "https://h/x%2Bdino"],
+)
+def test_an_address_may_have_a_plus(address: str) -> None:
+    assert read(f"w={address}") == (Start("w", address),)
+    assert read(f"w={address}+dino") == (Start("w", address, ("dino",)),)
+
+
+@pytest.mark.parametrize(
     ("texts", "message"),
     [
+        (["pre=hf://org/a+simcrl"], "no pre-training simcrl .* is written %2B"),
+        (["dino+"], "a pre-training is missing beside [+]"),
+        (["+dino"], "a pre-training is missing beside [+]"),
+        (["dino++simclr"], "a pre-training is missing beside [+]"),
+        ([":lora"], "no pre-training :lora has"),
+        (["w=" + "x" * 300], "there is no file xxx"),
+        (["x" * 300], "no pre-training xxx"),
+        (["x" * 300 + "+dino"], "no pre-training xxx"),
+        (["w=~nobodyx/x.pth"], "there is no file ~nobodyx/x.pth"),
         (
             ["nothing"],
             "nothing .* there are ssl, dino, simclr, supcon; give scratch, ssl",

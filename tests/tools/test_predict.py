@@ -8,6 +8,7 @@ import torch
 from mmcv import Config
 
 import mmselfsup.apis.prediction_pictures  # noqa: F401  (for the forks, once)
+from mmselfsup.apis.image_input import given_images
 from mmselfsup.config.text import config_text
 from mmselfsup.models import build_algorithm
 from tests.tools.command import Done, run_tool
@@ -61,11 +62,24 @@ def test_a_broken_image_is_in_the_table_and_in_the_exit_code(trained: Path) -> N
         (["nowhere.pth", "."], "nowhere.pth"),
         (["weights.pth", ".", "--temperature", "0"], "give a number above 0"),
         (["weights.pth", ".", "--head", "head9"], "the model has the heads head4"),
+        (["weights.pth", ".", "--out", "p.doc"], "p.doc: name a file that ends with .csv"),
+        (["weights.pth", "x" * 300], "xxx: no such image, folder of images"),
+        (["weights.pth", ".", "--data-prefix", "nope"], "(--data-prefix) nope holds for a list"),
+        (["weights.pth", ".", "--image-column", "a"], "(--image-column) a holds for a list"),
     ],
 )
 def test_one_line_for_bad_input(trained: Path, argv: list[str], message: str) -> None:
-    done = predict(trained, *argv, "--out", "p.csv")
+    done = predict(trained, "--out", "p.csv", *argv)
     assert done.code == 2, done.text
     assert message in done.last_line
     assert "Traceback" not in done.text
     assert not (trained / "p.csv").exists()
+
+
+def test_names_of_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "list.txt").write_text("a.jpg 0\n")
+    assert given_images("list.txt") == ["a.jpg"]
+    (tmp_path / "photos").mkdir()
+    assert given_images("list.txt", data_prefix="~/photos") == [str(tmp_path / "photos/a.jpg")]

@@ -190,9 +190,12 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
             ``split.rows_of_part``; None for all.
         reduced_decode: Decode a JPEG file at a half, a quarter or an eighth of its sides where the
             first crop of a pipeline needs no more, see ``reduced``.
+        same_classes: Whether its classes are those of the training in the same order, although they
+            have other names, see ``class_order.new_numbers``.
     """
 
     CLASSES: Any = None
+    same_classes: bool = False
 
     def __init__(
         self,
@@ -208,6 +211,7 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
         value_range: Sequence[float] | None = None,
         split: dict[str, Any] | None = None,
         reduced_decode: bool = False,
+        same_classes: bool = False,
     ) -> None:
         self.data_prefix, self.folders = common_folder(data_prefix)
         self.ann_file = None if ann_file is None else os.path.expanduser(ann_file)
@@ -215,6 +219,7 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
         self.reader = ImageReader(color_type, channel_order, file_client_args, value_range)
         self.on_error = one_of("on_error", on_error, ("raise", "skip"))
         self.CLASSES = self.get_classes(classes)
+        self.same_classes = same_classes
         for folder in self.folders if self.reader.on_disk else ():
             if not os.path.isdir(folder):
                 raise UserError(f"{folder}: no such folder of images; check data_prefix")
@@ -288,7 +293,7 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
         """Number the classes as ``classes`` does; see ``mmselfsup.datasets.class_order``."""
         if self.CLASSES is None:
             return
-        numbers, self.CLASSES = new_numbers(self.CLASSES, classes, where, known)
+        numbers, self.CLASSES = new_numbers(self.CLASSES, classes, where, known, self.same_classes)
         packed = self._packed_labels()
         if numbers is not None and packed is not None and isinstance(self.data_infos, ImageTable):
             moved = renumbered_array(packed, numbers, len(self.CLASSES))

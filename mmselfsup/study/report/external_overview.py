@@ -51,6 +51,7 @@ def external_overview(studies: Sequence[Results]) -> dict[str, Any] | None:
     if not records:
         return None
     arms = list(dict.fromkeys(record.arm for record in records))
+    runs = [run for results in studies for run in results.runs]
     sets = dict.fromkeys(record.external for record in records)
     rows = {
         set_name(name): [
@@ -61,8 +62,8 @@ def external_overview(studies: Sequence[Results]) -> dict[str, Any] | None:
     return {
         "rows": {name: [row for row in found if row.runs] for name, found in rows.items()},
         "heads": list(_NUMBERS),
-        "colors": css_colors(arm_colors(arms)),
-        "display_name": arm_titles([run for results in studies for run in results.runs]),
+        "colors": css_colors(arm_colors(runs)),
+        "display_name": arm_titles(runs),
         "note": OVERVIEW_NOTE,
     }
 

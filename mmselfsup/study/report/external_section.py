@@ -28,7 +28,7 @@ def external_section(study_dir: Path, results: Results) -> Section | None:
     if not results.external:
         return None
     arms = list(dict.fromkeys(record.arm for record in results.external))
-    colors = arm_colors(arms)
+    colors = arm_colors(results.runs)
     records = {(record.external, record.arm): record for record in results.external}
     context = {
         "arms": arms,

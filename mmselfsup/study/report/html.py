@@ -11,7 +11,7 @@ import base64
 import functools
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmselfsup.utils.plurals import counted, plural
 
+from ..records import RunRecord
 from ..settings import SCRATCH
 from .words import words
 
@@ -162,9 +163,14 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
     return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
 
 
-def arm_colors(arms: Sequence[str]) -> dict[str, str]:
-    """Return the colour of each arm; beyond eight pre-trainings they repeat."""
-    others = [arm for arm in arms if arm != SCRATCH]
+def arm_colors(runs: Iterable[RunRecord]) -> dict[str, str]:
+    """Return the colour of each arm of a page; beyond eight pre-trainings they repeat.
+
+    Args:
+        runs: All runs of the page, also where a section shows only some arms: an arm has one
+            colour on a page.
+    """
+    others = dict.fromkeys(run.arm for run in runs if run.arm != SCRATCH)
     colors = {arm: SSL_COLORS[i % len(SSL_COLORS)] for i, arm in enumerate(others)}
     return {SCRATCH: SCRATCH_COLOR, **colors}
 

@@ -29,8 +29,8 @@ def labels_context(studies: Sequence[Results], name: str = "labels") -> dict[str
     curves = label_curves(studies)
     if not curves:
         return None
-    colors = arm_colors(list(curves))
     runs = [run for results in studies for run in results.runs]
+    colors = arm_colors(runs)
     every = [point for points in curves.values() for point in points]
     return {
         "arms": list(curves),

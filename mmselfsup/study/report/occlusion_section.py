@@ -109,7 +109,7 @@ def occlusion_section(study_dir: Path, results: Results) -> Section | None:
         return None
     context = {
         "explanations": explanations,
-        "colors": css_colors(arm_colors([run.arm for run in results.runs])),
+        "colors": css_colors(arm_colors(results.runs)),
         "number": number,
     }
     return Section("occlusion.html.j2", context, "occlusion.css")

@@ -57,7 +57,7 @@ def operating_section(study_dir: Path, results: Results) -> Section | None:
     if not present:
         return None
     shown = next((n for n in present if names[n].lower() in _FIRST), present[0])
-    colors = arm_colors(arms)
+    colors = arm_colors(results.runs)
     keys = css_colors(colors)
     labels_of_arms = {run.arm: (run_label(run), keys[run.arm]) for run in results.runs}
     context = {

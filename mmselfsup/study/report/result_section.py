@@ -27,7 +27,7 @@ from .tables import arm_titles, display_name, number, run_label, seen_note
 def result_section(study_dir: Path, results: Results) -> Section:
     """Return the section of the results; the reliability needs the scores of the tests."""
     runs = results.runs
-    colors = arm_colors([run.arm for run in runs])
+    colors = arm_colors(runs)
     ranges = intervals(study_dir, runs)
     context = {
         "runs": runs,

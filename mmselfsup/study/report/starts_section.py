@@ -19,7 +19,7 @@ def starts_section(study_dir: Path, results: Results) -> Section | None:
     runs = {run.arm: run for run in results.runs}
     context = {
         "arms": [(arm, runs[arm.arm]) for arm in results.arms if arm.arm in runs],
-        "colors": css_colors(arm_colors([run.arm for run in results.runs])),
+        "colors": css_colors(arm_colors(results.runs)),
         "run_label": run_label,
         "origin": origin,
         "passes": passes,

@@ -22,7 +22,7 @@ from .tables import by_arm, display_name, minutes, number, run_label
 
 def training_section(study_dir: Path, results: Results) -> Section:
     """Return the section of the trainings; curves and pictures of missing files are left out."""
-    colors = arm_colors([run.arm for run in results.runs])
+    colors = arm_colors(results.runs)
     labels = {run.arm: run_label(run) for run in results.runs}
     context = {
         "curves": learning_curves(results, colors, study_dir),
