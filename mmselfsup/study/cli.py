@@ -74,11 +74,19 @@ def parse(
     known = {*ssl_configs, *pretraining_names(root / "configs", size, data)} - {DISTILLATION}
     starts, ssl_options = find_starts(args.start, given, lambda text: _inside(text, root), known)
     _check_options(args, min_gain is not None)
-    algorithms = _needed(tuple(ssl_configs), starts, env)
+    by_default = not (env.get("ALGORITHM") or env.get("SSL_CONFIG"))
+    algorithms = _needed(tuple(ssl_configs), starts, by_default)
+    in_name = _in_name(tuple(ssl_configs), algorithms, starts)
     ssl_configs = _with_starts(ssl_configs, algorithms, starts, root, size, data)
+    if given and not ssl_configs:
+        raise UserError(f"--ssl-options {given[0]}: no --start has a pre-training")
     kinds = {"compare": compare, "greedy": min_gain is not None, "starts": bool(starts)}
-    named = [start.word for start in starts]
-    tasks = [*named, *algorithms, *([DISTILLATION] if DISTILLED in named else [])]
+    named = [start.word(known) for start in starts]
+    tasks = [
+        *named,
+        *in_name,
+        *([DISTILLATION] if any(start.name == DISTILLED for start in starts) else []),
+    ]
     name = _name(args.demo, kinds, tasks, env.get("SIZE"), ssl_on)
     name = name if several else f"{name}_fold{folds[0]}_seed{seeds[0]}"
     work_dir = _inside(env.get("WORK_DIR") or root / "work_dirs" / data.folder / name, root)
@@ -167,13 +175,39 @@ def _check_arms(study: StudySettings) -> None:
         )
 
 
-def _needed(
-    names: tuple[str, ...], starts: Sequence[Start], env: Mapping[str, str]
+def _needed(names: tuple[str, ...], starts: Sequence[Start], by_default: bool) -> tuple[str, ...]:
+    """Return the pre-trainings of ALGORITHM; none where no start has them.
+
+    Args:
+        names: Those of ALGORITHM.
+        starts: The starts; empty: all pre-trainings are needed.
+        by_default: Whether nobody asked for them.
+
+    Raises:
+        UserError: Somebody asked for one that no start has.
+    """
+    used = {task for start in starts for task in start.tasks}
+    if not starts or SSL in used:
+        return names
+    unused = [name for name in names if name not in used]
+    if unused and not by_default:
+        raise UserError(
+            f"ALGORITHM={' '.join(names)}: no --start has {unused[0]}: add ssl, which stands for "
+            "ALGORITHM, or name it there, or leave it out of ALGORITHM"
+        )
+    return () if unused else names
+
+
+def _in_name(
+    names: tuple[str, ...], algorithms: tuple[str, ...], starts: Sequence[Start]
 ) -> tuple[str, ...]:
-    """Return the pre-trainings of ALGORITHM; none where nobody asked for the one by default."""
-    asked = env.get("ALGORITHM") or env.get("SSL_CONFIG")
-    own = [start.tasks for start in starts if start.tasks and start.name != DISTILLED]
-    return () if own and not asked and all(SSL not in tasks for tasks in own) else names
+    """Return the pre-trainings of ALGORITHM in the name of the folder.
+
+    The one by default stays there where no start names a pre-training, so that studies of older
+    versions go on in their folders.
+    """
+    named = any(start.tasks and start.name != DISTILLED for start in starts)
+    return algorithms if named else names
 
 
 def _with_starts(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from mmselfsup.utils.json_records import from_json
 
 from .arm_records import ArmRecord, LabelRecord
 from .external_records import ExternalRecord, ExternalSet
+from .label_reading import any_known, recorded_labels
 
 SCHEMA = 2
 Tasks = tuple[str, ...]
@@ -39,7 +40,8 @@ class SslRecord:
         cfg_options: Overrides of the config.
         config_sha256: Start of the hash of all the config says, overrides included.
         made_by: Version of the code, revision, date and machine; None: not stored.
-        labels: Whether it, or a task before it, read the labels of the training images.
+        labels: Whether it, a task before it, or a file of weights whose config is known has read
+            the labels of training images; None: not known.
     """
 
     name: str
@@ -51,7 +53,7 @@ class SslRecord:
     cfg_options: list[str] = field(default_factory=list)
     config_sha256: str = ""
     made_by: Mapping[str, Any] | None = None
-    labels: bool = False
+    labels: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class RunRecord:
         chosen_from: Tasks that a greedy curriculum could choose; empty if the order was given.
         blackout: Results of the occlusion test, with the lesion hidden; None if not measured.
         made_by: Version of the code, revision, date and machine of the training; None: not stored.
+        start_labels: Whether the file of weights that it, or its first pre-training, starts from
+            has read labels; None: not known, or no such file.
     """
 
     arm: str
@@ -107,11 +111,17 @@ class RunRecord:
     chosen_from: list[str] = field(default_factory=list)
     blackout: OcclusionScores | None = None
     made_by: Mapping[str, Any] | None = None
+    start_labels: bool | None = None
 
     @property
     def saw_labels(self) -> bool:
-        """Return whether a pre-training behind it has read the labels of the training images."""
-        return any(ssl.labels for ssl in self.ssl)
+        """Return whether what it starts from is known to have read labels of training images."""
+        return any(ssl.labels for ssl in self.ssl) or bool(self.start_labels)
+
+    @property
+    def labels_unknown(self) -> bool:
+        """Return whether it is not known if a pre-training behind it has read labels."""
+        return not self.saw_labels and any(ssl.labels is None for ssl in self.ssl)
 
 
 @dataclass(frozen=True)
@@ -366,7 +376,7 @@ def read_results(path: Path) -> Results:
         results = from_json(Results, data)
         if results.curriculum is not None and not any(t.kept for t in results.curriculum.trials):
             raise ArgumentError("curriculum.trials: no sequence was kept")
-        return results
+        return _with_labels(results, path.parent)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; run the study first") from None
     except OSError as error:
@@ -376,3 +386,35 @@ def read_results(path: Path) -> Results:
     # ValueError: no JSON, no text, a value of another type, or a part that contradicts itself.
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path} is no results.json of a study: {error}") from error
+
+
+def _with_labels(results: Results, folder: Path) -> Results:
+    """Tell of records of older versions whether their pre-trainings read labels.
+
+    Args:
+        results: The results.
+        folder: The study's folder.
+    """
+    known: dict[str, bool | None] = {}
+
+    def tell(record: SslRecord, before: Sequence[SslRecord] = ()) -> SslRecord:
+        if record.labels is None:
+            work_dir = folder / "ssl" / record.name
+            own = recorded_labels(work_dir, record.name, record.config, record.cfg_options)
+            record = replace(record, labels=any_known([own, *(task.labels for task in before)]))
+        known.setdefault(record.name, record.labels)
+        return record
+
+    def chain(records: Sequence[SslRecord]) -> list[SslRecord]:
+        told: list[SslRecord] = []
+        for record in records:
+            told.append(tell(record, told))
+        return told
+
+    runs = [replace(run, ssl=chain(run.ssl)) for run in results.runs]
+    # A task's own config says nothing of those before it, which the runs list.
+    ssl = [
+        replace(task, labels=known[task.name]) if task.name in known else tell(task)
+        for task in results.ssl
+    ]
+    return replace(results, runs=runs, ssl=ssl)

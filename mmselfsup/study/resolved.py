@@ -18,6 +18,7 @@ from mmselfsup.utils.study_data import StudyData
 
 from . import configs
 from .data import metadata_csv
+from .label_reading import weights_read_labels
 from .settings import LR_FACTORS, SCRATCH, StudySettings
 from .starts import DISTILLED, JOIN, Start
 
@@ -80,7 +81,7 @@ class Pretraining:
         return max_epochs(self.cfg)
 
     @property
-    def saw_labels(self) -> bool:
+    def reads_labels(self) -> bool:
         """Return whether it, or one before it, reads the labels of the training images."""
         return any(reads_labels(task.cfg) for task in self.chain)
 
@@ -195,9 +196,25 @@ class ResolvedStudy:
         return next(p for p in self.pretrainings if p.name == arm)
 
     def saw_labels(self, arm: str) -> bool:
-        """Return whether a pre-training of an arm reads the labels of the training images."""
+        """Return whether what an arm starts from is known to have read training labels."""
         last = self.pretraining(arm)
-        return last is not None and last.saw_labels
+        return bool(self.start_labels(arm)) if last is None else self.task_saw_labels(last)
+
+    def task_saw_labels(self, task: Pretraining) -> bool:
+        """Return whether a pre-training, or the file that it starts from, has read labels."""
+        return task.reads_labels or bool(self._read_labels(task.start and task.start.weights))
+
+    def start_labels(self, arm: str) -> bool | None:
+        """Return whether the file that an arm or its pre-trainings start from has read labels.
+
+        A distillation's is that of its teacher. None: not known, or there is no such file.
+        """
+        last = self.pretraining(arm)
+        start = None if last is None else last.start
+        return self._read_labels(self.file_of(arm) or (start and start.weights))
+
+    def _read_labels(self, file: str | None) -> bool | None:
+        return None if file is None else weights_read_labels(file, self.settings.root)
 
     def file_of(self, arm: str) -> str | None:
         """Return the file of weights that an arm is fine-tuned from at once; None of others."""

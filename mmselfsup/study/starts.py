@@ -68,11 +68,15 @@ class Start:
         """Return whether pre-trainings follow, before the classifier."""
         return bool(self.tasks)
 
-    @property
-    def word(self) -> str:
-        """Return its part in the name of a study's folder."""
+    def word(self, known: Collection[str] = ()) -> str:
+        """Return its part in the name of a study's folder.
+
+        Args:
+            known: Names of the pre-trainings: a file that is called as one has a word in front.
+        """
+        name = FROM + self.name if self._is_file and self.name in known else self.name
         follows = f"-{JOIN.join(self.tasks)}" if self._is_file and self.tasks else ""
-        return self.name + follows + (f"-{self.adapt}" if self.adapt else "")
+        return name + follows + (f"-{self.adapt}" if self.adapt else "")
 
     @property
     def _is_file(self) -> bool:

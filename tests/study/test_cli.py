@@ -289,7 +289,39 @@ def test_starts_name_further_pretrainings(root: Path, isic: str) -> None:
     del env["ALGORITHM"]
     alone = one(["--start", "scratch", "dino"], env, root)
     assert [*alone.ssl_configs] == ["dino"]  # nobody asked for the SimCLR that is the default
-    assert [*one(["--start", "scratch"], env, root).ssl_configs] == ["simclr"]
+    assert [*one(["--start", "scratch"], env, root).ssl_configs] == []
+
+
+@pytest.mark.parametrize("compare", [[], ["--compare"]])
+@pytest.mark.parametrize("starts", [["scratch", "dino"], ["scratch"], ["dino", "simclr"]])
+@pytest.mark.usefixtures("dino")
+def test_an_algorithm_that_no_start_has_is_refused(
+    starts: list[str], compare: list[str], root: Path, isic: str
+) -> None:
+    env = {"ISIC_ROOT": isic, "SIZE": "64", "ALGORITHM": "simclr byol"}
+    with pytest.raises(UserError, match="ALGORITHM=simclr byol: no --start has (simclr|byol): add"):
+        parse([*compare, "--start", *starts], env, root)
+    env["ALGORITHM"] = "simclr"  # named by the start itself
+    assert one([*compare, "--start", "simclr"], env, root).arms == ("simclr",)
+
+
+def test_options_of_no_pretraining_are_refused(root: Path, isic: str) -> None:
+    argv = ["--start", "scratch", "--ssl-options", "a=1"]
+    with pytest.raises(UserError, match="--ssl-options a=1: no --start has a pre-training"):
+        parse(argv, {"ISIC_ROOT": isic}, root)
+
+
+@pytest.mark.usefixtures("dino")
+def test_a_file_called_as_a_pretraining_has_another_folder(
+    root: Path, isic: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.pth").touch()
+    env = {"ISIC_ROOT": isic, "SIZE": "64"}
+    texts = "dino", f"dino={tmp_path / 'a.pth'}", f"mine={tmp_path / 'a.pth'}"
+    names = [one(["--start", text], env, root).work_dir.name for text in texts]
+    assert names[0] == "starts_dino-64_fold0_seed0"
+    assert names[1] == "starts_from-dino_simclr-64_fold0_seed0"
+    assert names[2] == "starts_mine_simclr-64_fold0_seed0"
 
 
 @pytest.mark.usefixtures("dino")

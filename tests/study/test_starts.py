@@ -308,7 +308,7 @@ def test_starts_name_pretrainings(file: str) -> None:
         ["from-pre+simclr+byol+dino"],
         ["simclr+dino@lora"],
     ]
-    words = [start.word for start in read(*texts)]
+    words = [start.word() for start in read(*texts)]
     assert words == ["dino", "ssl+supcon", "pre-dino-lora", "pre-ssl+dino", "simclr+dino-lora"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from .external_tables import (
     set_name,
 )
 from .html import Section, arm_colors, css_colors, panel, to_svg
-from .tables import arm_titles, display_name, number
+from .tables import arm_legends, arm_titles, number
 
 _Cells = dict[str, dict[str, dict[str, str]]]  # kind -> part with its images -> arm -> cell
 
@@ -48,7 +48,7 @@ def external_section(study_dir: Path, results: Results) -> Section | None:
         "number": number,
         "colors": css_colors(colors),
         "display_name": arm_titles(results.runs),
-        "figure": draw_sets(results.external_sets, records, colors),
+        "figure": draw_sets(results.external_sets, records, colors, arm_legends(results.runs)),
         "note": EXTERNAL_NOTE,
         "subgroups_note": SUBGROUPS_NOTE,
     }
@@ -80,6 +80,7 @@ def draw_sets(
     sets: Sequence[ExternalSet],
     records: Mapping[tuple[str, str], ExternalRecord],
     colors: Mapping[str, str],
+    title: Callable[[str], str],
 ) -> str:
     """Draw the balanced accuracy of each arm on each set, with its interval."""
     arms = list(dict.fromkeys(arm for _, arm in records))
@@ -98,7 +99,7 @@ def draw_sets(
             xs, ys, lows, highs = zip(*points, strict=True)
             axes.hlines(ys, lows, highs, color=colors[arm], linewidth=1.4)
             marker: dict[str, Any] = {"marker": "s" if arm == SCRATCH else "o", "s": 18}
-            axes.scatter(xs, ys, color=colors[arm], label=display_name(arm), **marker)
+            axes.scatter(xs, ys, color=colors[arm], label=title(arm), **marker)
         axes.set_yticks(range(len(sets)), [set_name(external.name) for external in sets])
         axes.set_ylim(len(sets) - 0.5, -0.5)
         axes.grid(axis="y", visible=False)

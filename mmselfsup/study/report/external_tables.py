@@ -13,8 +13,9 @@ from mmselfsup.utils.files import atomic_write_text, csv_text
 from mmselfsup.utils.plurals import counted
 
 from ..external_records import OWN, ExternalSet
-from ..records import Results
-from .tables import SAW_LABELS, display_name, number, run_label
+from ..records import Results, RunRecord
+from ..starts import split_arm
+from .tables import display_name, number, run_label
 
 EXTERNAL_CSV = "external.csv"
 OWN_NAME = "own test fold"
@@ -121,15 +122,29 @@ _METRICS = ("balanced_accuracy", "macro_auc", "accuracy", "own_balanced_accuracy
 
 
 def external_rows(results: Results) -> list[list[object]]:
-    """Return header and rows of ``external.csv``."""
-    head: list[object] = ["fold", "seed", "classifier", "set", "kind", "part", "images", "classes"]
+    """Return header and rows of ``external.csv``.
+
+    ``training_labels`` says whether the start of the classifier has read those of all training
+    images: yes, no, or nothing where that is not known.
+    """
+    head: list[object] = [
+        "fold",
+        "seed",
+        "classifier",
+        "training_labels",
+        "set",
+        "kind",
+        "part",
+        "images",
+        "classes",
+    ]
     ends = [f"{name}{end}" for name in _METRICS for end in ("", "_low", "_high")]
     rows = [[*head, *ends, "ece", "ece_scaled", "temperature"]]
     counts = {external.name: len(external.counts) for external in results.external_sets}
-    knowing = {run.arm for run in results.runs if run.saw_labels}
+    read = {run.arm: _labels_read(run) for run in results.runs}
     for record in results.external:
-        arm = record.arm + (SAW_LABELS if record.arm in knowing else "")
-        first = [results.study.fold, results.study.seed, arm, set_name(record.external)]
+        arm, name = record.arm, set_name(record.external)
+        first = [results.study.fold, results.study.seed, arm, read.get(arm, ""), name]
         whole = (
             record.balanced_accuracy,
             record.macro_auc,
@@ -145,6 +160,14 @@ def external_rows(results: Results) -> list[list[object]]:
             numbers = _ends(part.balanced_accuracy, part.macro_auc, None, None, None)
             rows.append([*facts, *numbers, "", "", ""])
     return rows
+
+
+def _labels_read(run: RunRecord) -> str:
+    """Return whether the start of a classifier has read training labels; empty: not known."""
+    if run.saw_labels:
+        return "yes"
+    file_unknown = bool(split_arm(run.arm).start) and run.start_labels is None
+    return "" if run.labels_unknown or file_unknown else "no"
 
 
 def _ends(*measured: Measured | None) -> list[object]:

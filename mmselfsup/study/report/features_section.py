@@ -31,7 +31,7 @@ from ..records import Results, SslRecord
 from ..settings import ALL, look_dir
 from ..starts import split_arm
 from .html import Section, data_uri
-from .tables import SAW_LABELS, display_name, number
+from .tables import mark_labels, number
 
 Maps = list[tuple[str, str]]  # what it shows, SVG
 _HALF, _MARGIN = 480, 20  # of a drawing 1000 wide
@@ -53,6 +53,7 @@ class ShownComparison:
     Attributes:
         title: Name of the pre-training.
         saw_test: Whether the pre-training used the test images.
+        without_labels: Whether it is known to have read no labels.
         start: Name of the file of weights that it began with; empty: random weights.
         comparison: The comparison.
         classes: Number, name and number of images of each class on the maps.
@@ -65,6 +66,7 @@ class ShownComparison:
 
     title: str
     saw_test: bool
+    without_labels: bool
     start: str
     comparison: FeatureComparison
     classes: list[tuple[int, str, int]]
@@ -100,7 +102,7 @@ def _shown_comparison(
     record: SslRecord, comparison: FeatureComparison, embedding: Embedding, thumbs: Path
 ) -> ShownComparison:
     """Return a comparison with its maps and pictures."""
-    title = display_name(record.name) + (SAW_LABELS if record.labels else "")
+    title = mark_labels(record.name, bool(record.labels))
     labels = [int(label) for label in embedding.labels]
     unique = {str(source) for source in embedding.sources}
     names = sorted(unique, key=lambda s: (s == "none", s))  # "none" comes last
@@ -108,6 +110,7 @@ def _shown_comparison(
     return ShownComparison(
         title=title,
         saw_test=record.images_of == ALL,
+        without_labels=record.labels is False,
         start=split_arm(record.name).start,
         comparison=comparison,
         classes=_counts(comparison.classes, labels),

@@ -7,7 +7,7 @@ tests; recalls and confusion matrices are in the results.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from ..records import Results, RunRecord, SearchRecord
 from ..settings import SCRATCH
 from ..stages.test import read_scores
 from .html import GRID, INK, MUTED, PAPER, SSL_COLORS, panel, to_svg
-from .tables import by_arm, display_name
+from .tables import arm_legends, arm_titles, by_arm, display_name
 from .words import words
 
 Drawing = tuple[str, str]  # caption, SVG
@@ -29,7 +29,12 @@ _FEWEST_JOINED = 10  # images of a bin that the line includes: the accuracy of f
 
 
 def curves(
-    lines: Mapping[str, Curve], colors: Mapping[str, str], name: str, ylabel: str, description: str
+    lines: Mapping[str, Curve],
+    colors: Mapping[str, str],
+    name: str,
+    ylabel: str,
+    description: str,
+    title: Callable[[str], str] = display_name,
 ) -> str:
     """Draw values over epochs, a line for each arm.
 
@@ -39,13 +44,14 @@ def curves(
         name: Name of the figure.
         ylabel: What the values are.
         description: Text for screen readers.
+        title: Function that names an arm in the legend.
     """
     with panel() as (figure, axes):
         for arm, curve in lines.items():
             xs, ys = zip(*_finite(curve), strict=True) if _finite(curve) else ((), ())
             style = "--" if arm == SCRATCH else "-"
             marker = _marker(xs)
-            axes.plot(xs, ys, style, color=colors[arm], label=display_name(arm), marker=marker)
+            axes.plot(xs, ys, style, color=colors[arm], label=title(arm), marker=marker)
         axes.set_xlabel("epoch")
         axes.set_ylabel(ylabel)
         axes.set_xlim(left=0)
@@ -59,6 +65,7 @@ def search_curves(
     chosen: Mapping[str, float],
     colors: Mapping[str, str],
     name: str,
+    title: Callable[[str], str] = display_name,
 ) -> str:
     """Draw the validation balanced accuracy of each learning rate tried; bold if chosen."""
     with panel() as (figure, axes):
@@ -74,7 +81,7 @@ def search_curves(
                 alpha=1 if strong else 0.35,
                 linewidth=1.8 if strong else 1,
                 marker=_marker(points),
-                label=f"{display_name(arm)}, lr {lr:g}" if strong else None,
+                label=f"{title(arm)}, lr {lr:g}" if strong else None,
             )
         axes.set_xlabel("epoch")
         axes.set_ylabel("balanced accuracy")
@@ -84,7 +91,12 @@ def search_curves(
         return to_svg(figure, name, "Validation balanced accuracy of every learning rate tried")
 
 
-def search_points(tried: Sequence[SearchRecord], colors: Mapping[str, str], name: str) -> str:
+def search_points(
+    tried: Sequence[SearchRecord],
+    colors: Mapping[str, str],
+    name: str,
+    title: Callable[[str], str] = display_name,
+) -> str:
     """Draw the validation balanced accuracy over the learning rate, a line for each arm."""
     with panel() as (figure, axes):
         for arm, runs in by_arm(tried).items():
@@ -97,7 +109,7 @@ def search_points(tried: Sequence[SearchRecord], colors: Mapping[str, str], name
                 *zip(*points, strict=True),
                 style,
                 color=color,
-                label=display_name(arm),
+                label=title(arm),
                 markerfacecolor=PAPER,
                 markersize=5,
             )
@@ -135,26 +147,26 @@ def learning_curves(results: Results, colors: Mapping[str, str], work_dir: Path)
 
 def _pretrainings(results: Results, colors: Mapping[str, str], folder: Path) -> list[Drawing]:
     """Draw the loss of each pre-training by itself: losses of two methods can't be compared."""
-    drawn = []
+    drawn, title = [], arm_titles(results.runs)
     for i, ssl in enumerate(results.ssl):
         loss = read_log(folder / ssl.name).train_curve()
         if loss:
-            caption = f"Loss of the {display_name(ssl.name)} pre-training"
+            caption = f"Loss of the {title(ssl.name)} pre-training"
             color = {ssl.name: colors.get(ssl.name, SSL_COLORS[0])}
             svg = curves({ssl.name: loss}, color, f"ssl-loss-{i}", "loss", caption)
             drawn.append((f"{caption}.", svg))
-        drawn += _monitored(ssl.name, folder / ssl.name, i)
+        drawn += _monitored(title(ssl.name), folder / ssl.name, i)
     return drawn
 
 
-def _monitored(name: str, folder: Path, number: int) -> list[Drawing]:
+def _monitored(title: str, folder: Path, number: int) -> list[Drawing]:
     """Draw how k-NN and probe went during a pre-training, from its start weights at epoch 0 on."""
     log = read_log(folder)
     lines = {label: log.val_curve(key) for key, label in MONITOR_SCORES.items()}
     lines = {label: curve for label, curve in lines.items() if _finite(curve)}
     if not lines:
         return []
-    caption = f"Frozen features during the {display_name(name)} pre-training; epoch 0 is the start"
+    caption = f"Frozen features during the {title} pre-training; epoch 0 is the start"
     colors = dict(zip(lines, SSL_COLORS, strict=False))
     svg = curves(lines, colors, f"ssl-monitor-{number}", "balanced accuracy", caption)
     return [(f"{caption}.", svg)]
@@ -165,8 +177,9 @@ def _finals(results: Results, colors: Mapping[str, str], folder: Path) -> list[D
     finals = {run.arm: read_log(folder / run.arm / "final").train_curve() for run in results.runs}
     if not any(finals.values()):
         return []
-    svg = curves(finals, colors, "ft-loss", "loss", "Training loss of the final classifiers")
-    return [("Training loss of the final classifiers, on the whole training fold.", svg)]
+    caption = "Training loss of the final classifiers"
+    svg = curves(finals, colors, "ft-loss", "loss", caption, arm_legends(results.runs))
+    return [(f"{caption}, on the whole training fold.", svg)]
 
 
 def _search(results: Results, colors: Mapping[str, str], folder: Path) -> list[Drawing]:
@@ -178,8 +191,9 @@ def _search(results: Results, colors: Mapping[str, str], folder: Path) -> list[D
     if not any(tried.values()):
         return []
     chosen = {run.arm: run.lr for run in results.lr_search if run.chosen}
-    lines = search_curves(tried, chosen, colors, "val-curves")
-    points = search_points(results.lr_search, colors, "val-lrs")
+    title = arm_legends(results.runs)
+    lines = search_curves(tried, chosen, colors, "val-curves", title)
+    points = search_points(results.lr_search, colors, "val-lrs", title)
     return [
         (f"Validation {words().groups}: every learning rate tried; the chosen one is bold.", lines),
         (
@@ -246,7 +260,9 @@ def confusion(run: RunRecord, color: str, name: str) -> str:
         axes.spines[["left", "bottom"]].set_visible(False)
         axes.set_xlabel("predicted")
         axes.set_ylabel("true class")
-        return to_svg(figure, name, f"Confusion matrix of the classifier {display_name(run.arm)}")
+        return to_svg(
+            figure, name, f"Confusion matrix of the classifier {arm_titles([run])(run.arm)}"
+        )
 
 
 def reliability(
@@ -268,6 +284,7 @@ def reliability(
     if not scores:
         return []
     errors = {arm: expected_calibration_error(*values) for arm, values in scores.items()}
+    title, legend = arm_titles(runs), arm_legends(runs)
     with panel(height=4.3) as (figure, axes):
         axes.plot((0, 1), (0, 1), ":", color=MUTED, linewidth=1)
         for arm, values in scores.items():
@@ -277,7 +294,7 @@ def reliability(
             x, y = bins["confidence"][filled], bins["accuracy"][filled]
             style = "--" if arm == SCRATCH else "-"
             many = bins["count"][filled] >= _FEWEST_JOINED
-            color, label = colors[arm], display_name(arm)
+            color, label = colors[arm], legend(arm)
             axes.plot(x[many], y[many], style, color=color, label=label, linewidth=1)
             axes.scatter(x, y, sizes, color=color, alpha=0.7, linewidths=0, clip_on=False)
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
@@ -285,7 +302,7 @@ def reliability(
         axes.set_ylabel("accuracy")
         axes.legend(loc="best")
         svg = to_svg(figure, "reliability", "Accuracy over the confidence")
-    listed = ", ".join(f"{display_name(arm)} {error:.3f}" for arm, error in errors.items())
+    listed = ", ".join(f"{title(arm)} {error:.3f}" for arm, error in errors.items())
     caption = (
         "Reliability: test images in bins of confidence, the area of a dot by their number; lines "
         f"leave out bins with fewer than {_FEWEST_JOINED}. On the dotted line accuracy equals "

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..records import Results
 from ..settings import SCRATCH
 from .html import Section
-from .tables import arm_titles, display_name, labels_note, minutes, seen_note
+from .tables import arm_titles, display_name, labels_note, minutes, seen_how, seen_note
 
 
 def method_section(study_dir: Path, results: Results) -> Section:
@@ -22,6 +22,7 @@ def method_section(study_dir: Path, results: Results) -> Section:
         "ssl": results.ssl,
         "split": results.split,
         "saw_test": seen_note(results.runs),
+        "seen_how": seen_how(results.runs),
         "environment": results.environment,
         "commands": results.commands,
         "saw_labels": labels_note(results.runs),

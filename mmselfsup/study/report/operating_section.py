@@ -6,7 +6,7 @@ the scores of the tests.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from ..records import Results, class_names
 from ..settings import SCRATCH
 from ..stages.test import SCORES, read_scores
 from .html import MUTED, Section, arm_colors, css_colors, panel, to_svg
-from .tables import display_name, number, run_label
+from .tables import arm_legends, number, run_label
 
 #: Names of the class that the curves are of, where a study has it, in small letters.
 _FIRST = ("mel", "melanoma", "malignant")
@@ -58,11 +58,11 @@ def operating_section(study_dir: Path, results: Results) -> Section | None:
         return None
     shown = next((n for n in present if names[n].lower() in _FIRST), present[0])
     colors = arm_colors(results.runs)
-    keys = css_colors(colors)
+    keys, title = css_colors(colors), arm_legends(results.runs)
     labels_of_arms = {run.arm: (run_label(run), keys[run.arm]) for run in results.runs}
     context = {
         "shown": names[shown],
-        "curves": [roc_figure(scores, shown, colors), decision_figure(scores, shown, colors)],
+        "curves": [draw(scores, shown, colors, title) for draw in (roc_figure, decision_figure)],
         "heads": [
             ("specificity at a sensitivity of", [f"{value:.2f}" for value in SENSITIVITIES]),
             ("sensitivity at a specificity of", [f"{value:.2f}" for value in SPECIFICITIES]),
@@ -95,14 +95,16 @@ def points(probs: NDArray[np.float64], labels: NDArray[np.int64], number_: int) 
     return [number(value, 3) for value in values]
 
 
-def roc_figure(scores: _Scores, shown: int, colors: Mapping[str, str]) -> str:
+def roc_figure(
+    scores: _Scores, shown: int, colors: Mapping[str, str], title: Callable[[str], str]
+) -> str:
     """Draw the ROC curve of one class, a line for each arm."""
     with panel(height=4.3) as (figure, axes):
         axes.plot((0, 1), (0, 1), ":", color=MUTED, linewidth=1)
         for arm, (probs, labels) in scores.items():
             rates, sensitivities = roc_points(probs[:, shown], labels == shown)
             style = "--" if arm == SCRATCH else "-"
-            axes.plot(rates, sensitivities, style, color=colors[arm], label=display_name(arm))
+            axes.plot(rates, sensitivities, style, color=colors[arm], label=title(arm))
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axes.set_xlabel("1 \N{MINUS SIGN} specificity")
         axes.set_ylabel("sensitivity")
@@ -110,14 +112,16 @@ def roc_figure(scores: _Scores, shown: int, colors: Mapping[str, str]) -> str:
         return to_svg(figure, "roc", "ROC curve, one class against the rest")
 
 
-def decision_figure(scores: _Scores, shown: int, colors: Mapping[str, str]) -> str:
+def decision_figure(
+    scores: _Scores, shown: int, colors: Mapping[str, str], title: Callable[[str], str]
+) -> str:
     """Draw the net benefit of one class over the threshold, a line for each arm."""
     with panel(height=4.3) as (figure, axes):
         lowest = 0.0
         for arm, (probs, labels) in scores.items():
             benefit = net_benefit(probs[:, shown], labels == shown, _THRESHOLDS)
             style = "--" if arm == SCRATCH else "-"
-            axes.plot(_THRESHOLDS, benefit, style, color=colors[arm], label=display_name(arm))
+            axes.plot(_THRESHOLDS, benefit, style, color=colors[arm], label=title(arm))
             lowest = min(lowest, float(benefit.min()))
         labels = next(iter(scores.values()))[1]
         everyone = net_benefit(np.ones(len(labels)), labels == shown, _THRESHOLDS)

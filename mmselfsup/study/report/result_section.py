@@ -21,25 +21,25 @@ from ..records import Results, RunRecord
 from ..stages.test import SCORES
 from .figures import confusion, recall_bars, reliability
 from .html import Section, arm_colors, css_colors
-from .tables import arm_titles, display_name, number, run_label, seen_note
+from .tables import arm_titles, number, run_label, seen_note
 
 
 def result_section(study_dir: Path, results: Results) -> Section:
     """Return the section of the results; the reliability needs the scores of the tests."""
     runs = results.runs
     colors = arm_colors(runs)
-    ranges = intervals(study_dir, runs)
+    ranges, title = intervals(study_dir, runs), arm_titles(runs)
     context = {
         "runs": runs,
         "rows": metric_rows(runs, ranges),
         "by_lesion": {by_lesion for _, by_lesion in ranges.values()},
         "saw_test": seen_note(runs),
         "colors": css_colors(colors),
-        "display_name": arm_titles(runs),
+        "display_name": title,
         "run_label": run_label,
         "recall_bars": recall_bars(runs, colors, "recall"),
         "confusions": [
-            (display_name(run.arm), confusion(run, colors[run.arm], f"confusion-{i}"))
+            (title(run.arm), confusion(run, colors[run.arm], f"confusion-{i}"))
             for i, run in enumerate(runs)
         ],
         "reliability": reliability(runs, colors, study_dir),

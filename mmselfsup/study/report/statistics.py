@@ -370,7 +370,7 @@ def run_group(members: Mapping[FoldSeed, tuple[Path, Results, RunRecord]]) -> Ru
     _, results, run = next(iter(ordered.values()))
     ratios = [run.n_test / max(1, _num_train(results)) for _, results, run in ordered.values()]
     return RunGroup(
-        label=group_label(run),
+        label=group_label([run for _, _, run in ordered.values()]),
         runs={fold_seed: run for fold_seed, (_, _, run) in ordered.items()},
         folders={fold_seed: folder for fold_seed, (folder, _, _) in ordered.items()},
         baseline_key=baseline_key(run, results),

@@ -45,7 +45,7 @@ from .statistics import (
     scratch_of,
     summarize,
 )
-from .tables import display_name, labels_note
+from .tables import display_name, labels_note, seen_how
 
 if TYPE_CHECKING:
     from markupsafe import Markup  # only for pages; the terminal needs none
@@ -68,10 +68,6 @@ NUMBERS = (
     "with its 95 % interval (several folds: corrected resampled t interval; one fold: "
     "sampling error of its test images and variance over seeds). Bold: better than every "
     "other row on the same lists, interval included, not corrected for the number of rows."
-)
-SAW_TEST = (
-    "Pre-trained on all images, test images included: the network has seen, without their labels, "
-    "the images that it was tested on. Such rows are never bold."
 )
 
 
@@ -336,9 +332,13 @@ def _latex_number(text: str, bold: bool) -> str:
 def overview_notes(found_runs: FoundRuns) -> list[str]:
     """Return sentences that explain the numbers."""
     lines, groups = [NUMBERS], found_runs.groups
+    runs = [run for group in groups for run in group.runs.values()]
     if any(group.saw_test_images for group in groups):
-        lines.append(SAW_TEST)
-    if note := labels_note([run for group in groups for run in group.runs.values()]):
+        lines.append(
+            "Pre-trained on all images, test images included: the network has seen the images that "
+            f"it was tested on{seen_how(runs)}. Such rows are never bold."
+        )
+    if note := labels_note(runs):
         lines.append(note)
     if any(re.search(r" \(\d+\)$", group.label) for group in groups):
         lines.append(
@@ -349,7 +349,7 @@ def overview_notes(found_runs: FoundRuns) -> list[str]:
             f"{counted(number, 'run exists', 'runs exist')} more than once (same settings, fold "
             "and seed): the newest counts."
         )
-    if note := mixed_code([run for group in groups for run in group.runs.values()]):
+    if note := mixed_code(runs):
         lines.append(note)
     if any(group.demo for group in groups):
         lines.append("Runs on the demo's synthetic images say nothing about skin.")

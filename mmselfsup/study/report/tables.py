@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from textwrap import fill
 
 from rich.console import Console
 from rich.table import Column, Table
@@ -22,6 +23,7 @@ from mmselfsup.metrics.classification import standard_error
 from mmselfsup.utils.console import console_table, table_console
 from mmselfsup.utils.plurals import counted
 
+from ..label_reading import any_known
 from ..records import Results, RunRecord, SearchRecord, class_names, mixed_code
 from ..settings import ALL, SCRATCH
 from ..starts import ADAPTATIONS, split_arm
@@ -31,18 +33,17 @@ MANY = (
     "Several comparisons with the same classifier from scratch: about one in twenty pairs that "
     "are truly equal differs by two standard errors by chance."
 )
-SAW_TEST = (
-    "The pre-training has seen the test images, without their labels (--ssl-on all): compared "
-    "with networks that have not seen theirs, these numbers may be too high."
-)
 SAW_LABELS = " (pre-trained with all training labels)"
 STARTS_NOTE = (
     "Image passes: images that go through the network in all trainings of an arm, each view "
     "counted, the search of the learning rate included; validation, tests and few labels are not. "
     "What the start weights themselves cost is not known here, nor whether test images were among "
-    "the images they were trained on. Weights of a file, and a pre-training from them, are "
-    "different arms: what the pre-training adds is its difference from the same weights without it."
+    "the images they were trained on. Whether they have read labels is known only of files "
+    "that lie beside the config of their training, such as a study's backbone.pth. Weights of a file, and "
+    "a pre-training from them, are different arms: what the pre-training adds is its difference from "
+    "the same weights without it."
 )
+_LEGEND = 40  # characters in a line
 _ALGORITHMS = Path(__file__).parents[2] / "models" / "algorithms"
 
 
@@ -74,20 +75,46 @@ def minutes(seconds: float) -> str:
 
 def seen_note(runs: Sequence[RunRecord]) -> str:
     """Return the warning that a pre-training saw the test images; empty where none did."""
-    return SAW_TEST if any(run.ssl_on == ALL for run in runs) else ""
+    if all(run.ssl_on != ALL for run in runs):
+        return ""
+    return (
+        f"The pre-training has seen the test images{seen_how(runs)} (--ssl-on all): compared with "
+        "networks that have not seen theirs, these numbers may be too high."
+    )
+
+
+def seen_how(runs: Iterable[RunRecord]) -> str:
+    """Return with which labels pre-trainings saw the test images, as a part of a sentence.
+
+    Runs that have not seen them do not count; empty where it is not known.
+    """
+    read = any_known(ssl.labels for run in runs if run.ssl_on == ALL for ssl in run.ssl)
+    if read is None:
+        return ""
+    return ", with labels where its name says so" if read else ", without their labels"
 
 
 def labels_note(runs: Sequence[RunRecord]) -> str:
     """Return the warning that a pre-training read labels; empty where none did."""
     names = dict.fromkeys(display_name(run.arm) for run in runs if run.saw_labels)
-    if not names:
-        return ""
-    return (
-        f"Pre-trained with the labels of all training images: {', '.join(names)}. Those of the "
-        f"validation {words().groups} are among them, on which learning rate and temperature are "
-        "chosen. With a part of the labels such a network would know the others, so it is left out "
-        "there."
-    )
+    lines = []
+    if names:
+        lines.append(
+            f"Pre-trained with the labels of all training images: {', '.join(names)}. Those of the "
+            f"validation {words().groups} are among them, on which learning rate and temperature "
+            "are chosen. With a part of the labels such a network would know the others, so it is "
+            "left out there."
+        )
+    files = (run for run in runs if split_arm(run.arm).start and run.start_labels is None)
+    if names and (others := dict.fromkeys(display_name(run.arm) for run in files)):
+        lines.append(f"The start weights of {', '.join(others)} are not checked for labels.")
+    unknown = dict.fromkeys(display_name(run.arm) for run in runs if run.labels_unknown)
+    if unknown:
+        lines.append(
+            f"Whether the pre-training read labels is not known of {', '.join(unknown)}: an older "
+            "version did not store it, and its config is gone."
+        )
+    return " ".join(lines)
 
 
 def number(value: float | None, digits: int) -> str:
@@ -276,11 +303,26 @@ def arm_titles(runs: Iterable[RunRecord]) -> Callable[[str], str]:
     """
     marked = {run.arm for run in runs if run.saw_labels}
     marked |= {ssl.name for run in runs for ssl in run.ssl if ssl.labels}
-    return lambda arm: display_name(arm) + (SAW_LABELS if arm in marked else "")
+    return lambda arm: mark_labels(arm, arm in marked)
 
 
-def group_label(run: RunRecord) -> str:
-    """Return the name of a group of runs: of a greedy curriculum, the tasks it chose from."""
+def arm_legends(runs: Iterable[RunRecord]) -> Callable[[str], str]:
+    """Return the function that names arms in the legend of a figure, in short lines."""
+    titles = arm_titles(runs)
+    return lambda arm: fill(titles(arm), _LEGEND)
+
+
+def mark_labels(arm: str, saw_labels: bool) -> str:
+    """Return the name of an arm or a pre-training, marked where it has read training labels."""
+    return display_name(arm) + (SAW_LABELS if saw_labels else "")
+
+
+def group_label(runs: Sequence[RunRecord]) -> str:
+    """Return the name of a group of runs: of a greedy curriculum, the tasks it chose from.
+
+    It has the mark of labels where any of them has: older records may not know.
+    """
+    run = next((run for run in runs if run.saw_labels), runs[0])
     if not run.chosen_from:
         return run_label(run)
     return f"Greedy curriculum of {', '.join(map(display_name, run.chosen_from))}{_seen(run)}"

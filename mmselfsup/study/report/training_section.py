@@ -17,18 +17,18 @@ from ..records import Results
 from ..starts import split_arm
 from .figures import learning_curves
 from .html import Section, arm_colors, data_uri
-from .tables import by_arm, display_name, minutes, number, run_label
+from .tables import arm_titles, by_arm, display_name, minutes, number, run_label
 
 
 def training_section(study_dir: Path, results: Results) -> Section:
     """Return the section of the trainings; curves and pictures of missing files are left out."""
     colors = arm_colors(results.runs)
-    labels = {run.arm: run_label(run) for run in results.runs}
+    labels, title = {run.arm: run_label(run) for run in results.runs}, arm_titles(results.runs)
     context = {
         "curves": learning_curves(results, colors, study_dir),
         "moved": moved_scores(results, study_dir / "ssl"),
         "search": by_arm(results.lr_search),
-        "arm_label": lambda arm: labels.get(arm) or display_name(arm),
+        "arm_label": lambda arm: labels.get(arm) or title(arm),
         "number": number,
         "minutes": minutes,
         "views": _views(results, study_dir / "ssl"),
@@ -81,11 +81,11 @@ class Moved:
 
 def moved_scores(results: Results, folder: Path) -> list[Moved]:
     """Return a row for each pre-training and score that was measured at epoch 0 and later."""
-    rows = []
+    rows, title = [], arm_titles(results.runs)
     for ssl in results.ssl:
         log = read_log(folder / ssl.name)
         for key, name in MONITOR_SCORES.items():
-            row = _moved(display_name(ssl.name), name, log.val_curve(key))
+            row = _moved(title(ssl.name), name, log.val_curve(key))
             rows += [] if row is None else [row]
     return rows
 

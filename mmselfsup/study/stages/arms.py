@@ -33,10 +33,12 @@ def arm_record(study: ResolvedStudy, arm: str, lr: float) -> ArmRecord:
     """
     last = study.pretraining(arm)
     chain = () if last is None else last.chain
-    weights, teacher = study.file_of(arm), None
+    weights, teacher, adapt = study.file_of(arm), None, None
     if last is not None and last.start is not None:
         distilled = last.start.name == DISTILLED
         weights, teacher = (None, last.start.weights) if distilled else (last.start.weights, None)
+        # Two starts may share a pre-training, whose start is the first of them.
+        adapt = last.start.adapt if last.start.adapts(last.tasks) else None
     searches = [search_stage(study, arm, tried) for tried in study.lrs if len(study.lrs) > 1]
     stages = [*(pretrain_stage(study, task) for task in chain), *searches]
     stages.append(final_stage(study, arm, lr))
@@ -47,7 +49,7 @@ def arm_record(study: ResolvedStudy, arm: str, lr: float) -> ArmRecord:
         weights=weights,
         sha256=_hash(study.settings.root, weights or teacher),
         teacher=teacher,
-        adapt=None if last is None or last.start is None else last.start.adapt,
+        adapt=adapt,
         pretraining_passes=sum(_passes(study, task) for task in chain),
         finetuning_passes=study.epochs * (searched + num_lines(settings.split("train"))),
         seconds=sum(stage.record.seconds for stage in stages),

@@ -19,6 +19,7 @@ from ..arm_records import LabelRecord
 from ..data import metadata_csv
 from ..few_labels import label_epochs, subset_name
 from ..records import SearchRecord
+from ..report.tables import display_name
 from ..resolved import ResolvedStudy
 from ..settings import StudySettings
 from ..step import CHECKPOINT
@@ -30,6 +31,29 @@ from .stage import Stage
 from .test import SCORES, read_scores, test_argv
 
 _SEARCHED = 1  # the draw on which learning rates are chosen
+
+
+def check_few_labels(study: ResolvedStudy) -> None:
+    """Warn of arms that few labels leave out.
+
+    Raises:
+        UserError: All arms are, so that there is nothing to train.
+    """
+    settings = study.settings
+    knowing = [arm for arm in settings.arms if study.saw_labels(arm)]
+    if not settings.labels or not knowing:
+        return
+    names = ", ".join(map(display_name, knowing))
+    if len(knowing) == len(settings.arms):
+        raise UserError(
+            f"--labels: all arms were pre-trained with all training labels ({names}), and would "
+            "know those that a part lacks: leave out --labels, or add a start without labels"
+        )
+    print(
+        f"warning: --labels leaves out {names}: pre-trained with all training labels, which a part "
+        "of them lacks",
+        flush=True,
+    )
 
 
 class Part(NamedTuple):

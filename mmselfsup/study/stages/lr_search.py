@@ -10,7 +10,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.json_log import read_log
 
 from ..records import SearchRecord
-from ..report.tables import display_name
+from ..report.tables import display_name, mark_labels
 from ..resolved import ResolvedStudy
 from .context import StudyContext
 from .finetune import finetune_argv, lesion_options
@@ -41,7 +41,8 @@ def run(context: StudyContext) -> None:
     for run in context.tried:
         value = "diverged" if run.balanced_accuracy is None else f"{run.balanced_accuracy:.3f}"
         chosen = "  <- chosen" if run.chosen else ""
-        print(f"{display_name(run.arm):>12}  lr {run.lr:<8g} {value}{chosen}")
+        name = mark_labels(run.arm, study.saw_labels(run.arm))
+        print(f"{name:>12}  lr {run.lr:<8g} {value}{chosen}")
 
 
 def search_stage(study: ResolvedStudy, arm: str, lr: float) -> Stage:

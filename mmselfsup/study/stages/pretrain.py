@@ -93,7 +93,7 @@ def check_labels(study: ResolvedStudy) -> None:
         UserError: It would read labels of test images, or of those that a greedy curriculum is
             chosen on.
     """
-    names = [display_name(task.name) for task in study.pretrainings if task.saw_labels]
+    names = [display_name(task.name) for task in study.pretrainings if task.reads_labels]
     if names and study.settings.ssl_on != TRAIN:
         raise UserError(
             f"--ssl-on all: {names[0]} reads labels, and would read those of the test images: "
@@ -214,5 +214,5 @@ def ssl_record(study: ResolvedStudy, task: Pretraining) -> SslRecord:
         cfg_options=list(task.options),
         config_sha256=config_digest(task.cfg),
         made_by=record.made_by,
-        labels=task.saw_labels,
+        labels=study.task_saw_labels(task),
     )

@@ -120,6 +120,7 @@ def run_record(study: ResolvedStudy, arm: str, lr: float) -> RunRecord:
         config_sha256=config_digest(study.finetune),
         chosen_from=list(settings.ssl_configs) if greedy else [],
         made_by=final.record.made_by,
+        start_labels=study.start_labels(arm),
     )
 
 
