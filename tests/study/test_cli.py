@@ -299,7 +299,9 @@ def test_an_algorithm_that_no_start_has_is_refused(
     starts: list[str], compare: list[str], root: Path, isic: str
 ) -> None:
     env = {"ISIC_ROOT": isic, "SIZE": "64", "ALGORITHM": "simclr byol"}
-    with pytest.raises(UserError, match="ALGORITHM=simclr byol: no --start has (simclr|byol): add"):
+    with pytest.raises(
+        UserError, match=r"ALGORITHM=simclr byol: no --start has (simclr|byol): add"
+    ):
         parse([*compare, "--start", *starts], env, root)
     env["ALGORITHM"] = "simclr"  # named by the start itself
     assert one([*compare, "--start", "simclr"], env, root).arms == ("simclr",)

@@ -157,7 +157,7 @@ def test_few_labels_without_an_arm_are_refused(
     (study.root / study.data_root / METADATA).write_text("image,lesion_id\n")
     sup = "sup=sup/backbone.pth"
     settings = dataclasses.replace(knowing_file(study, sup, f"{sup}+ssl"), labels=(10.0,))
-    with pytest.raises(UserError, match="--labels: all arms .*sup weights, SimCLR from sup weigh"):
+    with pytest.raises(UserError, match=r"--labels: all arms .*sup weights, SimCLR from sup weigh"):
         pipeline.check(settings)
     some = dataclasses.replace(settings, starts=read_starts(("scratch", sup), Path))
     pipeline.check(some)

@@ -19,7 +19,9 @@ from mmselfsup.study.report.tables import (
     display_name,
     run_label,
 )
+from mmselfsup.study.resolved import ResolvedStudy
 from mmselfsup.study.settings import StudySettings
+from mmselfsup.study.stages.arms import arm_record
 from mmselfsup.study.stages.lr_search import choose_lr
 from mmselfsup.study.starts import (
     ADAPTATIONS,
@@ -411,6 +413,19 @@ def test_a_pretraining_with_labels_is_marked_and_gets_no_part_of_them(
     # Records of such an arm, as older versions wrote them, are no point of the curve either.
     more = [*results.labels, dataclasses.replace(results.labels[0], arm="supcon")]
     assert "supcon" not in label_curves([dataclasses.replace(results, labels=more)])
+
+
+@pytest.mark.parametrize("texts", [("ssl+dino:full", "ssl"), ("ssl", "ssl+dino:full")])
+def test_an_adaptation_is_that_of_its_own_arm(
+    texts: tuple[str, ...], several: StudySettings
+) -> None:
+    study = dataclasses.replace(several, starts=read(*texts))
+    resolved = ResolvedStudy(study, study.data_root)
+    for path in (study.split("train"), study.split("subtrain")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("a.jpg 0\n")
+    adapts = {arm: arm_record(resolved, arm, 0.1).adapt for arm in study.arms}
+    assert adapts == {"simclr": None, "simclr+dino@full": "full"}
 
 
 def test_labels_of_test_images_are_never_read(several: StudySettings) -> None:

@@ -38,10 +38,10 @@ STARTS_NOTE = (
     "Image passes: images that go through the network in all trainings of an arm, each view "
     "counted, the search of the learning rate included; validation, tests and few labels are not. "
     "What the start weights themselves cost is not known here, nor whether test images were among "
-    "the images they were trained on. Whether they have read labels is known only of files "
-    "that lie beside the config of their training, such as a study's backbone.pth. Weights of a file, and "
-    "a pre-training from them, are different arms: what the pre-training adds is its difference from "
-    "the same weights without it."
+    "the images they were trained on. Whether they have read labels is known only of files that "
+    "lie beside the config of their training, such as a study's backbone.pth. Weights of a file, "
+    "and a pre-training from them, are different arms: what the pre-training adds is its "
+    "difference from the same weights without it."
 )
 _LEGEND = 40  # characters in a line
 _ALGORITHMS = Path(__file__).parents[2] / "models" / "algorithms"
