@@ -134,3 +134,40 @@ def test_every_measurement_of_scale_has_a_worker_and_rows(
     assert {name for name, *_ in scale.MEASUREMENTS} == set(worker.MEASUREMENTS)
     assert len({row.what for row in rows}) == len(rows) >= 2 * len(scale.MEASUREMENTS) - 1
     assert all(row.met for row in rows if row.wanted)
+
+
+def test_the_knn_row_needs_no_faiss_and_its_wall_time_decides(
+    scripts: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import json
+    import os
+    import subprocess
+    from argparse import Namespace
+
+    import neighbours
+
+    broken = tmp_path / "faiss.py"
+    broken.write_text("raise ImportError('no faiss here')")
+    wanted = dict(kind="ours", train=40, test=4, width=8, k=20, threads=1)
+    worker = ROOT / "benchmarks" / "workers" / "neighbours.py"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))}
+    done = subprocess.run(
+        [sys.executable, str(worker), json.dumps(wanted)],
+        input="go\n", env=env, cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    info, answer = (json.loads(line[2:]) for line in done.stdout.splitlines())
+    assert "faiss" not in info
+    assert answer["wall"] > 0
+
+    class Slow:
+        name, info = "ours", {"torch": "2"}  # noqa: RUF012
+
+        def __init__(self, *args: Any) -> None:
+            pass
+
+    monkeypatch.setattr(neighbours, "Worker", Slow)
+    for wall, met in ((9.0, False), (2.0, True)):
+        answers = {"ours": [dict(wall=wall, cpu=4.0)]}
+        monkeypatch.setattr(neighbours, "in_turn", lambda *_, answers=answers: answers)
+        row = neighbours.knn_row(Namespace(threads=2, rounds=1), 40, 4, 8)
+        assert (row.met, row.value, row.cpu) == (met, f"{wall:.2f} s", "4.00 s")
