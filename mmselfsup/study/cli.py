@@ -74,12 +74,9 @@ def parse(
     known = {*ssl_configs, *pretraining_names(root / "configs", size, data)} - {DISTILLATION}
     starts, ssl_options = find_starts(args.start, given, lambda text: _inside(text, root), known)
     _check_options(args, min_gain is not None)
-    by_default = not (env.get("ALGORITHM") or env.get("SSL_CONFIG"))
-    algorithms = _needed(tuple(ssl_configs), starts, by_default)
+    algorithms = _needed(tuple(ssl_configs), starts, env)
     in_name = _in_name(tuple(ssl_configs), algorithms, starts)
     ssl_configs = _with_starts(ssl_configs, algorithms, starts, root, size, data)
-    if given and not ssl_configs:
-        raise UserError(f"--ssl-options {given[0]}: no --start has a pre-training")
     kinds = {"compare": compare, "greedy": min_gain is not None, "starts": bool(starts)}
     named = [start.word(known) for start in starts]
     tasks = [
@@ -160,8 +157,11 @@ def _check_arms(study: StudySettings) -> None:
     """Check that the arms are different, and that no pre-training follows itself.
 
     Raises:
-        UserError: ``ssl`` stands for what another word names, too.
+        UserError: ``ssl`` stands for what another word names, too, or no arm has a pre-training and
+            there are options for one.
     """
+    if study.ssl_options and not study.ssl_configs:
+        raise UserError(f"--ssl-options {study.ssl_options[0]}: no --start has a pre-training")
     for _, tasks in study.chains:
         if repeated := [task for task in tasks if tasks.count(task) > 1]:
             raise UserError(
@@ -175,13 +175,15 @@ def _check_arms(study: StudySettings) -> None:
         )
 
 
-def _needed(names: tuple[str, ...], starts: Sequence[Start], by_default: bool) -> tuple[str, ...]:
+def _needed(
+    names: tuple[str, ...], starts: Sequence[Start], env: Mapping[str, str]
+) -> tuple[str, ...]:
     """Return the pre-trainings of ALGORITHM; none where no start has them.
 
     Args:
         names: Those of ALGORITHM.
         starts: The starts; empty: all pre-trainings are needed.
-        by_default: Whether nobody asked for them.
+        env: The environment, which tells whether somebody asked for them.
 
     Raises:
         UserError: Somebody asked for one that no start has.
@@ -190,7 +192,7 @@ def _needed(names: tuple[str, ...], starts: Sequence[Start], by_default: bool) -
     if not starts or SSL in used:
         return names
     unused = [name for name in names if name not in used]
-    if unused and not by_default:
+    if unused and (env.get("ALGORITHM") or env.get("SSL_CONFIG")):
         raise UserError(
             f"ALGORITHM={' '.join(names)}: no --start has {unused[0]}: add ssl, which stands for "
             "ALGORITHM, or name it there, or leave it out of ALGORITHM"

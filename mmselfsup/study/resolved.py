@@ -202,7 +202,7 @@ class ResolvedStudy:
 
     def task_saw_labels(self, task: Pretraining) -> bool:
         """Return whether a pre-training, or the file that it starts from, has read labels."""
-        return task.reads_labels or bool(self._read_labels(task.start and task.start.weights))
+        return task.reads_labels or bool(self._read_labels(task.start))
 
     def start_labels(self, arm: str) -> bool | None:
         """Return whether the file that an arm or its pre-trainings start from has read labels.
@@ -210,11 +210,13 @@ class ResolvedStudy:
         A distillation's is that of its teacher. None: not known, or there is no such file.
         """
         last = self.pretraining(arm)
-        start = None if last is None else last.start
-        return self._read_labels(self.file_of(arm) or (start and start.weights))
+        of_file = next((s for s in self.settings.starts if not s.ssl and s.arm() == arm), None)
+        return self._read_labels(of_file if last is None else last.start)
 
-    def _read_labels(self, file: str | None) -> bool | None:
-        return None if file is None else weights_read_labels(file, self.settings.root)
+    def _read_labels(self, start: Start | None) -> bool | None:
+        if start is None or start.weights is None:
+            return None
+        return weights_read_labels(start.weights, self.settings.root)
 
     def file_of(self, arm: str) -> str | None:
         """Return the file of weights that an arm is fine-tuned from at once; None of others."""
