@@ -160,7 +160,7 @@ def test_the_knn_row_needs_no_faiss_and_its_wall_time_decides(
     assert answer["wall"] > 0
 
     class Slow:
-        name, info = "ours", {"torch": "2"}  # noqa: RUF012
+        name, info = "ours", {"torch": "2"}
 
         def __init__(self, *args: Any) -> None:
             pass
