@@ -12,9 +12,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from mmselfsup.evaluation.features import precision
 from mmselfsup.models.utils.small_map_conv import multiply_small_maps
-from mmselfsup.utils.device import default_device
+from mmselfsup.utils.device import default_device, has_bfloat16
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.logger import get_root_logger
 
 from .sharding import check_sharding
 
@@ -43,15 +45,6 @@ def amp_dtype(amp: Mapping[str, Any] | None, device: torch.device) -> torch.dtyp
     if name == "float16" and on_cpu:
         raise UserError("amp.dtype='float16' needs a GPU: use 'bfloat16' or 'auto'")
     return torch.bfloat16 if name == "bfloat16" else torch.float16
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Return whether a device computes in bfloat16 faster than in float32."""
-    if device.type != "cpu":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    # Private functions that a version of PyTorch may lack; ``bool()`` then answers False.
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, check, bool)() for check in checks)
 
 
 def accelerate(model: nn.Module, cfg: Mapping[str, Any], logger: logging.Logger) -> None:
@@ -85,34 +78,57 @@ def accelerate(model: nn.Module, cfg: Mapping[str, Any], logger: logging.Logger)
         )
 
 
-def accelerate_extraction(model: nn.Module, cfg: Mapping[str, Any]) -> None:
+def accelerate_extraction(
+    model: nn.Module, cfg: Mapping[str, Any], logger: logging.Logger | None = None
+) -> None:
     """Prepare a frozen model, in place, to extract features as fast as its training ran.
 
-    The precision is that of the training (``amp`` or ``fp16``). On a CPU, maps are channels_last,
-    which changes results by rounding only, and convolutions of tiny maps become matrix products.
+    The precision is that which ``amp`` or ``fp16`` would have in a training on this device; where
+    it is not to be had (``amp`` in float16 on a CPU), it is float32. On a CPU, maps are
+    channels_last, which changes results by rounding only, and convolutions of tiny maps become
+    matrix products.
 
     Args:
         model: The bare model in eval mode.
         cfg: The config of its training.
+        logger: The logger that reports the precision where the config asks for another than
+            float32 (default: that of the package).
 
     Raises:
         UserError: A value can't be used, or ``amp`` and ``fp16`` are both set.
     """
-    _set_precision(model, cfg)
     on_cpu = default_device().type == "cpu"
-    if cfg.get("fp16") is not None and hasattr(model, "fp16_enabled"):
+    asked = {key: cfg[key] for key in ("amp", "fp16") if cfg.get(key) is not None}
+    _set_precision(model, asked, float16=not on_cpu)
+    if "fp16" in asked and hasattr(model, "fp16_enabled"):
         model.fp16_enabled = True  # type: ignore[assignment]
+    if asked:
+        (logger or get_root_logger()).info(
+            "features are extracted in %s, as %s on this device", precision(model), _said(asked)
+        )
     if on_cpu or cfg.get("channels_last"):
         _set_channels_last(model)
     if on_cpu:
         multiply_small_maps(model)
 
 
-def _set_precision(model: nn.Module, cfg: Mapping[str, Any]) -> torch.dtype | None:
-    """Set the half precision of ``amp``, and return it; None for full precision or ``fp16``."""
+def _said(asked: Mapping[str, Any]) -> str:
+    """Return the settings of a config as it says them."""
+    return " and ".join(f"{key}={dict(value)}" for key, value in asked.items())
+
+
+def _set_precision(
+    model: nn.Module, cfg: Mapping[str, Any], float16: bool = True
+) -> torch.dtype | None:
+    """Set the half precision of ``amp``, and return it; None for full precision or ``fp16``.
+
+    Without ``float16``, ``amp`` in float16 stands for full precision.
+    """
     amp = cfg.get("amp")
     if amp is not None and cfg.get("fp16") is not None:
         raise UserError("amp and fp16 are both set: amp is the newer option, take fp16 out")
+    if amp is not None and amp.get("dtype") == "float16" and not float16:
+        return None
     dtype = amp_dtype(amp, default_device())
     if dtype is not None:
         if not hasattr(model, "amp_dtype"):

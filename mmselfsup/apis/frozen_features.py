@@ -31,6 +31,7 @@ from mmselfsup.evaluation.features import (
     extract,
     labelled_datasets,
     origin_of,
+    precision,
     write_features,
 )
 from mmselfsup.evaluation.knn import KnnProtocol
@@ -120,6 +121,7 @@ def evaluate_joined(
     seconds = time.perf_counter() - start
     if dist.is_main():  # every rank has all features; one of them fits, prints and writes
         result = protocol.evaluate(data, logger)
+        dtype = precision(model)
         weights = checkpoint or f"initial weights, seed {args.seed}"
         head = {
             "config": args.config,
@@ -128,14 +130,20 @@ def evaluate_joined(
             "num_train": len(data.train),
             "num_test": len(data.test),
             "feature_width": int(data.train.shape[1]),
+            "precision": dtype,
             **result.facts,
             "classes": data.classes,
         }
         path = args.out or os.path.join(cfg.work_dir, f"{name}_{stamp}.json")
         atomic_write_json(path, {**head, "results": {k: finite(m) for k, m in result.rows.items()}})
-        print_table(result.rows, data, weights)  # after the file: it may be piped into ``head``
+        print_table(
+            result.rows, data, weights, dtype
+        )  # after the file: it may be piped into ``head``
         num_images = len(data.train) + len(data.test)
-        logger.info("%d images in %.1f s; written: %s", num_images, seconds, os.path.abspath(path))
+        logger.info(
+            "%d images in %.1f s, features in %s; written: %s",
+            num_images, seconds, dtype, os.path.abspath(path),
+        )  # fmt: skip
 
 
 def look_at_lists(
@@ -260,7 +268,7 @@ def extraction_model(
     logger: logging.Logger | None = None,
     state: Mapping[str, Any] | None = None,
 ) -> nn.Module:
-    """Return a frozen model on its device, as fast as in its training.
+    """Return a frozen model on its device, in the precision and as fast as in its training.
 
     Args:
         cfg: See ``frozen_model``, as for all arguments; ``amp``, ``fp16`` and ``channels_last``
@@ -274,7 +282,7 @@ def extraction_model(
         UserError: See ``frozen_model`` and ``accelerate_extraction``.
     """
     model = frozen_model(cfg, checkpoint, seed, logger, state).to(default_device())
-    accelerate_extraction(model, cfg)
+    accelerate_extraction(model, cfg, logger)
     return model
 
 
@@ -300,7 +308,7 @@ def _features(
 
 
 def print_table(
-    rows: Mapping[str, Mapping[str, float]], data: LabelledFeatures, weights: str
+    rows: Mapping[str, Mapping[str, float]], data: LabelledFeatures, weights: str, dtype: str
 ) -> None:
     """Print balanced accuracy, accuracy and, for few classes, the recalls of each classifier.
 
@@ -308,6 +316,7 @@ def print_table(
         rows: Metrics of each classifier.
         data: The features of the evaluation.
         weights: Where the network's weights come from.
+        dtype: The precision in which the features were computed.
     """
     names = list(data.classes or map(str, range(data.num_classes)))
     names = names if len(names) <= _MAX_COLUMNS else []
@@ -321,7 +330,7 @@ def print_table(
     console.print(table)
     width = data.train.shape[1]
     console.print(
-        f"{len(data.train)} training and {len(data.test)} test images, {width} features each; "
-        f"weights: {weights}. Columns of classes: recall.",
+        f"{len(data.train)} training and {len(data.test)} test images, {width} features each, "
+        f"in {dtype}; weights: {weights}. Columns of classes: recall.",
         highlight=False,
     )

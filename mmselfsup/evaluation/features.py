@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from mmcv import Config
 from numpy.typing import NDArray
 from torch import nn
@@ -26,6 +25,7 @@ from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.class_order import use_classes
 from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.models.utils import ExtractProcess
+from mmselfsup.utils.device import fp16_dtype
 from mmselfsup.utils.dist import on_main
 from mmselfsup.utils.error_context import config_errors, run_errors
 from mmselfsup.utils.errors import UserError
@@ -251,7 +251,7 @@ def precision(model: nn.Module) -> str:
     """Return the type in which a model computes its features, such as ``bfloat16``."""
     dtype: Any = getattr(model, "amp_dtype", None)
     if dtype is None and getattr(model, "fp16_enabled", False):
-        dtype = torch.get_autocast_dtype(module_device(model).type)
+        dtype = fp16_dtype(module_device(model))
     return _FULL if dtype is None else str(dtype).removeprefix("torch.")
 
 

@@ -29,7 +29,7 @@ from .data import check_lists
 from .fingerprint import forget_images
 from .image_digests import INDEX
 from .process import environment, inspect_machine, only_study
-from .stages.probe import read_probe_result
+from .stages.probe import read_precision, read_probe_result
 from .stages.stage import run_stages
 from .step import StepRecord
 from .step import read_record as read_step
@@ -54,6 +54,7 @@ class FrozenRecord:
         images_per_s: Speed, the median over the lines of the log; None: untrained.
         first_loss: Loss of the log's first line.
         last_loss: Loss of the log's last line.
+        precision: Type in which the features were computed, such as ``bfloat16``.
     """
 
     name: str
@@ -70,6 +71,7 @@ class FrozenRecord:
     images_per_s: float | None
     first_loss: float | None
     last_loss: float | None
+    precision: str = ""
 
 
 def read_record(entry: Entry, num_knn: int) -> FrozenRecord:
@@ -95,6 +97,7 @@ def read_record(entry: Entry, num_knn: int) -> FrozenRecord:
         images_per_s=statistics.median(speeds) if speeds else None,
         first_loss=losses[0] if losses else None,
         last_loss=losses[-1] if losses else None,
+        precision=read_precision(entry.folder / "knn" / "knn.json"),
     )
 
 
@@ -117,7 +120,7 @@ def columns(num_knn: int) -> list[str]:
         f"kNN, k={num_knn}",
         "linear probe",
     ]
-    return [*head, "above untrained", "minutes", "images/s"]
+    return [*head, "precision", "above untrained", "minutes", "images/s"]
 
 
 def cells(record: FrozenRecord, records: Sequence[FrozenRecord]) -> list[str]:
@@ -133,6 +136,7 @@ def cells(record: FrozenRecord, records: Sequence[FrozenRecord]) -> list[str]:
         f"{record.views:,}",
         f"{record.knn:.3f}",
         f"{record.probe:.3f}",
+        record.precision,
         above if trained else "",
         f"{record.seconds / 60:.1f}" if trained else "",
         speed,
@@ -148,7 +152,8 @@ def print_records(records: Sequence[FrozenRecord], num_knn: int) -> None:
     console = table_console()
     console.print(table)
     console.print(
-        "Balanced accuracy on the test list, frozen features. Above untrained: above the same "
+        "Balanced accuracy on the test list, frozen features; precision: in which these were "
+        "computed. Above untrained: above the same "
         "network, untrained, in both numbers and of every seed. Minutes and images/s: with other "
         "trainings at the same time.",
         highlight=False,

@@ -30,6 +30,7 @@ DIVERGED = "diverged"
 #: What a training leaves, by the name that mmcv gives its last checkpoint.
 CHECKPOINT = "latest.pth"
 STARTED, DONE = "started", "done"
+_ABSENT = "not given"  # unlike an override KEY=None, which takes a key of the config away
 _DIGEST = "sha256:"
 _TRUSTED = {"times": True}  # whether a file of the same size and time has the same content
 
@@ -180,9 +181,9 @@ class Step:
         # Through JSON, as the record: tuples become lists, infinity null.
         old, new = record.settings, json.loads(json.dumps(json_value(self.settings)))
         changes = [
-            _change(key, old.get(key), new.get(key))
+            _change(key, old.get(key, _ABSENT), new.get(key, _ABSENT))
             for key in sorted({*old, *new})
-            if old.get(key) != new.get(key)
+            if old.get(key, _ABSENT) != new.get(key, _ABSENT)
         ]
         if record.state != DONE or record.outcome:
             return changes

@@ -43,6 +43,26 @@ def default_device() -> torch.device:
     return torch.device("cpu")
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """Return whether a device computes in bfloat16 faster than in float32."""
+    if device.type != "cpu":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Private functions that a version of PyTorch may lack; ``bool()`` then answers False.
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, check, bool)() for check in checks)
+
+
+def fp16_dtype(device: torch.device) -> torch.dtype | None:
+    """Return the type that ``fp16`` selects on a device; None for full precision.
+
+    It is float16 on a GPU. On a CPU it is bfloat16 where there are instructions for it; without
+    them half precision would only be slower.
+    """
+    if device.type == "cpu":
+        return torch.bfloat16 if has_bfloat16(device) else None
+    return torch.float16
+
+
 def to_device(data: Any, device: torch.device) -> Any:
     """Move all tensors in nested dicts, lists and tuples; anything else is unchanged.
 

@@ -82,6 +82,40 @@ def test_the_dtype_that_is_chosen(bfloat16: bool, monkeypatch: pytest.MonkeyPatc
         amp_dtype({"dtype": "half"}, GPU)
 
 
+@pytest.mark.parametrize(
+    ("changes", "bfloat16", "kind"),
+    [
+        (dict(amp=dict(dtype="float16")), True, "float32"),
+        (dict(fp16=dict(loss_scale="dynamic")), False, "float32"),
+        (dict(fp16=dict(loss_scale="dynamic")), True, "bfloat16"),
+        (dict(amp=dict(dtype="bfloat16")), False, "bfloat16"),
+    ],
+)
+def test_a_processor_extracts_in_what_it_has_and_the_log_says_so(
+    changes: dict[str, Any],
+    bfloat16: bool,
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: bfloat16, raising=False)
+    monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda: False, raising=False)
+    with caplog.at_level(logging.INFO):
+        model = extraction_model(config(model=MODEL, **changes), None, 0, LOGGER)
+    assert precision(model) == kind
+    with torch.no_grad():
+        assert str(model(torch.rand(2, 3, 32, 32), mode="extract")[-1].dtype) == f"torch.{kind}"
+    said = [line for line in caplog.messages if line.startswith("features are extracted in")]
+    assert len(said) == 1
+    assert said[0].startswith(f"features are extracted in {kind}, as {next(iter(changes))}=")
+
+
+def test_amp_and_fp16_are_refused_in_an_extraction_too() -> None:
+    both = dict(amp=dict(dtype="float16"), fp16=dict(loss_scale="dynamic"))
+    with pytest.raises(UserError, match="amp and fp16 are both set"):
+        extraction_model(config(model=MODEL, **both), None, 0, LOGGER)
+
+
 def test_float16_scales_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mmselfsup.apis.hooks.default_device", lambda: GPU)
     hook = optimizer_hook_config(config(amp=dict(dtype="float16")), distributed=False)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.study.benchmark import FrozenSettings, plan_entries
+from mmselfsup.study import fingerprint
+from mmselfsup.study.benchmark import FrozenSettings, plan_entries, probe_stage
 from mmselfsup.study.benchmark_table import UNTRAINED, FrozenRecord, beats_untrained, cells
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,9 +23,9 @@ def record(name: str, score: float, network: str = "resnet18") -> FrozenRecord:
 def test_only_a_trained_network_has_minutes_and_a_verdict(name: str) -> None:
     trained, worse, untrained = record(name, 0.4), record(name, 0.2), record(UNTRAINED, 0.3)
     rows = [trained, worse, untrained]
-    assert cells(trained, rows)[7:9] == ["yes", "1.5"]
-    assert cells(worse, rows)[7:9] == ["no", "1.5"]
-    assert cells(untrained, rows)[7:9] == ["", ""]
+    assert cells(trained, rows)[8:10] == ["yes", "1.5"]
+    assert cells(worse, rows)[8:10] == ["no", "1.5"]
+    assert cells(untrained, rows)[8:10] == ["", ""]
 
 
 def test_the_baseline_is_the_same_network() -> None:
@@ -56,3 +57,34 @@ def test_each_network_is_evaluated_untrained(tmp_path: Path) -> None:
     assert [entry.seed for entry in entries] == [0, 1] * 5
     for texts in ([entry.folder for entry in entries], [entry.title for entry in entries]):
         assert len(set(texts)) == 10
+
+
+def test_other_code_or_another_precision_makes_the_features_of_a_row_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One table never mixes features of two versions, nor of overrides of the precision."""
+    for name in ("train.txt", "test.txt"):
+        (tmp_path / name).write_text("0.jpg 0\n")
+    settings = FrozenSettings(
+        root=ROOT,
+        images=tmp_path,
+        train=tmp_path / "train.txt",
+        test=tmp_path / "test.txt",
+        out=tmp_path / "out",
+        dataset_config=ROOT / "configs/benchmarks/classification/knn_isic2019-64.py",
+        algorithms=("simclr",),
+    )
+
+    def done(changed: FrozenSettings, probe: str) -> bool:
+        return probe_stage(changed, plan_entries(changed, 1_000)[0], probe).step().is_done()
+
+    for probe in ("knn", "linear"):
+        step = probe_stage(settings, plan_entries(settings, 1_000)[0], probe).step()
+        step.begin()
+        (step.folder / f"{probe}.json").write_text("{}")
+        step.finish(1.0)
+        assert done(settings, probe)
+        assert not done(dataclasses.replace(settings, options=("fp16=None",)), probe)
+    monkeypatch.setattr(fingerprint, "source_digest", lambda: "the sources before")
+    assert not done(settings, "knn")
+    assert not done(settings, "linear")

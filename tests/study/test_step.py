@@ -29,6 +29,14 @@ def test_done_step_is_done_until_its_settings_change(tmp_path: Path) -> None:
     assert not make(tmp_path / "run", lr=0.1).is_done()
 
 
+def test_a_setting_of_none_is_not_one_that_is_not_given(tmp_path: Path) -> None:
+    do(make(tmp_path / "run"))
+    assert make(tmp_path / "run").is_done()
+    assert not make(tmp_path / "run", fp16=None).is_done()
+    assert "restarts (fp16 not given -> None)" in do(make(tmp_path / "run", fp16=None))
+    assert make(tmp_path / "run", fp16=None).is_done()
+
+
 def test_missing_output_makes_it_undone(tmp_path: Path) -> None:
     step = make(tmp_path / "run", lr=0.1)
     do(step)

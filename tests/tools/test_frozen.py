@@ -47,9 +47,11 @@ def test_knn_and_probe_share_the_features(place: Path, checkpoint: Path) -> None
     done = run(place, *argv, "--num-knn", "1", "3")
     assert done.code == 0, done.text
     assert "kNN, k=1" in done.text
-    assert "12 training and 12 test images, 64 features each; weights: weights.pth" in done.text
+    assert "12 training and 12 test images, 64 features each, in float32; weights: " in done.text
+    assert "features in float32; written: " in done.text
     result = json.loads((place / "knn.json").read_text())
     assert result["results"]["kNN, k=1"]["balanced_accuracy"] == 1.0
+    assert result["precision"] == "float32"
     assert list(result["results"]) == ["kNN, k=1", "kNN, k=3"]
     image = place / "images" / "0.jpg"
     before = image.stat()
@@ -85,6 +87,9 @@ def test_untrained_network_and_the_path_of_0x(place: Path) -> None:
     assert "weights: initial weights, seed 3" in done.text
     (path,) = (place / "out").glob("knn_*.json")
     assert json.loads(path.read_text())["checkpoint"] == "initial weights, seed 3"
+    half = ["--random", "--num-knn", "2", "--out", "half.json"]
+    assert run(place, *half, "--cfg-options", "amp.dtype=bfloat16").code == 0
+    assert json.loads((place / "half.json").read_text())["precision"] == "bfloat16"
 
 
 @dataclass(frozen=True)

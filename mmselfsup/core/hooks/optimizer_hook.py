@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmselfsup.utils.device import fp16_dtype
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.module import module_device, unwrap
 from mmselfsup.utils.sharding import is_sharded, local, norms, set_gradient_sync
@@ -187,6 +188,8 @@ class DistOptimizerHook(OptimizerHook):  # type: ignore[misc]
 class GradAccumFp16OptimizerHook(DistOptimizerHook):
     """``DistOptimizerHook`` with mixed precision: float16 on GPUs, bfloat16 on CPUs.
 
+    A CPU without instructions for bfloat16 computes in float32 (``fp16_dtype``).
+
     With float16 a step whose gradients are not finite is skipped. The log counts these steps
     (``skipped_steps``); more than ``MAX_SKIPS`` in a row end the run.
 
@@ -219,6 +222,8 @@ class GradAccumFp16OptimizerHook(DistOptimizerHook):
         model = unwrap(runner.model)
         enable_half_precision(model)
         device = module_device(model)
+        if fp16_dtype(device) is None:
+            runner.logger.info("fp16: this CPU has no bfloat16, the precision is float32")
         self.loss_scaler, self._fixed_scale = make_scaler(self.loss_scale, device.type)
         self._steps = int(self._saved.get("steps", 0))
         # On the device: reading it would wait for the step.

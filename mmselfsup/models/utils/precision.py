@@ -8,6 +8,8 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
+from mmselfsup.utils.device import fp16_dtype
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -17,15 +19,19 @@ def mixed_precision(
 ) -> AbstractContextManager[object]:
     """Return the autocast region of a model's forward pass on the device of ``like``.
 
-    If it is not enabled, an autocast region of the caller stays active.
+    If it is not enabled, or the device has no half precision for ``fp16`` (``fp16_dtype``), an
+    autocast region of the caller stays active.
 
     Args:
-        enabled: Whether to use half precision; a ``dtype`` enables it too.
+        enabled: Whether to use half precision, as ``fp16`` does; a ``dtype`` enables it too.
         like: A tensor on the model's device; None of a batch without tensors.
-        dtype: ``torch.float16`` or ``torch.bfloat16``; None takes float16 on GPUs and bfloat16 on
-            CPUs.
+        dtype: ``torch.float16`` or ``torch.bfloat16``; None takes that of ``fp16_dtype``: float16
+            on GPUs, and on CPUs bfloat16 where there are instructions for it.
     """
     if like is None or like.is_meta or not (enabled or dtype is not None):
+        return nullcontext()
+    dtype = fp16_dtype(like.device) if dtype is None else dtype
+    if dtype is None:
         return nullcontext()
     return torch.autocast(like.device.type, dtype=dtype)
 

@@ -7,6 +7,7 @@ training list; test images are not used.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -112,8 +113,14 @@ def weights_argv(checkpoint: Path | None, seed: int) -> tuple[str, ...]:
 
 
 def model_options(options: Sequence[str]) -> list[str]:
-    """Return those overrides of a pre-training that change the evaluated network."""
-    return [option for option in options if option.startswith("model.")]
+    """Return those overrides of a pre-training that change its network or how that computes."""
+    keys = ("model", "amp", "fp16", "channels_last")
+    return [option for option in options if re.split(r"[.=]", option, maxsplit=1)[0] in keys]
+
+
+def read_precision(path: Path) -> str:
+    """Return the type in which the features of a result were computed; empty: it does not say."""
+    return str(json.loads(path.read_text(encoding="utf-8")).get("precision", ""))
 
 
 def read_probe_result(path: Path, start: str) -> dict[str, Any]:
