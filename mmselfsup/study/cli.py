@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -75,15 +75,9 @@ def parse(
     starts, ssl_options = find_starts(args.start, given, lambda text: _inside(text, root), known)
     _check_options(args, min_gain is not None)
     algorithms = _needed(tuple(ssl_configs), starts, env)
-    in_name = _in_name(tuple(ssl_configs), algorithms, starts)
+    tasks = _in_name(tuple(ssl_configs), algorithms, starts, known)
     ssl_configs = _with_starts(ssl_configs, algorithms, starts, root, size, data)
     kinds = {"compare": compare, "greedy": min_gain is not None, "starts": bool(starts)}
-    named = [start.word(known) for start in starts]
-    tasks = [
-        *named,
-        *in_name,
-        *([DISTILLATION] if any(start.name == DISTILLED for start in starts) else []),
-    ]
     name = _name(args.demo, kinds, tasks, env.get("SIZE"), ssl_on)
     name = name if several else f"{name}_fold{folds[0]}_seed{seeds[0]}"
     work_dir = _inside(env.get("WORK_DIR") or root / "work_dirs" / data.folder / name, root)
@@ -201,15 +195,26 @@ def _needed(
 
 
 def _in_name(
-    names: tuple[str, ...], algorithms: tuple[str, ...], starts: Sequence[Start]
-) -> tuple[str, ...]:
-    """Return the pre-trainings of ALGORITHM in the name of the folder.
+    names: tuple[str, ...],
+    algorithms: tuple[str, ...],
+    starts: Sequence[Start],
+    known: Collection[str],
+) -> list[str]:
+    """Return the starts and the pre-trainings in the name of the folder.
 
-    The one by default stays there where no start names a pre-training, so that studies of older
+    The pre-training by default stays there where no start names one, so that studies of older
     versions go on in their folders.
+
+    Args:
+        names: The pre-trainings of ALGORITHM, by default too.
+        algorithms: Those of them that are needed.
+        starts: The starts.
+        known: Names of the pre-trainings that there are.
     """
     named = any(start.tasks and start.name != DISTILLED for start in starts)
-    return algorithms if named else names
+    distilled = any(start.name == DISTILLED for start in starts)
+    words = [start.word(known) for start in starts]
+    return [*words, *(algorithms if named else names), *([DISTILLATION] if distilled else [])]
 
 
 def _with_starts(
