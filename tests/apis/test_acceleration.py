@@ -21,6 +21,7 @@ from mmselfsup.models.utils import ExtractProcess
 from mmselfsup.models.utils.small_map_conv import SmallMapConv2d
 from mmselfsup.utils.error_context import run_errors
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.logger import get_root_logger
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 LOGGER = logging.getLogger("test")
@@ -110,6 +111,24 @@ def test_a_processor_extracts_in_what_it_has_and_the_log_says_so(
     assert said[0].startswith(f"features are extracted in {kind}, as {next(iter(changes))}=")
 
 
+@pytest.mark.parametrize("bfloat16", [True, False])
+def test_fp16_trains_in_what_a_processor_has(
+    bfloat16: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: bfloat16, raising=False)
+    monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda: False, raising=False)
+    full = train()
+    logger = get_root_logger()
+    logger.addHandler(caplog.handler)
+    try:
+        half = train(fp16=dict(loss_scale="dynamic"))
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert all(torch.equal(half[name], full[name]) for name in full) is not bfloat16
+    said = "fp16: this CPU has no bfloat16, the precision is float32"
+    assert (said in caplog.messages) is not bfloat16
+
+
 def test_amp_and_fp16_are_refused_in_an_extraction_too() -> None:
     both = dict(amp=dict(dtype="float16"), fp16=dict(loss_scale="dynamic"))
     with pytest.raises(UserError, match="amp and fp16 are both set"):
@@ -137,6 +156,7 @@ def test_half_precision_is_near_and_losses_are_full() -> None:
     assert model(views[0], mode="extract")[0].dtype is torch.bfloat16
 
 
+@pytest.mark.usefixtures("bfloat16")
 @pytest.mark.parametrize(
     ("changes", "kind", "tolerance"),
     [

@@ -75,6 +75,7 @@ def test_modes():
         model(torch.rand(4, 3), mode="test")
 
 
+@pytest.mark.usefixtures("bfloat16")
 def test_half_precision_where_mmcv_asks_for_it():
     model = Plain()
     assert model(torch.rand(4, 3), mode="extract")[0].dtype == torch.float32
@@ -82,6 +83,7 @@ def test_half_precision_where_mmcv_asks_for_it():
     assert model([torch.rand(4, 3)][0], mode="extract")[0].dtype == torch.bfloat16
 
 
+@pytest.mark.usefixtures("bfloat16")
 @pytest.mark.parametrize("kind", [list, tuple])
 @pytest.mark.parametrize("switch", ["fp16_enabled", "amp_dtype"])
 def test_views_that_are_images_with_masks_under_half_precision(kind, switch):

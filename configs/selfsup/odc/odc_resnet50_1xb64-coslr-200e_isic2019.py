@@ -14,7 +14,7 @@ model = dict(
 # The classifier changes with the clusters: no momentum for it.
 optimizer = dict(lr=0.03, weight_decay=1e-5, paramwise_options={"\\Ahead.": dict(momentum=0.0)})
 
-# float16 on GPUs, bfloat16 on CPUs; the loss is computed in float32.
+# float16 on GPUs, bfloat16 on CPUs that have it; the loss is computed in float32.
 fp16 = dict(loss_scale="dynamic")
 
 checkpoint_config = dict(interval=10, max_keep_ckpts=2)

@@ -18,7 +18,7 @@ model = dict(
 optimizer = dict(lr=0.02, weight_decay=1e-4, nesterov=True)
 runner = dict(max_epochs=6)
 
-# float16 on GPUs, bfloat16 on CPUs; the loss is computed in float32.
+# float16 on GPUs, bfloat16 on CPUs that have it; the loss is computed in float32.
 fp16 = dict(loss_scale="dynamic")
 
 checkpoint_config = dict(interval=10, max_keep_ckpts=1)

@@ -31,7 +31,7 @@ optimizer = dict(
 )
 runner = dict(max_epochs=30)
 
-# float16 on GPUs, bfloat16 on CPUs; the loss is computed in float32.
+# float16 on GPUs, bfloat16 on CPUs that have it; the loss is computed in float32.
 fp16 = dict(loss_scale="dynamic")
 
 checkpoint_config = dict(interval=10, max_keep_ckpts=1)
