@@ -2,8 +2,9 @@
 
 Ours is what k-NN, probe and t-SNE run: data set, loader, network, one array; with the images from
 the decode cache (stored at the size of the pipeline's ``Resize``), or as tensors. The plain side
-("forward") is torchvision's network alone on a batch that is there already, in the same precision
-and layout: bfloat16, channels_last.
+is torchvision's network alone on a batch that is there already, in the same precision and layout
+(bfloat16, channels_last) and with kept memory, as ours: with convolutions of small maps as PyTorch
+computes them ("forward"), or as matrix products, as in ours ("products").
 
 Example: python benchmarks/features.py --images data/isic2019/originals
 """
@@ -32,17 +33,18 @@ def measure(args: argparse.Namespace, setting: tuple[int, int, int, int, int]) -
         )  # fmt: skip
         workers = [
             Worker(kind, sys.executable, "features.py", {**wanted, "kind": kind}, True)
-            for kind in ("forward", "ready", "ours")
+            for kind in ("forward", "products", "ready", "ours")
         ]
         args.versions = {"both": f"on torch {workers[0].info['torch']}"}
         answers = in_turn(workers, args.rounds)
     ms = {name: 1e3 * median(values, "cpu") / wanted["images"] for name, values in answers.items()}
     what = f"ResNet-{depth}, {size} px"
     rows = []
-    for kind, how in (("ours", "from the cache"), ("ready", "from tensors")):
-        details = f"{ms[kind]:.2f} ms against {ms['forward']:.2f} ms of CPU time an image"
-        title = f"{what}: forward pass alone / extraction {how}"
-        rows.append(ratio_row(title, answers["forward"], answers[kind], 0.95, details))
+    for plain, name in (("forward", "forward pass"), ("products", "forward pass, matrix products")):
+        for kind, how in (("ours", "from the cache"), ("ready", "from tensors")):
+            details = f"{ms[kind]:.2f} ms against {ms[plain]:.2f} ms of CPU time an image"
+            title = f"{what}: {name} alone / extraction {how}"
+            rows.append(ratio_row(title, answers[plain], answers[kind], 0.95, details))
     return rows
 
 

@@ -1,4 +1,7 @@
-"""Features of images: by the extraction of ours, or by a network alone on a batch in memory."""
+"""Features of images: by the extraction of ours, or by a network alone on a batch in memory.
+
+All sides keep freed memory after their first extraction, as ours does.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +11,8 @@ import torchvision
 from mmcv import Config
 from serve import serve, settings
 from torch import Tensor, nn
+
+from mmselfsup.utils.memory_allocator import keep_blocks_apart, keep_freed_memory
 
 wanted = settings()
 torch.set_num_threads(wanted["threads"])
@@ -80,6 +85,10 @@ def forward() -> Any:
     net: Any = getattr(torchvision.models, f"resnet{depth}")()
     net.fc = nn.Identity()
     net.eval().to(memory_format=torch.channels_last)
+    if wanted["kind"] == "products":
+        from mmselfsup.models.utils.small_map_conv import multiply_small_maps
+
+        multiply_small_maps(net)
     img = torch.randn(batch, 3, size, size)
 
     @torch.no_grad()
@@ -91,7 +100,8 @@ def forward() -> Any:
     return run
 
 
-run = forward() if wanted["kind"] == "forward" else extraction()
+keep_blocks_apart()
+run = extraction() if wanted["kind"] in ("ours", "ready") else forward()
 
 
 def work() -> None:
@@ -100,4 +110,5 @@ def work() -> None:
 
 
 work()
+keep_freed_memory()
 serve(work, {"torch": torch.__version__})
