@@ -7,7 +7,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 help() {
     cat <<'TEXT'
 Pre-trains a network on skin-lesion images without labels, fine-tunes it, and compares it with the
-same network trained from scratch.
+same network trained from scratch. --help prints this text.
 
     ISIC_ROOT=/data/isic2019 ./train_SSL_with_finetuning_ISIC2019.sh [key=value ...]
     ./train_SSL_with_finetuning_ISIC2019.sh --demo     with synthetic images, in minutes

@@ -101,7 +101,7 @@ def _is_list(part: Any) -> bool:
 def _images_of(part: Any, image_column: str | None, data_prefix: str | None) -> list[Given]:
     """Return the images of a part; see ``given_images``."""
     images = part
-    if not isinstance(images, str | os.PathLike):
+    if isinstance(images, ShardImage) or not isinstance(images, str | os.PathLike):
         return [images]
     path = Path(os.path.expanduser(os.fspath(images)))
     if "://" in str(images):

@@ -86,7 +86,7 @@ def recorded_labels(
     if given:
         return given[-1] == "True"
     path = Path(config)
-    if {path.parent.name, split_arm(name).tasks[-1]} & LABELLED:
+    if {path.parent.name, *split_arm(name).tasks[-1:]} & LABELLED:
         return True
     # Our own configs of the other methods read none; what another one says is not known.
     return False if path.parent.parent.name == "selfsup" else None

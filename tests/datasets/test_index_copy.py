@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -54,7 +53,7 @@ def make_again(server: RangeServer, images: Path, number: int = 12) -> None:
 def forget_answers(cache: Path) -> None:
     """Make the answers of the server as old as those of an earlier day."""
     for path in cache.glob("*.answer"):
-        os.utime(path, (0, 0))
+        path.write_text("0" + path.read_text()[path.read_text().index("\n") :])
 
 
 @pytest.mark.parametrize("number", [12, 10])

@@ -56,7 +56,7 @@ def test_tool_with_a_threshold(tmp_path: Path) -> None:
         folder=tmp_path,
     )  # fmt: skip
     assert done.code == 0, done.text
-    assert done.last_line == "s.csv: 3 images (MEL 1 NV 1 UNK 1)"
+    assert done.last_line == "s.csv: 3 images (MEL 1, NV 1, UNK 1)"
     rows = list(csv.DictReader((tmp_path / "s.csv").open()))
     assert max(COLUMNS[1:], key=lambda name: float(rows[2][name])) == "UNK"
 

@@ -48,7 +48,7 @@ def copy_of(store: Store, quick: Store, name: str, copy: Path, retry: Retry, ind
         if failure is None:
             failure = _ask(store, quick, name, copy, retry, index)
             with suppress(UserError), atomic_write(_answer(copy), "w", sync=False) as file:
-                file.write(failure)  # on a full disk each process asks
+                file.write(f"{time.time()}\n{failure}")  # on a full disk each process asks
         if not copy.is_file():
             raise StorageError(failure)
     if failure:
@@ -63,9 +63,10 @@ def _earlier_answer(copy: Path, begin: float) -> str | None:
 
     Its answer holds where it came after ``begin``, and for a minute where the server gave none.
     """
-    try:
-        when, failure = _answer(copy).stat().st_mtime, _answer(copy).read_text()
-    except OSError:  # nobody has asked
+    try:  # the time is in the file: that of the file itself may lie milliseconds behind
+        first, _, failure = _answer(copy).read_text().partition("\n")
+        when = float(first)
+    except (OSError, ValueError):  # nobody has asked
         return None
     age, there = time.time() - when, copy.is_file()
     if age < 0 or not (failure or there):  # the clock was set back, the copy was removed
