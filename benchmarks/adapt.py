@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from pairs import ROOT, Worker, in_turn, median
-from results import Row, add_quick, ratio_row, save
+from results import Row, add_quick, add_rounds, add_threads, ratio_row, save
 
 TYPES: dict[str, dict[str, Any]] = {
     "full": {"type": "full"},
@@ -66,15 +66,8 @@ def main() -> None:
     parser.add_argument(
         "--size", type=int, default=224, help="Use images of this size (default: %(default)s)."
     )
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        default=5,
-        help="Measure this number of rounds (default: %(default)s).",
-    )
-    parser.add_argument(
-        "--threads", type=int, default=1, help="Use this number of threads (default: %(default)s)."
-    )
+    add_rounds(parser, 5)
+    add_threads(parser, 1)
     add_quick(parser)
     args = parser.parse_args()
     if args.quick:

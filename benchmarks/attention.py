@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
-from results import Row, add_quick, ratio_row, save
+from results import Row, add_quick, add_rounds, add_threads, ratio_row, save
 from torch import Tensor
 
 from mmselfsup.models.utils.attention import attention
@@ -57,8 +57,8 @@ def row_of(images: int, tokens: int, heads: int, rounds: int) -> Row:
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9, help="Measure this number of rounds.")
-    parser.add_argument("--threads", type=int, default=1, help="Use this number of threads.")
+    add_rounds(parser, 9)
+    add_threads(parser, 1)
     add_quick(parser)
     args = parser.parse_args()
     if args.quick:

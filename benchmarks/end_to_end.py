@@ -18,7 +18,7 @@ from pathlib import Path
 
 from environments import add_arguments, python_of
 from pairs import ROOT, Worker, in_turn, median
-from results import Row, add_quick, ratio_row, save
+from results import Row, add_quick, add_threads, ratio_row, save
 
 EQUAL = "images/s in float32 and NCHW, same transforms (with blur), no cache, ours / lightly"
 CONFIG = ROOT / "configs/selfsup/simclr/simclr_resnet18_1xb128-coslr-100e_isic2019-64.py"
@@ -46,9 +46,7 @@ def main() -> None:
         default=6,
         help="Train for this number of epochs (default: %(default)s).",
     )
-    parser.add_argument(
-        "--threads", type=int, default=2, help="Use this number of threads (default: %(default)s)."
-    )
+    add_threads(parser, 2)
     parser.add_argument(
         "--equal",
         action="store_true",

@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 from pairs import Worker, in_turn, median
-from results import Row, add_quick, ratio_row, save
+from results import Row, add_quick, add_rounds, add_threads, ratio_row, save
 
 #: Depth, size of an image, short side before the crop, images, batch.
 SETTINGS = ((18, 64, 72, 1024, 128), (50, 224, 256, 64, 16))
@@ -54,15 +54,8 @@ def main() -> None:
     parser.add_argument(
         "--images", type=Path, required=True, help="Read JPEG files from this folder."
     )
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        default=7,
-        help="Measure this number of rounds (default: %(default)s).",
-    )
-    parser.add_argument(
-        "--threads", type=int, default=1, help="Use this number of threads (default: %(default)s)."
-    )
+    add_rounds(parser, 7)
+    add_threads(parser, 1)
     parser.add_argument(
         "--limit", type=int, default=1024, help="Use at most this number of images."
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 from pairs import Worker, in_turn, median
-from results import Row, add_quick, ratio_row, save
+from results import Row, add_quick, add_rounds, ratio_row, save
 
 BY_HAND = "by hand"
 #: Ways to make the views, and their names in the table.
@@ -77,12 +77,7 @@ def main() -> None:
         default=Path("data/isic2019/images"),
         help="Read the images from this folder.",
     )
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        default=5,
-        help="Measure this number of rounds (default: %(default)s).",
-    )
+    add_rounds(parser, 5)
     parser.add_argument(
         "--iters",
         type=int,

@@ -15,7 +15,7 @@ from typing import Any
 
 from environments import add_arguments, python_of
 from pairs import Worker, in_turn, median
-from results import Row, add_quick, ratio_row, save
+from results import Row, add_quick, add_rounds, ratio_row, save
 
 Config = dict[str, Any]
 _TO_TENSOR: list[Config] = [
@@ -100,12 +100,7 @@ def main() -> None:
     parser.add_argument(
         "--images", type=Path, required=True, help="Read JPEG files from this folder."
     )
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        default=9,
-        help="Measure this number of rounds (default: %(default)s).",
-    )
+    add_rounds(parser, 9)
     parser.add_argument(
         "--items", type=int, default=64, help="Load this number of items per round."
     )

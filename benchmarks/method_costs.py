@@ -16,7 +16,7 @@ import sys
 import time
 
 from pairs import ROOT, Worker, in_turn, median, ratio
-from results import FOLDER, add_quick, machine
+from results import FOLDER, add_quick, add_rounds, add_threads, machine
 
 sys.path.insert(0, str(ROOT))
 FILE = FOLDER / "method_costs.json"
@@ -59,8 +59,8 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=32, help="Use batches of this many images.")
-    parser.add_argument("--rounds", type=int, default=5, help="Measure this number of rounds.")
-    parser.add_argument("--threads", type=int, default=1, help="Use this number of threads.")
+    add_rounds(parser, 5)
+    add_threads(parser, 1)
     parser.add_argument(
         "--methods", nargs="+", metavar="FOLDER", help="Measure these folders of configs/selfsup."
     )

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 
 from environments import add_arguments, python_of
 from pairs import WORKERS, Worker, in_turn, median
-from results import Row, add_quick, ratio_row, save
+from results import Row, add_quick, add_rounds, add_threads, ratio_row, save
 
 sys.path.append(str(WORKERS))
 from method_configs import config_of
@@ -144,15 +144,8 @@ def main() -> None:
     parser.add_argument(
         "--size", type=int, default=64, help="Use images of this size (default: %(default)s)."
     )
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        default=7,
-        help="Measure this number of rounds (default: %(default)s).",
-    )
-    parser.add_argument(
-        "--threads", type=int, default=2, help="Use this number of threads (default: %(default)s)."
-    )
+    add_rounds(parser, 7)
+    add_threads(parser, 2)
     parser.add_argument(
         "--methods",
         nargs="+",

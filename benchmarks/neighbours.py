@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 from pairs import Worker, in_turn, median
-from results import Row, add_quick, ratio_row, save
+from results import Row, add_quick, add_rounds, add_threads, ratio_row, save
 
 GOAL_S = 3.0
 
@@ -65,15 +65,8 @@ def gallery_rows(args: argparse.Namespace, train: int, test: int) -> list[Row]:
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        default=5,
-        help="Measure this number of rounds (default: %(default)s).",
-    )
-    parser.add_argument(
-        "--threads", type=int, default=2, help="Use this number of threads (default: %(default)s)."
-    )
+    add_rounds(parser, 5)
+    add_threads(parser, 2)
     parser.add_argument(
         "--parts",
         nargs="+",

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from end_to_end import CONFIG
 from pairs import ROOT, Worker, in_turn, median, ratio
-from results import Row, add_quick, save
+from results import Row, add_quick, add_rounds, add_threads, save
 
 ITERS = 10  # per epoch
 
@@ -137,21 +137,14 @@ def main() -> None:
     parser.add_argument(
         "--batch", type=int, default=64, help="Use this batch size (default: %(default)s)."
     )
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        default=6,
-        help="Measure this number of rounds (default: %(default)s).",
-    )
+    add_rounds(parser, 6)
     parser.add_argument(
         "--starts",
         type=int,
         default=3,
         help="Start each command this number of times (default: %(default)s).",
     )
-    parser.add_argument(
-        "--threads", type=int, default=1, help="Use this number of threads (default: %(default)s)."
-    )
+    add_threads(parser, 1)
     parser.add_argument("--until", help="Stop at a line with this text.")
     add_quick(parser)
     args = parser.parse_args()

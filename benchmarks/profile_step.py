@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from results import Row, add_quick, save
+from results import Row, add_quick, add_rounds, add_threads, save
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -109,15 +109,8 @@ def measure(depth: int, size: int, images: int, rounds: int, peak: float) -> lis
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        default=5,
-        help="Measure this number of rounds (default: %(default)s).",
-    )
-    parser.add_argument(
-        "--threads", type=int, default=2, help="Use this number of threads (default: %(default)s)."
-    )
+    add_rounds(parser, 5)
+    add_threads(parser, 2)
     add_quick(parser)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

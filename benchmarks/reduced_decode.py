@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from items import augment
 from pairs import Worker, in_turn, median
-from results import Row, add_quick, ratio_row, save
+from results import Row, add_quick, add_rounds, ratio_row, save
 
 from mmselfsup.datasets.builder import build_dataset
 
@@ -95,7 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, required=True, help="Read JPEG files from here.")
     parser.add_argument("--files", type=int, default=24, help="Use this number (default: 24).")
-    parser.add_argument("--rounds", type=int, default=7, help="Measure this often (default: 7).")
+    add_rounds(parser, 7)
     add_quick(parser)
     args = parser.parse_args()
     if args.quick:

@@ -95,6 +95,18 @@ def ratio_row(
     )
 
 
+def add_rounds(parser: argparse.ArgumentParser, default: int) -> None:
+    """Add the option ``--rounds``."""
+    text = "Measure this number of rounds (default: %(default)s)."
+    parser.add_argument("--rounds", type=int, default=default, help=text)
+
+
+def add_threads(parser: argparse.ArgumentParser, default: int) -> None:
+    """Add the option ``--threads``."""
+    text = "Use this number of threads (default: %(default)s)."
+    parser.add_argument("--threads", type=int, default=default, help=text)
+
+
 def add_quick(parser: argparse.ArgumentParser) -> None:
     """Add the option ``--quick``."""
     text = "Use tiny settings to check that the script works; its numbers are not saved."

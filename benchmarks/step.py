@@ -14,7 +14,7 @@ import sys
 
 from environments import add_arguments, python_of
 from pairs import Worker, in_turn, median
-from results import Row, add_quick, ratio_row, save
+from results import Row, add_quick, add_rounds, add_threads, ratio_row, save
 
 
 def measure(args: argparse.Namespace, peer: str, depth: int, size: int, images: int) -> list[Row]:
@@ -85,15 +85,8 @@ def main() -> None:
     parser.add_argument(
         "--small-images", type=int, default=64, help="Use this batch size for 64 px."
     )
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        default=5,
-        help="Measure this number of rounds (default: %(default)s).",
-    )
-    parser.add_argument(
-        "--threads", type=int, default=2, help="Use this number of threads (default: %(default)s)."
-    )
+    add_rounds(parser, 5)
+    add_threads(parser, 2)
     parser.add_argument("--compile", action="store_true", help="Also measure torch.compile.")
     add_arguments(parser, "mmselfsup")
     add_quick(parser)

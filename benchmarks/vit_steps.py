@@ -12,7 +12,7 @@ import argparse
 import sys
 
 from pairs import Worker, in_turn, median
-from results import Row, add_quick, ratio_row, save
+from results import Row, add_quick, add_rounds, add_threads, ratio_row, save
 
 METHODS = {"simclr": "SimCLR", "dino": "DINO 2 + 6"}
 
@@ -52,15 +52,8 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=4, help="Use this number of images.")
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        default=5,
-        help="Measure this number of rounds (default: %(default)s).",
-    )
-    parser.add_argument(
-        "--threads", type=int, default=1, help="Use this number of threads (default: %(default)s)."
-    )
+    add_rounds(parser, 5)
+    add_threads(parser, 1)
     parser.add_argument(
         "--outputs", type=int, default=4096, help="Outputs K of DINO (default: %(default)s)."
     )

@@ -136,9 +136,8 @@ def evaluate_joined(
         }
         path = args.out or os.path.join(cfg.work_dir, f"{name}_{stamp}.json")
         atomic_write_json(path, {**head, "results": {k: finite(m) for k, m in result.rows.items()}})
-        print_table(
-            result.rows, data, weights, dtype
-        )  # after the file: it may be piped into ``head``
+        # After the file: the table may be piped into ``head``.
+        print_table(result.rows, data, weights, dtype)
         num_images = len(data.train) + len(data.test)
         logger.info(
             "%d images in %.1f s, features in %s; written: %s",

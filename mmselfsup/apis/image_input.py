@@ -98,9 +98,8 @@ def _is_list(part: Any) -> bool:
     return path.lower().endswith(_LISTS) and os.path.isfile(path)
 
 
-def _images_of(part: Any, image_column: str | None, data_prefix: str | None) -> list[Given]:
-    """Return the images of a part; see ``given_images``."""
-    images = part
+def _images_of(images: Any, image_column: str | None, data_prefix: str | None) -> list[Given]:
+    """Return the images of one part; see ``given_images``."""
     if isinstance(images, ShardImage) or not isinstance(images, str | os.PathLike):
         return [images]
     path = Path(os.path.expanduser(os.fspath(images)))
