@@ -19,7 +19,7 @@ from results import Row, add_quick, add_rounds, add_threads, save
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmselfsup.apis.acceleration import accelerate
+from mmselfsup.apis.training.acceleration import accelerate
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils.memory_allocator import keep_freed_memory
 

@@ -131,6 +131,22 @@ def test_no_circle(inside_functions: bool) -> None:
     assert find_circle(graph) == []
 
 
+def part_of_apis(module: str) -> str:
+    """Return the folder of ``apis`` that a module is in, or the module where it is in none."""
+    parts = module.split(".")
+    return ".".join(parts[:3]) if parts[1:2] == ["apis"] and len(parts) > 2 else ""
+
+
+def test_no_circle_among_the_parts_of_apis() -> None:
+    graph: dict[str, set[str]] = {}
+    for name, modules in edges(inside_functions=True).items():
+        if part := part_of_apis(name):
+            others = {part_of_apis(module) for module in modules} - {"", part}
+            graph.setdefault(part, set()).update(others)
+    assert len(graph) > 8
+    assert find_circle(graph) == []
+
+
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_imports_are_relative_in_a_room_and_absolute_across_rooms(name: str) -> None:
     assert list(wrongly_written(name, TREES[name])) == []

@@ -46,16 +46,16 @@ def main() -> None:
     """Embed the images, and write features and picture."""
     args = parse_args()
     prepare_process(args)
-    from mmselfsup.apis.embedder import Embedder
-    from mmselfsup.apis.embedding_picture import check_picture, write_picture_of
-    from mmselfsup.apis.embeddings import check_features_file
-    from mmselfsup.apis.image_input import check_all_read, given_images, split_files
+    from mmselfsup.apis.inference.embedder import Embedder
+    from mmselfsup.apis.inference.embedding_picture import check_picture_options, write_picture_of
+    from mmselfsup.apis.inference.embeddings import check_features_file
+    from mmselfsup.apis.inference.image_input import check_all_read, given_images, split_files
     from mmselfsup.config.overrides import parse_options
 
     config, checkpoint, images = split_files(args.files)
     check_features_file(args.out, args.maps)
     if args.picture:
-        check_picture(args.picture, args.method)
+        check_picture_options(args.picture, args.method)
     given = given_images(images, args.image_column, args.data_prefix)
     embedder = Embedder(
         checkpoint, config, args.dataset_config, args.batch_size, args.workers,

@@ -47,11 +47,11 @@ def main() -> None:
     """Predict, write the table and the pictures, and print how often each class is predicted."""
     args = parse_args()
     prepare_process(args)
-    from mmselfsup.apis.image_input import check_all_read, given_images, split_files
-    from mmselfsup.apis.prediction_pictures import write_heat_maps
-    from mmselfsup.apis.predictions import check_predictions_file
-    from mmselfsup.apis.predictor import Predictor
+    from mmselfsup.apis.inference.image_input import check_all_read, given_images, split_files
+    from mmselfsup.apis.inference.prediction_pictures import write_heat_maps
+    from mmselfsup.apis.inference.predictor import Predictor
     from mmselfsup.config.overrides import parse_options
+    from mmselfsup.evaluation.predictions import check_predictions_file
 
     config, checkpoint, images = split_files(args.files)
     check_predictions_file(args.out)

@@ -44,7 +44,7 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Write the folder of the set and say what it holds."""
-    from mmselfsup.apis.external_set import make_external
+    from mmselfsup.apis.study_data.external_set import make_external
     from mmselfsup.study.external import find_external
 
     external = find_external(args.set, ROOT)

@@ -43,7 +43,7 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Write the lists and say what they hold."""
-    from mmselfsup.apis.study_source import make_lists
+    from mmselfsup.apis.study_data.study_source import make_lists
     from mmselfsup.isic.duplicates import Duplicates
     from mmselfsup.study.descriptions import NAMES
 

@@ -65,7 +65,7 @@ def main(args: argparse.Namespace, others: list[str]) -> int:
         return without_data(args, others)
     from dataclasses import replace
 
-    from mmselfsup.apis.study_source import make_source
+    from mmselfsup.apis.study_data.study_source import make_source
     from mmselfsup.study import descriptions
     from mmselfsup.study.cli import parse
     from mmselfsup.study.report.words import words_of, write_words
@@ -105,7 +105,7 @@ def main(args: argparse.Namespace, others: list[str]) -> int:
     env = {**os.environ, data.root_variable: str(place)}
     request = parse(others, env, root, data)  # its paths are relative to the current folder
     os.chdir(root)  # the printed commands have paths relative to it
-    request = descriptions.with_own_options(request, place.relative_to(root))
+    request = request.with_options(descriptions.training_options(place.relative_to(root)))
     request.work_dir.mkdir(parents=True, exist_ok=True)
     stated = facts["prepared"], description.licence, data.lists
     words = Words(description.name, *data.group, *stated)

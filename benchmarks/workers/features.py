@@ -66,7 +66,7 @@ class Ready(torch.utils.data.Dataset[dict[str, Tensor]]):
 
 def extraction() -> Any:
     """Return a function that extracts all features with ours."""
-    from mmselfsup.apis.frozen_features import extraction_model
+    from mmselfsup.apis.features.frozen_features import extraction_model
     from mmselfsup.datasets.loader import build_dataloader
     from mmselfsup.models.utils import ExtractProcess
 

@@ -40,7 +40,7 @@ def image_list(images: int) -> Figures:
 
 def list_checks(images: int) -> Figures:
     """Look up the files of a list and describe it, as before a training; the files are empty."""
-    from mmselfsup.apis.resume import describe_data
+    from mmselfsup.apis.training.resume import describe_data
     from mmselfsup.datasets import build_datasource
     from mmselfsup.datasets.source_check import check_files, unlisted_images
     from mmselfsup.utils.data_info import DataInfo

@@ -12,8 +12,8 @@ from mmcv import Config
 from PIL import Image
 from serve import serve, settings
 
-from mmselfsup.apis.acceleration import accelerate
 from mmselfsup.apis.train import build_model
+from mmselfsup.apis.training.acceleration import accelerate
 from mmselfsup.config.load import load_config
 from mmselfsup.core.optimizer import build_optimizer
 from mmselfsup.datasets import build_dataset

@@ -20,7 +20,7 @@ if kind == "ours":
 
     from method_ours import build
 
-    from mmselfsup.apis.acceleration import accelerate
+    from mmselfsup.apis.training.acceleration import accelerate
     from mmselfsup.utils.memory_allocator import keep_blocks_apart, keep_freed_memory
 elif kind == "lightly":
     import lightly

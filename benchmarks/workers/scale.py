@@ -221,7 +221,7 @@ def checkpoint(megabytes: int) -> Figures:
 
     from mmcv import Config
 
-    from mmselfsup.apis.resume import read_checkpoint
+    from mmselfsup.apis.training.resume import read_checkpoint
     from mmselfsup.core.runner import EpochBasedRunner
 
     layer = 4 * MIB  # of float32

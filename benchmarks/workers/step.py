@@ -50,7 +50,7 @@ if half and kind == "plain":
 if kind == "ours":
     import logging
 
-    from mmselfsup.apis.acceleration import accelerate
+    from mmselfsup.apis.training.acceleration import accelerate
     from mmselfsup.utils.memory_allocator import keep_blocks_apart, keep_freed_memory
 
     keep_blocks_apart()  # as FreedMemoryHook does around the first iteration

@@ -139,7 +139,7 @@ def ours() -> Any:
     """Return our model, prepared as in ``tools/train.py``."""
     import logging
 
-    from mmselfsup.apis.acceleration import accelerate
+    from mmselfsup.apis.training.acceleration import accelerate
     from mmselfsup.models import build_algorithm
 
     model = build_algorithm(copy.deepcopy(MODELS[wanted["method"]]))

@@ -1,8 +1,8 @@
 """Training, testing and inference as separate steps."""
 
-from .embedder import Embedder
 from .inference import inference_model, init_model
-from .predictor import Predictor
+from .inference.embedder import Embedder
+from .inference.predictor import Predictor
 from .train import init_random_seed, set_random_seed, train_model
 
 __all__ = [

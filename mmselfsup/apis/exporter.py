@@ -26,10 +26,10 @@ from mmselfsup.models.builder import ALGORITHMS
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_json, atomic_write_text, sha256
 
-from .embedder import preparation
 from .export_facts import data_of, found_metrics, training_facts
-from .frozen_features import frozen_model
-from .image_input import Images, config_of, given_images, image_dataset, image_loader
+from .features.frozen_features import frozen_model
+from .inference.embedder import preparation
+from .inference.image_input import Images, config_of, given_images, image_dataset, image_loader
 from .test import trained_model
 
 _IMAGES = 8  # that are compared

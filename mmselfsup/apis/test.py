@@ -30,6 +30,7 @@ from mmselfsup.core.hooks.eval_hook import headline
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.class_order import use_classes
 from mmselfsup.datasets.loader import build_eval_loader
+from mmselfsup.evaluation.predictions import Predictions
 from mmselfsup.metrics import finite, nested, probabilities
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import dist, setup_multi_processes
@@ -40,10 +41,9 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json, check_writable
 from mmselfsup.utils.module import unwrap
 
-from .data_look import look_at
 from .launch import Ranks, join_ranks, open_log, open_work_dir, work_dir_of
-from .overview import data_rows, log_table
-from .predictions import Predictions
+from .preflight.data_look import look_at
+from .preflight.overview import data_rows, log_table
 
 #: Number of bootstrap resamples for the intervals of a test.
 BOOTSTRAP = 1000

@@ -49,13 +49,6 @@ from mmselfsup.utils.seed import (
 )
 from mmselfsup.utils.signals import deferred, stop_signals
 
-from .acceleration import accelerate
-from .assembly import make_runner, wrap_model
-from .auto_settings import apply_auto_settings
-from .batch_size import scale_lr
-from .data_info import check_labels, class_counts, data_size
-from .data_look import look_at
-from .hooks import register_hooks
 from .launch import (
     Ranks,
     dump_config,
@@ -68,10 +61,17 @@ from .launch import (
     seed_everything,
     work_dir_of,
 )
-from .no_effect import report_no_effect
-from .overview import log_table, report_disk, training_rows
-from .preflight import check_same_views, look_at_others, try_step, without_last_batch
-from .resume import (
+from .preflight.config_faults import check_same_views, look_at_others, try_step, without_last_batch
+from .preflight.data_info import check_labels, class_counts, data_size
+from .preflight.data_look import look_at
+from .preflight.no_effect import report_no_effect
+from .preflight.overview import log_table, report_disk, training_rows
+from .training.acceleration import accelerate
+from .training.assembly import make_runner, wrap_model
+from .training.auto_settings import apply_auto_settings
+from .training.batch_size import scale_lr
+from .training.hooks import register_hooks
+from .training.resume import (
     check_changes,
     check_paths,
     compare,
@@ -81,7 +81,7 @@ from .resume import (
     optimizer_options,
     read_checkpoint,
 )
-from .start_input import apply_start_input
+from .training.start_input import apply_start_input
 
 __all__ = ["class_counts", "init_random_seed", "set_random_seed", "train_model"]
 

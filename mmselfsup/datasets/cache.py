@@ -43,7 +43,7 @@ from mmselfsup.utils.files import (
 )
 from mmselfsup.utils.progress import progress
 
-from .pipelines.formatting import Pixels
+from .pipelines.encoded import Pixels
 from .pipelines.geometric import resize, shorter_side
 
 #: Of the format and of the decoding. Caches of another version are not read: version 1 holds float,

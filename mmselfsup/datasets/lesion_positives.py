@@ -16,7 +16,7 @@ from mmselfsup.utils.plurals import counted, plural
 from .data_sources.lists import read_names
 from .data_sources.metadata import read_lesions
 from .pipelines.compose import bernoulli, check_probability
-from .pipelines.formatting import Pixels
+from .pipelines.encoded import Pixels
 
 
 class LesionPositives:

@@ -1,4 +1,4 @@
-"""Plots of a classifier's predictions as pixels; who needs them writes or sends them.
+"""Plots of a classifier's predictions and of features as pixels, and the files of them.
 
 Letters: N images, C classes, M bins, H, W pixels.
 """
@@ -6,15 +6,38 @@ Letters: N images, C classes, M bins, H, W pixels.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 
 from mmselfsup.metrics import calibration_bins, expected_calibration_error
+from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+#: Formats of pictures by their file extension.
+PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+
+
+def check_picture(path: str) -> None:
+    """Check the name of a picture before the work is done.
+
+    Raises:
+        UserError: It is a folder or a file of another type.
+    """
+    if Path(path).suffix.lower() not in PICTURES or Path(path).is_dir():
+        raise UserError(f"{path}: name a .png or .jpg file")
+
+
+def write_picture(path: str, pixels: NDArray[np.uint8]) -> None:
+    """Write pixels [H, W, 3] as PNG or JPEG, completely or not at all."""
+    with atomic_write(path) as file:
+        Image.fromarray(pixels).save(file, format=PICTURES[Path(path).suffix.lower()])
 
 
 def draw_confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> NDArray[np.uint8]:

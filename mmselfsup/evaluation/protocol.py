@@ -29,7 +29,7 @@ class Protocol(ABC):
     """An evaluation of frozen features with its settings.
 
     A subclass is a dataclass whose fields have the names of the options of its command line;
-    ``PROTOCOLS`` of ``apis/frozen_features.py`` names it.
+    ``PROTOCOLS`` of ``apis/features/frozen_features.py`` names it.
     """
 
     @abstractmethod

@@ -8,10 +8,8 @@ explains them. Each value is checked alone here; what needs the configs' content
 from __future__ import annotations
 
 import argparse
-import math
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,28 +21,18 @@ from .external import read_externals
 from .few_labels import DRAWS, read_labels
 from .find_configs import DEMO, find_finetune_config, find_ssl_config, pretraining_names
 from .keep import BEST
-from .settings import ALL, DEFAULT_DATA, TRAIN, StudySettings
-from .starts import DISTILLATION, DISTILLED, FROM, JOIN, SCRATCH, SSL, Start, find_starts
-
-#: What a further task must gain in balanced accuracy, if nothing is given. It must be
-#: worth one more pre-training of every task, and the best of several noisy scores is biased
-#: upwards.
-MIN_GAIN = 0.01
-
-
-@dataclass(frozen=True)
-class StudyRequest:
-    """The studies that the user requested.
-
-    Attributes:
-        work_dir: Folder of everything that is written; one study at a time uses it.
-        studies: One for each fold and seed.
-        several: Whether folds or seeds were given as lists, so that each has a folder of its own.
-    """
-
-    work_dir: Path
-    studies: tuple[StudySettings, ...]
-    several: bool
+from .settings import ALL, DEFAULT_DATA, TRAIN, StudyRequest, StudySettings
+from .starts import DISTILLATION, DISTILLED, JOIN, SSL, Start, find_starts
+from .values import (
+    algorithm_names,
+    check_choice,
+    check_options,
+    integer,
+    integers,
+    parse_lrs,
+    read_min_gain,
+    whole,
+)
 
 
 def parse(
@@ -115,7 +103,7 @@ def _plain_settings(args: argparse.Namespace) -> dict[str, Any]:
         "options": check_options([*args.options, *args.cfg_options]),
         "demo": args.demo,
         "labels": read_labels(args.labels),
-        "draws": DRAWS if args.draws is None else _whole("--draws", args.draws, 1),
+        "draws": DRAWS if args.draws is None else whole("--draws", args.draws, 1),
         "verify": args.verify,
         "keep": args.keep,
     }
@@ -294,89 +282,6 @@ def _config(text: str, root: Path) -> Path:
     raise UserError(f"there is no config {text}; configs lie in {root / 'configs'}")
 
 
-def integer(env: Mapping[str, str], name: str, default: int, minimum: int = 0) -> int:
-    """Read a whole number from the environment.
-
-    Raises:
-        UserError: The value is no whole number or below the minimum.
-    """
-    return _whole(name, env.get(name) or str(default), minimum)
-
-
-def integers(env: Mapping[str, str], single: str, several: str) -> tuple[int, ...]:
-    """Read whole numbers: one (0 if not given), or several, such as ``FOLD`` and ``FOLDS``.
-
-    Raises:
-        UserError: Both are given, a value is no whole number, or a value is repeated.
-    """
-    if not env.get(several):
-        return (integer(env, single, 0),)
-    if env.get(single):
-        raise UserError(f"{single} and {several} are both set: give one of them")
-    numbers = tuple(_whole(several, word, 0) for word in words(env[several]))
-    if not numbers or len(set(numbers)) < len(numbers):
-        raise UserError(f"{several}={env[several]!r}: give different whole numbers, such as '0 1'")
-    return numbers
-
-
-def words(text: str) -> list[str]:
-    """Split at blanks and commas."""
-    return text.replace(",", " ").split()
-
-
-def algorithm_names(text: str) -> tuple[str, ...]:
-    """Read the names of pre-trainings.
-
-    Raises:
-        UserError: A name can't be that of a folder, or is repeated.
-    """
-    names = tuple(words(text))
-    for name in names:
-        if name == SCRATCH:
-            raise UserError(f"ALGORITHM={SCRATCH}: training from scratch is always part of it")
-        if not re.fullmatch(r"\w[\w.-]*", name) or name.startswith(FROM):
-            raise UserError(f"ALGORITHM: {name!r} is no name; separate several by blanks")
-        if names.count(name) > 1:
-            raise UserError(f"ALGORITHM names {name} twice: each pre-training can be used once")
-    return names
-
-
-def parse_lrs(text: str) -> tuple[float, ...]:
-    """Read learning rates separated by blanks or commas, sorted, each once.
-
-    Raises:
-        UserError: A value is no positive number.
-    """
-    try:
-        values = sorted({float(word) for word in words(text)})
-    except ValueError as error:
-        raise UserError(
-            f"FINETUNE_LRS={text!r}: {error}; give numbers such as '0.01 0.1'"
-        ) from None
-    if any(not 0 < value < float("inf") for value in values):  # true for nan, too
-        raise UserError(f"FINETUNE_LRS={text!r}: learning rates must be positive numbers")
-    return tuple(values)
-
-
-def check_options(options: Sequence[str]) -> tuple[str, ...]:
-    """Check that each argument has the form ``key=value``."""
-    for option in options:
-        if "=" not in option or option.startswith(("-", "=")):
-            raise UserError(f"unknown argument {option!r}; see --help (overrides: key=value)")
-    return tuple(options)
-
-
-def check_choice(flag: str, value: str, choices: Sequence[str]) -> str:
-    """Check that an option has one of its values.
-
-    Raises:
-        UserError: It has another one.
-    """
-    if value not in choices:
-        raise UserError(f"{flag} {value}: give {' or '.join(choices)}")
-    return value
-
-
 def _demo_folder(data: StudyData) -> Path:
     """Return the place of the synthetic images in a work directory.
 
@@ -404,14 +309,6 @@ def check_data_root(env: Mapping[str, str], data: StudyData) -> Path:
     except UserError as error:
         raise UserError(f"{data.root_variable}={path}: {error}; {advice}") from None
     return Path(path)
-
-
-def _whole(name: str, text: str, minimum: int) -> int:
-    """Read a whole number."""
-    # isdigit alone accepts digits of other scripts and superscripts.
-    if not text.isascii() or not text.isdigit() or int(text) < minimum:
-        raise UserError(f"{name}: {text!r} must be a whole number of at least {minimum}")
-    return int(text)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -452,41 +349,3 @@ def study_name(start: str, kind: str, tasks: Iterable[str], size: str | None, ss
     name = "_".join((kind, *tasks)) if kind else JOIN.join(tasks)
     name = f"{start}{name}{f'-{size}' if size else ''}"
     return name if ssl_on == TRAIN else f"{name}_ssl-on-{ssl_on}"
-
-
-def read_min_gain(
-    curriculum: str | None, min_gain: str | None, compare: bool, num_tasks: int
-) -> float | None:
-    """Read what a further task of a greedy curriculum must gain, balanced accuracy 0..1.
-
-    Args:
-        curriculum: Value of --curriculum.
-        min_gain: Value of --min-gain.
-        compare: Whether --compare was given.
-        num_tasks: Number of pre-trainings.
-
-    Returns:
-        None without a greedy curriculum.
-
-    Raises:
-        UserError: A value can't be used, or the options contradict each other.
-    """
-    if curriculum is None:
-        if min_gain is not None:
-            raise UserError("--min-gain is for --curriculum greedy: give both, or neither")
-        return None
-    check_choice("--curriculum", curriculum, ("greedy",))
-    if compare:
-        raise UserError("--curriculum greedy and --compare contradict each other: leave one out")
-    if num_tasks < 2:
-        raise UserError(
-            "--curriculum greedy chooses among several pre-trainings: name two or more, such as "
-            'ALGORITHM="relative_loc simclr"'
-        )
-    try:
-        value = MIN_GAIN if min_gain is None else float(min_gain)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < 1:
-        raise UserError(f"--min-gain {min_gain}: give a difference in balanced accuracy, 0 to 1")
-    return value

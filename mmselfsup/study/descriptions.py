@@ -1,8 +1,8 @@
 """Data sets of a study as files: a table or list, folders of images, columns, classes, words.
 
 A description is a YAML or JSON file (``configs/study_data/``), or the options of a command line.
-``source_folder`` names what ``mmselfsup.apis.study_source`` makes of it: tables with fixed names,
-from which ``study_data`` makes the object that the study works with.
+``source_folder`` names what ``mmselfsup.apis.study_data.study_source`` makes of it: tables with
+fixed names, from which ``study_data`` makes the object that the study works with.
 """
 
 from __future__ import annotations
@@ -10,15 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.study_data import StudyData, TableFile
-
-if TYPE_CHECKING:
-    from .cli import StudyRequest
 
 DESCRIPTIONS = Path("configs", "study_data")
 #: Files of the source folder.
@@ -240,19 +237,6 @@ def find_table(source: Path, name: str, option: str) -> Path:
     if not (source / name).is_file():
         raise UserError(f"{name} is not in {source}; name it with {option}")
     return source / name
-
-
-def with_own_options(request: StudyRequest, source: Path) -> StudyRequest:
-    """Return a request whose trainings use the images' own classes and statistics.
-
-    The user's own overrides come last and take precedence.
-    """
-    own = training_options(source)
-    studies = []
-    for study in request.studies:
-        options: dict[str, Any] = {key: (*of, *getattr(study, key)) for key, of in own.items()}
-        studies.append(replace(study, **options))
-    return replace(request, studies=tuple(studies))
 
 
 def training_options(source: Path) -> dict[str, list[str]]:

@@ -48,7 +48,10 @@ def disk_use(study: ResolvedStudy, studies: Sequence[StudySettings]) -> tuple[in
 
 def training_bytes(cfg: Config) -> int:
     """Return the bytes of the checkpoints that a training leaves, about."""
-    from mmselfsup.apis.checkpoint_size import checkpoint_bytes, num_checkpoints  # loads torch
+    from mmselfsup.apis.preflight.checkpoint_size import (  # loads torch
+        checkpoint_bytes,
+        num_checkpoints,
+    )
 
     of = cfg.get("checkpoint_config") or {}
     number = num_checkpoints(of.get("interval", 1), of.get("max_keep_ckpts", -1), max_epochs(cfg))

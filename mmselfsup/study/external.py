@@ -19,7 +19,7 @@ from mmselfsup.utils.errors import UserError
 
 from .descriptions import DESCRIPTIONS, Description, read_description
 
-#: Files of a prepared set, as ``mmselfsup.apis.external_set`` writes them.
+#: Files of a prepared set, as ``mmselfsup.apis.study_data.external_set`` writes them.
 IMAGES, TABLE, GROUPS, FACTS = "images.txt", "images.csv", "groups.csv", "external.json"
 DUPLICATES = "duplicates.csv"
 _NAME = re.compile(r"\w[\w.-]*")

@@ -21,14 +21,13 @@ from mmselfsup.utils.files import file_stamps
 from mmselfsup.utils.image_names import image_stem
 from mmselfsup.utils.plurals import counted, plural
 
-from .cli import StudyRequest
 from .data import PARTS, ground_truth_csv, metadata_csv
 from .disk import GIB, disk_use
 from .image_digests import ImageDigests
 from .keep import what_stays
 from .report.tables import display_name
 from .resolved import ResolvedStudy
-from .settings import ALL, StudySettings
+from .settings import ALL, StudyRequest, StudySettings
 
 _SHOWN = 3  # names in a message
 

@@ -20,7 +20,6 @@ from mmselfsup.utils.study_data import Words
 from mmselfsup.version import __version__
 
 from . import pipeline
-from .cli import StudyRequest
 from .data import PARTS, check_fold, check_lists, data_facts
 from .fingerprint import forget_images
 from .keep import check_keep, tidy
@@ -35,7 +34,7 @@ from .report.sweep import make_overview, print_overview, write_page, write_table
 from .report.tables import display_name, print_results
 from .report.words import words_of, write_words
 from .resolved import ResolvedStudy
-from .settings import DEFAULT_DATA, StudySettings
+from .settings import DEFAULT_DATA, StudyRequest, StudySettings
 from .stages import STAGES
 from .stages.context import StudyContext
 from .stages.curriculum import greedy_facts

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mmselfsup.isic.study_data import ISIC_2019 as DEFAULT_DATA
 from mmselfsup.utils.study_data import StudyData
@@ -180,3 +181,32 @@ class StudySettings:
 def look_dir(work_dir: Path, name: str) -> Path:
     """Return the folder of the feature comparison of a pre-training."""
     return work_dir / "looks" / name
+
+
+@dataclass(frozen=True)
+class StudyRequest:
+    """The studies that the user requested.
+
+    Attributes:
+        work_dir: Folder of everything that is written; one study at a time uses it.
+        studies: One for each fold and seed.
+        several: Whether folds or seeds were given as lists, so that each has a folder of its own.
+    """
+
+    work_dir: Path
+    studies: tuple[StudySettings, ...]
+    several: bool
+
+    def with_options(self, options: Mapping[str, Sequence[str]]) -> StudyRequest:
+        """Return the request with further overrides; the user's own come last and take precedence.
+
+        Args:
+            options: Overrides by the fields of ``StudySettings`` that hold them.
+        """
+        studies = []
+        for study in self.studies:
+            joined: dict[str, Any] = {
+                key: (*added, *getattr(study, key)) for key, added in options.items()
+            }
+            studies.append(replace(study, **joined))
+        return replace(self, studies=tuple(studies))

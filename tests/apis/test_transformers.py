@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from mmselfsup.apis import train_model
-from mmselfsup.apis.acceleration import accelerate
+from mmselfsup.apis.training.acceleration import accelerate
 from mmselfsup.datasets import build_dataset
 from mmselfsup.models import build_algorithm
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmselfsup.apis.resume import latest_checkpoint
+from mmselfsup.apis.training.resume import latest_checkpoint
 from mmselfsup.core.checkpoint import link_latest, load_state, newest_checkpoint, save_checkpoint
 from mmselfsup.utils.errors import UserError
 

@@ -9,7 +9,7 @@ import torch
 from mmcv import Config
 from torch import Tensor, nn
 
-from mmselfsup.apis.frozen_features import frozen_model
+from mmselfsup.apis.features.frozen_features import frozen_model
 from mmselfsup.apis.test import trained_model
 from mmselfsup.core.checkpoint import load_weights
 from mmselfsup.core.checkpoint.timm_names import timm_names

@@ -242,7 +242,7 @@ def test_checking_draws_no_random_numbers(folder: Path) -> None:
     """The weights and orders of a run are the same with and without the check."""
     from mmcv import Config
 
-    from mmselfsup.apis.preflight import check_save_best, try_step
+    from mmselfsup.apis.preflight.config_faults import check_save_best, try_step
     from mmselfsup.datasets import build_dataset
     from mmselfsup.datasets.loader import build_train_loaders
     from mmselfsup.models import build_algorithm

@@ -13,9 +13,9 @@ import pytest
 from mmcv import Config
 from PIL import Image
 
-from mmselfsup.apis.hooks import register_hooks
 from mmselfsup.apis.test import score_model
 from mmselfsup.apis.train import build_datasets
+from mmselfsup.apis.training.hooks import register_hooks
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.class_order import use_classes
 from mmselfsup.evaluation.features import labelled_datasets
@@ -239,7 +239,7 @@ def test_the_validation_of_a_training_is_numbered_as_its_images(
         found.append(dataset)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mmselfsup.apis.hooks.build_eval_loader", loader)
+    monkeypatch.setattr("mmselfsup.apis.training.hooks.build_eval_loader", loader)
     val = config_of(tmp_path / "val", CLASSES[1:])
     cfg = Config(dict(data=dict(val=val), evaluation=dict(interval=1)))
     train = SimpleNamespace(dataset=SimpleNamespace(CLASSES=CLASSES))

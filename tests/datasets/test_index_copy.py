@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mmselfsup.apis.image_input import given_images
+from mmselfsup.apis.inference.image_input import given_images
 from mmselfsup.datasets.data_sources import ImageList, Shards, index_copy
 from mmselfsup.datasets.data_sources import shards as shards_module
 from mmselfsup.datasets.data_sources.index_copy import copy_of

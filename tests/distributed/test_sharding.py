@@ -14,8 +14,8 @@ from mmcv import Config
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from mmselfsup.apis.sharding import check_sharding
 from mmselfsup.apis.train import train_model, wrap_model
+from mmselfsup.apis.training.sharding import check_sharding
 from mmselfsup.core.checkpoint import load_state
 from mmselfsup.core.hooks.frozen_features_hook import isolated_eval
 from mmselfsup.core.hooks.optimizer_hook import clip_all, clip_each, gradient_norm

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from mmselfsup.apis.exporter import export_model, prepared_images
-from mmselfsup.apis.image_input import config_of
+from mmselfsup.apis.inference.image_input import config_of
 from mmselfsup.config.text import config_text
 from mmselfsup.core.checkpoint import load_state, save_checkpoint
 from mmselfsup.export import FORMATS

@@ -12,7 +12,7 @@ from mmcv.runner import Hook
 from mmcv.runner.hooks import iter_timer
 from torch import nn
 
-from mmselfsup.apis.hooks import register_default_hooks
+from mmselfsup.apis.training.hooks import register_default_hooks
 from mmselfsup.core.hooks import DeviceIdleHook, DistOptimizerHook
 from mmselfsup.core.hooks import throughput_hooks as module
 from mmselfsup.core.runner import TensorLogBuffer

@@ -12,7 +12,7 @@ import torch
 from mmcv import Config
 from mmcv.runner import Hook
 
-from mmselfsup.apis.hooks import register_custom_hook, register_hooks
+from mmselfsup.apis.training.hooks import register_custom_hook, register_hooks
 from mmselfsup.core.hooks import (
     CheckpointHook,
     DistOptimizerHook,

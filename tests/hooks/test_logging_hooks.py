@@ -16,7 +16,7 @@ from mmcv.runner import HOOKS
 from PIL import Image
 from torchvision.transforms import Compose, Normalize
 
-from mmselfsup.apis.hooks import register_default_hooks
+from mmselfsup.apis.training.hooks import register_default_hooks
 from mmselfsup.core.hooks import (
     DistOptimizerHook,
     ProgressBarHook,

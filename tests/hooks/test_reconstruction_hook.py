@@ -7,7 +7,7 @@ from mmcv import Config
 from PIL import Image
 from torch.utils.data import Dataset
 
-from mmselfsup.apis.reconstruction import write_reconstruction
+from mmselfsup.apis.inference.reconstruction import write_reconstruction
 from mmselfsup.apis.train import train_model
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils.errors import UserError

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from mmcv import Config
 
-from mmselfsup.apis.resume import compare
+from mmselfsup.apis.training.resume import compare
 from mmselfsup.core.optimizer.optimizers import LARS
 
 

@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmselfsup.apis.study_source import make_source
+from mmselfsup.apis.study_data.study_source import make_source
 from mmselfsup.study import descriptions, pipeline
-from mmselfsup.study.cli import StudyRequest
 from mmselfsup.study.find_configs import find_finetune_config, find_ssl_config
 from mmselfsup.study.report.words import write_words
-from mmselfsup.study.settings import StudySettings
+from mmselfsup.study.settings import StudyRequest, StudySettings
 from mmselfsup.utils.study_data import Words
 from tests.study.fake_tools import calls
 
@@ -63,7 +62,7 @@ def own_study(study: StudySettings, root: Path) -> StudySettings:
     )
     write_words(study.work_dir, Words(description.name, *data.group, facts["prepared"]))
     request = StudyRequest(study.work_dir, (study,), several=False)
-    return descriptions.with_own_options(request, place.relative_to(root)).studies[0]
+    return request.with_options(descriptions.training_options(place.relative_to(root))).studies[0]
 
 
 def test_a_study_on_own_images(study: StudySettings, tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.study.cli import parse, parse_lrs
+from mmselfsup.study.cli import parse
 from mmselfsup.study.settings import StudySettings
+from mmselfsup.study.values import parse_lrs
 from mmselfsup.utils.errors import UserError
 
 

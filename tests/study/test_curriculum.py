@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from mmselfsup.study.cli import MIN_GAIN, read_min_gain
 from mmselfsup.study.records import Score, Tasks
 from mmselfsup.study.stages.curriculum import search
+from mmselfsup.study.values import MIN_GAIN, read_min_gain
 from mmselfsup.utils.errors import UserError
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.study.cli import StudyRequest
 from mmselfsup.study.descriptions import (
     Description,
     find_description,
@@ -17,10 +16,9 @@ from mmselfsup.study.descriptions import (
     read_description,
     study_data,
     training_options,
-    with_own_options,
 )
 from mmselfsup.study.report.words import words, words_of, write_words
-from mmselfsup.study.settings import StudySettings
+from mmselfsup.study.settings import StudyRequest, StudySettings
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.study_data import Words
 
@@ -101,7 +99,8 @@ def test_the_options_of_the_user_come_last(tmp_path: Path) -> None:
     (tmp_path / "source.json").write_text(json.dumps(facts))
     given = ("img_norm_cfg=None", "runner.max_epochs=1")
     study = StudySettings(tmp_path, tmp_path, tmp_path, {}, Path("c.py"), options=given)
-    made = with_own_options(StudyRequest(tmp_path, (study,), False), tmp_path).studies[0]
+    request = StudyRequest(tmp_path, (study,), several=False)
+    made = request.with_options(training_options(tmp_path)).studies[0]
     assert made.options[0] == "img_norm_cfg=auto"
     assert made.options[-2:] == given
     assert "model.head.num_classes=2" in made.finetune_options

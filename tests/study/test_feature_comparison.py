@@ -8,7 +8,7 @@ import pytest
 from mmcv import Config
 from PIL import Image
 
-from mmselfsup.apis.compare_features import shared_lesions
+from mmselfsup.apis.features.compare_features import shared_lesions
 from mmselfsup.config.inspect import comparison_config
 from mmselfsup.datasets.data_sources.lists import Entry, read_list
 from mmselfsup.evaluation.feature_comparison import (

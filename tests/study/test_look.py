@@ -13,11 +13,10 @@ import pytest
 
 from mmselfsup.isic.color_constancy import Settings
 from mmselfsup.study import disk, look, pipeline
-from mmselfsup.study.cli import StudyRequest
 from mmselfsup.study.descriptions import Description
 from mmselfsup.study.external import External
 from mmselfsup.study.resolved import ResolvedStudy
-from mmselfsup.study.settings import DEFAULT_DATA, StudySettings
+from mmselfsup.study.settings import DEFAULT_DATA, StudyRequest, StudySettings
 from mmselfsup.study.step import Step
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.study_data import WORDS

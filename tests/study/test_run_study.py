@@ -16,8 +16,8 @@ from PIL import Image
 
 from mmselfsup.cli import COMMANDS
 from mmselfsup.study import descriptions, pipeline
-from mmselfsup.study.cli import StudyRequest
 from mmselfsup.study.report.words import licence, words_of, write_words
+from mmselfsup.study.settings import StudyRequest
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.repository import study_root
 from mmselfsup.utils.study_data import WORDS, Words

@@ -4,9 +4,8 @@ import dataclasses
 
 import pytest
 
-from mmselfsup.study.cli import StudyRequest
 from mmselfsup.study.pipeline import run_sweep
-from mmselfsup.study.settings import StudySettings
+from mmselfsup.study.settings import StudyRequest, StudySettings
 from mmselfsup.utils.errors import UserError
 from tests.study.fake_tools import calls
 

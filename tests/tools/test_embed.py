@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from mmcv import Config
 
-import mmselfsup.apis.embedding_picture  # noqa: F401  (for the forks, once)
+import mmselfsup.apis.inference.embedding_picture  # noqa: F401  (for the forks, once)
 from mmselfsup.models import build_algorithm
 from tests.tools.command import run_tool
 

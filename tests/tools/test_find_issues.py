@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import mmselfsup.apis.find_issues  # noqa: F401  (for the forks, once)
+import mmselfsup.apis.features.find_issues  # noqa: F401  (for the forks, once)
 from tests.tools.command import Done, run_tool
 
 LISTS = ("duplicates_across_lesions", "off_topic", "label_errors")

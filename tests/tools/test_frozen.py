@@ -12,8 +12,8 @@ import pytest
 import torch
 from mmcv import Config
 
-from mmselfsup.apis import frozen_features  # for the forks, once
-from mmselfsup.apis.frozen_features import frozen_model, split_options
+from mmselfsup.apis.features import frozen_features  # for the forks, once
+from mmselfsup.apis.features.frozen_features import frozen_model, split_options
 from mmselfsup.evaluation.features import (
     LabelledFeatures,
     cached_features,

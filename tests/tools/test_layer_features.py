@@ -80,7 +80,7 @@ def test_tsne(data: Path) -> None:
 
 
 def test_tokens_of_a_transformer_are_pooled() -> None:
-    from mmselfsup.apis.layer_features import LayerProcess
+    from mmselfsup.apis.features.layer_features import LayerProcess
 
     process = LayerProcess("adaptive", layer_indices=[0, 1])
     tokens = (torch.rand(2, 6, 4, 4), torch.rand(2, 6))  # patches as a map, class token

@@ -8,8 +8,8 @@ import pytest
 import torch
 from mmcv import Config
 
-import mmselfsup.apis.compare_features  # noqa: F401  (for the forks, once)
-from mmselfsup.apis.frozen_features import frozen_model
+import mmselfsup.apis.features.compare_features  # noqa: F401  (for the forks, once)
+from mmselfsup.apis.features.frozen_features import frozen_model
 from tests.tools.command import Done, run_tool
 
 TEST = "\ndata['test'] = data['val']\n"

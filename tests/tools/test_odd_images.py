@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import mmselfsup.apis.frozen_features  # noqa: F401  (for the forks, once)
+import mmselfsup.apis.features.frozen_features  # noqa: F401  (for the forks, once)
 from tests.odd_images import broken_files, good_files, write_files
 from tests.tools.command import Done, run_tool
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from mmcv import Config
 
-import mmselfsup.apis.prediction_pictures  # noqa: F401  (for the forks, once)
-from mmselfsup.apis.image_input import given_images
+import mmselfsup.apis.inference.prediction_pictures  # noqa: F401  (for the forks, once)
+from mmselfsup.apis.inference.image_input import given_images
 from mmselfsup.config.text import config_text
 from mmselfsup.models import build_algorithm
 from tests.tools.command import Done, run_tool

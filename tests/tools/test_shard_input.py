@@ -11,9 +11,9 @@ import pytest
 import torch
 from mmcv import Config
 
-import mmselfsup.apis.embedder
-import mmselfsup.apis.predictor  # noqa: F401  (for the forks, once)
-from mmselfsup.apis.image_input import given_images
+import mmselfsup.apis.inference.embedder
+import mmselfsup.apis.inference.predictor  # noqa: F401  (for the forks, once)
+from mmselfsup.apis.inference.image_input import given_images
 from mmselfsup.config.text import config_text
 from mmselfsup.datasets.data_sources import ImageList
 from mmselfsup.datasets.data_sources.shard_writer import make_shards

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mmselfsup.study import pipeline
-from mmselfsup.study.cli import StudyRequest
 from mmselfsup.study.find_configs import find_finetune_config, find_ssl_config
-from mmselfsup.study.settings import StudySettings
+from mmselfsup.study.settings import StudyRequest, StudySettings
 from tests.study import fake_tools
 
 from .compare import files_of

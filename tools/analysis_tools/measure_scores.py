@@ -54,9 +54,7 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Print the numbers and write the files that the command line names."""
-    from mmselfsup.apis.official_scorer import comparison_lines as official_lines
-    from mmselfsup.apis.official_scorer import official_scores
-    from mmselfsup.apis.scores import (
+    from mmselfsup.apis.scores.measure import (
         check_measure_options,
         check_same_images,
         compare,
@@ -64,11 +62,12 @@ def main(args: argparse.Namespace) -> None:
         labels_of,
         lesions_of,
         measure,
-        write_picture,
     )
+    from mmselfsup.apis.scores.official_scorer import comparison_lines as official_lines
+    from mmselfsup.apis.scores.official_scorer import official_scores
     from mmselfsup.apis.test import metric_lines
     from mmselfsup.core.hooks.eval_hook import finite
-    from mmselfsup.evaluation.plots import draw_confusion, draw_reliability
+    from mmselfsup.evaluation.plots import draw_confusion, draw_reliability, write_picture
     from mmselfsup.evaluation.scores import read_score_file
     from mmselfsup.metrics import confusion_matrix, nested, with_unknown, without_threshold
     from mmselfsup.utils.errors import UserError

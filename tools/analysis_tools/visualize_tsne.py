@@ -104,7 +104,7 @@ def main() -> None:
     """Embed and draw the features."""
     args = parse_args()
     prepare_process(args)
-    from mmselfsup.apis.layer_features import run_tsne
+    from mmselfsup.apis.features.layer_features import run_tsne
 
     run_tsne(args)
 

@@ -58,7 +58,11 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Average the scores, measure them where labels are known, and write the files."""
-    from mmselfsup.apis.ensemble import check_ensemble_options, measure_ensemble, write_ensemble
+    from mmselfsup.apis.scores.ensemble import (
+        check_ensemble_options,
+        measure_ensemble,
+        write_ensemble,
+    )
     from mmselfsup.evaluation.scores import average_scores, read_score_file
     from mmselfsup.isic.challenge import submission_table, write_submission
 

@@ -92,7 +92,7 @@ def main() -> None:
     """Rank the issues and write the page."""
     args = parse_args()
     prepare_process(args)
-    from mmselfsup.apis.find_issues import run
+    from mmselfsup.apis.features.find_issues import run
     from mmselfsup.study.report.issues_page import write_issues_page
 
     run(args)

@@ -65,7 +65,7 @@ def main() -> None:
     """Compare the features."""
     args = parse_args()
     prepare_process(args)
-    from mmselfsup.apis.compare_features import run
+    from mmselfsup.apis.features.compare_features import run
 
     run(args)
 

@@ -31,7 +31,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Write the picture."""
     args = parse_args()
-    from mmselfsup.apis.reconstruction import write_reconstruction  # loads torch
+    from mmselfsup.apis.inference.reconstruction import write_reconstruction  # loads torch
 
     write_reconstruction(
         args.img_path, args.config, args.checkpoint, args.out_file, args.device, args.seed

@@ -24,7 +24,7 @@ from mmselfsup.utils.errors import ArgumentError
 from ..pipelines.encoded import EncodedImage
 
 if TYPE_CHECKING:
-    from ..pipelines.formatting import Pixels
+    from ..pipelines.encoded import Pixels
     from .pipeline import BatchedPipeline
 
 Indices = NDArray[np.int64]

@@ -22,8 +22,8 @@ from mmselfsup.utils.errors import ArgumentError, StorageError, UserError
 
 from ..cache import ImageStore, open_cache
 from ..class_order import new_numbers, renumbered, renumbered_array
-from ..pipelines.encoded import EncodedImage
-from ..pipelines.formatting import Pixels, to_image, to_pixels
+from ..pipelines.encoded import EncodedImage, Pixels
+from ..pipelines.formatting import to_image, to_pixels
 from .decode import ImageError, ImageReader, one_of
 from .folders import common_folder
 from .image_table import ImageTable

@@ -13,7 +13,7 @@ import numpy as np
 from mmselfsup.utils.dist import on_main
 from mmselfsup.utils.errors import UserError
 
-from ..pipelines.formatting import Pixels
+from ..pipelines.encoded import Pixels
 from ..registry import DATASOURCES
 from ..utils import download_and_extract_archive
 from .base import BaseDataSource

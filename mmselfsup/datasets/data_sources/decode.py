@@ -34,7 +34,7 @@ from PIL import Image, ImageOps
 from mmselfsup.utils.errors import ArgumentError, UserError
 from mmselfsup.utils.image_names import IMAGE_FORMATS
 
-from ..pipelines.formatting import Pixels
+from ..pipelines.encoded import Pixels
 from .deep_values import ImageError, check_value_range, to_8_bits
 from .lists import find_images
 from .scans import is_scan, read_scan

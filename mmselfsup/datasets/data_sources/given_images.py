@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..pipelines.formatting import Pixels
+from ..pipelines.encoded import Pixels
 from .base import BaseDataSource
 from .decode import ImageError
 from .lists import NO_LABEL

@@ -13,7 +13,7 @@ from PIL import Image
 
 from mmselfsup.utils.errors import ArgumentError, UserError
 
-from ..pipelines.formatting import Pixels
+from ..pipelines.encoded import Pixels
 from ..registry import DATASOURCES
 from .base import BaseDataSource
 

@@ -18,8 +18,7 @@ from contextlib import AbstractContextManager
 import numpy as np
 from PIL import Image
 
-from ..pipelines.encoded import EncodedImage
-from ..pipelines.formatting import Pixels
+from ..pipelines.encoded import EncodedImage, Pixels
 from .decode import (
     JPEG,
     ImageError,

@@ -10,11 +10,12 @@ Letters: H, W size of the image, R a reduction of both sides.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
-if TYPE_CHECKING:
-    from .formatting import Pixels
+import numpy as np
+from numpy.typing import NDArray
 
+Pixels: TypeAlias = NDArray[np.uint8]
 REDUCTIONS = (8, 4, 2, 1)  # R that libjpeg knows, the coarsest first
 Box = tuple[int, int, int, int]  # (top, left, height, width) in pixels of the whole image
 

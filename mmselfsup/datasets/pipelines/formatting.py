@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,12 +26,11 @@ from torchvision.transforms import functional as F
 from mmselfsup.utils.errors import ArgumentError
 
 from ..registry import PIPELINES
-from .encoded import EncodedImage
+from .encoded import EncodedImage, Pixels
 
 # An 8-bit image has 256 values: the results are computed once, with torch's own arithmetic, and
 # looked up, which is faster than computing each pixel and gives the same bits.
 _UNIT = torch.arange(256, dtype=torch.uint8).float().div(255)  # [256]
-Pixels: TypeAlias = NDArray[np.uint8]
 _MODES = ("RGB", "L")
 
 

@@ -26,8 +26,8 @@ from mmselfsup.utils.errors import ArgumentError
 
 from ..registry import PIPELINES
 from .compose import bernoulli
-from .encoded import Box, EncodedImage, decoded
-from .formatting import OnPixels, Pixels, to_image
+from .encoded import Box, EncodedImage, Pixels, decoded
+from .formatting import OnPixels, to_image
 
 _MODES = {InterpolationMode.BILINEAR: "bilinear", InterpolationMode.BICUBIC: "bicubic"}
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}

@@ -24,7 +24,8 @@ from mmselfsup.utils.errors import ArgumentError
 
 from ..registry import PIPELINES
 from .compose import bernoulli, check_probability
-from .formatting import OnPixels, Pixels, on_pixels
+from .encoded import Pixels
+from .formatting import OnPixels, on_pixels
 
 _CUT = -0.499  # added before OpenCV rounds to nearest: rounds down, and keeps integers
 # Principal components of the RGB values of ImageNet, for values in 0..1 (AlexNet, section 4.1).

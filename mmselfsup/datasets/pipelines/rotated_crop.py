@@ -19,7 +19,8 @@ from mmselfsup.utils.errors import ArgumentError
 
 from ..registry import PIPELINES
 from .compose import check_probability
-from .formatting import Pixels, on_pixels
+from .encoded import Pixels
+from .formatting import on_pixels
 from .geometric import resize
 
 Points = NDArray[np.float64]

@@ -81,7 +81,7 @@ def check(study: ResolvedStudy) -> None:
     """
     if not study.settings.external:
         return
-    from mmselfsup.apis.external_set import check_external  # loads torch
+    from mmselfsup.apis.study_data.external_set import check_external  # loads torch
 
     classes = model_classes(study)
     for external in study.settings.external:

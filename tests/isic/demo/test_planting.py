@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmselfsup.apis.find_issues import measure
+from mmselfsup.apis.features.find_issues import measure
 from mmselfsup.datasets.data_sources.lists import read_list
 from mmselfsup.datasets.data_sources.metadata import read_lesions
 from mmselfsup.evaluation.issue_rankings import Audited, rank_issues

@@ -38,7 +38,7 @@ def main() -> None:
     """Measure the features."""
     args = parse_args()
     prepare_process(args)
-    from mmselfsup.apis.frozen_features import run
+    from mmselfsup.apis.features.frozen_features import run
 
     run(args, "linear")
 

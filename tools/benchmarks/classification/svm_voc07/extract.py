@@ -40,7 +40,7 @@ def main() -> None:
     """Extract the features."""
     args = parse_args()
     prepare_process(args)
-    from mmselfsup.apis.layer_features import run_extract
+    from mmselfsup.apis.features.layer_features import run_extract
 
     run_extract(args)
 

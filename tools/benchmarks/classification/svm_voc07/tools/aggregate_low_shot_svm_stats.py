@@ -21,7 +21,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Print the table."""
     args = parse_args()
-    from mmselfsup.apis.svm import aggregate
+    from mmselfsup.apis.features.svm import aggregate
 
     aggregate(args)
 

@@ -34,7 +34,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Test the SVMs."""
     args = parse_args()
-    from mmselfsup.apis.svm import test
+    from mmselfsup.apis.features.svm import test
 
     test(args)
 

@@ -47,7 +47,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Test the SVMs."""
     args = parse_args()
-    from mmselfsup.apis.svm import test_low_shot
+    from mmselfsup.apis.features.svm import test_low_shot
 
     test_low_shot(args)
 

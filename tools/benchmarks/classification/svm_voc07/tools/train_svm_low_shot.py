@@ -41,7 +41,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Train the SVMs."""
     args = parse_args()
-    from mmselfsup.apis.svm import train
+    from mmselfsup.apis.features.svm import train
 
     train(args, low_shot=True)
 

@@ -1,0 +1,1 @@
+"""Measurements of a frozen network by its features, as command lines run them."""

@@ -1,0 +1,1 @@
+"""Everything that can be known before the first step: looked at, checked, and shown."""

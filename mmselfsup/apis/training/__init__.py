@@ -1,0 +1,1 @@
+"""From a config to a running training: its model, runner, hooks, settings and start."""

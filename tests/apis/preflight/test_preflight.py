@@ -1,0 +1,94 @@
+"""The trial step before a training: on several ranks, with device_transforms, for all methods."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmcv import Config
+from PIL import Image
+
+from mmselfsup.apis.preflight.config_faults import try_step
+from mmselfsup.apis.preflight import config_faults
+from mmselfsup.datasets import build_dataloader, build_dataset
+from mmselfsup.models import build_algorithm
+from mmselfsup.utils import dist
+from mmselfsup.utils.errors import UserError
+from tests.contract.tiny_models import TINY
+from tests.distributed.ranks import run_ranks
+
+#: Methods whose forward pass reads values: see ``try_step``.
+NEED_VALUES = {"CAE", "DINOv2", "IBOT", "InterCLRMoCo", "NPID", "ODC", "SimMIM"}
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Five images of noise, of two sizes."""
+    (tmp_path / "images").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(5):
+        pixels = rng.integers(0, 256, (40, 50 - 10 * (i % 2), 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{i}.png")
+    return tmp_path / "images"
+
+
+def loader_of(images: Path, fast: bool, batch: int = 4, **options: Any) -> Any:
+    steps = [dict(type="RandomResizedCrop", size=32), dict(type="ToTensor")]
+    dataset = dict(
+        type="MultiViewDataset",
+        data_source=dict(type="ImageList", data_prefix=str(images)),
+        num_views=[2],
+        pipelines=[steps],
+        device_transforms=fast,
+    )
+    return build_dataloader(
+        build_dataset(dataset), samples_per_gpu=batch, workers_per_gpu=0, **options
+    )
+
+
+def simclr(misfit: bool = False, norm: str = "BN") -> Config:
+    model = copy.deepcopy(TINY["SimCLR"].cfg)
+    model["backbone"]["norm_cfg"] = dict(type=norm)
+    if misfit:
+        model["neck"]["in_channels"] += 1
+    return Config(dict(model=model))
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_misfits_are_found(fast: bool, images: Path) -> None:
+    loader = loader_of(images, fast)
+    before = torch.get_rng_state()
+    try_step(simclr(), loader)
+    with pytest.raises(UserError, match="the parts don't fit each other"):
+        try_step(simclr(misfit=True), loader)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def _try(rank: int, folder: str) -> list[str]:
+    messages = []
+    for cfg in (simclr(), simclr(misfit=True), simclr(norm="SyncBN")):
+        try:
+            try_step(cfg, loader_of(Path(folder), False, dist=True))
+            messages.append("")
+        except UserError as error:
+            messages.append(str(error))
+    assert dist.get_world_size() == 2
+    assert dist.get_rank() == rank
+    return messages
+
+
+def test_each_of_two_ranks_tries_alone(images: Path, tmp_path: Path) -> None:
+    for fits, misfit, synchronised in run_ranks(_try, tmp_path, str(images)):
+        assert fits == synchronised == ""
+        assert "the parts don't fit each other" in misfit
+
+
+@pytest.mark.parametrize("method", sorted(set(TINY) - NEED_VALUES))
+def test_the_whole_step_of_a_method_is_tried(method: str) -> None:
+    tiny = TINY[method]
+    sample = config_faults._first(tiny.batch(2, torch.Generator()))
+    with torch.device("meta"):
+        model: Any = build_algorithm(copy.deepcopy(tiny.cfg))
+    assert config_faults._failure(model.train(), sample, 4) == ""
