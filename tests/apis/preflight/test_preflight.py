@@ -10,8 +10,8 @@ import torch
 from mmcv import Config
 from PIL import Image
 
-from mmselfsup.apis.preflight.config_faults import try_step
 from mmselfsup.apis.preflight import config_faults
+from mmselfsup.apis.preflight.config_faults import try_step
 from mmselfsup.datasets import build_dataloader, build_dataset
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import dist

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmselfsup.apis.scores.measure import compare, lesions_of, measure, write_picture
+from mmselfsup.apis.scores.measure import compare, lesions_of, measure
+from mmselfsup.evaluation.plots import write_picture
 from mmselfsup.evaluation.scores import read_score_file
 from mmselfsup.utils.errors import UserError
 from tests.tools.command import run_tool
