@@ -1,18 +1,24 @@
 """The weighted k-NN against a slow loop, scikit-learn, and the figures of MMSelfSup 0.x."""
 
 import logging
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from sklearn.neighbors import KNeighborsClassifier
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmselfsup.evaluation.features import LabelledFeatures
 from mmselfsup.evaluation.knn import KnnProtocol, evaluate_knn, knn_scores
 from mmselfsup.models.utils import knn_classifier
 from mmselfsup.models.utils.knn_classifier import knn_votes
 from mmselfsup.utils.errors import UserError
+
+# The package exports a function of the same name, which hides the module.
+knn_file = import_module("mmselfsup.models.utils.knn_classifier")
 
 
 def draw(n: int, d: int, c: int, unit: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
@@ -43,9 +49,45 @@ def test_scores_are_those_of_a_slow_loop(
     torch.testing.assert_close(got[k], expected, rtol=1e-4, atol=1e-6)
     expected = slow_votes(train, labels, test, 2, T, 5)
     torch.testing.assert_close(got[2], expected, rtol=1e-4, atol=1e-6)
-    # its module is hidden behind a function of the same name
-    monkeypatch.setitem(knn_votes.__globals__, "_MAX_SIMILARITIES", 100)  # three queries at a time
+    monkeypatch.setattr(knn_file, "_MAX_SIMILARITIES", 20)  # two queries at a time
+    monkeypatch.setattr(knn_file, "_MAX_TRAIN", 8)  # and four parts of the gallery
     torch.testing.assert_close(knn_votes(train, labels, test, [k], T, 5)[k], got[k])
+
+
+class LargestTensor(TorchDispatchMode):
+    """Notes the number of values of the largest tensor that an operation makes."""
+
+    values = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if isinstance(out, torch.Tensor) and not out._is_view():
+            self.values = max(self.values, out.numel())
+        return out
+
+
+def test_similarities_of_a_large_gallery_stay_in_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(knn_file, "_MAX_SIMILARITIES", 400)
+    monkeypatch.setattr(knn_file, "_MAX_TRAIN", 100)
+    (train, labels), (test, _) = draw(1000, 2, 3), draw(50, 2, 3)
+    with LargestTensor() as largest:
+        knn_votes(train, labels, test, [5], 0.07, 3)
+    assert largest.values == 400
+
+
+@pytest.mark.parametrize(("columns", "k"), [(5, 5), (97, 3), (1000, 1), (1003, 40), (64, 20)])
+def test_largest_values_are_those_of_topk(columns: int, k: int) -> None:
+    distinct = torch.rand(6, columns).argsort(dim=1).float()
+    for values in (distinct, distinct.sort(dim=1).values, distinct.sort(descending=True).values):
+        found, index = knn_file._largest(values, k)
+        expected = values.topk(k, dim=1)
+        assert torch.equal(found, expected.values)
+        assert torch.equal(index, expected.indices)
+    tied = torch.randint(0, 4, (6, columns)).float()
+    found, index = knn_file._largest(tied, k)
+    assert torch.equal(found, tied.topk(k, dim=1).values)
+    assert torch.equal(tied.gather(1, index), found)
+    assert all(len(set(row)) == k for row in index.tolist())
 
 
 def test_equal_weights_are_sklearns() -> None:

@@ -6,6 +6,7 @@ section 3.4.
 Letters: M training samples, N test samples, D width, C classes, B test samples at a time.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -13,6 +14,8 @@ from torch import Tensor
 
 #: Number of similarities in memory at a time: 64 MiB of float32.
 _MAX_SIMILARITIES = 2**24
+#: Training samples that are compared at a time: a product of a few tests with many is slow.
+_MAX_TRAIN = 2**15
 
 
 @torch.no_grad()
@@ -47,10 +50,12 @@ def knn_votes(
         raise ValueError(f"the temperature must be above 0, got {temperature}")
     if len(test_features) == 0:
         raise ValueError("the test set is empty")
-    gallery, labels = train_features.float().t(), train_labels.long()  # [D, M], [M]
+    gallery, labels = train_features.float(), train_labels.long()  # [M, D], [M]
     votes: dict[int, list[Tensor]] = {k: [] for k in ks}
-    for queries in test_features.float().split(max(1, _MAX_SIMILARITIES // num_train)):
-        similar, index = (queries @ gallery).topk(max(ks), dim=1)  # [B, max k], descending
+    for queries in test_features.float().split(
+        max(1, _MAX_SIMILARITIES // min(num_train, _MAX_TRAIN))
+    ):
+        similar, index = _nearest(queries, gallery, max(ks))  # [B, max k]
         classes = labels[index]  # [B, max k]
         # Only the ratios of the weights matter. Relative to the nearest sample they lie in 0..1,
         # where exp doesn't overflow for a small T.
@@ -60,6 +65,45 @@ def knn_votes(
             sums.scatter_add_(1, classes[:, :k], weights[:, :k])
             chunks.append(sums / sums.sum(dim=1, keepdim=True))
     return {k: torch.cat(chunks) for k, chunks in votes.items()}
+
+
+def _nearest(queries: Tensor, gallery: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return the k largest products of queries [B, D] with a gallery [M, D], and their rows.
+
+    Both are [B, k], by decreasing product. Of equal products at the border any may be taken.
+    """
+    values, rows = queries.new_empty(len(queries), 0), queries.new_empty(len(queries), 0).long()
+    for start in range(0, len(gallery), _MAX_TRAIN):
+        products = queries @ gallery[start : start + _MAX_TRAIN].t()  # [B, up to _MAX_TRAIN]
+        part_values, part_rows = _largest(products, min(k, products.shape[1]))
+        values = torch.cat((values, part_values), dim=1)  # [B, up to 2k]
+        rows = torch.cat((rows, part_rows + start), dim=1)
+        values, order = values.topk(min(k, values.shape[1]), dim=1)
+        rows = rows.gather(1, order)
+    return values, rows
+
+
+def _largest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return the k largest values of each row [B, M] and their columns, as ``topk`` does.
+
+    The columns are dealt into groups. A group with one of the k largest values is among the k
+    groups with the largest maxima, as each of these has a value at least as large. The maxima take
+    one fast pass; then two short lists are ranked instead of a long one.
+    """
+    columns = values.shape[1]
+    # The lists have M / size and k * size entries; passing over the values is fast, ranking slow.
+    size = round(0.7 * math.sqrt(columns / k))
+    if size < 2:
+        return values.topk(k, dim=1)
+    groups = columns // size
+    dealt = values[:, : size * groups].unflatten(1, (size, groups))  # [B, size, groups]
+    best = dealt.amax(dim=1).topk(k, dim=1, sorted=False).indices  # [B, k]
+    firsts = groups * torch.arange(size, device=values.device)  # column of each row of the deal
+    rest = torch.arange(size * groups, columns, device=values.device)  # fewer than size
+    taken = (best[:, None] + firsts[:, None]).flatten(1)  # [B, size * k]
+    taken = torch.cat((taken, rest.expand(len(values), -1)), dim=1)
+    found, places = values.gather(1, taken).topk(k, dim=1)
+    return found, taken.gather(1, places)
 
 
 def knn_classifier(
