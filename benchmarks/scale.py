@@ -46,6 +46,21 @@ MEASUREMENTS: list[tuple[str, dict[str, int], dict[str, int]]] = [
         {"rows": 60_000, "width": 2048, "components": 256},
         {"rows": 99, "width": 8, "components": 4},
     ),
+    (
+        "neighbours",
+        {"rows": 20_000, "width": 256, "queries": 500},
+        {"rows": 1000, "width": 8, "queries": 4},
+    ),
+    (
+        "neighbours",
+        {"rows": 80_000, "width": 256, "queries": 500},
+        {"rows": 2000, "width": 8, "queries": 4},
+    ),
+    (
+        "neighbours",
+        {"rows": 320_000, "width": 256, "queries": 500},
+        {"rows": 4000, "width": 8, "queries": 4},
+    ),
     ("nt_xent", {"ranks": 16, "images": 256, "width": 128}, {"ranks": 2, "images": 4, "width": 8}),
     ("nt_xent", {"ranks": 64, "images": 256, "width": 128}, {"ranks": 3, "images": 4, "width": 8}),
     (
@@ -116,6 +131,10 @@ def rows_of(name: str, settings: dict[str, int], found: Figures) -> list[Row]:
         what = f"whitening {settings['rows']:,} x {settings['width']}"
         details = "beside features and result; does not depend on their number"
         return [row(f"{what}: memory", "peak", "MiB", 512, details), timed(f"{what}: time", None)]
+    if name == "neighbours":
+        what = f"k-NN of {settings['queries']} among {settings['rows']:,} x {settings['width']}"
+        details = "beside the features; bounded by the similarities of a part"
+        return [row(f"{what}: memory", "peak", "MiB", None, details), timed(f"{what}: time", None)]
     if name == "nt_xent":
         what = f"NT-Xent, {settings['ranks']} ranks x {settings['images']} images"
         details = "one rank, forward and backward; the rows of the others made up"

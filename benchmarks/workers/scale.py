@@ -96,6 +96,19 @@ def whitening(rows: int, width: int, components: int) -> Figures:
     return figures
 
 
+def neighbours(rows: int, width: int, queries: int) -> Figures:
+    """Search the 20 nearest of ``rows`` training samples; memory is that beside the features."""
+    from mmselfsup.models.utils.knn_classifier import knn_votes
+
+    generator = torch.Generator().manual_seed(0)
+    train, test = (torch.randn(n, width, generator=generator) for n in (rows, queries))
+    labels = torch.arange(rows) % 8
+    knn_votes(train[:1000], labels[:1000], test[:10], [20], 0.07, 8)
+    with Meter() as meter:
+        knn_votes(train, labels, test, [20], 0.07, 8)
+    return meter.figures()
+
+
 def nt_xent(ranks: int, images: int, width: int) -> Figures:
     """Loss and gradient of the views of one rank; those of the other ranks are made up."""
     import torch.nn.functional as F
@@ -288,6 +301,7 @@ MEASUREMENTS: dict[str, Callable[..., Figures]] = {
     "shards": shards,
     "features": features,
     "whitening": whitening,
+    "neighbours": neighbours,
     "nt_xent": nt_xent,
     "bank": bank,
     "large_image": large_image,

@@ -232,16 +232,21 @@ def _like_listed(left: Sequence[str], listed: Callable[[], Iterable[str]]) -> tu
         return "", ""
     names = HashedStrings(name.lower() for name in listed())
     stems = HashedStrings(os.path.splitext(name.lower())[0] for name in listed())
-    for path in left:
-        name = os.path.basename(path).lower()
-        stem = os.path.splitext(name)[0]
-        for kind, found in (
-            ("in another folder or in other letters", name in names),
-            ("with another extension", stem in stems),
-            ("under a shorter name", stem.removesuffix(_SMALLER) in stems),
-            ("under a longer name", f"{stem}{_SMALLER}" in stems),
-        ):
-            if found:
+    wanted = [os.path.basename(path).lower() for path in left]
+    bare = [os.path.splitext(name)[0] for name in wanted]
+    # All files at once: a look-up takes as long for one as for a thousand.
+    hits = [
+        (kind, {number for number, _ in known.inside(asked)})
+        for kind, known, asked in (
+            ("in another folder or in other letters", names, wanted),
+            ("with another extension", stems, bare),
+            ("under a shorter name", stems, [stem.removesuffix(_SMALLER) for stem in bare]),
+            ("under a longer name", stems, [f"{stem}{_SMALLER}" for stem in bare]),
+        )
+    ]
+    for number, path in enumerate(left):
+        for kind, found in hits:
+            if number in found:
                 return path, f"is listed {kind}"
     return left[0], ""
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from mmselfsup.datasets import build_datasource
+from mmselfsup.datasets.data_sources.packed import PackedStrings
 from mmselfsup.datasets.source_check import (
     check_files,
     listed_files,
@@ -96,6 +97,21 @@ def test_an_unlisted_image_that_resembles_a_listed_one(
     (folder / "images" / example).write_bytes(b"")
     found = unlisted_images([source(folder, names)])
     assert (found.example, found.hint) == (str(folder / "images" / example), f"is listed {hint}")
+
+
+def test_unlisted_images_are_compared_together(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look-up costs as much for one name as for a thousand."""
+    for number in range(50):
+        (folder / "images" / f"more_{number}.png").write_bytes(b"")
+    calls: list[int] = []
+    hashes = PackedStrings.hashes
+    monkeypatch.setattr(
+        PackedStrings, "hashes", lambda strings: (calls.append(len(strings)), hashes(strings))[1]
+    )
+    assert unlisted_images([source(folder, "a.png")]).images == 54
+    assert len(calls) < 20
 
 
 def test_several_folders_are_searched_and_not_what_lies_beside_them(

@@ -74,8 +74,9 @@ def _nearest(queries: Tensor, gallery: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """
     values, rows = queries.new_empty(len(queries), 0), queries.new_empty(len(queries), 0).long()
     for start in range(0, len(gallery), _MAX_TRAIN):
-        products = queries @ gallery[start : start + _MAX_TRAIN].t()  # [B, up to _MAX_TRAIN]
-        part_values, part_rows = _largest(products, min(k, products.shape[1]))
+        part = gallery[start : start + _MAX_TRAIN]  # [up to _MAX_TRAIN, D]
+        # Without a name for the products, those of one part are freed before the next.
+        part_values, part_rows = _largest(queries @ part.t(), min(k, len(part)))
         values = torch.cat((values, part_values), dim=1)  # [B, up to 2k]
         rows = torch.cat((rows, part_rows + start), dim=1)
         values, order = values.topk(min(k, values.shape[1]), dim=1)
