@@ -106,6 +106,53 @@ def test_foreign_object_is_named(tmp_path: Path) -> None:
         load_state(str(file))
 
 
+class Trap:
+    """An object whose pickle calls a function: what no reader may do."""
+
+    called: list[str] = []
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return spring, ("sprung",)
+
+
+def spring(word: str) -> None:
+    """Note that a file ran code."""
+    Trap.called.append(word)
+
+
+def test_a_model_beside_the_weights_of_a_lightning_checkpoint(tmp_path: Path) -> None:
+    """As in lightly-train's checkpoints; nothing of it is run, and it is left out."""
+    file = tmp_path / "last.ckpt"
+    state = {
+        "pytorch-lightning_version": "2.6.6",
+        "state_dict": {"backbone.w": torch.arange(3.0)},
+        "callbacks": {"a": {"best": 0.5, "trap": Trap()}, "list": [1, Foreign()]},
+        "library": {"models": {"net": torch.nn.Sequential(torch.nn.Linear(2, 2))}, "size": 64},
+    }
+    torch.save(state, file)
+    loaded = load_state(str(file))
+    assert not Trap.called
+    assert torch.equal(loaded["state_dict"]["backbone.w"], torch.arange(3.0))
+    assert loaded["callbacks"] == {"a": {"best": 0.5}, "list": [1]}
+    assert loaded["library"] == {"models": {}, "size": 64}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"state_dict": {"w": torch.ones(1), "x": Foreign()}},
+        {"state_dict": Foreign()},
+        {"state_dict": {"w": torch.ones(1)}, "pytorch-lightning_version": Foreign()},
+    ],
+)
+def test_foreign_weights_of_a_lightning_checkpoint(tmp_path: Path, change: dict[str, Any]) -> None:
+    file = tmp_path / "last.ckpt"
+    torch.save({"pytorch-lightning_version": "2.6.6", "more": Trap(), **change}, file)
+    with pytest.raises(UserError, match="which is not read"):
+        load_state(str(file))
+    assert not Trap.called
+
+
 @pytest.mark.parametrize("content", [[torch.ones(1)], torch.ones(2), "text"])
 def test_not_a_dict(tmp_path: Path, content: Any) -> None:
     file = tmp_path / "a.pth"

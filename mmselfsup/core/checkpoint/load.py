@@ -1,7 +1,9 @@
 """Reading of checkpoint files, local or downloaded, without running code from them.
 
 torch's ``weights_only`` reader refuses every class that is not on its list; the list has the plain
-data classes that checkpoints of OpenMMLab, timm and others hold.
+data classes that checkpoints of OpenMMLab, timm and others hold. Beside ``state_dict`` a checkpoint
+of PyTorch Lightning may hold objects of its library, such as the whole model of lightly-train or
+options: they are read as replacements that hold data and do nothing.
 """
 
 import argparse
@@ -93,13 +95,7 @@ def load_state(
             "earlier checkpoint or copy the file again"
         )
     try:
-        with safe_globals(_plain_data_classes()):
-            state = torch.load(
-                path,
-                map_location=map_location,
-                weights_only=True,
-                mmap=mmap and zipfile.is_zipfile(path),
-            )
+        state = _unpickled(path, map_location, mmap and zipfile.is_zipfile(path))
     except _READ_ERRORS as error:
         raise UserError(_explain(error, filename)) from error
     if not isinstance(state, dict):
@@ -107,6 +103,67 @@ def load_state(
             f"{filename} holds a {type(state).__name__}, not the dict of a checkpoint or of weights"
         )
     return state
+
+
+def _unpickled(path: Path, map_location: Any, mmap: bool) -> Any:
+    """Return what a file holds; what a Lightning checkpoint has beside its weights becomes inert.
+
+    Raises:
+        Exception: One of ``_READ_ERRORS``, that of the first reading.
+    """
+
+    def read(*classes: type) -> Any:
+        with safe_globals([*_plain_data_classes(), *classes]):
+            return torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
+
+    try:
+        return read()
+    except pickle.UnpicklingError as error:
+        names = _foreign_names(path)
+        if not names:
+            raise
+        try:
+            state = read(*(_inert(name) for name in names))
+        except _READ_ERRORS:
+            raise error from None
+        if not _is_lightnings(state):
+            raise
+        return _without_inert(state)
+
+
+def _foreign_names(path: Path) -> list[str]:
+    """Return the full names of all that torch's reader refuses in a file; none if it can't tell."""
+    find = getattr(torch.serialization, "get_unsafe_globals_in_checkpoint", None)  # torch >= 2.6
+    try:
+        with safe_globals(_plain_data_classes()):
+            return list(find(path)) if find else []
+    except _READ_ERRORS:
+        return []
+
+
+def _inert(name: str) -> type:
+    """Return a replacement for a class of another library, under its full name."""
+    module, _, short = name.rpartition(".")
+    return type(short, (_Inert,), {"__module__": module})
+
+
+def _is_lightnings(state: Any) -> bool:
+    """Return whether this is a checkpoint of PyTorch Lightning whose weights are all tensors."""
+    weights = state.get("state_dict") if isinstance(state, Mapping) else None
+    return (
+        isinstance(weights, Mapping)
+        and isinstance(state.get("pytorch-lightning_version"), str)
+        and all(isinstance(tensor, Tensor) for tensor in weights.values())
+    )
+
+
+def _without_inert(value: Any) -> Any:
+    """Return nested dicts and lists without entries that hold an object of another library."""
+    if isinstance(value, dict):
+        return {k: _without_inert(v) for k, v in value.items() if not isinstance(v, _Inert)}
+    if isinstance(value, list):
+        return [_without_inert(item) for item in value if not isinstance(item, _Inert)]
+    return value
 
 
 def meta_of(state: Mapping[str, Any]) -> Mapping[str, Any]:
