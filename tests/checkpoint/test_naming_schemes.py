@@ -469,6 +469,66 @@ def test_meta_dinov3(tmp_path, side):
     assert report.schemes == ("Meta's DINOv3",)
 
 
+# What lightly-train 0.18.0 puts before the names of a model: (file, prefix).
+LIGHTLY_TRAIN = {
+    "exported, any format": "",
+    "exported embedding model, torchvision": "wrapped_model._features.",
+    "exported embedding model": "wrapped_model._model.",
+    "checkpoint": "embedding_model.wrapped_model._model.",
+}
+
+
+def published_convnext(state):
+    """Return weights of timm under the names of Meta's ConvNeXt, with DINOv3's second norm."""
+    names = (
+        (r"^stem\.", "downsample_layers.0."),
+        (r"^stages\.(\d)\.downsample\.", r"downsample_layers.\1."),
+        (r"\.blocks\.", "."),
+        (r"\.conv_dw\.", ".dwconv."),
+        (r"\.mlp\.fc([12])\.", r".pwconv\1."),
+        (r"\.mlp\.grn\.", ".grn."),
+        (r"^head\.norm\.", "norm."),
+    )
+    found = {}
+    for name, tensor in state.items():
+        for old, new in names:
+            name = re.sub(old, new, name)
+        found[name] = tensor.flatten(1) if ".pwconv" in name and tensor.ndim == 4 else tensor
+    return {**found, "norms.3.weight": found["norm.weight"], "norms.3.bias": found["norm.bias"]}
+
+
+@pytest.mark.parametrize("prefix", LIGHTLY_TRAIN.values(), ids=LIGHTLY_TRAIN)
+@pytest.mark.parametrize("version", ["", "v2"])
+def test_meta_convnext(tmp_path, version, prefix):
+    """DINOv3's ConvNeXts have these names, alone and in files of lightly-train."""
+    config = {"type": f"timm.convnext{version}_atto", "dims": [8, 16, 24, 32]}
+    config["depths"] = [1, 1, 2, 1]
+    net = randomize(build_backbone(copy.deepcopy(config)))
+    state = {prefix + k: v for k, v in published_convnext(net.net.state_dict()).items()}
+    torch.save(state, tmp_path / "a.pth")
+    for conv_mlp in (True, False):
+        backbone, report = loaded({**config, "conv_mlp": conv_mlp}, tmp_path / "a.pth")
+        assert report.schemes == ("Meta's ConvNeXt",)
+        for side in (64, 96):
+            torch.testing.assert_close(
+                features(backbone, side)[1], features(net, side)[1], atol=1e-5, rtol=1e-5
+            )
+
+
+@pytest.mark.parametrize("prefix", LIGHTLY_TRAIN.values(), ids=LIGHTLY_TRAIN)
+@pytest.mark.parametrize("config", [RESNET, TIMM, REGISTERS])
+def test_lightly_train(tmp_path, config, prefix):
+    """Its files have the names of the model's library behind a prefix."""
+    net = randomize(build_backbone(copy.deepcopy(config)))
+    state = net.state_dict()
+    if config is REGISTERS:
+        state = published_dinov2(state, chunked=False)
+    torch.save({prefix + k: v for k, v in state.items()}, tmp_path / "a.pt")
+    backbone, _ = loaded(config, tmp_path / "a.pt")
+    for side in (32, 48):
+        close(features(backbone, side), *features(net, side))
+
+
 def test_a_bias_without_a_place_is_reported(tmp_path):
     net = randomize(build_backbone(copy.deepcopy(DINOV3)))
     torch.save(net.state_dict(), tmp_path / "a.pth")

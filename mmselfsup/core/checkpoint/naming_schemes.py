@@ -188,6 +188,19 @@ SCHEMES: tuple[Scheme, ...] = (
         rules=((r"\.shortcut\.", ".downsample."),),
     ),
     Scheme(
+        "Meta's ConvNeXt",
+        "downsample_layers.0.0.weight",
+        rules=(
+            (r"^downsample_layers\.0\.", "stem."),
+            (r"^downsample_layers\.(\d+)\.", r"stages.\1.downsample."),
+            (r"^stages\.(\d+)\.(\d+)\.", r"stages.\1.blocks.\2."),
+            (r"\.dwconv\.", ".conv_dw."),
+            (r"\.pwconv([12])\.", r".mlp.fc\1."),
+            (r"\.grn\.", ".mlp.grn."),
+            (r"^norm\.", "head.norm."),
+        ),
+    ),
+    Scheme(
         "Meta's DINOv3",
         "patch_embed.proj.weight",
         mark=r"storage_tokens$|rope_embed\.periods$|\.qkv\.bias_mask$",
