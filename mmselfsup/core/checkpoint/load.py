@@ -133,7 +133,7 @@ def _unpickled(path: Path, map_location: Any, mmap: bool) -> Any:
 
 def _foreign_names(path: Path) -> list[str]:
     """Return the full names of all that torch's reader refuses in a file; none if it can't tell."""
-    find = getattr(torch.serialization, "get_unsafe_globals_in_checkpoint", None)  # newer torch only
+    find = getattr(torch.serialization, "get_unsafe_globals_in_checkpoint", None)  # newer torch
     try:
         with safe_globals(_plain_data_classes()):
             return list(find(path)) if find else []
