@@ -36,7 +36,9 @@ def test_a_damaged_safetensors_file_is_one_line(tmp_path, break_file):
     path = tmp_path / "model.safetensors"
     save_file({"a": torch.rand(9)}, path)
     break_file(path)
-    with pytest.raises(UserError, match="no safetensors file, or not a complete one") as caught:
+    with pytest.raises(
+        UserError, match=r"no safetensors file(, or not a complete|: it is)"
+    ) as caught:
         load_state(str(path))
     assert "\n" not in str(caught.value)
 

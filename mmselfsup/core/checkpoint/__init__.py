@@ -5,8 +5,10 @@ from .newest import STOPPED_FILE, newest_checkpoint
 from .optimizer_state import load_optimizer_state
 from .pretrained import PretrainedInit
 from .publish import extract_backbone, publish_model
+from .same_network import Mismatch
 from .save import backbone_of, backbone_state, export_backbone, link_latest, save_checkpoint
-from .weights import LoadReport, Mismatch, load_weights, weights_of
+from .stored_weights import weights_of
+from .weights import LoadReport, load_weights
 
 __all__ = [
     "STOPPED_FILE",

@@ -13,7 +13,7 @@ from mmselfsup.utils.files import atomic_write
 
 from .load import load_state
 from .publish import find_backbone
-from .weights import weights_below, weights_of
+from .stored_weights import weights_below, weights_of
 
 # torchvision's names, and detectron2's: ``res2`` is the first stage, a normalisation belongs to its
 # convolution.

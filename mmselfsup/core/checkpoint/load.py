@@ -13,8 +13,10 @@ import os
 import pickle
 import re
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import lru_cache
 from http.client import HTTPException
 from pathlib import Path
@@ -33,6 +35,7 @@ from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.files import atomic_write, file_lock, sha256, temporary_prefix
 from mmselfsup.utils.progress import progress
 
+from .file_kinds import other_kind
 from .weight_files import (
     hugging_face_file,
     is_safetensors,
@@ -97,10 +100,17 @@ def load_state(
     try:
         state = _unpickled(path, map_location, mmap and zipfile.is_zipfile(path))
     except _READ_ERRORS as error:
-        raise UserError(_explain(error, filename)) from error
+        kind = other_kind(path)
+        message = (
+            _explain(error, filename)
+            if kind is None
+            else f"{filename} is no checkpoint: it is {kind}"
+        )
+        raise UserError(message) from error
     if not isinstance(state, dict):
         raise UserError(
-            f"{filename} holds a {type(state).__name__}, not the dict of a checkpoint or of weights"
+            f"{filename} holds a {type(state).__name__}, not the dict of a checkpoint or of "
+            "weights; save model.state_dict() into a file"
         )
     return state
 
@@ -112,9 +122,17 @@ def _unpickled(path: Path, map_location: Any, mmap: bool) -> Any:
         Exception: One of ``_READ_ERRORS``, that of the first reading.
     """
 
+    # By its name, torch would take a file for one of safetensors, whatever is in it.
+    renamed = path.suffix == ".safetensors"
+
     def read(*classes: type) -> Any:
-        with safe_globals([*_plain_data_classes(), *classes]):
-            return torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
+        with safe_globals([*_plain_data_classes(), *classes]), ExitStack() as stack:
+            source = stack.enter_context(path.open("rb")) if renamed else path
+            stack.enter_context(warnings.catch_warnings())
+            warnings.filterwarnings("ignore", ".*TorchScript archive")  # the error says it
+            return torch.load(
+                source, map_location=map_location, weights_only=True, mmap=mmap and not renamed
+            )
 
     try:
         return read()

@@ -10,7 +10,8 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.logger import get_root_logger
 
 from .load import load_state
-from .weights import load_weights, weights_below, weights_of
+from .stored_weights import weights_below, weights_of
+from .weights import load_weights
 
 
 @INITIALIZERS.register_module(name="Pretrained", force=True)

@@ -17,8 +17,8 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write
 
 from .load import load_state, meta_of
+from .stored_weights import weights_below, weights_of
 from .timm_names import backbone_in_format
-from .weights import weights_below, weights_of
 
 # Prefixes of the trained backbone in checkpoints of this project and of others, best first.
 _PREFIXES = (

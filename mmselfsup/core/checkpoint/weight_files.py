@@ -14,14 +14,19 @@ from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.files import atomic_write
 from mmselfsup.utils.logger import silenced
 
+from .file_kinds import is_safetensors_content, is_torch_content, other_kind
+
 # Names of weights in a folder of Hugging Face's libraries, best first; an index lists several.
 _IN_FOLDER = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
 _INDEX = ".index.json"
 
 
 def is_safetensors(path: Path) -> bool:
-    """Return whether a file is read by ``read_safetensors``."""
-    return path.suffix == ".safetensors" or path.name.endswith(_INDEX)
+    """Return whether a file is read by ``read_safetensors``: by its content, then by its name."""
+    if is_safetensors_content(path):
+        return True
+    named = path.suffix == ".safetensors" or path.name.endswith(_INDEX)
+    return named and not is_torch_content(path)
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -37,6 +42,9 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         for part in _parts(path):
             found.update(load_file(part))
     except (SafetensorError, OSError, ValueError, KeyError) as error:
+        kind = other_kind(path)
+        if kind is not None:
+            raise UserError(f"{path} is no safetensors file: it is {kind}") from error
         raise UserError(
             f"{path} is no safetensors file, or not a complete one ({one_line(error)[:120]}); copy "
             "or download it again"

@@ -8,13 +8,11 @@ embeddings of another image size are interpolated by the modules that have them.
 """
 
 import logging
-import re
-from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from mmselfsup.models.utils.adapters import is_adapter, merge_adapters
@@ -25,32 +23,20 @@ from mmselfsup.utils.sharding import own_part
 from .input_channels import ADVICE, adapt_input, is_input_kernel
 from .load import load_state
 from .naming_schemes import library_names
+from .prefixes import find_prefix
+from .same_network import (
+    BACKBONE,
+    COMPUTED,
+    Mismatch,
+    check_network,
+    check_values,
+    deeper_blocks,
+    own_prefix,
+)
+from .stored_weights import weights_of
 from .timm_names import own_names
 
-#: Prefix of the backbone's weights in a model of this project.
-BACKBONE = "backbone."
-# Keys under which files store their weights.
-_HOLDERS = ("state_dict", "model", "model_state_dict", "net")
-# A file may hold the same network twice; the trained one is loaded, not its momentum copy.
-_COPIES = ("encoder_k", "target", "teacher", "momentum", "ema")
-_TRAINED = (BACKBONE, "encoder_q.", "online_net.", "encoder.", "base_encoder.", "student.")
-_ADVICE = "take the config it was trained with, or allow it with --partial (load_partial=True)"
 _SHOWN = 6  # names in a line at most
-# Buffers of a window's size, which hold nothing learnt.
-_COMPUTED = (".relative_position_index", ".relative_coords_table")
-
-
-@dataclass(frozen=True)
-class Mismatch:
-    """A weight that is in the file and in the model, in different shapes."""
-
-    name: str
-    found: tuple[int, ...]
-    wanted: tuple[int, ...]
-    of_input: bool = False  # whether only the channels of the images differ
-
-    def __str__(self) -> str:
-        return f"{self.name} {list(self.found)}, the model wants {list(self.wanted)}"
 
 
 @dataclass(frozen=True)
@@ -122,8 +108,14 @@ def _listed(names: Sequence[str]) -> str:
     """Return all names where they are few, otherwise the number of names of each first part."""
     if len(names) <= _SHOWN:
         return ", ".join(names)
-    parts = Counter(name.partition(".")[0] for name in names)
+    parts = Counter(_part(name) for name in names)
     return ", ".join(f"{part}.* {count}" for part, count in parts.most_common(_SHOWN))
+
+
+def _part(name: str) -> str:
+    """Return the first part of a name, of a backbone's the first two."""
+    parts = name.split(".")
+    return ".".join(parts[: 2 if name.startswith(BACKBONE) and len(parts) > 2 else 1])
 
 
 def load_weights(
@@ -138,8 +130,7 @@ def load_weights(
     """Load the weights of a file into ``model``; heads may differ, the backbone must be found.
 
     A file of another network may fit in part, and a training would start from a mixture of learnt
-    and random weights: refused are files that fill less than half of the backbone's kernels
-    (weights of two or more dimensions), and those of a deeper network.
+    and random weights: such files are refused, see ``check_network``.
 
     Args:
         model: The model, wrapped for several processes or not; without a ``backbone`` the
@@ -155,8 +146,8 @@ def load_weights(
 
     Raises:
         UserError: The file can't be read, nothing fits the backbone, it is of another network and
-            not ``partial``, or ``strict`` and not all weights fit. The model is unchanged, except
-            where ``strict`` refused it.
+            not ``partial``, its values can't be used, or ``strict`` and not all weights fit. The
+            model is unchanged, except where ``strict`` refused it.
     """
     model = getattr(model, "module", model)
     source = weights_of(load_state(filename) if state is None else state, filename)
@@ -172,12 +163,13 @@ def load_weights(
     filled = OrderedDict((name, own_part(value, target[name])) for name, value in fitting.items())
     # Names and shapes are current already: no module may convert them from an older version.
     filled._metadata = target._metadata  # type: ignore[attr-defined]
-    deeper = _deeper_blocks(names.values(), target)
+    deeper = deeper_blocks(names.values(), target)
     if not partial:
-        _check_network(str(filename), filled, target, deeper)
+        check_network(str(filename), filled, model, deeper, mismatched)
+    check_values(str(filename), fitting, model)
     model.load_state_dict(filled, strict=False)
     known = _shared_names(model, set(filled))
-    needed = [name for name in target if name in known or not name.endswith(_COMPUTED)]
+    needed = [name for name in target if name in known or not name.endswith(COMPUTED)]
     report = LoadReport(
         filename=str(filename),
         matched=tuple(name for name in target if name in known),
@@ -195,7 +187,10 @@ def load_weights(
     if logger is not None:
         logger.log(logging.INFO if report.complete else logging.WARNING, "%s", report)
     if strict and (report.missing or report.unexpected or report.mismatched or report.resized):
-        raise UserError(f"strict loading: {report}")
+        lines = [line.strip() for line in str(report).splitlines()[1:]]
+        raise UserError(
+            f"{filename}: strict loading wants that all weights fit: {'; '.join(lines)}"
+        )
     return report
 
 
@@ -217,7 +212,7 @@ def _plan(
 ) -> tuple[dict, str]:
     """Return names in the file -> names in the model, and the removed prefix."""
     target = model.state_dict()
-    own = BACKBONE if any(name.startswith(BACKBONE) for name in target) else ""
+    own = own_prefix(target)
     wanted = {n[len(own) :]: t for n, t in target.items() if n.startswith(own)}
     prefix = find_prefix(source, wanted, filename, partial)
     if prefix.endswith(own):
@@ -272,60 +267,10 @@ def _of_own_size(
             is_input_kernel(tensor, target[name]),
         )
         for name, tensor in found.items()
-        if tensor.shape != target[name].shape and not name.endswith(_COMPUTED)
+        if tensor.shape != target[name].shape and not name.endswith(COMPUTED)
     ]
     resized = [mismatch for mismatch in different if mismatch.name in fitting]
     return fitting, resized, [mismatch for mismatch in different if mismatch not in resized]
-
-
-def _deeper_blocks(names: Iterable[str], target: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the blocks that continue numbered blocks of the model's backbone, each once.
-
-    Args:
-        names: The names of the file as the model would have them.
-        target: The weights of the model.
-    """
-    own = BACKBONE if any(name.startswith(BACKBONE) for name in target) else ""
-    last: dict[tuple[str, ...], int] = {}
-    for name in target:
-        for place, number in _numbered(name) if name.startswith(own) else ():
-            last[place] = max(number, last.get(place, -1))
-    blocks: dict[str, None] = {}
-    for name in names:
-        if name not in target and name.startswith(own):
-            for place, number in _numbered(name):
-                if number > last.get(place, number):
-                    blocks[f"{place[0]}{number}"] = None
-    return tuple(blocks)
-
-
-def _numbered(name: str) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Yield each number in a dotted name, after what stands before and behind it."""
-    for found in re.finditer(r"(?<=\.)[0-9]{1,9}(?=\.)", name):
-        yield (name[: found.start()], name[found.end() :]), int(found[0])
-
-
-def _check_network(
-    filename: str, filled: Mapping[str, Any], target: Mapping[str, Tensor], deeper: Sequence[str]
-) -> None:
-    """Check that a file is of the model's network; see ``load_weights``."""
-    own = BACKBONE if any(name.startswith(BACKBONE) for name in target) else ""
-    kernels = [
-        name
-        for name, tensor in target.items()
-        if name.startswith(own) and tensor.ndim >= 2 and not name.endswith(_COMPUTED)
-    ]
-    found = len([name for name in kernels if name in filled])
-    if deeper:
-        raise UserError(
-            f"{filename} is of a deeper network, the model has no place for {_listed(deeper)}; "
-            f"{_ADVICE}"
-        )
-    if 2 * found < len(kernels):
-        raise UserError(
-            f"{filename} is of another network: it fills {found} of {len(kernels)} kernels of the "
-            f"backbone; {_ADVICE}"
-        )
 
 
 def _shared_names(model: nn.Module, filled: set[str]) -> set[str]:
@@ -344,153 +289,5 @@ def _missing(target: Mapping[str, Any], known: set[str], mismatched: list[Mismat
         # torch before 0.4.1 didn't write this counter, and nothing depends on it
         if name not in known
         and name not in shown
-        and not name.endswith(("num_batches_tracked", *_COMPUTED))
+        and not name.endswith(("num_batches_tracked", *COMPUTED))
     ]
-
-
-def weights_of(state: Mapping[str, Any], filename: str) -> dict[str, Tensor]:
-    """Return the weights in a checkpoint, whatever the key under which they are stored.
-
-    Weights of several networks side by side (``student``, ``teacher``) get that key as prefix.
-
-    Raises:
-        UserError: There are no weights.
-    """
-    holder = next((k for k in _HOLDERS if isinstance(state.get(k), dict)), None)
-    weights: dict[str, Tensor] = {}
-    for name, value in (state if holder is None else state[holder]).items():
-        if isinstance(value, Tensor):
-            weights[name] = value
-        elif holder is None and isinstance(value, dict):
-            weights.update({f"{name}.{k}": v for k, v in value.items() if isinstance(v, Tensor)})
-    if not weights and holder is None:  # such as VISSL's, four levels down
-        weights = dict(_nested_weights(state, ""))
-    if not weights:
-        raise UserError(f"{filename} holds no weights; its keys are {', '.join(map(str, state))}")
-    return weights
-
-
-def weights_below(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Return the weights whose names begin with a prefix, without it."""
-    return {n[len(prefix) :]: tensor for n, tensor in weights.items() if n.startswith(prefix)}
-
-
-def _nested_weights(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Tensor]]:
-    """Yield all tensors in nested dicts with their dotted names."""
-    for name, item in value.items():
-        if isinstance(item, Tensor):
-            yield f"{prefix}{name}", item
-        elif isinstance(item, Mapping):
-            yield from _nested_weights(item, f"{prefix}{name}.")
-
-
-def find_prefix(
-    source: Mapping[str, Tensor],
-    wanted: Mapping[str, Tensor],
-    filename: str,
-    partial: bool = False,
-) -> str:
-    """Return the prefix of the backbone in ``source``.
-
-    Args:
-        source: The weights in the file.
-        wanted: The weights of the model's backbone, without prefix.
-        filename: Name of the file, for the error.
-        partial: Whether less than half of the kernels is enough under a prefix of others too.
-
-    Raises:
-        UserError: Nothing fits, or several networks in the file fit equally well.
-    """
-    total = sum(tensor.ndim >= 2 for tensor in wanted.values())
-    ranked = candidates(source, wanted)
-    # Files of this project may hold a part of the backbone, others at least half of its kernels.
-    fits = [
-        c
-        for c in ranked
-        if (c.kernels and (partial or _is_own(c.prefix) or 2 * c.kernels >= total))
-        or (not total and c.weights)
-    ]
-    if not fits:
-        some = max(ranked, key=lambda c: c.kernels, default=Candidate(""))
-        if some.kernels:
-            raise UserError(
-                f"{filename} is of another network: under {some.prefix!r} it fills "
-                f"{some.kernels} of {total} kernels of the backbone; {_ADVICE}"
-            )
-        first = next(iter(source), "nothing")
-        raise UserError(
-            f"{filename}: no weight fits the backbone; its names begin with {_head(first)!r}, "
-            f"the model wants '{BACKBONE}{next(iter(wanted), '')}' in shape "
-            f"{list(next(iter(wanted.values())).shape)}; check that the file is of the same network"
-        )
-    best = fits[0]
-    for other in fits[1:]:
-        if other.rank() != best.rank():
-            break
-        if not _same(source, best.prefix, other.prefix, list(wanted)):
-            raise UserError(
-                f"{filename}: the backbone may be {best.prefix!r} or {other.prefix!r}; extract "
-                "the wanted one with tools/model_converters/extract_backbone_weights.py --prefix"
-            )
-    return best.prefix
-
-
-def _is_own(prefix: str) -> bool:
-    """Return whether ``prefix`` is of this project: then a part of the weights is enough."""
-    return prefix.removeprefix("module.") in ("", BACKBONE)
-
-
-def _head(name: str) -> str:
-    """Return the first two parts of a dotted name."""
-    return ".".join(name.split(".")[:2])
-
-
-def _same(source: Mapping[str, Tensor], first: str, second: str, names: list[str]) -> bool:
-    """Return whether two prefixes hold equal weights."""
-    return all(
-        torch.equal(source[first + name], source[second + name])
-        for name in names
-        if first + name in source and second + name in source
-    )
-
-
-@dataclass
-class Candidate:
-    """A prefix and the number of weights of the backbone under it."""
-
-    prefix: str
-    kernels: int = 0
-    weights: int = 0
-
-    @property
-    def is_copy(self) -> bool:
-        """Return whether it is a momentum copy of another network."""
-        return any(mark in self.prefix for mark in _COPIES)
-
-    def rank(self) -> tuple[int, int, bool, bool, int]:
-        """Return a sort key: more of the backbone, not a copy, a name of the trained network.
-
-        A model with ``backbone`` and ``student.backbone`` holds one module under two names: under
-        the first all others, such as those of the teacher, have their own names.
-        """
-        named = [i for i, mark in enumerate(_TRAINED) if mark in self.prefix]
-        trained = -min(named, default=len(_TRAINED))
-        return self.kernels, self.weights, not self.is_copy, _is_own(self.prefix), trained
-
-
-def candidates(source: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[Candidate]:
-    """Return the prefixes of weights that ``wanted`` has in the same shape, best first."""
-    by_prefix: dict[str, Candidate] = defaultdict(lambda: Candidate(""))
-    for name, tensor in source.items():
-        start = 0
-        while start >= 0:
-            match = wanted.get(name[start:])
-            if match is not None and match.shape == tensor.shape:
-                candidate = by_prefix[name[:start]]
-                candidate.prefix = name[:start]
-                candidate.weights += 1
-                # Kernels are better evidence than biases or counters: short vectors fit by chance.
-                candidate.kernels += tensor.ndim >= 2
-            dot = name.find(".", start)
-            start = dot + 1 if dot >= 0 else -1
-    return sorted(by_prefix.values(), key=Candidate.rank, reverse=True)
