@@ -141,7 +141,7 @@ def _is_needed(name: str, tensor: Tensor, own: str) -> bool:
 def _behind_features(model: nn.Module) -> tuple[str, ...]:
     """Return the beginnings of names behind the features, as libraries' networks have them."""
     backbone = getattr(model, "backbone", model)
-    names = getattr(backbone, "head_names", tuple)()
+    names: Sequence[str] = getattr(backbone, "head_names", tuple)()
     own = "" if backbone is model else BACKBONE
     return tuple(own + name for name in names)
 
