@@ -186,12 +186,22 @@ def load_weights(
     )
     if logger is not None:
         logger.log(logging.INFO if report.complete else logging.WARNING, "%s", report)
-    if strict and (report.missing or report.unexpected or report.mismatched or report.resized):
+    if strict:
+        _check_strict(report)
+    return report
+
+
+def _check_strict(report: LoadReport) -> None:
+    """Check that all weights of a file and of the model fit as they are.
+
+    Raises:
+        UserError: One is missing, unexpected, resized or of another shape.
+    """
+    if report.missing or report.unexpected or report.mismatched or report.resized:
         lines = [line.strip() for line in str(report).splitlines()[1:]]
         raise UserError(
-            f"{filename}: strict loading wants that all weights fit: {'; '.join(lines)}"
+            f"{report.filename}: strict loading wants that all weights fit: {'; '.join(lines)}"
         )
-    return report
 
 
 def _under_own_names(
