@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -114,9 +115,40 @@ def _are_numbers(names: Sequence[str]) -> bool:
     return all(_NUMBER.fullmatch(str(name).strip()) for name in names)
 
 
+def spelling(name: str) -> str:
+    """Return what two spellings of a name have in common: all but case, blanks and accents' code.
+
+    An accented letter is one character or two, as the system wrote it.
+    """
+    return " ".join(unicodedata.normalize("NFC", str(name)).casefold().split())
+
+
+def check_places(classes: Sequence[str], where: str, known: str) -> None:
+    """Check that a label without a name can be the place of a class.
+
+    Args:
+        classes: Names of the classes in the order of their places.
+        where: The data set whose labels are numbers.
+        known: Where ``classes`` come from.
+
+    Raises:
+        UserError: The names are numbers, too, and other ones than the places.
+    """
+    names = [str(name).strip() for name in classes]
+    numbers = all(name.isascii() and name.isdecimal() for name in names)
+    if numbers and [int(name) for name in names] != list(range(len(names))):
+        raise UserError(
+            f"{where} has labels without names, and {known} has the classes {_listed(names)}: is "
+            f"the label {names[0]} the class of this name, or the one at this place? Name the "
+            f"classes of {where}: by folders or a CSV file with these names, or, if its labels "
+            "count from 0 in this order, by the same classes=[...]"
+        )
+
+
 def _key(name: str) -> str:
-    """Return what two spellings of a name have in common."""
-    return str(name).strip().casefold()
+    """Return what two spellings of a name have in common; of a number its value."""
+    key = spelling(name)
+    return str(int(key)) if key.isascii() and key.isdecimal() else key
 
 
 def renumbered(label: Any, numbers: Sequence[int], num_classes: int) -> Any:

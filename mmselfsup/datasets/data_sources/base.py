@@ -21,7 +21,7 @@ from torch import Tensor
 from mmselfsup.utils.errors import ArgumentError, StorageError, UserError
 
 from ..cache import ImageStore, open_cache
-from ..class_order import new_numbers, renumbered, renumbered_array
+from ..class_order import check_places, new_numbers, renumbered, renumbered_array
 from ..pipelines.encoded import EncodedImage, Pixels
 from ..pipelines.formatting import to_image, to_pixels
 from .decode import ImageError, ImageReader, one_of
@@ -292,6 +292,8 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
     def use_classes(self, classes: Sequence[str], where: str, known: str) -> None:
         """Number the classes as ``classes`` does; see ``mmselfsup.datasets.class_order``."""
         if self.CLASSES is None:
+            if (self.get_gt_labels() >= 0).any():
+                check_places(classes, where, known)
             return
         numbers, self.CLASSES = new_numbers(self.CLASSES, classes, where, known, self.same_classes)
         packed = self._packed_labels()

@@ -70,7 +70,7 @@ def find_columns(header: Sequence[str], wanted: Columns, path: str) -> Places:
     layout = next((known for known in LAYOUTS.values() if _fits(known, header)), Columns())
     image = _place(header, wanted.image or layout.image, "image_column", path)
     if image is None:
-        image = _first(header, NAME_COLUMNS)
+        image = _first(header, NAME_COLUMNS, path)
     if image is None:
         raise UserError(
             f"{path}: none of the columns {', '.join(header)} names the image; call it one of "
@@ -79,9 +79,11 @@ def find_columns(header: Sequence[str], wanted: Columns, path: str) -> Places:
     group = _place(header, wanted.group or layout.group, "group_column", path)
     if wanted.label is not None and not isinstance(wanted.label, str):
         hot = [_place(header, name, "label_column", path) for name in wanted.label]
+        if len(set(hot)) < len(hot):
+            raise UserError(f"{path}: label_column={list(wanted.label)!r} names a column twice")
         return Places(image, None, tuple(n for n in hot if n is not None), group)
     label = _place(header, wanted.label or layout.label, "label_column", path)
-    return Places(image, _first(header, LABEL_COLUMNS) if label is None else label, (), group)
+    return Places(image, _first(header, LABEL_COLUMNS, path) if label is None else label, (), group)
 
 
 def _fits(layout: Columns, header: Sequence[str]) -> bool:
@@ -105,10 +107,29 @@ def _place(
         raise UserError(
             f"{path}: {argument}={name!r} is none of its columns: {', '.join(header)}{hint}"
         )
+    _check_once(header, str(name), path)
     return list(header).index(str(name))
 
 
-def _first(header: Sequence[str], wanted: Sequence[str]) -> int | None:
-    """Return the position of the first wanted column that exists, in any letters."""
+def _first(header: Sequence[str], wanted: Sequence[str], path: str) -> int | None:
+    """Return the position of the first wanted column that exists, in any letters.
+
+    Raises:
+        UserError: Two columns have this name.
+    """
     lower = [name.lower() for name in header]
-    return next((lower.index(name) for name in wanted if name in lower), None)
+    name = next((name for name in wanted if name in lower), None)
+    if name is None:
+        return None
+    _check_once(header, header[lower.index(name)], path)
+    return lower.index(name)
+
+
+def _check_once(header: Sequence[str], name: str, path: str) -> None:
+    """Check that one column alone has a name.
+
+    Raises:
+        UserError: Several have it.
+    """
+    if header.count(name) > 1:
+        raise UserError(f"{path}: {header.count(name)} columns are called {name}: rename one")

@@ -16,7 +16,8 @@ _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NAME_AND_INTEGERS = re.compile(r"(.*?\S)\s+((?:[+-]?[0-9]+\s+)+)")
 # A name with the extension of an image, and what follows it.
 _NAME_AND_REST = re.compile(
-    rf"(.*?(?:{'|'.join(map(re.escape, IMAGE_EXTENSIONS))}))[\s,;]+(\S.*)", re.IGNORECASE
+    rf"(.*?(?:{'|'.join(map(re.escape, IMAGE_EXTENSIONS))}))(?:[\s,;]+(\S.*)|\s*([,;]))",
+    re.IGNORECASE,
 )
 
 
@@ -42,11 +43,11 @@ def parse_line(line: str) -> tuple[str, int | list[int]]:
 
 
 def text_after_name(name: str) -> tuple[str, str] | None:
-    """Return the file name in a name without label and what follows it; None if nothing does."""
+    """Return the file name in a name and what follows it before a label; None if nothing does."""
     if has_image_extension(name):
         return None
     cut = _NAME_AND_REST.fullmatch(name)
-    return None if cut is None else (cut[1], cut[2])
+    return None if cut is None else (cut[1], cut[2] or cut[3])
 
 
 def _integer(word: str) -> int:

@@ -6,6 +6,7 @@ import csv
 import io
 import logging
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from .text_lists import read_packed
 
 _CSV = (".csv", ".tsv")
 _DELIMITERS = ",;\t"
+_SEPARATOR = re.compile(r"sep=(.)\n", re.IGNORECASE)  # a first line that Excel writes and reads
 
 
 class Listed(NamedTuple):
@@ -44,7 +46,10 @@ def read_text(path: str) -> str:
             f"{path}: no such list of images; check ann_file (None: all images of data_prefix)"
         ) from None
     except UnicodeDecodeError:
-        raise UserError(f"{path}: this is no text in UTF-8; ann_file must be a list") from None
+        raise UserError(
+            f"{path}: this is no text in UTF-8; ann_file must be a list (from a spreadsheet: save "
+            "it as 'CSV UTF-8')"
+        ) from None
     except OSError as error:
         raise UserError(
             f"{path}: can't read this list ({error.strerror}); check ann_file"
@@ -71,8 +76,7 @@ def read_list(path: str) -> list[Entry]:
         raise UserError(f"{path}: the list is empty; a line is 'name label' or 'name'")
     _check_numbers(entries, path)
     for entry in entries:
-        cut = text_after_name(entry.name) if entry.label == NO_LABEL else None
-        if cut is not None:
+        if (cut := text_after_name(entry.name)) is not None:
             raise _no_label(f"{path}, line {entry.line}", *cut)
     return entries
 
@@ -283,6 +287,8 @@ def read_table(
     places = find_columns(header, columns, path)
     labels, named = read_labels(header, rows, places, classes, several, path)
     names = [row[places.image].strip() for _, row in rows]
+    if "" in names:
+        raise UserError(f"{path}, line {rows[names.index('')][0]}: the row names no image")
     entries = [Entry(n, lb, ln) for n, lb, (ln, _) in zip(names, labels, rows, strict=True)]
     _check_numbers(entries, path)
     at = places.group
@@ -296,10 +302,13 @@ def read_rows(path: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
         UserError: It has no row, or one of another length than the header.
     """
     text = read_text(path)
+    said = _SEPARATOR.match(text)
+    text = text[said.end() :] if said else text
     delimiter = max(_DELIMITERS, key=text.partition("\n")[0].count)  # the most frequent one there
-    table = csv_rows(text, path, delimiter)
+    table = csv_rows(text, path, said[1] if said else delimiter)
     header = [name.strip() for name in next(table, (0, []))[1]]
-    rows = [(line, row) for line, row in table if any(cell.strip() for cell in row)]
+    above = 1 if said else 0  # lines
+    rows = [(line + above, row) for line, row in table if any(cell.strip() for cell in row)]
     if not rows:
         raise UserError(f"{path}: the list has a header but no rows")
     for line, row in rows:  # a row of another length would shift its cells to other columns

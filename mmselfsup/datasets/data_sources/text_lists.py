@@ -147,7 +147,7 @@ def _parsed(block: bytes, spans: _Spans, end: NDArray[np.int64], rows: NDArray[A
         name, label = parse_line(line) if line else ("", NO_LABEL)
         if isinstance(label, list) or not NO_LABEL <= label <= MAX_LABEL:
             raise _Unusual
-        if label == NO_LABEL and text_after_name(name) is not None:
+        if text_after_name(name) is not None:
             raise _Unusual
         begins[row] = start + len(text[: len(text) - len(text.lstrip())].encode())
         ends[row] = begins[row] + len(name.encode())
