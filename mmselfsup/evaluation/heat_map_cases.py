@@ -141,10 +141,11 @@ def _heat_of_chosen(
 
 
 def seen_pixels(img: Tensor, dataset: Any, cfg: Config) -> Pixels:
-    """Return the picture [H, W, 3] of a network's input [3, H, W].
+    """Return the picture [H, W, 3] of a network's input [C, H, W].
 
     Args:
-        img: One normalised image.
+        img: One normalised image; of three or more channels the first three are shown, of fewer
+            the first one, in grey.
         dataset: Its data set, whose pipeline holds mean and deviation.
         cfg: The config; holds them where the device normalises (``prefetch``).
     """
@@ -154,7 +155,8 @@ def seen_pixels(img: Tensor, dataset: Any, cfg: Config) -> Pixels:
         mean, std = cfg.img_norm_cfg["mean"], cfg.img_norm_cfg["std"]
     pixels = img.detach().float().cpu().numpy()
     pixels = pixels * np.reshape(std, (-1, 1, 1)) + np.reshape(mean, (-1, 1, 1))
-    return np.asarray(np.rint(255 * pixels.clip(0, 1)), np.uint8).transpose(1, 2, 0)
+    shown = pixels[:3] if len(pixels) >= 3 else np.repeat(pixels[:1], 3, axis=0)
+    return np.asarray(np.rint(255 * shown.clip(0, 1)), np.uint8).transpose(1, 2, 0)
 
 
 def enlarged(pixels: Pixels) -> Pixels:

@@ -21,6 +21,10 @@ _LOST_PEER = re.compile(
     r"[Cc]onnection (?:was )?(?:closed|reset|refused)|[Bb]roken pipe|[Tt]imed out waiting"
     r"|wait timeout|remote process exited|NCCL (?:communicator was aborted|error)"
 )
+# What torch says where the first layer meets images with other channels than RGB or grey.
+_OTHER_CHANNELS = re.compile(
+    r"expected input\[\d+, [134], .*to have ([134]) channels, but got ([134])"
+)
 
 # What the constructors of mmcv, torch and torchvision raise for a value that they can't use.
 _CONFIG_ERRORS = (
@@ -72,6 +76,13 @@ def run_errors() -> Iterator[None]:
             text = _LAST_ERROR.split(text)[-1].strip()
         raise UserError(text) from error
     except Exception as error:
+        channels = _OTHER_CHANNELS.search(str(error))
+        if channels:
+            raise UserError(
+                f"the network takes images of {channels[1]} channel(s), these have {channels[2]}: "
+                "read them with the color_type of its training (grayscale for one channel), and "
+                "with its pipeline"
+            ) from error
         if not _from_compiler(error):
             raise
         raise UserError(

@@ -1,4 +1,4 @@
-"""Tables and lists as clinics write them are read as they are meant, or the error names the line."""
+"""Tables and lists as clinics write them are read as they are meant, or an error names the line."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_names_of_classes_that_are_numbers_have_a_value() -> None:
         new_numbers(["01", "04"], ["1", "2"], "val", "train")
     check_places(["0", "1"], "val", "train")
     check_places(["nv", "mel"], "val", "train")
-    with pytest.raises(UserError, match="val has labels without names, and train has .* 1, 10, 2"):
+    with pytest.raises(UserError, match=r"val has labels without names, and .* 1, 10, 2"):
         check_places(["1", "10", "2"], "val", "train")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mmselfsup.datasets import build_dataloader
@@ -41,7 +42,20 @@ def test_bytes_for_prefetch() -> None:
         build_dataloader([0], 1, workers_per_gpu=0, prefetch=True, img_norm_cfg=BYTES)
 
 
-@pytest.mark.parametrize("std", [0.0, [0.2, 0.0, 0.2], [0.2, -0.1, 0.2], float("nan")])
+@pytest.mark.parametrize("mean", [float("nan"), ["0.5"] * 2 + ["x"], "abc", [None], [0.5, np.inf]])
+def test_what_is_no_number_is_refused(mean: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"mean=.*: give a finite number"):
+        check_statistics(mean, 0.2)
+    with pytest.raises(ArgumentError, match=r"std=.*: give a finite number"):
+        check_statistics(0.5, mean)
+
+
+def test_a_deviation_that_was_divided_twice_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="divided by 255 twice"):
+        build_pipeline([dict(type="ToTensor"), dict(type="Normalize", mean=[0.002], std=[9e-4])])
+
+
+@pytest.mark.parametrize("std", [0.0, [0.2, 0.0, 0.2], [0.2, -0.1, 0.2]])
 def test_a_deviation_of_zero_is_refused(std: float | list[float]) -> None:
     with pytest.raises(ArgumentError, match="a standard deviation must be above 0"):
         check_statistics(0.5, std)

@@ -25,7 +25,13 @@ from mmselfsup.utils.module import unwrap
 from mmselfsup.utils.plurals import counted
 from mmselfsup.utils.seed import rng_untouched
 
-from .data_look import DataLook, look_at, report_overlap
+from .data_look import (
+    DataLook,
+    check_channels,
+    look_at,
+    report_normalizations,
+    report_overlap,
+)
 
 # What PyTorch says where the layers of a model don't fit each other or the images.
 _MISFITS = (
@@ -35,6 +41,7 @@ _MISFITS = (
     "Kernel size can't be greater than actual input size",
     "Output size is too small",
 )
+_TAKES = "model."  # the start of a problem that names a layer, see ``_taken``
 _REPEATS = 8  # of one image, to see whether its views are random
 _ONE_VALUE = "Expected more than 1 value per channel"
 
@@ -80,11 +87,11 @@ def try_step(cfg: Config, loader: Any) -> bool:
                     f"{len(loader.dataset)}, and batch normalisation needs more than one value per "
                     "channel: raise data.samples_per_gpu"
                 )
-            if any(text in problem for text in _MISFITS):
+            if problem.startswith(_TAKES) or any(text in problem for text in _MISFITS):
                 raise UserError(
                     f"model: the parts don't fit each other or the images: {problem}; compare the "
-                    "in_channels of neck and head with the output of the part before, and the "
-                    "size of the images"
+                    "in_channels of the backbone with the channels of the images, those of neck "
+                    "and head with the output of the part before, and the size of the images"
                 )
     return False
 
@@ -132,8 +139,12 @@ def look_at_others(runner: BaseRunner, dataset: Any, cfg: Config) -> list[DataLo
     hook = next((h for h in runner.hooks if isinstance(h, EvalHook)), None)
     if hook is None:
         return []
+    others = hook.dataloader.dataset
     found = look_at(hook.dataloader, "data.val", cfg, logger)
-    report_overlap({"data.train": dataset, "data.val": hook.dataloader.dataset})
+    report_overlap({"data.train": dataset, "data.val": others})
+    check_channels({"data.train": dataset, "data.val": others})
+    if not cfg.get("prefetch"):
+        report_normalizations({"data.train": dataset, "data.val": others}, logger)
     return [found]
 
 
@@ -193,7 +204,7 @@ def _taken(name: str, module: nn.Module, inputs: Any) -> str:
     if wanted is None or not inputs or not isinstance(inputs[0], Tensor) or inputs[0].ndim < 2:
         return ""
     got = inputs[0].shape[-1 if isinstance(module, nn.Linear) else 1]
-    return "" if got == wanted else f"model.{name} takes {wanted} channels, it gets {got}"
+    return "" if got == wanted else f"{_TAKES}{name} takes {wanted} channels, it gets {got}"
 
 
 def batch_of(sample: Any, size: int) -> Any:

@@ -25,6 +25,7 @@ from mmselfsup.datasets.source_check import (
     report_shared,
     unlisted_images,
 )
+from mmselfsup.datasets.utils import find_normalize
 from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.image_names import IMAGE_FORMATS
 from mmselfsup.utils.plurals import counted
@@ -35,6 +36,9 @@ from .no_effect import check_prefetch
 _LOOKED_AT = 16  # images of a data set whose pixels are read
 _BATCH = 4  # samples that are made and joined
 _SHOWN = 8  # classes with their counts
+_DARK = 63  # the brightest value of 14 bits that were read as 16
+_FRAMES = ("TIFF", "GIF", "WEBP", "PNG")  # a second image in a JPEG file is one for the camera
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)  # red, green, blue; torchvision's
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,8 @@ def look_at(loader: Any, part: str, cfg: Config, logger: logging.Logger) -> Data
     num_images = getattr(dataset, "num_images", len(dataset))
     with _read_once(sources):
         report_constant_images(dataset, part, logger)
+        report_dark_images(dataset, part, logger)
+        report_several_frames(sources, part, logger)
         sample = look_at_batch(loader, part)
     return DataLook(part, num_images, classes, describe_files(sources), sample, looked_up)
 
@@ -226,6 +232,50 @@ def report_constant_images(dataset: Any, part: str, logger: logging.Logger) -> N
             )  # fmt: skip
 
 
+def report_dark_images(dataset: Any, part: str, logger: logging.Logger) -> None:
+    """Warn where no pixel of a few images is bright: 16 bits of which fewer are in use.
+
+    Args:
+        dataset: The data set, or a wrapper of some, of which the first counts.
+        part: Its name in the config.
+        logger: The logger.
+    """
+    with suppress(Exception):  # what can't be read is reported by the run itself
+        source = next(data_sources(dataset))
+        places = _places(len(source))
+        with rng_untouched():
+            brightest = max(int(np.asarray(source.get_pixels(i)).max()) for i in places)
+        if 0 < brightest <= _DARK:
+            logger.warning(
+                "%s: the brightest value of %d images looked at is %d of 255: if the files have 14 "
+                "or 15 bits, set value_range=[0, 16383] or [0, 32767] in the data source",
+                part, len(places), brightest,
+            )  # fmt: skip
+
+
+def report_several_frames(sources: Sequence[Any], part: str, logger: logging.Logger) -> None:
+    """Warn of files that hold several images among a few of some data sources.
+
+    Args:
+        sources: The data sources.
+        part: The name of their data set in the config.
+        logger: The logger.
+    """
+    found, number = [], 0
+    for source in sources:
+        for place in _places(len(_files_of(source))):
+            with suppress(Exception), _opened(source, place) as image:
+                number += 1
+                if image.format in _FRAMES and getattr(image, "n_frames", 1) > 1:
+                    found.append(f"{source.path(place)} ({image.n_frames})")
+    if found:
+        logger.warning(
+            "%s: %d of %d files looked at hold several images, such as %s: the first of each is "
+            "read; save others that you need as files of their own",
+            part, len(found), number, found[0],
+        )  # fmt: skip
+
+
 def _is_constant(pixels: NDArray[Any]) -> bool:
     """Return whether an image [H, W] or [H, W, C] of several pixels has one colour."""
     return pixels.shape[0] * pixels.shape[1] > 1 and bool((pixels == pixels[:1, :1]).all())
@@ -304,6 +354,80 @@ def _describe(img: Any) -> str:
     high = max(float(v.max()) for v in numbers)
     kinds = ", ".join(f"{n} of {text}" if n > 1 else text for text, n in texts.items())
     return f"{kinds}, {low:.2f} to {high:.2f}"
+
+
+def check_channels(datasets: Mapping[str, Any], first: str = "data.train") -> None:
+    """Check that the images of all data sets have as many channels as those of the first.
+
+    Args:
+        datasets: The data sets by their keys.
+        first: The one that the others are compared with.
+
+    Raises:
+        UserError: Those of another one have more or fewer.
+    """
+    with rng_untouched():
+        numbers = {part: _num_channels(dataset) for part, dataset in datasets.items()}
+    wanted = numbers[first]
+    for part, number in numbers.items():
+        if None not in (number, wanted) and number != wanted:
+            raise UserError(
+                f"{part}: an image has {counted(number or 0, 'channel')} behind the pipeline, one "
+                f"of {first} has {wanted}: give both the same color_type and the same steps"
+            )
+
+
+def _num_channels(dataset: Any) -> int | None:
+    """Return the channels of a data set's images behind the pipeline; None where unknown."""
+    with suppress(Exception):  # what can't be read is reported by the run itself
+        sample = dataset[0]
+        views = tree_leaves(sample.get("img"))
+        return next((int(v.shape[-3]) for v in views if isinstance(v, Tensor) and v.ndim > 2), None)
+    return None
+
+
+def report_normalizations(
+    datasets: Mapping[str, Any], logger: logging.Logger, first: str = "data.train"
+) -> None:
+    """Warn of a data set that is normalised otherwise than the first, and of swapped channels.
+
+    Args:
+        datasets: The data sets by their keys.
+        logger: Logger of the warnings.
+        first: The one that the others are compared with.
+    """
+    found = {part: _statistics(dataset) for part, dataset in datasets.items()}
+    for part, other in found.items():
+        if other != found[first]:
+            logger.warning(
+                "%s: %s, and %s: %s; the network gets other values than it is trained on: give "
+                "both the same Normalize", first, _said(found[first]), part, _said(other),
+            )  # fmt: skip
+    order = [getattr(s, "reader", None) for s in data_sources(datasets[first])]
+    mean = found[first][0] if found[first] else ()
+    swapped = len(mean) == 3 and np.allclose(mean, _IMAGENET_MEAN[::-1], atol=2e-3)
+    if swapped and any(getattr(reader, "channel_order", "") == "rgb" for reader in order):
+        logger.warning(
+            "%s: mean=%s are ImageNet's statistics for blue, green, red, and the images are RGB: "
+            "reverse mean and std, or set channel_order='bgr' in the data source",
+            first, list(mean),
+        )  # fmt: skip
+
+
+def _statistics(dataset: Any) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Return mean and deviation of a data set's first ``Normalize``; None without one."""
+    step = find_normalize(dataset)
+    if step is None:
+        return None
+    mean, std = (tuple(np.ravel(value).tolist()) for value in (step.mean, step.std))
+    return mean, std
+
+
+def _said(statistics: tuple[tuple[float, ...], tuple[float, ...]] | None) -> str:
+    """Return mean and deviation for a line."""
+    if statistics is None:
+        return "no Normalize"
+    return f"mean={list(statistics[0])}, std={list(statistics[1])}"
 
 
 def report_overlap(datasets: Mapping[str, Any], first: str = "data.train") -> None:

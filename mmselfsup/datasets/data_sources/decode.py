@@ -10,7 +10,7 @@ unless the colour type ends with ``_ignore_orientation`` (Pillow always applies 
 file).
 
 Values of more than 8 bits become 0..255 by ``value_range`` or the rules of ``deep_values``. DICOM
-files and arrays (``.npy``) are read by ``scans``.
+files and arrays (``.npy``) are read by ``scans``, TIFF files of other numbers by ``tiff_values``.
 
 Size: the header is read first, and an image of more pixels than ``max_pixels`` is refused before
 its pixels take memory.
@@ -38,6 +38,7 @@ from ..pipelines.encoded import Pixels
 from .deep_values import ImageError, check_value_range, to_8_bits
 from .lists import find_images
 from .scans import is_scan, read_scan
+from .tiff_values import tiff_image
 
 _IGNORE = "_ignore_orientation"
 _COLOUR_FLAGS = {"rgb": cv2.IMREAD_COLOR_RGB, "bgr": cv2.IMREAD_COLOR_BGR}
@@ -399,8 +400,15 @@ def _open(data: bytes) -> Image.Image:
 def _decode_pillow(
     data: bytes, color_type: str, value_range: Sequence[float] | None
 ) -> Image.Image:
-    """Return the image decoded by Pillow to RGB or L."""
+    """Return the image decoded by Pillow to RGB or L; TIFF values that it can't read, by OpenCV."""
+    tiff = tiff_image(data, value_range, check_size)
+    if tiff is not None:
+        return tiff.convert("L" if color_type.startswith("grayscale") else "RGB")
     image = _open(data)
+    if image.format == "PPM" and value_range is not None:  # Pillow has scaled the values
+        deep = _decode_deep(data, color_type, "rgb", value_range)
+        if deep is not None:
+            return Image.fromarray(deep)
     bits = getattr(image, "tag_v2", {}).get(_TIFF_BITS, ())
     if image.mode in ("RGB", "RGBA", "RGBX") and max(bits, default=8) > 8:
         # Pillow has dropped the lower byte already.
@@ -422,7 +430,12 @@ def _converted(
         # Pillow would cut values above 255 off.
         if image.mode.startswith("I;16"):
             image = Image.fromarray(to_8_bits(np.asarray(image).astype(np.uint16), value_range))
-        elif image.mode == "I" and kind == "PPM" and value_range is None:
+        elif image.mode == "I" and kind == "PPM":
+            if value_range is not None:
+                raise ImageError(
+                    "value_range counts in the file's values, which Pillow has scaled: give the "
+                    "path of the file in place of the opened image"
+                )
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))  # its header: white
         elif image.mode in ("I", "F"):
             image = Image.fromarray(to_8_bits(np.asarray(image), value_range))

@@ -61,15 +61,17 @@ def _range_of(dtype: np.dtype[Any], low: Any, high: Any) -> tuple[float, float]:
     """Return which values are black and white in an image whose values are low..high."""
     if dtype == np.uint16:
         if 0 < high < _LEAST_16_BIT:
+            white = max(2 ** int(high).bit_length(), 256) - 1
             raise ImageError(
                 f"of its 16 bits only 12 or fewer are in use (values up to {high}): set "
-                "value_range=[0, 4095] in the data source, or [0, 65535] if it is so dark"
+                f"value_range=[0, {white}] in the data source, [0, 4095] for 12 bits, or "
+                "[0, 65535] if it is so dark"
             )
         return _UPPER_BYTE
     is_float = np.issubdtype(dtype, np.floating)
     if low >= 0 and high <= 255:
         return (0.0, 1.0) if is_float and high <= 1 else (0.0, 255.0)
-    kind = "floats" if is_float else "32-bit integers"
+    kind = "floats" if is_float else f"{8 * dtype.itemsize}-bit integers"
     raise ImageError(
         f"its values are {kind} from {low:g} to {high:g}, and nothing says which is white: set "
         "value_range=[black, white] in the data source"

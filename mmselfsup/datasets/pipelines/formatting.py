@@ -32,6 +32,7 @@ from .encoded import EncodedImage, Pixels
 # looked up, which is faster than computing each pixel and gives the same bits.
 _UNIT = torch.arange(256, dtype=torch.uint8).float().div(255)  # [256]
 _MODES = ("RGB", "L")
+_LEAST_STD = 0.5 / 255
 
 
 def num_channels(img: Any) -> int | None:
@@ -99,9 +100,20 @@ def check_statistics(mean: float | Sequence[float], std: float | Sequence[float]
         mean, std: Those of each channel, or one number for all.
 
     Raises:
-        ArgumentError: They are above 1: statistics of bytes make every image nearly constant. Or a
-            deviation is not above 0: every value would be infinite.
+        ArgumentError: They are no finite numbers. They are above 1: statistics of bytes make every
+            image nearly constant. Or a deviation is not above 0, and every value would be infinite,
+            or below half a grey level, which no images have.
     """
+    for name, value in (("mean", mean), ("std", std)):
+        try:
+            finite = bool(np.isfinite(np.asarray(value, dtype=np.float64)).all())
+        except (TypeError, ValueError):
+            finite = False
+        if not finite:
+            raise ArgumentError(
+                f"{name}={value!r}: give a finite number, or one for each channel, for values in "
+                "0..1"
+            )
     if max(np.max(mean, initial=0), np.max(std, initial=0)) > 1:
         raise ArgumentError(
             f"mean={mean}, std={std} are statistics of values in 0..255, but ToTensor "
@@ -109,6 +121,11 @@ def check_statistics(mean: float | Sequence[float], std: float | Sequence[float]
         )
     if not np.all(np.asarray(std) > 0):
         raise ArgumentError(f"std={std}: a standard deviation must be above 0")
+    if np.min(std, initial=1) < _LEAST_STD:
+        raise ArgumentError(
+            f"std={std} is less than half a grey level (values are in 0..1 here): it may have been "
+            "divided by 255 twice; compute_mean_std.py measures it"
+        )
 
 
 @cache

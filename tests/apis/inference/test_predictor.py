@@ -267,3 +267,25 @@ def test_a_list_of_folders_keeps_its_order(tmp_path: Path) -> None:
     assert [Path(str(name)).relative_to(tmp_path).as_posix() for name in found] == [
         "b/1.png", "a/1.png", "a/2.png",
     ]  # fmt: skip
+
+
+def test_a_network_for_grey_images(tmp_path: Path) -> None:
+    values = config()
+    values["model"]["backbone"] = {**BACKBONE, "in_channels": 1}
+    values["data"]["test"]["data_source"]["color_type"] = "grayscale"
+    values["data"]["test"]["pipeline"] = [
+        *PIPELINE[:2], dict(type="Normalize", mean=[0.5], std=[0.2]),
+    ]  # fmt: skip
+    checkpoint = write_checkpoint(tmp_path / "w.pth", values)
+    draw(tmp_path / "in" / "a.png", 0)
+    predictor = Predictor(checkpoint)
+    found = predictor(tmp_path / "in")
+    write_heat_maps(predictor, found, tmp_path / "in", str(tmp_path / "out"))
+    with Image.open(next((tmp_path / "out").iterdir())) as picture:
+        left = np.asarray(picture.convert("RGB"))[:, :160].astype(
+            int
+        )  # without the block at the seam
+    assert np.abs(left - left.mean(axis=2, keepdims=True)).max() <= 2
+    in_colour = {"data.test.data_source.color_type": "color"}
+    with pytest.raises(UserError, match=r"takes images of 1 channel\(s\), these have 3"):
+        Predictor(checkpoint, options=in_colour)(tmp_path / "in")

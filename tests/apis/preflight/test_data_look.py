@@ -10,10 +10,14 @@ from mmcv import Config
 from PIL import Image
 
 from mmselfsup.apis.preflight.data_look import (
+    check_channels,
     count_classes,
     look_at,
     report_classes,
+    report_dark_images,
+    report_normalizations,
     report_overlap,
+    report_several_frames,
 )
 from mmselfsup.apis.preflight.overview import data_rows
 from mmselfsup.datasets import build_dataset
@@ -142,3 +146,65 @@ def test_overlap_is_reported(images: Path, caplog: pytest.LogCaptureFixture) -> 
     data = build_dataset(dict(type="SingleViewDataset", data_source=source, pipeline=[]))
     report_overlap({"data.train": data, "data.val": data})
     assert "4 images in common" in caplog.text
+
+
+def one_of(images: Path, *pipeline: dict[str, Any], **source: Any) -> Any:
+    source = dict(type="ImageList", data_prefix=str(images), **source)
+    return build_dataset(
+        dict(type="SingleViewDataset", data_source=source, pipeline=[TO_TENSOR, *pipeline])
+    )
+
+
+def test_channels_of_the_evaluation(images: Path) -> None:
+    datasets = {"data.train": one_of(images, color_type="grayscale"), "data.val": one_of(images)}
+    with pytest.raises(UserError, match=r"data\.val: an image has 3 channels .* data\.train has 1"):
+        check_channels(datasets)
+    check_channels({"data.train": one_of(images), "data.val": one_of(images)})
+
+
+IMAGENET = dict(type="Normalize", mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
+SWAPPED = dict(type="Normalize", mean=[0.406, 0.456, 0.485], std=[0.225, 0.224, 0.229])
+HALF = dict(type="Normalize", mean=[0.5], std=[0.25])
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "order", "line"),
+    [
+        (
+            [HALF],
+            [IMAGENET],
+            "rgb",
+            "data.train: mean=[0.5], std=[0.25], and data.val: mean=[0.485",
+        ),
+        ([HALF], [], "rgb", "and data.val: no Normalize; the network gets other values"),
+        ([SWAPPED], [SWAPPED], "rgb", "ImageNet's statistics for blue, green, red"),
+        ([SWAPPED], [SWAPPED], "bgr", ""),
+        ([IMAGENET], [IMAGENET], "rgb", ""),
+        ([], [], "rgb", ""),
+    ],
+)
+def test_normalizations_that_do_not_fit(
+    images: Path, caplog: pytest.LogCaptureFixture, train: list, val: list, order: str, line: str
+) -> None:
+    datasets = {
+        "data.train": one_of(images, *train, channel_order=order),
+        "data.val": one_of(images, *val, channel_order=order),
+    }
+    report_normalizations(datasets, LOGGER)
+    assert line in caplog.text if line else not caplog.text
+
+
+def test_dark_images_and_files_of_several(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    values = np.linspace(0, 16383, 64).reshape(8, 8).astype(np.uint16)
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    pages = [Image.fromarray(np.full((8, 8), n, np.uint8)) for n in (9, 20)]
+    pages[0].save(tmp_path / "b.tif", save_all=True, append_images=pages[1:])
+    dataset = one_of(tmp_path)
+    report_dark_images(dataset, "data.val", LOGGER)
+    report_several_frames([dataset.data_source], "data.val", LOGGER)
+    assert "the brightest value of 2 images looked at is 63 of 255" in caplog.text
+    assert "1 of 2 files looked at hold several images" in caplog.text
+    assert "b.tif (2)" in caplog.text
+    caplog.clear()
+    report_dark_images(one_of(tmp_path, value_range=[0, 16383]), "data.val", LOGGER)
+    assert caplog.text == ""

@@ -66,6 +66,13 @@ def test_misfits_are_found(fast: bool, images: Path) -> None:
     assert torch.equal(before, torch.get_rng_state())
 
 
+def test_channels_that_the_backbone_does_not_take(images: Path) -> None:
+    cfg = simclr()
+    cfg.model.backbone.in_channels = 4
+    with pytest.raises(UserError, match=r"backbone.*conv1 takes 4 channels, it gets 3"):
+        try_step(cfg, loader_of(images, False))
+
+
 def _try(rank: int, folder: str) -> list[str]:
     messages = []
     for cfg in (simclr(), simclr(misfit=True), simclr(norm="SyncBN")):
