@@ -48,7 +48,8 @@ from mmselfsup.utils.files import atomic_write_json, check_writable
 from mmselfsup.utils.seed import set_random_seed
 
 from ..launch import Ranks, join_ranks, open_log, open_work_dir, work_dir_of
-from ..preflight.data_look import look_at, report_overlap
+from ..preflight.compared_data import report_overlap
+from ..preflight.data_look import look_at
 from ..preflight.overview import data_rows, log_table
 from ..training.acceleration import accelerate_extraction
 

@@ -25,12 +25,10 @@ from mmselfsup.utils.module import unwrap
 from mmselfsup.utils.plurals import counted
 from mmselfsup.utils.seed import rng_untouched
 
+from .compared_data import check_channels, report_normalizations, report_overlap
 from .data_look import (
     DataLook,
-    check_channels,
     look_at,
-    report_normalizations,
-    report_overlap,
 )
 
 # What PyTorch says where the layers of a model don't fit each other or the images.

@@ -22,10 +22,8 @@ from mmselfsup.datasets.loader import data_sources
 from mmselfsup.datasets.source_check import (
     check_files,
     listed_files,
-    report_shared,
     unlisted_images,
 )
-from mmselfsup.datasets.utils import find_normalize
 from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.image_names import IMAGE_FORMATS
 from mmselfsup.utils.plurals import counted
@@ -38,7 +36,6 @@ _BATCH = 4  # samples that are made and joined
 _SHOWN = 8  # classes with their counts
 _DARK = 63  # the brightest value of 14 bits that were read as 16
 _FRAMES = ("TIFF", "GIF", "WEBP", "PNG")  # a second image in a JPEG file is one for the camera
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)  # red, green, blue; torchvision's
 
 
 @dataclass(frozen=True)
@@ -266,8 +263,9 @@ def report_several_frames(sources: Sequence[Any], part: str, logger: logging.Log
         for place in _places(len(_files_of(source))):
             with suppress(Exception), _opened(source, place) as image:
                 number += 1
-                if image.format in _FRAMES and getattr(image, "n_frames", 1) > 1:
-                    found.append(f"{source.path(place)} ({image.n_frames})")
+                frames = getattr(image, "n_frames", 1)
+                if image.format in _FRAMES and frames > 1:
+                    found.append(f"{source.path(place)} ({frames})")
     if found:
         logger.warning(
             "%s: %d of %d files looked at hold several images, such as %s: the first of each is "
@@ -354,91 +352,3 @@ def _describe(img: Any) -> str:
     high = max(float(v.max()) for v in numbers)
     kinds = ", ".join(f"{n} of {text}" if n > 1 else text for text, n in texts.items())
     return f"{kinds}, {low:.2f} to {high:.2f}"
-
-
-def check_channels(datasets: Mapping[str, Any], first: str = "data.train") -> None:
-    """Check that the images of all data sets have as many channels as those of the first.
-
-    Args:
-        datasets: The data sets by their keys.
-        first: The one that the others are compared with.
-
-    Raises:
-        UserError: Those of another one have more or fewer.
-    """
-    with rng_untouched():
-        numbers = {part: _num_channels(dataset) for part, dataset in datasets.items()}
-    wanted = numbers[first]
-    for part, number in numbers.items():
-        if None not in (number, wanted) and number != wanted:
-            raise UserError(
-                f"{part}: an image has {counted(number or 0, 'channel')} behind the pipeline, one "
-                f"of {first} has {wanted}: give both the same color_type and the same steps"
-            )
-
-
-def _num_channels(dataset: Any) -> int | None:
-    """Return the channels of a data set's images behind the pipeline; None where unknown."""
-    with suppress(Exception):  # what can't be read is reported by the run itself
-        sample = dataset[0]
-        views = tree_leaves(sample.get("img"))
-        return next((int(v.shape[-3]) for v in views if isinstance(v, Tensor) and v.ndim > 2), None)
-    return None
-
-
-def report_normalizations(
-    datasets: Mapping[str, Any], logger: logging.Logger, first: str = "data.train"
-) -> None:
-    """Warn of a data set that is normalised otherwise than the first, and of swapped channels.
-
-    Args:
-        datasets: The data sets by their keys.
-        logger: Logger of the warnings.
-        first: The one that the others are compared with.
-    """
-    found = {part: _statistics(dataset) for part, dataset in datasets.items()}
-    for part, other in found.items():
-        if other != found[first]:
-            logger.warning(
-                "%s: %s, and %s: %s; the network gets other values than it is trained on: give "
-                "both the same Normalize", first, _said(found[first]), part, _said(other),
-            )  # fmt: skip
-    order = [getattr(s, "reader", None) for s in data_sources(datasets[first])]
-    mean = found[first][0] if found[first] else ()
-    swapped = len(mean) == 3 and np.allclose(mean, _IMAGENET_MEAN[::-1], atol=2e-3)
-    if swapped and any(getattr(reader, "channel_order", "") == "rgb" for reader in order):
-        logger.warning(
-            "%s: mean=%s are ImageNet's statistics for blue, green, red, and the images are RGB: "
-            "reverse mean and std, or set channel_order='bgr' in the data source",
-            first, list(mean),
-        )  # fmt: skip
-
-
-def _statistics(dataset: Any) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    """Return mean and deviation of a data set's first ``Normalize``; None without one."""
-    step = find_normalize(dataset)
-    if step is None:
-        return None
-    mean, std = (tuple(np.ravel(value).tolist()) for value in (step.mean, step.std))
-    return mean, std
-
-
-def _said(statistics: tuple[tuple[float, ...], tuple[float, ...]] | None) -> str:
-    """Return mean and deviation for a line."""
-    if statistics is None:
-        return "no Normalize"
-    return f"mean={list(statistics[0])}, std={list(statistics[1])}"
-
-
-def report_overlap(datasets: Mapping[str, Any], first: str = "data.train") -> None:
-    """Warn of images or lesions that another data set has in common with the first.
-
-    Args:
-        datasets: The data sets by their keys.
-        first: The one that the others are compared with.
-    """
-    ours = list(data_sources(datasets[first]))
-    for part, dataset in datasets.items():
-        for source in data_sources(dataset) if part != first else ():
-            for own in ours:
-                report_shared(own, source, (first, part))

@@ -9,14 +9,16 @@ import pytest
 from mmcv import Config
 from PIL import Image
 
-from mmselfsup.apis.preflight.data_look import (
+from mmselfsup.apis.preflight.compared_data import (
     check_channels,
+    report_normalizations,
+    report_overlap,
+)
+from mmselfsup.apis.preflight.data_look import (
     count_classes,
     look_at,
     report_classes,
     report_dark_images,
-    report_normalizations,
-    report_overlap,
     report_several_frames,
 )
 from mmselfsup.apis.preflight.overview import data_rows
