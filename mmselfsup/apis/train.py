@@ -66,6 +66,7 @@ from .preflight.data_info import check_labels, class_counts, data_size
 from .preflight.data_look import look_at
 from .preflight.no_effect import report_no_effect
 from .preflight.overview import log_table, report_disk, training_rows
+from .preflight.schedule_check import check_schedules
 from .training.acceleration import accelerate
 from .training.assembly import make_runner, wrap_model
 from .training.auto_settings import apply_auto_settings
@@ -135,13 +136,14 @@ def train_model(
         runner = make_runner(model, optimizer, cfg, logger, timestamp, meta)
     with shared_errors(), config_errors("model"):
         look = look_at(loaders[0], "data.train", cfg, logger)
-        if try_step(cfg, loaders[0]):
-            loaders[0] = without_last_batch(loaders[0], datasets[0], cfg, distributed)
+        if too_few := try_step(cfg, loaders[0]):
+            loaders[0] = without_last_batch(loaders[0], datasets[0], cfg, distributed, too_few)
         check_same_views(model, loaders[0])
     with config_errors("hooks"):
         register_hooks(runner, cfg, loaders, distributed, adaptation)
     with shared_errors():
         looks = [look, *look_at_others(runner, datasets[0], cfg)]
+        check_schedules(runner, len(loaders[0]))
         report_no_effect(cfg, runner, loaders[0], logger)
         fit_to_data(runner.hooks, size)
     facts = {**data, "optimizer": optimizer_options(optimizer)}

@@ -6,6 +6,7 @@ why a module can't be imported.
 
 import importlib
 import logging
+import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from mmcv import Config
 from mmselfsup.utils.errors import UserError, one_line
 
 _KEY = "custom_imports"
+# Folders of code that isn't the user's: a fault shows where the user's code called it.
+_INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
+_NOWHERE = traceback.FrameSummary("", 0, "", line="import")
 
 
 @contextmanager
@@ -67,22 +71,45 @@ def import_modules(cfg: Any, where: str) -> None:
         UserError: A module can't be imported: which one, why, and where in its code.
     """
     value = cfg.get(_KEY) or {}
-    imports = value.get("imports")
-    if imports is not None and not isinstance(imports, str | list | tuple):
-        raise UserError(f"{where}: {_KEY}.imports must be a list of modules, got {imports!r}")
+    _check_form(value, where)
     for name in names_in(cfg):
         try:
-            importlib.import_module(name)
-        except Exception as error:  # the code of a module may raise anything
+            module = importlib.import_module(name)
+        except (Exception, SystemExit) as error:  # the code of a module may raise anything
             message = f"{where}: {_KEY}: {_reason(name, error)}"
             if not value.get("allow_failed_imports"):
                 raise UserError(message) from error
-            logging.getLogger("mmselfsup").warning(
-                "%s; it goes on without (allow_failed_imports)", message
+            _warn("%s; it goes on without (allow_failed_imports)", message)
+            continue
+        if getattr(module, "__file__", None) is None and hasattr(module, "__path__"):
+            _warn("%s: %s: %s is a folder without code: nothing was imported", where, _KEY, name)
+
+
+def _warn(text: str, *values: str) -> None:
+    """Log a warning."""
+    logging.getLogger("mmselfsup").warning(text, *values)
+
+
+def _check_form(value: Any, where: str) -> None:
+    """Check that ``custom_imports`` lists names of modules.
+
+    Raises:
+        UserError: It has another form.
+    """
+    if not isinstance(value, dict):
+        raise UserError(f"{where}: {_KEY} must be a dict, such as dict(imports=['a.b'])")
+    imports = value.get("imports")
+    if imports is not None and not isinstance(imports, str | list | tuple):
+        raise UserError(f"{where}: {_KEY}.imports must be a list of modules, got {imports!r}")
+    for name in [imports] if isinstance(imports, str) else imports or []:
+        if not isinstance(name, str) or not all(map(str.isidentifier, name.split("."))):
+            raise UserError(
+                f"{where}: {_KEY}.imports: {name!r} is no name of a module: give names with dots, "
+                "such as 'my_package.my_module' for my_package/my_module.py"
             )
 
 
-def _reason(name: str, error: Exception) -> str:
+def _reason(name: str, error: BaseException) -> str:
     """Return why a module can't be imported, and what to do."""
     missing = getattr(error, "name", None)
     if isinstance(error, ModuleNotFoundError) and missing:
@@ -97,11 +124,21 @@ def _reason(name: str, error: Exception) -> str:
         )
     if isinstance(error, SyntaxError):
         return f"{name}: {error.filename}, line {error.lineno}: syntax error: {error.msg}"
-    return f"{name}: {_place(error)}: {type(error).__name__}: {one_line(error)}"
+    if isinstance(error, SystemExit):
+        return f"{name}: {_place(error)}: the module ends the program ({one_line(error)})"
+    text = one_line(error) or f"at {(_frame(error) or _NOWHERE).line!r}"
+    return f"{name}: {_place(error)}: {type(error).__name__}: {text}"
 
 
-def _place(error: Exception) -> str:
-    """Return the file and the line that failed, outside of Python's import system."""
+def _place(error: BaseException) -> str:
+    """Return the file and the line of the user's code that failed."""
+    frame = _frame(error)
+    return f"{frame.filename}, line {frame.lineno}" if frame else "in its import"
+
+
+def _frame(error: BaseException) -> traceback.FrameSummary | None:
+    """Return the last frame outside of installed packages, or else of Python's import system."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if "importlib" not in f.filename and f.filename != __file__]
-    return f"{own[-1].filename}, line {own[-1].lineno}" if own else "in its import"
+    others = [f for f in frames if "importlib" not in f.filename and f.filename != __file__]
+    own = [f for f in others if not f.filename.startswith(_INSTALLED)]
+    return (own or others or [None])[-1]

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmcv.runner import Priority
+
 _COMPILE_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
 _COMPILE_ARGUMENTS = ("fullgraph", "dynamic", "backend", "mode", "options", "disable")
 _CLIP_ARGUMENTS = ("max_norm", "norm_type", "error_if_nonfinite", "foreach", "per_parameter")
@@ -184,6 +186,16 @@ def _log_level(value: Any) -> bool:
     return known or whole(0).fits(value)
 
 
+def _priority(value: Any) -> bool:
+    """Return whether a value is a priority of hooks: a name, or a number from 0 to 100."""
+    known = isinstance(value, str) and value.upper() in Priority.__members__
+    return known or isinstance(value, Priority) or whole(0, 100).fits(value)
+
+
+#: The rule of ``priority`` of a hook.
+PRIORITY = Rule(
+    f"a whole number of 0 to 100 or one of {', '.join(Priority.__members__)}", _priority
+)
 NOTHING = Rule("None", lambda value: value is None)
 # 0 and 1 are in use as well: configs of 0.x passed any value on.
 FLAG = Rule("True or False", lambda value: type(value) in (bool, int) and value in (0, 1))
@@ -311,6 +323,7 @@ KEYS: dict[str, Rule] = {
     "lr_config.min_lr": optional(number(0)),
     "lr_config.min_lr_ratio": optional(_SHARE),
     "lr_config.by_epoch": FLAG,
+    "lr_config.step": either(_POSITIVE, sequence(_POSITIVE, 0)),
     "lr_config.warmup": optional(one_of("constant", "linear", "exp")),
     "lr_config.warmup_iters": whole(0),
     "lr_config.warmup_ratio": _SHARE,
@@ -358,6 +371,9 @@ ARGUMENTS: dict[tuple[str, str], Rule] = {
     ("model", "hid_channels"): _POSITIVE,
     ("model", "num_classes"): either(_POSITIVE, sequence(_POSITIVE), one_of(AUTO)),
     ("model", "base_channels"): _POSITIVE,
+    ("model", "frozen_stages"): whole(-1),
+    ("hook", "out_dir"): optional(_FOLDER),
+    ("hook", "interval"): optional(_INTERVAL),
     ("model", "stem_channels"): _POSITIVE,
 }
 

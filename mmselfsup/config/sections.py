@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from mmselfsup.core.adaptation import COMMON, OPTIONS
 
 from .registries import names, registry, resolve
+from .schema import PRIORITY
 from .signature import accepted_args
 from .walker import GROUP_OPTIONS, MISPLACED_OPTIONS, Walker
 
@@ -139,6 +140,9 @@ def _custom_hooks(walker: Walker, value: Any, config: Mapping[str, Any]) -> None
     for i, hook in enumerate(value or []):
         if isinstance(hook, Mapping):
             walker.check_component(hook, "hook", f"custom_hooks.{i}", extra=("priority",))
+            fault = PRIORITY.fault(f"custom_hooks.{i}.priority", hook.get("priority", "NORMAL"))
+            if fault is not None:
+                walker.findings.add(f"custom_hooks.{i}.priority", fault)
 
 
 def _custom_imports(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ Errors of single ranks, which all ranks learn of, so that none waits for one tha
 import re
 import socket
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +25,26 @@ _LOST_PEER = re.compile(
 # What torch says where the first layer meets images with other channels than RGB or grey.
 _OTHER_CHANNELS = re.compile(
     r"expected input\[\d+, [134], .*to have ([134]) channels, but got ([134])"
+)
+
+# What PyTorch says where the layers of a model don't fit each other or the images, also on the
+# ``meta`` device.
+_MISFITS = (
+    "shapes cannot be multiplied",
+    "must have same reduction dim",
+    "channels, but got",
+    "Invalid channel dimensions",
+    "Kernel size can't be greater than actual input size",
+    "Output size is too small",
+    "must match the size of tensor",
+    "must match the existing size",
+    "Sizes of tensors must match",
+    "Attempting to broadcast a dimension",
+    "which does not broadcast",
+    "is invalid for input of size",
+    "expected input with shape",
+    "Expected size for first two dimensions",
+    "size mismatch",
 )
 
 # What the constructors of mmcv, torch and torchvision raise for a value that they can't use.
@@ -55,8 +76,25 @@ def config_errors(part: str) -> Iterator[None]:
     except UserError:
         raise
     except _CONFIG_ERRORS as error:
-        reason = one_line(error) or type(error).__name__
+        reason = _reason(error)
         raise UserError(f"{part}: {reason} (MMSELFSUP_DEBUG=1 shows where in the code)") from error
+
+
+def _reason(error: BaseException) -> str:
+    """Return the message of an error; of a check without a message, the check itself.
+
+    mmcv puts the name of a class in front of what its constructor raised.
+    """
+    first = error
+    while (before := first.__cause__ or first.__context__) is not None:
+        first = before
+    if str(first) and not isinstance(first, KeyError):
+        return one_line(error)
+    frames = traceback.extract_tb(first.__traceback__)
+    line = frames[-1].line if frames else ""
+    shown = f" at '{line}'" if line else ""
+    text = one_line(error).rstrip(": ")
+    return f"{text or type(first).__name__}: a value does not fit{shown}"
 
 
 @contextmanager
@@ -75,6 +113,11 @@ def run_errors() -> Iterator[None]:
         if _FROM_WORKER.match(text):  # the message comes after the traceback of the worker
             text = _LAST_ERROR.split(text)[-1].strip()
         raise UserError(text) from error
+    except ImportError as error:  # a part that asks for its package when it starts
+        raise UserError(
+            f"{one_line(error)}; install it, or take the part of the config out that needs it "
+            "(MMSELFSUP_DEBUG=1 shows where in the code)"
+        ) from error
     except Exception as error:
         channels = _OTHER_CHANNELS.search(str(error))
         if channels:
@@ -83,12 +126,34 @@ def run_errors() -> Iterator[None]:
                 "read them with the color_type of its training (grayscale for one channel), and "
                 "with its pipeline"
             ) from error
+        if is_misfit(str(error)):
+            raise UserError(
+                f"{misfit(one_line(error))} (MMSELFSUP_DEBUG=1 shows where in the code)"
+            ) from error
         if not _from_compiler(error):
             raise
         raise UserError(
             f"compile: torch.compile failed ({one_line(error)[:300]}); set compile=False, or on a "
             "CPU install a C++ compiler"
         ) from error
+
+
+def is_misfit(text: str) -> bool:
+    """Return whether the text of an error is about shapes that don't fit each other."""
+    return any(words in text for words in _MISFITS)
+
+
+def misfit(problem: str) -> str:
+    """Return the line about layers that don't fit each other or the images.
+
+    Args:
+        problem: What PyTorch said, or which layer gets what.
+    """
+    return (
+        f"model: the parts don't fit each other or the images: {problem.rstrip('.')}; compare the "
+        "in_channels of the backbone with the channels of the images, those of neck and head with "
+        "the output of the part before, and the size of the images"
+    )
 
 
 @contextmanager

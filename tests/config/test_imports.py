@@ -51,6 +51,11 @@ def test_data_configs_join_them_and_import_nothing(folder: Path) -> None:
     [
         ("import nobody_has_this\n", r"faulty needs the module 'nobody_has_this'.*faulty\.py, li"),
         ("\nx = 1\ndef broken(:\n", r"faulty: .*faulty\.py, line 3: syntax error"),
+        ("raise ImportError\n", r"faulty: .*faulty\.py, line 1: ImportError: at 'raise ImportEr"),
+        ("import sys\nsys.exit(3)\n", r"faulty: .*faulty\.py, line 2: the module ends the prog"),
+        ("import json\njson.loads('{')\n", r"faulty: .*faulty\.py, line 2: JSONDecodeError"),
+        ("from json import nothing\n", r"faulty: .*faulty\.py, line 1: .*cannot import name 'no"),
+        ("from .part import x\n", r"faulty: .*faulty\.py, line 1: ImportError: attempted rel"),
         ("x = 1\ny = {}['a']\n", r"faulty: .*faulty\.py, line 2: KeyError: 'a'"),
     ],
 )
@@ -66,3 +71,32 @@ def test_failures_that_are_allowed_are_said(folder: Path, caplog: pytest.LogCapt
     read_config(leaf)
     assert "there is no module 'not_mine'" in caplog.text
     assert "mine_a" in sys.modules
+
+
+def test_a_folder_without_code_is_said(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (folder / "bare").mkdir()
+    read_config(config(folder, "leaf.py", "imports=['bare', 'mine_a']"))
+    assert "bare is a folder without code" in caplog.text
+    assert "mine_a is" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("imports", "message"),
+    [
+        ("['']", "'' is no name of a module"),
+        ("['.part']", "'.part' is no name of a module"),
+        ("['a/b.py']", "'a/b.py' is no name of a module"),
+        ("['a b']", "'a b' is no name of a module"),
+        ("[3]", "3 is no name of a module"),
+        ("{'a': 1}", "imports must be a list of modules"),
+    ],
+)
+def test_what_is_no_module(imports: str, message: str, folder: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        read_config(config(folder, "leaf.py", f"imports={imports}"))
+
+
+def test_a_list_in_place_of_a_dict(folder: Path) -> None:
+    (folder / "leaf.py").write_text("custom_imports = ['mine_a']\n")
+    with pytest.raises(UserError, match=r"custom_imports must be a dict, such as dict\(imports"):
+        read_config(str(folder / "leaf.py"))

@@ -19,6 +19,7 @@ from mmselfsup.datasets.batched.loader import DeviceLoader
 from mmselfsup.datasets.loader import build_train_loaders
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import dist
+from mmselfsup.utils.error_context import is_misfit, misfit
 from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.logger import get_root_logger
 from mmselfsup.utils.module import unwrap
@@ -26,25 +27,13 @@ from mmselfsup.utils.plurals import counted
 from mmselfsup.utils.seed import rng_untouched
 
 from .compared_data import check_channels, report_normalizations, report_overlap
-from .data_look import (
-    DataLook,
-    look_at,
-)
+from .data_look import DataLook, look_at
 
-# What PyTorch says where the layers of a model don't fit each other or the images.
-_MISFITS = (
-    "shapes cannot be multiplied",
-    "must have same reduction dim",
-    "channels, but got",
-    "Kernel size can't be greater than actual input size",
-    "Output size is too small",
-)
-_TAKES = "model."  # the start of a problem that names a layer, see ``_taken``
 _REPEATS = 8  # of one image, to see whether its views are random
 _ONE_VALUE = "Expected more than 1 value per channel"
 
 
-def try_step(cfg: Config, loader: Any) -> bool:
+def try_step(cfg: Config, loader: Any) -> str:
     """Run the forward pass of a training step on the ``meta`` device, which computes shapes only.
 
     Each rank runs it alone, since collectives need values. It is not possible for methods that
@@ -57,8 +46,8 @@ def try_step(cfg: Config, loader: Any) -> bool:
         loader: The loader of the training.
 
     Returns:
-        Whether the last batch of an epoch has too few images for batch normalisation, and the
-        others have enough: it must be left out.
+        Why the last batch of an epoch has too few images where the others have enough: it must be
+        left out. '' where all are large enough.
 
     Raises:
         UserError: The layers of the model don't fit each other or the images, or every batch has
@@ -71,27 +60,25 @@ def try_step(cfg: Config, loader: Any) -> bool:
             with torch.device("meta"):
                 model: Any = build_algorithm(copy.deepcopy(cfg.model))
         except Exception:  # the run itself reports what can't be read
-            return False
+            return ""
         # Statistics over all ranks are of more values than one rank has.
         joined = joined and any("SyncBatchNorm" in type(m).__name__ for m in model.modules())
-        sizes = batch_sizes(loader)
-        for number, size in enumerate(dict.fromkeys(sizes)):
-            problem = _failure(model.train(), sample, size)
-            if _ONE_VALUE in problem and not joined:
-                if number:  # the first batch is large enough
-                    return True
+        problem = ""
+        for number, size in enumerate(dict.fromkeys(batch_sizes(loader))):
+            before, (problem, misfits) = problem, _failure(model.train(), sample, size)
+            if joined and _ONE_VALUE in problem:
+                problem = ""
+            elif number and problem and not before:  # the first batch is large enough
+                return "batch normalisation" if _ONE_VALUE in problem else f"the model ({problem})"
+            elif _ONE_VALUE in problem:
                 raise UserError(
                     f"data: a batch of this training has {counted(size, 'image')} of "
                     f"{len(loader.dataset)}, and batch normalisation needs more than one value per "
                     "channel: raise data.samples_per_gpu"
                 )
-            if problem.startswith(_TAKES) or any(text in problem for text in _MISFITS):
-                raise UserError(
-                    f"model: the parts don't fit each other or the images: {problem}; compare the "
-                    "in_channels of the backbone with the channels of the images, those of neck "
-                    "and head with the output of the part before, and the size of the images"
-                )
-    return False
+            elif misfits:
+                raise UserError(misfit(problem))
+    return ""
 
 
 def check_same_views(model: nn.Module, loader: Any) -> None:
@@ -117,13 +104,24 @@ def check_same_views(model: nn.Module, loader: Any) -> None:
         )
 
 
-def without_last_batch(loader: Any, dataset: Any, cfg: Config, distributed: bool) -> Any:
-    """Return the loader of the training without the last, too small batch of an epoch."""
+def without_last_batch(
+    loader: Any, dataset: Any, cfg: Config, distributed: bool, reason: str
+) -> Any:
+    """Return the loader of the training without the last, too small batch of an epoch.
+
+    Args:
+        loader: The loader with it.
+        dataset: The data set.
+        cfg: The config.
+        distributed: Whether all ranks of the process group train.
+        reason: For what it is too small, the result of ``try_step``.
+    """
     size = batch_sizes(loader)[-1]
     get_root_logger().warning(
-        "data.drop_last: the last batch of an epoch would have %s, too few for batch "
-        "normalisation: it is left out; each epoch leaves out others",
+        "data.drop_last: the last batch of an epoch would have %s, too few for %s: it is left out; "
+        "each epoch leaves out others",
         counted(size, "image"),
+        reason,
     )
     cfg = copy.deepcopy(cfg)
     cfg.data.drop_last = True
@@ -173,8 +171,11 @@ def batch_sizes(loader: Any) -> tuple[int, ...]:
     return (*full, rest) if rest else full
 
 
-def _failure(model: nn.Module, sample: Any, size: int) -> str:
-    """Return what a forward pass of ``size`` copies of the sample raises, '' for no error."""
+def _failure(model: nn.Module, sample: Any, size: int) -> tuple[str, bool]:
+    """Return what a forward pass of ``size`` copies of the sample raises, '' for no error.
+
+    Also whether it is about shapes: PyTorch says so, or a layer gets other channels than it takes.
+    """
     entered: list[str] = []  # what the innermost module that was entered last takes and gets
 
     def note(name: str, module: nn.Module, inputs: Any) -> None:
@@ -189,11 +190,13 @@ def _failure(model: nn.Module, sample: Any, size: int) -> str:
         with torch.device("meta"), torch.no_grad():
             model(**batch_of(sample, size))
     except Exception as error:
-        return "; ".join([*filter(None, entered), one_line(error)])
+        layer = next(filter(None, entered), "")
+        text = "; ".join([*filter(None, [layer]), one_line(error)])
+        return text, bool(layer) or is_misfit(text)
     finally:
         for handle in handles:
             handle.remove()
-    return ""
+    return "", False
 
 
 def _taken(name: str, module: nn.Module, inputs: Any) -> str:

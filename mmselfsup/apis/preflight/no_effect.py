@@ -1,6 +1,7 @@
 """Settings without effect, that work twice, or are missing: told before the first iteration."""
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -52,7 +53,11 @@ def report_no_effect(
     lines = [
         *_missing_hooks(runner),
         *_hooks(runner),
+        *_wrong_unit(cfg, runner),
         *_too_late(cfg, runner, len(loader)),
+        *_no_checkpoint(cfg, runner),
+        *_nothing_trains(cfg),
+        *_without_match(cfg, runner),
         *_pairs(cfg),
     ]
     for line in lines:
@@ -108,18 +113,9 @@ def _too_late(cfg: Config, runner: BaseRunner, per_epoch: int) -> Iterator[str]:
                 f"evaluation: the first one is due after {first} {unit}, the training has {total}: "
                 "there is none; lower evaluation.interval or start"
             )
+    for section, what in (("lr_config", "learning rate"), ("momentum_config", "momentum")):
+        yield from _late_step(section, what, cfg.get(section), runner, per_epoch)
     policy = cfg.get("lr_config") or {}
-    if isinstance(policy, Mapping) and policy.get("policy") == "step":
-        steps = policy.get("step", [])
-        steps = [steps] if isinstance(steps, int) else list(steps)
-        by_epoch = policy.get("by_epoch", bool(epochs))
-        end = total if by_epoch == bool(epochs) else (epochs or 0) * per_epoch
-        if steps and end and min(steps) >= end:
-            yield (
-                f"lr_config: its first step is after {min(steps)} "
-                f"{'epochs' if by_epoch else 'iterations'}, the training has {end}: the learning "
-                "rate stays as it is"
-            )
     warmup = long_warmup(policy, runner, per_epoch)
     if warmup:
         yield warmup
@@ -130,6 +126,88 @@ def _too_late(cfg: Config, runner: BaseRunner, per_epoch: int) -> Iterator[str]:
             f"optimizer_config.update_interval={batches}, and the training has {iterations} "
             "iterations: it makes a single step, of fewer batches"
         )
+
+
+def _late_step(
+    section: str, what: str, policy: Any, runner: BaseRunner, per_epoch: int
+) -> Iterator[str]:
+    """Yield that a policy of steps never makes one."""
+    if not isinstance(policy, Mapping) or policy.get("policy") != "step":
+        return
+    epochs = runner.max_epochs
+    steps = policy.get("step", [])
+    steps = [steps] if isinstance(steps, int) else list(steps)
+    by_epoch = policy.get("by_epoch", bool(epochs))
+    total = epochs or runner.max_iters or 0
+    end = total if by_epoch == bool(epochs) else (epochs or 0) * per_epoch
+    if not steps:
+        yield f"{section}: policy 'step' has no step: the {what} stays as it is"
+    elif end and min(steps) >= end:
+        yield (
+            f"{section}: its first step is after {min(steps)} "
+            f"{'epochs' if by_epoch else 'iterations'}, the training has {end}: the {what} stays "
+            "as it is"
+        )
+
+
+def _wrong_unit(cfg: Config, runner: BaseRunner) -> Iterator[str]:
+    """Yield what waits for the end of an epoch where the runner counts iterations."""
+    if runner.max_epochs or not runner.max_iters:
+        return
+    for section, what in (("evaluation", "evaluation"), ("checkpoint_config", "checkpoint")):
+        options = cfg.get(section)
+        if isinstance(options, Mapping) and options.get("by_epoch"):
+            yield (
+                f"{section}.by_epoch=True waits for the end of an epoch, and the runner counts "
+                f"iterations: there is no {what}; leave by_epoch out"
+            )
+
+
+def _no_checkpoint(cfg: Config, runner: BaseRunner) -> Iterator[str]:
+    """Yield that the training ends without a checkpoint."""
+    options = cfg.get("checkpoint_config")
+    total = runner.max_epochs or runner.max_iters or 0
+    if not isinstance(options, Mapping) or options.get("save_last", True):
+        return
+    by_epoch = options.get("by_epoch", bool(runner.max_epochs))
+    if by_epoch == bool(runner.max_epochs) and not 0 < options.get("interval", -1) <= total:
+        yield (
+            f"checkpoint_config: save_last=False and interval={options.get('interval', -1)}, and "
+            f"the training ends at {total}: no checkpoint is written; lower the interval, or leave "
+            "save_last out"
+        )
+
+
+def _nothing_trains(cfg: Config) -> Iterator[str]:
+    """Yield settings by which no weight changes."""
+    if (cfg.get("optimizer") or {}).get("lr") == 0:
+        yield "optimizer.lr=0: no weight changes; set a learning rate above 0"
+    clip = (cfg.get("optimizer_config") or {}).get("grad_clip")
+    if isinstance(clip, Mapping) and clip.get("max_norm") == 0:
+        yield (
+            "optimizer_config.grad_clip: max_norm=0 makes all gradients 0; take grad_clip out, or "
+            "set a norm above 0"
+        )
+
+
+def _without_match(cfg: Config, runner: BaseRunner) -> Iterator[str]:
+    """Yield the options of the optimizer for parameters that the model doesn't have."""
+    optimizer = cfg.get("optimizer") or {}
+    patterns = {
+        "paramwise_options": lambda pattern, name: re.search(pattern, name),
+        "paramwise_cfg.custom_keys": lambda key, name: key in name,
+    }
+    names = [name for name, _ in unwrap(runner.model).named_parameters()] if runner.model else []
+    for place, matches in patterns.items():
+        options: Any = optimizer
+        for part in place.split("."):
+            options = (options or {}).get(part)
+        for pattern, values in (options or {}).items() if names else ():
+            if isinstance(values, Mapping) and not any(matches(pattern, name) for name in names):
+                yield (
+                    f"optimizer.{place}: no parameter of the model has {pattern!r} in its name: "
+                    f"the option has no effect; names are such as {names[0]}"
+                )
 
 
 def long_warmup(policy: Any, runner: BaseRunner, per_epoch: int) -> str:
@@ -150,6 +228,22 @@ def long_warmup(policy: Any, runner: BaseRunner, per_epoch: int) -> str:
 
 
 def _pairs(cfg: Config) -> Iterator[str]:
-    """Yield settings of which another one takes the place."""
+    """Yield settings of which another one takes the place, or that need another one."""
     if cfg.get("load_from") and cfg.get("resume_from"):
         yield "load_from has no effect: the run resumes from a checkpoint with all weights"
+    runner, epochs = cfg.get("runner") or {}, cfg.get("total_epochs")
+    if epochs and runner and epochs != runner.get("max_epochs"):
+        own = next((f"runner.{k}={v}" for k, v in runner.items() if k.startswith("max_")), "runner")
+        yield f"total_epochs={epochs} has no effect beside {own}: take one of them out"
+    policy = cfg.get("lr_config") or {}
+    given = [k for k in ("warmup_iters", "warmup_ratio", "warmup_by_epoch") if policy.get(k)]
+    if given and not policy.get("warmup"):
+        yield (
+            f"lr_config.{given[0]} has no effect without lr_config.warmup ('linear', 'constant' or "
+            "'exp'): there is no warm-up"
+        )
+    hooks = [hook for hook in cfg.get("custom_hooks") or [] if isinstance(hook, Mapping)]
+    for number, hook in enumerate(hooks):
+        if hook in hooks[:number]:
+            name = hook.get("type")
+            yield f"custom_hooks: {name} is there twice with equal options: it acts twice"

@@ -26,6 +26,7 @@ class PretrainedInit:
         prefix: Take the weights whose names begin with it, such as ``backbone.``; None to search.
         map_location: Not used, an argument of mmcv.
         complete: Whether a weight that is not filled is an error, not a warning.
+        partial: Whether a part of the network, or a deeper one, is wanted; see ``load_weights``.
     """
 
     def __init__(
@@ -34,10 +35,12 @@ class PretrainedInit:
         prefix: str | None = None,
         map_location: Any = None,
         complete: bool = False,
+        partial: bool = False,
     ) -> None:
         self.checkpoint = checkpoint
         self.prefix = prefix
         self.complete = complete
+        self.partial = partial
 
     def __call__(self, module: nn.Module) -> None:
         """Load the weights into ``module`` and log what fitted.
@@ -52,7 +55,8 @@ class PretrainedInit:
             state = weights_below(weights_of(state, self.checkpoint), start)
             if not state:
                 raise UserError(f"{self.checkpoint}: no weight begins with init_cfg.prefix={start}")
-        report = load_weights(module, self.checkpoint, get_root_logger(), state=state)
+        logger = get_root_logger()
+        report = load_weights(module, self.checkpoint, logger, state=state, partial=self.partial)
         if self.complete and not report.complete:
             others = [str(mismatch) for mismatch in report.mismatched]
             raise UserError(

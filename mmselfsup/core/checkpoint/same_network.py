@@ -14,7 +14,10 @@ from mmselfsup.models.utils.adapters import is_adapter
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.plurals import counted
 
-ADVICE = "take the config it was trained with, or allow it with --partial (load_partial=True)"
+ADVICE = (
+    "take the config it was trained with, or allow it with --partial (load_partial=True, in "
+    "init_cfg partial=True)"
+)
 #: Prefix of the backbone's weights in a model of this project.
 BACKBONE = "backbone."
 #: Ends of buffers of a window's size, which hold nothing learnt.
@@ -141,7 +144,8 @@ def _is_needed(name: str, tensor: Tensor, own: str) -> bool:
 def _behind_features(model: nn.Module) -> tuple[str, ...]:
     """Return the beginnings of names behind the features, as libraries' networks have them."""
     backbone = getattr(model, "backbone", model)
-    names: Sequence[str] = getattr(backbone, "head_names", tuple)()
+    head_names = getattr(backbone, "head_names", None)
+    names: tuple[str, ...] = () if head_names is None else head_names()
     own = "" if backbone is model else BACKBONE
     return tuple(own + name for name in names)
 

@@ -118,6 +118,10 @@ class BaseViT(BaseModule):
         self.output_cls_token = output_cls_token
         self.interpolate_mode = interpolate_mode
         self.with_cp = with_cp
+        if frozen_stages > self.num_layers:
+            raise ArgumentError(
+                f"frozen_stages={frozen_stages}, there are {self.num_layers} blocks"
+            )
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
         self.out_indices = self._indices(out_indices)

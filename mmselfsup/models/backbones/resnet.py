@@ -50,7 +50,8 @@ class ResNet(_ResNet):
         **kwargs: Other arguments of mmcls's ResNet.
 
     Raises:
-        ArgumentError: An unknown depth (also a ``KeyError``), or an output that does not exist.
+        ArgumentError: An unknown depth (also a ``KeyError``), or an output or a stage to
+            freeze that does not exist.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class ResNet(_ResNet):
         num_stages: int = 4,
         strides: Sequence[int] = (1, 2, 2, 2),
         dilations: Sequence[int] = (1, 1, 1, 1),
-        out_indices: Sequence[int] = (4,),
+        out_indices: int | Sequence[int] = (4,),
         style: str = "pytorch",
         deep_stem: bool = False,
         avg_down: bool = False,
@@ -77,7 +78,10 @@ class ResNet(_ResNet):
         drop_path_rate: float = 0.0,
         **kwargs: Any,
     ) -> None:
+        out_indices = (out_indices,) if isinstance(out_indices, int) else tuple(out_indices)
         self._check(depth, num_stages, out_indices)
+        if frozen_stages > num_stages:
+            raise ArgumentError(f"frozen_stages={frozen_stages}, and there are {num_stages} stages")
         super().__init__(
             depth=depth,
             in_channels=in_channels,
@@ -101,7 +105,7 @@ class ResNet(_ResNet):
             drop_path_rate=drop_path_rate,
             **kwargs,
         )
-        self.out_indices = tuple(out_indices)
+        self.out_indices = out_indices
 
     @classmethod
     def _check(cls, depth: int, num_stages: int, out_indices: Sequence[int]) -> None:

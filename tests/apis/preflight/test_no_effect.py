@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from mmcv import Config
 from mmcv.runner import HOOKS, Hook
+from torch import nn
 
 import mmselfsup.core.hooks  # noqa: F401  (registers)
 from mmselfsup.apis.preflight.no_effect import report_no_effect
@@ -48,6 +49,14 @@ def lines(
         (dict(lr_config=dict(policy="x", warmup="linear", warmup_iters=30)), "the warm-up (30 "),
         (dict(optimizer_config=dict(update_interval=31)), "it makes a single step"),
         (dict(load_from="a", resume_from="b"), "load_from has no effect"),
+        (dict(lr_config=dict(policy="step", step=[])), "the learning rate stays as it is"),
+        (dict(momentum_config=dict(policy="step", step=[7])), "the momentum stays as it is"),
+        (dict(lr_config=dict(policy="x", warmup_iters=5)), "warmup_iters has no effect without"),
+        (dict(total_epochs=5, runner=dict(max_epochs=3)), "total_epochs=5 has no effect beside"),
+        (dict(optimizer=dict(lr=0)), "optimizer.lr=0: no weight changes"),
+        (dict(optimizer_config=dict(grad_clip=dict(max_norm=0))), "makes all gradients 0"),
+        (dict(custom_hooks=[dict(type="A", x=1)] * 2), "A is there twice with equal options"),
+        (dict(checkpoint_config=dict(interval=4, save_last=False)), "no checkpoint is written"),
     ],
 )
 def test_settings(config: dict[str, Any], line: str) -> None:
@@ -62,10 +71,38 @@ def test_settings(config: dict[str, Any], line: str) -> None:
         dict(evaluation=dict(interval=9, by_epoch=False)),
         dict(lr_config=dict(policy="step", step=[2, 5])),
         dict(optimizer_config=dict(update_interval=30)),
+        dict(lr_config=dict(policy="x", warmup="linear", warmup_iters=5)),
+        dict(total_epochs=3, runner=dict(max_epochs=3)),
+        dict(checkpoint_config=dict(interval=3, save_last=False)),
+        dict(checkpoint_config=dict(interval=9)),
+        dict(custom_hooks=[dict(type="A", x=1), dict(type="A", x=2)]),
     ],
 )
 def test_nothing_to_say(config: dict[str, Any]) -> None:
     assert lines(config) == ""
+
+
+@pytest.mark.parametrize("section", ["evaluation", "checkpoint_config"])
+def test_epochs_of_a_run_that_counts_iterations(section: str) -> None:
+    config = {section: dict(interval=2, by_epoch=True)}
+    assert f"{section}.by_epoch=True waits" in lines(config, epochs=None, iters=9)
+    assert lines({section: dict(interval=2)}, epochs=None, iters=9) == ""
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "pattern"),
+    [
+        (dict(paramwise_options={r"\.biass$": dict(lr=0.0)}), r"biass$"),
+        (dict(paramwise_cfg=dict(custom_keys=dict(neck=dict(lr_mult=0.1)))), "neck"),
+    ],
+)
+def test_options_for_parameters_that_are_not_there(optimizer: Any, pattern: str) -> None:
+    model = nn.Sequential(nn.Linear(2, 2))
+    said = lines(dict(optimizer=optimizer), model=model)
+    assert pattern in said
+    assert "no parameter of the model has" in said
+    known = dict(paramwise_options={r"\.bias$": dict(lr=0.0)})
+    assert lines(dict(optimizer=known), model=model) == ""
 
 
 def test_hooks_between_epochs_that_are_not_counted() -> None:

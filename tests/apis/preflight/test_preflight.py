@@ -98,4 +98,4 @@ def test_the_whole_step_of_a_method_is_tried(method: str) -> None:
     sample = config_faults._first(tiny.batch(2, torch.Generator()))
     with torch.device("meta"):
         model: Any = build_algorithm(copy.deepcopy(tiny.cfg))
-    assert config_faults._failure(model.train(), sample, 4) == ""
+    assert config_faults._failure(model.train(), sample, 4) == ("", False)
