@@ -256,7 +256,7 @@ def metric_lines(metrics: Mapping[str, float]) -> list[str]:
     by_image = metrics.get("interval/by_lesion") == 0
     remark = "  (by image, groups unknown)" if by_image else ""
     for name, value in metrics.items():
-        if "/" in name:
+        if "/" in name or name == "num_classes":  # a fact, no metric
             continue
         low, high = (metrics.get(f"interval/{name}/{end}") for end in ("low", "high"))
         interval = "" if low is None else f"  95 %: {low:.4f} to {high:.4f}{remark}"

@@ -36,6 +36,7 @@ from mmselfsup.utils.errors import StorageError, UserError, one_line
 from mmselfsup.utils.files import (
     atomic_write,
     atomic_write_text,
+    expanded,
     file_lock,
     file_stamp,
     file_stamps,
@@ -132,7 +133,7 @@ def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStor
         **({"content": source.content} if getattr(source, "content", None) else {}),
         **own_reading(source),
     }
-    start = Path(dir).expanduser() / (Path(prefix).name or "images")
+    start = expanded(dir) / (Path(prefix).name or "images")
     text, folder = _place(start, settings)
     _report_old(start, settings, folder)
     names = image_names(source)
@@ -287,6 +288,11 @@ def read_image(source: Source, idx: int, short_side: int | None) -> Read:
         raise UserError(
             f"cache: {source.path(idx)} comes as a PIL image of mode {pixels.mode}; a cache holds "
             "RGB and grey images with 8 bits: set color_type='color' in the data source"
+        )
+    if pixels.dtype != np.uint8 or pixels.shape[2:] not in ((), (1,), (3,)) or pixels.ndim < 2:
+        raise UserError(
+            f"cache: {source.path(idx)} comes as {pixels.dtype} {list(pixels.shape)}; it holds "
+            "uint8 [H, W, 3] or [H, W]: return such arrays, or leave out the cache"
         )
     if short_side is not None and min(pixels.shape[:2]) > short_side:
         height, width = pixels.shape[:2]

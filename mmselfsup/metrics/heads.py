@@ -120,7 +120,11 @@ def _several_labels(
 def _show(numbers: Mapping[str, float], logger: Any) -> None:
     """Log the metrics whose names have no slash."""
     if logger is not None:
-        shown = [f"{name}: {x:.4f}" for name, x in numbers.items() if "/" not in name]
+        shown = [
+            f"{name}: {x:.4f}"
+            for name, x in numbers.items()
+            if "/" not in name and name != "num_classes"  # a fact, no metric
+        ]
         from mmcv.utils import print_log  # loads torch, which the study does not
 
         print_log(", ".join(shown), logger=logger)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import expanded
 from mmselfsup.utils.study_data import StudyData
 
 from .data import read_splits
@@ -266,7 +267,7 @@ def _make_studies(
 
 def _inside(path: str | Path, root: Path) -> Path:
     """Return a path relative to the repository if it lies inside, otherwise absolute."""
-    full = Path(path).expanduser().absolute()
+    full = expanded(path).absolute()
     return full.relative_to(root) if full.is_relative_to(root) else full
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.files import atomic_write_text, sha256
+from mmselfsup.utils.files import atomic_write_text, expanded, sha256
 from mmselfsup.utils.study_data import StudyData, TableFile
 
 from .records import DataFacts
@@ -36,7 +36,7 @@ def read_splits(text: str, data: StudyData) -> tuple[Path | None, tuple[str, ...
     Raises:
         UserError: It is neither, or an option is the study's own.
     """
-    folder = Path(text).expanduser()
+    folder = expanded(text)
     if not text or folder.is_dir():
         return (folder if text else None), ()
     try:

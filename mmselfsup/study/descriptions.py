@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import expanded
 from mmselfsup.utils.study_data import StudyData, TableFile
 
 DESCRIPTIONS = Path("configs", "study_data")
@@ -163,7 +164,7 @@ def find_description(data: str, root: Path) -> tuple[Description, Path]:
         UserError: There is nothing of the kind.
     """
     shipped = root / DESCRIPTIONS / f"{data}.yaml"
-    path = Path(data).expanduser()
+    path = expanded(data)
     if shipped.is_file() and not path.exists():
         return read_description(shipped), Path.cwd()
     if path.is_dir():

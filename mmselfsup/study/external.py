@@ -16,6 +16,7 @@ from typing import Any
 
 from mmselfsup.metrics.class_map import ClassMap, class_map_of
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import expanded
 
 from .descriptions import DESCRIPTIONS, Description, read_description
 
@@ -72,7 +73,7 @@ def find_external(text: str, root: Path) -> External:
         raise UserError(
             f"--external {text}: give NAME=PATH, PATH a folder, a table or a description"
         )
-    path = Path(place).expanduser()
+    path = expanded(place)
     path = path if path.is_absolute() else root / path
     if not path.exists():
         raise UserError(f"--external {text}: {_missing(name, place, path.parent)}")

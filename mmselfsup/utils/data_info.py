@@ -17,6 +17,9 @@ class DataInfo:
         unlabelled_at: Where the first sample without a label is listed, for error messages.
         largest_label_at: Where the first image of the last class is listed, for error messages.
         num_labels: Labels of an image; more than one for a list such as ``name 0 1 1 0``.
+        no_flag_at: Where the first image with a label other than 0 and 1 is listed, if images have
+            several; empty for none.
+        flag_counts: Images of each class where images have several labels.
     """
 
     num_images: int
@@ -26,6 +29,8 @@ class DataInfo:
     unlabelled_at: str = ""
     largest_label_at: str = ""
     num_labels: int = 1
+    no_flag_at: str = ""
+    flag_counts: tuple[int, ...] | None = None
 
 
 def fit_to_data(parts: Iterable[Any], size: DataInfo) -> None:

@@ -128,6 +128,35 @@ def temporary_prefix(target: Path) -> str:
     return f".{name}."
 
 
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """Return a path with the home folder in place of ``~`` or ``~name``.
+
+    Raises:
+        UserError: There is no user of that name.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UserError(
+            f"{path}: this machine knows no user of the name behind '~': write the whole path"
+        ) from error
+
+
+def check_ending(option: str, path: str, ending: str) -> None:
+    """Check that a file to be written is named as what it will be.
+
+    Args:
+        option: The option that names it, for the message.
+        path: The file.
+        ending: That of its name, with the dot.
+
+    Raises:
+        UserError: Its name ends otherwise, in small or capital letters.
+    """
+    if not path.lower().endswith(ending):
+        raise UserError(f"{option} {path}: name a file that ends with {ending}")
+
+
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Check that ``atomic_write`` can write ``path``, before hours of work for it.
 

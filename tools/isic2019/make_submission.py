@@ -35,7 +35,10 @@ def main(args: argparse.Namespace) -> None:
     """Write the submission and print the number of images of each class."""
     from mmselfsup.evaluation.scores import read_score_file
     from mmselfsup.isic.challenge import submission_table, write_submission
+    from mmselfsup.utils.files import check_ending, check_writable
 
+    check_ending("--out", args.out, ".csv")
+    check_writable(args.out)
     table = submission_table(read_score_file(args.scores, args.head), args.unk_threshold)
     write_submission(table, args.out)
     first = table.drop(columns="image").idxmax(axis=1).value_counts()

@@ -158,6 +158,13 @@ def _listed(path: Path, image_column: str | None, folder: Path) -> list[Given]:
     entries = read_listed(str(path), columns=Columns(image=image_column)).entries
     if not has_image_extension(entries[0].name):
         entries = with_extension(entries, str(folder))
+    missing = [entry for entry in entries if not os.path.isfile(folder / entry.name)]
+    if missing:
+        raise UserError(
+            f"{path}, line {missing[0].line}: {missing[0].name} is not in {folder} ({len(missing)} "
+            f"of {len(entries)} images are not there): correct the list, or name their folder by "
+            "data_prefix (--data-prefix)"
+        )
     return [str(folder / entry.name) for entry in entries]
 
 

@@ -39,9 +39,16 @@ def data_size(loader: Any, distributed: bool) -> DataInfo:
     num_images = getattr(data, "num_images", len(data))
     if counts is not None:  # a RepeatDataset has its labels as often as it repeats
         counts = tuple(count * num_images // len(data) for count in counts)
+    no_flag, flags = "", None
+    if several > 1:
+        table = np.asarray(labels)  # [len, L]
+        wrong = ((table != 0) & (table != 1)).any(axis=1)
+        no_flag = place_of(data, int(wrong.argmax())) if wrong.any() else ""
+        flags = tuple((table == 1).sum(axis=0).tolist())
     return DataInfo(
-        num_images, loader.batch_size * ranks, counts, unlabelled, first, largest, several
-    )
+        num_images, loader.batch_size * ranks, counts, unlabelled, first, largest, several,
+        no_flag, flags,
+    )  # fmt: skip
 
 
 def class_counts(labels: Any) -> tuple[int, ...] | None:

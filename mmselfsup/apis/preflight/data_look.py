@@ -46,7 +46,7 @@ class DataLook:
         part: Its key in the config, such as ``data.train``.
         images: How many different images it has.
         classes: Names or numbers of its classes with the number of images of each; None without
-            labels, or where an image has several.
+            labels.
         files: Sizes, modes and formats of some of its files; '' where the images are no files.
         sample: Shapes, types and ranges of what a sample gives the model; '' where unknown.
         looked_up: Its data sources, where their files were looked up.
@@ -134,9 +134,12 @@ def unlisted_text(looks: Sequence[DataLook]) -> str:
 def count_classes(dataset: Any) -> dict[str, int] | None:
     """Return the images of each class by its name or number; see ``DataLook``."""
     labels = getattr(dataset, "gt_labels", None)
-    if labels is None or np.ndim(labels) != 1 or not len(labels):
+    if labels is None or np.ndim(labels) not in (1, 2) or not len(labels):
         return None
     labels = np.asarray(labels)
+    if labels.ndim == 2:
+        sums, titles = (labels == 1).sum(axis=0).tolist(), getattr(dataset, "CLASSES", None)
+        return {_name(titles, number): count for number, count in enumerate(sums)}
     if (labels < 0).all():
         return None
     names = getattr(dataset, "CLASSES", None)
@@ -154,6 +157,9 @@ def _name(names: Sequence[str] | None, number: int) -> str:
 def report_classes(classes: Mapping[str, int] | None, part: str, logger: logging.Logger) -> None:
     """Warn of a single class, and of named classes without an image outside of the training."""
     present = [name for name, count in (classes or {}).items() if count]
+    if classes and not present:
+        logger.warning("%s: no image is of any class", part)
+        return
     if classes and len(present) == 1:
         logger.warning(
             "%s: all %d images are of one class (%s): there is nothing to tell apart",

@@ -15,6 +15,7 @@ from mmselfsup.evaluation.scores import ScoreFile
 from mmselfsup.metrics import compare_runs, with_unknown
 from mmselfsup.metrics.heads import head_numbers, lesion_keys
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import check_ending, check_writable
 
 
 def measure(
@@ -126,8 +127,11 @@ def check_measure_options(bootstrap: int, out: str | None, pictures: Sequence[st
     for path in pictures:
         if path is not None:
             check_picture(path)
-    if out is not None and Path(out).is_dir():
-        raise UserError(f"{out} is a folder: name a file")
+    if out is not None:
+        if Path(out).is_dir():
+            raise UserError(f"{out} is a folder: name a file")
+        check_ending("--out", out, ".json")
+        check_writable(out)
 
 
 def check_bootstrap(bootstrap: int) -> None:

@@ -32,7 +32,7 @@ from torch import Tensor
 from torch.serialization import safe_globals
 
 from mmselfsup.utils.errors import UserError, one_line
-from mmselfsup.utils.files import atomic_write, file_lock, sha256, temporary_prefix
+from mmselfsup.utils.files import atomic_write, expanded, file_lock, sha256, temporary_prefix
 from mmselfsup.utils.progress import progress
 
 from .file_kinds import other_kind
@@ -293,7 +293,7 @@ def local_file(filename: str) -> Path:
         return timm_file(rest)
     if separator and scheme in ("hf", "huggingface"):
         return hugging_face_file(rest)
-    path = Path(filename).expanduser()
+    path = expanded(filename)
     if path.is_dir():
         inside = weights_in_folder(path)
         if inside is None:

@@ -110,7 +110,14 @@ class Loading:
         """Return the image as ``get_pixels`` does, without the cache."""
         if type(self).get_img is Loading.get_img:  # not overridden: no way through a PIL image
             return self.decode(idx)
-        image = self.get_img(idx)  # a subclass overrides how images are read
+        image: Any = self.get_img(idx)  # a subclass overrides how images are read
+        if isinstance(image, np.ndarray):
+            return image
+        if not isinstance(image, Image):
+            raise ArgumentError(
+                f"{type(self).__name__}.get_img gives {type(image).__name__} for {self.path(idx)}: "
+                "return a PIL image, or a uint8 array [H, W, 3] or [H, W]"
+            )
         pixels = to_pixels(image)
         return image if pixels is None else pixels
 
@@ -271,7 +278,12 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
         packed = self._packed_labels()
         if packed is not None and packed.max(initial=0) <= MAX_LABEL:
             return packed.astype(np.int64)
-        labels = [info["gt_label"] for info in self.data_infos]
+        labels = [info.get("gt_label") for info in self.data_infos]
+        if wrong := [label for label in labels if label is None or isinstance(label, str)]:
+            raise UserError(
+                f"{type(self).__name__}: an image has the gt_label {wrong[0]!r}: give each the "
+                "number of its class, -1 for none"
+            )
         if len({np.shape(label) for label in labels}) > 1:
             raise UserError(f"{self.ann_file}: all images need the same number of labels")
         decimals = (n for n in labels if isinstance(n, float | np.floating))  # 1.0 is in use

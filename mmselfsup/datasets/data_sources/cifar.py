@@ -72,6 +72,7 @@ class CIFAR10(BaseDataSource):
         download: Fetch and unpack the official archive (170 MB) into ``data_prefix`` if it is not
             there. By default nothing is downloaded.
         cache: See ``BaseDataSource``; these images are in memory anyway.
+        same_classes: See ``BaseDataSource``.
     """
 
     base_folder = "cifar-10-batches-py"
@@ -93,12 +94,13 @@ class CIFAR10(BaseDataSource):
         on_error: str = "raise",
         download: bool = False,
         cache: dict[str, Any] | None = None,
+        same_classes: bool = False,
     ) -> None:
         if download:
             self._download(os.path.expanduser(data_prefix))
         super().__init__(
             data_prefix, classes, ann_file, test_mode, color_type, channel_order,
-            file_client_args, on_error, cache,
+            file_client_args, on_error, cache, same_classes=same_classes,
         )  # fmt: skip
 
     def _download(self, data_prefix: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import MutableSequence, Sequence
 from typing import Any
@@ -9,10 +10,14 @@ from typing import Any
 from mmselfsup.utils.errors import NoImagesError, UnknownLabelError, UserError
 from mmselfsup.utils.image_names import IMAGE_EXTENSIONS
 
+from ..class_order import spelling
 from ..registry import DATASOURCES
 from .base import BaseDataSource
 from .image_table import Samples
 from .lists import Entry, check_labels, find_images, read_text_list, report_duplicates
+
+_OF_MACOS = "__MACOSX"
+_PARTS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 
 
 def has_file_allowed_extension(filename: str, extensions: Sequence[str]) -> bool:
@@ -21,9 +26,13 @@ def has_file_allowed_extension(filename: str, extensions: Sequence[str]) -> bool
 
 
 def find_folders(root: str) -> dict[str, int]:
-    """Return the folders directly in ``root``, numbered in alphabetical order."""
+    """Return the folders directly in ``root``, numbered in alphabetical order.
+
+    Hidden ones, and the one that macOS adds to archives, are left out.
+    """
     with os.scandir(root) as entries:
-        folders = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+        names = (e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+        folders = sorted(name for name in names if name != _OF_MACOS)
     return {folder: number for number, folder in enumerate(folders)}
 
 
@@ -91,9 +100,34 @@ class ImageNet(BaseDataSource):
                 f"{self.data_prefix}: no images in folders of classes; put them into one folder "
                 "for each class, or give ann_file"
             )
+        self._report_folders({label for _, label in found})
         infos = self._infos([Entry(name, label, 0) for name, label in found])
         self.samples = Samples(infos)
         return infos
+
+    def _report_folders(self, present: set[int]) -> None:
+        """Warn of folders without an image, and of two whose names are nearly the same.
+
+        Args:
+            present: The classes of the images.
+        """
+        logger = logging.getLogger("mmselfsup")
+        first: dict[str, str] = {}
+        for folder, label in self.folder_to_idx.items():
+            other = first.setdefault(spelling(folder), folder)
+            if other != folder:
+                logger.warning(
+                    "%s: the folders %s and %s are two classes: if they are one, give both the "
+                    "same name", self.data_prefix, other, folder,
+                )  # fmt: skip
+            if label in present:
+                continue
+            files = sorted(os.listdir(os.path.join(self.data_prefix, folder)))
+            holds = f"{len(files)} files, such as {files[0]}" if files else "nothing"
+            logger.warning(
+                "%s: the folder of the class %s has no image; it holds %s (images end with %s)",
+                self.data_prefix, folder, holds, ", ".join(self.IMG_EXTENSIONS),
+            )  # fmt: skip
 
     def _keep(self, rows: Sequence[int]) -> None:
         super()._keep(rows)
@@ -109,6 +143,12 @@ class ImageNet(BaseDataSource):
     def _number(self, folders: dict[str, int]) -> dict[str, int]:
         """Return the class number of each folder, and set ``CLASSES`` where it is not given."""
         if self.CLASSES is None:
+            if folders and {name.lower() for name in folders} <= _PARTS:
+                raise UserError(
+                    f"{self.data_prefix}: its folders {', '.join(folders)} are parts of a data "
+                    "set, no classes: name one of them as data_prefix (own_data.data_prefix, "
+                    "own_data.val.data_prefix), or name the classes: classes=[...]"
+                )
             self.CLASSES = list(folders)
         if set(self.CLASSES) >= set(folders):
             return {name: number for name, number in self.class_to_idx.items() if name in folders}

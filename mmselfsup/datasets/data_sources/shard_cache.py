@@ -22,7 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mmselfsup.utils.errors import ArgumentError, UserError
-from mmselfsup.utils.files import file_lock
+from mmselfsup.utils.files import expanded, file_lock
 
 from .shard_index import Place
 
@@ -47,7 +47,7 @@ class ShardCache:
             raise UserError(f"shard_cache.size_gb is {size_gb!r}: give gigabytes above 0")
         if not isinstance(dir, str | os.PathLike):
             raise ArgumentError(f"shard_cache.dir must be a folder, got {dir!r}")
-        self.folder, self.limit = Path(dir).expanduser(), int(size_gb * _GB)
+        self.folder, self.limit = expanded(dir), int(size_gb * _GB)
         self._full = False
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

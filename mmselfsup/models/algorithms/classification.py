@@ -116,14 +116,9 @@ class Classification(BaseModel):
             UserError: Some images have no label, or a label beyond the classes of the head.
         """
         if size.num_unlabelled and not self.multi_label:
-            raise UserError(
-                f"data.train: {size.num_unlabelled} of {size.num_images} images have no label, "
-                f"first {size.unlabelled_at or 'one of them'}; a classifier needs 'name label' in "
-                "every line of ann_file (in a CSV file: a cell may be empty, or the column has "
-                "another name: set label_column)"
-            )
+            raise UserError(_without_label(size, "data.train"))
         self.check_labels(size, "data.train")
-        counts = list(size.class_counts or ())
+        counts = list(size.class_counts or size.flag_counts or ())
         num_classes = self._num_classes()
         if counts and num_classes is not None:
             counts += [0] * (num_classes - len(counts))
@@ -159,6 +154,11 @@ class Classification(BaseModel):
                     f"needs a 0 or 1 for each of {num_classes} classes: set multi_label=True in "
                     "the data source, and model.head.num_classes"
                 )
+            if size.no_flag_at:
+                raise UserError(
+                    f"{part}: a label of {size.no_flag_at} is neither 0 nor 1, and "
+                    "MultiLabelClsHead needs one of these for each class: correct the list"
+                )
             return
         if size.num_labels > 1 and type(self.head).__module__.startswith("mmselfsup."):
             raise UserError(
@@ -166,6 +166,8 @@ class Classification(BaseModel):
                 "needs one: write 'name label' in every line of ann_file, or set "
                 "model.head.type=MultiLabelClsHead for images of several classes"
             )
+        if size.num_unlabelled:
+            raise UserError(_without_label(size, part))
         if size.class_counts is None or num_classes is None:
             return
         classes = len(size.class_counts)
@@ -282,3 +284,13 @@ def augmented_views(img: Tensor, kind: str) -> Iterator[Tensor]:
     for start in (img, img.flip(-1)):
         for turns in range(4):
             yield torch.rot90(start, turns, (-2, -1))
+
+
+def _without_label(size: DataInfo, part: str) -> str:
+    """Return the error about images without a label in a part of the data."""
+    return (
+        f"{part}: {size.num_unlabelled} of {size.num_images} images have no label, first "
+        f"{size.unlabelled_at or 'one of them'}; a classifier needs 'name label' in every line of "
+        "ann_file (in a CSV file: a cell may be empty, or the column has another name: set "
+        "label_column)"
+    )

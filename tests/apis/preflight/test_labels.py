@@ -161,3 +161,29 @@ def test_a_decimal_label_of_an_own_source_is_refused(lists: Lists, label: Any) -
     dataset.data_source.data_infos[1]["gt_label"] = label
     with pytest.raises(UserError, match="a gt_label is a decimal number"):
         dataset.data_source.get_gt_labels()
+
+
+@pytest.mark.parametrize("label", [2, -1])
+def test_several_labels_are_0_or_1(lists: Lists, label: int) -> None:
+    config = lists("0 1 1", f"1 {label} 0", "0 0 1", "1 1 1")  # type: ignore[arg-type]
+    loader = SimpleNamespace(dataset=build_dataset(config), batch_size=2)
+    backbone = dict(type="ResNet", depth=18, stem_channels=8, base_channels=8)
+    head = dict(type="MultiLabelClsHead", with_avg_pool=True, in_channels=64, num_classes=3)
+    classifier: Any = build_algorithm(dict(type="Classification", backbone=backbone, head=head))
+    with pytest.raises(UserError, match=r"data\.train: a label of .*1\.png \(line 2 .* neither"):
+        classifier.fit_dataset(data_size(loader, distributed=False))
+
+
+def test_a_validation_without_labels_is_refused_before_the_first_step(lists: Lists) -> None:
+    for labels in ((-1, -1, -1, -1), (0, 1, 2, -1)):
+        loader = SimpleNamespace(dataset=build_dataset(lists(*labels)), batch_size=2)
+        with pytest.raises(UserError, match=r"data\.val: . of 4 images have no label, .*line"):
+            model(3).check_labels(data_size(loader, distributed=False), "data.val")
+
+
+@pytest.mark.parametrize("label", [None, "nevus"])
+def test_a_label_of_an_own_source_that_is_no_number(lists: Lists, label: Any) -> None:
+    source = build_dataset(lists(0, 1, 0, 1)).data_source
+    source.data_infos = [dict(source.data_infos[0], gt_label=label)]
+    with pytest.raises(UserError, match=f"an image has the gt_label {label!r}: give each the num"):
+        source.get_gt_labels()

@@ -90,6 +90,7 @@ def test_mistakes(folder: Path) -> None:
     assert "has images without a label" in done.last_line
     pairs = (
         (("a.npz", "--bootstrap", "-1"), "--bootstrap -1: give a number of resamples, 0 or more"),
+        (("a.npz", "--out", "r.txt"), "--out r.txt: name a file that ends with .json"),
         (("a.npz", "--reliability", "r.what"), "r.what: name a .png or .jpg file"),
         (("a.npz", "--out", "."), ". is a folder: name a file"),
         (("empty.npz",), "empty.npz is no .npz or .json"),
