@@ -63,7 +63,7 @@ from .launch import (
 )
 from .preflight.config_faults import check_same_views, look_at_others, try_step, without_last_batch
 from .preflight.data_info import check_labels, class_counts, data_size
-from .preflight.data_look import look_at
+from .preflight.data_look import DataLook, look_at
 from .preflight.no_effect import report_no_effect
 from .preflight.overview import log_table, report_disk, training_rows
 from .preflight.schedule_check import check_schedules
@@ -149,8 +149,7 @@ def train_model(
     facts = {**data, "optimizer": optimizer_options(optimizer)}
     runner.meta = {**(runner.meta or {}), "run": facts}
     load_weights_or_resume(runner, cfg, data, resumed)
-    report_disk(runner, logger)
-    log_table(training_rows(cfg, runner, loaders[0], looks), logger, "what will run:")
+    _show_plan(cfg, runner, loaders[0], looks, logger)
     if check_only:
         return runner
     with shared_errors():
@@ -158,6 +157,14 @@ def train_model(
     with run_errors(), deferred(), kept_on_error(runner):
         runner.run(loaders, [tuple(entry) for entry in cfg.get("workflow", [("train", 1)])])
     return runner
+
+
+def _show_plan(
+    cfg: Config, runner: BaseRunner, loader: Any, looks: list[DataLook], logger: logging.Logger
+) -> None:
+    """Log what will run: data, model, steps, files and the disk that they take."""
+    report_disk(runner, logger)
+    log_table(training_rows(cfg, runner, loader, looks), logger, "what will run:")
 
 
 def _make_optimizer(

@@ -141,4 +141,5 @@ def _frame(error: BaseException) -> traceback.FrameSummary | None:
     frames = traceback.extract_tb(error.__traceback__)
     others = [f for f in frames if "importlib" not in f.filename and f.filename != __file__]
     own = [f for f in others if not f.filename.startswith(_INSTALLED)]
-    return (own or others or [None])[-1]
+    found = own or others
+    return found[-1] if found else None

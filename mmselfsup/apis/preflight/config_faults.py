@@ -205,7 +205,7 @@ def _taken(name: str, module: nn.Module, inputs: Any) -> str:
     if wanted is None or not inputs or not isinstance(inputs[0], Tensor) or inputs[0].ndim < 2:
         return ""
     got = inputs[0].shape[-1 if isinstance(module, nn.Linear) else 1]
-    return "" if got == wanted else f"{_TAKES}{name} takes {wanted} channels, it gets {got}"
+    return "" if got == wanted else f"model.{name} takes {wanted} channels, it gets {got}"
 
 
 def batch_of(sample: Any, size: int) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 from mmcv import Config
 from mmcv.runner import HOOKS, BaseRunner, Hook, LoggerHook
+from torch import nn
 
 from mmselfsup.core.hooks.finetune_hooks import counts_epochs
 from mmselfsup.datasets.utils import find_normalize
@@ -197,7 +198,8 @@ def _without_match(cfg: Config, runner: BaseRunner) -> Iterator[str]:
         "paramwise_options": lambda pattern, name: re.search(pattern, name),
         "paramwise_cfg.custom_keys": lambda key, name: key in name,
     }
-    names = [name for name, _ in unwrap(runner.model).named_parameters()] if runner.model else []
+    model: Any = unwrap(runner.model)
+    names = [name for name, _ in model.named_parameters()] if isinstance(model, nn.Module) else []
     for place, matches in patterns.items():
         options: Any = optimizer
         for part in place.split("."):

@@ -118,10 +118,6 @@ class BaseViT(BaseModule):
         self.output_cls_token = output_cls_token
         self.interpolate_mode = interpolate_mode
         self.with_cp = with_cp
-        if frozen_stages > self.num_layers:
-            raise ArgumentError(
-                f"frozen_stages={frozen_stages}, there are {self.num_layers} blocks"
-            )
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
         self.out_indices = self._indices(out_indices)
@@ -319,7 +315,15 @@ class BaseViT(BaseModule):
         return frozen
 
     def _freeze(self) -> None:
-        """Exclude frozen parts from training."""
+        """Exclude frozen parts from training.
+
+        Raises:
+            ArgumentError: There are fewer blocks than shall be frozen.
+        """
+        if self.frozen_stages > self.num_layers:
+            raise ArgumentError(
+                f"frozen_stages={self.frozen_stages}, there are {self.num_layers} blocks"
+            )
         for module in self._frozen():
             module.requires_grad_(False)
         if self.frozen_stages >= 0:

@@ -79,9 +79,7 @@ class ResNet(_ResNet):
         **kwargs: Any,
     ) -> None:
         out_indices = (out_indices,) if isinstance(out_indices, int) else tuple(out_indices)
-        self._check(depth, num_stages, out_indices)
-        if frozen_stages > num_stages:
-            raise ArgumentError(f"frozen_stages={frozen_stages}, and there are {num_stages} stages")
+        self._check(depth, num_stages, out_indices, frozen_stages)
         super().__init__(
             depth=depth,
             in_channels=in_channels,
@@ -108,8 +106,12 @@ class ResNet(_ResNet):
         self.out_indices = out_indices
 
     @classmethod
-    def _check(cls, depth: int, num_stages: int, out_indices: Sequence[int]) -> None:
-        """Check that depth and outputs exist."""
+    def _check(
+        cls, depth: int, num_stages: int, out_indices: Sequence[int], frozen_stages: int
+    ) -> None:
+        """Check that depth, outputs and the stages to freeze exist."""
+        if frozen_stages > num_stages:
+            raise ArgumentError(f"frozen_stages={frozen_stages}, and there are {num_stages} stages")
         if depth not in cls.arch_settings:
             known = sorted(cls.arch_settings)
             raise UnknownNameError(f"depth must be one of {known}, got {depth}")
