@@ -278,7 +278,7 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
         packed = self._packed_labels()
         if packed is not None and packed.max(initial=0) <= MAX_LABEL:
             return packed.astype(np.int64)
-        labels = [info.get("gt_label") for info in self.data_infos]
+        labels: list[Any] = [info.get("gt_label") for info in self.data_infos]
         if wrong := [label for label in labels if label is None or isinstance(label, str)]:
             raise UserError(
                 f"{type(self).__name__}: an image has the gt_label {wrong[0]!r}: give each the "
