@@ -45,7 +45,8 @@ def names_in(content: Any) -> list[str]:
     value = content.get(_KEY)
     imports = value.get("imports") if isinstance(value, dict) else None
     imports = [imports] if isinstance(imports, str) else imports
-    return [name for name in imports or [] if isinstance(name, str)]
+    imports = imports if isinstance(imports, list | tuple) else []
+    return [name for name in imports if isinstance(name, str)]
 
 
 def join_imports(cfg: Any, before: list[str]) -> None:

@@ -89,6 +89,7 @@ def test_a_folder_without_code_is_said(folder: Path, caplog: pytest.LogCaptureFi
         ("['a b']", "'a b' is no name of a module"),
         ("[3]", "3 is no name of a module"),
         ("{'a': 1}", "imports must be a list of modules"),
+        ("5", "imports must be a list of modules, got 5"),
     ],
 )
 def test_what_is_no_module(imports: str, message: str, folder: Path) -> None:
