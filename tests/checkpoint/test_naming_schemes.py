@@ -486,7 +486,8 @@ def published_convnext(state):
         (r"\.blocks\.", "."),
         (r"\.conv_dw\.", ".dwconv."),
         (r"\.mlp\.fc([12])\.", r".pwconv\1."),
-        (r"\.mlp\.grn\.", ".grn."),
+        (r"\.mlp\.grn\.weight$", ".grn.gamma"),
+        (r"\.mlp\.grn\.bias$", ".grn.beta"),
         (r"^head\.norm\.", "norm."),
     )
     found = {}
@@ -494,6 +495,8 @@ def published_convnext(state):
         for old, new in names:
             name = re.sub(old, new, name)
         found[name] = tensor.flatten(1) if ".pwconv" in name and tensor.ndim == 4 else tensor
+        if ".grn." in name:
+            found[name] = tensor[None, None, None]
     return {**found, "norms.3.weight": found["norm.weight"], "norms.3.bias": found["norm.bias"]}
 
 

@@ -30,7 +30,7 @@ def test_a_step_changes_what_trains_and_nothing_else(name, kind):
     model.init_weights()
     TINY[name].prepare(model)
     if kind in ("lora", "apla") and not attention_blocks(model.backbone):
-        pytest.skip("no attention: tests/apis/test_adapt.py has the error")
+        pytest.skip("no attention: tests/apis/training/test_adapt.py has the error")
     pairs = getattr(model, "momentum_pairs", list)()
     names = [list(target.state_dict()) for _, target in pairs]
     adaptation = adapt_model(model, {"type": kind, **TYPES[kind]})

@@ -51,6 +51,7 @@ def test_scores_are_those_of_a_slow_loop(
     torch.testing.assert_close(got[2], expected, rtol=1e-4, atol=1e-6)
     monkeypatch.setattr(knn_file, "_MAX_SIMILARITIES", 20)  # two queries at a time
     monkeypatch.setattr(knn_file, "_MAX_TRAIN", 8)  # and four parts of the gallery
+    monkeypatch.setattr(knn_file, "_MIN_SHARE", 1)
     torch.testing.assert_close(knn_votes(train, labels, test, [k], T, 5)[k], got[k])
 
 
@@ -69,6 +70,7 @@ class LargestTensor(TorchDispatchMode):
 def test_similarities_of_a_large_gallery_stay_in_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(knn_file, "_MAX_SIMILARITIES", 400)
     monkeypatch.setattr(knn_file, "_MAX_TRAIN", 100)
+    monkeypatch.setattr(knn_file, "_MIN_SHARE", 1)
     (train, labels), (test, _) = draw(1000, 2, 3), draw(50, 2, 3)
     with LargestTensor() as largest:
         knn_votes(train, labels, test, [5], 0.07, 3)

@@ -2,8 +2,8 @@
 
 torch's ``weights_only`` reader refuses every class that is not on its list; the list has the plain
 data classes that checkpoints of OpenMMLab, timm and others hold. Beside ``state_dict`` a checkpoint
-of PyTorch Lightning may hold objects of its library, such as the whole model of lightly-train or
-options: they are read as replacements that hold data and do nothing.
+of PyTorch Lightning may hold objects of its library, such as the whole model of lightly-train: of
+such a file only the weights are read.
 """
 
 import argparse
@@ -59,6 +59,7 @@ _READ_ERRORS = (
     ArithmeticError,
 )
 _ALLOW_HTTP = "MMSELFSUP_ALLOW_HTTP"  # environment variable
+_LIGHTNING = "pytorch-lightning_version"
 _SECONDS = 60  # without a byte from the server
 _DTYPES = ("bool", "uint8", "int32", "int64", "float16", "float32", "float64", "S1", "U1")
 # A checkpoint names a class by its module at the time of writing.
@@ -116,7 +117,11 @@ def load_state(
 
 
 def _unpickled(path: Path, map_location: Any, mmap: bool) -> Any:
-    """Return what a file holds; what a Lightning checkpoint has beside its weights becomes inert.
+    """Return what a file holds; of a Lightning checkpoint with foreign objects only its weights.
+
+    The objects are replaced by inert ones while the file is read, and left out. Those that are more
+    than a name and plain values (a dict of a class of its own, ``functools.partial``) close the
+    file, as any foreign object does where it is no checkpoint of Lightning.
 
     Raises:
         Exception: One of ``_READ_ERRORS``, that of the first reading.
@@ -125,28 +130,30 @@ def _unpickled(path: Path, map_location: Any, mmap: bool) -> Any:
     # By its name, torch would take a file for one of safetensors, whatever is in it.
     renamed = path.suffix == ".safetensors"
 
-    def read(*classes: type) -> Any:
+    def read(*classes: type, device: Any = map_location, mmap: bool = mmap) -> Any:
         with safe_globals([*_plain_data_classes(), *classes]), ExitStack() as stack:
             source = stack.enter_context(path.open("rb")) if renamed else path
             stack.enter_context(warnings.catch_warnings())
             warnings.filterwarnings("ignore", ".*TorchScript archive")  # the error says it
             return torch.load(
-                source, map_location=map_location, weights_only=True, mmap=mmap and not renamed
+                source, map_location=device, weights_only=True, mmap=mmap and not renamed
             )
 
     try:
         return read()
     except pickle.UnpicklingError as error:
-        names = _foreign_names(path)
-        if not names:
+        inert = [_inert(name) for name in _foreign_names(path)]
+        if not inert:
             raise
-        try:
-            state = read(*(_inert(name) for name in names))
+        try:  # first without its values in memory: the file may be of another program
+            look = read(*inert, device="cpu", mmap=zipfile.is_zipfile(path))
+            lightnings = _is_lightnings(look)
+            state = read(*inert) if lightnings else {}
         except _READ_ERRORS:
             raise error from None
-        if not _is_lightnings(state):
+        if not lightnings:
             raise
-        return _without_inert(state)
+        return {key: state[key] for key in ("state_dict", _LIGHTNING)}
 
 
 def _foreign_names(path: Path) -> list[str]:
@@ -170,18 +177,9 @@ def _is_lightnings(state: Any) -> bool:
     weights = state.get("state_dict") if isinstance(state, Mapping) else None
     return (
         isinstance(weights, Mapping)
-        and isinstance(state.get("pytorch-lightning_version"), str)
+        and isinstance(state.get(_LIGHTNING), str)
         and all(isinstance(tensor, Tensor) for tensor in weights.values())
     )
-
-
-def _without_inert(value: Any) -> Any:
-    """Return nested dicts and lists without entries that hold an object of another library."""
-    if isinstance(value, dict):
-        return {k: _without_inert(v) for k, v in value.items() if not isinstance(v, _Inert)}
-    if isinstance(value, list):
-        return [_without_inert(item) for item in value if not isinstance(item, _Inert)]
-    return value
 
 
 def meta_of(state: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ A file in any of these schemes gets the names of timm (transformers) or torchvis
 then those of the model: ours, timm's, or torchvision's for its own transformer. Most files need no
 table: a ResNet of MoCo, SwAV, Barlow Twins, VICReg, VISSL, solo-learn or MMSelfSup, and a
 transformer of DINO, MAE or MoCo v3, has the names of torchvision or timm behind a prefix, which
-``weights.find_prefix`` finds.
+``prefixes.find_prefix`` finds.
 
 Letters: C channels, L places of the grid of patches.
 """
@@ -196,7 +196,8 @@ SCHEMES: tuple[Scheme, ...] = (
             (r"^stages\.(\d+)\.(\d+)\.", r"stages.\1.blocks.\2."),
             (r"\.dwconv\.", ".conv_dw."),
             (r"\.pwconv([12])\.", r".mlp.fc\1."),
-            (r"\.grn\.", ".mlp.grn."),
+            (r"\.grn\.gamma$", ".mlp.grn.weight"),
+            (r"\.grn\.beta$", ".mlp.grn.bias"),
             (r"^norm\.", "head.norm."),
         ),
     ),

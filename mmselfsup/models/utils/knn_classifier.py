@@ -16,6 +16,9 @@ from torch import Tensor
 _MAX_SIMILARITIES = 2**24
 #: Training samples that are compared at a time: a product of a few tests with many is slow.
 _MAX_TRAIN = 2**15
+#: Such a part is worth it where it has this many times the neighbours; otherwise all are ranked at
+#: once, as the neighbours of the parts would take more memory than the similarities.
+_MIN_SHARE = 32
 
 
 @torch.no_grad()
@@ -52,10 +55,9 @@ def knn_votes(
         raise ValueError("the test set is empty")
     gallery, labels = train_features.float(), train_labels.long()  # [M, D], [M]
     votes: dict[int, list[Tensor]] = {k: [] for k in ks}
-    for queries in test_features.float().split(
-        max(1, _MAX_SIMILARITIES // min(num_train, _MAX_TRAIN))
-    ):
-        similar, index = _nearest(queries, gallery, max(ks))  # [B, max k]
+    part = num_train if _MIN_SHARE * max(ks) > _MAX_TRAIN else min(num_train, _MAX_TRAIN)
+    for queries in test_features.float().split(max(1, _MAX_SIMILARITIES // part)):
+        similar, index = _nearest(queries, gallery, max(ks), part)  # [B, max k]
         classes = labels[index]  # [B, max k]
         # Only the ratios of the weights matter. Relative to the nearest sample they lie in 0..1,
         # where exp doesn't overflow for a small T.
@@ -67,14 +69,15 @@ def knn_votes(
     return {k: torch.cat(chunks) for k, chunks in votes.items()}
 
 
-def _nearest(queries: Tensor, gallery: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def _nearest(queries: Tensor, gallery: Tensor, k: int, size: int) -> tuple[Tensor, Tensor]:
     """Return the k largest products of queries [B, D] with a gallery [M, D], and their rows.
 
-    Both are [B, k], by decreasing product. Of equal products at the border any may be taken.
+    Both are [B, k], by decreasing product. Of equal products at the border any may be taken. The
+    gallery is compared in parts of ``size`` rows.
     """
     values, rows = queries.new_empty(len(queries), 0), queries.new_empty(len(queries), 0).long()
-    for start in range(0, len(gallery), _MAX_TRAIN):
-        part = gallery[start : start + _MAX_TRAIN]  # [up to _MAX_TRAIN, D]
+    for start in range(0, len(gallery), size):
+        part = gallery[start : start + size]  # [up to size, D]
         # Without a name for the products, those of one part are freed before the next.
         part_values, part_rows = _largest(queries @ part.t(), min(k, len(part)))
         values = torch.cat((values, part_values), dim=1)  # [B, up to 2k]
