@@ -88,7 +88,9 @@ def _reason(error: BaseException) -> str:
     first = error
     while (before := first.__cause__ or first.__context__) is not None:
         first = before
-    if str(first) and not isinstance(first, KeyError):
+    if isinstance(first, KeyError) and first is error:
+        return f"KeyError: {first} is not known"
+    if str(first):
         return one_line(error)
     frames = traceback.extract_tb(first.__traceback__)
     line = frames[-1].line if frames else ""

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping
 from contextlib import suppress
+from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -239,8 +240,16 @@ def check_save_best(model: nn.Module, dataset: Any, evaluation: Mapping[str, Any
             options["bootstrap"] = 2  # enough for the names
         names = list(dataset.evaluate(results, logger=None, **options))
     if names and wanted not in names:
+        close = get_close_matches(str(wanted), names, n=1, cutoff=0.7)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        # Those of single classes have names such as per_class/melanoma/sensitivity.
+        shown = [name for name in names if "/" not in name]
+        more = (
+            f" and {len(names) - len(shown)} of single classes" if len(shown) < len(names) else ""
+        )
         raise UserError(
-            f"evaluation.save_best is {wanted!r}; the data set measures {', '.join(names)}"
+            f"evaluation.save_best is {wanted!r}; {hint}the data set measures "
+            f"{', '.join(shown)}{more}"
         )
 
 

@@ -196,9 +196,13 @@ class StateMixin:
             raise UserError(
                 f"{checkpoint} doesn't hold the progress of training: use load_from for its weights"
             )
-        report = self.load_checkpoint(checkpoint, state=state)
+        report = self.load_checkpoint(checkpoint, state=state, partial=True)  # checked below
         if report.mismatched or report.resized or not report.complete:
-            raise UserError(f"{checkpoint} is of another model than this config's: {report}")
+            lines = "; ".join(line.strip() for line in str(report).splitlines()[1:])
+            raise UserError(
+                f"{checkpoint} is of another model than this config's: {lines}; resume with the "
+                "config of its run, or use load_from to start from its weights"
+            )
         if report.missing and not allow_missing:
             raise UserError(
                 f"{checkpoint} does not have all weights of the model: {', '.join(report.missing)} "

@@ -99,3 +99,23 @@ def test_the_whole_step_of_a_method_is_tried(method: str) -> None:
     with torch.device("meta"):
         model: Any = build_algorithm(copy.deepcopy(tiny.cfg))
     assert config_faults._failure(model.train(), sample, 4) == ("", False)
+
+
+def test_channels_of_the_images_that_the_first_layer_does_not_take(images: Path) -> None:
+    cfg = simclr()
+    cfg.model.backbone.in_channels = 1
+    with pytest.raises(UserError, match=r"conv1 takes 1 channels, it gets 3"):
+        try_step(cfg, loader_of(images, False))
+
+
+def test_widths_that_meet_in_a_loss(images: Path) -> None:
+    model = copy.deepcopy(TINY["BYOL"].cfg)
+    model["head"]["predictor"]["out_channels"] += 1
+    with pytest.raises(UserError, match=r"the parts don't fit each other .*(broadcast|must match)"):
+        try_step(Config(dict(model=model)), loader_of(images, False))
+
+
+def test_a_last_batch_that_is_too_small_for_the_loss(images: Path) -> None:
+    cfg = simclr()
+    loader = loader_of(images, False, batch=len(loader_of(images, False).dataset) - 1)
+    assert "NT-Xent needs two views of at least two images" in try_step(cfg, loader)

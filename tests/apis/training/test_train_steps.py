@@ -226,6 +226,29 @@ def test_a_wrong_argument_during_the_run_is_one_line():
         raise ArgumentError("MoCo takes 2 views of each image, got 3")
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            RuntimeError("The size of tensor a (48) must match the size of tensor b (32)"),
+            r"the parts don't fit each other or the images: The size of tensor a \(48\)",
+        ),
+        (ImportError("No module named pavi"), r"No module named pavi; install it, or take"),
+    ],
+)
+def test_misfits_and_packages_that_show_during_the_run(error: Exception, message: str) -> None:
+    with pytest.raises(UserError, match=message), run_errors():
+        raise error
+
+
+def test_a_check_without_a_message_is_shown() -> None:
+    hook = dict(type="EMAHook", momentum=5)
+    with pytest.raises(UserError, match=r"EMAHook: a value .*assert momentum"), config_errors("h"):
+        HOOKS.build(hook)
+    with pytest.raises(UserError, match=r"h: KeyError: 'x' is not known"), config_errors("h"):
+        {}["x"]
+
+
 @pytest.mark.parametrize("partial", [False, True])
 def test_a_part_of_the_weights_is_loaded_only_where_it_is_wanted(
     tmp_path: Path, partial: bool
