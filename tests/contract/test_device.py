@@ -1,6 +1,7 @@
 """Every registered algorithm trains on each device of this machine, in each precision."""
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +14,19 @@ from mmselfsup.models import build_algorithm
 from mmselfsup.utils.device import to_device
 
 NAMES = sorted(TINY)
+
+
+@pytest.fixture
+def no_onednn_on_cpu(device: torch.device) -> Iterator[None]:
+    """Leave oneDNN out on the CPU, whose convolutions of few channels write past their buffer.
+
+    The weight gradient of a 1x1 convolution with a stride, in channels_last and with fewer input
+    channels than a block of the kernel (8 with AVX2), damages the heap and ends the process
+    (uxlfoundation/oneDNN#6035, seen with torch 2.15.0). The tiny ResNets have 4; a
+    ResNet of the usual width has 64 and more.
+    """
+    with torch.backends.mkldnn.flags(enabled=device.type != "cpu"):
+        yield
 
 
 def moved(name: str, device: torch.device) -> dict[str, Any]:
@@ -36,6 +50,7 @@ def test_two_steps(name: str, device: torch.device) -> None:
             assert_close(after[key].cpu(), value, rtol=1e-5, atol=1e-7, msg=key)
 
 
+@pytest.mark.usefixtures("no_onednn_on_cpu")
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_two_steps_in_each_precision(name: str, dtype: torch.dtype, device: torch.device) -> None:
