@@ -84,7 +84,7 @@ def test_broken_weights_are_one_line_of_error(halves: Path) -> None:
     torch.save(weights, halves / "weights.pth")
     done = run(halves)
     assert done.code == 2
-    assert "features are NaN or infinite" in done.last_line
+    assert "values of its backbone.conv1.weight are not finite" in done.last_line
     assert not (halves / "out" / "looks.json").exists()
 
 

@@ -11,6 +11,7 @@ import mmselfsup.apis.inference.prediction_pictures  # noqa: F401  (for the fork
 from mmselfsup.apis.inference.image_input import given_images
 from mmselfsup.config.text import config_text
 from mmselfsup.models import build_algorithm
+from mmselfsup.utils.errors import UserError
 from tests.tools.command import Done, run_tool
 
 
@@ -80,6 +81,10 @@ def test_names_of_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "list.txt").write_text("a.jpg 0\n")
+    with pytest.raises(UserError, match=r"list\.txt, line 1: a\.jpg is not in \. .*data_prefix"):
+        given_images("list.txt")
+    (tmp_path / "a.jpg").touch()
     assert given_images("list.txt") == ["a.jpg"]
     (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/a.jpg").touch()
     assert given_images("list.txt", data_prefix="~/photos") == [str(tmp_path / "photos/a.jpg")]

@@ -9,6 +9,7 @@ from typing import Any
 from mmcv.runner import BaseRunner, LrUpdaterHook, MomentumUpdaterHook
 
 from mmselfsup.utils.errors import UserError, one_line
+from mmselfsup.utils.plurals import counted
 
 _MOST = 200  # instants that are tried
 # What a schedule raises where it has no value; other errors are of hooks that need the real runner.
@@ -48,7 +49,9 @@ def _try(
         )  # fmt: skip
         if runner.max_iters is None:
             facts.max_iters = facts._max_iters = (runner.max_epochs or 0) * per_epoch
-        when = f"after {epoch} epochs" if hook.by_epoch else f"after {iteration} iterations"
+        when = "after " + (
+            counted(epoch, "epoch") if hook.by_epoch else counted(iteration, "iteration")
+        )
         try:
             value = getattr(tried, method)(facts, start)
         except _NO_VALUE as error:
@@ -93,5 +96,5 @@ def _instants(runner: BaseRunner, by_epoch: bool, per_epoch: int) -> Iterator[tu
 def _length(runner: BaseRunner) -> str:
     """Return the length of a training in words."""
     if runner.max_epochs:
-        return f"{runner.max_epochs} epochs"
-    return f"{runner.max_iters} iterations"
+        return counted(runner.max_epochs, "epoch")
+    return counted(runner.max_iters or 0, "iteration")

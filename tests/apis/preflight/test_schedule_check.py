@@ -36,7 +36,7 @@ def test_periods_that_are_too_short() -> None:
 
 
 def test_negative_values() -> None:
-    with pytest.raises(UserError, match=r"lr_config: .* gives lr=-0\.1 after 1 epochs"):
+    with pytest.raises(UserError, match=r"lr_config: .* gives lr=-0\.1 after 1 epoch"):
         check(dict(type="ExpLrUpdaterHook", gamma=-1.0))
 
 
