@@ -204,8 +204,12 @@ def _without_match(cfg: Config, runner: BaseRunner) -> Iterator[str]:
         options: Any = optimizer
         for part in place.split("."):
             options = (options or {}).get(part)
+        found = {p: any(matches(p, name) for name in names) for p in options or {}}
         for pattern, values in (options or {}).items() if names else ():
-            if isinstance(values, Mapping) and not any(matches(pattern, name) for name in names):
+            if not isinstance(values, Mapping) or found[pattern]:
+                continue
+            # Lists of what has no weight decay are shared by networks that lack some of it.
+            if any(key.startswith("lr") for key in values) or not any(found.values()):
                 yield (
                     f"optimizer.{place}: no parameter of the model has {pattern!r} in its name: "
                     f"the option has no effect; names are such as {names[0]}"

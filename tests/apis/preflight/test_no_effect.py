@@ -101,6 +101,8 @@ def test_options_for_parameters_that_are_not_there(optimizer: Any, pattern: str)
     said = lines(dict(optimizer=optimizer), model=model)
     assert pattern in said
     assert "no parameter of the model has" in said
+    shared = {"weight": dict(weight_decay=0.0), "cls_token": dict(weight_decay=0.0)}
+    assert lines(dict(optimizer=dict(paramwise_options=shared)), model=model) == ""
     known = dict(paramwise_options={r"\.bias$": dict(lr=0.0)})
     assert lines(dict(optimizer=known), model=model) == ""
 
