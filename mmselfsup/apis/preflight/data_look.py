@@ -98,8 +98,9 @@ def look_at(loader: Any, part: str, cfg: Config, logger: logging.Logger) -> Data
     report_classes(classes, part, logger)
     num_images = getattr(dataset, "num_images", len(dataset))
     with _read_once(sources):
-        report_constant_images(dataset, part, logger)
-        report_dark_images(dataset, part, logger)
+        if pixels := look_at_pixels(dataset):
+            report_constant_images(pixels, part, logger)
+            report_dark_images(pixels, part, logger)
         report_several_frames(sources, part, logger)
         sample = look_at_batch(loader, part)
     return DataLook(part, num_images, classes, describe_files(sources), sample, looked_up)
@@ -214,46 +215,69 @@ def _places(length: int, number: int = _LOOKED_AT) -> list[int]:
     return np.unique(np.linspace(0, length - 1, number).astype(int)).tolist() if length else []
 
 
-def report_constant_images(dataset: Any, part: str, logger: logging.Logger) -> None:
-    """Warn of images of one colour among a few of a data set: they may have been read wrongly.
+@dataclass(frozen=True)
+class PixelLook:
+    """The pixels of a few images of a data set, each read once.
+
+    Attributes:
+        images: How many were read.
+        constant: Paths of those of one colour.
+        brightest: The largest value of all, 0 to 255.
+    """
+
+    images: int
+    constant: list[str]
+    brightest: int
+
+
+def look_at_pixels(dataset: Any) -> PixelLook | None:
+    """Read a few images; None where one can't be read, which the run itself reports.
 
     Args:
         dataset: The data set, or a wrapper of some, of which the first counts.
-        part: Its name in the config.
-        logger: The logger.
     """
-    with suppress(Exception):  # what can't be read is reported by the run itself
+    with suppress(Exception), rng_untouched():
         source = next(data_sources(dataset))
-        places = _places(len(source))
-        with rng_untouched():
-            constant = [i for i in places if _is_constant(np.asarray(source.get_pixels(i)))]
-        if constant:
-            logger.warning(
-                "%s: %d of %d images looked at are of one colour, such as %s: if they are not, they"
-                " are read wrongly; see value_range of the data source",
-                part, len(constant), len(places), source.path(constant[0]),
-            )  # fmt: skip
+        constant, brightest, places = [], 0, _places(len(source))
+        for place in places:
+            pixels = np.asarray(source.get_pixels(place))
+            brightest = max(brightest, int(pixels.max()))
+            if _is_constant(pixels):
+                constant.append(source.path(place))
+        return PixelLook(len(places), constant, brightest)
+    return None
 
 
-def report_dark_images(dataset: Any, part: str, logger: logging.Logger) -> None:
-    """Warn where no pixel of a few images is bright: 16 bits of which fewer are in use.
+def report_constant_images(look: PixelLook, part: str, logger: logging.Logger) -> None:
+    """Warn of images of one colour: they may have been read wrongly.
 
     Args:
-        dataset: The data set, or a wrapper of some, of which the first counts.
-        part: Its name in the config.
+        look: What was found.
+        part: The name of the data set in the config.
         logger: The logger.
     """
-    with suppress(Exception):  # what can't be read is reported by the run itself
-        source = next(data_sources(dataset))
-        places = _places(len(source))
-        with rng_untouched():
-            brightest = max(int(np.asarray(source.get_pixels(i)).max()) for i in places)
-        if 0 < brightest <= _DARK:
-            logger.warning(
-                "%s: the brightest value of %d images looked at is %d of 255: if the files have 14 "
-                "or 15 bits, set value_range=[0, 16383] or [0, 32767] in the data source",
-                part, len(places), brightest,
-            )  # fmt: skip
+    if look.constant:
+        logger.warning(
+            "%s: %d of %d images looked at are of one colour, such as %s: if they are not, they"
+            " are read wrongly; see value_range of the data source",
+            part, len(look.constant), look.images, look.constant[0],
+        )  # fmt: skip
+
+
+def report_dark_images(look: PixelLook, part: str, logger: logging.Logger) -> None:
+    """Warn where no pixel is bright: 16 bits of which fewer are in use.
+
+    Args:
+        look: What was found.
+        part: The name of the data set in the config.
+        logger: The logger.
+    """
+    if 0 < look.brightest <= _DARK:
+        logger.warning(
+            "%s: the brightest value of %d images looked at is %d of 255: if the files have 14 "
+            "or 15 bits, set value_range=[0, 16383] or [0, 32767] in the data source",
+            part, look.images, look.brightest,
+        )  # fmt: skip
 
 
 def report_several_frames(sources: Sequence[Any], part: str, logger: logging.Logger) -> None:

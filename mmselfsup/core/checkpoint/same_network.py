@@ -102,13 +102,11 @@ def check_network(
     ]
     found = [name for name in kernels if name in filled]
     other = [m for m in mismatched if m.name in kernels and not m.of_input]
-    shaped, behind = {m.name for m in mismatched}, _behind_features(model)
+    in_file, behind = filled | {m.name for m in mismatched}, _behind_features(model)
     lacking = [
         name
         for name, tensor in target.items()
-        if _is_needed(name, tensor, own)
-        and name not in (*filled, *shaped)
-        and not name.startswith(behind)
+        if _is_needed(name, tensor, own) and name not in in_file and not name.startswith(behind)
     ]
     if deeper:
         problem = f"a deeper network, the model has no place for {_some(deeper)}"

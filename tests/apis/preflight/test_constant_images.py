@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmselfsup.apis.preflight.data_look import report_constant_images
+from mmselfsup.apis.preflight.data_look import look_at_pixels, report_constant_images
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.statistics import pixel_statistics
 
@@ -32,14 +32,16 @@ def test_a_training_says_so(images: Path, caplog: Any, repeated: bool) -> None:
     dataset = build_dataset(dict(type="RepeatDataset", times=2, dataset=cfg) if repeated else cfg)
     logger = logging.getLogger("test_constant")
     with caplog.at_level(logging.WARNING, logger="test_constant"):
-        report_constant_images(dataset, "data.train", logger)
+        look = look_at_pixels(dataset)
+        assert look is not None
+        report_constant_images(look, "data.train", logger)
     assert f"data.train: 1 of 5 images looked at are of one colour, such as {images}/0.png" in (
         caplog.text
     )
 
 
 def test_data_without_a_source_are_left_alone(caplog: Any) -> None:
-    report_constant_images([1, 2], "data.train", logging.getLogger())
+    assert look_at_pixels([1, 2]) is None
     assert not caplog.text
 
 

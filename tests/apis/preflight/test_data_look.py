@@ -17,6 +17,7 @@ from mmselfsup.apis.preflight.compared_data import (
 from mmselfsup.apis.preflight.data_look import (
     count_classes,
     look_at,
+    look_at_pixels,
     report_classes,
     report_dark_images,
     report_several_frames,
@@ -202,11 +203,12 @@ def test_dark_images_and_files_of_several(tmp_path: Path, caplog: pytest.LogCapt
     pages = [Image.fromarray(np.full((8, 8), n, np.uint8)) for n in (9, 20)]
     pages[0].save(tmp_path / "b.tif", save_all=True, append_images=pages[1:])
     dataset = one_of(tmp_path)
-    report_dark_images(dataset, "data.val", LOGGER)
+    report_dark_images(look_at_pixels(dataset), "data.val", LOGGER)
     report_several_frames([dataset.data_source], "data.val", LOGGER)
     assert "the brightest value of 2 images looked at is 63 of 255" in caplog.text
     assert "1 of 2 files looked at hold several images" in caplog.text
     assert "b.tif (2)" in caplog.text
     caplog.clear()
-    report_dark_images(one_of(tmp_path, value_range=[0, 16383]), "data.val", LOGGER)
+    dataset = one_of(tmp_path, value_range=[0, 16383])
+    report_dark_images(look_at_pixels(dataset), "data.val", LOGGER)
     assert caplog.text == ""
