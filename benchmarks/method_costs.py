@@ -2,8 +2,10 @@
 
 Each config takes equally many images, with the views, the network and the optimizer that it has, in
 bfloat16 and channels_last on the CPU. SimCLR's step alternates with it. The result goes to
-``benchmarks/results/method_costs.json``, from which ``tools/misc/list_methods.py`` reads it, and
-into the table of docs/en/model_zoo.md. Methods measured before by the same command are kept.
+``benchmarks/results/method_costs.json``, each method with its command, machine and date; from there
+``tools/misc/list_methods.py`` reads it, and the table of docs/en/model_zoo.md is written. Methods
+that are not measured now are kept. CAE's tokenizer and the teacher of Distillation get random
+weights: they cost as much as others.
 
 Example: python benchmarks/method_costs.py --images 32 --rounds 5 --threads 1
 """
@@ -14,6 +16,7 @@ import argparse
 import json
 import sys
 import time
+from typing import Any
 
 from pairs import ROOT, Worker, in_turn, median, ratio
 from results import FOLDER, add_quick, add_rounds, add_threads, machine
@@ -75,20 +78,19 @@ def main() -> None:
     if unknown:
         parser.error(f"no small config in configs/selfsup/{unknown[0]}; there are: {[*configs]}")
     options = f"--images {args.images} --rounds {args.rounds} --threads {args.threads}"
-    head = {"command": f"python benchmarks/method_costs.py {options}", "machine": machine()}
-    known = json.loads(FILE.read_text(encoding="utf-8")) if FILE.is_file() else {}
-    same = all(known.get(key) == value for key, value in head.items())
-    methods: dict[str, dict[str, float]] = known["methods"] if same else {}
+    how = {
+        "command": f"python benchmarks/method_costs.py {options}",
+        "machine": machine(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+    known = json.loads(FILE.read_text(encoding="utf-8")) if FILE.is_file() else {"methods": {}}
+    methods: dict[str, dict[str, Any]] = known["methods"]
     for folder in args.methods or configs:
-        try:
-            methods[folder] = measure(configs[folder], configs["simclr"], args)
-        except SystemExit as error:  # such as weights of a teacher or a tokenizer to be given
-            print(f"{folder}: not measured: {str(error).strip().splitlines()[-1]}", flush=True)
-            continue
+        methods[folder] = {**measure(configs[folder], configs["simclr"], args), **how}
         print(f"{folder}: {methods[folder]}", flush=True)
         if not args.quick:  # a run that is stopped keeps what it has
-            facts = {**head, "date": time.strftime("%Y-%m-%d"), "methods": methods}
-            FILE.write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+            text = json.dumps({"methods": methods}, indent=1, sort_keys=True) + "\n"
+            FILE.write_text(text, encoding="utf-8")
     if args.quick:
         print("quick: nothing is saved, these numbers mean nothing")
     else:

@@ -56,7 +56,10 @@ class Result:
 
 
 def machine() -> str:
-    """Return processor, cores and GPU of this machine."""
+    """Return processor, its vector instructions, cores and GPU of this machine.
+
+    Processors of one name may differ by a factor of four in bfloat16.
+    """
     model = platform.processor() or "unknown processor"
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -66,7 +69,10 @@ def machine() -> str:
     import torch
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    return f"{model}, {os.cpu_count()} cores, {gpu}"
+    vectors = torch.backends.cpu.get_cpu_capability()
+    if torch.cpu._is_avx512_bf16_supported():
+        vectors += " with bfloat16"
+    return f"{model} ({vectors}), {os.cpu_count()} cores, {gpu}"
 
 
 def ratio_row(

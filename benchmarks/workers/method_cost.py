@@ -18,6 +18,8 @@ from mmselfsup.config.load import load_config
 from mmselfsup.core.optimizer import build_optimizer
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.loader import collate
+from mmselfsup.models.utils.dall_e import Encoder
+from mmselfsup.models.utils.teacher import FrozenTeacher
 from mmselfsup.utils.data_info import DataInfo, fit_to_data
 from mmselfsup.utils.memory_allocator import keep_blocks_apart, keep_freed_memory
 
@@ -38,6 +40,22 @@ def images(folder: Path) -> None:
         )
     lines = [f"{number}.png {number % 8}\n" for number in range(wanted["images"])]
     (folder / "list.txt").write_text("".join(lines))
+
+
+def with_stand_ins(cfg: Config, folder: Path) -> Config:
+    """Name files of random weights where the config wants those of others.
+
+    Time and memory of a step are those of the networks, whatever their weights.
+    """
+    if cfg.model.type == "Distillation":
+        teacher = FrozenTeacher(cfg.model.teacher.backbone).backbone
+        cfg.model.teacher.checkpoint = str(folder / "teacher.pth")
+        torch.save(teacher.state_dict(), cfg.model.teacher.checkpoint)
+    if cfg.model.type == "CAE":
+        tokenizer = Encoder(**cfg.model.head.get("tokenizer", {}))
+        cfg.model.head.tokenizer_path = str(folder / "tokenizer.pth")
+        torch.save(tokenizer.state_dict(), cfg.model.head.tokenizer_path)
+    return cfg
 
 
 def batch_of(cfg: Config) -> Any:
@@ -69,7 +87,7 @@ with tempfile.TemporaryDirectory() as place:
         wanted["config"], {f"data.train.data_source.{key}": value for key, value in source.items()}
     )
     data = batch_of(cfg)
-model = prepared(cfg)
+    model = prepared(with_stand_ins(cfg, Path(place)))
 optimizer = build_optimizer(model, cfg.optimizer)
 moves = bool(model.momentum_pairs())
 

@@ -16,11 +16,12 @@ from mmselfsup.models.builder import ALGORITHMS, HEADS
 
 #: Columns of the table, one for each field of ``Method``.
 COLUMNS = (
-    "method", "family", "network", "views", "teacher", "memory", "labels", "batch", "step time",
-    "step memory", "config",
+    "method", "family", "network", "views", "teacher", "memory", "labels", "batch", "learns at",
+    "step time", "step memory", "config",
 )  # fmt: skip
-#: What ``benchmarks/method_costs.py`` measured, beside the folder of configs of a clone.
-_COSTS = "benchmarks/results/method_costs.json"
+#: What ``benchmarks/method_costs.py`` and ``smallest_batch.py`` measured, beside the folder of
+#: configs of a clone.
+_MEASURED = ("benchmarks/results/method_costs.json", "benchmarks/results/smallest_batch.json")
 # Small configs whose name has no other network behind the size.
 _SMALL = "*isic2019-64*.py"
 _MEMORIES = {"queue_len": "queue", "memory_bank": "bank", "bank_len": "bank"}
@@ -39,6 +40,7 @@ class Method:
         memory: What is kept of earlier images: a queue, or a bank of all images.
         labels: ``where there are any`` for a method that uses them.
         batch: Images of a step in the config.
+        learns_at: Smallest batch at which it was seen to learn; ``-`` where it was not tried.
         step_time: Time of a step, as a multiple of SimCLR's with equally many images; ``-`` where
             it was not measured.
         step_memory: The same of the peak memory of the process.
@@ -53,6 +55,7 @@ class Method:
     memory: str
     labels: str
     batch: int
+    learns_at: str
     step_time: str
     step_memory: str
     config: str
@@ -64,10 +67,9 @@ def list_methods(configs: Path) -> list[Method]:
     Args:
         configs: The folder ``configs/selfsup``.
     """
-    file = configs.parents[1] / _COSTS
-    costs = json.loads(file.read_text(encoding="utf-8"))["methods"] if file.is_file() else {}
+    measured = _measured(configs.parents[1])
     found = [
-        _method(load_config(str(path), {}), path.relative_to(configs).as_posix(), costs)
+        _method(load_config(str(path), {}), path.relative_to(configs).as_posix(), measured)
         for folder in sorted(configs.glob("[!_]*"))
         for path in sorted(folder.glob(_SMALL))[:1]
     ]
@@ -83,9 +85,19 @@ def markdown(methods: list[Method]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _method(cfg: Config, path: str, costs: dict[str, dict[str, float]]) -> Method:
-    """Return the row of one config, with the measured costs by folder."""
-    cost = costs.get(path.partition("/")[0], {})
+def _measured(root: Path) -> dict[str, dict[str, Any]]:
+    """Return ``time``, ``memory`` and ``batch`` of what was measured, by folder of configs."""
+    found: dict[str, dict[str, Any]] = {}
+    for file in (root / name for name in _MEASURED):
+        if file.is_file():
+            for folder, numbers in json.loads(file.read_text(encoding="utf-8"))["methods"].items():
+                found.setdefault(folder, {}).update(numbers)
+    return found
+
+
+def _method(cfg: Config, path: str, measured: dict[str, dict[str, Any]]) -> Method:
+    """Return the row of one config, with what was measured by folder."""
+    cost = measured.get(path.partition("/")[0], {})
     kind: type[BaseModel] = ALGORITHMS.get(cfg.model.type)
     has_teacher = kind.momentum_pairs is not BaseModel.momentum_pairs or "teacher" in cfg.model
     dataset = find_dataset(cfg, "train")[1]
@@ -99,6 +111,7 @@ def _method(cfg: Config, path: str, costs: dict[str, dict[str, float]]) -> Metho
         _memory(cfg.model),
         "where there are any" if dataset.get("with_label") else "",
         cfg.data.samples_per_gpu,
+        str(cost.get("batch", "-")),
         time,
         memory,
         path,

@@ -53,6 +53,12 @@ def test_costs_come_from_the_file_of_the_benchmark(tmp_path: Path) -> None:
     assert (rows["NNCLR"].step_time, rows["NNCLR"].step_memory) == ("1.23x", "0.90x")
     assert (rows["SimCLR"].step_time, rows["SimCLR"].step_memory) == ("-", "-")
     assert "| step time | step memory |" in markdown([rows["NNCLR"]])
+    (file.parent / "smallest_batch.json").write_text(
+        json.dumps({"methods": {"simclr": {"batch": 8}}})
+    )
+    rows = {row.method: row for row in list_methods(configs)}
+    assert [rows[name].learns_at for name in ("SimCLR", "NNCLR")] == ["8", "-"]
+    assert rows["NNCLR"].step_time == "1.23x"
 
 
 def test_an_unknown_family_is_one_line(tmp_path: Path) -> None:
