@@ -1,11 +1,11 @@
 """Time and memory of a training step of each small config, beside SimCLR's: for choosing a method.
 
-Each config takes equally many images, with the views, the network and the optimizer that it has, in
-bfloat16 and channels_last on the CPU. SimCLR's step alternates with it. The result goes to
-``benchmarks/results/method_costs.json``, each method with its command, machine and date; from there
-``tools/misc/list_methods.py`` reads it, and the table of docs/en/model_zoo.md is written. Methods
-that are not measured now are kept. CAE's tokenizer and the teacher of Distillation get random
-weights: they cost as much as others.
+Each config takes equally many images, with the views, the network and the optimizer that it has, on
+the CPU in channels_last, in bfloat16 where there are instructions for it. SimCLR's step alternates
+with it. The result goes to ``benchmarks/results/method_costs.json``, each method with its command,
+machine and date; from there ``tools/misc/list_methods.py`` reads it, and the table of
+docs/en/model_zoo.md is written. Methods that are not measured now are kept. CAE's tokenizer and the
+teacher of Distillation get random weights: they cost as much as others.
 
 Example: python benchmarks/method_costs.py --images 32 --rounds 5 --threads 1
 """

@@ -69,8 +69,10 @@ def machine() -> str:
     import torch
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    from mmselfsup.utils.device import has_bfloat16
+
     vectors = torch.backends.cpu.get_cpu_capability()
-    if torch.cpu._is_avx512_bf16_supported():
+    if has_bfloat16(torch.device("cpu")):
         vectors += " with bfloat16"
     return f"{model} ({vectors}), {os.cpu_count()} cores, {gpu}"
 

@@ -74,7 +74,7 @@ def prepared(cfg: Config) -> Any:
     if hasattr(bank, "num_classes"):
         rows = torch.randn(bank.feature_bank.shape)
         bank.init_memory(rows, torch.arange(len(rows)) % bank.num_classes)
-    options = dict(amp=dict(dtype="bfloat16"), channels_last=True)
+    options = dict(amp=dict(dtype="auto"), channels_last=True)
     accelerate(model, Config(options), logging.getLogger())
     return model
 
