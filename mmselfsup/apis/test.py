@@ -43,6 +43,7 @@ from mmselfsup.utils.module import unwrap
 
 from .launch import Ranks, join_ranks, open_log, open_work_dir, work_dir_of
 from .preflight.data_look import look_at
+from .preflight.evaluation_settings import without_effect
 from .preflight.overview import data_rows, log_table
 
 #: Number of bootstrap resamples for the intervals of a test.
@@ -218,6 +219,11 @@ def score_model(
             logger.warning("%s: scores only, no metrics", reason)
         metrics: dict[str, float] = {}
     else:
+        given = given_options(cfg)
+        if logger is not None:
+            num_classes = next(iter(scores.values())).shape[1]
+            for line in without_effect(given, dataset, num_classes):
+                logger.warning("%s", line)
         options = {"topk": (1, 5), **evaluate_options(cfg, dataset)}
         metrics = dataset.evaluate(scores, logger=logger, **options)
     source = getattr(dataset, "data_source", None)
@@ -238,12 +244,17 @@ def evaluate_options(cfg: Config, dataset: Any) -> dict[str, Any]:
     A test has intervals (``bootstrap``) if the data set can compute them and the config doesn't
     turn them off.
     """
-    hook = accepted_args(EvalHook).names
-    given = {k: v for k, v in (cfg.get("evaluation") or {}).items() if k not in hook}
+    given = given_options(cfg)
     offered = (
         {"bootstrap": BOOTSTRAP} if "bootstrap" in signature(dataset.evaluate).parameters else {}
     )
     return {**offered, **given}
+
+
+def given_options(cfg: Config) -> dict[str, Any]:
+    """Return the options in ``cfg.evaluation`` that are for ``evaluate``, not for the hook."""
+    hook = accepted_args(EvalHook).names
+    return {k: v for k, v in (cfg.get("evaluation") or {}).items() if k not in hook}
 
 
 def metric_lines(metrics: Mapping[str, float]) -> list[str]:

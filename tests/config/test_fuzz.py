@@ -213,6 +213,7 @@ CASES = [
     ("evaluation.out_dir", "FILE/x", "evaluation.out_dir=.*can be written"),
     ("evaluation.save_best", "acuracy_of_all", "save_best is 'acuracy_of_all'; the data set meas"),
     ("evaluation.save_best", "accurazy", "save_best is 'accurazy'.*balanced_accuracy"),
+    ("evaluation.rule", "less", "evaluation.rule='less' with 'balanced_accuracy' takes the worst"),
     ("evaluation.interval", 0, "evaluation.interval=0"),
     (
         "custom_hooks",
@@ -258,7 +259,8 @@ def test_checking_draws_no_random_numbers(folder: Path) -> None:
     """The weights and orders of a run are the same with and without the check."""
     from mmcv import Config
 
-    from mmselfsup.apis.preflight.config_faults import check_save_best, try_step
+    from mmselfsup.apis.preflight.config_faults import try_step
+    from mmselfsup.apis.preflight.evaluation_settings import measured_names
     from mmselfsup.datasets import build_dataset
     from mmselfsup.datasets.loader import build_train_loaders
     from mmselfsup.models import build_algorithm
@@ -269,7 +271,7 @@ def test_checking_draws_no_random_numbers(folder: Path) -> None:
     weights = {name: value.clone() for name, value in model.state_dict().items()}
     before = torch.get_rng_state()
     try_step(cfg, loader)
-    check_save_best(model, build_dataset(cfg.data.val), cfg.evaluation)
+    assert measured_names(model, build_dataset(cfg.data.val), cfg.evaluation)
     assert torch.equal(before, torch.get_rng_state())
     assert all(torch.equal(weights[name], value) for name, value in model.state_dict().items())
     assert model.training

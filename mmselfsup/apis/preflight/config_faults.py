@@ -2,12 +2,9 @@
 
 import copy
 from collections.abc import Mapping
-from contextlib import suppress
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from mmcv import Config
 from mmcv.runner import BaseRunner
@@ -15,7 +12,6 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from mmselfsup.core import EvalHook
-from mmselfsup.core.hooks.frozen_features_hook import isolated_eval
 from mmselfsup.datasets.batched.loader import DeviceLoader
 from mmselfsup.datasets.loader import build_train_loaders
 from mmselfsup.models import build_algorithm
@@ -23,7 +19,6 @@ from mmselfsup.utils import dist
 from mmselfsup.utils.error_context import is_misfit, misfit
 from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.logger import get_root_logger
-from mmselfsup.utils.module import unwrap
 from mmselfsup.utils.plurals import counted
 from mmselfsup.utils.seed import rng_untouched
 
@@ -217,42 +212,3 @@ def batch_of(sample: Any, size: int) -> Any:
         return [batch_of(value, size) for value in sample]
     value = torch.as_tensor(sample, device="cpu")
     return torch.empty((size, *value.shape), dtype=value.dtype, device="meta")
-
-
-def check_save_best(model: nn.Module, dataset: Any, evaluation: Mapping[str, Any]) -> None:
-    """Check that the data set measures what ``save_best`` names, on the scores of one image.
-
-    Raises:
-        UserError: It does not.
-    """
-    wanted = evaluation.get("save_best")
-    if wanted in (None, "auto"):
-        return
-    names: list[str] = []
-    # An evaluation that fails here reports its own reason when it runs.
-    with suppress(Exception), rng_untouched(), isolated_eval(model), torch.no_grad():
-        device = next(model.parameters()).device
-        batch = {k: _one(v, device) for k, v in dataset[0].items() if k != "label"}
-        scores = unwrap(model)(mode="test", **batch)
-        results = {name: np.repeat(s.numpy(), len(dataset), 0) for name, s in scores.items()}
-        options = {key: value for key, value in evaluation.items() if key != "bootstrap"}
-        if evaluation.get("bootstrap"):
-            options["bootstrap"] = 2  # enough for the names
-        names = list(dataset.evaluate(results, logger=None, **options))
-    if names and wanted not in names:
-        close = get_close_matches(str(wanted), names, n=1, cutoff=0.7)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        # Those of single classes have names such as per_class/melanoma/sensitivity.
-        shown = [name for name in names if "/" not in name]
-        more = (
-            f" and {len(names) - len(shown)} of single classes" if len(shown) < len(names) else ""
-        )
-        raise UserError(
-            f"evaluation.save_best is {wanted!r}; {hint}the data set measures "
-            f"{', '.join(shown)}{more}"
-        )
-
-
-def _one(value: Any, device: torch.device) -> Tensor:
-    """Return a value of a sample as a batch of one."""
-    return torch.as_tensor(value)[None].to(device)  # [1, ...]

@@ -103,17 +103,7 @@ def _overridden(hook: Hook) -> set[str]:
 
 def _too_late(cfg: Config, runner: BaseRunner, per_epoch: int) -> Iterator[str]:
     """Yield what would happen only after the end of the training."""
-    epochs = runner.max_epochs
-    total = epochs or runner.max_iters or 0
-    unit = "epochs" if epochs else "iterations"
-    evaluation = cfg.get("evaluation") or {}
-    if evaluation and evaluation.get("by_epoch", bool(epochs)) == bool(epochs):
-        first = max(evaluation.get("interval", 1), evaluation.get("start") or 0)
-        if first > total:
-            yield (
-                f"evaluation: the first one is due after {first} {unit}, the training has {total}: "
-                "there is none; lower evaluation.interval or start"
-            )
+    yield from _late_evaluation(cfg.get("evaluation") or {}, runner, per_epoch)
     for section, what in (("lr_config", "learning rate"), ("momentum_config", "momentum")):
         yield from _late_step(section, what, cfg.get(section), runner, per_epoch)
     policy = cfg.get("lr_config") or {}
@@ -121,11 +111,32 @@ def _too_late(cfg: Config, runner: BaseRunner, per_epoch: int) -> Iterator[str]:
     if warmup:
         yield warmup
     batches = (cfg.get("optimizer_config") or {}).get("update_interval", 1)
-    iterations = (epochs or 0) * per_epoch or runner.max_iters or 0
+    iterations = (runner.max_epochs or 0) * per_epoch or runner.max_iters or 0
     if isinstance(batches, int) and batches > iterations:
         yield (
             f"optimizer_config.update_interval={batches}, and the training has {iterations} "
             "iterations: it makes a single step, of fewer batches"
+        )
+
+
+def _late_evaluation(
+    evaluation: Mapping[str, Any], runner: BaseRunner, per_epoch: int
+) -> Iterator[str]:
+    """Yield that no evaluation is due within the training."""
+    by_epoch = evaluation.get("by_epoch", bool(runner.max_epochs))
+    if not evaluation or (by_epoch and not runner.max_epochs):
+        return  # ``_wrong_unit`` says it
+    if by_epoch:
+        total, unit = runner.max_epochs or 0, "epochs"
+    else:
+        total = runner.max_iters or (runner.max_epochs or 0) * per_epoch
+        unit = "iterations"
+    start = evaluation.get("start")  # it counts from there where it is given
+    first = evaluation.get("interval", 1) if start is None else start
+    if first > total:
+        yield (
+            f"evaluation: the first one is due after {first} {unit}, the training has {total}: "
+            "there is none; lower evaluation.interval or start"
         )
 
 

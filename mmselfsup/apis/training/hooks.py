@@ -35,8 +35,8 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.module import unwrap
 from mmselfsup.utils.test_helper import multi_gpu_test
 
-from ..preflight.config_faults import check_save_best
 from ..preflight.data_info import check_labels, data_size
+from ..preflight.evaluation_settings import check_metrics, measured_names, without_effect
 from .acceleration import amp_dtype
 
 _PARTS = "data.val", "data.train"
@@ -74,14 +74,28 @@ def register_hooks(
         loader = build_eval_loader(dataset, cfg, "val", distributed)
         has_unknown = cfg.evaluation.get("unk_threshold") is not None
         check_labels(runner.model, data_size(loader, distributed), "data.val", has_unknown)
-        if not cfg.get("compile"):  # which would compile for the size of one image
-            check_save_best(unwrap(runner.model), loader.dataset, cfg.evaluation)
+        check_evaluation(runner, loader.dataset, cfg)
         options = {"by_epoch": counts_epochs(runner), "test_fn": multi_gpu_test, **cfg.evaluation}
         runner.register_hook(EvalHook(loader, **options), priority="LOW")
     # Loggers write into the work dir; a run by call may have none.
     register_default_hooks(runner, cfg.get("log_config") if runner.work_dir else None)
     if runner.work_dir:  # the last one: what the others do in an iteration is done
         runner.register_hook(StopHook(), priority=StopHook.default_priority)
+
+
+def check_evaluation(runner: BaseRunner, dataset: Any, cfg: Config) -> None:
+    """Check the settings of the evaluation, and warn of those without effect.
+
+    Raises:
+        UserError: A metric that decides something is not measured, or its rule is reversed.
+    """
+    model: Any = unwrap(runner.model)
+    known = not cfg.get("compile")  # which would compile for the size of one image
+    names = measured_names(model, dataset, cfg.evaluation) if known else []
+    check_metrics(names, cfg.evaluation, runner.hooks)
+    classes = getattr(getattr(model, "head", None), "num_classes", None)
+    for line in without_effect(cfg.evaluation, dataset, classes):
+        runner.logger.warning("%s", line)
 
 
 def optimizer_hook_config(cfg: Config, distributed: bool) -> dict[str, Any]:

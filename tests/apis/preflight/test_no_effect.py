@@ -44,6 +44,7 @@ def lines(
     [
         (dict(evaluation=dict(interval=4)), "evaluation: the first one is due after 4 epochs"),
         (dict(evaluation=dict(interval=1, start=9)), "after 9 epochs, the training has 3"),
+        (dict(evaluation=dict(interval=31, by_epoch=False)), "after 31 iterations, the training"),
         (dict(lr_config=dict(policy="step", step=[3, 5])), "its first step is after 3 epochs"),
         (dict(lr_config=dict(policy="step", step=40, by_epoch=False)), "has 30: the learning"),
         (dict(lr_config=dict(policy="x", warmup="linear", warmup_iters=30)), "the warm-up (30 "),
@@ -69,6 +70,7 @@ def test_settings(config: dict[str, Any], line: str) -> None:
         {},
         dict(evaluation=dict(interval=3)),
         dict(evaluation=dict(interval=9, by_epoch=False)),
+        dict(evaluation=dict(interval=9, start=1)),  # it counts from the start
         dict(lr_config=dict(policy="step", step=[2, 5])),
         dict(optimizer_config=dict(update_interval=30)),
         dict(lr_config=dict(policy="x", warmup="linear", warmup_iters=5)),

@@ -4,4 +4,4 @@ _base_ = "resnet18_1xb32-coslr-30e_custom-64.py"
 # 'name 0 1 1', or one column such as 'cyst|mass' (own_data.multi_label='|').
 own_data = dict(multi_label=True)
 model = dict(head=dict(type="MultiLabelClsHead"))
-evaluation = dict(save_best="mAP")
+evaluation = dict(_delete_=True, interval=1, save_best="mAP")
