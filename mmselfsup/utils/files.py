@@ -174,6 +174,29 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise UserError(f"can't write {target}: {_reason(error)}; check the folder") from error
 
 
+def check_folder(option: str, folder: str | os.PathLike[str]) -> None:
+    """Check that files can be written into a folder that is made later; nothing stays.
+
+    Args:
+        option: The option that names it, for the message.
+        folder: The folder; the nearest one above that is there is tried where it is not.
+
+    Raises:
+        UserError: There is a file in place of a folder, or the folder can't be written.
+    """
+    nearest = Path(folder).absolute()
+    try:
+        while not nearest.exists() and nearest != nearest.parent:
+            nearest = nearest.parent
+        with tempfile.NamedTemporaryFile(prefix=temporary_prefix(Path("probe.txt")), dir=nearest):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{option}: can't write into {folder}: {_reason(error)}; name a folder that can be "
+            "written"
+        ) from error
+
+
 def _reason(error: OSError) -> str:
     """Return why a folder can't be written, in words for a message."""
     if isinstance(error, (FileExistsError, NotADirectoryError)):

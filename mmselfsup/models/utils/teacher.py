@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mmselfsup.utils.data_info import DataInfo
 from mmselfsup.utils.errors import ArgumentError, UserError
+from mmselfsup.utils.files import check_folder
 
 from ..builder import build_backbone
 from .feature_cache import FeatureCache
@@ -100,6 +101,7 @@ class FrozenTeacher(BaseModule):
         """Tell the cache how many images there are."""
         if self.cache is not None:
             self.cache.num_images = size.num_images
+            check_folder("teacher.cache", self.cache.folder)
 
     def train(self, mode: bool = True) -> "FrozenTeacher":
         """Stay in evaluation mode."""
