@@ -40,6 +40,7 @@ from mmselfsup.utils.error_context import config_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import sha256
 
+from .preflight.trained_input import report_other_input
 from .test import evaluate_options, trained_model
 
 SHOWN_MASKS = 24
@@ -62,6 +63,7 @@ def run(args: Namespace, find_mask: MaskFinder, dark: int) -> None:
     setup_multi_processes(cfg)
     dataset, images = _dataset(cfg, args.config)
     model: Any = trained_model(cfg, str(checkpoint)).to(default_device()).eval()
+    report_other_input(cfg, str(checkpoint))
     use_classes(dataset, model.CLASSES, "the explained data set", "the checkpoint")
     if not hasattr(model, "class_scores"):
         raise UserError(f"{args.config}: {type(model).__name__} is no classifier with a head")

@@ -45,6 +45,7 @@ from .launch import Ranks, join_ranks, open_log, open_work_dir, work_dir_of
 from .preflight.data_look import look_at
 from .preflight.evaluation_settings import without_effect
 from .preflight.overview import data_rows, log_table
+from .preflight.trained_input import report_other_input
 
 #: Number of bootstrap resamples for the intervals of a test.
 BOOTSTRAP = 1000
@@ -137,6 +138,7 @@ def score_joined(args: Namespace, cfg: Config, ranks: Ranks) -> TestResult:
         dataset = build_dataset(copy.deepcopy(cfg.data.get("test") or cfg.data.val))
     with shared_errors():
         model = trained_model(cfg, args.checkpoint, state).to(default_device())
+        report_other_input(cfg, args.checkpoint, state, logger)
     result = score_model(model, dataset, cfg, ranks.distributed, logger)
     logger.info("%d images\n%s", len(dataset), "\n".join(metric_lines(result.metrics)))
     if args.out and dist.is_main():

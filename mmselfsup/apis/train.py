@@ -67,7 +67,6 @@ from .preflight.data_look import DataLook, look_at
 from .preflight.no_effect import report_no_effect
 from .preflight.overview import log_table, report_disk, training_rows
 from .preflight.schedule_check import check_schedules
-from .preflight.written_folders import check_folders
 from .training.acceleration import accelerate
 from .training.assembly import make_runner, wrap_model
 from .training.auto_settings import apply_auto_settings
@@ -143,7 +142,6 @@ def train_model(
     with config_errors("hooks"):
         register_hooks(runner, cfg, loaders, distributed, adaptation)
     with shared_errors():
-        check_folders(runner)
         looks = [look, *look_at_others(runner, datasets[0], cfg)]
         check_schedules(runner, len(loaders[0]))
         report_no_effect(cfg, runner, loaders[0], logger)

@@ -46,6 +46,7 @@ from mmselfsup.utils import get_root_logger, setup_multi_processes
 from mmselfsup.utils.files import atomic_write_text
 from mmselfsup.utils.patients import source_of
 
+from ..preflight.trained_input import report_other_input
 from .frozen_features import extraction_model
 
 Sides = Mapping[str, LabelledFeatures]
@@ -71,6 +72,7 @@ def run(args: Namespace) -> None:
     setup_multi_processes(data_cfg)
     datasets = labelled_datasets(data_cfg, str(args.dataset_config))
     logger = get_root_logger(out / "look.log")  # also takes mmcv's lines about each weight
+    report_other_input(data_cfg, str(args.checkpoint), logger=logger)
     features = {}
     # Without a checkpoint the network has the random weights of the seed.
     for side, weights in zip(SIDES, (None, str(args.checkpoint)), strict=True):

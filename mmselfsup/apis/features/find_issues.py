@@ -50,6 +50,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_text, check_writable
 from mmselfsup.utils.seed import MAX_SEED
 
+from ..preflight.trained_input import report_other_input
 from .frozen_features import extraction_model, split_options
 
 #: Parts of the images that a person looks at, for which the recall of planted issues is given.
@@ -133,6 +134,7 @@ def _from_images(args: Namespace, out: Path) -> tuple[Audited, str]:
     logger = get_root_logger(out / "find_issues.log")  # also takes mmcv's lines about each weight
     checkpoint = None if args.checkpoint in ("none", "random") else args.checkpoint
     model = extraction_model(cfg, checkpoint, args.seed, logger)
+    report_other_input(data_cfg, checkpoint, logger=logger)
 
     def extract() -> dict[str, NDArray[Any]]:
         loader = build_eval_loader(dataset, data_cfg, "test", False)

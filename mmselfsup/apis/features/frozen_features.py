@@ -51,6 +51,7 @@ from ..launch import Ranks, join_ranks, open_log, open_work_dir, work_dir_of
 from ..preflight.compared_data import report_overlap
 from ..preflight.data_look import look_at
 from ..preflight.overview import data_rows, log_table
+from ..preflight.trained_input import report_other_input
 from ..training.acceleration import accelerate_extraction
 
 #: The evaluations of frozen features, by the start of the names of their logs and results.
@@ -114,6 +115,7 @@ def evaluate_joined(
     with shared_errors():
         datasets = labelled_datasets(data_cfg, args.dataset_config)
         model = extraction_model(cfg, checkpoint, args.seed, logger)
+        report_other_input(data_cfg, checkpoint, logger=logger)
         protocol.check(len(datasets["train"]))  # before the extraction, which takes the most time
     if not (args.features and os.path.exists(args.features)):
         look_at_lists(datasets, data_cfg, ranks.distributed, logger)

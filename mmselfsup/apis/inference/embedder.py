@@ -24,6 +24,7 @@ from mmselfsup.utils.error_context import run_errors
 from mmselfsup.utils.errors import ArgumentError, UserError
 
 from ..features.frozen_features import extraction_model
+from ..preflight.trained_input import report_other_input
 from .embeddings import Embeddings
 from .image_input import Images, config_of, image_dataset, image_loader
 from .single_image import evaluation_pipeline
@@ -71,6 +72,7 @@ class Embedder:
         self.image_cfg = self.cfg if dataset_config is None else load_config(dataset_config)
         own_data.resolve_for([self.image_cfg], checkpoint)
         self.pipeline = preparation(self.image_cfg)
+        report_other_input(self.image_cfg, checkpoint, state)
         self.model: Any = extraction_model(self.cfg, checkpoint, seed=0, state=state)
 
     def __call__(self, images: Images, maps: bool = False) -> Embeddings:

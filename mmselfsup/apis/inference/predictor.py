@@ -22,6 +22,7 @@ from mmselfsup.utils.device import default_device
 from mmselfsup.utils.error_context import run_errors
 from mmselfsup.utils.errors import UserError
 
+from ..preflight.trained_input import report_other_input
 from ..test import trained_model
 from .image_input import Images, config_of, image_dataset, image_loader
 from .single_image import evaluation_pipeline
@@ -75,6 +76,7 @@ class Predictor:
         self.batch_size, self.workers = batch_size, workers
         state = load_state(checkpoint)
         self.cfg = config_of(checkpoint, state, config, options)
+        report_other_input(self.cfg, checkpoint, state)
         if augment is not None:
             _set_augment(self.cfg, augment)
         self.model: Any = trained_model(self.cfg, checkpoint, state).to(default_device()).eval()

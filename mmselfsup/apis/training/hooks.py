@@ -37,6 +37,7 @@ from mmselfsup.utils.test_helper import multi_gpu_test
 
 from ..preflight.data_info import check_labels, data_size
 from ..preflight.evaluation_settings import check_metrics, measured_names, without_effect
+from ..preflight.written_folders import check_folders
 from .acceleration import amp_dtype
 
 _PARTS = "data.val", "data.train"
@@ -81,6 +82,8 @@ def register_hooks(
     register_default_hooks(runner, cfg.get("log_config") if runner.work_dir else None)
     if runner.work_dir:  # the last one: what the others do in an iteration is done
         runner.register_hook(StopHook(), priority=StopHook.default_priority)
+    with shared_errors():
+        check_folders(runner)
 
 
 def check_evaluation(runner: BaseRunner, dataset: Any, cfg: Config) -> None:

@@ -1,0 +1,133 @@
+"""A warning where a tool prepares images otherwise than the training of its checkpoint did.
+
+A checkpoint holds the config of its training; a test with other statistics, another size or other
+channels runs without an error and gives poor scores.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from mmcv import Config
+
+from mmselfsup.config import own_data
+from mmselfsup.core.checkpoint import load_state
+from mmselfsup.utils.errors import UserError
+
+_PARTS = ("test", "val", "extract", "train")  # the first that there is says how images look
+_DIGITS = 1e-4  # statistics that differ by less are the same numbers, rounded
+
+
+def report_other_input(
+    cfg: Config,
+    checkpoint: str | None,
+    state: Mapping[str, Any] | None = None,
+    logger: logging.Logger | None = None,
+) -> list[str]:
+    """Warn where images are prepared otherwise than those of the training in a checkpoint.
+
+    Args:
+        cfg: The config that prepares the images.
+        checkpoint: The file of the weights; without one nothing is compared.
+        state: Its content, where it is read already.
+        logger: Logger of the warning (default: that of the package).
+
+    Returns:
+        What differs, a text for each with both values; empty where the checkpoint holds no config.
+    """
+    if checkpoint is None:
+        return []
+    trained: dict[str, Any] = {}
+    with suppress(UserError):  # who needs the checkpoint says what is wrong with it
+        trained = own_data.config_in(load_state(checkpoint, mmap=True) if state is None else state)
+    wanted, given = input_of(trained), input_of(cfg._cfg_dict.to_dict())
+    found = [
+        f"{name} {_said(given[name])}, trained with {_said(wanted[name])}"
+        for name in wanted
+        if name in given and not _same(given[name], wanted[name])
+    ]
+    if found:
+        (logger or logging.getLogger("mmselfsup")).warning(
+            "%s: the images are prepared otherwise than in its training: %s; take the values of "
+            "the training unless that is meant", checkpoint, "; ".join(found),
+        )  # fmt: skip
+    return found
+
+
+def input_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a config says of the images that a network gets; what it leaves open is absent.
+
+    These are ``mean`` and ``std`` of ``Normalize``, ``image size`` behind the pipeline (the longer
+    side; of several views the largest), ``channel_order`` and ``color_type``.
+    """
+    data = config.get("data")
+    parts = [data[part] for part in _PARTS if data.get(part)] if isinstance(data, Mapping) else []
+    steps: list[Any] = next(filter(None, (list(_steps(part)) for part in parts)), [])
+    steps = steps or list(_steps(config.get("test_pipeline")))
+    found: dict[str, Any] = {}
+    norm: Any = next((step for step in steps if step["type"] == "Normalize"), None)
+    if norm is None and config.get("prefetch"):
+        norm = config.get("img_norm_cfg")
+    if isinstance(norm, Mapping):
+        found.update({key: norm[key] for key in ("mean", "std") if _is_numbers(norm.get(key))})
+    crops = [step for step in steps if "Crop" in step["type"]] or [
+        step for step in steps if step["type"] == "Resize"
+    ]
+    sizes = [np.ravel(step["size"]).max() for step in crops if _is_numbers(step.get("size"))]
+    if sizes:
+        found["image size"] = int(max(sizes))
+    source = next(filter(None, map(_source, parts)), None)
+    if source is not None:
+        found["channel_order"] = source.get("channel_order", "rgb")
+        found["color_type"] = source.get("color_type", "color")
+    return found
+
+
+def _is_numbers(value: Any) -> bool:
+    """Return whether a value is a number, or some, not a name such as ``'auto'``."""
+    return (
+        value is not None
+        and np.asarray(value, dtype=object).size > 0
+        and all(isinstance(item, int | float) for item in np.ravel(np.asarray(value, dtype=object)))
+    )
+
+
+def _steps(part: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the configs of all transforms inside a part of a config, in its order."""
+    if isinstance(part, Mapping):
+        if isinstance(part.get("type"), str):
+            yield part
+        for value in part.values():
+            yield from _steps(value)
+    elif isinstance(part, list | tuple):
+        for value in part:
+            yield from _steps(value)
+
+
+def _source(part: Any) -> Mapping[str, Any] | None:
+    """Return the data source of a data set, through wrappers; None without one."""
+    while isinstance(part, Mapping):
+        source = part.get("data_source")
+        if isinstance(source, Mapping):
+            return source
+        part = part.get("dataset")
+    return None
+
+
+def _same(first: Any, second: Any) -> bool:
+    """Return whether two values are equal, numbers up to rounding."""
+    if not (_is_numbers(first) and _is_numbers(second)):
+        return bool(first == second)
+    one, other = (np.ravel(np.asarray(value, np.float64)) for value in (first, second))
+    if one.size != other.size and 1 not in (one.size, other.size):
+        return False
+    return bool(np.allclose(one, other, rtol=0, atol=_DIGITS))
+
+
+def _said(value: Any) -> str:
+    """Return a value for the message."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(f'{number:.4g}' for number in value)}]"
+    return str(value)
