@@ -73,12 +73,15 @@ class ListedFiles(Sequence[str]):
             yield os.path.join(prefix, name)
 
 
-def listed_files(source: Any) -> ListedFiles | None:
+def listed_files(source: Any, cached: bool = False) -> ListedFiles | None:
     """Return the path of every image of a data source; None where it reads no files of a disk.
 
-    With a decode cache the images come from there, and the files may be gone.
+    With a decode cache the images come from there, and the files may be gone: their paths, which
+    still tell them apart, are returned with ``cached`` only.
     """
-    if not isinstance(source, BaseDataSource) or not source.reader.on_disk or source.cache:
+    if not isinstance(source, BaseDataSource) or not source.reader.on_disk:
+        return None
+    if source.cache and not cached:
         return None
     if not has_own_files(source) or source.image_names() is None:
         return None
@@ -279,13 +282,14 @@ def report_shared(first: Any, second: Any, parts: tuple[str, str]) -> None:
 def _identities(source: Any) -> Iterator[str]:
     """Yield what tells the images of a data source from others: their real paths.
 
-    Images of shards have the names and the digest of their index.
+    Symbolic links are followed, so that a file and a link to it are one image. Images of shards
+    have the names and the digest of their index.
     """
-    paths = listed_files(source)
+    paths = listed_files(source, cached=True)
     if paths is None:
         content = getattr(source, "content", None)
         for name in (source.image_names() or ()) if content else ():
-            yield f"{name} of {source.index_name}"
+            yield f"{os.path.normpath(name)} of {source.index_name}"
         return
     real = cache(os.path.realpath)
     for path in paths:

@@ -150,6 +150,11 @@ def test_duplicates_are_mentioned(tmp_path: Path, caplog: pytest.LogCaptureFixtu
         assert "'a.png' (lines 1 and 3)" in repeated
         text = "a.png 0\na.png 0\nb.png 0\nb.png 1\n"
         assert "'b.png' (lines 3 and 4, with the labels 0 and 1)" in logged(text, type=kind)
+        for name in ("./a.png", "sub/../a.png", ".//a.png"):
+            one = logged(f"a.png 0\nb.png 0\n{name} 1\n", type=kind)
+            assert f"1 of 3 lines repeat an image that was listed before, such as '{name}'" in one
+            assert "the same as 'a.png' (lines 1 and 3, with the labels 0 and 1)" in one
+        assert logged("b.a/b.png 0\na.png 0\na./b.png 1\n", type=kind) == ""
 
 
 def test_check_labels() -> None:

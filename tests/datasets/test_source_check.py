@@ -138,6 +138,19 @@ def test_several_folders_are_searched_and_not_what_lies_beside_them(
     assert "other" not in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["./a.png", "sub/../a.png", "sub//../a.png", "link.png"])
+@pytest.mark.parametrize("cached", [False, True])
+def test_one_image_under_two_names(
+    name: str, cached: bool, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "images" / "link.png").symlink_to("a.png")
+    cache = dict(cache=dict(dir=str(folder / "cache"), short_side=2)) if cached else {}
+    first, second = source(folder, "a.png d.jpg", **cache), source(folder, name, **cache)
+    with caplog.at_level(logging.WARNING):
+        report_shared(first, second, ("data.train", "data.val"))
+    assert "data.train and data.val have 1 image in common" in caplog.text
+
+
 def test_shared_images_and_lesions(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     first, second = source(folder, "a.png d.jpg"), source(folder, "sub/c.png a.png")
     other = source(folder, "sub/c.png")

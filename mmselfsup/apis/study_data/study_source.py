@@ -210,7 +210,7 @@ def _table(source: Any, description: Any, folder: Path) -> pd.DataFrame:
         alone = replace(description, table=())
         cells = table_columns(alone, folder, table["file"].to_list(), columns, "groups_table")
         table["group"] = cells["group"]
-    twice = table["file"][table["file"].duplicated()]
+    twice = table["file"][table["file"].map(os.path.normpath).duplicated()]
     if len(twice):
         raise UserError(f"{source.ann_file}: the image {twice.iloc[0]} is listed more than once")
     return table.sort_values("file", ignore_index=True)

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from os.path import normpath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -113,22 +114,28 @@ def _check_numbers(entries: Sequence[Entry], path: str) -> None:
 
 
 def report_duplicates(entries: Sequence[Entry], path: str) -> None:
-    """Log how many images a list names more than once, and the first of them."""
+    """Log how many images a list names more than once, and the first of them.
+
+    ``./a.png``, ``sub/../a.png`` and ``a.png`` are one image. Nothing is looked up on the disk:
+    two names that are one file by a symbolic link are two images here.
+    """
     first: dict[str, Entry] = {}
     suspects: Sequence[Entry] = entries
-    if isinstance(entries, PackedEntries):  # without an object for each image
-        suspects = entries.take(entries.names.repeated())
-    again = [e for e in suspects if first.setdefault(e.name, e) is not e]
+    if isinstance(entries, PackedEntries) and entries.names.all_plain():
+        suspects = entries.take(entries.names.repeated())  # without an object for each image
+    again = [e for e in suspects if first.setdefault(normpath(e.name), e) is not e]
     if not again:
         return
     # Lines that contradict each other are worse than lines that count twice.
-    shown = next((e for e in again if e.label != first[e.name].label), again[0])
-    before = first[shown.name]
+    shown = next((e for e in again if e.label != first[normpath(e.name)].label), again[0])
+    before = first[normpath(shown.name)]
     differ = shown.label != before.label
     labels = f", with the labels {before.label} and {shown.label}" if differ else ""
+    other = "" if shown.name == before.name else f", the same as {before.name!r}"
     logging.getLogger("mmselfsup").warning(
-        "%s: %d of %d lines repeat an image that was listed before, such as %r (lines %d and %d%s)",
-        path, len(again), len(entries), shown.name, before.line, shown.line, labels,
+        "%s: %d of %d lines repeat an image that was listed before, such as %r%s "
+        "(lines %d and %d%s)",
+        path, len(again), len(entries), shown.name, other, before.line, shown.line, labels,
     )  # fmt: skip
 
 

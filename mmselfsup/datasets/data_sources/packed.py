@@ -103,6 +103,14 @@ class PackedStrings(Sequence[str]):
         again = ordered[1:][ordered[1:] == ordered[:-1]]
         return np.flatnonzero(np.isin(hashes, again)) if len(again) else np.arange(0)
 
+    def all_plain(self) -> bool:
+        """Return whether equal paths are equal strings: none has ``./``, ``../`` or ``//``.
+
+        A name that ends where another begins may look so: the answer is then False as well.
+        """
+        before, slash = self.data[:-1], self.data[1:] == ord("/")
+        return not bool((slash & ((before == ord(".")) | (before == ord("/")))).any())
+
     def all_filled(self) -> bool:
         """Return whether no string is empty."""
         return bool((self.bounds[1:] > self.bounds[:-1]).all())
