@@ -26,7 +26,7 @@ from mmselfsup.utils.errors import ArgumentError, UserError
 from ..features.frozen_features import extraction_model
 from ..preflight.trained_input import report_other_input
 from .embeddings import Embeddings
-from .image_input import Images, config_of, image_dataset, image_loader
+from .image_input import Images, config_of, image_dataset, image_loader, report_images
 from .single_image import evaluation_pipeline
 
 _RESIZE = 1.125  # 72 pixels for a crop of 64, as the ISIC configs evaluate
@@ -86,6 +86,7 @@ class Embedder:
             UserError: There are no such images, none can be read, or the network gives no maps.
         """
         dataset = self.dataset(images)
+        report_images(dataset)
         loader = image_loader(self.image_cfg, dataset, self.batch_size, self.workers)
         with run_errors(), torch.no_grad():
             extract = partial(self._extract, maps=maps)

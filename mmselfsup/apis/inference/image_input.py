@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import glob
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,9 +36,11 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.image_names import has_image_extension
 from mmselfsup.utils.repository import find_config
 
+from ..preflight.data_look import look_at_pixels, report_constant_images, report_dark_images
 from .single_image import reading_options
 
 Images = Given | Sequence[Any]
+_LOGGER = logging.getLogger("mmselfsup")
 _CONFIGS = (".py", ".yaml", ".yml", ".json")
 _LISTS = (".txt", ".csv", ".tsv")
 _INDEX = Path(INDEX_NAME).suffix  # of an index of shards
@@ -229,6 +232,14 @@ def image_dataset(
         source.patients = read_patients(os.path.expanduser(patients), names)
     with config_errors("data.test"):
         return SingleViewDataset(source, pipeline, prefetch=bool(cfg.get("prefetch")))
+
+
+def report_images(dataset: SingleViewDataset) -> None:
+    """Warn of images that look as if they were read wrongly, as a training does of its data."""
+    look = look_at_pixels(dataset)
+    if look is not None:
+        report_dark_images(look, "the images", _LOGGER)
+        report_constant_images(look, "the images", _LOGGER)
 
 
 def image_loader(

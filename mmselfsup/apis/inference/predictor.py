@@ -24,7 +24,7 @@ from mmselfsup.utils.errors import UserError
 
 from ..preflight.trained_input import report_other_input
 from ..test import trained_model
-from .image_input import Images, config_of, image_dataset, image_loader
+from .image_input import Images, config_of, image_dataset, image_loader, report_images
 from .single_image import evaluation_pipeline
 
 _LEAST = 1e-12  # a probability, before its logarithm
@@ -99,6 +99,7 @@ class Predictor:
             UserError: There are no such images, or none can be read.
         """
         dataset = self.dataset(images, patients)
+        report_images(dataset)
         source = dataset.data_source
         with run_errors():
             scores = collect_results(

@@ -231,20 +231,22 @@ class PixelLook:
 
 
 def look_at_pixels(dataset: Any) -> PixelLook | None:
-    """Read a few images; None where one can't be read, which the run itself reports.
+    """Read a few images; None where none can be read, which the run itself reports.
 
     Args:
         dataset: The data set, or a wrapper of some, of which the first counts.
     """
     with suppress(Exception), rng_untouched():
         source = next(data_sources(dataset))
-        constant, brightest, places = [], 0, _places(len(source))
-        for place in places:
-            pixels = np.asarray(source.get_pixels(place))
-            brightest = max(brightest, int(pixels.max()))
-            if _is_constant(pixels):
-                constant.append(source.path(place))
-        return PixelLook(len(places), constant, brightest)
+        constant, brightest, number = [], 0, 0
+        for place in _places(len(source)):
+            with suppress(Exception):
+                pixels = np.asarray(source.get_pixels(place))
+                brightest = max(brightest, int(pixels.max()))
+                number += 1
+                if _is_constant(pixels):
+                    constant.append(source.path(place))
+        return PixelLook(number, constant, brightest) if number else None
     return None
 
 
@@ -273,10 +275,11 @@ def report_dark_images(look: PixelLook, part: str, logger: logging.Logger) -> No
         logger: The logger.
     """
     if 0 < look.brightest <= _DARK:
+        bits = look.brightest.bit_length() + 8
         logger.warning(
-            "%s: the brightest value of %d images looked at is %d of 255: if the files have 14 "
-            "or 15 bits, set value_range=[0, 16383] or [0, 32767] in the data source",
-            part, look.images, look.brightest,
+            "%s: the brightest value of %d images looked at is %d of 255: if these are files of "
+            "16 bits of which %d are in use, set value_range=[0, %d] in the data source",
+            part, look.images, look.brightest, bits, 2**bits - 1,
         )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import torch
 from mmcv import Config
 from PIL import Image
 
+from mmselfsup.apis.inference.embedder import Embedder
 from mmselfsup.apis.inference.image_input import given_images
 from mmselfsup.apis.inference.prediction_pictures import write_heat_maps
 from mmselfsup.apis.inference.predictor import Predictor
@@ -289,3 +290,20 @@ def test_a_network_for_grey_images(tmp_path: Path) -> None:
     in_colour = {"data.test.data_source.color_type": "color"}
     with pytest.raises(UserError, match=r"takes images of 1 channel\(s\), these have 3"):
         Predictor(checkpoint, options=in_colour)(tmp_path / "in")
+
+
+@pytest.mark.parametrize(("bits", "most"), [(13, 8191), (14, 16383)])
+def test_files_of_16_bits_of_which_fewer_are_in_use(
+    bits: int, most: int, checkpoint: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    values = np.linspace(0, most, 64).reshape(8, 8).astype(np.uint16)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"no image")  # it hides nothing of the others
+    for tool in (Predictor(checkpoint), Embedder(checkpoint)):
+        caplog.clear()
+        tool(str(tmp_path))
+        assert caplog.text.count(f"of which {bits} are in use, set value_range=[0, {most}]") == 1
+    source = {"data.test.data_source.value_range": [0, most]}
+    caplog.clear()
+    Predictor(checkpoint, options=source)(str(tmp_path))
+    assert "in use" not in caplog.text

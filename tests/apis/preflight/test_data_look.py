@@ -206,6 +206,7 @@ def test_dark_images_and_files_of_several(tmp_path: Path, caplog: pytest.LogCapt
     report_dark_images(look_at_pixels(dataset), "data.val", LOGGER)
     report_several_frames([dataset.data_source], "data.val", LOGGER)
     assert "the brightest value of 2 images looked at is 63 of 255" in caplog.text
+    assert "of which 14 are in use, set value_range=[0, 16383]" in caplog.text
     assert "1 of 2 files looked at hold several images" in caplog.text
     assert "b.tif (2)" in caplog.text
     caplog.clear()
