@@ -22,6 +22,7 @@ from mmcv import Config, ConfigDict
 
 from mmselfsup.core.checkpoint import load_state, meta_of
 from mmselfsup.datasets import build_datasource
+from mmselfsup.datasets.data_sources.lists import is_csv
 from mmselfsup.datasets.statistics import read_statistics, source_statistics
 from mmselfsup.utils import dist
 from mmselfsup.utils.error_context import config_errors
@@ -240,12 +241,14 @@ def measure(cfg: Config, wanted: set[str], own: Mapping[str, Any], folder: str |
     with config_errors("data.train"):
         config = {k: v for k, v in node["data_source"].items() if k != "cache"}
         source = build_datasource(copy.deepcopy(config))
-        if "model" in wanted and "split" in config:  # the validation needs labels too
-            del config["split"]
-            check_labelled(build_datasource(config))
+        if "model" in wanted:
+            whole = source
+            if config.pop("split", None) is not None:  # the validation needs labels too
+                whole = build_datasource(config)
+            check_labelled(whole)
+            check_first_class(whole)
     facts: dict[str, Any] = {"num_images": len(source)}
     if "model" in wanted:
-        check_labelled(source)
         facts |= class_facts(source)
     if "statistics" in wanted:
         facts["mean"], facts["std"] = _statistics(cfg, source, own, folder)
@@ -270,6 +273,32 @@ def check_labelled(source: Any) -> None:
             "images have none): write one, or take the image off the list; if the column of labels "
             "has another name: own_data.label_column=NAME"
         )
+
+
+def check_first_class(source: Any) -> None:
+    """Check that classes without names are numbered from 0: the first would have no image.
+
+    Raises:
+        UserError: No label is 0; the message has the line to write.
+    """
+    labels = np.asarray(source.get_gt_labels())
+    if source.CLASSES is not None or labels.ndim != 1 or not len(labels) or labels.min() < 1:
+        return
+    numbers, path = np.unique(labels).tolist(), str(source.ann_file)
+    if is_csv(path):
+        names = ",".join(f"'{number}'" for number in numbers[:_SHOWN])
+        more = ",..." if len(numbers) > _SHOWN else ""
+        todo = f'name the classes: own_data.classes="[{names}{more}]"'
+    else:
+        todo = (
+            f"number them from 0: awk '{{$NF -= {numbers[0]}; print}}' {path} > from0.txt, and "
+            "own_data.ann_file=from0.txt"
+        )
+    raise UserError(
+        f"{path}: the labels are {numbers[0]} to {numbers[-1]} and none is 0, so that "
+        f"num_classes='auto' would count a class 0 without an image; {todo}; if it is a class, set "
+        f"model.head.num_classes={numbers[-1] + 1}"
+    )
 
 
 def class_facts(source: Any) -> dict[str, Any]:

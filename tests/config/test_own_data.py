@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -215,3 +216,37 @@ def test_other_configs_stay_as_they_are() -> None:
     before = config_text(cfg._cfg_dict)
     resolve(cfg)
     assert config_text(cfg._cfg_dict) == before
+
+
+@pytest.mark.parametrize("ending", ["txt", "csv"])
+def test_labels_from_1_name_the_line_to_write(ending: str, photos: Path) -> None:
+    path = photos / f"list.{ending}"
+    rows = [(f"{i}.png", 1 + i % 3) for i in range(30)]
+    if ending == "csv":
+        path.write_text("image,label\n" + "".join(f"{name},{n}\n" for name, n in rows))
+    else:
+        path.write_text("".join(f"{name} {n}\n" for name, n in rows))
+    own: dict[str, Any] = dict(ann_file=str(path), data_prefix=str(photos / "all"))
+    with pytest.raises(UserError, match="the labels are 1 to 3 and none is 0") as error:
+        resolve(read(**own))
+    if ending == "csv":
+        assert "own_data.classes=\"['1','2','3']\"" in str(error.value)
+        own["classes"] = ["1", "2", "3"]
+    else:
+        line = f"awk '{{$NF -= 1; print}}' {path} > from0.txt"
+        assert line in str(error.value)
+        subprocess.run(line, shell=True, check=True, cwd=photos)
+        own["ann_file"] = str(photos / "from0.txt")
+    cfg = read(**own)
+    resolve(cfg)
+    assert cfg.model.head.num_classes == 3
+    assert 0 in build_datasource(cfg.data.train.data_source).get_gt_labels()
+
+
+def test_a_class_0_that_only_the_validation_has(photos: Path) -> None:
+    own = dict(ann_file=str(photos / "one.csv"), data_prefix=str(photos / "all"))
+    rows = [f"{i}.png,{0 if i == 7 else 1 + i % 2}\n" for i in range(30)]
+    (photos / "one.csv").write_text("image,label\n" + "".join(rows))
+    cfg = read(**own)
+    resolve(cfg)
+    assert cfg.model.head.num_classes == 3

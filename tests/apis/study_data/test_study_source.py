@@ -174,3 +174,15 @@ def test_no_image_is_there(ham: Path, tmp_path: Path) -> None:
     for images in (("empty_1",), ("empty_1", "empty_2")):
         with pytest.raises(UserError, match="none of its 40 images is in"):
             make_source(described(images=images), ham, tmp_path / "source", 16, NAMES)
+
+
+def test_labels_from_1_are_names_of_classes(tmp_path: Path) -> None:
+    (tmp_path / "pets").mkdir()
+    for i in range(8):
+        pixels = np.random.default_rng(i).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "pets" / f"{i}.png")
+    rows = "".join(f"{i}.png,{1 + i % 2}\n" for i in range(8))
+    (tmp_path / "labels.csv").write_text(f"image,label\n{rows}")
+    description = Description("Pets", table=("labels.csv",), images=("pets",), folds=2)
+    facts = make_source(description, tmp_path, tmp_path / "source", 8, NAMES)
+    assert facts["classes"] == ["1", "2"]  # no class 0 without an image
