@@ -9,6 +9,7 @@ import copy
 import glob
 import logging
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,14 +27,14 @@ from mmselfsup.datasets import SingleViewDataset
 from mmselfsup.datasets.data_sources.columns import Columns
 from mmselfsup.datasets.data_sources.decode import walk_images
 from mmselfsup.datasets.data_sources.given_images import Given, GivenImages, ShardImage
-from mmselfsup.datasets.data_sources.lists import read_listed, with_extension
+from mmselfsup.datasets.data_sources.lists import read_listed, report_left_out, with_extension
 from mmselfsup.datasets.data_sources.metadata import read_patients
 from mmselfsup.datasets.data_sources.shard_index import INDEX_NAME
 from mmselfsup.datasets.data_sources.shards import Shards
 from mmselfsup.datasets.loader import build_dataloader
 from mmselfsup.utils.error_context import config_errors
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.image_names import has_image_extension
+from mmselfsup.utils.image_names import has_image_extension, left_out_text, other_image
 from mmselfsup.utils.repository import find_config
 
 from ..preflight.data_look import look_at_pixels, report_constant_images, report_dark_images
@@ -122,8 +123,13 @@ def _images_of(images: Any, image_column: str | None, data_prefix: str | None) -
         return [str(path)]
     matches = sorted(name for name in glob.glob(str(path), recursive=True) if Path(name).is_file())
     chosen: list[Given] = [name for name in matches if has_image_extension(name)]
+    others = Counter(filter(None, map(other_image, matches)))
     if not chosen:
-        raise UserError(f"{images}: no such image, folder of images, list, or pattern that fits")
+        there = f"; there are {left_out_text(others)}" if others else ""
+        raise UserError(
+            f"{images}: no such image, folder of images, list, or pattern that fits{there}"
+        )
+    report_left_out(str(images), others)
     return chosen
 
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,11 +33,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from mmselfsup.utils.errors import ArgumentError, UserError
-from mmselfsup.utils.image_names import IMAGE_FORMATS
+from mmselfsup.utils.image_names import IMAGE_FORMATS, left_out_text
 
 from ..pipelines.encoded import Pixels
 from .deep_values import ImageError, check_value_range, to_8_bits
-from .lists import find_images
+from .lists import find_images, report_left_out
 from .scans import is_scan, read_scan
 from .tiff_values import tiff_image
 
@@ -314,9 +315,12 @@ def walk_images(folder: str | os.PathLike[str]) -> list[Path]:
     """
     if not os.path.isdir(folder):
         raise UserError(f"there is no folder {folder}; check the path")
-    names = find_images(str(folder))
+    others: Counter[str] = Counter()
+    names = find_images(str(folder), others=others)
     if not names:
-        raise UserError(f"there is no image in {folder} and its folders; check the path")
+        there = f" but {left_out_text(others)}" if others else "; check the path"
+        raise UserError(f"there is no image in {folder} and its folders{there}")
+    report_left_out(str(folder), others)
     return [Path(name) for name in names]
 
 

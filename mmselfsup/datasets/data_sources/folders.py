@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 
 from mmselfsup.utils.errors import UserError
@@ -66,10 +67,11 @@ def in_folders(
     return [entry._replace(name=next(iter(paths))) for entry, paths in found]
 
 
-def all_images(root: str, folders: Sequence[str]) -> list[str]:
+def all_images(root: str, folders: Sequence[str], others: Counter[str] | None = None) -> list[str]:
     """Return all images of the folders, as sorted names below ``root``; see ``find_images``."""
     names = set()
     for folder in folders:
         below = os.path.relpath(os.path.abspath(folder), root) if len(folders) > 1 else "."
-        names |= {os.path.normpath(os.path.join(below, name)) for name in find_images(folder)}
+        found = find_images(folder, others=others)
+        names |= {os.path.normpath(os.path.join(below, name)) for name in found}
     return sorted(names)

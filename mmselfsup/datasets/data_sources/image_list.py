@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import MutableSequence, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmselfsup.utils.errors import NoImagesError, UserError
-from mmselfsup.utils.image_names import has_image_extension
+from mmselfsup.utils.image_names import has_image_extension, left_out_text
 
 from ..registry import DATASOURCES
 from .base import BaseDataSource
@@ -23,6 +24,7 @@ from .lists import (
     check_labels,
     read_listed,
     report_duplicates,
+    report_left_out,
     with_extension,
 )
 from .metadata import read_lesions, read_patients
@@ -117,7 +119,10 @@ class ImageList(BaseDataSource):
         if not self.data_prefix:
             raise UserError("ImageList: give data_prefix, the folder, or ann_file, a list")
         self.has_labels = False
-        names = all_images(self.data_prefix, self.folders)
+        others: Counter[str] = Counter()
+        names = all_images(self.data_prefix, self.folders, others)
         if not names:
-            raise NoImagesError(f"{self.data_prefix}: no images in this folder; check data_prefix")
+            there = f" but {left_out_text(others)}" if others else "; check data_prefix"
+            raise NoImagesError(f"{self.data_prefix}: no images in this folder{there}")
+        report_left_out(self.data_prefix, others)
         return self._infos([Entry(name, NO_LABEL, 0) for name in names])

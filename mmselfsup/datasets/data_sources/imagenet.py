@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import MutableSequence, Sequence
 from typing import Any
 
 from mmselfsup.utils.errors import NoImagesError, UnknownLabelError, UserError
-from mmselfsup.utils.image_names import IMAGE_EXTENSIONS
+from mmselfsup.utils.image_names import IMAGE_EXTENSIONS, left_out_text
 
 from ..class_order import spelling
 from ..registry import DATASOURCES
 from .base import BaseDataSource
 from .image_table import Samples
-from .lists import Entry, check_labels, find_images, read_text_list, report_duplicates
+from .lists import (
+    Entry,
+    check_labels,
+    find_images,
+    read_text_list,
+    report_duplicates,
+    report_left_out,
+)
 
 _OF_MACOS = "__MACOSX"
 _PARTS = {"train", "training", "val", "valid", "validation", "test", "testing"}
@@ -37,7 +45,11 @@ def find_folders(root: str) -> dict[str, int]:
 
 
 def get_samples(
-    root: str, folder_to_idx: dict[str, int], extensions: Sequence[str], recursive: bool = True
+    root: str,
+    folder_to_idx: dict[str, int],
+    extensions: Sequence[str],
+    recursive: bool = True,
+    others: Counter[str] | None = None,
 ) -> list[tuple[str, int]]:
     """Return the files of class folders.
 
@@ -46,6 +58,7 @@ def get_samples(
         folder_to_idx: The class of each folder.
         extensions: Accepted ends of file names.
         recursive: Whether the sub-folders of a class folder, at any depth, belong to it too.
+        others: See ``find_images``, which looks where ``recursive`` says so.
 
     Returns:
         (path relative to ``root``, class) for each file, sorted by folder and name.
@@ -53,7 +66,7 @@ def get_samples(
     samples = []
     for folder in sorted(folder_to_idx):
         path = os.path.join(root, folder)
-        names = find_images(path, extensions) if recursive else sorted(os.listdir(path))
+        names = find_images(path, extensions, others) if recursive else sorted(os.listdir(path))
         samples += [
             (os.path.join(folder, name), folder_to_idx[folder])
             for name in names
@@ -92,14 +105,17 @@ class ImageNet(BaseDataSource):
                 f"{type(self).__name__}: give data_prefix, the folder, or ann_file, a list"
             )
         self.folder_to_idx = self._number(find_folders(self.data_prefix))
+        others: Counter[str] = Counter()
         found = get_samples(
-            self.data_prefix, self.folder_to_idx, self.IMG_EXTENSIONS, self.recursion_subdir
+            self.data_prefix, self.folder_to_idx, self.IMG_EXTENSIONS, self.recursion_subdir, others
         )
         if not found:
+            there = f"; there are {left_out_text(others)}" if others else ""
             raise NoImagesError(
                 f"{self.data_prefix}: no images in folders of classes; put them into one folder "
-                "for each class, or give ann_file"
+                f"for each class, or give ann_file{there}"
             )
+        report_left_out(self.data_prefix, others)
         self._report_folders({label for _, label in found})
         infos = self._infos([Entry(name, label, 0) for name, label in found])
         self.samples = Samples(infos)

@@ -7,8 +7,10 @@ import io
 import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from os.path import normpath
 from typing import Any, NamedTuple
 
@@ -16,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmselfsup.utils.errors import UnknownLabelError, UserError
-from mmselfsup.utils.image_names import IMAGE_EXTENSIONS
+from mmselfsup.utils.image_names import IMAGE_EXTENSIONS, left_out_text, other_image
 
 from .columns import NAME_COLUMNS, Columns, find_columns
 from .label_cells import NO_LABEL, group_in, read_labels
@@ -139,16 +141,29 @@ def report_duplicates(entries: Sequence[Entry], path: str) -> None:
     )  # fmt: skip
 
 
-def find_images(root: str, extensions: Sequence[str] = IMAGE_EXTENSIONS) -> list[str]:
+def find_images(
+    root: str,
+    extensions: Sequence[str] = IMAGE_EXTENSIONS,
+    others: Counter[str] | None = None,
+) -> list[str]:
     """Return all files below ``root`` that end with one of the extensions, in any letters.
+
+    Args:
+        root: The folder.
+        extensions: The endings.
+        others: Counts the images of other kinds, by their endings; see ``report_left_out``.
 
     Returns:
         Their relative paths, sorted; hidden ones are left out.
     """
-    return sorted(iter_images(root, extensions))
+    return sorted(iter_images(root, extensions, others))
 
 
-def iter_images(root: str, extensions: Sequence[str] = IMAGE_EXTENSIONS) -> Iterator[str]:
+def iter_images(
+    root: str,
+    extensions: Sequence[str] = IMAGE_EXTENSIONS,
+    others: Counter[str] | None = None,
+) -> Iterator[str]:
     """Yield what ``find_images`` returns, in no order and without a list of a whole folder."""
     ends, folders = tuple(extensions), [""]
     while folders:
@@ -161,6 +176,25 @@ def iter_images(root: str, extensions: Sequence[str] = IMAGE_EXTENSIONS) -> Iter
                     folders.append(os.path.join(below, entry.name))
                 elif entry.name.lower().endswith(ends):
                     yield os.path.join(below, entry.name)
+                elif others is not None and (ending := other_image(entry.name)):
+                    others[ending] += 1
+
+
+def report_left_out(root: str, others: Mapping[str, int]) -> None:
+    """Warn, once in a process, of images of other kinds in a folder, which are not read.
+
+    Args:
+        root: The folder, for the message.
+        others: See ``find_images``.
+    """
+    if text := left_out_text(others):
+        _warn_once(f"{root}: left out, as a folder is not searched for them: {text}")
+
+
+@cache
+def _warn_once(text: str) -> None:
+    """Log a warning; data sets of one folder are built several times in a run."""
+    logging.getLogger("mmselfsup").warning("%s", text)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
