@@ -18,15 +18,23 @@ COLOURS = np.dstack([UNIT, UNIT**2, 1 - UNIT])  # [H, W, 3]
 FORMATS = {"u": 1, "i": 2, "f": 3}
 
 
-def tiff(values: np.ndarray, photometric: int = 1, orientation: int = 1, end: str = "<") -> bytes:
+def tiff(
+    values: np.ndarray,
+    photometric: int = 1,
+    orientation: int = 1,
+    end: str = "<",
+    planes: bool = False,
+) -> bytes:
     """Return an uncompressed TIFF file, written tag by tag; 0 for MINISWHITE."""
-    data = values.astype(values.dtype.newbyteorder(end)).tobytes()
+    stored = values.transpose(2, 0, 1) if planes else values
+    data = stored.astype(values.dtype.newbyteorder(end)).tobytes()
     count = 1 if values.ndim == 2 else values.shape[2]
     bits, kind = values.dtype.itemsize * 8, FORMATS[values.dtype.kind]
     tags = [
         (256, [values.shape[1]]), (257, [values.shape[0]]), (258, [bits] * count), (259, [1]),
         (262, [2 if count == 3 else photometric]), (273, None), (274, [orientation]),
-        (277, [count]), (278, [values.shape[0]]), (279, [len(data)]), (339, [kind] * count),
+        (277, [count]), (278, [values.shape[0]]), (279, [len(data)]), (284, [2 if planes else 1]),
+        (339, [kind] * count),
     ]  # fmt: skip
     place = 8 + 2 + 12 * len(tags) + 4
     entries, behind = b"", b""
@@ -89,6 +97,16 @@ def test_what_opencv_reads_neither_is_named() -> None:
     np.save(array, (UNIT * 3000 - 1000).astype(np.int16))
     with pytest.raises(ImageError, match="16-bit integers from -1000 to 2000"):
         decode_pixels(array.getvalue())
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_planes_of_more_than_8_bits_are_refused(dtype: Any) -> None:
+    """Both libraries give other values without a word."""
+    white = 1 if dtype == np.float32 else 65535
+    values = (COLOURS * white).astype(dtype)
+    assert np.abs(read(values) / 255 - COLOURS).max() < 0.005
+    with pytest.raises(ImageError, match="each channel in a plane of its own can't be read"):
+        read(values, planes=True)
 
 
 def test_the_limit_of_pixels_holds_for_these_files(monkeypatch: pytest.MonkeyPatch) -> None:

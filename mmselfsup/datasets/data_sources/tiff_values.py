@@ -3,7 +3,9 @@
 Pillow has no mode for colours of other types than 8 and 16 bits without a sign, and none for floats
 of 16 or 64 bits; it takes the sign of 32-bit and of 8-bit integers otherwise than the file; and
 where 0 is white (``MINISWHITE``), it turns values of 8 bits alone. OpenCV reads the values as they
-are. Tags: TIFF 6.0, section 8 (baseline) and 19 (sample format).
+are. Both mix up the values of a file that keeps each channel in a plane of its own, except three or
+four channels of 8 bits, which Pillow reads. Tags: TIFF 6.0, section 8 (baseline) and 19 (sample
+format).
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from PIL import Image, TiffImagePlugin
 from .deep_values import ImageError, to_8_bits
 
 _SMALL, _BIG = (b"II*\0", b"MM\0*"), (b"II+\0", b"MM\0+")
-_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _FORMAT = 256, 257, 258, 262, 339
+_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _PLANES, _FORMAT = 256, 257, 258, 262, 284, 339
+_SEPARATE = 2  # each channel in a plane of its own
 _MIN_IS_WHITE = 0
 _KINDS = {1: "u", 2: "i", 3: "f"}  # of a sample format, as NumPy names them
 _NAMES = {"u": "integers", "i": "signed integers", "f": "floats"}
@@ -39,10 +42,19 @@ def tiff_image(
         check_size: Raises ``ImageError`` for a width and height that may not be decoded.
 
     Raises:
-        ImageError: OpenCV can't read the file either, or it isn't known which value is white.
+        ImageError: OpenCV can't read the file either, or would mix up its channels, or it isn't
+            known which value is white.
     """
     tags = _tags(data)
     bits, kind, photometric = tags.get(_BITS, (1,)), _kind(tags), tags.get(_PHOTOMETRIC)
+    if tags.get(_PLANES) == _SEPARATE and len(bits) > 1:
+        planes = (kind, max(bits)) == ("u", 8) and len(bits) in (3, 4)
+        if not planes:
+            raise ImageError(
+                f"a TIFF file of {len(bits)} x {bits[0]} bits ({_NAMES[kind]}) with each channel "
+                "in a plane of its own can't be read: save it with its channels interleaved "
+                "(planar configuration 1)"
+            )
     if not _is_special(bits, kind, photometric):
         return None
     check_size((int(tags.get(_WIDTH, 0)), int(tags.get(_HEIGHT, 0))))
