@@ -46,6 +46,7 @@ from .preflight.data_look import look_at
 from .preflight.evaluation_settings import without_effect
 from .preflight.overview import data_rows, log_table
 from .preflight.trained_input import report_other_input
+from .preflight.trained_network import report_other_network
 
 #: Number of bootstrap resamples for the intervals of a test.
 BOOTSTRAP = 1000
@@ -177,6 +178,7 @@ def trained_model(
             f"{checkpoint} has no fitting weights for {len(open_weights)} names of the model "
             f"({', '.join(open_weights[:3])}, ...): test with the config it was trained with"
         )
+    report_other_network(cfg.model, checkpoint, state)
     return model
 
 

@@ -67,6 +67,7 @@ from .preflight.data_look import DataLook, look_at
 from .preflight.no_effect import report_no_effect
 from .preflight.overview import log_table, report_disk, training_rows
 from .preflight.schedule_check import check_schedules
+from .preflight.trained_network import report_other_network
 from .training.acceleration import accelerate
 from .training.assembly import make_runner, wrap_model
 from .training.auto_settings import apply_auto_settings
@@ -232,6 +233,7 @@ def load_start_weights(model: nn.Module, cfg: Config) -> None:
     """
     state = read_checkpoint(cfg, "load_from")
     module: Any = unwrap(model)
+    report_other_network(cfg.model, cfg.load_from, state or {})
     report = load_weights(
         module,
         cfg.load_from,

@@ -22,7 +22,7 @@ from torch import nn
 from mmselfsup.config import own_data
 from mmselfsup.config.inspect import names_weights
 from mmselfsup.config.load import load_config
-from mmselfsup.core.checkpoint import load_weights
+from mmselfsup.core.checkpoint import load_state, load_weights
 from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.evaluation.features import (
     LabelledFeatures,
@@ -52,6 +52,7 @@ from ..preflight.compared_data import report_overlap
 from ..preflight.data_look import look_at
 from ..preflight.overview import data_rows, log_table
 from ..preflight.trained_input import report_other_input
+from ..preflight.trained_network import report_other_network
 from ..training.acceleration import accelerate_extraction
 
 #: The evaluations of frozen features, by the start of the names of their logs and results.
@@ -254,6 +255,8 @@ def frozen_model(
         if checkpoint is None:
             model.init_weights()
     if checkpoint is not None:
+        state = load_state(checkpoint) if state is None else state
+        report_other_network(cfg.model, checkpoint, state, logger)
         report = load_weights(model, checkpoint, logger=logger, state=state)
         if not report.complete:
             raise UserError(
