@@ -59,3 +59,41 @@ def test_a_deviation_that_was_divided_twice_is_refused() -> None:
 def test_a_deviation_of_zero_is_refused(std: float | list[float]) -> None:
     with pytest.raises(ArgumentError, match="a standard deviation must be above 0"):
         check_statistics(0.5, std)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        (dict(type="Normalize", **UNIT), "Normalize is there twice"),
+        (dict(type="ColorJitter", brightness=0.4), "ColorJitter stands behind Normalize"),
+        (dict(type="Solarization"), "Solarization stands behind Normalize"),
+        (dict(type="RandomAutocontrast"), "RandomAutocontrast stands behind Normalize"),
+        (dict(type="ToTensor"), "ToTensor stands behind Normalize"),
+    ],
+)
+def test_steps_that_cut_normalised_values_off(
+    step: dict[str, Any], told: str, wrapped: bool
+) -> None:
+    """torchvision's jitter clips to 0..1, without a word: half of a normalised image is lost."""
+    start = [dict(type="ToTensor"), dict(type="Normalize", **UNIT)]
+    last = dict(type="RandomAppliedTrans", transforms=[step], p=0.5) if wrapped else step
+    with pytest.raises(ArgumentError, match=told):
+        build_pipeline([*start, last])
+    erased = dict(type="RandomErasing")
+    build_pipeline(
+        [*start, erased, dict(type="RandomHorizontalFlip"), dict(type="RandomCrop", size=8)]
+    )
+
+
+def test_a_mean_below_zero_is_refused() -> None:
+    with pytest.raises(ArgumentError, match=r"mean=\[-0\.5.*values in 0\.\.1 have none below 0"):
+        check_statistics([-0.5] * 3, [0.2] * 3)
+
+
+def test_one_number_normalises_all_channels() -> None:
+    image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    one = build_pipeline([dict(type="ToTensor"), dict(type="Normalize", mean=0.5, std=0.25)])
+    three = dict(type="Normalize", mean=[0.5] * 3, std=[0.25] * 3)
+    many = build_pipeline([dict(type="ToTensor"), three])
+    np.testing.assert_array_equal(one(image), many(image))

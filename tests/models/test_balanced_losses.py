@@ -10,6 +10,7 @@ from torch import nn
 from mmselfsup.apis.train import class_counts
 from mmselfsup.core.hooks import TrainingProgressHook
 from mmselfsup.models import build_algorithm, build_head
+from mmselfsup.models.heads import ClsHead, MultiLabelClsHead
 from mmselfsup.models.losses import (
     effective_number_weights,
     ldam_loss,
@@ -18,8 +19,9 @@ from mmselfsup.models.losses import (
     logit_adjusted_cross_entropy,
     weighted_cross_entropy,
 )
+from mmselfsup.models.losses.class_balanced import CrossEntropyLoss
 from mmselfsup.utils.data_info import DataInfo, fit_to_data
-from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.errors import ArgumentError, UserError
 
 COUNTS = (40, 10, 5)
 SIZE = DataInfo(55, 8, COUNTS)
@@ -181,3 +183,25 @@ def test_loss_of_mmcls() -> None:
     losses = head.loss(head([X]), LABELS)
     expected = nn.functional.cross_entropy(head([X])[0], LABELS, label_smoothing=0.1)
     torch.testing.assert_close(losses["loss"], expected)
+
+
+@pytest.mark.parametrize("weight", [[1, -2, 3], [0, 0, 0], [1, float("nan"), 1], ["1", 1, 1]])
+def test_weights_that_train_away_from_a_class_are_refused(weight: list[Any]) -> None:
+    told = "give each class a finite number of at least 0, not all 0"
+    for build in (
+        lambda: ClsHead(num_classes=3, in_channels=4, class_weight=weight),
+        lambda: MultiLabelClsHead(num_classes=3, in_channels=4, class_weight=weight),
+        lambda: CrossEntropyLoss(3, weight=weight),
+    ):
+        with pytest.raises(ArgumentError, match=told):
+            build()
+    head = ClsHead(num_classes=3, in_channels=4, class_weight=[0, 1, 2.5])
+    assert head.criterion.weight.tolist() == [0.0, 1.0, 2.5]
+
+
+@pytest.mark.parametrize("value", [1.5, -0.1, float("nan")])
+def test_a_smoothing_out_of_range_is_told_before_the_first_step(value: float) -> None:
+    with pytest.raises(ArgumentError, match="label_smoothing must be 0 to 1"):
+        ClsHead(num_classes=3, in_channels=4, label_smoothing=value)
+    with pytest.raises(ArgumentError, match="label_smoothing must be 0 to 1"):
+        CrossEntropyLoss(3, label_smoothing=value)

@@ -37,6 +37,12 @@ from .formatting import (
 )
 
 _RGB = "RGB"
+# Steps that take values in 0..1 or bytes: behind Normalize they would cut values off, or fail.
+_OF_UNIT_VALUES = {
+    "AugMix", "AutoAugment", "ColorJitter", "Lighting", "RandAugment", "RandomAdjustSharpness",
+    "RandomAutocontrast", "RandomEqualize", "RandomInvert", "RandomPosterize", "RandomSolarize",
+    "Solarization", "ToPILImage", "ToTensor", "TrivialAugmentWide",
+}  # fmt: skip
 # Names that mean our own classes.
 _OWN = {
     "CenterCrop", "ColorJitter", "GaussianBlur", "Normalize", "RandomGrayscale",
@@ -175,19 +181,44 @@ def build_pipeline(cfgs: Sequence[Config]) -> Callable[[Any], Any]:
     """Return the transforms of a pipeline, built from their configs and chained.
 
     Raises:
-        ArgumentError: ``Normalize`` has statistics of 0..255 for the 0..1 of ``ToTensor``.
+        ArgumentError: ``Normalize`` has statistics of 0..255 for the 0..1 of ``ToTensor``, is there
+            twice, or stands before a step that takes values in 0..1.
     """
     steps = [build_from_cfg(cfg, PIPELINES) for cfg in cfgs]
-    in_unit = False  # whether the values are in 0..1
+    in_unit, normalised = False, False  # whether the values are in 0..1, or were normalised
     for step in steps:
+        if normalised:
+            _check_behind_normalize(step)
+        known = type(step).__module__.partition(".")[0] in ("mmselfsup", "torchvision")
         if isinstance(step, Normalize):
             if in_unit:
                 check_statistics(step.mean, step.std)
-            in_unit = False
+            in_unit, normalised = False, True
         else:  # a step of the user may scale them again
-            known = type(step).__module__.partition(".")[0] in ("mmselfsup", "torchvision")
             in_unit = isinstance(step, ToTensor | transforms.ToTensor) or (in_unit and known)
+            normalised = normalised and known
     return Chain(steps)
+
+
+def _check_behind_normalize(step: Any) -> None:
+    """Check that a step, or one inside of it, takes normalised values.
+
+    Raises:
+        ArgumentError: It does not.
+    """
+    if isinstance(step, transforms.Normalize):
+        raise ArgumentError(
+            "Normalize is there twice: the second one would normalise normalised values; take one "
+            "of them out"
+        )
+    name = type(step).__name__
+    if name in _OF_UNIT_VALUES and isinstance(step, PIPELINES.get(name)):
+        raise ArgumentError(
+            f"{name} stands behind Normalize, and takes images or values in 0..1: put it in front "
+            "of ToTensor"
+        )
+    for part in getattr(getattr(step, "trans", step), "transforms", ()):
+        _check_behind_normalize(part)
 
 
 def _normalised(transforms: Sequence[Any], img: Any) -> Tensor | None:

@@ -76,7 +76,20 @@ class Normalize(T.Normalize):  # type: ignore[misc]
     """As in torchvision: ``(x - mean) / std`` for each channel of a tensor [C, H, W].
 
     After ``ToTensor`` in a pipeline, both are one pass over the image (``from_image``).
+
+    Args:
+        mean, std: Those of each channel, or one number for all.
+        inplace: Whether to change the tensor itself.
     """
+
+    def __init__(
+        self,
+        mean: float | Sequence[float],
+        std: float | Sequence[float],
+        inplace: bool = False,
+    ) -> None:
+        mean, std = ([v] if isinstance(v, int | float) else v for v in (mean, std))
+        super().__init__(mean, std, inplace)
 
     def from_image(self, img: Any) -> Tensor | None:
         """Return the result of ``ToTensor`` and this transform, bit for bit.
@@ -101,7 +114,8 @@ def check_statistics(mean: float | Sequence[float], std: float | Sequence[float]
 
     Raises:
         ArgumentError: They are no finite numbers. They are above 1: statistics of bytes make every
-            image nearly constant. Or a deviation is not above 0, and every value would be infinite,
+            image nearly constant. A mean is below 0, which values in 0..1 don't have. Or a
+            deviation is not above 0, and every value would be infinite,
             or below half a grey level, which no images have.
     """
     for name, value in (("mean", mean), ("std", std)):
@@ -119,6 +133,8 @@ def check_statistics(mean: float | Sequence[float], std: float | Sequence[float]
             f"mean={mean}, std={std} are statistics of values in 0..255, but ToTensor "
             "gives 0..1: divide them by 255"
         )
+    if np.min(mean, initial=0) < 0:
+        raise ArgumentError(f"mean={mean}: values in 0..1 have none below 0; is a sign wrong?")
     if not np.all(np.asarray(std) > 0):
         raise ArgumentError(f"std={std}: a standard deviation must be above 0")
     if np.min(std, initial=1) < _LEAST_STD:

@@ -7,9 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmselfsup.utils.errors import ArgumentError
-
 from ..builder import HEADS, LINEAR_INIT
+from ..losses.class_balanced import given_weights
 from ..utils import only_feature
 from .cls_head import ClsHead
 
@@ -27,7 +26,7 @@ class MultiLabelClsHead(ClsHead):
             ``binary_cross_entropy_with_logits``); None for 1.
 
     Raises:
-        ArgumentError: ``class_weight`` has not one number for each class.
+        ArgumentError: See ``given_weights``.
     """
 
     #: Each class is a question of its own: scores are sigmoids, metrics those of several labels.
@@ -43,13 +42,11 @@ class MultiLabelClsHead(ClsHead):
         class_weight: Sequence[float] | None = None,
     ) -> None:
         super().__init__(with_avg_pool, in_channels, num_classes, vit_backbone, init_cfg)
-        if class_weight is not None and len(class_weight) != num_classes:
-            raise ArgumentError(
-                f"class_weight needs {num_classes} numbers, got {len(class_weight)}"
-            )
-        weight = torch.ones(num_classes) if class_weight is None else torch.tensor(class_weight)
+        weight = torch.ones(num_classes)
+        if class_weight is not None:
+            weight = given_weights(class_weight, num_classes, "class_weight")
         self.positive_weight: Tensor
-        self.register_buffer("positive_weight", weight.float(), persistent=False)
+        self.register_buffer("positive_weight", weight, persistent=False)
 
     def loss(self, cls_score: Sequence[Tensor], labels: Tensor) -> dict[str, Any]:
         """Return the loss and the accuracy of one batch.

@@ -31,6 +31,41 @@ from .classification import (
 WEIGHTS = ("none", "inverse_frequency", "effective_number")
 
 
+def given_weights(weight: Sequence[float], num_classes: int, name: str) -> Tensor:
+    """Return the weights of classes that a config names, [C] float32.
+
+    Args:
+        weight: C finite numbers from 0, not all 0.
+        num_classes: C.
+        name: Of the argument, for messages.
+
+    Raises:
+        ArgumentError: They are others: a weight below 0 would train away from its class.
+    """
+    if len(weight) != num_classes:
+        raise ArgumentError(f"{name} needs {num_classes} values, got {len(weight)}")
+    try:
+        values = torch.as_tensor(weight, dtype=torch.float)
+    except (TypeError, ValueError):  # words
+        values = torch.tensor([torch.nan])
+    if not (values.isfinite().all() and (values >= 0).all() and values.any()):
+        raise ArgumentError(
+            f"{name}={list(weight)}: give each class a finite number of at least 0, not all 0"
+        )
+    return values
+
+
+def check_smoothing(label_smoothing: float) -> float:
+    """Return the part of each label that is spread over all classes.
+
+    Raises:
+        ArgumentError: It is not in 0..1.
+    """
+    if not 0 <= label_smoothing <= 1:
+        raise ArgumentError(f"label_smoothing must be 0 to 1, got {label_smoothing}")
+    return label_smoothing
+
+
 class BalancedLoss(nn.Module):
     """A loss that can re-weight classes.
 
@@ -50,7 +85,7 @@ class BalancedLoss(nn.Module):
             from the training data.
 
     Raises:
-        ArgumentError: ``weight`` or ``deferred`` is out of range.
+        ArgumentError: ``deferred`` is out of range, or see ``given_weights``.
         UserError, ValueError: See ``set_counts``.
     """
 
@@ -70,8 +105,6 @@ class BalancedLoss(nn.Module):
         super().__init__()
         if isinstance(weight, str) and weight not in WEIGHTS:
             raise ArgumentError(f"weight must be numbers or one of {WEIGHTS}, got {weight!r}")
-        if not isinstance(weight, str) and len(weight) != num_classes:
-            raise ArgumentError(f"weight needs {num_classes} values, got {len(weight)}")
         if not 0 <= deferred <= 1:
             raise ArgumentError(f"deferred must be 0 to 1, got {deferred}")
         self.num_classes, self.beta, self.deferred = num_classes, beta, deferred
@@ -81,7 +114,7 @@ class BalancedLoss(nn.Module):
         # Not persistent: counts of other data must not come back from a checkpoint, and a model
         # with another loss can load the same weights.
         ones = torch.ones(num_classes)
-        given = ones if isinstance(weight, str) else torch.tensor(weight, dtype=torch.float)
+        given = ones if isinstance(weight, str) else given_weights(weight, num_classes, "weight")
         self.register_buffer("class_weight", given, persistent=False)
         self.register_buffer("offset", torch.zeros(num_classes), persistent=False)
         self.needs_counts = self.uses_counts or self.kind in WEIGHTS[1:]
@@ -184,11 +217,14 @@ class CrossEntropyLoss(BalancedLoss):
         num_classes: C.
         label_smoothing: Part of each label that is spread over all classes, 0 to 1.
         **kwargs: See ``BalancedLoss``.
+
+    Raises:
+        ArgumentError: ``label_smoothing`` is out of range.
     """
 
     def __init__(self, num_classes: int, label_smoothing: float = 0.0, **kwargs: Any) -> None:
         super().__init__(num_classes, **kwargs)
-        self.label_smoothing = label_smoothing
+        self.label_smoothing = check_smoothing(label_smoothing)
 
     def measure(self, score: Tensor, labels: Tensor, weight: Tensor | None) -> Tensor:
         """Return the cross entropy; for the arguments see ``BalancedLoss.measure``."""
@@ -308,14 +344,14 @@ def build_criterion(
         config: Config of a registered loss, which gets ``num_classes`` if it is a ``BalancedLoss``.
 
     Raises:
-        ArgumentError: The number of weights is not C, or weights or smoothing are given together
-            with a config.
+        ArgumentError: See ``given_weights`` and ``check_smoothing``; or weights or smoothing are
+            given together with a config.
     """
     if config is None:
-        if class_weight is not None and len(class_weight) != num_classes:
-            raise ArgumentError(f"class_weight needs {num_classes} values, got {len(class_weight)}")
-        weight = None if class_weight is None else torch.tensor(class_weight, dtype=torch.float)
-        return nn.CrossEntropyLoss(weight=weight, label_smoothing=label_smoothing)
+        weight = None
+        if class_weight is not None:
+            weight = given_weights(class_weight, num_classes, "class_weight")
+        return nn.CrossEntropyLoss(weight=weight, label_smoothing=check_smoothing(label_smoothing))
     if class_weight is not None or label_smoothing:
         raise ArgumentError("class_weight and label_smoothing don't go with loss: put them into it")
     # Losses of other libraries (``mmcls.X``) have no ``num_classes``.
