@@ -116,6 +116,7 @@ def test_every_measurement_of_scale_has_a_worker_and_rows(
     scripts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import scale
+    import scale_rows
 
     monkeypatch.setattr(sys, "path", [*sys.path, str(ROOT / "benchmarks" / "workers")])
     worker = importlib.import_module("workers.scale")  # beside the other ``scale``
@@ -131,7 +132,8 @@ def test_every_measurement_of_scale_has_a_worker_and_rows(
         for row in scale.rows_of(name, full, found)
         if name in worker.MEASUREMENTS
     ]
-    assert {name for name, *_ in scale.MEASUREMENTS} == set(worker.MEASUREMENTS)
+    names = {name for name, *_ in scale.MEASUREMENTS}
+    assert names == set(worker.MEASUREMENTS) == set(scale_rows.ROWS)
     assert len({row.what for row in rows}) == len(rows) >= 2 * len(scale.MEASUREMENTS) - 1
     assert all(row.met for row in rows if row.wanted)
 
