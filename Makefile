@@ -60,6 +60,7 @@ bench: install  ## Measure speed against other libraries and write docs/en/bench
 	@"$(python)" benchmarks/neighbours.py $(QUICK)
 	@"$(python)" benchmarks/adapt.py --images 4 $(QUICK)
 	@"$(python)" benchmarks/scale.py $(QUICK)
+	@OMP_NUM_THREADS=1 "$(python)" benchmarks/growth.py $(QUICK)
 	@"$(python)" benchmarks/attention.py $(QUICK)
 	@"$(python)" benchmarks/profile_step.py $(QUICK)
 	@"$(python)" benchmarks/end_to_end.py --images "$(SMALL)" $(BENCH) $(QUICK) \
@@ -68,6 +69,8 @@ bench: install  ## Measure speed against other libraries and write docs/en/bench
 	@"$(python)" benchmarks/end_to_end.py --equal --images "$(SMALL)" $(BENCH) $(QUICK) \
 		--train-list "$(LISTS)/ISIC_2019_train_fold0.txt" \
 		--test-list "$(LISTS)/ISIC_2019_test_fold0.txt"
+	@"$(python)" benchmarks/end_to_end_dino.py $(BENCH) $(QUICK)
+	@"$(python)" benchmarks/end_to_end_dino.py --equal $(BENCH) $(QUICK)
 	@"$(python)" benchmarks/overheads.py --images "$(SMALL)" $(QUICK) \
 		--train-list "$(LISTS)/ISIC_2019_train_fold0.txt"
 	@"$(python)" benchmarks/gpu.py --images "$(SMALL)" $(QUICK)

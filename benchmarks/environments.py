@@ -19,6 +19,7 @@ PACKAGES = {
         "scikit-learn", "opencv-python",
     ],
     "lightly": ["lightly==1.6.0"],
+    "lightly-train": ["lightly-train==0.18.0"],
 }  # fmt: skip
 
 

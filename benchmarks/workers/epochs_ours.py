@@ -6,13 +6,12 @@ optimizer and learning rate of ``epochs_lightly.py``.
 
 import tempfile
 import time
-from typing import Any
 
 import cv2
 import torch
+import turns  # noqa: F401  the hook ``Turns``
 from knn import balanced_accuracy, read
-from mmcv.runner import HOOKS, Hook
-from serve import cpu_seconds, next_go, send, settings
+from serve import next_go, send, settings
 
 from mmselfsup.apis.train import build_datasets, build_model, train_model
 from mmselfsup.config.load import load_config
@@ -24,20 +23,6 @@ torch.manual_seed(0)
 work_dir = tempfile.mkdtemp()
 with open(f"{work_dir}/train.txt", "w") as file:
     file.write("\n".join(wanted["train"]) + "\n")
-
-
-@HOOKS.register_module()
-class Turns(Hook):  # type: ignore[misc]
-    """A hook that waits for its turn before an epoch, and sends how long the epoch took."""
-
-    def before_train_epoch(self, runner: Any) -> None:
-        next_go()
-        self.start = time.perf_counter(), cpu_seconds()
-
-    def after_train_epoch(self, runner: Any) -> None:
-        wall, cpu = time.perf_counter() - self.start[0], cpu_seconds() - self.start[1]
-        send({"wall": wall, "cpu": cpu})
-
 
 #: The defaults of lightly's ``SimCLRTransform``, with the mean and deviation of ImageNet.
 LIGHTLYS_TRANSFORMS = [
