@@ -13,6 +13,7 @@ from typing import Any
 from mmcv import Config
 
 from mmselfsup.isic.study_data import ISIC_2019
+from mmselfsup.metrics import is_fact
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.json_log import read_log
 from mmselfsup.utils.study_data import WORDS, StudyData, Words, licence_of, read_words
@@ -157,4 +158,5 @@ def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
         for name, value in values.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
         and math.isfinite(value) and name not in _NO_METRICS and "/" not in name
+        and not is_fact(name)
     }  # fmt: skip

@@ -31,7 +31,7 @@ from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.class_order import use_classes
 from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.evaluation.predictions import Predictions
-from mmselfsup.metrics import finite, nested, probabilities
+from mmselfsup.metrics import finite, is_fact, nested, probabilities
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import dist, setup_multi_processes
 from mmselfsup.utils.collect import collect_results
@@ -271,7 +271,7 @@ def metric_lines(metrics: Mapping[str, float]) -> list[str]:
     by_image = metrics.get("interval/by_lesion") == 0
     remark = "  (by image, groups unknown)" if by_image else ""
     for name, value in metrics.items():
-        if "/" in name or name == "num_classes":  # a fact, no metric
+        if "/" in name or is_fact(name):
             continue
         low, high = (metrics.get(f"interval/{name}/{end}") for end in ("low", "high"))
         interval = "" if low is None else f"  95 %: {low:.4f} to {high:.4f}{remark}"

@@ -184,6 +184,11 @@ def checked(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], 
     return probabilities(values), truth.astype(np.int64)
 
 
+def is_fact(name: str) -> bool:
+    """Return whether a number among metrics says what was measured: it is no result of a model."""
+    return name.rpartition("/")[2] == "num_classes" or name.endswith("_num_classes")
+
+
 def confusion_matrix(scores: ArrayLike, labels: ArrayLike, num_classes: int) -> NDArray[np.int64]:
     """Return counts of predictions: [C, C], rows are the truth, columns the predicted class."""
     from sklearn import metrics  # slow to load, and a training may never need it

@@ -20,6 +20,7 @@ from .classification import (
     classification_metrics,
     detailed_metrics,
     expected_calibration_error,
+    is_fact,
 )
 from .multi_label import multi_label_metrics
 from .unknown import UNKNOWN, known_only, with_unknown, without_threshold
@@ -123,7 +124,7 @@ def _show(numbers: Mapping[str, float], logger: Any) -> None:
         shown = [
             f"{name}: {x:.4f}"
             for name, x in numbers.items()
-            if "/" not in name and name != "num_classes"  # a fact, no metric
+            if "/" not in name and not is_fact(name)
         ]
         from mmcv.utils import print_log  # loads torch, which the study does not
 

@@ -78,7 +78,9 @@ def add_image_arguments(parser: argparse.ArgumentParser, use: str, batch_size: i
     parser.add_argument(
         "--data-prefix",
         metavar="FOLDER",
-        help="Names of a list are relative to this folder (default: that of the list).",
+        action="append",
+        help="Names of a list are relative to this folder (default: that of the list). Given "
+        "several times, they are searched in all these folders.",
     )
     parser.add_argument("--batch-size", type=int, default=batch_size, help="(default: %(default)s)")
     parser.add_argument(

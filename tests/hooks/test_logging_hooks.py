@@ -13,6 +13,7 @@ from unittest.mock import Mock
 import pytest
 import torch
 from mmcv.runner import HOOKS
+from mmcv.runner import TextLoggerHook as MMCVTextLoggerHook
 from PIL import Image
 from torchvision.transforms import Compose, Normalize
 
@@ -161,6 +162,14 @@ def test_other_loggers_get_plain_numbers(make_runner: Make, make_loader: Make) -
 def test_text_hook_keeps_six_digits() -> None:
     hook = TextLoggerHook()
     assert hook._round_float([1.23456789e-7, 12.3456789, 3, "a"]) == [1.23457e-07, 12.3457, 3, "a"]
+
+
+def test_facts_are_no_metrics_on_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: dict[str, Any] = {}
+    monkeypatch.setattr(MMCVTextLoggerHook, "_log_info", lambda _, line, __: shown.update(line))
+    line = {"accuracy": 0.5, "num_classes": 3.0, "head1_num_classes": 3.0, "gpu_memory": 1.0}
+    TextLoggerHook()._log_info(line, SimpleNamespace(meta=None))
+    assert shown == {"accuracy": 0.5}
 
 
 def test_views_picture_is_denormalised(

@@ -1,5 +1,6 @@
 """predict.py on a few images: the table, its pictures, what it refuses."""
 
+import argparse
 import csv
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import mmselfsup.apis.inference.prediction_pictures  # noqa: F401  (for the fork
 from mmselfsup.apis.inference.image_input import given_images
 from mmselfsup.config.text import config_text
 from mmselfsup.models import build_algorithm
+from mmselfsup.utils.cli import add_image_arguments
 from mmselfsup.utils.errors import UserError
 from tests.tools.command import Done, run_tool
 
@@ -88,3 +90,21 @@ def test_names_of_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/a.jpg").touch()
     assert given_images("list.txt", data_prefix="~/photos") == [str(tmp_path / "photos/a.jpg")]
+
+
+def test_names_of_a_list_in_several_folders(tmp_path: Path) -> None:
+    table = tmp_path / "list.csv"
+    table.write_text("file_name;diagnosis\na;x\nb.jpg;y\n")
+    folders = [str(tmp_path / name) for name in ("one", "two")]
+    for folder, image in zip(folders, ("a.jpg", "b.jpg"), strict=True):
+        Path(folder).mkdir()
+        Path(folder, image).touch()
+    parser = argparse.ArgumentParser()
+    add_image_arguments(parser, "predict", batch_size=1)
+    options = [f"--data-prefix={folder}" for folder in folders]
+    prefix = parser.parse_args(["weights.pth", str(table), *options]).data_prefix
+    given = given_images(str(table), "file_name", prefix)
+    assert given == [str(tmp_path / "one/a.jpg"), str(tmp_path / "two/b.jpg")]
+    Path(folders[1], "b.jpg").unlink()
+    with pytest.raises(UserError, match=r"line 3: 'b\.jpg' is in none of the 2 folders"):
+        given_images(str(table), "file_name", prefix)

@@ -26,6 +26,7 @@ from mmselfsup.config.load import load_config
 from mmselfsup.datasets import SingleViewDataset
 from mmselfsup.datasets.data_sources.columns import Columns
 from mmselfsup.datasets.data_sources.decode import walk_images
+from mmselfsup.datasets.data_sources.folders import common_folder, in_folders
 from mmselfsup.datasets.data_sources.given_images import Given, GivenImages, ShardImage
 from mmselfsup.datasets.data_sources.lists import read_listed, report_left_out, with_extension
 from mmselfsup.datasets.data_sources.metadata import read_patients
@@ -64,7 +65,9 @@ def split_files(files: Sequence[str]) -> tuple[str | None, str, list[str]]:
 
 
 def given_images(
-    images: Images, image_column: str | None = None, data_prefix: str | None = None
+    images: Images,
+    image_column: str | None = None,
+    data_prefix: str | Sequence[str] | None = None,
 ) -> list[Given]:
     """Return what names images as single images, in its order.
 
@@ -72,7 +75,8 @@ def given_images(
         images: A folder, a file, a pattern such as ``photos/*.jpg``, a list (``.txt``, ``.csv``),
             shards (their folder, index or address), an image in memory, or several of these.
         image_column: Column of a CSV list that names the images; None: known by its header.
-        data_prefix: Folder to which the names of a list are relative; None: that of the list.
+        data_prefix: Folder to which the names of a list are relative, or several, in which they are
+            searched; None: that of the list.
 
     Raises:
         UserError: There is no such file, folder, pattern or column, or no image in it; a column or
@@ -84,8 +88,9 @@ def given_images(
         options = ("image_column", image_column), ("data_prefix", data_prefix)
         for name, value in options:
             if value is not None:
+                shown = value if isinstance(value, str) else ", ".join(value)
                 raise UserError(
-                    f"{name} (--{name.replace('_', '-')}) {value} holds for a list of images "
+                    f"{name} (--{name.replace('_', '-')}) {shown} holds for a list of images "
                     f"({', '.join(_LISTS)}), and none is given: leave it out, or give the list"
                 )
     found = [image for part in parts for image in _images_of(part, image_column, data_prefix)]
@@ -102,7 +107,9 @@ def _is_list(part: Any) -> bool:
     return path.lower().endswith(_LISTS) and os.path.isfile(path)
 
 
-def _images_of(images: Any, image_column: str | None, data_prefix: str | None) -> list[Given]:
+def _images_of(
+    images: Any, image_column: str | None, data_prefix: str | Sequence[str] | None
+) -> list[Given]:
     """Return the images of one part; see ``given_images``."""
     if isinstance(images, ShardImage) or not isinstance(images, str | os.PathLike):
         return [images]
@@ -117,8 +124,7 @@ def _images_of(images: Any, image_column: str | None, data_prefix: str | None) -
     if os.path.isdir(path):
         return [str(path / name) for name in walk_images(path)]
     if _is_list(path):
-        folder = path.parent if data_prefix is None else Path(os.path.expanduser(data_prefix))
-        return _listed(path, image_column, folder)
+        return _listed(path, image_column, data_prefix or path.parent)
     if os.path.isfile(path):
         return [str(path)]
     matches = sorted(name for name in glob.glob(str(path), recursive=True) if Path(name).is_file())
@@ -160,11 +166,18 @@ def _at_address(address: str) -> Shards:
     return source
 
 
-def _listed(path: Path, image_column: str | None, folder: Path) -> list[Given]:
-    """Return the images of a list, whose names are relative to a folder."""
-    if not os.path.isdir(folder):
-        raise UserError(f"{folder}: no such folder of images; check data_prefix (--data-prefix)")
+def _listed(
+    path: Path, image_column: str | None, data_prefix: str | Path | Sequence[str]
+) -> list[Given]:
+    """Return the images of a list, whose names are relative to a folder, or in several."""
+    root, folders = common_folder(data_prefix)
+    for one in folders:
+        if not os.path.isdir(one):
+            raise UserError(f"{one}: no such folder of images; check data_prefix (--data-prefix)")
+    folder = Path(root)
     entries = read_listed(str(path), columns=Columns(image=image_column)).entries
+    if len(folders) > 1:
+        return [str(folder / one.name) for one in in_folders(entries, root, folders, str(path))]
     if not has_image_extension(entries[0].name):
         entries = with_extension(entries, str(folder))
     missing = [entry for entry in entries if not os.path.isfile(folder / entry.name)]

@@ -15,7 +15,7 @@ from mmcv.runner import Hook
 from torch import Tensor, nn
 
 from mmselfsup.core.hooks.frozen_features_hook import isolated_eval
-from mmselfsup.metrics.classification import MANY_CLASSES
+from mmselfsup.metrics.classification import MANY_CLASSES, is_fact
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.module import unwrap
 from mmselfsup.utils.plurals import counted
@@ -50,7 +50,7 @@ def measured_names(model: nn.Module, dataset: Any, evaluation: Mapping[str, Any]
         options = {key: value for key, value in evaluation.items() if key != "bootstrap"}
         if evaluation.get("bootstrap"):
             options["bootstrap"] = 2  # enough for the names
-        return list(dataset.evaluate(results, logger=None, **options))
+        return [n for n in dataset.evaluate(results, logger=None, **options) if not is_fact(n)]
     return []
 
 

@@ -19,6 +19,7 @@ from mmcv.runner import TensorboardLoggerHook as MMCVTensorboardLoggerHook
 from mmcv.runner import TextLoggerHook as MMCVTextLoggerHook
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from mmselfsup.metrics import is_fact
 from mmselfsup.utils.device import num_gpus
 from mmselfsup.utils.dist import is_main
 from mmselfsup.utils.errors import one_line
@@ -117,7 +118,8 @@ class TextLoggerHook(MMCVTextLoggerHook):  # type: ignore[misc]
         left_out = ("gpu_memory", "idle_time")
         meta, runner.meta = runner.meta, None  # no line with the name of the config each epoch
         try:
-            super()._log_info({k: v for k, v in log_dict.items() if k not in left_out}, runner)
+            shown = {k: v for k, v in log_dict.items() if k not in left_out and not is_fact(k)}
+            super()._log_info(shown, runner)
         finally:
             runner.meta = meta
 

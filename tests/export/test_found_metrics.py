@@ -1,0 +1,23 @@
+"""Results that a model card shows: those of the log and of test files beside the checkpoint."""
+
+import json
+from pathlib import Path
+
+from mmselfsup.apis.export_facts import found_metrics
+
+
+def test_only_metrics_are_results(tmp_path: Path) -> None:
+    numbers = {"accuracy": 0.5, "num_classes": 3.0, "head1_num_classes": 3.0}
+    line = {"mode": "val", "epoch": 2, "iter": 1, "lr": 0.1, **numbers}
+    (tmp_path / "20260101_000000.log.json").write_text(
+        json.dumps({"seed": 0}) + "\n" + json.dumps(line) + "\n"
+    )
+    checkpoint = tmp_path / "latest.pth"
+    checkpoint.touch()
+    tested = {"checkpoint": str(checkpoint), "metrics": {**numbers, "per_class": {"cat": 1.0}}}
+    (tmp_path / "scores.json").write_text(json.dumps(tested))
+    found = found_metrics(str(checkpoint), {"epoch": 2})
+    assert found == {
+        "scores.json": {"accuracy": 0.5},
+        "Validation after epoch 2": {"accuracy": 0.5},
+    }
