@@ -68,6 +68,12 @@ def in_backbone(name: str) -> bool:
 
 
 def step(name: str, half: bool = False, seed: int = 0, given: Features | None = None) -> Step:
+    """Run a pass without oneDNN, which may crash: see ``unsafe_in_channels_last``."""
+    with torch.backends.mkldnn.flags(enabled=False):
+        return _step(name, half, seed, given)
+
+
+def _step(name: str, half: bool = False, seed: int = 0, given: Features | None = None) -> Step:
     """Run a pass over 8 samples; ``given`` features take the place of those of the backbones."""
     torch.manual_seed(seed)
     model = build_algorithm(copy.deepcopy(TINY[name].cfg))

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from mmselfsup.evaluation.features import precision
+from mmselfsup.models.utils.narrow_conv import unsafe_in_channels_last
 from mmselfsup.models.utils.small_map_conv import multiply_small_maps
 from mmselfsup.utils.device import default_device, has_bfloat16
 from mmselfsup.utils.errors import UserError
@@ -64,6 +65,7 @@ def accelerate(model: nn.Module, cfg: Mapping[str, Any], logger: logging.Logger)
     amp = cfg.get("amp")
     dtype = _set_precision(model, cfg)
     if cfg.get("channels_last"):
+        _warn_of_unsafe(model, logger)
         _set_channels_last(model)
     if default_device().type == "cpu":
         multiply_small_maps(model)
@@ -85,8 +87,8 @@ def accelerate_extraction(
 
     The precision is that which ``amp`` or ``fp16`` would have in a training on this device; where
     it is not to be had (``amp`` in float16 on a CPU), it is float32. On a CPU, maps are
-    channels_last, which changes results by rounding only, and convolutions of tiny maps become
-    matrix products.
+    channels_last, which changes results by rounding only (unless ``unsafe_in_channels_last`` names
+    a convolution), and convolutions of tiny maps become matrix products.
 
     Args:
         model: The bare model in eval mode.
@@ -106,7 +108,9 @@ def accelerate_extraction(
         (logger or get_root_logger()).info(
             "features are extracted in %s, as %s on this device", precision(model), _said(asked)
         )
-    if on_cpu or cfg.get("channels_last"):
+    if cfg.get("channels_last") or (
+        on_cpu and not unsafe_in_channels_last(model, default_device())
+    ):
         _set_channels_last(model)
     if on_cpu:
         multiply_small_maps(model)
@@ -135,6 +139,18 @@ def _set_precision(
             raise UserError(f"amp: {type(model).__name__} has no mixed precision; leave amp out")
         setattr(model, "amp_dtype", dtype)  # noqa: B010  # nn.Module's annotations: tensors only
     return dtype
+
+
+def _warn_of_unsafe(model: nn.Module, logger: logging.Logger) -> None:
+    """Warn where channels_last may end the process, see ``unsafe_in_channels_last``."""
+    names = unsafe_in_channels_last(model, default_device())
+    if names:
+        logger.warning(
+            "channels_last=True: the weight gradient of %s (%d input channels, with a stride) may "
+            "damage the memory of the process on this CPU, which then crashes (oneDNN #6035): "
+            "leave channels_last out, or give the network 8 channels or more",
+            names[0], getattr(model.get_submodule(names[0]), "in_channels", 0),
+        )  # fmt: skip
 
 
 def _set_channels_last(model: nn.Module) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from mmcv.runner import HOOKS, Hook
 
+from mmselfsup.models.utils.narrow_conv import unsafe_in_channels_last
 from mmselfsup.utils.cpus import available_cores
 from mmselfsup.utils.device import num_gpus
 from mmselfsup.utils.dist import is_main
@@ -176,6 +177,7 @@ def _model_settings(model: Any) -> list[str]:
         p.dim() == 4 and min(p.shape[1:]) > 1 and p.is_contiguous(memory_format=layout)
         for p in params
     )
+    last = last and not unsafe_in_channels_last(model, params[0].device)
     half = getattr(model, "fp16_enabled", False) or getattr(model, "amp_dtype", None) is not None
     compiled = any(getattr(module, "_compiled_call_impl", None) is not None for module in modules)
     unused = {"amp=dict(dtype='auto')": not half, "channels_last=True": last}

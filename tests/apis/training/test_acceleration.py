@@ -32,8 +32,8 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 LOGGER = logging.getLogger("test")
 MODEL = dict(
     type="SimCLR",
-    backbone=dict(type="ResNet", depth=18, stem_channels=4, base_channels=4),
-    neck=dict(type="NonLinearNeck", in_channels=32, hid_channels=8, out_channels=4),
+    backbone=dict(type="ResNet", depth=18, stem_channels=8, base_channels=8),
+    neck=dict(type="NonLinearNeck", in_channels=64, hid_channels=8, out_channels=4),
     head=dict(type="ContrastiveHead", temperature=0.5),
 )
 
@@ -193,7 +193,7 @@ def test_channels_last_changes_nothing_but_the_layout() -> None:
     other = copy.deepcopy(plain)
     accelerate(other, config(channels_last=True), LOGGER)
     views = [torch.rand(4, 3, 64, 64, dtype=torch.float64) for _ in range(2)]
-    feature = other.extract_feat(views[0])[0]  # [4, 32, 2, 2]
+    feature = other.extract_feat(views[0])[0]  # [4, 64, 2, 2]
     assert feature.is_contiguous(memory_format=torch.channels_last)
     assert not plain.extract_feat(views[0])[0].is_contiguous(memory_format=torch.channels_last)
     for model in (plain, other):
@@ -253,3 +253,35 @@ def test_a_resumed_run_has_the_same_bits(tmp_path: Path) -> None:
     whole = train(**settings)
     resumed = train(resume_from=str(tmp_path / "epoch_1.pth"), **settings)
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A ResNet of 4 channels on a CPU with AVX2, whatever this machine has."""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    monkeypatch.setattr("mmselfsup.apis.training.acceleration.default_device", lambda: CPU)
+    model = copy.deepcopy(MODEL)
+    model["backbone"].update(stem_channels=4, base_channels=4)
+    model["neck"]["in_channels"] = 32
+    return model
+
+
+def _layouts(model: nn.Module) -> set[bool]:
+    """Return whether weights of several pixels and channels are in channels_last."""
+    weights = [p for p in model.parameters() if p.dim() == 4 and min(p.shape[1:]) > 1]
+    return {p.is_contiguous(memory_format=torch.channels_last) for p in weights}
+
+
+def test_narrow_networks_stay_out_of_channels_last(
+    narrow: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert _layouts(extraction_model(config(model=narrow), None, 0)) == {False}
+    assert _layouts(extraction_model(config(model=MODEL), None, 0)) == {True}
+    asked = config(channels_last=True)
+    with caplog.at_level(logging.WARNING, LOGGER.name):
+        accelerate(build_algorithm(copy.deepcopy(MODEL)), asked, LOGGER)
+        assert caplog.text == ""
+        accelerate(build_algorithm(copy.deepcopy(narrow)), asked, LOGGER)
+    assert "backbone.layer2.0.downsample.0 (4 input channels, with a stride) may" in caplog.text
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    assert _layouts(extraction_model(config(model=narrow), None, 0)) == {True}
