@@ -119,6 +119,18 @@ def test_own_data_source_in_the_style_of_0x(image_folder: Path) -> None:
     np.testing.assert_array_equal(source.get_gt_labels(), [0, 1, 0])
     assert source.load(1)[1] == 1
 
+    class Yields(Own):
+        def load_annotations(self):
+            yield from super().load_annotations()
+
+    class Forgets(Own):
+        def load_annotations(self):
+            super().load_annotations()
+
+    np.testing.assert_array_equal(Yields(str(image_folder)).get_gt_labels(), [0, 1, 0])
+    with pytest.raises(UserError, match="load_annotations gives NoneType: return a list"):
+        Forgets(str(image_folder))
+
 
 def test_folders_may_be_paths(image_folder: Path, image_list: Path) -> None:
     expected = ImageList(str(image_folder), ann_file=str(image_list))

@@ -40,7 +40,7 @@ def test_multi_label_head_is_a_mean_of_binary_cross_entropies():
             right += bool(p > 0.5) == bool(labels[n, c])
     assert torch.allclose(losses["loss"], torch.stack(terms).mean())
     assert losses["acc"].item() == pytest.approx(100 * right / 11)
-    with pytest.raises(ValueError, match="class_weight needs 3 numbers, got 2"):
+    with pytest.raises(ValueError, match="class_weight needs 3 values, got 2"):
         build_head({"type": "MultiLabelClsHead", "num_classes": 3, "class_weight": [1, 2]})
 
 

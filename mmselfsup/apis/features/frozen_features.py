@@ -48,7 +48,7 @@ from mmselfsup.utils.files import atomic_write_json, check_writable
 from mmselfsup.utils.seed import set_random_seed
 
 from ..launch import Ranks, join_ranks, open_log, open_work_dir, work_dir_of
-from ..preflight.compared_data import report_overlap
+from ..preflight.compared_data import report_overlap, report_unseen_classes
 from ..preflight.data_look import look_at
 from ..preflight.overview import data_rows, log_table
 from ..preflight.trained_input import report_other_input
@@ -164,7 +164,9 @@ def look_at_lists(
     }
     with shared_errors():
         looks = [look_at(loaders[part], f"data.{part}", cfg, logger) for part in datasets]
-        report_overlap({f"data.{part}": dataset for part, dataset in datasets.items()})
+        named = {f"data.{part}": dataset for part, dataset in datasets.items()}
+        report_overlap(named)
+        report_unseen_classes(named, logger)
     log_table(data_rows(looks), logger, "what is measured:")
 
 

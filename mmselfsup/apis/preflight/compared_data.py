@@ -17,6 +17,7 @@ from mmselfsup.utils.plurals import counted
 from mmselfsup.utils.seed import rng_untouched
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)  # red, green, blue; torchvision's
+_SHOWN = 8  # classes that are named
 
 
 def check_channels(datasets: Mapping[str, Any], first: str = "data.train") -> None:
@@ -38,6 +39,30 @@ def check_channels(datasets: Mapping[str, Any], first: str = "data.train") -> No
                 f"{part}: an image has {counted(number or 0, 'channel')} behind the pipeline, one "
                 f"of {first} has {wanted}: give both the same color_type and the same steps"
             )
+
+
+def report_unseen_classes(
+    datasets: Mapping[str, Any], logger: logging.Logger, first: str = "data.train"
+) -> None:
+    """Warn of labels of other data sets that the first one has no image of.
+
+    Args:
+        datasets: The data sets by their keys, each with one label an image.
+        logger: Logger of the warnings.
+        first: The one whose labels are learned.
+    """
+    found = {part: np.unique(dataset.gt_labels) for part, dataset in datasets.items()}
+    names = getattr(datasets[first], "CLASSES", None)
+    for part, labels in found.items():
+        unseen = np.setdiff1d(labels, found[first]).tolist()
+        if unseen:
+            known = names is not None and unseen[-1] < len(names)
+            shown = ", ".join(str(names[n] if known else n) for n in unseen[:_SHOWN])
+            logger.warning(
+                "%s: %s without an image in %s, whose images are never recognised: %s%s",
+                part, counted(len(unseen), "class"), first, shown,
+                " ..." if len(unseen) > _SHOWN else "",
+            )  # fmt: skip
 
 
 def _num_channels(dataset: Any) -> int | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Iterator, MutableSequence, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -230,7 +230,15 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
         for folder in self.folders if self.reader.on_disk else ():
             if not os.path.isdir(folder):
                 raise UserError(f"{folder}: no such folder of images; check data_prefix")
-        self.data_infos = self.load_annotations()  # after ``CLASSES``, which it may need and set
+        infos: Any = self.load_annotations()  # after ``CLASSES``, which it may need and set
+        if not hasattr(infos, "__len__"):  # a generator of the user, or a forgotten return
+            if not isinstance(infos, Iterable):
+                raise UserError(
+                    f"load_annotations gives {type(infos).__name__}: return a list with a dict "
+                    "for each image"
+                )
+            infos = list(infos)
+        self.data_infos = infos
         if split is not None:
             self._keep(rows_of_part(self.data_infos, **split))
         # which images were skipped; in shared memory, so that all workers know of them

@@ -13,6 +13,7 @@ from mmselfsup.apis.preflight.compared_data import (
     check_channels,
     report_normalizations,
     report_overlap,
+    report_unseen_classes,
 )
 from mmselfsup.apis.preflight.data_look import (
     count_classes,
@@ -149,6 +150,19 @@ def test_overlap_is_reported(images: Path, caplog: pytest.LogCaptureFixture) -> 
     data = build_dataset(dict(type="SingleViewDataset", data_source=source, pipeline=[]))
     report_overlap({"data.train": data, "data.val": data})
     assert "4 images in common" in caplog.text
+
+
+def test_classes_that_only_the_validation_has_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    class Data:
+        def __init__(self, *labels: int) -> None:
+            self.gt_labels, self.CLASSES = np.array(labels), ["ant", "bee", "cat"]
+
+    report_unseen_classes({"data.train": Data(0, 1), "data.val": Data(0, 2, 2)}, LOGGER)
+    told = "data.val: 1 class without an image in data.train, whose images are never recognised: "
+    assert told + "cat" in caplog.text
+    caplog.clear()
+    report_unseen_classes({"data.train": Data(0, 1, 2), "data.val": Data(0)}, LOGGER)
+    assert not caplog.text
 
 
 def one_of(images: Path, *pipeline: dict[str, Any], **source: Any) -> Any:
