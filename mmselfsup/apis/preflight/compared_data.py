@@ -52,11 +52,11 @@ def report_unseen_classes(
         first: The one whose labels are learned.
     """
     found = {part: np.unique(dataset.gt_labels) for part, dataset in datasets.items()}
-    names = getattr(datasets[first], "CLASSES", None)
+    names: Any = getattr(datasets[first], "CLASSES", None)
     for part, labels in found.items():
         unseen = np.setdiff1d(labels, found[first]).tolist()
         if unseen:
-            known = names is not None and unseen[-1] < len(names)
+            known = unseen[-1] < len(names or ())
             shown = ", ".join(str(names[n] if known else n) for n in unseen[:_SHOWN])
             logger.warning(
                 "%s: %s without an image in %s, whose images are never recognised: %s%s",
