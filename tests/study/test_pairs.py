@@ -1,6 +1,7 @@
 """All pairs of starts, with Holm's correction."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -95,5 +96,9 @@ def test_the_report_shows_starts(tmp_path: Path, arms: bool) -> None:
     (with_arms if arms else write_finished_study)(tmp_path)
     page = write_report(tmp_path).read_text()
     assert ("<h2>Starts and their cost</h2>" in page) == arms
+    assert ('<td class="path">random weights</td>' in page) == arms  # a long path is broken
+    colours = re.findall(r'<i class="key"[^>]*>(.*?)</i>\w', page)
+    assert colours  # stay in one line with the names behind them
+    assert set(colours) == {"&nbsp;"}
     assert ("Starts of a classifier: from scratch, SimCLR, pre weights" in page) == arms
     assert ("20\N{NARROW NO-BREAK SPACE}000" in page) == arms
