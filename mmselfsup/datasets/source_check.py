@@ -19,6 +19,7 @@ from .data_sources.base import BaseDataSource, Loading
 from .data_sources.folders import all_images
 from .data_sources.lists import iter_images
 from .data_sources.packed import HashedStrings, PackedStrings
+from .data_sources.split import PARTS
 
 _SHOWN = 3  # files in a message
 _COMPARED = 1000  # unlisted files whose names are compared with those of listed ones
@@ -182,16 +183,21 @@ def _hint(missing: Iterable[str], source: Any) -> str:
 def unlisted_images(sources: Iterable[Any]) -> Unlisted:
     """Return the images in the folders of lists that stand on none of these lists.
 
+    Folders of a list of which only a part is used are left out: the rest stands on the list, too.
+
     Args:
         sources: The data sources of a run.
     """
     real = cache(os.path.realpath)
+    sources = list(sources)
+    in_part = {real(folder) for source in _of_one_part(sources) for folder in source.folders}
     known = [
         (source, paths)
         for source in sources
         if (paths := listed_files(source)) is not None and source.ann_file is not None
     ]
-    folders = sorted({real(folder) for source, _ in known for folder in source.folders})
+    listed_in = {real(folder) for source, _ in known for folder in source.folders}
+    folders = sorted(listed_in - in_part)
     total = 0
 
     def found() -> Iterator[str]:
@@ -215,6 +221,15 @@ def unlisted_images(sources: Iterable[Any]) -> Unlisted:
     return Unlisted(
         number, total, *_like_listed(sorted(left)[:_COMPARED], lambda: (n for _, n in listed()))
     )
+
+
+def _of_one_part(sources: Sequence[Any]) -> list[Any]:
+    """Return the data sources that have a part of their list, where no other has the rest."""
+    parts: dict[str, set[str]] = {}
+    split = [source for source in sources if getattr(source, "split", None)]
+    for source in split:
+        parts.setdefault(str(source.ann_file), set()).add(source.split["part"])
+    return [source for source in split if parts[str(source.ann_file)] != set(PARTS)]
 
 
 def _is_below(folder: str, other: str) -> bool:

@@ -82,6 +82,14 @@ def test_unlisted_images_of_all_lists(folder: Path) -> None:
     assert unlisted_images([object()]) == (0, 0, "", "")
 
 
+def test_the_other_part_of_a_list_is_listed(folder: Path) -> None:
+    names = "a.png d.jpg sub/c.png b_downsampled.png"
+    train, val = (source(folder, names, split=dict(part=p, folds=2)) for p in ("train", "val"))
+    val.ann_file = train.ann_file
+    assert unlisted_images([val]) == (0, 0, "", "")
+    assert unlisted_images([train, val]).images == 1
+
+
 @pytest.mark.parametrize(
     ("names", "example", "hint"),
     [

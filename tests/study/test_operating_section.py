@@ -68,6 +68,12 @@ def test_a_single_epoch_has_a_marker() -> None:
     assert markers([(1.0, 0.5), (2.0, 0.4)]) == 0
 
 
+def test_epochs_are_whole_numbers() -> None:
+    svg = curves({"simclr": [(1.0, 0.5)]}, {"simclr": SSL_COLORS[0]}, "a", "loss", "b")
+    below = svg.partition(">epoch<")[0]  # the ticks of the axis
+    assert re.findall(r">([\d.]+)</text>", below) == ["0", "1"]
+
+
 def test_a_classifier_that_names_one_class_only_is_degenerate() -> None:
     run = make_run("simclr", 1.5)
     assert not is_degenerate(run)

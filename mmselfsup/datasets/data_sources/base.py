@@ -239,6 +239,7 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
                 )
             infos = list(infos)
         self.data_infos = infos
+        self.split = split
         if split is not None:
             self._keep(rows_of_part(self.data_infos, **split))
         # which images were skipped; in shared memory, so that all workers know of them
