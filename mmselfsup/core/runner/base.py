@@ -401,7 +401,7 @@ class CommonRunner(StateMixin, BaseRunner):  # type: ignore[misc]
             hook.interval = min(hook.interval, length)
         if longer > length:
             self.logger.info(
-                "log_config.interval: every %d iterations, not %d: there are no more of them",
+                "log_config.interval: %d, not %d: there are no more iterations",
                 length, longer,
             )  # fmt: skip
         self.log_buffer.keep = max([10, *(hook.interval for hook in loggers)])
