@@ -53,7 +53,7 @@ def curves(
             marker = _marker(xs)
             axes.plot(xs, ys, style, color=colors[arm], label=title(arm), marker=marker)
         axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params("x", integer=True)
         axes.set_ylabel(ylabel)
         axes.set_xlim(left=0)
         if len(lines) > 1:
@@ -85,7 +85,7 @@ def search_curves(
                 label=f"{title(arm)}, lr {lr:g}" if strong else None,
             )
         axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params("x", integer=True)
         axes.set_ylabel("balanced accuracy")
         axes.set_xlim(left=0)
         # Outside: with several thin lines for each arm, no corner of the panel is free.
