@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 from environments import add_arguments, python_of
-from pairs import ROOT, Worker, in_turn, median
+from pairs import ROOT, Worker, in_turn, median, ratio
 from results import Row, add_quick, add_rounds, add_threads, ratio_row, save
 from synthetic import write_images
 
@@ -31,9 +31,11 @@ def row_of(answers: dict[str, list[dict[str, float]]], images: int, equal: bool)
     measured = {name: values[1:] for name, values in answers.items()}
     cpu = {name: 1e3 * median(values, "cpu") / images for name, values in measured.items()}
     speed = {name: images / median(values) for name, values in measured.items()}
+    spread = ratio(measured["lightly-train"], measured["ours"], "cpu")
     details = (
-        f"{cpu['ours']:.1f} against {cpu['lightly-train']:.1f} ms of CPU time an image, workers "
-        f"included; {speed['ours']:.1f} against {speed['lightly-train']:.1f} images/s"
+        f"CPU time {spread['low']:.2f} to {spread['high']:.2f}x; "
+        f"{cpu['ours']:.1f} against {cpu['lightly-train']:.1f} ms an image, workers included; "
+        f"{speed['ours']:.1f} against {speed['lightly-train']:.1f} images/s"
     )
     what = f"images/s, {EQUAL if equal else DEFAULTS}, ours / lightly-train"
     goal = 1.3 if equal else None

@@ -79,6 +79,6 @@ def test_the_first_epoch_is_left_out_and_only_the_equal_row_has_a_goal(growth: A
     answers = {"lightly-train": epochs(99, 2.6, 1.0), "ours": epochs(1, 2.0, 2.0)}
     equal = end_to_end_dino.row_of(answers, 100, True)
     assert (equal.cpu, equal.value, equal.wanted, equal.met) == ("1.30x", "0.50x", "1.3x", True)
-    assert "20.0 against 26.0 ms of CPU time an image" in equal.details
+    assert "CPU time 1.30 to 1.30x; 20.0 against 26.0 ms an image" in equal.details
     assert "50.0 against 100.0 images/s" in equal.details
     assert end_to_end_dino.row_of(answers, 100, False).met is None
