@@ -14,11 +14,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 import cv2
 import torch
+from mmcv.runner import HOOKS, Hook
 from pairs import ROOT, ratio
 from results import Row, add_quick, add_rounds, save
 from synthetic import write_images
@@ -32,7 +34,14 @@ from mmselfsup.utils.clustering import Kmeans
 CONFIG = ROOT / "configs/selfsup/simclr/simclr_resnet18_1xb128-coslr-100e_isic2019-64.py"
 FACTORS = (1, 4, 16)
 TOLERANCE = 0.05
-Answers = dict[int, list[dict[str, float]]]
+Times = dict[str, float]  # "wall" and "cpu", in seconds
+Work = Callable[[], Times | None]
+Answers = dict[int, list[Times]]
+
+
+def seconds() -> Times:
+    """Return the clocks of the wall and of this process."""
+    return {"wall": time.perf_counter(), "cpu": time.process_time()}
 
 
 def config(images: Path, count: int, epochs: int, folder: str) -> Any:
@@ -40,11 +49,11 @@ def config(images: Path, count: int, epochs: int, folder: str) -> Any:
 
     Args:
         images: Folder of the files.
-        count: Number of images in the list.
+        count: Number of images in the list; files are named again where there are fewer.
         epochs: Number of epochs.
         folder: Existing folder for the list and what a training writes.
     """
-    names = sorted(path.name for path in images.glob("*.jpg"))[:count]
+    names = list(islice(cycle(sorted(path.name for path in images.glob("*.jpg"))), count))
     Path(folder, "list.txt").write_text("".join(f"{name} 0\n" for name in names))
     options = {
         "data.train.data_source.data_prefix": str(images),
@@ -62,7 +71,7 @@ def config(images: Path, count: int, epochs: int, folder: str) -> Any:
     return cfg
 
 
-def items(size: int, images: Path) -> Callable[[], None]:
+def items(size: int, images: Path) -> Work:
     """Return: read a list of ``size`` images and load each once, two views."""
     place = images / f"items_{size}"
     place.mkdir()
@@ -77,23 +86,40 @@ def items(size: int, images: Path) -> Callable[[], None]:
     return work
 
 
-def epochs(size: int, images: Path) -> Callable[[], None]:
-    """Return: train for ``size`` epochs of 32 images, from the config to the last weights.
+@HOOKS.register_module()
+class EpochTimes(Hook):  # type: ignore[misc]
+    """A hook that keeps wall and CPU seconds of each epoch."""
+
+    def before_run(self, runner: Any) -> None:
+        self.times: list[Times] = []
+
+    def before_train_epoch(self, runner: Any) -> None:
+        self.begin = seconds()
+
+    def after_train_epoch(self, runner: Any) -> None:
+        self.times.append({name: now - self.begin[name] for name, now in seconds().items()})
+
+
+def epochs(size: int, images: Path) -> Work:
+    """Return: train for two epochs of ``size`` images, and give the time of the second.
 
     The network is a ResNet-18 of a quarter of the width.
     """
 
-    def work() -> None:
+    def work() -> Times:
         with tempfile.TemporaryDirectory() as folder:
-            cfg = config(images, 32, size, folder)
+            cfg = config(images, size, 2, folder)
+            cfg.custom_hooks = [*cfg.get("custom_hooks", []), dict(type="EpochTimes")]
             cfg.model.backbone.update(stem_channels=16, base_channels=16)
             cfg.model.neck.in_channels = 128
-            assert train_model(build_model(cfg), build_datasets(cfg), cfg).epoch == size
+            runner = train_model(build_model(cfg), build_datasets(cfg), cfg)
+            (hook,) = (hook for hook in runner.hooks if isinstance(hook, EpochTimes))
+            return hook.times[1]
 
     return work
 
 
-def clusters(size: int, images: Path) -> Callable[[], None]:
+def clusters(size: int, images: Path) -> Work:
     """Return: whiten ``size`` features of 256 numbers, then k-means into 100 clusters."""
     features = torch.randn(size, 256, generator=torch.Generator().manual_seed(0)).numpy()
 
@@ -104,7 +130,7 @@ def clusters(size: int, images: Path) -> Callable[[], None]:
     return work
 
 
-def neighbours(size: int, images: Path) -> Callable[[], None]:
+def neighbours(size: int, images: Path) -> Work:
     """Return: find the 20 nearest of ``size`` features of 256 numbers, for 500 queries."""
     generator = torch.Generator().manual_seed(0)
     train, test = (torch.randn(n, 256, generator=generator) for n in (size, 500))
@@ -122,26 +148,27 @@ class Kind:
 
     Attributes:
         what: Its name in the table, with a gap for the number.
-        make: Function of a size and the folder of the images that returns the work of this size.
-        size: Items, epochs or features at 1x.
+        make: Function of a size and the folder of the images that returns the work of this size;
+            a work that returns times is measured by these.
+        size: Items, images of an epoch or features at 1x.
         quick: The same with ``--quick``.
     """
 
     what: str
-    make: Callable[[int, Path], Callable[[], None]]
+    make: Callable[[int, Path], Work]
     size: int
     quick: int
 
 
 KINDS = {
     "items": Kind("{} items of two views, read from a list of JPEG files", items, 100, 2),
-    "epochs": Kind("a training of {} epochs of 32 images", epochs, 2, 1),
+    "epochs": Kind("an epoch of {} images, the second of a training", epochs, 128, 32),
     "clusters": Kind("whitening and k-means of {} x 256, 100 clusters", clusters, 5_000, 400),
     "neighbours": Kind("k-NN of 500 among {} x 256", neighbours, 20_000, 100),
 }
 
 
-def in_turn(works: dict[int, Callable[[], None]], rounds: int) -> Answers:
+def in_turn(works: dict[int, Work], rounds: int) -> Answers:
     """Run each work once without, then ``rounds`` times with measuring.
 
     Returns:
@@ -153,11 +180,14 @@ def in_turn(works: dict[int, Callable[[], None]], rounds: int) -> Answers:
         work()
     for number in range(rounds):
         for factor in list(works)[:: 1 if number % 2 == 0 else -1]:
-            begin = time.perf_counter(), time.process_time()
+            total = {"wall": 0.0, "cpu": 0.0}
             for _ in range(max(works) // factor):
-                works[factor]()
-            wall, cpu = time.perf_counter() - begin[0], time.process_time() - begin[1]
-            answers[factor].append({"wall": wall, "cpu": cpu})
+                begin = seconds()
+                took = works[factor]()
+                if took is None:
+                    took = {name: now - begin[name] for name, now in seconds().items()}
+                total = {name: total[name] + took[name] for name in total}
+            answers[factor].append(total)
     return answers
 
 

@@ -40,6 +40,12 @@ is_healthy() {
 
 is_complete() { [ "$(cat "$stamp" 2>/dev/null)" = "$(fingerprint)" ] && is_healthy; }
 
+# True if .venv is a link to the environment that another checkout made and still uses.
+is_shared() {
+    local owner
+    owner=$(cat "$mark" 2>/dev/null) && [ "$owner" != "$(pwd -P)" ] && [ "$venv/" -ef "$owner/$venv/" ]
+}
+
 # True if starting over loses nothing that the user made.
 is_free() {
     [ -z "$(ls -A "$venv" 2>/dev/null)" ] ||
@@ -57,7 +63,8 @@ make_venv() {
         say "$((free_kb / 1024 / 1024)) GB are free here and about $needed_gb GB are needed"
     pwd -P >"$mark"
     say "making $venv with $base (Python $(version_of "$base"))"
-    "$base" -m venv "$venv" </dev/null || die "$base -m venv failed"
+    # By its own name, as venv refuses a link.
+    "$base" -m venv "$(cd "$venv" && pwd -P)" </dev/null || die "$base -m venv failed"
 }
 
 # pip install, with setuptools held back where a package is built from source (mmcv is).
@@ -119,6 +126,8 @@ into_venv() {
         flock -n 9 || { say "waiting for another install to end"; flock 9; }
     fi
     is_complete && return
+    ! is_shared ||
+        die "$venv is a link to the environment of $(cat "$mark"): remove the link to make another one here, or use $python without make"
     if is_free; then
         make_venv
     elif ! is_healthy || ! "$python" -m pip --version >/dev/null 2>&1; then

@@ -14,7 +14,8 @@ FAKE_PYTHON = """#!/bin/sh
 case "$*" in
 -) cat >/dev/null; echo "cpython $VERSION venv" ;;
 -c*print*) echo "$VERSION" ;;
-"-m venv "*) mkdir -p "$3/bin"; sed "s/[$]VERSION/$VERSION/" "$0" >"$3/bin/python"
+"-m venv "*) [ ! -L "$3" ] || exit 1 # as Python's does
+    mkdir -p "$3/bin"; sed "s/[$]VERSION/$VERSION/" "$0" >"$3/bin/python"
     chmod +x "$3/bin/python" ;;
 "-m pip show -q mmcv") [ -e has_mmcv ] ;;
 "scripts/build_mmcv.py "*) echo "$*" >>calls; echo "$2/mmcv-1.7.2-py2.py3-none-any.whl" ;;
@@ -140,6 +141,20 @@ def test_link_to_another_disk_stays_a_link(checkout: Path, tmp_path: Path) -> No
     (checkout / ".venv").symlink_to(tmp_path / "large_disk")
     assert install(checkout).returncode == 0
     assert (checkout / ".venv").is_symlink()
+
+
+def test_environment_of_another_checkout_is_never_removed(checkout: Path, tmp_path: Path) -> None:
+    assert install(checkout).returncode == 0
+    kept = sorted(path.name for path in (checkout / ".venv").iterdir())
+    other = tmp_path / "second"
+    shutil.copytree(checkout, other, ignore=shutil.ignore_patterns(".venv"))
+    (other / ".venv").symlink_to(checkout / ".venv")
+    done = install(other)
+    assert done.returncode == 1
+    assert f".venv is a link to the environment of {checkout}: remove the link" in done.stderr
+    assert sorted(path.name for path in (checkout / ".venv").iterdir()) == kept
+    (other / ".venv").unlink()
+    assert install(other).returncode == 0
 
 
 def test_opencv_without_windows_where_libgl_is_missing(checkout: Path) -> None:
