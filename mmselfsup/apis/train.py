@@ -27,7 +27,7 @@ from mmselfsup.config.load import load_config
 from mmselfsup.config.text import config_text
 from mmselfsup.core import build_optimizer
 from mmselfsup.core.adaptation import Adaptation, adapt_model
-from mmselfsup.core.checkpoint import load_weights, meta_of
+from mmselfsup.core.checkpoint import DataClasses, classes_at_start, load_weights, meta_of
 from mmselfsup.core.hooks.stop_hook import kept_on_error
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.class_order import use_classes
@@ -83,6 +83,7 @@ from .training.resume import (
     optimizer_options,
     read_checkpoint,
 )
+from .training.start_classes import classes_of_model, start_classes
 from .training.start_input import apply_start_input
 
 __all__ = ["class_counts", "init_random_seed", "set_random_seed", "train_model"]
@@ -128,7 +129,8 @@ def train_model(
     with shared_errors(), config_errors("model"):
         fit_to_data(model.modules(), size)
         _check_workflow(model, loaders, distributed)
-        adaptation = prepare_adaptation(model, cfg)
+        classes = start_classes(model, datasets[0])
+        adaptation = prepare_adaptation(model, cfg, classes)
         accelerate(model, cfg, logger)
     model = wrap_model(model, distributed, cfg.get("find_unused_parameters"), cfg.get("sharding"))
     with shared_errors(), config_errors("optimizer"):
@@ -149,7 +151,7 @@ def train_model(
         fit_to_data(runner.hooks, size)
     facts = {**data, "optimizer": optimizer_options(optimizer)}
     runner.meta = {**(runner.meta or {}), "run": facts}
-    load_weights_or_resume(runner, cfg, data, resumed)
+    load_weights_or_resume(runner, cfg, data, resumed, classes)
     _show_plan(cfg, runner, loaders[0], looks, logger)
     if check_only:
         return runner
@@ -194,6 +196,7 @@ def load_weights_or_resume(
     cfg: Config,
     data: Mapping[str, Any] | None = None,
     resumed: dict[str, Any] | None = None,
+    classes: DataClasses | None = None,
 ) -> None:
     """Resume from ``resume_from``, otherwise start from the weights in ``load_from``; a collective.
 
@@ -204,6 +207,7 @@ def load_weights_or_resume(
         cfg: The config.
         data: The result of ``describe_data``.
         resumed: See ``train_model``.
+        classes: The result of ``start_classes``, for ``load_from``; a resume compares ``data``.
 
     Raises:
         UserError: A file doesn't fit, is another one on another rank, or is of another run.
@@ -220,10 +224,12 @@ def load_weights_or_resume(
         keep_options(runner, state)
         state.clear()
     elif cfg.get("load_from") and not cfg.get("adapt"):  # which has its start weights already
-        load_start_weights(runner.model, cfg)
+        load_start_weights(runner.model, cfg, classes)
 
 
-def load_start_weights(model: nn.Module, cfg: Config) -> None:
+def load_start_weights(
+    model: nn.Module, cfg: Config, classes: DataClasses | None = None
+) -> None:
     """Load the weights in ``load_from``, the same on all ranks; a collective.
 
     A file with a backbone alone fills the online network; the target becomes a copy of it.
@@ -233,7 +239,7 @@ def load_start_weights(model: nn.Module, cfg: Config) -> None:
     """
     state = read_checkpoint(cfg, "load_from")
     module: Any = unwrap(model)
-    report_other_network(cfg.model, cfg.load_from, state or {})
+    report_other_network(cfg.get("model") or {}, cfg.load_from, state or {})
     report = load_weights(
         module,
         cfg.load_from,
@@ -241,13 +247,16 @@ def load_start_weights(model: nn.Module, cfg: Config) -> None:
         state=state,
         partial=bool(cfg.get("load_partial")),
         in_channels=cfg.get("load_in_channels"),
+        classes=classes,
     )
     share_weights(module)
     if hasattr(module, "start_targets") and not module.holds_targets(report.matched):
         module.start_targets()
 
 
-def prepare_adaptation(model: nn.Module, cfg: Config) -> Adaptation | None:
+def prepare_adaptation(
+    model: nn.Module, cfg: Config, classes: DataClasses | None = None
+) -> Adaptation | None:
     """Load the start weights and prepare the backbone as ``adapt`` says; None without it.
 
     The weights come first: a file has the names of the backbone without adapters, and what trains
@@ -260,7 +269,7 @@ def prepare_adaptation(model: nn.Module, cfg: Config) -> Adaptation | None:
         return None
     model.to(default_device())
     if cfg.get("load_from") and not cfg.get("resume_from"):
-        load_start_weights(model, cfg)
+        load_start_weights(model, cfg, classes)
     elif not cfg.get("resume_from") and not names_weights(cfg.model):
         get_root_logger().warning(
             "adapt: there are no start weights, so the backbone is random: set load_from"
@@ -325,10 +334,11 @@ def run_joined(args: Namespace, cfg: Config, ranks: Ranks, stack: ExitStack) -> 
     differ = cfg.get("diff_seed") if args.diff_seed is None else args.diff_seed
     cfg.seed = meta["seed"] = seed_everything(cfg.get("seed"), deterministic, bool(differ))
     logger.info("seed: %d, deterministic: %s", cfg.seed, deterministic)
-    with shared_errors(), config_errors("model"):
-        model = build_model(cfg)
-    with shared_errors(), config_errors("data"):
+    with shared_errors(), config_errors("data"), rng_untouched():
         datasets = build_datasets(cfg)
+    at_start = classes_at_start(classes_of_model(cfg, datasets[0]))
+    with shared_errors(), config_errors("model"), at_start:
+        model = build_model(cfg)
     meta["CLASSES"] = getattr(datasets[0], "CLASSES", None)
     if differ is None:
         set_rank_seed(cfg.seed)  # after the weights, which all ranks have drawn alike

@@ -77,7 +77,7 @@ def new_numbers(
         found = [number for number in numbers if number is not None]
         return found, [*classes, *([UNKNOWN] if len(classes) in found else [])]
     if len(unknown) == len(own) == len(classes):
-        names = f"{where} names its classes {_listed(own)}, {known} names them {_listed(classes)}"
+        names = f"{where} names its classes {listed(own)}, {known} names them {listed(classes)}"
         if not same and not _are_numbers(own) and not _are_numbers(classes):
             raise UserError(
                 f"{names}, and no name is the same: correct the names, give both the same "
@@ -90,8 +90,8 @@ def new_numbers(
             )
         return None, list(classes)
     raise UserError(
-        f"{where} has the class(es) {_listed(unknown)}, which {known} does not have "
-        f"({_listed(classes)}): correct the names, or give both the same classes=[...]"
+        f"{where} has the class(es) {listed(unknown)}, which {known} does not have "
+        f"({listed(classes)}): correct the names, or give both the same classes=[...]"
     )
 
 
@@ -138,7 +138,7 @@ def check_places(classes: Sequence[str], where: str, known: str) -> None:
     numbers = all(name.isascii() and name.isdecimal() for name in names)
     if numbers and [int(name) for name in names] != list(range(len(names))):
         raise UserError(
-            f"{where} has labels without names, and {known} has the classes {_listed(names)}: is "
+            f"{where} has labels without names, and {known} has the classes {listed(names)}: is "
             f"the label {names[0]} the class of this name, or the one at this place? Name the "
             f"classes of {where}: by folders or a CSV file with these names, or, if its labels "
             "count from 0 in this order, by the same classes=[...]"
@@ -173,7 +173,7 @@ def renumbered_array(
     return moved
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """Return the first names."""
     rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(map(str, names[:_SHOWN])) + rest

@@ -1,5 +1,6 @@
 """Checkpoints: safe reading, complete writing, and a report of the loaded weights."""
 
+from .class_rows import DataClasses, classes_at_start
 from .load import class_names, in_memory, load_state, meta_of
 from .newest import STOPPED_FILE, newest_checkpoint
 from .optimizer_state import load_optimizer_state
@@ -12,12 +13,14 @@ from .weights import LoadReport, load_weights
 
 __all__ = [
     "STOPPED_FILE",
+    "DataClasses",
     "LoadReport",
     "Mismatch",
     "PretrainedInit",
     "backbone_of",
     "backbone_state",
     "class_names",
+    "classes_at_start",
     "export_backbone",
     "extract_backbone",
     "in_memory",

@@ -9,7 +9,8 @@ from torch import nn
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.logger import get_root_logger
 
-from .load import load_state
+from .class_rows import of_start
+from .load import load_state, meta_of
 from .stored_weights import weights_below, weights_of
 from .weights import load_weights
 
@@ -50,13 +51,22 @@ class PretrainedInit:
                 weight is missing.
         """
         state = load_state(self.checkpoint)
+        meta = meta_of(state)
         if self.prefix is not None:
             start = self.prefix.rstrip(".") + "."
-            state = weights_below(weights_of(state, self.checkpoint), start)
-            if not state:
+            below = weights_below(weights_of(state, self.checkpoint), start)
+            if not below:
                 raise UserError(f"{self.checkpoint}: no weight begins with init_cfg.prefix={start}")
+            state = {"state_dict": below, "meta": meta}
         logger = get_root_logger()
-        report = load_weights(module, self.checkpoint, logger, state=state, partial=self.partial)
+        report = load_weights(
+            module,
+            self.checkpoint,
+            logger,
+            state=state,
+            partial=self.partial,
+            classes=of_start(),
+        )
         if self.complete and not report.complete:
             others = [str(mismatch) for mismatch in report.mismatched]
             raise UserError(

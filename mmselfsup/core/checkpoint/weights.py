@@ -20,8 +20,9 @@ from mmselfsup.models.utils.position_embedding import resize_loaded_biases
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.sharding import own_part
 
+from .class_rows import DataClasses, rows_of_classes
 from .input_channels import ADVICE, adapt_input, is_input_kernel
-from .load import load_state
+from .load import class_names, load_state
 from .naming_schemes import library_names
 from .prefixes import find_prefix
 from .same_network import (
@@ -58,6 +59,7 @@ class LoadReport:
         schemes: Libraries whose names were replaced, see ``naming_schemes``.
         adapted: Kernels that were changed to the number of channels of the images, see
             ``input_channels``.
+        restarted: Weights of a head for other classes, not loaded, see ``class_rows``.
     """
 
     filename: str
@@ -72,6 +74,7 @@ class LoadReport:
     resized: tuple[Mismatch, ...] = ()
     schemes: tuple[str, ...] = ()
     adapted: tuple[str, ...] = ()
+    restarted: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -99,6 +102,8 @@ class LoadReport:
             lines.append(f"  the images have another number of channels: {ADVICE}")
         if self.adapted:
             lines.append(f"  adapted to the channels of the images: {', '.join(self.adapted)}")
+        if self.restarted:
+            lines.append(f"  of other classes, not loaded: {', '.join(self.restarted)}")
         if len(self.mismatched) > _SHOWN:
             lines.append(f"  ... and {len(self.mismatched) - _SHOWN} more of other shapes")
         return "\n".join(lines)
@@ -126,6 +131,7 @@ def load_weights(
     state: Mapping[str, Any] | None = None,
     partial: bool = False,
     in_channels: str | None = None,
+    classes: DataClasses | None = None,
 ) -> LoadReport:
     """Load the weights of a file into ``model``; heads may differ, the backbone must be found.
 
@@ -143,6 +149,8 @@ def load_weights(
         partial: Whether a part of the backbone, or a deeper network, is wanted.
         in_channels: How the first convolution becomes one for another number of channels, one of
             ``input_channels.WAYS``; None leaves it at its initial weights.
+        classes: The classes of the data: the rows of a head are put into their order, or left out,
+            by the names in the file, see ``class_rows``. None takes them as they are.
 
     Raises:
         UserError: The file can't be read, nothing fits the backbone, it is of another network and
@@ -150,7 +158,8 @@ def load_weights(
             model is unchanged, except where ``strict`` refused it.
     """
     model = getattr(model, "module", model)
-    source = weights_of(load_state(filename) if state is None else state, filename)
+    state = load_state(filename) if state is None else state
+    source = weights_of(state, filename)
     target: Any = model.state_dict()
     source, schemes = _under_own_names(source, target)
     names, prefix = _plan(source, model, filename, partial)
@@ -158,6 +167,8 @@ def load_weights(
     adapted = tuple(name for name in found if is_input_kernel(found[name], target[name]))
     if in_channels is not None:
         found = adapt_input(found, target, in_channels)
+    names_there = class_names(state)
+    found, restarted = rows_of_classes(found, model, filename, names_there, classes, logger)
     fitting, resized, mismatched = _of_own_size(model, found, target)
     # Of a sharded model each rank takes its own rows.
     filled = OrderedDict((name, own_part(value, target[name])) for name, value in fitting.items())
@@ -173,7 +184,7 @@ def load_weights(
     report = LoadReport(
         filename=str(filename),
         matched=tuple(name for name in target if name in known),
-        missing=tuple(_missing(target, known, mismatched)),
+        missing=tuple(_missing(target, known.union(restarted), mismatched)),
         unexpected=tuple(name for name in source if names.get(name) not in target),
         mismatched=tuple(mismatched),
         removed_prefix=prefix,
@@ -183,6 +194,7 @@ def load_weights(
         resized=tuple(resized),
         schemes=tuple(schemes),
         adapted=adapted if in_channels is not None else (),
+        restarted=restarted,
     )
     if logger is not None:
         logger.log(logging.INFO if report.complete else logging.WARNING, "%s", report)
@@ -197,7 +209,8 @@ def _check_strict(report: LoadReport) -> None:
     Raises:
         UserError: One is missing, unexpected, resized or of another shape.
     """
-    if report.missing or report.unexpected or report.mismatched or report.resized:
+    other = report.missing or report.unexpected or report.mismatched or report.resized
+    if other or report.restarted:
         lines = [line.strip() for line in str(report).splitlines()[1:]]
         raise UserError(
             f"{report.filename}: strict loading wants that all weights fit: {'; '.join(lines)}"

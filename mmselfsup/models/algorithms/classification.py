@@ -76,6 +76,9 @@ class Classification(BaseModel):
             for a head that takes metadata, which can't be mixed.
     """
 
+    #: Its head has a row for each class of the data.
+    reads_classes = True
+
     def __init__(
         self,
         backbone: dict,

@@ -31,6 +31,9 @@ class MMClsImageClassifierWrapper(ImageClassifier):
         init_cfg: How weights are initialised, in mmcv's format.
     """
 
+    #: Its head has a row for each class of the data.
+    reads_classes = True
+
     def __init__(
         self,
         backbone: dict,

@@ -31,6 +31,9 @@ class ClsHead(BaseModule):
         ArgumentError: See ``build_criterion``.
     """
 
+    #: Layers with a row of weights for each class.
+    class_layers = ("fc_cls",)
+
     def __init__(
         self,
         with_avg_pool: bool = False,

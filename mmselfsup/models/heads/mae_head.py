@@ -93,6 +93,9 @@ class _TokenHead(BaseModule):
         std: Standard deviation of the first weights.
     """
 
+    #: Layers with a row of weights for each class.
+    class_layers = ("head",)
+
     def __init__(self, embed_dim: int, num_classes: int, std: float) -> None:
         super().__init__(
             {"type": "TruncNormal", "std": std, "bias": 0, "layer": "Linear"}  # two sigma

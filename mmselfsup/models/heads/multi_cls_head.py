@@ -35,6 +35,9 @@ class MultiClsHead(BaseModule):
         ArgumentError: See ``MultiPooling``.
     """
 
+    #: Layers with a row of weights for each class.
+    class_layers = ("fcs",)
+
     def __init__(
         self,
         pool_type: str = "adaptive",
