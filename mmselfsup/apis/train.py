@@ -61,7 +61,7 @@ from .launch import (
     seed_everything,
     work_dir_of,
 )
-from .preflight.config_faults import check_same_views, look_at_others, try_step, without_last_batch
+from .preflight.config_faults import check_views, look_at_others, try_step, without_last_batch
 from .preflight.data_info import check_labels, class_counts, data_size
 from .preflight.data_look import DataLook, look_at
 from .preflight.no_effect import report_no_effect
@@ -129,8 +129,7 @@ def train_model(
     with shared_errors(), config_errors("model"):
         fit_to_data(model.modules(), size)
         _check_workflow(model, loaders, distributed)
-        classes = start_classes(model, datasets[0])
-        adaptation = prepare_adaptation(model, cfg, classes)
+        adaptation = prepare_adaptation(model, cfg, start_classes(model, datasets[0]))
         accelerate(model, cfg, logger)
     model = wrap_model(model, distributed, cfg.get("find_unused_parameters"), cfg.get("sharding"))
     with shared_errors(), config_errors("optimizer"):
@@ -141,7 +140,7 @@ def train_model(
         look = look_at(loaders[0], "data.train", cfg, logger)
         if too_few := try_step(cfg, loaders[0]):
             loaders[0] = without_last_batch(loaders[0], datasets[0], cfg, distributed, too_few)
-        check_same_views(model, loaders[0])
+        check_views(unwrap(model), loaders[0])
     with config_errors("hooks"):
         register_hooks(runner, cfg, loaders, distributed, adaptation)
     with shared_errors():
@@ -151,7 +150,7 @@ def train_model(
         fit_to_data(runner.hooks, size)
     facts = {**data, "optimizer": optimizer_options(optimizer)}
     runner.meta = {**(runner.meta or {}), "run": facts}
-    load_weights_or_resume(runner, cfg, data, resumed, classes)
+    load_weights_or_resume(runner, cfg, data, resumed, start_classes(unwrap(model), datasets[0]))
     _show_plan(cfg, runner, loaders[0], looks, logger)
     if check_only:
         return runner
@@ -227,9 +226,7 @@ def load_weights_or_resume(
         load_start_weights(runner.model, cfg, classes)
 
 
-def load_start_weights(
-    model: nn.Module, cfg: Config, classes: DataClasses | None = None
-) -> None:
+def load_start_weights(model: nn.Module, cfg: Config, classes: DataClasses | None = None) -> None:
     """Load the weights in ``load_from``, the same on all ranks; a collective.
 
     A file with a backbone alone fills the online network; the target becomes a copy of it.

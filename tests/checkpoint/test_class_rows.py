@@ -37,6 +37,11 @@ HEADS = [
 MakeBackbone = Callable[[], nn.Module]
 
 
+@pytest.fixture(autouse=True)
+def shown_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger("mmselfsup"), "propagate", True)
+
+
 class Model(nn.Module):
     """``backbone.*`` and ``head.*``."""
 

@@ -1,7 +1,8 @@
 """Faults that show only when parts of a config meet, found before the first iteration."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -77,6 +78,20 @@ def try_step(cfg: Config, loader: Any) -> str:
     return ""
 
 
+def check_views(model: nn.Module, loader: Any) -> None:
+    """Check the views of an image against what the modules of a model need of them.
+
+    Args:
+        model: The model.
+        loader: The loader of the training.
+
+    Raises:
+        UserError: See ``check_same_views``.
+    """
+    check_same_views(model, loader)
+    report_cut_patches(model, loader)
+
+
 def check_same_views(model: nn.Module, loader: Any) -> None:
     """Check that an image looks the same each time, if a module says ``needs_same_views``.
 
@@ -98,6 +113,40 @@ def check_same_views(model: nn.Module, loader: Any) -> None:
             "epoch, and the pipeline is random: take out its random transforms, or set "
             "model.teacher.cache=None"
         )
+
+
+def report_cut_patches(model: nn.Module, loader: Any) -> None:
+    """Warn of images whose sides are no multiples of the patches of a vision transformer.
+
+    Args:
+        model: The model.
+        loader: The loader of the training.
+    """
+    with rng_untouched(), suppress(Exception):  # the run itself reports what can't be read
+        views = [v for v in tree_leaves(_sample(loader)["img"]) if isinstance(v, Tensor)]
+        for name, patch, padded in _patches(model):
+            rests = [v.shape[-2:] for v in views if any(side % patch for side in v.shape[-2:])]
+            if rests:
+                height, width = rests[0]
+                get_root_logger().warning(
+                    "data.train gives images of %d x %d pixels, and model.%s has patches of %d x "
+                    "%d: %s; take sides that are multiples of %d, such as %d x %d",
+                    height, width, name, patch, patch,
+                    "zeros fill up the last ones" if padded else "the rest is left out",
+                    patch, *(max(round(side / patch), 1) * patch for side in (height, width)),
+                )  # fmt: skip
+                return
+
+
+def _patches(model: nn.Module) -> Iterator[tuple[str, int, bool]]:
+    """Yield name, side of the patches, and whether images are padded, of networks of patches."""
+    for name, module in model.named_modules():
+        embed = getattr(module, "patch_embed", None)
+        layers = embed.modules() if isinstance(embed, nn.Module) else ()
+        conv = next((layer for layer in layers if isinstance(layer, nn.Conv2d)), None)
+        if conv is not None and conv.kernel_size == conv.stride and len(set(conv.stride)) == 1:
+            padding = ("adaptive_padding", "dynamic_img_pad")  # of mmcv, of timm
+            yield name, conv.stride[0], any(getattr(embed, key, None) for key in padding)
 
 
 def without_last_batch(

@@ -159,16 +159,12 @@ def load_weights(
     """
     model = getattr(model, "module", model)
     state = load_state(filename) if state is None else state
-    source = weights_of(state, filename)
     target: Any = model.state_dict()
-    source, schemes = _under_own_names(source, target)
+    source, schemes = _under_own_names(weights_of(state, filename), target)
     names, prefix = _plan(source, model, filename, partial)
     found = {to: source[name] for name, to in names.items() if to in target}
-    adapted = tuple(name for name in found if is_input_kernel(found[name], target[name]))
-    if in_channels is not None:
-        found = adapt_input(found, target, in_channels)
-    names_there = class_names(state)
-    found, restarted = rows_of_classes(found, model, filename, names_there, classes, logger)
+    found, adapted = _for_channels(found, target, in_channels)
+    found, restarted = rows_of_classes(found, model, filename, class_names(state), classes, logger)
     fitting, resized, mismatched = _of_own_size(model, found, target)
     # Of a sharded model each rank takes its own rows.
     filled = OrderedDict((name, own_part(value, target[name])) for name, value in fitting.items())
@@ -193,7 +189,7 @@ def load_weights(
         deeper=deeper,
         resized=tuple(resized),
         schemes=tuple(schemes),
-        adapted=adapted if in_channels is not None else (),
+        adapted=adapted,
         restarted=restarted,
     )
     if logger is not None:
@@ -201,6 +197,16 @@ def load_weights(
     if strict:
         _check_strict(report)
     return report
+
+
+def _for_channels(
+    found: dict[str, Tensor], target: Mapping[str, Tensor], way: str | None
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Return weights for the channels of the model's images, and the names of those changed."""
+    if way is None:
+        return found, ()
+    changed = tuple(name for name in found if is_input_kernel(found[name], target[name]))
+    return adapt_input(found, target, way), changed
 
 
 def _check_strict(report: LoadReport) -> None:

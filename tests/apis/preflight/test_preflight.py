@@ -1,6 +1,7 @@
 """The trial step before a training: on several ranks, with device_transforms, for all methods."""
 
 import copy
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ from mmcv import Config
 from PIL import Image
 
 from mmselfsup.apis.preflight import config_faults
-from mmselfsup.apis.preflight.config_faults import try_step
+from mmselfsup.apis.preflight.config_faults import report_cut_patches, try_step
 from mmselfsup.datasets import build_dataloader, build_dataset
-from mmselfsup.models import build_algorithm
+from mmselfsup.models import build_algorithm, build_backbone
 from mmselfsup.utils import dist
 from mmselfsup.utils.errors import UserError
 from tests.contract.tiny_models import TINY
@@ -119,3 +120,49 @@ def test_a_last_batch_that_is_too_small_for_the_loss(images: Path) -> None:
     cfg = simclr()
     loader = loader_of(images, False, batch=len(loader_of(images, False).dataset) - 1)
     assert "NT-Xent needs two views of at least two images" in try_step(cfg, loader)
+
+
+class Timm(torch.nn.Module):
+    """Patches of a network of timm, which are not padded."""
+
+    def __init__(self, patch: int) -> None:
+        super().__init__()
+        self.patch_embed = torch.nn.Sequential(torch.nn.Conv2d(3, 4, patch, patch))
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "patch", "line"),
+    [
+        ("VisionTransformer", 15, "patches of 15 x 15: zeros fill up the last ones; take sides"),
+        ("VisionTransformer", 16, ""),
+        ("timm", 15, "patches of 15 x 15: the rest is left out; take sides that are multiples"),
+        ("timm", 8, ""),
+    ],
+)
+def test_patches_that_do_not_divide_the_images(
+    kind: str,
+    patch: int,
+    line: str,
+    fast: bool,
+    images: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logging.getLogger("mmselfsup"), "propagate", True)
+    arch = dict(embed_dims=8, num_layers=1, num_heads=1, feedforward_channels=8)
+    model = torch.nn.Module()
+    if kind == "timm":
+        model.backbone = Timm(patch)
+    else:
+        config = dict(type=kind, arch=arch, img_size=32, patch_size=patch)
+        model.backbone = build_backbone(config)
+    before = torch.get_rng_state()
+    report_cut_patches(model, loader_of(images, fast))
+    assert torch.equal(before, torch.get_rng_state())
+    if not line:
+        assert not caplog.text
+        return
+    assert "data.train gives images of 32 x 32 pixels, and model.backbone has" in caplog.text
+    assert line in caplog.text
+    assert "multiples of 15, such as 30 x 30" in caplog.text
