@@ -5,7 +5,7 @@ The checks of ``data`` and ``evaluation``.
 The check of ``optimizer``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -15,7 +15,7 @@ from mmselfsup.core.adaptation import COMMON, OPTIONS
 
 from .registries import names, registry, resolve
 from .schema import PRIORITY
-from .signature import accepted_args
+from .signature import accepted_args, required_args
 from .walker import GROUP_OPTIONS, MISPLACED_OPTIONS, Walker
 
 # Settings whose value is not checked any further.
@@ -31,6 +31,13 @@ PLAIN = (
 #: Keys of ``own_data`` that are no arguments of a data source.
 OWN_DATA = ("val", "test", "folds", "fold", "split_seed", "statistics")
 _MONITOR = "FrozenFeaturesHook"
+# Examples for arguments that a policy can't do without.
+_EXAMPLES = {
+    "step": "=[60, 80], the epochs (with by_epoch=False iterations) at which the value falls",
+    "gamma": "=0.1, the factor",
+    "periods": "=[10, 20], the lengths of the periods",
+    "max_lr": "=0.1, the highest value",
+}
 _DATASETS = ("train", "val", "test", "extract")
 _PARAMWISE_CFG = (
     "custom_keys", "bias_lr_mult", "bias_decay_mult", "norm_decay_mult", "dwconv_decay_mult",
@@ -108,9 +115,17 @@ def _policy(suffix: str, section: str) -> Callable[[Walker, Any, Mapping[str, An
             walker.findings.unknown_type(f"{section}.policy", policy, known, "policy")
             return
         rest = {key: item for key, item in value.items() if key != "policy"}
-        walker.check_component(rest, "hook", section, default=title + suffix)
+        hook = walker.check_component(rest, "hook", section, default=title + suffix)
+        if missing := [name for name in required_args(hook or object) if name not in rest]:
+            walker.findings.add(section, _lacking(section, policy, missing))
 
     return check
+
+
+def _lacking(section: str, policy: str, missing: Sequence[str]) -> str:
+    """Return the line about a policy without arguments that it needs."""
+    texts = [f"{section}.{name}{_EXAMPLES.get(name, '')}" for name in missing]
+    return f"{section}: policy {policy!r} needs {' and '.join(texts)}"
 
 
 def _runner(walker: Walker, value: Any, config: Mapping[str, Any]) -> None:

@@ -118,6 +118,12 @@ def accepted_args(target: Callable[..., Any]) -> Accepted:
     return Accepted(tuple(dict.fromkeys(names)), open=False)
 
 
+def required_args(target: type) -> tuple[str, ...]:
+    """Return the arguments without a default that the constructor of a class names itself."""
+    parameters = list(inspect.signature(target.__init__).parameters.values())[1:]  # type: ignore[misc]
+    return tuple(p.name for p in parameters if p.kind in _NAMED and p.default is p.empty)
+
+
 def _of_function(function: Callable[..., Any]) -> Accepted:
     """Return the arguments in the signature of a function."""
     parameters = inspect.signature(function).parameters.values()

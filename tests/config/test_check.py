@@ -325,3 +325,24 @@ def test_configs_of_the_project(path: Path) -> None:
 
 def test_there_are_configs() -> None:
     assert len(CONFIGS) > 10
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        (dict(policy="step"), r"lr_config: policy 'step' needs lr_config\.step=\[60, 80\]"),
+        (dict(policy="Step", gamma=0.1), r"policy 'Step' needs lr_config\.step=\[60, 80\]"),
+        (dict(policy="exp"), r"policy 'exp' needs lr_config\.gamma=0\.1"),
+        (dict(policy="CosineRestart", min_lr=0), r"needs lr_config\.periods=\[10, 20\]"),
+        (dict(policy="OneCycle"), r"needs lr_config\.max_lr=0\.1"),
+        (dict(policy="poly"), ""),
+        (dict(policy="step", step=3), ""),
+    ],
+)
+def test_a_policy_without_what_it_needs(policy: dict[str, Any], message: str) -> None:
+    cfg = Config({**copy.deepcopy(CONFIG), "lr_config": policy})
+    if not message:
+        check_config(cfg)
+        return
+    with pytest.raises(UserError, match=message):
+        check_config(cfg)

@@ -33,6 +33,7 @@ def labels(listed: Any) -> list[Any]:
         ("nevus nan 3", r"line 3: 'nan' looks like a missing label"),
         ("1 NaN 0", r"line 3: label 'NaN' must be a number, or empty for none"),
         ("1 nevus 0", r"line 3: label 'nevus' must be a number, as '1' in line 2 is"),
+        ("1 0.5 0", r"line 3: label '0\.5' must be a whole number or the name of a class"),
         ("nevus 1 mel", r"line 3: label '1' must be a word, as 'nevus' in line 2 is"),
         ("Nevus mel nevus", r"line 4: label 'nevus' differs from 'Nevus' \(line 2\)"),
         ("a;b b c", r"line 2: label 'a;b' joins several labels: set multi_label=';'"),

@@ -223,6 +223,8 @@ def _label(
 def _known_labels(cell: str, classes: Sequence[str] | None) -> str:
     """Return which labels are known, and which of them a wrong one may stand for."""
     if not classes:
+        if _number(cell) is not None:
+            return "a whole number or the name of a class: labels of this list are classes"
         empty = ", or empty for none" if cell.lower() in NO_VALUE else ""
         return f"a number{empty} (or give classes=[...])"
     classes = [str(name) for name in classes]
