@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from mmselfsup.datasets import build_datasource
-from mmselfsup.datasets.data_sources import BaseDataSource, ImageNet
+from mmselfsup.datasets.data_sources import BaseDataSource, ImageList, ImageNet
 from mmselfsup.datasets.registry import DATASOURCES
-from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.errors import ArgumentError, UserError
 from mmselfsup.utils.files import check_ending, expanded
 
 
@@ -99,6 +99,24 @@ def test_what_an_own_source_gives(
             build_datasource(config).get_pixels(0)
     elif not message:
         np.testing.assert_array_equal(build_datasource(config).get_pixels(0), image)
+
+
+class Lacking(ImageList):
+    """A data source whose file 1 gives no image, in a method that a subclass may override."""
+
+    def decode(self, idx: int) -> Any:
+        return None if idx == 1 else super().decode(idx)
+
+
+@pytest.mark.parametrize("method", ["get_img", "get_pixels"])
+def test_an_own_decode_that_gives_nothing(tmp_path: Path, method: str) -> None:
+    for name in "ab":
+        Image.fromarray(BYTES).save(tmp_path / f"{name}.png")
+    source = Lacking(data_prefix=str(tmp_path))
+    assert getattr(source, method)(0) is not None
+    message = r"Lacking\.decode gives NoneType for image 1 \(.*b\.png\)"
+    with pytest.raises(ArgumentError, match=message):
+        getattr(source, method)(1)
 
 
 def test_the_home_of_nobody() -> None:

@@ -24,7 +24,7 @@ from mmselfsup.datasets.source_check import (
     listed_files,
     unlisted_images,
 )
-from mmselfsup.utils.errors import UserError, one_line
+from mmselfsup.utils.errors import ArgumentError, UserError, one_line
 from mmselfsup.utils.image_names import IMAGE_FORMATS
 from mmselfsup.utils.plurals import counted
 from mmselfsup.utils.seed import rng_untouched
@@ -101,6 +101,7 @@ def look_at(loader: Any, part: str, cfg: Config, logger: logging.Logger) -> Data
         if pixels := look_at_pixels(dataset):
             report_constant_images(pixels, part, logger)
             report_dark_images(pixels, part, logger)
+            check_own_source(pixels, part)
         report_several_frames(sources, part, logger)
         sample = look_at_batch(loader, part)
     return DataLook(part, num_images, classes, describe_files(sources), sample, looked_up)
@@ -223,11 +224,13 @@ class PixelLook:
         images: How many were read.
         constant: Paths of those of one colour.
         brightest: The largest value of all, 0 to 255.
+        fault: What a data source of the user gives in place of an image; '' for none.
     """
 
     images: int
     constant: list[str]
     brightest: int
+    fault: str = ""
 
 
 def look_at_pixels(dataset: Any) -> PixelLook | None:
@@ -238,16 +241,36 @@ def look_at_pixels(dataset: Any) -> PixelLook | None:
     """
     with suppress(Exception), rng_untouched():
         source = next(data_sources(dataset))
-        constant, brightest, number = [], 0, 0
+        constant, faults = [], []
+        brightest = number = 0
         for place in _places(len(source)):
             with suppress(Exception):
-                pixels = np.asarray(source.get_pixels(place))
+                try:
+                    pixels = np.asarray(source.get_pixels(place))
+                except ArgumentError as error:
+                    faults.append(one_line(error))
+                    raise
                 brightest = max(brightest, int(pixels.max()))
                 number += 1
                 if _is_constant(pixels):
                     constant.append(source.path(place))
-        return PixelLook(number, constant, brightest) if number else None
+        if number or faults:
+            return PixelLook(number, constant, brightest, next(iter(faults), ""))
     return None
+
+
+def check_own_source(look: PixelLook, part: str) -> None:
+    """Check that a data source of the user gave images.
+
+    Args:
+        look: What was found.
+        part: The name of the data set in the config.
+
+    Raises:
+        UserError: It gave something else, such as None.
+    """
+    if look.fault:
+        raise UserError(f"{part}: {look.fault}")
 
 
 def report_constant_images(look: PixelLook, part: str, logger: logging.Logger) -> None:

@@ -95,7 +95,7 @@ class Loading:
     def get_img(self, idx: int) -> Image:
         """Return the image ``idx`` as a PIL image; errors as in ``decode``."""
         cached = self._cached(idx)
-        image = self.decode(idx) if cached is None else cached
+        image = self._checked(self.decode(idx), "decode", idx) if cached is None else cached
         return image if isinstance(image, Image) else to_image(image)
 
     def get_pixels(self, idx: int) -> Pixels | Image:
@@ -109,17 +109,28 @@ class Loading:
     def uncached_pixels(self, idx: int) -> Pixels | Image:
         """Return the image as ``get_pixels`` does, without the cache."""
         if type(self).get_img is Loading.get_img:  # not overridden: no way through a PIL image
-            return self.decode(idx)
-        image: Any = self.get_img(idx)  # a subclass overrides how images are read
+            return self._checked(self.decode(idx), "decode", idx)
+        # A subclass overrides how images are read.
+        image = self._checked(self.get_img(idx), "get_img", idx)
         if isinstance(image, np.ndarray):
             return image
-        if not isinstance(image, Image):
-            raise ArgumentError(
-                f"{type(self).__name__}.get_img gives {type(image).__name__} for {self.path(idx)}: "
-                "return a PIL image, or a uint8 array [H, W, 3] or [H, W]"
-            )
         pixels = to_pixels(image)
         return image if pixels is None else pixels
+
+    def _checked(self, image: Any, method: str, idx: int) -> Any:
+        """Return what a method of a subclass gives for the image ``idx``.
+
+        Raises:
+            ArgumentError: It is no image.
+        """
+        if isinstance(image, np.ndarray | Image):
+            return image
+        path, number = self.path(idx), f"image {idx}"
+        where = path if path.startswith(number) else f"{number} ({path})"
+        raise ArgumentError(
+            f"{type(self).__name__}.{method} gives {type(image).__name__} for {where}: return a "
+            "PIL image, or a uint8 array [H, W, 3] or [H, W]"
+        )
 
     def load(self, idx: int) -> tuple[Image, int]:
         """Return the image ``idx``, or with ``on_error='skip'`` the next one that can be read.

@@ -24,7 +24,7 @@ from mmselfsup.apis.preflight.data_look import (
     report_several_frames,
 )
 from mmselfsup.apis.preflight.overview import data_rows
-from mmselfsup.datasets import build_dataset
+from mmselfsup.datasets import DATASOURCES, build_dataset
 from mmselfsup.datasets.data_sources import ImageList
 from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.utils.errors import UserError
@@ -82,6 +82,30 @@ def test_each_image_is_read_once(images: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "get_pixels" not in vars(source)
     source.get_pixels(0)
     assert len(read) == 5
+
+
+class Holes(ImageList):
+    """A data source of the user that gives nothing for one image."""
+
+    hole = 3
+
+    def get_img(self, idx: int) -> Any:
+        return None if idx == self.hole else super().get_img(idx)
+
+
+def test_an_own_source_that_gives_nothing_is_told(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image is none of those of the batch that is tried."""
+    monkeypatch.setitem(DATASOURCES.module_dict, "ImageList", Holes)
+    message = r"data\.val: Holes\.get_img gives NoneType for image 2 \(.*2\.png\): return a PIL"
+    for place, error in ((2, message), (9, "")):
+        monkeypatch.setattr(Holes, "hole", place)
+        if not error:
+            look(images, CROP, TO_TENSOR)
+            continue
+        with pytest.raises(UserError, match=error):
+            look(images, CROP, TO_TENSOR)
 
 
 def test_images_on_no_list_are_told(images: Path) -> None:
