@@ -33,11 +33,20 @@ def _folders(runner: BaseRunner) -> Iterator[tuple[str, str]]:
             yield "the metrics of the evaluation", os.path.join(runner.work_dir, FOLDER)
             if hook.save_best is None:
                 continue  # nothing is written to ``out_dir``
-        out_dir: Any = getattr(hook, "out_dir", None)
-        for folder in [out_dir] if isinstance(out_dir, str) else out_dir or ():
-            if folder and "://" not in folder and folder != runner.work_dir:
+        for folder in _local(getattr(hook, "out_dir", None)):
+            if folder != str(runner.work_dir):
                 # mmcv's hooks write to a folder in it, with the name of the work dir.
                 yield f"{type(hook).__name__}.out_dir", os.path.join(folder, name)
-        log_dir: Any = getattr(hook, "log_dir", None)
-        if isinstance(log_dir, str | os.PathLike) and "://" not in str(log_dir):
-            yield f"{type(hook).__name__}.log_dir", str(log_dir)
+        for folder in _local(getattr(hook, "log_dir", None)):
+            yield f"{type(hook).__name__}.log_dir", folder
+
+
+def _local(value: Any) -> Iterator[str]:
+    """Yield the folders of this machine in an attribute of a hook: a path, or several.
+
+    A user's hook may give the attribute any meaning: what is no path is left out.
+    """
+    for item in value if isinstance(value, list | tuple | set) else (value,):
+        path = os.fspath(item) if isinstance(item, str | os.PathLike) else None
+        if isinstance(path, str) and path and "://" not in path:
+            yield path

@@ -38,6 +38,27 @@ def test_an_address_is_no_folder(tmp_path: Path) -> None:
     check(tmp_path, type="CheckpointHook", out_dir="s3://bucket/folder")
 
 
+@pytest.mark.parametrize("key", ["out_dir", "log_dir"])
+@pytest.mark.parametrize("value", [True, 1, 0.5, object(), b"x", {"a": 1}, [None, 3], "", ()])
+def test_an_attribute_that_is_no_path_is_left_to_its_hook(
+    value: Any, key: str, tmp_path: Path
+) -> None:
+    hook = SimpleNamespace(**{key: value})
+    check_folders(SimpleNamespace(work_dir=str(tmp_path), hooks=[hook]))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_path_object_of_an_own_hook_is_checked(several: bool, tmp_path: Path) -> None:
+    (tmp_path / "maps").write_text("")
+    folder = tmp_path / "maps"
+    hook = SimpleNamespace(out_dir=[folder, "s3://bucket"] if several else folder)
+    runner: Any = SimpleNamespace(work_dir=str(tmp_path / "run"), hooks=[hook])
+    with pytest.raises(UserError, match=r"SimpleNamespace.out_dir: .*maps"):
+        check_folders(runner)
+    hook.out_dir = tmp_path / "run"
+    check_folders(runner)
+
+
 def test_tensorboard(tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("")
     with pytest.raises(UserError, match=r"TensorboardLoggerHook.log_dir: .* there is a file"):
