@@ -270,7 +270,7 @@ def _like_listed(left: Sequence[str], listed: Callable[[], Iterable[str]]) -> tu
 
 
 def report_shared(first: Any, second: Any, parts: tuple[str, str]) -> None:
-    """Warn of images, or else lesions, that two data sources have in common.
+    """Warn of images, or else groups (lesions, patients), that two data sources have in common.
 
     Args:
         first, second: The data sources; images that are no files are not compared.
@@ -289,8 +289,8 @@ def report_shared(first: Any, second: Any, parts: tuple[str, str]) -> None:
     lesions = sorted(groups[0] & groups[1])
     if lesions:
         logger.warning(
-            "%s and %s have images of %s, such as %s: results on them are too "
-            "good; split by lesion", *parts, counted(len(lesions), "common lesion"), lesions[0],
+            "%s and %s have images of %s (lesion or patient), such as %s: results on them are too "
+            "good; split by group", *parts, counted(len(lesions), "common group"), lesions[0],
         )  # fmt: skip
 
 

@@ -104,6 +104,7 @@ class DataIssues:
         notes: What was left out, in words.
         rankings: The rankings.
         measured: Planted issues found; empty without planted ones.
+        group, groups: What images of one lesion have in common, one and several.
     """
 
     source: str
@@ -116,6 +117,8 @@ class DataIssues:
     notes: list[str]
     rankings: list[Ranked]
     measured: list[Measured] = field(default_factory=list)
+    group: str = "lesion"
+    groups: str = "lesions"
 
 
 def write_issues(folder: Path, issues: DataIssues) -> None:

@@ -56,6 +56,7 @@ class Audited:
         lesions: Lesion of each image, ``''`` where it has none; None where none is known.
         classes: Names of the classes; None where they are numbers.
         folder: Folder of the images; None where they are not at hand.
+        group: What images of one lesion have in common, one and several: lesion, patients.
     """
 
     features: NDArray[np.float32]
@@ -64,6 +65,12 @@ class Audited:
     lesions: Sequence[str] | None = None
     classes: Sequence[str] | None = None
     folder: Path | None = None
+    group: tuple[str, str] = ("lesion", "lesions")
+
+    @property
+    def grouped(self) -> bool:
+        """Whether a lesion is known of any image."""
+        return self.lesions is not None and any(self.lesions)
 
     def label(self, i: int) -> str:
         """Return the name of the class of an image, ``''`` without one."""
@@ -112,24 +119,26 @@ def rank_issues(
     if np.isfinite(found.within).any():
         rankings.append(_duplicates(WITHIN, found.within, found.within_index))
     else:
-        named = audited.lesions is not None and any(audited.lesions)
-        reason = "No lesion has two images" if named else "No lesions are named (--metadata)"
+        reason = "No groups of images are named (--metadata)"
+        if audited.grouped:
+            reason = f"No {audited.group[0]} has two images"
         notes.append(f"{reason}: all duplicates are in one list.")
     print(f"off-topic images: single-linkage clustering of {num} images", flush=True)
     off_topic = off_topic_scores(audited.features)
     order = np.argsort(-off_topic, kind="stable")
     rankings.append(Ranking(OFF_TOPIC, order[:, None], off_topic[order]))
     ranked = _label_errors(found)
-    reason = _no_label_errors(audited.labels, ranked)
+    reason = _no_label_errors(audited, ranked)
     if reason:
         notes.append(f"Label errors are not ranked: {reason}.")
     else:
         rankings.append(ranked)
         left = num - len(ranked.score)
         if left:
+            other = f"image of another {audited.group[0]}" if audited.grouped else "other image"
             notes.append(
                 f"{left} images are not in the ranking of label errors: they have no label, or "
-                "theirs has no image of another lesion."
+                f"theirs has no {other}."
             )
     return rankings, notes
 
@@ -149,14 +158,17 @@ def _label_errors(found: Distances) -> Ranking:
     return Ranking(LABEL_ERRORS, index, scores[order])
 
 
-def _no_label_errors(labels: NDArray[np.int64], ranked: Ranking) -> str:
+def _no_label_errors(audited: Audited, ranked: Ranking) -> str:
     """Return why label errors can't be ranked, ``''`` where they can."""
-    known = labels[labels != NO_LABEL]
+    known = audited.labels[audited.labels != NO_LABEL]
     if not len(known):
         return "no image has a label"
     if len(np.unique(known)) == 1:
         return "all images are of one class"
-    return "" if len(ranked.score) else "no class has images of two lesions"
+    if len(ranked.score):
+        return ""
+    two = f"images of two {audited.group[1]}" if audited.grouped else "two images"
+    return f"no class has {two}"
 
 
 def ranking_table(ranking: Ranking, audited: Audited) -> str:

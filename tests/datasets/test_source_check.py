@@ -170,4 +170,4 @@ def test_shared_images_and_lesions(folder: Path, caplog: pytest.LogCaptureFixtur
         assert not caplog.text
         first.lesions, other.lesions = ["L1", ""], ["L1"]
         report_shared(first, other, ("data.train", "data.val"))
-    assert "1 common lesion, such as L1" in caplog.text
+    assert "1 common group (lesion or patient), such as L1" in caplog.text

@@ -17,8 +17,10 @@ from mmselfsup.study.report.labels import label_curves
 from mmselfsup.study.report.labels_section import labels_context
 from mmselfsup.study.report.page import write_report
 from mmselfsup.study.report.sweep import make_overview, write_page
+from mmselfsup.study.report.words import write_words
 from mmselfsup.study.settings import StudySettings
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.study_data import Words
 from tests.study.fake_tools import calls
 from tests.study.study_data import make_run, make_ssl, write_finished_study
 
@@ -134,6 +136,20 @@ def test_the_report_shows_the_curve(tmp_path: Path) -> None:
     assert "<h2>Few labels</h2>" in page
     assert page.count("<svg") == plain.count("<svg") + 1
     assert "10 %<br><small>200 images" in page
+
+
+def test_the_note_calls_groups_as_the_study_does(tmp_path: Path) -> None:
+    write_finished_study(tmp_path)
+    with_labels(read_results(tmp_path / "results.json")).write(tmp_path / "results.json")
+    note = "at least one {} of each"
+    assert note.format("lesion") in write_report(tmp_path).read_text()
+    for group, groups in (("patient", "patients"), ("image", "images")):
+        write_words(tmp_path, Words("Clinic", group, groups))
+        section = write_report(tmp_path).read_text().partition("<h2>Few labels</h2>")[2]
+        section = section.partition("<h2>")[0]
+        assert note.format(group) in section
+        assert ("by whole patients" in section) == (group == "patient")
+        assert "lesion" not in section
 
 
 def test_an_arm_has_the_colour_of_the_other_sections(tmp_path: Path) -> None:

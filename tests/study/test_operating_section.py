@@ -45,6 +45,8 @@ def test_the_section_and_the_intervals(study: Path) -> None:
     assert all(x >= y for x, y in itertools.pairwise(map(float, simclr[:3])))
     assert len(re.findall(r"<br><small>0\.\d{3}–0\.\d{3}</small>", text)) == 3 * 2
     assert "bootstrap over lesions" in text
+    assert "act on none" in text  # "treat" would be said of photographs, too
+    assert "treat " not in text
 
 
 def pairs(rows: list[tuple[str, ...]]) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:

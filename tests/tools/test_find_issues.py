@@ -99,8 +99,26 @@ def test_a_folder_of_other_data_has_classes_by_its_sub_folders(place: Path) -> N
     page = (place / "out" / "issues.html").read_text()
     assert "<h2>Near-duplicates</h2>" in page
     assert "lesion" not in page.replace("duplicates_across_lesions", "").replace(
-        "No lesions are named", ""
+        "No groups of images are named", ""
     )
+
+
+def test_groups_are_called_as_in_the_study_of_the_metadata_or_as_given(place: Path) -> None:
+    (place / "study" / "source").mkdir(parents=True)
+    patients = "".join(f"{i},P{i // 6}\n" for i in range(12))  # two patients of all three classes
+    (place / "study" / "source" / "groups.csv").write_text("image,lesion_id\n" + patients)
+    words = {"name": "Clinic", "group": "patient", "groups": "patients"}
+    (place / "study" / "data_words.json").write_text(json.dumps(words))
+    options = ["--list", "list.txt", "--metadata", "study/source/groups.csv"]
+    for given, several in (([], "patients"), (["--group-words", "animal", "animals"], "animals")):
+        done = run(place, *options, *given)
+        assert done.code == 0, done.text
+        page = (place / "out" / "issues.html").read_text()
+        assert f"Near-duplicates within {several}" in page
+        assert f"2 {several}</p>" in page
+        assert "lesion" not in page.replace("duplicates_across_lesions", "").replace(
+            "duplicates_within_lesions", ""
+        )
 
 
 def test_without_labels_the_rest_is_ranked_and_said(place: Path) -> None:

@@ -41,7 +41,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="Read names and labels from this list, text or CSV (default: all images of the "
         "folder; its sub-folders are classes).",
     )
-    parser.add_argument("--metadata", type=Path, help="Read the lesion ids from this CSV file.")
+    parser.add_argument(
+        "--metadata",
+        type=Path,
+        help="Read the lesion of each image from this CSV file (columns image, lesion_id).",
+    )
+    parser.add_argument(
+        "--group-words",
+        nargs=2,
+        metavar=("ONE", "SEVERAL"),
+        help="Call what the column lesion_id holds so in page and notes, such as 'patient "
+        "patients' (default: as the study beside the metadata does, otherwise lesion, lesions).",
+    )
     parser.add_argument(
         "--dataset-config",
         default=in_repository("configs/benchmarks/classification/knn_isic2019.py"),

@@ -49,6 +49,7 @@ from mmselfsup.utils.error_context import config_errors, run_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_text, check_writable
 from mmselfsup.utils.seed import MAX_SEED
+from mmselfsup.utils.study_data import read_words
 
 from ..preflight.trained_input import report_other_input
 from .frozen_features import extraction_model, split_options
@@ -88,6 +89,8 @@ def run(args: Namespace) -> None:
         notes=notes,
         rankings=[first_issues(r, audited, args.show, out / THUMBS) for r in rankings],
         measured=[] if planted is None else measure(rankings, audited, planted),
+        group=audited.group[0],
+        groups=audited.group[1],
     )
     write_issues(out, issues)
     _print(issues)
@@ -153,8 +156,23 @@ def _from_images(args: Namespace, out: Path) -> tuple[Audited, str]:
         lesions=lesions,
         classes=dataset.CLASSES,
         folder=args.images,
+        group=_group_words(args),
     )
     return audited, checkpoint or f"the untrained network, seed {args.seed}"
+
+
+def _group_words(args: Namespace) -> tuple[str, str]:
+    """Return what groups of images are called: as given, or as in the study of the metadata.
+
+    Raises:
+        UserError: The file of the study's words is damaged.
+    """
+    if args.group_words is not None:
+        one, several = args.group_words
+        return one, several
+    folder = None if args.metadata is None else args.metadata.absolute().parent
+    said = None if folder is None else read_words((folder, folder.parent))
+    return ("lesion", "lesions") if said is None else (said.group, said.groups)
 
 
 def _check_files(dataset: Any, images: Path) -> None:
@@ -222,7 +240,15 @@ def _from_file(args: Namespace) -> tuple[Audited, str]:
     if args.metadata is not None:
         lesions = read_lesions(str(args.metadata), names)
     check_features(features, args.neighbours)
-    audited = Audited(features.astype(np.float32), names, numbers, lesions, classes, args.images)
+    audited = Audited(
+        features.astype(np.float32),
+        names,
+        numbers,
+        lesions,
+        classes,
+        args.images,
+        _group_words(args),
+    )
     return audited, str(path)
 
 

@@ -23,18 +23,19 @@ from mmselfsup.version import __version__
 from .html import data_uri, render
 
 _TITLES = {
-    ACROSS: "Near-duplicates across lesions",
-    WITHIN: "Near-duplicates within lesions",
+    ACROSS: "Near-duplicates across {groups}",
+    WITHIN: "Near-duplicates within {groups}",
     OFF_TOPIC: "Off-topic images",
     LABEL_ERRORS: "Likely label errors",
 }
 _TEXTS = {
     ACROSS: (
-        "Pairs of different lesions, or without a lesion id, by cosine distance. The same image on "
-        "both sides of a split makes a test too easy; two labels for it can't both be right."
+        "Pairs of different {groups}, or of images without a {group}, by cosine distance. The same "
+        "image on both sides of a split makes a test too easy; two labels for it can't both be "
+        "right."
     ),
     WITHIN: (
-        "Pairs of one lesion. They are in one fold anyway, but count several times in training."
+        "Pairs of one {group}. They are in one fold anyway, but count several times in training."
     ),
     OFF_TOPIC: (
         "Images that single-linkage clustering joins with the others last, alone or in a small "
@@ -42,16 +43,16 @@ _TEXTS = {
     ),
     LABEL_ERRORS: (
         "Images nearer to another class than to their own. Above 0.5, the nearest image of another "
-        "class (right) is nearer than that of the own class (middle); images of the same lesion "
+        "class (right) is nearer than that of the own class (middle); images of the same {group} "
         "are no evidence. Rare classes and border cases come early, too."
     ),
 }
-# Where no lesions are known.
+# Where no groups are known.
 _TITLES_ALONE = {**_TITLES, ACROSS: "Near-duplicates"}
 _TEXTS_ALONE = {
     **_TEXTS,
-    ACROSS: _TEXTS[ACROSS].replace("different lesions, or without a lesion id", "images"),
-    LABEL_ERRORS: _TEXTS[LABEL_ERRORS].replace("; images of the same lesion are no evidence", ""),
+    ACROSS: _TEXTS[ACROSS].replace("different {groups}, or of images without a {group}", "images"),
+    LABEL_ERRORS: _TEXTS[LABEL_ERRORS].replace("; images of the same {group} are no evidence", ""),
 }
 
 
@@ -88,10 +89,11 @@ def write_issues_page(folder: Path) -> Path:
     issues = read_issues(folder)
     alone = not issues.num_lesions
     titles, texts = (_TITLES_ALONE, _TEXTS_ALONE) if alone else (_TITLES, _TEXTS)
+    said = {"group": issues.group, "groups": issues.groups}
     sections = [
         {
-            "title": titles[ranked.kind],
-            "text": texts[ranked.kind],
+            "title": titles[ranked.kind].format(**said),
+            "text": texts[ranked.kind].format(**said),
             "ranked": ranked,
             "images": len(ranked.shown[0].images) if ranked.shown else 1,
             "shown": _shown(ranked, folder / THUMBS),

@@ -27,15 +27,16 @@ from .statistics import (
     metrics,
     run_group,
 )
+from .words import words
 
-LABELS_NOTE = (
+_NOTE = (
     "Balanced accuracy on the test fold, mean over the draws with a 95 % interval, and the gain "
     "over training from scratch on the same draws (several folds: corrected resampled t interval; "
     "one fold: sampling error of its test images, and variance over the draws where there are "
-    "several). Intervals are not corrected for their number. Labels are drawn by whole lesions, "
-    "class by class, at least one lesion of each, the same for all arms; a larger part contains a "
-    "smaller one of the same draw. Pre-trainings see all training images, without labels. Learning "
-    "rates are chosen for each arm and part on the validation lesions, whose labels come on top. A "
+    "several). Intervals are not corrected for their number. Labels are drawn {whole}class by "
+    "class, at least one {group} of each, the same for all arms; a larger part contains a smaller "
+    "one of the same draw. Pre-trainings see all training images, without labels. Learning rates "
+    "are chosen for each arm and part on the validation {groups}, whose labels come on top. A "
     "tenth of the labels is trained on for twice as many epochs."
 )
 _DRAWS = 1000  # more than any number of draws: keeps those of different seeds apart
@@ -72,6 +73,13 @@ class LabelPoint:
         if self.gain is None or self.gain.half_width is None:
             return ""
         return f"{self.gain.mean:+.3f} ± {self.gain.half_width:.3f}"
+
+
+def few_labels_note() -> str:
+    """Return what the numbers on few labels are, in the words of the study's data."""
+    said = words()
+    whole = f"by whole {said.groups}, " if said.grouped else ""
+    return _NOTE.format(whole=whole, group=said.group, groups=said.groups)
 
 
 def label_curves(studies: Sequence[Results]) -> dict[str, list[LabelPoint]]:

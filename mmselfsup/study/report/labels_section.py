@@ -9,7 +9,7 @@ from typing import Any
 from ..records import Results
 from ..settings import SCRATCH
 from .html import Section, arm_colors, css_colors, panel, to_svg
-from .labels import LABELS_NOTE, LabelPoint, label_curves
+from .labels import LabelPoint, few_labels_note, label_curves
 from .tables import display_name, labels_note
 
 
@@ -43,7 +43,7 @@ def labels_context(studies: Sequence[Results], name: str = "labels") -> dict[str
         "colors": css_colors(colors),
         "display_name": display_name,
         "curve": draw_curves(curves, colors, name),
-        "labels_note": f"{LABELS_NOTE} {labels_note(runs)}".strip(),
+        "labels_note": f"{few_labels_note()} {labels_note(runs)}".strip(),
     }
 
 

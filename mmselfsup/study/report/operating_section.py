@@ -125,8 +125,8 @@ def decision_figure(
             lowest = min(lowest, float(benefit.min()))
         labels = next(iter(scores.values()))[1]
         everyone = net_benefit(np.ones(len(labels)), labels == shown, _THRESHOLDS)
-        axes.plot(_THRESHOLDS, everyone, ":", color=MUTED, linewidth=1, label="treat all")
-        axes.axhline(0, color=MUTED, linewidth=1, label="treat none")
+        axes.plot(_THRESHOLDS, everyone, ":", color=MUTED, linewidth=1, label="act on all")
+        axes.axhline(0, color=MUTED, linewidth=1, label="act on none")
         share = float((labels == shown).mean())
         axes.set(xlim=(0, 0.5), ylim=(max(lowest, -share / 2) - 0.01, share * 1.05 + 0.01))
         axes.set_xlabel("threshold of the probability")

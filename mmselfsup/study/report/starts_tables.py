@@ -8,7 +8,7 @@ from rich.table import Column, Table
 from mmselfsup.utils.console import console_table, table_console
 
 from ..records import Results
-from .labels import LABELS_NOTE, LabelPoint, label_curves
+from .labels import LabelPoint, few_labels_note, label_curves
 from .pairs import PAIRS_NOTE, Pair, p_text, pairs_of_study
 from .tables import STARTS_NOTE, display_name, minutes, passes, run_label
 
@@ -23,7 +23,7 @@ def print_starts(results: Results, console: Console | None = None) -> None:
         if pairs:
             _print(console, pairs_table(pairs), PAIRS_NOTE)
     if curves:
-        _print(console, labels_table(results, curves), LABELS_NOTE)
+        _print(console, labels_table(results, curves), few_labels_note())
 
 
 def _print(console: Console, table: Table, note: str) -> None:
