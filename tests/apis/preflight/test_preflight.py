@@ -149,7 +149,7 @@ def test_patches_that_do_not_divide_the_images(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(logging.getLogger("mmselfsup"), "propagate", True)
+    monkeypatch.setattr(config_faults, "get_root_logger", lambda: logging.getLogger("shown"))
     arch = dict(embed_dims=8, num_layers=1, num_heads=1, feedforward_channels=8)
     model = torch.nn.Module()
     if kind == "timm":
