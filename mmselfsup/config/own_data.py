@@ -12,6 +12,7 @@ import copy
 import hashlib
 import logging
 import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -246,7 +247,8 @@ def measure(cfg: Config, wanted: set[str], own: Mapping[str, Any], folder: str |
             if config.pop("split", None) is not None:  # the validation needs labels too
                 whole = build_datasource(config)
             check_labelled(whole)
-            check_first_class(whole)
+            if any(key == "num_classes" for _, key in _autos(cfg.get("model") or {})):
+                check_first_class(whole)
     facts: dict[str, Any] = {"num_images": len(source)}
     if "model" in wanted:
         facts |= class_facts(source)
@@ -284,21 +286,41 @@ def check_first_class(source: Any) -> None:
     labels = np.asarray(source.get_gt_labels())
     if source.CLASSES is not None or labels.ndim != 1 or not len(labels) or labels.min() < 1:
         return
-    numbers, path = np.unique(labels).tolist(), str(source.ann_file)
-    if is_csv(path):
-        names = ",".join(f"'{number}'" for number in numbers[:_SHOWN])
-        more = ",..." if len(numbers) > _SHOWN else ""
-        todo = f'name the classes: own_data.classes="[{names}{more}]"'
+    numbers, path = np.unique(labels).tolist(), str(source.ann_file or source.data_prefix)
+    if source.ann_file is None:
+        todo = "number them from 0"
+    elif is_csv(path):
+        todo = f"name the classes: {_named(numbers)}"
     else:
-        todo = (
-            f"number them from 0: awk '{{$NF -= {numbers[0]}; print}}' {path} > from0.txt, and "
-            "own_data.ann_file=from0.txt"
-        )
+        todo = f"number them from 0: {_renumbered(path, numbers[0])}"
     raise UserError(
         f"{path}: the labels are {numbers[0]} to {numbers[-1]} and none is 0, so that "
         f"num_classes='auto' would count a class 0 without an image; {todo}; if it is a class, set "
         f"model.head.num_classes={numbers[-1] + 1}"
     )
+
+
+def _named(numbers: Sequence[int]) -> str:
+    """Return the option, quoted for a shell, that makes numbers the names of classes."""
+    first, last = numbers[0], numbers[-1]
+    if len(numbers) > _SHOWN and len(numbers) == last - first + 1:
+        names = f"""$(python -c 'print([str(n) for n in range({first}, {last + 1})])')"""
+    else:
+        names = f"[{','.join(repr(str(number)) for number in numbers)}]"
+    return f'own_data.classes="{names}"'
+
+
+def _renumbered(path: str, first: int) -> str:
+    """Return the command, for a shell, that writes a text list anew with labels from 0.
+
+    Blanks inside of names and empty lines stay; a file that there is already is kept.
+    """
+    code = (
+        'import re, sys; text = open(sys.argv[1], encoding="utf-8-sig").read(); '
+        'open("from0.txt", "x", encoding="utf-8").write(re.sub('
+        f'r"(?m)(?<=\\s)[+]?[0-9]+(?=\\s*$)", lambda label: str(int(label[0]) - {first}), text))'
+    )
+    return f"python -c '{code}' {shlex.quote(path)}, and own_data.ann_file=from0.txt"
 
 
 def class_facts(source: Any) -> dict[str, Any]:

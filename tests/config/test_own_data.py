@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,11 @@ from mmcv import Config
 from PIL import Image
 
 from mmselfsup.config.load import load_config
+from mmselfsup.config.overrides import parse_options
 from mmselfsup.config.own_data import Facts, class_weights, config_in, resolve
 from mmselfsup.config.text import config_text
 from mmselfsup.datasets import build_datasource
+from mmselfsup.datasets.data_sources.lists import read_list
 from mmselfsup.datasets.statistics import pixel_statistics, read_statistics
 from mmselfsup.utils.errors import UserError
 
@@ -218,29 +222,60 @@ def test_other_configs_stay_as_they_are() -> None:
     assert config_text(cfg._cfg_dict) == before
 
 
-@pytest.mark.parametrize("ending", ["txt", "csv"])
-def test_labels_from_1_name_the_line_to_write(ending: str, photos: Path) -> None:
-    path = photos / f"list.{ending}"
-    rows = [(f"{i}.png", 1 + i % 3) for i in range(30)]
-    if ending == "csv":
-        path.write_text("image,label\n" + "".join(f"{name},{n}\n" for name, n in rows))
-    else:
-        path.write_text("".join(f"{name} {n}\n" for name, n in rows))
-    own: dict[str, Any] = dict(ann_file=str(path), data_prefix=str(photos / "all"))
-    with pytest.raises(UserError, match="the labels are 1 to 3 and none is 0") as error:
+def advice(own: dict[str, Any], start: str) -> str:
+    """Return what the message about labels without a 0 tells to do, from ``start`` on."""
+    with pytest.raises(UserError, match=r"the labels are 1 to .* and none is 0") as error:
         resolve(read(**own))
-    if ending == "csv":
-        assert "own_data.classes=\"['1','2','3']\"" in str(error.value)
-        own["classes"] = ["1", "2", "3"]
-    else:
-        line = f"awk '{{$NF -= 1; print}}' {path} > from0.txt"
-        assert line in str(error.value)
-        subprocess.run(line, shell=True, check=True, cwd=photos)
-        own["ann_file"] = str(photos / "from0.txt")
-    cfg = read(**own)
+    told = str(error.value).partition("; if it is a class")[0]
+    return told[told.index(start) :]
+
+
+@pytest.mark.parametrize("name", ["list.txt", "a list's.txt"])
+def test_labels_from_1_of_a_text_list_name_the_command(name: str, photos: Path) -> None:
+    path = photos / name
+    files = [f"all/{i}.png" for i in range(28)] + ["all/a 1  b.png", "all/a\tb 2.png"]
+    for number, file in enumerate(files[28:]):
+        (photos / file).write_bytes((photos / f"all/{number}.png").read_bytes())
+    lines = [f"{file} {1 + i % 3}\n" for i, file in enumerate(files)]
+    path.write_text("\n" + "".join(lines) + "\n  \n", encoding="utf-8-sig")
+    own: dict[str, Any] = dict(ann_file=str(path), data_prefix=str(photos))
+    command, _, option = advice(own, "python -c").rpartition(", and own_data.ann_file=")
+    command = command.replace("python", shlex.quote(sys.executable), 1)
+    subprocess.run(command, shell=True, check=True, cwd=photos)
+    assert subprocess.run(command, shell=True, cwd=photos, capture_output=True).returncode != 0
+    cfg = read(ann_file=str(photos / option), data_prefix=str(photos))
     resolve(cfg)
     assert cfg.model.head.num_classes == 3
+    entries = read_list(str(photos / option))
+    assert [entry.name for entry in entries] == files
+    assert [entry.label for entry in entries] == [i % 3 for i in range(30)]
+
+
+@pytest.mark.parametrize("count", [3, 15])
+def test_labels_from_1_of_a_table_name_the_option(count: int, photos: Path) -> None:
+    path = photos / "list.csv"
+    rows = "".join(f"{i}.png,{1 + i % count}\n" for i in range(30))
+    path.write_text("image,label\n" + rows)
+    own: dict[str, Any] = dict(ann_file=str(path), data_prefix=str(photos / "all"))
+    option = advice(own, "own_data.classes").replace("python", shlex.quote(sys.executable), 1)
+    printed = subprocess.run(f"printf %s {option}", shell=True, check=True, capture_output=True)
+    (names,) = parse_options([printed.stdout.decode()]).values()
+    cfg = read(**own, classes=names)
+    resolve(cfg)
+    assert cfg.model.head.num_classes == count
     assert 0 in build_datasource(cfg.data.train.data_source).get_gt_labels()
+
+
+@pytest.mark.parametrize("ending", ["txt", "csv"])
+def test_labels_from_1_pass_with_a_written_number(ending: str, photos: Path) -> None:
+    path, sign = photos / f"list.{ending}", "," if ending == "csv" else " "
+    head = "image,label\n" if ending == "csv" else ""
+    path.write_text(head + "".join(f"{i}.png{sign}{1 + i % 3}\n" for i in range(30)))
+    own = dict(ann_file=str(path), data_prefix=str(photos / "all"))
+    described = {f"own_data.{key}": value for key, value in own.items()}
+    cfg = load_config(str(SMALL), {**described, "model.head.num_classes": 4})
+    resolve(cfg)
+    assert cfg.model.head.num_classes == len(cfg.model.head.class_weight) == 4
 
 
 def test_a_class_0_that_only_the_validation_has(photos: Path) -> None:
