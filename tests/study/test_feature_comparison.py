@@ -181,6 +181,7 @@ def test_the_report_shows_maps_and_neighbours(finished_study: Path) -> None:
     assert "(checked)" in section
     assert "&lt;NV&gt;" in section
     assert "<NV>" not in html
+    assert '<div class="neighbours">' in section  # short names fit below small pictures
     assert not re.search(r'(src|href)="(?!data:|#)', section)
 
 
@@ -206,6 +207,15 @@ def test_images_that_form_no_groups_are_called_images(finished_study: Path) -> N
     assert "None of these test images is among the training images (checked)." in text
     assert re.search(r"on \d+ images that no training has seen", text)
     assert "images of images" not in text
+
+
+def test_long_class_names_get_room_on_a_telephone(finished_study: Path) -> None:
+    folder = finished_study / "looks" / "simclr"
+    make_comparison(folder)
+    path = folder / "looks.json"
+    path.write_text(path.read_text().replace('"MEL"', '"Psoriasis"'))
+    html = write_report(finished_study).read_text(encoding="utf-8")
+    assert '<div class="neighbours long">' in html
 
 
 def test_without_a_comparison_the_report_has_none(finished_study: Path) -> None:

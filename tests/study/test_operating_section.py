@@ -13,6 +13,7 @@ from mmselfsup.study.report import sweep
 from mmselfsup.study.report.degenerate import is_degenerate
 from mmselfsup.study.report.figures import curves
 from mmselfsup.study.report.html import SSL_COLORS
+from mmselfsup.study.report.operating_section import operating_section
 from mmselfsup.study.report.page import write_report
 from tests.study.study_data import COUNTS, make_run, write_finished_study
 
@@ -47,6 +48,21 @@ def test_the_section_and_the_intervals(study: Path) -> None:
     assert "bootstrap over lesions" in text
     assert "act on none" in text  # "treat" would be said of photographs, too
     assert "treat " not in text
+
+
+def test_of_two_classes_the_rest_has_a_name(tmp_path: Path) -> None:
+    write_finished_study(tmp_path)
+    results = read_results(tmp_path / "results.json")
+    counts = {"ill": 1.0, "healthy": 0.5}
+    matrix = [[4, 0], [2, 2]]
+    runs = [replace(run, recall=counts, confusion_matrix=matrix) for run in results.runs]
+    folder = tmp_path / "finetune" / "simclr" / "test"
+    folder.mkdir(parents=True)
+    scores, labels = np.eye(2)[[0, 0, 1, 1]], np.array([0, 1, 0, 1])
+    np.savez(folder / "scores.npz", scores=scores, labels=labels)
+    section = operating_section(tmp_path, replace(results, runs=runs))
+    assert section is not None
+    assert (section.context["shown"], section.context["rest"]) == ("ill", "healthy")
 
 
 def pairs(rows: list[tuple[str, ...]]) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:

@@ -32,7 +32,8 @@ def test_says_what_the_numbers_say(before: float, after: float, outcome: str, wo
     )
     assert comparison.outcome == outcome
     assert comparison.text.startswith(words)
-    assert f"{comparison.difference:+.3f}" in comparison.text
+    signed = f"{comparison.difference:+.3f}".replace("-", "\N{MINUS SIGN}")
+    assert f"({signed}, standard error" in comparison.text
 
 
 def test_nothing_to_say_about_one_run() -> None:

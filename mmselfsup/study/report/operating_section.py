@@ -62,6 +62,7 @@ def operating_section(study_dir: Path, results: Results) -> Section | None:
     labels_of_arms = {run.arm: (run_label(run), keys[run.arm]) for run in results.runs}
     context = {
         "shown": names[shown],
+        "rest": names[1 - shown] if len(names) == 2 else "the rest",
         "curves": [draw(scores, shown, colors, title) for draw in (roc_figure, decision_figure)],
         "heads": [
             ("specificity at a sensitivity of", [f"{value:.2f}" for value in SENSITIVITIES]),

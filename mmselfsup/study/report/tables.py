@@ -195,9 +195,10 @@ def compare(scratch: RunRecord, other: RunRecord) -> Comparison | None:
     error = math.hypot(
         standard_error(scratch.confusion_matrix), standard_error(other.confusion_matrix)
     )
+    signed = f"{difference:+.3f}".replace("-", "\N{MINUS SIGN}")
     numbers = (
         f"balanced accuracy {after:.3f} against {before:.3f} from scratch "
-        f"({difference:+.3f}, standard error {error:.3f})"
+        f"({signed}, standard error {error:.3f})"
     )
     name = _subject(other)
     images = " on all images, test images included," if other.ssl_on == ALL else ""
