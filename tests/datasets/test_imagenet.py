@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,14 @@ def test_public_functions(folders: Path) -> None:
     assert get_samples(str(folders), dict(n01=0), (".jpeg",), recursive=False) == [
         ("n01/a.JPEG", 0)
     ]
+
+
+@pytest.mark.parametrize("recursive", [True, False])
+def test_images_of_other_kinds_are_counted(recursive: bool, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for name in ("1.png", "2.heic", "3.HEIC", ".4.heic", "notes.md"):
+        (tmp_path / "a" / name).write_text("")
+    others: Counter[str] = Counter()
+    found = get_samples(str(tmp_path), dict(a=0), (".png",), recursive, others)
+    assert found == [("a/1.png", 0)]
+    assert others == {".heic": 2}

@@ -9,7 +9,7 @@ from collections.abc import MutableSequence, Sequence
 from typing import Any
 
 from mmselfsup.utils.errors import NoImagesError, UnknownLabelError, UserError
-from mmselfsup.utils.image_names import IMAGE_EXTENSIONS, left_out_text
+from mmselfsup.utils.image_names import IMAGE_EXTENSIONS, left_out_text, other_image
 
 from ..class_order import spelling
 from ..registry import DATASOURCES
@@ -66,11 +66,16 @@ def get_samples(
     samples = []
     for folder in sorted(folder_to_idx):
         path = os.path.join(root, folder)
-        names = find_images(path, extensions, others) if recursive else sorted(os.listdir(path))
+        if recursive:
+            names = find_images(path, extensions, others)
+        else:
+            names = sorted(name for name in os.listdir(path) if not name.startswith("."))
+            if others is not None:
+                others.update(filter(None, map(other_image, names)))
         samples += [
             (os.path.join(folder, name), folder_to_idx[folder])
             for name in names
-            if has_file_allowed_extension(name, extensions) and not name.startswith(".")
+            if has_file_allowed_extension(name, extensions)
         ]
     return samples
 
