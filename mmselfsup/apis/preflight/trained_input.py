@@ -1,7 +1,7 @@
 """A warning where a tool prepares images otherwise than the training of its checkpoint did.
 
-A checkpoint holds the config of its training; a test with other statistics, another size or other
-channels runs without an error and gives poor scores.
+A checkpoint holds the config of its training; a test with other statistics or other channels runs
+without an error and gives poor scores, and so does that of a classifier at another size.
 """
 
 import logging
@@ -14,9 +14,11 @@ from mmcv import Config
 
 from mmselfsup.config import own_data
 from mmselfsup.core.checkpoint import load_state
+from mmselfsup.models import ALGORITHMS
 from mmselfsup.utils.errors import UserError
 
 _PARTS = ("test", "val", "extract", "train")  # the first that there is says how images look
+_SIZE = "image size"
 _DIGITS = 1e-4  # statistics that differ by less are the same numbers, rounded
 
 
@@ -27,6 +29,9 @@ def report_other_input(
     logger: logging.Logger | None = None,
 ) -> list[str]:
     """Warn where images are prepared otherwise than those of the training in a checkpoint.
+
+    Sizes are compared where both configs have one and the same kind of classifier: a pre-training
+    and its evaluation often differ in size, and mean it.
 
     Args:
         cfg: The config that prepares the images.
@@ -42,7 +47,10 @@ def report_other_input(
     trained: dict[str, Any] = {}
     with suppress(UserError):  # who needs the checkpoint says what is wrong with it
         trained = own_data.config_in(load_state(checkpoint, mmap=True) if state is None else state)
-    wanted, given = input_of(trained), input_of(cfg._cfg_dict.to_dict())
+    used = cfg._cfg_dict.to_dict()
+    wanted, given = input_of(trained), input_of(used)
+    if not _same_classifier(trained, used):
+        wanted.pop(_SIZE, None)
     found = [
         f"{name} {_said(given[name])}, trained with {_said(wanted[name])}"
         for name in wanted
@@ -56,11 +64,21 @@ def report_other_input(
     return found
 
 
+def _same_classifier(trained: Mapping[str, Any], used: Mapping[str, Any]) -> bool:
+    """Return whether two configs have the same kind of model, one that gives scores of classes."""
+    models = (trained.get("model"), used.get("model"))
+    kinds = [model.get("type") if isinstance(model, Mapping) else None for model in models]
+    if kinds[0] != kinds[1] or not isinstance(kinds[0], str):
+        return False
+    return hasattr(ALGORITHMS.get(kinds[0]), "class_scores")
+
+
 def input_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a config says of the images that a network gets; what it leaves open is absent.
 
     These are ``mean`` and ``std`` of ``Normalize``, ``image size`` behind the pipeline (the longer
-    side; of several views the largest), ``channel_order`` and ``color_type``.
+    side; of several views the largest; absent where the image is cut into patches behind it),
+    ``channel_order`` and ``color_type``.
     """
     data = config.get("data")
     parts = [data[part] for part in _PARTS if data.get(part)] if isinstance(data, Mapping) else []
@@ -76,8 +94,8 @@ def input_of(config: Mapping[str, Any]) -> dict[str, Any]:
         step for step in steps if step["type"] == "Resize"
     ]
     sizes = [np.ravel(step["size"]).max() for step in crops if _is_numbers(step.get("size"))]
-    if sizes:
-        found["image size"] = int(max(sizes))
+    if sizes and not any("format_pipeline" in _dataset(part) for part in parts):
+        found[_SIZE] = int(max(sizes))
     source = next(filter(None, map(_source, parts)), None)
     if source is not None:
         found["channel_order"] = source.get("channel_order", "rgb")
@@ -108,12 +126,16 @@ def _steps(part: Any) -> Iterator[Mapping[str, Any]]:
 
 def _source(part: Any) -> Mapping[str, Any] | None:
     """Return the data source of a data set, through wrappers; None without one."""
+    return _dataset(part).get("data_source")
+
+
+def _dataset(part: Any) -> Mapping[str, Any]:
+    """Return the config with a data source inside of wrappers; empty without one."""
     while isinstance(part, Mapping):
-        source = part.get("data_source")
-        if isinstance(source, Mapping):
-            return source
+        if isinstance(part.get("data_source"), Mapping):
+            return part
         part = part.get("dataset")
-    return None
+    return {}
 
 
 def _same(first: Any, second: Any) -> bool:

@@ -14,6 +14,7 @@ from PIL import Image
 from mmselfsup.apis.inference.embedder import Embedder
 from mmselfsup.apis.inference.predictor import Predictor
 from mmselfsup.apis.preflight.trained_input import input_of, report_other_input
+from mmselfsup.config.load import load_config
 from mmselfsup.config.text import config_text
 from mmselfsup.models import build_algorithm
 from tests.contract.tiny_models import TINY
@@ -30,7 +31,7 @@ def config(size: int = 32, **changes: Any) -> dict[str, Any]:
     ]
     source = dict(type="ImageList", data_prefix=".", **changes)
     test = dict(type="SingleViewDataset", data_source=source, pipeline=pipeline)
-    return dict(data=dict(test=test))
+    return dict(data=dict(test=test), model=dict(type="Classification"))
 
 
 def compared(used: dict[str, Any], trained: dict[str, Any]) -> str:
@@ -78,12 +79,37 @@ def test_what_a_pre_training_says() -> None:
     assert input_of(content) == {"image size": 64, **norm, **kinds}
 
 
+@pytest.mark.parametrize("model", [None, dict(type="SimMIM"), dict(type="OfNobody")])
+def test_a_pre_training_may_have_another_size(model: Any) -> None:
+    assert compared(config(48) | dict(model=model), config() | dict(model=model)) == ""
+    assert compared(config(48), config() | dict(model=model)) == ""
+    other = config(48, channel_order="bgr") | dict(model=model)
+    assert compared(other, config() | dict(model=model)) == "channel_order bgr, trained with rgb"
+
+
+PAIRS = [
+    ("relative_loc/relative-loc_resnet18_1xb32-coslr-70e_isic2019-64", "knn_isic2019-64"),
+    ("relative_loc/relative-loc_resnet50_8xb64-steplr-70e_in1k", "knn_imagenet"),
+    ("simmim/simmim_swin-base_16xb128-coslr-100e_in1k-192", "tsne_imagenet"),
+]
+
+
+@pytest.mark.parametrize(("trained", "used"), PAIRS)
+def test_shipped_pairs_are_silent(trained: str, used: str) -> None:
+    configs = Path(__file__).parents[3] / "configs"
+    before = load_config(str(configs / f"selfsup/{trained}.py"))._cfg_dict.to_dict()
+    cfg = load_config(str(configs / f"benchmarks/classification/{used}.py"))
+    assert compared(cfg._cfg_dict.to_dict(), before) == ""
+    if trained.startswith("relative_loc"):  # the network sees patches of it
+        assert "image size" not in input_of(before)
+
+
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     """A classifier with its config, and an image."""
     model = copy.deepcopy(TINY["Classification"].cfg)
     path = tmp_path / "latest.pth"
-    text = config_text(dict(model=model, **config()))
+    text = config_text(config() | dict(model=model))
     weights = build_algorithm(copy.deepcopy(model)).state_dict()
     torch.save(dict(state_dict=weights, meta=dict(config=text)), path)
     Image.fromarray(np.full((40, 40, 3), 99, np.uint8)).save(tmp_path / "a.png")
@@ -98,5 +124,5 @@ def test_tools_say_it_with_another_config(
         tool(str(checkpoint))
         assert "prepared otherwise" not in caplog.text
         model = copy.deepcopy(TINY["Classification"].cfg)
-        tool(str(checkpoint), Config(dict(model=model, **config(48))))
+        tool(str(checkpoint), Config(config(48) | dict(model=model)))
     assert caplog.text.count("image size 48, trained with 32") == 1
