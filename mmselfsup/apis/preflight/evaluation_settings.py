@@ -3,6 +3,7 @@
 Letters: C classes.
 """
 
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -28,6 +29,16 @@ _MORE = {
     "specificity", "f1", "kappa", "dice", "iou", "miou",
 }  # fmt: skip
 _LESS = {"loss", "ece", "error", "err", "nll", "brier"}
+# With one of these the other words say what is compared or left out, not what is better.
+_UNCLEAR = {
+    "difference", "diff", "delta", "drop", "eer", "false", "far", "fnr", "fpr", "frr", "gap",
+    "miss", "missed", "rate", "spread", "std", "var", "variance", "wrong",
+}  # fmt: skip
+# The metrics of this package, behind the name of a head and the parts of a detail.
+_OWN = re.compile(
+    r"(head\d+_)?(top\d+|(balanced_)?accuracy|macro_(auc|f1)|mAP|ece|(recall|AP|auc|f1)_.+|"
+    r"sensitivity|specificity|precision|average_precision|f1|auc|p?auc80)"
+)
 # They decide which checkpoint is best, and nothing else.
 _OF_THE_BEST = ("rule", "greater_keys", "less_keys", "out_dir", "file_client_args")
 
@@ -70,7 +81,8 @@ def check_metrics(
         hooks: The other hooks of the run; ``EarlyStoppingHook`` has a ``plateau``.
 
     Raises:
-        UserError: A metric is not measured, or the rule keeps the worst of it.
+        UserError: A metric is not measured, or the rule keeps the worst of it. Metrics of others
+            may mean something else by their names: they get a warning in place of the latter.
     """
     wanted = evaluation.get("save_best")
     if wanted not in (None, "auto"):
@@ -100,21 +112,27 @@ def _check_name(place: str, wanted: str, names: list[str]) -> None:
 def _check_rule(place: str, metric: str, rule: str | None) -> None:
     """Check that a rule doesn't keep the worst of a metric whose name says what is better."""
     meant = better(metric)
-    if rule is not None and meant is not None and rule != meant:
-        raise UserError(
-            f"{place}={rule!r} with {metric!r} takes the worst for the best: more of it is "
-            f"{'better' if meant == 'greater' else 'worse'}; leave the rule out, or set {meant!r}"
-        )
+    if rule is None or meant is None or rule == meant:
+        return
+    line = (
+        f"{place}={rule!r} with {metric!r} takes the worst for the best: more of it is "
+        f"{'better' if meant == 'greater' else 'worse'}; leave the rule out, or set {meant!r}"
+    )
+    if _OWN.fullmatch(metric.rpartition("/")[2]):
+        raise UserError(line)
+    logging.getLogger("mmselfsup").warning("%s, unless the metric is meant otherwise", line)
 
 
 def better(metric: str) -> str | None:
     """Return which of a metric is better, ``'greater'`` or ``'less'``, by the words of its name.
 
-    None where the name doesn't tell.
+    None where the name doesn't tell, as that of a difference or of a rate of errors.
     """
     words = set(re.findall(r"[a-z]+(?:1(?![0-9]))?", metric.lower()))
     words |= {word.rstrip("1") for word in words}
     more, less = bool(words & _MORE), bool(words & _LESS)
+    if words & _UNCLEAR:
+        return None
     return None if more == less else "greater" if more else "less"
 
 

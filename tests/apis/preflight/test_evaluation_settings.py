@@ -68,6 +68,8 @@ def test_nothing_to_say() -> None:
         ("balanced_accuracy", "greater"), ("head0_top1", "greater"), ("mAP", "greater"),
         ("per_class/MEL/auc", "greater"), ("macro_f1", "greater"), ("ece", "less"),
         ("val_loss", "less"), ("topological_distance", None), ("accuracy_loss", None),
+        ("fpr_at_95_recall", None), ("accuracy_gap", None), ("auc_std", None), ("auc_drop", None),
+        ("false_precision_rate", None), ("fnr_top1", None), ("missed_accuracy", None),
     ],
 )  # fmt: skip
 def test_what_is_better(name: str, meant: str | None) -> None:
@@ -90,7 +92,26 @@ def test_a_rule_that_keeps_the_worst(evaluation: dict[str, Any]) -> None:
         check_metrics(["head0_top1", "ece"], evaluation)
 
 
+@pytest.mark.parametrize("name", ["own_accuracy", "val_loss", "sharpness_precision"])
+def test_the_metric_of_a_user_gets_a_warning(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    rule = "greater" if name == "val_loss" else "less"
+    with caplog.at_level(logging.WARNING, "mmselfsup"):
+        check_metrics([name], dict(save_best=name, rule=rule))
+    assert f"evaluation.rule={rule!r} with {name!r} takes the worst for the best" in caplog.text
+
+
+def test_metrics_of_the_package_are_known_by_their_names() -> None:
+    truth, scores = np.array([0, 1, 2, 0, 1, 0]), np.eye(3)[[0, 1, 2, 0, 1, 2]]
+    names = [*evaluate_heads({"head0": scores}, truth, topk=1)]
+    names += evaluate_heads({"head0": scores}, np.eye(3, dtype=int)[truth])
+    for name in filter(better, names):
+        reverse = "less" if better(name) == "greater" else "greater"
+        with pytest.raises(UserError, match="takes the worst for the best"):
+            check_metrics(names, dict(save_best=name, rule=reverse))
+
+
 def test_rules_that_are_no_fault() -> None:
+    check_metrics([], dict(save_best="fpr_at_95_recall", rule="less"))
     check_metrics(["own_number"], dict(save_best="own_number", rule="less"))
     check_metrics([], dict(save_best="balanced_accuracy", rule="greater"))
     check_metrics(["x"], dict(interval=1, rule="less"))
