@@ -20,7 +20,8 @@ from .walker import GROUP_OPTIONS, MISPLACED_OPTIONS, Walker
 
 # Settings whose value is not checked any further.
 PLAIN = (
-    "auto_resume", "auto_settings", "channels_last", "check_files", "compile", "cudnn_benchmark",
+    "auto_resume", "auto_settings", "channels_last", "check_files", "classifier_backbone",
+    "compile", "cudnn_benchmark",
     "deterministic", "device", "diff_seed", "dist_params", "find_unused_parameters", "force_resume",
     "gpu_ids", "gpus", "img_norm_cfg", "input_of_weights", "launcher", "load_from",
     "load_in_channels", "load_partial",

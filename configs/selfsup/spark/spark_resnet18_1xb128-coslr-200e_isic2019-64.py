@@ -11,5 +11,7 @@ model = dict(
     neck=dict(in_channels=[64, 128, 512], patch_size=16, width=256),
     head=dict(patch_size=16),
 )
+# A classifier has the ordinary ResNet-18; from other differences than this one it is warned.
+classifier_backbone = dict(strides=(1, 2, 2, 2))
 
 optimizer = dict(lr=4e-4, betas=(0.9, 0.95), weight_decay=0.04, norm_bias_decay=0.0)

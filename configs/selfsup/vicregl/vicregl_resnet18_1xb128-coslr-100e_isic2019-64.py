@@ -12,6 +12,8 @@ model = dict(
     local_neck=dict(in_channels=512, hid_channels=256, out_channels=256),
     head=dict(num_matches=6),
 )
+# A classifier has the ordinary ResNet-18; from other differences than this one it is warned.
+classifier_backbone = dict(strides=(1, 2, 2, 2))
 
 # The loss is a sum of large terms: AdamW's steps do not grow with its gradients.
 optimizer = dict(_delete_=True, type="AdamW", lr=1e-3, weight_decay=1e-4)

@@ -2,6 +2,10 @@
 
 Strides, dilations, activations and the number of heads leave no trace in the shapes of weights, so
 such a file loads completely. The config in a checkpoint of ours knows them.
+
+A pre-training may name what its evaluations change on purpose, at the top level of its config:
+``classifier_backbone = dict(strides=(1, 2, 2, 2))`` are options of the backbone that a classifier
+has in place of those of the pre-training.
 """
 
 import copy
@@ -46,14 +50,22 @@ def report_other_network(
     Returns:
         The warning; '' for backbones that agree, and where it isn't known.
     """
-    there = own_data.config_in(state).get("model")
+    config = own_data.config_in(state)
+    there = config.get("model")
     before = there.get("backbone") if isinstance(there, Mapping) else None
     now = model.get("backbone")
     if not isinstance(before, Mapping) or not isinstance(now, Mapping) or before == now:
         return ""
-    differences: list[str] = []
-    with suppress(Exception):  # the run itself reports what can't be built here
-        differences = list(_differences(_shapes(before), _shapes(now)))
+    logger = logger or get_root_logger()
+    meant = config.get("classifier_backbone")
+    variants = [before, before | meant] if isinstance(meant, Mapping) else [before]
+    try:
+        built = _shapes(now)
+        found = [list(_differences(_shapes(variant), built)) for variant in variants]
+    except Exception as error:  # the run itself reports what can't be built here
+        logger.debug("the backbone of %s is not compared: %s", checkpoint, error)
+        return ""
+    differences = min(found, key=len)
     if not differences:
         return ""
     line = (
@@ -61,16 +73,22 @@ def report_other_network(
         f"{differences[0]}; {counted(len(differences), 'such difference')}. Take "
         "model.backbone from the config in the checkpoint, unless it is meant"
     )
-    (logger or get_root_logger()).warning("%s", line)
+    logger.warning("%s", line)
     return line
 
 
 def _shapes(config: Mapping[str, Any]) -> nn.Module:
-    """Return a backbone without values, in which nothing is loaded or drawn."""
-    own = copy.deepcopy(dict(config))
-    own.update({key: value for key, value in _WEIGHTS.items() if key in own})
-    with rng_untouched(), torch.device("meta"):
-        return build_backbone(own)
+    """Return a backbone in which nothing is loaded, and no random number used up.
+
+    It has no values where it can be built without; some, such as mmcls's Swin, read values of
+    tensors on the way.
+    """
+    own = dict(config) | {key: value for key, value in _WEIGHTS.items() if key in config}
+    with rng_untouched():
+        with suppress(Exception), torch.device("meta"):
+            return build_backbone(copy.deepcopy(own))
+        with torch.device("cpu"):
+            return build_backbone(own)
 
 
 def _differences(before: nn.Module, now: nn.Module) -> Iterator[str]:
