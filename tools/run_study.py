@@ -109,7 +109,8 @@ def main(args: argparse.Namespace, others: list[str]) -> int:
     request.work_dir.mkdir(parents=True, exist_ok=True)
     stated = facts["prepared"], description.licence, data.lists
     words = Words(description.name, *data.group, *stated)
-    write_words(request.work_dir, words)
+    for said in (request.work_dir, place):  # reports, and tools that read the tables of the source
+        write_words(said, words)
 
     from mmselfsup.study.pipeline import run_sweep
 

@@ -29,7 +29,7 @@ from mmselfsup.evaluation.feature_comparison_files import (
     write_comparison,
 )
 from mmselfsup.evaluation.features import LabelledFeatures
-from mmselfsup.study.report.features_section import scatter
+from mmselfsup.study.report.features_section import names_data, scatter
 from mmselfsup.study.report.page import write_report
 from mmselfsup.study.report.words import words_of, write_words
 from mmselfsup.utils.errors import UserError
@@ -216,6 +216,23 @@ def test_long_class_names_get_room_on_a_telephone(finished_study: Path) -> None:
     path.write_text(path.read_text().replace('"MEL"', '"Psoriasis"'))
     html = write_report(finished_study).read_text(encoding="utf-8")
     assert '<div class="neighbours long">' in html
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "same"),
+    [
+        ("isic-", "ISIC-2020", True),
+        ("ham", "HAM10000", True),
+        ("clinic-b", "Clinic B", True),
+        ("HAM", "ISIC-2019", False),
+    ],
+)
+def test_a_source_that_is_the_data_set_is_not_told(
+    tmp_path: Path, source: str, name: str, same: bool
+) -> None:
+    write_words(tmp_path, Words(name, "patient", "patients"))
+    with words_of(tmp_path):
+        assert names_data(source) is same
 
 
 def test_without_a_comparison_the_report_has_none(finished_study: Path) -> None:

@@ -113,6 +113,7 @@ def test_groups_are_called_as_in_the_study_of_the_metadata_or_as_given(place: Pa
     for given, several in (([], "patients"), (["--group-words", "animal", "animals"], "animals")):
         done = run(place, *options, *given)
         assert done.code == 0, done.text
+        assert f"duplicates across {several}" in done.text
         page = (place / "out" / "issues.html").read_text()
         assert f"Near-duplicates within {several}" in page
         assert f"2 {several}</p>" in page

@@ -326,7 +326,8 @@ def _print(issues: DataIssues) -> None:
     for ranked in issues.rankings:
         scores = [f"{issue.score:.4f}" for issue in ranked.shown] or ["–"]
         ends = (scores[0], scores[-1])
-        table.add_row(ranked.kind.replace("_", " "), str(ranked.num), *ends)
+        kind = ranked.kind.replace("_", " ").replace("lesions", issues.groups)
+        table.add_row(kind, str(ranked.num), *ends)
     console.print(table)
     if issues.measured:
         heads = ["planted", "looked at", "found", "recall", "average precision"]

@@ -10,6 +10,7 @@ Letters: N points.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ from ..settings import ALL, look_dir
 from ..starts import split_arm
 from .html import Section, data_uri
 from .tables import mark_labels, number
+from .words import words
 
 Maps = list[tuple[str, str]]  # what it shows, SVG
 _HALF, _MARGIN = 480, 20  # of a drawing 1000 wide
@@ -85,8 +87,17 @@ def features_section(study_dir: Path, results: Results) -> Section | None:
     comparisons = list(_shown_comparisons(study_dir, results.ssl))
     if not comparisons:
         return None
-    context = {"comparisons": comparisons, "number": number}
+    context = {"comparisons": comparisons, "number": number, "names_data": names_data}
     return Section("features.html.j2", context, "features.css")
+
+
+def names_data(source: str) -> bool:
+    """Return whether a source is the data set itself: groups of own data begin with its name.
+
+    Numbers and signs do not count, as ``source_of`` cuts numbers, and names of folders have ``-``.
+    """
+    first, second = (re.sub(r"[\W\d_]", "", name.lower()) for name in (source, words().name))
+    return first == second
 
 
 def _shown_comparisons(study_dir: Path, ssl: Sequence[SslRecord]) -> Iterator[ShownComparison]:
