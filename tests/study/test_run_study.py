@@ -91,6 +91,8 @@ def test_paths_are_those_of_the_current_folder(
     assert not (installed / "work_dirs").exists()
     words = json.loads((tmp_path / "results" / WORDS).read_text())
     assert words["licence"] == "CC BY 4.0"
+    beside = tmp_path / "work_dirs" / "own" / "source" / WORDS  # find_issues.py reads them there
+    assert json.loads(beside.read_text()) == words
 
 
 def test_an_installed_study_leaves_other_files_alone(
