@@ -2,10 +2,11 @@
 
 From the smallest batch to the largest, ``tools/isic2019/compare_frozen.py`` trains the small
 configs with that batch, the learning rate scaled with it (``auto_scale_lr``). A method learns where
-k-NN and linear probe of its frozen features are both above those of the untrained network; then it
-is not tried with larger batches. ``benchmarks/results/smallest_batch.json`` keeps the result, from
-which ``tools/misc/list_methods.py`` and the table of docs/en/model_zoo.md have it. Methods
-that are not tried now are kept.
+k-NN and linear probe of its frozen features are both above those of each untrained network that
+this command has drawn, one for each group of methods; then it is not tried with larger batches.
+``benchmarks/results/smallest_batch.json`` keeps the result, from which
+``tools/misc/list_methods.py`` and the table of docs/en/model_zoo.md have it. Methods that are not
+tried now are kept.
 
 Example: python benchmarks/smallest_batch.py --images data/isic2019/images
     --train data/isic2019/splits/ISIC_2019_train_fold0.txt
@@ -30,23 +31,33 @@ from results import FOLDER, machine
 
 sys.path.insert(0, str(ROOT))
 FILE = FOLDER / "smallest_batch.json"
+UNTRAINED = "untrained"
 
 
-def learned(frozen: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return what learned, by method: its numbers and those of the untrained network.
+def learned(
+    frozen: Mapping[str, Any], drawn: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Return what learned, by method: its numbers and the best ones of untrained networks.
 
     Args:
         frozen: Content of ``frozen.json``, one seed.
+        drawn: Rows of untrained networks, those of ``frozen`` among them.
     """
-    untrained = {row["network"]: row for row in frozen["rows"] if row["name"] == "untrained"}
     found = {}
     for row in frozen["rows"]:
-        base = untrained[row["network"]]
-        if row["name"] != "untrained" and all(row[k] > base[k] for k in ("knn", "probe")):
-            numbers = {key: round(row[key], 4) for key in ("knn", "probe")}
-            numbers |= {f"untrained_{key}": round(base[key], 4) for key in ("knn", "probe")}
+        same = [base for base in drawn if base["network"] == row["network"]]
+        best = {key: max(base[key] for base in same) for key in ("knn", "probe")}
+        if row["name"] != UNTRAINED and all(row[key] > best[key] for key in best):
+            numbers = {key: round(row[key], 4) for key in best}
+            numbers |= {f"untrained_{key}": round(value, 4) for key, value in best.items()}
             found[row["name"]] = {"views": row["views"], **numbers}
     return found
+
+
+def untrained(out: Path) -> list[dict[str, Any]]:
+    """Return the rows of the untrained networks of all comparisons in a folder."""
+    files = [json.loads(path.read_text("utf-8")) for path in sorted(out.glob("*/frozen.json"))]
+    return [row for frozen in files for row in frozen["rows"] if row["name"] == UNTRAINED]
 
 
 def compare(args: argparse.Namespace, names: Sequence[str], batch: int, made_for: int) -> Any:
@@ -112,14 +123,17 @@ def main() -> None:
     how = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "options": options}
     left = list(args.methods)
     for batch in args.batches:
+        tried = []
         for base in sorted({made_for[name] for name in left}):
             names = [name for name in left if made_for[name] == base]
-            found = learned(compare(args, names, batch, base))
+            tried.append(compare(args, names, batch, base))
+        for frozen in tried:
+            found = learned(frozen, untrained(args.out))
             for name, numbers in found.items():
                 known["methods"][name] = {"batch": batch, "seed": args.seed, **numbers, **how}
             left = [name for name in left if name not in found]
-            text = json.dumps(known, indent=1, sort_keys=True) + "\n"
-            FILE.write_text(text, encoding="utf-8")  # a run that is stopped keeps what it has
+        text = json.dumps(known, indent=1, sort_keys=True) + "\n"
+        FILE.write_text(text, encoding="utf-8")  # a run that is stopped keeps what it has
     for name in left:
         print(f"{name}: did not learn with batches of {', '.join(map(str, args.batches))}")
     update_page()
