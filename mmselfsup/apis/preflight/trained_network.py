@@ -58,7 +58,7 @@ def report_other_network(
         return ""
     logger = logger or get_root_logger()
     meant = config.get("classifier_backbone")
-    variants = [before, before | meant] if isinstance(meant, Mapping) else [before]
+    variants = [before, {**before, **meant}] if isinstance(meant, Mapping) else [before]
     try:
         built = _shapes(now)
         found = [list(_differences(_shapes(variant), built)) for variant in variants]
