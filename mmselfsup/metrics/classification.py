@@ -258,12 +258,13 @@ def one_against_rest(probs: Floats, positive: Bools, predicted: Bools) -> dict[s
     """
     from sklearn import metrics  # slow to load, and a training may never need it
 
-    hits = float((positive & predicted).sum())
+    hits, of_class, named = (int(v.sum()) for v in (positive & predicted, positive, predicted))
+    rejected, of_others = (int(v.sum()) for v in (~positive & ~predicted, ~positive))
     numbers = {
-        "sensitivity": _ratio(hits, positive.sum()),
-        "specificity": _ratio((~positive & ~predicted).sum(), (~positive).sum()),
-        "precision": _ratio(hits, predicted.sum()),
-        "f1": _ratio(2 * hits, positive.sum() + predicted.sum()),
+        "sensitivity": _ratio(hits, of_class),
+        "specificity": _ratio(rejected, of_others),
+        "precision": _ratio(hits, named),
+        "f1": _ratio(2 * hits, of_class + named),
     }
     both = bool(positive.any() and not positive.all())
     numbers["auc"] = float(metrics.roc_auc_score(positive, probs)) if both else np.nan
