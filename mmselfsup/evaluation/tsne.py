@@ -65,8 +65,8 @@ def unit_length(features: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _centred(positions: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return positions [N, 2] centred at 0, the largest coordinate at 1."""
-    positions = positions - (positions.max(axis=0) + positions.min(axis=0)) / 2
-    return np.asarray(positions / max(float(np.abs(positions).max()), 1e-12), dtype=np.float32)
+    centred = positions - (positions.max(axis=0) + positions.min(axis=0)) / 2
+    return np.asarray(centred / max(float(np.abs(centred).max()), 1e-12), dtype=np.float32)
 
 
 def _start(units: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -94,8 +94,9 @@ def _lesion(small: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     count, index, stats, _ = cv2.connectedComponentsWithStats(parts)  # 0 is the skin
     if count < 2:
         return None
+    number = np.asarray(index, np.int64).ravel()  # of the part of each pixel
     # Weighted by a Gaussian round the centre: photographers centre the lesion.
-    weight = np.bincount(index.ravel(), np.exp(-2 * from_centre**2).ravel(), count)  # [K]
+    weight = np.bincount(number, np.exp(-2 * from_centre**2).ravel(), count)  # [K]
     main = 1 + int(weight[1:].argmax())
     # A lesion touches the frame at most partly; vignettes and skin folds lie along it.
     frame = np.concatenate([index[0], index[-1], index[:, 0], index[:, -1]])
@@ -108,7 +109,7 @@ def _lesion(small: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     ):
         return None
     areas = stats[:, cv2.CC_STAT_AREA]
-    colour = np.bincount(index.ravel(), away.ravel(), count) / areas  # [K]
+    colour = np.bincount(number, away.ravel(), count) / areas  # [K]
     alike = (areas > 0.25 * areas[main]) & (colour > 0.75 * colour[main])
     alike[frame] = False  # parts that touch the frame are likely shadows
     alike[[0, main]] = False, True

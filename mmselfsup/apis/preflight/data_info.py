@@ -28,7 +28,7 @@ def data_size(loader: Any, distributed: bool) -> DataInfo:
     data = loader.dataset
     labels = getattr(data, "gt_labels", None)
     counts = None if labels is None else class_counts(labels)
-    shape = () if labels is None else np.asarray(labels).shape
+    shape: tuple[int, ...] = () if labels is None else np.asarray(labels).shape
     several = shape[1] if len(shape) == 2 else 1
     unlabelled = 0 if labels is None else int((np.asarray(labels) < 0).sum())
     first = ""

@@ -248,7 +248,8 @@ def _darker_than_skin(small: Pixels, away: NDArray[np.float64]) -> NDArray[np.bo
     count, index = cv2.connectedComponents(parts)
     if count < 2:
         return none
-    weight = np.bincount(index.ravel(), np.exp(-2 * away**2).ravel(), count)
+    number = np.asarray(index, np.int64).ravel()  # of the part of each pixel
+    weight = np.bincount(number, np.exp(-2 * away**2).ravel(), count)
     return np.asarray(index == 1 + int(weight[1:].argmax()))
 
 
