@@ -8,6 +8,7 @@ Letters: N images, C classes, D width of a feature.
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -44,15 +45,13 @@ def given_weights(weight: Sequence[float], num_classes: int, name: str) -> Tenso
     """
     if len(weight) != num_classes:
         raise ArgumentError(f"{name} needs {num_classes} values, got {len(weight)}")
-    try:
-        values = torch.as_tensor(weight, dtype=torch.float)
-    except (TypeError, ValueError):  # words
-        values = torch.tensor([torch.nan])
-    if not (values.isfinite().all() and (values >= 0).all() and values.any()):
+    values = np.asarray(weight)  # a model on ``meta`` has no values to check
+    numbers = values.dtype.kind in "biuf"  # no words
+    if not (numbers and np.isfinite(values).all() and (values >= 0).all() and values.any()):
         raise ArgumentError(
             f"{name}={list(weight)}: give each class a finite number of at least 0, not all 0"
         )
-    return values
+    return torch.tensor(values, dtype=torch.float)
 
 
 def check_smoothing(label_smoothing: float) -> float:
