@@ -3,7 +3,8 @@
 From the smallest batch to the largest, ``tools/isic2019/compare_frozen.py`` trains the small
 configs with that batch, the learning rate scaled with it (``auto_scale_lr``). A method learns where
 k-NN and linear probe of its frozen features are both above those of each untrained network that
-this command has drawn, one for each group of methods; then it is not tried with larger batches.
+this command has drawn, one for each group of methods; then it is not tried with larger batches. One
+that learns with none of them is kept as "> 32".
 ``benchmarks/results/smallest_batch.json`` keeps the result, from which
 ``tools/misc/list_methods.py`` and the table of docs/en/model_zoo.md have it. Methods that are not
 tried now are kept.
@@ -132,6 +133,8 @@ def main() -> None:
             for name, numbers in found.items():
                 known["methods"][name] = {"batch": batch, "seed": args.seed, **numbers, **how}
             left = [name for name in left if name not in found]
+        for name in left:
+            known["methods"][name] = {"batch": f"> {batch}", "seed": args.seed, **how}
         text = json.dumps(known, indent=1, sort_keys=True) + "\n"
         FILE.write_text(text, encoding="utf-8")  # a run that is stopped keeps what it has
     for name in left:

@@ -40,7 +40,8 @@ class Method:
         memory: What is kept of earlier images: a queue, or a bank of all images.
         labels: ``where there are any`` for a method that uses them.
         batch: Images of a step in the config.
-        learns_at: Smallest batch at which it was seen to learn; ``-`` where it was not tried.
+        learns_at: Smallest batch at which it was seen to learn, ``> N`` where it did not learn
+            with batches up to N; ``-`` where it was not tried.
         step_time: Time of a step, as a multiple of SimCLR's with equally many images; ``-`` where
             it was not measured.
         step_memory: The same of the peak memory of the process.
