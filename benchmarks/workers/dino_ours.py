@@ -9,8 +9,8 @@ from typing import Any
 
 import cv2
 import torch
-import turns  # noqa: F401  the hook ``Turns``
 from serve import send, settings
+from turns import options_of
 
 from mmselfsup.apis.train import build_datasets, build_model, train_model
 from mmselfsup.config.load import load_config
@@ -45,21 +45,7 @@ def view(size: int, scale: tuple[float, float], blur: float, solarize: float) ->
     ]
 
 
-options = {
-    "data.train.data_source.data_prefix": wanted["folder"],
-    "data.train.data_source.ann_file": f"{work_dir}/train.txt",
-    "data.samples_per_gpu": wanted["batch"],
-    "data.workers_per_gpu": wanted["workers"],
-    "runner.max_epochs": wanted["epochs"],
-    "seed": 0,
-    "amp": {"dtype": "auto"},
-    "channels_last": True,
-    "checkpoint_config.interval": 10**6,
-    "work_dir": work_dir,
-}
-if not wanted["equal"]:
-    options["data.train.data_source.cache"] = {"dir": f"{work_dir}/cache", "short_side": None}
-cfg = load_config(wanted["config"], options)
+cfg = load_config(wanted["config"], options_of(wanted, work_dir, cache=not wanted["equal"]))
 cfg.fp16 = None
 cfg.custom_hooks.append({"type": "Turns", "priority": "VERY_LOW"})
 if wanted["equal"]:

@@ -9,9 +9,9 @@ import time
 
 import cv2
 import torch
-import turns  # noqa: F401  the hook ``Turns``
 from knn import balanced_accuracy, read
 from serve import next_go, send, settings
+from turns import options_of
 
 from mmselfsup.apis.train import build_datasets, build_model, train_model
 from mmselfsup.config.load import load_config
@@ -42,21 +42,10 @@ LIGHTLYS_TRANSFORMS = [
 ]
 
 options = {
-    "data.train.data_source.data_prefix": wanted["folder"],
-    "data.train.data_source.ann_file": f"{work_dir}/train.txt",
-    "data.samples_per_gpu": wanted["batch"],
-    "data.workers_per_gpu": wanted["workers"],
-    "runner.max_epochs": wanted["epochs"],
-    "seed": 0,
-    "channels_last": True,
-    "amp": {"dtype": "auto"},
+    **options_of(wanted, work_dir, wanted["cache"]),
     "compile": wanted["compile"],
-    "checkpoint_config.interval": 10**6,
-    "work_dir": work_dir,
     "custom_hooks": [{"type": "Turns", "priority": "VERY_LOW"}],
 }
-if wanted["cache"]:
-    options["data.train.data_source.cache"] = {"dir": f"{work_dir}/cache", "short_side": None}
 cfg = load_config(wanted["config"], options)
 cfg.fp16 = None
 if wanted["as_lightly"]:

@@ -16,6 +16,14 @@ from mmselfsup.utils.image_names import OTHER_IMAGES, has_image_extension, other
 OTHERS = ("a.jp2", "b.HEIC", "c.heic", "d.avif", "sub/e.svs", "f.nii.gz", "notes.txt")
 
 
+READERS = (
+    lambda folder: build_datasource(dict(type="ImageList", data_prefix=str(folder))),
+    lambda folder: build_datasource(dict(type="ImageNet", data_prefix=str(folder))),
+    lambda folder: given_images(str(folder)),
+    lambda folder: given_images(f"{folder}/**/*"),
+)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two images that are read, in folders of classes, and others beside them."""
@@ -30,15 +38,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-@pytest.mark.parametrize(
-    "read",
-    [
-        lambda folder: build_datasource(dict(type="ImageList", data_prefix=str(folder))),
-        lambda folder: build_datasource(dict(type="ImageNet", data_prefix=str(folder))),
-        lambda folder: given_images(str(folder)),
-        lambda folder: given_images(f"{folder}/**/*"),
-    ],
-)
+@pytest.mark.parametrize("read", READERS)
 def test_what_is_left_out_is_said_once(
     read: Any, folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,15 +54,7 @@ def test_what_is_left_out_is_said_once(
     assert "txt" not in caplog.text
 
 
-@pytest.mark.parametrize(
-    "read",
-    [
-        lambda folder: build_datasource(dict(type="ImageList", data_prefix=str(folder))),
-        lambda folder: build_datasource(dict(type="ImageNet", data_prefix=str(folder))),
-        lambda folder: given_images(str(folder)),
-        lambda folder: given_images(f"{folder}/**/*"),
-    ],
-)
+@pytest.mark.parametrize("read", READERS)
 def test_a_folder_of_nothing_else(read: Any, folder: Path) -> None:
     for name in ("x.png", "y.gif"):
         (folder / "one" / name).unlink()
