@@ -129,7 +129,8 @@ def train_model(
     with shared_errors(), config_errors("model"):
         fit_to_data(model.modules(), size)
         _check_workflow(model, loaders, distributed)
-        adaptation = prepare_adaptation(model, cfg, start_classes(model, datasets[0]))
+        classes = start_classes(model, datasets[0])
+        adaptation = prepare_adaptation(model, cfg, classes)
         accelerate(model, cfg, logger)
     model = wrap_model(model, distributed, cfg.get("find_unused_parameters"), cfg.get("sharding"))
     with shared_errors(), config_errors("optimizer"):
@@ -148,9 +149,8 @@ def train_model(
         check_schedules(runner, len(loaders[0]))
         report_no_effect(cfg, runner, loaders[0], logger)
         fit_to_data(runner.hooks, size)
-    facts = {**data, "optimizer": optimizer_options(optimizer)}
-    runner.meta = {**(runner.meta or {}), "run": facts}
-    load_weights_or_resume(runner, cfg, data, resumed, start_classes(unwrap(model), datasets[0]))
+    runner.meta = {**(runner.meta or {}), "run": data | {"optimizer": optimizer_options(optimizer)}}
+    load_weights_or_resume(runner, cfg, data, resumed, classes)
     _show_plan(cfg, runner, loaders[0], looks, logger)
     if check_only:
         return runner

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +130,18 @@ def names_weights(model: Any, keys: Sequence[str] = _WEIGHTS) -> bool:
         named = model.get("type") == "Pretrained" or any(model.get(key) for key in keys)
         return named or any(names_weights(part, keys) for part in model.values())
     return isinstance(model, list | tuple) and any(names_weights(part, keys) for part in model)
+
+
+def transform_steps(part: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the configs of all transforms inside a part of a config, in its order."""
+    if isinstance(part, Mapping):
+        if isinstance(part.get("type"), str):
+            yield part
+        for value in part.values():
+            yield from transform_steps(value)
+    elif isinstance(part, list | tuple):
+        for value in part:
+            yield from transform_steps(value)
 
 
 def has_key(cfg: Config, key: str) -> bool:

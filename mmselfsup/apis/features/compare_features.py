@@ -46,7 +46,6 @@ from mmselfsup.utils import get_root_logger, setup_multi_processes
 from mmselfsup.utils.files import atomic_write_text
 from mmselfsup.utils.patients import source_of
 
-from ..preflight.trained_input import report_other_input
 from .frozen_features import extraction_model
 
 Sides = Mapping[str, LabelledFeatures]
@@ -72,11 +71,10 @@ def run(args: Namespace) -> None:
     setup_multi_processes(data_cfg)
     datasets = labelled_datasets(data_cfg, str(args.dataset_config))
     logger = get_root_logger(out / "look.log")  # also takes mmcv's lines about each weight
-    report_other_input(data_cfg, str(args.checkpoint), logger=logger)
     features = {}
     # Without a checkpoint the network has the random weights of the seed.
     for side, weights in zip(SIDES, (None, str(args.checkpoint)), strict=True):
-        model = extraction_model(cfg, weights, args.seed, logger)
+        model = extraction_model(cfg, weights, args.seed, logger, image_cfg=data_cfg)
         features[side] = _features(model, datasets, data_cfg, out, side)
     places = {}
     for side, data in features.items():

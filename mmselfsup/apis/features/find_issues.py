@@ -51,7 +51,6 @@ from mmselfsup.utils.files import atomic_write_text, check_writable
 from mmselfsup.utils.seed import MAX_SEED
 from mmselfsup.utils.study_data import read_words
 
-from ..preflight.trained_input import report_other_input
 from .frozen_features import extraction_model, split_options
 
 #: Parts of the images that a person looks at, for which the recall of planted issues is given.
@@ -136,8 +135,7 @@ def _from_images(args: Namespace, out: Path) -> tuple[Audited, str]:
         check_features(np.zeros((len(names), 1), np.float32), args.neighbours)
     logger = get_root_logger(out / "find_issues.log")  # also takes mmcv's lines about each weight
     checkpoint = None if args.checkpoint in ("none", "random") else args.checkpoint
-    model = extraction_model(cfg, checkpoint, args.seed, logger)
-    report_other_input(data_cfg, checkpoint, logger=logger)
+    model = extraction_model(cfg, checkpoint, args.seed, logger, image_cfg=data_cfg)
 
     def extract() -> dict[str, NDArray[Any]]:
         loader = build_eval_loader(dataset, data_cfg, "test", False)

@@ -115,8 +115,7 @@ def evaluate_joined(
         logger.info(ranks.note)
     with shared_errors():
         datasets = labelled_datasets(data_cfg, args.dataset_config)
-        model = extraction_model(cfg, checkpoint, args.seed, logger)
-        report_other_input(data_cfg, checkpoint, logger=logger)
+        model = extraction_model(cfg, checkpoint, args.seed, logger, image_cfg=data_cfg)
         protocol.check(len(datasets["train"]))  # before the extraction, which takes the most time
     if not (args.features and os.path.exists(args.features)):
         look_at_lists(datasets, data_cfg, ranks.distributed, logger)
@@ -274,6 +273,7 @@ def extraction_model(
     seed: int,
     logger: logging.Logger | None = None,
     state: Mapping[str, Any] | None = None,
+    image_cfg: Config | None = None,
 ) -> nn.Module:
     """Return a frozen model on its device, in the precision and as fast as in its training.
 
@@ -284,11 +284,16 @@ def extraction_model(
         seed: Seed of random weights.
         logger: The logger that reports on the loading.
         state: The content of the checkpoint, where it is read already.
+        image_cfg: The config that prepares the images, if ``report_other_input`` is to compare it.
 
     Raises:
         UserError: See ``frozen_model`` and ``accelerate_extraction``.
     """
+    if checkpoint is not None and state is None:
+        state = load_state(checkpoint)
     model = frozen_model(cfg, checkpoint, seed, logger, state).to(default_device())
+    if image_cfg is not None:
+        report_other_input(image_cfg, checkpoint, state, logger)
     accelerate_extraction(model, cfg, logger)
     return model
 

@@ -32,7 +32,6 @@ from mmselfsup.utils.files import atomic_write
 from mmselfsup.utils.seed import set_random_seed
 
 from ..launch import join_ranks, open_log, open_work_dir, work_dir_of
-from ..preflight.trained_input import report_other_input
 from .frozen_features import extraction_model
 
 
@@ -130,8 +129,7 @@ def extract_layers(
         if not len(kept):
             raise UserError(f"{args.dataset_config}: no image has a label below {max_num_class}")
         chosen, labels = Subset(dataset, kept.tolist()), labels[kept]
-    model = extraction_model(cfg, args.checkpoint, seed, logger)
-    report_other_input(data_cfg, args.checkpoint, logger=logger)
+    model = extraction_model(cfg, args.checkpoint, seed, logger, image_cfg=data_cfg)
     data_cfg.persistent_workers = False  # the list is read only once
     loader = build_eval_loader(chosen, data_cfg, "extract", ranks.distributed)
     with run_errors():

@@ -5,7 +5,6 @@ Letters: N images, D width of a feature, h, w places of a map.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,6 +14,7 @@ from mmcv import Config
 from torch import Tensor
 
 from mmselfsup.config import own_data
+from mmselfsup.config.inspect import transform_steps
 from mmselfsup.config.load import load_config
 from mmselfsup.core.checkpoint import load_state
 from mmselfsup.datasets import SingleViewDataset
@@ -24,7 +24,6 @@ from mmselfsup.utils.error_context import run_errors
 from mmselfsup.utils.errors import ArgumentError, UserError
 
 from ..features.frozen_features import extraction_model
-from ..preflight.trained_input import report_other_input
 from .embeddings import Embeddings
 from .image_input import Images, config_of, image_dataset, image_loader, report_images
 from .single_image import evaluation_pipeline
@@ -72,8 +71,9 @@ class Embedder:
         self.image_cfg = self.cfg if dataset_config is None else load_config(dataset_config)
         own_data.resolve_for([self.image_cfg], checkpoint)
         self.pipeline = preparation(self.image_cfg)
-        report_other_input(self.image_cfg, checkpoint, state)
-        self.model: Any = extraction_model(self.cfg, checkpoint, seed=0, state=state)
+        self.model: Any = extraction_model(
+            self.cfg, checkpoint, seed=0, state=state, image_cfg=self.image_cfg
+        )
 
     def __call__(self, images: Images, maps: bool = False) -> Embeddings:
         """Return the features of images.
@@ -136,7 +136,7 @@ def plain_pipeline(cfg: Config) -> list[dict[str, Any]]:
     Raises:
         UserError: The training has no ``RandomResizedCrop``, or no ``Normalize``.
     """
-    steps = list(_steps((cfg.get("data") or {}).get("train")))
+    steps = list(transform_steps((cfg.get("data") or {}).get("train")))
     sizes = [_side(step["size"]) for step in steps if "Crop" in step["type"] and "size" in step]
     normalize = next((step for step in steps if step["type"] == "Normalize"), None)
     if not sizes or (normalize is None and not cfg.get("prefetch")):
@@ -148,18 +148,6 @@ def plain_pipeline(cfg: Config) -> list[dict[str, Any]]:
     resize = dict(type="Resize", size=round(_RESIZE * size))
     end = [] if normalize is None else [dict(type="ToTensor"), dict(normalize)]
     return [resize, dict(type="CenterCrop", size=size), *end]
-
-
-def _steps(part: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield all configs of transforms inside a part of a config, in its order."""
-    if isinstance(part, Mapping):
-        if isinstance(part.get("type"), str):
-            yield part
-        for value in part.values():
-            yield from _steps(value)
-    elif isinstance(part, list | tuple):
-        for value in part:
-            yield from _steps(value)
 
 
 def _side(size: Any) -> int:

@@ -122,9 +122,12 @@ def report_cut_patches(model: nn.Module, loader: Any) -> None:
         model: The model.
         loader: The loader of the training.
     """
+    networks = list(_patches(model))
+    if not networks:
+        return
     with rng_untouched(), suppress(Exception):  # the run itself reports what can't be read
         views = [v for v in tree_leaves(_sample(loader)["img"]) if isinstance(v, Tensor)]
-        for name, patch, padded in _patches(model):
+        for name, patch, padded in networks:
             rests = [v.shape[-2:] for v in views if any(side % patch for side in v.shape[-2:])]
             if rests:
                 height, width = rests[0]

@@ -5,7 +5,7 @@ without an error and gives poor scores, and so does that of a classifier at anot
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from mmcv import Config
 
 from mmselfsup.config import own_data
+from mmselfsup.config.inspect import transform_steps
 from mmselfsup.core.checkpoint import load_state
 from mmselfsup.models import ALGORITHMS
 from mmselfsup.utils.errors import UserError
@@ -82,8 +83,8 @@ def input_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     data = config.get("data")
     parts = [data[part] for part in _PARTS if data.get(part)] if isinstance(data, Mapping) else []
-    steps: list[Any] = next(filter(None, (list(_steps(part)) for part in parts)), [])
-    steps = steps or list(_steps(config.get("test_pipeline")))
+    steps: list[Any] = next(filter(None, (list(transform_steps(part)) for part in parts)), [])
+    steps = steps or list(transform_steps(config.get("test_pipeline")))
     found: dict[str, Any] = {}
     norm: Any = next((step for step in steps if step["type"] == "Normalize"), None)
     if norm is None and config.get("prefetch"):
@@ -110,18 +111,6 @@ def _is_numbers(value: Any) -> bool:
         and np.asarray(value, dtype=object).size > 0
         and all(isinstance(item, int | float) for item in np.ravel(np.asarray(value, dtype=object)))
     )
-
-
-def _steps(part: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield the configs of all transforms inside a part of a config, in its order."""
-    if isinstance(part, Mapping):
-        if isinstance(part.get("type"), str):
-            yield part
-        for value in part.values():
-            yield from _steps(value)
-    elif isinstance(part, list | tuple):
-        for value in part:
-            yield from _steps(value)
 
 
 def _source(part: Any) -> Mapping[str, Any] | None:
