@@ -367,15 +367,21 @@ class CommonRunner(StateMixin, BaseRunner):  # type: ignore[misc]
 
     def run_iter(self, data_batch: Any, train_mode: bool, **kwargs: Any) -> None:
         """Move a batch to the model's device, call the model and log its losses."""
-        device = module_device(self.model)
-        data = beside_step(partial(to_device, data_batch, device), device)
-        outputs = self._call_model(data, train_mode, **kwargs)
+        outputs = self._call_model(self._on_device(data_batch), train_mode, **kwargs)
         if not isinstance(outputs, dict):
             raise TypeError(f"a step must return a dict, got {type(outputs).__name__}")
         if "log_vars" in outputs:
             self.log_buffer.iteration = self.iter if train_mode else None
             self.log_buffer.update(outputs["log_vars"], outputs["num_samples"])
         self.outputs = outputs
+
+    def _on_device(self, data_batch: Any) -> Any:
+        """Return a batch on the model's device, with what must be counted before it goes there."""
+        count = getattr(unwrap(self.model), "count_on_host", None)
+        if count is not None and isinstance(data_batch, Mapping) and "img" in data_batch:
+            data_batch = {**data_batch, **count(data_batch["img"])}
+        device = module_device(self.model)
+        return beside_step(partial(to_device, data_batch, device), device)
 
     def _call_model(self, data: Any, train_mode: bool, **kwargs: Any) -> Any:
         """Return the losses of one batch; those of a wrapped model come from its ``forward``."""

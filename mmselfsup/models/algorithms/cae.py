@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.transforms.functional import normalize
 
 from mmselfsup.utils.errors import ArgumentError
 
 from ..backbones.cae_vit import select_patches
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
+from ..utils.masked_places import count_masked
 from .base import BaseModel, build_masking_backbone, require
 
 # Statistics of ImageNet, which the encoder's images are normalised by.
@@ -43,6 +43,8 @@ class CAE(BaseModel):
         ArgumentError: The neck or the head is missing, or the backbone can't hide patches.
     """
 
+    mean: Tensor
+    std: Tensor
     title = "CAE"
     family = "masked modelling"
     neck_projects = False
@@ -62,6 +64,8 @@ class CAE(BaseModel):
         self.teacher = build_backbone(backbone)
         self.neck = build_neck(neck)
         self.head = build_head(head)
+        for name, values in (("mean", _MEAN), ("std", _STD)):
+            self.register_buffer(name, torch.tensor(values).view(3, 1, 1), persistent=False)
         self.momentum = base_momentum
         self.start_targets()
 
@@ -78,7 +82,13 @@ class CAE(BaseModel):
         """
         return self.backbone(img) if mask is None else self.backbone(img, mask)
 
-    def forward_train(self, samples: Sequence[Tensor] | Tensor, **kwargs: Any) -> dict[str, Tensor]:  # type: ignore[override]
+    def count_on_host(self, img: Any) -> dict[str, int]:
+        """Return ``num_masked``: the number of masked patches of the batch, N * M."""
+        return count_masked(img[2:3])
+
+    def forward_train(  # type: ignore[override]
+        self, samples: Sequence[Tensor] | Tensor, num_masked: int | None = None, **kwargs: Any
+    ) -> dict[str, Tensor]:
         """Return the loss of the words plus the weighted alignment (section 3, "Objective").
 
         Args:
@@ -87,6 +97,7 @@ class CAE(BaseModel):
                 [N, rows, columns], true for masked patches, equally many in each image.
                 ``BEiTMaskGenerator`` after ``RandomResizedCropAndInterpolationWithTwoPic`` makes
                 them.
+            num_masked: N * M, see ``masked_places``.
             **kwargs: The rest of the batch, unused.
 
         Returns:
@@ -104,16 +115,19 @@ class CAE(BaseModel):
             )
         img, img_target, mask = samples
         masked = mask.flatten(1).bool()  # [N, L]
-        img = normalize(img, _MEAN, _STD)
+        num_visible = None if num_masked is None else masked.numel() - num_masked
+        img = (img - self.mean) / self.std
         # The regressor and the decoder see no class token.
-        visible = self.backbone(img, masked)[:, 1:]  # [N, L - M, C]
+        visible = self.backbone(img, masked, num_masked)[:, 1:]  # [N, L - M, C]
         with torch.no_grad():
-            latent_target = self.teacher(img, ~masked)[:, 1:]  # [N, M, C]
+            latent_target = self.teacher(img, ~masked, num_visible)[:, 1:]  # [N, M, C]
             # As in 0.x after its use: with a momentum of 0 it is the encoder one step ago.
             self.momentum_update_in_forward()
         places = self.positions()  # [1, L, C]
         scores, latent = self.neck(
-            visible, select_patches(places, masked), select_patches(places, ~masked)
+            visible,
+            select_patches(places, masked, num_masked),
+            select_patches(places, ~masked, num_visible),
         )
         img_target = (1 - 2 * _MARGIN) * img_target + _MARGIN
         return self.head(img_target, scores, latent, latent_target, masked)

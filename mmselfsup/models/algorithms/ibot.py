@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..builder import ALGORITHMS, build_neck
 from ..utils import image_and_mask, only_feature, pooled, several_views, spatial_map
 from ..utils.ema import copy_to_targets
+from ..utils.masked_places import count_masked, masked_places
 from ..utils.needs import Needs
 from .base import require
 from .dino import DINO, global_views, scores_by_size
@@ -74,12 +75,19 @@ class IBOT(DINO):
             pairs.append((self.patch_neck, self.momentum_patch_neck))
         return pairs
 
-    def forward_train(self, img: Sequence[View], **kwargs: Any) -> dict[str, Tensor]:  # type: ignore[override]
+    def count_on_host(self, img: Any) -> dict[str, int]:
+        """Return ``num_masked``: the number of masked patches, M."""
+        return count_masked([view[1] for view in img if not isinstance(view, Tensor)])
+
+    def forward_train(  # type: ignore[override]
+        self, img: Sequence[View], num_masked: int | None = None, **kwargs: Any
+    ) -> dict[str, Tensor]:
         """Return the losses of equations 2 and 3.
 
         Args:
             img: V >= 2 views, the G global ones first: pairs of images [N, C, H, W] and masks of
                 their patches [N, rows, columns], true for masked ones; local views are images.
+            num_masked: M, see ``masked_places``.
             **kwargs: The rest of the batch, unused.
 
         Returns:
@@ -101,13 +109,14 @@ class IBOT(DINO):
             local = scores_by_size(self.base_encoder, views[num_global:])  # [V - G, N, K]
             student = torch.cat((student, local))  # [V, N, K]
         neck = getattr(self, "patch_neck", self.neck)
-        student_patches = neck([at_masked(seen, mask)])[0]  # [M, K]
+        places = masked_places(mask, num_masked)
+        student_patches = neck([at_places(seen, places)])[0]  # [M, K]
         with torch.no_grad():
             backbone, target_neck = self.momentum_encoder
             whole = only_feature(backbone(images), self)
             teacher = target_neck([whole])[0].unflatten(0, (num_global, -1))  # [G, N, K]
             target_neck = getattr(self, "momentum_patch_neck", target_neck)
-            teacher_patches = target_neck([at_masked(whole, mask)])[0]  # [M, K]
+            teacher_patches = target_neck([at_places(whole, places)])[0]  # [M, K]
         losses = self.head(student, teacher, student_patches, teacher_patches, mask)
         return {**losses, **self.regularise(pooled(seen).unflatten(0, (num_global, -1)))}
 
@@ -116,13 +125,11 @@ class IBOT(DINO):
         return {}
 
 
-def at_masked(feature: Any, mask: Tensor) -> Tensor:
-    """Return the tokens [M, C] of masked places, image by image and row by row.
-
-    On a GPU this waits for the mask: the number of masked places is not known without it.
+def at_places(feature: Any, places: tuple[Tensor, Tensor]) -> Tensor:
+    """Return the tokens [M, C] of some places.
 
     Args:
         feature: Features of one stage with places, an entry of what a backbone returns, N images.
-        mask: True for masked places, [N, L].
+        places: Images and places in them, two int64 tensors [M], see ``masked_places``.
     """
-    return spatial_map(feature).flatten(2).transpose(1, 2)[mask]
+    return spatial_map(feature).flatten(2).transpose(1, 2)[places]

@@ -93,7 +93,9 @@ class IJEPA(BaseModel):
             ArgumentError: See ``patch_grid`` and ``MultiBlockMasks``.
         """
         grid = patch_grid(img, self.patch_size)
-        context, targets = (part.to(img.device) for part in self.masks.draw(len(img), grid))
+        context, targets = (
+            part.to(img.device, non_blocking=True) for part in self.masks.draw(len(img), grid)
+        )
         (tokens,) = self.backbone(img, context)  # [N, K, D]
         pred = self.neck(tokens, context, targets, grid)  # [N, B, M, D]
         with torch.no_grad():

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..builder import BACKBONES
+from ..utils.masked_places import masked_places
 from .base_vit import BaseViT
 
 
@@ -68,7 +69,7 @@ class CAEViT(BaseViT):
         nn.init.trunc_normal_(self.patch_embed.projection.weight, std=0.02)
 
     def forward(  # type: ignore[override]
-        self, x: Tensor, mask: Tensor | None = None
+        self, x: Tensor, mask: Tensor | None = None, num_masked: int | None = None
     ) -> Tensor | tuple[Any, ...]:
         """Return tokens of the visible patches, or the features of whole images.
 
@@ -76,6 +77,7 @@ class CAEViT(BaseViT):
             x: Images [N, C, H, W].
             mask: True for masked patches, [N, L] or [N, rows, columns], equally many for each
                 image; None for whole images.
+            num_masked: How many patches of the batch are masked, see ``masked_places``.
 
         Returns:
             With a mask the tokens [N, 1 + L_visible, C] after the last block, class token first.
@@ -85,19 +87,22 @@ class CAEViT(BaseViT):
             return super().forward(x)
         tokens, resolution = self.patch_embed(x)  # [N, L, C]
         positions = self.positions(resolution)
-        visible = select_patches(tokens + positions[:, 1:], ~mask.flatten(1).bool())
+        chosen = ~mask.flatten(1).bool()  # [N, L]
+        count = None if num_masked is None else chosen.numel() - num_masked
+        visible = select_patches(tokens + positions[:, 1:], chosen, count)
         return self.encode(self.with_class_token(visible, positions))[-1]
 
 
-def select_patches(tokens: Tensor, chosen: Tensor) -> Tensor:
+def select_patches(tokens: Tensor, chosen: Tensor, count: int | None = None) -> Tensor:
     """Return the chosen tokens of each image, in their order.
 
     Args:
         tokens: Tokens [N, L, C], or [1, L, C] for the same ones in all images.
         chosen: True for chosen tokens, [N, L], equally many in each image.
+        count: How many tokens of the batch are chosen, see ``masked_places``.
 
     Returns:
-        [N, L_chosen, C]. On a GPU this waits for the mask: the number of chosen tokens is not known
-        without it.
+        [N, L_chosen, C].
     """
-    return tokens.expand(len(chosen), -1, -1)[chosen].unflatten(0, (len(chosen), -1))
+    places = masked_places(chosen, count)
+    return tokens.expand(len(chosen), -1, -1)[places].unflatten(0, (len(chosen), -1))

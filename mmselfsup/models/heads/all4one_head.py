@@ -109,8 +109,10 @@ class All4OneHead(BaseModule):
 
         Positions are added first, of unit length as the tokens are.
         """
-        places = build_1d_sincos_position_embedding(sequence.shape[1], self.feat_dim)  # [K, D]
-        sequence = sequence + F.normalize(places, dim=1).to(sequence)
+        places = build_1d_sincos_position_embedding(
+            sequence.shape[1], self.feat_dim, device=sequence.device
+        )  # [K, D]
+        sequence = sequence + F.normalize(places, dim=1).to(sequence.dtype)
         for block in self.blocks:
             sequence = block(sequence)
         return to_float32(sequence[:, 0])

@@ -16,6 +16,7 @@ from mmselfsup.utils.errors import UserError
 
 from ..builder import HEADS
 from ..utils.dall_e import Encoder
+from ..utils.masked_places import masked_places
 from ..utils.precision import full_precision
 
 
@@ -97,8 +98,8 @@ class CAEHead(BaseModule):
             latent_target: Those of the teacher [N, M, C]; they get no gradient.
             mask: True for masked patches, [N, L].
         """
-        words = self.words(img_target)[mask.flatten(1).bool()]  # [N * M]
         scores = outputs.flatten(0, -2)  # [N * M, V]
+        words = self.words(img_target)[masked_places(mask.flatten(1), len(scores))]  # [N * M]
         return self.losses(scores, words, latent_pred, latent_target.detach())
 
 

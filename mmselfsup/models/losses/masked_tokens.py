@@ -6,6 +6,7 @@ Letters: N images, L places, M masked places of all images, K outputs.
 import torch
 from torch import Tensor
 
+from ..utils.masked_places import masked_places
 from ..utils.precision import full_precision
 
 
@@ -28,5 +29,6 @@ def masked_token_prediction(
     """
     entropies = -(targets * torch.log_softmax(scores / temperature, dim=1)).sum(dim=1)  # [M]
     shares = 1 / mask.sum(dim=1, keepdim=True).clamp(min=1)  # [N, 1]
-    weights = shares.to(entropies.dtype).expand(mask.shape)[mask]  # [M]
+    places = masked_places(mask, len(entropies))
+    weights = shares.to(entropies.dtype).expand(mask.shape)[places]  # [M]
     return (entropies * weights).sum() / len(mask)

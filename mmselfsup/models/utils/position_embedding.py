@@ -14,7 +14,10 @@ def rows_and_columns(size: int | tuple[int, int]) -> tuple[int, int]:
 
 
 def build_1d_sincos_position_embedding(
-    length: int, embed_dims: int, temperature: float = 10000.0
+    length: int,
+    embed_dims: int,
+    temperature: float = 10000.0,
+    device: torch.device | str | None = None,
 ) -> Tensor:
     """Return the fixed sine and cosine embedding of places of a sequence.
 
@@ -24,6 +27,7 @@ def build_1d_sincos_position_embedding(
         length: L.
         embed_dims: C, even.
         temperature: Base of the frequencies, larger than 0.
+        device: Where it is made; the CPU by default.
 
     Returns:
         The embedding [L, C] (float32); the sum of squares of a row is C / 2.
@@ -34,8 +38,9 @@ def build_1d_sincos_position_embedding(
     if embed_dims % 2:
         raise ArgumentError(f"sines and cosines of places need an even width, got {embed_dims}")
     half = embed_dims // 2
-    frequency = temperature ** -(torch.arange(half, dtype=torch.float32) / half)  # [C/2]
-    angle = torch.arange(length, dtype=torch.float32)[:, None] * frequency  # [L, C/2]
+    channel = torch.arange(half, dtype=torch.float32, device=device)
+    frequency = temperature ** -(channel / half)  # [C/2]
+    angle = torch.arange(length, dtype=torch.float32, device=device)[:, None] * frequency
     return torch.cat([angle.sin(), angle.cos()], dim=1)
 
 

@@ -1,0 +1,34 @@
+"""Where masks are true, found without a wait for the device."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def masked_places(mask: Tensor, count: int | None = None) -> tuple[Tensor, Tensor]:
+    """Return rows and columns at which a mask is true, row by row; ``x[masked_places(mask)]``.
+
+    Indexing with the mask itself would make the host wait for a GPU, to learn how many there are.
+
+    Args:
+        mask: True at the places meant, or 1, [N, L].
+        count: How many places are true, M, where the host knows it (``BaseModel.count_on_host``);
+            None waits for the device.
+
+    Returns:
+        Two int64 tensors [M].
+    """
+    flat = mask.flatten().bool()
+    if count is None:
+        places = flat.nonzero().flatten()
+    else:
+        places = flat.to(torch.uint8).argsort(descending=True, stable=True)[:count]
+    return places // mask.shape[1], places % mask.shape[1]
+
+
+def count_masked(masks: Sequence[Tensor]) -> dict[str, int]:
+    """Return ``num_masked``, how many places of all masks are true; empty if they are on a GPU."""
+    if any(mask.device.type != "cpu" for mask in masks):
+        return {}
+    return {"num_masked": sum(int(mask.sum()) for mask in masks)}

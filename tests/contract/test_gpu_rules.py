@@ -1,0 +1,106 @@
+"""A step of every method on a GPU: all tensors are there, and the host waits for nothing.
+
+No GPU is needed; see ``fake_gpu``.
+"""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from fake_gpu import HostWaits, fake_gpu, move_to_gpu, on_gpu
+from tiny_models import TINY, same_mask
+from torch import Tensor
+
+from mmselfsup.models import build_algorithm
+
+
+def wait_to_read(x: Tensor) -> Any:
+    return x.sum().item()
+
+
+def wait_to_decide(x: Tensor) -> Any:
+    return x if (x > 0).any() else -x
+
+
+def wait_for_a_mask(x: Tensor) -> Any:
+    return x[x > 0]
+
+
+def wait_to_print(x: Tensor) -> Any:
+    return x.tolist()
+
+
+def copy_back(x: Tensor) -> Any:
+    return x.cpu()
+
+
+def copy_a_list(x: Tensor) -> Any:
+    return x + torch.tensor([1.0, 2.0, 3.0], device=x.device)
+
+
+def copy_a_table(x: Tensor) -> Any:
+    return x + torch.arange(3.0).to(x.device)
+
+
+def copy_into(x: Tensor) -> Any:
+    return x.copy_(torch.arange(3.0))
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        wait_to_read,
+        wait_to_decide,
+        wait_for_a_mask,
+        wait_to_print,
+        copy_back,
+        copy_a_list,
+        copy_a_table,
+        copy_into,
+    ],
+)
+def test_what_makes_the_host_wait_is_found(step: Callable[[Tensor], Any]) -> None:
+    with fake_gpu(), pytest.raises(HostWaits):
+        step(torch.zeros(3, device="cuda"))
+
+
+def test_mixed_devices_are_found() -> None:
+    with fake_gpu(), pytest.raises(RuntimeError, match="same device"):
+        torch.zeros(3, device="cuda") + torch.zeros(3)
+
+
+def test_a_queued_copy_and_a_number_are_no_waits() -> None:
+    with fake_gpu():
+        x = torch.zeros(3, device="cuda")
+        y = x * torch.tensor(2.0) + torch.arange(3.0).to(x.device, non_blocking=True)
+    assert (y.device.type, y.shape) == ("cuda", (3,))
+
+
+def after_its_first_step(name: str) -> tuple[Any, dict[str, Any]]:
+    """Return a method whose first step, on the CPU, made what is made once a run, and a batch."""
+    torch.manual_seed(0)
+    tiny = TINY[name]
+    model = build_algorithm(copy.deepcopy(tiny.cfg))
+    model.init_weights()
+    if tiny.prepare is not same_mask:  # it copies its mask to the device
+        tiny.prepare(model)
+    batch = tiny.batch(8, torch.Generator().manual_seed(0))
+    model.train_step(batch)
+    count = getattr(model, "count_on_host", lambda img: {})
+    return model, {**batch, **count(batch["img"])}
+
+
+@pytest.mark.parametrize("name", sorted(TINY))
+def test_a_step_stays_on_the_gpu_and_waits_for_nothing(name: str) -> None:
+    model, batch = after_its_first_step(name)
+    sampler = model.memory_bank.multinomial if name == "NPID" else None
+    with fake_gpu():
+        move_to_gpu(model)
+        if sampler is not None:
+            sampler.prob, sampler.alias = on_gpu((sampler.prob, sampler.alias))
+        result = model.train_step(on_gpu(batch))
+        if getattr(model, "momentum", None) is not None:
+            model.momentum_update()
+    assert {value.device.type for value in (result["loss"], *result["log_vars"].values())} == {"cuda"}
