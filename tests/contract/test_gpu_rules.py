@@ -4,7 +4,9 @@ No GPU is needed; see ``fake_gpu``.
 """
 
 import copy
+import logging
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +15,9 @@ from fake_gpu import HostWaits, fake_gpu, move_to_gpu, on_gpu
 from tiny_models import TINY, same_mask
 from torch import Tensor
 
+from mmselfsup.core.hooks import DistOptimizerHook, MomentumUpdateHook, WeightAverageHook
+from mmselfsup.core.optimizer import build_optimizer
+from mmselfsup.core.runner.log_buffer import TensorLogBuffer
 from mmselfsup.models import build_algorithm
 
 
@@ -103,4 +108,63 @@ def test_a_step_stays_on_the_gpu_and_waits_for_nothing(name: str) -> None:
         result = model.train_step(on_gpu(batch))
         if getattr(model, "momentum", None) is not None:
             model.momentum_update()
-    assert {value.device.type for value in (result["loss"], *result["log_vars"].values())} == {"cuda"}
+    assert {value.device.type for value in (result["loss"], *result["log_vars"].values())} == {
+        "cuda"
+    }
+
+
+CONTRASTIVE = "BYOL"  # it has a target, so that every hook has something to do
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        {"type": "SGD", "lr": 0.1, "momentum": 0.9, "fused": False},  # no fake of the fused one
+        {"type": "LARS", "lr": 0.1, "momentum": 0.9, "weight_decay": 1e-6},
+        {"type": "AdamW", "lr": 0.1, "weight_decay": 0.05},
+    ],
+    ids=lambda cfg: cfg["type"],
+)
+@pytest.mark.parametrize(
+    "grad_clip", [None, {"max_norm": 1.0}, {"max_norm": 1.0, "per_parameter": True}]
+)
+def test_a_step_of_the_optimizer_and_its_hooks_wait_for_nothing(
+    optimizer: dict[str, Any], grad_clip: dict[str, Any] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, batch = after_its_first_step(CONTRASTIVE)
+    hooks = [
+        DistOptimizerHook(grad_clip=grad_clip),
+        MomentumUpdateHook(),
+        WeightAverageHook(),
+    ]
+
+    def backward(loss: Tensor) -> None:  # autograd wants a real GPU
+        assert loss.requires_grad
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.grad = torch.zeros_like(parameter)
+
+    monkeypatch.setattr(Tensor, "backward", backward)
+    with fake_gpu():
+        move_to_gpu(model)
+        runner = SimpleNamespace(
+            model=model,
+            optimizer=build_optimizer(model, dict(optimizer)),
+            hooks=hooks,
+            iter=0,
+            max_iters=10,
+            log_buffer=TensorLogBuffer(),
+            logger=logging.getLogger("fake"),
+        )
+        for hook in hooks:
+            hook.before_run(runner)
+        for runner.iter in range(2):
+            for hook in hooks:
+                hook.before_train_iter(runner)
+            runner.outputs = model.train_step(on_gpu(batch))
+            runner.log_buffer.update(runner.outputs["log_vars"], 8)
+            for hook in hooks:
+                hook.after_train_iter(runner)
+    norms = runner.log_buffer.val_history["grad_norm"]
+    assert len(norms) == 2
+    assert isinstance(norms[0], Tensor)  # not read yet
