@@ -117,9 +117,31 @@ def test_unknown_metric_names_the_known(make_runner: Make, make_loader: Make) ->
         run(make_runner(), make_loader(), make_loader(), save_best="top1_acc")
 
 
-@pytest.mark.parametrize("metric", ["balanced_accuracy", "macro_auc", "recall_MEL", "head0_top1"])
-def test_more_is_better_for_our_metrics(metric: str, make_loader: Make) -> None:
-    assert EvalHook(make_loader(), save_best=metric).rule == "greater"
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        (dict(save_best="balanced_accuracy"), "greater"),
+        (dict(save_best="melanoma/sensitivity"), "greater"),  # details count as well
+        (dict(save_best="source/BCN_accession/ece"), "less"),
+        (dict(save_best="own", less_keys=["own"]), "less"),
+        (dict(save_best="own", rule="greater"), "greater"),
+    ],
+)
+def test_rule_of_the_best(options: dict[str, Any], rule: str, make_loader: Make) -> None:
+    assert EvalHook(make_loader(), **options).rule == rule
+
+
+@pytest.mark.parametrize("metric", ["topological_distance", "accuracy_loss"])
+def test_no_rule_is_guessed(metric: str, make_loader: Make) -> None:
+    with pytest.raises(UserError, match=f"{metric}.*set evaluation.rule to 'greater' or 'less'"):
+        EvalHook(make_loader(), save_best=metric)
+
+
+def test_keys_of_a_subclass(make_loader: Make) -> None:
+    class Own(EvalHook):
+        _default_less_keys = ["own"]
+
+    assert Own(make_loader(), save_best="own").rule == "less"
 
 
 def test_confusion_matrix_goes_to_tensorboard(make_runner: Make, make_loader: Make) -> None:

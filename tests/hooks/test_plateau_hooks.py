@@ -23,6 +23,7 @@ Make = Callable[..., Any]
         (dict(monitor="accuracy", patience=2), [0.5, 0.4, 0.5, 0.6], [0, 0, 1, 0]),
         (dict(monitor="val_loss", patience=1), [0.5, 0.6, 0.4], [0, 1, 0]),
         (dict(monitor="x", rule="less", patience=1), [3, 2, 2], [0, 0, 1]),
+        (dict(monitor="recall_glossitis", patience=1), [0.5, 0.6, 0.6], [0, 0, 1]),
         (dict(monitor="auc", patience=1, min_delta=0.1), [0.5, 0.55, 0.65], [0, 1, 0]),
         (dict(monitor="auc", patience=2), [0.5, float("nan"), float("nan")], [0, 0, 1]),
     ],
@@ -36,6 +37,7 @@ def test_plateau(options: dict[str, Any], values: list[float], plateaus: list[in
     ("options", "message"),
     [
         (dict(monitor="x", patience=1), "say by rule="),
+        (dict(monitor="accuracy_loss", patience=1), "say by rule="),
         (dict(monitor="auc", patience=0), "patience must be"),
         (dict(monitor="auc", patience=1, rule="more"), "rule must be"),
     ],

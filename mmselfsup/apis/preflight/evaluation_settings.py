@@ -4,7 +4,6 @@ Letters: C classes.
 """
 
 import logging
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
@@ -15,32 +14,18 @@ import torch
 from mmcv.runner import Hook
 from torch import Tensor, nn
 
+from mmselfsup.core.hooks.eval_hook import rule_of_best
 from mmselfsup.core.hooks.frozen_features_hook import isolated_eval
 from mmselfsup.metrics.classification import MANY_CLASSES, is_fact
+from mmselfsup.metrics.direction import GREATER, better, is_own
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.module import unwrap
 from mmselfsup.utils.plurals import counted
 from mmselfsup.utils.seed import rng_untouched
 
-# Words in the names of metrics, in small letters, by what is better. A name with words of both
-# kinds, or with none, tells nothing.
-_MORE = {
-    "accuracy", "acc", "top", "auc", "auroc", "ap", "map", "precision", "recall", "sensitivity",
-    "specificity", "f1", "kappa", "dice", "iou", "miou",
-}  # fmt: skip
-_LESS = {"loss", "ece", "error", "err", "nll", "brier"}
-# With one of these the other words say what is compared or left out, not what is better.
-_UNCLEAR = {
-    "difference", "diff", "delta", "drop", "eer", "false", "far", "fnr", "fpr", "frr", "gap",
-    "miss", "missed", "rate", "spread", "std", "var", "variance", "wrong",
-}  # fmt: skip
-# The metrics of this package, behind the name of a head and the parts of a detail.
-_OWN = re.compile(
-    r"(head\d+_)?(top\d+|(balanced_)?accuracy|macro_(auc|f1)|mAP|ece|(recall|AP|auc|f1)_.+|"
-    r"sensitivity|specificity|precision|average_precision|f1|auc|p?auc80)"
-)
 # They decide which checkpoint is best, and nothing else.
-_OF_THE_BEST = ("rule", "greater_keys", "less_keys", "out_dir", "file_client_args")
+_KEYS = ("greater_keys", "less_keys")
+_OF_THE_BEST = ("rule", *_KEYS, "out_dir", "file_client_args")
 
 
 def measured_names(model: nn.Module, dataset: Any, evaluation: Mapping[str, Any]) -> list[str]:
@@ -81,15 +66,20 @@ def check_metrics(
         hooks: The other hooks of the run; ``EarlyStoppingHook`` has a ``plateau``.
 
     Raises:
-        UserError: A metric is not measured, or the rule keeps the worst of it. Metrics of others
-            may mean something else by their names: they get a warning in place of the latter.
+        UserError: A metric is not measured, no rule is given where its name tells none, or the
+            rule keeps the worst of it. Metrics of others may mean something else by their names:
+            they get a warning in place of the latter.
     """
     wanted = evaluation.get("save_best")
     if wanted not in (None, "auto"):
         _check_name("evaluation.save_best", wanted, names)
     best = names[0] if wanted == "auto" and names else wanted
     if best is not None:
-        _check_rule("evaluation.rule", best, evaluation.get("rule"))
+        rule = evaluation.get("rule")
+        if rule is None and best != "auto":
+            keys = {key: evaluation[key] for key in _KEYS if evaluation.get(key) is not None}
+            rule_of_best(best, **keys)
+        _check_rule("evaluation.rule", best, rule)
     for hook in hooks:
         plateau = getattr(hook, "plateau", None)
         if plateau is not None:
@@ -116,24 +106,11 @@ def _check_rule(place: str, metric: str, rule: str | None) -> None:
         return
     line = (
         f"{place}={rule!r} with {metric!r} takes the worst for the best: more of it is "
-        f"{'better' if meant == 'greater' else 'worse'}; leave the rule out, or set {meant!r}"
+        f"{'better' if meant == GREATER else 'worse'}; leave the rule out, or set {meant!r}"
     )
-    if _OWN.fullmatch(metric.rpartition("/")[2]):
+    if is_own(metric):
         raise UserError(line)
     logging.getLogger("mmselfsup").warning("%s, unless the metric is meant otherwise", line)
-
-
-def better(metric: str) -> str | None:
-    """Return which of a metric is better, ``'greater'`` or ``'less'``, by the words of its name.
-
-    None where the name doesn't tell, as that of a difference or of a rate of errors.
-    """
-    words = set(re.findall(r"[a-z]+(?:1(?![0-9]))?", metric.lower()))
-    words |= {word.rstrip("1") for word in words}
-    more, less = bool(words & _MORE), bool(words & _LESS)
-    if words & _UNCLEAR:
-        return None
-    return None if more == less else "greater" if more else "less"
 
 
 def without_effect(
@@ -151,7 +128,7 @@ def without_effect(
             if evaluation.get(key) is not None:
                 yield f"evaluation.{key} has no effect without evaluation.save_best"
     elif evaluation.get("rule"):
-        for key in ("greater_keys", "less_keys"):
+        for key in _KEYS:
             if evaluation.get(key) is not None:
                 yield f"evaluation.{key} has no effect beside evaluation.rule: take one of them out"
     labels = getattr(dataset, "gt_labels", None)

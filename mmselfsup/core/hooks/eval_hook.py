@@ -9,7 +9,7 @@ the new one is complete, and the newest checkpoint of the run does not name the 
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from torch import nn
 
 from mmselfsup.evaluation.plots import draw_confusion, draw_reliability
 from mmselfsup.metrics import confusion_matrix, finite, nested, with_unknown, without_threshold
+from mmselfsup.metrics.direction import RULES, better, gain, worst
 from mmselfsup.utils import dist
 from mmselfsup.utils.batch_norm import share_statistics
 from mmselfsup.utils.collect import collect_results
@@ -67,13 +68,10 @@ class EvalHook(KeepsBest, MMCVEvalHook):  # type: ignore[misc]
         *args: See ``**kwargs``.
         **kwargs: Those of mmcv's hook: ``start`` (first epoch or iteration), ``interval``,
             ``by_epoch``, ``save_best`` (name of a metric, ``'auto'`` for the first one), ``rule``
-            (``'greater'`` or ``'less'``; by default read from the metric's name),
+            (``'greater'`` or ``'less'``; by default read from the metric's name, see ``better``),
             ``greater_keys``, ``less_keys``, ``out_dir``, ``file_client_args``; anything else goes
             to ``evaluate``, such as ``topk``.
     """
-
-    _default_greater_keys = [*MMCVEvalHook._default_greater_keys, "recall", "f1", "AP_"]
-    _default_less_keys = [*MMCVEvalHook._default_less_keys, "ece"]
 
     def __init__(
         self,
@@ -89,6 +87,20 @@ class EvalHook(KeepsBest, MMCVEvalHook):  # type: ignore[misc]
         super().__init__(inner, *args, test_fn=test_fn or collect_results, **kwargs)
         self.dataloader = dataloader
         self.broadcast_bn_buffer = broadcast_bn_buffer
+
+    def _init_rule(self, rule: str | None, key_indicator: str) -> None:
+        """Find the rule of a metric from its name, and keep both; mmcv's hook calls this.
+
+        Raises:
+            UserError: The name tells no rule.
+        """
+        if rule is None and key_indicator != "auto":
+            # Keys that nobody gave are mmcv's own lists of parts of names, which words replace.
+            more, less = self.greater_keys, self.less_keys
+            more = () if more is MMCVEvalHook._default_greater_keys else more
+            less = () if less is MMCVEvalHook._default_less_keys else less
+            rule = rule_of_best(key_indicator, more, less)
+        super()._init_rule(rule, key_indicator)
 
     def before_run(self, runner: Any) -> None:
         """Find the folder of the best checkpoint, and remove what killed writers left."""
@@ -248,6 +260,27 @@ def show_plots(
         writer.add_image(f"reliability/{head}", picture, runner.iter, dataformats="HWC")
 
 
+def rule_of_best(
+    metric: str, greater_keys: str | Iterable[str] = (), less_keys: str | Iterable[str] = ()
+) -> str:
+    """Return which of a metric is better: the rule of the best checkpoint, where none is set.
+
+    Args:
+        metric: The metric that ``save_best`` names.
+        greater_keys, less_keys: Those of ``evaluation``, see ``better``.
+
+    Raises:
+        UserError: The name tells nothing.
+    """
+    rule = better(metric, greater_keys, less_keys)
+    if rule is None:
+        raise UserError(
+            f"evaluation.save_best is {metric!r}, a name that doesn't tell which is better: set "
+            f"evaluation.rule to {' or '.join(map(repr, RULES))}"
+        )
+    return rule
+
+
 def messages_of(runner: Any) -> dict[str, Any]:
     """Return what hooks store in checkpoints: ``best_score``, ``best_ckpt``, ``evaluated``, ..."""
     runner.meta = {} if runner.meta is None else runner.meta
@@ -261,18 +294,18 @@ def keep_best(hook: Any, runner: Any, score: float) -> None:
     The best score and its file are in ``runner.meta['hook_msgs']``, so that a resumed run has them.
 
     Args:
-        hook: The evaluation hook with its rule (``compare_func``, ``rule``, ``key_indicator``),
-            ``out_dir`` and ``by_epoch``.
+        hook: The evaluation hook with its ``rule``, ``key_indicator``, ``out_dir`` and
+            ``by_epoch``.
         runner: The runner of the training.
         score: The metric; nan is never the best.
     """
     messages = messages_of(runner)
-    best = messages.get("best_score", hook.init_value_map[hook.rule])
+    best = messages.get("best_score", worst(hook.rule))
     unit, number = ("epoch", runner.epoch + 1) if hook.by_epoch else ("iter", runner.iter + 1)
     metric = hook.key_indicator.replace("/", "_")  # details have slashes
     name = f"best_{metric}_{unit}_{number}.pth"
     old, path = messages.get("best_ckpt"), os.path.join(hook.out_dir, name)
-    if not hook.compare_func(score, best):
+    if not gain(hook.rule, score, best) > 0:  # nan is no gain
         if old != path and runner.resumed_in(hook.out_dir):
             # Of an interrupted run, whose evaluation of this epoch gave more.
             replace_best(messages, path)

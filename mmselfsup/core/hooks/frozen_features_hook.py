@@ -4,8 +4,6 @@
 """
 
 import logging
-import math
-import operator
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from torch import nn
 
 from mmselfsup.evaluation.collapse import MIN_RANK, MIN_SPREAD
 from mmselfsup.evaluation.online_monitor import Monitor, pair_of_views
+from mmselfsup.metrics.direction import GREATER
 from mmselfsup.utils.batch_norm import share_statistics
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.json_log import MONITOR_SCORES
@@ -75,9 +74,7 @@ class FrozenFeaturesHook(KeepsBest, Hook):  # type: ignore[misc]
     """
 
     #: The rule of the best checkpoint, see ``keep_best``.
-    rule = "greater"
-    compare_func = staticmethod(operator.gt)
-    init_value_map = {"greater": -math.inf}
+    rule = GREATER  # both scores are accuracies
 
     def __init__(
         self,

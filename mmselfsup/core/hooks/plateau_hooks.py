@@ -1,18 +1,15 @@
 """What happens when a metric stops improving: the training ends, or the learning rate falls."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from mmcv.runner import HOOKS, Hook, LrUpdaterHook
-from mmcv.runner import EvalHook as MMCVEvalHook
 
+from mmselfsup.metrics.direction import RULES, better, gain, worst
 from mmselfsup.utils.errors import ArgumentError, UserError
 
 from .eval_hook import EvalHook
 from .finetune_hooks import counts_epochs
-
-RULES = ("greater", "less")
 
 
 class Plateau:
@@ -40,8 +37,12 @@ class Plateau:
         if rule not in (None, *RULES):
             raise ArgumentError(f"rule must be one of {', '.join(RULES)}, got {rule!r}")
         self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
-        self.rule = rule or rule_of(monitor)
-        self.best = -math.inf if self.rule == "greater" else math.inf
+        named = rule or better(monitor)
+        if named is None:
+            raise ArgumentError(
+                f"monitor={monitor!r}: say by rule='greater' or 'less' which is better"
+            )
+        self.rule, self.best = named, worst(named)
         self.bad = 0
 
     def see(self, metrics: Mapping[str, Any]) -> bool:
@@ -55,8 +56,7 @@ class Plateau:
                 f"monitor={self.monitor!r} is not measured; there are {', '.join(metrics)}"
             )
         value = float(metrics[self.monitor])
-        gain = value - self.best if self.rule == "greater" else self.best - value
-        if gain > self.min_delta:
+        if gain(self.rule, value, self.best) > self.min_delta:
             self.best, self.bad = value, 0
         else:
             self.bad += 1
@@ -69,21 +69,6 @@ class Plateau:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue with the count of a checkpoint."""
         self.best, self.bad = float(state["best"]), int(state["bad"])
-
-
-def rule_of(monitor: str) -> str:
-    """Return whether more or less of a metric is better, by its name.
-
-    Raises:
-        ArgumentError: The name tells nothing.
-    """
-    name = monitor.lower()
-    less, greater = EvalHook._default_less_keys, EvalHook._default_greater_keys
-    if any(key in name for key in less):
-        return "less"
-    if any(key in name for key in (*greater, *MMCVEvalHook._default_greater_keys)):
-        return "greater"
-    raise ArgumentError(f"monitor={monitor!r}: say by rule='greater' or 'less' which is better")
 
 
 def _needs_evaluation(runner: Any, hook: Any) -> None:

@@ -12,12 +12,12 @@ from torch import nn
 
 import mmselfsup.core.hooks  # noqa: F401  (registers)
 from mmselfsup.apis.preflight.evaluation_settings import (
-    better,
     check_metrics,
     measured_names,
     without_effect,
 )
 from mmselfsup.apis.test import score_model
+from mmselfsup.metrics.direction import better
 from mmselfsup.metrics.heads import evaluate_heads
 from mmselfsup.utils.errors import UserError
 
@@ -63,27 +63,6 @@ def test_nothing_to_say() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"),
-    [
-        ("balanced_accuracy", "greater"), ("head0_top1", "greater"), ("mAP", "greater"),
-        ("per_class/MEL/auc", "greater"), ("macro_f1", "greater"), ("ece", "less"),
-        ("val_loss", "less"), ("topological_distance", None), ("accuracy_loss", None),
-        ("fpr_at_95_recall", None), ("accuracy_gap", None), ("auc_std", None), ("auc_drop", None),
-        ("false_precision_rate", None), ("fnr_top1", None), ("missed_accuracy", None),
-    ],
-)  # fmt: skip
-def test_what_is_better(name: str, meant: str | None) -> None:
-    assert better(name) == meant
-
-
-def test_every_metric_of_the_package_tells_what_is_better() -> None:
-    scores = np.eye(3)[[0, 1, 2, 0, 1, 2]]
-    names = evaluate_heads({"head0": scores}, np.array([0, 1, 2, 0, 1, 0]), topk=1)
-    told = {name: better(name) for name in names if "/" not in name and name != "num_classes"}
-    assert set(told.values()) == {"greater", "less"}, told
-
-
-@pytest.mark.parametrize(
     "evaluation",
     [dict(save_best="auto", rule="less"), dict(save_best="ece", rule="greater")],
 )
@@ -108,6 +87,15 @@ def test_metrics_of_the_package_are_known_by_their_names() -> None:
         reverse = "less" if better(name) == "greater" else "greater"
         with pytest.raises(UserError, match="takes the worst for the best"):
             check_metrics(names, dict(save_best=name, rule=reverse))
+
+
+@pytest.mark.parametrize("save_best", ["own_number", "auto"])
+def test_a_name_that_tells_no_rule(save_best: str) -> None:
+    names, evaluation = ["own_number", "accuracy"], dict(interval=1, save_best=save_best)
+    with pytest.raises(UserError, match=r"is 'own_number'.* set evaluation\.rule to 'greater' or"):
+        check_metrics(names, evaluation)
+    check_metrics(names, dict(evaluation, less_keys="own"))
+    check_metrics(names, dict(evaluation, rule="less"))
 
 
 def test_rules_that_are_no_fault() -> None:
