@@ -107,7 +107,7 @@ def look_at_data(settings: StudySettings) -> tuple[dict[str, str], list[str]]:
         return rows, doubts
     study = ResolvedStudy(settings, folder)
     classes = head_classes(study.finetune)
-    pictures = _pictures(path, folder, by_stem, classes, groups_of(settings))
+    pictures = _pictures(path, folder, by_stem, classes, metadata_csv(settings))
     there = [picture for picture in pictures if picture.there]
     if not there:
         raise UserError(f"{path}: none of its {len(pictures)} images is in {folder}")
@@ -135,9 +135,8 @@ def look_at_data(settings: StudySettings) -> tuple[dict[str, str], list[str]]:
 def look_at_lists(settings: StudySettings) -> tuple[str, list[str]]:
     """Look at the lists of a fold: their lengths, and what training and test have in common."""
     folder, by_stem = settings.data.find_images(settings.data_root)
-    groups, parts = groups_of(settings), {}
-    for part in PARTS:
-        parts[part] = _pictures(settings.split(part), folder, by_stem, None, groups)
+    table = metadata_csv(settings)
+    parts = {part: _pictures(settings.split(part), folder, by_stem, None, table) for part in PARTS}
     row = ", ".join(f"{part} {len(pictures)}" for part, pictures in parts.items())
     doubts = []
     for one, other in (("train", "test"), ("subtrain", "val")):
@@ -166,15 +165,13 @@ def look_at_lists(settings: StudySettings) -> tuple[str, list[str]]:
     return row, doubts
 
 
-def groups_of(settings: StudySettings) -> dict[str, str]:
-    """Return the lesion or patient of each image by the stem of its name; none without a table."""
-    path = metadata_csv(settings)
+def groups_of(path: Path | None, names: Sequence[str]) -> list[str]:
+    """Return the lesion or patient of each image; '' where it is not known, or without a table."""
     if path is None:
-        return {}
-    from mmselfsup.datasets.data_sources.metadata import read_metadata  # loads torch
+        return [""] * len(names)
+    from mmselfsup.datasets.data_sources.metadata import lesions_in  # loads torch
 
-    rows = read_metadata(str(path), ("image", "lesion_id"))
-    return {stem: row.cells["lesion_id"].strip() for stem, row in rows}
+    return [group or "" for group in lesions_in(str(path), names)]
 
 
 def how_prepared(settings: StudySettings) -> str:
@@ -194,7 +191,7 @@ def how_prepared(settings: StudySettings) -> str:
     from mmselfsup.isic.color_constancy import preparation_of  # numpy and Pillow: slow to load
 
     folder, by_stem = settings.data.find_images(settings.data_root)
-    pictures = _pictures(path, folder, by_stem, None, {})
+    pictures = _pictures(path, folder, by_stem, None, None)
     there = sum(picture.there for picture in pictures)
     text = f"{there} of {len(pictures)} listed images were there"
     try:
@@ -210,9 +207,16 @@ def _pictures(
     folder: Path,
     by_stem: Mapping[str, str],
     classes: Sequence[str] | None,
-    groups: Mapping[str, str],
+    table: Path | None,
 ) -> list[Picture]:
     """Return the images of a table or list; their labels are numbers of ``classes``.
+
+    Args:
+        path: The table or list.
+        folder: Folder of the images.
+        by_stem: Names of the files in it by their stems, for names without an extension.
+        classes: Names of the classes.
+        table: The table of the lesions.
 
     Raises:
         UserError: It can't be read.
@@ -225,15 +229,16 @@ def _pictures(
     number: dict[Any, int] = {n: order.index(c) for n, c in enumerate(own or ()) if c in order}
     names = [by_stem.get(image_stem(entry.name), entry.name) for entry in entries]
     sizes = [size for size, _ in file_stamps([folder / name for name in names])]
+    groups = groups_of(table, [entry.name for entry in entries])
     return [
         Picture(
             name,
             number.get(entry.label, -1) if own else _one(entry.label),
-            groups.get(image_stem(entry.name), ""),
+            group,
             size >= 0,
             size,
         )
-        for entry, name, size in zip(entries, names, sizes, strict=True)
+        for entry, name, group, size in zip(entries, names, groups, sizes, strict=True)
     ]
 
 

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from mmselfsup.datasets import build_dataset, build_datasource
+from mmselfsup.datasets.data_sources.metadata import read_lesions
+from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.patients import source_of
 
 
@@ -39,3 +42,11 @@ def test_evaluation_by_source(image_folder: Path, image_list: Path, tmp_path: Pa
     both = build_dataset([single, single]).evaluate(dict(head0=np.concatenate((scores, scores))))
     assert both["source/HAM/accuracy"] == 5 / 6
     assert both["source/HAM/num_samples"] == 12
+
+
+def test_equal_names_in_folders_of_patients(tmp_path: Path) -> None:
+    table = tmp_path / "groups.csv"
+    table.write_text("image,lesion_id\np1/1.png,A\np1/2.png,A\np2/1.png,B\n")
+    assert read_lesions(str(table), ["p1/1.png", "p2/1.png", "p1/2.png"]) == ["A", "B", "A"]
+    with pytest.raises(UserError, match="may be that of the image"):
+        read_lesions(str(table), ["1.png"])

@@ -16,7 +16,7 @@ from mmselfsup.datasets.data_sources.columns import Columns, find_columns
 from mmselfsup.datasets.data_sources.lists import read_rows
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_text, csv_text
-from mmselfsup.utils.image_names import image_stem
+from mmselfsup.utils.image_names import cells_of_images
 
 _JOINED = "table.csv"
 _FILE = "file"  # column of the names that ``Description.file`` makes
@@ -95,7 +95,7 @@ def table_columns(
     Args:
         description: A ``Description``, after ``joined_table``.
         folder: Where its relative names are searched.
-        names: File names of N images; folders before the name and the extension don't count.
+        names: File names of N images, see ``cells_of_images``.
         columns: Column by the name under which its N cells are returned.
         key: The key of the description that names the columns, for errors.
 
@@ -103,23 +103,24 @@ def table_columns(
         N cells for each name, ``''`` where the table has no row of the image.
 
     Raises:
-        UserError: No table has a column.
+        UserError: No table has a column, or names an image twice with two cells.
     """
     given = {"table": description.table, "groups_table": description.groups_table}
     paths = [p for k, of in given.items() if (p := first_file(of, folder, k)) is not None]
     read = [(path, *_read(path)) for path in paths if path.suffix.lower() != ".npz"]
-    stems = [image_stem(name) for name in names]
     found = {}
     for name, column in columns.items():
-        table = next(((h, rows) for _, h, rows in read if column in h), None)
+        table = next((table for table in read if column in table[1]), None)
         if table is None:
             there = "; ".join(f"{path} has {', '.join(h)}" for path, h, _ in read)
             raise UserError(
                 f"{description.name}: {key}: no column {column!r} ({there or 'no table'})"
             )
-        image = _image_column(table[0], description.image_column)
-        cells = {image_stem(row[image]): row[column] for row in table[1]}
-        found[name] = [cells.get(stem, "").strip() for stem in stems]
+        path, header, rows = table
+        image = _image_column(header, description.image_column)
+        pairs = [(row[image], row[column].strip()) for row in rows]
+        cells = cells_of_images(names, pairs, f"{path}, column {column}")
+        found[name] = [cell or "" for cell in cells]
     return found
 
 

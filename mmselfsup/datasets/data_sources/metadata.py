@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.image_names import image_stem
+from mmselfsup.utils.image_names import cells_of_images, image_stem
 from mmselfsup.utils.patients import clean_lesion, encode_patient
 
 from .lists import csv_rows, read_text
@@ -71,20 +71,29 @@ def read_lesions(path: str, names: Sequence[str]) -> list[str]:
     Args:
         path: CSV file with the columns ``image`` (with or without extension) and ``lesion_id``,
             such as ISIC_2019_Training_Metadata.csv.
-        names: File names of N images; folders before the name and the extension don't count.
+        names: File names of N images, see ``cells_of_images``.
 
     Returns:
         N lesion ids, ``''`` where none is known.
 
     Raises:
-        UserError: The file is missing, lacks a column, or has none of the images.
+        UserError: The file is missing, lacks a column, has none of the images, or names one twice
+            with two lesions.
     """
-    rows = read_metadata(path, _LESION_COLUMNS)
-    lesions = {name: clean_lesion(row.cells["lesion_id"]) for name, row in rows}
-    stems = [image_stem(name) for name in names]
-    if not any(name in lesions for name in stems):
+    lesions = lesions_in(path, names)
+    if all(lesion is None for lesion in lesions):
         raise UserError(f"{path} has none of the {len(names)} images (e.g. {names[0]})")
-    return [lesions.get(name, "") for name in stems]
+    return [lesion or "" for lesion in lesions]
+
+
+def lesions_in(path: str, names: Sequence[str]) -> list[str | None]:
+    """Return the lesion of each image, None where the file has no row of it.
+
+    The arguments are those of ``read_lesions``; that none of the images is there is no error.
+    """
+    rows = [row.cells for _, row in read_metadata(path, _LESION_COLUMNS)]
+    cells = [(row["image"], clean_lesion(row["lesion_id"])) for row in rows]
+    return cells_of_images(names, cells, path)
 
 
 def read_patients(path: str, names: Sequence[str]) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ import numpy as np
 from mmselfsup.config.inspect import head_classes, reads_patients
 from mmselfsup.metrics import fit_temperature, make_class_map
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.image_names import image_stem
+from mmselfsup.utils.image_names import cells_of_images
 from mmselfsup.utils.patients import source_of
 
 from .. import configs
@@ -245,11 +245,12 @@ def _own_parts(
     parts: dict[str, list[str]] = {}
     if study.metadata is not None and images:
         with open(study.metadata, encoding="utf-8-sig", newline="") as file:
-            rows = {image_stem(row.get("image") or ""): row for row in csv.DictReader(file)}
+            rows = list(csv.DictReader(file))
         for kind, column in OWN_COLUMNS.items():
-            cells = [(rows.get(image_stem(name)) or {}).get(column) or "" for name in images]
+            pairs = [(row.get("image") or "", (row.get(column) or "").strip()) for row in rows]
+            cells = cells_of_images(images, pairs, f"{study.metadata}, column {column}")
             if any(cells):
-                parts[kind] = cells
+                parts[kind] = [cell or "" for cell in cells]
     if lesions is not None:
         parts["source"] = [source_of(lesion) for lesion in lesions]
     return parts

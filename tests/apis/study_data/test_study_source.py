@@ -186,3 +186,32 @@ def test_labels_from_1_are_names_of_classes(tmp_path: Path) -> None:
     description = Description("Pets", table=("labels.csv",), images=("pets",), folds=2)
     facts = make_source(description, tmp_path, tmp_path / "source", 8, NAMES)
     assert facts["classes"] == ["1", "2"]  # no class 0 without an image
+
+
+def test_a_table_of_groups_of_equal_names_in_folders(tmp_path: Path) -> None:
+    """Each patient has a folder, in which the files are numbered from 0."""
+    images, groups = ["image,label"], ["image,patient"]
+    for patient in range(15):
+        folder = tmp_path / f"p{patient}"
+        folder.mkdir()
+        for number in range(2 + patient % 3):
+            Image.new("RGB", (16, 16), (10 * patient, 90, 9)).save(folder / f"{number}.png")
+            images.append(f"p{patient}/{number}.png,{'ab'[patient % 2]}")
+            groups.append(f"p{patient}/{number}.png,P{patient}")
+    (tmp_path / "images.csv").write_text("\n".join(images))
+    (tmp_path / "patients.csv").write_text("\n".join(groups))
+    description = described(
+        table=("images.csv",), images=(), groups_table=("patients.csv",), group_column="patient",
+    )  # fmt: skip
+    place = tmp_path / "source"
+    facts = make_source(description, tmp_path, place, 16, NAMES)
+    make_lists(place, tmp_path / "splits", "own", NAMES, facts["classes"], 3)
+    for fold in range(3):
+        train, test = (
+            {
+                name.split("/")[0]
+                for name, _ in read(tmp_path / "splits" / f"own_{part}_fold{fold}.txt")
+            }
+            for part in ("train", "test")
+        )
+        assert not train & test
