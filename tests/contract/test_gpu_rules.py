@@ -14,11 +14,14 @@ import torch
 from fake_gpu import HostWaits, fake_gpu, move_to_gpu, on_gpu
 from tiny_models import TINY, same_mask
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from mmselfsup.core.hooks import DistOptimizerHook, MomentumUpdateHook, WeightAverageHook
 from mmselfsup.core.optimizer import build_optimizer
 from mmselfsup.core.runner.log_buffer import TensorLogBuffer
 from mmselfsup.models import build_algorithm
+from mmselfsup.models.utils.knn_classifier import knn_votes
+from mmselfsup.utils.device import first_tensor
 
 
 def wait_to_read(x: Tensor) -> Any:
@@ -168,3 +171,22 @@ def test_a_step_of_the_optimizer_and_its_hooks_wait_for_nothing(
     norms = runner.log_buffer.val_history["grad_norm"]
     assert len(norms) == 2
     assert isinstance(norms[0], Tensor)  # not read yet
+
+
+@pytest.mark.parametrize("name", sorted(TINY))
+def test_features_stay_on_the_gpu_and_wait_for_nothing(name: str) -> None:
+    model = build_algorithm(copy.deepcopy(TINY[name].cfg)).eval()
+    img = first_tensor(TINY[name].batch(8, torch.Generator().manual_seed(0)))
+    assert img is not None
+    with fake_gpu(), torch.no_grad():
+        move_to_gpu(model)
+        features = model(on_gpu(img.reshape(-1, 3, *img.shape[-2:])), mode="extract")
+    assert {x.device.type for x in tree_leaves(features)} == {"cuda"}
+
+
+def test_the_monitors_of_features_wait_for_nothing() -> None:
+    with fake_gpu():
+        train, test = (torch.zeros(n, 16, device="cuda") for n in (64, 8))
+        labels = torch.zeros(64, dtype=torch.long, device="cuda")
+        votes = knn_votes(train, labels, test, (5, 20), 0.07, 3)
+    assert {x.device.type for x in votes.values()} == {"cuda"}
