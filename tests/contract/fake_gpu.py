@@ -16,6 +16,7 @@ from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
     FakeTensorMode,
+    unset_fake_temporarily,
 )
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
@@ -30,34 +31,41 @@ class HostWaits(AssertionError):
     """The host waits for the GPU: it reads a value, or copies to it in the way of the step."""
 
 
-class _NoWaits(TorchDispatchMode):
-    """Raise ``HostWaits`` for copies that the host waits for."""
+class _FakeGpu(TorchDispatchMode):
+    """Operations on the GPU give fake tensors, those on the CPU run; waits raise ``HostWaits``.
+
+    For use inside a ``FakeTensorMode``, without which PyTorch looks for a driver.
+    """
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        given = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
+        if not any(map(_is_on_gpu, [*given, kwargs.get("device")])):
+            with unset_fake_temporarily():
+                return func(*args, **kwargs)
         try:
             out = func(*args, **kwargs)
         except (DataDependentOutputException, DynamicOutputShapeException) as error:
             raise HostWaits(f"{func} reads a value {_place()}") from error
+        made = [x for x in tree_leaves(out) if isinstance(x, Tensor)]
         # A tensor of one number beside GPU tensors goes along as an argument of the kernel.
-        given = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
-        moved = {_kind(x) for x in given} | {_kind(x) for x in tree_leaves(out)}
-        copies = "copy" in str(func)
-        if copies and {"cpu", "cuda"} <= moved and not _is_non_blocking(args, kwargs):
+        is_copy = "copy" in str(func) and len({_is_on_gpu(x) for x in (*given, *made)}) == 2
+        if is_copy and not (made and _is_on_gpu(made[0]) and _is_queued(args, kwargs)):
             raise HostWaits(f"{func} copies {tuple(given[-1].shape)} {_place()}")
         return out
 
 
-def _kind(value: Any) -> str | None:
-    return value.device.type if isinstance(value, Tensor) else None
+def _is_on_gpu(value: Any) -> bool:
+    """Return whether a tensor, or a device, is the GPU."""
+    device = getattr(value, "device", value)
+    return device is not None and torch.device(device).type == "cuda"
 
 
-def _is_non_blocking(args: Any, kwargs: dict[str, Any]) -> bool:
-    """Return whether a copy to the GPU is queued, not waited for; copies from it always wait."""
-    to_gpu = kwargs.get("device", args[0].device).type == "cuda"
-    return to_gpu and (kwargs.get("non_blocking", False) or args[-1] is True)
+def _is_queued(args: Any, kwargs: dict[str, Any]) -> bool:
+    """Return whether a copy is queued, not waited for."""
+    return bool(kwargs.get("non_blocking", args[-1] is True))
 
 
 def _place() -> str:
@@ -68,13 +76,13 @@ def _place() -> str:
 
 @contextmanager
 def fake_gpu() -> Iterator[None]:
-    """Inside, new tensors are fake, and whatever makes the host wait for the GPU is an error.
+    """Inside, tensors on the GPU are fake, and whatever makes the host wait for it is an error.
 
     Raises:
         HostWaits: The host waits.
         RuntimeError: An operation mixes devices.
     """
-    with FakeTensorMode(allow_non_fake_inputs=True), _NoWaits():
+    with FakeTensorMode(allow_non_fake_inputs=True), _FakeGpu():
         yield
 
 
