@@ -198,6 +198,37 @@ def test_bad_arguments_are_one_line(place: Path, argv: tuple[str, ...], message:
     assert message in done.last_line
 
 
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("image,label\n0.jpg,ak\n1.jpg,bcc\n", "label 'ak' must be one of red, green, blue"),
+        ("image,ak,bcc\n0.jpg,1,0\n1.jpg,0,1\n", "the class(es) red, green, blue; there are"),
+        ("image,label\n0.jpg,3\n1.jpg,0\n", "label 3 of '0.jpg' is not in 0..2"),
+    ],
+)
+def test_classes_of_ones_own_are_one_line(place: Path, lines: str, message: str) -> None:
+    (place / "own.csv").write_text(lines)
+    done = run(place, "--list", "own.csv")
+    assert done.code == 2, done.text
+    assert message in done.last_line
+    key = "data.val.data_source.classes"
+    assert f"{key} of classifier.py is red, green, blue; name the classes of" in done.last_line
+    assert f'by --cfg-options "{key}=[NAME,...]", or take those in it by {key}=None' in (
+        done.last_line
+    )
+    done = run(place, "--list", "own.csv", "--cfg-options", f"{key}=[x,y,z]")
+    assert f"{key} of --cfg-options is x, y, z" in done.last_line
+
+
+def test_classes_of_the_list(place: Path) -> None:
+    rows_of = "".join(f"{i}.jpg,{'ab'[i % 2]}k\n" for i in range(12))
+    (place / "own.csv").write_text(f"image,label\n{rows_of}")
+    none = "data.val.data_source.classes=None"
+    done = run(place, "--list", "own.csv", "--cfg-options", none)
+    assert done.code == 0, done.text
+    assert {row["label"] for row in rows(place, "label_errors")} == {"ak", "bk"}
+
+
 def test_features_without_a_name_and_a_list_beside_features(place: Path) -> None:
     np.save(place / "own.npy", np.eye(9))
     for argv, message in (

@@ -4,6 +4,7 @@ Letters: N images of this process, C channels of an image, D width, h, w size of
 """
 
 import hashlib
+import json
 from typing import Any, NamedTuple
 
 import torch
@@ -63,6 +64,8 @@ class FrozenTeacher(BaseModule):
         super().__init__()
         if size is not None and size < 1:
             raise ArgumentError(f"teacher.size must be a number of pixels from 1, got {size}")
+        network = {name: value for name, value in backbone.items() if name != "init_cfg"}
+        self._network = json.dumps(network, sort_keys=True, default=repr)
         if checkpoint:
             start = {"type": "Pretrained", "checkpoint": checkpoint, "complete": True}
             backbone = {**backbone, "init_cfg": start}
@@ -124,10 +127,21 @@ class FrozenTeacher(BaseModule):
             return self._features(img)
         if idx is None:
             raise ArgumentError("teacher.cache needs the index of each image: use MultiViewDataset")
-        key = f"{self._own_digest.hex()[:16]}-{self.size}"
-        flat, shape = self.cache.get(key, img, idx, self._packed)
+        flat, shape = self.cache.get(self._cache_key(img), img, idx, self._packed)
         vector, places = flat[:, : shape[0]], flat[:, shape[0] :]
         return TeacherFeatures(vector, places.unflatten(1, shape) if len(shape) > 1 else None)
+
+    def _cache_key(self, img: Tensor) -> str:
+        """Return the name of what decides on the features of images, beside their pixels.
+
+        The weights alone do not: the config says which layer's features they are (``out_indices``),
+        and mixed precision rounds them.
+        """
+        kind = img.device.type
+        half = torch.is_autocast_enabled(kind)
+        precision = torch.get_autocast_dtype(kind) if half else img.dtype
+        others = hashlib.sha256(f"{self._network} {precision}".encode()).hexdigest()
+        return f"{self._own_digest.hex()[:16]}-{others[:8]}-{self.size}"
 
     def _features(self, img: Tensor) -> TeacherFeatures:
         if self.size is not None and img.shape[-2:] != (self.size, self.size):
