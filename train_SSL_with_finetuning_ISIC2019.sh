@@ -28,7 +28,7 @@ Environment             (default)
                         with --curriculum; no _foldN_seedN where FOLDS or SEEDS are set)
   ALGORITHM             pre-training (simclr); several, "relative_loc odc swav", are a curriculum:
                         each starts from the backbone before it, the classifier from the last one
-  SIZE                  64: the small configs, ResNet-18 at 64 px; (224): ResNet-50 at 224 px
+  SIZE                  configs: 64, ResNet-18 at 64 px; (224), ResNet-50 at 224 px; demo, at 48 px
   SSL_CONFIG            configs of the pre-trainings, as many as ALGORITHM names (by its SIZE)
   FINETUNE_CONFIG       config of the classifier (by its SIZE and the backbone of the pre-training,
                         the second word of its config: mae_vit-tiny-p8_... takes vit-tiny-p8_...)

@@ -5,8 +5,8 @@ Example: python tools/run_study.py --data my.csv --images photos --group patient
 Without --data it is the study of ISIC-2019 on the challenge's own lists (ISIC_ROOT names the
 images), or with --demo on synthetic images.
 
-The variables of the environment (ALGORITHM, SIZE, FOLDS, SEEDS, FINETUNE_LRS, GPUS, WORK_DIR, ...)
-and all further options are those of train_SSL_with_finetuning_ISIC2019.sh; its --help lists them.
+The variables of the environment and all further options are those of
+train_SSL_with_finetuning_ISIC2019.sh.
 """
 
 import argparse
@@ -21,6 +21,7 @@ def parse_args(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """Read the description of the data; the other arguments are the study's."""
     parser = argparse.ArgumentParser(
         description=__doc__,
+        epilog=shared_help(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -53,6 +54,13 @@ def parse_args(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
         help="Make these values 0 and 255, for files with more than 8 bits.",
     )
     return parser.parse_known_args(argv)
+
+
+def shared_help() -> str:
+    """Return what the script of ISIC-2019 says of the variables and options of every study."""
+    text = (ROOT / "train_SSL_with_finetuning_ISIC2019.sh").read_text(encoding="utf-8")
+    start = text.index("Environment  ")
+    return text[start : text.index("\nTEXT\n", start)]
 
 
 def main(args: argparse.Namespace, others: list[str]) -> int:

@@ -82,7 +82,12 @@ def add_image_arguments(parser: argparse.ArgumentParser, use: str, batch_size: i
         help="Names of a list are relative to this folder (default: that of the list). Given "
         "several times, they are searched in all these folders.",
     )
-    parser.add_argument("--batch-size", type=int, default=batch_size, help="(default: %(default)s)")
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        default=batch_size,
+        help="Pass this many images through the network at a time (default: %(default)s).",
+    )
     parser.add_argument(
         "--workers", type=int, default=0, help="Read images in this many processes (default: 0)."
     )

@@ -69,6 +69,19 @@ def test_the_tool_has_the_help_of_the_script(argv: list[str]) -> None:
     assert done.stdout == run("--help").stdout
 
 
+def test_the_study_of_any_data_shows_them_too() -> None:
+    """``mmselfsup study --help`` is what an installed package has; it has no script at its top."""
+    tool = SCRIPT.parent / "tools" / "run_study.py"
+    done = subprocess.run(
+        [sys.executable, str(tool), "--help"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    shared = run("--help").stdout.partition("Environment ")[2]
+    assert done.returncode == 0
+    assert shared
+    assert done.stdout.endswith(shared)
+
+
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
 def test_shellcheck() -> None:
     done = subprocess.run(["shellcheck", str(SCRIPT)], capture_output=True, text=True, check=False)

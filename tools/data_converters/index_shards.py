@@ -15,9 +15,14 @@ from mmselfsup.utils.errors import UserError, run_cli
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="Folder with the tar files, in order of names.")
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="The index (index.safetensors in the folder)."
+        "folder", type=Path, help="Read the tar files of this folder, in order of their names."
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="Write the index to this file (default: index.safetensors in the folder).",
     )
     return parser.parse_args(argv)
 

@@ -15,20 +15,30 @@ from mmselfsup.utils.errors import run_cli
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("images", help="Folder of the images.")
-    parser.add_argument("output", type=Path, help="Folder for the shards and index.safetensors.")
+    parser.add_argument("images", help="Read the images from this folder.")
+    parser.add_argument(
+        "output", type=Path, help="Write the shards and index.safetensors to this folder."
+    )
     parser.add_argument(
         "--ann-file",
         metavar="FILE",
-        help="List of the images, as of ImageList. By default all images of the folder: its "
-        "sub-folders are the classes; without any, no image has a label.",
-    )
-    parser.add_argument("--classes", metavar="FILE", help="Names of the classes, one a line.")
-    parser.add_argument(
-        "--multi-label", action="store_true", help="An image may be of several classes."
+        help="Take the images of this list, text or CSV (default: all images of the folder; its "
+        "sub-folders are the classes, and without any, no image has a label).",
     )
     parser.add_argument(
-        "--images-per-shard", type=int, default=5000, metavar="N", help="(%(default)s)"
+        "--classes",
+        metavar="FILE",
+        help="Read the names of the classes from this file, one a line.",
+    )
+    parser.add_argument(
+        "--multi-label", action="store_true", help="Let an image be of several classes."
+    )
+    parser.add_argument(
+        "--images-per-shard",
+        type=int,
+        default=5000,
+        metavar="N",
+        help="Put this number of images into each shard (default: %(default)s).",
     )
     return parser.parse_args(argv)
 
