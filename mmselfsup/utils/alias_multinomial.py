@@ -31,9 +31,15 @@ class AliasMethod:
         self.prob = torch.from_numpy(heights).float().to(probs.device)  # [K]
         self.alias = torch.from_numpy(alias).to(probs.device)  # [K]
 
+    def to(self, device: torch.device | str) -> "AliasMethod":
+        """Move the tables to a device without a wait, and return them."""
+        self.prob = self.prob.to(device, non_blocking=True)
+        self.alias = self.alias.to(device, non_blocking=True)
+        return self
+
     def cuda(self) -> None:
         """Move the tables to the current GPU; exists for calls written for MMSelfSup 0.x."""
-        self.prob, self.alias = self.prob.to("cuda"), self.alias.to("cuda")
+        self.to("cuda")
 
     def draw(self, num: int) -> Tensor:
         """Draw outcomes with replacement.

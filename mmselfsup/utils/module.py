@@ -3,7 +3,7 @@
 The number of the epoch, passed to all parts of a loader; the batches from a given one on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -19,6 +19,17 @@ def unwrap(model: nn.Module) -> nn.Module:
     """Return the module inside ``DistributedDataParallel`` (or a wrapper with ``.module``)."""
     inner = getattr(model, "module", model)
     return inner if isinstance(inner, nn.Module) else model
+
+
+def with_counts(model: nn.Module, batch: Any) -> Any:
+    """Return a batch on the host with what ``BaseModel.count_on_host`` counts in it.
+
+    Anything that is no dict with ``img``, and batches of other models, are returned as they are.
+    """
+    count = getattr(model, "count_on_host", None)
+    if count is None or not isinstance(batch, Mapping) or "img" not in batch:
+        return batch
+    return {**batch, **count(batch["img"])}
 
 
 def module_device(model: nn.Module) -> torch.device:

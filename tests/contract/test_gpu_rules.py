@@ -87,7 +87,7 @@ def test_a_queued_copy_and_a_number_are_no_waits() -> None:
 
 
 def after_its_first_step(name: str) -> tuple[Any, dict[str, Any]]:
-    """Return a method whose first step, on the CPU, made what is made once a run, and a batch."""
+    """Return a method, whose first step has been done on the CPU, and a batch."""
     torch.manual_seed(0)
     tiny = TINY[name]
     model = build_algorithm(copy.deepcopy(tiny.cfg))
@@ -103,11 +103,8 @@ def after_its_first_step(name: str) -> tuple[Any, dict[str, Any]]:
 @pytest.mark.parametrize("name", sorted(TINY))
 def test_a_step_stays_on_the_gpu_and_waits_for_nothing(name: str) -> None:
     model, batch = after_its_first_step(name)
-    sampler = model.memory_bank.multinomial if name == "NPID" else None
     with fake_gpu():
         move_to_gpu(model)
-        if sampler is not None:
-            sampler.prob, sampler.alias = on_gpu((sampler.prob, sampler.alias))
         result = model.train_step(on_gpu(batch))
         if getattr(model, "momentum", None) is not None:
             model.momentum_update()

@@ -17,9 +17,11 @@ from mmselfsup.datasets.batched.loader import DeviceLoader
 from mmselfsup.datasets.loader import build_train_loaders
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import dist
+from mmselfsup.utils.device import to_device
 from mmselfsup.utils.error_context import is_misfit, misfit
 from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.logger import get_root_logger
+from mmselfsup.utils.module import with_counts
 from mmselfsup.utils.plurals import counted
 from mmselfsup.utils.seed import rng_untouched
 
@@ -34,9 +36,9 @@ def try_step(cfg: Config, loader: Any) -> str:
     """Run the forward pass of a training step on the ``meta`` device, which computes shapes only.
 
     Each rank runs it alone, since collectives need values. It is not possible for methods that
-    need values: those that read an index, a label or a mask to choose rows (memory banks, lesions,
-    the visible patches of CAE), mmcls's Swin in its constructor, and custom ones that call
-    ``.item()``. Their errors appear in the first iteration.
+    need values: memories that a hook fills before the first step (ODC, InterCLR), mmcls's Swin in
+    its constructor, and custom ones that call ``.item()``. Their errors appear in the first
+    iteration.
 
     Args:
         cfg: The config.
@@ -236,7 +238,7 @@ def _failure(model: nn.Module, sample: Any, size: int) -> tuple[str, bool]:
     ]
     try:
         with torch.device("meta"), torch.no_grad():
-            model(**batch_of(sample, size))
+            model(**batch_of(model, sample, size))
     except Exception as error:
         layer = next(filter(None, entered), "")
         text = "; ".join([*filter(None, [layer]), one_line(error)])
@@ -256,11 +258,15 @@ def _taken(name: str, module: nn.Module, inputs: Any) -> str:
     return "" if got == wanted else f"model.{name} takes {wanted} channels, it gets {got}"
 
 
-def batch_of(sample: Any, size: int) -> Any:
-    """Return a sample as a batch of ``size`` on the meta device."""
-    if isinstance(sample, Mapping):
-        return {key: batch_of(value, size) for key, value in sample.items()}
-    if isinstance(sample, list | tuple):
-        return [batch_of(value, size) for value in sample]
-    value = torch.as_tensor(sample, device="cpu")
-    return torch.empty((size, *value.shape), dtype=value.dtype, device="meta")
+def batch_of(model: nn.Module, sample: Any, size: int) -> Any:
+    """Return a sample as a batch of ``size`` on the meta device, with the counts of the model."""
+
+    def copies(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: copies(part) for key, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [copies(part) for part in value]
+        one = torch.as_tensor(value, device="cpu")
+        return one.expand(size, *one.shape)
+
+    return to_device(with_counts(model, copies(sample)), torch.device("meta"))

@@ -57,7 +57,7 @@ def step_memory(cfg: Config, sample: Any) -> StepMemory | None:
         try:
             with torch.device("meta"):
                 model: Any = build_algorithm(copy.deepcopy(cfg.model)).train()
-            first, second = (_saved_bytes(model, batch_of(sample, size)) for size in _SIZES)
+            first, second = (_saved_bytes(model, batch_of(model, sample, size)) for size in _SIZES)
         except Exception:  # an error of the config is reported by the run itself
             return None
     weights = sum(p.numel() * p.element_size() for p in model.parameters())

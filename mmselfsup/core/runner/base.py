@@ -19,7 +19,7 @@ from mmselfsup.utils import dist
 from mmselfsup.utils.device import batch_size, to_device
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.logger import file_only
-from mmselfsup.utils.module import module_device, share_weights, unwrap
+from mmselfsup.utils.module import module_device, share_weights, unwrap, with_counts
 from mmselfsup.utils.seed import RngState, get_rng_state, set_rng_state
 from mmselfsup.utils.sharding import whole
 from mmselfsup.utils.side_stream import beside_step
@@ -377,9 +377,7 @@ class CommonRunner(StateMixin, BaseRunner):  # type: ignore[misc]
 
     def _on_device(self, data_batch: Any) -> Any:
         """Return a batch on the model's device, with what must be counted before it goes there."""
-        count = getattr(unwrap(self.model), "count_on_host", None)
-        if count is not None and isinstance(data_batch, Mapping) and "img" in data_batch:
-            data_batch = {**data_batch, **count(data_batch["img"])}
+        data_batch = with_counts(unwrap(self.model), data_batch)
         device = module_device(self.model)
         return beside_step(partial(to_device, data_batch, device), device)
 

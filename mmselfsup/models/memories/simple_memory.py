@@ -5,6 +5,7 @@ Letters: L images of the data set, N images of this process, D width of a featur
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -54,7 +55,8 @@ class SimpleMemory(FeatureBank):
             or (len(table.prob) == len(bank) and table.prob.device == bank.device)
         )
         if not fits:
-            self._multinomial = AliasMethod(torch.ones(len(bank), device=bank.device))
+            # From the host: building it reads the weights.
+            self._multinomial = AliasMethod(torch.from_numpy(np.ones(len(bank)))).to(bank.device)
         return self._multinomial
 
     @multinomial.setter

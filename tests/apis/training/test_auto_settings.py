@@ -213,7 +213,7 @@ def test_memory_of_a_step_is_what_autograd_keeps() -> None:
 
 
 def test_methods_that_need_values_have_no_known_memory() -> None:
-    cfg = Config(dict(model=copy.deepcopy(TINY["NPID"].cfg)))
+    cfg = Config(dict(model=copy.deepcopy(TINY["ODC"].cfg)))
     assert step_memory(cfg, {"img": torch.rand(3, 32, 32), "idx": 0}) is None
     assert StepMemory(fixed=100, image=10).fitting(1000) == 50
     assert StepMemory(fixed=10_000, image=10).fitting(1000) == 1
