@@ -16,6 +16,7 @@ from mmselfsup.core.checkpoint import (
     DataClasses,
     PretrainedInit,
     classes_at_start,
+    load_state,
     load_weights,
     save_checkpoint,
 )
@@ -178,12 +179,80 @@ def test_which_models_read_the_classes() -> None:
     names = ("a", "b")
     for kind in (Classification, MMClsImageClassifierWrapper):
         assert start_classes(kind, data(names, same=True)) == DataClasses(names, same=True)
-        assert start_classes(kind, data(None)) is None
+        assert start_classes(kind, data(None)) == DataClasses(())
     assert start_classes(RotationPred, data(names)) is None  # its rows are rotations
     cfg = Config(dict(model=dict(type="Classification")))
     assert classes_of_model(cfg, data(names)) == DataClasses(names)
     cfg.resume_from = "a.pth"
     assert classes_of_model(cfg, data(names)) is None
+
+
+def pretrained(folder: Path, make: MakeBackbone, config: str, **extra: Tensor) -> None:
+    """Write a checkpoint ``a.pth`` of a pre-training with as many rows as the data have classes."""
+    model = Model(make(), HEADS[0])
+    for name, value in extra.items():
+        model.register_buffer(name, value)
+    meta = {"CLASSES": list(FILE_CLASSES), "config": config}
+    save_checkpoint(model, str(folder / "a.pth"), meta=meta)
+
+
+@pytest.mark.parametrize("same", [False, True])
+@pytest.mark.parametrize("names", [FILE_CLASSES, ()])
+@pytest.mark.parametrize(
+    ("config", "part", "task"),
+    [
+        ("model = dict(type='RotationPred', head=dict(num_classes=3))", None, "RotationPred"),
+        ("model = {'type': 'ODC'}", None, "ODC"),
+        ("", "memory_bank", "a model with a memory_bank"),
+        ("model = dict(type='Unknown')", "neck", "a model with a neck"),
+    ],
+)
+def test_rows_of_a_pretext_task_are_no_classes(
+    config: str,
+    part: str | None,
+    task: str,
+    names: tuple[str, ...],
+    same: bool,
+    tmp_path: Path,
+    make_backbone: MakeBackbone,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pretrained(tmp_path, make_backbone, config, **({part: Tensor([1.0])} if part else {}))
+    after, logger = Model(make_backbone(), HEADS[0]), logging.getLogger("mmselfsup")
+    first, classes = rows(after), DataClasses(names, same)
+    report = load_weights(after, str(tmp_path / "a.pth"), logger, classes=classes)
+    assert all(value.equal(first[name]) for name, value in rows(after).items())
+    assert (report.pretext, set(report.restarted)) == (task, {f"head.{name}" for name in first})
+    assert f"a.pth is of {task}: the rows of head.fc_cls are no classes of images" in caplog.text
+    assert "of a pretext task, not loaded: head.fc_cls.weight, head.fc_cls.bias" in str(report)
+    assert report.backbone_matched == report.backbone_total
+
+
+@pytest.mark.parametrize(
+    "config", ["model = dict(type='Classification')", "model = dict(type='ImageClassifier')", "?"]
+)
+def test_rows_of_a_classifier_are_carried_over(
+    config: str, tmp_path: Path, make_backbone: MakeBackbone
+) -> None:
+    pretrained(tmp_path, make_backbone, config, ema_head=Tensor([1.0]))
+    after = Model(make_backbone(), HEADS[0])
+    written_rows = load_state(str(tmp_path / "a.pth"))["state_dict"]["head.fc_cls.weight"]
+    for classes in (DataClasses(FILE_CLASSES), DataClasses(())):
+        nn.init.normal_(after.head.fc_cls.weight)
+        report = load_weights(after, str(tmp_path / "a.pth"), classes=classes)
+        assert (report.pretext, report.restarted) == (None, ())
+        assert rows(after)["fc_cls.weight"].equal(written_rows)
+
+
+def test_a_pretext_task_goes_on_with_its_own_head(
+    tmp_path: Path, make_backbone: MakeBackbone
+) -> None:
+    pretrained(tmp_path, make_backbone, "model = dict(type='RotationPred')")
+    after = Model(make_backbone(), HEADS[0])
+    classes = start_classes(RotationPred, data(FILE_CLASSES))
+    report = load_weights(after, str(tmp_path / "a.pth"), classes=classes)
+    assert report.restarted == ()
+    assert not report.missing
 
 
 def test_strict_loading_wants_the_classes(tmp_path: Path, make_backbone: MakeBackbone) -> None:

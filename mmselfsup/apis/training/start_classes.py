@@ -10,16 +10,16 @@ from mmselfsup.models import ALGORITHMS
 
 
 def start_classes(model: Any, dataset: Any) -> DataClasses | None:
-    """Return the classes of a training's data, None without names.
+    """Return the classes of a training's data, None for a model that reads no classes.
 
     Args:
         model: The model, or its class. The head of one that doesn't read the classes of the data
             (``reads_classes``) has other ones, such as rotations: None.
         dataset: The data set of the training.
     """
-    names = getattr(dataset, "CLASSES", None)
-    if not names or not getattr(model, "reads_classes", False):
+    if not getattr(model, "reads_classes", False):
         return None
+    names = getattr(dataset, "CLASSES", None) or ()
     same = any(getattr(source, "same_classes", False) for source in data_sources(dataset))
     return DataClasses(tuple(map(str, names)), same)
 

@@ -24,7 +24,7 @@ class DataClasses:
     """The classes of the data that a classifier is trained with.
 
     Attributes:
-        names: Names in the order of their numbers.
+        names: Names in the order of their numbers; none where the data have no names.
         same: Whether start weights have these classes in this order, whatever their names are
             (``same_classes`` of the data source).
     """
@@ -61,28 +61,38 @@ def rows_of_classes(
     names: Sequence[str] | None,
     classes: DataClasses | None,
     logger: logging.Logger | None = None,
+    pretext: str | None = None,
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """Return the weights of a file with the rows of the head in the order of the data's classes.
 
     Names are compared as ``new_numbers`` does. Rows of no class of both lists follow in their
     order. Where a class of the shorter list is missing in the other, the rows are of other classes
-    and left out, so that they start anew.
+    and left out, so that they start anew, as those of a pretext task always are.
 
     Args:
         found: Weights of the file under the model's names.
         model: The model.
         filename: Name of the file.
-        names: Names of the classes in the file, None where it has none: nothing is changed.
-        classes: The classes of the data, None where the model reads none: nothing is changed.
+        names: Names of the classes in the file, None where it has none: nothing is changed, except
+            after a pretext task.
+        classes: The classes of the data, without names: as before; None where the model reads
+            none: nothing is changed.
         logger: Logger of the line about rows that were moved or left out.
+        pretext: What pre-trained the model in the file, see ``pretext_task``; None for a
+            classifier.
 
     Returns:
         The weights; the names of those that were left out.
     """
     rows = [name for name in class_rows(model) if name in found]
-    if names is None or classes is None or not rows:
-        return dict(found), ()
     shown = ", ".join(dict.fromkeys(name.rpartition(".")[0] for name in rows))
+    if pretext is not None and classes is not None and rows:
+        if logger is not None:
+            line = "%s is of %s: the rows of %s are no classes of images, and it starts anew"
+            logger.warning(line, filename, pretext, shown)
+        return {name: value for name, value in found.items() if name not in rows}, tuple(rows)
+    if names is None or classes is None or not classes.names or not rows:
+        return dict(found), ()
     said = (
         f"{filename} has the classes {listed(names)}, data.train has {listed(classes.names)}: "
         f"{shown}"

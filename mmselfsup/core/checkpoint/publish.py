@@ -17,6 +17,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write
 
 from .load import load_state, meta_of
+from .stored_config import entries, model_entries, statements, type_in
 from .stored_weights import weights_below, weights_of
 from .timm_names import backbone_in_format
 
@@ -76,36 +77,14 @@ def _sees_class_token(text: Any) -> bool:
 
     The text is parsed, never run.
     """
-    for statement in _statements(text):
-        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "model":
-            backbone = _entries(_entries(statement.value).get("backbone"))
-            given = backbone.get("with_cls_token")
-            if isinstance(given, ast.Constant):
-                return bool(given.value)
-            kind = backbone.get("type")
-            name = kind.value if isinstance(kind, ast.Constant) else None
-            known = BACKBONES.get(name) if isinstance(name, str) else None
-            default = known and inspect.signature(known).parameters.get("with_cls_token")
-            return True if default is None else bool(default.default)
-    return True
-
-
-def _statements(text: Any) -> list[ast.stmt]:
-    """Return the statements of a config's text; none of a text that is no Python."""
-    try:
-        return ast.parse(text if isinstance(text, str) else "").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
-
-
-def _entries(node: ast.AST | None) -> dict[str, ast.expr]:
-    """Return the entries of ``dict(...)`` or ``{...}`` by name; none of anything else."""
-    if isinstance(node, ast.Call):
-        return {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
-    if isinstance(node, ast.Dict):
-        pairs = zip(node.keys, node.values, strict=True)
-        return {str(key.value): value for key, value in pairs if isinstance(key, ast.Constant)}
-    return {}
+    backbone = entries(model_entries(text).get("backbone"))
+    given = backbone.get("with_cls_token")
+    if isinstance(given, ast.Constant):
+        return bool(given.value)
+    name = type_in(backbone)
+    known = None if name is None else BACKBONES.get(name)
+    default = known and inspect.signature(known).parameters.get("with_cls_token")
+    return True if default is None else bool(default.default)
 
 
 def find_backbone(names: list[str], filename: str) -> str:
@@ -188,7 +167,7 @@ def _public_config(text: Any) -> str:
     """
     sections = [
         ast.unparse(_WithoutPaths().visit(statement))
-        for statement in _statements(text)
+        for statement in statements(text)
         if isinstance(statement, ast.Assign)
         and isinstance(statement.targets[0], ast.Name)
         and statement.targets[0].id in _SECTIONS

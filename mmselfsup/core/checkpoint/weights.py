@@ -25,6 +25,7 @@ from .input_channels import ADVICE, adapt_input, is_input_kernel
 from .load import class_names, load_state
 from .naming_schemes import library_names
 from .prefixes import find_prefix
+from .pretext_heads import pretext_task
 from .same_network import (
     BACKBONE,
     COMPUTED,
@@ -60,6 +61,8 @@ class LoadReport:
         adapted: Kernels that were changed to the number of channels of the images, see
             ``input_channels``.
         restarted: Weights of a head for other classes, not loaded, see ``class_rows``.
+        pretext: What pre-trained the file's model, whose head a classifier does not take, see
+            ``pretext_heads``; None for a classifier, and where the model reads no classes.
     """
 
     filename: str
@@ -75,6 +78,7 @@ class LoadReport:
     schemes: tuple[str, ...] = ()
     adapted: tuple[str, ...] = ()
     restarted: tuple[str, ...] = ()
+    pretext: str | None = None
 
     @property
     def complete(self) -> bool:
@@ -103,7 +107,8 @@ class LoadReport:
         if self.adapted:
             lines.append(f"  adapted to the channels of the images: {', '.join(self.adapted)}")
         if self.restarted:
-            lines.append(f"  of other classes, not loaded: {', '.join(self.restarted)}")
+            origin = "a pretext task" if self.pretext else "other classes"
+            lines.append(f"  of {origin}, not loaded: {', '.join(self.restarted)}")
         if len(self.mismatched) > _SHOWN:
             lines.append(f"  ... and {len(self.mismatched) - _SHOWN} more of other shapes")
         return "\n".join(lines)
@@ -164,7 +169,7 @@ def load_weights(
     names, prefix = _plan(source, model, filename, partial)
     found = {to: source[name] for name, to in names.items() if to in target}
     found, adapted = _for_channels(found, target, in_channels)
-    found, restarted = rows_of_classes(found, model, filename, class_names(state), classes, logger)
+    found, restarted, pretext = _for_classes(found, model, filename, state, names, classes, logger)
     fitting, resized, mismatched = _of_own_size(model, found, target)
     # Of a sharded model each rank takes its own rows.
     filled = OrderedDict((name, own_part(value, target[name])) for name, value in fitting.items())
@@ -191,9 +196,9 @@ def load_weights(
         schemes=tuple(schemes),
         adapted=adapted,
         restarted=restarted,
+        pretext=pretext,
     )
-    if logger is not None:
-        logger.log(logging.INFO if report.complete else logging.WARNING, "%s", report)
+    _tell(report, logger)
     if strict:
         _check_strict(report)
     return report
@@ -207,6 +212,27 @@ def _for_channels(
         return found, ()
     changed = tuple(name for name in found if is_input_kernel(found[name], target[name]))
     return adapt_input(found, target, way), changed
+
+
+def _for_classes(
+    found: dict[str, Tensor],
+    model: nn.Module,
+    filename: str,
+    state: Mapping[str, Any],
+    names: Mapping[str, str],
+    classes: DataClasses | None,
+    logger: logging.Logger | None,
+) -> tuple[dict[str, Tensor], tuple[str, ...], str | None]:
+    """Return weights for the classes of the data, the names of those left out, and what for."""
+    pretext = None if classes is None else pretext_task(state, names.values(), model.state_dict())
+    rows = (filename, class_names(state), classes, logger, pretext)
+    return *rows_of_classes(found, model, *rows), pretext
+
+
+def _tell(report: LoadReport, logger: logging.Logger | None) -> None:
+    """Log a report, as a warning where the backbone is not completely filled."""
+    if logger is not None:
+        logger.log(logging.INFO if report.complete else logging.WARNING, "%s", report)
 
 
 def _check_strict(report: LoadReport) -> None:
