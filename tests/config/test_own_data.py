@@ -104,7 +104,7 @@ def test_statistics_are_measured_once_and_kept(photos: Path, tmp_path: Path, mon
     work_dir.mkdir()
     first = read(**columns(photos))
     resolve(first, folder=str(work_dir))
-    monkeypatch.setattr("mmselfsup.config.own_data.source_statistics", None)  # not called again
+    monkeypatch.setattr("mmselfsup.config.image_facts.source_statistics", None)  # not called again
     again = read(**columns(photos))
     resolve(again, folder=str(work_dir))
     assert again.img_norm_cfg == first.img_norm_cfg
