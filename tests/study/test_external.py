@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,10 @@ from mmselfsup.study.external_measures import Scored, measure
 from mmselfsup.study.external_records import OWN, ExternalSet
 from mmselfsup.study.fingerprint import command_stamp
 from mmselfsup.study.records import read_results
+from mmselfsup.study.report.external_overview import external_overview
 from mmselfsup.study.report.external_tables import EXTERNAL_CSV, cell
 from mmselfsup.study.report.page import write_report
-from mmselfsup.study.report.sweep import make_overview, write_page, write_tables
+from mmselfsup.study.report.sweep import kinds, make_overview, write_page, write_tables
 from mmselfsup.study.resolved import ResolvedStudy
 from mmselfsup.study.settings import StudySettings
 from mmselfsup.study.stages import external as stage
@@ -306,6 +308,17 @@ def test_the_mean_over_folds(tmp_path: Path) -> None:
     text = write_page(overview).read_text()
     assert "<h2>Other clinics</h2>" in text
     assert f"{sum(values) / 2:.3f} ± {abs(values[0] - values[1]) / 2**0.5:.3f}" in text
+    # A study that repeats a fold: its run counts once, as in the table of results.
+    shutil.copytree(tmp_path / "fold1", tmp_path / "again")
+    (studies,) = kinds(make_overview(tmp_path).found_runs)
+    rows_of = external_overview(studies)
+    assert rows_of is not None
+    assert [row.runs for row in rows_of["rows"]["clinic"]] == [2]
+    for name in ("fold0", "fold1", "again"):
+        path = tmp_path / name / "results.json"
+        dataclasses.replace(read_results(path), external=[], external_sets=[]).write(path)
+    write_tables(make_overview(tmp_path))
+    assert not table.exists()
 
 
 def made_set(name: str) -> ExternalSet:

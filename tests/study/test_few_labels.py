@@ -16,7 +16,8 @@ from mmselfsup.study.report.html import arm_colors, css_colors
 from mmselfsup.study.report.labels import label_curves
 from mmselfsup.study.report.labels_section import labels_context
 from mmselfsup.study.report.page import write_report
-from mmselfsup.study.report.sweep import make_overview, write_page
+from mmselfsup.study.report.sweep import kinds, make_overview, write_page
+from mmselfsup.study.report.tables import display_name
 from mmselfsup.study.report.words import write_words
 from mmselfsup.study.settings import StudySettings
 from mmselfsup.utils.errors import UserError
@@ -189,3 +190,32 @@ def test_several_folds_share_a_curve(tmp_path: Path) -> None:
     error = (0.0001 * (1 / 3 + studies[0].runs[0].n_test / 200)) ** 0.5
     assert few.half_width == pytest.approx(4.302653 * error, rel=1e-6)
     assert "<h2>Few labels</h2>" in write_page(make_overview(tmp_path)).read_text()
+
+
+def test_arms_of_one_name_are_not_mixed(tmp_path: Path) -> None:
+    """Two pre-trainings of one method, in two studies of the same fold and seed."""
+    for number, epochs in enumerate((30, 60)):
+        folder = tmp_path / f"study{number}"
+        write_finished_study(folder)
+        results = with_labels(read_results(folder / "results.json"))
+        runs = [
+            dataclasses.replace(
+                run, ssl=[dataclasses.replace(ssl, epochs=epochs) for ssl in run.ssl]
+            )
+            for run in results.runs
+        ]
+        scores = {"scratch": 0.2, "simclr": 0.3 + 0.1 * number}
+        labels = [
+            dataclasses.replace(record, balanced_accuracy=scores[record.arm] + 0.01 * record.draw)
+            for record in results.labels
+        ]
+        dataclasses.replace(results, runs=runs, labels=labels).write(folder / "results.json")
+    overview = make_overview(tmp_path)
+    (studies,) = kinds(overview.found_runs)
+    curves = label_curves(studies)
+    means = {arm: round(points[0].mean, 6) for arm, points in curves.items()}
+    assert sorted(means.values()) == [0.22, 0.32, 0.42]
+    assert means["scratch"] == 0.22
+    assert all(points[0].runs == 3 for points in curves.values())
+    assert {display_name(arm) for arm in curves} == {row.group.label for row in overview.rows}
+    assert "SimCLR (2)" in write_page(overview).read_text().partition("<h2>Few labels</h2>")[2]

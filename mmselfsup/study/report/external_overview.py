@@ -45,7 +45,7 @@ def external_overview(studies: Sequence[Results]) -> dict[str, Any] | None:
     """Return what the template of external sets over several studies shows; None without sets.
 
     Args:
-        studies: Studies of the same data and fine-tuning, one for each fold and seed.
+        studies: Studies of the same data and fine-tuning; of each arm one for each fold and seed.
     """
     records = [record for results in studies for record in results.external]
     if not records:
@@ -84,9 +84,10 @@ def _text(values: Sequence[float]) -> str:
 
 
 def write_all_external(root: Path, studies: Sequence[Results]) -> list[Path]:
-    """Write ``external.csv`` with the rows of all studies; return its path, if there are sets."""
+    """Write ``external.csv`` with the rows of all studies; without sets remove it."""
     tables = [external_rows(results) for results in studies if results.external]
     if not tables:
+        (root / EXTERNAL_CSV).unlink(missing_ok=True)
         return []
     rows = [tables[0][0], *(row for table in tables for row in table[1:])]
     atomic_write_text(root / EXTERNAL_CSV, csv_text(rows))

@@ -88,7 +88,7 @@ def label_curves(studies: Sequence[Results]) -> dict[str, list[LabelPoint]]:
     Arms whose pre-training has read labels are left out.
 
     Args:
-        studies: Studies with the same arms, data and fine-tuning; one for each fold and seed.
+        studies: Studies of the same data and fine-tuning; of each arm one for each fold and seed.
     """
     studies = [results for results in studies if results.labels]
     runs = [run for results in studies for run in results.runs]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from mmselfsup.utils.files import atomic_write_text, csv_text
 from mmselfsup.utils.plurals import counted
 from mmselfsup.version import __version__
 
-from ..records import Results, mixed_code, read_results
+from ..records import Results, RunRecord, mixed_code, read_results
 from ..settings import SCRATCH
 from .degenerate import any_degenerate
 from .external_overview import external_overview, write_all_external
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
 HEADERS = {BALANCED: "bal. acc.", "macro AUC": "AUC"}
 TABLES = "table.csv", "table.tex"
+_NUMBER = re.compile(r" \(\d+\)$")  # in labels of groups that have one name
 _TICK = 30  # characters in a line beside an axis
 _LATEX = {letter: "\\" + letter for letter in "&%_#{}$"} | {
     "\\": r"\textbackslash{}",
@@ -193,7 +194,7 @@ def write_tables(overview: Overview) -> list[Path]:
         atomic_write_text(path, text)
     if (overview.root / RESULTS).exists():  # the study has written its own
         return paths
-    studies = [results for kind in _kinds(overview) for results in kind]
+    studies = [results for kind in kinds(overview.found_runs) for results in kind]
     return [*paths, *write_all_external(overview.root, studies)]
 
 
@@ -271,19 +272,38 @@ def _context(overview: Overview) -> dict[str, Any]:
     }
 
 
-def _kinds(overview: Overview) -> list[list[Results]]:
-    """Return the studies by their kind of data and fine-tuning."""
-    kinds: dict[BaselineKey, dict[Path, Results]] = {}
-    for group in overview.found_runs.groups:
-        for folder in group.folders.values():
-            kinds.setdefault(group.baseline_key, {})[folder] = read_results(folder / RESULTS)
-    return [list(studies.values()) for studies in kinds.values()]
+def kinds(found_runs: FoundRuns) -> list[list[Results]]:
+    """Return what the studies hold of few labels and external sets, by data and fine-tuning.
+
+    Each run of the table stands alone: a run that several studies repeat counts once, and arms of
+    one name that were trained in other ways have the numbers of the table, ``simclr (2)``.
+    """
+    read: dict[Path, Results] = {}
+    found: dict[BaselineKey, list[Results]] = {}
+    for group in found_runs.groups:
+        number = _NUMBER.search(group.label)
+        for fold_seed, run in group.runs.items():
+            folder = group.folders[fold_seed]
+            if folder not in read:
+                read[folder] = read_results(folder / RESULTS)
+            name = run.arm
+            if number is not None and name != SCRATCH:  # a kind has one training from scratch
+                name += number.group()
+            found.setdefault(group.baseline_key, []).append(_of_arm(read[folder], run, name))
+    return list(found.values())
+
+
+def _of_arm(results: Results, run: RunRecord, name: str) -> Results:
+    """Return what a study holds of one arm, under another name."""
+    labels = [replace(record, arm=name) for record in results.labels if record.arm == run.arm]
+    external = [replace(record, arm=name) for record in results.external if record.arm == run.arm]
+    return replace(results, runs=[replace(run, arm=name)], labels=labels, external=external)
 
 
 def _sections(overview: Overview) -> list[Markup]:
     """Return the sections of few labels and of external sets, of each kind of study."""
     found = []
-    for number, studies in enumerate(_kinds(overview)):
+    for number, studies in enumerate(kinds(overview.found_runs)):
         made = {
             "labels.html.j2": labels_context(studies, f"labels-{number}"),
             "external_overview.html.j2": external_overview(studies),
@@ -340,7 +360,7 @@ def overview_notes(found_runs: FoundRuns) -> list[str]:
         )
     if note := labels_note(runs):
         lines.append(note)
-    if any(re.search(r" \(\d+\)$", group.label) for group in groups):
+    if any(_NUMBER.search(group.label) for group in groups):
         lines.append(
             "Numbers in brackets distinguish rows of the same name; table.csv has their conditions."
         )

@@ -237,15 +237,16 @@ def display_name(arm: str) -> str:
     """Return the name of an arm as papers write it, which says its start.
 
     Arrows join the tasks of a curriculum: ``from-imagenet+simclr@lora`` is "SimCLR from imagenet
-    weights (LoRA)".
+    weights (LoRA)". A number at its end, as in ``simclr (2)``, stays there.
     """
+    arm, number = re.fullmatch(r"(.*?)( \(\d+\))?", arm).groups(default="")  # type: ignore[union-attr]
     parts = split_arm(arm)
     tasks = " → ".join(map(_title, parts.tasks))
     adapted = f" ({ADAPTATIONS.get(parts.adapt, parts.adapt)})" if parts.adapt else ""
     if not parts.start:
-        return tasks + adapted
+        return tasks + adapted + number
     weights = f"{parts.start} weights"
-    return f"{tasks} from {weights}{adapted}" if tasks else weights
+    return (f"{tasks} from {weights}{adapted}" if tasks else weights) + number
 
 
 def _title(task: str) -> str:
