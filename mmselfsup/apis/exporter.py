@@ -30,6 +30,7 @@ from .export_facts import data_of, found_metrics, training_facts
 from .features.frozen_features import frozen_model
 from .inference.embedder import preparation
 from .inference.image_input import Images, config_of, given_images, image_dataset, image_loader
+from .inference.single_image import reading_options
 from .test import trained_model
 
 _IMAGES = 8  # that are compared
@@ -162,10 +163,11 @@ def describe(
     width = int(outputs_of(network, images[:1]).shape[1])
     data, licence = data_of(cfg, checkpoint, licence)
     backbone = {key: value for key, value in cfg.model.backbone.items() if key != "init_cfg"}
+    order = str(reading_options(cfg).get("channel_order", "rgb"))
     return Description(
         task="classification" if network.classifies else "features",
         width=width,
-        preprocessing=read_preprocessing(preparation(cfg), images.shape[-2:], norm),
+        preprocessing=read_preprocessing(preparation(cfg), images.shape[-2:], norm, order),
         any_size=network.takes_any_size,
         classes=_classes(cfg, state, width) if network.classifies else None,
         algorithm=getattr(type(network.model), "title", type(network.model).__name__),

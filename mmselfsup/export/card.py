@@ -56,12 +56,14 @@ def _interface(description: Description) -> list[str]:
     sides = "any height and width" if description.any_size else f"{height} x {width} pixels only"
     resize = "no resizing"
     if isinstance(prepared.resize, int):
-        resize = f"shorter side resized to {prepared.resize} pixels, centre cut out"
+        resize = f"shorter side resized to {prepared.resize} pixels ({prepared.interpolation}), "
+        resize += "centre cut out"
     elif prepared.resize is not None:
-        resize = f"resized to {prepared.resize[0]} x {prepared.resize[1]} pixels"
+        resize = f"resized to {prepared.resize[0]} x {prepared.resize[1]} pixels "
+        resize += f"({prepared.interpolation})"
     lines = [
-        f"- Input: RGB, float32 [N, {len(prepared.mean)}, H, W], {sides}; used with {height} x "
-        f"{width} ({resize}).",
+        f"- Input: {prepared.channel_order.upper()}, float32 [N, {len(prepared.mean)}, H, W], "
+        f"{sides}; used with {height} x {width} ({resize}).",
         f"- Normalisation: (x - mean) / std of values in 0..1, mean {prepared.mean}, std "
         f"{prepared.std}.",
         f"- Output: `{description.output}` [N, {description.width}], float32.",

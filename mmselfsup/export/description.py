@@ -23,6 +23,8 @@ class Preprocessing:
         resize: Side that the shorter side of an image is resized to before the centre of ``size``
             is cut out, or height and width; None: no resizing.
         transforms: The transforms of the config, in its format.
+        interpolation: How it is resized, by the names of Pillow in small letters.
+        channel_order: ``rgb`` or ``bgr``.
     """
 
     mean: list[float]
@@ -30,10 +32,19 @@ class Preprocessing:
     size: list[int]
     resize: int | list[int] | None
     transforms: list[dict[str, Any]]
+    interpolation: str = "bilinear"
+    channel_order: str = "rgb"
+
+
+#: The numbers that configs may write for Pillow's ways to resize, and ``transformers`` does.
+INTERPOLATIONS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 
 
 def preprocessing_of(
-    pipeline: Sequence[Mapping[str, Any]], size: Sequence[int], norm: Mapping[str, Any] | None
+    pipeline: Sequence[Mapping[str, Any]],
+    size: Sequence[int],
+    norm: Mapping[str, Any] | None,
+    channel_order: str = "rgb",
 ) -> Preprocessing:
     """Return the facts of a pipeline without chance.
 
@@ -41,6 +52,7 @@ def preprocessing_of(
         pipeline: Configs of its transforms.
         size: Height and width of what comes out of it.
         norm: Mean and standard deviation where the loader normalises (``prefetch``).
+        channel_order: That of the data source.
 
     Raises:
         UserError: Nothing normalises.
@@ -49,14 +61,34 @@ def preprocessing_of(
     norm = next((step for step in steps if step["type"] == "Normalize"), norm)
     if norm is None or "mean" not in norm or "std" not in norm:
         raise UserError("the config's test pipeline has no Normalize: mean and std are unknown")
-    resize = next((step["size"] for step in steps if step["type"] == "Resize"), None)
+    resizing: dict[str, Any] = next((step for step in steps if step["type"] == "Resize"), {})
+    resize, how = resizing.get("size"), resizing.get("interpolation", "bilinear")
     return Preprocessing(
         mean=[float(value) for value in norm["mean"]],
         std=[float(value) for value in norm["std"]],
         size=[int(side) for side in size],
         resize=list(resize) if isinstance(resize, list | tuple) else resize,
         transforms=steps,
+        interpolation=INTERPOLATIONS[how] if isinstance(how, int) else str(how),
+        channel_order=channel_order,
     )
+
+
+def check_rgb(prepared: Preprocessing, name: str) -> None:
+    """Check that a network takes RGB, as the libraries do that read images themselves.
+
+    Args:
+        prepared: How its images are prepared.
+        name: The format.
+
+    Raises:
+        UserError: It takes BGR.
+    """
+    if prepared.channel_order != "rgb":
+        raise UserError(
+            f"--to {name}: the config reads images as {prepared.channel_order.upper()}, and {name} "
+            "gives the network RGB: choose onnx, torchscript or torch-export, which say so"
+        )
 
 
 @dataclass(frozen=True)
@@ -113,6 +145,8 @@ class Description:
             "std": self.preprocessing.std,
             "size": self.preprocessing.size,
             "resize": self.preprocessing.resize,
+            "interpolation": self.preprocessing.interpolation,
+            "channel_order": self.preprocessing.channel_order,
             "transforms": self.preprocessing.transforms,
             "classes": self.classes,
             "algorithm": self.algorithm,

@@ -17,7 +17,7 @@ from mmselfsup.core.checkpoint.timm_names import backbone_in_format, sees_class_
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json
 
-from .description import Description
+from .description import Description, check_rgb
 from .format import Format, Run
 from .network import ImageNetwork
 from .resnet import is_resnet, resnet_facts
@@ -71,20 +71,34 @@ output = network(transform(pil_image)[None])"""
 
 
 def _data_config(description: Description) -> dict[str, Any]:
-    """Return how timm prepares an image."""
+    """Return how timm prepares an image.
+
+    Raises:
+        UserError: It has no such preparation.
+    """
     prepared = description.preprocessing
-    side = min(prepared.size)
-    resize = prepared.resize if isinstance(prepared.resize, int) else side
+    check_rgb(prepared, "timm")
+    side, resize = min(prepared.size), prepared.resize or min(prepared.size)
+    if not isinstance(resize, int):
+        side, resize = prepared.size[0], resize[0]
     return {
         "input_size": [len(prepared.mean), *prepared.size],
         "fixed_input_size": not description.any_size,
-        "interpolation": "bilinear",
-        "crop_pct": side / resize,
+        "interpolation": prepared.interpolation,
+        "crop_pct": crop_fraction(side, resize),
         "crop_mode": "center" if isinstance(prepared.resize, int) else "squash",
         "mean": prepared.mean,
         "std": prepared.std,
         **({"license": description.licence} if description.licence else {}),
     }
+
+
+def crop_fraction(side: int, resize: int) -> float:
+    """Return the fraction by which timm divides the side of the crop, and rounds down."""
+    fraction = side / resize
+    while math.floor(side / fraction) < resize:  # the quotient may be 98.999...
+        fraction = math.nextafter(fraction, 0.0)
+    return fraction
 
 
 def _features(weights: Mapping[str, Tensor]) -> int:

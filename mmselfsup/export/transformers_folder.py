@@ -15,7 +15,7 @@ from mmselfsup.core.checkpoint.timm_names import backbone_in_format, renamed, se
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json
 
-from .description import Description
+from .description import INTERPOLATIONS, Description, check_rgb
 from .format import Format, Run
 from .network import ImageNetwork
 from .resnet import is_resnet, resnet_facts
@@ -201,8 +201,13 @@ def _vit(backbone: Any) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def _processor(description: Description) -> dict[str, Any]:
-    """Return how ``transformers`` prepares an image."""
+    """Return how ``transformers`` prepares an image.
+
+    Raises:
+        UserError: It has no such preparation.
+    """
     prepared = description.preprocessing
+    check_rgb(prepared, "hf")
     size = _sides(prepared.size)
     resized = size
     if prepared.resize is not None:
@@ -213,7 +218,7 @@ def _processor(description: Description) -> dict[str, Any]:
         "do_convert_rgb": len(prepared.mean) == 3,
         "do_resize": prepared.resize is not None,
         "size": resized,
-        "resample": 2,  # bilinear
+        "resample": INTERPOLATIONS.index(prepared.interpolation),
         "do_center_crop": True,
         "crop_size": size,
         "do_rescale": True,

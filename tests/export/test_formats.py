@@ -6,6 +6,7 @@ of other weights must be noticed.
 
 import copy
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from mmselfsup.apis.inference.image_input import config_of
 from mmselfsup.config.text import config_text
 from mmselfsup.core.checkpoint import load_state, save_checkpoint
 from mmselfsup.export import FORMATS
+from mmselfsup.export.timm_folder import crop_fraction
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.study_data import WORDS
@@ -104,7 +106,13 @@ def needed(to: str, model: str) -> None:
         pytest.importorskip(package)
 
 
-def write_checkpoint(folder: Path, name: str, **meta: Any) -> str:
+def write_checkpoint(
+    folder: Path,
+    name: str,
+    steps: list[dict[str, Any]] | None = None,
+    order: str = "rgb",
+    **meta: Any,
+) -> str:
     """Write a checkpoint all of whose weights and statistics are random."""
     torch.manual_seed(0)
     model = build_algorithm(copy.deepcopy(MODELS[name]))
@@ -115,10 +123,11 @@ def write_checkpoint(folder: Path, name: str, **meta: Any) -> str:
             nn.init.uniform_(tensor, 0.2, 0.8)
     nn.init.normal_(getattr(model.head, "fc_cls", nn.Linear(1, 1)).weight)
     source = dict(type="ImageList", data_prefix="data/isic2019/images", ann_file="a/b/train.txt")
+    source |= {} if order == "rgb" else dict(channel_order=order)
     data = dict(
         type="SingleViewDataset",
         data_source=source,
-        pipeline=pipeline(64 if name == "swin" else 32),
+        pipeline=steps or pipeline(64 if name == "swin" else 32),
     )
     values = {"model": MODELS[name], "data": dict(train=data, test=data)}
     facts = {"config": config_text(values), "CLASSES": CLASSES, "epoch": 3, "seed": 7, **meta}
@@ -298,6 +307,51 @@ def test_transformers_and_timm_know_classes_and_normalisation(
     network = timm.create_model(f"local-dir:{folder}", pretrained=True)
     assert network.pretrained_cfg["label_names"] == CLASSES
     assert list(timm.data.resolve_model_data_config(network)["mean"]) == MEAN
+
+
+BICUBIC = dict(type="Resize", size=48, interpolation=3)
+SQUARE = dict(type="Resize", size=(40, 40))
+
+
+@pytest.mark.parametrize("resize", [BICUBIC, SQUARE])
+@pytest.mark.parametrize("to", ["timm", "hf"])
+def test_other_libraries_prepare_images_as_the_config_does(
+    to: str, resize: dict[str, Any], tmp_path: Path, pictures: str
+) -> None:
+    needed(to, "vit")
+    checkpoint = write_checkpoint(tmp_path, "vit", [resize, *pipeline(32)[1:]])
+    folder = export_model(checkpoint, to, images=pictures).path.parent
+    image = Image.open(Path(pictures, "0.png"))
+    if to == "timm":
+        import timm
+
+        network = timm.create_model(f"local-dir:{folder}", pretrained=True)
+        config = timm.data.resolve_model_data_config(network)
+        pixels = timm.data.create_transform(**config)(image)
+    else:
+        from transformers import AutoImageProcessor
+
+        processor = AutoImageProcessor.from_pretrained(folder, use_fast=False)
+        pixels = processor(image, return_tensors="pt")["pixel_values"][0]
+    wanted = prepared_images(config_of(checkpoint, load_state(checkpoint)), pictures)[0]
+    # At most one of 255 levels apart, where a library rounds otherwise.
+    torch.testing.assert_close(pixels, wanted, rtol=0, atol=0.021)
+
+
+def test_timm_resizes_to_the_same_side() -> None:
+    for side, resize in ((48, 59), (64, 72), (64, 93), (224, 256), (224, 224)):
+        assert math.floor(side / crop_fraction(side, resize)) == resize
+
+
+def test_libraries_that_read_rgb_do_not_get_another_order(tmp_path: Path, pictures: str) -> None:
+    needed("timm", "vit")
+    checkpoint = write_checkpoint(tmp_path, "vit", order="bgr")
+    with pytest.raises(UserError, match="reads images as BGR, and timm gives the network RGB"):
+        export_model(checkpoint, "timm", images=pictures)
+    folder = export_model(checkpoint, "safetensors", images=pictures).path.parent
+    described = json.loads((folder / FORMATS["safetensors"].described).read_text())
+    assert described["channel_order"] == "bgr"
+    assert "- Input: BGR" in (folder / "README.md").read_text()
 
 
 def test_a_wrong_file_is_noticed_and_stays(
