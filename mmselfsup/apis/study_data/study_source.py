@@ -26,7 +26,13 @@ from mmselfsup.datasets.data_sources.medmnist import read_npz
 from mmselfsup.datasets.statistics import source_statistics
 from mmselfsup.isic.duplicates import Duplicates, find_pairs, join_groups
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.files import atomic_write, atomic_write_json, atomic_write_text, csv_text
+from mmselfsup.utils.files import (
+    atomic_write,
+    atomic_write_json,
+    atomic_write_text,
+    csv_text,
+    file_stamps,
+)
 from mmselfsup.utils.folds import ALGORITHM, assign_folds
 from mmselfsup.utils.image_names import image_stem
 from mmselfsup.utils.plurals import counted
@@ -245,9 +251,13 @@ def _source_id(group: str, description: Any) -> str:
 
 
 def _statistics(table: pd.DataFrame, images: Path, path: Path, size: int, description: Any) -> str:
-    """Measure mean and deviation of all images, unless they are kept; return words on them."""
-    digest = hashlib.sha256("\n".join(table["file"]).encode()).hexdigest()[:16]
-    key = f"# {size} {images} {digest}"
+    """Measure mean and deviation of all images; return words on them.
+
+    They are kept until names, sizes or times of the images change, or how these are read.
+    """
+    stamps = file_stamps([str(images / name) for name in table["file"]])
+    read = f"{table['file'].to_list()} {stamps} {list(description.value_range)}"
+    key = f"# {size} {images} {hashlib.sha256(read.encode()).hexdigest()[:16]}"
     if not path.is_file() or key not in read_text(str(path)):
         lists = path.with_name("images.txt")
         atomic_write_text(lists, "".join(f"{name} 0\n" for name in table["file"]))

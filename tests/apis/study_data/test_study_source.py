@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
@@ -215,3 +216,20 @@ def test_a_table_of_groups_of_equal_names_in_folders(tmp_path: Path) -> None:
             for part in ("train", "test")
         )
         assert not train & test
+
+
+def test_statistics_of_changed_images_are_measured_again(tmp_path: Path) -> None:
+    """The same names with other pixels, as after a correction of colours in place."""
+    found = []
+    for value in (40, 200):
+        for name in "abcd":
+            folder = tmp_path / "images" / name[0]
+            folder.mkdir(parents=True, exist_ok=True)
+            for number in range(3):
+                pixels = np.full((16, 16, 3), value + number, dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number}.png")
+                os.utime(folder / f"{number}.png", (value, value))
+        description = Description("own", images=(str(tmp_path / "images"),), folds=2)
+        make_source(description, tmp_path, tmp_path / "source", 16, NAMES)
+        found.append((tmp_path / "source" / NAMES["statistics"]).read_text().splitlines()[-1])
+    assert found[0] != found[1]
