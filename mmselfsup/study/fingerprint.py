@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import fnmatch
-import importlib.util
 import json
 import os
 import subprocess
@@ -23,10 +22,10 @@ from typing import Any
 import mmselfsup
 from mmselfsup.config.overrides import parse_options, parse_value
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.image_names import has_image_extension
 from mmselfsup.version import __version__
 
 from .image_digests import ImageDigests
+from .own_modules import module_files
 from .step import content, digest, read_record, verify_content
 
 #: Arguments that say where to write, or where a cache or a data set lies: no number depends on it.
@@ -260,25 +259,20 @@ def _images_stamp(folder: Path, names: tuple[str, ...]) -> str | None:
 
     Args:
         folder: The folder.
-        names: Names of the images; empty: all images in it.
+        names: Names of the images; empty: all images in it and in the folders below.
     """
     key = folder.absolute(), names
     if key not in _IMAGE_STATES:
-        lines = _DIGESTS[0].lines(folder, names or tuple(_image_files(folder)))
+        lines = _DIGESTS[0].lines(folder, names or _all_images(folder))
         _IMAGE_STATES[key] = digest("".join(lines)) if lines else None
     return _IMAGE_STATES[key]
 
 
-def _image_files(folder: Path) -> Iterator[str]:
-    """Yield the names of all images in a folder, sorted; where there are none, of those below."""
-    own = [name for name in sorted(os.listdir(folder)) if has_image_extension(name)]
-    yield from own
-    if own:
-        return
-    for place, folders, names in os.walk(folder):
-        folders.sort()
-        below = os.path.relpath(place, folder)
-        yield from (os.path.join(below, n) for n in sorted(names) if has_image_extension(n))
+def _all_images(folder: Path) -> list[str]:
+    """Return the names of all images in a folder and in those below, as data sources find them."""
+    from mmselfsup.datasets.data_sources.lists import find_images  # loads torch
+
+    return find_images(str(folder))
 
 
 @dataclass(frozen=True)
@@ -306,22 +300,12 @@ class _PlainConfig:
         return digest(json.dumps(plain(self.tree), sort_keys=True, default=str))
 
     def modules(self, values: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
-        """Yield the modules that it, or an override, has imported, with their source files."""
+        """Yield the source files of what it, or an override, imports, by name."""
         custom = values.get("custom_imports", self.tree.get("custom_imports"))
         names = custom.get("imports", ()) if isinstance(custom, Mapping) else ()
         names = values.get("custom_imports.imports", names)
         for name in [names] if isinstance(names, str) else names or ():
-            try:
-                spec = importlib.util.find_spec(name)
-            except (ImportError, ValueError):  # the command itself will say so
-                continue
-            if spec is None or spec.origin is None:
-                continue
-            if spec.submodule_search_locations:
-                for file in sorted(Path(spec.origin).parent.rglob("*.py")):
-                    yield f"{name} {file.relative_to(Path(spec.origin).parent)}", file
-            else:
-                yield name, Path(spec.origin)
+            yield from module_files(name)
 
 
 def _read_config(path: Path) -> _PlainConfig:

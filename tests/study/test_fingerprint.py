@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mmselfsup.study.fingerprint import command_stamp, file_stamp
+from mmselfsup.study.fingerprint import command_stamp, file_stamp, forget_images
 from mmselfsup.study.step import Step
 
 
@@ -27,6 +27,49 @@ def test_every_file_of_an_imported_package_counts(
     for name in ("__init__.py", "a.py", "losses/b.py"):
         (package / name).write_text("x = 1\n")
         after = stamp(tmp_path, "c.py")
+        assert after != before, name
+        before = after
+
+
+def test_what_an_imported_module_uses_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file beside the config that uses another one, and one module of a package."""
+    package = tmp_path / "package_of_fingerprints"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "methods.py").write_text("from . import losses\n")
+    (package / "losses.py").write_text("import helper_of_fingerprints\n")
+    for name in ("helper_of_fingerprints", "unused_of_fingerprints"):
+        (tmp_path / f"{name}.py").write_text("x = 0\n")
+    module = tmp_path / "module_of_fingerprints.py"
+    module.write_text("from helper_of_fingerprints import x\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    used = [package / "losses.py", package / "__init__.py", tmp_path / "helper_of_fingerprints.py"]
+    for name, files in ((module.stem, used[2:]), (f"{package.name}.methods", used)):
+        (tmp_path / "c.py").write_text(f"custom_imports = dict(imports=[{name!r}])\n")
+        before = stamp(tmp_path, "c.py")
+        for file in files:
+            file.write_text(f"{file.read_text()}x = {name!r}\n")
+            after = stamp(tmp_path, "c.py")
+            assert after != before, file
+            before = after
+        (tmp_path / "unused_of_fingerprints.py").write_text(f"x = {name!r}\n")
+        assert stamp(tmp_path, "c.py") == before
+
+
+def test_images_in_folders_below_others_count(tmp_path: Path) -> None:
+    """Classes in folders beside a single image, and a folder that is a link."""
+    (tmp_path / "images" / "class").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "images" / "link").symlink_to(tmp_path / "elsewhere")
+    for name in ("images/logo.png", "images/class/1.png", "elsewhere/2.png"):
+        (tmp_path / name).write_bytes(b"1")
+    before = stamp(tmp_path, "--known-images", "images")
+    for name in ("images/logo.png", "images/class/1.png", "elsewhere/2.png"):
+        (tmp_path / name).write_bytes(b"22")
+        forget_images()
+        after = stamp(tmp_path, "--known-images", "images")
         assert after != before, name
         before = after
 

@@ -1,0 +1,83 @@
+"""The user's own Python files behind a module that a config imports.
+
+A module is seldom alone: a file of a package uses others of it, and a file beside a config those
+that lie beside itself. What is installed has a version, and is left out.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+_INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
+_OURS = "mmselfsup"  # has a stamp of its own
+
+
+def module_files(name: str) -> Iterator[tuple[str, Path]]:
+    """Yield the source files of a module, and those that it imports from its own place.
+
+    Args:
+        name: Its name, such as ``my_package.losses``. Of a module that can't be found there are no
+            files: the command that imports it says so.
+
+    Yields:
+        What each file is to the module, and its path.
+    """
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError, AttributeError):
+        return
+    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+        return
+    origin = Path(spec.origin)
+    is_package = spec.submodule_search_locations is not None
+    if origin.suffix != ".py" or (str(origin).startswith(_INSTALLED) and "." in name):
+        yield name, origin
+        return
+    # The folder from which the first part of the name is imported.
+    place = origin.parents[name.count(".") + is_package]
+    first, known, todo = name.partition(".")[0], set[Path](), [name.partition(".")[0]]
+    while todo:
+        for path in _files_of(place, todo.pop()):
+            if path in known:
+                continue
+            known.add(path)
+            if path == origin and not is_package:
+                yield name, path
+            elif path.is_relative_to(place / first):
+                yield f"{first} {path.relative_to(place / first)}", path
+            else:
+                yield f"{name} needs {path.relative_to(place)}", path
+            if not str(path).startswith(_INSTALLED):
+                todo += imported_names(path)
+
+
+def _files_of(place: Path, name: str) -> list[Path]:
+    """Return the files of a module or package in a folder, none where it has no such."""
+    package, module = place / name, place / f"{name}.py"
+    if name == _OURS:
+        return []
+    if (package / "__init__.py").is_file():
+        return sorted(package.rglob("*.py"))
+    return [module] if module.is_file() else []
+
+
+def imported_names(path: Path) -> list[str]:
+    """Return the first parts of the names that a file imports, those of its own package left out.
+
+    Of a file that is no Python there are none: the command that imports it says so.
+    """
+    try:
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    except (OSError, ValueError, SyntaxError):
+        return []
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [
+        node.module
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level
+    ]
+    return [name.partition(".")[0] for name in names]
