@@ -222,6 +222,28 @@ def test_the_teacher_sees_global_views_and_has_no_stochastic_depth() -> None:
     assert model.evaluated() is model.momentum_encoder[0]
 
 
+@pytest.mark.parametrize(
+    ("backbone", "channels"),
+    [
+        (dict(type="timm.vit_tiny_patch16_224", embed_dim=24, depth=2, num_heads=2,
+              drop_path_rate=0.5), 24),
+        (dict(type="torchvision.convnext_tiny", stochastic_depth_prob=0.9), 768),
+    ],
+)  # fmt: skip
+def test_nor_has_the_teacher_one_of_another_library(
+    backbone: dict[str, Any], channels: int
+) -> None:
+    torch.manual_seed(0)
+    cfg = TINY["DINO"].cfg
+    neck = {**cfg["neck"], "in_channels": channels}
+    model = build_algorithm({**cfg, "backbone": backbone, "neck": neck}).train()
+    img = torch.rand(16, 3, 32, 32)
+    student, teacher = model.base_encoder, model.momentum_encoder
+    with torch.no_grad():
+        assert torch.equal(teacher(img)[0], teacher(img)[0])
+        assert not torch.equal(student(img)[0], student(img)[0])
+
+
 def test_views_that_are_missing() -> None:
     model = build_algorithm(TINY["DINO"].cfg)
     with pytest.raises(ArgumentError, match=r"DINO needs two or more views.*num_views=\[2, 6\]"):

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
 from mmselfsup.utils.errors import ArgumentError
 
 from ..builder import ALGORITHMS
 from ..utils import forward_by_size, several_views
+from ..utils.ema import without_drop_path
 from .joint_embedding import MomentumEmbedding
 
 
@@ -93,10 +93,3 @@ def global_views(model: Any, num_views: int) -> int:
             "make it the first entry of data.train.num_views"
         )
     return count
-
-
-def without_drop_path(network: nn.Module) -> None:
-    """Switch off the stochastic depth of a teacher, whose outputs are targets."""
-    for module in network.modules():
-        if isinstance(module, DropPath):
-            module.drop_prob = 0.0

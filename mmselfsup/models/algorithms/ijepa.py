@@ -15,10 +15,10 @@ from mmselfsup.utils.errors import ArgumentError
 from ..backbones.ijepa_vit import IJEPAViT
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
 from ..utils import only_feature, spatial_map
+from ..utils.ema import without_drop_path
 from ..utils.masking import patch_grid
 from ..utils.multi_block_masks import MultiBlockMasks
 from .base import BaseModel, build_masking_backbone, require
-from .dino import without_drop_path
 
 
 @ALGORITHMS.register_module()

@@ -14,7 +14,7 @@ from mmselfsup.utils.errors import ArgumentError
 from ..backbones.msn_vit import MSNViT
 from ..builder import ALGORITHMS
 from ..utils import forward_by_size, several_views
-from .dino import without_drop_path
+from ..utils.ema import without_drop_path
 from .joint_embedding import MomentumEmbedding
 
 

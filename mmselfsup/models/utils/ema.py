@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
+from torchvision.ops import StochasticDepth
 
 from mmselfsup.utils.sharding import keep_writes, local
 
@@ -51,3 +52,15 @@ def update_targets(pairs: Pairs, momentum: float) -> None:
         if old:  # one kernel for all parameters instead of one for each
             torch._foreach_lerp_(old, new, 1 - momentum)
         keep_writes(target)
+
+
+def without_drop_path(network: nn.Module) -> None:
+    """Switch off the stochastic depth of a target network, in place: its outputs are the targets.
+
+    Backbones of mmcv, timm and torchvision have a class of their own for it.
+    """
+    for module in network.modules():
+        if isinstance(module, StochasticDepth):  # torchvision's
+            module.p = 0.0
+        elif type(module).__name__ == "DropPath":  # mmcv's and timm's, which is not imported here
+            module.drop_prob = 0.0  # type: ignore[assignment]
