@@ -25,7 +25,7 @@ from mmselfsup.utils.collect import nondist_forward_collect
 from mmselfsup.utils.device import batch_size
 from mmselfsup.utils.dist import on_main
 from mmselfsup.utils.errors import UserError, one_line
-from mmselfsup.utils.module import unwrap
+from mmselfsup.utils.module import in_eval_mode, unwrap
 
 Labels = NDArray[np.int64]
 
@@ -113,20 +113,15 @@ class Extractor:
                 the batch-norm statistics of the first rank.
         """
         module = unwrap(runner.model)
-        was_training = module.training
-        module.eval()
-        try:
-            # The features of all images must be those of one network.
-            with shared_statistics(module):
-                results = nondist_forward_collect(
-                    lambda **x: self._forward_func(runner, **x),
-                    self.data_loader,
-                    len(self.dataset),
-                    desc="features",
-                    everywhere=self.everywhere,
-                )
-        finally:
-            module.train(was_training)
+        # The features of all images must be those of one network.
+        with in_eval_mode(module), shared_statistics(module):
+            results = nondist_forward_collect(
+                lambda **x: self._forward_func(runner, **x),
+                self.data_loader,
+                len(self.dataset),
+                desc="features",
+                everywhere=self.everywhere,
+            )
         return results.get("feature")
 
 

@@ -20,7 +20,7 @@ from . import dist
 from .device import default_device, to_device
 from .gather import RowBuffer, joined_rows
 from .memory_allocator import keep_freed_memory
-from .module import module_device, unwrap
+from .module import in_eval_mode, module_device, unwrap
 from .progress import progress
 from .sharding import passes_are_joint
 
@@ -41,12 +41,8 @@ def collect_results(model: nn.Module, loader: DataLoader[Any]) -> Arrays:
         For every key of the model's results an array [len(loader.dataset), ...], on every rank.
     """
     module = unwrap(model)
-    was_training = module.training
-    module.eval()
-    try:
+    with in_eval_mode(module):
         return _collect(partial(module, mode="test"), loader, device=module_device(module))
-    finally:
-        module.train(was_training)
 
 
 def nondist_forward_collect(

@@ -1,9 +1,10 @@
-"""The module inside a wrapper, its device, and its weights on all ranks.
+"""The module inside a wrapper, its device, its modes, and its weights on all ranks.
 
 The number of the epoch, passed to all parts of a loader; the batches from a given one on.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -37,6 +38,22 @@ def module_device(model: nn.Module) -> torch.device:
     for tensor in (*model.parameters(), *model.buffers()):
         return tensor.device
     return torch.device("cpu")
+
+
+@contextmanager
+def in_eval_mode(module: nn.Module) -> Iterator[None]:
+    """Put a module into eval mode for a block; afterwards each of its parts has its mode again.
+
+    ``module.train()`` would not do: a part may be in eval mode on purpose, such as a backbone that
+    a hook freezes for some epochs.
+    """
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes.items():
+            part.training = training
 
 
 @torch.no_grad()

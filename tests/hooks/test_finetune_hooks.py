@@ -148,6 +148,22 @@ def test_probe_first(make_runner: Make, make_loader: Make) -> None:
         assert not torch.equal(step["head.weight"], start["head.weight"])
 
 
+def test_an_evaluation_inside_an_epoch_leaves_the_probe_frozen(
+    make_runner: Make, make_loader: Make
+) -> None:
+    runner, spy = make_runner(epochs=1), Spy()
+    start = {k: v.clone() for k, v in runner.model.state_dict().items()}
+    evaluation = EvalHook(make_loader(), interval=1, by_epoch=False)
+    for one in (DistOptimizerHook(), ProbeFirstHook(epochs=1), evaluation, spy):
+        runner.register_hook(one)
+    runner.run([make_loader(length=16)], [("train", 1)])
+    assert len(spy.steps) == 4
+    assert runner.model.training
+    for name, value in spy.steps[-1].items():
+        if name.startswith("backbone"):
+            assert torch.equal(value, start[name]), name
+
+
 def test_probe_needs_its_part_and_a_hook_that_steps() -> None:
     model = torch.nn.Linear(1, 1)
     for hooks in ([DistOptimizerHook()], []):

@@ -19,7 +19,7 @@ from mmselfsup.metrics.direction import GREATER
 from mmselfsup.utils.batch_norm import share_statistics
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.json_log import MONITOR_SCORES
-from mmselfsup.utils.module import unwrap
+from mmselfsup.utils.module import in_eval_mode, unwrap
 from mmselfsup.utils.seed import rng_untouched
 
 from .eval_hook import KeepsBest, adopt_best, keep_best, messages_of
@@ -210,16 +210,12 @@ def isolated_eval(model: nn.Module) -> Iterator[nn.Module]:
         model: The model, bare or wrapped. All ranks must call this together.
     """
     module = unwrap(model)
-    modes = {part: part.training for part in module.modules()}
     # Before share_statistics, which overwrites buffers.
     buffers = [(buffer, buffer.detach().clone()) for buffer in module.buffers()]
-    with rng_untouched(), torch.no_grad():
+    with rng_untouched(), torch.no_grad(), in_eval_mode(module):
         try:
-            module.eval()
             share_statistics(module)
             yield module
         finally:
-            for part, training in modes.items():
-                part.training = training
             for buffer, before in buffers:
                 buffer.copy_(before)
