@@ -104,6 +104,19 @@ def test_resumed_is_equal_bit_for_bit(done: int, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("queue*"))
 
 
+def test_a_resumed_queue_is_saved_before_it_is_used(tmp_path: Path) -> None:
+    """A run may save before its first epoch, after an evaluation that a kill had prevented."""
+    queue = torch.rand(2, LENGTH, 4)
+    hook = SwAVHook(queue_length=LENGTH, feat_dim=4)
+    hook.load_state_dict({"queue": queue})
+    assert torch.equal(hook.state_dict()["queue"], queue)
+    head = build_algorithm(CFG).head
+    hook._head = head
+    assert torch.equal(hook.state_dict()["queue"], queue)
+    head.queue = queue + 1  # the head is ahead of the hook
+    assert torch.equal(hook.state_dict()["queue"], queue + 1)
+
+
 def test_another_length_empties_the_queue_and_says_so(tmp_path: Path, messages: list[str]) -> None:
     train(tmp_path)
     later = train(tmp_path, resume="iter_10.pth", queue_length=5)

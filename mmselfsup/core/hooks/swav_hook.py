@@ -115,8 +115,12 @@ class SwAVHook(Hook):  # type: ignore[misc]
         self.queue = getattr(self._head, "queue", None)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return a copy of the queue [A, length, D]; None before it starts."""
+        """Return a copy of the queue [A, length, D]; None before it starts.
+
+        Until the first epoch of a resumed run, the head has none yet: it is the resumed one.
+        """
         queue = getattr(self._head, "queue", None)
+        queue = self.queue if queue is None else queue
         return {"queue": None if queue is None else queue.clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
