@@ -99,6 +99,19 @@ def test_neighbours_are_the_nearest_of_the_queue() -> None:
     torch.testing.assert_close(queue.nearest(z), F.normalize(z, dim=1))
 
 
+def test_neighbours_are_those_of_full_precision() -> None:
+    """Images of one class have cosines that bfloat16 can't tell apart."""
+    torch.manual_seed(0)
+    queue, centre = NeighbourQueue(64, 500), torch.randn(64)
+    queue.queue.copy_(F.normalize(centre + 0.1 * torch.randn(500, 64), dim=1).T)
+    z = centre + 0.1 * torch.randn(20, 64)
+    expected = queue.nearest(z), queue.several(z, 3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = queue.nearest(z), queue.several(z, 3)
+    assert torch.equal(found[0], expected[0])
+    assert torch.equal(found[1], expected[1])
+
+
 def test_nnclr_equals_the_loop() -> None:
     torch.manual_seed(0)
     model = build_algorithm(TINY["NNCLR"].cfg).double().eval()

@@ -12,12 +12,15 @@ from mmselfsup.utils import dist
 from mmselfsup.utils.data_info import DataInfo
 from mmselfsup.utils.errors import ArgumentError
 
-from .precision import to_float32
+from .precision import full_precision, to_float32
 from .queue import MAX_QUEUE_LEN, enqueue, fit_queue_len, new_queue
 
 
 class NeighbourQueue(nn.Module):
     """The support set: the projections of earlier batches, of all processes, of unit length.
+
+    Neighbours are ranked in float32 under mixed precision too: in half precision the cosines of
+    similar images are equal, and the first of them in the queue would be taken.
 
     Args:
         feat_dim: D.
@@ -56,6 +59,7 @@ class NeighbourQueue(nn.Module):
         return near
 
     @torch.no_grad()
+    @full_precision
     def nearest(self, z: Tensor) -> Tensor:
         """Return the element of the queue with the largest cosine to each projection.
 
@@ -65,10 +69,11 @@ class NeighbourQueue(nn.Module):
         Returns:
             Unit vectors [N, D], float32, without gradient: a copy.
         """
-        cosine = F.normalize(to_float32(z), dim=1) @ self.queue  # [N, K]
+        cosine = F.normalize(z, dim=1) @ self.queue  # [N, K]
         return self.queue.index_select(1, cosine.argmax(dim=1)).T.contiguous()
 
     @torch.no_grad()
+    @full_precision
     def several(self, z: Tensor, count: int) -> Tensor:
         """Return the elements of the queue with the largest cosines to each projection.
 
@@ -87,7 +92,7 @@ class NeighbourQueue(nn.Module):
                 f"{count} neighbours from a queue of {self.queue.shape[1]}: set num_neighbours to "
                 "1 or more, and queue_len to at least as many"
             )
-        cosine = F.normalize(to_float32(z), dim=1) @ self.queue  # [N, K]
+        cosine = F.normalize(z, dim=1) @ self.queue  # [N, K]
         return self.queue.T[cosine.topk(count, dim=1).indices]  # [N, count, D]
 
     @torch.no_grad()
