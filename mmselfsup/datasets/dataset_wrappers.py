@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import ConcatDataset as TorchConcatDataset
 
 from mmselfsup.metrics.heads import evaluate_heads
@@ -99,15 +100,19 @@ class RepeatDataset:
         self._ori_len = len(dataset)
         self.num_images = len(dataset)  # different ones; ``idx`` counts these
         if hasattr(dataset, "gt_labels"):
-            self.gt_labels = np.tile(dataset.gt_labels, times)
+            self.gt_labels = self._repeated(dataset.gt_labels)
         if hasattr(dataset, "flag"):
-            self.flag = np.tile(dataset.flag, times)
+            self.flag = self._repeated(dataset.flag)
+
+    def _repeated(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the values of all samples, [len] or [len, L], for values of the different ones."""
+        return np.tile(values, (self.times, *[1] * (values.ndim - 1)))
 
     def use_classes(self, classes: Sequence[str], where: str, known: str) -> None:
         """Number the classes as ``classes`` does; see ``mmselfsup.datasets.class_order``."""
         use_classes(self.dataset, classes, where, known)
         self.CLASSES = self.dataset.CLASSES
-        self.gt_labels = np.tile(self.dataset.gt_labels, self.times)
+        self.gt_labels = self._repeated(self.dataset.gt_labels)
 
     def __getitem__(self, idx: int) -> Any:
         return self.dataset[idx % self._ori_len]

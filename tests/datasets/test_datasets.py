@@ -107,6 +107,15 @@ def test_concat_and_repeat(source: dict[str, Any]) -> None:
     assert both.evaluate(dict(head0=scores))["accuracy"] == 1
 
 
+def test_repeated_images_keep_their_several_labels(source: dict[str, Any]) -> None:
+    inner = build_dataset(single(source))
+    inner.gt_labels = np.arange(24).reshape(12, 2) % 2
+    repeated = RepeatDataset(inner, 3)
+    assert repeated.gt_labels.shape == (36, 2)
+    for i in range(36):
+        np.testing.assert_array_equal(repeated.gt_labels[i], inner.gt_labels[i % 12])
+
+
 def test_a_dataset_without_evaluation(source: dict[str, Any]) -> None:
     with pytest.raises(NotImplementedError, match="MultiViewDataset has no evaluation"):
         MultiViewDataset(source, [1], [[]]).evaluate({})
