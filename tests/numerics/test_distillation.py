@@ -233,6 +233,29 @@ def test_the_cache_gives_the_same_features_without_the_teacher(tmp_path: Path) -
     assert torch.equal(kept.map, expected.map.flip(0))
 
 
+def test_the_cache_keeps_layers_and_precisions_apart(tmp_path: Path) -> None:
+    """Teachers of the same weights, whose features have the same shape."""
+    torch.manual_seed(0)
+    file = tmp_path / "vit.pth"
+    whole = {**VIT, "output_cls_token": True}
+    torch.save(build_algorithm({**TINY["MoCoV3"].cfg, "backbone": VIT}).backbone.state_dict(), file)
+    img, idx = torch.rand(4, 3, 32, 32), torch.arange(4)
+
+    def features(layer: int, folder: str | None, dtype: torch.dtype = torch.float32) -> Any:
+        backbone = {**whole, "out_indices": layer}
+        model = tiny(backbone=backbone, checkpoint=str(file), cache=folder)
+        fit_to_data(model.modules(), DataInfo(num_images=6, batch_size=4))
+        with torch.autocast("cpu", dtype=dtype, enabled=dtype is not torch.float32):
+            return model.teacher(img, idx).vector.float()
+
+    cache = str(tmp_path / "cache")
+    for layer, dtype in ((-1, torch.bfloat16), (-1, torch.float32), (0, torch.float32)):
+        expected = features(layer, None, dtype)
+        assert torch.equal(features(layer, cache, dtype), expected)
+        assert torch.equal(features(layer, cache, dtype), expected)  # from the file
+    assert len(list((tmp_path / "cache").glob("*/rows.bin"))) == 3
+
+
 def test_a_view_that_changes_is_refused(tmp_path: Path) -> None:
     teacher = cached(tmp_path).teacher
     img, idx = torch.rand(4, 3, 32, 32), torch.arange(4)
