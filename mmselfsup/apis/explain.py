@@ -12,7 +12,7 @@ import numpy as np
 from mmcv import Config
 
 from mmselfsup.config import own_data
-from mmselfsup.config.inspect import find_dataset
+from mmselfsup.config.inspect import find_dataset, test_part
 from mmselfsup.config.load import load_config
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.class_order import use_classes
@@ -109,7 +109,7 @@ def _dataset(cfg: Config, name: str) -> tuple[Any, str]:
     Raises:
         UserError: The config has no test images, or not every one has a label.
     """
-    part = "test" if cfg.data.get("test") is not None else "val"
+    part = test_part(cfg)
     _, node = find_dataset(cfg, part)
     with config_errors(f"data.{part}"):
         dataset = build_dataset(copy.deepcopy(node))

@@ -177,6 +177,11 @@ def comparison_config(
     return _with_data(cfg, {p: _listed(node, images, path, metadata) for p, path in lists.items()})
 
 
+def test_part(cfg: Config) -> str:
+    """Return which data set of an evaluation is tested: ``test``, or ``val`` without one."""
+    return "test" if cfg.get("data", {}).get("test") is not None else "val"
+
+
 def images_config(cfg: Config, images: Path, ann_file: Path | None) -> Config:
     """Return all images of a list or a folder as one data set, with a config's test pipeline.
 
@@ -188,8 +193,7 @@ def images_config(cfg: Config, images: Path, ann_file: Path | None) -> Config:
     Returns:
         A config with ``data.test``.
     """
-    part = "test" if cfg.get("data", {}).get("test") is not None else "val"
-    node = find_dataset(cfg, part)[1]
+    node = find_dataset(cfg, test_part(cfg))[1]
     if ann_file is not None:
         return _with_data(cfg, {"test": _listed(node, images, ann_file, None)})
     own = copy.deepcopy(node.to_dict())

@@ -38,6 +38,10 @@ class UnknownLabelError(UserError):
     """A label in a list or a folder that is none of the given classes."""
 
 
+class UnknownColumnError(UserError):
+    """Columns of a list that are not those of the given classes."""
+
+
 class StorageError(UserError):
     """Storage that does not answer, or not with what it should have.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import zipfile
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 from rich.table import Column
 
 from mmselfsup.config import own_data
-from mmselfsup.config.inspect import find_dataset, images_config
+from mmselfsup.config.inspect import class_list, find_dataset, images_config, test_part
 from mmselfsup.config.load import load_config
 from mmselfsup.datasets import build_dataset
+from mmselfsup.datasets.class_order import listed
 from mmselfsup.datasets.data_sources.metadata import read_lesions
 from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.evaluation.data_issue_files import (
@@ -46,7 +48,7 @@ from mmselfsup.utils import get_root_logger, setup_multi_processes
 from mmselfsup.utils.console import console_table, table_console
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.error_context import config_errors, run_errors
-from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.errors import UnknownColumnError, UnknownLabelError, UserError
 from mmselfsup.utils.files import atomic_write_text, check_writable
 from mmselfsup.utils.seed import MAX_SEED
 from mmselfsup.utils.study_data import read_words
@@ -122,11 +124,13 @@ def _from_images(args: Namespace, out: Path) -> tuple[Audited, str]:
     data_cfg = load_config(args.dataset_config)
     model_options, data_options = split_options(args.cfg_options, data_cfg)
     cfg = load_config(args.config, model_options)
-    data_cfg = images_config(load_config(args.dataset_config, data_options), args.images, args.list)
+    data_cfg = load_config(args.dataset_config, data_options)
+    key = f"{find_dataset(data_cfg, test_part(data_cfg))[0]}.data_source.classes"
+    data_cfg = images_config(data_cfg, args.images, args.list)
     own_data.resolve_for([cfg, data_cfg], None if args.checkpoint == "none" else args.checkpoint)
     setup_multi_processes(data_cfg)
     node = find_dataset(data_cfg, "test")[1]
-    with config_errors("data.test"):
+    with config_errors("data.test"), _named_classes(args, key, class_list(data_cfg)):
         dataset: Any = build_dataset(copy.deepcopy(data_cfg.data.test))
     names = dataset.data_source.image_names()
     lesions = None if args.metadata is None else read_lesions(str(args.metadata), names)
@@ -157,6 +161,31 @@ def _from_images(args: Namespace, out: Path) -> tuple[Audited, str]:
         group=_group_words(args),
     )
     return audited, checkpoint or f"the untrained network, seed {args.seed}"
+
+
+@contextmanager
+def _named_classes(args: Namespace, key: str, classes: Sequence[str] | None) -> Iterator[None]:
+    """Say of labels that are none of the given classes where these classes come from.
+
+    Args:
+        args: The command line.
+        key: Key of the classes in the config of the data set.
+        classes: The classes there; None where the images name their own.
+
+    Raises:
+        UserError: The list has other classes.
+    """
+    try:
+        yield
+    except (UnknownColumnError, UnknownLabelError) as error:
+        if not classes:
+            raise
+        given = any(option.partition("=")[0].endswith(".classes") for option in args.cfg_options)
+        place = "--cfg-options" if given else str(args.dataset_config)
+        raise UserError(
+            f"{error}: {key} of {place} is {listed(classes)}; name the classes of {args.list} by "
+            f'--cfg-options "{key}=[NAME,...]", or take those in it by {key}=None'
+        ) from error
 
 
 def _group_words(args: Namespace) -> tuple[str, str]:

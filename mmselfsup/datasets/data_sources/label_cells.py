@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from mmselfsup.utils.errors import UnknownLabelError, UserError
+from mmselfsup.utils.errors import UnknownColumnError, UnknownLabelError, UserError
 from mmselfsup.utils.patients import NO_VALUE
 
 from ..class_order import spelling
@@ -71,7 +71,7 @@ def _from_columns(
     names: list[str] | None = [header[i] for i in places.hot]
     if names and classes is not None:
         if set(names) != set(classes):
-            raise UserError(
+            raise UnknownColumnError(
                 f"{path}: the columns of labels are {', '.join(names)}, the classes "
                 f"{', '.join(classes)}: name the same"
             )
@@ -258,7 +258,7 @@ def _one_hot_columns(
     if classes is not None:
         missing = [name for name in classes if name not in header]
         if missing:
-            raise UserError(
+            raise UnknownColumnError(
                 f"{path}: no column {', '.join(LABEL_COLUMNS)}, and no column for the class(es) "
                 f"{', '.join(missing)}; there are {', '.join(header)}"
             )
