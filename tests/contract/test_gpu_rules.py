@@ -113,6 +113,19 @@ def test_a_step_stays_on_the_gpu_and_waits_for_nothing(name: str) -> None:
     }
 
 
+def test_the_queue_of_swav_waits_for_nothing() -> None:
+    model, batch = after_its_first_step("SwAV")
+    width = model.head.feat_dim
+    with fake_gpu():
+        move_to_gpu(model)
+        # As after its first step, in which the head counts how many rows are filled.
+        model.head.queue = model.head._counted = torch.zeros(2, 16, width, device="cuda")
+        model.head._filled = 16
+        model.train_step(on_gpu(batch))
+    assert model.head.use_queue
+    assert (model.head.queue.device.type, model.head.queue.shape) == ("cuda", (2, 16, width))
+
+
 CONTRASTIVE = "BYOL"  # it has a target, so that every hook has something to do
 
 

@@ -102,8 +102,9 @@ class SwAVHead(BaseModule):
                 swapped_prediction(scores, codes, self.crops_for_assign, self.temperature)
             )
         if self.training and self.queue is not None:
-            new = views.detach()[self.crops_for_assign].transpose(0, 1)  # [N, A, D]
-            joined = dist.all_gather_cat(new).transpose(0, 1)  # [A, R*N, D]
+            # Not indexed by a list, which would be copied to the device in each step.
+            new = torch.stack([views[crop] for crop in self.crops_for_assign], dim=1)  # [N, A, D]
+            joined = dist.all_gather_cat(new.detach()).transpose(0, 1)  # [A, R*N, D]
             self.queue = self._counted = push_newest(self.queue, joined)
             self._filled += joined.shape[1]
         return {"loss": torch.stack(losses).mean()}
