@@ -66,9 +66,17 @@ def _normalizations(node: Any) -> Iterator[Any]:
 
 
 def fill(cfg: Config, facts: Facts) -> None:
-    """Replace every ``'auto'`` of a config by its value."""
+    """Replace every ``'auto'`` of a config by its value.
+
+    Raises:
+        UserError: The images have more classes than a written ``num_classes``.
+    """
     for node, key in list(_autos(cfg.get("model") or {})):
-        node[key] = facts.num_classes if key == "num_classes" else class_weights(facts)
+        if key == "num_classes":
+            node[key] = facts.num_classes
+        else:
+            written = node.get("num_classes")  # 'auto', if not replaced yet
+            node[key] = class_weights(facts, written if isinstance(written, int) else None)
     _set_classes(cfg, facts.classes)
     if facts.mean is not None and facts.std is not None:
         _set_statistics(cfg, facts.mean, facts.std)

@@ -175,19 +175,50 @@ def class_facts(source: Any) -> dict[str, Any]:
     }
 
 
-def class_weights(facts: Facts) -> list[float]:
+def class_weights(facts: Facts, num_classes: int | None = None) -> list[float]:
     """Return the weight of each class.
 
-    One over the root of its images, mean 1; where an image may be of several classes, the root of
-    the images that are not of it over those that are.
+    One over the root of its images, mean 1 over the classes that have images; where an image may be
+    of several classes, the root of the images that are not of it over those that are. A class
+    without images has the weight 1: no image could tell another one.
+
+    Args:
+        facts: What follows from the images.
+        num_classes: Number of classes of the head, where the config has written it: those behind
+            the classes of the images have no image. None: those of the images.
+
+    Raises:
+        UserError: The images have more classes.
     """
-    counts = np.maximum(np.asarray(facts.counts, dtype=np.float64), 1.0)
+    more = 0 if num_classes is None else num_classes - len(facts.counts)
+    if more < 0:
+        raise UserError(
+            f"model: num_classes={num_classes} is written, but data.train has "
+            f"{len(facts.counts)} classes, and class_weight='auto' weights each: leave it at "
+            "num_classes='auto', or correct the labels"
+        )
+    counts = np.asarray([*facts.counts, *[0] * more], dtype=np.float64)  # [C]
+    there, weights = counts > 0, np.ones(len(counts))
     if facts.several:
-        weights = np.sqrt(np.maximum(facts.num_images - counts, 1.0) / counts)
-    else:
-        weights = 1.0 / np.sqrt(counts)
-        weights /= weights.mean()
+        absent = np.maximum(facts.num_images - counts[there], 1.0)
+        weights[there] = np.sqrt(absent / counts[there])
+    elif there.any():
+        rare = 1.0 / np.sqrt(counts[there])
+        weights[there] = rare / rare.mean()
+    if not there.all():
+        logging.getLogger("mmselfsup").warning(
+            "class_weight='auto': data.train has no image of %s, whose weight is 1",
+            _listed_classes(facts, np.flatnonzero(~there).tolist()),
+        )
     return [round(float(weight), 4) for weight in weights]
+
+
+def _listed_classes(facts: Facts, numbers: Sequence[int]) -> str:
+    """Return the first names of classes, or their numbers where they have no names."""
+    known = facts.classes or []
+    names = [known[n] if n < len(known) else str(n) for n in numbers[:_SHOWN]]
+    more = f" and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else ""
+    return f"the class(es) {', '.join(names)}{more}"
 
 
 def _statistics(

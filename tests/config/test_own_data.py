@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from mmselfsup.config.text import config_text
 from mmselfsup.datasets import build_datasource
 from mmselfsup.datasets.data_sources.lists import read_list
 from mmselfsup.datasets.statistics import pixel_statistics, read_statistics
+from mmselfsup.models import build_algorithm
 from mmselfsup.utils.errors import UserError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -213,6 +215,37 @@ def test_a_misspelt_key(key: str) -> None:
 def test_weights_of_classes() -> None:
     assert class_weights(Facts(2, counts=(1, 4))) == [1.3333, 0.6667]
     assert class_weights(Facts(2, counts=(2, 8), num_images=10, several=True)) == [2.0, 0.5]
+    # A class without an image changes nothing of the others.
+    assert class_weights(Facts(3, counts=(1, 0, 4))) == [1.3333, 1.0, 0.6667]
+    several = Facts(3, counts=(0, 2, 8), num_images=10, several=True)
+    assert class_weights(several) == [1.0, 2.0, 0.5]
+    assert class_weights(Facts(2, counts=(0, 0))) == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("written", [2, 3, 5])
+def test_weights_beside_a_written_number_of_classes(
+    written: int, photos: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("mmselfsup"), "propagate", True)
+    path = photos / "list.txt"
+    path.write_text("".join(f"{i}.png {i % 3}\n" for i in range(30)))
+    own = dict(ann_file=str(path), data_prefix=str(photos / "all"))
+    described = {f"own_data.{key}": value for key, value in own.items()}
+    cfg = load_config(str(SMALL), {**described, "model.head.num_classes": written})
+    if written < 3:
+        with pytest.raises(UserError, match="num_classes=2 is written"):
+            resolve(cfg)
+        return
+    resolve(cfg)
+    weights = cfg.model.head.class_weight
+    assert len(weights) == cfg.model.head.num_classes == written
+    assert np.mean(weights[:3]) == pytest.approx(1, abs=1e-3)
+    assert weights[3:] == [1.0] * (written - 3)
+    build_algorithm(cfg.model)
+    warned = [r.getMessage() for r in caplog.records if "no image of" in r.getMessage()]
+    assert [line.partition("no image of ")[2] for line in warned] == (
+        ["the class(es) 3, 4, whose weight is 1"] if written == 5 else []
+    )
 
 
 def test_other_configs_stay_as_they_are() -> None:
@@ -276,6 +309,7 @@ def test_labels_from_1_pass_with_a_written_number(ending: str, photos: Path) -> 
     cfg = load_config(str(SMALL), {**described, "model.head.num_classes": 4})
     resolve(cfg)
     assert cfg.model.head.num_classes == len(cfg.model.head.class_weight) == 4
+    assert cfg.model.head.class_weight[0] == 1.0  # of the class without an image
 
 
 def test_a_class_0_that_only_the_validation_has(photos: Path) -> None:
