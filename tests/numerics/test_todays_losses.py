@@ -3,6 +3,7 @@
 import math
 from itertools import pairwise
 from statistics import NormalDist
+from typing import Any
 
 import pytest
 import torch
@@ -393,6 +394,56 @@ def test_arguments_of_visreg() -> None:
         build_head({"type": "VISRegHead", "centre_weight": -1.0})
     with pytest.raises(ArgumentError, match="two images"):
         build_head({"type": "VISRegHead", "num_directions": 2})(rows(2, 1, 3))
+
+
+# -- numbers out of range
+
+
+@pytest.mark.parametrize(
+    ("cfg", "message"),
+    [
+        (dict(type="SupConHead", temperature=0.0), "temperature must be above 0"),
+        (dict(type="IBOTHead", feat_dim=4, patch_weight=-1.0), "patch_weight must be at least 0"),
+        (dict(type="TiCoHead", feat_dim=4, rho=-1.0), "rho must be at least 0"),
+        (dict(type="TiCoHead", feat_dim=4, rho=math.nan), "rho must be at least 0"),
+        (dict(type="MMCRHead", lambd=-1.0), "lambd must be at least 0"),
+        (
+            dict(type="LatentCrossCorrelationHead", in_channels=4, lambd=-1.0),
+            "lambd must be at least 0",
+        ),
+        (dict(type="LeJEPAHead", num_directions=0), "num_directions must be at least 1"),
+        (dict(type="LeJEPAHead", num_global=0), "num_global must be at least 1"),
+        (dict(type="LeJEPAHead", knots=1), "knots must be at least 2"),
+        (dict(type="LeJEPAHead", limit=0.0), "limit must be above 0"),
+        (dict(type="VISRegHead", num_directions=0), "num_directions must be at least 1"),
+        (dict(type="VISRegHead", num_global=0), "num_global must be at least 1"),
+    ],
+)
+def test_heads_refuse_numbers_out_of_range(cfg: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        build_head(cfg)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("DINOv2", {"koleo_weight": -0.1}, "koleo_weight must be at least 0"),
+        ("All4One", {"num_neighbours": 1}, "num_neighbours must be at least 2"),
+    ],
+)
+def test_methods_refuse_numbers_out_of_range(
+    name: str, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        build_algorithm({**TINY[name].cfg, **change})
+
+
+@pytest.mark.parametrize("name", ["LeJEPA", "VISReg"])
+def test_more_global_views_than_there_are_views(name: str) -> None:
+    model = build_algorithm(TINY[name].cfg)
+    model.head.num_global = 3
+    with pytest.raises(ArgumentError, match=r"got 2 views, fewer than head\.num_global=3"):
+        model(two_views(4, torch.Generator().manual_seed(1))["img"])
 
 
 # -- FastSiam

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..builder import ALGORITHMS
 from ..utils import NeighbourQueue, two_views
+from ..utils.ranges import check_at_least
 from .joint_embedding import MomentumEmbedding
 
 
@@ -33,7 +34,7 @@ class All4One(MomentumEmbedding):
         init_cfg: See ``BaseModel``.
 
     Raises:
-        ArgumentError: The neck or the head is missing.
+        ArgumentError: The neck or the head is missing, or ``num_neighbours`` is below 2.
     """
 
     title = "All4One"
@@ -52,6 +53,7 @@ class All4One(MomentumEmbedding):
     ) -> None:
         super().__init__(backbone, neck, head, base_momentum, init_cfg)
         self.neighbours = NeighbourQueue(feat_dim, queue_len)
+        check_at_least(2, num_neighbours=num_neighbours)
         self.num_neighbours = num_neighbours
 
     def forward_train(self, img: Sequence[Tensor], **kwargs: Any) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..builder import ALGORITHMS
 from ..losses import koleo
 from ..utils.needs import Needs
+from ..utils.ranges import check_at_least
 from .ibot import IBOT
 
 
@@ -29,7 +30,7 @@ class DINOv2(IBOT):
         **kwargs: Other arguments of ``IBOT``.
 
     Raises:
-        ArgumentError: The neck or the head is missing.
+        ArgumentError: The neck or the head is missing, or ``koleo_weight`` is below 0.
     """
 
     title = "DINOv2"
@@ -50,6 +51,7 @@ class DINOv2(IBOT):
         **kwargs: Any,
     ) -> None:
         super().__init__(backbone, neck, head, **kwargs)
+        check_at_least(0, koleo_weight=koleo_weight)
         self.koleo_weight = koleo_weight
 
     def regularise(self, features: Tensor) -> dict[str, Tensor]:

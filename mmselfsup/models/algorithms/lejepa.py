@@ -1,6 +1,7 @@
 """LeJEPA: Balestriero and LeCun 2025, "LeJEPA: Provable and Scalable Self-Supervised Learning ...".
 
-Letters: N images of this process, V views of an image, C channels, D width of a projection.
+Letters: N images of this process, V views of an image, G global ones, C channels, D width of a
+projection.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from ..builder import ALGORITHMS
 from ..utils import forward_by_size, several_views
+from .dino import global_views
 from .joint_embedding import JointEmbedding
 
 
@@ -42,8 +44,10 @@ class LeJEPA(JointEmbedding):
             ``loss``, a float32 scalar, at least 0, and its two terms.
 
         Raises:
-            ArgumentError: There are fewer than two views.
+            ArgumentError: There are fewer than two views, or fewer than G.
         """
         views = several_views(img, self, "num_views=[2, 6]")
+        if self.head.num_global is not None:
+            global_views(self, len(views))
         parts = forward_by_size(self.project, views)  # for each size [views * N, D]
         return self.head(torch.cat(parts).unflatten(0, (len(views), -1)))  # [V, N, D]

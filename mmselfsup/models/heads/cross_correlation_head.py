@@ -8,6 +8,7 @@ from mmselfsup.utils import dist
 from ..builder import HEADS
 from ..losses import redundancy_loss, redundancy_of_samples
 from ..utils import SyncBatchNorm, full_precision
+from ..utils.ranges import check_at_least
 
 
 @HEADS.register_module()
@@ -20,12 +21,16 @@ class LatentCrossCorrelationHead(BaseModule):
         in_channels: D.
         lambd: Weight of the entries off the diagonal, at least 0.
 
+    Raises:
+        ArgumentError: ``lambd`` is below 0.
+
     Difference from 0.x: with several processes the means and deviations are those of the joined
     batch, so that loss and gradient are those of one process.
     """
 
     def __init__(self, in_channels: int, lambd: float = 0.0051) -> None:
         super().__init__()
+        check_at_least(0, lambd=lambd)
         self.lambd = lambd
         self.bn = SyncBatchNorm(in_channels, affine=False)  # (z - mean) / deviation
 

@@ -12,6 +12,7 @@ from ..builder import HEADS
 from ..losses import masked_token_prediction
 from ..utils import full_precision
 from ..utils.centring import Centring
+from ..utils.ranges import check_at_least
 from .dino_head import DINOHead
 
 
@@ -28,7 +29,7 @@ class IBOTHead(DINOHead):
         **kwargs: Other arguments of ``DINOHead``.
 
     Raises:
-        ArgumentError: See ``DINOHead``.
+        ArgumentError: ``patch_weight`` is below 0, or see ``DINOHead``.
 
     Difference from iBOT's code: the centre of the patches follows the masked ones, as in DINOv2,
     not all of them.
@@ -36,6 +37,7 @@ class IBOTHead(DINOHead):
 
     def __init__(self, feat_dim: int, patch_weight: float = 1.0, **kwargs: Any) -> None:
         super().__init__(feat_dim, **kwargs)
+        check_at_least(0, patch_weight=patch_weight)
         self.patch_weight = patch_weight
         own = self.centring
         self.patch_centring = Centring(feat_dim, own.kind, own.momentum, own.iterations)

@@ -9,6 +9,7 @@ from mmselfsup.utils.errors import ArgumentError
 from ..builder import HEADS
 from ..losses import centroid_error, epps_pulley, random_directions
 from ..utils import to_float32
+from ..utils.ranges import check_at_least
 
 
 @HEADS.register_module()
@@ -20,13 +21,13 @@ class LeJEPAHead(BaseModule):
 
     Args:
         lambd: Weight of the regulariser, 0 to 1, against that of the prediction, 1 - lambd.
-        num_directions: M, the number of random directions of an iteration.
-        num_global: G, how many of the first views are global; None for all.
-        knots: Points of the integral of the statistic, see ``epps_pulley``.
-        limit: The integral is from ``-limit`` to ``limit``.
+        num_directions: M, the number of random directions of an iteration, at least 1.
+        num_global: G, how many of the first views are global, at least 1; None for all.
+        knots: Points of the integral of the statistic, at least 2, see ``epps_pulley``.
+        limit: The integral is from ``-limit`` to ``limit``, which is above 0.
 
     Raises:
-        ArgumentError: ``lambd`` is not in 0..1.
+        ArgumentError: An argument is out of range.
     """
 
     def __init__(
@@ -40,6 +41,12 @@ class LeJEPAHead(BaseModule):
         super().__init__()
         if not 0 <= lambd <= 1:
             raise ArgumentError(f"lambd must be in 0..1, got {lambd}")
+        global_views = 1 if num_global is None else num_global
+        check_at_least(1, num_directions=num_directions, num_global=global_views)
+        # With one point, or a range of 0, the regulariser would be 0 for any projections.
+        check_at_least(2, knots=knots)
+        if not limit > 0:
+            raise ArgumentError(f"limit must be above 0, got {limit}")
         self.lambd, self.num_directions, self.num_global = lambd, num_directions, num_global
         self.knots, self.limit = knots, limit
 

@@ -9,6 +9,7 @@ from mmselfsup.utils import dist
 
 from ..builder import HEADS
 from ..utils import full_precision
+from ..utils.ranges import check_at_least
 
 
 @HEADS.register_module()
@@ -20,10 +21,14 @@ class MMCRHead(BaseModule):
 
     Args:
         lambd: Weight of the mean nuclear norm of each image's own views, at least 0 (the paper: 0).
+
+    Raises:
+        ArgumentError: ``lambd`` is below 0.
     """
 
     def __init__(self, lambd: float = 0.0) -> None:
         super().__init__()
+        check_at_least(0, lambd=lambd)
         self.lambd = lambd
 
     @full_precision

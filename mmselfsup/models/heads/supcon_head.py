@@ -4,7 +4,7 @@ from mmcv.runner import BaseModule
 from torch import Tensor
 
 from ..builder import HEADS
-from ..losses import supervised_contrastive
+from ..losses import check_temperature, supervised_contrastive
 
 
 @HEADS.register_module()
@@ -21,7 +21,7 @@ class SupConHead(BaseModule):
 
     def __init__(self, temperature: float = 0.1, balanced: bool = False) -> None:
         super().__init__()
-        self.temperature, self.balanced = temperature, balanced
+        self.temperature, self.balanced = check_temperature(temperature), balanced
 
     def forward(self, z: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Return ``loss``, a float32 scalar: the mean over the views.

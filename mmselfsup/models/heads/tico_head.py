@@ -10,6 +10,7 @@ from mmselfsup.utils.errors import ArgumentError
 
 from ..builder import HEADS
 from ..utils import full_precision
+from ..utils.ranges import check_at_least
 
 
 @HEADS.register_module()
@@ -24,7 +25,7 @@ class TiCoHead(BaseModule):
         rho: Weight of the penalty, at least 0.
 
     Raises:
-        ArgumentError: ``beta`` is not in 0..1.
+        ArgumentError: ``beta`` is not in 0..1, or ``rho`` below 0.
     """
 
     covariance: Tensor
@@ -33,6 +34,7 @@ class TiCoHead(BaseModule):
         super().__init__()
         if not 0 <= beta <= 1:
             raise ArgumentError(f"beta must be in 0..1, got {beta}")
+        check_at_least(0, rho=rho)
         self.beta, self.rho = beta, rho
         self.register_buffer("covariance", torch.zeros(feat_dim, feat_dim))
 

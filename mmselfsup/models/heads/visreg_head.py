@@ -9,6 +9,7 @@ from mmselfsup.utils.errors import ArgumentError
 from ..builder import HEADS
 from ..losses import centre_and_scale, centroid_error, random_directions, sliced_wasserstein
 from ..utils import to_float32
+from ..utils.ranges import check_at_least
 
 
 @HEADS.register_module()
@@ -20,14 +21,14 @@ class VISRegHead(BaseModule):
 
     Args:
         lambd: Weight of the regulariser, 0 to 1. The paper: 0.9 for large data, 0.6 for small.
-        num_directions: M, the number of random directions of an iteration.
-        num_global: G, how many of the first views are global; None for all.
+        num_directions: M, the number of random directions of an iteration, at least 1.
+        num_global: G, how many of the first views are global, at least 1; None for all.
         scale_weight: Weight of the deviations' distance from 1.
         shape_weight: Weight of the sliced Wasserstein distance; more for long-tailed data.
         centre_weight: Weight of the means' distance from 0.
 
     Raises:
-        ArgumentError: ``lambd`` is not in 0..1, or another weight is below 0.
+        ArgumentError: An argument is out of range.
 
     Difference from the paper: with several processes the statistics are those of the joined batch,
     so that the gradient is that of one process, and all processes have the same directions; there
@@ -46,6 +47,8 @@ class VISRegHead(BaseModule):
         super().__init__()
         if not 0 <= lambd <= 1:
             raise ArgumentError(f"lambd must be in 0..1, got {lambd}")
+        global_views = 1 if num_global is None else num_global
+        check_at_least(1, num_directions=num_directions, num_global=global_views)
         if min(scale_weight, shape_weight, centre_weight) < 0:
             raise ArgumentError(
                 "scale_weight, shape_weight and centre_weight must be at least 0, got "
