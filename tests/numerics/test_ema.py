@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmselfsup.models.utils import copy_to_targets, update_targets
+from mmselfsup.models.utils.adapters import add_lora
 
 
 def networks(seed=0):
@@ -68,3 +69,14 @@ def test_momentum_has_a_range(momentum):
 
 def test_modules_without_weights_are_no_trouble():
     update_targets([(torch.nn.ReLU(), torch.nn.ReLU())], 0.9)
+
+
+def test_a_target_of_adapted_weights_is_not_rounded_in_a_forward_pass():
+    """MoCo moves its target under autocast."""
+    online, target = (torch.nn.Linear(16, 16) for _ in range(2))
+    add_lora(online, 4, 16.0, torch.Generator().manual_seed(0))
+    torch.nn.init.normal_(online.lora_b, generator=torch.Generator().manual_seed(1))
+    wanted = online.weight.detach().clone()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        update_targets([(online, target)], 0.0)
+    torch.testing.assert_close(target.weight.detach(), wanted)

@@ -12,6 +12,7 @@ from torchvision.ops import StochasticDepth
 from mmselfsup.utils.sharding import keep_writes, local
 
 from .adapters import plain_parameters, plain_state
+from .precision import without_autocast
 
 Pairs = Iterable[tuple[nn.Module, nn.Module]]
 
@@ -48,9 +49,13 @@ def update_targets(pairs: Pairs, momentum: float) -> None:
         raise ValueError(f"momentum must lie in 0..1, got {momentum}")
     for online, target in pairs:
         old: list[Tensor] = local(target.parameters())
-        new: list[Tensor] = local(plain_parameters(online))
-        if old:  # one kernel for all parameters instead of one for each
-            torch._foreach_lerp_(old, new, 1 - momentum)
+        if not old:
+            continue
+        # Some methods move their targets in the forward pass, where autocast would round the
+        # product of matrices that LoRA adds to a weight.
+        with without_autocast(old[0].device.type):
+            new: list[Tensor] = local(plain_parameters(online))
+            torch._foreach_lerp_(old, new, 1 - momentum)  # one kernel for all parameters
         keep_writes(target)
 
 

@@ -56,13 +56,17 @@ def full_precision(function: Callable[P, R]) -> Callable[P, R]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         # ``enabled=False`` doesn't cast inputs, so half-precision ones are converted explicitly.
         first = next(v for v in (*args, *kwargs.values()) if isinstance(v, Tensor))
-        with _no_autocast(first.device.type):
+        with without_autocast(first.device.type):
             wide = [to_float32(v) for v in args]
             return function(*wide, **{k: to_float32(v) for k, v in kwargs.items()})
 
     return wrapped
 
 
-def _no_autocast(device: str) -> AbstractContextManager[Any]:
-    """Return a region without autocast; on ``meta``, where shapes are checked, there is none."""
+def without_autocast(device: str) -> AbstractContextManager[Any]:
+    """Return a region without autocast; on ``meta``, where shapes are checked, there is none.
+
+    Args:
+        device: Type of the device, such as ``"cuda"``.
+    """
     return nullcontext() if device == "meta" else torch.autocast(device, enabled=False)
