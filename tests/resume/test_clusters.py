@@ -9,6 +9,7 @@ import torch
 from mmcv import Config
 
 from mmselfsup.apis.train import train_model
+from mmselfsup.core.runner import EpochBasedRunner
 from mmselfsup.models import build_algorithm
 from mmselfsup.models.heads import DeepClusterV2Head
 from mmselfsup.utils.errors import UserError
@@ -131,3 +132,26 @@ def test_weights_of_another_run_bring_no_clusters(
     assert [epoch for epoch, _ in clustered] == [0, 1, 2]
     own = clustered[0][1]
     assert not (own == theirs).all(dim=1).any(), "rows of the other run were clustered"
+
+
+def test_the_pass_that_fills_the_banks_is_no_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first epoch has its own order and views, after a stop inside of it too."""
+    batches: list[list[int]] = []
+    run_iter = EpochBasedRunner.run_iter
+
+    def spy(runner: Any, batch: Any, *args: Any, **kwargs: Any) -> None:
+        batches.append(batch["idx"].tolist())
+        run_iter(runner, batch, *args, **kwargs)
+
+    monkeypatch.setattr(EpochBasedRunner, "run_iter", spy)
+    whole = state_of(train_method("DeepClusterV2", tmp_path / "whole"))
+    own = batches.copy()
+    batches.clear()
+    train_method("SimCLR", tmp_path / "simclr")
+    assert own == batches  # those of a method without such a pass
+    file = str(tmp_path / "whole" / "iter_2.pth")
+    resumed = state_of(train_method("DeepClusterV2", tmp_path / "resumed", resume_from=file))
+    changed = [name for name, value in whole.items() if not torch.equal(value, resumed[name])]
+    assert not changed

@@ -7,7 +7,7 @@ from mmcv.runner import HOOKS, Hook
 
 from mmselfsup.utils.device import to_device
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.module import batches_from, module_device, unwrap
+from mmselfsup.utils.module import batches_from, module_device, set_epoch, unwrap
 from mmselfsup.utils.seed import rng_untouched
 
 from .finetune_hooks import needs_epochs
@@ -48,6 +48,8 @@ class DeepClusterV2Hook(Hook):  # type: ignore[misc]
             return
         if done < 0:
             self._fill(runner.data_loader, model)
+            # A sampler counts its passes: the epoch shall have its own order and views.
+            set_epoch(runner.data_loader, runner.epoch)
         model.head.cluster(runner.epoch)
         empty = [
             int((torch.bincount(labels, minlength=layer.out_features) == 0).sum())
@@ -58,8 +60,9 @@ class DeepClusterV2Hook(Hook):  # type: ignore[misc]
         runner.logger.info("DeepClusterV2Hook: empty clusters of each clustering: %s", empty)
 
     def _fill(self, loader: Any, model: Any) -> None:
-        """Put the projections of all training images into the banks."""
+        """Put the projections of all training images into the banks, of views that no epoch has."""
         device = module_device(model)
+        set_epoch(loader, -1)
         with rng_untouched():  # the workers of a loader draw a seed
             for batch in batches_from(loader, 0):
                 model.remember(**to_device(batch, device))
