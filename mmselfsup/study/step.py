@@ -106,12 +106,15 @@ class Step:
         folder: The folder that belongs to this step alone.
         settings: Everything the result depends on, as plain JSON values.
         outputs: Names in the folder without which the step isn't done.
+        leaves: Names of further files that it leaves, which may be removed: they are recorded, so
+            that a step with the same settings that needs them need not run again.
     """
 
     name: str
     folder: Path
     settings: Mapping[str, Any]
     outputs: tuple[str, ...] = ()
+    leaves: tuple[str, ...] = ()
 
     def is_done(self) -> bool:
         """Return whether the result for these settings exists, or another outcome is known."""
@@ -156,8 +159,11 @@ class Step:
         missing = [name for name in self.outputs if not (self.folder / name).exists()]
         if missing and not outcome:
             raise UserError(f"{self.name}: {self.folder} lacks {', '.join(missing)}; see its log")
+        left = [name for name in self.leaves if (self.folder / name).is_file()]
         outputs = {
-            name: Output.of(self.folder / name) for name in self.outputs if name not in missing
+            name: Output.of(self.folder / name)
+            for name in (*self.outputs, *left)
+            if name not in missing
         }
         total = self.seconds() + seconds
         self._write(StepRecord(self.settings, DONE, outcome, total, outputs, made_by))

@@ -177,6 +177,15 @@ def test_a_class_without_an_output_is_none_of_the_models(clinic: StudySettings) 
 
 
 @pytest.mark.usefixtures("no_drawing")
+def test_the_classifiers_of_the_search_give_the_temperature(clinic: StudySettings) -> None:
+    """They are there already: none is trained twice, and nothing is moved aside."""
+    pipeline.run_study(clinic)
+    trained = [call for call in calls(clinic.root) if "/lr_" in call and "train" in call]
+    assert len(trained) == len(set(trained)) == 4
+    assert not list(clinic.work_dir.rglob("*.old-*"))
+
+
+@pytest.mark.usefixtures("no_drawing")
 def test_a_study_that_was_tidied_trains_what_the_temperature_needs(clinic: StudySettings) -> None:
     pipeline.run_study(dataclasses.replace(clinic, external=()))
     calls(clinic.root)

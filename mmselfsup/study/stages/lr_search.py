@@ -12,6 +12,7 @@ from mmselfsup.utils.json_log import read_log
 from ..records import SearchRecord
 from ..report.tables import display_name, mark_labels
 from ..resolved import ResolvedStudy
+from ..step import CHECKPOINT
 from .context import StudyContext
 from .finetune import finetune_argv, lesion_options
 from .stage import Stage
@@ -58,6 +59,7 @@ def search_stage(study: ResolvedStudy, arm: str, lr: float) -> Stage:
         epochs=study.epochs,
         may_diverge=True,  # then this learning rate is not chosen
         logged=True,
+        leaves=(CHECKPOINT,),  # for the temperature, until the study is tidied
     )
 
 

@@ -41,6 +41,7 @@ class Stage:
         may_diverge: A loss that isn't finite is a result, not a failure.
         logged: What it prints goes to a log in the folder, not to the terminal.
         reads: Files and folders of images that the command finds by itself, by what they are.
+        leaves: See ``Step``.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Stage:
     may_diverge: bool = False
     logged: bool = False
     reads: Mapping[str, Path] = field(default_factory=dict)
+    leaves: tuple[str, ...] = ()
 
     @property
     def command(self) -> Command:
@@ -78,7 +80,7 @@ class Stage:
 
     def step(self) -> Step:
         """Return the step that its folder records, with what the command reads now."""
-        return Step(self.name, self.folder, self.stamp(), self.outputs)
+        return Step(self.name, self.folder, self.stamp(), self.outputs, self.leaves)
 
 
 def run_stages(title: str, stages: Sequence[Stage], machine: Machine, at_a_time: int = 0) -> None:
