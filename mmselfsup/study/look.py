@@ -139,8 +139,11 @@ def look_at_lists(settings: StudySettings) -> tuple[str, list[str]]:
     parts = {part: _pictures(settings.split(part), folder, by_stem, None, table) for part in PARTS}
     row = ", ".join(f"{part} {len(pictures)}" for part, pictures in parts.items())
     doubts = []
-    for one, other in (("train", "test"), ("subtrain", "val")):
-        common = {p.name for p in parts[one]} & {p.name for p in parts[other]}
+    names = {part: {picture.name for picture in pictures} for part, pictures in parts.items()}
+    # Of the user's own lists, these need not be parts of the training list.
+    apart = [(part, "test") for part in ("subtrain", "val") if names[part] - names["train"]]
+    for one, other in (("train", "test"), ("subtrain", "val"), *apart):
+        common = names[one] & names[other]
         shared = ({p.group for p in parts[one]} & {p.group for p in parts[other]}) - {""}
         words = ("image", "images"), settings.data.group
         for found, kind in zip((common, set() if common else shared), words, strict=True):

@@ -170,6 +170,8 @@ def test_lists_that_share_images_lesions_or_content(data: StudySettings) -> None
     assert "lists subtrain and val have 1 image in common: ISIC_0000015.jpg" in common
     (lesions,) = write(subtrain=[*range(15), 16], val=[17, 18, 19])
     assert "lists subtrain and val have 1 lesion in common: L_8" in lesions
+    (chosen,) = write(val=[16, 17, 25])  # own lists: validation images need not be training ones
+    assert "lists val and test have 1 image in common: ISIC_0000025.jpg" in chosen
     image(data, 30).write_bytes(image(data, 2).read_bytes())
     (same,) = write()
     assert "1 image of the list test has the content of one of train" in same
