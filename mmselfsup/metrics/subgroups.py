@@ -21,7 +21,8 @@ AGE = "age"
 UNKNOWN = "not known"
 #: First year of each group of ages after the first.
 AGE_STEPS = (30, 50, 70)
-#: Images of a part from which on it is measured: the numbers of fewer say nothing.
+#: Images of a part from which on it is measured, and lesions or patients from which on it has
+#: intervals: the numbers of fewer say nothing, and resamples of fewer vary too little.
 FEWEST = 20
 _NOT_KNOWN = (*NO_VALUE, "unknown", "-1", "-1.0")
 
@@ -44,7 +45,8 @@ class Subgroup:
         name: The part, such as ``female``.
         images: Its images.
         classes: Classes that it has images of; the metrics are means over these.
-        balanced_accuracy, macro_auc: Not measured below ``FEWEST`` images.
+        balanced_accuracy, macro_auc: Not measured below ``FEWEST`` images; without intervals below
+            ``FEWEST`` lesions.
     """
 
     kind: str
@@ -124,9 +126,11 @@ def _measure(
     if len(labels) < FEWEST:
         nothing = Measured(None)
         return Subgroup(kind, name, len(labels), len(present), nothing, nothing)
-    ends = bootstrap_intervals(scores, labels, lesions, num_resamples)
+    ends: Mapping[str, tuple[float, ...]] = {}
+    if lesions is None or len(set(lesions)) >= FEWEST:
+        ends = bootstrap_intervals(scores, labels, lesions, num_resamples)
     recalls = per_class_recall(confusion_matrix(scores, labels, scores.shape[1]))
     auc = macro_auc(scores, labels)
-    area = Measured(None) if math.isnan(auc) else Measured(auc, *ends["macro_auc"])
-    accuracy = Measured(float(np.nanmean(recalls)), *ends["balanced_accuracy"])
+    area = Measured(None) if math.isnan(auc) else Measured(auc, *ends.get("macro_auc", ()))
+    accuracy = Measured(float(np.nanmean(recalls)), *ends.get("balanced_accuracy", ()))
     return Subgroup(kind, name, len(labels), len(present), accuracy, area)

@@ -8,7 +8,7 @@ from mmselfsup.metrics.bootstrap import (
     difference_interval,
     resampled_metrics,
 )
-from mmselfsup.metrics.subgroups import UNKNOWN, group_of, subgroup_metrics
+from mmselfsup.metrics.subgroups import UNKNOWN, Measured, group_of, subgroup_metrics
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,8 @@ def test_each_part_is_measured_alone() -> None:
     scores = rng.normal(size=(90, 3)) + np.eye(3)[labels]
     sex = ["male"] * 40 + ["female"] * 45 + [""] * 5
     lesions = [f"lesion {number // 2}" for number in range(90)]
-    parts = {"sex": sex, "site": ["back"] * 90}
-    found = subgroup_metrics(scores, labels, parts, lesions, num_resamples=50)
+    divided = {"sex": sex, "site": ["back"] * 90}
+    found = subgroup_metrics(scores, labels, divided, lesions, num_resamples=50)
     assert [(part.kind, part.name, part.images) for part in found] == [
         ("sex", "female", 45),
         ("sex", "male", 40),
@@ -51,6 +51,10 @@ def test_each_part_is_measured_alone() -> None:
     ends = bootstrap_intervals(scores[:40], labels[:40], lesions[:40], 50)
     assert (male.low, male.high) == ends["balanced_accuracy"]
     assert found[2].balanced_accuracy.value is None  # five images say nothing
+    few = [f"patient {number // 4}" for number in range(90)]  # 10 and 12 in a part
+    parts = subgroup_metrics(scores, labels, divided, few, num_resamples=50)
+    assert parts[1].balanced_accuracy == Measured(male.value)
+    assert parts[1].macro_auc == Measured(found[1].macro_auc.value)
 
 
 def test_the_difference_of_two_sets() -> None:

@@ -32,8 +32,9 @@ EXTERNAL_NOTE = (
 )
 SUBGROUPS_NOTE = (
     "Balanced accuracy is the mean over the classes that a part has images of, so parts with other "
-    f"classes can't be compared by it alone. Parts of fewer than {FEWEST} images are not measured. "
-    "Intervals are not corrected for their number."
+    f"classes can't be compared by it alone. Parts of fewer than {FEWEST} images are not measured, "
+    f"and those of fewer than {FEWEST} lesions or patients have no interval: so few don't show how "
+    "much they differ. Intervals are not corrected for their number."
 )
 
 
