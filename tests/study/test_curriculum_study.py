@@ -290,3 +290,10 @@ def test_over_folds_it_is_one_group_whatever_was_chosen(tmp_path: Path) -> None:
     assert name in to_latex(overview)
     parsed, _ = parse(write_page(overview))
     assert ": ODC → SimCLR" in parsed.text
+
+
+def test_an_error_that_is_not_known_is_not_zero() -> None:
+    """With a hundred classes or more the probe writes no recalls, of which the error is made."""
+    trials = (Trial((), Score(0.2, None), kept=True), Trial(("simclr",), Score(0.3, 0.01)))
+    rows = table_rows(Curriculum(0.01, 100, 20, trials))
+    assert [row.score for row in rows] == ["0.200", "0.300 ± 0.010"]

@@ -123,7 +123,8 @@ def signed(value: float | None) -> str:
 
 def _row(trial: Trial) -> Row:
     score = trial.score
-    value = "diverged" if score.value is None else f"{score.value:.3f} ± {score.error or 0:.3f}"
+    value = "diverged" if score.value is None else f"{score.value:.3f}"
+    value += "" if score.error is None else f" ± {score.error:.3f}"
     decision = ""
     if trial.best:
         too_little = "gains too little" if (trial.gain or 0.0) > 0 else "gains nothing"

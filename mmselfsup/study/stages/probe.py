@@ -70,8 +70,11 @@ class Probe:
         name = f"score of {'the untrained network' if task is None else task.name}"
         return Stage(name, folder, argv, settings.root, (f"{_PROBE}.json",), logged=True)
 
-    def read(self, task: Pretraining | None) -> tuple[float, float]:
-        """Return the balanced accuracy that a network's stage wrote, and its standard error."""
+    def read(self, task: Pretraining | None) -> tuple[float, float | None]:
+        """Return the balanced accuracy that a network's stage wrote, and its standard error.
+
+        The error is None where there are too many classes for their recalls to be written.
+        """
         metrics = read_probe_result(self._score_dir(task) / f"{_PROBE}.json", "linear probe")
         recalls = [value for key, value in metrics.items() if key.startswith("recall_")]
         labels = [entry.label for entry in self._read_list("val")]
@@ -83,7 +86,7 @@ class Probe:
             row[number] = round((recall or 0.0) * count)
             row[-1] = count - row[number]
             matrix.append(row)
-        return float(metrics["balanced_accuracy"]), standard_error(matrix)
+        return float(metrics["balanced_accuracy"]), standard_error(matrix) if matrix else None
 
     def count(self, part: str) -> int:
         """Count the images of a list."""
