@@ -11,7 +11,7 @@ import pytest
 from mmselfsup.study.records import read_results
 from mmselfsup.study.report import sweep
 from mmselfsup.study.report.degenerate import is_degenerate
-from mmselfsup.study.report.figures import curves
+from mmselfsup.study.report.figures import curves, recall_bars
 from mmselfsup.study.report.html import SSL_COLORS
 from mmselfsup.study.report.operating_section import operating_section
 from mmselfsup.study.report.page import write_report
@@ -48,6 +48,24 @@ def test_the_section_and_the_intervals(study: Path) -> None:
     assert "bootstrap over lesions" in text
     assert "act on none" in text  # "treat" would be said of photographs, too
     assert "treat " not in text
+
+
+def test_lesions_that_are_not_known_are_no_lesions(study: Path) -> None:
+    """The table of lesions has none of the test images: its cells are blank."""
+    for path in study.glob("finetune/*/test/scores.npz"):
+        with np.load(path) as data:
+            arrays = {**data, "lesions": [""] * len(data["labels"])}
+        np.savez(path, **arrays)
+    assert "bootstrap over images, as lesions are not known" in write_report(study).read_text()
+
+
+def test_a_class_without_test_images_has_no_recall() -> None:
+    runs = [make_run(arm, 1.5) for arm in ("scratch", "simclr")]
+    colors = dict(zip(("scratch", "simclr"), SSL_COLORS, strict=False))
+    runs = [replace(run, recall={**run.recall, "DF": None, "VASC": 0.0}) for run in runs]
+    svg = recall_bars(runs, colors, "recall")
+    assert svg.count(">–<") == 2
+    assert svg.count(">0.00<") == 2
 
 
 def test_of_two_classes_the_rest_has_a_name(tmp_path: Path) -> None:

@@ -214,13 +214,15 @@ def recall_bars(runs: Sequence[RunRecord], colors: Mapping[str, str], name: str)
         for i, run in enumerate(runs):
             # The bars of a class are centred on its tick.
             ys = [c + (i - (len(runs) - 1) / 2) * thick for c in range(len(names))]
-            values = [run.recall[c] or 0.0 for c in names]
+            # A class without test images has no recall, which is not a recall of 0.
+            recalls = [math.nan if (value := run.recall[c]) is None else value for c in names]
             if len(runs) > _MOST_BARS:
-                axes.plot(values, ys, "o", color=colors[run.arm], markersize=4)
+                axes.plot(recalls, ys, "o", color=colors[run.arm], markersize=4)
                 continue
-            axes.barh(ys, values, thick * 0.9, color=colors[run.arm])
-            for y, value in zip(ys, values, strict=True):
-                axes.text(value + 0.01, y, f"{value:.2f}", va="center", color=MUTED, fontsize=8)
+            axes.barh(ys, recalls, thick * 0.9, color=colors[run.arm])
+            for y, value in zip(ys, recalls, strict=True):
+                text, x = ("–", 0.0) if math.isnan(value) else (f"{value:.2f}", value)
+                axes.text(x + 0.01, y, text, va="center", color=MUTED, fontsize=8)
         labels = [f"{c} ({n})" for c, n in zip(names, totals, strict=True)]
         axes.set_yticks(range(len(names)), labels)
         axes.invert_yaxis()

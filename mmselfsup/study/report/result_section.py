@@ -60,7 +60,8 @@ def intervals(study_dir: Path, runs: Sequence[RunRecord]) -> Ranges:
         runs: The classifiers.
 
     Returns:
-        For each arm the ends by the name of the metric, and whether lesions were drawn, not images.
+        For each arm the ends by the name of the metric, and whether lesions were drawn: not where
+        none is known.
     """
     found: Ranges = {}
     for run in runs:
@@ -71,7 +72,7 @@ def intervals(study_dir: Path, runs: Sequence[RunRecord]) -> Ranges:
             lesions = data["lesions"].tolist() if "lesions" in data.files else None
             scores, labels = data["scores"], data["labels"]
         ends = _kept_intervals(path.with_name(_KEPT), scores, labels, lesions)
-        found[run.arm] = (ends, lesions is not None)
+        found[run.arm] = (ends, any(lesions or ()))
     return found
 
 
