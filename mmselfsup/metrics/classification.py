@@ -215,7 +215,7 @@ def standard_error(matrix: Sequence[Sequence[int]]) -> float:
     The recalls of C classes are independent binomial fractions r_c over n_c images, so their mean
     has the variance sum_c r_c (1 - r_c) / n_c / C^2; one hit and one miss are added to each class,
     otherwise small classes with all predictions right or wrong would have no error. Images of the
-    same lesion are correlated: the true error is somewhat larger.
+    same lesion are correlated, which makes the true error larger: see ``sampling_errors``.
     """
     variances = []
     for c, row in enumerate(matrix):

@@ -56,6 +56,7 @@ class LabelRecord:
         tried: Balanced accuracy on the validation lesions by learning rate tried, on the first
             draw; None: diverged. Empty where the rate was given.
         made_by: Version of the code, revision, date and machine of the training.
+        errors: As those of a ``RunRecord``, among the arms of the same part and draw.
     """
 
     arm: str
@@ -72,3 +73,4 @@ class LabelRecord:
     seconds: float
     tried: dict[str, float | None] = field(default_factory=dict)
     made_by: Mapping[str, Any] | None = None
+    errors: dict[str, float] = field(default_factory=dict)

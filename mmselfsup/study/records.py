@@ -87,6 +87,9 @@ class RunRecord:
         made_by: Version of the code, revision, date and machine of the training; None: not stored.
         start_labels: Whether the file of weights that it, or its first pre-training, starts from
             has read labels; None: not known, or no such file.
+        errors: Standard errors of the balanced accuracy over the lesions of the test images: under
+            the own arm that of the value, under another that of the difference from this arm of the
+            study; empty: not stored.
     """
 
     arm: str
@@ -112,6 +115,7 @@ class RunRecord:
     blackout: OcclusionScores | None = None
     made_by: Mapping[str, Any] | None = None
     start_labels: bool | None = None
+    errors: dict[str, float] = field(default_factory=dict)
 
     @property
     def saw_labels(self) -> bool:
@@ -177,7 +181,8 @@ class Score:
     Attributes:
         value: Balanced accuracy of a linear probe on the validation lesions, 0..1; None: the
             training diverged.
-        error: Its standard error, from the number of validation images; None if ``value`` is.
+        error: Its standard error, from the number of validation images; None if ``value`` is, or
+            where it is not known.
         epochs: Epochs of the last task's training.
         seconds: Wall-clock time of that training.
     """

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from scipy.stats import t
 
 from mmselfsup.isic.challenge import METADATA
 from mmselfsup.metrics.classification import standard_error
@@ -82,6 +83,8 @@ def test_every_arm_gets_the_same_lists(
     ]
     assert {record.lr for record in results.labels} == {0.1}
     assert results.labels[0].tried.keys() == {"0.01", "0.1"}
+    assert all(record.errors.keys() == {"scratch", "simclr"} for record in results.labels)
+    assert all(run.errors.keys() == {"scratch", "simclr"} for run in results.runs)
     assert read_results(few.work_dir / "results.json").labels == results.labels
     pipeline.run_study(few)
     assert calls(few.root) == []
@@ -118,7 +121,9 @@ def test_mean_and_interval_of_a_point(finished_study: Path) -> None:
     sampling = sum(standard_error(record.confusion_matrix) ** 2 for record in records) / 3
     assert (few.percent, few.images, few.runs) == (10, 200, 3)
     assert few.mean == pytest.approx(mean)
-    assert few.half_width == pytest.approx(1.959964 * (over_draws + sampling) ** 0.5)
+    freedom = (over_draws + sampling) ** 2 / (over_draws**2 / 2)  # Satterthwaite's
+    quantile = t.ppf(0.975, freedom)
+    assert few.half_width == pytest.approx(quantile * (over_draws + sampling) ** 0.5)
     assert few.gain is not None
     scratch = [record.balanced_accuracy or 0.0 for record in results.labels[:3]]
     assert few.gain.mean == pytest.approx(mean - sum(scratch) / 3)

@@ -7,19 +7,17 @@ and seeds: a draw takes the place of a seed. So intervals are those of ``statist
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import NormalDist, mean, variance
-
-from mmselfsup.metrics.classification import standard_error
+from statistics import mean
 
 from ..arm_records import LabelRecord
 from ..records import Results, RunRecord
 from ..settings import SCRATCH
+from .intervals import EACH_RUN, Unit, on_one_fold, over_folds, sampling_error
 from .statistics import (
     BALANCED,
-    LEVEL,
     Difference,
     FoldSeed,
     RunGroup,
@@ -32,14 +30,17 @@ from .words import words
 _NOTE = (
     "Balanced accuracy on the test fold, mean over the draws with a 95 % interval, and the gain "
     "over training from scratch on the same draws (several folds: corrected resampled t interval; "
-    "one fold: sampling error of its test images, and variance over the draws where there are "
-    "several). Intervals are not corrected for their number. Labels are drawn {whole}class by "
-    "class, at least one {group} of each, the same for all arms; a larger part contains a smaller "
-    "one of the same draw. Pre-trainings see all training images, without labels. Learning rates "
-    "are chosen for each arm and part on the validation {groups}, whose labels come on top. A "
-    "tenth of the labels is trained on for twice as many epochs."
+    "one fold: sampling error of its test images by whole {groups}, for a gain on the same images, "
+    "and variance over the draws where there are several). Intervals are not corrected for their "
+    "number. Labels are drawn {whole}class by class, at least one {group} of each, the same for "
+    "all arms; a larger part contains a smaller one of the same draw. Pre-trainings see all "
+    "training images, without labels. Learning rates are chosen for each arm and part on the "
+    "validation {groups}, whose labels come on top. A tenth of the labels is trained on for twice "
+    "as many epochs."
 )
 _DRAWS = 1000  # more than any number of draws: keeps those of different seeds apart
+# What runs share on one fold: draws are the same labels for every seed.
+_PARTS: tuple[Unit, ...] = (lambda number: number // _DRAWS, lambda number: number % _DRAWS)
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,7 @@ def _as_run(record: LabelRecord, run: RunRecord) -> RunRecord:
         macro_auc=record.macro_auc,
         recall=record.recall,
         confusion_matrix=record.confusion_matrix,
+        errors=record.errors,
         seconds=record.seconds,
     )
 
@@ -150,29 +152,21 @@ def _point(
     percent: float, group: RunGroup, images: float, scratch: tuple[RunGroup, float] | None
 ) -> LabelPoint:
     """Return mean, interval and gain of a group."""
-    folds: dict[int, list[float]] = {}
-    for (fold, _), run in group.runs.items():
+    folds: dict[int, dict[int, float]] = {}
+    for (fold, number), run in group.runs.items():
         if run.balanced_accuracy is not None:
-            folds.setdefault(fold, []).append(run.balanced_accuracy)
-    means = [mean(values) for values in folds.values()]
+            folds.setdefault(fold, {})[number] = run.balanced_accuracy
+    units = EACH_RUN if percent == 100 else _PARTS
     gain = None
     if scratch is not None and group.arm != SCRATCH:
-        gain = difference(group, scratch[0], BALANCED, metrics([])[BALANCED])
-    center = mean(means) if means else math.nan
-    return LabelPoint(percent, images, center, _half_width(group, folds), len(group.runs), gain)
-
-
-def _half_width(group: RunGroup, folds: Mapping[int, Sequence[float]]) -> float:
-    """Return half the width of the 95 % interval of a mean, as ``difference`` does it."""
+        gain = difference(group, scratch[0], BALANCED, metrics([])[BALANCED], units)
     if not folds:
-        return math.nan
-    if len(folds) > 1:
-        from scipy.stats import t  # slow to load
-
-        square = variance(mean(values) for values in folds.values())
-        square *= 1 / len(folds) + group.test_train_ratio
-        return float(t.ppf((1 + LEVEL) / 2, len(folds) - 1)) * math.sqrt(square)
-    (values,) = folds.values()
-    square = mean(standard_error(run.confusion_matrix) ** 2 for run in group.runs.values())
-    square += variance(values) / len(values) if len(values) > 1 else 0.0
-    return NormalDist().inv_cdf((1 + LEVEL) / 2) * math.sqrt(square)
+        return LabelPoint(percent, images, math.nan, math.nan, len(group.runs), gain)
+    means = [mean(values.values()) for values in folds.values()]
+    if len(means) > 1:
+        spread = over_folds(means, group.test_train_ratio)
+    else:
+        (values,) = folds.values()
+        square = mean(sampling_error(run) ** 2 for run in group.runs.values())
+        spread = on_one_fold(values, math.sqrt(square), units)
+    return LabelPoint(percent, images, mean(means), spread.half_width, len(group.runs), gain)

@@ -14,17 +14,16 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import NormalDist, mean, stdev, variance
+from statistics import mean, stdev
 
-from mmselfsup.metrics.classification import standard_error
 from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.plurals import counted
 
 from ..records import Results, RunRecord, read_results
 from ..settings import ALL, SCRATCH
+from .intervals import EACH_RUN, Unit, difference_error, on_one_fold, over_folds
 from .tables import display_name, group_label
 
-LEVEL = 0.95
 BALANCED = "balanced accuracy"
 Metric = Callable[[RunRecord], float | None]
 RESULTS = "results.json"
@@ -222,49 +221,50 @@ class Difference:
 
     @property
     def is_clear(self) -> bool:
-        """Return whether the interval leaves out zero."""
-        return self.half_width is not None and abs(self.mean) > self.half_width
+        """Return whether the interval leaves out zero; one without a width tells nothing."""
+        return bool(self.half_width) and abs(self.mean) > (self.half_width or 0.0)
 
 
-def difference(first: RunGroup, second: RunGroup, name: str, metric: Metric) -> Difference | None:
+def difference(
+    first: RunGroup,
+    second: RunGroup,
+    name: str,
+    metric: Metric,
+    units: Sequence[Unit] = EACH_RUN,
+) -> Difference | None:
     """Compare two groups on the folds and seeds that both have; None without any.
 
-    Over several folds: a t interval of the differences of the folds, seeds averaged first, with
-    the variance (1/J + n_test/n_train) S^2 of Nadeau and Bengio (2003), section 3, "corrected
-    resampled t-test": the training sets of the folds overlap, so S^2/J alone would be too small.
-    On one fold: the variance of the mean over seeds plus the sampling variance of the test images
-    (balanced accuracy only), normal quantile.
+    Over several folds: see ``over_folds``, on the differences of the folds, seeds averaged first.
+    On one fold: see ``on_one_fold``; for balanced accuracy only.
+
+    Args:
+        first, second: The groups.
+        name: Name of the metric.
+        metric: The metric.
+        units: See ``on_one_fold``.
     """
-    folds: dict[int, list[float]] = {}
+    folds: dict[int, dict[int, float]] = {}
     errors: list[float] = []
-    for fold_seed in sorted(first.runs.keys() & second.runs.keys()):
-        one, other = first.runs[fold_seed], second.runs[fold_seed]
+    for fold, seed in sorted(first.runs.keys() & second.runs.keys()):
+        one, other = first.runs[fold, seed], second.runs[fold, seed]
         a, b = metric(one), metric(other)
         if a is None or b is None:
             continue
-        folds.setdefault(fold_seed[0], []).append(a - b)
-        # As if independent: errors on the same images correlate, so this is rather too large.
-        matrices = one.confusion_matrix, other.confusion_matrix
-        errors.append(math.hypot(*map(standard_error, matrices)))
+        folds.setdefault(fold, {})[seed] = a - b
+        same_study = first.folders[fold, seed] == second.folders[fold, seed]
+        errors.append(difference_error(one, other, same_study))
     if not folds:
         return None
-    means = [mean(values) for values in folds.values()]
+    means = [mean(values.values()) for values in folds.values()]
     if len(means) > 1:
-        from scipy.stats import t  # slow to load
-
-        # Nadeau and Bengio's corrected variance: see the docstring.
-        square = (1 / len(means) + first.test_train_ratio) * variance(means)
-        quantile = float(t.ppf((1 + LEVEL) / 2, len(means) - 1))
-        error = math.sqrt(square)
-        tail = 2 * float(t.sf(abs(mean(means)) / error, len(means) - 1)) if error else None
-        return Difference(mean(means), quantile * error, tail)
-    (values,) = folds.values()
-    if name != BALANCED:  # the sampling error of the others is not estimated
+        spread = over_folds(means, first.test_train_ratio)
+    elif name == BALANCED:
+        (values,) = folds.values()
+        test_error = math.sqrt(mean(error**2 for error in errors))
+        spread = on_one_fold(values, test_error, units)
+    else:  # the sampling error of the others is not estimated
         return Difference(means[0], None)
-    seeds = variance(values) / len(values) if len(values) > 1 else 0.0
-    error = math.sqrt(mean(error**2 for error in errors) + seeds)
-    tail = 2 * NormalDist().cdf(-abs(means[0]) / error) if error else None
-    return Difference(means[0], NormalDist().inv_cdf((1 + LEVEL) / 2) * error, tail)
+    return Difference(mean(means), spread.half_width, spread.p_value)
 
 
 def best(groups: Sequence[RunGroup], name: str, metric: Metric) -> RunGroup | None:
@@ -287,7 +287,12 @@ def scratch_of(group: RunGroup, groups: Sequence[RunGroup]) -> RunGroup | None:
         return None
     matching = (g for g in groups if g.arm == SCRATCH and g.baseline_key == group.baseline_key)
     scratch = next(matching, None)
-    return scratch and replace(scratch, runs={**scratch.runs, **group.own_scratch})
+    folders = {fold_seed: group.folders[fold_seed] for fold_seed in group.own_scratch}
+    return scratch and replace(
+        scratch,
+        runs={**scratch.runs, **group.own_scratch},
+        folders={**scratch.folders, **folders},
+    )
 
 
 @dataclass

@@ -67,7 +67,8 @@ NUMBERS = (
     "Mean ± standard deviation over the runs (folds and seeds); columns of classes: recall."
     " Gain: balanced accuracy minus that from scratch on the same data, folds and seeds, "
     "with its 95 % interval (several folds: corrected resampled t interval; one fold: "
-    "sampling error of its test images and variance over seeds). Bold: better than every "
+    "sampling error of its test images, those of one lesion or patient together, and variance over "
+    "seeds). Bold: better than every "
     "other row on the same lists, interval included, not corrected for the number of rows."
 )
 

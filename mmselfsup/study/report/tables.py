@@ -19,7 +19,6 @@ from textwrap import fill
 from rich.console import Console
 from rich.table import Column, Table
 
-from mmselfsup.metrics.classification import standard_error
 from mmselfsup.utils.console import console_table, table_console
 from mmselfsup.utils.plurals import counted
 
@@ -27,6 +26,7 @@ from ..label_reading import any_known
 from ..records import Results, RunRecord, SearchRecord, class_names, mixed_code
 from ..settings import ALL, SCRATCH
 from ..starts import ADAPTATIONS, split_arm
+from .intervals import difference_error
 from .words import words
 
 MANY = (
@@ -192,9 +192,7 @@ def compare(scratch: RunRecord, other: RunRecord) -> Comparison | None:
     if before is None or after is None:
         return None
     difference = after - before
-    error = math.hypot(
-        standard_error(scratch.confusion_matrix), standard_error(other.confusion_matrix)
-    )
+    error = difference_error(other, scratch)
     signed = f"{difference:+.3f}".replace("-", "\N{MINUS SIGN}")
     numbers = (
         f"balanced accuracy {after:.3f} against {before:.3f} from scratch "

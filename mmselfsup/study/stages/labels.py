@@ -8,11 +8,12 @@ pre-training has read labels is left out: it would know those that the part lack
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from mmselfsup.config.inspect import head_classes
-from mmselfsup.metrics import classification_metrics, confusion_matrix
+from mmselfsup.metrics import classification_metrics, confusion_matrix, finite
 from mmselfsup.utils.errors import UserError
 
 from ..arm_records import LabelRecord
@@ -28,7 +29,7 @@ from .context import StudyContext
 from .finetune import finetune_argv, lesion_options
 from .lr_search import choose_lr, search_record
 from .stage import Stage
-from .test import SCORES, read_scores, test_argv
+from .test import SCORES, read_scores, test_argv, test_errors
 
 _SEARCHED = 1  # the draw on which learning rates are chosen
 
@@ -101,8 +102,18 @@ def run(context: StudyContext) -> None:
     context.run("Few labels: final trainings", finals, settings.jobs)
     tests = [test_stage(study, part) for part in parts]
     context.run("Few labels: tests", tests, settings.jobs)
+    errors = {
+        (percent, draw): test_errors(
+            {arm: test_stage(study, Part(arm, percent, draw)) for arm in arms}
+        )
+        for percent in settings.labels
+        for draw in draws
+    }
     context.labels = [
-        record(study, part, final, tried[part._replace(draw=_SEARCHED)])
+        replace(
+            record(study, part, final, tried[part._replace(draw=_SEARCHED)]),
+            errors=errors[part.percent, part.draw][part.arm],
+        )
         for part, final in zip(parts, finals, strict=True)
     ]
 
@@ -220,7 +231,7 @@ def record(
     """Measure a classifier from the scores that its test wrote."""
     scores, labels = read_scores(test_stage(study, part).folder / SCORES)
     classes = head_classes(study.finetune) or [str(i) for i in range(scores.shape[1])]
-    metrics = classification_metrics(scores, labels, classes, detailed=True)
+    metrics = finite(classification_metrics(scores, labels, classes, detailed=True))
     return LabelRecord(
         arm=part.arm,
         percent=part.percent,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from mmselfsup.config.inspect import config_digest, head_classes
-from mmselfsup.metrics import classification_metrics, confusion_matrix
+from mmselfsup.metrics import classification_metrics, confusion_matrix, finite
+from mmselfsup.metrics.heads import lesion_keys
+from mmselfsup.metrics.sampling_error import sampling_errors
 
 from ..records import RunRecord
 from ..resolved import ResolvedStudy
@@ -32,8 +35,12 @@ def run(context: StudyContext) -> None:
     study = context.study
     seen = "training" if study.settings.ssl_on == TRAIN else "fine-tuning"
     title = f"Test on {study.settings.data.group[1]} that no {seen} has seen"
-    context.run(title, [test_stage(study, arm) for arm in context.lrs], study.settings.jobs)
-    context.runs = [run_record(study, arm, lr) for arm, lr in context.lrs.items()]
+    stages = {arm: test_stage(study, arm) for arm in context.lrs}
+    context.run(title, list(stages.values()), study.settings.jobs)
+    errors = test_errors(stages)
+    context.runs = [
+        replace(run_record(study, arm, lr), errors=errors[arm]) for arm, lr in context.lrs.items()
+    ]
 
 
 def test_stage(study: ResolvedStudy, arm: str) -> Stage:
@@ -92,7 +99,7 @@ def run_record(study: ResolvedStudy, arm: str, lr: float) -> RunRecord:
     scores, labels = read_scores(test_stage(study, arm).folder / SCORES)
     num_classes = scores.shape[1]
     names = head_classes(study.finetune) or [str(i) for i in range(num_classes)]
-    metrics = classification_metrics(scores, labels, names, detailed=True)
+    metrics = finite(classification_metrics(scores, labels, names, detailed=True))
     start = study.pretraining(arm)
     greedy = start is not None and settings.min_gain is not None
     return RunRecord(
@@ -128,3 +135,17 @@ def read_scores(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read the scores [N, C] and labels [N] that ``tools/test.py --out`` wrote."""
     with np.load(path) as data:
         return data["scores"], data["labels"]
+
+
+def test_errors(stages: Mapping[str, Stage]) -> dict[str, dict[str, float]]:
+    """Return the ``errors`` of the record of each arm, whose tests were on the same images.
+
+    Args:
+        stages: The test of each arm.
+    """
+    scores = {}
+    for arm, stage in stages.items():
+        with np.load(stage.folder / SCORES) as data:
+            lesions = data["lesions"].tolist() if "lesions" in data.files else None
+            scores[arm], labels = data["scores"], data["labels"]
+    return sampling_errors(scores, labels, lesion_keys(lesions)) if scores else {}
