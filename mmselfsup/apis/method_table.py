@@ -24,7 +24,12 @@ COLUMNS = (
 _MEASURED = ("benchmarks/results/method_costs.json", "benchmarks/results/smallest_batch.json")
 # Small configs whose name has no other network behind the size.
 _SMALL = "*isic2019-64*.py"
-_MEMORIES = {"queue_len": "queue", "memory_bank": "bank", "bank_len": "bank"}
+_MEMORIES = {
+    "queue_len": "queue",
+    "queue_length": "queue",
+    "memory_bank": "bank",
+    "bank_len": "bank",
+}
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ def _method(cfg: Config, path: str, measured: dict[str, dict[str, Any]]) -> Meth
         _network(cfg.model.backbone),
         " + ".join(map(str, dataset.get("num_views", [1]))),
         "yes" if has_teacher else "",
-        _memory(cfg.model),
+        _memory(cfg),
         "where there are any" if dataset.get("with_label") else "",
         cfg.data.samples_per_gpu,
         str(cost.get("batch", "-")),
@@ -137,9 +142,11 @@ def _network(backbone: Any) -> str:
     return f"{backbone.type} {size}{patch}".strip()
 
 
-def _memory(model: Any) -> str:
-    """Return what a model keeps of earlier images, by the arguments of its parts."""
+def _memory(cfg: Config) -> str:
+    """Return what is kept of earlier images, by the arguments of the model and of its hooks."""
+    model = cfg.model
     kinds = [ALGORITHMS.get(model.type)]
     kinds += [HEADS.get(model.head.type)] if model.get("head") else []
     names = {name for kind in kinds for name in inspect.signature(kind).parameters}
-    return " and ".join(what for name, what in _MEMORIES.items() if name in names)
+    names |= {name for hook in cfg.get("custom_hooks", []) for name in hook if hook[name]}
+    return " and ".join(dict.fromkeys(what for name, what in _MEMORIES.items() if name in names))

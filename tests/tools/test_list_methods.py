@@ -34,6 +34,7 @@ def test_what_the_rows_say() -> None:
     assert (rows["SimCLR"].teacher, rows["SimCLR"].memory) == ("", "")
     assert rows["NNCLR"].memory == "queue"
     assert rows["NPID"].memory == "bank"
+    assert rows["SwAV"].memory == "queue"  # that of its hook
     assert rows["DINO"].views == "2 + 6"
     assert rows["SupCon"].labels == "where there are any"
 
