@@ -13,11 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from mmselfsup.cli import COMMANDS
+
 ROOT = Path(__file__).parents[1]
 DOCS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^( *)(```|~~~)(\w*)[^\n]*\n(.*?)^\1\2[ \t]*$", re.MULTILINE | re.DOTALL)
 SHELLS = ("bash", "sh", "shell", "console")
-IN_TEXT = re.compile(r"`((?:python3?|bash|make|torchrun|\./\w+\.sh|tools/\S+\.(?:py|sh)) [^`\n]+)`")
+IN_TEXT = re.compile(
+    r"`((?:python3?|bash|make|mmselfsup|torchrun|\./\w+\.sh|tools/\S+\.(?:py|sh)) [^`\n]+)`"
+)
 SCRIPT = re.compile(
     r"(?:\./)?((?:(?:tools|scripts|benchmarks|tests)/[\w/.-]+|\.ci/run|train_SSL\w+)(?:\.py|\.sh)?)"
 )
@@ -105,6 +109,12 @@ def faults(words: list[str]) -> Iterator[str]:
         names = [word for word in words[1:] if re.fullmatch(r"[a-z][\w-]*", word)]
         yield from (f"make {name}" for name in names if name not in targets())
         return
+    if words[:1] == ["mmselfsup"] and words[1:] and not words[1].startswith("-"):
+        command = COMMANDS.get(words[1])
+        if command is None:
+            yield f"mmselfsup {words[1]}"
+            return
+        words = [command.tool, *words[2:]] if command.tool else []
     found = next((i for i, word in enumerate(words) if SCRIPT.fullmatch(word)), None)
     if found is None:
         return
@@ -131,12 +141,15 @@ def test_faults_are_found() -> None:
         "Run `make nothing` or `make test ARGS=x`.\n\n```bash\n"
         "A=1 python tools/train.py CONFIG --seed 0 \\\n    --sede 1 | head --lines 3\n"
         "bash tools/dist_train.sh CONFIG 4 --auto-resume --resum x  # --comment\n"
+        "mmselfsup predict a.pth photos --ouput x.csv; mmselfsup prdict a.pth photos\n"
         "python tools/trian.py && python tools/analysis_tools/analyze_logs.py plot_curve --keys a\n"
         "```\n"
     )
     assert [fault for words in commands(text) for fault in faults(words)] == [
         "tools/train.py --sede",
         "tools/dist_train.sh --resum",
+        "tools/predict.py --ouput",
+        "mmselfsup prdict",
         "tools/trian.py",
         "make nothing",
     ]
