@@ -21,7 +21,9 @@ from mmselfsup.core.hooks import (
     WeightAverageHook,
 )
 from mmselfsup.core.runner import EpochBasedRunner, IterBasedRunner
+from mmselfsup.models import build_algorithm
 from mmselfsup.utils.errors import UserError
+from tests.contract.tiny_models import TINY
 from tests.runner.fakes import make_loader as numbers_loader
 from tests.runner.fakes import make_runner as numbers_runner
 
@@ -95,6 +97,18 @@ def test_queues_and_memory_banks_are_not_averaged(make_runner: Make, make_loader
         assert bool((model.queue == 7).all())
     saved = torch.load(Path(runner.work_dir) / "averaged.pth", weights_only=True)["state_dict"]
     assert set(saved) == weights | {"queue"}
+
+
+def test_what_checkpoints_leave_out_is_not_averaged() -> None:
+    model = build_algorithm(TINY["Distillation"].cfg)
+    runner = SimpleNamespace(model=model, hooks=[], iter=0, max_iters=2)
+    hook = WeightAverageHook(momentum=0.5)
+    hook.before_run(runner)
+    assert hook.state_dict()["average"].keys() <= model.state_dict().keys()
+    assert any(name.startswith("backbone.") for name in hook.average)
+    hook.after_train_iter(runner)
+    with hook.evaluation_weights(runner):
+        pass
 
 
 @pytest.mark.parametrize("kind", ["epochs", "iters"])

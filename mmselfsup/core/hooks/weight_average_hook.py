@@ -30,7 +30,8 @@ class WeightAverageHook(Hook):  # type: ignore[misc]
 
     Training doesn't use the average. Evaluation and the best checkpoint do; at the end
     ``averaged.pth`` holds it. The other checkpoints hold the weights of the training, and
-    additionally the average for a resume.
+    additionally the average for a resume. What a model leaves out of its checkpoints (the teacher
+    of ``Distillation``) is not averaged.
 
     Args:
         momentum: The m of the formula, at least 0 and below 1. The average is dominated by the last
@@ -69,8 +70,10 @@ class WeightAverageHook(Hook):  # type: ignore[misc]
                 "hook or sharding"
             )
         self._interval = interval_of_steps(runner, self, self.update_interval)
-        weights = averaged_tensors(unwrap(runner.model))
-        start = self.average or weights  # that of an earlier version has other buffers as well
+        model = unwrap(runner.model)
+        saved = model.state_dict().keys()
+        weights = {name: w for name, w in averaged_tensors(model).items() if name in saved}
+        start = self.average or weights  # that of an earlier version has other tensors as well
         self.average = {
             name: start[name].detach().clone().to(tensor.device) for name, tensor in weights.items()
         }
@@ -83,7 +86,7 @@ class WeightAverageHook(Hook):  # type: ignore[misc]
         self.updates += 1
         old: list[Tensor] = []
         new: list[Tensor] = []
-        for name, tensor in averaged_tensors(unwrap(runner.model)).items():
+        for name, tensor in self._live(runner).items():
             if tensor.is_floating_point():
                 old.append(self.average[name])
                 new.append(tensor)
@@ -94,7 +97,7 @@ class WeightAverageHook(Hook):  # type: ignore[misc]
     @contextmanager
     def evaluation_weights(self, runner: Any) -> Iterator[None]:
         """Load the average into the model, and restore its own weights at the end of the block."""
-        live = averaged_tensors(unwrap(runner.model))
+        live = self._live(runner)
         own = {name: tensor.detach().clone() for name, tensor in live.items()}
         try:
             for name, tensor in live.items():
@@ -103,6 +106,11 @@ class WeightAverageHook(Hook):  # type: ignore[misc]
         finally:
             for name, tensor in live.items():
                 tensor.copy_(own[name])
+
+    def _live(self, runner: Any) -> dict[str, Tensor]:
+        """Return the tensors of the model that have an average, by name."""
+        tensors = averaged_tensors(unwrap(runner.model))
+        return {name: tensors[name] for name in self.average}
 
     def after_run(self, runner: Any) -> None:
         """Write the average as a separate checkpoint."""
