@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -99,6 +100,44 @@ def data_facts(settings: StudySettings, images: Path) -> DataFacts:
         lists=hashlib.sha256(joined.encode()).hexdigest(),
         sha256={part: sha256(settings.split(part)) for part in PARTS},
     )
+
+
+def listed_classes(settings: StudySettings) -> list[str] | None:
+    """Return the classes of the lists in the order of their numbers; None of lists without summary.
+
+    Raises:
+        UserError: The summary can't be read.
+    """
+    summary = settings.splits_dir / "splits.json"
+    if not summary.is_file():  # the user's own lists
+        return None
+    try:
+        return [*map(str, json.loads(summary.read_text(encoding="utf-8"))["classes"])]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{summary}: can't read the key classes ({error})") from error
+
+
+def check_class_order(settings: StudySettings, classes: Sequence[str] | None) -> None:
+    """Check that a classifier numbers its classes as the lists do, which hold numbers alone.
+
+    Otherwise every table would give the recall of one class the name of another.
+
+    Args:
+        settings: The settings.
+        classes: Names of the classifier's classes; None: it has none. Other names for the same
+            classes can't be told from other classes, and are left to the user.
+
+    Raises:
+        UserError: A name that both have is another number.
+    """
+    listed = listed_classes(settings)
+    for number, name in enumerate(classes or ()):
+        if listed is not None and name in listed and listed.index(name) != number:
+            raise UserError(
+                f"FINETUNE_CONFIG names class {number} {name}, and the lists of "
+                f"{settings.splits_dir} {listed[number] if number < len(listed) else 'none so'}: "
+                f"name the classes of its data sources in the order {', '.join(listed)}"
+            )
 
 
 def _csv(settings: StudySettings, file: TableFile) -> Path | None:

@@ -6,21 +6,19 @@ The sweep over the requested folds and seeds, one study after the other.
 from __future__ import annotations
 
 import datetime
-import json
 import shutil
 import sys
 from contextlib import nullcontext
 from pathlib import Path
 
 from mmselfsup.config.inspect import head_classes
-from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import remove_leftovers
 from mmselfsup.utils.signals import stop_signals
 from mmselfsup.utils.study_data import Words
 from mmselfsup.version import __version__
 
 from . import pipeline
-from .data import PARTS, check_fold, check_lists, data_facts
+from .data import PARTS, check_fold, check_lists, data_facts, listed_classes
 from .fingerprint import forget_images
 from .keep import check_keep, tidy
 from .look import how_prepared, show_look
@@ -207,14 +205,7 @@ def study_facts(study: ResolvedStudy) -> StudyFacts:
 
 def split_counts(study: ResolvedStudy) -> dict[str, dict[str, int]]:
     """Count the images of every class in the lists of the fold."""
-    summary = study.settings.splits_dir / "splits.json"
-    if summary.is_file():
-        try:
-            classes = [*map(str, json.loads(summary.read_text(encoding="utf-8"))["classes"])]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{summary}: can't read the key classes ({error})") from error
-    else:  # the user's own lists
-        classes = head_classes(study.finetune) or []
+    classes = listed_classes(study.settings) or head_classes(study.finetune) or []
     # From the lists, not from splits.json: they may be the user's own.
     counts = {}
     for part in PARTS:

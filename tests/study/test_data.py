@@ -8,7 +8,7 @@ import pytest
 
 from mmselfsup.isic.challenge import GROUND_TRUTH, METADATA
 from mmselfsup.study import pipeline
-from mmselfsup.study.data import PARTS, data_facts, metadata_csv
+from mmselfsup.study.data import PARTS, check_class_order, data_facts, metadata_csv
 from mmselfsup.study.records import read_results
 from mmselfsup.study.resolved import ResolvedStudy
 from mmselfsup.study.settings import StudySettings
@@ -46,6 +46,24 @@ def test_ready_lists_are_used_and_reported(study: StudySettings) -> None:
     facts = [data_facts(each, Path("isic/images")) for each in (study, other)]
     assert facts[0].lists == facts[1].lists != data.lists
     assert facts[0].sha256 == data.sha256 != facts[1].sha256
+
+
+def test_the_classifier_numbers_classes_as_the_lists_do(study: StudySettings) -> None:
+    study.splits_dir.mkdir(parents=True)
+    (study.splits_dir / "splits.json").write_text('{"classes": ["MEL", "NV", "BCC"]}')
+    for fine in (None, ["MEL", "NV"], ["MEL", "NV", "BCC", "UNK"], ["melanoma", "nevus", "BCC"]):
+        check_class_order(study, fine)
+    with pytest.raises(UserError, match=r"names class 0 NV, and the lists of .* MEL: name the"):
+        check_class_order(study, ["NV", "MEL", "BCC"])
+    (study.splits_dir / "splits.json").unlink()
+    check_class_order(study, ["NV", "MEL", "BCC"])
+
+
+def test_another_order_of_classes_ends_the_study_before_a_training(study: StudySettings) -> None:
+    option = "data.test.data_source.classes=[NV,MEL,BCC,AK,BKL,DF,VASC,SCC]"
+    with pytest.raises(UserError, match="names class 0 NV"):
+        pipeline.run_study(dataclasses.replace(study, finetune_options=(option,)))
+    assert not [call for call in calls(study.root) if call.startswith("train")]
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmselfsup.config.inspect import head_classes
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.study_data import DemoData
 
-from ..data import PARTS, SPLIT_SEED, ground_truth_csv, metadata_csv, write_ssl_list
+from ..data import (
+    PARTS,
+    SPLIT_SEED,
+    check_class_order,
+    ground_truth_csv,
+    metadata_csv,
+    write_ssl_list,
+)
 from ..settings import StudySettings
 from .context import StudyContext
 from .stage import Stage
@@ -31,6 +39,7 @@ def run(context: StudyContext) -> None:
             raise UserError(f"{error}{hint}") from error
     write_ssl_list(settings)
     context.resolve(images)
+    check_class_order(settings, head_classes(context.study.finetune))
 
 
 def demo_data_stage(settings: StudySettings, demo: DemoData) -> Stage:
