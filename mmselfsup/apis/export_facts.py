@@ -15,6 +15,7 @@ from mmcv import Config
 from mmselfsup.isic.study_data import ISIC_2019
 from mmselfsup.metrics import is_fact
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import sha256
 from mmselfsup.utils.json_log import read_log
 from mmselfsup.utils.study_data import WORDS, StudyData, Words, licence_of, read_words
 
@@ -142,10 +143,14 @@ def found_metrics(checkpoint: str, meta: Mapping[str, Any]) -> dict[str, dict[st
 
 
 def _tested(file: Path, checkpoint: Path) -> dict[str, float]:
-    """Return the metrics in a file of ``tools/test.py``; empty if it is another checkpoint's."""
+    """Return the metrics in a file of ``tools/test.py``; empty if it is another checkpoint's.
+
+    Also of the one that a training before this had written there; older files don't tell.
+    """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         own = os.path.samefile(content["checkpoint"], checkpoint)
+        own = own and content.get("sha256") in (None, sha256(checkpoint))
         return _numbers(content["metrics"]) if own else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

@@ -38,7 +38,7 @@ from mmselfsup.utils.collect import collect_results
 from mmselfsup.utils.device import default_device
 from mmselfsup.utils.error_context import config_errors, peer_errors, run_errors, shared_errors
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.files import atomic_write, atomic_write_json, check_writable
+from mmselfsup.utils.files import atomic_write, atomic_write_json, check_writable, sha256
 from mmselfsup.utils.module import unwrap
 
 from .launch import Ranks, join_ranks, open_log, open_work_dir, work_dir_of
@@ -144,6 +144,8 @@ def score_joined(args: Namespace, cfg: Config, ranks: Ranks) -> TestResult:
     logger.info("%d images\n%s", len(dataset), "\n".join(metric_lines(result.metrics)))
     if args.out and dist.is_main():
         facts = {"config": args.config, "checkpoint": args.checkpoint, "num_samples": len(dataset)}
+        if os.path.isfile(args.checkpoint):  # a later training may write other weights there
+            facts["sha256"] = sha256(Path(args.checkpoint))
         write_result(result, args.out, facts)
         logger.info("written: %s", os.path.abspath(args.out))
     return result

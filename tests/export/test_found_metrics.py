@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from mmselfsup.apis.export_facts import found_metrics
+from mmselfsup.utils.files import sha256
 
 
 def test_only_metrics_are_results(tmp_path: Path) -> None:
@@ -21,3 +22,14 @@ def test_only_metrics_are_results(tmp_path: Path) -> None:
         "scores.json": {"accuracy": 0.5},
         "Validation after epoch 2": {"accuracy": 0.5},
     }
+
+
+def test_results_of_weights_that_were_there_before_are_left_out(tmp_path: Path) -> None:
+    """A training writes ``latest.pth`` again, and the file of the test stays."""
+    checkpoint = tmp_path / "latest.pth"
+    checkpoint.write_bytes(b"first")
+    tested = {"checkpoint": str(checkpoint), "metrics": {"accuracy": 0.5}}
+    for sha, found in ((sha256(checkpoint), True), (sha256(checkpoint)[::-1], False), (None, True)):
+        tested["sha256"] = sha
+        (tmp_path / "scores.json").write_text(json.dumps(tested))
+        assert bool(found_metrics(str(checkpoint), {})) == found
