@@ -50,6 +50,8 @@ from .pipelines.geometric import resize, shorter_side
 #: Of the format and of the decoding. Caches of another version are not read: version 1 holds float,
 #: 32-bit and 12-bit images as black, white or nearly black.
 _VERSION = 2
+#: The same of grey images: version 2 holds those of PNG files with a gamma too dark or too bright.
+_GREY_VERSION = 3
 NAME_BYTES = 16
 #: The index entry of an image; ``channels`` is 0 where it could not be read, ``file_size`` and
 #: ``mtime`` (ns) are those of its file, -1 where it has none.
@@ -124,7 +126,7 @@ def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStor
         raise UserError(f"cache.short_side is {short_side!r}: give pixels from 1, or None")
     prefix = source.data_prefix
     settings = {
-        "version": _VERSION,
+        "version": _version(source.reader.color_type),
         "images": os.path.abspath(prefix) if source.reader.on_disk else prefix,
         "short_side": short_side,
         "color_type": source.reader.color_type,
@@ -154,6 +156,11 @@ def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStor
     return store
 
 
+def _version(color_type: str) -> int:
+    """Return the version of caches of images of this colour type."""
+    return _GREY_VERSION if color_type.startswith("grayscale") else _VERSION
+
+
 def _place(start: Path, settings: Mapping[str, Any]) -> tuple[str, Path]:
     """Return the text of ``settings.json``, and the folder that belongs to these settings."""
     text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
@@ -163,11 +170,11 @@ def _place(start: Path, settings: Mapping[str, Any]) -> tuple[str, Path]:
 
 def _report_old(start: Path, settings: Mapping[str, Any], folder: Path) -> None:
     """Log that a cache of an older version is not used, until its folder is removed."""
-    for version in range(1, _VERSION):
+    for version in range(1, settings["version"]):
         old = _place(start, {**settings, "version": version})[1]
         if old.is_dir():
             logging.getLogger("mmselfsup").warning(
-                "cache: %s is of an older version, which decoded images of more than 8 bits wrong: "
+                "cache: %s is of an older version, which decoded some kinds of images wrong: "
                 "it is not used, the images are decoded again into %s; remove the old folder",
                 old, folder,
             )  # fmt: skip

@@ -370,3 +370,15 @@ def test_a_cache_of_an_older_version_is_not_used_and_this_is_said(
     np.testing.assert_array_equal(new.get_pixels(3), source(images).get_pixels(3))
     assert f"{old} is of an older version" in caplog.text
     assert "remove the old folder" in caplog.text
+
+
+def test_grey_images_of_an_older_version_are_decoded_again(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def folder(color_type: str) -> Path:
+        return source(images, cache=cache(images), color_type=color_type).cache.folder
+
+    new = {color_type: folder(color_type) for color_type in ("color", "grayscale")}
+    monkeypatch.setattr(write, "_GREY_VERSION", 2)  # which had others for PNG files with a gamma
+    assert folder("color") == new["color"]
+    assert folder("grayscale") != new["grayscale"]

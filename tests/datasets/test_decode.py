@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import re
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +226,20 @@ def test_color_type_and_channel_order() -> None:
         assert np.abs(as_floats(gray) - as_floats(gradient().convert("L"))).max() <= 1
         assert decode_image(data, "grayscale", "bgr").mode == "L"
     assert decode_image(encode(gradient().convert("RGBA"), "PNG"), "unchanged").mode == "RGBA"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [(b"gAMA", (45455).to_bytes(4, "big")), (b"sRGB", b"\0")]
+)
+def test_grey_does_not_depend_on_the_gamma_of_a_png_file(kind: bytes, value: bytes) -> None:
+    plain = encode(gradient(), "PNG")
+    chunk = kind + value
+    head = 8 + 25  # the signature and IHDR, behind which the chunk stands
+    length, check = (n.to_bytes(4, "big") for n in (len(value), zlib.crc32(chunk)))
+    data = plain[:head] + length + chunk + check + plain[head:]
+    luma = as_floats(gradient().convert("L"))
+    assert np.abs(as_floats(decode_image(data, "grayscale")) - luma).max() <= 1
+    assert as_floats(decode_image(data)).tolist() == as_floats(decode_image(plain)).tolist()
 
 
 @pytest.mark.parametrize("ignore", ["", "_ignore_orientation"])

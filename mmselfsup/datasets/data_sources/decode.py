@@ -5,7 +5,8 @@ what OpenCV refuses, by Pillow, which reads more formats and has better error me
 other than ``IMAGE_FORMATS`` are refused by the first bytes of the file, whatever its name.
 
 Colour: the result is RGB with 8 bits a channel for every kind of file (grey, palette, CMYK,
-transparency, more than 8 bits a channel); transparency is dropped. The EXIF orientation is applied,
+transparency, more than 8 bits a channel); transparency is dropped. Grey is the luma of ITU-R 601 of
+the values in the file, also where a PNG file has a gamma. The EXIF orientation is applied,
 unless the colour type ends with ``_ignore_orientation`` (Pillow always applies that of a TIFF
 file).
 
@@ -351,7 +352,10 @@ def opencv_pixels(
         reduction: 2, 4 or 8 divides both sides of a JPEG file's image, rounded up.
     """
     grey = color_type.startswith("grayscale")
-    flags = cv2.IMREAD_GRAYSCALE if grey else _COLOUR_FLAGS[channel_order]
+    # libpng, asked for grey, would take the mean in linear light where the file has a gamma.
+    from_colour = grey and data.startswith(_PNG)
+    order = "rgb" if from_colour else channel_order
+    flags = cv2.IMREAD_GRAYSCALE if grey and not from_colour else _COLOUR_FLAGS[order]
     flags |= _REDUCED[reduction]
     if ignores_orientation(color_type):
         flags |= cv2.IMREAD_IGNORE_ORIENTATION
@@ -359,6 +363,8 @@ def opencv_pixels(
         pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
         return None
+    if from_colour and pixels is not None:
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
     return pixels
 
 
