@@ -133,6 +133,7 @@ def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStor
         "channel_order": source.reader.channel_order,
         **({} if source.reader.value_range is None else {"values": source.reader.value_range}),
         **({"content": source.content} if getattr(source, "content", None) else {}),
+        **_containers(source),
         **own_reading(source),
     }
     start = expanded(dir) / (Path(prefix).name or "images")
@@ -154,6 +155,15 @@ def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStor
         "cache: %d images, %.2f GB, in %s", len(store), store.num_bytes() / 1e9, folder
     )
     return store
+
+
+def _containers(source: Any) -> dict[str, Any]:
+    """Return what stands for files that hold many images: paths, sizes and times of change.
+
+    Names of images inside of them are the same for other files of the same name.
+    """
+    paths = [os.path.abspath(path) for path in getattr(source, "container_files", ())]
+    return {"files": [[path, *file_stamp(path)] for path in paths]} if paths else {}
 
 
 def _version(color_type: str) -> int:

@@ -126,3 +126,12 @@ def test_cache_of_cifar(cifar10: Path, tmp_path: Path) -> None:
     cached = CIFAR10(str(cifar10), cache=dict(dir=str(tmp_path / "cache")))
     for i in range(len(plain)):
         np.testing.assert_array_equal(cached.get_pixels(i), np.asarray(plain.get_img(i)))
+
+
+def test_cache_of_other_files_of_the_same_names(cifar10: Path, tmp_path: Path) -> None:
+    cache = dict(dir=str(tmp_path / "cache"))
+    old = CIFAR10(str(cifar10), test_mode=True, cache=cache)
+    pixels = (255 - IMAGES[10:]).reshape(2, -1)
+    dump(cifar10 / CIFAR10.base_folder / "test_batch", dict(data=pixels, labels=[9, 8]))
+    new = CIFAR10(str(cifar10), test_mode=True, cache=cache)
+    np.testing.assert_array_equal(new.get_pixels(1), 255 - old.get_pixels(1))

@@ -46,6 +46,17 @@ def test_grey_images_and_several_labels(tmp_path: Path) -> None:
     assert (pixels == pixels[..., :1]).all()
 
 
+def test_cache_of_two_files_of_the_same_name(tmp_path: Path) -> None:
+    cache = dict(dir=str(tmp_path / "cache"))
+    for shade in (10, 20):  # such as two versions of a data set, or two sizes
+        (tmp_path / str(shade)).mkdir()
+        images = np.full((3, 6, 6, 3), shade, np.uint8)
+        path = write(tmp_path / str(shade) / "x.npz", val_images=images)
+        assert (MedMNIST(path, subset="val", cache=cache).get_pixels(0) == shade).all()
+        again = MedMNIST(str(tmp_path / str(shade)), ann_file="x.npz", subset="val", cache=cache)
+        assert (again.get_pixels(2) == shade).all()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

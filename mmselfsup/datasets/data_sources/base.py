@@ -48,6 +48,7 @@ class Loading:
     on_error: str
     cache: ImageStore | None = None
     reduced_decode: bool = False
+    container_files: Sequence[str] = ()  # that hold many images each; a cache is one of these alone
     _broken: Tensor  # [len], bool: which images were skipped
 
     def path(self, idx: int) -> str:

@@ -128,7 +128,9 @@ class CIFAR10(BaseDataSource):
         if self.CLASSES is None:
             self.CLASSES = list(_unpickle(os.path.join(folder, self.meta_file))[self.names_key])
         infos = []
-        for name in self.test_files if self.test_mode else self.train_files:
+        names = self.test_files if self.test_mode else self.train_files
+        self.container_files = [os.path.join(folder, name) for name in names]
+        for name in names:
             part = _unpickle(os.path.join(folder, name))
             if "data" not in part or self.label_key not in part:
                 raise UserError(f"{os.path.join(folder, name)}: no 'data' or '{self.label_key}'")

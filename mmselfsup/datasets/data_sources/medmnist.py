@@ -56,6 +56,7 @@ class MedMNIST(BaseDataSource):
         path = os.path.join(self.data_prefix, self.ann_file or "")
         parts = SUBSETS if self.subset is None else (self.subset,)
         arrays = read_npz(path, parts)
+        self.container_files = [path]
         stem = os.path.splitext(os.path.basename(path))[0]
         self._images = {part: images for part, (images, _) in arrays.items()}
         return [
