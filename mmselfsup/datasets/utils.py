@@ -26,6 +26,7 @@ from torchvision.datasets.utils import (
 from torchvision.transforms import Normalize
 
 from mmselfsup.utils.device import to_device
+from mmselfsup.utils.errors import ArgumentError
 
 from .batched.loader import DeviceLoader
 
@@ -74,6 +75,9 @@ class PrefetchLoader(DeviceLoader):
         mean: Mean of each channel, in 0..1.
         std: Standard deviation of each channel, in 0..1.
         device: See ``DeviceLoader``.
+
+    Raises:
+        ArgumentError: While it is read: an image is no uint8 tensor.
     """
 
     def __init__(
@@ -91,6 +95,12 @@ class PrefetchLoader(DeviceLoader):
         mean, std = (v.to(device, non_blocking=True) for v in (self._mean, self._std))
 
         def normalise(img: Tensor) -> Tensor:
+            if img.dtype != torch.uint8:
+                raise ArgumentError(
+                    f"prefetch=True normalises bytes, and the data set gives {img.dtype}: set "
+                    "prefetch=True in the data set (such as data.train.prefetch) and take ToTensor "
+                    "and Normalize out of its pipelines, or set prefetch=False"
+                )
             images = img.float().unflatten(-3, (-1, mean.shape[1]))  # [N, ..., 1, 3, H, W]
             return images.sub_(mean).div_(std).flatten(-4, -3)
 

@@ -16,6 +16,7 @@ from mmcv.parallel import DataContainer
 from mmselfsup.datasets import build_dataloader, build_dataset
 from mmselfsup.datasets.builder import worker_init_fn
 from mmselfsup.datasets.seeding import SampleIndex, SeededDataset
+from mmselfsup.utils.errors import ArgumentError
 
 NORM = dict(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
 AUGMENT = [
@@ -181,3 +182,15 @@ def test_prefetch_is_the_same_as_normalising_in_the_pipeline(
         pairs = list(zip(*pairs[0], strict=True)) if views else pairs
         for mine, theirs in pairs:
             torch.testing.assert_close(mine.cpu(), theirs, atol=1e-5, rtol=1e-5)
+
+
+def test_prefetch_refuses_what_is_no_bytes(image_folder: Path) -> None:
+    """Values in 0..1, normalised as bytes, are nearly constant: no error would follow."""
+    source = dict(type="ImageList", data_prefix=str(image_folder))
+    steps = [*AUGMENT, dict(type="ToTensor")]  # without Normalize, and prefetch not in the data set
+    single = dict(type="SingleViewDataset", data_source=source, pipeline=steps)
+    views = dict(type="MultiViewDataset", data_source=source, num_views=[2], pipelines=[steps])
+    for cfg in (single, views):
+        batches = loader(build_dataset(cfg), prefetch=True, img_norm_cfg=NORM)
+        with pytest.raises(ArgumentError, match=r"float32: set prefetch=True in the data set"):
+            next(iter(batches))
