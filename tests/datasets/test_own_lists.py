@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -175,3 +176,28 @@ def test_the_group_is_the_lesion_of_intervals(tmp_path: Path) -> None:
     listed = write(tmp_path / "l.csv", "image,label,who\na.png,0,p1\n")
     assert ImageList(str(tmp_path), ann_file=listed, group_column="who").lesions == ["p1"]
     assert ImageList(str(tmp_path), ann_file=listed).lesions is None
+
+
+def test_a_split_does_not_divide_the_lesions_of_metadata(tmp_path: Path) -> None:
+    names = [f"{i}.png" for i in range(40)]
+    rows = "".join(f"{name},{i % 2},p{i // 8}\n" for i, name in enumerate(names))
+    listed = write(tmp_path / "l.csv", f"image,label,who\n{rows}")
+    cells = "".join(f"{i},{'' if i > 35 else f'L{i // 4}'}\n" for i in range(40))
+    metadata = write(tmp_path / "m.csv", f"image,lesion_id\n{cells}")
+
+    def parts(**kwargs: Any) -> list[ImageList]:
+        options = dict(ann_file=listed, metadata=metadata, **kwargs)
+        split = [dict(part=part, folds=4) for part in ("train", "val")]
+        return [ImageList(str(tmp_path), split=one, **options) for one in split]
+
+    train, val = parts()
+    assert sorted([*train.image_names(), *val.image_names()]) == sorted(names)
+    assert not (set(train.lesions) & set(val.lesions)) - {""}
+    for part in (train, val):  # lesions stand beside their own images
+        numbers = [int(name.removesuffix(".png")) for name in part.image_names()]
+        assert part.lesions == [f"L{i // 4}" if i < 36 else "" for i in numbers]
+    train, val = parts(group_column="who")  # of groups that were named, lesions are parts
+    people = [
+        {int(name.removesuffix(".png")) // 8 for name in p.image_names()} for p in (train, val)
+    ]
+    assert not people[0] & people[1]

@@ -253,7 +253,7 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
         self.data_infos = infos
         self.split = split
         if split is not None:
-            self._keep(rows_of_part(self.data_infos, **split))
+            self._keep(rows_of_part(self.data_infos, **split, lesions=self._known_lesions()))
         # which images were skipped; in shared memory, so that all workers know of them
         self._broken = torch.zeros(len(self.data_infos), dtype=torch.bool)
         if on_error == "skip":
@@ -286,6 +286,10 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
             reason = f"{kind.__name__} reads its images itself"
         if reason is not None:
             raise ArgumentError(f"reduced_decode has no effect: {reason}")
+
+    def _known_lesions(self) -> list[str] | None:
+        """Return the lesion of each image where a file besides the list names it, else None."""
+        return None
 
     def _keep(self, rows: Sequence[int]) -> None:
         """Keep the images of these numbers alone."""

@@ -54,7 +54,7 @@ class ImageList(BaseDataSource):
         metadata: CSV file with the columns ``image`` and ``lesion_id`` (ISIC-2019's metadata). The
             attribute ``lesions`` then holds the lesion of each image (``''`` where it is not
             known), and the evaluation has metrics by source and by lesion; without it ``lesions``
-            is None.
+            is None. ``split`` does not divide a lesion, unless ``group_column`` names other groups.
         patients: CSV file with the columns ``image``, ``age_approx``, ``anatom_site_general`` and
             ``sex`` (ISIC-2019's metadata). The attribute ``patients`` then holds the code of each
             image's patient, [len, D] (see ``mmselfsup.utils.patients``), which is part of its
@@ -80,12 +80,11 @@ class ImageList(BaseDataSource):
     ) -> None:
         self.columns = Columns(image_column, label_column, group_column)
         self.multi_label = multi_label
+        self.metadata = None if metadata is None else os.path.expanduser(metadata)
         super().__init__(data_prefix, *args, **kwargs)
-        self.lesions: list[str] | None = None
-        if any("group" in info for info in self.data_infos[:1]):
+        self.lesions = self._known_lesions()
+        if self.lesions is None and any("group" in info for info in self.data_infos[:1]):
             self.lesions = [info["group"] for info in self.data_infos]
-        if metadata is not None:
-            self.lesions = read_lesions(os.path.expanduser(metadata), self.image_names() or [])
         self.patients: NDArray[np.float32] | None = None
         if patients is not None:
             self.patients = read_patients(os.path.expanduser(patients), self.image_names() or [])
@@ -109,6 +108,11 @@ class ImageList(BaseDataSource):
         elif self.reader.on_disk and not has_image_extension(entries[0].name):
             entries = with_extension(entries, self.data_prefix)
         return self._infos(entries, groups)
+
+    def _known_lesions(self) -> list[str] | None:
+        if self.metadata is None:
+            return None
+        return read_lesions(self.metadata, self.image_names() or [])
 
     def _listed(self, path: str) -> Listed:
         """Return what the list says."""

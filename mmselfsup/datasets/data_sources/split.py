@@ -15,13 +15,19 @@ PARTS = ("train", "val")
 
 
 def rows_of_part(
-    infos: Sequence[Mapping[str, Any]], part: str, folds: int = 5, fold: int = 0, seed: int = 0
+    infos: Sequence[Mapping[str, Any]],
+    part: str,
+    folds: int = 5,
+    fold: int = 0,
+    seed: int = 0,
+    *,
+    lesions: Sequence[str] | None = None,
 ) -> list[int]:
     """Return which images belong to a part of the data.
 
     The images are dealt into folds by ``mmselfsup.utils.folds.assign_folds``, by class, whole
-    groups at a time (``group`` of an image, the image itself without one). Equal names, labels,
-    groups and seeds give equal folds, whatever the order of the list.
+    groups at a time (``group`` of an image, its lesion without one, else the image itself). Equal
+    names, labels, groups and seeds give equal folds, whatever the order of the list.
 
     Args:
         infos: The images, as ``BaseDataSource.load_annotations`` returns them.
@@ -29,6 +35,7 @@ def rows_of_part(
         folds: Number of folds, at least 2.
         fold: Number of the fold that is ``val``, from 0.
         seed: Other seeds give other folds.
+        lesions: The lesion of each image, ``''`` where it is not known; None without any.
 
     Returns:
         Numbers of the images, in their order.
@@ -42,8 +49,9 @@ def rows_of_part(
     if not 0 <= fold < folds:
         raise ArgumentError(f"split.fold must be 0 to {folds - 1} of {folds} folds, got {fold}")
     groups = [
-        f"group {info['group']}" if info.get("group") else f"image {info['img_info']['filename']}"
-        for info in infos
+        f"group {group}" if group else f"image {info['img_info']['filename']}"
+        for info, lesion in zip(infos, lesions or [""] * len(infos), strict=True)
+        for group in (info.get("group") or lesion,)
     ]
     try:
         dealt = assign_folds(
