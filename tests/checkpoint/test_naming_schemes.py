@@ -579,6 +579,74 @@ def test_mmselfsup_and_mmpretrain_into_timm(tmp_path, side):
         close(features(backbone, side), *features(own, side))
 
 
+def variant(**options):
+    return {**OURS, "type": "MIMVisionTransformer", **options}
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        (variant(qkv_bias=False), variant()),
+        (variant(), variant(qkv_bias=False)),
+        (variant(init_values=0.1), variant()),
+        (variant(init_values=0.1, qkv_bias=False), variant(init_values=0.1)),
+    ],
+)
+def test_variants_under_our_names_give_the_same_features(source, target, tmp_path):
+    net = randomize(build_backbone(copy.deepcopy(source)))
+    state = {f"backbone.{k}": v for k, v in net.state_dict().items()}
+    torch.save({"state_dict": state, "meta": {}}, tmp_path / "epoch_1.pth")
+    backbone, report = loaded(target, tmp_path / "epoch_1.pth")
+    assert not report.missing
+    assert not report.unexpected
+    with torch.no_grad():
+        torch.testing.assert_close(backbone(images()), net(images()), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("target", [OURS, {**OURS, "layer_cfgs": {"init_values": 1e-5}}])
+def test_layer_scale_of_mmpretrain(target, tmp_path):
+    net = randomize(build_backbone({**OURS, "layer_cfgs": {"init_values": 0.1}}))
+    names = {".gamma_1": ".attn.gamma1.weight", ".gamma_2": ".ffn.gamma2.weight"}
+    state = {
+        f"backbone.{name[:-8]}{names.get(name[-8:], name[-8:])}": tensor
+        for name, tensor in net.state_dict().items()
+    }
+    torch.save({"state_dict": state, "meta": {}}, tmp_path / "dinov2.pth")
+    backbone, report = loaded(target, tmp_path / "dinov2.pth")
+    assert not report.unexpected
+    close(features(backbone), *features(net))
+
+
+def test_another_variant_beside_the_backbone_stays(tmp_path):
+    """As in a distillation whose teacher is timm's and whose student is ours."""
+    model = Holder(OURS)
+    model.teacher = build_backbone({**TIMM, "init_values": 0.1})
+    randomize(model)
+    torch.save({"state_dict": model.state_dict(), "meta": {}}, tmp_path / "epoch_1.pth")
+    other = Holder(OURS)
+    other.teacher = build_backbone({**TIMM, "init_values": 0.1})
+    report = load_weights(other, str(tmp_path / "epoch_1.pth"), strict=True)
+    assert not report.schemes
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, other.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("config", [OURS, TIMM, REGISTERS])
+def test_positions_of_a_square_for_a_grid_that_is_none(config, tmp_path):
+    net = randomize(build_backbone(copy.deepcopy(config)))
+    source = net.state_dict()
+    wanted = dict(source)
+    if config is REGISTERS:  # as Meta publishes them, with a position of the class token
+        source["pos_embed"] = torch.cat([torch.zeros(1, 1, 24), source["pos_embed"]], dim=1)
+    torch.save(source, tmp_path / "a.pth")
+    backbone, report = loaded({**config, "img_size": (24, 48)}, tmp_path / "a.pth")
+    assert [mismatch.name for mismatch in report.resized] == ["backbone.pos_embed"]
+    extra = int(config is not REGISTERS)
+    assert backbone.pos_embed.shape == (1, extra + 3 * 6, 24)
+    assert torch.equal(backbone.pos_embed[:, :extra], wanted["pos_embed"][:, :extra])
+    assert torch.equal(backbone.cls_token, wanted["cls_token"])
+
+
 def test_timm_at_another_size_is_as_in_timm(tmp_path):
     net = randomize(timm.create_model("test_vit", num_classes=0, img_size=64))
     torch.save(net.state_dict(), tmp_path / "vit.pth")

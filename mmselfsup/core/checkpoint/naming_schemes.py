@@ -12,12 +12,13 @@ Letters: C channels, L places of the grid of patches.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import isqrt
 
 import torch
 from torch import Tensor
 
-from .timm_names import VIT_RULES, apart, joined, renamed, swin_to_timm
+from .timm_names import VIT_RULES, apart, fits_already, joined, renamed, swin_to_timm
 
 Weights = Mapping[str, Tensor]
 Rules = tuple[tuple[str, str], ...]
@@ -234,6 +235,13 @@ _OWN = Scheme(
         *VIT_RULES,
     ),
 )
+# LayerScale in mmpretrain, under the names that mmcls and ours have for it.
+_OWN_SCALES: Rules = (
+    (r"\.attn\.gamma1\.weight$", ".gamma_1"),
+    (r"\.ffn\.gamma2\.weight$", ".gamma_2"),
+)
+# The layers in front of the two factors of LayerScale, in timm and in ours.
+_SCALED = {"1": (".attn.proj",), "2": (".mlp.fc2", ".ffn.layers.1")}
 _TO_TORCHVISION: Rules = (
     (r"^patch_embed\.proj\.", "conv_proj."),
     (r"^cls_token$", "class_token"),
@@ -261,7 +269,8 @@ def library_names(weights: Weights, target: Weights) -> tuple[dict[str, Tensor],
             layer before them, the position of the class token apart or in the token.
 
     Returns:
-        The weights, and the names of the schemes that were found.
+        The weights, and the names of the schemes that were found. A network whose names and shapes
+        are those of the model stays as it is: another one in the model may be of another variant.
     """
     found, names = dict(weights), []
     if any(_WRAPPER in name for name in found):
@@ -269,12 +278,17 @@ def library_names(weights: Weights, target: Weights) -> tuple[dict[str, Tensor],
         names.append("TIMMBackbone")
     ours = any(name.endswith(_OWN.anchor) for name in target)
     for scheme in SCHEMES if ours else (*SCHEMES, _OWN):
-        found, any_found = _each_network(found, scheme.anchor, scheme.mark, _converter(scheme))
+        convert = _converter(scheme)
+        found, any_found = _each_network(found, scheme.anchor, scheme.mark, convert, target)
         names += [scheme.name] * any_found
-    found, _ = _each_network(found, _TIMM, "", lambda network: _as_wanted(network, target))
-    found, _ = _each_network(found, _CONVNEXT, "", lambda network: _of_form(network, target))
+    found, _ = _each_network(found, _TIMM, "", partial(_as_wanted, target=target), target)
+    found, _ = _each_network(found, _CONVNEXT, "", partial(_of_form, target=target), target)
     if any(name.endswith("conv_proj.weight") for name in target):
-        found, any_found = _each_network(found, _TIMM, "", lambda n: renamed(n, _TO_TORCHVISION))
+        convert = partial(renamed, rules=_TO_TORCHVISION)
+        found, _ = _each_network(found, _TIMM, "", convert, target)
+    if ours:
+        convert = partial(_own_as_wanted, target=target)
+        found, _ = _each_network(found, _OWN.anchor, "", convert, target)
     return found, names
 
 
@@ -291,11 +305,16 @@ def _converter(scheme: Scheme) -> Callable[[Weights], dict[str, Tensor]]:
 
 
 def _each_network(
-    weights: Weights, anchor: str, mark: str, convert: Callable[[Weights], dict[str, Tensor]]
+    weights: Weights,
+    anchor: str,
+    mark: str,
+    convert: Callable[[Weights], dict[str, Tensor]],
+    target: Weights,
 ) -> tuple[dict[str, Tensor], bool]:
     """Convert each network in a file that has an anchor and a mark, and say whether there was one.
 
-    An inner network comes before one around it, whose prefix may be ''.
+    An inner network comes before one around it, whose prefix may be ''. One that fits the target
+    as it is stays.
     """
     left, found, any_found = dict(weights), {}, False
     starts = (name[: -len(anchor)] for name in weights if name.endswith(anchor))
@@ -306,8 +325,10 @@ def _each_network(
             continue
         for name in inside:
             del left[prefix + name]
-        found.update({prefix + name: tensor for name, tensor in convert(inside).items()})
-        any_found = True
+        fits = fits_already(inside, target, prefix)
+        converted = inside if fits else convert(inside)
+        found.update({prefix + name: tensor for name, tensor in converted.items()})
+        any_found = any_found or not fits
     return {**found, **left}, any_found
 
 
@@ -335,9 +356,15 @@ def _as_wanted(weights: Weights, target: Weights) -> dict[str, Tensor]:
     found = _with_scales(found, target)
     for name, position in target.items():
         if name.rpartition(".")[2] in ("pos_embed", "pos_embedding"):
-            _move_class_position(found, position)
+            _move_class_position(found, position, _has(target, "reg_token"))
             break
     return found
+
+
+def _own_as_wanted(weights: Weights, target: Weights) -> dict[str, Tensor]:
+    """Return a transformer under our names, or mmpretrain's, in the variant that the model has."""
+    found = _with_biases(renamed(weights, _OWN_SCALES), target)
+    return found if _has(target, ".gamma_1") else _without_scales(found)
 
 
 def _of_form(weights: Weights, target: Weights) -> dict[str, Tensor]:
@@ -389,10 +416,16 @@ def _with_scales(weights: Weights, target: Weights) -> dict[str, Tensor]:
     found = renamed(weights, ((r"\.ls([12])\.gamma$", r".gamma_\1"),))
     if _has(target, ".gamma_1"):
         return found
+    return _without_scales(found)
+
+
+def _without_scales(weights: Weights) -> dict[str, Tensor]:
+    """Return weights with the layers in front of LayerScale's factors multiplied by these."""
+    found = dict(weights)
     for name in [name for name in found if re.search(r"\.gamma_[12]$", name)]:
-        layer = name.replace(".gamma_1", ".attn.proj").replace(".gamma_2", ".mlp.fc2")
-        scale = found[name]  # [C]
-        if f"{layer}.weight" in found:
+        scale, start = found[name], name.rpartition(".")[0]  # [C]
+        layers = [f"{start}{end}" for end in _SCALED[name[-1]] if f"{start}{end}.weight" in found]
+        for layer in layers:
             del found[name]
             found[f"{layer}.weight"] = found[f"{layer}.weight"] * scale[:, None]
             if f"{layer}.bias" in found:
@@ -400,19 +433,18 @@ def _with_scales(weights: Weights, target: Weights) -> dict[str, Tensor]:
     return found
 
 
-def _move_class_position(weights: dict[str, Tensor], wanted: Tensor) -> None:
+def _move_class_position(weights: dict[str, Tensor], wanted: Tensor, registers: bool) -> None:
     """Move the position of the class token into the token or out of it, as the model has it.
-
-    A grid is taken to be a square.
 
     Args:
         weights: The weights, changed in place.
         wanted: The position embedding of the model, [1, L, C] or [1, 1 + L, C].
+        registers: Whether the model has registers.
     """
     position, token = weights.get("pos_embed"), weights.get("cls_token")
     if position is None or token is None or position.ndim != 3 or wanted.ndim != 3:
         return
-    has, wants = _with_class(position), _with_class(wanted)
+    has, wants = _with_class(position, "reg_token" in weights), _with_class(wanted, registers)
     if has and not wants:
         weights["cls_token"] = token + position[:, :1]
         weights["pos_embed"] = position[:, 1:].clone()
@@ -420,7 +452,13 @@ def _move_class_position(weights: dict[str, Tensor], wanted: Tensor) -> None:
         weights["pos_embed"] = torch.cat([torch.zeros_like(token), position], dim=1)
 
 
-def _with_class(position: Tensor) -> bool:
-    """Return whether a position embedding has a place for a class token in front of a square."""
-    number = position.shape[1] - 1
-    return isqrt(number) ** 2 == number and isqrt(number + 1) ** 2 != number + 1
+def _with_class(position: Tensor, registers: bool) -> bool:
+    """Return whether the position embedding of a network with a class token has a place for it.
+
+    The number of places says so for a square. For any other grid it is as in timm, whose networks
+    with registers have no such place.
+    """
+    length = position.shape[1]
+    if isqrt(length) ** 2 == length:
+        return False
+    return isqrt(length - 1) ** 2 == length - 1 or not registers

@@ -184,12 +184,28 @@ def own_names(weights: Weights, wanted: Weights) -> tuple[dict[str, Tensor], boo
     """
     end = "patch_embed.proj.weight"
     prefixes = sorted((n[: -len(end)] for n in weights if n.endswith(end)), key=len, reverse=True)
-    left, found = dict(weights), {}
+    left, found, any_renamed = dict(weights), {}, False
     for prefix in prefixes:  # an inner one first: the outermost may be ''
         inside = {n[len(prefix) :]: left.pop(n) for n in list(left) if n.startswith(prefix)}
-        renamed = _to_own(inside, any(name.endswith(".q_bias") for name in wanted))
-        found.update({prefix + name: tensor for name, tensor in renamed.items()})
-    return {**found, **left}, bool(prefixes)
+        if not fits_already(inside, wanted, prefix):
+            inside = _to_own(inside, any(name.endswith(".q_bias") for name in wanted))
+            any_renamed = True
+        found.update({prefix + name: tensor for name, tensor in inside.items()})
+    return {**found, **left}, any_renamed
+
+
+def fits_already(network: Weights, wanted: Weights, prefix: str) -> bool:
+    """Return whether the weights of a network have names and shapes of the model's as they are.
+
+    Args:
+        network: The weights without their prefix in the file.
+        wanted: The weights of the model.
+        prefix: That prefix.
+    """
+    return all(
+        prefix + name in wanted and wanted[prefix + name].shape == tensor.shape
+        for name, tensor in network.items()
+    )
 
 
 def _to_own(weights: Weights, separate_biases: bool) -> dict[str, Tensor]:
