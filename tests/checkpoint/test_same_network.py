@@ -85,6 +85,37 @@ def test_blocks_without_a_place_are_named(tmp_path: Path) -> None:
         load_weights(Model(), path)
 
 
+def vit(**options: object) -> nn.Module:
+    arch = dict(embed_dims=32, num_layers=2, num_heads=2, feedforward_channels=64)
+    model = nn.Module()
+    config = dict(type="VisionTransformer", arch=arch, img_size=32, patch_size=16)
+    model.backbone = build_backbone({**config, **options})
+    return model
+
+
+def test_registers_without_a_place_are_named(tmp_path: Path) -> None:
+    path = file_of(tmp_path, vit(num_registers=4).state_dict())
+    with pytest.raises(UserError, match=r"more parts, .* no place for backbone\.register_tokens;"):
+        load_weights(vit(), path)
+    assert load_weights(vit(), path, partial=True).complete
+
+
+def test_parts_of_blocks_without_a_place_are_named(tmp_path: Path) -> None:
+    weights = vit().state_dict()
+    weights["backbone.layers.1.attn.k_norm.weight"] = torch.ones(16)
+    weights["backbone.layers.1.attn.mask.bias"] = torch.ones(16)
+    with pytest.raises(UserError, match=r"no place for backbone\.layers\.1\.attn\.k_norm\.weight;"):
+        load_weights(vit(), file_of(tmp_path, weights))
+
+
+def test_layer_scale_that_the_file_lacks_does_not_stay_near_zero(tmp_path: Path) -> None:
+    path = file_of(tmp_path, vit().state_dict())
+    model = vit(layer_cfgs=dict(init_values=1e-5))
+    with pytest.raises(UserError, match=r"lacks 4 weights .* backbone\.layers\.0\.gamma_1"):
+        load_weights(model, path)
+    assert load_weights(model, path, partial=True).backbone_matched == 30
+
+
 @pytest.mark.parametrize("side", [14, 8])
 def test_a_vit_with_other_patches_is_refused(side: int, tmp_path: Path) -> None:
     config = dict(type="VisionTransformer", img_size=32)

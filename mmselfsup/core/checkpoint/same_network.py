@@ -23,6 +23,10 @@ BACKBONE = "backbone."
 #: Ends of buffers of a window's size, which hold nothing learnt.
 COMPUTED = (".relative_position_index", ".relative_coords_table")
 _OF_NORM = (".weight", ".running_mean", ".running_var")
+_OF_SCALE = (".gamma", ".gamma_1", ".gamma_2", ".layer_scale")  # factors of LayerScale
+# Ends of what a file may have in a block beyond the model's: biases, counters, what is computed.
+_SPARE = ("bias", "num_batches_tracked", "attn_mask", "bias_mask", "periods", *COMPUTED)
+_REGISTERS = ("reg_token", "register_tokens")
 _SHOWN = 3  # names in a message at most
 
 
@@ -65,6 +69,34 @@ def deeper_blocks(names: Iterable[str], target: Mapping[str, Tensor]) -> tuple[s
     return tuple(blocks)
 
 
+def further_parts(names: Iterable[str], target: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Return the weights that blocks of the model's backbone don't have, and registers.
+
+    Without them the network computes something else: factors of LayerScale, normalisations of
+    queries and keys, biases of relative positions.
+
+    Args:
+        names: The names of the file as the model would have them.
+        target: The weights of the model.
+    """
+    own = own_prefix(target)
+    starts = set().union(*map(_starts, target))
+    return tuple(
+        name
+        for name in names
+        if name not in target
+        and name.startswith(own)
+        and not name.endswith(_SPARE)
+        and not is_adapter(name)
+        and (name.removeprefix(own) in _REGISTERS or _starts(name) & starts)
+    )
+
+
+def _starts(name: str) -> set[str]:
+    """Return the beginnings of a dotted name that end with a number and a dot."""
+    return {name[: found.end() + 1] for found in re.finditer(r"\.[0-9]+(?=\.)", name)}
+
+
 def _numbered(name: str) -> Iterator[tuple[tuple[str, ...], int]]:
     """Yield each number in a dotted name, after what stands before and behind it."""
     for found in re.finditer(r"(?<=\.)[0-9]{1,9}(?=\.)", name):
@@ -77,11 +109,13 @@ def check_network(
     model: nn.Module,
     deeper: Sequence[str],
     mismatched: Sequence[Mismatch],
+    further: Sequence[str] = (),
 ) -> None:
     """Check that a file is of the model's network.
 
     The backbone may lack tokens, biases and what lies behind the features. It may not lack kernels,
-    but for a first convolution for images of other channels, and normalisations in its blocks.
+    but for a first convolution for images of other channels, and normalisations and factors of
+    LayerScale in its blocks. The file may not have more than that in its blocks, and no registers.
 
     Args:
         filename: Name of the file.
@@ -89,6 +123,7 @@ def check_network(
         model: The model.
         deeper: The result of ``deeper_blocks``.
         mismatched: The weights in other shapes that the file can't fill.
+        further: The result of ``further_parts``.
 
     Raises:
         UserError: The file is of another network.
@@ -123,19 +158,22 @@ def check_network(
             f"another network, or a part of one: it lacks {count} of the backbone, such as "
             f"{_some(lacking)}"
         )
+    elif further:
+        problem = f"a network with more parts, the model has no place for {_some(further)}"
     else:
         return
     raise UserError(f"{filename} is of {problem}; {ADVICE}")
 
 
 def _is_needed(name: str, tensor: Tensor, own: str) -> bool:
-    """Return whether a backbone can't do without a weight: a kernel, or a block's normalisation.
+    """Return whether a backbone can't do without a weight.
 
-    Tokens, positions, biases and the normalisation of the output may be new.
+    That is a kernel, or a normalisation or a factor of LayerScale in a block. Tokens, positions,
+    biases and the normalisation of the output may be new.
     """
     if not name.startswith(own) or is_adapter(name):
         return False
-    in_block = name.endswith(_OF_NORM) and any(_numbered(name))
+    in_block = name.endswith((*_OF_NORM, *_OF_SCALE)) and any(_numbered(name))
     return in_block or (tensor.ndim >= 2 and name.endswith(".weight"))
 
 

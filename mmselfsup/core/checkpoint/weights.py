@@ -33,6 +33,7 @@ from .same_network import (
     check_network,
     check_values,
     deeper_blocks,
+    further_parts,
     own_prefix,
 )
 from .stored_weights import weights_of
@@ -177,7 +178,8 @@ def load_weights(
     filled._metadata = target._metadata  # type: ignore[attr-defined]
     deeper = deeper_blocks(names.values(), target)
     if not partial:
-        check_network(str(filename), filled, model, deeper, mismatched)
+        further = further_parts(names.values(), target)
+        check_network(str(filename), filled, model, deeper, mismatched, further)
     check_values(str(filename), fitting, model)
     model.load_state_dict(filled, strict=False)
     known = _shared_names(model, set(filled))
