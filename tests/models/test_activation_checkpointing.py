@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from mmselfsup.models import build_algorithm
+from mmselfsup.models import build_algorithm, build_backbone
 from mmselfsup.models.utils.block_parts import run_block
 from tests.contract.tiny_models import TINY
 
@@ -51,3 +51,30 @@ def test_nothing_is_computed_again_without_gradients():
     with torch.no_grad():
         out = run_block(layer, torch.ones(1, 2), again=True)
     assert out.grad_fn is None
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        dict(type="ResNet", depth=18, stem_channels=8, base_channels=8),
+        dict(type="torchvision.resnet18", width_per_group=64),
+        dict(type="timm.resnet10t", norm_cfg=dict(type="SyncBN")),
+        dict(type="timm.mobilenetv3_small_050"),
+    ],
+    ids=lambda config: config["type"],
+)
+def test_running_statistics_count_each_batch_once(config):
+    found = []
+    for saving in (False, True):
+        torch.manual_seed(0)
+        backbone = build_backbone(dict(config, with_cp=saving)).train()
+        images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+        for _ in range(2):
+            torch.manual_seed(1)
+            copy.deepcopy(backbone)(images)[-1].square().sum().backward()  # copies behave alike
+            backbone(images)[-1].square().sum().backward()
+        found.append(backbone.state_dict())
+        assert {m.momentum for m in backbone.modules() if hasattr(m, "running_mean")} == {0.1}
+    for name, tensor in found[0].items():
+        if "running" in name or "num_batches" in name:
+            assert torch.equal(tensor, found[1][name]), name

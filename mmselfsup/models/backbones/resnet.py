@@ -14,6 +14,7 @@ from torch import Tensor
 from mmselfsup.utils.errors import ArgumentError, UnknownNameError
 
 from ..builder import BACKBONES, CONV_INIT
+from ..utils.block_parts import count_batches_once
 
 # The blocks are mmcls's; code written for 0.x imports them from here.
 __all__ = ["BasicBlock", "Bottleneck", "ResNet", "ResNetV1d"]
@@ -104,6 +105,8 @@ class ResNet(_ResNet):
             **kwargs,
         )
         self.out_indices = out_indices
+        if with_cp:
+            count_batches_once(self)
 
     @classmethod
     def _check(

@@ -20,6 +20,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mmselfsup.utils.errors import ArgumentError
 
 from ..utils.backbone_parts import layer_numbers
+from ..utils.block_parts import count_batches_once
 from ..utils.sync_bn import convert_sync_bn
 
 _NORMS = ("BN", "SyncBN")
@@ -85,6 +86,7 @@ class LibraryBackbone(BaseModule):
         self._set_norms(norm_cfg)
         if with_cp:
             self.save_memory()
+            count_batches_once(self)
         self._freeze_head()
         self._freeze_stages(frozen_stages)
 
