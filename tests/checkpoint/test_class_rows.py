@@ -20,7 +20,7 @@ from mmselfsup.core.checkpoint import (
     load_weights,
     save_checkpoint,
 )
-from mmselfsup.models import build_head
+from mmselfsup.models import ALGORITHMS, build_head
 from mmselfsup.models.algorithms import Classification, MMClsImageClassifierWrapper, RotationPred
 from mmselfsup.utils.errors import UserError
 
@@ -229,11 +229,18 @@ def test_rows_of_a_pretext_task_are_no_classes(
 
 
 @pytest.mark.parametrize(
-    "config", ["model = dict(type='Classification')", "model = dict(type='ImageClassifier')", "?"]
+    "config",
+    [
+        "model = dict(type='Classification')",
+        "model = dict(type='ImageClassifier')",
+        "model = dict(type='ClassifierOfAUser')",
+        "?",
+    ],
 )
 def test_rows_of_a_classifier_are_carried_over(
-    config: str, tmp_path: Path, make_backbone: MakeBackbone
+    config: str, tmp_path: Path, make_backbone: MakeBackbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(ALGORITHMS.module_dict, "ClassifierOfAUser", Model)
     pretrained(tmp_path, make_backbone, config, ema_head=Tensor([1.0]))
     after = Model(make_backbone(), HEADS[0])
     written_rows = load_state(str(tmp_path / "a.pth"))["state_dict"]["head.fc_cls.weight"]

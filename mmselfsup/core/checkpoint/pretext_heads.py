@@ -22,8 +22,8 @@ def pretext_task(
 ) -> str | None:
     """Return what pre-trained the model in a checkpoint; None where it is a classifier.
 
-    The type of the model in the stored config decides; where there is none, or one that is not
-    registered here, the names of the weights do.
+    The type of the model in the stored config decides; where it is neither a classifier nor a
+    method with a ``family`` (a module of the user), or not known, the names of the weights do.
 
     Args:
         state: The content of the file.
@@ -35,8 +35,10 @@ def pretext_task(
     """
     kind = type_in(model_entries(meta_of(state).get("config")))
     known = None if kind is None else ALGORITHMS.get(kind)
-    if known is not None:
-        return None if getattr(known, "reads_classes", False) else kind
+    if getattr(known, "reads_classes", False):
+        return None
+    if hasattr(known, "family"):
+        return kind
     parts = {name.partition(".")[0] for name in names}
     own = {name.partition(".")[0] for name in target}
     found = [part for part in _PARTS if part in parts - own]
