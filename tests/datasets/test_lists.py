@@ -175,6 +175,22 @@ def test_find_images(tmp_path: Path) -> None:
     assert find_images(str(tmp_path)) == ["a b/e.tif", "b.JPG", "x/y/c.png"]
 
 
+def test_find_images_does_not_run_in_the_circle_of_a_link(tmp_path: Path) -> None:
+    for place in ("data/a/0.png", "data/b/1.png", "elsewhere/2.png"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).touch()
+    data = tmp_path / "data"
+    (data / "a" / "up").symlink_to(data)
+    (data / "a" / "beside").symlink_to("../b")  # with the next one, in a circle of two
+    (data / "b" / "beside").symlink_to("../a")
+    (data / "c").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(data / "c")
+    names = ["a/0.png", "a/beside/1.png", "b/1.png", "b/beside/0.png", "c/2.png"]
+    assert find_images(str(data)) == names
+    (tmp_path / "link").symlink_to(data)
+    assert find_images(str(tmp_path / "link")) == names
+
+
 def test_find_images_beside_links_that_lead_nowhere(tmp_path: Path) -> None:
     names = [f"{i}.png" for i in range(8)]
     for name in names:  # a folder is read in any order: some stand behind a link

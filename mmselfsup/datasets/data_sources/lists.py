@@ -164,16 +164,26 @@ def iter_images(
     extensions: Sequence[str] = IMAGE_EXTENSIONS,
     others: Counter[str] | None = None,
 ) -> Iterator[str]:
-    """Yield what ``find_images`` returns, in no order and without a list of a whole folder."""
-    ends, folders = tuple(extensions), [""]
+    """Yield what ``find_images`` returns, in no order and without a list of a whole folder.
+
+    A link to a folder is followed, unless the way to it leads through that folder: its images would
+    be found again at each turn.
+    """
+    ends = tuple(extensions)
+    folders: list[tuple[str, tuple[str, ...]]] = [("", ())]  # and the folders of links on the way
     while folders:
-        below = folders.pop()
+        below, way = folders.pop()
         with suppress(OSError), os.scandir(os.path.join(root, below)) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
                 if _is_folder(entry):
-                    folders.append(os.path.join(below, entry.name))
+                    further = way
+                    if entry.is_symlink():
+                        further = (*way, os.path.realpath(os.path.join(root, below)))
+                        if _leads_back(entry.path, further):
+                            continue
+                    folders.append((os.path.join(below, entry.name), further))
                 elif entry.name.lower().endswith(ends):
                     yield os.path.join(below, entry.name)
                 elif others is not None and (ending := other_image(entry.name)):
@@ -202,6 +212,12 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     with suppress(OSError):  # here, so that a link to itself doesn't hide what stands behind it
         return entry.is_dir()
     return False
+
+
+def _leads_back(link: str, way: Sequence[str]) -> bool:
+    """Return whether a link leads to one of some folders, or to one above."""
+    target = os.path.join(os.path.realpath(link), "")
+    return any(os.path.join(folder, "").startswith(target) for folder in way)
 
 
 def with_extension(entries: Sequence[Entry], root: str) -> list[Entry]:
