@@ -138,3 +138,13 @@ def test_all_parts_learn_and_masks_of_views_are_checked() -> None:
         build_algorithm({k: v for k, v in CFG.items() if k != "local_neck"})
     with pytest.raises(ArgumentError, match="quarter_turn must be in"):
         LocatedView(size=8, transforms=[], quarter_turn=2.0)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("moving", [dict(type="RandomHorizontalFlip"), dict(type="Resize", size=4)])
+def test_a_located_view_is_not_moved_afterwards(nested: bool, moving: dict[str, Any]) -> None:
+    """The map would go on without an error, and match other places of the two views."""
+    group = dict(type="RandomAppliedTrans", transforms=[moving])
+    steps = [dict(type="RandomGrayscale"), group if nested else moving]
+    with pytest.raises(ArgumentError, match=rf"LocatedView: {moving['type']} among its transforms"):
+        LocatedView(size=8, transforms=steps)

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmselfsup.utils.errors import ArgumentError
+
 from ..registry import PIPELINES, Config
 from .compose import bernoulli, build_pipeline, check_probability
 from .encoded import EncodedImage
@@ -32,7 +34,7 @@ class LocatedView:
         transforms: Configs of the transforms that follow; they may not move pixels.
 
     Raises:
-        ArgumentError: A probability is out of range.
+        ArgumentError: A probability is out of range, or one of ``transforms`` moves pixels.
     """
 
     takes_pixels = True
@@ -57,6 +59,7 @@ class LocatedView:
         self.horizontal_flip, self.vertical_flip = horizontal_flip, vertical_flip
         self.quarter_turn = quarter_turn
         self.finish: Any = build_pipeline(transforms)
+        _check_in_place(self.finish)
 
     def __call__(self, pixels: Any) -> tuple[Any, Tensor]:
         """Return the view and its map [2, 3] for an image [H, W] or [H, W, 3]."""
@@ -73,6 +76,31 @@ class LocatedView:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.crop!r}, {self.finish!r})"
+
+
+# Transforms of this package and of torchvision after which the map would be that of other pixels.
+_MOVING = {
+    "AugMix", "AutoAugment", "CenterCrop", "ElasticTransform", "FiveCrop", "Pad", "RandAugment",
+    "RandomAffine", "RandomAug", "RandomCrop", "RandomHorizontalFlip", "RandomPerspective",
+    "RandomResizedCrop", "RandomResizedCropAndInterpolationWithTwoPic", "RandomRotation",
+    "RandomVerticalFlip", "Resize", "RotatedCrop", "TenCrop", "TrivialAugmentWide",
+}  # fmt: skip
+
+
+def _check_in_place(step: Any) -> None:
+    """Check that a step, or one inside of it, leaves pixels in their places.
+
+    Raises:
+        ArgumentError: It moves them.
+    """
+    name = type(step).__name__
+    if name in _MOVING:
+        raise ArgumentError(
+            f"LocatedView: {name} among its transforms would move pixels, and the map would not "
+            "follow: take it out (LocatedView crops, flips and turns itself)"
+        )
+    for part in getattr(getattr(step, "trans", step), "transforms", ()):
+        _check_in_place(part)
 
 
 # Where the point (u, v, 1) of the changed view was in the view before.
