@@ -115,6 +115,8 @@ class RepeatDataset:
         self.gt_labels = self._repeated(self.dataset.gt_labels)
 
     def __getitem__(self, idx: int) -> Any:
+        if not -len(self) <= idx < len(self):  # ends ``for sample in dataset``
+            raise IndexError(f"index {idx} of {len(self)} samples")
         return self.dataset[idx % self._ori_len]
 
     def __len__(self) -> int:

@@ -130,3 +130,15 @@ def test_small_tools(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_text("x")
     assert check_integrity(str(path), "9dd4e461268c8034f5c8564e155c67a6")
+
+
+def test_a_repeated_data_set_has_an_end(source: dict[str, Any]) -> None:
+    inner = build_dataset(single(source))
+    repeated = RepeatDataset(inner, 2)
+    number = len(inner)
+    samples = zip(range(2 * number + 1), repeated, strict=False)  # a loop over it had no end
+    assert [sample["idx"] for _, sample in samples] == [*range(number)] * 2
+    assert repeated[-1]["idx"] == number - 1
+    for idx in (2 * number, -2 * number - 1):
+        with pytest.raises(IndexError, match=f"index {idx} of {2 * number} samples"):
+            repeated[idx]
