@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from pathlib import Path
 
@@ -127,3 +128,19 @@ def test_images_of_other_kinds_are_counted(recursive: bool, tmp_path: Path) -> N
     found = get_samples(str(tmp_path), dict(a=0), (".png",), recursive, others)
     assert found == [("a/1.png", 0)]
     assert others == {".heic": 2}
+
+
+def test_images_beside_the_folders_of_classes_are_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(logging.getLogger("mmselfsup"), "propagate", True)
+    for name in ("a/1.png", "b/2.png", "3.png", "4.JPG", ".5.png", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert len(ImageNet(str(tmp_path))) == 2
+    assert "left out 2 images beside the folders of classes, such as 3.png" in caplog.text
+    caplog.clear()
+    for name in ("3.png", "4.JPG"):
+        (tmp_path / name).unlink()
+    ImageNet(str(tmp_path))
+    assert "left out" not in caplog.text

@@ -10,6 +10,7 @@ from typing import Any
 
 from mmselfsup.utils.errors import NoImagesError, UnknownLabelError, UserError
 from mmselfsup.utils.image_names import IMAGE_EXTENSIONS, left_out_text, other_image
+from mmselfsup.utils.plurals import counted
 
 from ..class_order import spelling
 from ..registry import DATASOURCES
@@ -121,10 +122,23 @@ class ImageNet(BaseDataSource):
                 f"for each class, or give ann_file{there}"
             )
         report_left_out(self.data_prefix, others)
+        self._report_beside()
         self._report_folders({label for _, label in found})
         infos = self._infos([Entry(name, label, 0) for name, label in found])
         self.samples = Samples(infos)
         return infos
+
+    def _report_beside(self) -> None:
+        """Warn of images beside the folders of classes, which have no class and are left out."""
+        with os.scandir(self.data_prefix) as entries:
+            names = sorted(e.name for e in entries if not e.name.startswith(".") and e.is_file())
+        images = [name for name in names if has_file_allowed_extension(name, self.IMG_EXTENSIONS)]
+        if images:
+            logging.getLogger("mmselfsup").warning(
+                "%s: left out %s beside the folders of classes, such as %s: move each into the "
+                "folder of its class, or read all images without labels by ImageList",
+                self.data_prefix, counted(len(images), "image"), images[0],
+            )  # fmt: skip
 
     def _report_folders(self, present: set[int]) -> None:
         """Warn of folders without an image, and of two whose names are nearly the same.
