@@ -28,11 +28,13 @@ from mmselfsup.models.utils.backbone_parts import (
     attention_blocks,
     blocks_of,
     is_norm,
+    keeps_one_weight,
     layer_numbers,
     output_projection,
     projections,
 )
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.logger import get_root_logger
 
 #: The options of each type, beside those of all types.
 OPTIONS: dict[str, tuple[str, ...]] = {
@@ -63,7 +65,7 @@ class AdaptSettings:
         rank: r of LoRA.
         alpha: The update of LoRA has the factor alpha / r.
         targets: Linear layers of LoRA, by the ends of their dotted names, such as ``qkv`` or
-            ``mlp.fc1``; None for the projections of the attention.
+            ``mlp.fc1``; None for the projections of the attention that are linear layers.
         columns: Columns that train in ``apla``: a number, a share below 1, or None for all.
         choice: Whether these are ``random`` or the ``leading`` ones.
     """
@@ -304,6 +306,15 @@ def _lora_layers(backbone: nn.Module, targets: tuple[str, ...] | None) -> dict[s
             raise UserError(
                 f"adapt: type 'lora' finds no attention in {kind}; name linear layers in "
                 "adapt.targets, or use 'last_blocks' or 'norm_bias'"
+            )
+        whole = [n for n, att in attention_blocks(backbone).items() if keeps_one_weight(att)]
+        if whole:
+            get_root_logger().warning(
+                "adapt: type 'lora' reaches only the output projections of %s: queries, keys and "
+                "values of %s and others are one weight of no linear layer; timm's networks have "
+                "one",
+                kind,
+                whole[0],
             )
         ids = {id(layer) for layer in chosen}
         return {name: layer for name, layer in linear.items() if id(layer) in ids}

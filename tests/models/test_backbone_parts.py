@@ -1,6 +1,7 @@
 """Parts of backbones by structure: ours, and those of mmcls, timm and torchvision."""
 
 import copy
+import logging
 from typing import Any
 
 import pytest
@@ -164,3 +165,16 @@ def test_no_blocks() -> None:
     numbers, num_layers = layer_numbers(net)
     assert num_layers == 0
     assert set(numbers.values()) == {1}
+
+
+def test_lora_says_what_it_does_not_reach(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = logging.getLogger("test_backbone_parts")
+    monkeypatch.setattr("mmselfsup.core.adaptation.get_root_logger", lambda: logger)
+    for backbone in (timm_model("vit"), torchvision_model("vit")):
+        assert not caplog.records
+        model = nn.Module()
+        model.backbone = backbone
+        adapt_model(model, dict(type="lora", rank=2))
+    assert "only the output projections of VisionTransformer" in caplog.text

@@ -57,10 +57,15 @@ def attention_blocks(backbone: nn.Module) -> dict[str, nn.Module]:
     for name, module in backbone.named_modules():
         inputs = [child for key, child in module.named_children() if key in _INPUT]
         has_input = any(isinstance(child, nn.Linear) for child in inputs)
-        has_input = has_input or module._parameters.get(_INPUT_WEIGHT) is not None
+        has_input = has_input or keeps_one_weight(module)
         if has_input and output_projection(module) is not None:
             found[name] = module
     return found
+
+
+def keeps_one_weight(attention: nn.Module) -> bool:
+    """Return whether queries, keys and values are one weight beside the linear layers (PyTorch)."""
+    return attention._parameters.get(_INPUT_WEIGHT) is not None
 
 
 def output_projection(attention: nn.Module) -> nn.Linear | None:
