@@ -44,6 +44,8 @@ _NOT_COMPARED = (
     "data.imgs_per_gpu", "data.samples_per_gpu", "data.test", "data.test_dataloader", "data.val",
     "data.val_dataloader", "data.workers_per_gpu", "data.persistent_workers", "data.pin_memory",
 )  # fmt: skip
+# Those that the weights or the optimizer in the checkpoint hold, and that therefore stay.
+_IN_STATE = ("adapt.alpha", "adapt.choice", "adapt.columns", "adapt.layer_decay", "adapt.lr_mult")
 _MAX_ROWS = 30
 _NAMES_AT_ONCE = 4096
 _SAME_FILES = (
@@ -265,13 +267,14 @@ def _saved_options(saved: Any, optimizer: Any) -> dict[str, list[Any]]:
 
 
 def _config_changes(text: str, cfg: Config) -> Iterator[Change]:
-    """Yield the other keys of the config that differ; those of this run are used."""
+    """Yield the other keys of the config that differ; most of this run are used."""
     was = dict(_leaves(read_config_text(text)))
     now = dict(_leaves(read_config_text(config_text(cfg._cfg_dict))))
     for name in dict.fromkeys([*was, *now]) if was else ():
         before, wanted = (values.get(name, "-") for values in (was, now))
         if before != wanted and _within(name, _COMPARED) and not _within(name, _NOT_COMPARED):
-            yield Change(name, before, wanted, wanted)
+            kept = f"{before} (of the checkpoint)"
+            yield Change(name, before, wanted, kept if name in _IN_STATE else wanted)
 
 
 def _within(name: str, keys: tuple[str, ...]) -> bool:
