@@ -80,7 +80,7 @@ def further_parts(names: Iterable[str], target: Mapping[str, Tensor]) -> tuple[s
         target: The weights of the model.
     """
     own = own_prefix(target)
-    starts = set().union(*map(_starts, target))
+    starts = {start for name in target for start in _starts(name)}
     return tuple(
         name
         for name in names
