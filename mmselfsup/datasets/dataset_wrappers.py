@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch.utils.data import ConcatDataset as TorchConcatDataset
 
 from mmselfsup.metrics.heads import evaluate_heads
@@ -104,9 +104,10 @@ class RepeatDataset:
         if hasattr(dataset, "flag"):
             self.flag = self._repeated(dataset.flag)
 
-    def _repeated(self, values: NDArray[Any]) -> NDArray[Any]:
+    def _repeated(self, values: ArrayLike) -> NDArray[Any]:
         """Return the values of all samples, [len] or [len, L], for values of the different ones."""
-        return np.tile(values, (self.times, *[1] * (values.ndim - 1)))
+        array = np.asarray(values)
+        return np.tile(array, (self.times, *[1] * (array.ndim - 1)))
 
     def use_classes(self, classes: Sequence[str], where: str, known: str) -> None:
         """Number the classes as ``classes`` does; see ``mmselfsup.datasets.class_order``."""

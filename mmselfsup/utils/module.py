@@ -25,12 +25,14 @@ def unwrap(model: nn.Module) -> nn.Module:
 def with_counts(model: nn.Module, batch: Any) -> Any:
     """Return a batch on the host with what ``BaseModel.count_on_host`` counts in it.
 
-    Anything that is no dict with ``img``, and batches of other models, are returned as they are.
+    Batches of other models, and those whose ``img`` is no list (one tensor, or a ``DataContainer``
+    of mmcv), are returned as they are.
     """
     count = getattr(model, "count_on_host", None)
-    if count is None or not isinstance(batch, Mapping) or "img" not in batch:
+    img = batch.get("img") if isinstance(batch, Mapping) else None
+    if count is None or not isinstance(img, list | tuple):
         return batch
-    return {**batch, **count(batch["img"])}
+    return {**batch, **count(img)}
 
 
 def module_device(model: nn.Module) -> torch.device:
@@ -44,14 +46,15 @@ def module_device(model: nn.Module) -> torch.device:
 def in_eval_mode(module: nn.Module) -> Iterator[None]:
     """Put a module into eval mode for a block; afterwards each of its parts has its mode again.
 
-    ``module.train()`` would not do: a part may be in eval mode on purpose, such as a backbone that
-    a hook freezes for some epochs.
+    ``module.train()`` alone would not do: a part may be in eval mode on purpose, such as a backbone
+    that a hook freezes for some epochs.
     """
     modes = {part: part.training for part in module.modules()}
     module.eval()
     try:
         yield
     finally:
+        module.train(modes[module])  # parts may do more than set a flag, such as LoRA of loralib
         for part, training in modes.items():
             part.training = training
 

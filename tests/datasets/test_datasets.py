@@ -114,6 +114,8 @@ def test_repeated_images_keep_their_several_labels(source: dict[str, Any]) -> No
     assert repeated.gt_labels.shape == (36, 2)
     for i in range(36):
         np.testing.assert_array_equal(repeated.gt_labels[i], inner.gt_labels[i % 12])
+    inner.gt_labels = list(range(12))  # a data set of the user may have a list
+    np.testing.assert_array_equal(RepeatDataset(inner, 2).gt_labels, [*range(12), *range(12)])
 
 
 def test_a_dataset_without_evaluation(source: dict[str, Any]) -> None:

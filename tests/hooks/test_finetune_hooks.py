@@ -11,6 +11,7 @@ import pytest
 import torch
 from mmcv import Config
 from mmcv.runner import Hook
+from torch import nn
 
 from mmselfsup.apis.training.hooks import register_custom_hook, register_hooks
 from mmselfsup.core.hooks import (
@@ -23,6 +24,7 @@ from mmselfsup.core.hooks import (
 from mmselfsup.core.runner import EpochBasedRunner, IterBasedRunner
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.module import in_eval_mode
 from tests.contract.tiny_models import TINY
 from tests.runner.fakes import make_loader as numbers_loader
 from tests.runner.fakes import make_runner as numbers_runner
@@ -176,6 +178,22 @@ def test_an_evaluation_inside_an_epoch_leaves_the_probe_frozen(
     for name, value in spy.steps[-1].items():
         if name.startswith("backbone"):
             assert torch.equal(value, start[name]), name
+
+
+def test_parts_that_switch_with_the_mode_are_told_of_both_switches() -> None:
+    class Merging(nn.Module):
+        """Merges in eval mode, as loralib does."""
+
+        def train(self, mode: bool = True) -> Merging:
+            self.merged = not mode
+            return super().train(mode)
+
+    model = nn.Sequential(Merging(), nn.Dropout())
+    model[1].eval()  # frozen on purpose
+    with in_eval_mode(model):
+        assert model[0].merged
+    assert not model[0].merged
+    assert [part.training for part in model.modules()] == [True, True, False]
 
 
 def test_probe_needs_its_part_and_a_hook_that_steps() -> None:

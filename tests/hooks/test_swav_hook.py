@@ -113,6 +113,8 @@ def test_a_resumed_queue_is_saved_before_it_is_used(tmp_path: Path) -> None:
     head = build_algorithm(CFG).head
     hook._head = head
     assert torch.equal(hook.state_dict()["queue"], queue)
+    hook.after_train_epoch(None)  # one without a queue, where ``epoch_queue_starts`` was raised
+    assert torch.equal(hook.state_dict()["queue"], queue)
     head.queue = queue + 1  # the head is ahead of the hook
     assert torch.equal(hook.state_dict()["queue"], queue + 1)
 

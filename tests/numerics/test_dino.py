@@ -8,12 +8,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmcv import Config
+from mmcv.cnn.bricks import DropPath
 from torch import Tensor
 from torch.testing import assert_close
 
 from mmselfsup.core.hooks import ScheduleHook
 from mmselfsup.models import build_algorithm, build_head, build_neck
 from mmselfsup.models.utils.centring import Centring
+from mmselfsup.models.utils.ema import without_drop_path
 from mmselfsup.models.utils.multi_prototypes import UnitRows
 from mmselfsup.utils.distributed_sinkhorn import distributed_sinkhorn
 from mmselfsup.utils.errors import ArgumentError
@@ -242,6 +244,15 @@ def test_nor_has_the_teacher_one_of_another_library(
     with torch.no_grad():
         assert torch.equal(teacher(img)[0], teacher(img)[0])
         assert not torch.equal(student(img)[0], student(img)[0])
+
+
+def test_stochastic_depth_of_a_derived_class() -> None:
+    class OwnDropPath(DropPath):  # type: ignore[misc]
+        pass
+
+    network = torch.nn.Sequential(OwnDropPath(0.5))
+    without_drop_path(network)
+    assert network[0].drop_prob == 0.0
 
 
 def test_views_that_are_missing() -> None:

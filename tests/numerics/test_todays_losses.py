@@ -473,3 +473,11 @@ def test_one_view_is_refused(name: str) -> None:
     views = two_views(4, torch.Generator().manual_seed(1))["img"]
     with pytest.raises(ArgumentError, match="two or more views of each image"):
         build_algorithm(TINY[name].cfg)(views[:1])
+
+
+def test_lejepa_takes_a_head_that_names_no_global_views() -> None:
+    model = build_algorithm(TINY["LeJEPA"].cfg)
+    model.head = torch.nn.Identity()
+    model.head.forward = lambda z: {"loss": z.square().mean()}
+    views = TINY["LeJEPA"].batch(4, torch.Generator().manual_seed(0))["img"]
+    assert torch.isfinite(model(views)["loss"])

@@ -111,8 +111,9 @@ class SwAVHook(Hook):  # type: ignore[misc]
         self._head.queue, self._head.use_queue = self.queue, False
 
     def after_train_epoch(self, runner: Any) -> None:
-        """Store the queue of the epoch."""
-        self.queue = getattr(self._head, "queue", None)
+        """Store the queue of the epoch; a resumed one stays where this epoch has none."""
+        queue = getattr(self._head, "queue", None)
+        self.queue = self.queue if queue is None else queue
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of the queue [A, length, D]; None before it starts.

@@ -244,14 +244,15 @@ class BaseModel(BaseModule, metaclass=ABCMeta):
         """
         return self.backbone(img)
 
-    def count_on_host(self, img: Any) -> dict[str, int]:
+    def count_on_host(self, img: Sequence[Any]) -> dict[str, int]:
         """Return the numbers that ``forward_train`` needs to know of a batch beside the batch.
 
         The runner calls it before the batch goes to the device and passes them by name: to read
         them there would make the host wait for it. None by default.
 
         Args:
-            img: ``img`` of the batch, on the CPU; on the device where its transforms ran there.
+            img: ``img`` of the batch where it is a list, on the CPU; on the device where its
+                transforms ran there.
         """
         return {}
 

@@ -82,7 +82,7 @@ class CAE(BaseModel):
         """
         return self.backbone(img) if mask is None else self.backbone(img, mask)
 
-    def count_on_host(self, img: Any) -> dict[str, int]:
+    def count_on_host(self, img: Sequence[Any]) -> dict[str, int]:
         """Return ``num_masked``: the number of masked patches of the batch, N * M."""
         return count_masked(img[2:3])
 

@@ -75,9 +75,10 @@ class IBOT(DINO):
             pairs.append((self.patch_neck, self.momentum_patch_neck))
         return pairs
 
-    def count_on_host(self, img: Any) -> dict[str, int]:
+    def count_on_host(self, img: Sequence[Any]) -> dict[str, int]:
         """Return ``num_masked``: the number of masked patches, M."""
-        return count_masked([view[1] for view in img if not isinstance(view, Tensor)])
+        pairs = [view for view in img if isinstance(view, list | tuple) and len(view) == 2]
+        return count_masked([mask for _, mask in pairs])
 
     def forward_train(  # type: ignore[override]
         self, img: Sequence[View], num_masked: int | None = None, **kwargs: Any

@@ -47,7 +47,7 @@ class LeJEPA(JointEmbedding):
             ArgumentError: There are fewer than two views, or fewer than G.
         """
         views = several_views(img, self, "num_views=[2, 6]")
-        if self.head.num_global is not None:
+        if getattr(self.head, "num_global", None) is not None:
             global_views(self, len(views))
         parts = forward_by_size(self.project, views)  # for each size [views * N, D]
         return self.head(torch.cat(parts).unflatten(0, (len(views), -1)))  # [V, N, D]

@@ -67,5 +67,6 @@ def without_drop_path(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, StochasticDepth):  # torchvision's
             module.p = 0.0
-        elif type(module).__name__ == "DropPath":  # mmcv's and timm's, which is not imported here
+        elif any(kind.__name__ == "DropPath" for kind in type(module).__mro__):
+            # mmcv's, and timm's, which is not imported here
             module.drop_prob = 0.0  # type: ignore[assignment]

@@ -1,6 +1,7 @@
 """Where masks are true, found without a wait for the device."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,8 +28,11 @@ def masked_places(mask: Tensor, count: int | None = None) -> tuple[Tensor, Tenso
     return places // mask.shape[1], places % mask.shape[1]
 
 
-def count_masked(masks: Sequence[Tensor]) -> dict[str, int]:
-    """Return ``num_masked``, how many places of all masks are true; empty if they are on a GPU."""
-    if any(mask.device.type != "cpu" for mask in masks):
+def count_masked(masks: Sequence[Any]) -> dict[str, int]:
+    """Return ``num_masked``, how many places of all masks are true.
+
+    Empty where a mask is no tensor on the CPU: the step then counts for itself, and waits.
+    """
+    if not all(isinstance(mask, Tensor) and mask.device.type == "cpu" for mask in masks):
         return {}
-    return {"num_masked": sum(int(mask.sum()) for mask in masks)}
+    return {"num_masked": sum(int(mask.count_nonzero()) for mask in masks)}
