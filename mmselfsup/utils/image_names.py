@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import takewhile
+from dataclasses import dataclass, field
 
 from .errors import UserError
 from .plurals import counted
@@ -31,6 +31,7 @@ OTHER_IMAGES = {
 #: Formats that Pillow may open, by its names for them. Pillow goes by the first bytes of a file,
 #: whatever its name: it would start Ghostscript for an EPS program that is called ``.jpg``.
 IMAGE_FORMATS = ("JPEG", "JPEG2000", "PNG", "PPM", "BMP", "DIB", "TIFF", "WEBP", "GIF")
+_Parts = tuple[str, ...]  # of a path, from its name up
 
 
 def has_image_extension(name: str) -> bool:
@@ -73,9 +74,10 @@ def cells_of_images(
 ) -> list[str | None]:
     """Return the cell of each image in a table that names images.
 
-    The names of both need not be alike: extensions don't count, and folders only as far as both
-    have them, so that ``a/1.jpg`` and ``b/1.jpg`` are two images. Where no other image has the same
-    name, a row in another folder (``train/1.jpg`` for ``images/1.jpg``) is its row.
+    The names of both need not be alike: extensions don't count, and folders as far as both have
+    them. ``p1/1.jpg`` is named by the rows ``1``, ``p1/1``, and ``train/p1/1``, but not by
+    ``p2/1``, which is another image, listed or not. Of the rows that name an image, those that
+    agree in most folders count.
 
     Args:
         names: File names of N images.
@@ -84,62 +86,56 @@ def cells_of_images(
         table: The table, for errors.
 
     Returns:
-        N cells; None where no row names the image.
+        N cells; None where no row names the image. Each depends on its own name and the rows alone.
 
     Raises:
         UserError: Rows that name an image differ.
     """
-    cells: dict[str, list[tuple[tuple[str, ...], str]]] = defaultdict(list)
+    paths = [_path_parts(name) for name in names]
+    stems = {parts[0] for parts in paths}
+    exact: dict[_Parts, _Cells] = defaultdict(_Cells)  # by the path of a row
+    ending: dict[_Parts, _Cells] = defaultdict(_Cells)  # by each end of the path of a row
     for name, cell in rows:
         parts = _path_parts(name)
-        cells[parts[0]].append((parts, cell))
-    paths = [_path_parts(name) for name in names]
-    alike: dict[str, set[tuple[str, ...]]] = defaultdict(set)
-    for parts in paths:
-        alike[parts[0]].add(parts)
+        if parts[0] not in stems:
+            continue
+        exact[parts].add(cell)
+        for length in range(1, len(parts) + 1):
+            ending[parts[:length]].add(cell)
     found: list[str | None] = []
     for name, parts in zip(names, paths, strict=True):
-        chosen = _rows_of(parts, cells.get(parts[0], ()), len(alike[parts[0]]) == 1)
-        values = list(dict.fromkeys(filter(None, chosen)))
-        if len(values) > 1:
+        shorter = (exact.get(parts[:length]) for length in range(len(parts) - 1, 0, -1))
+        cells = ending.get(parts) or next(filter(None, shorter), _Cells())
+        if len(cells.values) > 1:
             raise UserError(
-                f"{table}: {len(chosen)} rows may be that of the image {name}, and they differ "
-                f"({values[0]}, {values[1]}): name each image once, with its folder where several "
-                "have the same name"
+                f"{table}: {cells.num_rows} rows may be that of the image {name}, and they differ "
+                f"({cells.values[0]}, {cells.values[1]}): name each image once, with its folder "
+                "where several have the same name"
             )
-        found.append(values[0] if values else "" if chosen else None)
+        found.append(cells.values[0] if cells.values else "" if cells.num_rows else None)
     return found
 
 
-def _path_parts(name: str) -> tuple[str, ...]:
+@dataclass
+class _Cells:
+    """The cells of several rows.
+
+    Attributes:
+        num_rows: Number of rows.
+        values: The first two different ones that are not blank.
+    """
+
+    num_rows: int = 0
+    values: list[str] = field(default_factory=list)
+
+    def add(self, cell: str) -> None:
+        """Add the cell of a row."""
+        self.num_rows += 1
+        if cell and len(self.values) < 2 and cell not in self.values:
+            self.values.append(cell)
+
+
+def _path_parts(name: str) -> _Parts:
     """Return the name without its extension, then its folders from the nearest one on."""
     folder = os.path.dirname(os.path.normpath(name.strip().replace("\\", "/")))
     return (image_stem(name), *(part for part in reversed(folder.split("/")) if part))
-
-
-def _rows_of(
-    image: tuple[str, ...], rows: Sequence[tuple[tuple[str, ...], str]], alone: bool
-) -> list[str]:
-    """Return the cells of the rows that name an image best.
-
-    Args:
-        image: Parts of its path.
-        rows: Parts of the path and the cell of each row with the same name.
-        alone: Whether no other image has the same name, so that other folders mean nothing.
-    """
-    if len(rows) == 1 and alone:
-        return [rows[0][1]]
-    common = [
-        sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(image, parts, strict=False)))
-        for parts, _ in rows
-    ]
-    fits = [
-        alone or count == min(len(image), len(parts))
-        for count, (parts, _) in zip(common, rows, strict=True)
-    ]
-    most = max((count for count, fit in zip(common, fits, strict=True) if fit), default=0)
-    return [
-        cell
-        for count, fit, (_, cell) in zip(common, fits, rows, strict=True)
-        if fit and count == most
-    ]
