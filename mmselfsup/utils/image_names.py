@@ -63,9 +63,10 @@ def left_out_text(others: Mapping[str, int]) -> str:
 def image_stem(name: str) -> str:
     """Return a name without blanks around it, without folders, and without an image's extension.
 
-    Other endings stay: ``scan.2`` is a whole name where a table leaves the extensions out.
+    Other endings stay: ``scan.2`` is a whole name where a table leaves the extensions out. Folders
+    may be divided by backslashes, as in tables that were written under Windows.
     """
-    name = os.path.basename(name.strip())
+    name = os.path.basename(_slashed(name))
     return os.path.splitext(name)[0] if has_image_extension(name) else name
 
 
@@ -137,5 +138,10 @@ class _Cells:
 
 def _path_parts(name: str) -> _Parts:
     """Return the name without its extension, then its folders from the nearest one on."""
-    folder = os.path.dirname(os.path.normpath(name.strip().replace("\\", "/")))
+    folder = os.path.dirname(os.path.normpath(_slashed(name)))
     return (image_stem(name), *(part for part in reversed(folder.split("/")) if part))
+
+
+def _slashed(name: str) -> str:
+    """Return a path without blanks around it, its folders divided by slashes alone."""
+    return name.strip().replace("\\", "/")

@@ -19,6 +19,7 @@ from mmselfsup.utils.image_names import cells_of_images, has_image_extension, im
         ("a.tar.png", "a.tar"),
         ("scan.2", "scan.2"),
         ("folder.png/a", "a"),
+        (r"a\b.png", "b"),
         ("", ""),
     ],
 )
@@ -51,6 +52,7 @@ ROWS = [("p1/1.jpg", "A"), ("p1/2.jpg", "A"), ("p2/1.jpg", "B"), ("p3/1", "")]
         (["a/1.jpg", "b/1.jpg"], [("1", "A")], ["A", "A"]),  # two versions of one image
         (["1.jpg"], [("1", ""), ("1", "A"), ("1", "A")], ["A"]),
         (["2.jpg"], [("1", "A")], [None]),
+        (["a/1.jpg", "b/1.jpg"], [(r"a\1.jpg", "A"), (r"C:\in\b\1.jpg", "B")], ["A", "B"]),
     ],
 )
 def test_cells(names: list[str], rows: list[tuple[str, str]], cells: list[str | None]) -> None:
