@@ -143,6 +143,19 @@ def test_the_parts_of_a_list() -> None:
     assert sorted(order[i] for i in moved) == rows_of_part(rows, "val", folds=4)
 
 
+def test_lesions_of_one_image_leave_the_folds_as_they_are() -> None:
+    rows = infos([i % 2 for i in range(60)], [""] * 60)
+    lesions = [f"L{i}" if i % 3 else "" for i in range(60)]
+    plain = rows_of_part(rows, "val", folds=4)
+    assert rows_of_part(rows, "val", folds=4, lesions=lesions) == plain
+    lesions[1] = lesions[2] = lesions[4] = "L1"
+    together = rows_of_part(rows, "val", folds=4, lesions=lesions)
+    assert len({1, 2, 4} & set(together)) in (0, 3)
+    grouped = [{**row, "group": "L5" if i in (7, 8) else ""} for i, row in enumerate(rows)]
+    together = rows_of_part(grouped, "val", folds=4, lesions=lesions)  # L5 is a lesion, too
+    assert len({5, 7, 8} & set(together)) in (0, 3)
+
+
 def test_parts_that_can_not_be() -> None:
     rows = infos([0, 1], ["", ""])
     with pytest.raises(ArgumentError, match=r"split\.part must be one of train, val"):

@@ -54,7 +54,8 @@ class ImageList(BaseDataSource):
         metadata: CSV file with the columns ``image`` and ``lesion_id`` (ISIC-2019's metadata). The
             attribute ``lesions`` then holds the lesion of each image (``''`` where it is not
             known), and the evaluation has metrics by source and by lesion; without it ``lesions``
-            is None. ``split`` does not divide a lesion, unless ``group_column`` names other groups.
+            is None. ``split`` does not divide a lesion, unless ``group_column`` names other groups;
+            where each lesion has one image, its folds are those without metadata.
         patients: CSV file with the columns ``image``, ``age_approx``, ``anatom_site_general`` and
             ``sex`` (ISIC-2019's metadata). The attribute ``patients`` then holds the code of each
             image's patient, [len, D] (see ``mmselfsup.utils.patients``), which is part of its

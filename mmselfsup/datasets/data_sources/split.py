@@ -27,7 +27,10 @@ def rows_of_part(
 
     The images are dealt into folds by ``mmselfsup.utils.folds.assign_folds``, by class, whole
     groups at a time (``group`` of an image, its lesion without one, else the image itself). Equal
-    names, labels, groups and seeds give equal folds, whatever the order of the list.
+    names, labels, groups and seeds give equal folds, whatever the order of the list. A lesion of
+    one image is dealt as that image, so that the folds are those without lesions where each has
+    one image. Lesions of several images are dealt before all others of their class, which are dealt
+    around them: images of other lesions move, too.
 
     Args:
         infos: The images, as ``BaseDataSource.load_annotations`` returns them.
@@ -48,14 +51,12 @@ def rows_of_part(
         raise ArgumentError(f"split.part must be one of {', '.join(PARTS)}, got {part!r}")
     if not 0 <= fold < folds:
         raise ArgumentError(f"split.fold must be 0 to {folds - 1} of {folds} folds, got {fold}")
-    groups = [
-        f"group {group}" if group else f"image {info['img_info']['filename']}"
-        for info, lesion in zip(infos, lesions or [""] * len(infos), strict=True)
-        for group in (info.get("group") or lesion,)
-    ]
     try:
         dealt = assign_folds(
-            class_numbers([info["gt_label"] for info in infos]), groups, folds, seed
+            class_numbers([info["gt_label"] for info in infos]),
+            _keys(infos, lesions or [""] * len(infos)),
+            folds,
+            seed,
         )
     except ValueError as error:
         raise UserError(
@@ -63,6 +64,19 @@ def rows_of_part(
             "the validation images (own_data.val)"
         ) from error
     return [row for row, number in enumerate(dealt) if (number == fold) == (part == "val")]
+
+
+def _keys(infos: Sequence[Mapping[str, Any]], lesions: Sequence[str]) -> list[str]:
+    """Return a key for each image, equal for the images that stay together."""
+    given = [info.get("group") for info in infos]
+    names = [group or lesion for group, lesion in zip(given, lesions, strict=True)]
+    sizes = Counter(names)
+    return [
+        f"group {name}" if group or (name and sizes[name] > 1) else f"image {image}"
+        for group, name, image in zip(
+            given, names, (info["img_info"]["filename"] for info in infos), strict=True
+        )
+    ]
 
 
 def class_numbers(labels: Sequence[Any]) -> list[int]:
