@@ -117,6 +117,21 @@ def cells_of_images(
     return found
 
 
+def none_found(names: Sequence[str], rows: Sequence[str], table: str) -> str:
+    """Return that a table has no row of any image, with the first image and its row.
+
+    Args:
+        names: File names of the images.
+        rows: Names of the images in the table.
+        table: The table.
+    """
+    stem = image_stem(names[0]) if names else ""
+    row = next((row for row in rows if image_stem(row) == stem), None)
+    other = "" if row is None else f"; {row} is in another folder: leave the folders out, or equal"
+    example = f" (e.g. {names[0]}{other})" if names else ""
+    return f"{table} has none of the {counted(len(names), 'image')}{example}"
+
+
 @dataclass
 class _Cells:
     """The cells of several rows.

@@ -50,3 +50,7 @@ def test_equal_names_in_folders_of_patients(tmp_path: Path) -> None:
     assert read_lesions(str(table), ["p1/1.png", "p2/1.png", "p1/2.png"]) == ["A", "B", "A"]
     with pytest.raises(UserError, match="may be that of the image"):
         read_lesions(str(table), ["1.png"])
+    with pytest.raises(UserError, match=r"none of the 2 images \(e.g. q/1.png; p1/1.png is in ano"):
+        read_lesions(str(table), ["q/1.png", "q/2.png"])
+    with pytest.raises(UserError, match=r"none of the 1 image \(e.g. q/7.png\)"):
+        read_lesions(str(table), ["q/7.png"])

@@ -16,7 +16,7 @@ from mmselfsup.datasets.data_sources.columns import Columns, find_columns
 from mmselfsup.datasets.data_sources.lists import read_rows
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_text, csv_text
-from mmselfsup.utils.image_names import cells_of_images
+from mmselfsup.utils.image_names import cells_of_images, none_found
 
 _JOINED = "table.csv"
 _FILE = "file"  # column of the names that ``Description.file`` makes
@@ -103,7 +103,8 @@ def table_columns(
         N cells for each name, ``''`` where the table has no row of the image.
 
     Raises:
-        UserError: No table has a column, or names an image twice with two cells.
+        UserError: No table has a column, or it names none of the images, or one twice with two
+            cells.
     """
     given = {"table": description.table, "groups_table": description.groups_table}
     paths = [p for k, of in given.items() if (p := first_file(of, folder, k)) is not None]
@@ -120,6 +121,8 @@ def table_columns(
         image = _image_column(header, description.image_column)
         pairs = [(row[image], row[column].strip()) for row in rows]
         cells = cells_of_images(names, pairs, f"{path}, column {column}")
+        if names and all(cell is None for cell in cells):
+            raise UserError(none_found(names, [name for name, _ in pairs], f"{path}"))
         found[name] = [cell or "" for cell in cells]
     return found
 

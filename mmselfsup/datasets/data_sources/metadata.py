@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.image_names import cells_of_images, image_stem
+from mmselfsup.utils.image_names import cells_of_images, image_stem, none_found
 from mmselfsup.utils.patients import clean_lesion, encode_patient
 
 from .lists import csv_rows, read_text
@@ -80,9 +80,10 @@ def read_lesions(path: str, names: Sequence[str]) -> list[str]:
         UserError: The file is missing, lacks a column, has none of the images, or names one twice
             with two lesions.
     """
-    lesions = lesions_in(path, names)
+    rows = _lesion_rows(path)
+    lesions = cells_of_images(names, rows, path)
     if all(lesion is None for lesion in lesions):
-        raise UserError(f"{path} has none of the {len(names)} images (e.g. {names[0]})")
+        raise UserError(none_found(names, [name for name, _ in rows], path))
     return [lesion or "" for lesion in lesions]
 
 
@@ -91,9 +92,13 @@ def lesions_in(path: str, names: Sequence[str]) -> list[str | None]:
 
     The arguments are those of ``read_lesions``; that none of the images is there is no error.
     """
+    return cells_of_images(names, _lesion_rows(path), path)
+
+
+def _lesion_rows(path: str) -> list[tuple[str, str]]:
+    """Return the name of the image and the lesion of each row."""
     rows = [row.cells for _, row in read_metadata(path, _LESION_COLUMNS)]
-    cells = [(row["image"], clean_lesion(row["lesion_id"])) for row in rows]
-    return cells_of_images(names, cells, path)
+    return [(row["image"], clean_lesion(row["lesion_id"])) for row in rows]
 
 
 def read_patients(path: str, names: Sequence[str]) -> NDArray[np.float32]:

@@ -216,6 +216,9 @@ def test_a_table_of_groups_of_equal_names_in_folders(tmp_path: Path) -> None:
             for part in ("train", "test")
         )
         assert not train & test
+    (tmp_path / "patients.csv").write_text("\n".join(groups).replace("\np", "\nq"))
+    with pytest.raises(UserError, match=r"patients.csv has none of .* is in another folder"):
+        make_source(description, tmp_path, place, 16, NAMES)
 
 
 def test_statistics_of_changed_images_are_measured_again(tmp_path: Path) -> None:
