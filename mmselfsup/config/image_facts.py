@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import logging
 import os
 import shlex
@@ -17,7 +16,7 @@ from mmcv import Config
 
 from mmselfsup.datasets import build_datasource
 from mmselfsup.datasets.data_sources.lists import is_csv
-from mmselfsup.datasets.statistics import read_statistics, source_statistics
+from mmselfsup.datasets.statistics import read_statistics, source_statistics, statistics_key
 from mmselfsup.utils.error_context import config_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_text
@@ -233,8 +232,7 @@ def _statistics(
         logger.info("mean and deviation of the images: from %s", given)
         return read_statistics(given)
     size = _side(cfg)
-    names = "\n".join(source.image_names() or [str(len(source))])
-    key = f"# {size} {hashlib.sha256(names.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
+    key = statistics_key(source, size)
     kept = None if folder is None else Path(folder, STATISTICS)
     if kept is not None and kept.is_file() and key in kept.read_text(encoding="utf-8"):
         return read_statistics(kept)

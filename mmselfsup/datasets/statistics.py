@@ -5,6 +5,7 @@ on the order of the images nor on the number of processes.
 """
 
 import ast
+import hashlib
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +20,14 @@ from PIL import Image
 
 from mmselfsup.utils.cpus import available_cores
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.files import file_stamps
 from mmselfsup.utils.progress import progress, run_parallel
 
+from .cache import own_reading
 from .data_sources import ImageList
 from .data_sources.decode import check_value_range, open_rgb
+
+_MOST = 2000  # images of a data source that are measured
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ def pixel_statistics(
 
 
 def source_statistics(
-    source: Any, size: Sequence[int] | None = None, most: int = 2000
+    source: Any, size: Sequence[int] | None = None, most: int = _MOST
 ) -> PixelStatistics:
     """Return the pixel statistics of the images of a data source, read as in a training.
 
@@ -96,8 +101,7 @@ def source_statistics(
     Raises:
         UserError: An image can't be read, or the images are not in colour.
     """
-    number = min(most, len(source))
-    rows = [i * len(source) // number for i in range(number)]
+    rows = _measured_rows(len(source), most)
 
     def histogram(row: int) -> NDArray[np.int64]:
         pixels = source.get_pixels(row)
@@ -112,9 +116,41 @@ def source_statistics(
     # Threads: decoders release Python's lock, and a source of many images is slow to copy.
     with ThreadPoolExecutor(available_cores()) as pool:
         counts = pool.map(histogram, rows)
-        for one in progress(counts, total=number, desc="mean and std"):
+        for one in progress(counts, total=len(rows), desc="mean and std"):
             total += one
-    return summarise(total, number)
+    return summarise(total, len(rows))
+
+
+def statistics_key(source: Any, size: int | None) -> str:
+    """Return a line by which kept statistics of a data source are known.
+
+    It changes with the side of the images, their names, the sizes and times of the files that
+    ``source_statistics`` reads, and the way in which these are read (``value_range``,
+    ``color_type``, ``channel_order``, a class of the user).
+
+    Args:
+        source: A data source.
+        size: Side in pixels to which the images are resized before; None for their own.
+    """
+    reader = source.reader
+    rows = _measured_rows(len(source), _MOST) if reader.on_disk else []
+    files = [*source.container_files, *map(source.path, rows)]
+    facts = (
+        list(source.image_names() or [len(source)]),
+        file_stamps(files),
+        getattr(source, "content", ""),
+        None if reader.value_range is None else [float(value) for value in reader.value_range],
+        reader.color_type,
+        reader.channel_order,
+        own_reading(source),
+    )
+    return f"# {size} {hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}"
+
+
+def _measured_rows(length: int, most: int) -> list[int]:
+    """Return the numbers of the images that are measured, evenly spaced."""
+    number = min(most, length)
+    return [i * length // number for i in range(number)]
 
 
 def read_statistics(path: str | Path) -> tuple[list[float], list[float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import subprocess
 import sys
@@ -19,8 +20,9 @@ from mmselfsup.config.overrides import parse_options
 from mmselfsup.config.own_data import Facts, class_weights, config_in, resolve
 from mmselfsup.config.text import config_text
 from mmselfsup.datasets import build_datasource
+from mmselfsup.datasets.data_sources import ImageList
 from mmselfsup.datasets.data_sources.lists import read_list
-from mmselfsup.datasets.statistics import pixel_statistics, read_statistics
+from mmselfsup.datasets.statistics import pixel_statistics, read_statistics, statistics_key
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils.errors import UserError
 
@@ -116,6 +118,39 @@ def test_statistics_are_measured_once_and_kept(photos: Path, tmp_path: Path, mon
     beside = read(**columns(photos))
     resolve(beside)
     assert beside.img_norm_cfg == {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
+
+
+def test_statistics_of_changed_images_are_measured_again(photos: Path, tmp_path: Path) -> None:
+    """The same names with other pixels, or read in another way."""
+    (tmp_path / "work").mkdir()
+
+    def found(**own: Any) -> list[float]:
+        cfg = read(**columns(photos), **own)
+        resolve(cfg, folder=str(tmp_path / "work"))
+        return cfg.img_norm_cfg.mean
+
+    first = found()
+    for path in (photos / "all").iterdir():
+        Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
+        os.utime(path, (9, 9))
+    changed = found()
+    assert changed != first
+    assert found() == changed
+
+
+def test_the_key_of_statistics(photos: Path) -> None:
+    def key(size: int | None = 64, **kwargs: Any) -> str:
+        return statistics_key(ImageList(str(photos / "all"), **kwargs), size)
+
+    first = key()
+    assert key() == first
+    others = [key(None), key(value_range=[0, 9]), key(channel_order="bgr")]
+    others.append(key(color_type="grayscale"))
+    (photos / "all" / "7.png").rename(photos / "all" / "70.png")
+    others.append(key())
+    os.utime(photos / "all" / "3.png", (9, 9))
+    others.append(key())
+    assert len({first, *others}) == 7
 
 
 @pytest.mark.parametrize("line", ["", "img_norm_cfg = 1", "img_norm_cfg = dict(mean=[1], std=[1])"])

@@ -8,7 +8,6 @@ PNG files.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from PIL import Image
 from mmselfsup.datasets.data_sources import ImageList, ImageNet
 from mmselfsup.datasets.data_sources.lists import read_text
 from mmselfsup.datasets.data_sources.medmnist import read_npz
-from mmselfsup.datasets.statistics import source_statistics
+from mmselfsup.datasets.statistics import source_statistics, statistics_key
 from mmselfsup.isic.duplicates import Duplicates, find_pairs, join_groups
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import (
@@ -31,7 +30,6 @@ from mmselfsup.utils.files import (
     atomic_write_json,
     atomic_write_text,
     csv_text,
-    file_stamps,
 )
 from mmselfsup.utils.folds import ALGORITHM, assign_folds
 from mmselfsup.utils.image_names import image_stem
@@ -253,18 +251,17 @@ def _source_id(group: str, description: Any) -> str:
 def _statistics(table: pd.DataFrame, images: Path, path: Path, size: int, description: Any) -> str:
     """Measure mean and deviation of all images; return words on them.
 
-    They are kept until names, sizes or times of the images change, or how these are read.
+    They are kept as long as ``statistics_key`` and the folder of the images are the same.
     """
-    stamps = file_stamps([str(images / name) for name in table["file"]])
-    read = f"{table['file'].to_list()} {stamps} {list(description.value_range)}"
-    key = f"# {size} {images} {hashlib.sha256(read.encode()).hexdigest()[:16]}"
+    lists = path.with_name("images.txt")
+    atomic_write_text(lists, "".join(f"{name} 0\n" for name in table["file"]))
+    more: dict[str, Any] = {}
+    if description.value_range:
+        more["value_range"] = list(description.value_range)
+    source = ImageList(str(images), ann_file=str(lists), **more)
+    key = f"{statistics_key(source, size)} {images}"
     if not path.is_file() or key not in read_text(str(path)):
-        lists = path.with_name("images.txt")
-        atomic_write_text(lists, "".join(f"{name} 0\n" for name in table["file"]))
-        more: dict[str, Any] = {}
-        if description.value_range:
-            more["value_range"] = list(description.value_range)
-        found = source_statistics(ImageList(str(images), ann_file=str(lists), **more), [size])
+        found = source_statistics(source, [size])
         atomic_write_text(path, f"# {found.num_images} images\n{key}\n{found.config_line()}\n")
     return f"normalised by their own mean and deviation, measured at {size} pixels"
 
