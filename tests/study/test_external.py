@@ -19,8 +19,9 @@ from mmselfsup.study.fingerprint import command_stamp
 from mmselfsup.study.records import read_results
 from mmselfsup.study.report.external_overview import external_overview
 from mmselfsup.study.report.external_tables import EXTERNAL_CSV, cell
+from mmselfsup.study.report.kinds import kinds
 from mmselfsup.study.report.page import write_report
-from mmselfsup.study.report.sweep import kinds, make_overview, write_page, write_tables
+from mmselfsup.study.report.sweep import make_overview, write_page, write_tables
 from mmselfsup.study.resolved import ResolvedStudy
 from mmselfsup.study.settings import StudySettings
 from mmselfsup.study.stages import external as stage
@@ -328,6 +329,32 @@ def test_the_mean_over_folds(tmp_path: Path) -> None:
         dataclasses.replace(read_results(path), external=[], external_sets=[]).write(path)
     write_tables(make_overview(tmp_path))
     assert not table.exists()
+
+
+def test_a_repeated_run_keeps_the_sets_of_the_older_study(tmp_path: Path) -> None:
+    first, second = ["scratch", "simclr"], ["scratch", "byol"]
+    for name, arms, date, sets in (
+        ("a", first, "2024-01-01", ["clinic", "ward"]),
+        ("b", second, "2024-02-01", []),
+        ("c", second, "2024-03-01", ["ward"]),
+    ):
+        folder = tmp_path / name
+        write_finished_study(folder, dict.fromkeys(arms, 1.0))
+        results = read_results(folder / "results.json")
+        records = [
+            measure(arm, each, scored(1, 1.0), scored(0, 3.0), 1.0) for each in sets for arm in arms
+        ]
+        study = dataclasses.replace(results.study, date=date)
+        results = dataclasses.replace(results, study=study, external=records)
+        results = dataclasses.replace(results, external_sets=[made_set(each) for each in sets])
+        results.write(folder / "results.json")
+        overview = make_overview(tmp_path)
+        (table,) = [path for path in write_tables(overview) if path.name == EXTERNAL_CSV]
+        rows = list(csv.DictReader(table.open()))
+        expected = [(arm, each) for arm in first for each in ("clinic", "ward")]
+        expected += [("byol", "ward")] if name == "c" else []
+        found = [(row["classifier"], row["set"]) for row in rows if not row["part"]]
+        assert sorted(found) == sorted(expected)
 
 
 def made_set(name: str) -> ExternalSet:

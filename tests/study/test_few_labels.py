@@ -14,10 +14,11 @@ from mmselfsup.study.arm_records import LabelRecord
 from mmselfsup.study.few_labels import label_epochs, read_labels
 from mmselfsup.study.records import Results, read_results
 from mmselfsup.study.report.html import arm_colors, css_colors
+from mmselfsup.study.report.kinds import kinds
 from mmselfsup.study.report.labels import label_curves
 from mmselfsup.study.report.labels_section import labels_context
 from mmselfsup.study.report.page import write_report
-from mmselfsup.study.report.sweep import kinds, make_overview, write_page
+from mmselfsup.study.report.sweep import make_overview, write_page
 from mmselfsup.study.report.tables import display_name
 from mmselfsup.study.report.words import write_words
 from mmselfsup.study.settings import StudySettings
@@ -224,3 +225,35 @@ def test_arms_of_one_name_are_not_mixed(tmp_path: Path) -> None:
     assert all(points[0].runs == 3 for points in curves.values())
     assert {display_name(arm) for arm in curves} == {row.group.label for row in overview.rows}
     assert "SimCLR (2)" in write_page(overview).read_text().partition("<h2>Few labels</h2>")[2]
+
+
+def dated_study(
+    folder: Path, arms: dict[str, float], date: str, percents: tuple[float, ...]
+) -> None:
+    """A study of a day, with the trainings of ``with_labels`` on each part."""
+    write_finished_study(folder, arms)
+    results = read_results(folder / "results.json")
+    records = with_labels(results).labels
+    labels = [dataclasses.replace(r, percent=percent) for percent in percents for r in records]
+    study = dataclasses.replace(results.study, date=date)
+    dataclasses.replace(results, study=study, labels=labels).write(folder / "results.json")
+
+
+def test_a_repeated_run_keeps_the_few_labels_of_the_older_study(tmp_path: Path) -> None:
+    dated_study(tmp_path / "a", {"scratch": 1.0, "simclr": 1.9}, "2024-01-01", (1.0, 10.0))
+    dated_study(tmp_path / "b", {"scratch": 1.5, "byol": 1.9}, "2024-02-01", ())
+    (studies,) = kinds(make_overview(tmp_path).found_runs)
+    curves = label_curves(studies)
+    assert {arm: [p.percent for p in points] for arm, points in curves.items()} == {
+        "scratch": [1, 10, 100],
+        "simclr": [1, 10, 100],
+    }
+    assert all(point.gain is not None for point in curves["simclr"])
+    # A newer study with one of the parts: its draws are not mixed with the older ones.
+    dated_study(tmp_path / "c", {"scratch": 1.7}, "2024-03-01", (10.0,))
+    overview = make_overview(tmp_path)
+    (studies,) = kinds(overview.found_runs)
+    scratch = label_curves(studies)["scratch"]
+    assert [(p.percent, p.runs) for p in scratch] == [(1, 3), (10, 3), (100, 1)]
+    assert scratch[2].mean == make_run("scratch", 1.7).balanced_accuracy
+    assert any("newest that was measured there" in line for line in overview.notes())

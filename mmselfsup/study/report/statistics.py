@@ -27,8 +27,10 @@ from .tables import display_name, group_label
 BALANCED = "balanced accuracy"
 Metric = Callable[[RunRecord], float | None]
 RESULTS = "results.json"
+_NUMBER = re.compile(r" \(\d+\)$")  # in labels of groups that would have one name
 _MOVED_ASIDE = re.compile(r"\.old-\d+$")
 FoldSeed = tuple[int, int]  # fold, seed
+_Member = tuple[Path, Results, RunRecord]  # folder of the study, the study, a run of it
 
 
 def metrics(classes: Sequence[str]) -> dict[str, Metric]:
@@ -178,6 +180,8 @@ class RunGroup:
         conditions: Data, learning rates tried and processes, as text.
         own_scratch: The training from scratch of the same study, by fold and seed.
         named_start: Whether its study has ``--start``.
+        older: Runs that a newer one of the same fold and seed repeats, each with the folder of its
+            study, oldest first.
     """
 
     label: str
@@ -190,6 +194,7 @@ class RunGroup:
     conditions: str
     own_scratch: Mapping[FoldSeed, RunRecord]
     named_start: bool = False
+    older: Mapping[FoldSeed, Sequence[tuple[Path, RunRecord]]] = field(default_factory=dict)
 
     @property
     def arm(self) -> str:
@@ -327,14 +332,25 @@ def find_runs(root: Path) -> FoundRuns:
         reasons = "".join(f" ({reason})" for reason in found_runs.skipped[:1])
         raise UserError(f"no {RESULTS} of a study under {root}{reasons}; run a study first")
     runs = [(path, results, run) for path, results in studies for run in results.runs]
-    members_by_key: dict[GroupKey, dict[FoldSeed, tuple[Path, Results, RunRecord]]] = {}
-    # Oldest first, so that a newer run replaces an older one of the same fold and seed.
+    members_by_key: dict[GroupKey, dict[FoldSeed, list[_Member]]] = {}
+    # Oldest first, so that the last one of a fold and seed is the newest.
     for path, results, run in sorted(runs, key=lambda found: _age(*found)):
         members = members_by_key.setdefault(group_key(run, results), {})
-        found_runs.num_repeated += (run.fold, run.seed) in members
-        members[run.fold, run.seed] = path.parent, results, run
-    found_runs.groups = _named([run_group(members) for members in members_by_key.values()])
+        members.setdefault((run.fold, run.seed), []).append((path.parent, results, run))
+    found_runs.groups = _named([_newest(members) for members in members_by_key.values()])
+    older = (runs for group in found_runs.groups for runs in group.older.values())
+    found_runs.num_repeated = sum(map(len, older))
     return found_runs
+
+
+def _newest(members: Mapping[FoldSeed, Sequence[_Member]]) -> RunGroup:
+    """Make a group of the newest run of each fold and seed; the older ones stay beside them."""
+    group = run_group({fold_seed: found[-1] for fold_seed, found in members.items()})
+    older = {
+        fold_seed: [(folder, run) for folder, _, run in found[:-1]]
+        for fold_seed, found in members.items()
+    }
+    return replace(group, older=older)
 
 
 def _results_files(root: Path, skipped: list[str]) -> list[Path]:
@@ -369,7 +385,7 @@ def _age(path: Path, results: Results, run: RunRecord) -> tuple[str, float]:
     return str(date), path.stat().st_mtime
 
 
-def run_group(members: Mapping[FoldSeed, tuple[Path, Results, RunRecord]]) -> RunGroup:
+def run_group(members: Mapping[FoldSeed, _Member]) -> RunGroup:
     """Make a group of runs, sorted by fold and seed."""
     ordered = dict(sorted(members.items()))
     _, results, run = next(iter(ordered.values()))
@@ -411,6 +427,12 @@ def _named(groups: Sequence[RunGroup]) -> list[RunGroup]:
         label = group.label + (number if labels.count(group.label) > 1 else "")
         named.append(replace(group, label=label))
     return named
+
+
+def group_number(group: RunGroup) -> str:
+    """Return what distinguishes a group from others of the same name, `` (2)``; empty: nothing."""
+    number = _NUMBER.search(group.label)
+    return "" if number is None else number.group()
 
 
 def describe(runs: Sequence[tuple[RunRecord, Results]]) -> str:

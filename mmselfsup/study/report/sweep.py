@@ -8,8 +8,7 @@ among rows tested on the same images and pre-trained without them.
 from __future__ import annotations
 
 import os
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -23,17 +22,17 @@ from mmselfsup.utils.files import atomic_write_text, csv_text
 from mmselfsup.utils.plurals import counted
 from mmselfsup.version import __version__
 
-from ..records import Results, RunRecord, mixed_code, read_results
+from ..records import mixed_code
 from ..settings import SCRATCH
 from .degenerate import any_degenerate
 from .external_overview import external_overview, write_all_external
 from .html import SCRATCH_COLOR, SSL_COLORS, Section, panel, render, render_section, to_svg
+from .kinds import kinds
 from .labels_section import labels_context
 from .pairs import PAIRS_NOTE, p_text, pairs_of_groups
 from .statistics import (
     BALANCED,
     RESULTS,
-    BaselineKey,
     Difference,
     FoundRuns,
     RunGroup,
@@ -41,6 +40,7 @@ from .statistics import (
     best,
     difference,
     find_runs,
+    group_number,
     metrics,
     scratch_of,
     summarize,
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 
 HEADERS = {BALANCED: "bal. acc.", "macro AUC": "AUC"}
 TABLES = "table.csv", "table.tex"
-_NUMBER = re.compile(r" \(\d+\)$")  # in labels of groups that have one name
 _TICK = 30  # characters in a line beside an axis
 _LATEX = {letter: "\\" + letter for letter in "&%_#{}$"} | {
     "\\": r"\textbackslash{}",
@@ -273,34 +272,6 @@ def _context(overview: Overview) -> dict[str, Any]:
     }
 
 
-def kinds(found_runs: FoundRuns) -> list[list[Results]]:
-    """Return what the studies hold of few labels and external sets, by data and fine-tuning.
-
-    Each run of the table stands alone: a run that several studies repeat counts once, and arms of
-    one name that were trained in other ways have the numbers of the table, ``simclr (2)``.
-    """
-    read: dict[Path, Results] = {}
-    found: dict[BaselineKey, list[Results]] = {}
-    for group in found_runs.groups:
-        number = _NUMBER.search(group.label)
-        for fold_seed, run in group.runs.items():
-            folder = group.folders[fold_seed]
-            if folder not in read:
-                read[folder] = read_results(folder / RESULTS)
-            name = run.arm
-            if number is not None and name != SCRATCH:  # a kind has one training from scratch
-                name += number.group()
-            found.setdefault(group.baseline_key, []).append(_of_arm(read[folder], run, name))
-    return list(found.values())
-
-
-def _of_arm(results: Results, run: RunRecord, name: str) -> Results:
-    """Return what a study holds of one arm, under another name."""
-    labels = [replace(record, arm=name) for record in results.labels if record.arm == run.arm]
-    external = [replace(record, arm=name) for record in results.external if record.arm == run.arm]
-    return replace(results, runs=[replace(run, arm=name)], labels=labels, external=external)
-
-
 def _sections(overview: Overview) -> list[Markup]:
     """Return the sections of few labels and of external sets, of each kind of study."""
     found = []
@@ -361,14 +332,15 @@ def overview_notes(found_runs: FoundRuns) -> list[str]:
         )
     if note := labels_note(runs):
         lines.append(note)
-    if any(_NUMBER.search(group.label) for group in groups):
+    if any(group_number(group) for group in groups):
         lines.append(
             "Numbers in brackets distinguish rows of the same name; table.csv has their conditions."
         )
     if number := found_runs.num_repeated:
         lines.append(
             f"{counted(number, 'run exists', 'runs exist')} more than once (same settings, fold "
-            "and seed): the newest counts."
+            "and seed): the newest counts, on few labels and external sets the newest that was "
+            "measured there."
         )
     if note := mixed_code(runs):
         lines.append(note)

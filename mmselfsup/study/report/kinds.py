@@ -1,0 +1,57 @@
+"""What the studies under a folder hold of few labels and external sets, each result once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..records import Results, RunRecord, read_results
+from ..settings import SCRATCH
+from .statistics import RESULTS, BaselineKey, FoundRuns, group_number
+
+
+def kinds(found_runs: FoundRuns) -> list[list[Results]]:
+    """Return what the studies hold of few labels and external sets, by data and fine-tuning.
+
+    Each run stands alone. Of a run that several studies repeat, the newest study counts that has
+    the part of the labels, or the external set. Arms of one name that were trained in other ways
+    have the numbers of the table, ``simclr (2)``.
+    """
+    read: dict[Path, Results] = {}
+    found: dict[BaselineKey, list[Results]] = {}
+    for group in found_runs.groups:
+        number = group_number(group)
+        for fold_seed, newest in group.runs.items():
+            repeats = []
+            runs = [*group.older.get(fold_seed, ()), (group.folders[fold_seed], newest)]
+            for folder, run in runs:
+                if folder not in read:
+                    read[folder] = read_results(folder / RESULTS)
+                # A kind has one training from scratch.
+                name = run.arm if run.arm == SCRATCH else run.arm + number
+                repeats.append(_of_arm(read[folder], run, name))
+            found.setdefault(group.baseline_key, []).extend(_counting(repeats))
+    return list(found.values())
+
+
+def _of_arm(results: Results, run: RunRecord, name: str) -> Results:
+    """Return what a study holds of one arm, under another name."""
+    labels = [replace(record, arm=name) for record in results.labels if record.arm == run.arm]
+    external = [replace(record, arm=name) for record in results.external if record.arm == run.arm]
+    return replace(results, runs=[replace(run, arm=name)], labels=labels, external=external)
+
+
+def _counting(repeats: Sequence[Results]) -> list[Results]:
+    """Return of repeats of one run, oldest first, what no newer one has; the newest is the last."""
+    counting: list[Results] = []
+    percents: set[float] = set()
+    sets: set[str] = set()
+    for results in reversed(repeats):
+        labels = [record for record in results.labels if record.percent not in percents]
+        external = [record for record in results.external if record.external not in sets]
+        percents |= {record.percent for record in labels}
+        sets |= {record.external for record in external}
+        if labels or external or not counting:
+            counting.insert(0, replace(results, labels=labels, external=external))
+    return counting
