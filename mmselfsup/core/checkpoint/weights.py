@@ -172,10 +172,7 @@ def load_weights(
     found, adapted = _for_channels(found, target, in_channels)
     found, restarted, pretext = _for_classes(found, model, filename, state, names, classes, logger)
     fitting, resized, mismatched = _of_own_size(model, found, target)
-    # Of a sharded model each rank takes its own rows.
-    filled = OrderedDict((name, own_part(value, target[name])) for name, value in fitting.items())
-    # Names and shapes are current already: no module may convert them from an older version.
-    filled._metadata = target._metadata  # type: ignore[attr-defined]
+    filled = _as_state(fitting, target)
     deeper = deeper_blocks(names.values(), target)
     if not partial:
         further = further_parts(names.values(), target)
@@ -204,6 +201,15 @@ def load_weights(
     if strict:
         _check_strict(report)
     return report
+
+
+def _as_state(fitting: Mapping[str, Tensor], target: Any) -> "OrderedDict[str, Tensor]":
+    """Return weights as ``load_state_dict`` takes them for a model with the state ``target``."""
+    # Of a sharded model each rank takes its own rows.
+    filled = OrderedDict((name, own_part(value, target[name])) for name, value in fitting.items())
+    # Names and shapes are current already: no module may convert them from an older version.
+    filled._metadata = target._metadata  # type: ignore[attr-defined]
+    return filled
 
 
 def _for_channels(

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmcls.models.backbones import ResNet as _ResNet
 from mmcls.models.backbones.resnet import BasicBlock, Bottleneck
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmselfsup.utils.errors import ArgumentError, UnknownNameError
 
@@ -105,8 +105,13 @@ class ResNet(_ResNet):
             **kwargs,
         )
         self.out_indices = out_indices
-        if with_cp:
-            count_batches_once(self)
+
+    def make_res_layer(self, **kwargs: Any) -> nn.Module:
+        """Return a stage; ``with_cp`` counts each batch once in its normalisations."""
+        layer: nn.Module = super().make_res_layer(**kwargs)
+        if kwargs.get("with_cp"):
+            count_batches_once(layer)
+        return layer
 
     @classmethod
     def _check(

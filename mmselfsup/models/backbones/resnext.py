@@ -38,4 +38,9 @@ class ResNeXt(ResNet):
 
     def make_res_layer(self, **kwargs: Any) -> nn.Module:
         """Build a stage; mmcls's ResNet calls this."""
-        return _ResNeXt.make_res_layer(self, **kwargs)
+        return super().make_res_layer(
+            groups=self.groups,
+            width_per_group=self.width_per_group,
+            base_channels=self.base_channels,
+            **kwargs,
+        )
