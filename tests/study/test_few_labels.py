@@ -14,6 +14,7 @@ from mmselfsup.study.arm_records import LabelRecord
 from mmselfsup.study.few_labels import label_epochs, read_labels
 from mmselfsup.study.records import Results, read_results
 from mmselfsup.study.report.html import arm_colors, css_colors
+from mmselfsup.study.report.intervals import on_one_fold
 from mmselfsup.study.report.kinds import kinds
 from mmselfsup.study.report.labels import label_curves
 from mmselfsup.study.report.labels_section import labels_context
@@ -200,19 +201,29 @@ def test_several_folds_share_a_curve(tmp_path: Path) -> None:
 
 def test_arms_of_one_name_are_not_mixed(tmp_path: Path) -> None:
     """Two pre-trainings of one method, in two studies of the same fold and seed."""
+    errors = {
+        "scratch": {"scratch": 0.10, "simclr": 0.05},
+        "simclr": {"scratch": 0.05, "simclr": 0.09},
+    }
     for number, epochs in enumerate((30, 60)):
         folder = tmp_path / f"study{number}"
         write_finished_study(folder)
         results = with_labels(read_results(folder / "results.json"))
         runs = [
             dataclasses.replace(
-                run, ssl=[dataclasses.replace(ssl, epochs=epochs) for ssl in run.ssl]
+                run,
+                ssl=[dataclasses.replace(ssl, epochs=epochs) for ssl in run.ssl],
+                errors=errors[run.arm],
             )
             for run in results.runs
         ]
         scores = {"scratch": 0.2, "simclr": 0.3 + 0.1 * number}
         labels = [
-            dataclasses.replace(record, balanced_accuracy=scores[record.arm] + 0.01 * record.draw)
+            dataclasses.replace(
+                record,
+                balanced_accuracy=scores[record.arm] + 0.01 * record.draw,
+                errors=errors[record.arm],
+            )
             for record in results.labels
         ]
         dataclasses.replace(results, runs=runs, labels=labels).write(folder / "results.json")
@@ -223,6 +234,11 @@ def test_arms_of_one_name_are_not_mixed(tmp_path: Path) -> None:
     assert sorted(means.values()) == [0.22, 0.32, 0.42]
     assert means["scratch"] == 0.22
     assert all(points[0].runs == 3 for points in curves.values())
+    for arm, (few, whole) in curves.items():
+        error = 0.10 if arm == "scratch" else 0.09
+        assert whole.half_width == pytest.approx(1.959964 * error)
+        spread = on_one_fold({draw: 0.01 * draw for draw in (1, 2, 3)}, error)
+        assert few.half_width == pytest.approx(spread.half_width)
     assert {display_name(arm) for arm in curves} == {row.group.label for row in overview.rows}
     assert "SimCLR (2)" in write_page(overview).read_text().partition("<h2>Few labels</h2>")[2]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,9 +37,18 @@ def kinds(found_runs: FoundRuns) -> list[list[Results]]:
 
 def _of_arm(results: Results, run: RunRecord, name: str) -> Results:
     """Return what a study holds of one arm, under another name."""
-    labels = [replace(record, arm=name) for record in results.labels if record.arm == run.arm]
+
+    def renamed(errors: Mapping[str, float]) -> dict[str, float]:
+        return {name if arm == run.arm else arm: error for arm, error in errors.items()}
+
+    labels = [
+        replace(record, arm=name, errors=renamed(record.errors))
+        for record in results.labels
+        if record.arm == run.arm
+    ]
     external = [replace(record, arm=name) for record in results.external if record.arm == run.arm]
-    return replace(results, runs=[replace(run, arm=name)], labels=labels, external=external)
+    runs = [replace(run, arm=name, errors=renamed(run.errors))]
+    return replace(results, runs=runs, labels=labels, external=external)
 
 
 def _counting(repeats: Sequence[Results]) -> list[Results]:
