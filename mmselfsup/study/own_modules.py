@@ -30,9 +30,14 @@ def module_files(name: str) -> Iterator[tuple[str, Path]]:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError, AttributeError):
         return
-    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+    if spec is None:
         return
-    origin = Path(spec.origin)
+    if spec.origin is None:  # a folder without __init__.py is imported as if its one were empty
+        origin = Path(next(iter(spec.submodule_search_locations or ()), ""), "__init__.py")
+    else:
+        origin = Path(spec.origin)
+        if not origin.is_file():
+            return
     is_package = spec.submodule_search_locations is not None
     if origin.suffix != ".py" or (str(origin).startswith(_INSTALLED) and "." in name):
         yield name, origin
@@ -41,8 +46,8 @@ def module_files(name: str) -> Iterator[tuple[str, Path]]:
     place = origin.parents[name.count(".") + is_package]
     first, known, todo = name.partition(".")[0], set[Path](), [name.partition(".")[0]]
     while todo:
-        for path in _files_of(place, todo.pop()):
-            if path in known:
+        for path in [*_files_of(place, todo.pop()), origin]:
+            if path in known or not path.is_file():
                 continue
             known.add(path)
             if path == origin and not is_package:
@@ -56,13 +61,43 @@ def module_files(name: str) -> Iterator[tuple[str, Path]]:
 
 
 def _files_of(place: Path, name: str) -> list[Path]:
-    """Return the files of a module or package in a folder, none where it has no such."""
+    """Return the files of a module or package in a folder, none where it has no such.
+
+    As in Python, a folder without ``__init__.py`` is a package where no other of its name is found.
+    """
     package, module = place / name, place / f"{name}.py"
     if name == _OURS:
         return []
     if (package / "__init__.py").is_file():
         return sorted(package.rglob("*.py"))
-    return [module] if module.is_file() else []
+    if module.is_file():
+        return [module]
+    return _files_without_init(package) if _is_namespace(package) else []
+
+
+def _is_namespace(folder: Path) -> bool:
+    """Return whether the import of a folder's name finds the folder, which has no ``__init__``."""
+    if not folder.is_dir():
+        return False
+    try:
+        spec = importlib.util.find_spec(folder.name)
+    except (ImportError, ValueError):
+        return False
+    if spec is None or spec.origin is not None:
+        return False
+    return any(Path(place) == folder for place in spec.submodule_search_locations or ())
+
+
+def _files_without_init(folder: Path) -> list[Path]:
+    """Return the Python files in a folder and, of those below, in the ones that have some.
+
+    A folder of images beside the code, or of other packages, is not searched to its depth.
+    """
+    files = sorted(folder.glob("*.py"))
+    for below in sorted(path for path in folder.iterdir() if path.name.isidentifier()):
+        if not below.is_symlink() and below.is_dir() and next(below.glob("*.py"), None):
+            files += _files_without_init(below)
+    return files
 
 
 def imported_names(path: Path) -> list[str]:

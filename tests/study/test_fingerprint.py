@@ -58,6 +58,36 @@ def test_what_an_imported_module_uses_counts(
         assert stamp(tmp_path, "c.py") == before
 
 
+def test_folders_without_init_are_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a module, of a helper, in a package; a link to itself, and the name of another package."""
+    folder, helpers = tmp_path / "bare_of_fingerprints", tmp_path / "helpers_of_fingerprints"
+    whole = tmp_path / "whole_of_fingerprints"
+    for place in (folder / "deep" / "deeper", helpers / "below", whole / "part", tmp_path / "yaml"):
+        place.mkdir(parents=True)
+    (folder / "losses.py").write_text(f"from {helpers.name} import a\nimport yaml\n")
+    (folder / "again").symlink_to(folder)
+    files = [folder / "losses.py", folder / "b.py", helpers / "a.py", helpers / "below" / "c.py"]
+    whole_files = [whole / "__init__.py", whole / "part" / "d.py"]
+    alone = folder / "deep" / "deeper" / "e.py"  # no file in the folder between
+    for file in (*files[1:], *whole_files, alone, tmp_path / "yaml" / "copy.py"):
+        file.write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name, used in (
+        (f"{folder.name}.losses", files),
+        (f"{folder.name}.deep.deeper.e", [alone]),
+        (f"{whole.name}.part", whole_files),
+    ):
+        (tmp_path / "c.py").write_text(f"custom_imports = dict(imports=[{name!r}])\n")
+        before = stamp(tmp_path, "c.py")
+        for file in used:
+            file.write_text(f"{file.read_text()}x = {name!r}\n")
+            after = stamp(tmp_path, "c.py")
+            assert after != before, file
+            before = after
+        (tmp_path / "yaml" / "copy.py").write_text(f"x = {name!r}\n")  # Python finds the other
+        assert stamp(tmp_path, "c.py") == before
+
+
 def test_images_in_folders_below_others_count(tmp_path: Path) -> None:
     """Classes in folders beside a single image, and a folder that is a link."""
     (tmp_path / "images" / "class").mkdir(parents=True)
