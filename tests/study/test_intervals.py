@@ -56,6 +56,18 @@ def test_two_folds_that_agree_by_chance_are_no_certainty() -> None:
     assert Difference(0.125, 0.1).is_clear
 
 
+@pytest.mark.parametrize("base", [0.5, 0.6, 0.7])
+def test_folds_that_agree_up_to_rounding_are_no_certainty(base: float) -> None:
+    """0.7 - 0.6 and 0.6 - 0.5 differ by 1e-16, and so may the gaps of equal classifiers."""
+    means = [base + 0.1 - base, 0.1, 0.3 - 0.2]
+    assert len(set(means)) > 1
+    assert over_folds(means, 0.25) == Spread(0.0, None)
+    assert over_folds([1000 * value for value in means], 0.25) == Spread(0.0, None)
+    assert over_folds([value - 0.1 for value in means], 0.25) == Spread(0.0, None)
+    assert on_one_fold(dict(enumerate(means)), 0.0) == Spread(0.0, None)
+    assert over_folds([1e-9, 2e-9], 0.25).p_value is not None
+
+
 def test_draws_that_seeds_share_are_no_runs_of_their_own() -> None:
     """Three draws with five seeds each are three draws, if seeds change nothing."""
     draws = {10 * seed + draw: value for seed in range(5) for draw, value in enumerate(VALUES)}

@@ -20,6 +20,9 @@ LEVEL = 0.95
 Unit = Callable[[int], Hashable]
 #: Runs that share nothing.
 EACH_RUN: tuple[Unit, ...] = (lambda number: number,)
+# A standard deviation below this part of the largest value, or of 1, is that of rounding: metrics
+# are numbers of about 1, and of their differences, which may be near 0, the error stays.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ def over_folds(means: Sequence[float], test_train_ratio: float) -> Spread:
     """Return the corrected resampled t interval of the mean over J folds, two or more.
 
     The variance is (1/J + n_test/n_train) S^2 of Nadeau and Bengio (2003), section 3: the training
-    sets of the folds overlap, so S^2/J alone would be too small.
+    sets of the folds overlap, so S^2/J alone would be too small. Folds that agree up to rounding
+    have no width and no p-value.
 
     Args:
         means: A number for each fold.
@@ -42,10 +46,16 @@ def over_folds(means: Sequence[float], test_train_ratio: float) -> Spread:
     """
     from scipy.stats import t  # slow to load
 
-    error = math.sqrt((1 / len(means) + test_train_ratio) * variance(means))
+    error = math.sqrt((1 / len(means) + test_train_ratio) * _variance(means))
     freedom = len(means) - 1
     tail = 2 * float(t.sf(abs(mean(means)) / error, freedom)) if error else None
     return Spread(float(t.ppf((1 + LEVEL) / 2, freedom)) * error, tail)
+
+
+def _variance(values: Sequence[float]) -> float:
+    """Return the variance of two values or more; 0 if they agree up to rounding."""
+    found = variance(values)
+    return found if math.sqrt(found) > _ROUNDING * max(1.0, *map(abs, values)) else 0.0
 
 
 def on_one_fold(
@@ -71,7 +81,7 @@ def on_one_fold(
         for number, value in values.items():
             members.setdefault(unit(number), []).append(value)
         means = [mean(each) for each in members.values()]
-        if len(means) > 1 and (found := variance(means) / len(means)) > added:
+        if len(means) > 1 and (found := _variance(means) / len(means)) > added:
             added, freedom = found, len(means) - 1
     error, center = math.sqrt(known + added), mean(values.values())
     if not error:
