@@ -321,7 +321,7 @@ def test_the_mean_over_folds(tmp_path: Path) -> None:
     # A study that repeats a fold: its run counts once, as in the table of results.
     shutil.copytree(tmp_path / "fold1", tmp_path / "again")
     (studies,) = kinds(make_overview(tmp_path).found_runs)
-    rows_of = external_overview(studies)
+    rows_of = external_overview([results for _, results in studies])
     assert rows_of is not None
     assert [row.runs for row in rows_of["rows"]["clinic"]] == [2]
     for name in ("fold0", "fold1", "again"):

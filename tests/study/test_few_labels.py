@@ -1,6 +1,7 @@
 """--labels: parts of the training list, the same for all arms, drawn several times."""
 
 import dataclasses
+import math
 import re
 from pathlib import Path
 
@@ -115,7 +116,7 @@ def with_labels(results: Results) -> Results:
 
 def test_mean_and_interval_of_a_point(finished_study: Path) -> None:
     results = with_labels(read_results(finished_study / "results.json"))
-    few, whole = label_curves([results])["simclr"]
+    few, whole = label_curves([(finished_study, results)])["simclr"]
     records = [record for record in results.labels if record.arm == "simclr"]
     values = [record.balanced_accuracy or 0.0 for record in records]
     mean = sum(values) / 3
@@ -129,7 +130,7 @@ def test_mean_and_interval_of_a_point(finished_study: Path) -> None:
     assert few.gain is not None
     scratch = [record.balanced_accuracy or 0.0 for record in results.labels[:3]]
     assert few.gain.mean == pytest.approx(mean - sum(scratch) / 3)
-    assert label_curves([results])["scratch"][0].gain is None
+    assert label_curves([(finished_study, results)])["scratch"][0].gain is None
     assert whole.percent == 100
     assert whole.mean == results.runs[1].balanced_accuracy
     assert whole.images == sum(results.split["train"].values())
@@ -168,7 +169,7 @@ def test_an_arm_has_the_colour_of_the_other_sections(tmp_path: Path) -> None:
         dataclasses.replace(run, ssl=[knowing]) if run.arm == "supcon" else run
         for run in results.runs
     ]
-    context = labels_context([dataclasses.replace(results, runs=runs)])
+    context = labels_context([(tmp_path, dataclasses.replace(results, runs=runs))])
     assert context is not None
     assert context["arms"] == ["scratch", "simclr"]  # without the arm that knows all labels
     assert context["colors"]["simclr"] == css_colors(arm_colors(runs))["simclr"]
@@ -189,12 +190,12 @@ def test_several_folds_share_a_curve(tmp_path: Path) -> None:
         study = dataclasses.replace(results.study, fold=fold)
         results = dataclasses.replace(results, runs=runs, labels=labels, study=study)
         results.write(tmp_path / f"fold{fold}" / "results.json")
-        studies.append(results)
+        studies.append((tmp_path / f"fold{fold}", results))
     few = label_curves(studies)["simclr"][0]
     assert few.runs == 9
     assert few.mean == pytest.approx(0.312)
     # Nadeau and Bengio: the variance of the folds, 0.0001, times 1/3 + test/train images.
-    error = (0.0001 * (1 / 3 + studies[0].runs[0].n_test / 200)) ** 0.5
+    error = (0.0001 * (1 / 3 + studies[0][1].runs[0].n_test / 200)) ** 0.5
     assert few.half_width == pytest.approx(4.302653 * error, rel=1e-6)
     assert "<h2>Few labels</h2>" in write_page(make_overview(tmp_path)).read_text()
 
@@ -273,3 +274,42 @@ def test_a_repeated_run_keeps_the_few_labels_of_the_older_study(tmp_path: Path) 
     assert [(p.percent, p.runs) for p in scratch] == [(1, 3), (10, 3), (100, 1)]
     assert scratch[2].mean == make_run("scratch", 1.7).balanced_accuracy
     assert any("newest that was measured there" in line for line in overview.notes())
+
+
+def test_a_gain_is_over_scratch_of_the_same_study(tmp_path: Path) -> None:
+    """Test images pair the arms of a study, not those of two."""
+    paired = {
+        "scratch": {"scratch": 0.08, "simclr": 0.02},
+        "simclr": {"scratch": 0.02, "simclr": 0.08},
+    }
+
+    def write(name: str, skills: dict[str, float], date: str, shift: float) -> None:
+        path = tmp_path / name / "results.json"
+        dated_study(path.parent, skills, date, (10.0,))
+        results = read_results(path)
+        runs = [dataclasses.replace(run, errors=paired[run.arm]) for run in results.runs]
+        labels = [
+            dataclasses.replace(
+                record, balanced_accuracy=shift + 0.01 * record.draw, errors=paired[record.arm]
+            )
+            for record in results.labels
+        ]
+        dataclasses.replace(results, runs=runs, labels=labels).write(path)
+
+    write("a", {"scratch": 1.0, "simclr": 1.9}, "2024-01-01", 0.3)
+    alone = label_curves(kinds(make_overview(tmp_path).found_runs)[0])["simclr"]
+    write("b", {"scratch": 1.5}, "2024-02-01", 0.4)
+    (studies,) = kinds(make_overview(tmp_path).found_runs)
+    curves = label_curves(studies)
+    assert curves["simclr"] == alone
+    assert alone[0].gain is not None
+    assert alone[0].gain.half_width == pytest.approx(1.959964 * 0.02)
+    assert curves["scratch"][0].mean == pytest.approx(0.42)  # the newest, and it alone
+    assert curves["scratch"][0].runs == 3
+    # Without training from scratch in its own study an arm is compared with the newest one.
+    write("a", {"simclr": 1.9}, "2024-01-01", 0.3)
+    (studies,) = kinds(make_overview(tmp_path).found_runs)
+    few = label_curves(studies)["simclr"][0]
+    assert few.gain is not None
+    assert few.gain.mean == pytest.approx(-0.1)
+    assert few.gain.half_width == pytest.approx(1.959964 * math.hypot(0.08, 0.08))

@@ -398,7 +398,11 @@ def test_a_pretraining_with_labels_is_marked_and_gets_no_part_of_them(
     knowing = {"supcon", "from-pre+supcon", "simclr+supcon"}
     assert {run.arm for run in results.runs if run.saw_labels} == knowing
     assert {record.arm for record in results.labels} == {"scratch", "simclr", "simclr+dino@full"}
-    assert list(label_curves([results])) == ["scratch", "simclr", "simclr+dino@full"]
+    assert list(label_curves([(several.work_dir, results)])) == [
+        "scratch",
+        "simclr",
+        "simclr+dino@full",
+    ]
     tried = [call for call in calls(several.root) if "labels_10pct" in call]
     assert not [call for call in tried if "supcon" in call]
     for run in results.runs:
@@ -412,7 +416,8 @@ def test_a_pretraining_with_labels_is_marked_and_gets_no_part_of_them(
     assert again == results
     # Records of such an arm, as older versions wrote them, are no point of the curve either.
     more = [*results.labels, dataclasses.replace(results.labels[0], arm="supcon")]
-    assert "supcon" not in label_curves([dataclasses.replace(results, labels=more)])
+    results = dataclasses.replace(results, labels=more)
+    assert "supcon" not in label_curves([(several.work_dir, results)])
 
 
 @pytest.mark.parametrize("texts", [("ssl+dino:full", "ssl"), ("ssl", "ssl+dino:full")])

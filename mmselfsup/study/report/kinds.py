@@ -10,16 +10,19 @@ from ..records import Results, RunRecord, read_results
 from ..settings import SCRATCH
 from .statistics import RESULTS, BaselineKey, FoundRuns, group_number
 
+Found = tuple[Path, Results]  # folder of a study, what it holds of an arm
 
-def kinds(found_runs: FoundRuns) -> list[list[Results]]:
+
+def kinds(found_runs: FoundRuns) -> list[list[Found]]:
     """Return what the studies hold of few labels and external sets, by data and fine-tuning.
 
-    Each run stands alone. Of a run that several studies repeat, the newest study counts that has
-    the part of the labels, or the external set. Arms of one name that were trained in other ways
-    have the numbers of the table, ``simclr (2)``.
+    Each run stands alone, with the folder of its study. Of a run that several studies repeat, the
+    newest study counts that has the part of the labels, or the external set; it is the last one.
+    From scratch the older ones keep their few labels, too: gains of their studies need them. Arms
+    of one name that were trained in other ways have the numbers of the table, ``simclr (2)``.
     """
     read: dict[Path, Results] = {}
-    found: dict[BaselineKey, list[Results]] = {}
+    found: dict[BaselineKey, list[Found]] = {}
     for group in found_runs.groups:
         number = group_number(group)
         for fold_seed, newest in group.runs.items():
@@ -30,7 +33,7 @@ def kinds(found_runs: FoundRuns) -> list[list[Results]]:
                     read[folder] = read_results(folder / RESULTS)
                 # A kind has one training from scratch.
                 name = run.arm if run.arm == SCRATCH else run.arm + number
-                repeats.append(_of_arm(read[folder], run, name))
+                repeats.append((folder, _of_arm(read[folder], run, name)))
             found.setdefault(group.baseline_key, []).extend(_counting(repeats))
     return list(found.values())
 
@@ -51,16 +54,18 @@ def _of_arm(results: Results, run: RunRecord, name: str) -> Results:
     return replace(results, runs=runs, labels=labels, external=external)
 
 
-def _counting(repeats: Sequence[Results]) -> list[Results]:
+def _counting(repeats: Sequence[Found]) -> list[Found]:
     """Return of repeats of one run, oldest first, what no newer one has; the newest is the last."""
-    counting: list[Results] = []
+    counting: list[Found] = []
     percents: set[float] = set()
     sets: set[str] = set()
-    for results in reversed(repeats):
-        labels = [record for record in results.labels if record.percent not in percents]
+    for folder, results in reversed(repeats):
+        labels = results.labels
+        if results.runs[0].arm != SCRATCH:
+            labels = [record for record in labels if record.percent not in percents]
         external = [record for record in results.external if record.external not in sets]
         percents |= {record.percent for record in labels}
         sets |= {record.external for record in external}
         if labels or external or not counting:
-            counting.insert(0, replace(results, labels=labels, external=external))
+            counting.insert(0, (folder, replace(results, labels=labels, external=external)))
     return counting

@@ -24,6 +24,7 @@ from .statistics import (
     difference,
     metrics,
     run_group,
+    with_own,
 )
 from .words import words
 
@@ -83,16 +84,18 @@ def few_labels_note() -> str:
     return _NOTE.format(whole=whole, group=said.group, groups=said.groups)
 
 
-def label_curves(studies: Sequence[Results]) -> dict[str, list[LabelPoint]]:
+def label_curves(studies: Sequence[tuple[Path, Results]]) -> dict[str, list[LabelPoint]]:
     """Return the points of each arm by percentage; empty without ``--labels``.
 
-    Arms whose pre-training has read labels are left out.
+    Arms whose pre-training has read labels are left out. Training from scratch in the same study
+    is preferred for a gain.
 
     Args:
-        studies: Studies of the same data and fine-tuning; of each arm one for each fold and seed.
+        studies: Studies of the same data and fine-tuning, each with its folder. Where several have
+            an arm on the same part, fold and seed, the last one counts.
     """
-    studies = [results for results in studies if results.labels]
-    runs = [run for results in studies for run in results.runs]
+    studies = [(folder, results) for folder, results in studies if results.labels]
+    runs = [run for _, results in studies for run in results.runs]
     # A pre-training with labels knows those that a part lacks.
     knowing = {run.arm for run in runs if run.saw_labels}
     arms = dict.fromkeys(run.arm for run in runs if run.arm not in knowing)
@@ -104,31 +107,67 @@ def label_curves(studies: Sequence[Results]) -> dict[str, list[LabelPoint]]:
     }
 
 
-_Member = tuple[Path, Results, RunRecord]
+@dataclass(frozen=True)
+class _Training:
+    """A training on a part of the labels, as the record of a classifier."""
+
+    percent: float
+    number: FoldSeed  # fold and draw; seeds have draws of their own
+    images: float
+    run: RunRecord
 
 
-def _groups(studies: Sequence[Results], arm: str) -> dict[float, tuple[RunGroup, float]]:
+def _trainings(results: Results, arm: str) -> list[_Training]:
+    """Return the trainings of an arm of a study, that on all labels last."""
+    run = next((run for run in results.runs if run.arm == arm), None)
+    if run is None:
+        return []
+    few = [
+        _Training(
+            record.percent,
+            (run.fold, run.seed * _DRAWS + record.draw),
+            record.images,
+            _as_run(record, run),
+        )
+        for record in results.labels
+        if record.arm == arm
+    ]
+    images = sum(results.split.get("train", {}).values())
+    return [*few, _Training(100.0, (run.fold, run.seed), images, run)]
+
+
+def _groups(
+    studies: Sequence[tuple[Path, Results]], arm: str
+) -> dict[float, tuple[RunGroup, float]]:
     """Return the trainings of an arm by percentage, 100 last, each with its number of images."""
-    members: dict[float, dict[FoldSeed, _Member]] = {}
-    images: dict[float, list[float]] = {}
-    for results in studies:
-        run = next((run for run in results.runs if run.arm == arm), None)
-        if run is None:
-            continue
-        for record in (record for record in results.labels if record.arm == arm):
-            key = run.fold, run.seed * _DRAWS + record.draw
-            found = members.setdefault(record.percent, {})
-            found[key] = Path(), results, _as_run(record, run)
-            images.setdefault(record.percent, []).append(record.images)
-        whole = members.setdefault(100.0, {})
-        whole[run.fold, run.seed] = Path(), results, run
-        images.setdefault(100.0, []).append(sum(results.split.get("train", {}).values()))
+    # By percentage, then by fold and seed: draws of several studies are not mixed.
+    found: dict[float, dict[FoldSeed, list[tuple[Path, Results, _Training]]]] = {}
+    for folder, results in studies:
+        trainings = _trainings(results, arm)
+        for percent in {training.percent for training in trainings}:
+            part = [training for training in trainings if training.percent == percent]
+            key = part[0].run.fold, part[0].run.seed
+            found.setdefault(percent, {})[key] = [(folder, results, each) for each in part]
+    own = {
+        (folder, training.percent, training.number): training.run
+        for folder, results in studies
+        for training in _trainings(results, SCRATCH)
+    }
     groups = {}
-    for percent in sorted(members):
-        count = mean(images[percent])
-        num_test = mean(run.n_test for _, _, run in members[percent].values())
-        group = run_group(members[percent])
-        groups[percent] = replace(group, test_train_ratio=num_test / max(count, 1)), count
+    for percent in sorted(found):
+        chosen = [each for part in found[percent].values() for each in part]
+        count = mean(training.images for _, _, training in chosen)
+        num_test = mean(training.run.n_test for _, _, training in chosen)
+        group = run_group(
+            {each.number: (folder, study, each.run) for folder, study, each in chosen}
+        )
+        scratch = {
+            each.number: own[folder, percent, each.number]
+            for folder, _, each in chosen
+            if (folder, percent, each.number) in own
+        }
+        ratio = num_test / max(count, 1)
+        groups[percent] = replace(group, test_train_ratio=ratio, own_scratch=scratch), count
     return groups
 
 
@@ -159,7 +198,8 @@ def _point(
     units = EACH_RUN if percent == 100 else _PARTS
     gain = None
     if scratch is not None and group.arm != SCRATCH:
-        gain = difference(group, scratch[0], BALANCED, metrics([])[BALANCED], units)
+        baseline = with_own(scratch[0], group)
+        gain = difference(group, baseline, BALANCED, metrics([])[BALANCED], units)
     if not folds:
         return LabelPoint(percent, images, math.nan, math.nan, len(group.runs), gain)
     means = [mean(values.values()) for values in folds.values()]

@@ -15,11 +15,13 @@ from .tables import display_name, labels_note
 
 def labels_section(study_dir: Path, results: Results) -> Section | None:
     """Return the section of few labels; None without ``--labels``."""
-    context = labels_context([results])
+    context = labels_context([(study_dir, results)])
     return None if context is None else Section("labels.html.j2", context)
 
 
-def labels_context(studies: Sequence[Results], name: str = "labels") -> dict[str, Any] | None:
+def labels_context(
+    studies: Sequence[tuple[Path, Results]], name: str = "labels"
+) -> dict[str, Any] | None:
     """Return what the template of few labels shows; None without ``--labels``.
 
     Args:
@@ -29,7 +31,7 @@ def labels_context(studies: Sequence[Results], name: str = "labels") -> dict[str
     curves = label_curves(studies)
     if not curves:
         return None
-    runs = [run for results in studies for run in results.runs]
+    runs = [run for _, results in studies for run in results.runs]
     colors = arm_colors(runs)
     every = [point for points in curves.values() for point in points]
     return {
@@ -38,8 +40,8 @@ def labels_context(studies: Sequence[Results], name: str = "labels") -> dict[str
         "images": {point.percent: point.images for point in every},
         "cells": {arm: {p.percent: p for p in points} for arm, points in curves.items()},
         "gains": any(point.gain_text for point in every),
-        "draws": max(record.draw for results in studies for record in results.labels),
-        "folds": len({results.study.fold for results in studies}),
+        "draws": max(record.draw for _, results in studies for record in results.labels),
+        "folds": len({results.study.fold for _, results in studies}),
         "colors": css_colors(colors),
         "display_name": display_name,
         "curve": draw_curves(curves, colors, name),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -16,7 +18,7 @@ from .tables import STARTS_NOTE, display_name, minutes, passes, run_label
 def print_starts(results: Results, console: Console | None = None) -> None:
     """Print what a study with ``--start`` or ``--labels`` has beside its results."""
     console = table_console(console)
-    curves = label_curves([results])
+    curves = label_curves([(Path(), results)])  # one study, wherever it is
     if results.arms:
         pairs = pairs_of_study(results)
         _print(console, starts_table(results), STARTS_NOTE)

@@ -292,8 +292,13 @@ def scratch_of(group: RunGroup, groups: Sequence[RunGroup]) -> RunGroup | None:
         return None
     matching = (g for g in groups if g.arm == SCRATCH and g.baseline_key == group.baseline_key)
     scratch = next(matching, None)
+    return scratch and with_own(scratch, group)
+
+
+def with_own(scratch: RunGroup, group: RunGroup) -> RunGroup:
+    """Return the training from scratch, with the runs of a group's own studies in their places."""
     folders = {fold_seed: group.folders[fold_seed] for fold_seed in group.own_scratch}
-    return scratch and replace(
+    return replace(
         scratch,
         runs={**scratch.runs, **group.own_scratch},
         folders={**scratch.folders, **folders},

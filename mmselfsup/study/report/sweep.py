@@ -194,7 +194,7 @@ def write_tables(overview: Overview) -> list[Path]:
         atomic_write_text(path, text)
     if (overview.root / RESULTS).exists():  # the study has written its own
         return paths
-    studies = [results for kind in kinds(overview.found_runs) for results in kind]
+    studies = [results for kind in kinds(overview.found_runs) for _, results in kind]
     return [*paths, *write_all_external(overview.root, studies)]
 
 
@@ -278,7 +278,7 @@ def _sections(overview: Overview) -> list[Markup]:
     for number, studies in enumerate(kinds(overview.found_runs)):
         made = {
             "labels.html.j2": labels_context(studies, f"labels-{number}"),
-            "external_overview.html.j2": external_overview(studies),
+            "external_overview.html.j2": external_overview([results for _, results in studies]),
         }
         found += [Section(name, context) for name, context in made.items() if context]
     return [render_section(section) for section in found]
