@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmselfsup.isic.challenge import METADATA
 from mmselfsup.metrics import classification_metrics, make_class_map
 from mmselfsup.study import pipeline
 from mmselfsup.study.cli import parse
@@ -219,6 +220,22 @@ def test_wrong_sets_are_found_before_any_training(study: StudySettings) -> None:
     with pytest.raises(UserError, match="external set clinic: the class 'wart' has no entry"):
         pipeline.run_study(given)
     assert calls(study.root) == []
+
+
+@pytest.mark.parametrize("ready", [False, True])
+def test_rows_of_a_test_image_that_differ_are_found_before_any_training(
+    ready: bool, clinic: StudySettings
+) -> None:
+    rows = "image,lesion_id,age_approx\nISIC_1,a,40\nISIC_1,a,50\n"
+    (clinic.data_root / METADATA).write_text(rows)
+    lists = clinic.root / "lists"
+    lists.mkdir()
+    own = dataclasses.replace(clinic, ready_splits=lists)
+    own.split("test").write_text("ISIC_1.jpg 0\nISIC_2.jpg 1\n")
+    message = r"column age_approx: 2 rows may be that of the image ISIC_1.jpg.* \(40, 50\)"
+    with pytest.raises(UserError, match=message):
+        stage.check(ResolvedStudy(own, own.data_root)) if ready else pipeline.run_study(clinic)
+    assert not [call for call in calls(clinic.root) if call.startswith("train")]
 
 
 def test_patients_and_lists_of_the_user(study: StudySettings) -> None:

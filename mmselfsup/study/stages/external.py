@@ -77,15 +77,30 @@ def check(study: ResolvedStudy) -> None:
     """Find what is wrong with a set before hours of training, not after.
 
     Raises:
-        UserError: A file, column or image is missing, or classes don't fit.
+        UserError: A file, column or image is missing, classes don't fit, or see ``check_own``.
     """
     if not study.settings.external:
         return
+    if study.settings.ready_splits is not None:  # the study's own are checked when it makes them
+        check_own(study)
     from mmselfsup.apis.study_data.external_set import check_external  # loads torch
 
     classes = model_classes(study)
     for external in study.settings.external:
         check_external(external.description, external.folder, classes)
+
+
+def check_own(study: ResolvedStudy) -> None:
+    """Check what the tables say of the test images, by which the test fold is divided.
+
+    Raises:
+        UserError: Rows of one image differ, or a file can't be read.
+    """
+    from mmselfsup.datasets.data_sources.lists import read_names  # loads torch
+
+    path = study.settings.split("test")
+    if study.settings.external and path.is_file():
+        _own_parts(study, read_names(str(path), head_classes(study.finetune)), None)
 
 
 def prepare_stage(study: ResolvedStudy, external: External) -> Stage:

@@ -18,6 +18,7 @@ from ..data import (
 )
 from ..settings import StudySettings
 from .context import StudyContext
+from .external import check_own
 from .stage import Stage
 
 
@@ -25,7 +26,7 @@ def run(context: StudyContext) -> None:
     """Make the demo images if requested, and the lists if not given.
 
     Raises:
-        UserError: There are no images, or the tools failed.
+        UserError: There are no images, the tools failed, or rows of a test image differ.
     """
     settings = context.settings
     if settings.demo and settings.data.demo is not None:
@@ -40,6 +41,7 @@ def run(context: StudyContext) -> None:
     write_ssl_list(settings)
     context.resolve(images)
     check_class_order(settings, head_classes(context.study.finetune))
+    check_own(context.study)
 
 
 def demo_data_stage(settings: StudySettings, demo: DemoData) -> Stage:
