@@ -32,7 +32,7 @@ def test_without_a_test_error_it_is_the_ordinary_t_interval() -> None:
 
 
 def test_three_runs_cover_as_often_as_they_should() -> None:
-    """With the normal quantile it were 89 % and 83 % of 3 and 2 runs that vary much."""
+    """With the normal quantile it would be 89 % and 83 % of 3 and 2 runs that vary much."""
     rng = np.random.default_rng(0)
     for runs, wanted in ((3, 0.91), (2, 0.86)):
         means = rng.normal(0, 0.01, 2000)[:, None] + rng.normal(0, 0.03, (2000, runs))

@@ -1,6 +1,7 @@
 """All pairs of starts, with Holm's correction."""
 
 import dataclasses
+import math
 import re
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import pytest
 from mmselfsup.metrics.multiple import holm
 from mmselfsup.study.arm_records import ArmRecord
 from mmselfsup.study.records import Results, read_results
+from mmselfsup.study.report.labels import few_labels_note
 from mmselfsup.study.report.page import write_report
-from mmselfsup.study.report.pairs import pairs_of_groups, pairs_of_study
+from mmselfsup.study.report.pairs import PAIRS_NOTE, pairs_of_groups, pairs_of_study
 from mmselfsup.study.report.statistics import find_runs
-from mmselfsup.study.report.sweep import make_overview, write_page
+from mmselfsup.study.report.sweep import NUMBERS, make_overview, write_page
 from tests.study.study_data import write_finished_study
 
 SKILLS = {"scratch": 1.0, "simclr": 1.9, "from-pre": 3.0, "from-pre+simclr@lora": 3.0}
@@ -64,6 +66,28 @@ def test_pairs_of_a_study(tmp_path: Path) -> None:
         assert pair.corrected is not None
         assert pair.corrected >= pair.gap.p_value
     assert pairs_of_study(dataclasses.replace(results, arms=[])) == []
+
+
+def test_notes_say_which_differences_are_not_paired(tmp_path: Path) -> None:
+    for name, arms in (("a", ["scratch", "simclr"]), ("b", ["byol"])):
+        write_finished_study(tmp_path / name, {arm: SKILLS.get(arm, 1.5) for arm in arms})
+        path = tmp_path / name / "results.json"
+        results = read_results(path)
+        runs = [
+            dataclasses.replace(run, errors=dict.fromkeys([*arms, "byol"], 0.02))
+            for run in results.runs
+        ]
+        arm = ArmRecord(arms[-1], None, "", None, None, 20_000, 1_000, 60.0)
+        dataclasses.replace(results, runs=runs, arms=[arm]).write(path)
+    pairs = {
+        (pair.first, pair.second): pair.gap.half_width
+        for pair in pairs_of_groups(find_runs(tmp_path).groups)
+    }
+    assert pairs["SimCLR", "from scratch"] == pytest.approx(1.959964 * 0.02)
+    assert pairs["BYOL", "from scratch"] == pytest.approx(1.959964 * math.hypot(0.02, 0.02))
+    said = "arms of different studies, and results of older versions, as if they were independent"
+    for note in (PAIRS_NOTE, NUMBERS, few_labels_note()):
+        assert said in note
 
 
 def test_pairs_over_folds(tmp_path: Path) -> None:

@@ -16,6 +16,11 @@ from mmselfsup.metrics.classification import standard_error
 from ..records import RunRecord
 
 LEVEL = 0.95
+#: What notes say of one fold where ``difference_error`` is not paired.
+UNPAIRED = (
+    "arms of different studies, and results of older versions, as if they were independent, the "
+    "latter by single images"
+)
 #: What runs of a fold have in common, such as their seed, from their number.
 Unit = Callable[[int], Hashable]
 #: Runs that share nothing.

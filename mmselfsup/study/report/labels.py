@@ -15,7 +15,7 @@ from statistics import mean
 from ..arm_records import LabelRecord
 from ..records import Results, RunRecord
 from ..settings import SCRATCH
-from .intervals import EACH_RUN, Unit, on_one_fold, over_folds, sampling_error
+from .intervals import EACH_RUN, UNPAIRED, Unit, on_one_fold, over_folds, sampling_error
 from .statistics import (
     BALANCED,
     Difference,
@@ -31,11 +31,11 @@ from .words import words
 _NOTE = (
     "Balanced accuracy on the test fold, mean over the draws with a 95 % interval, and the gain "
     "over training from scratch on the same draws (several folds: corrected resampled t interval; "
-    "one fold: sampling error of its test images by whole {groups}, for a gain on the same images, "
-    "and variance over the draws where there are several). Intervals are not corrected for their "
-    "number. Labels are drawn {whole}class by class, at least one {group} of each, the same for "
-    "all arms; a larger part contains a smaller one of the same draw. Pre-trainings see all "
-    "training images, without labels. Learning rates are chosen for each arm and part on the "
+    "one fold: sampling error of its test images{together}, for a gain on the same images, and "
+    "variance over the draws where there are several; {unpaired}). Intervals are not corrected "
+    "for their number. Labels are drawn {whole}class by class, at least one {group} of each, the "
+    "same for all arms; a larger part contains a smaller one of the same draw. Pre-trainings see "
+    "all training images, without labels. Learning rates are chosen for each arm and part on the "
     "validation {groups}, whose labels come on top. A tenth of the labels is trained on for twice "
     "as many epochs."
 )
@@ -81,7 +81,10 @@ def few_labels_note() -> str:
     """Return what the numbers on few labels are, in the words of the study's data."""
     said = words()
     whole = f"by whole {said.groups}, " if said.grouped else ""
-    return _NOTE.format(whole=whole, group=said.group, groups=said.groups)
+    together = f" by whole {said.groups}" if said.grouped else ""
+    return _NOTE.format(
+        whole=whole, together=together, unpaired=UNPAIRED, group=said.group, groups=said.groups
+    )
 
 
 def label_curves(studies: Sequence[tuple[Path, Results]]) -> dict[str, list[LabelPoint]]:

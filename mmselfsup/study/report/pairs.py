@@ -10,15 +10,16 @@ from pathlib import Path
 from mmselfsup.metrics.multiple import holm
 
 from ..records import Results
+from .intervals import UNPAIRED
 from .statistics import BALANCED, Difference, RunGroup, difference, metrics, run_group
 
 PAIRS_NOTE = (
     "Balanced accuracy of the first minus that of the second, with its 95 % interval and p-value "
     "(several folds: corrected resampled t-test of Nadeau and Bengio, on the folds and seeds that "
     "both have; one fold: sampling error of the difference on the same test images, those of one "
-    "lesion or patient together, and variance over seeds; results of older versions: as if the two "
-    "were independent and each image a lesion). The last column is the p-value after Holm's "
-    "correction for all pairs of the table: below 0.05 a difference is more than chance."
+    f"lesion or patient together, and variance over seeds; {UNPAIRED}). "
+    "The last column is the p-value after Holm's correction for all pairs of the table: "
+    "below 0.05 a difference is more than chance."
 )
 
 

@@ -27,6 +27,7 @@ from ..settings import SCRATCH
 from .degenerate import any_degenerate
 from .external_overview import external_overview, write_all_external
 from .html import SCRATCH_COLOR, SSL_COLORS, Section, panel, render, render_section, to_svg
+from .intervals import UNPAIRED
 from .kinds import kinds
 from .labels_section import labels_context
 from .pairs import PAIRS_NOTE, p_text, pairs_of_groups
@@ -67,7 +68,7 @@ NUMBERS = (
     " Gain: balanced accuracy minus that from scratch on the same data, folds and seeds, "
     "with its 95 % interval (several folds: corrected resampled t interval; one fold: "
     "sampling error of its test images, those of one lesion or patient together, and variance over "
-    "seeds). Bold: better than every "
+    f"seeds; {UNPAIRED}). Bold: better than every "
     "other row on the same lists, interval included, not corrected for the number of rows."
 )
 
