@@ -17,7 +17,7 @@ from mmselfsup.core.checkpoint.timm_names import backbone_in_format, sees_class_
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json
 
-from .description import Description, check_rgb
+from .description import Description, Preprocessing, check_rgb
 from .format import Format, Run
 from .network import ImageNetwork
 from .resnet import is_resnet, resnet_facts
@@ -78,19 +78,37 @@ def _data_config(description: Description) -> dict[str, Any]:
     """
     prepared = description.preprocessing
     check_rgb(prepared, "timm")
-    side, resize = min(prepared.size), prepared.resize or min(prepared.size)
-    if not isinstance(resize, int):
-        side, resize = prepared.size[0], resize[0]
+    fraction = _crop_fraction_of(prepared)
     return {
         "input_size": [len(prepared.mean), *prepared.size],
         "fixed_input_size": not description.any_size,
         "interpolation": prepared.interpolation,
-        "crop_pct": crop_fraction(side, resize),
+        "crop_pct": fraction,
         "crop_mode": "center" if isinstance(prepared.resize, int) else "squash",
         "mean": prepared.mean,
         "std": prepared.std,
         **({"license": description.licence} if description.licence else {}),
     }
+
+
+def _crop_fraction_of(prepared: Preprocessing) -> float:
+    """Return the ratio of the sides after and before the crop, timm's only number for both.
+
+    Raises:
+        UserError: Height and width have different ratios.
+    """
+    (height, width), resize = prepared.size, prepared.resize
+    if resize is None:
+        return crop_fraction(min(height, width), min(height, width))
+    # Of an input that is not square, timm does not resize the shorter side alone.
+    tall, wide = (resize, resize) if isinstance(resize, int) else resize
+    if height * wide != width * tall:
+        raise UserError(
+            f"--to timm: the config resizes images to {resize} and cuts out {height} x {width}, "
+            "and timm has one ratio for both sides: choose onnx, torchscript or torch-export, or "
+            "resize height and width by the same ratio"
+        )
+    return min(crop_fraction(height, tall), crop_fraction(width, wide))
 
 
 def crop_fraction(side: int, resize: int) -> float:

@@ -338,6 +338,31 @@ def test_other_libraries_prepare_images_as_the_config_does(
     torch.testing.assert_close(pixels, wanted, rtol=0, atol=0.021)
 
 
+@pytest.mark.parametrize(("resize", "crop"), [((40, 48), 32), (48, (32, 24)), ((40, 48), (32, 24))])
+def test_timm_has_one_ratio_for_both_sides(
+    resize: int | tuple[int, int], crop: int | tuple[int, int], tmp_path: Path, pictures: str
+) -> None:
+    needed("timm", "resnet18")
+    steps = [dict(type="Resize", size=resize), dict(type="CenterCrop", size=crop)]
+    checkpoint = write_checkpoint(tmp_path, "resnet18", [*steps, *pipeline(32)[2:]])
+    with pytest.raises(UserError, match="timm has one ratio for both sides"):
+        export_model(checkpoint, "timm", images=pictures)
+
+
+def test_timm_resizes_sides_that_differ(tmp_path: Path, pictures: str) -> None:
+    needed("timm", "resnet18")
+    import timm
+
+    steps = [dict(type="Resize", size=(59, 118)), dict(type="CenterCrop", size=(48, 96))]
+    checkpoint = write_checkpoint(tmp_path, "resnet18", [*steps, *pipeline(32)[2:]])
+    folder = export_model(checkpoint, "timm", images=pictures).path.parent
+    network = timm.create_model(f"local-dir:{folder}", pretrained=True)
+    transform = timm.data.create_transform(**timm.data.resolve_model_data_config(network))
+    pixels = transform(Image.open(Path(pictures, "0.png")))
+    wanted = prepared_images(config_of(checkpoint, load_state(checkpoint)), pictures)[0]
+    torch.testing.assert_close(pixels, wanted, rtol=0, atol=0.021)
+
+
 def test_timm_resizes_to_the_same_side() -> None:
     for side, resize in ((48, 59), (64, 72), (64, 93), (224, 256), (224, 224)):
         assert math.floor(side / crop_fraction(side, resize)) == resize
