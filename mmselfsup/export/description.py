@@ -63,11 +63,13 @@ def preprocessing_of(
         raise UserError("the config's test pipeline has no Normalize: mean and std are unknown")
     resizing: dict[str, Any] = next((step for step in steps if step["type"] == "Resize"), {})
     resize, how = resizing.get("size"), resizing.get("interpolation", "bilinear")
+    if isinstance(resize, list | tuple):  # one side alone is the shorter one, as in torchvision
+        resize = list(resize) if len(resize) > 1 else resize[0]
     return Preprocessing(
         mean=[float(value) for value in norm["mean"]],
         std=[float(value) for value in norm["std"]],
         size=[int(side) for side in size],
-        resize=list(resize) if isinstance(resize, list | tuple) else resize,
+        resize=resize,
         transforms=steps,
         interpolation=INTERPOLATIONS[how] if isinstance(how, int) else str(how),
         channel_order=channel_order,

@@ -20,7 +20,7 @@ from mmselfsup.apis.exporter import export_model, prepared_images
 from mmselfsup.apis.inference.image_input import config_of
 from mmselfsup.config.text import config_text
 from mmselfsup.core.checkpoint import load_state, save_checkpoint
-from mmselfsup.export import FORMATS
+from mmselfsup.export import FORMATS, preprocessing_of
 from mmselfsup.export.timm_folder import crop_fraction
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils.errors import UserError
@@ -361,6 +361,12 @@ def test_timm_resizes_sides_that_differ(tmp_path: Path, pictures: str) -> None:
     pixels = transform(Image.open(Path(pictures, "0.png")))
     wanted = prepared_images(config_of(checkpoint, load_state(checkpoint)), pictures)[0]
     torch.testing.assert_close(pixels, wanted, rtol=0, atol=0.021)
+
+
+@pytest.mark.parametrize(("size", "wanted"), [([48], 48), ((40, 48), [40, 48]), (48, 48)])
+def test_a_single_side_is_the_shorter_one(size: Any, wanted: Any) -> None:
+    steps = [dict(type="Resize", size=size), *pipeline(32)[1:]]
+    assert preprocessing_of(steps, (32, 32), None).resize == wanted
 
 
 def test_timm_resizes_to_the_same_side() -> None:
