@@ -77,7 +77,7 @@ def test_paths_are_those_of_the_current_folder(
     # An installed package: results belong into the current folder.
     installed = tmp_path / "package" / ".mim"
     installed.mkdir(parents=True)
-    for name in ("tools", "configs"):
+    for name in ("tools", "configs", "train_SSL_with_finetuning_ISIC2019.sh"):
         (installed / name).symlink_to(ROOT / name)
     monkeypatch.setitem(tool["main"].__globals__, "ROOT", installed)
     monkeypatch.setenv("SIZE", "64")
