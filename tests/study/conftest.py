@@ -4,12 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from mmselfsup.study import pipeline
+from mmselfsup.study import fingerprint, pipeline
 from mmselfsup.study import process as machine
 from mmselfsup.study.find_configs import find_finetune_config, find_ssl_config
+from mmselfsup.study.image_digests import ImageDigests
 from mmselfsup.study.settings import StudySettings
 from tests.study.fake_tools import make_fake_repository
 from tests.study.study_data import write_finished_study
+
+
+@pytest.fixture(autouse=True)
+def no_digests_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the study before, whose digests have a place in the folder that was current then."""
+    monkeypatch.setattr(fingerprint, "_DIGESTS", [ImageDigests()])
 
 
 @pytest.fixture
