@@ -1,5 +1,6 @@
 """What a command reads: each thing that can change a number changes its stamp, and only that."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +14,32 @@ def stamp(root: Path, *argv: str) -> dict[str, Any]:
     return command_stamp(("tools/train.py", *argv), root)
 
 
+def stamp_after_changes(root: Path, module: str, files: Sequence[Path]) -> dict[str, Any]:
+    """Change each file in turn and assert that the stamp of a config follows; return the last one.
+
+    The config ``c.py`` imports the module.
+    """
+    (root / "c.py").write_text(f"custom_imports = dict(imports=[{module!r}])\n")
+    before = stamp(root, "c.py")
+    assert stamp(root, "c.py") == before
+    for file in files:
+        file.write_text(f"{file.read_text()}x = {module!r}\n")
+        after = stamp(root, "c.py")
+        assert after != before, file
+        before = after
+    return before
+
+
 def test_every_file_of_an_imported_package_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = tmp_path / "own_package_of_fingerprints"
     (package / "losses").mkdir(parents=True)
-    for name in ("__init__.py", "a.py", "losses/b.py"):
-        (package / name).write_text("")
-    (tmp_path / "c.py").write_text(f"custom_imports = dict(imports=[{package.name!r}])\n")
+    files = [package / name for name in ("__init__.py", "a.py", "losses/b.py")]
+    for file in files:
+        file.write_text("")
     monkeypatch.syspath_prepend(str(tmp_path))
-    before = stamp(tmp_path, "c.py")
-    assert stamp(tmp_path, "c.py") == before
-    for name in ("__init__.py", "a.py", "losses/b.py"):
-        (package / name).write_text("x = 1\n")
-        after = stamp(tmp_path, "c.py")
-        assert after != before, name
-        before = after
+    stamp_after_changes(tmp_path, package.name, files)
 
 
 def test_what_an_imported_module_uses_counts(
@@ -47,13 +58,7 @@ def test_what_an_imported_module_uses_counts(
     monkeypatch.syspath_prepend(str(tmp_path))
     used = [package / "losses.py", package / "__init__.py", tmp_path / "helper_of_fingerprints.py"]
     for name, files in ((module.stem, used[2:]), (f"{package.name}.methods", used)):
-        (tmp_path / "c.py").write_text(f"custom_imports = dict(imports=[{name!r}])\n")
-        before = stamp(tmp_path, "c.py")
-        for file in files:
-            file.write_text(f"{file.read_text()}x = {name!r}\n")
-            after = stamp(tmp_path, "c.py")
-            assert after != before, file
-            before = after
+        before = stamp_after_changes(tmp_path, name, files)
         (tmp_path / "unused_of_fingerprints.py").write_text(f"x = {name!r}\n")
         assert stamp(tmp_path, "c.py") == before
 
@@ -77,13 +82,7 @@ def test_folders_without_init_are_packages(tmp_path: Path, monkeypatch: pytest.M
         (f"{folder.name}.deep.deeper.e", [alone]),
         (f"{whole.name}.part", whole_files),
     ):
-        (tmp_path / "c.py").write_text(f"custom_imports = dict(imports=[{name!r}])\n")
-        before = stamp(tmp_path, "c.py")
-        for file in used:
-            file.write_text(f"{file.read_text()}x = {name!r}\n")
-            after = stamp(tmp_path, "c.py")
-            assert after != before, file
-            before = after
+        before = stamp_after_changes(tmp_path, name, used)
         (tmp_path / "yaml" / "copy.py").write_text(f"x = {name!r}\n")  # Python finds the other
         assert stamp(tmp_path, "c.py") == before
 
