@@ -11,7 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmselfsup.config.inspect import _data_source, data_source_key, find_dataset, has_key
+from mmselfsup.config.inspect import (
+    _data_source,
+    data_source_key,
+    find_dataset,
+    has_key,
+    names_weights,
+)
 from mmselfsup.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -70,13 +76,19 @@ def check_scratch(cfg: Config) -> None:
     Raises:
         UserError: It loads weights, so nothing would be trained from scratch.
     """
-    init = cfg.get("model", {}).get("backbone", {}).get("init_cfg")
-    kinds = [item.get("type") for item in (init if isinstance(init, list) else [init or {}])]
-    if cfg.get("load_from") or cfg.get("resume_from") or "Pretrained" in kinds:
+    if cfg.get("load_from") or cfg.get("resume_from") or names_weights(cfg.get("model")):
         raise UserError(
             f"FINETUNE_CONFIG={cfg.filename} loads weights by itself; the comparison with "
             "training from scratch needs one that doesn't"
         )
+
+
+def own_weights(cfg: Config) -> str:
+    """Return the file that a config starts from by itself, or words for it; empty without any."""
+    if cfg.get("load_from"):
+        return str(cfg.load_from)
+    backbone = (cfg.get("model") or {}).get("backbone")
+    return "weights of its own into the backbone" if names_weights(backbone) else ""
 
 
 def share_options(options: Sequence[str], cfgs: Sequence[Config]) -> list[list[str]]:

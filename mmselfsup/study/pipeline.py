@@ -17,7 +17,7 @@ from mmselfsup.utils.signals import stop_signals
 from mmselfsup.utils.study_data import Words
 from mmselfsup.version import __version__
 
-from . import pipeline
+from . import configs, pipeline
 from .data import PARTS, check_fold, check_lists, data_facts, listed_classes
 from .fingerprint import forget_images
 from .keep import check_keep, tidy
@@ -103,9 +103,10 @@ def check(settings: StudySettings) -> None:
         for warning in check_backbones(task, study.finetune):
             print(f"warning: {warning}", flush=True)
     for task in study.pretrainings:
-        if task.cfg.get("load_from") and task.weights is None:
+        loaded = configs.own_weights(task.cfg)
+        if loaded and task.weights is None:
             print(
-                f"warning: the config of {task.tasks[-1]} loads {task.cfg.load_from}, and tables "
+                f"warning: the config of {task.tasks[-1]} loads {loaded}, and tables "
                 f"call the arm {display_name(task.name)}: name the weights by --start "
                 "NAME=FILE+ssl instead",
                 flush=True,

@@ -118,9 +118,20 @@ def test_epochs() -> None:
         {"load_from": "a.pth"},
         {"model": {"backbone": {"init_cfg": {"type": "Pretrained", "checkpoint": "a.pth"}}}},
         {"model": {"backbone": {"init_cfg": [{"type": "Pretrained", "checkpoint": "a.pth"}]}}},
+        {"model": {"backbone": {"type": "TimmBackbone", "pretrained": True}}},
+        {"model": {"backbone": {"type": "TimmBackbone", "checkpoint_path": "a.pth"}}},
+        {"model": {"pretrained": "a.pth"}},
     ],
 )
 def test_scratch_must_be_scratch(extra: dict) -> None:
     configs.check_scratch(FINETUNE)
     with pytest.raises(UserError, match="from scratch"):
         configs.check_scratch(Config({**FINETUNE._cfg_dict.to_dict(), **extra}))
+
+
+def test_weights_that_a_pre_training_starts_from_by_itself_are_named() -> None:
+    content = SSL._cfg_dict.to_dict()
+    assert configs.own_weights(SSL) == ""
+    assert configs.own_weights(Config({**content, "load_from": "a.pth"})) == "a.pth"
+    model = {"backbone": {"type": "TimmBackbone", "pretrained": True}}
+    assert configs.own_weights(Config({**content, "model": model}))
