@@ -209,6 +209,7 @@ def _listed(node: Any, images: Path, ann_file: Path, metadata: Path | None) -> d
     source = own["data_source"]
     source.update(data_prefix=str(images), ann_file=str(ann_file))
     source.pop("patients", None)  # input of a head; a backbone takes images only
+    source.pop("split", None)  # a part of its own list
     if source.get("type") == "ImageList":
         source.pop("metadata", None)
         if metadata is not None:

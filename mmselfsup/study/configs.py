@@ -28,13 +28,20 @@ def load(path: Path, options: Sequence[str] = ()) -> Config:
     """Read a config as ``tools/train.py`` does, overrides included.
 
     Raises:
-        UserError: It does not exist, can't be read, or has an unknown key.
+        UserError: It does not exist, can't be read, has an unknown key, or names images of its own.
     """
     from mmselfsup.config.load import load_config  # loads torch
     from mmselfsup.config.own_data import resolve
 
     cfg = load_config(str(path), list(options))
-    if cfg.get("own_data") is not None:  # mean and deviation of the study's own images
+    own = cfg.get("own_data")
+    if own is not None:  # mean and deviation of the study's own images
+        for key in ("ann_file", "data_prefix"):
+            if own.get(key):  # they would take the place of the lists of every training and test
+                raise UserError(
+                    f"{path}: own_data.{key}={own[key]} would replace the lists of the folds: take "
+                    "own_data out; tools/run_study.py --data runs the study on such images"
+                )
         resolve(cfg)
     return cfg
 
@@ -44,13 +51,17 @@ def data_options(
 ) -> list[str]:
     """Return the overrides that point data sets to images and lists (part -> list).
 
-    A data source that reads the patients of its images reads them from ``metadata``.
+    A data source that reads the patients of its images reads them from ``metadata``. One that takes
+    a part of its list (``split``) takes all of the study's, which is such a part already.
     """
     options = []
     for part, path in lists.items():
         key = data_source_key(cfg, part)
+        source = _data_source(cfg, part)
         options += [f"{key}.data_prefix={quoted(images)}", f"{key}.ann_file={quoted(path)}"]
-        if metadata is not None and _data_source(cfg, part).get("patients") is not None:
+        if source.get("split") is not None:
+            options.append(f"{key}.split=None")
+        if metadata is not None and source.get("patients") is not None:
             options.append(f"{key}.patients={quoted(metadata)}")
     return options
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: Keys of the fine-tuning that the comparison itself sets.
 _OWN_KEYS = ("optimizer.lr", "load_from", "resume_from")
-_DATA_KEY = re.compile(r"data\..*data_source\.(data_prefix|ann_file)")
+_DATA_KEY = re.compile(r"data\..*data_source\.(data_prefix|ann_file|split(\..*)?)")
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 from mmcv import Config
 
-from mmselfsup.config.inspect import class_list, config_digest, data_source_key, max_epochs
+from mmselfsup.config.inspect import (
+    class_list,
+    comparison_config,
+    config_digest,
+    data_source_key,
+    max_epochs,
+)
 from mmselfsup.study import configs
 from mmselfsup.study.configs import positives_options
 from mmselfsup.study.find_configs import find_finetune_config, find_ssl_config
@@ -135,3 +141,20 @@ def test_weights_that_a_pre_training_starts_from_by_itself_are_named() -> None:
     assert configs.own_weights(Config({**content, "load_from": "a.pth"})) == "a.pth"
     model = {"backbone": {"type": "TimmBackbone", "pretrained": True}}
     assert configs.own_weights(Config({**content, "model": model}))
+
+
+def test_images_that_a_config_describes_itself_do_not_replace_the_folds() -> None:
+    """``own_data`` would: the pre-training then sees test images, and the test other images."""
+    path = find_finetune_config(Path(__file__).parents[2] / "configs", "demo")
+    for option in ("own_data.ann_file=my.csv", "own_data.data_prefix=photos"):
+        with pytest.raises(UserError, match=r"own_data\.\w+=.* would replace the lists"):
+            configs.load(path, [option])
+
+
+def test_a_part_of_a_list_is_not_taken_of_the_lists_of_the_folds() -> None:
+    source = {**SOURCE, "split": {"part": "val", "folds": 5}}
+    cfg = Config({"data": {"test": {"type": "SingleViewDataset", "data_source": source}}})
+    options = configs.data_options(cfg, Path("images"), {"test": Path("a.txt")})
+    assert options[-1] == "data.test.data_source.split=None"
+    compared = comparison_config(cfg, Path("images"), Path("a.txt"), Path("b.txt"), None)
+    assert all("split" not in compared.data[part].data_source for part in ("train", "val"))
