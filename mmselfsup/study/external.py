@@ -49,13 +49,20 @@ class External:
 
     @property
     def reads(self) -> dict[str, Path]:
-        """Return the description, the tables and the folder of images, as far as they exist."""
+        """Return the description, the tables and the folders of images, as far as they exist."""
         names = (*self.description.table, *self.description.groups_table)
         names = (*names, *self.description.labels_table, *self.description.images)
-        paths = [self.folder / name for name in names] or [self.folder]
+        if not self.description.images and not self._has_own_images:
+            names = (*names, "")  # as ``study_source.read_described`` searches them
+        paths = [self.folder / name for name in names]
         found = [path for path in paths if path.exists()]
         own = {} if self.file is None else {"description": self.file}
         return {**own, **{f"file {n}": path for n, path in enumerate(found)}}
+
+    @property
+    def _has_own_images(self) -> bool:
+        """Return whether its images are inside its table, a MedMNIST file."""
+        return any(name.lower().endswith(".npz") for name in self.description.table)
 
 
 def find_external(text: str, root: Path) -> External:

@@ -16,7 +16,7 @@ from mmselfsup.study.cli import parse
 from mmselfsup.study.external import External, PreparedSet, find_external, read_externals
 from mmselfsup.study.external_measures import Scored, measure
 from mmselfsup.study.external_records import OWN, ExternalSet
-from mmselfsup.study.fingerprint import command_stamp
+from mmselfsup.study.fingerprint import command_stamp, forget_images
 from mmselfsup.study.records import read_results
 from mmselfsup.study.report.external_overview import external_overview
 from mmselfsup.study.report.external_tables import EXTERNAL_CSV, cell
@@ -56,7 +56,22 @@ def test_a_shipped_description_by_its_name(tmp_path: Path) -> None:
     own = find_external(f"Clinic={tmp_path / 'own.yaml'}", ROOT)
     assert own.description.map == {"0": "MEL", "1": "others"}
     assert own.description.name == "Clinic"
-    assert set(own.reads.values()) == {tmp_path / "own.yaml", tmp_path / "my.csv"}
+    assert set(own.reads.values()) == {tmp_path / "own.yaml", tmp_path / "my.csv", tmp_path}
+
+
+def test_images_beside_a_table_count(tmp_path: Path) -> None:
+    """An image that was missing when the set was prepared, or another one of the same name."""
+    (tmp_path / "my.csv").write_text("image,label\na.png,MEL\nb.png,NV\n")
+    stamps = []
+    for name, size in (("a.png", 1), ("b.png", 1), ("b.png", 2)):
+        (tmp_path / name).write_bytes(b"x" * size)
+        forget_images()
+        reads = find_external(f"clinic={tmp_path / 'my.csv'}", ROOT).reads
+        stamps.append(command_stamp(["tools/x.py"], tmp_path, reads))
+    assert stamps[0] != stamps[1] != stamps[2]
+    packed = find_external(f"DermaMNIST={tmp_path}", ROOT)
+    (tmp_path / "dermamnist_64.npz").touch()
+    assert tmp_path not in packed.reads.values()
 
 
 def test_a_changed_shipped_description_prepares_the_set_again(tmp_path: Path) -> None:
@@ -73,7 +88,7 @@ def test_a_changed_shipped_description_prepares_the_set_again(tmp_path: Path) ->
     assert stamps[0]["description"] != stamps[1]["description"]
     (place / "my.csv").write_text("image,label\n")
     table = find_external(f"PAD-UFES-20={place / 'my.csv'}", tmp_path)
-    assert set(table.reads.values()) == {shipped, place / "my.csv"}
+    assert set(table.reads.values()) == {shipped, place / "my.csv", place}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs" / "study_data").glob("*.yaml")))
