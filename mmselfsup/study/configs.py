@@ -20,6 +20,8 @@ from mmselfsup.config.inspect import (
 )
 from mmselfsup.utils.errors import UserError
 
+from .own_modules import note_imported
+
 if TYPE_CHECKING:
     from mmcv import Config
 
@@ -30,10 +32,12 @@ def load(path: Path, options: Sequence[str] = ()) -> Config:
     Raises:
         UserError: It does not exist, can't be read, has an unknown key, or names images of its own.
     """
-    from mmselfsup.config.load import load_config  # loads torch
+    from mmselfsup.config.imports import names_in  # loads torch, as the other two
+    from mmselfsup.config.load import load_config
     from mmselfsup.config.own_data import resolve
 
     cfg = load_config(str(path), list(options))
+    note_imported(names_in(cfg))
     own = cfg.get("own_data")
     if own is not None:  # mean and deviation of the study's own images
         for key in ("ann_file", "data_prefix"):

@@ -25,7 +25,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.version import __version__
 
 from .image_digests import ImageDigests
-from .own_modules import module_files
+from .own_modules import imported_content, module_files
 from .step import content, digest, read_record, verify_content
 
 #: Arguments that say where to write, or where a cache or a data set lies: no number depends on it.
@@ -40,7 +40,10 @@ _CONFIG_CACHE: dict[Path, tuple[dict[str, int], _PlainConfig]] = {}
 
 
 def command_stamp(
-    argv: Sequence[str], root: Path, reads: Mapping[str, Path] | None = None
+    argv: Sequence[str],
+    root: Path,
+    reads: Mapping[str, Path] | None = None,
+    in_fork: bool = False,
 ) -> dict[str, Any]:
     """Return everything that the result of a command depends on, as plain JSON values.
 
@@ -48,6 +51,8 @@ def command_stamp(
         argv: A script and its arguments.
         root: The repository, which relative paths start from.
         reads: What the command finds by itself, by what it is: files and folders of images.
+        in_fork: Whether it runs in a fork of this process, which has imported the own modules of
+            the configs already.
     """
     values, overridden = _arguments(argv)
     for key, path in [(key, path) for key, path in values.items() if _is_config(key)]:
@@ -57,7 +62,8 @@ def command_stamp(
             if _is_path(text, root) and not _matches(name, overridden):
                 values[f"{key}: {name}"] = text
         for module, file in config.modules(values):
-            values[f"{key}: module {module}"] = str(file)
+            stamp = imported_content(file) if in_fork and file.is_file() else str(file)
+            values[f"{key}: module {module}"] = stamp
     values.update({key: str(path) for key, path in (reads or {}).items()})
     names = _names(values, root)
     return {

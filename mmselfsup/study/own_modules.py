@@ -9,11 +9,35 @@ from __future__ import annotations
 import ast
 import importlib.util
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from .step import content
 
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
 _OURS = "mmselfsup"  # has a stamp of its own
+_IMPORTED: dict[Path, str] = {}  # the content of files when this process first imported them
+
+
+def note_imported(names: Iterable[str]) -> None:
+    """Note the content of the files of modules that have just been imported.
+
+    A process keeps a module as it was, and so do its forks: what is edited later is not what they
+    run.
+    """
+    for name in names:
+        for _, file in module_files(name):
+            if file.is_file():
+                _IMPORTED.setdefault(file, content(file))
+
+
+def imported_content(file: Path) -> str:
+    """Return the hash of a file as this process imported it, or as it is where it did not.
+
+    Args:
+        file: One of ``module_files``.
+    """
+    return _IMPORTED.get(file) or content(file)
 
 
 def module_files(name: str) -> Iterator[tuple[str, Path]]:

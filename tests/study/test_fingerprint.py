@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mmselfsup.study import configs
 from mmselfsup.study.fingerprint import command_stamp, file_stamp, forget_images
 from mmselfsup.study.step import Step
 
@@ -130,3 +131,19 @@ def test_weights_of_a_step_are_known_by_its_settings(tmp_path: Path) -> None:
 def test_a_list_that_can_not_be_read_is_left_to_the_command(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_bytes(b"\xff\xfe\x00 no text")
     assert stamp(tmp_path, "--train", "list.txt")["train"]
+
+
+def test_a_fork_runs_a_module_as_it_was_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is edited while a study runs: the next study starts again what it made."""
+    module, config = tmp_path / "edited_of_fingerprints.py", tmp_path / "c.py"
+    module.write_text("x = 1\n")
+    config.write_text(f"custom_imports = dict(imports=[{module.stem!r}])\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    configs.load(config)  # imports it
+    before = stamp(tmp_path, "c.py")
+    assert command_stamp(("tools/train.py", "c.py"), tmp_path, in_fork=True) == before
+    module.write_text("x = 22\n")
+    assert command_stamp(("tools/train.py", "c.py"), tmp_path, in_fork=True) == before
+    assert stamp(tmp_path, "c.py") != before

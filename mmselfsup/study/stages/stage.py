@@ -70,17 +70,17 @@ class Stage:
         """Return whether its loss was not finite."""
         return self.record.outcome == DIVERGED
 
-    def stamp(self) -> dict[str, Any]:
+    def stamp(self, in_fork: bool = False) -> dict[str, Any]:
         """Return everything that the result depends on, from what the command reads now.
 
         So it is computed when the stages before it are done, and once for a run: what changes
         while the command runs makes the next study start it again.
         """
-        return command_stamp(self.argv, self.root, self.reads)
+        return command_stamp(self.argv, self.root, self.reads, in_fork)
 
-    def step(self) -> Step:
+    def step(self, in_fork: bool = False) -> Step:
         """Return the step that its folder records, with what the command reads now."""
-        return Step(self.name, self.folder, self.stamp(), self.outputs, self.leaves)
+        return Step(self.name, self.folder, self.stamp(in_fork), self.outputs, self.leaves)
 
 
 def run_stages(title: str, stages: Sequence[Stage], machine: Machine, at_a_time: int = 0) -> None:
@@ -99,7 +99,7 @@ def run_stages(title: str, stages: Sequence[Stage], machine: Machine, at_a_time:
     print(f"\n== {title}", flush=True)
     todo = []
     for stage in stages:
-        step = stage.step()
+        step = stage.step(machine.warm)
         # A divergence that is no result, as where the order was given, is tried once more.
         if step.is_done() and (stage.may_diverge or not step.outcome()):
             print(f"{stage.name}: up to date, skipped")
