@@ -13,6 +13,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -73,13 +74,10 @@ def main(args: argparse.Namespace, others: list[str]) -> int:
         return without_data(args, others)
     from dataclasses import replace
 
-    from mmselfsup.apis.study_data.study_source import make_source
+    from mmselfsup.apis.study_data.source_use import used_source
     from mmselfsup.study import descriptions
-    from mmselfsup.study.cli import parse
-    from mmselfsup.study.report.words import words_of, write_words
     from mmselfsup.utils.errors import UserError
     from mmselfsup.utils.repository import study_root
-    from mmselfsup.utils.study_data import Words
 
     root = study_root(ROOT)
 
@@ -103,11 +101,34 @@ def main(args: argparse.Namespace, others: list[str]) -> int:
     )
     description = replace(description, **{k: getattr(made, k) for k, v in given.items() if v})
     folder = (args.root or folder).absolute()
-    place = root / "work_dirs" / description.folder / "source"
     full = os.environ.get("SIZE") or "224"
     size = int(full) if full.isdecimal() else 224
-    facts = make_source(description, folder, place, size, descriptions.NAMES)
-    print(f"{description.name}: {facts['prepared']}", flush=True)
+    place = root / "work_dirs" / description.folder / "source"
+    with used_source(description, folder, place, size, descriptions.NAMES) as facts:
+        print(f"{description.name}: {facts['prepared']}", flush=True)
+        run(description, facts, root, place, others)
+    return 0
+
+
+def run(
+    description: Any, facts: dict[str, Any], root: Path, place: Path, others: list[str]
+) -> None:
+    """Run the study of a data set whose source folder is ready.
+
+    Args:
+        description: The data set.
+        facts: The content of its ``source.json``.
+        root: The repository.
+        place: The source folder.
+        others: The study's own arguments.
+
+    Raises:
+        UserError: Something that was given can't be used, or a training failed.
+    """
+    from mmselfsup.study import descriptions
+    from mmselfsup.study.cli import parse
+    from mmselfsup.study.report.words import words_of, write_words
+    from mmselfsup.utils.study_data import Words
 
     data = descriptions.study_data(description, facts["classes"])
     env = {**os.environ, data.root_variable: str(place)}
@@ -124,7 +145,6 @@ def main(args: argparse.Namespace, others: list[str]) -> int:
 
     with words_of(request.work_dir):
         run_sweep(request)
-    return 0
 
 
 def without_data(args: argparse.Namespace, others: list[str]) -> int:

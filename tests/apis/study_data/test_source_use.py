@@ -1,0 +1,56 @@
+"""Studies that share the source folder of a data set."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmselfsup.apis.study_data.source_use import used_source
+from mmselfsup.study.descriptions import LABELS, NAMES, Description, read_facts
+from mmselfsup.utils.errors import UserError
+
+
+def clinic(root: Path) -> Description:
+    """Four images in two classes, with labels in two columns."""
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / f"{i}.png")
+    rows = "".join(f"{i}.png,{'ab'[i % 2]},{'cd'[i // 2]}\n" for i in range(4))
+    (root / "my.csv").write_text(f"image,label,other\n{rows}")
+    return Description("Clinic", table=("my.csv",), label_column="label", folds=2)
+
+
+def test_what_a_running_study_reads_is_not_replaced(tmp_path: Path) -> None:
+    description, place = clinic(tmp_path), tmp_path / "source"
+    others = [
+        (replace(description, label_column="other"), 8),
+        (description, 16),  # mean and deviation are those of a size
+    ]
+    for other, size in others:
+        with used_source(description, tmp_path, place, 8, NAMES) as facts:
+            before = {path.name: path.read_bytes() for path in place.iterdir()}
+            with used_source(description, tmp_path, place, 8, NAMES) as again:  # another algorithm
+                assert again == facts == read_facts(place)
+            with (
+                pytest.raises(UserError, match=r"a running study called Clinic .* --name NAME"),
+                used_source(other, tmp_path, place, size, NAMES),
+            ):
+                pass
+            assert {path.name: path.read_bytes() for path in place.iterdir()} == before
+        with used_source(other, tmp_path, place, size, NAMES):  # none runs
+            assert (",c" in (place / LABELS).read_text()) == (other is not description)
+
+
+def test_a_changed_table_is_other_data(tmp_path: Path) -> None:
+    description, place = clinic(tmp_path), tmp_path / "source"
+    with used_source(description, tmp_path, place, 8, NAMES):
+        text = (tmp_path / "my.csv").read_text()
+        (tmp_path / "my.csv").write_text(text.replace("0.png,a", "0.png,b"))
+        with (
+            pytest.raises(UserError, match="running study"),
+            used_source(description, tmp_path, place, 8, NAMES),
+        ):
+            pass
