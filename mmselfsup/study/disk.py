@@ -11,6 +11,7 @@ from mmselfsup.config.inspect import max_epochs
 from .keep import ALL_FILES
 from .resolved import ResolvedStudy
 from .settings import StudySettings
+from .stages.labels import Part
 from .step import CHECKPOINT, DONE, read_record
 
 if TYPE_CHECKING:
@@ -38,7 +39,11 @@ def disk_use(study: ResolvedStudy, studies: Sequence[StudySettings]) -> tuple[in
         total += sum(size for _, size in kept)
         missing += sum(_missing(folder, size) for folder, size in kept)
         stay, stay_missing, for_a_while = _searches(settings, study.lrs, classifier)
-        total, missing = total + stay, missing + stay_missing
+        few, few_missing, few_for_a_while = _few_labels(
+            ResolvedStudy(settings, study.images), study, classifier
+        )
+        total, missing = total + stay + few, missing + stay_missing + few_missing
+        for_a_while += few_for_a_while
         most = max(most, for_a_while)  # each study removes its own at its end
     words = f"about {total / GIB:.1f} GiB of checkpoints"
     if missing < total:
@@ -81,6 +86,26 @@ def _searches(settings: StudySettings, lrs: Sequence[float], size: int) -> tuple
         else:
             for_a_while += sum(missing)
     return stay, stay_missing, for_a_while
+
+
+def _few_labels(study: ResolvedStudy, read: ResolvedStudy, size: int) -> tuple[int, int, int]:
+    """Return the bytes of the classifiers that few labels train, as ``_searches`` does.
+
+    Args:
+        study: The study, for its folders.
+        read: The first study, whose configs have been read.
+        size: Bytes of a classifier.
+    """
+    settings = study.settings
+    lrs = read.lrs if len(read.lrs) > 1 else ()
+    arms = [arm for arm in settings.arms if not read.saw_labels(arm)]
+    parts = [Part(arm, percent) for arm in arms for percent in settings.labels]
+    draws = [f"draw_{draw}" for draw in range(1, settings.draws + 1)]
+    finals = [part.folder(study, name) for part in parts for name in draws]
+    searched = [part.folder(study, f"lr_{lr:g}") for part in parts for lr in lrs]
+    stay = [*finals, *searched] if settings.keep == ALL_FILES else finals
+    missing = [sum(_missing(folder, size) for folder in of) for of in (stay, searched)]
+    return size * len(stay), missing[0], 0 if settings.keep == ALL_FILES else missing[1]
 
 
 def _missing(folder: Path, size: int) -> int:

@@ -14,7 +14,8 @@ from mmselfsup.utils.errors import UserError
 BEST, ALL_FILES = "best", "all"
 #: What may be kept: all but the checkpoints of the learning-rate search, or everything.
 KEEP = (BEST, ALL_FILES)
-_SEARCH = "finetune/*/lr_*/*.pth"
+#: With all labels, and with a part of them.
+_SEARCHES = ("finetune/*/lr_*/*.pth", "finetune/*/labels_*/lr_*/*.pth")
 _MEGABYTE = 1e6
 
 
@@ -52,7 +53,8 @@ def tidy(work_dir: Path, keep: str, spared: Collection[Path] = ()) -> str:
     if keep == ALL_FILES:
         return ""
     # The links (latest.pth) too, which would lead nowhere.
-    found = sorted(path for path in work_dir.glob(_SEARCH) if path.parent not in spared)
+    every = [path for pattern in _SEARCHES for path in work_dir.glob(pattern)]
+    found = sorted(path for path in every if path.parent not in spared)
     size = sum(path.stat().st_size for path in found if not path.is_symlink())
     for path in found:
         path.unlink(missing_ok=True)

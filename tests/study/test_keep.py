@@ -13,8 +13,12 @@ def make_files(root: Path) -> dict[str, list[str]]:
     stays = [
         "ssl/simclr/latest.pth", "ssl/simclr/backbone.pth", "finetune/scratch/final/epoch_3.pth",
         "finetune/scratch/lr_0.1/a.log.json", "finetune/scratch/lr_0.1/step.json",
+        "finetune/scratch/labels_10pct/draw_1/epoch_6.pth",
     ]  # fmt: skip
-    goes = ["finetune/scratch/lr_0.1/epoch_3.pth", "finetune/a+b/lr_0.01/epoch_3.pth"]
+    goes = [
+        "finetune/scratch/lr_0.1/epoch_3.pth", "finetune/a+b/lr_0.01/epoch_3.pth",
+        "finetune/a+b/labels_10pct/lr_0.01/epoch_6.pth",
+    ]  # fmt: skip
     for name in (*stays, *goes):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(b"x" * 1_000_000)
@@ -28,7 +32,7 @@ def test_the_checkpoints_of_the_search_go(tmp_path: Path) -> None:
     assert tidy(tmp_path, "all") == ""
     assert all((tmp_path / name).exists() for names in files.values() for name in names)
     line = tidy(tmp_path, "best")
-    assert line == "Removed: 2.0 MB of checkpoints of the learning-rate search."
+    assert line == "Removed: 3.0 MB of checkpoints of the learning-rate search."
     assert all((tmp_path / name).exists() for name in files["stays"])
     assert not any((tmp_path / name).is_symlink() for name in files["goes"])
     assert not any((tmp_path / name).exists() for name in files["goes"])

@@ -256,6 +256,27 @@ def test_disk_counts_the_classifiers_of_the_temperature(
     assert disk.disk_use(ResolvedStudy(given, Path("isic")), [given])[1] == words
 
 
+@pytest.mark.parametrize(
+    ("lrs", "keep", "words"),
+    [
+        # one pre-training and two final ones; two arms, two parts of the labels, three draws
+        ((0.1,), "best", "about 15.0 GiB of checkpoints"),
+        ((0.1, 0.2), "best", "about 15.0 GiB of checkpoints, and 12.0 GiB for a while"),
+        ((0.1, 0.2), "all", "about 27.0 GiB of checkpoints"),
+    ],
+)
+def test_disk_counts_few_labels(
+    study: StudySettings,
+    lrs: tuple[float, ...],
+    keep: str,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(disk, "training_bytes", lambda cfg: GIB)
+    given = dataclasses.replace(study, labels=(1.0, 10.0), draws=3, lrs=lrs, keep=keep)
+    assert disk.disk_use(ResolvedStudy(given, Path("isic")), [given])[1] == words
+
+
 def test_lists_are_compared_by_sets(data: StudySettings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every image has one content: each pair is looked up, and none walks through a list."""
     for number in range(32):
