@@ -38,6 +38,7 @@ from .stages.context import StudyContext
 from .stages.curriculum import greedy_facts
 from .stages.external import check as check_external
 from .stages.labels import check_few_labels, lesions
+from .stages.lr_search import check_evaluation
 from .stages.pretrain import check_backbones, check_labels
 
 
@@ -98,6 +99,7 @@ def check(settings: StudySettings) -> None:
         images, _ = settings.data.find_images(settings.data_root)
         check_lists(paths, images, head_classes(study.finetune))
     check_labels(study)
+    check_evaluation(study)
     check_few_labels(study)
     for task in study.pretrainings:
         for warning in check_backbones(task, study.finetune):

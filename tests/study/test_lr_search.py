@@ -1,9 +1,15 @@
 """The learning rate is chosen by validation balanced accuracy, for each arm."""
 
+import dataclasses
+from pathlib import Path
+
 import pytest
 
 from mmselfsup.study.report.tables import at_the_edge
-from mmselfsup.study.stages.lr_search import choose_lr
+from mmselfsup.study.resolved import ResolvedStudy
+from mmselfsup.study.settings import StudySettings
+from mmselfsup.study.stages.labels import Part, search_stage
+from mmselfsup.study.stages.lr_search import check_evaluation, choose_lr
 from mmselfsup.utils.errors import UserError
 from tests.study.study_data import make_search
 
@@ -33,3 +39,49 @@ def test_choice_at_the_edge_is_said() -> None:
     assert "smallest" in (at_the_edge(choose_lr(make_search("a", (0.5, 0.2, 0.2)))) or "")
     assert "largest" in (at_the_edge(choose_lr(make_search("a", (0.1, 0.2, 0.5)))) or "")
     assert at_the_edge(choose_lr(make_search("a", (0.5, 0.2, 0.2))[:1])) is None
+
+
+def resolved(study: StudySettings, *options: str, epochs: int = 6) -> ResolvedStudy:
+    runner = (f"runner.max_epochs={epochs}",)
+    return ResolvedStudy(
+        dataclasses.replace(study, options=runner, finetune_options=options), Path("isic")
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("evaluation.interval=4",),
+        ("evaluation.interval=2", "evaluation.start=1"),
+        ("evaluation.start=7",),
+        ("evaluation=None",),
+    ],
+)
+def test_a_search_without_a_result_is_found_before_all_trainings(
+    study: StudySettings, options: tuple[str, ...]
+) -> None:
+    with pytest.raises(UserError, match="not evaluated after its last epoch, 6"):
+        check_evaluation(resolved(study, *options))
+    alone = dataclasses.replace(study, lrs=(0.1,))
+    check_evaluation(resolved(alone, *options))  # nothing is chosen
+
+
+@pytest.mark.parametrize("options", [(), ("evaluation.interval=3", "evaluation.start=3")])
+def test_an_evaluation_after_the_last_epoch_is_enough(
+    study: StudySettings, options: tuple[str, ...]
+) -> None:
+    check_evaluation(resolved(study, *options))
+    few = resolved(dataclasses.replace(study, labels=(10.0,)), *options)
+    argv = search_stage(few, Part("scratch", 10.0), 0.1).argv
+    assert ("evaluation.start=None" in argv) == bool(options)  # another number of epochs
+
+
+@pytest.mark.parametrize(
+    "option", ["custom_hooks=[{'type':'EarlyStoppingHook'}]", "lr_config.policy=ReduceLROnPlateau"]
+)
+def test_what_needs_evaluations_has_none_in_the_final_training(
+    study: StudySettings, option: str
+) -> None:
+    study = dataclasses.replace(study, lrs=(0.1,))
+    with pytest.raises(UserError, match=r"FINETUNE_CONFIG has (E|R).* which needs evaluations"):
+        check_evaluation(resolved(study, option))

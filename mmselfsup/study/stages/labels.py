@@ -185,6 +185,8 @@ def search_stage(study: ResolvedStudy, pair: Part, lr: float) -> Stage:
     lists = {"train": pair.list(study, "subtrain"), "val": study.settings.split("val")}
     # One validation: only the last epoch counts.
     options = [*lesion_options(study, "val"), *_epochs(epochs), f"evaluation.interval={epochs}"]
+    if (study.finetune.get("evaluation") or {}).get("start") is not None:
+        options.append("evaluation.start=None")
     return Stage(
         name=f"fine-tuning {pair.arm}, {pair.percent:g} % of the labels, lr {lr:g}",
         folder=folder,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.json_log import read_log
@@ -16,6 +17,40 @@ from ..step import CHECKPOINT
 from .context import StudyContext
 from .finetune import finetune_argv, lesion_options
 from .stage import Stage
+
+#: What acts on evaluations, which the final training on the whole fold has none of.
+_PLATEAU_HOOK, _PLATEAU_POLICY = "EarlyStoppingHook", "ReduceLROnPlateau"
+
+
+def check_evaluation(study: ResolvedStudy) -> None:
+    """Find, before hours of training, a classifier that can't be searched for or trained finally.
+
+    Raises:
+        UserError: Its training depends on evaluations, or it is not evaluated after the last epoch.
+    """
+    cfg = study.finetune
+    hooks = [hook.get("type") for hook in cfg.get("custom_hooks") or ()]
+    policy = (cfg.get("lr_config") or {}).get("policy")
+    for name in [name for name in (*hooks, policy) if name in (_PLATEAU_HOOK, _PLATEAU_POLICY)]:
+        raise UserError(
+            f"FINETUNE_CONFIG has {name}, which needs evaluations, and the final training on the "
+            "whole fold has no images left for them: take it out; every arm is trained for the "
+            f"same {study.epochs} epochs and measured after the last"
+        )
+    if len(study.lrs) > 1 and not _is_evaluated(cfg.get("evaluation") or {}, study.epochs):
+        raise UserError(
+            f"FINETUNE_CONFIG is not evaluated after its last epoch, {study.epochs}, which decides "
+            "between learning rates: its `evaluation` needs an interval that divides the number "
+            "of epochs, and no other start"
+        )
+
+
+def _is_evaluated(evaluation: Mapping[str, Any], epoch: int) -> bool:
+    """Return whether an evaluation takes place after an epoch, counted from 1."""
+    interval, start = evaluation.get("interval", 1), evaluation.get("start")
+    if not evaluation or interval < 1 or epoch < (start or 0):
+        return False
+    return bool((epoch - (start or 0)) % interval == 0)
 
 
 def run(context: StudyContext) -> None:
