@@ -58,12 +58,14 @@ def command_stamp(
     for key, path in [(key, path) for key, path in values.items() if _is_config(key)]:
         config = _read_config(Path(root, path))
         values[key] = config.digest(root)
-        for name, text in config.texts:
-            if _is_path(text, root) and not _matches(name, overridden):
-                values[f"{key}: {name}"] = text
+        values.update(config.paths(key, root, overridden))
         for module, file in config.modules(values):
             stamp = imported_content(file) if in_fork and file.is_file() else str(file)
             values[f"{key}: module {module}"] = stamp
+    # Overrides are those of the config that names the data sets, not of theirs.
+    for key, path in [(key, path) for key, path in values.items() if _is_data(key, path, root)]:
+        config = _read_config(Path(root, path))
+        values |= {key: config.digest(root), **config.paths(key, root)}
     values.update({key: str(path) for key, path in (reads or {}).items()})
     names = _names(values, root)
     return {
@@ -190,6 +192,13 @@ def _is_config(name: str) -> bool:
     return name == "config" or name.endswith("_config")
 
 
+def _is_data(name: str, value: Any, root: Path) -> bool:
+    """Return whether a value names a config of data sets, as ``FrozenFeaturesHook.data`` may."""
+    if not name.endswith(".data") or not isinstance(value, str):
+        return False
+    return value.endswith(_CONFIGS) and os.path.isfile(Path(root, value))
+
+
 def _is_path(text: str, root: Path) -> bool:
     """Return whether a text of a config names a file or folder that exists."""
     if "/" in text:
@@ -304,6 +313,14 @@ class _PlainConfig:
             return "<path>" if isinstance(value, str) and _is_path(value, root) else value
 
         return digest(json.dumps(plain(self.tree), sort_keys=True, default=str))
+
+    def paths(self, key: str, root: Path, overridden: Sequence[str] = ()) -> dict[str, str]:
+        """Return the files and folders that it names, without those of ``overridden`` keys."""
+        return {
+            f"{key}: {name}": text
+            for name, text in self.texts
+            if _is_path(text, root) and not _matches(name, overridden)
+        }
 
     def modules(self, values: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
         """Yield the source files of what it, or an override, imports, by name."""

@@ -147,3 +147,24 @@ def test_a_fork_runs_a_module_as_it_was_imported(
     module.write_text("x = 22\n")
     assert command_stamp(("tools/train.py", "c.py"), tmp_path, in_fork=True) == before
     assert stamp(tmp_path, "c.py") != before
+
+
+def test_the_lists_of_a_monitor_count_and_their_place_does_not(tmp_path: Path) -> None:
+    """``adapt.monitor.data`` of a study; the config of a hook may name such a file, too."""
+    (tmp_path / "c.py").write_text("x = 1\ndata = dict(train=dict(ann_file='train.txt'))\n")
+    (tmp_path / "hook.py").write_text("custom_hooks = [dict(data='a/monitor.py')]\n")
+    (tmp_path / "train.txt").write_text("1.jpg 0\n")
+    stamps = []
+    for place, text in (("a", "1.jpg 0\n"), ("b", "1.jpg 0\n"), ("a", "1.jpg 1\n")):
+        (tmp_path / place).mkdir(exist_ok=True)
+        list_ = tmp_path / place / "val.txt"
+        list_.write_text(text)
+        data = f"data = dict(train=dict(ann_file={str(list_)!r}))\n"
+        (tmp_path / place / "monitor.py").write_text(data)
+        own = f"adapt.monitor.data={place}/monitor.py"
+        lists = "data.train.ann_file=train.txt"
+        stamps.append(stamp(tmp_path, "c.py", "--cfg-options", own, lists))
+    assert stamps[0] == stamps[1] != stamps[2]
+    before = stamp(tmp_path, "hook.py")
+    (tmp_path / "a" / "val.txt").write_text("2.jpg 1\n")
+    assert stamp(tmp_path, "hook.py") != before
