@@ -12,6 +12,7 @@ from PIL.Image import Image
 from torch.utils.data import Dataset
 
 from .batched.deferred import defer
+from .pipelines.channel_order import order_of
 from .pipelines.compose import build_pipeline
 from .pipelines.formatting import to_image
 from .registry import build_datasource
@@ -46,7 +47,7 @@ class BaseDataset(Dataset[dict[str, Any]], metaclass=ABCMeta):
     ) -> None:
         is_built = not isinstance(data_source, dict)
         self.data_source: Any = data_source if is_built else build_datasource(data_source)
-        self.pipeline = build_pipeline(pipeline)
+        self.pipeline = self._built(pipeline)
         self.prefetch = prefetch
         self.CLASSES: list[str] | None = self.data_source.CLASSES  # named as in 0.x
 
@@ -75,6 +76,10 @@ class BaseDataset(Dataset[dict[str, Any]], metaclass=ABCMeta):
         self.CLASSES = self.data_source.CLASSES
         if hasattr(self, "gt_labels"):
             self.gt_labels = self.data_source.get_gt_labels()
+
+    def _built(self, pipeline: Sequence[dict[str, Any]]) -> Any:
+        """Return a pipeline for the images of the data source."""
+        return build_pipeline(pipeline, order_of(self.data_source))
 
     def _load(self, idx: int) -> tuple[Any, int]:
         """Return an image for the pipeline, and its own index in the data source."""

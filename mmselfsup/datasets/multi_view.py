@@ -11,7 +11,6 @@ from .base import BaseDataset
 from .batched.deferred import defer
 from .batched.pipeline import build_batched_pipelines
 from .lesion_positives import LesionPositives
-from .pipelines.compose import build_pipeline
 from .registry import DATASETS
 
 
@@ -49,7 +48,7 @@ class MultiViewDataset(BaseDataset):
                 f"{len(pipelines)} pipelines"
             )
         super().__init__(data_source, [], prefetch)
-        self.pipelines = [build_pipeline(pipeline) for pipeline in pipelines]
+        self.pipelines = [self._built(pipeline) for pipeline in pipelines]
         self.num_views = list(num_views)
         self.trans = [
             pipeline

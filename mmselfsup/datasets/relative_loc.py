@@ -13,7 +13,6 @@ from torchvision.transforms import RandomCrop
 from mmselfsup.utils.errors import UserError
 
 from .base import BaseDataset
-from .pipelines.compose import build_pipeline
 from .registry import DATASETS
 
 _SIDE = 3  # patches on a side
@@ -73,7 +72,7 @@ class RelativeLocDataset(BaseDataset):
         patch_jitter: int = 21,
     ) -> None:
         super().__init__(data_source, pipeline, prefetch)
-        self.format_pipeline = build_pipeline([] if prefetch else format_pipeline)
+        self.format_pipeline = self._built([] if prefetch else format_pipeline)
         self.patch_jitter = patch_jitter
 
     @classmethod

@@ -85,9 +85,10 @@ def inference_model(
             that ISIC 2019 doesn't have, or the head takes metadata and there is no patient.
     """
     cfg: Any = model.cfg
-    pipeline = build_pipeline(evaluation_pipeline(cfg))
+    reading = reading_options(cfg)
+    pipeline = build_pipeline(evaluation_pipeline(cfg), reading.get("channel_order", "rgb"))
     device = module_device(model)
-    image = GivenImages([data], **reading_options(cfg)).get_pixels(0)
+    image = GivenImages([data], **reading).get_pixels(0)
     sample = pipeline(image)
     batch = torch.utils.data.default_collate([sample])
     img = to_device(batch, device)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mmselfsup.utils.errors import ArgumentError
 
+from ..pipelines.channel_order import exchange_channels
 from ..pipelines.compose import RandomAppliedTrans
 from ..pipelines.formatting import Normalize, ToTensor
 from ..pipelines.geometric import (
@@ -65,7 +66,8 @@ class BatchedPipeline:
 
     def __init__(self, pipeline: Any) -> None:
         transforms = list(pipeline.transforms)
-        self.text = repr(pipeline)
+        self.channel_order: str = getattr(pipeline, "channel_order", "rgb")
+        self.text = f"{pipeline!r} {self.channel_order}"
         masks = bool(transforms) and isinstance(transforms[-1], MaskGenerator)
         self.mask_generator: MaskGenerator | None = transforms.pop() if masks else None
         self.normalize = None
@@ -134,10 +136,12 @@ class BatchedPipeline:
             [N, 3, S, T] float32.
         """
         params = _on_device(sampled, images.device)
+        is_bgr = self.channel_order == "bgr"  # the steps take RGB, as in ``Chain``
+        images = exchange_channels(images) if is_bgr else images
         for transform, begin, end in self.steps:
             if isinstance(transform, BatchedPixelTransform):
                 images = transform.apply(images, params.part(begin, end))
-        return self._finish(images)
+        return self._finish(exchange_channels(images) if is_bgr else images)
 
     def _finish(self, images: Tensor) -> Tensor:
         """Return the result of ``ToTensor`` and ``Normalize``, bit for bit."""

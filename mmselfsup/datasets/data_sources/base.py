@@ -197,7 +197,8 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
         ann_file: List of the images.
         test_mode: Whether to take the test part, where a source has one.
         color_type: ``color``, ``grayscale``, or ``unchanged``, see ``decode.decode_image``.
-        channel_order: ``rgb`` or ``bgr``.
+        channel_order: ``rgb`` or ``bgr``, the order that ``mean`` and ``std`` are in. Steps that
+            weigh colours see RGB in both cases, see ``pipelines.channel_order``.
         file_client_args: Arguments of mmcv's ``FileClient``: the disk, or a storage service.
         on_error: What ``load`` does with an image that can't be read: ``raise`` an error, or
             ``skip`` it, take the next readable one instead, and count it (see ``num_skipped``).

@@ -236,6 +236,10 @@ class ImageReader:
         channel_order: See ``decode.decode_image``.
         file_client_args: Arguments of mmcv's ``FileClient``.
         value_range: See ``decode.decode_pixels``.
+
+    Raises:
+        ArgumentError: An argument is not known, or ``bgr`` is asked for of images that stay as they
+            are in the file.
     """
 
     def __init__(
@@ -247,6 +251,11 @@ class ImageReader:
     ) -> None:
         self.color_type = one_of("color_type", color_type, COLOR_TYPES)
         self.channel_order = one_of("channel_order", channel_order, CHANNEL_ORDERS)
+        if color_type == "unchanged" and channel_order != "rgb":
+            raise ArgumentError(
+                "channel_order='bgr' has no effect with color_type='unchanged', which leaves "
+                "images as they are in the file: set color_type='color'"
+            )
         self.file_client_args = dict(file_client_args)
         self.value_range = check_value_range(value_range)
         self._client: Any = None  # opened at the first image: each worker needs its own connection

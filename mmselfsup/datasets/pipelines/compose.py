@@ -11,6 +11,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Sequence
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from torchvision.transforms import Compose
 from mmselfsup.utils.errors import ArgumentError, UserError, one_line
 
 from ..registry import PIPELINES, Config
+from .channel_order import exchange_channels, inner_steps, weighs_colours
 from .encoded import EncodedImage
 from .formatting import (
     Normalize,
@@ -58,9 +60,13 @@ class Chain(Compose):  # type: ignore[misc]
     that is not decoded yet is decoded by the first transform, or for it. An input
     that is a PIL image is passed on as in ``Compose``. ``ToTensor`` followed by ``Normalize`` is
     done in one pass.
+
+    Attributes:
+        channel_order: Of the images, ``rgb`` or ``bgr``; see ``channel_order``.
     """
 
     takes_pixels = True
+    channel_order = "rgb"
 
     def __call__(self, img: Any) -> Any:
         transforms, position = self.transforms, 0
@@ -73,8 +79,14 @@ class Chain(Compose):  # type: ignore[misc]
             if normalised is not None:
                 img, position = normalised, position + 2
             else:
-                img, position = _apply(transforms[position], img, arrays), position + 1
+                img, position = self._step(transforms[position], img, arrays), position + 1
         return img
+
+    def _step(self, transform: Any, img: Any, arrays: bool) -> Any:
+        """Return the image after a transform, which gets RGB where it weighs colours."""
+        if self.channel_order == "rgb" or not weighs_colours(transform):
+            return _apply(transform, img, arrays)
+        return exchange_channels(_apply(transform, exchange_channels(img), arrays))
 
 
 @PIPELINES.register_module()
@@ -168,7 +180,17 @@ class RandomAug:
         }
         given = {name: value for name, value in options.items() if value is not None}
         check_statistics(mean or (), std or ())
-        self.transforms = create_transform(is_training=True, color_jitter=color_jitter, **given)
+        self._create = partial(create_transform, is_training=True, color_jitter=color_jitter)
+        self._given = given
+        self.transforms = self._create(**given)
+
+    def use_channel_order(self, channel_order: str) -> None:
+        """Take images of this order, which ``mean`` and ``std`` are in; timm's steps see RGB."""
+        if channel_order == "rgb":
+            return
+        turned = {key: self._given[key][::-1] for key in ("mean", "std") if key in self._given}
+        in_rgb = self._create(**{**self._given, **turned})
+        self.transforms = Compose([exchange_channels, in_rgb, exchange_channels])
 
     def __call__(self, img: Any) -> Any:
         return self.transforms(img)
@@ -177,8 +199,12 @@ class RandomAug:
         return f"{type(self).__name__}({self.transforms!r})"
 
 
-def build_pipeline(cfgs: Sequence[Config]) -> Callable[[Any], Any]:
+def build_pipeline(cfgs: Sequence[Config], channel_order: str = "rgb") -> Callable[[Any], Any]:
     """Return the transforms of a pipeline, built from their configs and chained.
+
+    Args:
+        cfgs: Configs of the transforms.
+        channel_order: Of the images, ``rgb`` or ``bgr``.
 
     Raises:
         ArgumentError: ``Normalize`` has statistics of 0..255 for the 0..1 of ``ToTensor``, is there
@@ -197,7 +223,11 @@ def build_pipeline(cfgs: Sequence[Config]) -> Callable[[Any], Any]:
         else:  # a step of the user may scale them again
             in_unit = isinstance(step, ToTensor | transforms.ToTensor) or (in_unit and known)
             normalised = normalised and known
-    return Chain(steps)
+        if hasattr(step, "use_channel_order"):  # it has a pipeline of its own
+            step.use_channel_order(channel_order)
+    chain = Chain(steps)
+    chain.channel_order = channel_order
+    return chain
 
 
 def _check_behind_normalize(step: Any) -> None:
@@ -217,7 +247,7 @@ def _check_behind_normalize(step: Any) -> None:
             f"{name} stands behind Normalize, and takes images or values in 0..1: put it in front "
             "of ToTensor"
         )
-    for part in getattr(getattr(step, "trans", step), "transforms", ()):
+    for part in inner_steps(step):
         _check_behind_normalize(part)
 
 

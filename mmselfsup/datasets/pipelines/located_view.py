@@ -12,6 +12,7 @@ from torch import Tensor
 from mmselfsup.utils.errors import ArgumentError
 
 from ..registry import PIPELINES, Config
+from .channel_order import inner_steps
 from .compose import bernoulli, build_pipeline, check_probability
 from .encoded import EncodedImage
 from .geometric import RandomResizedCrop
@@ -74,6 +75,10 @@ class LocatedView:
             view, way = np.rot90(view), way @ _TURN
         return self.finish(np.ascontiguousarray(view)), way
 
+    def use_channel_order(self, channel_order: str) -> None:
+        """Take images of this order."""
+        self.finish.channel_order = channel_order
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.crop!r}, {self.finish!r})"
 
@@ -99,7 +104,7 @@ def _check_in_place(step: Any) -> None:
             f"LocatedView: {name} among its transforms would move pixels, and the map would not "
             "follow: take it out (LocatedView crops, flips and turns itself)"
         )
-    for part in getattr(getattr(step, "trans", step), "transforms", ()):
+    for part in inner_steps(step):
         _check_in_place(part)
 
 

@@ -82,6 +82,8 @@ _STEPS = (brighten, stretch_contrast, saturate, turn_hue)  # in torchvision's nu
 class ColorJitter(OnPixels, T.ColorJitter):  # type: ignore[misc]
     """As in torchvision: four colour changes in random order, with uniform random strengths."""
 
+    weighs_colours = True
+
     def change(self, pixels: Pixels) -> Pixels:
         order, *factors = self.get_params(self.brightness, self.contrast, self.saturation, self.hue)
         for index in order.tolist():
@@ -94,6 +96,8 @@ class ColorJitter(OnPixels, T.ColorJitter):  # type: ignore[misc]
 @PIPELINES.register_module()
 class RandomGrayscale(OnPixels, T.RandomGrayscale):  # type: ignore[misc]
     """As in torchvision: the luma in all three channels, with probability ``p``."""
+
+    weighs_colours = True
 
     def change(self, pixels: Pixels) -> Pixels:
         if not bernoulli(self.p) or pixels.ndim == 2:
@@ -194,6 +198,8 @@ class Lighting:
     """
 
     alphastd: float = 0.1
+
+    weighs_colours: ClassVar[bool] = True
 
     def __call__(self, img: Tensor | Image.Image) -> Tensor | Image.Image:
         """Return a tensor [3, H, W] in 0..1 (values may leave that range) or a PIL image changed.

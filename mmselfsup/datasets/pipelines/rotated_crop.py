@@ -100,6 +100,11 @@ class RotatedCrop:
         self.size, self.scale, self.ratio = size, tuple(scale), tuple(ratio)
         self.least_lesion = least_lesion
 
+    @property
+    def weighs_colours(self) -> bool:
+        """Return whether it looks for a lesion, which is darker or redder than skin."""
+        return self.least_lesion > 0
+
     def __call__(self, img: Any) -> Any:
         """Return the view [S, S, 3] or [S, S], a PIL image for a PIL image."""
         return on_pixels(self._change, img)
