@@ -167,7 +167,9 @@ def describe(
     return Description(
         task="classification" if network.classifies else "features",
         width=width,
-        preprocessing=read_preprocessing(preparation(cfg), images.shape[-2:], norm, order),
+        preprocessing=read_preprocessing(
+            preparation(cfg), images.shape[-2:], norm, order, images.shape[1]
+        ),
         any_size=network.takes_any_size,
         classes=_classes(cfg, state, width) if network.classifies else None,
         algorithm=getattr(type(network.model), "title", type(network.model).__name__),

@@ -29,6 +29,7 @@ from mmselfsup.utils.device import to_device
 from mmselfsup.utils.errors import ArgumentError
 
 from .batched.loader import DeviceLoader
+from .pipelines.formatting import equally_many
 
 __all__ = [
     "PrefetchLoader",
@@ -72,22 +73,23 @@ class PrefetchLoader(DeviceLoader):
         loader: Yields dicts with ``img``, a uint8 tensor [N, 3, H, W] or a list of such.
             Further dimensions may lie between N and 3, and several images may be stacked in the
             channels.
-        mean: Mean of each channel, in 0..1.
-        std: Standard deviation of each channel, in 0..1.
+        mean, std: Those of each channel, or one number for all, in 0..1.
         device: See ``DeviceLoader``.
 
     Raises:
-        ArgumentError: While it is read: an image is no uint8 tensor.
+        ArgumentError: The numbers of means and deviations don't fit. Or, while it is read: an image
+            is no uint8 tensor.
     """
 
     def __init__(
         self,
         loader: Any,
-        mean: Sequence[float],
-        std: Sequence[float],
+        mean: float | Sequence[float],
+        std: float | Sequence[float],
         device: torch.device | None = None,
     ) -> None:
         super().__init__(loader, device)
+        mean, std = equally_many(mean, std)
         self._mean = torch.tensor([255.0 * m for m in mean]).view(1, -1, 1, 1)  # [1, 3, 1, 1]
         self._std = torch.tensor([255.0 * s for s in std]).view(1, -1, 1, 1)
 

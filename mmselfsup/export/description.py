@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmselfsup.datasets.pipelines.formatting import equally_many
 from mmselfsup.utils.errors import UserError
 
 
@@ -45,6 +46,7 @@ def preprocessing_of(
     size: Sequence[int],
     norm: Mapping[str, Any] | None,
     channel_order: str = "rgb",
+    channels: int = 3,
 ) -> Preprocessing:
     """Return the facts of a pipeline without chance.
 
@@ -53,6 +55,7 @@ def preprocessing_of(
         size: Height and width of what comes out of it.
         norm: Mean and standard deviation where the loader normalises (``prefetch``).
         channel_order: That of the data source.
+        channels: Of what comes out, for one mean and deviation for all.
 
     Raises:
         UserError: Nothing normalises.
@@ -61,13 +64,15 @@ def preprocessing_of(
     norm = next((step for step in steps if step["type"] == "Normalize"), norm)
     if norm is None or "mean" not in norm or "std" not in norm:
         raise UserError("the config's test pipeline has no Normalize: mean and std are unknown")
+    mean, std = equally_many(norm["mean"], norm["std"])
+    repeats = channels if len(mean) == 1 else 1
     resizing: dict[str, Any] = next((step for step in steps if step["type"] == "Resize"), {})
     resize, how = resizing.get("size"), resizing.get("interpolation", "bilinear")
     if isinstance(resize, list | tuple):  # one side alone is the shorter one, as in torchvision
         resize = list(resize) if len(resize) > 1 else resize[0]
     return Preprocessing(
-        mean=[float(value) for value in norm["mean"]],
-        std=[float(value) for value in norm["std"]],
+        mean=[float(value) for value in mean] * repeats,
+        std=[float(value) for value in std] * repeats,
         size=[int(side) for side in size],
         resize=resize,
         transforms=steps,

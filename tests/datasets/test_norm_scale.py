@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from mmselfsup.datasets import build_dataloader
+from mmselfsup.datasets.batched.pipeline import build_batched_pipelines
 from mmselfsup.datasets.pipelines.compose import build_pipeline
 from mmselfsup.datasets.pipelines.formatting import check_statistics
 from mmselfsup.datasets.registry import PIPELINES
+from mmselfsup.datasets.utils import PrefetchLoader
 from mmselfsup.utils.errors import ArgumentError
 
 BYTES = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
@@ -97,3 +100,30 @@ def test_one_number_normalises_all_channels() -> None:
     three = dict(type="Normalize", mean=[0.5] * 3, std=[0.25] * 3)
     many = build_pipeline([dict(type="ToTensor"), three])
     np.testing.assert_array_equal(one(image), many(image))
+
+
+@pytest.mark.parametrize(
+    ("mean", "std"), [([0.3, 0.5, 0.7], 0.2), ([0.3, 0.5, 0.7], [0.2]), (0.5, [0.1, 0.2, 0.3])]
+)
+def test_one_number_for_all_channels(mean: Any, std: Any) -> None:
+    """It is repeated: in one pass over bytes, for a tensor, in batches and in the loader."""
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3)).astype(np.uint8)
+    unit = torch.from_numpy(pixels / 255).float().permute(2, 0, 1)  # [3, 8, 8]
+    shift, scale = (torch.tensor(v).view(-1, 1, 1) for v in (mean, std))
+    wanted = (unit - shift) / scale
+    step = dict(type="Normalize", mean=mean, std=std)
+    chain: Any = build_pipeline([dict(type="ToTensor"), step])
+    torch.testing.assert_close(chain(pixels), wanted)
+    torch.testing.assert_close(build_pipeline([step])(unit), wanted)
+    crop = dict(type="RandomResizedCrop", size=8, scale=(1, 1), ratio=(1, 1))
+    batched = build_batched_pipelines([build_pipeline([crop, dict(type="ToTensor"), step])])[0]
+    params = torch.tensor([batched.sample_params(8, 8)])
+    torch.testing.assert_close(batched.apply(torch.from_numpy(pixels)[None], params)[0], wanted)
+    batches = [{"img": torch.from_numpy(pixels).permute(2, 0, 1)[None]}]
+    loaded = next(iter(PrefetchLoader(batches, mean, std, torch.device("cpu"))))
+    torch.testing.assert_close(loaded["img"][0], wanted)
+
+
+def test_other_numbers_of_channels_are_refused() -> None:
+    with pytest.raises(ArgumentError, match="are for 3 and 2 channels"):
+        build_pipeline([dict(type="Normalize", mean=[0.5] * 3, std=[0.2] * 2)])

@@ -369,6 +369,23 @@ def test_a_single_side_is_the_shorter_one(size: Any, wanted: Any) -> None:
     assert preprocessing_of(steps, (32, 32), None).resize == wanted
 
 
+@pytest.mark.parametrize(
+    ("mean", "std", "channels", "wanted"),
+    [
+        (0.4, 0.2, 3, ([0.4] * 3, [0.2] * 3)),
+        ([0.4], [0.2], 3, ([0.4] * 3, [0.2] * 3)),
+        ([0.4, 0.5, 0.6], [0.2], 3, ([0.4, 0.5, 0.6], [0.2] * 3)),
+        (0.4, 0.2, 1, ([0.4], [0.2])),
+    ],
+)
+def test_one_number_is_that_of_every_channel(
+    mean: Any, std: Any, channels: int, wanted: Any
+) -> None:
+    steps = [dict(type="Normalize", mean=mean, std=std)]
+    prepared = preprocessing_of(steps, (32, 32), None, channels=channels)
+    assert (prepared.mean, prepared.std) == wanted
+
+
 def test_timm_resizes_to_the_same_side() -> None:
     for side, resize in ((48, 59), (64, 72), (64, 93), (224, 256), (224, 224)):
         assert math.floor(side / crop_fraction(side, resize)) == resize

@@ -85,7 +85,7 @@ def to_display(view: Tensor, normalize: Normalize | None) -> Tensor:
     Where the normalisation is unknown, the values are stretched to 0..1.
     """
     view = view.detach().float().cpu()
-    if normalize is not None and len(normalize.mean) == view.shape[1]:
+    if normalize is not None and len(normalize.mean) in (1, view.shape[1]):
         mean = torch.as_tensor(normalize.mean).view(-1, 1, 1)
         std = torch.as_tensor(normalize.std).view(-1, 1, 1)
         return (view * std + mean).clamp(0, 1)

@@ -80,6 +80,9 @@ class Normalize(T.Normalize):  # type: ignore[misc]
     Args:
         mean, std: Those of each channel, or one number for all.
         inplace: Whether to change the tensor itself.
+
+    Raises:
+        ArgumentError: There are several means and another number of deviations.
     """
 
     def __init__(
@@ -88,8 +91,7 @@ class Normalize(T.Normalize):  # type: ignore[misc]
         std: float | Sequence[float],
         inplace: bool = False,
     ) -> None:
-        mean, std = ([v] if isinstance(v, int | float) else v for v in (mean, std))
-        super().__init__(mean, std, inplace)
+        super().__init__(*equally_many(mean, std), inplace)
 
     def from_image(self, img: Any) -> Tensor | None:
         """Return the result of ``ToTensor`` and this transform, bit for bit.
@@ -104,6 +106,29 @@ class Normalize(T.Normalize):  # type: ignore[misc]
         if len(tables) != _channels(pixels) or pixels.dtype != np.uint8:
             return None
         return by_table(pixels, tables)
+
+
+def equally_many(
+    mean: float | Sequence[float], std: float | Sequence[float]
+) -> tuple[Sequence[float], Sequence[float]]:
+    """Return mean and deviation of each channel, as many of one as of the other.
+
+    Args:
+        mean, std: Those of each channel, or one number for all.
+
+    Raises:
+        ArgumentError: Their numbers differ, and neither is one.
+    """
+    means, stds = ([v] if isinstance(v, int | float) else v for v in (mean, std))
+    if len(means) == len(stds):
+        return means, stds
+    if 1 not in (len(means), len(stds)):
+        raise ArgumentError(
+            f"mean={mean} and std={std} are for {len(means)} and {len(stds)} channels: give "
+            "equally many, or one number for all"
+        )
+    channels = max(len(means), len(stds))
+    return [*means] * (channels // len(means)), [*stds] * (channels // len(stds))
 
 
 def check_statistics(mean: float | Sequence[float], std: float | Sequence[float]) -> None:
