@@ -133,6 +133,42 @@ def test_the_orientation_is_applied(tmp_path: Path, colour: str, orientation: in
     assert 0 < 255 * (whole[0] - reduced[0]).abs().mean() < 2
 
 
+def segment(marker: int, content: bytes) -> bytes:
+    """A segment of a JPEG file."""
+    return b"\xff" + bytes([marker]) + (len(content) + 2).to_bytes(2, "big") + content
+
+
+XMP = (
+    b'http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+    b'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
+    b'xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+)
+
+
+@pytest.mark.parametrize("case", ["editor", "preview", "xmp", "fill"])
+def test_the_orientation_may_stand_anywhere_before_the_pixels(tmp_path: Path, case: str) -> None:
+    """Behind 120 kB of an editor's data; only in XMP, which OpenCV does not read; filled gaps."""
+    exif = Image.Exif()
+    exif[0x010E if case == "xmp" else 0x0112] = "a lesion" if case == "xmp" else 6
+    memory = io.BytesIO()
+    Image.fromarray(photograph(160, 256)).save(memory, "JPEG", exif=exif, quality=95)
+    data = memory.getvalue()
+    at = data.index(b"\xff\xe1")
+    more = {
+        "editor": segment(0xED, b"Photoshop 3.0\0" + bytes(60000)) * 2,
+        "preview": segment(0xE2, b"MPF\0\xff\xd8Exif\xff\xd9" + bytes(60000)) * 2,
+        "xmp": segment(0xE1, XMP),
+        "fill": b"\xff" * 3,
+    }[case]
+    (tmp_path / "0.jpg").write_bytes(data[:at] + more + data[at:] + b"of a camera")
+    plain, fast = (
+        build_datasource(source(tmp_path, reduced_decode=r)).load_for_views(0)[0] for r in (0, 1)
+    )
+    assert isinstance(fast, EncodedImage)
+    assert fast.shape == plain.shape[:2] == ((160, 256) if case == "xmp" else (256, 160))
+    assert np.array_equal(fast.pixels(), plain)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_nothing_moves_where_sides_are_rounded_up(tmp_path: Path, orientation: int) -> None:
     """A ramp of 3 grey levels for each pixel that a crop would move, in both directions."""

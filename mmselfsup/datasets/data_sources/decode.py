@@ -38,6 +38,7 @@ from mmselfsup.utils.image_names import IMAGE_FORMATS, left_out_text
 
 from ..pipelines.encoded import Pixels
 from .deep_values import ImageError, check_value_range, to_8_bits
+from .jpeg_header import JPEG, jpeg_has_end, jpeg_size
 from .lists import find_images, report_left_out
 from .scans import is_scan, read_scan
 from .tiff_values import tiff_image
@@ -63,9 +64,7 @@ __all__ = [
     "open_rgb",
     "to_8_bits",
 ]
-_START_OF_FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of a JPEG file
 _TIFF_BITS = 258  # tag of a TIFF file: bits of each channel
-JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 _PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 # What Pillow raises for broken files; struct.error and others hide in its plugins.
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, KeyError, Image.DecompressionBombError)
@@ -189,18 +188,7 @@ def image_size(data: bytes) -> tuple[int, int] | None:
     """Return width and height from the header of a JPEG or PNG file; None for other files."""
     if data.startswith(_PNG):
         return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-    if not data.startswith(JPEG):
-        return None
-    at = 2
-    while at + 9 <= len(data):
-        if data[at] != 0xFF or data[at + 1] == 0xFF:  # bytes that fill the gap to a marker
-            at += 1
-        elif data[at + 1] in _START_OF_FRAME:
-            height, width = (int.from_bytes(data[i : i + 2], "big") for i in (at + 5, at + 7))
-            return width, height
-        else:
-            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return None
+    return jpeg_size(data) if data.startswith(JPEG) else None
 
 
 def check_size(size: tuple[int, int] | None) -> None:
@@ -339,14 +327,7 @@ def has_end(data: bytes) -> bool:
 
     Decoders don't report a truncated file: some fill the missing part with grey.
     """
-    if data.startswith(_PNG):
-        return _PNG_END in data
-    if data.endswith(_JPEG_END):
-        return True
-    at = 2  # walk from segment to segment to the pixels: a thumbnail has an end mark of its own
-    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return data.find(_JPEG_END, at) >= 0
+    return _PNG_END in data if data.startswith(_PNG) else jpeg_has_end(data)
 
 
 def opencv_pixels(

@@ -11,16 +11,13 @@ The compressed data of the whole file are read in any case, which bounds the gai
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import numpy as np
-from PIL import Image
 
 from ..pipelines.encoded import EncodedImage, Pixels
 from .decode import (
-    JPEG,
     ImageError,
     ImageReader,
     check_size,
@@ -29,8 +26,8 @@ from .decode import (
     image_size,
     opencv_pixels,
 )
+from .jpeg_header import JPEG, jpeg_orientation
 
-_ORIENTATION = 0x0112  # EXIF tag; 5 to 8 swap height and width
 _UPSIDE_DOWN = (3, 4, 7, 8)  # the last row or column of the file becomes the first row
 _MIRRORED = (2, 3, 6, 7)  # the last column or row of the file becomes the first column
 
@@ -56,9 +53,11 @@ def encoded_jpeg(
     check_size(size)
     if not has_end(data):
         raise ImageError("the file is damaged (its end is missing)")
-    orientation = _orientation(data, reader.color_type)
+    ignored = ignores_orientation(reader.color_type)
+    orientation = 1 if ignored else jpeg_orientation(data)
     if orientation is None:
         return None
+    # 5 to 8 swap height and width
     shape = size if orientation >= 5 else (size[1], size[0])
     from_end = orientation in _UPSIDE_DOWN, orientation in _MIRRORED
 
@@ -70,15 +69,3 @@ def encoded_jpeg(
             return np.asarray(reader.decode(data))[::reduction, ::reduction]
 
     return EncodedImage(shape, decode, from_end)
-
-
-def _orientation(data: bytes, color_type: str) -> int | None:
-    """Return the EXIF orientation that is applied, 1 to 8; None if it is unclear."""
-    if ignores_orientation(color_type) or b"Exif" not in data[:65536]:
-        return 1
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            value = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # whatever Pillow finds wrong in it, OpenCV may read the pixels
-        return None
-    return value if value in range(1, 9) else None
