@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,11 +50,11 @@ def new_numbers(
 ) -> tuple[list[int] | None, list[str]]:
     """Return the new number of each class of a source, and the names under the new numbers.
 
-    Names are compared without case and outer blanks. Lists of classes of which one continues the
-    other number alike: the challenge's test images have a ninth class ``UNK``. Elsewhere in the
-    list, ``UNK`` becomes the last class. Lists of one length without a common name are two sets of
-    names for the same classes where ``same`` says so, and, with a warning, where the names of one
-    are numbers (``0``, ``class 0``).
+    Names are compared without case and outer blanks, ``UNK`` too. Lists of classes of which one
+    continues the other number alike: the challenge's test images have a ninth class ``UNK``.
+    Elsewhere in the list, ``UNK`` becomes the last class. Lists of one length without a common name
+    are two sets of names for the same classes where ``same`` says so, and, with a warning, where
+    the names of one are numbers (``0``, ``class 0``).
 
     Args:
         own: Names of the source's classes.
@@ -71,7 +72,8 @@ def new_numbers(
     numbers = _matching(own, classes)
     common = min(len(own), len(classes))
     if numbers[:common] == list(range(common)):
-        return None, list(classes if len(classes) >= len(own) else own)
+        further = [UNKNOWN if _is_unknown(name) else name for name in own[common:]]
+        return None, [*classes, *further]
     unknown = [name for name, number in zip(own, numbers, strict=True) if number is None]
     if not unknown:
         found = [number for number in numbers if number is not None]
@@ -98,16 +100,24 @@ def new_numbers(
 def _matching(own: Sequence[str], classes: Sequence[str]) -> list[int | None]:
     """Return the number in ``classes`` of each name, None where it has none."""
     exact = {name: number for number, name in enumerate(classes)}
-    exact.setdefault(UNKNOWN, len(classes))
     numbers = [exact.get(name) for name in own]
     # A name in another case, but not one of two that differ in nothing else.
-    keys = [_key(name) for name in (*classes, *own)]
+    counts = Counter(_key(name) for name in (*classes, *own))
     place_of = {_key(name): number for number, name in enumerate(classes)}
+    taken = {number for number in numbers if number is not None}
     for place, name in enumerate(own):
-        key = _key(name)
-        if numbers[place] is None and keys.count(key) == 2 and place_of.get(key) not in numbers:
-            numbers[place] = place_of.get(key)
+        if numbers[place] is None:
+            key = _key(name)
+            number = place_of.get(key, len(classes) if _is_unknown(name) else None)
+            expected = 2 if key in place_of else 1
+            if number not in taken and counts[key] == expected:
+                numbers[place] = number
     return numbers
+
+
+def _is_unknown(name: str) -> bool:
+    """Return whether a name is ``UNK``, in any case."""
+    return spelling(name) == spelling(UNKNOWN)
 
 
 def _are_numbers(names: Sequence[str]) -> bool:

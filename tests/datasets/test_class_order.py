@@ -17,7 +17,7 @@ from mmselfsup.apis.test import score_model
 from mmselfsup.apis.train import build_datasets
 from mmselfsup.apis.training.hooks import register_hooks
 from mmselfsup.datasets import build_dataset
-from mmselfsup.datasets.class_order import use_classes
+from mmselfsup.datasets.class_order import new_numbers, use_classes
 from mmselfsup.evaluation.features import labelled_datasets
 from mmselfsup.evaluation.online_monitor import configured_parts
 from mmselfsup.utils.errors import UserError
@@ -112,6 +112,32 @@ def test_the_unknown_class_is_the_last_one_wherever_it_is_listed(tmp_path: Path)
     several = listed(tmp_path, "a.png 1 0 0\n", ["UNK", "cat", "ant"])
     align(several)
     assert labels(several) == {"a": [0, 0, 0, 1]}
+
+
+@pytest.mark.parametrize(
+    ("own", "classes", "numbers", "names"),
+    [
+        (["UNK", "ant"], ["ant", "unk"], [1, 0], ["ant", "unk"]),
+        (["ant", "UNK"], ["ant", "unk"], None, ["ant", "unk"]),
+        (["unk", "ant"], ["ant", "bee"], [2, 0], ["ant", "bee", "UNK"]),
+        (["ant", "Unk "], ["ant"], None, ["ant", "UNK"]),
+    ],
+)
+def test_the_unknown_class_in_another_case(
+    own: list[str], classes: list[str], numbers: Any, names: list[str]
+) -> None:
+    assert new_numbers(own, classes, "data.val", "data.train") == (numbers, names)
+
+
+def test_two_spellings_of_the_unknown_class_are_refused() -> None:
+    with pytest.raises(UserError, match="class"):
+        new_numbers(["UNK", "unk", "ant"], ["ant", "bee"], "data.val", "data.train")
+
+
+def test_several_labels_get_a_column_for_each_further_class(tmp_path: Path) -> None:
+    dataset = listed(tmp_path, "a.png 1 0\nb.png 1 1\n", ["ant", "bee"])
+    align(dataset)
+    assert labels(dataset) == {"a": [1, 0, 0], "b": [1, 1, 0]}
 
 
 @pytest.mark.parametrize(

@@ -333,7 +333,10 @@ class BaseDataSource(Loading, metaclass=ABCMeta):
             if (self.get_gt_labels() >= 0).any():
                 check_places(classes, where, known)
             return
-        numbers, self.CLASSES = new_numbers(self.CLASSES, classes, where, known, self.same_classes)
+        own = self.CLASSES
+        numbers, self.CLASSES = new_numbers(own, classes, where, known, self.same_classes)
+        if numbers is None and len(own) < len(self.CLASSES) and self.get_gt_labels().ndim == 2:
+            numbers = [*range(len(own))]  # a 0 for each further class
         packed = self._packed_labels()
         if numbers is not None and packed is not None and isinstance(self.data_infos, ImageTable):
             moved = renumbered_array(packed, numbers, len(self.CLASSES))
