@@ -79,3 +79,9 @@ def test_loader_by_config() -> None:
         ClassBalancedSampler([1, 2, 3])
     with pytest.raises(ValueError, match="power must be"):
         ClassBalancedSampler(dataset, power=2.0)
+
+
+def test_balanced_clusters_are_refused() -> None:
+    sampler = ClassBalancedSampler(Labelled([0, 0, 1]))
+    with pytest.raises(UserError, match="balances the labels, and unif_sampling=True"):
+        sampler.set_uniform_indices([0, 1, 2], 3)

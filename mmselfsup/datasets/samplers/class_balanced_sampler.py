@@ -53,6 +53,17 @@ class ClassBalancedSampler(DistributedSampler):
         self.power = power
         self.members = [np.flatnonzero(labels == c) for c in np.unique(labels)]  # by class
 
+    def set_uniform_indices(self, labels: ArrayLike, num_classes: int) -> None:
+        """Raise an error: one sampler can't balance the labels and other classes.
+
+        Raises:
+            UserError: Always.
+        """
+        raise UserError(
+            "data.sampler=ClassBalancedSampler balances the labels, and unif_sampling=True of "
+            "DeepClusterHook the clusters: take one of the two out"
+        )
+
     def order(self) -> tuple[Indices, Indices]:
         generator = self.generator()
         sizes = np.array([len(rows) for rows in self.members])
