@@ -57,6 +57,41 @@ def test_without_a_window_the_stored_bits_count() -> None:
     assert (colour == grey(dicom(GREY))[..., None]).all()
 
 
+def lookup_table(entries: list[int], first: int = 0, bits: int = 16) -> Any:
+    """A modality LUT: stored values from ``first`` on become the entries."""
+    from pydicom.dataset import Dataset
+    from pydicom.sequence import Sequence
+
+    item = Dataset()
+    item.add_new(0x00283002, "SS" if first < 0 else "US", [len(entries), first, bits])
+    item.add_new(0x00283006, "US", entries)
+    item.ModalityLUTType = "US"
+    return Sequence([item])
+
+
+@pytest.mark.parametrize(("top", "bits"), [(250, 8), (3000, 16), (60000, 16)])
+def test_without_a_window_the_range_of_the_lookup_table_counts(top: int, bits: int) -> None:
+    table = lookup_table([0, top // 5, top // 2, top], bits=bits)
+    values = np.array([[0, 1, 2], [3, 3, 0]], np.uint16)
+    assert grey(dicom(values, ModalityLUTSequence=table)).tolist() == [[0, 51, 128], [255, 255, 0]]
+    signed = lookup_table([0, top // 5, top // 2, top], first=-1, bits=bits)
+    file = dicom(values.astype(np.int16) - 1, ModalityLUTSequence=signed)
+    assert grey(file).tolist() == [[0, 51, 128], [255, 255, 0]]
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        dict(RescaleSlope=2),  # nothing without an intercept
+        dict(RescaleSlope=None, RescaleIntercept=None),
+        dict(RescaleSlope=-3, RescaleIntercept=7, PhotometricInterpretation="MONOCHROME1"),
+        dict(WindowCenter=None, WindowWidth=None),
+    ],
+)
+def test_the_range_of_the_bits_is_rescaled_as_the_values(tags: dict[str, Any]) -> None:
+    assert (grey(dicom(GREY, **tags)) == grey(dicom(GREY))).all()
+
+
 def test_a_window_and_its_units() -> None:
     tags = dict(WindowCenter=[50, 1], WindowWidth=[401, 1], RescaleSlope=2, RescaleIntercept=-100)
     units = GREY * 2.0 - 100
@@ -113,6 +148,9 @@ def test_colours() -> None:
             dicom(np.array([[-1000, 200]], np.int16), bits=16),
             r"no window, and signed values from -1000 to 200: set value_range",
         ),
+        (dicom(GREY, WindowCenter=500), "has a centre and no width: set value_range"),
+        (dicom(GREY, WindowCenter=500, WindowWidth=None), "a centre and no width"),
+        (dicom(GREY, RescaleSlope=0, RescaleIntercept=3), "all of its values become 3"),
         (dicom(GREY)[:-4], "can't be read"),
         (dicom(GREY)[:140], "can't be read|holds no image"),
     ],

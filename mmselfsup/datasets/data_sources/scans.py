@@ -2,9 +2,9 @@
 
 DICOM (PS3.3): stored values become units of the modality (rescale slope and intercept, or a lookup
 table), then the window of the file (section C.11.2.1.2; the first where it has several) becomes
-0..255; without a window, the range of the stored bits does. ``MONOCHROME1`` is inverted, so that
-large values are bright in every file. ``YBR`` and palette colours become RGB. pydicom reads the
-files; it is loaded with the first of them.
+0..255; without a window, the range of what the stored bits may become does. ``MONOCHROME1`` is
+inverted, so that large values are bright in every file. ``YBR`` and palette colours become RGB.
+pydicom reads the files; it is loaded with the first of them.
 
 Arrays: [H, W], [H, W, 1] or [H, W, 3], channels last.
 """
@@ -24,6 +24,7 @@ _DICOM, _DICOM_AT = b"DICM", 128
 _ARRAY = b"\x93NUMPY"
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _BYTE = 8  # bits
+_MOST_ENTRIES = 2**16  # of a lookup table, for which its descriptor has 0
 
 CheckSize = Callable[[tuple[int, int] | None], None]
 
@@ -101,14 +102,14 @@ def _read_dicom(
         dataset = pydicom.dcmread(io.BytesIO(data))
         _check_content(dataset, check_size)
         values = _stored_values(dataset)
+        if values.ndim == 3:
+            return values if values.dtype == np.uint8 else _colour(values, dataset)
+        pixels = _grey(values, dataset, value_range)
     except ImageError:
         raise
     except Exception as error:  # pydicom and the packages behind it raise anything
         text = " ".join(str(error).split())
         raise ImageError(f"the DICOM file can't be read ({text})") from error
-    if values.ndim == 3:
-        return values if values.dtype == np.uint8 else _colour(values, dataset)
-    pixels = _grey(values, dataset, value_range)
     return 255 - pixels if dataset.PhotometricInterpretation == "MONOCHROME1" else pixels
 
 
@@ -133,6 +134,9 @@ def _stored_values(dataset: Any) -> NDArray[Any]:
     """Return the stored values: [H, W] for grey, [H, W, 3] in RGB for colours."""
     from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
 
+    for key in ("RescaleSlope", "RescaleIntercept"):
+        if key in dataset and dataset[key].value is None:  # an empty element is as good as none
+            del dataset[key]
     values = np.asarray(pixel_array(dataset))  # YBR becomes RGB
     kind = str(dataset.PhotometricInterpretation)
     if kind == "PALETTE COLOR":
@@ -154,30 +158,54 @@ def _colour(values: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:
 def _grey(
     values: NDArray[Any], dataset: Any, value_range: Sequence[float] | None
 ) -> NDArray[np.uint8]:
-    """Return the values of a modality, [H, W], as 0..255: by ``value_range``, window or bits."""
+    """Return the values of a modality, [H, W], as 0..255: by ``value_range``, window or bits.
+
+    Raises:
+        ImageError: None of them says which value is white.
+    """
     from pydicom.pixels import apply_voi
 
     if value_range is not None:
         return to_8_bits(values.astype(np.float64), value_range)
     if "WindowCenter" in dataset and dataset.WindowCenter is not None:
+        if dataset.get("WindowWidth") is None:
+            raise ImageError(
+                "the window of the DICOM file has a centre and no width: set "
+                "value_range=[black, white] in the data source"
+            )
         center, width = (_first(dataset[key].value) for key in ("WindowCenter", "WindowWidth"))
         unit = window(values, center, width, str(dataset.get("VOILUTFunction") or "LINEAR"))
         return to_8_bits(unit, (0.0, 1.0))
     if dataset.get("VOILUTSequence"):
         bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
         return to_8_bits(np.asarray(apply_voi(values, dataset)), (0.0, 2.0**bits - 1))
-    if int(dataset.PixelRepresentation):
+    return to_8_bits(values.astype(np.float64), _range_of_bits(values, dataset))
+
+
+def _range_of_bits(values: NDArray[Any], dataset: Any) -> tuple[float, float]:
+    """Return the least and the largest value of the modality that the stored bits may become.
+
+    Raises:
+        ImageError: The stored values have a sign, or the lookup table has one value.
+    """
+    from pydicom.pixels import apply_modality_lut
+
+    stored = np.array([0, 2 ** int(dataset.BitsStored) - 1])
+    if table := dataset.get("ModalityLUTSequence"):
+        count, first, _ = (int(number) for number in table[0].LUTDescriptor)
+        stored = np.arange(first, first + (count or _MOST_ENTRIES))
+    elif int(dataset.PixelRepresentation):
         raise ImageError(
             f"the DICOM file has no window, and signed values from {values.min():g} to "
             f"{values.max():g}: set value_range=[black, white] in the data source"
         )
-    slope, intercept = (float(dataset.get(f"Rescale{k}") or d) for k, d in _RESCALE)
-    high = 2.0 ** int(dataset.BitsStored) - 1
-    ends = sorted((intercept, high * slope + intercept))
-    return to_8_bits(values.astype(np.float64), ends)
-
-
-_RESCALE = (("Slope", 1.0), ("Intercept", 0.0))
+    units = np.asarray(apply_modality_lut(stored, dataset))
+    if units.min() == units.max():
+        raise ImageError(
+            f"the DICOM file has no window, and all of its values become {units[0]:g}: set "
+            "value_range=[black, white] in the data source"
+        )
+    return float(units.min()), float(units.max())
 
 
 def _first(value: Any) -> float:
