@@ -29,7 +29,7 @@ from mmselfsup.utils.device import to_device
 from mmselfsup.utils.errors import ArgumentError
 
 from .batched.loader import DeviceLoader
-from .pipelines.formatting import equally_many
+from .pipelines.formatting import colours, equally_many
 
 __all__ = [
     "PrefetchLoader",
@@ -54,7 +54,7 @@ def to_numpy(pil_img: Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     A grey image has C = 1. The array is a copy.
     """
-    pixels = np.array(pil_img, dtype=np.uint8)  # [H, W] or [H, W, C]
+    pixels = np.array(colours(pil_img), dtype=np.uint8)  # [H, W] or [H, W, C]
     # splitting and stacking is faster than a transposed copy
     return pixels[None] if pixels.ndim < 3 else np.stack(cv2.split(pixels))
 

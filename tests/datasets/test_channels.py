@@ -45,3 +45,39 @@ def test_other_errors_of_a_step_stay() -> None:
     pipeline.transforms.append(Broken())
     with pytest.raises(ValueError, match=r"^my own defect$"):
         pipeline(np.zeros((8, 8, 3), np.uint8))
+
+
+STEPS: list[dict[str, Any]] = [
+    dict(type="GaussianBlur", sigma_min=1, sigma_max=1, p=1.0),
+    dict(type="Solarization", p=1.0),
+    dict(type="RotatedCrop", size=4),
+]
+OF_COLOURS: list[dict[str, Any]] = [
+    dict(type="ToTensor"),
+    dict(type="Lighting"),
+    dict(type="LocatedView", size=4, transforms=[]),
+]
+
+
+@pytest.mark.parametrize("mode", ["P", "CMYK", "YCbCr", "1", "I;16", "F"])
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step["type"])
+def test_values_that_are_no_bytes_of_rgb_are_refused(step: dict[str, Any], mode: str) -> None:
+    """They were blurred or inverted as if they were, and came back in another mode."""
+    grey = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8))
+    image = grey.convert(mode) if mode in ("1", "I;16", "F") else grey.convert("RGB").convert(mode)
+    with pytest.raises(UserError, match=f"the mode {mode}: .* set color_type='color'"):
+        build_pipeline([step])(image)
+
+
+@pytest.mark.parametrize("step", OF_COLOURS, ids=lambda step: step["type"])
+def test_numbers_of_a_palette_are_no_grey_levels(step: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="mode P: its values are numbers of a palette"):
+        build_pipeline([step])(Image.new("RGB", (8, 8)).convert("P"))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparency_is_not_inverted(mode: str) -> None:
+    image = Image.new("RGB", (8, 8), (200, 200, 200)).convert(mode)
+    inverted = build_pipeline([STEPS[1]])(image)
+    assert inverted.mode == mode
+    assert inverted.getpixel((0, 0)) == (*[55] * (len(mode) - 1), 255)

@@ -23,7 +23,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms import functional as F
 
-from mmselfsup.utils.errors import ArgumentError
+from mmselfsup.utils.errors import ArgumentError, UserError
 
 from ..registry import PIPELINES
 from .encoded import EncodedImage, Pixels
@@ -32,6 +32,8 @@ from .encoded import EncodedImage, Pixels
 # looked up, which is faster than computing each pixel and gives the same bits.
 _UNIT = torch.arange(256, dtype=torch.uint8).float().div(255)  # [256]
 _MODES = ("RGB", "L")
+_WITH_ALPHA = ("RGBA", "LA")
+_PALETTE = ("P", "PA")
 _LEAST_STD = 0.5 / 255
 
 
@@ -56,16 +58,20 @@ def takes_pixels(transform: Any) -> bool:
 
 @PIPELINES.register_module()
 class ToTensor:
-    """A transform of an image into a float tensor [C, H, W] in 0..1, of several into a list."""
+    """A transform of an image into a float tensor [C, H, W] in 0..1, of several into a list.
+
+    Raises:
+        UserError: A PIL image has numbers of a palette.
+    """
 
     takes_pixels = True
 
     def __call__(self, imgs: Any) -> Any:
         if isinstance(imgs, (list, tuple)):
-            return [F.to_tensor(img) for img in imgs]
+            return [F.to_tensor(colours(img)) for img in imgs]
         if isinstance(imgs, np.ndarray) and imgs.dtype == np.uint8:
             return by_table(imgs, _UNIT.expand(_channels(imgs), 256).numpy())
-        return F.to_tensor(imgs)
+        return F.to_tensor(colours(imgs))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -203,11 +209,40 @@ def to_pixels(image: Image.Image) -> Pixels | None:
     return np.array(image, dtype=np.uint8) if image.mode in _MODES else None
 
 
+def colours(img: Any) -> Any:
+    """Return an image of any format whose values are colours or grey levels.
+
+    Raises:
+        UserError: It is a PIL image with the numbers of a palette.
+    """
+    if isinstance(img, Image.Image) and img.mode in _PALETTE:
+        raise _unfit_mode(img, "its values are numbers of a palette, no grey levels")
+    return img
+
+
 def on_pixels(function: Callable[[Pixels], Any], img: Any) -> Any:
-    """Return a function of arrays applied to an array, or to a PIL image of any mode."""
+    """Return a function of arrays applied to an array, or to a PIL image of 8 bits.
+
+    Args:
+        function: From [H, W] or [H, W, C] to the same.
+        img: An array, or a PIL image, RGB or grey, whose transparency may be a further channel.
+
+    Raises:
+        UserError: It is a PIL image of another mode.
+    """
     if isinstance(img, np.ndarray):
         return function(img)
+    if img.mode not in (*_MODES, *_WITH_ALPHA):
+        raise _unfit_mode(img, "RGB or grey with 8 bits is needed")
     return Image.fromarray(function(np.array(img)))
+
+
+def _unfit_mode(img: Image.Image, reason: str) -> UserError:
+    """Return the error for a PIL image of a mode that a transform can't take."""
+    return UserError(
+        f"an image has the mode {img.mode}: {reason}; set color_type='color' in the data source, "
+        "or convert it to RGB"
+    )
 
 
 class OnPixels:

@@ -15,6 +15,7 @@ from ..registry import PIPELINES, Config
 from .channel_order import inner_steps
 from .compose import bernoulli, build_pipeline, check_probability
 from .encoded import EncodedImage
+from .formatting import colours
 from .geometric import RandomResizedCrop
 
 
@@ -64,7 +65,7 @@ class LocatedView:
 
     def __call__(self, pixels: Any) -> tuple[Any, Tensor]:
         """Return the view and its map [2, 3] for an image [H, W] or [H, W, 3]."""
-        image = pixels if isinstance(pixels, EncodedImage) else np.asarray(pixels)
+        image = pixels if isinstance(pixels, EncodedImage) else np.asarray(colours(pixels))
         view, (top, left, height, width) = self.crop.cut(image)
         way = torch.tensor([[width, 0, left], [0, height, top]], dtype=torch.float32)
         if bernoulli(self.horizontal_flip):

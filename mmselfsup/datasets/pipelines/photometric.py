@@ -25,7 +25,7 @@ from mmselfsup.utils.errors import ArgumentError
 from ..registry import PIPELINES
 from .compose import bernoulli, check_probability
 from .encoded import Pixels
-from .formatting import OnPixels, on_pixels
+from .formatting import OnPixels, colours, on_pixels
 
 _CUT = -0.499  # added before OpenCV rounds to nearest: rounds down, and keeps integers
 # Principal components of the RGB values of ImageNet, for values in 0..1 (AlexNet, section 4.1).
@@ -177,12 +177,16 @@ class Solarization:
         check_probability(self.p)
 
     def __call__(self, img: Any) -> Any:
-        """Return a PIL image or an array solarized."""
-        if not bernoulli(self.p):
-            return img
+        """Return a PIL image or an array solarized; transparency stays."""
+        return on_pixels(self._invert, img) if bernoulli(self.p) else img
+
+    def _invert(self, pixels: Pixels) -> Pixels:
         values = np.arange(256)
         table = np.where(values < self.threshold, values, 255 - values).astype(np.uint8)
-        return on_pixels(lambda pixels: cv2.LUT(pixels, table), img)
+        inverted = _array(cv2.LUT(pixels, table))
+        if pixels.shape[2:] in ((2,), (4,)):
+            inverted[..., -1] = pixels[..., -1]
+        return inverted
 
 
 @PIPELINES.register_module()
@@ -206,13 +210,14 @@ class Lighting:
 
         Raises:
             ArgumentError: It is anything else.
+            UserError: It has numbers of a palette.
         """
         if self.alphastd == 0:
             return img
         alpha = torch.randn(3) * self.alphastd
         step = _EIGENVECTORS @ (alpha * _EIGENVALUES)  # [3]
         if isinstance(img, Image.Image):
-            lit = F.to_tensor(img) + step[:, None, None]
+            lit = F.to_tensor(colours(img)) + step[:, None, None]
             return F.to_pil_image(lit.clamp_(0, 1).mul_(255).round_().byte())
         if not isinstance(img, Tensor):
             raise ArgumentError(f"Lighting takes a tensor or a PIL image, got {type(img).__name__}")
