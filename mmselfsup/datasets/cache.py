@@ -132,6 +132,7 @@ def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStor
         "color_type": source.reader.color_type,
         "channel_order": source.reader.channel_order,
         **({} if source.reader.value_range is None else {"values": source.reader.value_range}),
+        **({"service": source.reader.service} if source.reader.service else {}),
         **({"content": source.content} if getattr(source, "content", None) else {}),
         **_containers(source),
         **own_reading(source),
@@ -216,6 +217,9 @@ def image_names(source: Any) -> list[str]:
     names = []
     for idx, info in enumerate(source.data_infos):
         name = info.get("img_info", {}).get("filename")
+        folder = info.get("img_prefix") or ""
+        if name and folder != source.data_prefix:  # a class of the user may have several
+            name = os.path.join(folder, name)
         if not name:
             try:
                 facts = json.dumps(info, sort_keys=True, default=_array_digest)

@@ -143,6 +143,7 @@ def statistics_key(source: Any, size: int | None) -> str:
         reader.color_type,
         reader.channel_order,
         own_reading(source),
+        *([reader.service] if reader.service else []),
     )
     return f"# {size} {hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}"
 

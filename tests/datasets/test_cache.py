@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mmcv.fileio import BaseStorageBackend, FileClient
 from PIL import Image
 
 from mmselfsup.datasets import build_dataloader, build_dataset, build_datasource
 from mmselfsup.datasets import cache as write
 from mmselfsup.datasets.data_sources import BaseDataSource, ImageList
 from mmselfsup.datasets.pipelines import Resize
+from mmselfsup.datasets.statistics import source_statistics
 from mmselfsup.utils.errors import UserError
 
 NUM_IMAGES = 7
@@ -382,3 +384,56 @@ def test_grey_images_of_an_older_version_are_decoded_again(
     monkeypatch.setattr(write, "_GREY_VERSION", 2)  # which had others for PNG files with a gamma
     assert folder("color") == new["color"]
     assert folder("grayscale") != new["grayscale"]
+
+
+class OfTwoFolders(BaseDataSource):
+    """A class of the user whose images have equal names in two folders."""
+
+    def load_annotations(self) -> list[dict[str, Any]]:
+        folders = [str(Path(self.data_prefix, name)) for name in ("a", "b")]
+        image = dict(filename="x.png")
+        return [dict(img_prefix=folder, img_info=image, gt_label=0) for folder in folders]
+
+
+@FileClient.register_backend("folder of a service")
+class FolderOfService(BaseStorageBackend):  # type: ignore[misc]
+    """A storage service that finds names in the folder that it was given."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def get(self, filepath: str) -> bytes:
+        return Path(self.root, Path(filepath).name).read_bytes()
+
+    def get_text(self, filepath: str) -> str:
+        raise NotImplementedError
+
+
+def two_images(folder: Path) -> None:
+    """Write ``a/x.png`` and ``b/x.png``, grey levels 10 and 200."""
+    for name, level in (("a", 10), ("b", 200)):
+        (folder / name).mkdir()
+        Image.new("RGB", (8, 8), (level,) * 3).save(folder / name / "x.png")
+
+
+def test_equal_names_in_two_folders_are_two_images(tmp_path: Path) -> None:
+    two_images(tmp_path)
+    cached = OfTwoFolders(str(tmp_path), cache=dict(dir=str(tmp_path / "cache")))
+    assert [int(np.mean(cached.get_pixels(i))) for i in (0, 1)] == [10, 200]
+
+
+def test_equal_names_in_two_services_are_two_images(tmp_path: Path) -> None:
+    two_images(tmp_path)
+    (tmp_path / "list.txt").write_text("x.png 0\n")
+    levels = []
+    for name in ("a", "b"):
+        service = dict(backend="folder of a service", root=str(tmp_path / name))
+        cached = ImageList(
+            "images",
+            ann_file=str(tmp_path / "list.txt"),
+            file_client_args=service,
+            cache=dict(dir=str(tmp_path / "cache")),
+        )
+        levels.append(int(np.mean(cached.get_pixels(0))))
+        levels.append(round(source_statistics(cached).mean[0] * 255))
+    assert levels == [10, 10, 200, 200]

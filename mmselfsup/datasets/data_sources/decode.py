@@ -19,7 +19,9 @@ its pixels take memory.
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -252,6 +254,17 @@ class ImageReader:
     def on_disk(self) -> bool:
         """Return whether the files are on a disk of this machine."""
         return bool(self.file_client_args.get("backend") == "disk")
+
+    @property
+    def service(self) -> str:
+        """Return a digest of a storage service's options; '' for the disk and without options.
+
+        Equal names in two stores are other images.
+        """
+        if self.on_disk or self.file_client_args.keys() <= {"backend"}:
+            return ""
+        text = json.dumps(self.file_client_args, sort_keys=True, default=lambda v: type(v).__name__)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]  # a digest: it may hold a password
 
     def read(self, path: str) -> Image.Image:
         """Return one image as a PIL image, see ``read_pixels``."""
