@@ -6,10 +6,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that a clone needs no install
 
+from mmselfsup.utils.cli import ArgumentParser
+
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description=__doc__,
         epilog="Subfolders are preserved. Existing images are skipped, so that an interrupted run "
         "resumes. The exit status is 1 if images could not be read; the others are done then.",

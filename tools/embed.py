@@ -9,13 +9,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import add_image_arguments, prepare_process
+from mmselfsup.utils.cli import ArgumentParser, add_image_arguments, prepare_process
 from mmselfsup.utils.errors import run_cli
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         usage="%(prog)s [CONFIG] CHECKPOINT IMAGES [IMAGES ...] --out FILE [options]",
         description="Write the features of images by a trained network, and a picture of them.",
         epilog="The features are those of the last stage that k-NN and linear probe measure. An "

@@ -9,13 +9,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import add_image_arguments, prepare_process
+from mmselfsup.utils.cli import ArgumentParser, add_image_arguments, prepare_process
 from mmselfsup.utils.errors import run_cli
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         usage="%(prog)s [CONFIG] CHECKPOINT IMAGES [IMAGES ...] --out CSV [options]",
         description="Predict the classes of images with a trained classifier.",
         epilog="Columns: image, predicted class, its probability, that of each class; an image "

@@ -4,13 +4,16 @@ import argparse
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that a clone needs no install
+
+from mmselfsup.utils.cli import ArgumentParser
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # so that a clone needs no install
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description=__doc__,
         epilog="Writes images.txt, images.csv, groups.csv, duplicates.csv and external.json: the "
         "images of the set that have a class of the model and look like none of its own.",

@@ -6,10 +6,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that a clone needs no install
 
+from mmselfsup.utils.cli import ArgumentParser
+
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description=__doc__,
         epilog="Writes for each fold k NAME_train_fold{k}.txt and NAME_test_fold{k}.txt; "
         "NAME_subtrain_fold{k}.txt and NAME_val_fold{k}.txt split the training images 80:20 for "

@@ -20,7 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def parse_args(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """Read the description of the data; the other arguments are the study's."""
-    parser = argparse.ArgumentParser(
+    from mmselfsup.utils.cli import ArgumentParser  # by the path that is set below
+
+    parser = ArgumentParser(
         description=__doc__,
         epilog=shared_help(),
         formatter_class=argparse.RawDescriptionHelpFormatter,

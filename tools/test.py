@@ -9,13 +9,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import add_check_argument, add_run_arguments, prepare_process
+from mmselfsup.utils.cli import (
+    ArgumentParser,
+    add_check_argument,
+    add_run_arguments,
+    prepare_process,
+)
 from mmselfsup.utils.errors import run_cli
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Measure a trained model on data.test (or val).")
+    parser = ArgumentParser(description="Measure a trained model on data.test (or val).")
     parser.add_argument("config", help="Use this config.")
     parser.add_argument("checkpoint", help="Read this checkpoint.")
     parser.add_argument(

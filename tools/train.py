@@ -9,17 +9,20 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import add_check_argument, add_run_arguments, prepare_process
+from mmselfsup.utils.cli import (
+    ArgumentParser,
+    add_check_argument,
+    add_run_arguments,
+    prepare_process,
+)
 from mmselfsup.utils.errors import run_cli
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Train a model as a config says.")
+    parser = ArgumentParser(description="Train a model as a config says.")
     parser.add_argument("config", help="Use this config.")
-    parser.add_argument(
-        "--resume_from", "--resume-from", dest="resume_from", help="Resume from this checkpoint."
-    )
+    parser.add_argument("--resume_from", help="Resume from this checkpoint.")
     parser.add_argument(
         "--auto-resume",
         action="store_true",
@@ -62,8 +65,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--gpu_ids",
-        "--gpu-ids",
-        dest="gpu_ids",
         type=int,
         nargs="+",
         help="Use the first of these GPUs unless a launcher is set.",

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
 import mmselfsup
+from mmselfsup.utils.cli import ArgumentParser
 from mmselfsup.utils.repository import config_files, repository
 from mmselfsup.version import PROJECT, __version__
 
 
 def print_info(arguments: Sequence[str]) -> None:
     """Print the facts; the arguments are those after ``info``."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="mmselfsup info", description="Say which project and version this is."
     )
     parser.add_argument(

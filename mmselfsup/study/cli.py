@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from mmselfsup.utils.cli import ArgumentParser
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import expanded
 from mmselfsup.utils.study_data import StudyData
@@ -312,7 +313,7 @@ def check_data_root(env: Mapping[str, str], data: StudyData) -> Path:
     return Path(path)
 
 
-class _Parser(argparse.ArgumentParser):
+class _Parser(ArgumentParser):
     """A parser whose errors are one line: the usage that argparse prints lacks the environment."""
 
     def error(self, message: str) -> NoReturn:

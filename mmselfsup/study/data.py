@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmselfsup.utils.cli import ArgumentParser
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_text, expanded, sha256
 from mmselfsup.utils.study_data import StudyData, TableFile
@@ -142,7 +143,7 @@ def check_class_order(settings: StudySettings, classes: Sequence[str] | None) ->
 
 def _csv(settings: StudySettings, file: TableFile) -> Path | None:
     """Find a CSV as the command of the lists does: named by an option, or below the root."""
-    parser = argparse.ArgumentParser(prog="SPLITS", usage=argparse.SUPPRESS, add_help=False)
+    parser = ArgumentParser(prog="SPLITS", usage=argparse.SUPPRESS, add_help=False)
     parser.add_argument(file.option, dest="given")
     given: str | None = parser.parse_known_args(settings.splits)[0].given
     if given is not None:

@@ -158,7 +158,7 @@ def _arguments(argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
         if word.startswith("--"):
             flag, equals, value = word[2:].partition("=")
             flag = flag.replace("-", "_")
-            words[flag] = [value] if equals else []
+            words.setdefault(flag, []).extend([value] if equals else [])  # lists may be in parts
         elif flag:
             words[flag].append(word)
         else:

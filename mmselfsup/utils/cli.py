@@ -2,18 +2,82 @@
 
 import argparse
 import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from .repository import find_config, in_repository
 
 LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
 
 
+class _Store(argparse.Action):
+    """The action of options that name none; lists that are given twice are joined."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Keep the value of one option."""
+        before = getattr(namespace, self.dest, None)
+        if option_string and self.nargs in ("+", "*") and before and before is not self.default:
+            values = [*before, *values]
+        setattr(namespace, self.dest, values)
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """A parser that takes every option with ``-`` and with ``_`` between its words.
+
+    The tools of MMSelfSup 0.x have ``--work_dir`` beside ``--cfg-options``. An option is declared
+    once, in the form that ``--help`` shall show. An option of several values may be given several
+    times (argparse alone would drop all but the last). Subcommands have parsers of this class, too.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.register("action", None, _Store)
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Read what is known of a command line; see argparse."""
+        return super().parse_known_args(list(self._as_declared(args)), namespace)
+
+    def parse_known_intermixed_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Read what is known of a command line with positional arguments anywhere."""
+        return super().parse_known_intermixed_args(list(self._as_declared(args)), namespace)
+
+    def _as_declared(self, args: Sequence[str] | None) -> Iterator[str]:
+        """Yield the words of a command line, options and their abbreviations as declared."""
+        words = list(sys.argv[1:] if args is None else args)
+        end = words.index("--") if "--" in words else len(words)
+        # The shortest first: --gpu-id is an option, and the beginning of --gpu_ids.
+        declared = sorted(self._option_string_actions, key=len)
+        for word in words[:end]:
+            name, equals, value = word.partition("=")
+            if name.startswith("--") and name not in declared:
+                plain = _dashed(name)
+                fit = (known for known in declared if _dashed(known).startswith(plain))
+                name = next(fit, name)[: len(name)]
+            yield f"{name}{equals}{value}"
+        yield from words[end:]
+
+
+def _dashed(name: str) -> str:
+    """Return the name of an option with ``-`` between its words."""
+    return name.replace("_", "-")
+
+
 def add_options_argument(parser: argparse.ArgumentParser) -> None:
-    """Add ``--cfg-options``; ``apis.config.parse_options`` reads the values later."""
+    """Add ``--cfg-options``; ``config.overrides.parse_options`` reads the values later."""
     parser.add_argument(
         "--cfg-options",
         nargs="+",
-        action="extend",
         default=[],
         metavar="KEY=VALUE",
         help="Override the config, for example optimizer.lr=0.1 model.backbone.out_indices='[4]'.",
@@ -22,9 +86,7 @@ def add_options_argument(parser: argparse.ArgumentParser) -> None:
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options common to training and testing: folder, device, launcher, overrides."""
-    parser.add_argument(
-        "--work_dir", "--work-dir", dest="work_dir", help="Write all files to this folder."
-    )
+    parser.add_argument("--work_dir", help="Write all files to this folder.")
     parser.add_argument(
         "--gpu-id", type=int, help="Use this GPU where there is no launcher (default 0)."
     )
@@ -36,8 +98,6 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--local_rank",
-        "--local-rank",
-        dest="local_rank",
         type=int,
         help="Number of this process on its node; the launcher sets it.",
     )

@@ -78,6 +78,21 @@ def test_everything_given(root: Path, isic: str, tmp_path: Path) -> None:
     assert settings.work_dir == tmp_path / "w"
 
 
+def test_lists_given_in_parts_are_joined(root: Path, isic: str) -> None:
+    """argparse dropped all but the last in silence: overrides, and sets of other clinics."""
+    argv = [
+        "--cfg-options",
+        "a=1",
+        "--cfg-options",
+        "b=2",
+        "--ssl-options=c=3",
+        "--ssl_options=d=4",
+    ]
+    settings = one(argv, {"ISIC_ROOT": isic}, root)
+    assert settings.options == ("a=1", "b=2")
+    assert settings.ssl_options == ("c=3", "d=4")
+
+
 def test_size_selects_the_small_configs(root: Path, isic: str) -> None:
     settings = one([], {"ISIC_ROOT": isic, "SIZE": "64", "ALGORITHM": "byol"}, root)
     assert settings.ssl_configs["byol"].name == "byol_isic2019-64.py"

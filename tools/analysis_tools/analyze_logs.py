@@ -12,6 +12,7 @@ from statistics import fmean, pstdev
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
+from mmselfsup.utils.cli import ArgumentParser
 from mmselfsup.utils.errors import UserError, run_cli
 from mmselfsup.utils.json_log import curve, iteration_times, read_json_log
 
@@ -20,7 +21,7 @@ STYLES = {"dark": "dark_background", "white": "default"}
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Analyse the JSON logs of trainings.")
+    parser = ArgumentParser(description="Analyse the JSON logs of trainings.")
     tasks = parser.add_subparsers(dest="task", required=True)
     plot = tasks.add_parser("plot_curve", help="Plot logged values over the epochs.")
     plot.add_argument("json_logs", nargs="+", help="Read these files *.log.json.")

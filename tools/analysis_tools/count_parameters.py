@@ -6,12 +6,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
+from mmselfsup.utils.cli import ArgumentParser
 from mmselfsup.utils.errors import run_cli
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Count the parameters of a config's model.")
+    parser = ArgumentParser(description="Count the parameters of a config's model.")
     parser.add_argument("config", help="Use this config.")
     return parser.parse_args(argv)
 

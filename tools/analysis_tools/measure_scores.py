@@ -9,12 +9,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
+from mmselfsup.utils.cli import ArgumentParser
 from mmselfsup.utils.errors import run_cli
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description="Measure the scores that tools/test.py wrote; with two files, compare them."
     )
     parser.add_argument(

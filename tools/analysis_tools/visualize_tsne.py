@@ -6,13 +6,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import add_run_arguments, prepare_process
+from mmselfsup.utils.cli import ArgumentParser, add_run_arguments, prepare_process
 from mmselfsup.utils.errors import run_cli
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument("config", help="Use the model of this config.")
     parser.add_argument(
         "--checkpoint",
@@ -20,30 +20,22 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--dataset_config",
-        "--dataset-config",
-        dest="dataset_config",
         default="configs/benchmarks/classification/tsne_imagenet.py",
         help="Take data.extract from this config (default %(default)s).",
     )
     parser.add_argument(
         "--layer_ind",
-        "--layer-ind",
-        dest="layer_ind",
         default="0,1,2,3,4",
         help="Embed these layers, 0 the stem, 1 to 4 the stages (default %(default)s).",
     )
     parser.add_argument(
         "--pool_type",
-        "--pool-type",
-        dest="pool_type",
         choices=["specified", "adaptive"],
         default="specified",
         help="Pool by kernels for 224 pixels, or to equal grids for any size.",
     )
     parser.add_argument(
         "--max_num_class",
-        "--max-num-class",
-        dest="max_num_class",
         type=int,
         default=20,
         help="Take the images of the first classes only (default 20).",
@@ -54,8 +46,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--deterministic", action="store_true", help="Make cuDNN deterministic.")
     parser.add_argument(
         "--n_components",
-        "--n-components",
-        dest="n_components",
         type=int,
         default=2,
         help="Dimensions of the embedding (default 2); a picture is drawn of two.",
@@ -65,32 +55,24 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--early_exaggeration",
-        "--early-exaggeration",
-        dest="early_exaggeration",
         type=float,
         default=12.0,
         help="Tightness of the clusters at the start (default 12).",
     )
     parser.add_argument(
         "--learning_rate",
-        "--learning-rate",
-        dest="learning_rate",
         type=float,
         default=200.0,
         help="Learning rate (default 200).",
     )
     parser.add_argument(
         "--n_iter",
-        "--n-iter",
-        dest="n_iter",
         type=int,
         default=1000,
         help="Most iterations (default 1000).",
     )
     parser.add_argument(
         "--n_iter_without_progress",
-        "--n-iter-without-progress",
-        dest="n_iter_without_progress",
         type=int,
         default=300,
         help="Stop after this number of iterations without progress (default 300).",

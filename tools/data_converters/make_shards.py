@@ -9,12 +9,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
+from mmselfsup.utils.cli import ArgumentParser
 from mmselfsup.utils.errors import run_cli
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument("images", help="Read the images from this folder.")
     parser.add_argument(
         "output", type=Path, help="Write the shards and index.safetensors to this folder."

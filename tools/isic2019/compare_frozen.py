@@ -11,6 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
+from mmselfsup.utils.cli import ArgumentParser
 from mmselfsup.utils.errors import run_cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description=__doc__.split("\n", 1)[0],
         epilog="A step whose result is up to date is skipped; an interrupted one resumes. The "
         "number of epochs is the one whose views come nearest to --views, warm-ups are 5 % of the "
@@ -90,7 +91,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--cfg-options",
         nargs="+",
-        action="extend",
         default=[],
         metavar="KEY=VALUE",
         help="Override the pre-trainings' configs; a key that only some have goes to those.",

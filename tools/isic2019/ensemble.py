@@ -9,12 +9,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
+from mmselfsup.utils.cli import ArgumentParser
 from mmselfsup.utils.errors import run_cli
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description="Average the probabilities of several models for the same images.",
         epilog="Use images that none of the models was trained on. A fold's test images are "
         "training images of the other folds: the result on these is far too optimistic.",

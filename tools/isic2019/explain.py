@@ -6,13 +6,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import add_options_argument, prepare_process
+from mmselfsup.utils.cli import ArgumentParser, add_options_argument, prepare_process
 from mmselfsup.utils.errors import run_cli
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description=__doc__,
         epilog="Writes explain.json (accuracies on the images as they are, with the lesion hidden "
         "and with nothing but the lesion; the images shown), pictures/ (Grad-CAM of a few right "

@@ -6,14 +6,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import prepare_process
+from mmselfsup.utils.cli import ArgumentParser, prepare_process
 from mmselfsup.utils.errors import run_cli
 from mmselfsup.utils.repository import in_repository
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description=__doc__,
         epilog="Writes duplicates_across_lesions.csv, duplicates_within_lesions.csv, "
         "off_topic.csv, label_errors.csv, issues.json, thumbs/ and issues.html, which shows the "
@@ -90,7 +90,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--cfg-options",
         nargs="+",
-        action="extend",
         default=[],
         metavar="KEY=VALUE",
         help="Override the config, or with data.val.KEY=VALUE that of the data set.",

@@ -6,13 +6,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import prepare_process
+from mmselfsup.utils.cli import ArgumentParser, prepare_process
 from mmselfsup.utils.errors import run_cli
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description=__doc__,
         epilog="Writes points.npz (t-SNE of test images by the random network of the seed and by "
         "the checkpoint), looks.json (nearest training images of some test images) and thumbs/; "
@@ -52,7 +52,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         parser.add_argument(
             flag,
             nargs="+",
-            action="extend",
             default=[],
             metavar="KEY=VALUE",
             help=f"Override {what}.",

@@ -6,10 +6,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
+from mmselfsup.utils.cli import ArgumentParser
+
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description=__doc__,
         epilog="Writes ISIC_2019_Training_Input/*.jpg, ISIC_2019_Training_GroundTruth.csv and "
         "ISIC_2019_Training_Metadata.csv. Equal arguments give equal files. The same call "

@@ -11,12 +11,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
+from mmselfsup.utils.cli import ArgumentParser
 from mmselfsup.utils.errors import run_cli
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description="Write LIST_1pct.txt and LIST_10pct.txt: whole lesions, each class with its "
         "part, at least one lesion of each class. The larger list contains the smaller one."
     )

@@ -6,10 +6,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
+from mmselfsup.utils.cli import ArgumentParser
+
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description=__doc__,
         epilog="Writes for each fold k ISIC_2019_train_fold{k}.txt and ISIC_2019_test_fold{k}.txt; "
         "ISIC_2019_subtrain_fold{k}.txt and ISIC_2019_val_fold{k}.txt split the training images "

@@ -6,13 +6,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import add_options_argument
+from mmselfsup.utils.cli import ArgumentParser, add_options_argument
 from mmselfsup.utils.errors import UserError, run_cli
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Print a config with its bases and overrides.")
+    parser = ArgumentParser(description="Print a config with its bases and overrides.")
     parser.add_argument("config", help="Use this config.")
     parser.add_argument(
         "--safe",

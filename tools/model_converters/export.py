@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import add_options_argument, prepare_process
+from mmselfsup.utils.cli import ArgumentParser, add_options_argument, prepare_process
 from mmselfsup.utils.errors import run_cli
 
 # mmselfsup.export.FORMATS, without loading torch
@@ -18,7 +18,7 @@ FORMATS = ("onnx", "torchscript", "torch-export", "safetensors", "timm", "torchv
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description="Export a trained network, read the file back, and compare it with the model.",
         epilog="The file holds preprocessing and class names; the folder has a model card. A "
         "classifier gives logits, anything else the features of its backbone. If the file computes "

@@ -10,14 +10,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
+from mmselfsup.utils.cli import ArgumentParser
 from mmselfsup.utils.errors import run_cli
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description="Extract the weights of the backbone from a checkpoint."
-    )
+    parser = ArgumentParser(description="Extract the weights of the backbone from a checkpoint.")
     parser.add_argument("checkpoint", help="Read this checkpoint.")
     parser.add_argument("output", help="Write to this file.")
     parser.add_argument(

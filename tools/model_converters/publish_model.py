@@ -9,12 +9,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone needs no install
 
+from mmselfsup.utils.cli import ArgumentParser
 from mmselfsup.utils.errors import run_cli
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Prepare a checkpoint for publication.")
+    parser = ArgumentParser(description="Prepare a checkpoint for publication.")
     parser.add_argument("in_file", help="Read this checkpoint.")
     parser.add_argument("out_file", help="Write to this file, with a hash inserted before .pth.")
     return parser.parse_args()

@@ -10,13 +10,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import add_frozen_arguments, prepare_process
+from mmselfsup.utils.cli import ArgumentParser, add_frozen_arguments, prepare_process
 from mmselfsup.utils.errors import run_cli
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description="Measure frozen features: each image of data.val is classified by the images "
         "of data.train whose features are most similar (cosine), each with the weight "
         "exp(similarity / temperature)."

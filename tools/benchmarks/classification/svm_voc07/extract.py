@@ -6,13 +6,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[4]))  # so that a clone needs no install
 
-from mmselfsup.utils.cli import add_run_arguments, prepare_process
+from mmselfsup.utils.cli import ArgumentParser, add_run_arguments, prepare_process
 from mmselfsup.utils.errors import run_cli
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument("config", help="Use the model of this config.")
     parser.add_argument(
         "--checkpoint",
