@@ -36,6 +36,13 @@ _WEIGHTS = (".pth", ".pt", ".ckpt", ".safetensors")
 _CONFIGS = (".py", ".json", ".yaml", ".yml")
 _IMAGE_STATES: dict[tuple[Path, tuple[str, ...]], str | None] = {}
 _DIGESTS = [ImageDigests()]  # of the study that runs
+# Packages by the name of their library; the first that is installed counts.
+_OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python",
+           "opencv-contrib-python-headless")  # fmt: skip
+#: Libraries that make the pixels of every command: decoding, resizing, augmentation.
+_PIXELS = {"torchvision": ("torchvision",), "Pillow": ("pillow", "pillow-simd"), "OpenCV": _OPENCV}
+_FAISS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cu12", "faiss-gpu-cuvs")
+_TRAINING = "tools/train.py"
 _CONFIG_CACHE: dict[Path, tuple[dict[str, int], _PlainConfig]] = {}
 
 
@@ -55,8 +62,10 @@ def command_stamp(
             the configs already.
     """
     values, overridden = _arguments(argv)
+    named = list(_texts(values))
     for key, path in [(key, path) for key, path in values.items() if _is_config(key)]:
         config = _read_config(Path(root, path))
+        named += config.texts
         values[key] = config.digest(root)
         values.update(config.paths(key, root, overridden))
         for module, file in config.modules(values):
@@ -71,12 +80,25 @@ def command_stamp(
     return {
         "tool": argv[0],
         **{key: _stamp(value, root, names) for key, value in values.items()},
-        **environment_stamp(root, argv[0]),
+        **environment_stamp(root, argv[0], named),
     }
 
 
-def environment_stamp(root: Path, tool: str) -> dict[str, str]:
-    """Return what every result depends on besides its command: the code, and torch."""
+def environment_stamp(
+    root: Path, tool: str, named: Sequence[tuple[str, str]] = ()
+) -> dict[str, str]:
+    """Return what a result depends on besides its command: the code, and the libraries it uses.
+
+    A library counts where its version can change a number, so that an update of one that a command
+    does not use leaves the result: torch, and what makes the pixels, for all; timm where a config
+    names it; faiss where it clusters; scikit-learn where nothing is trained, which it can't change.
+    numpy does not count: its generators keep their streams.
+
+    Args:
+        root: The repository.
+        tool: The script.
+        named: Every text of the command and its configs, by dotted key.
+    """
     path = Path(root, tool)
     # A shell script starts the Python tool that lies beside it.
     files = [path, *(sorted(path.parent.glob("*.py")) if path.suffix == ".sh" else ())]
@@ -85,6 +107,10 @@ def environment_stamp(root: Path, tool: str) -> dict[str, str]:
         "code": source_digest(),
         "code of the tool": digest("".join(content(file) for file in files if file.is_file())),
         "torch": torch_version(),
+        **{library: _version(*packages) for library, packages in _PIXELS.items()},
+        **({"timm": _version("timm")} if any(t.startswith("timm.") for _, t in named) else {}),
+        **({"faiss": _version(*_FAISS)} if any("clustering" in key for key, _ in named) else {}),
+        **({} if tool == _TRAINING else {"scikit-learn": _version("scikit-learn")}),
     }
 
 
@@ -98,10 +124,18 @@ def source_digest() -> str:
 
 def torch_version() -> str:
     """Return the version of torch, without loading it."""
-    try:
-        return metadata.version("torch")
-    except metadata.PackageNotFoundError:
-        return ""
+    return _version("torch")
+
+
+@lru_cache(maxsize=32)
+def _version(*packages: str) -> str:
+    """Return the version of the first package that is installed; '' if none is."""
+    for package in packages:
+        try:
+            return metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return ""
 
 
 def origin(root: Path, machine: str) -> dict[str, str]:

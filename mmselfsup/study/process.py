@@ -36,7 +36,10 @@ from mmselfsup.utils.work_dir_lock import only_one
 Process = BaseProcess | subprocess.Popen[bytes]
 _POLL_S = 0.2
 _PATIENCE_S = 600.0  # for an iteration or evaluation, and the checkpoint after it
-_PACKAGES = ("torch", "torchvision", "mmcv", "mmcls", "numpy", "scikit-learn", "opencv-python")
+_PACKAGES = (
+    "torch", "torchvision", "timm", "mmcv", "mmcls", "numpy", "scikit-learn", "opencv-python",
+    "pillow",
+)  # fmt: skip
 _MAX_JOBS = 4
 LOCK = ".study.lock"
 _COMMANDS_LOCK = ".commands.lock"

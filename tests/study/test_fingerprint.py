@@ -1,12 +1,13 @@
 """What a command reads: each thing that can change a number changes its stamp, and only that."""
 
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mmselfsup.study import configs
+from mmselfsup.study import configs, fingerprint
 from mmselfsup.study.fingerprint import command_stamp, file_stamp, forget_images
 from mmselfsup.study.step import Step
 
@@ -168,3 +169,49 @@ def test_the_lists_of_a_monitor_count_and_their_place_does_not(tmp_path: Path) -
     before = stamp(tmp_path, "hook.py")
     (tmp_path / "a" / "val.txt").write_text("2.jpg 1\n")
     assert stamp(tmp_path, "hook.py") != before
+
+
+def changed_by(library: str, root: Path, tool: str, config: str) -> bool:
+    """Whether another version of a library changes the stamp of a tool with a config."""
+    (root / "c.py").write_text(config)
+    argv = (tool, "c.py", "--cfg-options", "seed=1")
+    before = command_stamp(argv, root)
+    with pytest.MonkeyPatch.context() as patch:
+        version = metadata.version
+        patch.setattr(metadata, "version", lambda name: f"{version(name)}{'x' * (name == library)}")
+        fingerprint._version.cache_clear()
+        after = command_stamp(argv, root)
+    fingerprint._version.cache_clear()
+    return after != before
+
+
+@pytest.mark.parametrize(
+    ("library", "tool", "config", "counts"),
+    [
+        ("torch", "train", "", True),
+        ("torchvision", "train", "", True),
+        ("pillow", "train", "", True),
+        ("opencv-python", "train", "", True),
+        ("timm", "train", "model = dict(backbone=dict(type='timm.resnet18'))", True),
+        ("timm", "train", "model = dict(backbone=dict(type='ResNet'))", False),
+        ("faiss-cpu", "train", "hooks = [dict(clustering=dict(type='Kmeans'))]", True),
+        ("faiss-cpu", "train", "", False),
+        ("scikit-learn", "train", "", False),
+        ("scikit-learn", "benchmarks/classification/test_linear", "", True),
+        ("numpy", "test", "", False),
+    ],
+)
+def test_libraries_that_can_change_a_number_count(
+    library: str, tool: str, config: str, counts: bool, tmp_path: Path
+) -> None:
+    """Another Pillow or OpenCV decodes other pixels; the stamp had the version of torch alone."""
+    assert changed_by(library, tmp_path, f"tools/{tool}.py", config) is counts
+
+
+def test_an_option_in_several_parts_counts_with_all_of_them(tmp_path: Path) -> None:
+    (tmp_path / "c.py").write_text("")
+    parts = [
+        stamp(tmp_path, "c.py", "--cfg-options", f"a={n}", "--cfg-options", "b=2") for n in "12"
+    ]
+    assert parts[0] != parts[1]
+    assert parts[0] == stamp(tmp_path, "c.py", "--cfg-options", "a=1", "b=2")
