@@ -2,18 +2,29 @@
 
 import ast
 import keyword
+import math
+import os
+import re
 from collections.abc import Iterable, Mapping
+from enum import Enum
 from typing import Any
 
+import numpy as np
+
 _WIDTH = 100
+_NOT_FINITE = ("float('inf')", "float('-inf')", "float('nan')")
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 def config_text(config: Mapping[str, Any]) -> str:
     """Return ``key = value`` for each key of a config, nested values indented.
 
+    Every value can be read again, by Python and by ``read_config_text``: numbers of numpy are
+    written as numbers, paths as texts, members of an enumeration by their names, infinity as
+    ``float('inf')``. Of a class or a function there is the name, as a text.
+
     Args:
-        config: The config's dict; values that are no dicts, lists or tuples are written by
-            ``repr``.
+        config: The config's dict.
     """
     lines = [f"{key} = {_value(value, len(key) + 3, 0)}" for key, value in config.items()]
     return "\n".join(lines) + "\n"
@@ -21,6 +32,8 @@ def config_text(config: Mapping[str, Any]) -> str:
 
 def _value(value: Any, used: int, indent: int) -> str:
     """Return one value: on one line where it fits after ``used`` columns, else an item per line."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
     if isinstance(value, Mapping):
         named = all(_is_name(key) for key in value)
         opening, closing = ("dict(", ")") if named else ("{", "}")
@@ -32,7 +45,7 @@ def _value(value: Any, used: int, indent: int) -> str:
         if isinstance(value, tuple) and len(value) == 1:
             closing = ",)"
     else:
-        return repr(value)
+        return _single(value)
     inner = indent + 4
     parts = [
         key + _value(item, inner + len(key) + 1, inner)
@@ -45,6 +58,23 @@ def _value(value: Any, used: int, indent: int) -> str:
     body = "".join(f"{space}{part},\n" for part in parts)
     # The comma of a tuple with one item is part of the body here.
     return f"{opening}\n{body}{' ' * indent}{closing.lstrip(',')}"
+
+
+def _single(value: Any) -> str:
+    """Return a value without parts, as Python reads it."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"float({str(value)!r})"
+    if isinstance(value, os.PathLike):
+        return repr(os.fspath(value))
+    if isinstance(value, Enum):
+        return repr(value.name)
+    text = repr(value)
+    try:
+        ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        name = getattr(value, "__qualname__", None)
+        return repr(f"{value.__module__}.{name}" if name else _ADDRESS.sub("", text))
+    return text
 
 
 def _is_name(key: Any) -> bool:
@@ -73,9 +103,12 @@ def read_config_text(text: str) -> dict[str, Any]:
 
 
 def _plain(node: ast.expr) -> Any:
-    """Return the value of an expression of literals and ``dict(key=value)``."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict":
+    """Return the value of an expression of literals, ``dict(key=value)`` and ``float('inf')``."""
+    called = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+    if isinstance(node, ast.Call) and called == "dict":
         return {word.arg: _plain(word.value) for word in node.keywords if word.arg is not None}
+    if isinstance(node, ast.Call) and ast.unparse(node) in _NOT_FINITE:
+        return float(ast.literal_eval(node.args[0]))
     if isinstance(node, ast.Dict):
         pairs = zip(node.keys, node.values, strict=True)
         return {_plain(key): _plain(value) for key, value in pairs if isinstance(key, ast.Constant)}
