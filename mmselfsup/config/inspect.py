@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Arguments of backbones that name weights, beside ``init_cfg``.
 _WEIGHTS = ("pretrained", "checkpoint_path")
+_CLASSIFIER = "Classification"
 #: What a loader takes from ``data``, beside the data sets.
 _LOADER_KEYS = ("samples_per_gpu", "imgs_per_gpu", "workers_per_gpu")
 
@@ -67,9 +68,17 @@ def reads_labels(cfg: Config, node: Mapping[str, Any] | None = None) -> bool:
     Raises:
         UserError: As ``find_dataset``.
     """
-    kind = str((cfg.get("model") or {}).get("type", "Classification"))
+    kind = (cfg.get("model") or {}).get("type", _CLASSIFIER)
     dataset = find_dataset(cfg, "train")[1] if node is None else node
-    return kind == "Classification" or bool(dataset.get("with_label"))
+    return kind == _CLASSIFIER or bool(dataset.get("with_label")) or _reads_classes(kind)
+
+
+def _reads_classes(kind: Any) -> bool:
+    """Return whether the class of a model learns the classes of the data: also one of the user."""
+    from .registries import resolve  # loads torch
+
+    model = resolve(kind, "model") if isinstance(kind, str) else kind
+    return bool(getattr(model, "reads_classes", False))
 
 
 def class_list(cfg: Config, part: str = "test") -> list[str] | None:

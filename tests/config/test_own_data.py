@@ -23,7 +23,7 @@ from mmselfsup.datasets import build_datasource
 from mmselfsup.datasets.data_sources import ImageList
 from mmselfsup.datasets.data_sources.lists import read_list
 from mmselfsup.datasets.statistics import pixel_statistics, read_statistics, statistics_key
-from mmselfsup.models import build_algorithm
+from mmselfsup.models import ALGORITHMS, Classification, build_algorithm
 from mmselfsup.utils.errors import UserError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -354,3 +354,16 @@ def test_a_class_0_that_only_the_validation_has(photos: Path) -> None:
     cfg = read(**own)
     resolve(cfg)
     assert cfg.model.head.num_classes == 3
+
+
+@pytest.mark.parametrize("kind", ["mmselfsup.Classification", "ClassifierOfUsers", "wrapped"])
+def test_a_classifier_of_another_name_has_a_validation_of_its_own(kind: str, photos: Path) -> None:
+    """It was validated on its training images: only ``Classification`` was known to read labels."""
+    if kind == "ClassifierOfUsers" and kind not in ALGORITHMS:
+        ALGORITHMS.register_module(kind, module=type(kind, (Classification,), {}))
+    options = {f"own_data.{key}": value for key, value in columns(photos).items()}
+    cfg = load_config(str(SMALL), options)
+    cfg.model.type = "MMClsImageClassifierWrapper" if kind == "wrapped" else kind
+    resolve(cfg)
+    train, val = (build_datasource(cfg.data[part].data_source) for part in ("train", "val"))
+    assert (len(train), len(val)) == (24, 6)
