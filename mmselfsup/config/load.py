@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,7 @@ from mmselfsup.utils.errors import UserError, one_line
 from .check import check_config
 from .files import safe_yaml
 from .imports import import_modules, join_imports, noted_imports
-from .overrides import parse_options
+from .overrides import joined, parse_options
 
 #: What mmcv raises where an override doesn't fit the config.
 _MISFIT = (KeyError, TypeError, ValueError, IndexError, AttributeError, AssertionError)
@@ -54,18 +54,27 @@ def read_config(filename: str, options: Sequence[str] | dict[str, Any] = ()) -> 
     join_imports(cfg, modules)
     import_modules(cfg, filename)
     overrides = options if isinstance(options, dict) else parse_options(options)
-    try:
-        cfg.merge_from_dict(overrides)
-    except _MISFIT as error:
-        keys = ", ".join(_misfits(cfg, overrides))
-        raise UserError(f"--cfg-options {keys}: {one_line(error)}") from error
+    merge_options(cfg, overrides)
     if any(key.partition(".")[0] == "custom_imports" for key in overrides):
         join_imports(cfg, modules)
         import_modules(cfg, "--cfg-options")
     return cfg
 
 
-def _misfits(cfg: Config, overrides: dict[str, Any]) -> list[str]:
+def merge_options(cfg: Config, overrides: Mapping[str, Any]) -> None:
+    """Put overrides, a dict of dotted keys, into a config.
+
+    Raises:
+        UserError: One doesn't fit the config.
+    """
+    try:
+        cfg.merge_from_dict(joined(overrides))
+    except _MISFIT as error:
+        keys = ", ".join(_misfits(cfg, overrides))
+        raise UserError(f"--cfg-options {keys}: {one_line(error)}") from error
+
+
+def _misfits(cfg: Config, overrides: Mapping[str, Any]) -> list[str]:
     """Return the keys that can't be set alone; all keys if only their combination doesn't fit."""
     keys = []
     for key, value in overrides.items():

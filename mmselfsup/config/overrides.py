@@ -1,7 +1,8 @@
 """Overrides ``key=value`` of a command line."""
 
 import ast
-from collections.abc import Iterable, Iterator
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mmselfsup.utils.errors import UserError
@@ -32,6 +33,33 @@ def parse_options(options: Iterable[str]) -> dict[str, Any]:
         except ValueError as error:
             raise UserError(f"--cfg-options {option}: {error}") from None
     return parsed
+
+
+def joined(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return overrides of which none takes another one away, as a dict of dotted keys.
+
+    mmcv sets ``optimizer`` after ``optimizer.lr`` in place of it: ``optimizer.lr=0.5
+    optimizer="{'momentum': 0.8}"`` would leave the learning rate of the file. Here the dict adds to
+    what was set before; of the same key set twice, the later value counts.
+    """
+    found: dict[str, Any] = {}
+    for key, value in overrides.items():
+        value = copy.deepcopy(value)
+        for inner in [name for name in found if name.startswith(f"{key}.")]:
+            before = found.pop(inner)
+            if isinstance(value, dict):
+                _add(value, inner[len(key) + 1 :].split("."), before)
+        found[key] = value
+    return found
+
+
+def _add(node: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    """Set a value below a dict, unless the dict has another one at its place."""
+    for name in path[:-1]:
+        node = node.setdefault(name, {})
+        if not isinstance(node, dict):
+            return
+    node.setdefault(path[-1], value)
 
 
 def parse_value(text: str) -> Any:

@@ -8,7 +8,7 @@ import pytest
 from mmcv import DictAction
 
 from mmselfsup.config.load import read_config
-from mmselfsup.config.overrides import parse_options, parse_value
+from mmselfsup.config.overrides import joined, parse_options, parse_value
 from mmselfsup.study.configs import quoted
 from mmselfsup.utils.errors import UserError
 
@@ -87,3 +87,32 @@ def test_any_path_can_be_given(path: str, tmp_path: Path) -> None:
     (tmp_path / "leaf.py").write_text("load_from = None\n")
     cfg = read_config(str(tmp_path / "leaf.py"), [f"load_from={quoted(Path(path))}"])
     assert cfg.load_from == path
+
+
+@pytest.mark.parametrize(
+    ("options", "lr", "momentum"),
+    [
+        (["o.lr=0.5", "o={'momentum': 0.8}"], 0.5, 0.8),
+        (["o={'momentum': 0.8}", "o.lr=0.5"], 0.5, 0.8),
+        (["o.lr=0.5", "o={'lr': 0.4, 'momentum': 0.8}"], 0.4, 0.8),
+        (["o={'lr': 0.4}", "o.lr=0.5"], 0.5, 0.9),
+        (["o={'momentum': 0.8}"], 0.1, 0.8),
+    ],
+)
+def test_a_dict_takes_no_other_override_away(
+    options: list[str], lr: float, momentum: float, tmp_path: Path
+) -> None:
+    """The learning rate of the first line stayed that of the file, in silence."""
+    path = tmp_path / "c.py"
+    path.write_text("o = dict(lr=0.1, momentum=0.9)\n")
+    cfg = read_config(str(path), options)
+    assert (cfg.o.lr, cfg.o.momentum) == (lr, momentum)
+
+
+def test_overrides_of_one_place() -> None:
+    given = {"a.b.c": 1, "a.b.d": [{"e": 2}], "a": {"b": {"d": 3}}, "x.y": 1, "x": None, "z": {}}
+    before = repr(given)
+    assert joined(given) == {"a": {"b": {"c": 1, "d": 3}}, "x": None, "z": {}}
+    assert joined({"a.b.c": 1, "a.b": 2}) == {"a.b": 2}
+    assert joined({"a.b.c": 1, "a": {"b": 2}}) == {"a": {"b": 2}}
+    assert repr(given) == before

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 from mmselfsup.config import own_data
 from mmselfsup.config.check import check_config
 from mmselfsup.config.imports import import_modules
-from mmselfsup.config.load import load_config
+from mmselfsup.config.load import load_config, merge_options
 from mmselfsup.datasets import SingleViewDataset
 from mmselfsup.datasets.data_sources.columns import Columns
 from mmselfsup.datasets.data_sources.decode import walk_images
@@ -208,7 +208,7 @@ def config_of(
         options: Overrides, with dotted keys.
 
     Raises:
-        UserError: None is given, and the checkpoint holds none.
+        UserError: None is given, and the checkpoint holds none; or an override doesn't fit.
     """
     if isinstance(config, str):
         cfg = load_config(config, options or {})
@@ -225,8 +225,9 @@ def config_of(
             )
         cfg = Config(values)
         import_modules(cfg, f"{checkpoint}, custom_imports of its config")
-        check_config(cfg)
-    cfg.merge_from_dict(options or {})
+    merge_options(cfg, options or {})
+    if config is None:
+        check_config(cfg, overrides=options or ())
     return cfg
 
 

@@ -9,7 +9,7 @@ import torch
 from mmcv import Config
 from torch import Tensor, nn
 
-from mmselfsup.config.load import read_config
+from mmselfsup.config.load import merge_options, read_config
 from mmselfsup.core.checkpoint import load_weights
 from mmselfsup.datasets.data_sources.given_images import Given, GivenImages
 from mmselfsup.datasets.pipelines.compose import build_pipeline
@@ -48,7 +48,7 @@ def init_model(
         cfg = read_config(config, options or {})
     elif isinstance(config, Config):
         cfg = copy.deepcopy(config)
-        cfg.merge_from_dict(options or {})
+        merge_options(cfg, options or {})
     else:
         raise TypeError(f"config must be a file name or a Config, got {type(config).__name__}")
     if device.startswith("cuda") and not torch.cuda.is_available():
