@@ -19,7 +19,7 @@ import time
 from typing import Any
 
 from pairs import ROOT, Worker, in_turn, median, ratio
-from results import FOLDER, add_quick, add_rounds, add_threads, machine
+from results import FOLDER, add_quick, add_rounds, add_threads, machine, write
 
 sys.path.insert(0, str(ROOT))
 FILE = FOLDER / "method_costs.json"
@@ -55,7 +55,7 @@ def update_page() -> None:
     text = PAGE.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN, 1)
     after = rest.split(END, 1)[1]
-    PAGE.write_text(before + BEGIN + markdown(list_methods(CONFIGS)) + END + after, "utf-8")
+    write(PAGE, before + BEGIN + markdown(list_methods(CONFIGS)) + END + after)
 
 
 def main() -> None:
@@ -90,7 +90,7 @@ def main() -> None:
         print(f"{folder}: {methods[folder]}", flush=True)
         if not args.quick:  # a run that is stopped keeps what it has
             text = json.dumps({"methods": methods}, indent=1, sort_keys=True) + "\n"
-            FILE.write_text(text, encoding="utf-8")
+            write(FILE, text)
     if args.quick:
         print("quick: nothing is saved, these numbers mean nothing")
     else:

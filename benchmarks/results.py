@@ -145,9 +145,16 @@ def save(
     path = FOLDER / f"{script.replace(', ', '_')}.json"
     result = Result(script, command, list(rows), versions, machine(), time.strftime("%Y-%m-%d"))
     if merge and path.is_file():
-        _merge(result, json.loads(path.read_text()))
-    path.write_text(json.dumps(asdict(result), indent=2) + "\n")
+        _merge(result, json.loads(path.read_text(encoding="utf-8")))
+    write(path, json.dumps(asdict(result), indent=2) + "\n")
     write_table()
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file completely or not at all: a run that is stopped leaves the old one."""
+    from mmselfsup.utils.files import atomic_write_text  # scripts set the path after this import
+
+    atomic_write_text(path, text)
 
 
 def _merge(result: Result, known: dict[str, Any]) -> None:
@@ -167,13 +174,14 @@ def _merge(result: Result, known: dict[str, Any]) -> None:
 
 def write_table() -> None:
     """Write the table of all results into the page."""
-    page = PAGE.read_text()
+    page = PAGE.read_text(encoding="utf-8")
     head, rest = page.split(BEGIN)
     tail = rest.split(END)[1]
-    results = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
+    paths = sorted(FOLDER.glob("*.json"))
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     # The costs of methods have a table of their own, in the model zoo.
     parts = [_section(result) for result in results if "rows" in result]
-    PAGE.write_text(head + BEGIN + "\n\n" + "\n".join(parts) + "\n" + END + tail)
+    write(PAGE, head + BEGIN + "\n\n" + "\n".join(parts) + "\n" + END + tail)
 
 
 def _section(result: dict[str, Any]) -> str:

@@ -28,7 +28,7 @@ from typing import Any
 
 from method_costs import CONFIGS, update_page
 from pairs import ROOT
-from results import FOLDER, machine
+from results import FOLDER, machine, write
 
 sys.path.insert(0, str(ROOT))
 FILE = FOLDER / "smallest_batch.json"
@@ -136,7 +136,7 @@ def main() -> None:
         for name in left:
             known["methods"][name] = {"batch": f"> {batch}", "seed": args.seed, **how}
         text = json.dumps(known, indent=1, sort_keys=True) + "\n"
-        FILE.write_text(text, encoding="utf-8")  # a run that is stopped keeps what it has
+        write(FILE, text)  # a run that is stopped keeps what it has
     for name in left:
         print(f"{name}: did not learn with batches of {', '.join(map(str, args.batches))}")
     update_page()

@@ -1,6 +1,7 @@
 """What the benchmarks start: pythons of other environments, and commands whose end is timed."""
 
 import importlib
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,26 @@ def test_a_quick_run_keeps_nothing(
     assert "old" not in page.read_text()
 
 
+def test_results_are_replaced_and_not_written_over(
+    scripts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads them meanwhile has the old text as a whole, as has the folder if this is killed."""
+    import results
+
+    page = tmp_path / "page.md"
+    page.write_text(f"head {results.BEGIN} old {results.END} tail")
+    monkeypatch.setattr(results, "PAGE", page)
+    monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
+    row = results.Row("a step", "1.00x", "", "2x", False)
+    results.save("step", "command", [row], {})
+    saved = tmp_path / "results" / "step.json"
+    before = saved.read_text(), page.read_text()
+    with saved.open() as first, page.open() as second:
+        results.save("step", "command", [row, row], {})
+        assert (first.read(), second.read()) == before
+    assert len(json.loads(saved.read_text())["rows"]) == 2
+
+
 def test_the_page_has_the_saved_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     import results
@@ -69,8 +90,6 @@ def test_the_page_has_the_saved_results(tmp_path: Path, monkeypatch: pytest.Monk
 def test_rows_of_the_same_command_are_kept_and_those_of_another_are_not(
     scripts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import json
-
     import results
 
     page = tmp_path / "page.md"
@@ -141,7 +160,6 @@ def test_every_measurement_of_scale_has_a_worker_and_rows(
 def test_the_knn_row_needs_no_faiss_and_its_wall_time_decides(
     scripts: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    import json
     import os
     import subprocess
     from argparse import Namespace
