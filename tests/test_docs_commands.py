@@ -1,19 +1,28 @@
 """Command lines in the documentation name scripts, options and targets that exist.
 
-Nothing is executed but ``--help``, which loads nothing heavy.
+Those of ``tools/`` are read by the tool's own parser. Nothing is executed but that, and ``--help``:
+neither loads anything heavy.
 """
 
+import argparse
+import inspect
+import io
 import re
+import runpy
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from mmselfsup.cli import COMMANDS
+from mmselfsup.study.cli import make_parser
+from mmselfsup.utils.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -27,22 +36,38 @@ SCRIPT = re.compile(
 )
 OPTION = re.compile(r"(?<![\w-])(--?[A-Za-z][\w-]*)")
 PASSED_ON = re.compile(r"arguments of (?:tools/)?([\w./]+\.py)")
+PAGES = [
+    page for page in DOCS if page.name not in ("changelog.md", "benchmarks.md", "reliability.md")
+]
+#: Options of other programs that pages name alone: docker, pip, sbatch.
+FOREIGN = {"--shm-size", "--build-constraint", "--signal"}
+STUDIES = ("tools/run_study.py", "tools/isic2019/run_study.py")
+TASKS = ("plot_curve", "cal_train_time")
+_OPEN = {"...", "$@"}  # words for others that are not shown
+# What a parser says of words that it does not know, and of a command that can't be run as it is.
+# A value such as $SEED is no number yet.
+_UNKNOWN_WORDS = "unrecognized|invalid choice|ambiguous"
+_WRONG_WORDS = rf"{_UNKNOWN_WORDS}|required|expected|invalid .* value: '[^$]"
 ENDS = ("|", "||", "&&", ";", "&", ">", ">>", "2>", "<", ")", "do", "done")
 
 
-def commands(text: str) -> Iterator[list[str]]:
-    """Yield the command lines of a page, in words; those joined by ``|`` or ``;`` one by one."""
+def commands(text: str) -> Iterator[tuple[list[str], bool]]:
+    """Yield the command lines of a page, in words, and whether they are whole.
+
+    Those joined by ``|`` or ``;`` come one by one. A sentence may name a part of a command.
+    """
     blocks = [body for _, _, language, body in FENCE.findall(text) if language in SHELLS]
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    for line in [*lines, *IN_TEXT.findall(FENCE.sub("", text))]:
+    named = IN_TEXT.findall(FENCE.sub("", text))
+    for line, whole in [*((line, True) for line in lines), *((line, False) for line in named)]:
         words: list[str] = []
         for word in split(line.removeprefix("$ ")):
             if word in ENDS:
-                yield words
+                yield words, whole
                 words = []
             else:
                 words.append(word)
-        yield words
+        yield words, whole
 
 
 def split(line: str) -> list[str]:
@@ -94,6 +119,32 @@ def tools() -> tuple[str, ...]:
     return tuple(sorted(paths, key=lambda path: (path.count("/"), path)))
 
 
+def parse(script: str, words: Sequence[str]) -> str:
+    """Read a command line as a tool does; return what its parser says is wrong, or prints."""
+
+    def error(self: argparse.ArgumentParser, message: str) -> NoReturn:
+        raise UserError(message)
+
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
+        patch.setattr(argparse.ArgumentParser, "error", error)
+        patch.setattr(sys, "argv", [script, *words])
+        patch.setattr(sys, "path", [*sys.path])  # tools add to it
+        read = runpy.run_path(str(ROOT / script), run_name="not the program").get("parse_args")
+        rest = list(words)
+        try:
+            if read is not None:
+                found = read(rest) if inspect.signature(read).parameters else read()
+                rest = found[1] if isinstance(found, tuple) else []
+            if script in STUDIES:
+                make_parser(script).parse_intermixed_args(rest)
+        except UserError as fault:
+            return str(fault)
+        except SystemExit:  # --help
+            pass
+    return printed.getvalue()
+
+
 @cache
 def targets() -> frozenset[str]:
     """Return the targets of the Makefile."""
@@ -101,8 +152,8 @@ def targets() -> frozenset[str]:
     return frozenset(re.findall(r"^([\w-]+):", text, re.MULTILINE))
 
 
-def faults(words: list[str]) -> Iterator[str]:
-    """Yield what does not exist in one command line."""
+def faults(words: list[str], whole: bool = True) -> Iterator[str]:
+    """Yield what does not exist in one command line, or what a whole one lacks."""
     while words and re.match(r"[A-Z_][A-Z_0-9]*=", words[0]):
         words = words[1:]
     if words[:1] == ["make"]:
@@ -123,6 +174,11 @@ def faults(words: list[str]) -> Iterator[str]:
         yield script
         return
     rest = words[found + 1 :]
+    if script in tools():
+        fault = "" if "--help" in rest else parse(script, rest)
+        if re.search(_WRONG_WORDS if whole and not _OPEN & {*rest} else _UNKNOWN_WORDS, fault):
+            yield f"{script}: {fault}"
+        return
     given = [word.partition("=")[0] for word in rest if re.match(r"--?[A-Za-z]", word)]
     # A test file's options are those of pytest.
     if given and "pytest" not in words[:found] and Path(script).suffix in (".py", ".sh"):
@@ -133,7 +189,23 @@ def faults(words: list[str]) -> Iterator[str]:
 @pytest.mark.parametrize("page", DOCS, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_commands_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    assert [fault for words in commands(text) for fault in faults(words)] == []
+    assert [fault for line in commands(text) for fault in faults(*line)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_options_that_a_sentence_names_exist(page: Path) -> None:
+    spans = re.findall(r"`(--[^`\n]+)`", FENCE.sub("", page.read_text(encoding="utf-8")))
+    named = {name.replace("_", "-") for span in spans for name in OPTION.findall(span)}
+    assert named - all_options() - FOREIGN == set()
+
+
+@cache
+def all_options() -> frozenset[str]:
+    """Return the options of all tools and of the study's script, with ``-`` between words."""
+    texts = [parse(tool, ["--help"]) for tool in tools() if "svm_helper" not in tool]
+    logs = [parse("tools/analysis_tools/analyze_logs.py", [task, "--help"]) for task in TASKS]
+    texts += [*logs, *(script.read_text(encoding="utf-8") for script in ROOT.glob("*.sh"))]
+    return frozenset(name.replace("_", "-") for text in texts for name in OPTION.findall(text))
 
 
 def test_faults_are_found() -> None:
@@ -142,14 +214,23 @@ def test_faults_are_found() -> None:
         "A=1 python tools/train.py CONFIG --seed 0 \\\n    --sede 1 | head --lines 3\n"
         "bash tools/dist_train.sh CONFIG 4 --auto-resume --resum x  # --comment\n"
         "mmselfsup predict a.pth photos --ouput x.csv; mmselfsup prdict a.pth photos\n"
-        "python tools/trian.py && python tools/analysis_tools/analyze_logs.py plot_curve --keys a\n"
+        "python tools/trian.py && python tools/analysis_tools/analyze_logs.py plot_curve a "
+        "--kex b\n"
+        "python tools/train.py CONFIG --seed; python tools/train.py CONFIG --seed x --launcher x\n"
+        "python tools/train.py CONFIG --seed $SEED; "
+        "python tools/run_study.py --demo --keep all --keep\n"
         "```\n"
     )
-    assert [fault for words in commands(text) for fault in faults(words)] == [
-        "tools/train.py --sede",
+    assert [fault for line in commands(text) for fault in faults(*line)] == [
+        "tools/train.py: unrecognized arguments: --sede 1",
         "tools/dist_train.sh --resum",
-        "tools/predict.py --ouput",
+        "tools/predict.py: the following arguments are required: --out",
         "mmselfsup prdict",
         "tools/trian.py",
+        "tools/analysis_tools/analyze_logs.py: unrecognized arguments: --kex b",
+        "tools/train.py: argument --seed: expected one argument",
+        "tools/train.py: argument --seed: invalid int value: 'x'",
+        "tools/run_study.py: argument --keep: expected one argument; tools/run_study.py --help "
+        "lists the arguments",
         "make nothing",
     ]
