@@ -2,12 +2,13 @@
 
 ``prepare_splits`` joins the CSVs, deals the images into folds and writes the lists of each fold,
 that of the challenge's own test images (``read_test_list``) and ``splits.json``, the summary of
-``fold_table``. The folds themselves are made in ``folds``.
+``fold_table``. Which rows are in which list is the work of ``mmselfsup.utils.fold_lists``.
 """
 
 import hashlib
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from rich.table import Table
 
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_json, atomic_write_text
+from mmselfsup.utils.fold_lists import PARTS, SUMMARY, fold_rows, remove_old_lists, write_list
 
 from .challenge import (
     CLASSES,
@@ -36,7 +38,6 @@ from .challenge import (
 from .duplicates import DUPLICATES, Duplicates, find_pairs, join_groups, write_pairs
 from .folds import (
     ALGORITHM,
-    assign_folds,
     check_folds,
     lesion_groups,
     lesion_sources,
@@ -44,10 +45,6 @@ from .folds import (
 )
 from .study_data import ISIC_2019
 
-#: One of this many parts of the training images is held out for choosing hyper-parameters.
-VALIDATION_PARTS = 5
-SUMMARY = "splits.json"
-PARTS = ("train", "test", "subtrain", "val")
 TEST_LIST = f"{ISIC_2019.lists}_challenge_test.txt"
 
 
@@ -114,7 +111,7 @@ def prepare_splits(
     pairs = None if duplicates is None else find_pairs(table, groups, folder, duplicates)
     if pairs is not None and duplicates is not None and duplicates.group:
         groups = join_groups(groups, pairs)
-    _split(table, groups, num_folds, seed)
+    folds = _deal(table, groups, num_folds, seed)
     present = table[table["file"] != ""]
     if not allow_missing_class:
         check_folds(present, num_folds)
@@ -122,8 +119,9 @@ def prepare_splits(
     challenge_test = read_test_list(
         root, files.test_metadata, files.test_ground_truth, files.test_images
     )
-    # Near-duplicates and test list were computed above: up to this line, old lists stay intact.
-    remove_old(lists, num_folds)  # after this line only writing can fail
+    # Near-duplicates and test list were computed above: old lists stay intact up to this line, and
+    # after it only writing can fail.
+    remove_old_lists(lists, ISIC_2019.lists, num_folds, (TEST_LIST, DUPLICATES))
     facts: dict[str, Any] = {
         "algorithm": ALGORITHM,
         "seed": seed,
@@ -138,32 +136,19 @@ def prepare_splits(
         facts["duplicates"] = write_pairs(lists, table, pairs, duplicates)
     if challenge_test is not None:
         facts["challenge_test"] = challenge_test.write(lists)
-    return write_lists(lists, present, facts)
+    return write_lists(lists, present, folds, facts)
 
 
-def _split(table: pd.DataFrame, groups: list[str], num_folds: int, seed: int) -> None:
-    """Add the columns fold and, for each fold k, validation_k (bool; False in the test part)."""
-    labels = table["label"].to_list()
+def _deal(
+    table: pd.DataFrame, groups: list[str], num_folds: int, seed: int
+) -> list[dict[str, list[int]]]:
+    """Add the column fold, and return the rows of each list of each fold."""
     sources = lesion_sources(table["lesion"].to_list())
-
-    def deal(rows: list[int], parts: int, seed: int | str) -> list[int]:
-        try:
-            return assign_folds(
-                [labels[row] for row in rows],
-                [groups[row] for row in rows],
-                parts,
-                seed,
-                [sources[row] for row in rows],
-            )
-        except ValueError as error:
-            raise UserError(f"can't split {len(rows)} images: {error}") from error
-
-    table["fold"] = deal(list(range(len(table))), num_folds, seed)
-    for fold in range(num_folds):
-        train = table.index[table["fold"] != fold].to_list()
-        parts = deal(train, VALIDATION_PARTS, f"{seed} validation {fold}")
-        held_out = {row for row, part in zip(train, parts, strict=True) if part == 0}
-        table[f"validation_{fold}"] = [row in held_out for row in table.index]
+    folds = fold_rows(table["label"].to_list(), groups, num_folds, seed, sources)
+    table["fold"] = 0
+    for number, rows in enumerate(folds):
+        table.loc[rows["test"], "fold"] = number
+    return folds
 
 
 def join_files(root: Path, files: Files) -> pd.DataFrame:
@@ -203,16 +188,20 @@ def _warn(count: int, text: str) -> None:
         print(f"warning: {count} {text}", file=sys.stderr, flush=True)
 
 
-def write_lists(out: Path, table: pd.DataFrame, facts: dict[str, Any]) -> dict[str, Any]:
+def write_lists(
+    out: Path, table: pd.DataFrame, folds: Sequence[Mapping[str, list[int]]], facts: dict[str, Any]
+) -> dict[str, Any]:
     """Write four lists for each fold, then ``splits.json``.
 
-    ``splits.json`` is removed first (``remove_old``) and written last: where it exists, the lists
-    are complete and belong together.
+    ``splits.json`` is removed first (``remove_old_lists``) and written last: where it exists, the
+    lists are complete and belong together.
 
     Args:
         out: Folder of the lists, created if it is missing.
-        table: Columns ``file``, ``label``, ``lesion``, ``fold`` (int), ``validation_{k}`` (bool).
-        facts: Other entries of ``splits.json``; ``num_folds`` is needed.
+        table: Columns ``file``, ``label``, ``lesion`` of the images on disk, by their rows.
+        folds: Rows of each list of each fold, see ``fold_rows``; rows that the table lacks are left
+            out.
+        facts: Other entries of ``splits.json``.
 
     Returns:
         ``facts`` with the counts and, under ``folds``, name, size and classes of each list.
@@ -220,18 +209,12 @@ def write_lists(out: Path, table: pd.DataFrame, facts: dict[str, Any]) -> dict[s
     Raises:
         UserError: ``out`` can't be written.
     """
-    num_folds: int = facts["num_folds"]
-    folds = []
-    for fold in range(num_folds):
-        test = table["fold"] == fold
-        held_out = table[f"validation_{fold}"]
-        rows = (~test, test, ~test & ~held_out, held_out)
-        parts = {
-            part: _write_list(out / ISIC_2019.list_name(part, fold), table[chosen])
-            for part, chosen in zip(PARTS, rows, strict=True)
-        }
-        parts["test"]["source_counts"] = source_counts(table[test])
-        folds.append({"fold": fold, **parts})
+    entries: list[dict[str, Any]] = []
+    for fold, lists in enumerate(folds):
+        chosen = {part: table[table.index.isin(rows)] for part, rows in lists.items()}
+        parts = {part: _write_list(out, part, fold, rows) for part, rows in chosen.items()}
+        parts["test"]["source_counts"] = source_counts(chosen["test"])
+        entries.append({"fold": fold, **parts})
     lesions = table.loc[table["lesion"] != "", "lesion"]
     counts = {
         "num_images": len(table),
@@ -240,38 +223,15 @@ def write_lists(out: Path, table: pd.DataFrame, facts: dict[str, Any]) -> dict[s
         "class_counts": _count(table),
         "source_counts": source_counts(table),
     }
-    summary = {**facts, **counts, "folds": folds}
+    summary = {**facts, **counts, "folds": entries}
     atomic_write_json(out / SUMMARY, summary)
     return summary
 
 
-def remove_old(out: Path, num_folds: int) -> None:
-    """Remove the old summary, and lists that the new split doesn't have."""
-    try:
-        for name in (SUMMARY, TEST_LIST, DUPLICATES):
-            (out / name).unlink(missing_ok=True)
-        for part in PARTS:
-            for path in out.glob(ISIC_2019.list_name(part, "*")):
-                number = path.stem.rpartition("fold")[2]
-                # Lists of lower folds are overwritten; only surplus ones would stay.
-                if number.isdigit() and int(number) >= num_folds:
-                    path.unlink()
-    except OSError as error:
-        raise UserError(f"can't write to {out}: {error.strerror or error}") from error
-
-
-def _write_list(path: Path, rows: pd.DataFrame) -> dict[str, Any]:
-    """Write one line for each image, file name and label; return the entry for the summary."""
-    lines = [f"{f} {n}\n" for f, n in zip(rows["file"], rows["label"], strict=True)]
-    text = "".join(lines)
-    atomic_write_text(path, text)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return {
-        "file": path.name,
-        "num_images": len(rows),
-        "class_counts": _count(rows),
-        "sha256": digest,
-    }
+def _write_list(out: Path, part: str, fold: int, rows: pd.DataFrame) -> dict[str, Any]:
+    """Write one list; return the entry for the summary."""
+    path = out / ISIC_2019.list_name(part, fold)
+    return write_list(path, rows["file"].to_list(), rows["label"].to_list(), CLASSES)
 
 
 def _count(rows: pd.DataFrame) -> dict[str, int]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UserError
+from .fold_lists import list_name
 
 #: The words of a study's data beside its results, from which reports and model cards take them.
 WORDS = "data_words.json"
@@ -158,7 +159,7 @@ class StudyData:
             part: Part of the data: ``train``, ``test``, ``subtrain`` or ``val``.
             fold: Number of the fold, from 0; ``*`` for a pattern of all.
         """
-        return f"{self.lists}_{part}_fold{fold}.txt"
+        return list_name(self.lists, part, fold)
 
     def config_ending(self, size: str) -> str:
         """Return the last part of the names of a size's configs (pixels, or ``demo``)."""

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mmselfsup.datasets.data_sources import ImageList
-from mmselfsup.isic import prepare as split_lists
 from mmselfsup.isic.prepare import prepare_splits
+from mmselfsup.utils import fold_lists
 from mmselfsup.utils.errors import UserError
 
 GROUND_TRUTH = "ISIC_2019_Training_GroundTruth.csv"
@@ -34,7 +34,7 @@ def test_every_image_is_tested_once_and_lesions_stay_together(challenge: Path) -
     assert len(everything(out)) == 21
     tested: dict[str, int] = {}
     for fold in range(5):
-        train, test, subtrain, val = (read(out, part, fold) for part in split_lists.PARTS)
+        train, test, subtrain, val = (read(out, part, fold) for part in fold_lists.PARTS)
         assert not tested.keys() & test.keys()
         tested |= test
         for whole, one, other in ((80, train, test), (len(train), subtrain, val)):
@@ -111,7 +111,7 @@ def test_a_failure_half_way_leaves_no_summary_and_no_torn_list(
             raise UserError("no space")
         written.append(path)
 
-    monkeypatch.setattr(split_lists, "atomic_write_text", fail_at_third)
+    monkeypatch.setattr(fold_lists, "atomic_write_text", fail_at_third)
     with pytest.raises(UserError, match="no space"):
         prepare_splits(challenge, seed=1)
     assert not (challenge / "splits/splits.json").exists()

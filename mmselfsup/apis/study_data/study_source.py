@@ -31,14 +31,19 @@ from mmselfsup.utils.files import (
     atomic_write_text,
     csv_text,
 )
-from mmselfsup.utils.folds import ALGORITHM, assign_folds
+from mmselfsup.utils.fold_lists import (
+    SUMMARY,
+    fold_rows,
+    list_name,
+    remove_old_lists,
+    write_list,
+)
+from mmselfsup.utils.folds import ALGORITHM
 from mmselfsup.utils.image_names import image_stem
 from mmselfsup.utils.plurals import counted
 
 from .described_table import first_file, joined_table, table_columns
 
-PARTS = ("train", "test", "subtrain", "val")
-_VALIDATION_PARTS = 5  # of the training images, one is held out for choosing hyper-parameters
 _EXAMPLES = 3
 
 
@@ -302,11 +307,14 @@ def make_lists(
         pairs = find_pairs(table, groups, Path(facts["images"]), duplicates)
         groups = join_groups(groups, pairs)
     table["number"] = [list(classes).index(label) for label in table["label"]]
-    (out / "splits.json").unlink(missing_ok=True)  # written last: where it is, lists are complete
-    folds = [
-        {"fold": fold, **_write_fold(table, rows, out, f"{prefix}_{{}}_fold{fold}.txt", classes)}
-        for fold, rows in enumerate(_folds(table["number"].to_list(), groups, num_folds, seed))
-    ]
+    dealt = fold_rows(table["number"].to_list(), groups, num_folds, seed)
+    remove_old_lists(out, prefix, num_folds)
+    folds: list[dict[str, Any]] = [{"fold": fold} for fold in range(num_folds)]
+    for fold, lists in enumerate(dealt):
+        for part, rows in lists.items():
+            path, chosen = out / list_name(prefix, part, fold), table.iloc[rows]
+            names_of, numbers = chosen["file"].to_list(), chosen["number"].to_list()
+            folds[fold][part] = write_list(path, names_of, numbers, classes)
     summary = {
         "algorithm": ALGORITHM,
         "seed": seed,
@@ -321,51 +329,5 @@ def make_lists(
         "near_duplicates": None if duplicates is None else len(pairs),
         "folds": folds,
     }
-    atomic_write_json(out / "splits.json", summary)
+    atomic_write_json(out / SUMMARY, summary)
     return summary
-
-
-def _folds(
-    labels: list[int], groups: list[str], num_folds: int, seed: int
-) -> list[dict[str, list[int]]]:
-    """Return the rows of each part of each fold."""
-    fold_of = _deal(labels, groups, num_folds, seed)
-    folds = []
-    for fold in range(num_folds):
-        train = [row for row, number in enumerate(fold_of) if number != fold]
-        chosen = [labels[row] for row in train], [groups[row] for row in train]
-        parts = _deal(*chosen, _VALIDATION_PARTS, f"{seed} validation {fold}")
-        val = {row for row, part in zip(train, parts, strict=True) if part == 0}
-        test = [row for row, number in enumerate(fold_of) if number == fold]
-        subtrain = [row for row in train if row not in val]
-        folds.append({"train": train, "test": test, "subtrain": subtrain, "val": sorted(val)})
-    return folds
-
-
-def _write_fold(
-    table: pd.DataFrame, rows: dict[str, list[int]], out: Path, name: str, classes: Sequence[str]
-) -> dict[str, Any]:
-    """Write the lists of a fold; return name, length and classes of each."""
-    entry = {}
-    for part, numbers in rows.items():
-        chosen = table.iloc[numbers]
-        lines = [f"{f} {n}\n" for f, n in zip(chosen["file"], chosen["number"], strict=True)]
-        atomic_write_text(out / name.format(part), "".join(lines))
-        entry[part] = {
-            "file": name.format(part),
-            "num_images": len(lines),
-            "class_counts": {c: int((chosen["number"] == k).sum()) for k, c in enumerate(classes)},
-        }
-    return entry
-
-
-def _deal(labels: list[int], groups: list[str], parts: int, seed: int | str) -> list[int]:
-    """Return the fold of each image.
-
-    Raises:
-        UserError: There are fewer groups than folds.
-    """
-    try:
-        return assign_folds(labels, groups, parts, seed)
-    except ValueError as error:
-        raise UserError(f"can't split {len(labels)} images: {error}") from error

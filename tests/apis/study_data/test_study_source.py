@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmselfsup.apis.study_data.study_source import PARTS, make_lists, make_source
+from mmselfsup.apis.study_data.study_source import make_lists, make_source
 from mmselfsup.isic.duplicates import Duplicates
 from mmselfsup.study.descriptions import NAMES, Description
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.fold_lists import PARTS
 
 CLASSES = ("bkl", "mel", "nv")
 
@@ -73,6 +74,15 @@ def test_a_published_layout(ham: Path, tmp_path: Path) -> None:
         assert all(Path(facts["images"], name).is_file() for name in names["train"])
         tested += names["test"]
     assert len(tested) == len(set(tested)) == 38
+
+
+def test_fewer_folds_take_the_old_lists_away(ham: Path, tmp_path: Path) -> None:
+    facts = make_source(described(), ham, tmp_path / "source", 16, NAMES)
+    for num_folds in (4, 3):
+        make_lists(
+            tmp_path / "source", tmp_path / "splits", "ham", NAMES, facts["classes"], num_folds
+        )
+    assert len(list((tmp_path / "splits").glob("ham_*.txt"))) == 3 * len(PARTS)
 
 
 @pytest.mark.parametrize("image_column", ["isic", "image_id", None])
