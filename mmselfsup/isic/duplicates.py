@@ -54,7 +54,8 @@ def image_hashes(files: Sequence[Path], workers: int | None = None) -> NDArray[n
     import imagehash  # noqa: F401  # fails before the work starts
 
     workers = available_cores() if workers is None else workers
-    return np.array(list(run_parallel(_hash, files, workers, "hashes")))
+    hashes = list(run_parallel(_hash, files, workers, "hashes"))
+    return np.array(hashes, dtype=bool).reshape(len(files), _SIDE**2)  # also of no file
 
 
 def _hash(path: Path) -> NDArray[np.bool_]:

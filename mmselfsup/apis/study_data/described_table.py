@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 from mmselfsup.datasets.data_sources.columns import Columns, find_columns
@@ -20,6 +21,7 @@ from mmselfsup.utils.image_names import cells_of_images, none_found
 
 _JOINED = "table.csv"
 _FILE = "file"  # column of the names that ``Description.file`` makes
+_GROUP_COLUMNS = ("lesion_id", "lesion", "patient_id", "patient")  # usual names, in small letters
 
 
 def first_file(names: Sequence[str], folder: Path, key: str) -> Path | None:
@@ -59,7 +61,7 @@ def joined_table(description: Any, folder: Path, place: Path) -> Any:
         raise UserError(f"{description.name}: only, labels_table and file need a table")
     header, rows = _read(path)
     for column, value in description.only.items():
-        _need(header, column, f"{path}: only")
+        _need_one(header, column, f"{path}: only")
         rows = [row for row in rows if row[column] == value]
         if not rows:
             raise UserError(f"{path}: no row has {value!r} in its column {column}")
@@ -68,9 +70,10 @@ def joined_table(description: Any, folder: Path, place: Path) -> Any:
         header = _join(header, rows, labels, description.group_column or "lesion_id", path)
     column = description.image_column
     if description.file:
+        parts = _columns_of(description.file, header, path)
         header, column = [*header, _FILE], _FILE
         for row in rows:
-            row[_FILE] = _file_name(description.file, row, path)
+            row[_FILE] = description.file.format_map({name: row[name].strip() for name in parts})
     text = csv_text([header, *([row[name] for name in header] for row in rows)])
     atomic_write_text(place / _JOINED, text)
     return replace(
@@ -118,6 +121,7 @@ def table_columns(
                 f"{description.name}: {key}: no column {column!r} ({there or 'no table'})"
             )
         path, header, rows = table
+        _need_one(header, column, f"{path}: {key}")
         image = _image_column(header, description.image_column)
         pairs = [(row[image], row[column].strip()) for row in rows]
         cells = cells_of_images(names, pairs, f"{path}, column {column}")
@@ -133,9 +137,16 @@ def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     return header, [dict(zip(header, cells, strict=True)) for _, cells in rows]
 
 
-def _need(header: Sequence[str], column: str, where: str) -> None:
+def _need_one(header: Sequence[str], column: str, where: str) -> None:
+    """Check that one column has a name; of several the last would be read.
+
+    Raises:
+        UserError: None has it, or several.
+    """
     if column not in header:
         raise UserError(f"{where}: there is no column {column!r}; there are {', '.join(header)}")
+    if header.count(column) > 1:
+        raise UserError(f"{where}: {header.count(column)} columns are called {column}: rename one")
 
 
 def _join(
@@ -143,25 +154,70 @@ def _join(
 ) -> list[str]:
     """Add the columns of the second table to the rows; return the new header."""
     other, lines = _read(labels)
-    _need(header, key, str(path))
-    _need(other, key, str(labels))
+    _need_one(header, key, str(path))
+    _need_one(other, key, str(labels))
     new = [name for name in other if name not in header]
-    by_key = {line[key]: line for line in lines}
+    by_key: dict[str, dict[str, str]] = {}
+    for line in lines:
+        first = by_key.setdefault(line[key], line)
+        differing = [name for name in new if first[name] != line[name]]
+        if differing:
+            raise UserError(
+                f"{labels}: two rows have {key} {line[key]!r}, and they differ in {differing[0]} "
+                f"({first[differing[0]]}, {line[differing[0]]}): keep the one that is right"
+            )
     for row in rows:
+        if not row[key].strip():
+            raise UserError(
+                f"{path}: a row has no {key}, by which {labels} has the labels: fill it in, or "
+                f"take the row out (its {header[0]} is {row[header[0]]!r})"
+            )
         if row[key] not in by_key:
             raise UserError(f"{labels}: there is no row with {key} {row[key]!r}, which {path} has")
         row.update({name: by_key[row[key]][name] for name in new})
     return [*header, *new]
 
 
-def _file_name(template: str, row: Mapping[str, str], path: Path) -> str:
+def _columns_of(template: str, header: Sequence[str], path: Path) -> list[str]:
+    """Return the columns that a template of file names has in braces.
+
+    Raises:
+        UserError: One is not there, or something else than a column is in braces.
+    """
     try:
-        return template.format_map({name: cell.strip() for name, cell in row.items()})
-    except (KeyError, ValueError, IndexError) as error:
-        raise UserError(
-            f"{path}: file {template!r} has a column that is not there ({error}); there are "
-            f"{', '.join(row)}"
-        ) from None
+        parts = [part for part in Formatter().parse(template) if part[1] is not None]
+    except ValueError as error:
+        raise UserError(f"file {template!r}: {error}; give columns in braces") from None
+    for _, name, form, conversion in parts:
+        if name not in header or form or conversion:
+            raise UserError(
+                f"{path}: file {template!r} has a column that is not there ({name}"
+                f"{'!' + conversion if conversion else ''}{':' + form if form else ''}); there are "
+                f"{', '.join(header)}"
+            )
+        _need_one(header, name, f"{path}: file")
+    return [str(name) for _, name, _, _ in parts]
+
+
+def unused_groups(description: Any, folder: Path) -> str:
+    """Return the column of a table that seems to name groups and is not read; '' for none.
+
+    Args:
+        description: A ``Description``, after ``joined_table``, whose groups are not known.
+        folder: Where its relative names are searched.
+    """
+    path = first_file(description.table, folder, "table")
+    if path is None or description.group_column or description.groups_table:
+        return ""
+    try:
+        header, rows = _read(path)
+    except UserError:  # a text list has no columns
+        return ""
+    for name in header:
+        values = [row[name] for row in rows if row[name]]
+        if name.lower() in _GROUP_COLUMNS and len(set(values)) < len(values):
+            return f"{path}: the column {name}"
+    return ""
 
 
 def _image_column(header: Sequence[str], given: str | None) -> str:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,9 +41,10 @@ from mmselfsup.utils.fold_lists import (
 )
 from mmselfsup.utils.folds import ALGORITHM
 from mmselfsup.utils.image_names import image_stem
+from mmselfsup.utils.patients import clean_lesion
 from mmselfsup.utils.plurals import counted
 
-from .described_table import first_file, joined_table, table_columns
+from .described_table import first_file, joined_table, table_columns, unused_groups
 
 _EXAMPLES = 3
 
@@ -63,7 +65,7 @@ def make_source(
         UserError: A file is missing, a label can't be used, or there are too few images.
     """
     table, missing, images = read_described(description, folder, place)
-    classes = list(description.classes) or sorted(set(table["label"]))
+    classes = list(description.classes) or _in_order(set(table["label"]), bool(description.table))
     counts = [int((table["label"] == name).sum()) for name in classes]
     if len(classes) < 2 or min(counts) < description.folds:
         rare = classes[int(np.argmin(counts))] if counts else "?"
@@ -129,6 +131,11 @@ def read_described(description: Any, folder: Path, place: Path) -> tuple[pd.Data
         )
     classes = list(description.classes) or None
     if path is None:
+        if len(folders) > 1:
+            raise UserError(
+                f"{description.name}: without a table one folder has the folders of the classes, "
+                f"and {len(folders)} are given ({', '.join(folders)}): name one with --images"
+            )
         source: Any = ImageNet(folders[0], classes)
     else:
         column = description.label_column
@@ -140,7 +147,22 @@ def read_described(description: Any, folder: Path, place: Path) -> tuple[pd.Data
             label_column=list(column) if isinstance(column, tuple) else column,
             group_column=None if description.groups_table else description.group_column,
         )
-    return _table(source, description, folder), getattr(source, "num_missing", 0), _base(source)
+    table = _table(source, description, folder)
+    if not table["group"].any() and (column := unused_groups(description, folder)):
+        print(
+            f"warning: {column} is not read, and its images may be on both sides of a split: name "
+            "it with --group (group_column in a description)",
+            file=sys.stderr,
+            flush=True,
+        )
+    return table, getattr(source, "num_missing", 0), _base(source)
+
+
+def _in_order(labels: Iterable[str], listed: bool) -> list[str]:
+    """Return labels as classes are numbered: numbers of a list by their value, names by letters."""
+    if listed and all(label.isdecimal() for label in labels):
+        return sorted(labels, key=int)  # 10 comes after 9
+    return sorted(labels)
 
 
 def _base(source: Any) -> Path:
@@ -218,7 +240,7 @@ def _table(source: Any, description: Any, folder: Path) -> pd.DataFrame:
         columns = {"group": description.group_column or "lesion_id"}
         alone = replace(description, table=())
         cells = table_columns(alone, folder, table["file"].to_list(), columns, "groups_table")
-        table["group"] = cells["group"]
+        table["group"] = [clean_lesion(cell) for cell in cells["group"]]
     twice = table["file"][table["file"].map(os.path.normpath).duplicated()]
     if len(twice):
         raise UserError(f"{source.ann_file}: the image {twice.iloc[0]} is listed more than once")

@@ -156,6 +156,9 @@ def test_two_tables_that_are_joined(clinic: Path) -> None:
         ({"only": {"kind": "x"}}, "only: there is no column 'kind'; there are photo"),
         ({"only": {"gender": "none"}}, "no row has 'none' in its column gender"),
         ({"file": "{foto}.png"}, "has a column that is not there"),
+        ({"file": "{photo.name}.png"}, r"has a column that is not there \(photo.name\)"),
+        ({"file": "{photo:03d}.png"}, r"has a column that is not there \(photo:03d\)"),
+        ({"file": "{photo.png"}, "give columns in braces"),
         ({"labels_table": "none.csv"}, "labels_table: there is no file"),
     ],
 )
@@ -176,6 +179,56 @@ def test_a_folder_or_a_number_that_the_map_lacks(clinic: Path) -> None:
     numbers = {**given, "table": "list.txt", "map": {"0": "MEL", "1": "NV"}}
     with pytest.raises(UserError, match=r"^external set folders: its map .*line 3: label 2 of"):
         check_external(make_description(numbers, "here"), clinic, MODEL)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (
+            "lesion_id,image\np1,a\np2,b\n",
+            "lesion_id,label\np1,MEL\np2,NV\np1,NV\n",
+            "labels.csv: two rows have lesion_id 'p1', and they differ in label .MEL, NV.",
+        ),
+        (
+            "lesion_id,image\np1,a\n,b\n",
+            "lesion_id,label\np1,MEL\n,NV\n",
+            "images.csv: a row has no lesion_id",
+        ),
+        (
+            "lesion_id,lesion_id,image\np1,p2,a\n",
+            "lesion_id,label\np1,MEL\n",
+            "images.csv: 2 columns are called lesion_id: rename one",
+        ),
+        (
+            "lesion_id,image,sex,sex\np1,a,f,m\n",
+            "lesion_id,label\np1,MEL\n",
+            "table.csv: subgroups: 2 columns are called sex: rename one",
+        ),
+    ],
+)
+def test_tables_that_say_two_things(clinic: Path, images: str, labels: str, message: str) -> None:
+    (clinic / "set" / "images.csv").write_text(images)
+    (clinic / "set" / "labels.csv").write_text(labels)
+    content = {
+        "table": "images.csv",
+        "labels_table": "labels.csv",
+        "image_column": "image",
+        "label_column": "label",
+        "group_column": None,
+        "map": {"MEL": "MEL", "NV": "NV"},
+        "subgroups": {"sex": "sex"},
+    }
+    with pytest.raises(UserError, match=message):
+        check_external(described(**content), clinic / "set", MODEL)
+
+
+def test_a_set_whose_images_are_all_left_out(clinic: Path) -> None:
+    """Of no image there are no hashes, which are compared nevertheless."""
+    left_out = dict.fromkeys(("mel", "akiec", "nv", "wart"))
+    none = described(map={**left_out, "a": "MEL", "b": "NV"})  # which the table lacks
+    known = [clinic / "own.txt"], clinic / "own"
+    with pytest.raises(UserError, match="0 images are left"):
+        make_external(none, clinic / "set", clinic / "out" / "x", MODEL, *known)
 
 
 def test_nothing_left(clinic: Path) -> None:

@@ -199,6 +199,43 @@ def test_labels_from_1_are_names_of_classes(tmp_path: Path) -> None:
     assert facts["classes"] == ["1", "2"]  # no class 0 without an image
 
 
+def test_numbers_are_classes_in_the_order_of_their_values(tmp_path: Path) -> None:
+    """Else a list of the same numbers would mean other classes."""
+    for i in range(24):
+        Image.new("RGB", (8, 8), (10 * i, 9, 9)).save(tmp_path / f"{i}.png")
+    (tmp_path / "list.txt").write_text("".join(f"{i}.png {i % 12}\n" for i in range(24)))
+    description = Description("Twelve", table=("list.txt",), folds=2)
+    facts = make_source(description, tmp_path, tmp_path / "source", 8, NAMES)
+    assert facts["classes"] == [str(number) for number in range(12)]
+
+
+def test_a_column_of_groups_that_is_not_read(
+    ham: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (ham / "metadata.csv").read_text().replace("image_id", "image").replace("dx", "label")
+    (ham / "metadata.csv").write_text(text)
+    make_source(described(), ham, tmp_path / "source", 16, NAMES)
+    assert "metadata.csv: the column lesion_id is not read" in capsys.readouterr().err
+    make_source(described(group_column="lesion_id"), ham, tmp_path / "source", 16, NAMES)
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_several_folders_without_a_table(ham: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="one folder has the folders of the classes, and 2 are"):
+        make_source(described(table=()), ham, tmp_path / "source", 16, NAMES)
+
+
+def test_cells_of_groups_that_say_nothing(ham: Path, tmp_path: Path) -> None:
+    """As in the table of the labels: such images are no patient."""
+    rows = [f"ISIC_{i:03d},{'nan' if i < 6 else f'P{i // 4}'}" for i in range(40)]
+    (ham / "patients.csv").write_text("\n".join(["image,patient", *rows]))
+    change = {"groups_table": ("patients.csv",), "group_column": "patient"}
+    make_source(described(**change), ham, tmp_path / "source", 16, NAMES)
+    with (tmp_path / "source" / "groups.csv").open(newline="") as file:
+        groups = {Path(row["image"]).stem: row["lesion_id"] for row in csv.DictReader(file)}
+    assert (groups["ISIC_005"], groups["ISIC_006"]) == ("", "P1")
+
+
 def test_a_table_of_groups_of_equal_names_in_folders(tmp_path: Path) -> None:
     """Each patient has a folder, in which the files are numbered from 0."""
     images, groups = ["image,label"], ["image,patient"]
