@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mmselfsup.datasets.data_sources.lists import Entry, read_list
+from mmselfsup.datasets.data_sources.metadata import lesions_in
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write_text
-from mmselfsup.utils.image_names import image_stem
+from mmselfsup.utils.image_names import has_image_extension
 
-from .challenge import read_lesion_ids
 from .folds import lesion_groups
 
 
@@ -72,15 +72,15 @@ def write_subsets(
         The images of each new list, by its path.
 
     Raises:
-        UserError: A file can't be read, or an image has no label.
+        UserError: A file can't be read, rows of one image differ, or an image has no label.
     """
     entries = read_list(path)
     labels = [e.label for e in entries if isinstance(e.label, int) and e.label >= 0]
     if len(labels) < len(entries):
         raise UserError(f"{path}: every line needs one label for a subset by class")
-    stems = [image_stem(entry.name) for entry in entries]
-    ids = read_lesion_ids(metadata)
-    groups = lesion_groups(stems, [ids.get(stem, "") for stem in stems])
+    names = [entry.name for entry in entries]
+    lesions = [lesion or "" for lesion in lesions_in(metadata, names)]
+    groups = lesion_groups([_without_extension(name) for name in names], lesions)
     written = {}
     for percent in percents:
         chosen = choose_lesions(labels, groups, percent, seed)
@@ -91,3 +91,8 @@ def write_subsets(
         atomic_write_text(output, "".join(f"{row.name} {row.label}\n" for row in rows))
         written[output] = rows
     return written
+
+
+def _without_extension(name: str) -> str:
+    """Return a name with its folders: images of equal names in two of them are two."""
+    return str(PurePosixPath(name).with_suffix("")) if has_image_extension(name) else name

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from mmselfsup.datasets import build_dataloader, build_dataset, build_datasource
+from mmselfsup.datasets.data_sources.metadata import read_patients
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.patients import encode_patient
 
@@ -105,7 +106,11 @@ def test_joined_data_sets(source: dict[str, Any]) -> None:
     ("text", "message"),
     [
         (HEADER + row(0), r"meta\.csv has no row for the image 1\.jpg \(11 of 12 images lack one"),
-        (HEADER + row(0) + row(0), r"the image 0 has more than one row \(lines 2 and 3\)"),
+        (HEADER + row(0) + row(0), r"2 rows may be that of the image 0\.jpg.*\(line 2, line 3\)"),
+        (
+            HEADER.replace("sex", "sex,sex") + "0,5,,,male,female\n",
+            r"meta\.csv: 2 columns are called sex: rename one",
+        ),
         ("image,age\n1,5\n", r"lacks the column\(s\) age_approx, anatom_site_general, sex; it has"),
         (HEADER + "0,x,,,\n", r"meta\.csv, line 2 \(0\): age 'x' must be years"),
         (HEADER + "\n0,5,nose,,\n", r"line 3 \(0\): site 'nose' must be one of anterior torso"),
@@ -120,6 +125,17 @@ def test_mistakes(source: dict[str, Any], table: Path, text: str, message: str) 
     table.write_text(text + rest)
     with pytest.raises(UserError, match=message):
         build_datasource(source)
+
+
+def test_images_of_equal_names_in_two_folders(table: Path) -> None:
+    """Each has its own patient, or none: never that of the other folder."""
+    names = ["p1/1.jpg", "p2/1.jpg"]
+    table.write_text(HEADER + "p1/1,30,,,male\np2/1,60,,,female\n")
+    found = read_patients(str(table), names)
+    np.testing.assert_array_equal(found[1], encode_patient("60", None, "female"))
+    table.write_text(HEADER + "p1/1,30,,,male\n")
+    with pytest.raises(UserError, match=r"no row for the image p2/1\.jpg \(1 of 2 images"):
+        read_patients(str(table), names)
 
 
 def test_no_such_file(source: dict[str, Any]) -> None:

@@ -71,6 +71,22 @@ def test_lists(tmp_path: Path) -> None:
         write_subsets(str(path), str(csv), [1])
 
 
+def test_images_of_equal_names_in_two_folders(tmp_path: Path) -> None:
+    """As in a data set with a folder for each patient, whose files are numbered from 0."""
+    names = [f"p{patient}/{number}.jpg" for patient in range(20) for number in range(2)]
+    (tmp_path / "list.txt").write_text("".join(f"{name} 0\n" for name in names))
+    (tmp_path / "groups.csv").write_text(
+        "image,lesion_id\n" + "".join(f"{name},{name[:-6]}\n" for name in names)
+    )
+    arguments = str(tmp_path / "list.txt"), str(tmp_path / "groups.csv")
+    for rows in write_subsets(*arguments, [50]).values():
+        chosen = Counter(row.name.partition("/")[0] for row in rows)
+        assert sorted(chosen.values()) == [2] * 10  # whole patients
+    (tmp_path / "groups.csv").write_text("image,lesion_id\nother,p\n")
+    for rows in write_subsets(*arguments, [50]).values():
+        assert len(rows) == 20  # each image is one of its own
+
+
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*pct.py")), ids=lambda path: path.stem)
 def test_configs_read_the_lists(path: Path) -> None:
     cfg = load_config(str(path))

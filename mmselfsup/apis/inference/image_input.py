@@ -240,7 +240,7 @@ def image_dataset(
         cfg: The config.
         images: See ``given_images``.
         pipeline: Configs of the transforms.
-        patients: A CSV of the patients, see ``ImageList``; its images have names without folder.
+        patients: A CSV of the patients, see ``ImageList``.
 
     Raises:
         UserError: There are no such images, or the CSV can't be used.
@@ -248,8 +248,7 @@ def image_dataset(
     source: Any = GivenImages(given_images(images), **reading_options(cfg))
     source.patients = None
     if patients is not None:
-        names = [os.path.basename(name) for name in source.image_names()]
-        source.patients = read_patients(os.path.expanduser(patients), names)
+        source.patients = read_patients(os.path.expanduser(patients), source.image_names())
     with config_errors("data.test"):
         return SingleViewDataset(source, pipeline, prefetch=bool(cfg.get("prefetch")))
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.image_names import cells_of_images, image_stem, none_found
+from mmselfsup.utils.image_names import cells_of_images, none_found
 from mmselfsup.utils.patients import clean_lesion, encode_patient
 
 from .lists import csv_rows, read_text
@@ -29,7 +29,7 @@ class Row(NamedTuple):
     cells: dict[str, str]
 
 
-def read_metadata(path: str, columns: Sequence[str]) -> list[tuple[str, Row]]:
+def read_metadata(path: str, columns: Sequence[str]) -> list[Row]:
     """Return the rows of a CSV file with a header.
 
     Args:
@@ -37,7 +37,7 @@ def read_metadata(path: str, columns: Sequence[str]) -> list[tuple[str, Row]]:
         columns: Names that the header must have; one of them is ``image``.
 
     Returns:
-        The stem of the image and the row, in the order of the file.
+        The rows, in the order of the file.
 
     Raises:
         UserError: The file is missing or lacks a column, or a line has more or fewer cells than
@@ -52,6 +52,11 @@ def read_metadata(path: str, columns: Sequence[str]) -> list[tuple[str, Row]]:
         raise UserError(
             f"{path} lacks the column(s) {', '.join(missing)}; it has: {', '.join(header[:12])}"
         )
+    twice = [name for name in columns if header.count(name) > 1]
+    if twice:
+        raise UserError(
+            f"{path}: {header.count(twice[0])} columns are called {twice[0]}: rename one"
+        )
     table = []
     for line, cells in rows:
         if not cells:  # a blank line
@@ -60,8 +65,7 @@ def read_metadata(path: str, columns: Sequence[str]) -> list[tuple[str, Row]]:
             raise UserError(
                 f"{path}, line {line}: the header has {len(header)} cells, this line another number"
             )
-        row = Row(line, {name: cells[header.index(name)] for name in columns})
-        table.append((image_stem(row.cells["image"]), row))
+        table.append(Row(line, {name: cells[header.index(name)] for name in columns}))
     return table
 
 
@@ -97,7 +101,7 @@ def lesions_in(path: str, names: Sequence[str]) -> list[str | None]:
 
 def _lesion_rows(path: str) -> list[tuple[str, str]]:
     """Return the name of the image and the lesion of each row."""
-    rows = [row.cells for _, row in read_metadata(path, _LESION_COLUMNS)]
+    rows = [row.cells for row in read_metadata(path, _LESION_COLUMNS)]
     return [(row["image"], clean_lesion(row["lesion_id"])) for row in rows]
 
 
@@ -108,31 +112,24 @@ def read_patients(path: str, names: Sequence[str]) -> NDArray[np.float32]:
         path: CSV file with the columns ``image`` (with or without extension), ``age_approx``,
             ``anatom_site_general`` and ``sex``, such as ISIC_2019_Training_Metadata.csv. Cells may
             be blank.
-        names: File names of N images; folders before the name and the extension don't count.
+        names: File names of N images, see ``cells_of_images``.
 
     Returns:
         [N, D], see ``mmselfsup.utils.patients.encode_patient``.
 
     Raises:
-        UserError: The file is missing, lacks a column or an image, has an image twice, or the row
-            of an image holds a value that is none of ISIC-2019's.
+        UserError: The file is missing, lacks a column or an image, names an image twice, or its
+            row holds a value that is none of ISIC-2019's.
     """
-    rows: dict[str, Row] = {}
-    for name, row in read_metadata(path, _PATIENT_COLUMNS):
-        if name in rows:
-            raise UserError(
-                f"{path}: the image {name} has more than one row (lines {rows[name].line} "
-                f"and {row.line})"
-            )
-        rows[name] = row
-    stems = [image_stem(name) for name in names]
-    missing = [name for name, key in zip(names, stems, strict=True) if key not in rows]
+    rows = {f"line {row.line}": row for row in read_metadata(path, _PATIENT_COLUMNS)}
+    lines = cells_of_images(names, [(row.cells["image"], line) for line, row in rows.items()], path)
+    missing = [name for name, line in zip(names, lines, strict=True) if line is None]
     if missing:
         raise UserError(
             f"{path} has no row for the image {missing[0]} ({len(missing)} of {len(names)} images "
             "lack one): add rows, blank cells are fine, or take the images off the list"
         )
-    return np.stack([_encoded(rows[key], path) for key in stems])  # [N, D]
+    return np.stack([_encoded(rows[line or ""], path) for line in lines])  # [N, D]
 
 
 def _encoded(row: Row, path: str) -> NDArray[np.float32]:
