@@ -6,13 +6,14 @@ Letters: N samples, K classes.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mmselfsup.utils.patients import NO_VALUE
+from mmselfsup.utils.patients import NO_VALUE, OLDEST
 
 from .bootstrap import bootstrap_intervals
 from .classification import confusion_matrix, macro_auc, per_class_recall
@@ -25,6 +26,12 @@ AGE_STEPS = (30, 50, 70)
 #: intervals: the numbers of fewer say nothing, and resamples of fewer vary too little.
 FEWEST = 20
 _NOT_KNOWN = (*NO_VALUE, "unknown", "-1", "-1.0")
+_AGE = r"(\d+(?:\.\d+)?)"
+_YEARS = re.compile(rf"{_AGE} *(y|yrs?|years?|m|months?|w|weeks?|d|days?)")
+_PER_YEAR = {"y": 1.0, "m": 12.0, "w": 52.0, "d": 365.0}
+_RANGE = re.compile(rf"[\[(]?{_AGE} *(?:-|\N{{EN DASH}}|to) *{_AGE}[\])]?")
+_FROM = re.compile(rf"(?:>=?|\N{{GREATER-THAN OR EQUAL TO}}|over) *{_AGE}|{_AGE} *\+")
+_BELOW = re.compile(rf"(<=|<|\N{{LESS-THAN OR EQUAL TO}}|under|below) *{_AGE}")
 
 
 @dataclass(frozen=True)
@@ -60,22 +67,53 @@ class Subgroup:
 def group_of(kind: str, text: str) -> str:
     """Return the part that a cell of a table belongs to.
 
-    Ages are joined to groups of years; numbers such as ``3.0`` lose their fraction; other words are
-    taken in small letters.
+    Ages are joined to groups of years, also those that a table gives as a range (``80-84``,
+    ``85+``, ``<20``) or with their unit (``045Y`` of DICOM), as far as one group holds all of the
+    range; other ranges and words (``adult``) are parts of their own. Numbers such as ``3.0`` lose
+    their fraction; other words are taken in small letters.
     """
     text = text.strip().lower()
     if text in _NOT_KNOWN:
         return UNKNOWN
-    try:
-        number = float(text)
-    except ValueError:
-        return UNKNOWN if kind == AGE else text
+    if kind == AGE:
+        return _age_group(text)
+    number = _number(text)
+    if number is None:
+        return text
     if not math.isfinite(number):
         return UNKNOWN
-    if kind != AGE:
-        return f"{number:g}"
+    return str(int(number)) if number.is_integer() else repr(number)
+
+
+def _number(text: str) -> float | None:
+    """Return the number that a text is; Python alone would read ``7_1`` as 71."""
+    try:
+        return None if "_" in text else float(text)
+    except ValueError:
+        return None
+
+
+def _age_group(text: str) -> str:
+    """Return the group of an age, or of a range of ages."""
+    number, low, high = _number(text), 0.0, float(OLDEST)
+    if number is not None:
+        low = high = number
+    elif found := _YEARS.fullmatch(text):
+        low = high = float(found[1]) / _PER_YEAR[found[2][:1]]
+    elif found := _RANGE.fullmatch(text):
+        low, high = float(found[1]), float(found[2])
+    elif found := _FROM.fullmatch(text):
+        low = float(found[1] or found[2])
+    elif found := _BELOW.fullmatch(text):
+        high = float(found[2]) - (1 if found[1] in ("<", "under", "below") else 0)
+    else:
+        return text
+    if not 0 <= low <= high <= OLDEST:
+        return UNKNOWN
     bounds = (0, *AGE_STEPS)
-    at = sum(number >= step for step in AGE_STEPS)
+    at, end = (sum(age >= step for step in AGE_STEPS) for age in (low, high))
+    if at < end:
+        return text.replace("\N{EN DASH}", "-").replace(" ", "")
     return f"{bounds[at]}-{bounds[at + 1] - 1}" if at < len(AGE_STEPS) else f"{bounds[at]}+"
 
 

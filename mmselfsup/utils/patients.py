@@ -35,7 +35,8 @@ SITES = (
 SEXES = ("female", "male")
 #: Age in years that becomes 1.
 AGE_SCALE = 100.0
-_OLDEST = 125
+#: Largest age in years; more is a mistake or a code for a value that is not known.
+OLDEST = 125
 #: Texts for an unknown value in tables, in lower case.
 NO_VALUE = ("", "nan", "na", "n/a", "none", "null")
 _NOT_KNOWN = (*NO_VALUE, "unknown")
@@ -86,8 +87,8 @@ def _number(age: str | float | None) -> NDArray[np.float64]:
         years = float(text)
     except ValueError:
         years = -1.0  # refused below
-    if not 0 <= years <= _OLDEST:
-        raise UserError(f"age {age!r} must be years, 0 to {_OLDEST}, or blank")
+    if not 0 <= years <= OLDEST:
+        raise UserError(f"age {age!r} must be years, 0 to {OLDEST}, or blank")
     return np.array((years / AGE_SCALE, 0.0))
 
 
