@@ -389,6 +389,36 @@ def test_a_repeated_run_keeps_the_sets_of_the_older_study(tmp_path: Path) -> Non
         assert sorted(found) == sorted(expected)
 
 
+def test_sets_of_one_name_with_other_images_are_two(tmp_path: Path) -> None:
+    """Their mean would be that of no set."""
+    other = {**made_set("clinic").counts, "nv": 30}
+    for fold, counts in enumerate((made_set("clinic").counts, other, other)):
+        folder = tmp_path / f"fold{fold}"
+        write_finished_study(folder)
+        results = read_results(folder / "results.json")
+        study = dataclasses.replace(results.study, fold=fold)
+        runs = [dataclasses.replace(run, fold=fold) for run in results.runs]
+        results = dataclasses.replace(
+            results,
+            study=study,
+            runs=runs,
+            external=[measure("simclr", "clinic", scored(1 + fold, 1.0), scored(0, 3.0), 1.0)],
+            external_sets=[dataclasses.replace(made_set("clinic"), counts=counts)],
+        )
+        results.write(folder / "results.json")
+    overview = make_overview(tmp_path)
+    (studies,) = kinds(overview.found_runs)
+    rows_of = external_overview([results for _, results in studies])
+    assert rows_of is not None
+    assert {name: [row.runs for row in rows] for name, rows in rows_of["rows"].items()} == {
+        "clinic": [1],
+        "clinic (2)": [2],
+    }
+    (table,) = [path for path in write_tables(overview) if path.name == EXTERNAL_CSV]
+    names = [row["set"] for row in csv.DictReader(table.open()) if not row["part"]]
+    assert names == ["clinic", "clinic (2)", "clinic (2)"]
+
+
 def made_set(name: str) -> ExternalSet:
     counts = {"mel": 12, "akiec": 24, "nv": 12}
     classes = {"mel": ["MEL"], "akiec": ["AK", "SCC"], "nv": ["NV"]}

@@ -21,7 +21,8 @@ OVERVIEW_NOTE = (
     "on the same images of a set; so the deviation says how much trainings differ, and nothing of "
     "how well the images stand for their clinic: the report of each study has those intervals. "
     "Drop: own test fold minus set, on the classes of the set. ECE: calibration error, before and "
-    "after temperature scaling."
+    "after temperature scaling. Sets of one name that hold other images or classes are rows of "
+    "their own, with a number."
 )
 _NUMBERS: dict[str, Callable[[ExternalRecord], float | None]] = {
     "balanced accuracy": lambda record: record.balanced_accuracy.value,

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..external_records import OWN
 from ..records import Results, RunRecord, read_results
 from ..settings import SCRATCH
 from .statistics import RESULTS, BaselineKey, FoundRuns, group_number
 
+#: Images of each class, and what the classes mean to the model, by the name of an external set.
+_Versions = dict[str, list[tuple[dict[str, int], dict[str, list[str]]]]]
 Found = tuple[Path, Results]  # folder of a study, what it holds of an arm
 
 
@@ -19,9 +22,11 @@ def kinds(found_runs: FoundRuns) -> list[list[Found]]:
     Each run stands alone, with the folder of its study. Of a run that several studies repeat, the
     newest study counts that has the part of the labels, or the external set; it is the last one.
     From scratch the older ones keep their few labels, too: gains of their studies need them. Arms
-    of one name that were trained in other ways have the numbers of the table, ``simclr (2)``.
+    of one name that were trained in other ways have the numbers of the table, ``simclr (2)``, and
+    so have external sets of one name with other images or classes, ``clinic (2)``.
     """
     read: dict[Path, Results] = {}
+    versions: dict[BaselineKey, _Versions] = {}
     found: dict[BaselineKey, list[Found]] = {}
     for group in found_runs.groups:
         number = group_number(group)
@@ -33,9 +38,37 @@ def kinds(found_runs: FoundRuns) -> list[list[Found]]:
                     read[folder] = read_results(folder / RESULTS)
                 # A kind has one training from scratch.
                 name = run.arm if run.arm == SCRATCH else run.arm + number
-                repeats.append((folder, _of_arm(read[folder], run, name)))
+                known = versions.setdefault(group.baseline_key, {})
+                repeats.append((folder, _of_arm(_numbered(read[folder], known), run, name)))
             found.setdefault(group.baseline_key, []).extend(_counting(repeats))
     return list(found.values())
+
+
+def _numbered(results: Results, versions: _Versions) -> Results:
+    """Return results whose external sets have a number behind their names from the second on.
+
+    Args:
+        results: The results of a study.
+        versions: Images and classes of the sets of one name, in the order in which they came; new
+            ones are added.
+    """
+    names = {OWN: OWN}  # the test fold, which is another one in each fold
+    for external in results.external_sets:
+        if external.name == OWN:
+            continue
+        content = external.counts, external.classes
+        known = versions.setdefault(external.name, [])
+        if content not in known:
+            known.append(content)
+        number = known.index(content) + 1
+        names[external.name] = external.name if number == 1 else f"{external.name} ({number})"
+    return replace(
+        results,
+        external_sets=[replace(one, name=names[one.name]) for one in results.external_sets],
+        external=[
+            replace(one, external=names.get(one.external, one.external)) for one in results.external
+        ],
+    )
 
 
 def _of_arm(results: Results, run: RunRecord, name: str) -> Results:
