@@ -128,6 +128,7 @@ def look_at_data(settings: StudySettings) -> tuple[dict[str, str], list[str]]:
         rows[data.group[1]] = f"{len(known)}; {counted(without, 'image')} without one"
     else:  # without a column of groups, their words are "image" and "images"
         rows["groups"] = "not known: each image is one of its own"
+        doubts += _other_table(metadata_csv(settings), [picture.name for picture in there])
     rows["same content"], found = _copies(there, folder, settings)
     return rows, doubts + found + _batches(study, len(there))
 
@@ -139,6 +140,8 @@ def look_at_lists(settings: StudySettings) -> tuple[str, list[str]]:
     parts = {part: _pictures(settings.split(part), folder, by_stem, None, table) for part in PARTS}
     row = ", ".join(f"{part} {len(pictures)}" for part, pictures in parts.items())
     doubts = []
+    if ground_truth_csv(settings) is None and not any(p.group for of in parts.values() for p in of):
+        doubts += _other_table(table, [picture.name for of in parts.values() for picture in of])
     names = {part: {picture.name for picture in pictures} for part, pictures in parts.items()}
     # Of the user's own lists, these need not be parts of the training list.
     apart = [(part, "test") for part in ("subtrain", "val") if names[part] - names["train"]]
@@ -175,6 +178,20 @@ def groups_of(path: Path | None, names: Sequence[str]) -> list[str]:
     from mmselfsup.datasets.data_sources.metadata import lesions_in  # loads torch
 
     return [group or "" for group in lesions_in(str(path), names)]
+
+
+def _other_table(path: Path | None, names: Sequence[str]) -> list[str]:
+    """Return that a table of lesions has a row of none of these images; nothing where it has."""
+    if path is None or not names:
+        return []
+    from mmselfsup.datasets.data_sources.metadata import lesions_in  # loads torch
+
+    if any(group is not None for group in lesions_in(str(path), names)):
+        return []
+    return [
+        f"{path} has a row of none of the images, such as {names[0]}: is it the table of others? "
+        "Without one, images of a lesion or patient may be in training and test"
+    ]
 
 
 def how_prepared(settings: StudySettings) -> str:

@@ -253,6 +253,17 @@ def test_rows_of_a_test_image_that_differ_are_found_before_any_training(
     assert not [call for call in calls(clinic.root) if call.startswith("train")]
 
 
+def test_a_table_of_other_images_is_found_before_any_training(clinic: StudySettings) -> None:
+    """Else age, sex and site would be missing in the report, silently."""
+    lists = clinic.root / "lists"
+    lists.mkdir()
+    own = dataclasses.replace(clinic, ready_splits=lists)
+    own.split("test").write_text("ISIC_1.jpg 0\nISIC_2.jpg 1\n")
+    (clinic.data_root / METADATA).write_text("image,lesion_id,age_approx\nother,a,40\n")
+    with pytest.raises(UserError, match=r"Metadata.csv has none of the 2 images \(e.g. ISIC_1"):
+        stage.check(ResolvedStudy(own, own.data_root))
+
+
 def test_patients_and_lists_of_the_user(study: StudySettings) -> None:
     options = ("data.test.data_source.patients=x.csv",)
     taking = ResolvedStudy(dataclasses.replace(study, finetune_options=options), Path("isic"))

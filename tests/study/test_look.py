@@ -80,6 +80,21 @@ def test_images_without_groups_are_still_counted(data: StudySettings) -> None:
     assert rows["groups"].startswith("not known")
 
 
+@pytest.mark.parametrize("own_lists", [False, True])
+def test_a_table_of_lesions_of_other_images(data: StudySettings, own_lists: bool) -> None:
+    root = data.root / data.data_root
+    (root / "ISIC_2019_Training_Metadata.csv").write_text("image,lesion_id\nother,HAM_1\n")
+    if own_lists:  # without the table of the labels
+        (root / "ISIC_2019_Training_GroundTruth.csv").unlink()
+        lists = data.root / "lists"
+        lists.mkdir()
+        data = dataclasses.replace(data, ready_splits=lists)
+        for number, part in enumerate(("train", "subtrain", "val", "test")):
+            data.split(part).write_text(f"ISIC_{number:07d}.jpg 0\n")
+    _, doubts = look_at(data)
+    assert [doubt for doubt in doubts if "Metadata.csv has a row of none of the images" in doubt]
+
+
 def test_the_report_is_told_how_images_were_prepared(
     data: StudySettings, capsys: pytest.CaptureFixture[str]
 ) -> None:

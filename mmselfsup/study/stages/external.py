@@ -17,7 +17,7 @@ import numpy as np
 from mmselfsup.config.inspect import head_classes, reads_patients
 from mmselfsup.metrics import fit_temperature, make_class_map
 from mmselfsup.utils.errors import UserError
-from mmselfsup.utils.image_names import cells_of_images
+from mmselfsup.utils.image_names import cells_of_images, none_found
 from mmselfsup.utils.patients import source_of
 
 from .. import configs
@@ -94,7 +94,7 @@ def check_own(study: ResolvedStudy) -> None:
     """Check what the tables say of the test images, by which the test fold is divided.
 
     Raises:
-        UserError: Rows of one image differ, or a file can't be read.
+        UserError: Rows of one image differ, there is a row of none, or a file can't be read.
     """
     from mmselfsup.datasets.data_sources.lists import read_names  # loads torch
 
@@ -256,7 +256,11 @@ def _own_set(study: ResolvedStudy, scored: Scored) -> ExternalSet:
 def _own_parts(
     study: ResolvedStudy, images: Sequence[str], lesions: Sequence[str] | None
 ) -> dict[str, list[str]]:
-    """Return age, sex, site and source of the test images, as far as the tables have them."""
+    """Return age, sex, site and source of the test images, as far as the tables have them.
+
+    Raises:
+        UserError: Rows of one image differ, or the table has a row of none.
+    """
     parts: dict[str, list[str]] = {}
     if study.metadata is not None and images:
         with open(study.metadata, encoding="utf-8-sig", newline="") as file:
@@ -264,6 +268,8 @@ def _own_parts(
         for kind, column in OWN_COLUMNS.items():
             pairs = [(row.get("image") or "", (row.get(column) or "").strip()) for row in rows]
             cells = cells_of_images(images, pairs, f"{study.metadata}, column {column}")
+            if all(cell is None for cell in cells):
+                raise UserError(none_found(images, [row for row, _ in pairs], f"{study.metadata}"))
             if any(cells):
                 parts[kind] = [cell or "" for cell in cells]
     if lesions is not None:
