@@ -211,6 +211,10 @@ HF_SWIN = {
     "image_size": 32, "patch_size": 2, "embed_dim": 12, "depths": [2, 2], "num_heads": [2, 2],
     "window_size": 4, "layer_norm_eps": 1e-5,
 }  # fmt: skip
+OWN_SWIN = {
+    "type": "mmcls.SwinTransformer", "patch_size": 2, "window_size": 4, "out_indices": (1,),
+    "arch": {"embed_dims": 12, "depths": [2, 2], "num_heads": [2, 2]},
+}  # fmt: skip
 TIMM_SWIN = {
     "type": "timm.swin_tiny_patch4_window7_224", "patch_size": 2, "window_size": 4,
     "embed_dim": 12, "depths": (2, 2), "num_heads": (2, 2),
@@ -227,11 +231,7 @@ def test_hugging_face_swin(tmp_path, side):
     with torch.no_grad():
         hidden = model(images(side)).last_hidden_state
     expected = hidden.transpose(1, 2).unflatten(2, (side // 4, side // 4))
-    own = {
-        "type": "mmcls.SwinTransformer", "img_size": side, "patch_size": 2, "window_size": 4,
-        "arch": {"embed_dims": 12, "depths": [2, 2], "num_heads": [2, 2]}, "out_indices": (1,),
-    }  # fmt: skip
-    for config in ({**TIMM_SWIN, "img_size": side}, own):
+    for config in ({**TIMM_SWIN, "img_size": side}, {**OWN_SWIN, "img_size": side}):
         for path in (tmp_path / "model.safetensors", tmp_path / "memory.pth"):
             backbone, report = loaded(config, path)
             assert report.schemes == ("Hugging Face Swin",)
@@ -631,6 +631,74 @@ def test_another_variant_beside_the_backbone_stays(tmp_path):
         assert torch.equal(tensor, other.state_dict()[name]), name
 
 
+def test_the_variant_is_that_of_the_backbone(tmp_path):
+    """Not that of another network in the model, such as the teacher of a distillation."""
+    net = randomize(build_backbone({**TIMM, "init_values": 0.1}))
+    torch.save(net.state_dict(), tmp_path / "a.pth")
+    for student, teacher in ((TIMM, {**TIMM, "init_values": 0.1}), (OURS, TIMM), (TIMM, OURS)):
+        model = Holder(student)
+        model.teacher = build_backbone(copy.deepcopy(teacher))
+        kept = copy.deepcopy(model.teacher.state_dict())
+        report = load_weights(model, str(tmp_path / "a.pth"))
+        assert report.complete
+        close(features(model.backbone.eval()), *features(net))
+        assert all(torch.equal(t, kept[n]) for n, t in model.teacher.state_dict().items())
+
+
+@pytest.mark.parametrize("target", [OURS, TIMM])
+def test_biases_are_those_of_the_backbone(tmp_path, target):
+    net = randomize(build_backbone(copy.deepcopy(TIMM)))
+    torch.save(net.state_dict(), tmp_path / "a.pth")
+    model = Holder(target)
+    model.teacher = build_backbone(variant(qkv_bias=False))  # biases of queries and values apart
+    assert load_weights(model, str(tmp_path / "a.pth")).complete
+    close(features(model.backbone.eval()), *features(net))
+
+
+OBLONG = {"img_size": (24, 40)}  # 3 x 5 places and a class token are as many as 4 x 4 places
+
+
+@pytest.mark.parametrize("target", [OURS, TIMM])
+@pytest.mark.parametrize("source", [OURS, TIMM, {**TIMM, "no_embed_class": True}])
+def test_positions_of_a_square_for_a_grid_with_a_square_number(source, target, tmp_path):
+    net = randomize(build_backbone(copy.deepcopy(source)))
+    state = net.state_dict()
+    torch.save(state, tmp_path / "a.pth")
+    backbone, report = loaded({**target, **OBLONG}, tmp_path / "a.pth")
+    has = state["pos_embed"].shape[1] == 17
+    if not has:  # nobody can tell: it may be a file of the model's own grid, as below
+        return
+    assert [mismatch.name for mismatch in report.resized] == ["backbone.pos_embed"]
+    assert torch.equal(backbone.cls_token, state["cls_token"])
+    assert torch.equal(backbone.pos_embed[:, :1], state["pos_embed"][:, :1])
+
+
+@pytest.mark.parametrize("target", [OURS, TIMM])
+@pytest.mark.parametrize("source", [OURS, TIMM])
+def test_positions_of_an_own_grid_with_a_square_number(source, target, tmp_path):
+    net = randomize(build_backbone({**source, **OBLONG}))
+    torch.save(net.state_dict(), tmp_path / "a.pth")
+    backbone, report = loaded({**target, **OBLONG}, tmp_path / "a.pth")
+    assert not report.resized
+    assert torch.equal(backbone.pos_embed, net.pos_embed)
+    assert torch.equal(backbone.cls_token, net.cls_token)
+
+
+@pytest.mark.parametrize("registers", [0, 4])
+def test_hugging_face_positions_for_a_grid_with_a_square_number(registers, tmp_path):
+    """With registers timm has no position of the class token, ours has one."""
+    kind = "Dinov2WithRegisters" if registers else "Dinov2"
+    model = hf_model(kind, mlp_ratio=2, layer_norm_eps=1e-6)
+    model.save_pretrained(tmp_path)
+    token, position = model.embeddings.cls_token, model.embeddings.position_embeddings
+    own, report = loaded({**OURS, **OBLONG, "num_registers": registers}, tmp_path)
+    assert torch.equal(own.cls_token + own.pos_embed[:, :1], token + position[:, :1])
+    assert [mismatch.name for mismatch in report.resized] == ["backbone.pos_embed"]
+    theirs, _ = loaded({**(REGISTERS if registers else DINOV2), **OBLONG}, tmp_path)
+    first = theirs.cls_token + (0 if registers else theirs.pos_embed[:, :1])
+    assert torch.equal(first, token + position[:, :1])
+
+
 @pytest.mark.parametrize("config", [OURS, TIMM, REGISTERS])
 def test_positions_of_a_square_for_a_grid_that_is_none(config, tmp_path):
     net = randomize(build_backbone(copy.deepcopy(config)))
@@ -659,9 +727,7 @@ def test_timm_at_another_size_is_as_in_timm(tmp_path):
 
 
 def test_swin_of_mmcls_into_timm(tmp_path):
-    arch = {"embed_dims": 12, "depths": [2, 2], "num_heads": [2, 2]}
-    own = {"type": "mmcls.SwinTransformer", "arch": arch, "img_size": 32, "window_size": 4}
-    own |= {"out_indices": (1,)}
+    own = {k: v for k, v in OWN_SWIN.items() if k != "patch_size"} | {"img_size": 32}
     net = build_backbone(copy.deepcopy(own))
     randomize(net) if net.eval() is not None else net.eval()
     torch.save(net.state_dict(), tmp_path / "swin.pth")
@@ -669,6 +735,30 @@ def test_swin_of_mmcls_into_timm(tmp_path):
     theirs |= {"embed_dim": 12, "depths": (2, 2), "num_heads": (2, 2)}
     backbone, _ = loaded(theirs, tmp_path / "swin.pth")
     close(features(backbone), *features(net))
+
+
+@pytest.mark.parametrize("config", [TIMM_SWIN, OWN_SWIN], ids=["timm", "mmcls"])
+def test_microsofts_swin(tmp_path, config):
+    """The original code merges patches behind a stage, timm before the next one."""
+    three = {"depths": (2, 2, 1), "num_heads": (2, 2, 2)}
+    arguments = {**TIMM_SWIN, **three, "img_size": 32, "num_classes": 0}
+    net = randomize(timm.create_model(arguments.pop("type").removeprefix("timm."), **arguments))
+    rename = {f"layers.{i + 1}.downsample.": f"layers.{i}.downsample." for i in range(2)}
+    state = {
+        re.sub(r"layers\.\d\.downsample\.", lambda m: rename[m[0]], n): t
+        for n, t in net.state_dict().items()
+    }
+    torch.save({"model": {**state, "head.weight": torch.ones(3, 48)}}, tmp_path / "swin.pth")
+    config = {**config, "img_size": 32}
+    if "arch" in config:
+        config |= {"arch": {**config["arch"], **three}, "out_indices": (2,)}
+    else:
+        config |= three
+    backbone, report = loaded(config, tmp_path / "swin.pth")
+    assert report.schemes[0] == "Microsoft's Swin"
+    with torch.no_grad():
+        expected = net.forward_features(images()).permute(0, 3, 1, 2)
+    torch.testing.assert_close(features(backbone)[1], expected, atol=1e-5, rtol=1e-5)
 
 
 # A prefix is found by the names behind it: (scheme, a file with these weights).

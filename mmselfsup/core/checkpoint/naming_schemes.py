@@ -10,17 +10,19 @@ Letters: C channels, L places of the grid of patches.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from math import isqrt
 
 import torch
 from torch import Tensor
 
-from .timm_names import VIT_RULES, apart, fits_already, joined, renamed, swin_to_timm
+from .same_network import own_prefix
+from .stored_weights import weights_below
+from .timm_names import VIT_RULES, Weights, fits_already, renamed, swin_to_timm
+from .variants import convnext_as_wanted, has_ending, own_vit_as_wanted, vit_as_wanted
 
-Weights = Mapping[str, Tensor]
+#: A function from the weights of a network, and its prefix in the file, to weights in other names.
+Convert = Callable[[Weights, str], dict[str, Tensor]]
 Rules = tuple[tuple[str, str], ...]
 
 
@@ -189,6 +191,16 @@ SCHEMES: tuple[Scheme, ...] = (
         rules=((r"\.shortcut\.", ".downsample."),),
     ),
     Scheme(
+        "Microsoft's Swin",
+        "patch_embed.proj.weight",
+        mark=r"^layers\.0\.downsample\.",
+        # Patches are merged behind a stage; the last ones first, as rules follow one another.
+        rules=tuple(
+            (rf"^layers\.{i}\.downsample\.", f"layers.{i + 1}.downsample.")
+            for i in reversed(range(4))
+        ),
+    ),
+    Scheme(
         "Meta's ConvNeXt",
         "downsample_layers.0.0.weight",
         rules=(
@@ -235,13 +247,6 @@ _OWN = Scheme(
         *VIT_RULES,
     ),
 )
-# LayerScale in mmpretrain, under the names that mmcls and ours have for it.
-_OWN_SCALES: Rules = (
-    (r"\.attn\.gamma1\.weight$", ".gamma_1"),
-    (r"\.ffn\.gamma2\.weight$", ".gamma_2"),
-)
-# The layers in front of the two factors of LayerScale, in timm and in ours.
-_SCALED = {"1": (".attn.proj",), "2": (".mlp.fc2", ".ffn.layers.1")}
 _TO_TORCHVISION: Rules = (
     (r"^patch_embed\.proj\.", "conv_proj."),
     (r"^cls_token$", "class_token"),
@@ -259,7 +264,9 @@ _CONVNEXT = "stages.0.blocks.0.conv_dw.weight"
 _WRAPPER = "timm_model."  # of mmcls's and mmpretrain's TIMMBackbone
 
 
-def library_names(weights: Weights, target: Weights) -> tuple[dict[str, Tensor], list[str]]:
+def library_names(
+    weights: Weights, target: Weights, places: Mapping[str, int] | None = None
+) -> tuple[dict[str, Tensor], list[str]]:
     """Return weights of any scheme under the names of timm or torchvision.
 
     Args:
@@ -267,6 +274,8 @@ def library_names(weights: Weights, target: Weights) -> tuple[dict[str, Tensor],
         target: The weights of the model. Variants become what it has: biases of queries and values
             apart or joined, factors of LayerScale under one of two names or multiplied into the
             layer before them, the position of the class token apart or in the token.
+        places: The result of ``position_embedding.places_of`` for the model; what it doesn't name
+            is taken for a square grid.
 
     Returns:
         The weights, and the names of the schemes that were found. A network whose names and shapes
@@ -276,26 +285,60 @@ def library_names(weights: Weights, target: Weights) -> tuple[dict[str, Tensor],
     if any(_WRAPPER in name for name in found):
         found = {name.replace(_WRAPPER, ""): tensor for name, tensor in found.items()}
         names.append("TIMMBackbone")
-    ours = any(name.endswith(_OWN.anchor) for name in target)
+    known: set[str] = set()
+    backbone = weights_below(target, own_prefix(target))
+    ours = has_ending(backbone, _OWN.anchor)
     for scheme in SCHEMES if ours else (*SCHEMES, _OWN):
-        convert = _converter(scheme)
-        found, any_found = _each_network(found, scheme.anchor, scheme.mark, convert, target)
-        names += [scheme.name] * any_found
-    found, _ = _each_network(found, _TIMM, "", partial(_as_wanted, target=target), target)
-    found, _ = _each_network(found, _CONVNEXT, "", partial(_of_form, target=target), target)
-    if any(name.endswith("conv_proj.weight") for name in target):
-        convert = partial(renamed, rules=_TO_TORCHVISION)
-        found, _ = _each_network(found, _TIMM, "", convert, target)
+        found, prefixes = _each_network(
+            found, scheme.anchor, scheme.mark, _converter(scheme), target
+        )
+        names += [scheme.name] * bool(prefixes)
+        # All of other libraries have a position of the class token, ours with registers too.
+        known.update(p for p in prefixes if scheme is not _OWN or f"{p}reg_token" in found)
+
+    def vit(network: Weights, prefix: str) -> dict[str, Tensor]:
+        start = _like(target, prefix)
+        return vit_as_wanted(
+            network,
+            weights_below(target, start),
+            weights_below(places or {}, start),
+            prefix in known,
+        )
+
+    found, _ = _each_network(found, _TIMM, "", vit, target)
+    found, _ = _each_network(found, _CONVNEXT, "", _in_variant(convnext_as_wanted, target), target)
+    if has_ending(backbone, "conv_proj.weight"):
+        found, _ = _each_network(
+            found, _TIMM, "", lambda network, _: renamed(network, _TO_TORCHVISION), target
+        )
     if ours:
-        convert = partial(_own_as_wanted, target=target)
-        found, _ = _each_network(found, _OWN.anchor, "", convert, target)
+        found, _ = _each_network(
+            found, _OWN.anchor, "", _in_variant(own_vit_as_wanted, target), target
+        )
     return found, names
 
 
-def _converter(scheme: Scheme) -> Callable[[Weights], dict[str, Tensor]]:
+def _like(target: Weights, prefix: str) -> str:
+    """Return the prefix of the network in the model whose variant a network of a file gets.
+
+    It is the one of the same prefix, such as a teacher's, otherwise the backbone.
+    """
+    anchors = (_TIMM, _OWN.anchor, _CONVNEXT, "conv_proj.weight")
+    has = any(name.startswith(prefix) and name.endswith(anchors) for name in target)
+    return prefix if prefix and has else own_prefix(target)
+
+
+def _in_variant(
+    change: Callable[[Weights, Weights], dict[str, Tensor]], target: Weights
+) -> Convert:
+    """Return the function that gives a network of a file the variant of that in the model."""
+    return lambda network, prefix: change(network, weights_below(target, _like(target, prefix)))
+
+
+def _converter(scheme: Scheme) -> Convert:
     """Return the function from one network in a scheme to timm's or torchvision's names."""
 
-    def convert(network: Weights) -> dict[str, Tensor]:
+    def convert(network: Weights, _: str) -> dict[str, Tensor]:
         if scheme is _OWN and any(name.startswith("stages.") for name in network):
             return swin_to_timm(network)
         found = renamed(network, scheme.rules)
@@ -305,18 +348,14 @@ def _converter(scheme: Scheme) -> Callable[[Weights], dict[str, Tensor]]:
 
 
 def _each_network(
-    weights: Weights,
-    anchor: str,
-    mark: str,
-    convert: Callable[[Weights], dict[str, Tensor]],
-    target: Weights,
-) -> tuple[dict[str, Tensor], bool]:
-    """Convert each network in a file that has an anchor and a mark, and say whether there was one.
+    weights: Weights, anchor: str, mark: str, convert: Convert, target: Weights
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Convert each network in a file that has an anchor and a mark, and return their prefixes.
 
     An inner network comes before one around it, whose prefix may be ''. One that fits the target
     as it is stays.
     """
-    left, found, any_found = dict(weights), {}, False
+    left, found, converted = dict(weights), {}, []
     starts = (name[: -len(anchor)] for name in weights if name.endswith(anchor))
     prefixes = sorted((s for s in starts if not s or s.endswith(".")), key=len, reverse=True)
     for prefix in prefixes:
@@ -325,11 +364,11 @@ def _each_network(
             continue
         for name in inside:
             del left[prefix + name]
-        fits = fits_already(inside, target, prefix)
-        converted = inside if fits else convert(inside)
-        found.update({prefix + name: tensor for name, tensor in converted.items()})
-        any_found = any_found or not fits
-    return {**found, **left}, any_found
+        if not fits_already(inside, target, prefix):
+            inside = convert(inside, prefix)
+            converted.append(prefix)
+        found.update({prefix + name: tensor for name, tensor in inside.items()})
+    return {**found, **left}, converted
 
 
 def _join(weights: Weights) -> dict[str, Tensor]:
@@ -348,117 +387,3 @@ def _gated(weights: Weights) -> dict[str, Tensor]:
     if any(".mlp.fc1_g." in name for name in weights):
         return dict(weights)
     return renamed(weights, ((r"\.mlp\.fc1_x\.", ".mlp.fc1."),))
-
-
-def _as_wanted(weights: Weights, target: Weights) -> dict[str, Tensor]:
-    """Return a transformer under timm's names in the variant that the model has."""
-    found = _with_biases(weights, target)
-    found = _with_scales(found, target)
-    for name, position in target.items():
-        if name.rpartition(".")[2] in ("pos_embed", "pos_embedding"):
-            _move_class_position(found, position, _has(target, "reg_token"))
-            break
-    return found
-
-
-def _own_as_wanted(weights: Weights, target: Weights) -> dict[str, Tensor]:
-    """Return a transformer under our names, or mmpretrain's, in the variant that the model has."""
-    found = _with_biases(renamed(weights, _OWN_SCALES), target)
-    return found if _has(target, ".gamma_1") else _without_scales(found)
-
-
-def _of_form(weights: Weights, target: Weights) -> dict[str, Tensor]:
-    """Return a ConvNeXt under timm's names, whose MLPs are linear layers or convolutions of 1x1.
-
-    The numbers are the same; of the parameters of a global response normalisation, too.
-    """
-    by_conv = any(name.endswith(".mlp.fc1.weight") and t.ndim == 4 for name, t in target.items())
-    found = dict(weights)
-    for name, tensor in weights.items():
-        if re.search(r"\.mlp\.fc[12]\.weight$", name):
-            flat = tensor.flatten(1)  # [D, C]
-            found[name] = flat[:, :, None, None] if by_conv else flat
-        elif ".mlp.grn." in name:
-            found[name] = tensor.flatten()
-    return found
-
-
-def _has(names: Iterable[str], *endings: str) -> bool:
-    """Return whether a name has one of the endings."""
-    return any(name.endswith(endings) for name in names)
-
-
-def _with_biases(weights: Weights, target: Weights) -> dict[str, Tensor]:
-    """Return weights with the biases of queries, keys and values in the model's form.
-
-    A model without any has no place for them: those of zeros are left out, others are reported.
-    """
-    if _has(target, ".q_bias"):
-        return apart(weights)
-    if _has(target, ".qkv.bias", ".in_proj_bias"):
-        return joined(weights)
-    return {n: t for n, t in weights.items() if not n.endswith(".qkv.bias") or _matters(t)}
-
-
-def _matters(bias: Tensor) -> bool:
-    """Return whether a bias of queries, keys and values, [3*C], changes anything."""
-    queries, _, values = bias.chunk(3)  # that of keys changes no attention weight
-    return bool(queries.any() or values.any())
-
-
-def _with_scales(weights: Weights, target: Weights) -> dict[str, Tensor]:
-    """Return weights with the factors of LayerScale under the model's names.
-
-    A model without them gets the layers in front of them multiplied, which is the same function.
-    """
-    if _has(target, ".ls1.gamma"):
-        return renamed(weights, ((r"\.gamma_([12])$", r".ls\1.gamma"),))
-    found = renamed(weights, ((r"\.ls([12])\.gamma$", r".gamma_\1"),))
-    if _has(target, ".gamma_1"):
-        return found
-    return _without_scales(found)
-
-
-def _without_scales(weights: Weights) -> dict[str, Tensor]:
-    """Return weights with the layers in front of LayerScale's factors multiplied by these."""
-    found = dict(weights)
-    for name in [name for name in found if re.search(r"\.gamma_[12]$", name)]:
-        scale, start = found[name], name.rpartition(".")[0]  # [C]
-        layers = [f"{start}{end}" for end in _SCALED[name[-1]] if f"{start}{end}.weight" in found]
-        for layer in layers:
-            del found[name]
-            found[f"{layer}.weight"] = found[f"{layer}.weight"] * scale[:, None]
-            if f"{layer}.bias" in found:
-                found[f"{layer}.bias"] = found[f"{layer}.bias"] * scale
-    return found
-
-
-def _move_class_position(weights: dict[str, Tensor], wanted: Tensor, registers: bool) -> None:
-    """Move the position of the class token into the token or out of it, as the model has it.
-
-    Args:
-        weights: The weights, changed in place.
-        wanted: The position embedding of the model, [1, L, C] or [1, 1 + L, C].
-        registers: Whether the model has registers.
-    """
-    position, token = weights.get("pos_embed"), weights.get("cls_token")
-    if position is None or token is None or position.ndim != 3 or wanted.ndim != 3:
-        return
-    has, wants = _with_class(position, "reg_token" in weights), _with_class(wanted, registers)
-    if has and not wants:
-        weights["cls_token"] = token + position[:, :1]
-        weights["pos_embed"] = position[:, 1:].clone()
-    elif wants and not has:
-        weights["pos_embed"] = torch.cat([torch.zeros_like(token), position], dim=1)
-
-
-def _with_class(position: Tensor, registers: bool) -> bool:
-    """Return whether the position embedding of a network with a class token has a place for it.
-
-    The number of places says so for a square. For any other grid it is as in timm, whose networks
-    with registers have no such place.
-    """
-    length = position.shape[1]
-    if isqrt(length) ** 2 == length:
-        return False
-    return isqrt(length - 1) ** 2 == length - 1 or not registers

@@ -1,12 +1,13 @@
 """Where a checkpoint keeps the weights of its network, at whatever depth and under whatever key."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from mmselfsup.utils.errors import UserError
 
+T = TypeVar("T")
 # Keys under which files store their weights.
 _HOLDERS = ("state_dict", "model", "model_state_dict", "net")
 # Beginnings of keys beside them, whose tensors are no weights of a network.
@@ -45,7 +46,7 @@ def weights_of(state: Mapping[str, Any], filename: str) -> dict[str, Tensor]:
     return {_unwrapped(name): tensor for name, tensor in weights.items()}
 
 
-def weights_below(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def weights_below(weights: Mapping[str, T], prefix: str) -> dict[str, T]:
     """Return the weights whose names begin with a prefix, without it."""
     return {n[len(prefix) :]: tensor for n, tensor in weights.items() if n.startswith(prefix)}
 

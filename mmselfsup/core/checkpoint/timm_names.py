@@ -24,6 +24,8 @@ from torch import Tensor
 
 from mmselfsup.utils.errors import UserError
 
+from .same_network import own_prefix
+
 Weights = Mapping[str, Tensor]
 #: Patterns in names, and what takes their place, as ``re.sub`` takes it.
 Rules = Sequence[tuple[str, str | Callable[[re.Match[str]], str]]]
@@ -180,15 +182,17 @@ def own_names(weights: Weights, wanted: Weights) -> tuple[dict[str, Tensor], boo
 
     Args:
         weights: The weights of a file, under any prefixes; several networks may be in it.
-        wanted: The weights of the model: biases become what it has.
+        wanted: The weights of the model: biases become what its backbone has.
     """
+    own = own_prefix(wanted)
+    separate = any(name.startswith(own) and name.endswith(".q_bias") for name in wanted)
     end = "patch_embed.proj.weight"
     prefixes = sorted((n[: -len(end)] for n in weights if n.endswith(end)), key=len, reverse=True)
     left, found, any_renamed = dict(weights), {}, False
     for prefix in prefixes:  # an inner one first: the outermost may be ''
         inside = {n[len(prefix) :]: left.pop(n) for n in list(left) if n.startswith(prefix)}
         if not fits_already(inside, wanted, prefix):
-            inside = _to_own(inside, any(name.endswith(".q_bias") for name in wanted))
+            inside = _to_own(inside, separate)
             any_renamed = True
         found.update({prefix + name: tensor for name, tensor in inside.items()})
     return {**found, **left}, any_renamed

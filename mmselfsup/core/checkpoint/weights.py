@@ -16,7 +16,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mmselfsup.models.utils.adapters import is_adapter, merge_adapters
-from mmselfsup.models.utils.position_embedding import resize_loaded_biases
+from mmselfsup.models.utils.position_embedding import places_of, resize_loaded_biases
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.sharding import own_part
 
@@ -166,7 +166,7 @@ def load_weights(
     model = getattr(model, "module", model)
     state = load_state(filename) if state is None else state
     target: Any = model.state_dict()
-    source, schemes = _under_own_names(weights_of(state, filename), target)
+    source, schemes = _under_own_names(weights_of(state, filename), target, places_of(model))
     names, prefix = _plan(source, model, filename, partial)
     found = {to: source[name] for name, to in names.items() if to in target}
     found, adapted = _for_channels(found, target, in_channels)
@@ -258,13 +258,14 @@ def _check_strict(report: LoadReport) -> None:
 
 
 def _under_own_names(
-    source: dict[str, Tensor], target: Mapping[str, Tensor]
+    source: dict[str, Tensor], target: Mapping[str, Tensor], places: Mapping[str, int]
 ) -> tuple[dict[str, Tensor], Sequence[str]]:
     """Return weights under the names of this project, and the libraries whose names they had."""
     if not any(map(is_adapter, target)):  # otherwise the run of the file resumes
         merge_adapters(source)
-    source, schemes = library_names(source, target)
-    if any(name.endswith("patch_embed.projection.weight") for name in target):
+    source, schemes = library_names(source, target, places)
+    own = own_prefix(target)
+    if any(n.startswith(own) and n.endswith("patch_embed.projection.weight") for n in target):
         source, is_timm = own_names(source, target)
         schemes = schemes or ["timm"] * is_timm
     return source, schemes

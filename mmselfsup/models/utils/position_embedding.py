@@ -1,8 +1,10 @@
 """Fixed position embeddings of vision transformers, and their change to another size."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmselfsup.utils.errors import ArgumentError
 from mmselfsup.utils.logger import get_root_logger
@@ -122,6 +124,24 @@ def resize_position_embedding(
     # CPUs have no bicubic interpolation in half precision.
     resized = F.interpolate(grid.float(), size=tuple(target), mode=mode, align_corners=False)
     return torch.cat([extra, resized.to(grid.dtype).flatten(2).transpose(1, 2)], dim=1)
+
+
+def places_of(model: nn.Module) -> dict[str, int]:
+    """Return the number of places of each position embedding ``pos_embed`` of a model.
+
+    What an embedding has beyond them is of tokens without a place, such as a class token.
+
+    Args:
+        model: A model whose transformers know their grid, as ours, mmcls's and timm's do.
+    """
+    found = {}
+    for prefix, module in model.named_modules(remove_duplicate=False):
+        own: Any = module._parameters.get("pos_embed")
+        patches = getattr(module, "patch_embed", None)
+        grid: Any = getattr(module, "patch_resolution", None) or getattr(patches, "grid_size", None)
+        if own is not None and own.ndim == 3 and grid is not None:
+            found[f"{prefix}.pos_embed" if prefix else "pos_embed"] = grid[0] * grid[1]
+    return found
 
 
 def resize_loaded_positions(
