@@ -26,6 +26,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from mmselfsup.models.utils.adapters import add_columns, add_lora
 from mmselfsup.models.utils.backbone_parts import (
     attention_blocks,
+    block_numbers,
     blocks_of,
     is_norm,
     keeps_one_weight,
@@ -269,11 +270,10 @@ def _last_blocks(
             f"adapt.blocks is {settings.blocks}, and {type(backbone).__name__} has {len(blocks)}: "
             "give fewer, or use type 'full'"
         )
-    params = list(backbone.parameters())
-    start = {id(p) for block in blocks[-settings.blocks :] for p in block.parameters()}
-    first = next(i for i, param in enumerate(params) if id(param) in start)
+    numbers, count = block_numbers(backbone)
+    first = count - settings.blocks + 1
     # In the order of the network: also the normalisation at the end, merging of patches between.
-    return {id(param) for param in params[first:]}
+    return {id(param) for name, param in backbone.named_parameters() if numbers[name] >= first}
 
 
 def _lora(backbone: nn.Module, settings: AdaptSettings, generator: torch.Generator) -> set[int]:

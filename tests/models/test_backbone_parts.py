@@ -88,6 +88,9 @@ FOUND = {
     "vit": (lambda: ours(type="VisionTransformer", **VIT), 1, 3, 3),
     "cae_vit": (lambda: ours(type="CAEViT", **VIT, qkv_bias=False), 1, 3, 3),
     "swin": (lambda: ours(**SWIN), 2, 3, 3),
+    "mobilenet": (lambda: ours(type="mmcls.MobileNetV2", widen_factor=0.1), 7, 17, 0),
+    "shufflenet": (lambda: ours(type="mmcls.ShuffleNetV2", widen_factor=0.5), 3, 16, 0),
+    "resnet with a deep stem": (lambda: ours(type="mmcls.ResNetV1d", depth=18), 4, 8, 0),
     "timm vit": (lambda: timm_model("vit"), 1, 3, 3),
     "timm beit": (lambda: timm_model("beit"), 1, 3, 3),
     "timm eva": (lambda: timm_model("eva"), 1, 3, 3),
@@ -129,6 +132,50 @@ def features(out: Any) -> Tensor:
     while isinstance(out, list | tuple):
         out = out[-1]
     return out
+
+
+def test_a_list_of_downsampling_beside_the_stages() -> None:
+    """mmcls's ConvNeXt registers ``downsample_layers`` before ``stages``."""
+    net = ours(
+        type="mmcls.ConvNeXt", arch=dict(depths=[1, 2, 3, 1], channels=[8, 8, 8, 8]),
+        out_indices=(0, 1, 2, 3), gap_before_final_norm=False,
+    )  # fmt: skip
+    assert [len(stage) for stage in stages_of(net)] == [1, 2, 3, 1]
+    numbers, num_layers = layer_numbers(net)
+    assert num_layers == 4
+    for i in range(4):
+        stage = {n for name, n in numbers.items() if name.startswith(f"stages.{i}.")}
+        between = {n for name, n in numbers.items() if name.startswith(f"downsample_layers.{i}.")}
+        assert (between, stage) == ({i}, {i + 1})
+    model = nn.Module()
+    model.backbone = net
+    adapt_model(model, dict(type="last_blocks", blocks=3))
+    trained = {n.rpartition(".")[0] for n, p in net.named_parameters() if p.requires_grad}
+    assert {"downsample_layers.3.1", "stages.3.0.norm", "stages.2.1.norm"} <= trained
+    assert not any(n.startswith(("downsample_layers.2", "stages.2.0", "stages.1")) for n in trained)
+
+
+def test_lists_of_a_pyramid() -> None:
+    """mmcls's PCPVT has lists before its stages (patches) and behind them (positions)."""
+    net = ours(
+        type="mmcls.PCPVT", out_indices=(0, 1, 2, 3),
+        arch=dict(
+            embed_dims=[8, 8, 8, 8], depths=[1, 2, 1, 1], num_heads=[1, 1, 1, 1],
+            patch_sizes=[4, 2, 2, 2], strides=[4, 2, 2, 2], mlp_ratios=[2, 2, 2, 2],
+            sr_ratios=[8, 4, 2, 1],
+        ),
+    )  # fmt: skip
+    numbers, num_layers = layer_numbers(net)
+    assert num_layers == 5
+    found = {
+        part: [
+            {n for name, n in numbers.items() if name.startswith(f"{part}.{i}.")} for i in range(4)
+        ]
+        for part in ("patch_embeds", "stages", "position_encodings")
+    }
+    assert found["stages"] == [{1}, {2, 3}, {4}, {5}]
+    assert found["patch_embeds"] == [{0}, {1}, {3}, {4}]
+    assert found["position_encodings"] == [{1}, {3}, {4}, {6}]
 
 
 @pytest.mark.parametrize("name", TRANSFORMERS)

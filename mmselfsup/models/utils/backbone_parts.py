@@ -3,8 +3,9 @@
 Nothing here knows a class of ours: backbones of mmcls, timm and torchvision have the same shapes
 under other names.
 
-- Blocks: the items of a ``Sequential`` or ``ModuleList`` that are of one class, hold parameters and
-  have modules inside, in the innermost such container: residual blocks, transformer blocks.
+- Blocks: the items of a ``Sequential`` or ``ModuleList`` that are of one class, have modules inside
+  and two kernels or more, in the innermost such container: residual blocks, transformer blocks. A
+  convolution with its normalisation has one kernel, and is a part of a stem or of a block.
 - An attention block: a module with a linear output projection (``proj``, ``out_proj``), and linear
   layers (``qkv``; ``q``, ``k``, ``v``) or one weight (``in_proj_weight``) for its input.
 - The layers of layer-wise decay: blocks of a transformer, stages of a network without attention.
@@ -42,12 +43,12 @@ def blocks_of(backbone: nn.Module) -> list[nn.Module]:
 
 
 def _holds_blocks(container: nn.Module) -> bool:
-    """Return whether the items of a container are of one class and have modules with weights."""
+    """Return whether the items of a container are of one class, have modules and two kernels."""
     items = list(container.children())
     return (
         len({type(item) for item in items}) == 1
         and all(any(True for _ in item.children()) for item in items)
-        and all(any(True for _ in item.parameters()) for item in items)
+        and all(sum(param.ndim >= 2 for param in item.parameters()) >= 2 for item in items)
     )
 
 
@@ -103,20 +104,61 @@ def layer_numbers(backbone: nn.Module) -> tuple[dict[str, int], int]:
     Returns:
         Names in the backbone -> 0..L + 1, and L.
     """
+    numbers, count = block_numbers(backbone)
+    if attention_blocks(backbone):
+        return numbers, count
     stages = stages_of(backbone)
-    by_block = bool(attention_blocks(backbone))
-    layers = [[block] for stage in stages for block in stage] if by_block else stages
-    owner = {
-        id(param): number
-        for number, layer in enumerate(layers, 1)
-        for block in layer
-        for param in block.parameters()
-    }
+    of_block = [i for i, stage in enumerate(stages, 1) for _ in stage]
+    layers = [0, *of_block, len(stages) + 1]
+    return {name: layers[number] for name, number in numbers.items()}, len(stages)
+
+
+def block_numbers(backbone: nn.Module) -> tuple[dict[str, int], int]:
+    """Return the number of each parameter's block, as ``layer_numbers``, and that of blocks."""
+    blocks = blocks_of(backbone)
+    owner = {id(p): number for number, block in enumerate(blocks, 1) for p in block.parameters()}
+    beside = _beside_stages(backbone, blocks, owner)
     named = list(backbone.named_parameters())
     last = max((i for i, (_, param) in enumerate(named) if id(param) in owner), default=-1)
     numbers: dict[str, int] = {}
     seen = 0
     for i, (name, param) in enumerate(named):
         seen = owner.get(id(param), seen)
-        numbers[name] = seen if i <= last else len(layers) + 1
-    return numbers, len(layers)
+        numbers[name] = beside.get(id(param), seen if i <= last else len(blocks) + 1)
+    return numbers, len(blocks)
+
+
+def _beside_stages(
+    backbone: nn.Module, blocks: list[nn.Module], owner: dict[int, int]
+) -> dict[int, int]:
+    """Return block numbers of parameters in lists beside that of the stages, with an item for each.
+
+    Some networks keep what stands between stages in a list of its own, such as
+    ``downsample_layers`` beside ``stages``. Items of a list before the stages run before their
+    stage, those of one after it behind.
+
+    Args:
+        backbone: The network.
+        blocks: Its blocks; a list of them is a stage, and none of stages.
+        owner: Number of the block of a parameter, by its ``id``.
+    """
+    found: dict[int, int] = {}
+    single = {id(block) for block in blocks}
+    for module in backbone.modules():
+        children = [c for c in module.children() if isinstance(c, nn.Sequential | nn.ModuleList)]
+        lists = [
+            [[id(p) for p in item.parameters()] for item in child.children()]
+            for child in children
+            if not any(id(item) in single for item in child.children())
+        ]
+        for place, stages in enumerate(lists):
+            inside = [[owner[i] for i in item if i in owner] for item in stages]
+            if len(stages) < 2 or not all(inside):
+                continue
+            before = [0, *(min(own) - 1 for own in inside[1:])]
+            behind = [*(max(own) for own in inside[:-1]), len(blocks) + 1]
+            for other, items in enumerate(lists):
+                if len(items) == len(stages) and not any(i in owner for ids in items for i in ids):
+                    numbers = before if other < place else behind
+                    found |= {i: n for ids, n in zip(items, numbers, strict=True) for i in ids}
+    return found
