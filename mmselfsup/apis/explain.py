@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import inspect
+import sys
 from argparse import Namespace
 from functools import partial
 from pathlib import Path
@@ -67,19 +70,15 @@ def run(args: Namespace, find_mask: MaskFinder, dark: int) -> None:
     use_classes(dataset, model.CLASSES, "the explained data set", "the checkpoint")
     if not hasattr(model, "class_scores"):
         raise UserError(f"{args.config}: {type(model).__name__} is no classifier with a head")
-    found = cached_arrays(
-        out / "masks.npz",
-        {"images": images},
-        lambda: find_masks(dataset.data_source, cfg, find_mask),
-    )
-    masks = LesionMasks(**found)
+    masks = _masks(out, dataset, images, cfg, find_mask)
     origin = {"images": images, "weights": sha256(checkpoint), "model": str(cfg.model)}
+    hidden = {**origin, "masks": hashlib.sha256(masks.packed).hexdigest(), "dark": str(dark)}
     scores = {}
     # Scores of each view are cached at once: an interrupted run resumes with the next view.
     for view in VIEWS:
         scores[view] = cached_arrays(
             out / f"{view}.npz",
-            origin,
+            origin if view == AS_IS else hidden,
             partial(view_scores, model, dataset, cfg, masks, view, dark),
         )["scores"]
     drawn = np.random.default_rng(args.seed).permutation(len(dataset))[:SHOWN_MASKS]
@@ -103,6 +102,17 @@ def run(args: Namespace, find_mask: MaskFinder, dark: int) -> None:
     print(f"masks guessed: {explanation.blackout.guessed} of {len(dataset)}\nwritten: {out}")
 
 
+def _masks(out: Path, dataset: Any, images: str, cfg: Config, find_mask: MaskFinder) -> LesionMasks:
+    """Return the masks of the images, from the file of a run with the same code of the masks."""
+    code = inspect.getsource(sys.modules[find_mask.__module__])
+    origin = {"images": images, "code": hashlib.sha256(code.encode()).hexdigest()}
+    return LesionMasks(
+        **cached_arrays(
+            out / "masks.npz", origin, lambda: find_masks(dataset.data_source, cfg, find_mask)
+        )
+    )
+
+
 def _dataset(cfg: Config, name: str) -> tuple[Any, str]:
     """Return the test images with their labels, and a digest of them.
 
@@ -115,4 +125,4 @@ def _dataset(cfg: Config, name: str) -> tuple[Any, str]:
         dataset = build_dataset(copy.deepcopy(node))
     where = node["data_source"].get("ann_file") or f"{name}, data.{part}"
     check_labels(getattr(dataset, "gt_labels", None), len(dataset), where)
-    return dataset, f"{dataset_digest(node.to_dict(), dataset)} {files_digest(dataset)}"
+    return dataset, f"{dataset_digest(node, dataset, cfg, 'test')} {files_digest(dataset)}"

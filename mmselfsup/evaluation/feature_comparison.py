@@ -93,6 +93,9 @@ def find_neighbours(
     Raises:
         UserError: An image can't be read.
     """
+    # Named by index, as names of images may contain folders: of an earlier run they show others.
+    for old in thumbs.glob("*.webp"):
+        old.unlink()
     rows: dict[str, list[list[Neighbour]]] = {}
     for side, data in features.items():
         index_and_cosines = nearest(data.train, data.test[list(queries)], NUM_NEIGHBOURS)
@@ -113,7 +116,7 @@ def find_neighbours(
 
 def _image(dataset: Any, i: int, thumbs: Path, part: str) -> tuple[str, int, str]:
     """Return name, class and thumbnail of an image; write the thumbnail unless it exists."""
-    # Named by index, as names of images may contain folders; an image may be shown many times.
+    # An image may be shown many times.
     info = dataset.data_source.data_infos[i]
     name, thumb = info["img_info"]["filename"], f"{part}_{i}.webp"
     if not (thumbs / thumb).exists():

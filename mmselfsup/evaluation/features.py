@@ -1,7 +1,7 @@
 """Features of a frozen network with their labels: extracted, checked, and cached in a file.
 
-A cache file holds digests of what its features come from (weights, images, pipeline), so that
-features of something else are refused.
+A cache file holds digests of what its features come from (weights, network, images, pipeline), so
+that features of something else are refused.
 
 Letters: M training samples, N test samples, D width, C classes.
 """
@@ -11,19 +11,19 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmcv import Config
+from mmcv import Config, ConfigDict
 from numpy.typing import NDArray
 from torch import nn
 
 from mmselfsup.datasets import build_dataset
 from mmselfsup.datasets.class_order import use_classes
-from mmselfsup.datasets.loader import build_eval_loader
+from mmselfsup.datasets.loader import build_eval_loader, loader_args
 from mmselfsup.models.utils import ExtractProcess
 from mmselfsup.utils.device import fp16_dtype
 from mmselfsup.utils.dist import on_main
@@ -40,6 +40,8 @@ _MAX_CLASSES = 100_000
 _FILES = "image files"
 _USED = ("backbone.", "sobel_layer.")  # the modules behind the features
 _FULL = "float32"  # the precision of files that name none
+_NETWORK = "network settings"
+_NAMES_WEIGHTS = ("init_cfg", "pretrained", "checkpoint_path")  # settings of a backbone
 _ARRAYS = ("train", "train_labels", "test", "test_labels")
 
 
@@ -204,8 +206,10 @@ def read_features(path: str, origin: Origin) -> LabelledFeatures:
         raise UserError(
             f"--features {path}: not a file that this tool wrote, or an incomplete one; delete it"
         ) from error
-    # Older versions did not store size and time of the image files; and files may be gone.
+    # Older versions did not store size and time of the image files, nor the settings of the
+    # network; and files may be gone.
     unknown = {p for p, d in origin.items() if p.endswith(_FILES) and not (d and stored.get(p))}
+    unknown |= {_NETWORK} - stored.keys()
     other = [p for p, digest in origin.items() if p not in unknown and stored.get(p) != digest]
     if other:
         raise UserError(
@@ -235,16 +239,38 @@ def check_features_path(path: str) -> None:
         check_writable(path)
 
 
-def origin_of(model: nn.Module, datasets: dict[str, Any], cfg: Config) -> Origin:
-    """Return digests of what features come from; the keys name the parts in an error."""
-    data = cfg.data
+def origin_of(model: nn.Module, cfg: Config, datasets: dict[str, Any], data_cfg: Config) -> Origin:
+    """Return digests of what features come from; the keys name the parts in an error.
+
+    Args:
+        model: The network.
+        cfg: Its config.
+        datasets: The data sets of ``labelled_datasets``.
+        data_cfg: Their config.
+    """
+    data = data_cfg.data
     lists = {"train": data.train, "val": data.get("val") or data.get("test")}
     digests = {
-        f"{kind} images or pipeline": dataset_digest(lists[part].to_dict(), datasets[part])
+        f"{kind} images or pipeline": dataset_digest(lists[part], datasets[part], data_cfg, part)
         for part, kind in PARTS.items()
     }
     files = {f"{kind} {_FILES}": files_digest(datasets[part]) for part, kind in PARTS.items()}
-    return {"weights": weights_digest(model), "precision": precision(model), **digests, **files}
+    return {**network_origin(model, cfg), **digests, **files}
+
+
+def network_origin(model: nn.Module, cfg: Config) -> Origin:
+    """Return digests of the network behind features: weights, settings, precision.
+
+    Settings such as ``out_indices`` choose other features of the same weights.
+    """
+    backbone = (cfg.get("model") or {}).get("backbone") or {}
+    settings = {key: value for key, value in backbone.items() if key not in _NAMES_WEIGHTS}
+    text = json.dumps(settings, sort_keys=True, default=str)
+    return {
+        "weights": weights_digest(model),
+        _NETWORK: hashlib.sha256(text.encode()).hexdigest(),
+        "precision": precision(model),
+    }
 
 
 def precision(model: nn.Module) -> str:
@@ -272,12 +298,22 @@ def weights_digest(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def dataset_digest(cfg: Mapping[str, Any], dataset: Any) -> str:
+def dataset_digest(node: ConfigDict, dataset: Any, cfg: Config, part: str) -> str:
     """Return the SHA-256 of a data set: its config, the ordered names of its images, their labels.
 
     The image files are not looked at, see ``files_digest``.
+
+    Args:
+        node: The config of the data set.
+        dataset: The data set.
+        cfg: The config of its loader, which may normalise the images (``prefetch``).
+        part: The name of the loader, see ``loader_args``.
     """
-    digest = hashlib.sha256(json.dumps(cfg, sort_keys=True, default=str).encode())
+    content = node.to_dict()
+    loader = loader_args(cfg, part, False)
+    if loader.get("prefetch"):
+        content["img_norm_cfg"] = loader.get("img_norm_cfg")
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode())
     source = getattr(dataset, "data_source", None)
     for info in getattr(source, "data_infos", ()):
         digest.update(str(info.get("img_info", {}).get("filename", "")).encode() + b"\n")

@@ -75,7 +75,7 @@ def run(args: Namespace) -> None:
     # Without a checkpoint the network has the random weights of the seed.
     for side, weights in zip(SIDES, (None, str(args.checkpoint)), strict=True):
         model = extraction_model(cfg, weights, args.seed, logger, image_cfg=data_cfg)
-        features[side] = _features(model, datasets, data_cfg, out, side)
+        features[side] = _features(model, datasets, (cfg, data_cfg), out, side)
     places = {}
     for side, data in features.items():
         print(f"{side} pre-training: t-SNE of {len(data.test)} test images", flush=True)
@@ -92,15 +92,16 @@ def run(args: Namespace) -> None:
 
 
 def _features(
-    model: Any, datasets: dict[str, Any], cfg: Config, folder: Path, side: str
+    model: Any, datasets: dict[str, Any], configs: tuple[Config, Config], folder: Path, side: str
 ) -> LabelledFeatures:
     """Return the features of all images, from the file of an interrupted run or computed."""
-    path, origin = str(folder / f"{side}.npz"), origin_of(model, datasets, cfg)
+    cfg, data_cfg = configs
+    path, origin = str(folder / f"{side}.npz"), origin_of(model, cfg, datasets, data_cfg)
     data = cached_features(path, origin)
     if data is None:
         counts = f"{len(datasets['train'])} training and {len(datasets['val'])} test images"
         print(f"{side} pre-training: features of {counts}", flush=True)
-        data = extract(model, datasets, cfg)
+        data = extract(model, datasets, data_cfg)
         write_features(path, data, origin)
     data.check()
     return data

@@ -32,7 +32,7 @@ from mmselfsup.evaluation.data_issue_files import (
     write_issues,
 )
 from mmselfsup.evaluation.data_issues import NO_LABEL, check_features, retrieval
-from mmselfsup.evaluation.features import dataset_digest, files_digest, precision, weights_digest
+from mmselfsup.evaluation.features import dataset_digest, files_digest, network_origin
 from mmselfsup.evaluation.issue_rankings import (
     Audited,
     Ranking,
@@ -147,9 +147,8 @@ def _from_images(args: Namespace, out: Path) -> tuple[Audited, str]:
             return {"features": ExtractProcess().extract(model, loader)["feat"]}
 
     origin = {
-        "weights": weights_digest(model),
-        "precision": precision(model),
-        "images": f"{dataset_digest(node.to_dict(), dataset)} {files_digest(dataset)}",
+        **network_origin(model, cfg),
+        "images": f"{dataset_digest(node, dataset, data_cfg, 'test')} {files_digest(dataset)}",
     }
     audited = Audited(
         features=cached_arrays(out / "features.npz", origin, extract)["features"],

@@ -120,7 +120,7 @@ def evaluate_joined(
     if not (args.features and os.path.exists(args.features)):
         look_at_lists(datasets, data_cfg, ranks.distributed, logger)
     start = time.perf_counter()
-    data = _features(args, model, datasets, data_cfg, ranks.distributed, logger)
+    data = _features(args, model, datasets, (cfg, data_cfg), ranks.distributed, logger)
     seconds = time.perf_counter() - start
     if dist.is_main():  # every rank has all features; one of them fits, prints and writes
         result = protocol.evaluate(data, logger)
@@ -302,17 +302,18 @@ def _features(
     args: Namespace,
     model: Any,
     datasets: dict[str, Any],
-    cfg: Config,
+    configs: tuple[Config, Config],
     distributed: bool,
     logger: logging.Logger,
 ) -> LabelledFeatures:
     """Return the features of the cache file, otherwise those of the images."""
+    cfg, data_cfg = configs
     if not args.features:
-        return extract(model, datasets, cfg, distributed)
-    origin = origin_of(model, datasets, cfg)
+        return extract(model, datasets, data_cfg, distributed)
+    origin = origin_of(model, cfg, datasets, data_cfg)
     data = cached_features(args.features, origin)
     if data is None:
-        data = extract(model, datasets, cfg, distributed)
+        data = extract(model, datasets, data_cfg, distributed)
         if dist.is_main():
             write_features(args.features, data, origin)
     logger.info("features: %s", os.path.abspath(args.features))
