@@ -94,7 +94,7 @@ def check_neighbours(ks: Sequence[int], temperature: float, num_train: int) -> N
             f"--num-knn {' '.join(map(str, ks))}: there are {num_train} training samples, give "
             f"numbers from 1 to {num_train}"
         )
-    if temperature <= 0:
+    if not temperature > 0:  # also of nan, whose votes would be nan
         raise UserError(f"--temperature {temperature}: it must be above 0")
 
 

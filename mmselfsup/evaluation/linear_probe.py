@@ -4,6 +4,7 @@ Letters: M training samples, N test samples, D width, C classes.
 """
 
 import logging
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from .protocol import Protocol, ProtocolResult
 #: Inverse strength of the L2 penalty on the weights; the loss is a sum over samples.
 DEFAULT_C = 0.01
 _MAX_ITERS = 1000
+_HELD = 0.2  # of the training samples, to choose C on
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def probe_scores(
 
 def check_penalty(penalty: float) -> None:
     """Check a value of C; see ``probe_scores``."""
-    if penalty <= 0:
+    if not penalty > 0:  # also of nan
         raise UserError(f"-C {penalty}: it must be above 0")
 
 
@@ -123,6 +125,9 @@ def choose_penalty(
 
     Returns:
         The best value, and the balanced accuracy on the held-out samples for each.
+
+    Raises:
+        UserError: There are too few samples to hold one of each class out.
     """
     from sklearn.model_selection import StratifiedShuffleSplit  # slow to load
 
@@ -130,7 +135,13 @@ def choose_penalty(
     counts = np.bincount(data.train_labels)
     if counts[counts > 0].min() < 2:
         raise UserError("a class has one training sample only: give a single -C")
-    splitter = StratifiedShuffleSplit(n_splits=1, test_size=0.2, random_state=seed)
+    num_held = math.ceil(_HELD * len(data.train))
+    if num_held < (num_classes := int((counts > 0).sum())):
+        raise UserError(
+            f"a fifth of {len(data.train)} training samples are {num_held}, too few to hold one of "
+            f"each of {num_classes} classes out: give a single -C"
+        )
+    splitter = StratifiedShuffleSplit(n_splits=1, test_size=num_held, random_state=seed)
     fit, held = next(splitter.split(data.train, data.train_labels))
     part = LabelledFeatures(
         data.train[fit], data.train_labels[fit], data.train[held], data.train_labels[held]

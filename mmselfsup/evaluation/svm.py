@@ -11,6 +11,7 @@ Letters: N images, D width, C classes. Targets: 1 the class is there, 0 it is no
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -71,8 +72,11 @@ def load_targets(path: str | Path, num_images: int) -> NDArray[np.int64]:
 def _load(path: str | Path) -> _Array:
     """Read an array; a file of objects, which could run any code, is refused."""
     try:
-        return np.asarray(np.load(path, allow_pickle=False))
-    except (OSError, ValueError, EOFError) as error:
+        array = np.load(path, allow_pickle=False)
+        if not isinstance(array, np.ndarray):
+            raise ValueError("it is a .npz file of several arrays")
+        return array
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: no array (.npy) that can be read: {error}") from error
 
 
@@ -216,7 +220,7 @@ def read_svm(path: Path) -> dict[str, _Array]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: no SVM that can be read ({error}); train it first") from error
 
 

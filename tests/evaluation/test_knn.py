@@ -151,8 +151,9 @@ def test_bad_input() -> None:
     data = LabelledFeatures(*(2 * [train.numpy(), labels.numpy()]))
     with pytest.raises(UserError, match=r"--num-knn 5 20: there are 10 training samples, give"):
         knn_scores(data, (5, 20))
-    with pytest.raises(UserError, match="--temperature 0"):
-        knn_scores(data, (5,), temperature=0)
+    for temperature in (0, float("nan")):
+        with pytest.raises(UserError, match=f"--temperature {temperature}"):
+            knn_scores(data, (5,), temperature=temperature)
     with pytest.raises(ValueError, match=r"k must lie in 1\.\.10"):
         knn_votes(train, labels, train, [11], 0.07, 2)
     broken = train.numpy().copy()

@@ -93,3 +93,8 @@ def test_bad_input() -> None:
     lonely = LabelledFeatures(*draw([5, 1]), *draw([3, 3]))
     with pytest.raises(UserError, match="one training sample only"):
         choose_penalty(lonely, [0.1, 1])
+    with pytest.raises(UserError, match="-C nan"):
+        probe_scores(data(), float("nan"))
+    few = LabelledFeatures(*(np.eye(16, dtype=np.float32), np.arange(16) % 8) * 2)
+    with pytest.raises(UserError, match=r"16 training samples are 4, too few .* of 8 classes"):
+        choose_penalty(few, [0.1, 1])

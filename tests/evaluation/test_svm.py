@@ -14,6 +14,7 @@ from mmselfsup.evaluation.svm import (
     fit,
     load_features,
     load_targets,
+    read_svm,
     sample_suffix,
 )
 from mmselfsup.utils.errors import MismatchError, UserError
@@ -164,3 +165,14 @@ def test_untrained(place: Path) -> None:
     assert "train it first" in run(place, "test_svm", *TEST).last_line
     done = run(place, "aggregate_low_shot_svm_stats", "--k_values", "1", "--sample_inds", "0")
     assert "run test_svm_low_shot.py first" in done.last_line
+
+
+def test_damaged_files_are_one_line(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", weight=np.zeros(99), bias=np.zeros(()))
+    content = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "b.npz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(UserError, match=r"b\.npz: no SVM that can be read"):
+        read_svm(tmp_path / "b.npz")
+    (tmp_path / "c.npy").write_bytes(content)
+    with pytest.raises(UserError, match=r"c\.npy: no array .*several arrays"):
+        load_features(tmp_path / "c.npy")

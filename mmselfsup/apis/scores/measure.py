@@ -88,8 +88,14 @@ def check_same_images(first: ScoreFile, second: ScoreFile) -> None:
     """Check that two files can be compared.
 
     Raises:
-        UserError: They have different images, or another order of them.
+        UserError: They have different images or classes, or another order of them.
     """
+    if None not in (first.classes, second.classes) and first.classes != second.classes:
+        shown = (", ".join(file.classes or ()) for file in (first, second))
+        raise UserError(
+            f"{first.path} and {second.path} have different classes, or another order of them "
+            f"({'; '.join(shown)}): test both models with the same classes"
+        )
     # Two files of which one has no names are compared by their labels alone.
     same = np.array_equal(labels_of(first), labels_of(second)) and (
         None in (first.images, second.images) or first.images == second.images

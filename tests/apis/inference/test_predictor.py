@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 
 from mmselfsup.apis.inference.embedder import Embedder
 from mmselfsup.apis.inference.image_input import given_images
-from mmselfsup.apis.inference.prediction_pictures import write_heat_maps
+from mmselfsup.apis.inference.prediction_pictures import _check_head, _file_name, write_heat_maps
 from mmselfsup.apis.inference.predictor import Predictor
 from mmselfsup.config.text import config_text
 from mmselfsup.core.checkpoint import save_checkpoint
@@ -307,3 +308,19 @@ def test_files_of_16_bits_of_which_fewer_are_in_use(
     caplog.clear()
     Predictor(checkpoint, options=source)(str(tmp_path))
     assert "in use" not in caplog.text
+
+
+def test_names_of_pictures_fit_the_file_system() -> None:
+    name = _file_name(1, "/a/" + "\u56fe" * 80 + ".jpg", "|".join(["\u9ed1\u8272"] * 30))
+    assert name.startswith("000001_\u56fe")
+    assert name.endswith(".webp")
+    assert len(name.encode()) <= 255
+
+
+def test_heat_maps_are_those_of_the_last_head(tmp_path: Path) -> None:
+    """Of another head the evidence lies in another stage."""
+    predictor: Any = SimpleNamespace(model=lambda **_: {"head0": 0, "head4": 0}, head="head4")
+    _check_head(predictor, torch.zeros(1, 3, 8, 8))
+    predictor.head = "head0"
+    with pytest.raises(UserError, match=r"for head4, .* those of head0: choose --head head4"):
+        _check_head(predictor, torch.zeros(1, 3, 8, 8))

@@ -9,7 +9,7 @@ from PIL import Image
 
 from mmselfsup.apis.scores.measure import compare, lesions_of, measure
 from mmselfsup.evaluation.plots import write_picture
-from mmselfsup.evaluation.scores import read_score_file
+from mmselfsup.evaluation.scores import ScoreFile, read_score_file
 from mmselfsup.utils.errors import UserError
 from tests.tools.command import run_tool
 
@@ -109,3 +109,12 @@ def test_mistakes(folder: Path) -> None:
         failed = call(argv, folder)
         assert message in failed, failed
     assert compare(first, second, bootstrap=10)["accuracy"]["difference"] > 0
+
+
+def test_classes_in_another_order_are_not_compared() -> None:
+    scores, labels = np.eye(2), np.array([0, 1])
+    first, second = (
+        ScoreFile(name, scores, labels, list(name), None, None) for name in ("ab", "ba")
+    )
+    with pytest.raises(UserError, match=r"another order of them \(a, b; b, a\)"):
+        compare(first, second, bootstrap=9)
