@@ -7,6 +7,7 @@ from mmcv import Config
 from PIL import Image
 from torch.utils.data import Dataset
 
+from mmselfsup.apis.inference import reconstruction
 from mmselfsup.apis.inference.reconstruction import write_reconstruction
 from mmselfsup.apis.train import train_model
 from mmselfsup.models import build_algorithm
@@ -99,3 +100,33 @@ def test_the_tool_draws_masks_as_the_pipeline_does(tmp_path):
     assert x.shape == (68, 4 * 66 + 2, 3)
     assert np.array_equal(x, y)
     assert not np.array_equal(x, z)
+
+
+def test_the_tool_reads_and_normalises_as_the_training(tmp_path, monkeypatch):
+    """A photograph is turned upright, and the loader's normalisation (prefetch) counts."""
+    upright = np.zeros((48, 24, 3), np.uint8)
+    upright[:12] = 255
+    turned = Image.Exif()
+    turned[0x0112] = 6  # a quarter turn to the right shows it upright
+    lying = Image.fromarray(np.ascontiguousarray(np.rot90(upright)))
+    lying.save(tmp_path / "a.png", exif=turned)
+    norm = dict(mean=[0.5] * 3, std=[0.25] * 3)
+    source = dict(type="ImageList", data_prefix="x", ann_file="y")
+    crop = dict(type="RandomResizedCrop", size=32)
+    train = dict(type="SingleViewDataset", data_source=source, pipeline=[crop], prefetch=True)
+    config = dict(model=TINY["MAE"].cfg, data=dict(train=train), prefetch=True, img_norm_cfg=norm)
+    Config(config).dump(str(tmp_path / "mae.py"))
+    seen = []
+
+    def picture(model, batch, normalize, seed):
+        seen.append((batch, normalize))
+        return torch.zeros(3, 4, 4)
+
+    monkeypatch.setattr(reconstruction, "reconstruction_picture", picture)
+    files = [str(tmp_path / name) for name in ("a.png", "mae.py")]
+    write_reconstruction(*files, None, str(tmp_path / "x.png"), "cpu")
+    (batch, normalize), *_ = seen
+    assert normalize.mean == norm["mean"]
+    assert (batch.min(), batch.max()) == (pytest.approx(-2.0, abs=0.2), pytest.approx(2, abs=0.2))
+    assert batch[0, 0, :6].min() > 1.8  # the white part is above
+    assert batch[0, 0, 12:].max() < -1.8

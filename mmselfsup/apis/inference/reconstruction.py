@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from mmcv.utils import build_from_cfg
 from PIL import Image
@@ -13,14 +14,14 @@ from torchvision.transforms.functional import to_pil_image
 from mmselfsup.core.checkpoint import load_weights
 from mmselfsup.core.hooks.reconstruction_hook import reconstruction_picture
 from mmselfsup.datasets import PIPELINES
+from mmselfsup.datasets.data_sources.given_images import GivenImages
 from mmselfsup.datasets.pipelines.masking import MaskGenerator
 from mmselfsup.utils.device import to_device
-from mmselfsup.utils.errors import UserError, one_line
+from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write
-from mmselfsup.utils.image_names import IMAGE_FORMATS
 from mmselfsup.utils.module import module_device
 
-from .single_image import init_model
+from .single_image import init_model, reading_options, with_normalisation
 
 T = TypeVar("T")
 
@@ -30,7 +31,8 @@ def write_reconstruction(
 ) -> None:
     """Write a picture of an image, its visible part, and its reconstruction.
 
-    The image is resized to the size that the backbone is made for.
+    The image is read as those of the training, and resized to the size that the backbone is made
+    for.
 
     Args:
         img_path: The image.
@@ -52,14 +54,12 @@ def write_reconstruction(
         )
     if checkpoint is not None:
         _load_all(model, checkpoint)
-    try:
-        image = Image.open(img_path, formats=IMAGE_FORMATS).convert("RGB")
-    except FileNotFoundError as error:
-        raise UserError(f"there is no image {img_path}: check the path") from error
-    except OSError as error:
-        raise UserError(f"{img_path}: {one_line(error)}") from error
+    if not Path(img_path).is_file():
+        raise UserError(f"there is no image {img_path}: check the path")
+    pixels = GivenImages([img_path], **reading_options(model.cfg)).get_pixels(0)
+    image = Image.fromarray(np.asarray(pixels))
     train = model.cfg.get("data", {}).get("train")
-    normalize = _first_transform(train, Normalize)
+    normalize = _first_transform(with_normalisation(model.cfg, [train]), Normalize)
     # Of the type checker: the class is abstract, its subclasses are not.
     generator = _first_transform(train, MaskGenerator)  # type: ignore[type-abstract]
     size = getattr(generator, "input_size", None) or getattr(model.backbone, "img_size", 224)

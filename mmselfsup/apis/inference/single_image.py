@@ -86,7 +86,8 @@ def inference_model(
     """
     cfg: Any = model.cfg
     reading = reading_options(cfg)
-    pipeline = build_pipeline(evaluation_pipeline(cfg), reading.get("channel_order", "rgb"))
+    steps = with_normalisation(cfg, evaluation_pipeline(cfg))
+    pipeline = build_pipeline(steps, reading.get("channel_order", "rgb"))
     device = module_device(model)
     image = GivenImages([data], **reading).get_pixels(0)
     sample = pipeline(image)
@@ -116,13 +117,35 @@ def evaluation_pipeline(cfg: Config) -> list[dict[str, Any]]:
     raise UserError("the config has no data.test.pipeline, data.val.pipeline or test_pipeline")
 
 
+def with_normalisation(cfg: Config, pipeline: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a pipeline, completed by what the loader does where it normalises (``prefetch``)."""
+    if not cfg.get("prefetch"):
+        return pipeline
+    norm = {key: cfg.img_norm_cfg[key] for key in ("mean", "std")}
+    return [*pipeline, dict(type="ToTensor"), dict(type="Normalize", **norm)]
+
+
 def reading_options(cfg: Config) -> dict[str, Any]:
-    """Return how the data source to test on reads its files, as ``GivenImages`` takes it."""
-    for part in _tested_parts(cfg):
-        source = part.get("data_source")
-        if isinstance(source, Mapping):
+    """Return how a config's data source reads its files, as ``GivenImages`` takes it.
+
+    It is the one to test on, or that of the training images where there is no other.
+    """
+    for part in (*_tested_parts(cfg), (cfg.get("data") or {}).get("train")):
+        source = _data_source(part)
+        if source is not None:
             return {key: source[key] for key in _READING if key in source}
     return {}
+
+
+def _data_source(part: Any) -> Mapping[str, Any] | None:
+    """Return the first data source in a data set's config, through wrappers; None without one."""
+    if isinstance(part, list | tuple):
+        return next(filter(None, map(_data_source, part)), None)
+    if not isinstance(part, Mapping):
+        return None
+    source = part.get("data_source")
+    inner = (part.get("dataset"), part.get("datasets"))
+    return source if isinstance(source, Mapping) else _data_source(inner)
 
 
 def _tested_parts(cfg: Config) -> list[Any]:

@@ -10,6 +10,7 @@ from mmcv import Config
 from PIL import Image
 
 from mmselfsup.apis import inference_model, init_model
+from mmselfsup.apis.inference.single_image import reading_options
 from mmselfsup.core.checkpoint import save_checkpoint
 from mmselfsup.utils.errors import UserError
 
@@ -80,3 +81,26 @@ def test_bad_input(image: Image.Image) -> None:
         init_model("nowhere.py")
     with pytest.raises(UserError, match="test_pipeline"):
         inference_model(init_model(config(data=None), device="cpu"), image)
+
+
+def test_the_normalisation_of_the_loader_counts(image: Image.Image) -> None:
+    """With ``prefetch`` the pipeline ends with pixels, and the loader normalises them."""
+    norm = dict(mean=[0.5, 0.4, 0.3], std=[0.2, 0.3, 0.4])
+    plain, fast = config(), config(prefetch=True, img_norm_cfg=norm)
+    plain.data.val.pipeline = [*PIPELINE, dict(type="Normalize", **norm)]
+    fast.data.val.pipeline = PIPELINE[:1]
+    slow, quick = (
+        inference_model(init_model(cfg, device="cpu"), image)[0] for cfg in (plain, fast)
+    )
+    torch.testing.assert_close(quick, slow)
+
+
+def test_a_pre_training_says_how_its_files_are_read() -> None:
+    source = dict(type="ImageList", data_prefix="x", channel_order="bgr", value_range=[0, 4095])
+    view = dict(type="MultiViewDataset", data_source=source)
+    wrapped = dict(type="ConcatDataset", datasets=[dict(type="RepeatDataset", dataset=view)])
+    wanted = dict(channel_order="bgr", value_range=[0, 4095])
+    for train in (view, wrapped):
+        assert reading_options(Config(dict(data=dict(train=train)))) == wanted
+    tested = dict(data_source=dict(type="ImageList", data_prefix="x"))
+    assert reading_options(Config(dict(data=dict(train=view, test=tested)))) == {}
