@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from mmselfsup.core.checkpoint import extract_backbone, publish_model, save_checkpoint
+from mmselfsup.core.checkpoint.publish import find_backbone
 from mmselfsup.utils.errors import UserError
 
 Make = Callable[..., nn.Module]
@@ -122,3 +123,8 @@ def test_a_published_file_of_bare_weights_and_of_an_odd_config(tmp_path: Path) -
         )
         path = publish_model(str(tmp_path / "a.pth"), str(tmp_path / "b"))
         assert torch.load(path, weights_only=True)["meta"] == {}
+
+
+def test_a_backbone_under_timms_names_needs_no_prefix() -> None:
+    for first in ("conv1", "patch_embed.projection", "patch_embed.proj"):
+        assert find_backbone([f"{first}.weight", "blocks.0.norm1.weight"], "a.pth") == ""

@@ -1,5 +1,8 @@
 """Pictures of reconstructions: from a training, without effect on it, and from the tool."""
 
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +13,7 @@ from torch.utils.data import Dataset
 from mmselfsup.apis.inference import reconstruction
 from mmselfsup.apis.inference.reconstruction import write_reconstruction
 from mmselfsup.apis.train import train_model
+from mmselfsup.core.hooks import reconstruction_hook
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils.errors import UserError
 from tests.contract.tiny_models import TINY
@@ -130,3 +134,23 @@ def test_the_tool_reads_and_normalises_as_the_training(tmp_path, monkeypatch):
     assert (batch.min(), batch.max()) == (pytest.approx(-2.0, abs=0.2), pytest.approx(2, abs=0.2))
     assert batch[0, 0, :6].min() > 1.8  # the white part is above
     assert batch[0, 0, 12:].max() < -1.8
+
+
+def test_epochs_are_counted_as_those_of_the_other_hooks(monkeypatch):
+    """After the first, after every N, and after the last: 1, 4, 8, 10."""
+    drawn = []
+    monkeypatch.setattr(reconstruction_hook, "is_main", lambda: False)
+    monkeypatch.setattr(reconstruction_hook, "isolated_eval", lambda model: nullcontext(model))
+    monkeypatch.setattr(reconstruction_hook, "find_normalize", lambda dataset: None)
+    hook = reconstruction_hook.ReconstructionImageHook(interval=4)
+    hook._img = torch.zeros(1)
+    for epoch in range(10):
+        monkeypatch.setattr(
+            reconstruction_hook, "reconstruction_picture", lambda *_, e=epoch: drawn.append(e + 1)
+        )
+        hook.after_train_epoch(
+            SimpleNamespace(
+                epoch=epoch, max_epochs=10, model=None, data_loader=SimpleNamespace(dataset=None)
+            )
+        )
+    assert drawn == [1, 4, 8, 10]

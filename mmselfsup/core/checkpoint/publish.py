@@ -33,8 +33,8 @@ _PREFIXES = (
     "student.",
     "encoder.",
 )
-# The first weight of a ResNet, and of a transformer, without prefix: such as in backbone.pth.
-_FIRST = ("conv1.weight", "patch_embed.projection.weight")
+# The first weight of a ResNet, of a transformer and of timm's, without prefix: as in backbone.pth.
+_FIRST = ("conv1.weight", "patch_embed.projection.weight", "patch_embed.proj.weight")
 
 
 def extract_backbone(

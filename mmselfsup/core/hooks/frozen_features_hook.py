@@ -52,7 +52,8 @@ class FrozenFeaturesHook(KeepsBest, Hook):  # type: ignore[misc]
     ``tools/benchmarks/classification``.
 
     Args:
-        interval: Epochs (iterations with ``by_epoch=False``) between two measurements.
+        interval: Epochs (iterations with ``by_epoch=False``) between two measurements, N, 1 or
+            more.
         data: ``dict(train=..., val=...)`` of data set configs, or a config file with such a
             ``data``; by default training images in a fixed view, with their labels if any.
         num_train: Number of images that k-NN and probe are fitted on.

@@ -25,12 +25,12 @@ _GREY = 0.5  # of hidden pixels
 class ReconstructionImageHook(Hook):  # type: ignore[misc]
     """A picture of reconstructed images, ``<work_dir>/reconstruction.png`` and in TensorBoard.
 
-    It is drawn after the first epoch, every N epochs and the last, of the first batch of the run,
+    It is drawn after the first epoch, every N epochs, and the last, of the first batch of the run,
     always with the same masks. Models without a method ``reconstruct`` get none. Training continues
     exactly as without the hook.
 
     Args:
-        interval: N, 1 or more.
+        interval: Epochs between two pictures, N, 1 or more.
         num_images: Rows of the picture, at most the batch size.
     """
 
@@ -48,8 +48,9 @@ class ReconstructionImageHook(Hook):  # type: ignore[misc]
 
     def after_train_epoch(self, runner: Any) -> None:
         """Draw the picture, all ranks together."""
-        is_last = runner.epoch + 1 == runner.max_epochs
-        if self._img is None or (runner.epoch % self.interval and not is_last):
+        epoch = runner.epoch + 1
+        wanted = epoch in (1, runner.max_epochs) or epoch % self.interval == 0
+        if self._img is None or not wanted:
             return
         with isolated_eval(runner.model) as model:
             normalize = find_normalize(runner.data_loader.dataset)
