@@ -16,6 +16,8 @@ from mmcv.cnn import MODELS as MMCV_MODELS
 from mmcv.utils import Registry
 from torch import nn
 
+from mmselfsup.utils.batch_norm import count_batches_once
+
 MODELS = Registry("models", parent=MMCV_MODELS)
 ALGORITHMS = MODELS
 BACKBONES = MODELS
@@ -40,8 +42,14 @@ def build_algorithm(cfg: dict[str, Any]) -> nn.Module:
 
 
 def build_backbone(cfg: dict[str, Any]) -> nn.Module:
-    """Build a backbone from its config; see ``build_algorithm``."""
-    return BACKBONES.build(cfg)
+    """Build a backbone from its config; see ``build_algorithm``.
+
+    With ``with_cp`` its batch normalisations count each batch once, also in a backbone of mmcls.
+    """
+    backbone: nn.Module = BACKBONES.build(cfg)
+    if cfg.get("with_cp"):
+        count_batches_once(backbone)
+    return backbone
 
 
 def build_neck(cfg: dict[str, Any]) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Running statistics of batch normalisation on several ranks.
+"""Running statistics of batch normalisation: on several ranks, and with activation checkpointing.
 
 Without ``SyncBN`` each rank has statistics of its own images. A checkpoint holds those of the first
 rank, so they are the ones that every rank evaluates with.
@@ -6,6 +6,7 @@ rank, so they are the ones that every rank evaluates with.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,3 +48,35 @@ def shared_statistics(model: nn.Module) -> Iterator[None]:
         with torch.no_grad():
             for buffer, before in zip(buffers, own, strict=True):
                 buffer.copy_(before)
+
+
+def count_batches_once(network: nn.Module) -> None:
+    """Let activation checkpointing leave the running statistics of a network as they are without.
+
+    A block that is computed again in the backward pass would update them a second time with the
+    same batch, which doubles the momentum of its batch normalisations.
+
+    Args:
+        network: The network, changed in place. It and its copies behave otherwise as before.
+    """
+    for module in network.modules():
+        counts = _keep_statistics in module._forward_pre_hooks.values()
+        if isinstance(module, _BatchNorm) and not counts:
+            module.register_forward_pre_hook(_keep_statistics)
+            # Also after an exception: torch ends the second pass with one when it has all it needs.
+            module.register_forward_hook(_update_statistics, always_call=True)
+
+
+def _keep_statistics(module: Any, inputs: Any) -> None:
+    """Set the momentum to zero for a pass that is part of a backward pass."""
+    if module.training and torch._C._current_graph_task_id() != -1:
+        module.momentum_of_statistics = module.momentum
+        module.momentum = 0.0
+
+
+def _update_statistics(module: Any, inputs: Any, output: Any) -> None:
+    """Set the momentum back after such a pass, which does not count as a batch."""
+    if "momentum_of_statistics" in module.__dict__:
+        module.momentum = module.__dict__.pop("momentum_of_statistics")
+        if module.num_batches_tracked is not None:
+            module.num_batches_tracked.sub_(1)

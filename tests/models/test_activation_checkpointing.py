@@ -60,6 +60,9 @@ def test_nothing_is_computed_again_without_gradients():
         dict(type="torchvision.resnet18", width_per_group=64),
         dict(type="timm.resnet10t", norm_cfg=dict(type="SyncBN")),
         dict(type="timm.mobilenetv3_small_050"),
+        dict(type="mmcls.ResNet", depth=18, stem_channels=8, base_channels=8),
+        dict(type="mmcls.MobileNetV2", widen_factor=0.1),
+        dict(type="ResNeXt", depth=50, groups=2, width_per_group=2, base_channels=4),
     ],
     ids=lambda config: config["type"],
 )
@@ -67,7 +70,8 @@ def test_running_statistics_count_each_batch_once(config):
     found = []
     for saving in (False, True):
         torch.manual_seed(0)
-        backbone = build_backbone(dict(config, with_cp=saving)).train()
+        backbone = build_backbone(dict(config, with_cp=saving))
+        backbone.train()  # mmcls's returns None
         images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
         for _ in range(2):
             torch.manual_seed(1)
@@ -78,3 +82,23 @@ def test_running_statistics_count_each_batch_once(config):
     for name, tensor in found[0].items():
         if "running" in name or "num_batches" in name:
             assert torch.equal(tensor, found[1][name]), name
+
+
+def test_running_statistics_of_an_mmcls_classifier():
+    found = []
+    for saving in (False, True):
+        torch.manual_seed(0)
+        config = dict(type="mmcls.ResNet", depth=18, stem_channels=8, base_channels=8)
+        head = dict(type="LinearClsHead", num_classes=2, in_channels=64)
+        model = build_algorithm(
+            dict(
+                type="MMClsImageClassifierWrapper", backbone=dict(config, with_cp=saving),
+                neck=dict(type="GlobalAveragePooling"), head=head,
+            )
+        )  # fmt: skip
+        model.train()
+        images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+        loss, _ = model._parse_losses(model(images, label=torch.tensor([0, 1, 0, 1])))
+        loss.backward()
+        found.append({n: t for n, t in model.state_dict().items() if "running" in n})
+    assert all(torch.equal(tensor, found[1][name]) for name, tensor in found[0].items())

@@ -167,6 +167,7 @@ def test_reconstruction() -> None:
     [
         ({"mask_ratio": 1.0}, "mask_ratio must be at least 0 and less than 1"),
         ({"backbone": {**CFG["backbone"], "with_cp": True}}, "exclude with_cp=True"),
+        ({"backbone": {"type": "timm.resnet10t", "with_cp": True}}, "exclude with_cp=True"),
         ({"backbone": {**CFG["backbone"], "norm_cfg": {"type": "GN", "num_groups": 2}}},
          "only batch normalisation"),
     ],

@@ -10,6 +10,8 @@ import torch
 from mmcls.models.classifiers import ImageClassifier
 from torch import Tensor
 
+from mmselfsup.utils.batch_norm import count_batches_once
+
 from ..builder import ALGORITHMS
 from ..utils.precision import mixed_precision
 from .base import Losses, parse_losses
@@ -48,6 +50,8 @@ class MMClsImageClassifierWrapper(ImageClassifier):
         if not backbone.get("init_cfg", True):
             backbone = {key: value for key, value in backbone.items() if key != "init_cfg"}
         super().__init__(backbone, neck, head, pretrained, train_cfg, init_cfg)
+        if backbone.get("with_cp"):
+            count_batches_once(self.backbone)
         self.amp_dtype: torch.dtype | None = None  # see BaseModel
 
     def forward(self, img: Tensor, mode: str = "train", **kwargs: Any) -> Any:

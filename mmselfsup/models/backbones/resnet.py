@@ -11,10 +11,10 @@ from mmcls.models.backbones import ResNet as _ResNet
 from mmcls.models.backbones.resnet import BasicBlock, Bottleneck
 from torch import Tensor, nn
 
+from mmselfsup.utils.batch_norm import count_batches_once
 from mmselfsup.utils.errors import ArgumentError, UnknownNameError
 
 from ..builder import BACKBONES, CONV_INIT
-from ..utils.block_parts import count_batches_once
 
 # The blocks are mmcls's; code written for 0.x imports them from here.
 __all__ = ["BasicBlock", "Bottleneck", "ResNet", "ResNetV1d"]

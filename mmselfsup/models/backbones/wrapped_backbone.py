@@ -17,10 +17,10 @@ from mmcv.utils import Registry
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmselfsup.utils.batch_norm import count_batches_once
 from mmselfsup.utils.errors import ArgumentError
 
 from ..utils.backbone_parts import layer_numbers
-from ..utils.block_parts import count_batches_once
 from ..utils.sync_bn import convert_sync_bn
 
 _NORMS = ("BN", "SyncBN")
@@ -84,6 +84,7 @@ class LibraryBackbone(BaseModule):
                 f"out_indices must lie in {-self.num_stages}..{self.num_stages - 1}, got {wanted}"
             )
         self._set_norms(norm_cfg)
+        self.with_cp = with_cp
         if with_cp:
             self.save_memory()
             count_batches_once(self)

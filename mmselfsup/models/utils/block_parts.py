@@ -1,10 +1,7 @@
 """What blocks have in common: widths of heads, factors of channels, activation checkpointing."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from mmselfsup.utils.errors import ArgumentError
@@ -51,34 +48,3 @@ def run_block(block: nn.Module, *inputs: Tensor, again: bool) -> Tensor:
         return output
     output = block(*inputs)
     return output
-
-
-def count_batches_once(network: nn.Module) -> None:
-    """Let activation checkpointing leave the running statistics of a network as they are without.
-
-    A block that is computed again in the backward pass would update them a second time with the
-    same batch, which doubles the momentum of its batch normalisations.
-
-    Args:
-        network: The network, changed in place. It and its copies behave otherwise as before.
-    """
-    for module in network.modules():
-        if isinstance(module, _BatchNorm):
-            module.register_forward_pre_hook(_keep_statistics)
-            # Also after an exception: torch ends the second pass with one when it has all it needs.
-            module.register_forward_hook(_update_statistics, always_call=True)
-
-
-def _keep_statistics(module: Any, inputs: Any) -> None:
-    """Set the momentum to zero for a pass that is part of a backward pass."""
-    if module.training and torch._C._current_graph_task_id() != -1:
-        module.momentum_of_statistics = module.momentum
-        module.momentum = 0.0
-
-
-def _update_statistics(module: Any, inputs: Any, output: Any) -> None:
-    """Set the momentum back after such a pass, which does not count as a batch."""
-    if "momentum_of_statistics" in module.__dict__:
-        module.momentum = module.__dict__.pop("momentum_of_statistics")
-        if module.num_batches_tracked is not None:
-            module.num_batches_tracked.sub_(1)
