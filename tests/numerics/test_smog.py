@@ -79,12 +79,14 @@ def test_a_clustering_spreads_the_groups() -> None:
     torch.testing.assert_close(cosines.amax(dim=0), torch.ones(3), atol=1e-3, rtol=0)
 
 
-def run(hook: SMoGHook, head: Any, iterations: int) -> list[int]:
+def run(hook: SMoGHook, head: Any, iterations: int, start: int = 0, last: int = 3) -> list[int]:
+    """Return the iterations that cluster; each third batch has ``last`` images, others 3."""
     calls: list[int] = []
     head.regroup = lambda: calls.append(runner.iter + 1)
-    runner = SimpleNamespace(model=SimpleNamespace(head=head), iter=0)
+    runner = SimpleNamespace(model=SimpleNamespace(head=head), iter=start, world_size=1)
     hook.before_run(runner)
-    for runner.iter in range(iterations):
+    for runner.iter in range(start, iterations):
+        runner.outputs = {"num_samples": last if runner.iter % 3 == 2 else 3}
         hook.after_train_iter(runner)
     return calls
 
@@ -93,6 +95,20 @@ def test_the_hook_clusters_full_queues() -> None:
     hook = SMoGHook(interval=4)
     hook.fit_dataset(DataInfo(num_images=100, batch_size=3))
     assert run(hook, build_head({**CFG, "queue_len": 14}), 13) == [5, 8, 12]
+
+
+def test_the_hook_counts_smaller_batches_at_the_end_of_an_epoch() -> None:
+    """Otherwise the first groups would be made of random vectors that the queue starts with."""
+    hook, size = SMoGHook(interval=100), DataInfo(num_images=7, batch_size=3)
+    hook.fit_dataset(size)
+    head = build_head({**CFG, "queue_len": 14})
+    assert run(hook, head, 13, last=1) == [6]  # 3 + 3 + 1 + 3 + 3 + 1
+    assert run(hook, head, 13, last=1) == [6]  # another run with this hook
+    run(hook, head, 4, last=1)
+    resumed = SMoGHook(interval=100)
+    resumed.fit_dataset(size)
+    resumed.load_state_dict(hook.state_dict())
+    assert run(resumed, head, 13, start=4, last=1) == [6]
 
 
 def test_faults() -> None:
