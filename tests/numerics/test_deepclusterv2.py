@@ -122,6 +122,24 @@ def test_clusterings_take_turns_of_the_views() -> None:
     assert int(head.clustered_epoch) == 4
 
 
+def test_the_start_of_kmeans_follows_the_seed_of_the_run() -> None:
+    torch.manual_seed(0)
+    model = build_algorithm(copy.deepcopy(TINY["DeepClusterV2"].cfg))
+    model.init_weights()
+    batch = crops(12, torch.Generator().manual_seed(1))
+    found = []
+    for seed in (0, 1, 1):
+        model.head.clustered_epoch.fill_(-1)
+        runner = SimpleNamespace(
+            model=model, epoch=0, logger=logging.getLogger("test"), data_loader=[batch],
+            meta={"seed": seed},
+        )  # fmt: skip
+        DeepClusterV2Hook().before_train_epoch(runner)
+        found.append([layer.weight.clone() for layer in model.head.prototypes.children()])
+    assert not all(map(torch.equal, found[0], found[1]))
+    assert all(map(torch.equal, found[1], found[2]))
+
+
 def test_arguments_and_data() -> None:
     for bad, message in (
         ({"crops_for_assign": [3]}, "crops_for_assign"),

@@ -50,7 +50,9 @@ class DeepClusterV2Hook(Hook):  # type: ignore[misc]
             self._fill(runner.data_loader, model)
             # A sampler counts its passes: the epoch shall have its own order and views.
             set_epoch(runner.data_loader, runner.epoch)
-        model.head.cluster(runner.epoch)
+        # Of the checkpoint, where the run is resumed.
+        seed = (getattr(runner, "meta", None) or {}).get("seed")
+        model.head.cluster(runner.epoch, seed or 0)
         empty = [
             int((torch.bincount(labels, minlength=layer.out_features) == 0).sum())
             for labels, layer in zip(

@@ -23,6 +23,9 @@ from ..losses import assigned_prediction, check_temperature
 from ..memories.base import FeatureBank
 from ..utils.multi_prototypes import MultiPrototypes
 
+# Between the starts of two seeds, more than there are clusterings in a run.
+_APART = 1_000_003
+
 
 @HEADS.register_module()
 class DeepClusterV2Head(BaseModule):
@@ -123,11 +126,15 @@ class DeepClusterV2Head(BaseModule):
             bank.blend(idx, z[crop].detach())
 
     @torch.no_grad()
-    def cluster(self, epoch: int) -> None:
+    def cluster(self, epoch: int, seed: int = 0) -> None:
         """Cluster the banks for an epoch; all processes get the clusters of the first one.
 
-        The start of k-means follows from the epoch and the clustering alone, so that a resumed run
-        finds the same clusters.
+        The start of k-means follows from the seed, the epoch and the clustering alone, so that a
+        resumed run finds the same clusters.
+
+        Args:
+            epoch: The epoch, from 0.
+            seed: Seed of the run, at least 0.
         """
         layers = list(self.prototypes.children())
 
@@ -135,8 +142,8 @@ class DeepClusterV2Head(BaseModule):
             found = []
             for h, layer in enumerate(layers):
                 rows = self.banks[h % len(self.banks)].feature_bank
-                seed = epoch * len(layers) + h
-                parts = spherical_kmeans(rows, len(layer.weight), seed, self.kmeans_iters)
+                start = (seed * _APART + epoch * len(layers) + h) % 2**63
+                parts = spherical_kmeans(rows, len(layer.weight), start, self.kmeans_iters)
                 found.append((parts[0].cpu(), parts[1].cpu()))
             return found
 
