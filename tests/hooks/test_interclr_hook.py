@@ -85,6 +85,10 @@ def test_the_warm_up_has_the_intra_image_loss_only() -> None:
         hook.before_train_epoch(runner)
         seen.append((runner.model.intra_loss_weight, runner.model.inter_loss_weight))
     assert seen == [(1.0, 0.0), (1.0, 0.0), (0.75, 0.25)]
+    for runner.epoch in range(2):  # a run that ends in its warm-up
+        hook.before_train_epoch(runner)
+    hook.after_run(runner)
+    assert (runner.model.intra_loss_weight, runner.model.inter_loss_weight) == (0.75, 0.25)
 
 
 def test_what_is_refused() -> None:

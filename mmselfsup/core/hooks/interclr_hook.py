@@ -129,6 +129,12 @@ class InterCLRHook(ODCHook):
             else:
                 self.deepcluster(runner)
 
+    def after_run(self, runner: Any) -> None:
+        """Restore the weights of the losses, for a further run of the same model."""
+        if self.loss_weights is not None:
+            model: Any = unwrap(runner.model)
+            model.intra_loss_weight, model.inter_loss_weight = self.loss_weights
+
     def deepcluster(self, runner: Any) -> None:
         """Extract features, cluster them, and fill the memory with them."""
         features, labels = extract_and_cluster(
