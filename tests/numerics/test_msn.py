@@ -94,7 +94,7 @@ def test_the_direction_of_the_divergence() -> None:
 
 def test_a_collapse_costs_the_prior() -> None:
     """All images at one prototype: the divergence from the uniform prior is near log K."""
-    head = build_head({**CFG, "temperature": 0.02})
+    head = build_head({**CFG, "temperature": 0.02, "target_temperature": 0.005})
     with torch.no_grad():
         head.prototypes.weight.copy_(torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [-1, 0, 0]]))
     same = torch.tensor([1.0, 0.0, 0.0]).expand(2, 5, 3)
@@ -146,9 +146,10 @@ def test_masked_patches_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
+        ({"target_temperature": 0.2}, "target_temperature must be below temperature"),
+        ({"target_temperature": 0.0}, "temperature must be above 0"),
         ({"sinkhorn_iterations": -1}, "sinkhorn_iterations and prior_weight must be from 0"),
         ({"power_law_exponent": 0.25}, "Sinkhorn-Knopp makes all prototypes equally frequent"),
-        ({"target_temperature": 0.0}, "temperature must be above 0"),
     ],
 )
 def test_arguments_of_the_head(bad: dict[str, float], message: str) -> None:

@@ -66,6 +66,11 @@ class MSNHead(BaseModule):
             )
         self.temperature = check_temperature(temperature)
         self.target_temperature = check_temperature(target_temperature)
+        if target_temperature >= temperature:
+            raise ArgumentError(
+                "target_temperature must be below temperature, so that the targets are sharp; got "
+                f"{target_temperature} and {temperature}"
+            )
         self.prior_weight = prior_weight
         prior = power_law_prior(num_prototypes, power_law_exponent)
         self.register_buffer("prior", prior, persistent=False)  # [K]
