@@ -7,7 +7,7 @@ import torch
 
 from mmselfsup.models import build_head
 from mmselfsup.models.losses import correlation_penalty
-from mmselfsup.models.utils.whitening import cholesky_whitening, newton_whitening
+from mmselfsup.models.utils.whitening import cholesky_or_nan, cholesky_whitening, newton_whitening
 from mmselfsup.utils.errors import ArgumentError
 
 
@@ -96,6 +96,16 @@ def test_wmse_does_not_go_on_after_a_collapse() -> None:
     assert torch.isfinite(
         build_head({"type": "WMSEHead", "shrinkage": 0.01})(torch.zeros(2, 8, 3))["loss"]
     )
+
+
+def test_a_gpu_marks_a_collapse_by_nan_and_does_not_wait() -> None:
+    factor, failed = cholesky_or_nan(torch.zeros(3, 3))
+    assert failed
+    assert factor.isnan().all()
+    matrix = torch.eye(3, dtype=torch.float64) + 0.1
+    factor, failed = cholesky_or_nan(matrix)
+    assert not failed
+    assert torch.equal(factor, torch.linalg.cholesky(matrix))
 
 
 @pytest.mark.parametrize("bad", [{"slice_size": 1}, {"num_slicings": 0}, {"shrinkage": 2.0}])

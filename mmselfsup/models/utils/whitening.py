@@ -23,23 +23,34 @@ def cholesky_whitening(z: Tensor, shrinkage: float = 0.0) -> Tensor:
         shrinkage: Share of the identity in the covariance, 0 to 1.
 
     Returns:
-        [N, D]; without shrinkage its covariance is the identity.
+        [N, D]; without shrinkage its covariance is the identity. On a GPU nan where the covariance
+        has no inverse: to look for that in each step would make the host wait for the device, and a
+        loss of nan ends a training at the next line of the log.
 
     Raises:
-        ArgumentError: The covariance has no inverse.
+        ArgumentError: The covariance has no inverse, on a CPU.
     """
     centred = z - z.mean(dim=0)
     covariance = centred.T @ centred / max(len(z) - 1, 1)  # [D, D]
     identity = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
-    try:
-        factor = torch.linalg.cholesky((1 - shrinkage) * covariance + shrinkage * identity)
-    except torch.linalg.LinAlgError as error:
+    factor, failed = cholesky_or_nan((1 - shrinkage) * covariance + shrinkage * identity)
+    if z.device.type == "cpu" and failed:
         raise ArgumentError(
             f"the covariance of {len(z)} projections of width {z.shape[1]} has no inverse: take "
             "more images for each whitening than components, or head.shrinkage=1e-3; with enough "
             "images the projections have collapsed or are not finite"
-        ) from error
+        )
     return torch.linalg.solve_triangular(factor, centred.T, upper=False).T
+
+
+def cholesky_or_nan(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the Cholesky factor of a matrix [D, D], nan where it has none, and whether that is so.
+
+    PyTorch's own check makes the host wait for the device.
+    """
+    factor, info = torch.linalg.cholesky_ex(matrix)
+    failed = info != 0
+    return torch.where(failed, torch.nan, factor), failed
 
 
 def check_shrinkage(shrinkage: float) -> float:
