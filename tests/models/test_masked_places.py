@@ -8,7 +8,7 @@ import torch
 from mmcv.parallel import DataContainer
 from torch import Tensor, nn
 
-from mmselfsup.models import build_algorithm
+from mmselfsup.models import algorithms, backbones, build_algorithm, heads
 from mmselfsup.models.utils.masked_places import count_masked, masked_places
 from mmselfsup.utils.errors import ArgumentError
 from mmselfsup.utils.module import with_counts
@@ -35,6 +35,19 @@ def test_a_mask_of_nothing(count: int | None) -> None:
 def test_what_is_no_tensor_on_the_host_is_not_counted() -> None:
     assert count_masked([torch.ones(2, 2, device="meta")]) == {}
     assert count_masked([DataContainer(torch.ones(2, 2))]) == {}
+
+
+def test_a_step_of_cae_looks_for_its_places_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The masked ones and the visible ones: the encoder, the teacher and the loss share them."""
+    calls: list[int] = []
+    for part in (algorithms.cae, backbones.cae_vit, heads.cae_head):
+        monkeypatch.setattr(
+            part, "masked_places", lambda *args: calls.append(1) or masked_places(*args)
+        )
+    model = build_algorithm(TINY["CAE"].cfg)
+    batch = TINY["CAE"].batch(4, torch.Generator().manual_seed(0))
+    assert torch.isfinite(model(**with_counts(model, batch))["loss"])
+    assert len(calls) == 2
 
 
 @pytest.mark.parametrize("name", ["IBOT", "DINOv2", "CAE"])

@@ -12,6 +12,7 @@ from mmselfsup.models.utils.cae_blocks import (
     CrossMultiheadAttention,
 )
 from mmselfsup.models.utils.dall_e import Encoder
+from mmselfsup.models.utils.masked_places import masked_places
 from mmselfsup.utils.errors import ArgumentError, UserError
 from tests.contract.tiny_models import TINY, TOKENIZER
 
@@ -104,7 +105,7 @@ def test_cross_attention_is_the_softmax_of_scaled_products():
 def test_patches_are_selected_in_their_order():
     tokens = torch.arange(8.0).view(1, 4, 2)
     chosen = torch.tensor([[True, False, False, True], [False, True, True, False]])
-    got = select_patches(tokens, chosen)
+    got = select_patches(tokens, masked_places(chosen), 2)
     assert got.tolist() == [[[0, 1], [6, 7]], [[2, 3], [4, 5]]]
 
 

@@ -13,7 +13,7 @@ from mmselfsup.utils.errors import ArgumentError
 
 from ..backbones.cae_vit import select_patches
 from ..builder import ALGORITHMS, build_backbone, build_head, build_neck
-from ..utils.masked_places import count_masked
+from ..utils.masked_places import count_masked, masked_places
 from .base import BaseModel, build_masking_backbone, require
 
 # Statistics of ImageNet, which the encoder's images are normalised by.
@@ -116,21 +116,22 @@ class CAE(BaseModel):
         img, img_target, mask = samples
         masked = mask.flatten(1).bool()  # [N, L]
         num_visible = None if num_masked is None else masked.numel() - num_masked
+        hidden, seen = masked_places(masked, num_masked), masked_places(~masked, num_visible)
         img = (img - self.mean) / self.std
         # The regressor and the decoder see no class token.
-        visible = self.backbone(img, masked, num_masked)[:, 1:]  # [N, L - M, C]
+        visible = self.backbone(img, masked, visible=seen)[:, 1:]  # [N, L - M, C]
         with torch.no_grad():
-            latent_target = self.teacher(img, ~masked, num_visible)[:, 1:]  # [N, M, C]
+            latent_target = self.teacher(img, ~masked, visible=hidden)[:, 1:]  # [N, M, C]
             # As in 0.x after its use: with a momentum of 0 it is the encoder one step ago.
             self.momentum_update_in_forward()
         places = self.positions()  # [1, L, C]
         scores, latent = self.neck(
             visible,
-            select_patches(places, masked, num_masked),
-            select_patches(places, ~masked, num_visible),
+            select_patches(places, hidden, len(img)),
+            select_patches(places, seen, len(img)),
         )
         img_target = (1 - 2 * _MARGIN) * img_target + _MARGIN
-        return self.head(img_target, scores, latent, latent_target, masked)
+        return self.head(img_target, scores, latent, latent_target, masked, hidden)
 
     def positions(self) -> Tensor:
         """Return the position embeddings [1, L, C] of the patches."""

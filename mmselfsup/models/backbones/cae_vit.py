@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..builder import BACKBONES
-from ..utils.masked_places import masked_places
+from ..utils.masked_places import Places, masked_places
 from .base_vit import BaseViT
 
 
@@ -69,7 +69,11 @@ class CAEViT(BaseViT):
         nn.init.trunc_normal_(self.patch_embed.projection.weight, std=0.02)
 
     def forward(  # type: ignore[override]
-        self, x: Tensor, mask: Tensor | None = None, num_masked: int | None = None
+        self,
+        x: Tensor,
+        mask: Tensor | None = None,
+        num_masked: int | None = None,
+        visible: Places | None = None,
     ) -> Tensor | tuple[Any, ...]:
         """Return tokens of the visible patches, or the features of whole images.
 
@@ -78,6 +82,7 @@ class CAEViT(BaseViT):
             mask: True for masked patches, [N, L] or [N, rows, columns], equally many for each
                 image; None for whole images.
             num_masked: How many patches of the batch are masked, see ``masked_places``.
+            visible: ``masked_places(~mask)``, where it is known.
 
         Returns:
             With a mask the tokens [N, 1 + L_visible, C] after the last block, class token first.
@@ -87,22 +92,23 @@ class CAEViT(BaseViT):
             return super().forward(x)
         tokens, resolution = self.patch_embed(x)  # [N, L, C]
         positions = self.positions(resolution)
-        chosen = ~mask.flatten(1).bool()  # [N, L]
-        count = None if num_masked is None else chosen.numel() - num_masked
-        visible = select_patches(tokens + positions[:, 1:], chosen, count)
-        return self.encode(self.with_class_token(visible, positions))[-1]
+        if visible is None:
+            chosen = ~mask.flatten(1).bool()  # [N, L]
+            count = None if num_masked is None else chosen.numel() - num_masked
+            visible = masked_places(chosen, count)
+        seen = select_patches(tokens + positions[:, 1:], visible, len(x))
+        return self.encode(self.with_class_token(seen, positions))[-1]
 
 
-def select_patches(tokens: Tensor, chosen: Tensor, count: int | None = None) -> Tensor:
+def select_patches(tokens: Tensor, places: Places, images: int) -> Tensor:
     """Return the chosen tokens of each image, in their order.
 
     Args:
         tokens: Tokens [N, L, C], or [1, L, C] for the same ones in all images.
-        chosen: True for chosen tokens, [N, L], equally many in each image.
-        count: How many tokens of the batch are chosen, see ``masked_places``.
+        places: The chosen ones, equally many in each image, see ``masked_places``.
+        images: N.
 
     Returns:
         [N, L_chosen, C].
     """
-    places = masked_places(chosen, count)
-    return tokens.expand(len(chosen), -1, -1)[places].unflatten(0, (len(chosen), -1))
+    return tokens.expand(images, -1, -1)[places].unflatten(0, (images, -1))

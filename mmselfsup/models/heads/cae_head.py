@@ -16,7 +16,7 @@ from mmselfsup.utils.errors import UserError
 
 from ..builder import HEADS
 from ..utils.dall_e import Encoder
-from ..utils.masked_places import masked_places
+from ..utils.masked_places import Places, masked_places
 from ..utils.precision import full_precision
 
 
@@ -88,6 +88,7 @@ class CAEHead(BaseModule):
         latent_pred: Tensor,
         latent_target: Tensor,
         mask: Tensor,
+        masked: Places | None = None,
     ) -> dict[str, Tensor]:
         """Return ``loss`` with its parts ``main`` (words) and ``align``, float32 scalars.
 
@@ -97,9 +98,12 @@ class CAEHead(BaseModule):
             latent_pred: Predicted representations [N, M, C].
             latent_target: Those of the teacher [N, M, C]; they get no gradient.
             mask: True for masked patches, [N, L].
+            masked: ``masked_places(mask)``, where it is known.
         """
         scores = outputs.flatten(0, -2)  # [N * M, V]
-        words = self.words(img_target)[masked_places(mask.flatten(1), len(scores))]  # [N * M]
+        if masked is None:
+            masked = masked_places(mask.flatten(1), len(scores))
+        words = self.words(img_target)[masked]  # [N * M]
         return self.losses(scores, words, latent_pred, latent_target.detach())
 
 

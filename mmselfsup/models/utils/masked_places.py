@@ -6,8 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+#: Images and places in them, two int64 tensors [M].
+Places = tuple[Tensor, Tensor]
 
-def masked_places(mask: Tensor, count: int | None = None) -> tuple[Tensor, Tensor]:
+
+def masked_places(mask: Tensor, count: int | None = None) -> Places:
     """Return rows and columns at which a mask is true, row by row; ``x[masked_places(mask)]``.
 
     Indexing with the mask itself would make the host wait for a GPU, to learn how many there are.
