@@ -21,6 +21,10 @@ def koleo(vectors: Tensor) -> Tensor:
     evenly. The neighbours are those of the joined batch, with a gradient for both vectors; the mean
     over the processes is the value of the joined batch.
 
+    Difference from the authors' code, which looks for neighbours in each process alone: there the
+    result depends on how a batch is divided; the paper says "within a batch". Neighbours in a
+    larger batch are nearer, and the gradient, one over the distance, is larger.
+
     Args:
         vectors: [N, D], N the same on all processes, at least 2 in all.
 
