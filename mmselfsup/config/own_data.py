@@ -129,7 +129,11 @@ def set_sources(cfg: Config, own: Mapping[str, Any]) -> None:
     """Replace the data sources of a config by the images that ``own_data`` describes.
 
     Without images of its own, ``val`` is a fold of the training list where ``folds`` is given or
-    labels are read, and ``test`` is what ``val`` is.
+    labels are read, and ``test`` is what ``val`` is. A MedMNIST file has parts of its own, unless
+    ``subset`` names the one that is meant.
+
+    Raises:
+        UserError: A fold is chosen where there are none.
     """
     shared = {key: value for key, value in own.items() if key not in OWN_DATA}
     if own.get("test") is not None and cfg.data.get("test") is None:
@@ -142,7 +146,14 @@ def set_sources(cfg: Config, own: Mapping[str, Any]) -> None:
         given = own.get("test") or own.get("val") if part == "test" else own.get(part)
         source = {**shared, **{k: v for k, v in (given or {}).items() if v is not None}}
         source = _typed(source, labelled)
-        if source["type"] == "MedMNIST" and given is None:  # the file has its own parts
+        own_parts = source["type"] == "MedMNIST" and "subset" not in shared
+        if own.get("fold") and (own_parts or own.get("val") is not None):
+            which = "the parts of a MedMNIST file" if own_parts else "own_data.val"
+            raise UserError(
+                f"{cfg.filename}: own_data.fold={own['fold']} chooses a validation, and {which} "
+                "are one: leave it out"
+            )
+        if own_parts and given is None:
             node["data_source"] = ConfigDict({"subset": part, **source})
             continue
         folds = own.get("folds") or (_FOLDS if labelled or "fold" in own else None)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from mmselfsup.config.load import load_config
 from mmselfsup.config.overrides import parse_options
-from mmselfsup.config.own_data import Facts, class_weights, config_in, resolve
+from mmselfsup.config.own_data import Facts, class_weights, config_in, resolve, set_sources
 from mmselfsup.config.text import config_text
 from mmselfsup.datasets import build_datasource
 from mmselfsup.datasets.data_sources import ImageList
@@ -367,3 +367,50 @@ def test_a_classifier_of_another_name_has_a_validation_of_its_own(kind: str, pho
     resolve(cfg)
     train, val = (build_datasource(cfg.data[part].data_source) for part in ("train", "val"))
     assert (len(train), len(val)) == (24, 6)
+
+
+@pytest.fixture
+def arrays(tmp_path: Path) -> str:
+    """A file in the layout of MedMNIST: 20 training, 6 validation and 6 test images."""
+    parts: dict[str, Any] = {}
+    for part, number in (("train", 20), ("val", 6), ("test", 6)):
+        parts[f"{part}_images"] = np.full((number, 28, 28, 3), 7, np.uint8)
+        parts[f"{part}_labels"] = np.arange(number)[:, None] % 2
+    np.savez(tmp_path / "arrays.npz", **parts)
+    return str(tmp_path / "arrays.npz")
+
+
+def with_sources(**own: Any) -> Config:
+    """The config with the data sources of a description."""
+    cfg = read(**own)
+    set_sources(cfg, {key: value for key, value in cfg.own_data.items() if value is not None})
+    return cfg
+
+
+def rows(cfg: Config, part: str) -> list[str]:
+    """The names of the images of a data set."""
+    source = build_datasource(cfg.data[part].data_source)
+    return [source.data_infos[i]["img_info"]["filename"] for i in range(len(source))]
+
+
+def test_folds_of_one_part_of_a_medmnist_file(arrays: str) -> None:
+    """With ``subset`` the training images were the validation, in silence."""
+    cfg = with_sources(ann_file=arrays)
+    assert [len(rows(cfg, part)) for part in ("train", "val")] == [20, 6]
+    found = []
+    for fold in range(2):
+        cfg = with_sources(ann_file=arrays, subset="train", fold=fold)
+        train, val = rows(cfg, "train"), rows(cfg, "val")
+        assert (len(train), len(val)) == (16, 4)
+        assert not set(train) & set(val)
+        found.append(val)
+    assert found[0] != found[1]
+
+
+def test_a_fold_beside_another_validation_is_refused(arrays: str, photos: Path) -> None:
+    """Five runs with other folds would be the same run."""
+    with pytest.raises(UserError, match=r"own_data\.fold=2 .*the parts of a MedMNIST file are one"):
+        resolve(read(ann_file=arrays, fold=2))
+    other = {"ann_file": str(photos / "table.csv")}
+    with pytest.raises(UserError, match=r"own_data\.fold=1 .*own_data\.val are one: leave it out"):
+        resolve(read(**columns(photos), val=other, fold=1))
