@@ -59,6 +59,14 @@ def test_data_sources_are_found_through_wrappers() -> None:
     assert class_list(FINETUNE) == ["MEL", "NV"]
 
 
+def test_a_fold_of_another_list_is_not_taken_of_the_studys() -> None:
+    """A config of a work dir tested on a fifth of the test list, in silence."""
+    source = {**SOURCE, "split": {"part": "val", "folds": 5}}
+    cfg = Config({"data": {"test": {"data_source": source}}})
+    found = configs.data_options(cfg, Path(), {"test": Path("a.txt")})
+    assert found[-1] == "data.test.data_source.split=None"
+
+
 def test_patients_come_from_the_study_where_the_config_reads_them() -> None:
     lists, metadata = {"test": Path("a.txt")}, Path("meta.csv")
     assert not any("patients" in x for x in configs.data_options(FINETUNE, Path(), lists, metadata))

@@ -76,6 +76,7 @@ def test_lesions_on_both_sides_are_counted(
 
 def test_both_lists_go_through_the_test_pipeline() -> None:
     source = dict(type="ImageList", data_prefix="x", ann_file="y", patients="p.csv")
+    source["split"] = dict(part="val", folds=5)  # of the list y
     test = dict(type="SingleViewDataset", data_source=source, pipeline=["test"])
     train = dict(type="RepeatDataset", times=2, dataset=dict(test, pipeline=["random"]))
     cfg = Config(
