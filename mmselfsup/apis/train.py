@@ -165,7 +165,7 @@ def _show_plan(
     cfg: Config, runner: BaseRunner, loader: Any, looks: list[DataLook], logger: logging.Logger
 ) -> None:
     """Log what will run: data, model, steps, files and the disk that they take."""
-    report_disk(runner, logger)
+    report_disk(runner, len(loader), logger)
     log_table(training_rows(cfg, runner, loader, looks), logger, "what will run:")
 
 

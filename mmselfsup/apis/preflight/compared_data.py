@@ -54,7 +54,7 @@ def report_unseen_classes(
     found = {part: np.unique(dataset.gt_labels) for part, dataset in datasets.items()}
     names: Any = getattr(datasets[first], "CLASSES", None)
     for part, labels in found.items():
-        unseen = np.setdiff1d(labels, found[first]).tolist()
+        unseen = np.setdiff1d(labels[labels >= 0], found[first]).tolist()  # -1: no label
         if unseen:
             known = unseen[-1] < len(names or ())
             shown = ", ".join(str(names[n] if known else n) for n in unseen[:_SHOWN])

@@ -46,7 +46,7 @@ def training_rows(
         "optimizer": _optimizer(runner.optimizer),
         "device": _device(),
         "log": _logs(runner, len(loader)),
-        "disk": _disk(runner),
+        "disk": _disk(runner, len(loader)),
         "log file": log_path() or "none",
     }
 
@@ -76,11 +76,17 @@ def log_table(rows: Mapping[str, str], logger: logging.Logger, title: str) -> No
     logger.info("%s\n%s", title, table_text(table))
 
 
-def report_disk(runner: BaseRunner, logger: logging.Logger) -> None:
-    """Warn where the disk has less room than the checkpoints of the training will take."""
+def report_disk(runner: BaseRunner, length: int, logger: logging.Logger) -> None:
+    """Warn where the disk has less room than the checkpoints of the training will take.
+
+    Args:
+        runner: The runner with all of its hooks.
+        length: Iterations of an epoch.
+        logger: Logger of the warning.
+    """
     if not runner.work_dir:
         return
-    size, number = _checkpoints(runner)
+    size, number = _checkpoints(runner, length)
     free = _free(runner.work_dir)
     if free is not None and size * number > free:
         logger.warning(
@@ -146,7 +152,6 @@ def _device() -> str:
 
 def _logs(runner: BaseRunner, length: int) -> str:
     """Return what is logged, evaluated and saved when; an epoch has ``length`` iterations."""
-    unit = "epoch" if counts_epochs(runner) else "iteration"
     intervals = [hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)]
     # A log never waits for longer than an epoch.
     shown = min([*intervals, length])
@@ -156,6 +161,7 @@ def _logs(runner: BaseRunner, length: int) -> str:
         if hook is None:
             parts.append(f"no {name}")
         else:
+            unit = "epoch" if hook.by_epoch else "iteration"
             parts.append(f"{name} {_every(hook.interval, unit)}")
     return ", ".join(parts)
 
@@ -167,9 +173,9 @@ def _every(interval: int, unit: str) -> str:
     return f"every {unit}" if interval == 1 else f"every {counted(interval, unit)}"
 
 
-def _disk(runner: BaseRunner) -> str:
+def _disk(runner: BaseRunner, length: int) -> str:
     """Return the size of the checkpoints, and the space that is left."""
-    size, number = _checkpoints(runner)
+    size, number = _checkpoints(runner, length)
     if not number:
         return "no checkpoints"
     free = _free(runner.work_dir)
@@ -185,12 +191,16 @@ def _free(folder: str | None) -> int | None:
         return None
 
 
-def _checkpoints(runner: BaseRunner) -> tuple[int, int]:
-    """Return the bytes of a checkpoint, about, and how many will be there at once."""
+def _checkpoints(runner: BaseRunner, length: int) -> tuple[int, int]:
+    """Return the bytes of a checkpoint, about, and how many will be there at once.
+
+    An interval may be in iterations also where the runner counts epochs.
+    """
     hook = next((h for h in runner.hooks if isinstance(h, CheckpointHook)), None)
     if hook is None or "://" in str(hook.out_dir or ""):
         return 0, 0
-    total = (runner.max_epochs if counts_epochs(runner) else runner.max_iters) or 1
+    epochs = runner.max_epochs or 0
+    total = (epochs if hook.by_epoch else runner.max_iters or epochs * length) or 1
     number = num_checkpoints(hook.interval, hook.max_keep_ckpts, total)
     best = any(getattr(h, "save_best", None) for h in runner.hooks)
     module = unwrap(runner.model)
