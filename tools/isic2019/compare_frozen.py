@@ -1,6 +1,6 @@
 """Pre-train with several methods on the same number of views, and compare their frozen features.
 
-Example: python tools/isic2019/compare_frozen.py --images data/isic2019/images
+Example: python tools/isic2019/compare_frozen.py --images data/isic2019/ISIC_2019_Training_Input
     --train data/isic2019/splits/ISIC_2019_train_fold0.txt
     --test data/isic2019/splits/ISIC_2019_test_fold0.txt --out work_dirs/frozen
 """
