@@ -8,6 +8,7 @@ the CSV that the challenge scores.
 Source: ISIC 2019 challenge, https://challenge.isic-archive.com/landing/2019
 """
 
+import csv
 import hashlib
 import os
 from contextlib import suppress
@@ -19,7 +20,7 @@ import pandas as pd
 
 from mmselfsup.evaluation.scores import ScoreFile
 from mmselfsup.metrics import probabilities, unknown_score
-from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.files import atomic_write_text
 from mmselfsup.utils.image_names import IMAGE_EXTENSIONS, image_stem
 from mmselfsup.utils.patients import clean_lesion
@@ -111,31 +112,46 @@ def read_image_names(path: str | Path) -> list[str]:
 
 def _read_table(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
     """Return all cells as text, indexed by line number, with clean and unique image names."""
-    try:
-        table = pd.read_csv(
-            path,
-            dtype=str,
-            encoding="utf-8-sig",  # Excel puts a byte order mark in front
-            index_col=False,
-            keep_default_na=False,
-            skip_blank_lines=False,  # so that the row number gives the line number
-        )
-    except OSError as error:
-        raise UserError(f"can't read {path}: {error.strerror or error}; check the path") from error
-    except ValueError as error:  # pandas' parser errors and broken UTF-8
-        raise UserError(f"{path} is no CSV file that pandas can read: {error}") from error
-    table = table.fillna("").rename(columns=str.strip)
-    table.index = table.index + 2  # line numbers: the header is line 1
-    missing = [name for name in needed if name not in table]
+    header, rows = _read_rows(path)
+    missing = [name for name in needed if name not in header]
     if missing:
-        existing = ", ".join(str(name) for name in table.columns[:12])
+        existing = ", ".join(header[:12]) or "none"
         raise UserError(f"{path} lacks the column(s) {', '.join(missing)}; it has: {existing}")
-    table = table[(table != "").any(axis=1)]  # blank lines were needed to count lines
-    if table.empty:
+    twice = [name for name in (*needed, UNKNOWN) if header.count(name) > 1]
+    if twice:
+        raise UserError(
+            f"{path}: {header.count(twice[0])} columns are called {twice[0]}: rename one"
+        )
+    if not rows:
         raise UserError(f"{path} has a header but no rows")
+    for line, cells in rows.items():  # its cells may be in the wrong columns
+        if len(cells) != len(header):
+            raise UserError(
+                f"{path}, line {line}: {len(cells)} cells, the header has {len(header)}: a cell "
+                "that has a comma in it needs quotes"
+            )
+    table = pd.DataFrame(list(rows.values()), columns=header, index=list(rows), dtype=str)
     table = table.assign(image=[image_stem(name) for name in table["image"]])
     _check_names(path, table["image"])
     return table
+
+
+def _read_rows(path: Path) -> tuple[list[str], dict[int, list[str]]]:
+    """Return the header of a CSV file, and its rows that are not blank by their line."""
+    try:
+        # "-sig": Excel puts a byte order mark in front
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            header = [name.strip() for name in next(reader, [])]
+            rows = {}
+            for cells in reader:
+                if any(cells):
+                    rows[reader.line_num] = cells
+    except OSError as error:
+        raise UserError(f"can't read {path}: {error.strerror or error}; check the path") from error
+    except (ValueError, csv.Error) as error:  # broken UTF-8, a quote that is not closed
+        raise UserError(f"{path} is no CSV file: {one_line(error)}") from error
+    return header, rows
 
 
 def _check_names(path: Path, names: "pd.Series[str]") -> None:

@@ -48,7 +48,7 @@ def test_missing_lesion_ids_are_empty(csv: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no CSV file that pandas can read: No columns"),
+        ("", r"lacks the column\(s\) image, MEL, .*; it has: none$"),
         (HEAD, "has a header but no rows"),
         ("image;MEL;NV\na;0;1\n", r"lacks the column\(s\) image, MEL, .*; it has: image;MEL;NV"),
         (HEAD.replace("DF,", "") + "a,0,1,0,0,0,0,0,0\n", r"lacks the column\(s\) DF; it has"),
@@ -59,7 +59,10 @@ def test_missing_lesion_ids_are_empty(csv: Path) -> None:
         (HEAD + "a,0,0,0,0,0,0,0,0,0\n", r"line 2 \(a\): exactly one"),
         (HEAD + "a,0,.5,.5,0,0,0,0,0,0\n", r"line 2 \(a\): exactly one"),
         (HEAD + "a,0,2,-1,0,0,0,0,0,0\n", r"line 2 \(a\): exactly one"),
-        (HEAD + "a,yes,1,0,0,0,0,0,0,0\nb,0\n", r"MEL=yes .*\(2 such rows in all\)"),
+        (
+            HEAD + "a,yes,1,0,0,0,0,0,0,0\nb,0,0,0,0,0,0,0,0,0\n",
+            r"MEL=yes .*\(2 such rows in all\)",
+        ),
     ],
 )
 def test_bad_ground_truth_says_what_and_where(csv: Path, text: str, message: str) -> None:
@@ -72,6 +75,24 @@ def test_bad_ground_truth_says_what_and_where(csv: Path, text: str, message: str
 def test_metadata_need_a_lesion_column(csv: Path) -> None:
     csv.write_text("image,age_approx,anatom_site_general,sex\na,5,,\n")
     with pytest.raises(UserError, match=r"lacks the column\(s\) lesion_id; it has: image, age"):
+        read_lesion_ids(csv)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "image,site,lesion_id\nISIC_1,head, neck,HAM_1\nISIC_2,back,HAM_2\n",
+            r"table.csv, line 2: 4 cells, the header has 3: a cell that has a comma",
+        ),
+        ("image,site,lesion_id\n\nISIC_1,head\n", r"line 3: 2 cells, the header has 3"),
+        ("image,lesion_id,lesion_id\nISIC_1,HAM_1,HAM_2\n", "2 columns are called lesion_id"),
+    ],
+)
+def test_rows_whose_cells_are_in_other_columns(csv: Path, text: str, message: str) -> None:
+    """Else images would be taken for others of one lesion, or for lesions of their own."""
+    csv.write_text(text)
+    with pytest.raises(UserError, match=message):
         read_lesion_ids(csv)
 
 
