@@ -36,7 +36,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--duplicate-distance",
         type=int,
-        default=24,
         metavar="B",
         help="Let near-duplicates differ in this number of 256 bits (default: 24).",
     )
@@ -46,10 +45,14 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Write the lists and say what they hold."""
     from mmselfsup.apis.study_data.study_source import make_lists
-    from mmselfsup.isic.duplicates import Duplicates
+    from mmselfsup.isic.duplicates import DISTANCE, Duplicates
     from mmselfsup.study.descriptions import NAMES
+    from mmselfsup.utils.errors import UserError
 
-    duplicates = None if args.no_duplicates else Duplicates(True, args.duplicate_distance)
+    distance = DISTANCE if args.duplicate_distance is None else args.duplicate_distance
+    duplicates = None if args.no_duplicates else Duplicates(True, distance)
+    if args.no_duplicates and args.duplicate_distance is not None:
+        raise UserError("--duplicate-distance has no effect beside --no-duplicates: take one out")
     out = Path(args.out)
     summary = make_lists(
         Path(args.root), out, args.name, NAMES, args.classes, args.folds, args.seed, duplicates

@@ -303,6 +303,11 @@ def read_test_list(
     listed = _csv(root, metadata, TEST_METADATA, "--test-metadata")
     truth = _csv(root, ground_truth, TEST_GROUND_TRUTH, "--test-ground-truth")
     if listed is None and truth is None:
+        if images is not None:
+            raise UserError(
+                f"--test-images {images}: no file lists the challenge's test images; put "
+                f"{TEST_METADATA} below {root}, or name it with --test-metadata"
+            )
         return None
     # Sorted, so that the order of the files' rows has no effect.
     names = sorted(read_image_names(listed or truth or root))

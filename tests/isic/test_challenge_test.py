@@ -34,6 +34,24 @@ def test_no_test_files_no_list(challenge: Path) -> None:
     assert not (challenge / "splits" / LIST).exists()
 
 
+def test_options_without_effect_are_refused(challenge: Path) -> None:
+    """Without the table of the test set its folder would be left out, as if nobody had named it."""
+    (challenge / "photos").mkdir()
+    Image.new("RGB", (4, 4)).save(challenge / "photos" / "ISIC_9000000.jpg")
+    with pytest.raises(UserError, match="photos: no file lists the challenge's test images; put"):
+        prepare_splits(challenge, Files(test_images=challenge / "photos"))
+    root = ("--root", str(challenge), "--out", str(challenge / "lists"))
+    argv = (*root, "--duplicate-distance", "30")
+    done = run_tool("isic2019/prepare_splits.py", *argv, folder=challenge)
+    assert done.code == 2
+    assert "--duplicate-distance has no effect without --find-duplicates" in done.text
+    argv = (*root, "--name", "x", "--classes", "a", "--no-duplicates", "--duplicate-distance", "30")
+    done = run_tool("prepare_study.py", *argv, folder=challenge)
+    assert done.code == 2
+    assert "--duplicate-distance has no effect beside --no-duplicates" in done.text
+    assert not (challenge / "lists").exists()
+
+
 def test_metadata_alone(challenge: Path) -> None:
     add_test(challenge, truth=False, images=0)
     facts = prepare_splits(challenge)["challenge_test"]

@@ -75,7 +75,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--duplicate-distance",
         type=int,
-        default=24,
         metavar="B",
         help="Let near-duplicates differ in this number of 256 bits (default: 24).",
     )
@@ -98,13 +97,20 @@ def main(args: argparse.Namespace) -> None:
 
     from rich.console import Console
 
-    from mmselfsup.isic.duplicates import Duplicates
+    from mmselfsup.isic.duplicates import DISTANCE, Duplicates
     from mmselfsup.isic.folds import missing_classes, source_table
     from mmselfsup.isic.prepare import PARTS, Files, fold_table, prepare_splits
+    from mmselfsup.utils.errors import UserError
 
-    duplicates = None
+    duplicates, distance = None, args.duplicate_distance
     if args.find_duplicates or args.group_duplicates:
-        duplicates = Duplicates(args.group_duplicates, args.duplicate_distance, args.workers)
+        distance = DISTANCE if distance is None else distance
+        duplicates = Duplicates(args.group_duplicates, distance, args.workers)
+    elif distance is not None:
+        raise UserError(
+            "--duplicate-distance has no effect without --find-duplicates or --group-duplicates: "
+            "add one of them"
+        )
     files = Files(**{name: getattr(args, name) for name in Files.__dataclass_fields__})
     summary = prepare_splits(
         args.root,
