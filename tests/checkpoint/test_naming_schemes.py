@@ -17,8 +17,10 @@ from torchvision.models.vision_transformer import VisionTransformer as Torchvisi
 from mmselfsup.core.checkpoint import load_weights
 from mmselfsup.core.checkpoint.naming_schemes import library_names
 from mmselfsup.core.checkpoint.timm_names import timm_names
+from mmselfsup.core.checkpoint.unseen_facts import Facts, facts_of_file
 from mmselfsup.models import build_backbone
 from mmselfsup.models.utils import pooled, spatial_map
+from mmselfsup.utils.errors import UserError
 
 OURS = {
     "type": "VisionTransformer",
@@ -735,6 +737,81 @@ def test_swin_of_mmcls_into_timm(tmp_path):
     theirs |= {"embed_dim": 12, "depths": (2, 2), "num_heads": (2, 2)}
     backbone, _ = loaded(theirs, tmp_path / "swin.pth")
     close(features(backbone), *features(net))
+
+
+TWELVE = {"arch": {**OURS["arch"], "num_heads": 12}}
+
+
+@pytest.mark.parametrize("target", [OURS, TIMM], ids=["ours", "timm"])
+def test_mocov3_has_12_heads(tmp_path, target):
+    """Also its small one, whose width is that of timm's network of 6 heads."""
+    net = randomize(build_backbone({**TIMM, "num_heads": 12}))
+    torch.save({"state_dict": {
+        f"module.{name}.{k}": v for name in ("base_encoder", "momentum_encoder")
+        for k, v in net.state_dict().items()
+    }}, tmp_path / "vit-s-300ep.pth")  # fmt: skip
+    with pytest.raises(UserError, match="attention heads 12, the model has 2, which its weights"):
+        load_weights(Holder(target), str(tmp_path / "vit-s-300ep.pth"))
+    assert load_weights(Holder(target), str(tmp_path / "vit-s-300ep.pth"), partial=True).complete
+    twelve = {**target, **(TWELVE if target is OURS else {"num_heads": 12})}
+    close(features(loaded(twelve, tmp_path / "vit-s-300ep.pth")[0]), *features(net))
+
+
+@pytest.mark.parametrize(
+    ("name", "heads", "activation"),
+    [
+        ("vit_base_patch16_224", 12, "gelu"),
+        ("vit_base_patch16_clip_quickgelu_224", 12, "quickgelu"),
+        ("vit_small_patch16_224", 6, "gelu"),
+        ("resnet18", None, None),
+        ("no_such_model", None, None),
+    ],
+)
+def test_heads_and_activation_of_a_name_of_timm(name, heads, activation):
+    assert facts_of_file(f"timm://{name}", {}, []) == Facts(heads, activation)
+
+
+def test_a_normalisation_before_the_blocks_is_a_part_of_the_network(tmp_path):
+    """CLIP's: without it the same weights compute something else."""
+    for source, target in ((True, False), (False, True)):
+        net = build_backbone({**TIMM, "pre_norm": source})
+        state = net.state_dict()
+        torch.save(state, tmp_path / "a.pth")
+        with pytest.raises(UserError, match=r"norm_pre\.weight"):
+            load_weights(Holder({**TIMM, "pre_norm": target}), str(tmp_path / "a.pth"))
+    config = {**TIMM, "pre_norm": True}
+    torch.save(build_backbone(config).state_dict(), tmp_path / "a.pth")
+    assert loaded(config, tmp_path / "a.pth")[1].complete
+
+
+def test_heads_of_a_stored_config(tmp_path):
+    net = randomize(build_backbone({**OURS, **TWELVE}))
+    config = f"model = dict(type='MoCoV3', backbone={ {**OURS, **TWELVE} })\n"
+    state = {f"backbone.{k}": v for k, v in net.state_dict().items()}
+    torch.save({"state_dict": state, "meta": {"config": config}}, tmp_path / "epoch_1.pth")
+    for target in (OURS, TIMM):
+        with pytest.raises(UserError, match="attention heads 12, the model has 2"):
+            load_weights(Holder(target), str(tmp_path / "epoch_1.pth"))
+    assert loaded({**OURS, **TWELVE}, tmp_path / "epoch_1.pth")[1].complete
+    teacher = {"state_dict": {f"teacher.{k[9:]}": v for k, v in state.items()}}
+    torch.save({**teacher, "meta": {"config": config}}, tmp_path / "teacher.pth")
+    assert loaded(OURS, tmp_path / "teacher.pth")[1].complete  # the config is that of a backbone
+    named = "model = dict(backbone=dict(type='VisionTransformer', arch='mocov3-small'))"
+    torch.save({"state_dict": state, "meta": {"config": named}}, tmp_path / "epoch_1.pth")
+    assert loaded({**OURS, **TWELVE}, tmp_path / "epoch_1.pth")[1].complete
+    with pytest.raises(UserError, match="attention heads 12, the model has 2"):
+        load_weights(Holder(OURS), str(tmp_path / "epoch_1.pth"))
+
+
+def test_heads_and_activation_of_a_hugging_face_folder(tmp_path):
+    options = {"intermediate_size": 48, "layer_norm_eps": 1e-6}
+    hf_model("ViT", **options, num_attention_heads=6).save_pretrained(tmp_path / "heads")
+    with pytest.raises(UserError, match="attention heads 6, the model has 2"):
+        load_weights(Holder(OURS), str(tmp_path / "heads" / "model.safetensors"))
+    hf_model("ViT", **options, hidden_act="quick_gelu").save_pretrained(tmp_path / "act")
+    for target in (OURS, TIMM):
+        with pytest.raises(UserError, match="activation quickgelu, the model has gelu"):
+            load_weights(Holder(target), str(tmp_path / "act"))
 
 
 @pytest.mark.parametrize("config", [TIMM_SWIN, OWN_SWIN], ids=["timm", "mmcls"])

@@ -11,6 +11,7 @@ from mmselfsup.utils.logger import get_root_logger
 
 from .class_rows import of_start
 from .load import load_state, meta_of
+from .same_network import BACKBONE
 from .stored_weights import weights_below, weights_of
 from .weights import load_weights
 
@@ -57,7 +58,9 @@ class PretrainedInit:
             below = weights_below(weights_of(state, self.checkpoint), start)
             if not below:
                 raise UserError(f"{self.checkpoint}: no weight begins with init_cfg.prefix={start}")
-            state = {"state_dict": below, "meta": meta}
+            # The config in the file describes its backbone, not such parts as a teacher.
+            kept = {k: v for k, v in meta.items() if k != "config" or start == BACKBONE}
+            state = {"state_dict": below, "meta": kept}
         logger = get_root_logger()
         report = load_weights(
             module,

@@ -26,7 +26,8 @@ _OF_NORM = (".weight", ".running_mean", ".running_var")
 _OF_SCALE = (".gamma", ".gamma_1", ".gamma_2", ".layer_scale")  # factors of LayerScale
 # Ends of what a file may have in a block beyond the model's: biases, counters, what is computed.
 _SPARE = ("bias", "num_batches_tracked", "attn_mask", "bias_mask", "periods", *COMPUTED)
-_REGISTERS = ("reg_token", "register_tokens")
+_PRE_NORM = ("norm_pre.weight", "norm_pre.bias")  # of the tokens before the first block (CLIP)
+_FURTHER = ("reg_token", "register_tokens", *_PRE_NORM)
 _SHOWN = 3  # names in a message at most
 
 
@@ -70,10 +71,10 @@ def deeper_blocks(names: Iterable[str], target: Mapping[str, Tensor]) -> tuple[s
 
 
 def further_parts(names: Iterable[str], target: Mapping[str, Tensor]) -> tuple[str, ...]:
-    """Return the weights that blocks of the model's backbone don't have, and registers.
+    """Return the weights that blocks of the model's backbone don't have, and parts before them.
 
     Without them the network computes something else: factors of LayerScale, normalisations of
-    queries and keys, biases of relative positions.
+    queries and keys, biases of relative positions; registers, CLIP's normalisation of the tokens.
 
     Args:
         names: The names of the file as the model would have them.
@@ -88,7 +89,7 @@ def further_parts(names: Iterable[str], target: Mapping[str, Tensor]) -> tuple[s
         and name.startswith(own)
         and not name.endswith(_SPARE)
         and not is_adapter(name)
-        and (name.removeprefix(own) in _REGISTERS or _starts(name) & starts)
+        and (name.removeprefix(own) in _FURTHER or _starts(name) & starts)
     )
 
 
@@ -115,7 +116,8 @@ def check_network(
 
     The backbone may lack tokens, biases and what lies behind the features. It may not lack kernels,
     but for a first convolution for images of other channels, and normalisations and factors of
-    LayerScale in its blocks. The file may not have more than that in its blocks, and no registers.
+    LayerScale in its blocks, nor one before them. The file may not have more than that in its
+    blocks, and no registers.
 
     Args:
         filename: Name of the file.
@@ -168,13 +170,15 @@ def check_network(
 def _is_needed(name: str, tensor: Tensor, own: str) -> bool:
     """Return whether a backbone can't do without a weight.
 
-    That is a kernel, or a normalisation or a factor of LayerScale in a block. Tokens, positions,
+    That is a kernel, or a normalisation or a factor of LayerScale in a block or one before all.
+    Tokens, positions,
     biases and the normalisation of the output may be new.
     """
     if not name.startswith(own) or is_adapter(name):
         return False
     in_block = name.endswith((*_OF_NORM, *_OF_SCALE)) and any(_numbered(name))
-    return in_block or (tensor.ndim >= 2 and name.endswith(".weight"))
+    before = name.removeprefix(own) in _PRE_NORM
+    return in_block or before or (tensor.ndim >= 2 and name.endswith(".weight"))
 
 
 def _behind_features(model: nn.Module) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ from .same_network import (
 )
 from .stored_weights import weights_of
 from .timm_names import own_names
+from .unseen_facts import check_unseen, facts_of_file
 
 _SHOWN = 6  # names in a line at most
 
@@ -166,7 +167,8 @@ def load_weights(
     model = getattr(model, "module", model)
     state = load_state(filename) if state is None else state
     target: Any = model.state_dict()
-    source, schemes = _under_own_names(weights_of(state, filename), target, places_of(model))
+    given = weights_of(state, filename)
+    source, schemes = _under_own_names(given, target, places_of(model))
     names, prefix = _plan(source, model, filename, partial)
     found = {to: source[name] for name, to in names.items() if to in target}
     found, adapted = _for_channels(found, target, in_channels)
@@ -177,6 +179,8 @@ def load_weights(
     if not partial:
         further = further_parts(names.values(), target)
         check_network(str(filename), filled, model, deeper, mismatched, further)
+        facts = facts_of_file(str(filename), state, given, prefix)
+        check_unseen(str(filename), facts, getattr(model, "backbone", model))
     check_values(str(filename), fitting, model)
     model.load_state_dict(filled, strict=False)
     known = _shared_names(model, set(filled))

@@ -1,0 +1,149 @@
+"""What a network computes and its weights don't show: attention heads, the activation of the MLPs.
+
+Weights of 12 heads fill a network of 6 heads of the same width, which then computes something else.
+Where the file, its names or its address say what it is of, it is compared with the model.
+"""
+
+import ast
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from mmselfsup.models.builder import BACKBONES
+from mmselfsup.models.utils.backbone_parts import attention_blocks, blocks_of
+from mmselfsup.utils.errors import UserError
+
+from .load import meta_of
+from .same_network import ADVICE, BACKBONE
+from .stored_config import entries, model_entries, type_in
+
+# MoCo v3's file has both networks, and its transformers of all widths have 12 heads.
+_MOCO_V3 = ("base_encoder.patch_embed.proj.weight", "momentum_encoder.patch_embed.proj.weight")
+_MOCO_V3_HEADS = 12
+_HF_CONFIG = "config.json"
+_HF_WEIGHTS = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json")
+#: Activations whose difference is seen in features, by lower-case names without underscores.
+_ACTIVATIONS = ("gelu", "quickgelu", "relu")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known about a network; None for what is not.
+
+    Attributes:
+        heads: Attention heads of the first block.
+        activation: Activation of its MLP, one of ``_ACTIVATIONS``.
+    """
+
+    heads: int | None = None
+    activation: str | None = None
+
+
+def facts_of_network(network: nn.Module) -> Facts:
+    """Return the facts of a backbone."""
+    attention = next(iter(attention_blocks(network).values()), None)
+    heads = getattr(attention, "num_heads", None)
+    block = next(iter(blocks_of(network)), None)
+    kinds = [_plain(type(m).__name__) for m in block.modules()] if block and attention else []
+    found = dict.fromkeys(kind for kind in kinds if kind in _ACTIVATIONS)
+    activation = next(iter(found)) if len(found) == 1 else None
+    return Facts(heads if isinstance(heads, int) else None, activation)
+
+
+def facts_of_file(
+    filename: str, state: Mapping[str, Any], names: Iterable[str], prefix: str = ""
+) -> Facts:
+    """Return what a file says about its network, by the first of these that says anything.
+
+    Its config (checkpoints of this project and of MMSelfSup), its names (MoCo v3), the
+    ``config.json`` beside it (a folder of Hugging Face's transformers), its address (``timm://``).
+
+    Args:
+        filename: Path or address.
+        state: The content of the file.
+        names: Names of its weights.
+        prefix: Prefix of the network in it that is meant; the config describes no teacher.
+    """
+    own = prefix.removeprefix("module.") in ("", BACKBONE)
+    stored = _of_config(meta_of(state).get("config") if own else None)
+    if stored.heads is not None:
+        return stored
+    ends = [name.removeprefix("module.") for name in names]
+    if all(anchor in ends for anchor in _MOCO_V3):
+        return Facts(_MOCO_V3_HEADS)
+    library, separator, name = filename.partition("://")
+    if separator:
+        return _of_timm(name) if library == "timm" else Facts()
+    return _of_hugging_face(Path(filename))
+
+
+def check_unseen(filename: str, found: Facts, network: nn.Module) -> None:
+    """Check that a network computes what that of a file does, as far as the file tells.
+
+    Args:
+        filename: Name of the file.
+        found: See ``facts_of_file``.
+        network: The backbone.
+
+    Raises:
+        UserError: The numbers of attention heads or the activations differ.
+    """
+    own = facts_of_network(network)
+    for what, theirs, ours in (
+        ("attention heads", found.heads, own.heads),
+        ("activation", found.activation, own.activation),
+    ):
+        if None not in (theirs, ours) and theirs != ours:
+            raise UserError(
+                f"{filename} is of another network: {what} {theirs}, the model has {ours}, which "
+                f"its weights don't show; {ADVICE}"
+            )
+
+
+def _plain(name: str) -> str:
+    """Return a name of an activation without case and underscores."""
+    return name.lower().replace("_", "")
+
+
+def _of_config(text: Any) -> Facts:
+    """Return the heads of the backbone that the text of a config describes; it is never run."""
+    backbone = entries(model_entries(text).get("backbone"))
+    arch, kind = backbone.get("arch"), type_in(backbone)
+    if isinstance(arch, ast.Constant):
+        zoo = getattr(None if kind is None else BACKBONES.get(kind), "arch_zoo", {})
+        sizes = zoo.get(str(arch.value).lower())
+        heads = sizes.get("num_heads") if isinstance(sizes, Mapping) else None
+    else:
+        given = entries(arch).get("num_heads") or backbone.get("num_heads")
+        heads = given.value if isinstance(given, ast.Constant) else None
+    return Facts(heads if isinstance(heads, int) else None)
+
+
+def _of_hugging_face(path: Path) -> Facts:
+    """Return the facts in the ``config.json`` of a folder of transformers, or of its weights."""
+    folder = path if path.is_dir() else path.parent
+    if not path.is_dir() and path.name not in _HF_WEIGHTS:
+        return Facts()
+    try:
+        config = json.loads((folder / _HF_CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return Facts()
+    config = config if isinstance(config, dict) else {}
+    heads, activation = config.get("num_attention_heads"), _plain(str(config.get("hidden_act")))
+    gated = config.get("use_swiglu_ffn") or config.get("use_gated_mlp")
+    known = activation in _ACTIVATIONS and not gated
+    return Facts(heads if isinstance(heads, int) else None, activation if known else None)
+
+
+def _of_timm(name: str) -> Facts:
+    """Return the facts of a model of timm, none of one that can't be built without weights."""
+    try:
+        with torch.device("meta"):
+            return facts_of_network(BACKBONES.build({"type": f"timm.{name}"}))
+    except (KeyError, RuntimeError, TypeError, ValueError):
+        return Facts()
