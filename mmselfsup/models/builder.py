@@ -17,6 +17,7 @@ from mmcv.utils import Registry
 from torch import nn
 
 from mmselfsup.utils.batch_norm import count_batches_once
+from mmselfsup.utils.errors import ArgumentError
 
 MODELS = Registry("models", parent=MMCV_MODELS)
 ALGORITHMS = MODELS
@@ -38,7 +39,7 @@ def build_algorithm(cfg: dict[str, Any]) -> nn.Module:
 
     ``init_weights`` of the result applies each module's ``init_cfg``.
     """
-    return ALGORITHMS.build(cfg)
+    return _with_kept_start(ALGORITHMS.build(cfg))
 
 
 def build_backbone(cfg: dict[str, Any]) -> nn.Module:
@@ -46,7 +47,7 @@ def build_backbone(cfg: dict[str, Any]) -> nn.Module:
 
     With ``with_cp`` its batch normalisations count each batch once, also in a backbone of mmcls.
     """
-    backbone: nn.Module = BACKBONES.build(cfg)
+    backbone = _with_kept_start(BACKBONES.build(cfg))
     if cfg.get("with_cp"):
         count_batches_once(backbone)
     return backbone
@@ -54,14 +55,34 @@ def build_backbone(cfg: dict[str, Any]) -> nn.Module:
 
 def build_neck(cfg: dict[str, Any]) -> nn.Module:
     """Build a neck from its config; see ``build_algorithm``."""
-    return NECKS.build(cfg)
+    return _with_kept_start(NECKS.build(cfg))
 
 
 def build_head(cfg: dict[str, Any]) -> nn.Module:
     """Build a head from its config; see ``build_algorithm``."""
-    return HEADS.build(cfg)
+    return _with_kept_start(HEADS.build(cfg))
 
 
 def build_memory(cfg: dict[str, Any]) -> nn.Module:
     """Build a memory bank from its config; see ``build_algorithm``."""
     return MEMORIES.build(cfg)
+
+
+def _with_kept_start(module: nn.Module) -> nn.Module:
+    """Return a module whose ``init_cfg`` is no list with start weights, in place.
+
+    mmcv draws the weights of the parts again after those of a list, also loaded ones; after a dict
+    of start weights it draws nothing.
+
+    Raises:
+        ArgumentError: The list has other entries too.
+    """
+    steps: Any = getattr(module, "init_cfg", None)
+    if isinstance(steps, list) and any(step.get("type") == "Pretrained" for step in steps):
+        if len(steps) > 1:
+            raise ArgumentError(
+                f"{type(module).__name__}: init_cfg lists {len(steps)} steps, and what Pretrained "
+                "loads would be drawn again: give init_cfg=dict(type='Pretrained', checkpoint=...)"
+            )
+        module.init_cfg = steps[0]
+    return module

@@ -17,7 +17,7 @@ from mmselfsup.core.optimizer import build_optimizer
 from mmselfsup.core.runner import EpochBasedRunner
 from mmselfsup.models import build_algorithm
 from mmselfsup.models.utils.position_embedding import resize_position_embedding
-from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.errors import ArgumentError, UserError
 
 ARCH = dict(embed_dims=24, num_layers=2, num_heads=2, feedforward_channels=48)
 VIT = dict(type="VisionTransformer", arch=ARCH, patch_size=8)
@@ -134,6 +134,21 @@ def test_pretrained_by_init_cfg(case: tuple[str, Any, str], of_timm: bool, tmp_p
         del target.backbone.absolute_pos_embed, source.backbone.absolute_pos_embed
         return
     check(kind, source, target)
+
+
+def test_start_weights_in_a_list_are_kept(case: tuple[str, Any, str]) -> None:
+    """mmcv would draw the weights of the parts again."""
+    kind, source, path = case
+    cfg = config_of(kind, 32)
+    start = dict(type="Pretrained", checkpoint=path)
+    cfg.model.backbone.init_cfg = [start]
+    target = build_algorithm(cfg.model)
+    target.init_weights()
+    for name, tensor in source.backbone.state_dict().items():
+        assert torch.equal(tensor, target.backbone.state_dict()[name]), name
+    cfg.model.backbone.init_cfg = [dict(type="Kaiming", layer="Conv2d"), start]
+    with pytest.raises(ArgumentError, match="init_cfg lists 2 steps"):
+        build_algorithm(cfg.model)
 
 
 def test_pretrained_with_a_prefix(tmp_path: Path) -> None:
