@@ -1,6 +1,7 @@
 """The sentence that sums up, and the table."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,12 @@ from mmselfsup.metrics.classification import standard_error
 from mmselfsup.models import ALGORITHMS, BaseModel
 from mmselfsup.study.configs import load
 from mmselfsup.study.records import read_results
-from mmselfsup.study.report.tables import compare_with_scratch, display_name, print_results
+from mmselfsup.study.report.tables import (
+    compare,
+    compare_with_scratch,
+    display_name,
+    print_results,
+)
 from tests.study.study_data import make_run
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "selfsup"
@@ -88,3 +94,12 @@ def test_printed_table(finished_study: Path) -> None:
     for word in ("from scratch", "SimCLR", "bal. acc.", "MEL", "SCC", "chosen on validation"):
         assert word in lines
     assert max(map(len, lines.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(("errors", "outcome"), [(1.95, "unclear"), (1.97, "better")])
+def test_a_clear_difference_is_that_of_the_interval(errors: float, outcome: str) -> None:
+    """The table and the report have the same limit, 1.96 standard errors."""
+    before, after = make_run("scratch", 1.5), make_run("simclr", 2.5)
+    difference = after.balanced_accuracy - before.balanced_accuracy
+    after = replace(after, errors={"scratch": difference / errors})
+    assert compare(before, after).outcome == outcome

@@ -1,8 +1,8 @@
 """The table printed at the end of a study, and the words that the report shares with it.
 
 One row for each classifier, then a sentence on each pre-training: whether its classifier is better
-than that from scratch by more than two standard errors of one test fold. The names of arms and the
-formats of numbers are those of the report and of the table over several studies, too.
+than that from scratch by more than the 95 % interval of one test fold, as in the report. The names
+of arms and the formats of numbers are those of the report and of the table over several studies.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from ..label_reading import any_known
 from ..records import Results, RunRecord, SearchRecord, class_names, mixed_code
 from ..settings import ALL, SCRATCH
 from ..starts import ADAPTATIONS, split_arm
-from .intervals import difference_error
+from .intervals import difference_error, on_one_fold
 from .words import words
 
 MANY = (
     "Several comparisons with the same classifier from scratch: about one in twenty pairs that "
-    "are truly equal differs by two standard errors by chance."
+    "are truly equal has a clear difference by chance."
 )
 SAW_LABELS = " (pre-trained with all training labels)"
 STARTS_NOTE = (
@@ -186,13 +186,14 @@ def compare_with_scratch(runs: Sequence[RunRecord]) -> list[Comparison]:
 def compare(scratch: RunRecord, other: RunRecord) -> Comparison | None:
     """Compare a pre-trained classifier with that from scratch; None if either has no metric.
 
-    A difference below two standard errors is called unclear.
+    A difference whose 95 % interval holds 0 is called unclear.
     """
     before, after = scratch.balanced_accuracy, other.balanced_accuracy
     if before is None or after is None:
         return None
     difference = after - before
     error = difference_error(other, scratch)
+    unclear = abs(difference) < on_one_fold({0: difference}, error).half_width
     signed = f"{difference:+.3f}".replace("-", "\N{MINUS SIGN}")
     numbers = (
         f"balanced accuracy {after:.3f} against {before:.3f} from scratch "
@@ -201,13 +202,13 @@ def compare(scratch: RunRecord, other: RunRecord) -> Comparison | None:
     name = _subject(other)
     images = " on all images, test images included," if other.ssl_on == ALL else ""
     images = " with all training labels" + images if other.saw_labels else images
-    if abs(difference) < 2 * error:
+    if unclear:
         text = f"No clear difference: {name}{images} gives {numbers}."
     elif difference > 0:
         text = f"{name}{images} helps: {numbers}."
     else:
         text = f"{name}{images} does not help here: {numbers}."
-    outcome = "unclear" if abs(difference) < 2 * error else "better" if difference > 0 else "worse"
+    outcome = "unclear" if unclear else "better" if difference > 0 else "worse"
     return Comparison(outcome, text, difference, error)
 
 
