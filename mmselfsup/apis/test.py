@@ -32,6 +32,7 @@ from mmselfsup.datasets.class_order import use_classes
 from mmselfsup.datasets.loader import build_eval_loader
 from mmselfsup.evaluation.predictions import Predictions
 from mmselfsup.metrics import finite, is_fact, nested, probabilities
+from mmselfsup.metrics.bootstrap import FEWEST_LESIONS
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import dist, setup_multi_processes
 from mmselfsup.utils.collect import collect_results
@@ -40,6 +41,7 @@ from mmselfsup.utils.error_context import config_errors, peer_errors, run_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json, check_writable, sha256
 from mmselfsup.utils.module import unwrap
+from mmselfsup.utils.plurals import counted
 
 from .launch import Ranks, join_ranks, open_log, open_work_dir, work_dir_of
 from .preflight.data_look import look_at
@@ -50,6 +52,8 @@ from .preflight.trained_network import report_other_network
 
 #: Number of bootstrap resamples for the intervals of a test.
 BOOTSTRAP = 1000
+#: The metrics with intervals that are means over the classes.
+OVER_CLASSES = ("balanced_accuracy", "macro_auc")
 
 
 @dataclass(frozen=True)
@@ -266,19 +270,34 @@ def given_options(cfg: Config) -> dict[str, Any]:
 def metric_lines(metrics: Mapping[str, float]) -> list[str]:
     """Return a line for each metric of a log, with its 95 % interval if there is one.
 
-    An interval by image is too narrow where images of one group (lesion, patient) are alike; it is
-    marked.
+    An interval by image is too narrow where images of one group (lesion, patient) are alike, and
+    that of a mean over classes where a class has few groups; it is marked.
     """
     lines = []
     by_image = metrics.get("interval/by_lesion") == 0
     remark = "  (by image, groups unknown)" if by_image else ""
+    few = few_remark(metrics.get("interval/fewest_lesions"), by_image)
     for name, value in metrics.items():
         if "/" in name or is_fact(name):
             continue
         low, high = (metrics.get(f"interval/{name}/{end}") for end in ("low", "high"))
-        interval = "" if low is None else f"  95 %: {low:.4f} to {high:.4f}{remark}"
+        marks = remark + (few if name in OVER_CLASSES else "")
+        interval = "" if low is None else f"  95 %: {low:.4f} to {high:.4f}{marks}"
         lines.append(f"{name:<24} {value:9.4f}{interval}")
     return lines
+
+
+def few_remark(fewest: float | None, by_image: bool = False) -> str:
+    """Return what is said of the interval of a mean over classes; '' where it can be trusted.
+
+    Args:
+        fewest: See ``fewest_lesions``; None where it is not known.
+        by_image: Whether images were drawn, as lesions are not known.
+    """
+    if fewest is None or fewest >= FEWEST_LESIONS:
+        return ""
+    number = counted(int(fewest), "image" if by_image else "group")
+    return f"  (too narrow: a class has {number})"
 
 
 def write_result(result: TestResult, path: str, facts: Mapping[str, Any]) -> None:

@@ -20,6 +20,8 @@ _CELLS = 2**22  # numbers in a table of weights at a time: 32 MB
 # Lesions from which on each draw is a number of its own: NumPy's multinomial draws a binomial for
 # each lesion, which takes five times as long. Smaller sets keep the draws of their seeds.
 _MANY = 2**16
+#: Lesions of each class from which on intervals of means over the classes can be trusted.
+FEWEST_LESIONS = 10
 
 
 def bootstrap_intervals(
@@ -35,7 +37,9 @@ def bootstrap_intervals(
     Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13: L lesions are drawn
     from the L lesions with replacement, B times; the interval is from the (1 - level)/2 to the
     (1 + level)/2 quantile of the B numbers. A class without a sample in a resample is left out of
-    its means.
+    its means. Of a class with few lesions the resamples vary too little, and that of one lesion not
+    at all: below ``FEWEST_LESIONS``, see ``fewest_lesions``, the intervals of balanced accuracy and
+    macro AUC are too narrow.
 
     Args:
         scores: [N, C], logits or probabilities.
@@ -162,6 +166,19 @@ def lesion_index(lesions: Sequence[Hashable] | None, num: int) -> NDArray[np.int
         raise ValueError(f"{len(lesions)} lesions for {num} samples")
     numbers: dict[Hashable, int] = {}
     return np.array([numbers.setdefault(name, len(numbers)) for name in lesions])
+
+
+def fewest_lesions(labels: ArrayLike, lesions: Sequence[Hashable] | None = None) -> int:
+    """Return the number of lesions of the class that has the fewest, of the classes with samples.
+
+    Args:
+        labels: [N], 0..C-1, N at least 1.
+        lesions: See ``bootstrap_intervals``.
+    """
+    truth = np.asarray(labels, dtype=np.int64)
+    pairs = np.unique(np.stack([truth, lesion_index(lesions, len(truth))]), axis=1)  # [2, P]
+    counts = np.bincount(pairs[0])  # [C]
+    return int(counts[counts > 0].min())
 
 
 def drawn_weights(index: NDArray[np.int64], num_resamples: int, seed: int) -> Iterator[Floats]:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from mmselfsup.utils.errors import MismatchError, UserError
 from mmselfsup.utils.patients import source_of
 
-from .bootstrap import bootstrap_intervals
+from .bootstrap import bootstrap_intervals, fewest_lesions
 from .classification import (
     MANY_CLASSES,
     classification_metrics,
@@ -158,8 +158,9 @@ def head_numbers(
     Returns:
         ``classification_metrics``, and below ``MANY_CLASSES`` ``detailed_metrics``,
         ``interval/<metric>/low`` and ``high`` (``bootstrap_intervals``) with ``interval/by_lesion``
-        (1, or 0 where lesions are not known and images were drawn), and where ``UNK`` is a class
-        ``without_UNK/<metric>``: ``classification_metrics`` on the known classes alone.
+        (1, or 0 where lesions are not known and images were drawn) and ``interval/fewest_lesions``
+        (of a class), and where ``UNK`` is a class ``without_UNK/<metric>``:
+        ``classification_metrics`` on the known classes alone.
     """
     raw_scores = scores
     scores, named = with_unknown(scores, class_names, unk_threshold)
@@ -179,6 +180,7 @@ def head_numbers(
         for name, (low, high) in intervals.items():
             numbers |= {f"interval/{name}/low": low, f"interval/{name}/high": high}
         numbers["interval/by_lesion"] = float(any(lesions or ()))
+        numbers["interval/fewest_lesions"] = float(fewest_lesions(labels, groups))
     if named and named[-1] == UNKNOWN and (labels < len(named) - 1).any():
         probs, truth, _ = known_only(scores, labels)
         known = classification_metrics(probs, truth, named[:-1])

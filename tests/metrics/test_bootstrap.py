@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmselfsup.metrics import bootstrap, bootstrap_intervals, classification_metrics, compare_runs
-from mmselfsup.metrics.bootstrap import WeightedAUC, WeightedNumbers, drawn_weights, lesion_index
+from mmselfsup.metrics.bootstrap import (
+    WeightedAUC,
+    WeightedNumbers,
+    drawn_weights,
+    fewest_lesions,
+    lesion_index,
+)
+from mmselfsup.metrics.heads import head_numbers
 
 KEYS = ("balanced_accuracy", "accuracy", "macro_auc")
 
@@ -152,3 +159,13 @@ def test_draws_of_many_lesions_are_those_of_few(monkeypatch: pytest.MonkeyPatch)
     np.testing.assert_allclose(covariance, np.eye(5) - 0.2, atol=0.06)
     again = np.concatenate(list(drawn_weights(index, 4000, 0)))
     assert (weights == again).all()
+
+
+def test_the_class_with_the_fewest_lesions() -> None:
+    labels, lesions = [0, 0, 0, 2, 2, 2, 2], ["a", "a", "b", "c", "d", "e", "e"]
+    assert fewest_lesions(labels, lesions) == 2
+    assert fewest_lesions(labels) == 3
+    assert fewest_lesions([0, 0, 1], ["a", "a", "a"]) == 1  # a lesion may have two diagnoses
+    names = [f"x{number}" if number else "" for number in range(7)]
+    numbers = head_numbers(np.eye(3)[labels], np.array(labels), None, names, bootstrap=9)
+    assert numbers["interval/fewest_lesions"] == 3

@@ -92,7 +92,7 @@ def main(args: argparse.Namespace) -> None:
             results[f"{file.path}, official"] = {name: pair[1] for name, pair in beside.items()}
     if len(files) == 2 and args.bootstrap:
         compared = compare(files[0], files[1], lesions[0] or lesions[1], *options)
-        print("second - first", *comparison_lines(compared), sep="\n")
+        print("second - first", *comparison_lines(compared, numbers), sep="\n")
         results["second - first"] = {name: finite(row) for name, row in compared.items()}
     if args.out:
         atomic_write_json(args.out, results)

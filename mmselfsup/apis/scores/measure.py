@@ -17,6 +17,8 @@ from mmselfsup.metrics.heads import head_numbers, lesion_keys
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import check_ending, check_writable
 
+from ..test import OVER_CLASSES, few_remark
+
 
 def measure(
     scores: ScoreFile,
@@ -107,14 +109,23 @@ def check_same_images(first: ScoreFile, second: ScoreFile) -> None:
         )
 
 
-def comparison_lines(comparison: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Return a line for each metric of a comparison."""
+def comparison_lines(
+    comparison: Mapping[str, Mapping[str, float]], numbers: Mapping[str, float]
+) -> list[str]:
+    """Return a line for each metric of a comparison.
+
+    Args:
+        comparison: See ``compare``.
+        numbers: The metrics of one of the two, see ``measure``: of too few groups a mark is made.
+    """
+    few = few_remark(numbers.get("interval/fewest_lesions"), numbers.get("interval/by_lesion") == 0)
     lines = []
     for name, row in comparison.items():
         p_value = row.get("p_value")
         p = "" if p_value is None else f"  p = {p_value:.4f}"
         interval = f"95 %: {row['low']:+.4f} to {row['high']:+.4f}"
-        lines.append(f"{name:<24} {row['difference']:+9.4f}  {interval}{p}")
+        mark = few if name in OVER_CLASSES else ""
+        lines.append(f"{name:<24} {row['difference']:+9.4f}  {interval}{p}{mark}")
     return lines
 
 

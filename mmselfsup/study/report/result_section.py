@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmselfsup.metrics.bootstrap import bootstrap_intervals
+from mmselfsup.metrics.bootstrap import FEWEST_LESIONS, bootstrap_intervals, fewest_lesions
 from mmselfsup.metrics.heads import lesion_keys
 
 from ..memo import content_key, remembered
@@ -32,7 +32,9 @@ def result_section(study_dir: Path, results: Results) -> Section:
     context = {
         "runs": runs,
         "rows": metric_rows(runs, ranges),
-        "by_lesion": {by_lesion for _, by_lesion in ranges.values()},
+        "by_lesion": {by_lesion for _, by_lesion, _ in ranges.values()},
+        "few": min((fewest for *_, fewest in ranges.values()), default=FEWEST_LESIONS),
+        "enough": FEWEST_LESIONS,
         "saw_test": seen_note(runs),
         "colors": css_colors(colors),
         "display_name": title,
@@ -47,7 +49,7 @@ def result_section(study_dir: Path, results: Results) -> Section:
     return Section("result.html.j2", context)
 
 
-Ranges = dict[str, tuple[dict[str, tuple[float, float]], bool]]
+Ranges = dict[str, tuple[dict[str, tuple[float, float]], bool, int]]
 _KEPT = "intervals.json"  # in the folder of a test
 _METRICS = ("balanced_accuracy", "accuracy", "macro_auc")
 
@@ -60,8 +62,8 @@ def intervals(study_dir: Path, runs: Sequence[RunRecord]) -> Ranges:
         runs: The classifiers.
 
     Returns:
-        For each arm the ends by the name of the metric, and whether lesions were drawn: not where
-        none is known.
+        For each arm the ends by the name of the metric, whether lesions were drawn (not where none
+        is known), and the number of lesions of the class that has the fewest.
     """
     found: Ranges = {}
     for run in runs:
@@ -72,7 +74,8 @@ def intervals(study_dir: Path, runs: Sequence[RunRecord]) -> Ranges:
             lesions = data["lesions"].tolist() if "lesions" in data.files else None
             scores, labels = data["scores"], data["labels"]
         ends = _kept_intervals(path.with_name(_KEPT), scores, labels, lesions)
-        found[run.arm] = (ends, any(lesions or ()))
+        fewest = fewest_lesions(labels, lesion_keys(lesions))
+        found[run.arm] = (ends, any(lesions or ()), fewest)
     return found
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmselfsup.apis.scores.measure import compare, lesions_of, measure
+from mmselfsup.apis.scores.measure import compare, comparison_lines, lesions_of, measure
+from mmselfsup.apis.test import metric_lines
 from mmselfsup.evaluation.plots import write_picture
 from mmselfsup.evaluation.scores import ScoreFile, read_score_file
 from mmselfsup.utils.errors import UserError
@@ -118,3 +119,19 @@ def test_classes_in_another_order_are_not_compared() -> None:
     )
     with pytest.raises(UserError, match=r"another order of them \(a, b; b, a\)"):
         compare(first, second, bootstrap=9)
+
+
+def test_intervals_of_few_lesions_are_marked() -> None:
+    """With two lesions of a class its resamples hardly vary."""
+    labels = np.array([0] * 12 + [1] * 4)
+    lesions = [f"a{number}" for number in range(12)] + ["b", "b", "c", "c"]
+    file = ScoreFile("a", np.eye(2)[labels] + 0.1, labels, ["A", "B"], None, None)
+    numbers = measure(file, lesions, bootstrap=9)
+    marks = [line.partition("  (")[2] for line in metric_lines(numbers)]
+    assert marks[:3] == ["too narrow: a class has 2 groups)", "", marks[0]]
+    lines = comparison_lines(compare(file, file, lesions, bootstrap=9), numbers)
+    assert [line.endswith(marks[0]) for line in lines] == [True, False, True]
+    enough = measure(file, [str(number) for number in range(16)], bootstrap=9)
+    assert "(too narrow: a class has 4 groups)" in metric_lines(enough)[0]
+    enough["interval/fewest_lesions"] = 10.0
+    assert "narrow" not in "".join(metric_lines(enough))
