@@ -30,7 +30,7 @@ def read_labels(texts: Sequence[str]) -> tuple[float, ...]:
             value = math.nan
         if not 0 < value <= 100:
             raise UserError(f"--labels {text}: give percentages above 0, to 100, such as 1% 10%")
-        percents.add(value)
+        percents.add(float(f"{value:g}"))  # as folders and lists are named
     return tuple(sorted(percents - {100.0}))
 
 

@@ -64,13 +64,14 @@ def algorithm_names(text: str) -> tuple[str, ...]:
 
 
 def parse_lrs(text: str) -> tuple[float, ...]:
-    """Read learning rates separated by blanks or commas, sorted, each once.
+    """Read learning rates separated by blanks or commas, sorted, each once, with six digits.
 
     Raises:
         UserError: A value is no positive number.
     """
     try:
-        values = sorted({float(word) for word in words(text)})
+        # As folders and commands write them: two that differ later would share a folder.
+        values = sorted({float(f"{float(word):g}") for word in words(text)})
     except ValueError as error:
         raise UserError(
             f"FINETUNE_LRS={text!r}: {error}; give numbers such as '0.01 0.1'"

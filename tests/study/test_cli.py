@@ -226,6 +226,7 @@ def test_splits(root: Path, isic: str, tmp_path: Path) -> None:
 def test_lrs() -> None:
     assert parse_lrs("") == ()
     assert parse_lrs("3e-2,0.1") == (0.03, 0.1)
+    assert parse_lrs("0.1 0.1000001 0.00012345678") == (0.000123457, 0.1)  # as folders name them
 
 
 def test_starts_and_labels(root: Path, isic: str, tmp_path: Path) -> None:

@@ -31,7 +31,12 @@ from tests.study.study_data import make_run, make_ssl, write_finished_study
 
 
 @pytest.mark.parametrize(
-    ("texts", "percents"), [(["1%", "10%", "100%"], (1, 10)), (["5", "0.5%", "5%"], (0.5, 5))]
+    ("texts", "percents"),
+    [
+        (["1%", "10%", "100%"], (1, 10)),
+        (["5", "0.5%", "5%"], (0.5, 5)),
+        (["33.3333%", "33.33333%"], (33.3333,)),  # one folder
+    ],
 )
 def test_percentages(texts: list[str], percents: tuple[float, ...]) -> None:
     assert read_labels(texts) == percents
