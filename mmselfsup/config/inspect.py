@@ -217,7 +217,6 @@ def _listed(node: Any, images: Path, ann_file: Path, metadata: Path | None) -> d
     own: dict[str, Any] = copy.deepcopy(node.to_dict())
     source = own["data_source"]
     source.update(data_prefix=str(images), ann_file=str(ann_file))
-    source.pop("split", None)  # a fold of the list before: this one counts as a whole
     source.pop("patients", None)  # input of a head; a backbone takes images only
     source.pop("split", None)  # a part of its own list
     if source.get("type") == "ImageList":

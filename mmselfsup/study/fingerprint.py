@@ -73,7 +73,7 @@ def command_stamp(
             values[f"{key}: module {module}"] = stamp
     # Overrides are those of the config that names the data sets, not of theirs.
     for key, path in [(key, path) for key, path in values.items() if _is_data(key, path, root)]:
-        config = _read_config(Path(root, path))
+        config = _read_config(_at(root, path))
         values |= {key: config.digest(root), **config.paths(key, root)}
     values.update({key: str(path) for key, path in (reads or {}).items()})
     names = _names(values, root)
@@ -230,13 +230,18 @@ def _is_data(name: str, value: Any, root: Path) -> bool:
     """Return whether a value names a config of data sets, as ``FrozenFeaturesHook.data`` may."""
     if not name.endswith(".data") or not isinstance(value, str):
         return False
-    return value.endswith(_CONFIGS) and os.path.isfile(Path(root, value))
+    return value.endswith(_CONFIGS) and os.path.isfile(_at(root, value))
+
+
+def _at(root: Path, text: str) -> Path:
+    """Return the path of a text, as data sources and the loading of weights read it (``~``)."""
+    return Path(root, os.path.expanduser(text))
 
 
 def _is_path(text: str, root: Path) -> bool:
     """Return whether a text of a config names a file or folder that exists."""
     if "/" in text:
-        return os.path.exists(Path(root, text))
+        return os.path.exists(_at(root, text))
     return "." in text and os.path.isfile(Path(root, text))  # a folder's name may be any word
 
 
@@ -256,7 +261,7 @@ def _stamp(value: Any, root: Path, names: tuple[str, ...]) -> Any:
         return [_stamp(item, root, names) for item in value]
     if not isinstance(value, str) or not value:
         return value
-    path = Path(root, value)
+    path = _at(root, value)
     if os.path.isfile(path):
         return file_stamp(path)
     if os.path.isdir(path):
@@ -286,8 +291,8 @@ def _names(values: Mapping[str, Any], root: Path) -> tuple[str, ...]:
     names: set[str] = set()
     for key, value in values.items():
         last = key.replace(" ", ".").rpartition(".")[2]
-        if last in _LISTS and isinstance(value, str) and os.path.isfile(Path(root, value)):
-            path = Path(root, value).absolute()
+        if last in _LISTS and isinstance(value, str) and os.path.isfile(_at(root, value)):
+            path = _at(root, value).absolute()
             names.update(_read_names(path, content(path)))
     return tuple(sorted(names))
 

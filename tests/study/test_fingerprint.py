@@ -215,3 +215,16 @@ def test_an_option_in_several_parts_counts_with_all_of_them(tmp_path: Path) -> N
     ]
     assert parts[0] != parts[1]
     assert parts[0] == stamp(tmp_path, "c.py", "--cfg-options", "a=1", "b=2")
+
+
+def test_files_in_the_home_folder_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a config and as an override, as the trainings read them."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    weights = tmp_path / "home" / "w.pth"
+    weights.parent.mkdir()
+    (tmp_path / "c.py").write_text("model = dict(teacher=dict(checkpoint='~/w.pth'))\n")
+    for argv in (("c.py",), ("c.py", "--cfg-options", "load_from=~/w.pth")):
+        weights.write_text("a")
+        before = stamp(tmp_path, *argv)
+        weights.write_text("bb")
+        assert stamp(tmp_path, *argv) != before
