@@ -16,7 +16,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.image_names import cells_of_images, none_found
 from mmselfsup.utils.patients import clean_lesion, encode_patient
 
-from .lists import csv_rows, read_text
+from .lists import read_rows
 
 _LESION_COLUMNS = ("image", "lesion_id")
 _PATIENT_COLUMNS = ("image", "age_approx", "anatom_site_general", "sex")
@@ -30,7 +30,7 @@ class Row(NamedTuple):
 
 
 def read_metadata(path: str, columns: Sequence[str]) -> list[Row]:
-    """Return the rows of a CSV file with a header.
+    """Return the rows of a CSV file with a header, read as a list is (``lists.read_rows``).
 
     Args:
         path: The file.
@@ -40,13 +40,12 @@ def read_metadata(path: str, columns: Sequence[str]) -> list[Row]:
         The rows, in the order of the file.
 
     Raises:
-        UserError: The file is missing or lacks a column, or a line has more or fewer cells than
-            the header: its cells may be in the wrong columns.
+        UserError: The file is missing or lacks a column or all rows, or a line has more or fewer
+            cells than the header: its cells may be in the wrong columns.
     """
     if not os.path.isfile(path):
         raise UserError(f"{path}: no such CSV file of metadata; check the path")
-    rows = csv_rows(read_text(path), path)
-    header = [name.strip() for name in next(rows, (0, []))[1]]
+    header, rows = read_rows(path)
     missing = [name for name in columns if name not in header]
     if missing:
         raise UserError(
@@ -57,16 +56,11 @@ def read_metadata(path: str, columns: Sequence[str]) -> list[Row]:
         raise UserError(
             f"{path}: {header.count(twice[0])} columns are called {twice[0]}: rename one"
         )
-    table = []
-    for line, cells in rows:
-        if not cells:  # a blank line
-            continue
-        if len(cells) != len(header):
-            raise UserError(
-                f"{path}, line {line}: the header has {len(header)} cells, this line another number"
-            )
-        table.append(Row(line, {name: cells[header.index(name)] for name in columns}))
-    return table
+    places = [header.index(name) for name in columns]
+    return [
+        Row(line, dict(zip(columns, (cells[place] for place in places), strict=True)))
+        for line, cells in rows
+    ]
 
 
 def read_lesions(path: str, names: Sequence[str]) -> list[str]:
