@@ -100,6 +100,26 @@ def test_a_source_of_shards_is_that_of_the_folder(
     assert Shards(url=str(shards), **grey).get_pixels(3).ndim == 2
 
 
+@pytest.mark.parametrize("grouped", [False, True])
+def test_folds_are_those_of_the_folder(tmp_path: Path, image_folder: Path, grouped: bool) -> None:
+    """A lesion of one image is dealt as that image, and a patient is never divided."""
+    rows = [(f"{i}.jpg", i % 2, f"L{i // 2 if i < 4 else i}", f"P{i // 3}") for i in range(12)]
+    table, meta = tmp_path / "list.csv", tmp_path / "meta.csv"
+    table.write_text("image,label,patient\n" + "".join(f"{n},{c},{p}\n" for n, c, _, p in rows))
+    meta.write_text("image,lesion_id\n" + "".join(f"{n},{lesion}\n" for n, _, lesion, _ in rows))
+    options: dict[str, Any] = dict(ann_file=str(table), metadata=str(meta))
+    if grouped:
+        options["group_column"] = "patient"
+    make_shards(ImageList(str(image_folder), **options), tmp_path / "shards")
+    for fold in range(4):
+        split = dict(part="val", folds=4, fold=fold, seed=1)
+        folder = ImageList(str(image_folder), **options, split=split)
+        for metadata in (None, str(meta)):
+            shards = Shards(url=str(tmp_path / "shards"), metadata=metadata, split=split)
+            assert shards.image_names() == folder.image_names()
+            assert shards.lesions == folder.lesions
+
+
 def test_classes_groups_and_several_labels_are_kept(tmp_path: Path) -> None:
     for i in range(4):
         path = tmp_path / "images" / "ab"[i % 2] / "sub" / f"{i}.png"

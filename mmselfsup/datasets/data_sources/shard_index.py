@@ -31,6 +31,7 @@ INDEX_NAME = "index.safetensors"
 BLOCK = 512
 _FORMAT = "mmselfsup-shards-1"
 _ARRAYS = ("names", "name_bounds", "first", "shard_bytes", "block", "size", "crc", "label")
+_OPTIONAL = ("group", "lesion")
 
 
 class Place(NamedTuple):
@@ -57,6 +58,8 @@ class ShardIndex:
         label: [N], or [N, L] where an image has L labels; integers, -1 for none.
         classes: Names of the classes in the order of their numbers; None where not known.
         groups: N groups, such as patients; None without.
+        lesions: N lesions of a table of metadata, '' for one that is not known; None without. Folds
+            deal a lesion of one image as that image, and a group of one as that group.
         content: A digest of names, sizes and CRCs.
     """
 
@@ -70,6 +73,7 @@ class ShardIndex:
     label: NDArray[Any]
     classes: tuple[str, ...] | None = None
     groups: PackedStrings | None = None
+    lesions: PackedStrings | None = None
     content: str = ""
 
     def __len__(self) -> int:
@@ -97,8 +101,10 @@ class ShardIndex:
             "crc": self.crc,
             "label": narrow(self.label),
         }
-        if self.groups is not None:
-            arrays |= {"groups": self.groups.data, "group_bounds": self.groups.bounds}
+        for key in _OPTIONAL:
+            strings: PackedStrings | None = getattr(self, f"{key}s")
+            if strings is not None:
+                arrays |= {f"{key}s": strings.data, f"{key}_bounds": strings.bounds}
         facts = {"shards": self.shards, "classes": self.classes, "content": self.digest()}
         with atomic_write(path) as file:
             try:
@@ -160,9 +166,11 @@ def _checked(
     first = arrays["first"]
     if len(rows) != 1 or len(first) != len(shards) + 1 or int(first[-1]) != len(names):
         raise UserError(f"{where}: the arrays of this index have different lengths; make it again")
-    groups = None
-    if "groups" in arrays:
-        groups = PackedStrings(arrays["groups"], arrays["group_bounds"])
+    optional = {
+        f"{key}s": PackedStrings(arrays[f"{key}s"], arrays[f"{key}_bounds"])
+        for key in _OPTIONAL
+        if f"{key}s" in arrays
+    }
     return ShardIndex(
         names=names,
         shards=tuple(shards),
@@ -173,6 +181,6 @@ def _checked(
         crc=arrays["crc"],
         label=arrays["label"],
         classes=None if classes is None else tuple(classes),
-        groups=groups,
         content=facts["content"],
+        **optional,
     )

@@ -21,6 +21,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,7 +65,7 @@ def make_shards(source: BaseDataSource, folder: Path, images_per_shard: int = 50
     """Write the images of a data source to shards ``images-000000.tar``, ..., and their index.
 
     Args:
-        source: The data source; its order, labels, classes and groups are kept.
+        source: The data source; its order, labels, classes, groups and lesions are kept.
         folder: Folder for the shards and ``index.safetensors``.
         images_per_shard: Images of each shard but the last.
 
@@ -185,7 +186,10 @@ def _make(source: BaseDataSource, folder: Path, images_per_shard: int) -> ShardI
         )
     packed = names if isinstance(names, PackedStrings) else PackedStrings.of(names)
     labels = source.get_gt_labels()
-    groups = getattr(source, "lesions", None)
+    groups = [info["group"] for info in source.data_infos if "group" in info]
+    lesions = getattr(source, "lesions", None)
+    if groups and list(groups) == lesions:  # without metadata the groups stand there
+        lesions = None
     _check_settings(folder, _settings(packed, labels, images_per_shard))
     remove_leftovers(folder)
     keys = packed if _are_keys(packed) else None
@@ -204,7 +208,12 @@ def _make(source: BaseDataSource, folder: Path, images_per_shard: int) -> ShardI
                 bar.update(len(rows))
             paths.append(path)
             columns.append(_columns(members))
-    index = _index(packed, labels, paths, columns, source.CLASSES, groups)
+    index = replace(
+        _index(packed, labels, paths, columns),
+        classes=None if source.CLASSES is None else tuple(source.CLASSES),
+        groups=PackedStrings.of(groups) if groups else None,
+        lesions=None if lesions is None else PackedStrings.of(lesions),
+    )
     index.save(folder / INDEX_NAME)
     return index
 
@@ -354,8 +363,6 @@ def _index(
     label: NDArray[Any],
     paths: Sequence[Path],
     columns: Sequence[NDArray[np.uint32]],
-    classes: Sequence[str] | None = None,
-    groups: Sequence[str] | None = None,
 ) -> ShardIndex:
     """Return the index of shards, from block, size and CRC-32 of the images of each, [3, n]."""
     block, size, crc = np.concatenate(columns, axis=1)
@@ -368,6 +375,4 @@ def _index(
         size=np.ascontiguousarray(size),
         crc=np.ascontiguousarray(crc),
         label=label,
-        classes=None if classes is None else tuple(classes),
-        groups=None if groups is None else PackedStrings.of(groups),
     )

@@ -39,7 +39,7 @@ class Shards(ImageList):
 
     ``tools/data_converters/make_shards.py`` makes shards and their index from a folder or a list,
     and the index of tar files that are there. Without ``ann_file`` the images are those of the
-    index in its order, with its labels, classes and groups. With ``ann_file``, a list as
+    index in its order, with its labels, classes, groups and lesions. With ``ann_file``, a list as
     ``ImageList`` reads it, they are those of the list in the order of the list, with the labels of
     the list; the index gives their places. So a fold of a cross-validation needs no shards of its
     own, and a config for ``ImageList`` or ``ImageNet`` becomes one for shards by ``type``,
@@ -109,6 +109,7 @@ class Shards(ImageList):
 
     def load_annotations(self) -> MutableSequence[dict[str, Any]]:
         index, wanted = self.index, self.ann_file
+        self._has_list = wanted is not None
         self.ann_file = self.index_name  # errors name the line of an image in it
         if wanted is not None:
             return self._selected(wanted)
@@ -125,6 +126,12 @@ class Shards(ImageList):
             check_labels(entries, len(self.CLASSES), self.index_name)
         self.has_labels = bool((index.label != NO_LABEL).any())
         return self._infos(entries, index.groups)
+
+    def _known_lesions(self) -> list[str] | None:
+        lesions = self.index.lesions
+        if self.metadata is not None or lesions is None or self._has_list:
+            return super()._known_lesions()
+        return [lesions[info["line"] - 1] for info in self.data_infos]
 
     def path(self, idx: int) -> str:
         """Return the name of the image ``idx`` and where its shard is."""
