@@ -78,7 +78,7 @@ class PrefetchLoader(DeviceLoader):
 
     Raises:
         ArgumentError: The numbers of means and deviations don't fit. Or, while it is read: an image
-            is no uint8 tensor.
+            is no uint8 tensor, or has other channels.
     """
 
     def __init__(
@@ -102,6 +102,12 @@ class PrefetchLoader(DeviceLoader):
                     f"prefetch=True normalises bytes, and the data set gives {img.dtype}: set "
                     "prefetch=True in the data set (such as data.train.prefetch) and take ToTensor "
                     "and Normalize out of its pipelines, or set prefetch=False"
+                )
+            if img.shape[-3] % mean.shape[1]:
+                raise ArgumentError(
+                    f"img_norm_cfg is for {mean.shape[1]} channels, the images have "
+                    f"{img.shape[-3]}: give that many numbers, or set color_type='color' in the "
+                    "data source"
                 )
             images = img.float().unflatten(-3, (-1, mean.shape[1]))  # [N, ..., 1, 3, H, W]
             return images.sub_(mean).div_(std).flatten(-4, -3)

@@ -127,3 +127,9 @@ def test_one_number_for_all_channels(mean: Any, std: Any) -> None:
 def test_other_numbers_of_channels_are_refused() -> None:
     with pytest.raises(ArgumentError, match="are for 3 and 2 channels"):
         build_pipeline([dict(type="Normalize", mean=[0.5] * 3, std=[0.2] * 2)])
+
+
+def test_prefetched_images_of_other_channels_are_named() -> None:
+    batches = [{"img": torch.zeros(2, 1, 4, 4, dtype=torch.uint8)}]
+    with pytest.raises(ArgumentError, match=r"is for 3 channels, the images have 1: .* color_type"):
+        next(iter(PrefetchLoader(batches, [0.5] * 3, [0.2] * 3, torch.device("cpu"))))
