@@ -189,7 +189,8 @@ class RandomAug:
         if channel_order == "rgb":
             return
         turned = {key: self._given[key][::-1] for key in ("mean", "std") if key in self._given}
-        in_rgb = self._create(**{**self._given, **turned})
+        options: dict[str, Any] = {**self._given, **turned}
+        in_rgb = self._create(**options)
         self.transforms = Compose([exchange_channels, in_rgb, exchange_channels])
 
     def __call__(self, img: Any) -> Any:
