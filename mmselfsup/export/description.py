@@ -81,16 +81,27 @@ def preprocessing_of(
     )
 
 
-def check_rgb(prepared: Preprocessing, name: str) -> None:
-    """Check that a network takes RGB, as the libraries do that read images themselves.
+#: The transforms of libraries that prepare images themselves, in their order.
+_PREPARED = ("Resize", "CenterCrop", "ToTensor", "Normalize")
+
+
+def check_preparation(prepared: Preprocessing, name: str) -> None:
+    """Check that a library that reads images itself prepares them as the config does.
 
     Args:
         prepared: How its images are prepared.
         name: The format.
 
     Raises:
-        UserError: It takes BGR.
+        UserError: The network takes BGR, or the config has other transforms, or another order.
     """
+    kinds = [str(step["type"]) for step in prepared.transforms]
+    other = [kind for kind in kinds if kind not in _PREPARED]
+    if other or kinds != sorted(set(kinds), key=_PREPARED.index):
+        raise UserError(
+            f"--to {name}: the config prepares images by {', '.join(kinds)}, and {name} by "
+            f"{', '.join(_PREPARED)} only, in this order: choose onnx, torchscript or torch-export"
+        )
     if prepared.channel_order != "rgb":
         raise UserError(
             f"--to {name}: the config reads images as {prepared.channel_order.upper()}, and {name} "

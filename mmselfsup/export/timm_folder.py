@@ -17,7 +17,7 @@ from mmselfsup.core.checkpoint.timm_names import backbone_in_format, sees_class_
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json
 
-from .description import Description, Preprocessing, check_rgb
+from .description import Description, Preprocessing, check_preparation
 from .format import Format, Run
 from .network import ImageNetwork
 from .resnet import is_resnet, resnet_facts
@@ -40,6 +40,7 @@ output = network(transform(pil_image)[None])"""
     def write(
         self, network: ImageNetwork, images: Tensor, description: Description, path: Path
     ) -> None:
+        prepared = _data_config(description)  # before anything is written
         seen = sees_class_token(network.backbone)
         weights = backbone_in_format(network.backbone.state_dict(), "timm", "the backbone", seen)
         architecture, arguments, head = timm_architecture(network.backbone, weights)
@@ -53,7 +54,7 @@ output = network(transform(pil_image)[None])"""
             "num_features": _features(weights),
             "model_args": arguments,
             "pretrained_cfg": {
-                **_data_config(description),
+                **prepared,
                 "num_classes": number,
                 "first_conv": "conv1" if is_resnet(network.backbone) else "patch_embed.proj",
                 "classifier": head,
@@ -77,7 +78,7 @@ def _data_config(description: Description) -> dict[str, Any]:
         UserError: It has no such preparation.
     """
     prepared = description.preprocessing
-    check_rgb(prepared, "timm")
+    check_preparation(prepared, "timm")
     fraction = _crop_fraction_of(prepared)
     return {
         "input_size": [len(prepared.mean), *prepared.size],
@@ -95,10 +96,15 @@ def _crop_fraction_of(prepared: Preprocessing) -> float:
     """Return the ratio of the sides after and before the crop, timm's only number for both.
 
     Raises:
-        UserError: Height and width have different ratios.
+        UserError: Height and width have different ratios, or images are cropped as they are.
     """
     (height, width), resize = prepared.size, prepared.resize
-    if resize is None:
+    if resize is None and any(step["type"] == "CenterCrop" for step in prepared.transforms):
+        raise UserError(
+            "--to timm: the config cuts out the centre without resizing, and timm always resizes: "
+            "choose onnx, torchscript or torch-export"
+        )
+    if resize is None:  # images have this size already
         return crop_fraction(min(height, width), min(height, width))
     # Of an input that is not square, timm does not resize the shorter side alone.
     tall, wide = (resize, resize) if isinstance(resize, int) else resize

@@ -15,7 +15,7 @@ from mmselfsup.core.checkpoint.timm_names import backbone_in_format, renamed, se
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, atomic_write_json
 
-from .description import INTERPOLATIONS, Description, check_rgb
+from .description import INTERPOLATIONS, Description, check_preparation
 from .format import Format, Run
 from .network import ImageNetwork
 from .resnet import is_resnet, resnet_facts
@@ -73,6 +73,7 @@ features = network(**processor(pil_image, return_tensors="pt")).last_hidden_stat
         if kind is None:
             TimmFolder().write(network, images, description, path)
             return
+        processor = _processor(description)  # before anything is written
         convert = _resnet if kind == "resnet" else _vit
         config, weights = convert(network.backbone)
         linear = network.fc()
@@ -90,9 +91,7 @@ features = network(**processor(pil_image, return_tensors="pt")).last_hidden_stat
             config["id2label"] = {str(number): name for number, name in enumerate(names)}
             config["label2id"] = {name: number for number, name in enumerate(names)}
         atomic_write_json(path.parent / "config.json", config, indent=2)
-        atomic_write_json(
-            path.parent / "preprocessor_config.json", _processor(description), indent=2
-        )
+        atomic_write_json(path.parent / "preprocessor_config.json", processor, indent=2)
 
     def load(self, network: ImageNetwork, path: Path) -> Run:
         if kind_of(network.backbone) is None:
@@ -207,7 +206,7 @@ def _processor(description: Description) -> dict[str, Any]:
         UserError: It has no such preparation.
     """
     prepared = description.preprocessing
-    check_rgb(prepared, "hf")
+    check_preparation(prepared, "hf")
     size = _sides(prepared.size)
     resized = size
     if prepared.resize is not None:

@@ -21,7 +21,8 @@ from mmselfsup.apis.inference.image_input import config_of
 from mmselfsup.config.text import config_text
 from mmselfsup.core.checkpoint import load_state, save_checkpoint
 from mmselfsup.export import FORMATS, preprocessing_of
-from mmselfsup.export.timm_folder import crop_fraction
+from mmselfsup.export.description import check_preparation
+from mmselfsup.export.timm_folder import _crop_fraction_of, crop_fraction
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.study_data import WORDS
@@ -396,6 +397,7 @@ def test_libraries_that_read_rgb_do_not_get_another_order(tmp_path: Path, pictur
     checkpoint = write_checkpoint(tmp_path, "vit", order="bgr")
     with pytest.raises(UserError, match="reads images as BGR, and timm gives the network RGB"):
         export_model(checkpoint, "timm", images=pictures)
+    assert not (tmp_path / "w_timm").exists()
     folder = export_model(checkpoint, "safetensors", images=pictures).path.parent
     described = json.loads((folder / FORMATS["safetensors"].described).read_text())
     assert described["channel_order"] == "bgr"
@@ -471,3 +473,16 @@ def test_weights_alone_with_the_config_of_their_training(tmp_path: Path, picture
     images, wanted = reference(checkpoint, pictures)
     torch.testing.assert_close(torch.jit.load(str(done.path))(images), wanted, rtol=0, atol=1e-4)
     assert done.description.task == "features"
+
+
+def test_libraries_that_prepare_images_otherwise_get_no_network() -> None:
+    """timm and transformers resize, crop and normalise, in this order."""
+    resize, crop, *end = pipeline(32)
+    for steps in ([crop, resize, *end], [resize, crop, dict(type="Grayscale"), *end]):
+        prepared = preprocessing_of(steps, (32, 32), None)
+        with pytest.raises(UserError, match=r"prepares images by .*, and hf by Resize, CenterCrop"):
+            check_preparation(prepared, "hf")
+    check_preparation(preprocessing_of([resize, *end], (32, 32), None), "hf")
+    with pytest.raises(UserError, match="without resizing, and timm always resizes"):
+        _crop_fraction_of(preprocessing_of([crop, *end], (32, 32), None))
+    assert _crop_fraction_of(preprocessing_of(end, (32, 32), None)) == 1.0
