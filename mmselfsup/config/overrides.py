@@ -53,7 +53,7 @@ def joined(overrides: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _add(node: dict[str, Any], path: Sequence[str], value: Any) -> None:
+def _add(node: Any, path: Sequence[str], value: Any) -> None:
     """Set a value below a dict, unless the dict has another one at its place."""
     for name in path[:-1]:
         node = node.setdefault(name, {})

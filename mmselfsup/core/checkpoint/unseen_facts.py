@@ -82,18 +82,18 @@ def facts_of_file(
     return _of_hugging_face(Path(filename))
 
 
-def check_unseen(filename: str, found: Facts, network: nn.Module) -> None:
-    """Check that a network computes what that of a file does, as far as the file tells.
+def check_unseen(filename: str, found: Facts, model: nn.Module) -> None:
+    """Check that a model's backbone computes what that of a file does, as far as the file tells.
 
     Args:
         filename: Name of the file.
         found: See ``facts_of_file``.
-        network: The backbone.
+        model: The model; without a ``backbone`` it counts as one.
 
     Raises:
         UserError: The numbers of attention heads or the activations differ.
     """
-    own = facts_of_network(network)
+    own = facts_of_network(getattr(model, "backbone", model))
     for what, theirs, ours in (
         ("attention heads", found.heads, own.heads),
         ("activation", found.activation, own.activation),

@@ -179,8 +179,7 @@ def load_weights(
     if not partial:
         further = further_parts(names.values(), target)
         check_network(str(filename), filled, model, deeper, mismatched, further)
-        facts = facts_of_file(str(filename), state, given, prefix)
-        check_unseen(str(filename), facts, getattr(model, "backbone", model))
+        check_unseen(str(filename), facts_of_file(str(filename), state, given, prefix), model)
     check_values(str(filename), fitting, model)
     model.load_state_dict(filled, strict=False)
     known = _shared_names(model, set(filled))
