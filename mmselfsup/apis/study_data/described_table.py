@@ -195,7 +195,7 @@ def _columns_of(template: str, header: Sequence[str], path: Path) -> list[str]:
                 f"{'!' + conversion if conversion else ''}{':' + form if form else ''}); there are "
                 f"{', '.join(header)}"
             )
-        _need_one(header, name, f"{path}: file")
+        _need_one(header, str(name), f"{path}: file")
     return [str(name) for _, name, _, _ in parts]
 
 

@@ -188,8 +188,10 @@ class RandomAug:
         """Take images of this order, which ``mean`` and ``std`` are in; timm's steps see RGB."""
         if channel_order == "rgb":
             return
-        turned = {key: self._given[key][::-1] for key in ("mean", "std") if key in self._given}
-        options: dict[str, Any] = {**self._given, **turned}
+        options: dict[str, Any] = dict(self._given)
+        for name in ("mean", "std"):
+            if name in options:
+                options[name] = options[name][::-1]
         in_rgb = self._create(**options)
         self.transforms = Compose([exchange_channels, in_rgb, exchange_channels])
 
