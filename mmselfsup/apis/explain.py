@@ -72,7 +72,11 @@ def run(args: Namespace, find_mask: MaskFinder, dark: int) -> None:
         raise UserError(f"{args.config}: {type(model).__name__} is no classifier with a head")
     masks = _masks(out, dataset, images, cfg, find_mask)
     origin = {"images": images, "weights": sha256(checkpoint), "model": str(cfg.model)}
-    hidden = {**origin, "masks": hashlib.sha256(masks.packed.tobytes()).hexdigest(), "dark": str(dark)}
+    hidden = {
+        **origin,
+        "masks": hashlib.sha256(masks.packed.tobytes()).hexdigest(),
+        "dark": str(dark),
+    }
     scores = {}
     # Scores of each view are cached at once: an interrupted run resumes with the next view.
     for view in VIEWS:
