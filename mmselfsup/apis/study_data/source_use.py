@@ -41,15 +41,23 @@ def used_source(
     wanted = _made_of(description, folder, size)
     try:
         place.mkdir(parents=True, exist_ok=True)
-        lock: IO[str] = open(place / _LOCK, "a")  # noqa: SIM115
+        # Also for reading: NFS gives a shared lock of no other file.
+        lock: IO[str] = open(place / _LOCK, "a+")  # noqa: SIM115
     except OSError as error:
         raise UserError(f"can't write {place}: {error.strerror}; check the folder") from error
     with lock:
-        if _lock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        alone = _lock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not alone:
+            _lock(lock, fcntl.LOCK_SH)  # waits for a study that is just making it, and may fail
+            made = _facts(place / names["facts"]).get(_MADE_OF) == wanted
+            alone = not made and _lock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if alone:
+            # Where this fails, the next study must not take the files for those of before.
+            (place / names["facts"]).unlink(missing_ok=True)
             facts = make_source(description, folder, place, size, names)
             atomic_write_json(place / names["facts"], {**facts, _MADE_OF: wanted})
-        _lock(lock, fcntl.LOCK_SH)  # waits for a study that is just making it
-        facts = json.loads((place / names["facts"]).read_text(encoding="utf-8"))
+        _lock(lock, fcntl.LOCK_SH)
+        facts = _facts(place / names["facts"])
         if facts.get(_MADE_OF) != wanted:
             raise UserError(
                 f"{place}: a running study called {description.name} reads it, which was started "
@@ -57,6 +65,14 @@ def used_source(
                 "name: --name NAME"
             )
         yield facts
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    """Return the content of ``source.json``; empty where a study could not make the folder."""
+    if not path.is_file():
+        return {}
+    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return facts
 
 
 def _lock(file: IO[str], kind: int) -> bool:

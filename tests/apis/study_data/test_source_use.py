@@ -1,7 +1,12 @@
 """Studies that share the source folder of a data set."""
 
+import errno
+import fcntl
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -54,3 +59,63 @@ def test_a_changed_table_is_other_data(tmp_path: Path) -> None:
             used_source(description, tmp_path, place, 8, NAMES),
         ):
             pass
+
+
+def test_a_shared_lock_on_nfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NFS refuses it for a file that is open for writing alone (``man 2 flock``)."""
+
+    def flock(file: IO[str], kind: int) -> None:
+        if kind & fcntl.LOCK_SH and not file.readable():
+            raise OSError(errno.EBADF, "Bad file descriptor")
+
+    description = clinic(tmp_path)
+    monkeypatch.setattr("fcntl.flock", flock)
+    with used_source(description, tmp_path, tmp_path / "source", 8, NAMES) as facts:
+        assert facts["name"] == "Clinic"
+
+
+def waiting(monkeypatch: pytest.MonkeyPatch, start: Callable[[], None]) -> threading.Thread:
+    """Start a second study when the first one is making the folder, and fail when it waits."""
+    from mmselfsup.apis.study_data import source_use
+
+    other, waits = threading.Thread(target=start), threading.Event()
+    flock, make = fcntl.flock, source_use.make_source
+
+    def seen_flock(file: IO[str], kind: int) -> None:
+        if kind == fcntl.LOCK_SH and threading.current_thread() is other:
+            waits.set()
+        flock(file, kind)
+
+    def failing(*args: Any) -> dict[str, Any]:
+        if threading.current_thread() is other:
+            return make(*args)
+        (args[2] / LABELS).write_text("of the first study")
+        other.start()
+        assert waits.wait(60)
+        raise UserError("the disk is full")
+
+    monkeypatch.setattr("fcntl.flock", seen_flock)
+    monkeypatch.setattr(source_use, "make_source", failing)
+    return other
+
+
+@pytest.mark.parametrize("before", ["nothing", "the same data"])
+def test_a_study_that_waited_for_one_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    description, place = clinic(tmp_path), tmp_path / "source"
+    if before == "the same data":
+        with used_source(description, tmp_path, place, 8, NAMES):
+            pass
+    made = []
+
+    def second() -> None:
+        with used_source(description, tmp_path, place, 8, NAMES):
+            made.append((place / LABELS).read_text())
+
+    thread = waiting(monkeypatch, second)
+    failed = replace(description, label_column="other")
+    with pytest.raises(UserError, match="disk"), used_source(failed, tmp_path, place, 8, NAMES):
+        pass
+    thread.join(60)
+    assert [",a" in text for text in made] == [True]
