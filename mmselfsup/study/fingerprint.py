@@ -42,6 +42,8 @@ _OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python",
 #: Libraries that make the pixels of every command: decoding, resizing, augmentation.
 _PIXELS = {"torchvision": ("torchvision",), "Pillow": ("pillow", "pillow-simd"), "OpenCV": _OPENCV}
 _FAISS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cu12", "faiss-gpu-cuvs")
+# Registered names whose classes are timm's, beside ``timm.NAME``; mmcls's may have its scope.
+_TIMM = ("TIMMBackbone", "mmcls.TIMMBackbone", "RandomAug")
 _TRAINING = "tools/train.py"
 _CONFIG_CACHE: dict[Path, tuple[dict[str, int], _PlainConfig]] = {}
 
@@ -108,10 +110,15 @@ def environment_stamp(
         "code of the tool": digest("".join(content(file) for file in files if file.is_file())),
         "torch": torch_version(),
         **{library: _version(*packages) for library, packages in _PIXELS.items()},
-        **({"timm": _version("timm")} if any(t.startswith("timm.") for _, t in named) else {}),
+        **({"timm": _version("timm")} if any(_is_timm(text) for _, text in named) else {}),
         **({"faiss": _version(*_FAISS)} if any("clustering" in key for key, _ in named) else {}),
         **({} if tool == _TRAINING else {"scikit-learn": _version("scikit-learn")}),
     }
+
+
+def _is_timm(text: str) -> bool:
+    """Return whether a text of a config is the type of something that timm makes."""
+    return text.startswith("timm.") or text in _TIMM
 
 
 @lru_cache(maxsize=1)  # read once: a process keeps the modules that it has imported

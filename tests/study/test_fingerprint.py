@@ -193,6 +193,8 @@ def changed_by(library: str, root: Path, tool: str, config: str) -> bool:
         ("pillow", "train", "", True),
         ("opencv-python", "train", "", True),
         ("timm", "train", "model = dict(backbone=dict(type='timm.resnet18'))", True),
+        ("timm", "train", "model = dict(backbone=dict(type='mmcls.TIMMBackbone'))", True),
+        ("timm", "train", "train_pipeline = [dict(type='RandomAug')]", True),
         ("timm", "train", "model = dict(backbone=dict(type='ResNet'))", False),
         ("faiss-cpu", "train", "hooks = [dict(clustering=dict(type='Kmeans'))]", True),
         ("faiss-cpu", "train", "", False),
