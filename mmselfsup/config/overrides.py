@@ -39,8 +39,9 @@ def joined(overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Return overrides of which none takes another one away, as a dict of dotted keys.
 
     mmcv sets ``optimizer`` after ``optimizer.lr`` in place of it: ``optimizer.lr=0.5
-    optimizer="{'momentum': 0.8}"`` would leave the learning rate of the file. Here the dict adds to
-    what was set before; of the same key set twice, the later value counts.
+    optimizer="{'momentum': 0.8}"`` would leave the learning rate of the file, and so would two
+    values of ``optimizer.paramwise_cfg`` in this way. Here dicts are joined, at any depth and in
+    either order; where two values are at one place, the later one counts.
     """
     found: dict[str, Any] = {}
     for key, value in overrides.items():
@@ -48,18 +49,38 @@ def joined(overrides: Mapping[str, Any]) -> dict[str, Any]:
         for inner in [name for name in found if name.startswith(f"{key}.")]:
             before = found.pop(inner)
             if isinstance(value, dict):
-                _add(value, inner[len(key) + 1 :].split("."), before)
-        found[key] = value
+                value = _union(_nested(inner[len(key) + 1 :], before), value)
+        outer = next((name for name in found if key.startswith(f"{name}.")), key)
+        inside = key[len(outer) + 1 :]
+        if inside and _takes(found[outer], inside.split(".")):
+            found[outer] = _union(found[outer], _nested(inside, value))
+        else:
+            found[key] = value
     return found
 
 
-def _add(node: Any, path: Sequence[str], value: Any) -> None:
-    """Set a value below a dict, unless the dict has another one at its place."""
-    for name in path[:-1]:
-        node = node.setdefault(name, {})
+def _nested(key: str, value: Any) -> dict[str, Any]:
+    """Return a value below dicts, one for each name of a dotted key."""
+    for name in reversed(key.split(".")):
+        value = {name: value}
+    nested: dict[str, Any] = value
+    return nested
+
+
+def _takes(node: Any, path: Sequence[str]) -> bool:
+    """Return whether a place below a node can be set: only dicts lead there."""
+    for name in path:
         if not isinstance(node, dict):
-            return
-    node.setdefault(path[-1], value)
+            return False
+        node = node.get(name, {})
+    return True
+
+
+def _union(first: Any, second: Any) -> Any:
+    """Return two values of one place: of dicts the entries of both, else the second value."""
+    if not (isinstance(first, dict) and isinstance(second, dict)):
+        return second
+    return {**first, **{k: _union(first[k], v) if k in first else v for k, v in second.items()}}
 
 
 def parse_value(text: str) -> Any:

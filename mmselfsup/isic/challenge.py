@@ -125,12 +125,17 @@ def _read_table(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
     if not rows:
         raise UserError(f"{path} has a header but no rows")
     for line, cells in rows.items():  # its cells may be in the wrong columns
-        if len(cells) != len(header):
+        if len(cells) < len(header) or any(cells[len(header) :]):
             raise UserError(
-                f"{path}, line {line}: {len(cells)} cells, the header has {len(header)}: a cell "
-                "that has a comma in it needs quotes"
+                f"{path}, line {line}: {len(cells)} cells, the header has {len(header)}: "
+                + (
+                    "the line is cut off"
+                    if len(cells) < len(header)
+                    else "a cell that has a comma in it needs quotes"
+                )
             )
-    table = pd.DataFrame(list(rows.values()), columns=header, index=list(rows), dtype=str)
+    cut = [cells[: len(header)] for cells in rows.values()]  # empty cells at the end
+    table = pd.DataFrame(cut, columns=header, index=list(rows), dtype=str)
     table = table.assign(image=[image_stem(name) for name in table["image"]])
     _check_names(path, table["image"])
     return table
@@ -141,7 +146,7 @@ def _read_rows(path: Path) -> tuple[list[str], dict[int, list[str]]]:
     try:
         # "-sig": Excel puts a byte order mark in front
         with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
+            reader = csv.reader(file, strict=True)  # a quote that is not closed is an error
             header = [name.strip() for name in next(reader, [])]
             rows = {}
             for cells in reader:

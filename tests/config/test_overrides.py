@@ -116,3 +116,8 @@ def test_overrides_of_one_place() -> None:
     assert joined({"a.b.c": 1, "a.b": 2}) == {"a.b": 2}
     assert joined({"a.b.c": 1, "a": {"b": 2}}) == {"a": {"b": 2}}
     assert repr(given) == before
+    for given in ({"a.b": {"c": 1}, "a": {"b": {"d": 2}}}, {"a": {"b": {"d": 2}}, "a.b": {"c": 1}}):
+        assert joined(given) == {"a": {"b": {"c": 1, "d": 2}}}
+    assert joined({"a": {"b": {"c": 1}}, "a.b.c": 2}) == {"a": {"b": {"c": 2}}}
+    listed = {"a": {"b": [{"c": 1}]}, "a.b.0.c": 2}  # an entry of a list: mmcv's to judge
+    assert joined(listed) == listed

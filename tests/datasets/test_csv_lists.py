@@ -96,6 +96,9 @@ def test_a_quote_that_is_not_closed(csv, read) -> None:
     path = csv('image,label\na,1\n"b,1\n' + "c,2\n" * 50_000)
     with pytest.raises(UserError, match=r"list\.csv, line 3: this is no row of a CSV file \(field"):
         read(path)
+    path = csv('image,label\na,"1\nb,1\n')  # the rest would be a label
+    with pytest.raises(UserError, match=r"line 2: this is no row of a CSV file \(unexpected end"):
+        read(path)
 
 
 def test_what_is_a_csv(csv) -> None:

@@ -85,7 +85,11 @@ def test_metadata_need_a_lesion_column(csv: Path) -> None:
             "image,site,lesion_id\nISIC_1,head, neck,HAM_1\nISIC_2,back,HAM_2\n",
             r"table.csv, line 2: 4 cells, the header has 3: a cell that has a comma",
         ),
-        ("image,site,lesion_id\n\nISIC_1,head\n", r"line 3: 2 cells, the header has 3"),
+        ("image,site,lesion_id\n\nISIC_1,head\n", r"line 3: 2 cells, the header has 3: .* cut off"),
+        (
+            'image,lesion_id\nISIC_1,"HAM_1\nISIC_2,HAM_2\n',
+            "is no CSV file: unexpected end of data",
+        ),
         ("image,lesion_id,lesion_id\nISIC_1,HAM_1,HAM_2\n", "2 columns are called lesion_id"),
     ],
 )
@@ -94,6 +98,11 @@ def test_rows_whose_cells_are_in_other_columns(csv: Path, text: str, message: st
     csv.write_text(text)
     with pytest.raises(UserError, match=message):
         read_lesion_ids(csv)
+
+
+def test_empty_cells_at_the_end_of_a_row(csv: Path) -> None:
+    csv.write_text("image,lesion_id\nISIC_1,HAM_1,,\n,,,\n")
+    assert read_lesion_ids(csv) == {"ISIC_1": "HAM_1"}
 
 
 def test_files_that_are_no_text(csv: Path) -> None:

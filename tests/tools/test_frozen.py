@@ -1,6 +1,5 @@
 """test_knn.py and test_linear.py: table, JSON, cached features, and one line for what is wrong."""
 
-import argparse
 import json
 import logging
 import os
@@ -21,7 +20,7 @@ from mmselfsup.evaluation.features import (
     labelled_datasets,
 )
 from mmselfsup.evaluation.protocol import Protocol, ProtocolResult
-from mmselfsup.utils.cli import add_frozen_arguments
+from mmselfsup.utils.cli import ArgumentParser, add_frozen_arguments
 from mmselfsup.utils.errors import UserError
 from tests.distributed.ranks import run_ranks
 from tests.tools.command import ROOT, Done, run_tool
@@ -114,7 +113,7 @@ def test_a_protocol_is_a_class_and_a_line(
 ) -> None:
     monkeypatch.chdir(place)
     monkeypatch.setitem(frozen_features.PROTOCOLS, "majority", MajorityProtocol)
-    parser = argparse.ArgumentParser()
+    parser = ArgumentParser()
     parser.add_argument("--scale", type=float)
     add_frozen_arguments(parser)
     frozen_features.run(parser.parse_args([*ARGS, "--random", "--scale", "3"]), "majority")
@@ -214,7 +213,7 @@ def test_the_default_data_are_found_from_any_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def default() -> str:
-        parser = argparse.ArgumentParser()
+        parser = ArgumentParser()
         add_frozen_arguments(parser)
         return str(parser.get_default("dataset_config"))
 

@@ -73,7 +73,11 @@ def joined_table(description: Any, folder: Path, place: Path) -> Any:
         parts = _columns_of(description.file, header, path)
         header, column = [*header, _FILE], _FILE
         for row in rows:
-            row[_FILE] = description.file.format_map({name: row[name].strip() for name in parts})
+            cells = {name: row[name].strip() for name in parts}
+            try:
+                row[_FILE] = description.file.format_map(cells)
+            except ValueError as error:  # of text, such as :05d
+                raise UserError(f"file {description.file!r}: {error}; cells are text") from None
     text = csv_text([header, *([row[name] for name in header] for row in rows)])
     atomic_write_text(place / _JOINED, text)
     return replace(
@@ -188,11 +192,10 @@ def _columns_of(template: str, header: Sequence[str], path: Path) -> list[str]:
         parts = [part for part in Formatter().parse(template) if part[1] is not None]
     except ValueError as error:
         raise UserError(f"file {template!r}: {error}; give columns in braces") from None
-    for _, name, form, conversion in parts:
-        if name not in header or form or conversion:
+    for _, name, _, _ in parts:
+        if name not in header:
             raise UserError(
-                f"{path}: file {template!r} has a column that is not there ({name}"
-                f"{'!' + conversion if conversion else ''}{':' + form if form else ''}); there are "
+                f"{path}: file {template!r} has a column that is not there ({name}); there are "
                 f"{', '.join(header)}"
             )
         _need_one(header, str(name), f"{path}: file")

@@ -380,9 +380,9 @@ def csv_rows(text: str, path: str, delimiter: str = ",") -> Iterator[tuple[int, 
     Only line breaks outside of quotes end a row: U+2028 and U+0085 may be part of a name.
 
     Raises:
-        UserError: A cell is too long: a quote isn't closed, or this is no CSV file.
+        UserError: A quote isn't closed, or this is no CSV file.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     begin = 1
     try:
         for row in reader:

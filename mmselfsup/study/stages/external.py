@@ -6,7 +6,6 @@ chosen learning rate: the final classifier has been trained on them.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -263,10 +262,12 @@ def _own_parts(
     """
     parts: dict[str, list[str]] = {}
     if study.metadata is not None and images:
-        with open(study.metadata, encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
+        from mmselfsup.datasets.data_sources.lists import read_rows  # loads torch
+
+        header, cells_of_rows = read_rows(str(study.metadata))
+        rows = [dict(zip(header, cells, strict=True)) for _, cells in cells_of_rows]
         for kind, column in OWN_COLUMNS.items():
-            pairs = [(row.get("image") or "", (row.get(column) or "").strip()) for row in rows]
+            pairs = [(row.get("image", ""), row.get(column, "").strip()) for row in rows]
             cells = cells_of_images(images, pairs, f"{study.metadata}, column {column}")
             if all(cell is None for cell in cells):
                 raise UserError(none_found(images, [row for row, _ in pairs], f"{study.metadata}"))

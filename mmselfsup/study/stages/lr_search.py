@@ -50,6 +50,8 @@ def _is_evaluated(evaluation: Mapping[str, Any], epoch: int) -> bool:
     interval, start = evaluation.get("interval", 1), evaluation.get("start")
     if not evaluation or interval < 1 or epoch < (start or 0):
         return False
+    if not evaluation.get("by_epoch", True):  # in iterations; the last one may be among them
+        return True
     return bool((epoch - (start or 0)) % interval == 0)
 
 
