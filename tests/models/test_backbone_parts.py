@@ -155,6 +155,17 @@ def test_a_list_of_downsampling_beside_the_stages() -> None:
     assert not any(n.startswith(("downsample_layers.2", "stages.2.0", "stages.1")) for n in trained)
 
 
+def test_a_stem_of_as_many_layers_as_stages() -> None:
+    """It is a ``Sequential``, which runs as a whole before the first block."""
+    timm = pytest.importorskip("timm")
+    with torch.device("meta"):
+        hybrid = timm.create_model("vit_base_r50_s16_224", num_classes=0)
+    stem = "patch_embed.backbone.stem."
+    for net, start in ((hybrid, stem), (ours(type="mmcls.DenseNet", arch="121"), "stem.")):
+        numbers = [n for name, n in layer_numbers(net)[0].items() if name.startswith(start)]
+        assert set(numbers) == {0}
+
+
 def test_lists_of_a_pyramid() -> None:
     """mmcls's PCPVT has lists before its stages (patches) and behind them (positions)."""
     net = ours(

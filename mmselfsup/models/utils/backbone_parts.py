@@ -135,7 +135,8 @@ def _beside_stages(
 
     Some networks keep what stands between stages in a list of its own, such as
     ``downsample_layers`` beside ``stages``. Items of a list before the stages run before their
-    stage, those of one after it behind.
+    stage, those of one after it behind. A ``Sequential`` runs as a whole: it is a stem, whose
+    layers may be as many as the stages.
 
     Args:
         backbone: The network.
@@ -147,18 +148,22 @@ def _beside_stages(
     for module in backbone.modules():
         children = [c for c in module.children() if isinstance(c, nn.Sequential | nn.ModuleList)]
         lists = [
-            [[id(p) for p in item.parameters()] for item in child.children()]
+            (
+                [[id(p) for p in item.parameters()] for item in child.children()],
+                isinstance(child, nn.ModuleList),
+            )
             for child in children
             if not any(id(item) in single for item in child.children())
         ]
-        for place, stages in enumerate(lists):
+        for place, (stages, _) in enumerate(lists):
             inside = [[owner[i] for i in item if i in owner] for item in stages]
             if len(stages) < 2 or not all(inside):
                 continue
             before = [0, *(min(own) - 1 for own in inside[1:])]
             behind = [*(max(own) for own in inside[:-1]), len(blocks) + 1]
-            for other, items in enumerate(lists):
-                if len(items) == len(stages) and not any(i in owner for ids in items for i in ids):
+            for other, (items, one_by_one) in enumerate(lists):
+                own = any(i in owner for ids in items for i in ids)
+                if one_by_one and len(items) == len(stages) and not own:
                     numbers = before if other < place else behind
                     found |= {i: n for ids, n in zip(items, numbers, strict=True) for i in ids}
     return found
