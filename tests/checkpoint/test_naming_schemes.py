@@ -784,6 +784,17 @@ def test_a_normalisation_before_the_blocks_is_a_part_of_the_network(tmp_path):
     assert loaded(config, tmp_path / "a.pth")[1].complete
 
 
+def test_timms_normalisation_of_the_output_of_that_name_may_be_new(tmp_path):
+    """In networks of stages ``norm_pre`` stands behind the last one."""
+    sizes = {"depths": (1, 1, 1, 1), "dims": (8, 8, 8, 8)}
+    plain = {"type": "timm.convnext_tiny", **sizes}
+    normed = {**plain, "head_norm_first": True}
+    for source, target in ((plain, normed), (normed, plain)):
+        torch.save(build_backbone(copy.deepcopy(source)).state_dict(), tmp_path / "a.pth")
+        report = load_weights(Holder(target), str(tmp_path / "a.pth"))
+        assert not report.mismatched
+
+
 def test_heads_of_a_stored_config(tmp_path):
     net = randomize(build_backbone({**OURS, **TWELVE}))
     config = f"model = dict(type='MoCoV3', backbone={ {**OURS, **TWELVE} })\n"

@@ -26,8 +26,10 @@ _OF_NORM = (".weight", ".running_mean", ".running_var")
 _OF_SCALE = (".gamma", ".gamma_1", ".gamma_2", ".layer_scale")  # factors of LayerScale
 # Ends of what a file may have in a block beyond the model's: biases, counters, what is computed.
 _SPARE = ("bias", "num_batches_tracked", "attn_mask", "bias_mask", "periods", *COMPUTED)
+_REGISTERS = ("reg_token", "register_tokens")
 _PRE_NORM = ("norm_pre.weight", "norm_pre.bias")  # of the tokens before the first block (CLIP)
-_FURTHER = ("reg_token", "register_tokens", *_PRE_NORM)
+# Blocks of networks where timm gives that name to the normalisation of the output.
+_STAGES = ("stages.", "dense_stages.")
 _SHOWN = 3  # names in a message at most
 
 
@@ -82,6 +84,7 @@ def further_parts(names: Iterable[str], target: Mapping[str, Tensor]) -> tuple[s
     """
     own = own_prefix(target)
     starts = {start for name in target for start in _starts(name)}
+    single = {own + name for name in _REGISTERS}.union(_before_blocks(own, target))
     return tuple(
         name
         for name in names
@@ -89,8 +92,15 @@ def further_parts(names: Iterable[str], target: Mapping[str, Tensor]) -> tuple[s
         and name.startswith(own)
         and not name.endswith(_SPARE)
         and not is_adapter(name)
-        and (name.removeprefix(own) in _FURTHER or _starts(name) & starts)
+        and (name in single or _starts(name) & starts)
     )
+
+
+def _before_blocks(own: str, target: Iterable[str]) -> tuple[str, ...]:
+    """Return the names that a normalisation before the first block has in the model's backbone."""
+    if any(name.startswith(tuple(own + stages for stages in _STAGES)) for name in target):
+        return ()
+    return tuple(own + name for name in _PRE_NORM)
 
 
 def _starts(name: str) -> set[str]:
@@ -140,10 +150,13 @@ def check_network(
     found = [name for name in kernels if name in filled]
     other = [m for m in mismatched if m.name in kernels and not m.of_input]
     in_file, behind = filled | {m.name for m in mismatched}, _behind_features(model)
+    before = _before_blocks(own, target)
     lacking = [
         name
         for name, tensor in target.items()
-        if _is_needed(name, tensor, own) and name not in in_file and not name.startswith(behind)
+        if (name in before or _is_needed(name, tensor, own))
+        and name not in in_file
+        and not name.startswith(behind)
     ]
     if deeper:
         problem = f"a deeper network, the model has no place for {_some(deeper)}"
@@ -170,15 +183,13 @@ def check_network(
 def _is_needed(name: str, tensor: Tensor, own: str) -> bool:
     """Return whether a backbone can't do without a weight.
 
-    That is a kernel, or a normalisation or a factor of LayerScale in a block or one before all.
-    Tokens, positions,
+    That is a kernel, or a normalisation or a factor of LayerScale in a block. Tokens, positions,
     biases and the normalisation of the output may be new.
     """
     if not name.startswith(own) or is_adapter(name):
         return False
     in_block = name.endswith((*_OF_NORM, *_OF_SCALE)) and any(_numbered(name))
-    before = name.removeprefix(own) in _PRE_NORM
-    return in_block or before or (tensor.ndim >= 2 and name.endswith(".weight"))
+    return in_block or (tensor.ndim >= 2 and name.endswith(".weight"))
 
 
 def _behind_features(model: nn.Module) -> tuple[str, ...]:
