@@ -16,6 +16,8 @@ from torchvision.models.vision_transformer import VisionTransformer as Torchvisi
 
 from mmselfsup.core.checkpoint import load_weights
 from mmselfsup.core.checkpoint.naming_schemes import library_names
+from mmselfsup.core.checkpoint.pretext_heads import pretext_task
+from mmselfsup.core.checkpoint.publish import extract_backbone
 from mmselfsup.core.checkpoint.timm_names import timm_names
 from mmselfsup.core.checkpoint.unseen_facts import Facts, facts_of_file
 from mmselfsup.models import build_backbone
@@ -742,19 +744,36 @@ def test_swin_of_mmcls_into_timm(tmp_path):
 TWELVE = {"arch": {**OURS["arch"], "num_heads": 12}}
 
 
-@pytest.mark.parametrize("target", [OURS, TIMM], ids=["ours", "timm"])
-def test_mocov3_has_12_heads(tmp_path, target):
-    """Also its small one, whose width is that of timm's network of 6 heads."""
-    net = randomize(build_backbone({**TIMM, "num_heads": 12}))
+def save_mocov3(net, path):
     torch.save({"state_dict": {
         f"module.{name}.{k}": v for name in ("base_encoder", "momentum_encoder")
         for k, v in net.state_dict().items()
-    }}, tmp_path / "vit-s-300ep.pth")  # fmt: skip
+    }}, path)  # fmt: skip
+
+
+@pytest.mark.parametrize("target", [OURS, TIMM], ids=["ours", "timm"])
+def test_mocov3_has_12_heads(tmp_path, target):
+    """Also its small one, whose width is that of timm's network of 6 heads."""
+    target = copy.deepcopy(target)
+    if "arch" in target:
+        target["arch"] |= {"embed_dims": 384, "feedforward_channels": 768}
+    else:
+        target["embed_dim"] = 384
+    net = randomize(build_backbone({**TIMM, "embed_dim": 384, "num_heads": 12}))
+    save_mocov3(net, tmp_path / "vit-s-300ep.pth")
     with pytest.raises(UserError, match="attention heads 12, the model has 2, which its weights"):
         load_weights(Holder(target), str(tmp_path / "vit-s-300ep.pth"))
     assert load_weights(Holder(target), str(tmp_path / "vit-s-300ep.pth"), partial=True).complete
-    twelve = {**target, **(TWELVE if target is OURS else {"num_heads": 12})}
-    close(features(loaded(twelve, tmp_path / "vit-s-300ep.pth")[0]), *features(net))
+    target.get("arch", target)["num_heads"] = 12
+    close(features(loaded(target, tmp_path / "vit-s-300ep.pth")[0]), *features(net))
+
+
+def test_a_users_own_mocov3_may_have_other_heads(tmp_path):
+    """Such as the large transformer, of 16 heads and a width that 12 doesn't divide."""
+    config = {**TIMM, "embed_dim": 32, "num_heads": 16}
+    net = randomize(build_backbone(config))
+    save_mocov3(net, tmp_path / "vit-l.pth")
+    close(features(loaded(config, tmp_path / "vit-l.pth")[0]), *features(net))
 
 
 @pytest.mark.parametrize(
@@ -768,7 +787,7 @@ def test_mocov3_has_12_heads(tmp_path, target):
     ],
 )
 def test_heads_and_activation_of_a_name_of_timm(name, heads, activation):
-    assert facts_of_file(f"timm://{name}", {}, []) == Facts(heads, activation)
+    assert facts_of_file(f"timm://{name}", {}, {}) == Facts(heads, activation)
 
 
 def test_a_normalisation_before_the_blocks_is_a_part_of_the_network(tmp_path):
@@ -793,6 +812,23 @@ def test_timms_normalisation_of_the_output_of_that_name_may_be_new(tmp_path):
         torch.save(build_backbone(copy.deepcopy(source)).state_dict(), tmp_path / "a.pth")
         report = load_weights(Holder(target), str(tmp_path / "a.pth"))
         assert not report.mismatched
+
+
+@pytest.mark.parametrize("kind", ["mmdet.ResNet", "a.b.C"])
+def test_a_stored_config_of_a_library_that_is_not_there(tmp_path, kind):
+    net = build_backbone(copy.deepcopy(OURS))
+    config = f"model = dict(type='{kind}', backbone=dict(type='{kind}', arch='small'))"
+    state = {f"backbone.{name}": tensor for name, tensor in net.state_dict().items()}
+    torch.save({"state_dict": state, "meta": {"config": config}}, tmp_path / "a.pth")
+    assert loaded(OURS, tmp_path / "a.pth")[1].complete
+    assert pretext_task({"meta": {"config": config}}, state, []) is None
+    assert extract_backbone(str(tmp_path / "a.pth"), str(tmp_path / "b.pth"))[1] == len(state)
+
+
+def test_heads_beside_a_name_of_sizes_count():
+    """A user's class may take both."""
+    config = "model = dict(backbone=dict(type='VisionTransformer', arch='small', num_heads=2))"
+    assert facts_of_file("a.pth", {"meta": {"config": config}}, {}).heads == 2
 
 
 def test_heads_of_a_stored_config(tmp_path):

@@ -8,10 +8,8 @@ pre-training never read: equal numbers and names say nothing.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mmselfsup.models.builder import ALGORITHMS
-
 from .load import meta_of
-from .stored_config import model_entries, type_in
+from .stored_config import class_in, model_entries, type_in
 
 #: Parts of models that no classifier has.
 _PARTS = ("memory_bank", "neck")
@@ -33,12 +31,12 @@ def pretext_task(
     Returns:
         The type of the model, or such words as ``a model with a neck``.
     """
-    kind = type_in(model_entries(meta_of(state).get("config")))
-    known = None if kind is None else ALGORITHMS.get(kind)
+    model = model_entries(meta_of(state).get("config"))
+    known = class_in(model)
     if getattr(known, "reads_classes", False):
         return None
     if hasattr(known, "family"):
-        return kind
+        return type_in(model)
     parts = {name.partition(".")[0] for name in names}
     own = {name.partition(".")[0] for name in target}
     found = [part for part in _PARTS if part in parts - own]

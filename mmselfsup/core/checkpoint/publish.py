@@ -11,13 +11,12 @@ from typing import Any
 
 import torch
 
-from mmselfsup.models.builder import BACKBONES
 from mmselfsup.models.utils.adapters import merge_adapters
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write
 
 from .load import load_state, meta_of
-from .stored_config import entries, model_entries, statements, type_in
+from .stored_config import class_in, entries, model_entries, statements
 from .stored_weights import weights_below, weights_of
 from .timm_names import backbone_in_format
 
@@ -81,8 +80,7 @@ def _sees_class_token(text: Any) -> bool:
     given = backbone.get("with_cls_token")
     if isinstance(given, ast.Constant):
         return bool(given.value)
-    name = type_in(backbone)
-    known = None if name is None else BACKBONES.get(name)
+    known = class_in(backbone)
     default = known and inspect.signature(known).parameters.get("with_cls_token")
     return True if default is None else bool(default.default)
 

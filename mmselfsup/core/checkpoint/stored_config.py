@@ -4,6 +4,8 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
+from mmselfsup.models.builder import MODELS
+
 
 def statements(text: Any) -> list[ast.stmt]:
     """Return the statements of a config's text; none of a text that is no Python."""
@@ -36,3 +38,15 @@ def type_in(found: Mapping[str, ast.expr]) -> str | None:
     kind = found.get("type")
     name = kind.value if isinstance(kind, ast.Constant) else None
     return name if isinstance(name, str) else None
+
+
+def class_in(found: Mapping[str, ast.expr]) -> Any:
+    """Return the registered class that ``type`` names among the entries of a dict.
+
+    None without one, and where it is not registered here, such as ``mmdet.ResNet`` without mmdet.
+    """
+    kind = type_in(found)
+    try:
+        return None if kind is None else MODELS.get(kind)
+    except AttributeError:  # mmcv's registry searches the parent of its root for such a library
+        return None

@@ -6,13 +6,13 @@ Where the file, its names or its address say what it is of, it is compared with 
 
 import ast
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mmselfsup.models.builder import BACKBONES
 from mmselfsup.models.utils.backbone_parts import attention_blocks, blocks_of
@@ -20,10 +20,12 @@ from mmselfsup.utils.errors import UserError
 
 from .load import meta_of
 from .same_network import ADVICE, BACKBONE
-from .stored_config import entries, model_entries, type_in
+from .stored_config import class_in, entries, model_entries
 
-# MoCo v3's file has both networks, and its transformers of all widths have 12 heads.
+# MoCo v3's file has both networks, and the transformers of its authors have 12 heads in each width;
+# that of a user's own width may have any number.
 _MOCO_V3 = ("base_encoder.patch_embed.proj.weight", "momentum_encoder.patch_embed.proj.weight")
+_MOCO_V3_WIDTHS = (384, 768)
 _MOCO_V3_HEADS = 12
 _HF_CONFIG = "config.json"
 _HF_WEIGHTS = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json")
@@ -56,7 +58,7 @@ def facts_of_network(network: nn.Module) -> Facts:
 
 
 def facts_of_file(
-    filename: str, state: Mapping[str, Any], names: Iterable[str], prefix: str = ""
+    filename: str, state: Mapping[str, Any], weights: Mapping[str, Tensor], prefix: str = ""
 ) -> Facts:
     """Return what a file says about its network, by the first of these that says anything.
 
@@ -66,15 +68,14 @@ def facts_of_file(
     Args:
         filename: Path or address.
         state: The content of the file.
-        names: Names of its weights.
+        weights: Its weights.
         prefix: Prefix of the network in it that is meant; the config describes no teacher.
     """
     own = prefix.removeprefix("module.") in ("", BACKBONE)
     stored = _of_config(meta_of(state).get("config") if own else None)
     if stored.heads is not None:
         return stored
-    ends = [name.removeprefix("module.") for name in names]
-    if all(anchor in ends for anchor in _MOCO_V3):
+    if _is_moco_v3(weights):
         return Facts(_MOCO_V3_HEADS)
     library, separator, name = filename.partition("://")
     if separator:
@@ -110,16 +111,22 @@ def _plain(name: str) -> str:
     return name.lower().replace("_", "")
 
 
+def _is_moco_v3(weights: Mapping[str, Tensor]) -> bool:
+    """Return whether weights are of MoCo v3's code, and of a width that its authors trained."""
+    found = {name.removeprefix("module."): tensor for name, tensor in weights.items()}
+    return all(n in found and len(found[n]) in _MOCO_V3_WIDTHS for n in _MOCO_V3)
+
+
 def _of_config(text: Any) -> Facts:
     """Return the heads of the backbone that the text of a config describes; it is never run."""
     backbone = entries(model_entries(text).get("backbone"))
-    arch, kind = backbone.get("arch"), type_in(backbone)
-    if isinstance(arch, ast.Constant):
-        zoo = getattr(None if kind is None else BACKBONES.get(kind), "arch_zoo", {})
+    arch = backbone.get("arch")
+    given = backbone.get("num_heads") or entries(arch).get("num_heads")
+    if given is None and isinstance(arch, ast.Constant):
+        zoo = getattr(class_in(backbone), "arch_zoo", {})
         sizes = zoo.get(str(arch.value).lower())
         heads = sizes.get("num_heads") if isinstance(sizes, Mapping) else None
     else:
-        given = entries(arch).get("num_heads") or backbone.get("num_heads")
         heads = given.value if isinstance(given, ast.Constant) else None
     return Facts(heads if isinstance(heads, int) else None)
 
