@@ -123,9 +123,9 @@ def test_weights_of_another_run_bring_no_clusters(
     clustered: list[tuple[int, torch.Tensor]] = []
     cluster = DeepClusterV2Head.cluster
 
-    def spy(head: Any, epoch: int) -> None:
+    def spy(head: Any, epoch: int, *args: Any) -> None:
         clustered.append((epoch, head.banks[0].feature_bank.clone()))
-        cluster(head, epoch)
+        cluster(head, epoch, *args)
 
     monkeypatch.setattr(DeepClusterV2Head, "cluster", spy)
     train_method("DeepClusterV2", tmp_path / "own", load_from=str(file))

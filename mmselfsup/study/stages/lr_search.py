@@ -9,6 +9,7 @@ from typing import Any
 
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.json_log import read_log
+from mmselfsup.utils.plurals import counted
 
 from ..records import SearchRecord
 from ..report.tables import display_name, mark_labels
@@ -35,7 +36,7 @@ def check_evaluation(study: ResolvedStudy) -> None:
         raise UserError(
             f"FINETUNE_CONFIG has {name}, which needs evaluations, and the final training on the "
             "whole fold has no images left for them: take it out; every arm is trained for the "
-            f"same {study.epochs} epochs and measured after the last"
+            f"same {counted(study.epochs, 'epoch')} and measured after the last"
         )
     if len(study.lrs) > 1 and not _is_evaluated(cfg.get("evaluation") or {}, study.epochs):
         raise UserError(
