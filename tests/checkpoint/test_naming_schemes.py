@@ -536,6 +536,27 @@ def test_lightly_train(tmp_path, config, prefix):
         close(features(backbone, side), *features(net, side))
 
 
+@pytest.mark.parametrize("prefix", ["wrapped_model._", "embedding_model.wrapped_model._"])
+def test_lightly_train_convnext_of_torchvision(tmp_path, prefix):
+    """Its files name torchvision's ``features`` as the attribute of its own wrapper."""
+    config = {"type": "torchvision.convnext_tiny"}
+    net = randomize(build_backbone(copy.deepcopy(config)))
+    state = {
+        f"{prefix}{name}": tensor
+        for name, tensor in net.net.state_dict().items()
+        if name.startswith("features.")
+    }
+    torch.save(state, tmp_path / "a.pt")
+    holder = Holder(config)
+    report = load_weights(holder, str(tmp_path / "a.pt"))
+    # The file lacks the classifier and the norm before it.
+    assert all(name.startswith("backbone.classifier.") for name in report.missing)
+    assert not report.unexpected
+    got = holder.backbone.state_dict()
+    for name, tensor in net.state_dict().items():
+        assert torch.equal(got[name], tensor) or name.startswith("classifier."), name
+
+
 def test_a_bias_without_a_place_is_reported(tmp_path):
     net = randomize(build_backbone(copy.deepcopy(DINOV3)))
     torch.save(net.state_dict(), tmp_path / "a.pth")

@@ -215,6 +215,11 @@ SCHEMES: tuple[Scheme, ...] = (
         ),
     ),
     Scheme(
+        "lightly-train's ConvNeXt of torchvision",
+        "_features.0.0.weight",
+        rules=((r"^_features\.", "features."),),
+    ),
+    Scheme(
         "Meta's DINOv3",
         "patch_embed.proj.weight",
         mark=r"storage_tokens$|rope_embed\.periods$|\.qkv\.bias_mask$",
