@@ -5,8 +5,10 @@ PanDerm), a network of timm is saved under the published names.
 """
 
 import copy
+import json
 import re
 
+import huggingface_hub
 import pytest
 import timm
 import torch
@@ -869,6 +871,38 @@ def test_heads_of_a_stored_config(tmp_path):
     assert loaded({**OURS, **TWELVE}, tmp_path / "epoch_1.pth")[1].complete
     with pytest.raises(UserError, match="attention heads 12, the model has 2"):
         load_weights(Holder(OURS), str(tmp_path / "epoch_1.pth"))
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_heads_and_activation_of_a_hugging_face_name(tmp_path, monkeypatch, nested):
+    known = {"num_attention_heads": 6, "hidden_act": "quick_gelu"}
+    config = {"num_attention_heads": 8, "vision_config": known} if nested else known
+    (tmp_path / "config.json").write_text(json.dumps(config))
+
+    def download(repository, file):
+        if (repository, file) != ("owner/name", "config.json"):
+            raise OSError(file)
+        return str(tmp_path / file)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    for name in ("owner/name", "owner/name/model.safetensors"):
+        assert facts_of_file(f"hf://{name}", {}, {}) == Facts(6, "quickgelu")
+    for name in ("owner/other", "owner/name/part/model.safetensors", "name"):
+        assert facts_of_file(f"hf://{name}", {}, {}) == Facts()
+
+
+def test_the_activation_of_a_stored_config():
+    config = """model = dict(backbone=dict(type='VisionTransformer', arch='small',
+        layer_cfgs=dict(act_cfg=dict(type='ReLU'))))"""
+    assert facts_of_file("a.pth", {"meta": {"config": config}}, {}) == Facts(8, "relu")
+
+
+def test_a_name_of_timm_whose_hub_is_out_of_reach(monkeypatch):
+    def build(_):
+        raise OSError("no network")
+
+    monkeypatch.setattr("mmselfsup.core.checkpoint.unseen_facts.BACKBONES.build", build)
+    assert facts_of_file("timm://hf-hub:owner/name", {}, {}) == Facts()
 
 
 def test_heads_and_activation_of_a_hugging_face_folder(tmp_path):

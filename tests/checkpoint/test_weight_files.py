@@ -1,6 +1,7 @@
 """Weights by name, in safetensors files and in folders of Hugging Face's libraries."""
 
 import json
+import shutil
 from pathlib import Path
 
 import huggingface_hub
@@ -61,6 +62,27 @@ def test_an_unknown_name_of_timm_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     with pytest.raises(UserError, match=r"timm has no model 'resnet19'; close are timm\.resnet18"):
         load_state("timm://resnet19")
+
+
+def test_hugging_face_by_name_in_several_files(tmp_path, monkeypatch):
+    """The parts come with their index, and are read together."""
+    there, cache = tmp_path / "there", tmp_path / "cache"
+    for folder in (there, there / "large", cache / "large"):
+        folder.mkdir(parents=True)
+    parts = {"a": "model-1.safetensors", "b": "model-2.safetensors"}
+    for folder in (there, there / "large"):
+        for name, file in parts.items():
+            save_file({name: torch.ones(2)}, folder / file)
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": parts}))
+
+    def download(_, file):
+        if not (there / file).is_file():
+            raise OSError(file)
+        return shutil.copy(there / file, cache / file)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    for name in ("owner/name", "owner/name/large/model.safetensors.index.json"):
+        assert set(load_state(f"hf://{name}")) == {"a", "b"}
 
 
 def test_hugging_face_by_name(tmp_path, monkeypatch):

@@ -20,15 +20,14 @@ from mmselfsup.utils.errors import UserError
 
 from .load import meta_of
 from .same_network import ADVICE, BACKBONE
-from .stored_config import class_in, entries, model_entries
+from .stored_config import class_in, entries, model_entries, type_in
+from .weight_files import CONFIG, IN_FOLDER, hugging_face_config
 
 # MoCo v3's file has both networks, and the transformers of its authors have 12 heads in each width;
 # that of a user's own width may have any number.
 _MOCO_V3 = ("base_encoder.patch_embed.proj.weight", "momentum_encoder.patch_embed.proj.weight")
 _MOCO_V3_WIDTHS = (384, 768)
 _MOCO_V3_HEADS = 12
-_HF_CONFIG = "config.json"
-_HF_WEIGHTS = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json")
 #: Activations whose difference is seen in features, by lower-case names without underscores.
 _ACTIVATIONS = ("gelu", "quickgelu", "relu")
 
@@ -63,7 +62,8 @@ def facts_of_file(
     """Return what a file says about its network, by the first of these that says anything.
 
     Its config (checkpoints of this project and of MMSelfSup), its names (MoCo v3), the
-    ``config.json`` beside it (a folder of Hugging Face's transformers), its address (``timm://``).
+    ``config.json`` beside it (a folder of Hugging Face's transformers, ``hf://``), its address
+    (``timm://``).
 
     Args:
         filename: Path or address.
@@ -79,8 +79,13 @@ def facts_of_file(
         return Facts(_MOCO_V3_HEADS)
     library, separator, name = filename.partition("://")
     if separator:
+        if library in ("hf", "huggingface"):
+            return _of_hugging_face(hugging_face_config(name))
         return _of_timm(name) if library == "timm" else Facts()
-    return _of_hugging_face(Path(filename))
+    path = Path(filename)
+    if not path.is_dir() and path.name not in IN_FOLDER:
+        return Facts()
+    return _of_hugging_face((path if path.is_dir() else path.parent) / CONFIG)
 
 
 def check_unseen(filename: str, found: Facts, model: nn.Module) -> None:
@@ -118,7 +123,7 @@ def _is_moco_v3(weights: Mapping[str, Tensor]) -> bool:
 
 
 def _of_config(text: Any) -> Facts:
-    """Return the heads of the backbone that the text of a config describes; it is never run."""
+    """Return the facts of the backbone that the text of a config describes; it is never run."""
     backbone = entries(model_entries(text).get("backbone"))
     arch = backbone.get("arch")
     given = backbone.get("num_heads") or entries(arch).get("num_heads")
@@ -128,19 +133,22 @@ def _of_config(text: Any) -> Facts:
         heads = sizes.get("num_heads") if isinstance(sizes, Mapping) else None
     else:
         heads = given.value if isinstance(given, ast.Constant) else None
-    return Facts(heads if isinstance(heads, int) else None)
+    named = type_in(entries(entries(backbone.get("layer_cfgs")).get("act_cfg")))
+    activation = _plain(named or "")
+    return Facts(
+        heads if isinstance(heads, int) else None,
+        activation if activation in _ACTIVATIONS else None,
+    )
 
 
-def _of_hugging_face(path: Path) -> Facts:
-    """Return the facts in the ``config.json`` of a folder of transformers, or of its weights."""
-    folder = path if path.is_dir() else path.parent
-    if not path.is_dir() and path.name not in _HF_WEIGHTS:
-        return Facts()
+def _of_hugging_face(path: Path | None) -> Facts:
+    """Return the facts in a ``config.json`` of transformers, none of what can't be read."""
     try:
-        config = json.loads((folder / _HF_CONFIG).read_text(encoding="utf-8"))
+        config = json.loads(path.read_text(encoding="utf-8")) if path else None
     except (OSError, ValueError):
         return Facts()
     config = config if isinstance(config, dict) else {}
+    config = config.get("vision_config") or config  # of models of images and text
     heads, activation = config.get("num_attention_heads"), _plain(str(config.get("hidden_act")))
     gated = config.get("use_swiglu_ffn") or config.get("use_gated_mlp")
     known = activation in _ACTIVATIONS and not gated
@@ -152,5 +160,5 @@ def _of_timm(name: str) -> Facts:
     try:
         with torch.device("meta"):
             return facts_of_network(BACKBONES.build({"type": f"timm.{name}"}))
-    except (KeyError, RuntimeError, TypeError, ValueError):
+    except (KeyError, OSError, RuntimeError, TypeError, ValueError):
         return Facts()

@@ -17,8 +17,10 @@ from mmselfsup.utils.logger import silenced
 from .file_kinds import is_safetensors_content, is_torch_content, other_kind
 
 # Names of weights in a folder of Hugging Face's libraries, best first; an index lists several.
-_IN_FOLDER = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
+IN_FOLDER = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
 _INDEX = ".index.json"
+#: The file beside weights in which Hugging Face's transformers describe the network.
+CONFIG = "config.json"
 
 
 def is_safetensors(path: Path) -> bool:
@@ -62,32 +64,58 @@ def _parts(path: Path) -> list[Path]:
 
 def weights_in_folder(folder: Path) -> Path | None:
     """Return the file of weights in a folder that ``save_pretrained`` wrote, None without one."""
-    return next((folder / name for name in _IN_FOLDER if (folder / name).is_file()), None)
+    return next((folder / name for name in IN_FOLDER if (folder / name).is_file()), None)
 
 
 def hugging_face_file(name: str) -> Path:
     """Return the file of weights of ``owner/model`` or ``owner/model/file``, downloaded or cached.
 
+    An index of several files brings them all.
+
     Raises:
         UserError: The name has no owner, or no such file can be had.
     """
-    parts = name.split("/", 2)
-    if len(parts) < 2 or not all(parts):
-        raise UserError(f"hf://{name}: give hf://owner/model, or hf://owner/model/file")
-    from huggingface_hub import hf_hub_download
-
-    files = parts[2:] or (_IN_FOLDER[0], _IN_FOLDER[2])
+    repository, file = _repository_and_file(name)
+    files = (file,) if file else IN_FOLDER
     problem: Exception = FileNotFoundError(name)
-    for file in files:
+    for wanted in files:
         try:
-            with silenced("huggingface_hub"):  # it would report each of its attempts
-                return Path(hf_hub_download("/".join(parts[:2]), file))
+            path = _hugging_face(repository, wanted)
+            if wanted.endswith(_INDEX):
+                folder = wanted.rpartition("/")[0]
+                for part in _parts(path):
+                    _hugging_face(repository, f"{folder}/{part.name}".lstrip("/"))
+            return path
         except Exception as error:  # of any library between here and the server
             problem = error
     raise UserError(
         f"hf://{name}: no weights ({one_line(problem).partition('. ')[0]}); without a network, "
         "give the path of the file or of the folder"
     ) from problem
+
+
+def hugging_face_config(name: str) -> Path | None:
+    """Return the config beside the weights of ``owner/model[/file]``, None where there is none."""
+    try:
+        repository, file = _repository_and_file(name)
+        folder = file.rpartition("/")[0]
+        return _hugging_face(repository, f"{folder}/{CONFIG}".lstrip("/"))
+    except Exception:  # a model of another library has none, and its weights say the rest
+        return None
+
+
+def _repository_and_file(name: str) -> tuple[str, str]:
+    parts = name.split("/", 2)
+    if len(parts) < 2 or not all(parts):
+        raise UserError(f"hf://{name}: give hf://owner/model, or hf://owner/model/file")
+    return "/".join(parts[:2]), "".join(parts[2:])
+
+
+def _hugging_face(repository: str, file: str) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    with silenced("huggingface_hub"):  # it would report each of its attempts
+        return Path(hf_hub_download(repository, file))
 
 
 def timm_file(name: str) -> Path:
