@@ -20,6 +20,7 @@ from mmselfsup.core.checkpoint import load_weights
 from mmselfsup.core.checkpoint.naming_schemes import library_names
 from mmselfsup.core.checkpoint.pretext_heads import pretext_task
 from mmselfsup.core.checkpoint.publish import extract_backbone
+from mmselfsup.core.checkpoint.save import export_backbone
 from mmselfsup.core.checkpoint.timm_names import timm_names
 from mmselfsup.core.checkpoint.unseen_facts import Facts, facts_of_file
 from mmselfsup.models import build_backbone
@@ -871,6 +872,34 @@ def test_heads_of_a_stored_config(tmp_path):
     assert loaded({**OURS, **TWELVE}, tmp_path / "epoch_1.pth")[1].complete
     with pytest.raises(UserError, match="attention heads 12, the model has 2"):
         load_weights(Holder(OURS), str(tmp_path / "epoch_1.pth"))
+
+
+def test_an_extracted_backbone_tells_its_heads(tmp_path):
+    config = f"model = dict(type='MoCoV3', backbone={ {**OURS, **TWELVE} })\n"
+    net = randomize(build_backbone({**OURS, **TWELVE}))
+    state = {f"backbone.{k}": v for k, v in net.state_dict().items()}
+    torch.save({"state_dict": state, "meta": {"config": config}}, tmp_path / "epoch_1.pth")
+    for style in ("mmselfsup", "timm"):
+        extract_backbone(str(tmp_path / "epoch_1.pth"), str(tmp_path / "a.pth"), style=style)
+        assert loaded({**OURS, **TWELVE}, tmp_path / "a.pth")[1].complete
+        with pytest.raises(UserError, match="attention heads 12, the model has 2"):
+            load_weights(Holder(OURS), str(tmp_path / "a.pth"))
+    extract_backbone(str(tmp_path / "a.pth"), str(tmp_path / "b.pth"))  # once more
+    with pytest.raises(UserError, match="attention heads 12, the model has 2"):
+        load_weights(Holder(OURS), str(tmp_path / "b.pth"))
+
+
+def test_the_backbone_beside_a_checkpoint_tells_its_heads(tmp_path):
+    path = tmp_path / "backbone.pth"
+    holder = Holder({**OURS, **TWELVE})
+    assert export_backbone(holder, str(path))
+    weights = torch.load(path, weights_only=True)
+    assert all(isinstance(tensor, torch.Tensor) for tensor in weights.values())
+    assert loaded({**OURS, **TWELVE}, path)[1].complete
+    with pytest.raises(UserError, match="attention heads 12, the model has 2"):
+        load_weights(Holder(TIMM), str(path))
+    assert export_backbone(Holder(RESNET), str(path))
+    assert facts_of_file(str(path), torch.load(path, weights_only=True), {}) == Facts()
 
 
 @pytest.mark.parametrize("nested", [False, True])

@@ -19,6 +19,7 @@ from .load import load_state, meta_of
 from .stored_config import class_in, entries, model_entries, statements
 from .stored_weights import weights_below, weights_of
 from .timm_names import backbone_in_format
+from .unseen_facts import facts_of_file, with_facts
 
 # Prefixes of the trained backbone in checkpoints of this project and of others, best first.
 _PREFIXES = (
@@ -41,6 +42,7 @@ def extract_backbone(
 ) -> tuple[str, int]:
     """Write the backbone of a checkpoint as ``dict(state_dict=...)`` without prefix.
 
+    What the weights don't show goes with them where the checkpoint says it, see ``with_facts``.
     Adapters (LoRA) are merged into the weights. Under timm's names, a ViT whose blocks see no class
     token, as the config in the checkpoint says, is written without one.
 
@@ -65,7 +67,8 @@ def extract_backbone(
     if not selected:
         raise UserError(f"{checkpoint}: no weight begins with {prefix!r}; see its names first")
     seen = _sees_class_token(meta_of(state).get("config"))
-    selected = backbone_in_format(selected, style, checkpoint, seen)
+    facts = facts_of_file(checkpoint, state, weights, prefix)
+    selected = with_facts(backbone_in_format(selected, style, checkpoint, seen), facts)
     with atomic_write(output) as file:
         torch.save({"state_dict": selected}, file)
     return prefix, len(selected)

@@ -24,6 +24,7 @@ from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write
 
 from .timm_names import published_names, sees_class_token
+from .unseen_facts import facts_of_network, with_facts
 
 
 def save_checkpoint(
@@ -161,7 +162,8 @@ def link_latest(path: str, name: str = "latest.pth") -> None:
 def export_backbone(model: nn.Module, path: str) -> bool:
     """Write the backbone of a model so that torchvision's or timm's network loads the file.
 
-    The file holds the weights and nothing else: ``resnet50().load_state_dict(torch.load(path),
+    The file holds the weights, and as an attribute of their dict, which other libraries don't
+    read, what they don't show (``unseen_facts``): ``resnet50().load_state_dict(torch.load(path),
     strict=False)`` leaves out the classifier only, and so does timm's
     ``create_model("vit_small_patch16_224", checkpoint_path=path, num_classes=0)``.
 
@@ -174,8 +176,9 @@ def export_backbone(model: nn.Module, path: str) -> bool:
     state = backbone_state(model)
     if state is None:
         return False
+    facts = facts_of_network(backbone_of(model))
     with atomic_write(path, "wb") as file:
-        torch.save(state, file)
+        torch.save(with_facts(state, facts), file)
     return True
 
 

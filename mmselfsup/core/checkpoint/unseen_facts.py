@@ -6,8 +6,9 @@ Where the file, its names or its address say what it is of, it is compared with 
 
 import ast
 import json
+from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from .weight_files import CONFIG, IN_FOLDER, hugging_face_config
 _MOCO_V3 = ("base_encoder.patch_embed.proj.weight", "momentum_encoder.patch_embed.proj.weight")
 _MOCO_V3_WIDTHS = (384, 768)
 _MOCO_V3_HEADS = 12
+_KEPT = "unseen_facts"  # an attribute of the weights in a file with a backbone alone
 #: Activations whose difference is seen in features, by lower-case names without underscores.
 _ACTIVATIONS = ("gelu", "quickgelu", "relu")
 
@@ -61,9 +63,9 @@ def facts_of_file(
 ) -> Facts:
     """Return what a file says about its network, by the first of these that says anything.
 
-    Its config (checkpoints of this project and of MMSelfSup), its names (MoCo v3), the
-    ``config.json`` beside it (a folder of Hugging Face's transformers, ``hf://``), its address
-    (``timm://``).
+    Its config (checkpoints of this project and of MMSelfSup), what ``with_facts`` left in it, its
+    names (MoCo v3), the ``config.json`` beside it (a folder of Hugging Face's transformers,
+    ``hf://``), its address (``timm://``).
 
     Args:
         filename: Path or address.
@@ -75,6 +77,9 @@ def facts_of_file(
     stored = _of_config(meta_of(state).get("config") if own else None)
     if stored.heads is not None:
         return stored
+    kept = getattr(state.get("state_dict", state), _KEPT, None)
+    if kept and own:
+        return Facts(kept.get("heads"), kept.get("activation"))
     if _is_moco_v3(weights):
         return Facts(_MOCO_V3_HEADS)
     library, separator, name = filename.partition("://")
@@ -86,6 +91,17 @@ def facts_of_file(
     if not path.is_dir() and path.name not in IN_FOLDER:
         return Facts()
     return _of_hugging_face((path if path.is_dir() else path.parent) / CONFIG)
+
+
+def with_facts(weights: Mapping[str, Tensor], facts: Facts) -> OrderedDict[str, Tensor]:
+    """Return weights that keep the facts in a file, as an attribute of the dict.
+
+    So the file stays a plain one of weights: torch writes and reads such attributes of an
+    ``OrderedDict`` (also with ``weights_only``), and nobody takes them for weights.
+    """
+    found = OrderedDict(weights)
+    vars(found)[_KEPT] = {n: value for n, value in asdict(facts).items() if value is not None}
+    return found
 
 
 def check_unseen(filename: str, found: Facts, model: nn.Module) -> None:
