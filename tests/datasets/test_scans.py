@@ -92,6 +92,18 @@ def test_the_range_of_the_bits_is_rescaled_as_the_values(tags: dict[str, Any]) -
     assert (grey(dicom(GREY, **tags)) == grey(dicom(GREY))).all()
 
 
+@pytest.mark.parametrize("first", [0, -512])
+def test_entries_for_values_of_more_bits_than_the_file_has_do_not_count(first: int) -> None:
+    entries = [16 * (number // 4) for number in range(4096)]  # the file has 10 of 12 bits
+    values = GREY.astype(np.int64) + first
+    file = dicom(
+        values.astype(np.uint16 if first == 0 else np.int16),
+        ModalityLUTSequence=lookup_table(entries, first),
+    )
+    shares = (GREY // 4) / 255
+    assert grey(file).tolist() == np.rint(shares * 255).astype(int).tolist()
+
+
 def test_a_window_and_its_units() -> None:
     tags = dict(WindowCenter=[50, 1], WindowWidth=[401, 1], RescaleSlope=2, RescaleIntercept=-100)
     units = GREY * 2.0 - 100

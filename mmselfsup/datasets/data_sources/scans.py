@@ -190,11 +190,15 @@ def _range_of_bits(values: NDArray[Any], dataset: Any) -> tuple[float, float]:
     """
     from pydicom.pixels import apply_modality_lut
 
-    stored = np.array([0, 2 ** int(dataset.BitsStored) - 1])
+    signed, bits = bool(dataset.PixelRepresentation), int(dataset.BitsStored)
+    ends = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    stored = np.array(ends)
     if table := dataset.get("ModalityLUTSequence"):
+        # Some tables have entries for values of more bits than the file has.
         count, first, _ = (int(number) for number in table[0].LUTDescriptor)
-        stored = np.arange(first, first + (count or _MOST_ENTRIES))
-    elif int(dataset.PixelRepresentation):
+        low, high = np.clip(ends, first, first + (count or _MOST_ENTRIES) - 1)
+        stored = np.arange(low, high + 1)
+    elif signed:
         raise ImageError(
             f"the DICOM file has no window, and signed values from {values.min():g} to "
             f"{values.max():g}: set value_range=[black, white] in the data source"
