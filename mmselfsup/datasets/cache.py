@@ -124,7 +124,7 @@ def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStor
     """
     if short_side is not None and (not isinstance(short_side, int) or short_side < 1):
         raise UserError(f"cache.short_side is {short_side!r}: give pixels from 1, or None")
-    prefix = source.data_prefix
+    prefix, names = source.data_prefix, image_names(source)
     settings = {
         "version": _version(source.reader.color_type),
         "images": os.path.abspath(prefix) if source.reader.on_disk else prefix,
@@ -136,11 +136,11 @@ def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStor
         **({"content": source.content} if getattr(source, "content", None) else {}),
         **_containers(source),
         **own_reading(source),
+        **source.reader.scan_reading(names),
     }
     start = expanded(dir) / (Path(prefix).name or "images")
     text, folder = _place(start, settings)
     _report_old(start, settings, folder)
-    names = image_names(source)
     rows_file = folder / f"list-{list_checksum(names)}.npy"
     if _read_rows(rows_file) is None:
         with _locked(folder):
@@ -181,8 +181,10 @@ def _place(start: Path, settings: Mapping[str, Any]) -> tuple[str, Path]:
 
 def _report_old(start: Path, settings: Mapping[str, Any], folder: Path) -> None:
     """Log that a cache of an older version is not used, until its folder is removed."""
-    for version in range(1, settings["version"]):
-        old = _place(start, {**settings, "version": version})[1]
+    every = [{**settings, "version": version} for version in range(1, settings["version"] + 1)]
+    before = {key: value for key, value in settings.items() if key != "dicom"}
+    for older in [one for one in (*every, before) if one != settings]:
+        old = _place(start, older)[1]
         if old.is_dir():
             logging.getLogger("mmselfsup").warning(
                 "cache: %s is of an older version, which decoded some kinds of images wrong: "

@@ -135,8 +135,10 @@ def statistics_key(source: Any, size: int | None) -> str:
     reader = source.reader
     rows = _measured_rows(len(source), _MOST) if reader.on_disk else []
     files = [*source.container_files, *map(source.path, rows)]
+    names = source.image_names()
+    scans = reader.scan_reading(names or ())
     facts = (
-        list(source.image_names() or [len(source)]),
+        list(names or [len(source)]),
         file_stamps(files),
         getattr(source, "content", ""),
         None if reader.value_range is None else [float(value) for value in reader.value_range],
@@ -144,6 +146,7 @@ def statistics_key(source: Any, size: int | None) -> str:
         reader.channel_order,
         own_reading(source),
         *([reader.service] if reader.service else []),
+        *([scans] if scans else []),
     )
     return f"# {size} {hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}"
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import io
+import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from mmcv import Config
+from PIL import Image
 
-from mmselfsup.datasets.data_sources import ImageList
+from mmselfsup.datasets.builder import build_dataset
+from mmselfsup.datasets.data_sources import ImageList, decode
 from mmselfsup.datasets.data_sources.decode import ImageError, decode_pixels, open_rgb
-from mmselfsup.datasets.data_sources.scans import window
+from mmselfsup.datasets.data_sources.scans import scan_reading, window
+from mmselfsup.datasets.statistics import statistics_key
+from mmselfsup.evaluation.features import dataset_digest
 
 pydicom = pytest.importorskip("pydicom")
 
@@ -230,3 +236,41 @@ def test_in_a_data_source(tmp_path: Path) -> None:
     assert source.image_names() == ["a.dcm", "b.npy"]
     assert source.get_pixels(0).shape == (2, 3, 3)
     assert np.asarray(open_rgb(tmp_path / "b.npy")).max() == 9
+
+
+@pytest.mark.parametrize("name", ["a.dcm", "a.png"])
+def test_what_was_made_of_pixels_of_an_older_reader_is_not_used(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A cache, kept statistics and kept features of DICOM files; those of other files stay."""
+    monkeypatch.setattr(logging.getLogger("mmselfsup"), "propagate", True)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    pixels = (GREY >> 2).astype(np.uint8)
+    Image.fromarray(pixels).save(folder / "a.png")
+    data = (folder / "a.png").read_bytes() if name == "a.png" else dicom(GREY)
+    (folder / "a.png").unlink()
+    (folder / name).write_bytes(data)
+    images = dict(type="ImageList", data_prefix=str(folder))
+    images["cache"] = dict(dir=str(tmp_path / "cache"), short_side=None)
+    cfg = Config(dict(data=dict(val=dict(type="SingleViewDataset", pipeline=[]))))
+    cfg.data.val.data_source = images
+
+    def kept() -> tuple[Path, str, str]:
+        dataset = build_dataset(cfg.data.val)
+        source = dataset.data_source
+        digest = dataset_digest(cfg.data.val, dataset, cfg, "val")
+        return source.cache.folder, statistics_key(source, None), digest
+
+    with monkeypatch.context() as older:
+        older.setattr(decode, "scan_reading", lambda names: {})
+        before = kept()
+    is_same = [one == other for one, other in zip(kept(), before, strict=True)]
+    assert is_same == [name == "a.png"] * 3
+    assert (f"{before[0]} is of an older version" in caplog.text) == (name == "a.dcm")
+
+
+def test_a_name_without_an_extension_may_be_that_of_a_dicom_file() -> None:
+    assert scan_reading(["1.2.840.113"]) == scan_reading(["IM-0001"]) == scan_reading(["A.DCM"])
+    assert scan_reading(["a.dcm"])
+    assert scan_reading(["a.jpg", "b.NPY"]) == scan_reading([]) == {}

@@ -12,15 +12,22 @@ Arrays: [H, W], [H, W, 1] or [H, W, 3], channels last.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmselfsup.utils.image_names import has_image_extension
+
 from .deep_values import ImageError, to_8_bits
 
+#: Of the pixels of DICOM files: version 1 has wrong ones of lookup tables and of files without a
+#: window.
+_DICOM_VERSION = 2
+
 _DICOM, _DICOM_AT = b"DICM", 128
+_DICOM_ENDS = (".dcm", ".dicom")  # many have no extension
 _ARRAY = b"\x93NUMPY"
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _BYTE = 8  # bits
@@ -32,6 +39,19 @@ CheckSize = Callable[[tuple[int, int] | None], None]
 def is_scan(data: bytes) -> bool:
     """Return whether the bytes of a file are DICOM or an array of NumPy."""
     return data[_DICOM_AT : _DICOM_AT + 4] == _DICOM or data.startswith(_ARRAY)
+
+
+def scan_reading(names: Iterable[str]) -> dict[str, int]:
+    """Return what stands for the way in which DICOM files are read; nothing without any.
+
+    What was made of their pixels by another version must not be taken for those of today.
+
+    Args:
+        names: File names of images; those without an image's extension may be DICOM.
+    """
+    ends = (name.lower() for name in names)
+    found = any(name.endswith(_DICOM_ENDS) or not has_image_extension(name) for name in ends)
+    return {"dicom": _DICOM_VERSION} if found else {}
 
 
 def read_scan(
