@@ -23,7 +23,8 @@ def choose_lesions(
 
     Class by class, lesions are taken in an order drawn by SHA-256 until the class has ``percent``
     of its images, at least one lesion. So a larger subset contains a smaller one, and equal ids and
-    seed give equal subsets on every machine. A lesion of several classes counts as its rarest.
+    seed give equal subsets on every machine. A lesion of several classes counts as its rarest, and
+    as the others where these have too few lesions of their own.
 
     Args:
         labels: Class of each of N images.
@@ -40,14 +41,17 @@ def choose_lesions(
     members: dict[str, list[int]] = defaultdict(list)
     for index, group in enumerate(groups):
         members[group].append(index)
-    lesions: dict[int, list[tuple[bytes, str]]] = defaultdict(list)
+    # Own lesions of a class are before those that count as a rarer one.
+    lesions: dict[int, list[tuple[bool, bytes, str]]] = defaultdict(list)
     for group, rows in members.items():
         rarest = min((sizes[labels[row]], labels[row]) for row in rows)[1]
-        lesions[rarest].append((hashlib.sha256(f"{seed} {group}".encode()).digest(), group))
+        drawn_at = hashlib.sha256(f"{seed} {group}".encode()).digest()
+        for label in {labels[row] for row in rows}:
+            lesions[label].append((label != rarest, drawn_at, group))
     chosen = [False] * len(labels)
     for label, drawn in lesions.items():
         wanted, have = percent / 100 * sizes[label], 0
-        for _, group in sorted(drawn):
+        for *_, group in sorted(drawn):
             if have and have >= wanted:
                 break
             for row in members[group]:

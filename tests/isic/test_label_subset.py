@@ -41,6 +41,24 @@ def test_whole_lesions_in_every_class() -> None:
             assert max(1, percent / 100 * size) <= counts[label] <= percent / 100 * size + 3
 
 
+def test_a_class_whose_lesions_count_for_a_rarer_one() -> None:
+    """As in a table of patients, where each with a melanoma also has naevi."""
+    labels, groups = [], []
+    for patient in range(40):  # two have naevi, and one of them warts
+        own = [0, *[1] * 45 * (patient < 2), *[2] * 200 * (patient == 1)]
+        labels += own
+        groups += [f"patient {patient}"] * len(own)
+    labels, groups = [*labels, 2, 2], [*groups, "other 0", "other 1"]
+    sizes, before = Counter(labels), [False] * len(labels)
+    for percent in (1, 10, 50, 90, 100):
+        chosen = choose_lesions(labels, groups, percent)
+        assert all(b or not a for a, b in zip(before, chosen, strict=True))  # nested
+        counts = Counter(label for label, keep in zip(labels, chosen, strict=True) if keep)
+        for label, size in sizes.items():
+            assert counts[label] >= max(1, percent / 100 * size)
+        before = chosen
+
+
 def test_draw_depends_on_ids_and_seed_alone() -> None:
     labels, groups = lesions(300)
     chosen = choose_lesions(labels, groups, 10)
