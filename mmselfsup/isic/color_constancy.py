@@ -14,7 +14,8 @@ Letters: H, W pixels.
 
 import json
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmselfsup.datasets.data_sources.decode import open_rgb, walk_images
+from mmselfsup.datasets.data_sources.lists import find_images
 from mmselfsup.utils.cpus import available_cores
 from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.files import (
@@ -36,12 +38,13 @@ from mmselfsup.utils.files import (
     file_stamps,
     remove_leftovers,
 )
+from mmselfsup.utils.plurals import counted
 from mmselfsup.utils.progress import run_parallel
 
 from .dark_border import crop_border
 
 RECORD = "color_constancy.json"
-SOURCES = "color_constancy_sources.json"  # size and time of the file of each image
+SOURCES = "color_constancy_sources.json"  # their folder, size and time of the file of each image
 UNFINISHED = ".unfinished"  # in the folder while images are written, and after an interruption
 _PARAMETERS = (("power", "p ="), ("gamma", "gamma ="))  # key of the record, words for it
 _LOSSY = (".jpg", ".jpeg", ".webp")
@@ -241,10 +244,10 @@ def correct_folder(
     """Correct all images below ``src`` into the same places below ``dst``.
 
     Existing images are skipped, unless their file in ``src`` has another size or time than when
-    they were made; ``color_constancy.json`` in ``dst`` says how they were made. Each
-    file is written under another name and renamed, so that none is ever half-written. All are
-    forced to the disk together, at the end, which is faster than one by one; after a kill or a
-    power cut, files that are empty or cut off are made again.
+    they were made, and removed if it is gone; ``color_constancy.json`` in ``dst`` says how they
+    were made. Each file is written under another name and renamed, so that none is ever
+    half-written. All are forced to the disk together, at the end, which is faster than one by one;
+    after a kill or a power cut, files that are empty or cut off are made again.
 
     Args:
         src: Folder of the images.
@@ -298,7 +301,9 @@ def _remove_outdated(source: Path, target: Path, names: Sequence[Path]) -> list[
     record = target / SOURCES
     stamps = file_stamps([source / name for name in names])
     found = {name.as_posix(): list(stamp) for name, stamp in zip(names, stamps, strict=True)}
-    before = _read_sources(record)
+    folder, before = _read_sources(record)
+    own = str(source.resolve())
+    _remove_orphans(target, found, before if folder == own else {})
     outdated = []
     for name in names:
         made_at, was = file_stamp(target / name)[1], before.get(name.as_posix())
@@ -307,22 +312,48 @@ def _remove_outdated(source: Path, target: Path, names: Sequence[Path]) -> list[
             outdated.append(name)
     for name in outdated:
         (target / name).unlink(missing_ok=True)
-    if found != before:
-        atomic_write_json(record, found, indent=None)
+    if (folder, before) != (own, found):
+        atomic_write_json(record, {"folder": own, "images": found}, indent=None)
     return outdated
 
 
-def _read_sources(record: Path) -> dict[str, list[int]]:
-    """Return size and time of the sources, as recorded; empty without a record."""
+def _remove_orphans(target: Path, found: Container[str], before: Container[str]) -> None:
+    """Remove the images whose source is gone, and warn of those that another folder has given.
+
+    Args:
+        target: Folder of the results.
+        found: Names of the sources.
+        before: Those that the same folder had in the run before.
+    """
+    others = [name for name in find_images(str(target)) if Path(name).as_posix() not in found]
+    gone = [name for name in others if Path(name).as_posix() in before]
+    for name in gone:
+        (target / name).unlink(missing_ok=True)
+    if gone:
+        text = f"removed {counted(len(gone), 'image')} whose source is gone, such as {gone[0]}"
+        print(text, file=sys.stderr, flush=True)
+    elif others:
+        print(
+            f"warning: {target} has {counted(len(others), 'image')} of another folder, or from "
+            f"before their source was removed, such as {others[0]}: remove what you don't need",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def _read_sources(record: Path) -> tuple[str, dict[str, list[int]]]:
+    """Return folder, sizes and times of the sources, as recorded; empty without a record."""
     try:
         content = json.loads(record.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return {}
+        return "", {}
     except (OSError, ValueError) as error:
         raise UserError(f"can't read {record}: {error}; remove the folder") from error
     if not isinstance(content, dict):
         raise UserError(f"{record} is no record of images; remove the folder")
-    return content
+    if isinstance(content.get("images"), dict):
+        return str(content.get("folder", "")), content["images"]
+    return "", content  # of an older version, which has no folder
 
 
 def _is_whole(path: Path) -> bool:

@@ -1,5 +1,6 @@
 """A folder of images: it stops, resumes and does not mix settings."""
 
+import json
 import os
 import signal
 import subprocess
@@ -64,6 +65,25 @@ def test_done_files_are_skipped_and_other_settings_refused(src: Path, tmp_path: 
     (dst / RECORD).write_text("{")
     with pytest.raises(UserError, match=f"can't read .*{RECORD}"):
         correct_folder(src, dst, Settings(), 1)
+
+
+def test_images_whose_source_is_gone_are_removed(
+    src: Path, tmp_path: Path, save_images: Save, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dst = tmp_path / "dst"
+    correct_folder(src, dst, Settings(), 1)
+    (src / "deep/d.jpg").unlink()
+    correct_folder(src, dst, Settings(), 1)
+    assert set(files(dst)) == {*NAMES, RECORD, SOURCES} - {"deep/d.jpg"}
+    assert "removed 1 image whose source is gone, such as deep/d.jpg" in capsys.readouterr().err
+    save_images(tmp_path / "more", ["z.png"])  # two folders may have one place of their results
+    correct_folder(tmp_path / "more", dst, Settings(), 1)
+    assert set(files(dst)) == {*NAMES, "z.png", RECORD, SOURCES} - {"deep/d.jpg"}
+    assert f"warning: {dst} has 4 images of another folder" in capsys.readouterr().err
+    record = json.loads((dst / SOURCES).read_text())
+    (dst / SOURCES).write_text(json.dumps(record["images"]))  # as an older version wrote it
+    assert correct_folder(tmp_path / "more", dst, Settings(), 1) == (0, 1, [])
+    assert json.loads((dst / SOURCES).read_text()) == record
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, UserError("disk full")])
