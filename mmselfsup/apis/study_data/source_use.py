@@ -9,11 +9,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from mmselfsup.datasets.data_sources.lists import find_images
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import NO_LOCKS, atomic_write_json, sha256
 
@@ -88,8 +90,18 @@ def _lock(file: IO[str], kind: int) -> bool:
 
 
 def _made_of(description: Any, folder: Path, size: int) -> str:
-    """Return a hash of what a source folder is made of: description, tables, size."""
+    """Return a hash of what a source folder is made of: description, tables or images, size."""
     named = (*description.table, *description.groups_table, *description.labels_table)
     tables = [sha256(folder / name) for name in named if (folder / name).is_file()]
     text = f"{description!r}\n{folder.resolve()}\n{size}\n{tables}"
-    return hashlib.sha256(text.encode()).hexdigest()
+    if not description.table:
+        text += f"\n{_images_of_classes(description, folder)}"
+    return hashlib.sha256(os.fsencode(text)).hexdigest()
+
+
+def _images_of_classes(description: Any, folder: Path) -> list[list[str]]:
+    """Return the names of the images in the folders of the classes, which no table lists."""
+    named = [folder / name for name in description.images]
+    if description.classes:  # other folders beside them don't count
+        named = [one / name for one in named for name in description.classes]
+    return [find_images(str(one)) for one in named]

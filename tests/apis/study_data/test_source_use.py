@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -59,6 +60,28 @@ def test_a_changed_table_is_other_data(tmp_path: Path) -> None:
             used_source(description, tmp_path, place, 8, NAMES),
         ):
             pass
+
+
+@pytest.mark.parametrize("classes", [(), ("a", "b")])
+def test_a_further_image_in_a_folder_of_a_class_is_other_data(
+    tmp_path: Path, classes: tuple[str, ...]
+) -> None:
+    place = tmp_path / "source"
+    for name in ("a/0.png", "a/1.png", "b/0.png", "b/1.png"):
+        (tmp_path / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "images" / name)
+    description = Description("Clinic", images=("images",), folds=2, classes=classes)
+    with used_source(description, tmp_path, place, 8, NAMES) as facts:
+        with used_source(description, tmp_path, place, 8, NAMES) as again:
+            assert again == facts
+        shutil.copy(tmp_path / "images/a/0.png", tmp_path / "images/a/2.png")
+        with (
+            pytest.raises(UserError, match="running study"),
+            used_source(description, tmp_path, place, 8, NAMES),
+        ):
+            pass
+    with used_source(description, tmp_path, place, 8, NAMES) as facts:
+        assert facts["num_listed"] == 5
 
 
 def test_a_shared_lock_on_nfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
