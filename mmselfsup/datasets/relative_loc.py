@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torchvision.transforms.functional as TF
 from PIL.Image import Image
@@ -13,6 +14,7 @@ from torchvision.transforms import RandomCrop
 from mmselfsup.utils.errors import UserError
 
 from .base import BaseDataset
+from .pipelines.formatting import to_image
 from .registry import DATASETS
 
 _SIDE = 3  # patches on a side
@@ -57,7 +59,7 @@ class RelativeLocDataset(BaseDataset):
 
     Args:
         data_source: Config of the data source.
-        pipeline: Configs of the transforms of the whole image; ends with a PIL image.
+        pipeline: Configs of the transforms of the whole image; ends with a PIL image or an array.
         format_pipeline: Configs of the transforms of each patch; ends with a tensor.
         prefetch: See ``BaseDataset``; ``format_pipeline`` is left out.
         patch_jitter: See ``image_to_patches``.
@@ -81,8 +83,10 @@ class RelativeLocDataset(BaseDataset):
         return _SIDE**2
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
-        image, _ = self.data_source.load(idx)
-        cells = image_to_patches(self.pipeline(image), self.patch_jitter)
+        image, _ = self._load(idx)
+        whole = self.pipeline(image)
+        whole = to_image(whole) if isinstance(whole, np.ndarray) else whole
+        cells = image_to_patches(whole, self.patch_jitter)
         patches = [self._finish(self.format_pipeline(patch)) for patch in cells]  # [3, h, w] each
         centre = patches.pop(_CENTRE)
         pairs = torch.stack([torch.cat((patch, centre)) for patch in patches])  # [P, 6, h, w]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,38 @@ def test_the_orientation_is_applied(tmp_path: Path, colour: str, orientation: in
     reduced = views(tmp_path, resize, color_type=colour, reduced_decode=True)
     assert whole[0].shape == reduced[0].shape
     assert 0 < 255 * (whole[0] - reduced[0]).abs().mean() < 2
+
+
+@pytest.mark.parametrize("order", ["II", "MM"])
+def test_an_orientation_of_32_bits_is_that_of_opencv(tmp_path: Path, order: str) -> None:
+    """OpenCV reads the first two of its four bytes."""
+    header = struct.pack({"II": "<HIH", "MM": ">HIH"}[order], 42, 8, 1)  # one tag
+    tag = struct.pack({"II": "<HHII", "MM": ">HHII"}[order], 0x0112, 4, 1, 6)
+    exif = b"Exif\0\0" + order.encode() + header + tag + bytes(4)
+    Image.fromarray(photograph(160, 256)).save(tmp_path / "0.jpg", exif=exif, quality=95)
+    resize = [dict(type="Resize", size=40), TO_TENSOR]
+    whole, reduced = (views(tmp_path, resize, reduced_decode=one) for one in (False, True))
+    assert whole[0].shape == reduced[0].shape
+    assert 255 * (whole[0] - reduced[0]).abs().mean() < 2
+
+
+def test_patches_of_a_reduced_image(folder: Path) -> None:
+    """The data set of Relative-Loc decodes by the first step of its pipeline too."""
+
+    def pairs(**options: Any) -> torch.Tensor:
+        dataset = build_dataset(
+            dict(
+                type="RelativeLocDataset",
+                data_source=source(folder, **options),
+                pipeline=[dict(type="Resize", size=(96, 96)), dict(type="RandomGrayscale", p=0.5)],
+                format_pipeline=[TO_TENSOR],
+            )
+        )
+        torch.manual_seed(3)
+        return torch.stack([dataset[idx]["img"] for idx in range(len(dataset))])
+
+    difference = 255 * (pairs() - pairs(reduced_decode=True)).abs().mean()
+    assert 0 < difference < 2
 
 
 def segment(marker: int, content: bytes) -> bytes:

@@ -6,9 +6,11 @@ EXIF data. Source: ITU-T T.81, annex B (segments); EXIF 2.3, section 4.5.4 (APP1
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 
-from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from PIL.TiffTags import SHORT
 
 JPEG, _END = b"\xff\xd8\xff", b"\xff\xd9"
 _START_OF_FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -61,11 +63,23 @@ def jpeg_orientation(data: bytes) -> int | None:
     """
     for marker, start, end in segments(data):
         if marker == _APP1 and data.startswith(_EXIF, start):
-            exif = Image.Exif()
             try:
-                exif.load(data[start:end])
-                value = exif.get(_ORIENTATION, 1)
+                value = _orientation(data[start + len(_EXIF) : end])
             except Exception:  # whatever Pillow finds wrong in it, OpenCV may read the pixels
                 return None
             return value if value in range(1, 9) else None
     return 1
+
+
+def _orientation(exif: bytes) -> int | None:
+    """Return the orientation in EXIF data; None where it is no number of 16 bits.
+
+    OpenCV reads the first two bytes of any other kind.
+    """
+    tags = ImageFileDirectory_v2(exif[:8])
+    file = io.BytesIO(exif)
+    file.seek(tags.next)
+    tags.load(file)
+    if _ORIENTATION not in tags:
+        return 1
+    return tags[_ORIENTATION] if tags.tagtype[_ORIENTATION] == SHORT else None
