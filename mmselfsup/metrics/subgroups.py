@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmselfsup.utils.patients import NO_VALUE, OLDEST
+from mmselfsup.utils.text_numbers import number_in
 
 from .bootstrap import bootstrap_intervals
 from .classification import confusion_matrix, macro_auc, per_class_recall
@@ -77,7 +78,7 @@ def group_of(kind: str, text: str) -> str:
         return UNKNOWN
     if kind == AGE:
         return _age_group(text)
-    number = _number(text)
+    number = number_in(text)
     if number is None:
         return text
     if not math.isfinite(number):
@@ -85,17 +86,9 @@ def group_of(kind: str, text: str) -> str:
     return str(int(number)) if number.is_integer() else repr(number)
 
 
-def _number(text: str) -> float | None:
-    """Return the number that a text is; Python alone would read ``7_1`` as 71."""
-    try:
-        return None if "_" in text else float(text)
-    except ValueError:
-        return None
-
-
 def _age_group(text: str) -> str:
     """Return the group of an age, or of a range of ages."""
-    number, low, high = _number(text), 0.0, float(OLDEST)
+    number, low, high = number_in(text), 0.0, float(OLDEST)
     if number is not None:
         low = high = number
     elif found := _YEARS.fullmatch(text):

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import UserError
+from .text_numbers import number_in
 
 #: Values of ``anatom_site_general`` in the files of ISIC-2019.
 SITES = (
@@ -83,11 +84,8 @@ def _number(age: str | float | None) -> NDArray[np.float64]:
     text = _cleaned(age)
     if not text:
         return np.array((0.0, 1.0))
-    try:
-        years = float(text)
-    except ValueError:
-        years = -1.0  # refused below
-    if not 0 <= years <= OLDEST:
+    years = number_in(text)
+    if years is None or not 0 <= years <= OLDEST:
         raise UserError(f"age {age!r} must be years, 0 to {OLDEST}, or blank")
     return np.array((years / AGE_SCALE, 0.0))
 

@@ -81,6 +81,12 @@ def test_errors(csv, text: str, message: str) -> None:
         read_csv(csv(text))
 
 
+def test_an_underscore_is_no_part_of_a_number(csv) -> None:
+    entries, names = read_csv(csv("image,label\na,2019_12\nb,2020_1\nc,2019_12\n"))
+    assert ([entry.label for entry in entries], names) == ([0, 1, 0], ["2019_12", "2020_1"])
+    assert read_csv(csv("image,a,b\nx,1,0_0\ny,0,1\n"))[1] is None  # no columns of classes
+
+
 def test_line_breaks_inside_of_names(csv) -> None:
     names = ["a\u2028b.jpg", "c\x85d.jpg", "e\nf.jpg"]
     path = csv("image,label\n" + "".join(f'"{name}",{i}\n' for i, name in enumerate(names)))

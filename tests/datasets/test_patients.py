@@ -121,6 +121,7 @@ def test_joined_data_sets(source: dict[str, Any]) -> None:
             r"meta\.csv: 2 columns are called sex: rename one",
         ),
         ("image,age\n1,5\n", r"lacks the column\(s\) age_approx, anatom_site_general, sex; it has"),
+        (HEADER + "0,5_5,,,\n", r"meta\.csv, line 2 \(0\): age '5_5' must be years"),
         (HEADER + "0,x,,,\n", r"meta\.csv, line 2 \(0\): age 'x' must be years"),
         (HEADER + "\n0,5,nose,,\n", r"line 3 \(0\): site 'nose' must be one of anterior torso"),
         (HEADER + "0,5,,,m\n", r"line 2 \(0\): sex 'm' must be one of female, male"),

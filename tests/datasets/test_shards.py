@@ -276,11 +276,12 @@ def test_the_index_of_tar_files_of_others(tmp_path: Path, image_folder: Path) ->
         (tmp_path / name).write_bytes(data)
         with pytest.raises(UserError, match=reason):
             index_shards([tmp_path / name], tmp_path / "index")
-    with tarfile.open(tmp_path / "cls.tar", "w") as tar:
-        (tmp_path / "part").write_bytes(b"cat")
-        tar.add(tmp_path / "part", "a.cls")
-    with pytest.raises(UserError, match=r"a\.cls is no label"):
-        index_shards([tmp_path / "cls.tar"], tmp_path / "index")
+    for text in ("cat", "2019_12"):
+        (tmp_path / "part").write_text(text)
+        with tarfile.open(tmp_path / "cls.tar", "w") as tar:
+            tar.add(tmp_path / "part", "a.cls")
+        with pytest.raises(UserError, match=r"a\.cls is no label"):
+            index_shards([tmp_path / "cls.tar"], tmp_path / "index")
 
 
 def tar_of(path: Path, files: dict[str, bytes]) -> None:

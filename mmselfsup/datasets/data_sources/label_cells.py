@@ -10,6 +10,7 @@ from typing import Any
 
 from mmselfsup.utils.errors import UnknownColumnError, UnknownLabelError, UserError
 from mmselfsup.utils.patients import NO_VALUE
+from mmselfsup.utils.text_numbers import number_in
 
 from ..class_order import spelling
 from .columns import LABEL_COLUMNS, Places
@@ -236,11 +237,9 @@ def _known_labels(cell: str, classes: Sequence[str] | None) -> str:
 
 def _number(cell: str) -> float | None:
     """Return a cell as a number, or None."""
-    try:
-        number = float(cell)
-    except ValueError:
-        return None
-    return number if abs(number) < 2**53 else None  # beyond, float64 skips integers; also inf, NaN
+    number = number_in(cell)
+    # Beyond, float64 skips integers; also inf, NaN.
+    return number if number is not None and abs(number) < 2**53 else None
 
 
 def _one_hot_columns(

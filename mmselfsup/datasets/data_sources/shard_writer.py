@@ -153,7 +153,7 @@ def read_shard(path: Path) -> list[Member]:
                     continue
                 key = f"{head}/{tail.partition('.')[0]}"
                 if tail.endswith(".cls"):
-                    labels[key] = int(_content(tar, member))
+                    labels[key] = _class_number(_content(tar, member))
                 elif has_image_extension(tail) and key not in images:
                     data = _content(tar, member)
                     facts = member.offset_data, member.size, zlib.crc32(data), int(member.mtime)
@@ -167,6 +167,17 @@ def read_shard(path: Path) -> list[Member]:
     except OSError as error:
         raise UserError(f"can't read {path}: {error.strerror or error}") from error
     return [m._replace(label=labels.get(key, NO_LABEL)) for key, m in images.items()]
+
+
+def _class_number(content: bytes) -> int:
+    """Return the number in a file of a label.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if b"_" in content:  # which may be between digits in Python, but not in a number here
+        raise ValueError(f"{content!r} is no whole number")
+    return int(content)
 
 
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
