@@ -161,7 +161,7 @@ def read_described(description: Any, folder: Path, place: Path) -> tuple[pd.Data
 def _in_order(labels: Iterable[str], listed: bool) -> list[str]:
     """Return labels as classes are numbered: numbers of a list by their value, names by letters."""
     if listed and all(label.isdecimal() for label in labels):
-        return sorted(labels, key=int)  # 10 comes after 9
+        return sorted(labels, key=lambda label: (int(label), label))  # 10 comes after 9
     return sorted(labels)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from mmselfsup.apis.study_data import study_source
 from mmselfsup.apis.study_data.study_source import make_lists, make_source
 from mmselfsup.isic.duplicates import Duplicates
 from mmselfsup.study.descriptions import NAMES, Description
@@ -207,6 +209,21 @@ def test_numbers_are_classes_in_the_order_of_their_values(tmp_path: Path) -> Non
     description = Description("Twelve", table=("list.txt",), folds=2)
     facts = make_source(description, tmp_path, tmp_path / "source", 8, NAMES)
     assert facts["classes"] == [str(number) for number in range(12)]
+
+
+def test_classes_of_equal_values_have_one_order(tmp_path: Path, monkeypatch: Any) -> None:
+    """Columns of classes may be called 01 and 1; a set of names has another order in each run."""
+    rows = [f"{i}.png,{i % 2},{1 - i % 2}\n" for i in range(4)]
+    (tmp_path / "my.csv").write_text("image,1,01\n" + "".join(rows))
+    for i in range(4):
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / f"{i}.png")
+    description = Description("Two", table=("my.csv",), label_column=("1", "01"), folds=2)
+    for backwards in (False, True):
+        monkeypatch.setattr(
+            study_source, "set", lambda names, b=backwards: sorted(set(names), reverse=b), False
+        )
+        facts = make_source(description, tmp_path, tmp_path / "source", 8, NAMES)
+        assert facts["classes"] == ["01", "1"]
 
 
 def test_a_column_of_groups_that_is_not_read(
