@@ -218,8 +218,10 @@ def probe_stage(settings: FrozenSettings, entry: Entry, probe: str) -> Stage:
     trained = entry.name != UNTRAINED
     weights = weights_argv(entry.folder / "train" / WEIGHTS if trained else None, entry.seed)
     options = [f"data.*.data_source.data_prefix={configs.quoted(settings.images)}"]
+    lists = configs.load(settings.dataset_config)
     for part, path in (("train", settings.train), ("val", settings.test)):
         options.append(f"data.{part}.data_source.ann_file={configs.quoted(path)}")
+        options += configs.whole_list(lists, part)
     options += model_options(entry.options)
     argv = (
         *probe_argv(probe, _relative(settings, entry.config), weights, folder),

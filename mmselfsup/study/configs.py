@@ -63,11 +63,16 @@ def data_options(
         key = data_source_key(cfg, part)
         source = _data_source(cfg, part)
         options += [f"{key}.data_prefix={quoted(images)}", f"{key}.ann_file={quoted(path)}"]
-        if source.get("split") is not None:
-            options.append(f"{key}.split=None")
+        options += whole_list(cfg, part)
         if metadata is not None and source.get("patients") is not None:
             options.append(f"{key}.patients={quoted(metadata)}")
     return options
+
+
+def whole_list(cfg: Config, part: str) -> list[str]:
+    """Return the override by which a data source with a ``split`` takes all of its list."""
+    split = _data_source(cfg, part).get("split") is not None
+    return [f"{data_source_key(cfg, part)}.split=None"] if split else []
 
 
 def metadata_options(cfg: Config, part: str, metadata: Path) -> list[str]:

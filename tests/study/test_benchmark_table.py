@@ -59,6 +59,28 @@ def test_each_network_is_evaluated_untrained(tmp_path: Path) -> None:
         assert len(set(texts)) == 10
 
 
+@pytest.mark.parametrize("probe", ["knn", "linear"])
+def test_a_part_of_the_own_list_is_not_taken_of_the_folds(tmp_path: Path, probe: str) -> None:
+    base = ROOT / "configs/benchmarks/classification/knn_isic2019-64.py"
+    config = tmp_path / "data.py"
+    config.write_text(
+        f"_base_ = {str(base)!r}\n"
+        "data = dict(val=dict(data_source=dict(split=dict(part='val', val_share=0.2))))\n"
+    )
+    settings = FrozenSettings(
+        root=ROOT,
+        images=tmp_path,
+        train=tmp_path / "train.txt",
+        test=tmp_path / "test.txt",
+        out=tmp_path / "out",
+        dataset_config=config,
+        algorithms=("simclr",),
+    )
+    argv = probe_stage(settings, plan_entries(settings, 1_000)[0], probe).argv
+    assert "data.val.data_source.split=None" in argv
+    assert not any(option.startswith("data.train.data_source.split") for option in argv)
+
+
 def test_other_code_or_another_precision_makes_the_features_of_a_row_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

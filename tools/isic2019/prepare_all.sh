@@ -18,7 +18,7 @@
 #   SIZE        pixels at which mean and deviation are measured (224)
 #   WORKERS     processes                         (all cores)
 #   PYTHON      interpreter                       (python)
-set -euo pipefail
+set -eo pipefail  # no -u: in bash before 4.4 an empty array counts as unset
 
 case "${1:-}" in
 "") ;;
