@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.utils.data import Subset
 
 from mmselfsup.datasets.loader import build_eval_loader
+from mmselfsup.datasets.pipelines.channel_order import order_of
 from mmselfsup.datasets.utils import find_normalize
 from mmselfsup.utils.device import default_device, to_device
 from mmselfsup.utils.error_context import run_errors
@@ -156,7 +157,8 @@ def seen_pixels(img: Tensor, dataset: Any, cfg: Config) -> Pixels:
     pixels = img.detach().float().cpu().numpy()
     pixels = pixels * np.reshape(std, (-1, 1, 1)) + np.reshape(mean, (-1, 1, 1))
     shown = pixels[:3] if len(pixels) >= 3 else np.repeat(pixels[:1], 3, axis=0)
-    return np.asarray(np.rint(255 * shown.clip(0, 1)), np.uint8).transpose(1, 2, 0)
+    picture = np.asarray(np.rint(255 * shown.clip(0, 1)), np.uint8).transpose(1, 2, 0)
+    return as_rgb(picture, order_of(getattr(dataset, "data_source", None)))
 
 
 def enlarged(pixels: Pixels) -> Pixels:
@@ -206,7 +208,7 @@ def mask_sheet(source: Any, masks: LesionMasks, indices: Sequence[int], dark: in
 def _triple(source: Any, masks: LesionMasks, index: int, dark: int) -> Pixels:
     """Return the three views of an image side by side, the first with the outline."""
     image, row = source.load_pixels(index)
-    pixels = as_rgb(image)
+    pixels = as_rgb(image, order_of(source))
     lesion = masks.mask(row, *pixels.shape[:2])
     views = [
         np.asarray(

@@ -28,6 +28,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from mmselfsup.datasets.loader import build_eval_loader
+from mmselfsup.datasets.pipelines.channel_order import exchange_channels, order_of
 from mmselfsup.utils.collect import collect_results, nondist_forward_collect
 from mmselfsup.utils.error_context import run_errors
 from mmselfsup.utils.errors import UserError
@@ -98,7 +99,7 @@ class _Search(Dataset[dict[str, Any]]):
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
         image, _ = self.data_source.load_pixels(idx)
-        mask, guessed = self.find_mask(as_rgb(image))
+        mask, guessed = self.find_mask(as_rgb(image, order_of(self.data_source)))
         square = cv2.resize(mask.astype(np.uint8), (_SIDE, _SIDE), interpolation=cv2.INTER_NEAREST)
         return {"packed": np.packbits(square > 0), "guessed": guessed}
 
@@ -107,10 +108,16 @@ def _same(**batch: Any) -> dict[str, Any]:
     return batch
 
 
-def as_rgb(image: NDArray[np.uint8] | Image) -> NDArray[np.uint8]:
-    """Return an image as [H, W, 3]; a grey one gets three equal channels."""
+def as_rgb(image: NDArray[np.uint8] | Image, channel_order: str = "rgb") -> NDArray[np.uint8]:
+    """Return an image as [H, W, 3]; a grey one gets three equal channels.
+
+    Args:
+        image: A PIL image, or an array [H, W, 3] or [H, W].
+        channel_order: Of its channels, ``rgb`` or ``bgr``.
+    """
     pixels = np.asarray(image.convert("RGB") if isinstance(image, Image) else image, np.uint8)
-    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+    pixels = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+    return np.asarray(exchange_channels(pixels)) if channel_order == "bgr" else pixels
 
 
 def hide(
@@ -182,7 +189,7 @@ class HidingSource:
         image, row = self.source.load_pixels(idx)
         if self.view == AS_IS:
             return image, row
-        pixels = as_rgb(image)
+        pixels = as_rgb(image)  # its channels stay in their order, which the pipeline knows
         lesion = self.masks.mask(row, *pixels.shape[:2])
         return hide(pixels, lesion, self.view, self.dark), row
 

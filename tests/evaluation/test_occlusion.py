@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mmselfsup.datasets import build_dataset
 from mmselfsup.evaluation.explanation_files import AS_IS, HIDDEN, ONLY, VIEWS
-from mmselfsup.evaluation.heat_map_cases import seen_pixels
+from mmselfsup.evaluation.heat_map_cases import mask_sheet, seen_pixels
 from mmselfsup.evaluation.occlusion import (
     HidingSource,
     LesionMasks,
@@ -67,6 +67,19 @@ def test_masks_come_from_the_function_that_is_given(images: Config) -> None:
     assert masks.fractions() == pytest.approx([0.5] * 24)
     np.testing.assert_array_equal(masks.guessed, np.arange(24) % 2 == 1)
     assert masks.mask(0, 72, 96)[:36].all()
+
+
+def test_masks_and_pictures_of_bgr_are_those_of_rgb(images: Config) -> None:
+    """The search for a lesion weighs colours, and a person looks at the pictures."""
+    found = []
+    for order in ("rgb", "bgr"):
+        images.data.test.data_source.channel_order = order
+        dataset = build_dataset(images.data.test)
+        masks = LesionMasks(**find_masks(dataset.data_source, images, find_lesion))
+        sheet = mask_sheet(dataset.data_source, masks, [0, 1], 0)
+        found.append((masks.packed, sheet, seen_pixels(dataset[1]["img"], dataset, images)))
+    for rgb, bgr in zip(*found, strict=True):
+        np.testing.assert_array_equal(rgb, bgr)
 
 
 def skin_image(colour: tuple[int, int, int], mark: bool, seed: int) -> NDArray[np.uint8]:

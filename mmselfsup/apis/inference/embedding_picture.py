@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mmselfsup.datasets.pipelines.channel_order import order_of
 from mmselfsup.evaluation.occlusion import as_rgb
 from mmselfsup.evaluation.plots import check_picture, draw_thumbnails, write_picture
 from mmselfsup.evaluation.tsne import embed, embed_umap
@@ -61,7 +62,7 @@ def write_picture_of(
     positions = place(embeddings.features[readable], seed)
 
     def thumbnail(number: int) -> NDArray[np.uint8]:
-        pixels = as_rgb(source.load_pixels(readable[number])[0])
+        pixels = as_rgb(source.load_pixels(readable[number])[0], order_of(source))
         height, width = pixels.shape[:2]
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2
