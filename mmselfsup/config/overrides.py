@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ def parse_options(options: Iterable[str]) -> dict[str, Any]:
 
     ``a.b=1``, ``a=1,2`` (a list), ``a=[1,2]``, ``a=(1,2)``, ``a="[(1,2),(3,4)]"``, ``a=[x,y]``
     (strings), ``a="{'b': 1}"`` (a dict). Text in quotes is always a string: ``a="'one, two'"``.
+    So is the name of a file or folder that is there (``a="my images, 2024"``); ``~/`` at the
+    beginning is the home folder, since shells leave it in ``a.b=~/images``.
 
     Difference from mmcv: blanks inside a value stay, and quotes protect commas, brackets and
     digits.
@@ -29,7 +32,7 @@ def parse_options(options: Iterable[str]) -> dict[str, Any]:
         if not equals or not key:
             raise UserError(f"--cfg-options {option}: write KEY=VALUE, without blanks around =")
         try:
-            parsed[key] = parse_value(text)
+            parsed[key] = text if _is_path_with_comma(text) else parse_value(text)
         except ValueError as error:
             raise UserError(f"--cfg-options {option}: {error}") from None
     return parsed
@@ -104,6 +107,12 @@ def parse_value(text: str) -> Any:
     return _scalar(text)
 
 
+def _is_path_with_comma(text: str) -> bool:
+    """Return whether a text with commas, not in brackets or quotes, names a file or folder."""
+    letters = any(letter.isalpha() for letter in text)
+    return "," in text and letters and text[:1] not in "'\"([{" and os.path.exists(text)
+
+
 def _dict(text: str) -> dict[Any, Any]:
     """Read a dict in Python's syntax."""
     value = _literal(text)
@@ -160,4 +169,5 @@ def _scalar(text: str) -> Any:
             continue
     if text == "None":
         return None
-    return _WORDS.get(text.lower(), text)
+    path = os.path.expanduser(text) if text.startswith("~/") else text
+    return _WORDS.get(text.lower(), path)

@@ -53,7 +53,10 @@ class ArgumentParser(argparse.ArgumentParser):
         return super().parse_known_intermixed_args(list(self._as_declared(args)), namespace)
 
     def _as_declared(self, args: Sequence[str] | None) -> Iterator[str]:
-        """Yield the words of a command line, options and their abbreviations as declared."""
+        """Yield the words of a command line, options and their abbreviations as declared.
+
+        Shells leave ``~/`` in ``--out=~/table.csv``; here it becomes the home folder.
+        """
         words = list(sys.argv[1:] if args is None else args)
         end = words.index("--") if "--" in words else len(words)
         # The shortest first: --gpu-id is an option, and the beginning of --gpu_ids.
@@ -64,6 +67,8 @@ class ArgumentParser(argparse.ArgumentParser):
                 plain = _dashed(name)
                 fit = (known for known in declared if _dashed(known).startswith(plain))
                 name = next(fit, name)[: len(name)]
+            if name.startswith("--") and value.startswith("~/"):
+                value = os.path.expanduser(value)
             yield f"{name}{equals}{value}"
         yield from words[end:]
 

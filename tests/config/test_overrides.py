@@ -121,3 +121,29 @@ def test_overrides_of_one_place() -> None:
     assert joined({"a": {"b": {"c": 1}}, "a.b.c": 2}) == {"a": {"b": {"c": 2}}}
     listed = {"a": {"b": [{"c": 1}]}, "a.b.0.c": 2}  # an entry of a list: mmcv's to judge
     assert joined(listed) == listed
+
+
+def test_a_folder_whose_name_has_a_comma(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is there is one value; lists of words, of numbers and of names stay lists."""
+    folder = tmp_path / "my images, 2024"
+    folder.mkdir()
+    for name in ("a", "1,2", "'a,b'"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    options = [f"a={folder}", "b=my images, 2024", "c=1,2", f"d={folder}x", "e=a,b", "f='a,b'"]
+    assert parse_options(options) == {
+        "a": str(folder),
+        "b": "my images, 2024",
+        "c": [1, 2],
+        "d": [str(tmp_path / "my images"), "2024x"],
+        "e": ["a", "b"],
+        "f": "a,b",
+    }
+
+
+def test_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shells leave ``~/`` after ``a.b=``; other texts with ``~`` stay."""
+    monkeypatch.setenv("HOME", "/home/me")
+    options = ["a.b=~/images", "c=[~/x,y~/z]", "d='~/quoted'", "e=~"]
+    expected = {"a.b": "/home/me/images", "c": ["/home/me/x", "y~/z"], "d": "~/quoted", "e": "~"}
+    assert parse_options(options) == expected

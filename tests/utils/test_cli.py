@@ -107,3 +107,12 @@ def test_frozen_features() -> None:
     add_frozen_arguments(made)
     args = made.parse_args(["c.py", "--dataset_config", "d.py", "--use_cuda", "False"])
     assert (args.dataset_config, args.use_cuda) == ("d.py", "False")
+
+
+def test_home_folder_after_the_equals_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shells replace ``~/`` at the beginning of a word only: no folder is named ``~``."""
+    monkeypatch.setenv("HOME", "/home/me")
+    words = ["--work-dir=~/runs", "--cfg-options", "a=~/b"]
+    args = parser().parse_args(words)
+    assert (args.work_dir, args.cfg_options) == ("/home/me/runs", ["a=~/b"])
+    assert parser().parse_args(["--work-dir=a~/runs"]).work_dir == "a~/runs"
