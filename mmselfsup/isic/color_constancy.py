@@ -44,7 +44,7 @@ from mmselfsup.utils.progress import run_parallel
 from .dark_border import crop_border
 
 RECORD = "color_constancy.json"
-SOURCES = "color_constancy_sources.json"  # their folder, size and time of the file of each image
+SOURCES = "color_constancy_sources.json"  # size and time of the file of each image
 UNFINISHED = ".unfinished"  # in the folder while images are written, and after an interruption
 _PARAMETERS = (("power", "p ="), ("gamma", "gamma ="))  # key of the record, words for it
 _LOSSY = (".jpg", ".jpeg", ".webp")
@@ -244,10 +244,10 @@ def correct_folder(
     """Correct all images below ``src`` into the same places below ``dst``.
 
     Existing images are skipped, unless their file in ``src`` has another size or time than when
-    they were made, and removed if it is gone; ``color_constancy.json`` in ``dst`` says how they
-    were made. Each file is written under another name and renamed, so that none is ever
-    half-written. All are forced to the disk together, at the end, which is faster than one by one;
-    after a kill or a power cut, files that are empty or cut off are made again.
+    they were made; those without a file in ``src`` are counted and stay. ``color_constancy.json``
+    in ``dst`` says how they were made. Each file is written under another name and renamed, so that
+    none is ever half-written. All are forced to the disk together, at the end, which is faster than
+    one by one; after a kill or a power cut, files that are empty or cut off are made again.
 
     Args:
         src: Folder of the images.
@@ -301,9 +301,8 @@ def _remove_outdated(source: Path, target: Path, names: Sequence[Path]) -> list[
     record = target / SOURCES
     stamps = file_stamps([source / name for name in names])
     found = {name.as_posix(): list(stamp) for name, stamp in zip(names, stamps, strict=True)}
-    folder, before = _read_sources(record)
-    own = str(source.resolve())
-    _remove_orphans(target, found, before if folder == own else {})
+    before = _read_sources(record)
+    _report_others(target, found)
     outdated = []
     for name in names:
         made_at, was = file_stamp(target / name)[1], before.get(name.as_posix())
@@ -312,48 +311,39 @@ def _remove_outdated(source: Path, target: Path, names: Sequence[Path]) -> list[
             outdated.append(name)
     for name in outdated:
         (target / name).unlink(missing_ok=True)
-    if (folder, before) != (own, found):
-        atomic_write_json(record, {"folder": own, "images": found}, indent=None)
+    if found != before:
+        atomic_write_json(record, found, indent=None)
     return outdated
 
 
-def _remove_orphans(target: Path, found: Container[str], before: Container[str]) -> None:
-    """Remove the images whose source is gone, and warn of those that another folder has given.
+def _report_others(target: Path, found: Container[str]) -> None:
+    """Warn of images without a source; they stay, as their sources may have been moved on purpose.
 
     Args:
         target: Folder of the results.
         found: Names of the sources.
-        before: Those that the same folder had in the run before.
     """
     others = [name for name in find_images(str(target)) if Path(name).as_posix() not in found]
-    gone = [name for name in others if Path(name).as_posix() in before]
-    for name in gone:
-        (target / name).unlink(missing_ok=True)
-    if gone:
-        text = f"removed {counted(len(gone), 'image')} whose source is gone, such as {gone[0]}"
-        print(text, file=sys.stderr, flush=True)
-    elif others:
+    if others:
         print(
-            f"warning: {target} has {counted(len(others), 'image')} of another folder, or from "
-            f"before their source was removed, such as {others[0]}: remove what you don't need",
+            f"warning: {target} has {counted(len(others), 'image')} without a source, such as "
+            f"{others[0]}: what was made before stays, remove what you don't need",
             file=sys.stderr,
             flush=True,
         )
 
 
-def _read_sources(record: Path) -> tuple[str, dict[str, list[int]]]:
-    """Return folder, sizes and times of the sources, as recorded; empty without a record."""
+def _read_sources(record: Path) -> dict[str, list[int]]:
+    """Return size and time of the sources, as recorded; empty without a record."""
     try:
         content = json.loads(record.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return "", {}
+        return {}
     except (OSError, ValueError) as error:
         raise UserError(f"can't read {record}: {error}; remove the folder") from error
     if not isinstance(content, dict):
         raise UserError(f"{record} is no record of images; remove the folder")
-    if isinstance(content.get("images"), dict):
-        return str(content.get("folder", "")), content["images"]
-    return "", content  # of an older version, which has no folder
+    return content
 
 
 def _is_whole(path: Path) -> bool:
