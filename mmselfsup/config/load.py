@@ -15,7 +15,7 @@ from mmselfsup.utils.errors import UserError, one_line
 from .check import check_config
 from .files import safe_yaml
 from .imports import import_modules, join_imports, noted_imports
-from .overrides import joined, parse_options
+from .overrides import joined, parse_options, wrong_entry
 
 #: What mmcv raises where an override doesn't fit the config.
 _MISFIT = (KeyError, TypeError, ValueError, IndexError, AttributeError, AssertionError)
@@ -70,8 +70,9 @@ def merge_options(cfg: Config, overrides: Mapping[str, Any]) -> None:
     try:
         cfg.merge_from_dict(joined(overrides))
     except _MISFIT as error:
-        keys = ", ".join(_misfits(cfg, overrides))
-        raise UserError(f"--cfg-options {keys}: {one_line(error)}") from error
+        keys = _misfits(cfg, overrides)
+        why = next(filter(None, (wrong_entry(cfg, k, overrides[k]) for k in keys)), one_line(error))
+        raise UserError(f"--cfg-options {', '.join(keys)}: {why}") from error
 
 
 def _misfits(cfg: Config, overrides: Mapping[str, Any]) -> list[str]:

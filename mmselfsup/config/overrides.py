@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from mmcv import Config
+
 from mmselfsup.utils.errors import UserError
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
@@ -60,6 +62,29 @@ def joined(overrides: Mapping[str, Any]) -> dict[str, Any]:
         else:
             found[key] = value
     return found
+
+
+def wrong_entry(node: Any, key: str, value: Any) -> str:
+    """Return what is wrong with an override's way through lists of a config, '' if nothing is."""
+    at = ""
+    for name in key.split("."):
+        if isinstance(node, list | tuple):
+            if not (name.isdecimal() and int(name) < len(node)):
+                entries = ", ".join(f"{i} ({_word(entry)})" for i, entry in enumerate(node))
+                return f"{at} is a list without an entry {name}; it has {entries or 'none'}"
+            node = node[int(name)]
+        else:
+            node = node.get(name) if isinstance(node, Mapping | Config) else None
+        at = f"{at}.{name}".lstrip(".")
+    one = isinstance(node, Mapping) and not isinstance(value, Mapping)
+    return f"{at} is a dict: set its entries" if one else ""
+
+
+def _word(entry: Any) -> str:
+    """Return a word for an entry of a list."""
+    if isinstance(entry, Mapping):
+        return str(entry.get("type", "a dict"))
+    return "a list" if isinstance(entry, list | tuple) else str(entry)
 
 
 def _nested(key: str, value: Any) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mmcv import DictAction
+from mmcv import Config, DictAction
 
-from mmselfsup.config.load import read_config
+from mmselfsup.config.load import merge_options, read_config
 from mmselfsup.config.overrides import joined, parse_options, parse_value
 from mmselfsup.study.configs import quoted
 from mmselfsup.utils.errors import UserError
@@ -147,3 +147,25 @@ def test_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     options = ["a.b=~/images", "c=[~/x,y~/z]", "d='~/quoted'", "e=~"]
     expected = {"a.b": "/home/me/images", "c": ["/home/me/x", "y~/z"], "d": "~/quoted", "e": "~"}
     assert parse_options(options) == expected
+
+
+@pytest.mark.parametrize(
+    ("option", "why"),
+    [
+        (
+            "data.train.pipelines.0.-1.size=4",
+            "pipelines.0 is a list without an entry -1",
+        ),
+        ("data.train.pipelines.0.9.size=4", "an entry 9; it has 0 .RandomResizedCrop., 1 .ToT"),
+        ("data.train.pipelines.5.0.size=4", "data.train.pipelines is a list without an entry 5"),
+        ("data.train.pipelines.x.size=4", "without an entry x; it has 0 .a list."),
+        ("data.train.pipelines.0.0=4", "data.train.pipelines.0.0 is a dict: set its entries"),
+    ],
+)
+def test_a_way_through_lists_that_leads_nowhere(option, why):
+    crop = {"type": "RandomResizedCrop", "size": 64}
+    pipelines = [[crop, {"type": "ToTensor"}]]
+    cfg = Config({"data": {"train": {"pipelines": pipelines}}})
+    with pytest.raises(UserError, match=why) as found:
+        merge_options(cfg, parse_options([option]))
+    assert len(str(found.value)) < 160
