@@ -107,6 +107,22 @@ def test_a_quote_that_is_not_closed(csv, read) -> None:
         read(path)
 
 
+def test_cells_that_begin_with_a_quote(csv) -> None:
+    """As programs write them that quote no cells."""
+    path = csv('image,note,label\na,"mole" of a child,1\n"b",x,2\nc,"5" or 6",0\n"d" ,e,1\n')
+    entries, _ = read_csv(path)
+    assert [entry.label for entry in entries] == [1, 2, 0, 1]
+    assert [entry.line for entry in entries] == [2, 3, 4, 5]
+    notes = [row.cells["note"] for row in read_metadata(path, ["image", "note"])]
+    assert notes == ["mole of a child", "x", '5 or 6"', "e"]
+    path = csv('image,note,label\na,"5 mm,1\nb,"6 mm,1\n')  # b would be a part of a note
+    with pytest.raises(UserError, match="line 2: this is no row of a CSV file"):
+        read_csv(path)
+    for line in ('b,"x" y,"1', 'b,"x" y,"1\n'):
+        with pytest.raises(UserError, match="line 3: this is no row of a CSV file"):
+            read_csv(csv(f"image,note,label\na,,1\n{line}"))
+
+
 def test_what_is_a_csv(csv) -> None:
     assert is_csv(csv("image,label\n"))
     assert is_csv(csv("image\na.jpg\n"))

@@ -377,18 +377,42 @@ def read_rows(path: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
 def csv_rows(text: str, path: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
     """Yield the rows of a CSV file with their line numbers.
 
-    Only line breaks outside of quotes end a row: U+2028 and U+0085 may be part of a name.
+    Only line breaks outside of quotes end a row: U+2028 and U+0085 may be part of a name. Programs
+    that quote no cells write some that begin with a quote (``"mole" of a child``): such a row is
+    read as far as it stands in one line.
 
     Raises:
         UserError: A quote isn't closed, or this is no CSV file.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    begin = 1
+    lines = io.StringIO(text, newline="").readlines()
+    rest, begin, end = iter(lines), 0, 0
+    reader = csv.reader(rest, delimiter=delimiter, strict=True)
+    before = 0  # lines before those of this reader
+    while True:
+        try:
+            row = next(reader, None)
+            end = before + reader.line_num
+        except csv.Error as error:
+            end = before + reader.line_num
+            row = _loose_row(lines[begin:end], delimiter)
+            if row is None:
+                raise UserError(
+                    f"{path}, line {begin + 1}: this is no row of a CSV file ({error}); is a quote "
+                    "not closed?"
+                ) from error
+            reader, before = csv.reader(rest, delimiter=delimiter, strict=True), end
+        if row is None:
+            return
+        yield end, row
+        begin = end
+
+
+def _loose_row(lines: Sequence[str], delimiter: str) -> list[str] | None:
+    """Return a row of one line, with quotes inside of its cells; None for any other."""
+    if len(lines) != 1:  # a quote of another line would take this one for a part of its cell
+        return None
     try:
-        for row in reader:
-            yield reader.line_num, row
-            begin = reader.line_num + 1
-    except csv.Error as error:
-        raise UserError(
-            f"{path}, line {begin}: this is no row of a CSV file ({error}); is a quote not closed?"
-        ) from error
+        row = next(csv.reader([lines[0].rstrip("\n") + "\n"], delimiter=delimiter))
+    except csv.Error:  # a cell is too long
+        return None
+    return None if any("\n" in cell for cell in row) else row
