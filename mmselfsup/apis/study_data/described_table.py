@@ -67,7 +67,7 @@ def joined_table(description: Any, folder: Path, place: Path) -> Any:
             raise UserError(f"{path}: no row has {value!r} in its column {column}")
     labels = first_file(description.labels_table, folder, "labels_table")
     if labels is not None:
-        header = _join(header, rows, labels, description.group_column or "lesion_id", path)
+        header = _join(header, rows, labels, description, path)
     column = description.image_column
     if description.file:
         parts = _columns_of(description.file, header, path)
@@ -153,23 +153,39 @@ def _need_one(header: Sequence[str], column: str, where: str) -> None:
         raise UserError(f"{where}: {header.count(column)} columns are called {column}: rename one")
 
 
+def _is_read(description: Any, column: str) -> bool:
+    """Return whether a description reads a column; True where a header says what labels are."""
+    label = description.label_column
+    labels = label if isinstance(label, tuple) else (label,)
+    named = (*labels, *description.subgroups.values(), description.image_column)
+    return label is None or column in named or f"{{{column}" in description.file
+
+
 def _join(
-    header: list[str], rows: list[dict[str, str]], labels: Path, key: str, path: Path
+    header: list[str], rows: list[dict[str, str]], labels: Path, description: Any, path: Path
 ) -> list[str]:
-    """Add the columns of the second table to the rows; return the new header."""
+    """Add the columns of the second table to the rows; return the new header.
+
+    A column that is not read is left out where two rows of a key differ in it, such as the name of
+    an image in a table of lesions.
+    """
+    key = description.group_column or "lesion_id"
     other, lines = _read(labels)
     _need_one(header, key, str(path))
     _need_one(other, key, str(labels))
     new = [name for name in other if name not in header]
     by_key: dict[str, dict[str, str]] = {}
+    asked = {row[key] for row in rows}
     for line in lines:
         first = by_key.setdefault(line[key], line)
-        differing = [name for name in new if first[name] != line[name]]
-        if differing:
+        differing = [name for name in new if first[name] != line[name] and line[key] in asked]
+        needed = [name for name in differing if _is_read(description, name)]
+        if needed:
             raise UserError(
-                f"{labels}: two rows have {key} {line[key]!r}, and they differ in {differing[0]} "
-                f"({first[differing[0]]}, {line[differing[0]]}): keep the one that is right"
+                f"{labels}: two rows have {key} {line[key]!r}, and they differ in {needed[0]} "
+                f"({first[needed[0]]}, {line[needed[0]]}): keep the one that is right"
             )
+        new = [name for name in new if name not in differing]
     for row in rows:
         if not row[key].strip():
             raise UserError(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmselfsup.apis.study_data.described_table import joined_table
 from mmselfsup.apis.study_data.external_set import check_external, make_external
 from mmselfsup.isic.duplicates import nearest_known
 from mmselfsup.study.descriptions import Description, make_description
@@ -220,6 +221,28 @@ def test_tables_that_say_two_things(clinic: Path, images: str, labels: str, mess
     }
     with pytest.raises(UserError, match=message):
         check_external(described(**content), clinic / "set", MODEL)
+
+
+def test_columns_that_are_not_read_may_differ_in_rows_of_a_group(tmp_path: Path) -> None:
+    """As the ages at two visits of a patient; and a patient without an image counts for nothing."""
+    (tmp_path / "images.csv").write_text("lesion_id,image\np1,a\np2,b\n")
+    rows = "p1,a1,30,MEL\np1,a2,31,MEL\np2,b1,40,NV\np3,c1,50,MEL\np3,c2,50,NV\n"
+    (tmp_path / "labels.csv").write_text("lesion_id,number,age,label\n" + rows)
+    content = {
+        "name": "visits",
+        "table": "images.csv",
+        "labels_table": "labels.csv",
+        "label_column": "label",
+    }
+    joined_table(make_description(content, "here"), tmp_path, tmp_path)
+    assert (tmp_path / "table.csv").read_text().split() == [
+        "lesion_id,image,label",
+        "p1,a,MEL",
+        "p2,b,NV",
+    ]
+    for more in ({"subgroups": {"age": "age"}}, {"file": "{number}.png"}, {"label_column": None}):
+        with pytest.raises(UserError, match="two rows have lesion_id 'p1', and they differ in"):
+            joined_table(make_description({**content, **more}, "here"), tmp_path, tmp_path)
 
 
 def test_a_set_whose_images_are_all_left_out(clinic: Path) -> None:
