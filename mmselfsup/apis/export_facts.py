@@ -152,7 +152,7 @@ def _tested(file: Path, checkpoint: Path) -> dict[str, float]:
         own = os.path.samefile(content["checkpoint"], checkpoint)
         own = own and content.get("sha256") in (None, sha256(checkpoint))
         return _numbers(content["metrics"]) if own else {}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # another program's file
         return {}
 
 

@@ -2,6 +2,9 @@
 
 import json
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from mmselfsup.apis.export_facts import found_metrics
 from mmselfsup.utils.files import sha256
@@ -33,3 +36,12 @@ def test_results_of_weights_that_were_there_before_are_left_out(tmp_path: Path) 
         tested["sha256"] = sha
         (tmp_path / "scores.json").write_text(json.dumps(tested))
         assert bool(found_metrics(str(checkpoint), {})) == found
+
+
+@pytest.mark.parametrize("metrics", [[0.5], 0.5, None, "accuracy"])
+def test_files_of_another_form_have_no_results(tmp_path: Path, metrics: Any) -> None:
+    checkpoint = tmp_path / "latest.pth"
+    checkpoint.touch()
+    content = {"checkpoint": str(checkpoint), "metrics": metrics}
+    (tmp_path / "other.json").write_text(json.dumps(content))
+    assert found_metrics(str(checkpoint), {}) == {}
