@@ -96,7 +96,7 @@ def draw_embedding(
 
     Args:
         positions: [N, 2].
-        labels: [N], 0..C-1.
+        labels: [N], 0..C-1; -1 for images without a label, which are light grey.
         names: The C names.
 
     Returns:
@@ -108,7 +108,10 @@ def draw_embedding(
     for label in np.unique(labels):
         points = positions[labels == label]
         style: dict[str, Any] = {"color": f"C{label % 10}", "marker": marks[label // 10 % 8]}
-        axes.scatter(points[:, 0], points[:, 1], s=6, label=str(names[label]), **style)
+        if label < 0:
+            style = {"color": "lightgrey", "marker": "."}
+        name = "no label" if label < 0 else str(names[label])
+        axes.scatter(points[:, 0], points[:, 1], s=6, label=name, **style)
     axes.set_axis_off()
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, markerscale=2)
     return _pixels(figure)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmselfsup.evaluation.plots import draw_confusion, draw_reliability
+from mmselfsup.evaluation.plots import draw_confusion, draw_embedding, draw_reliability
 
 
 def test_confusion_matrix_is_drawn() -> None:
@@ -35,3 +35,13 @@ def test_reliability_is_drawn() -> None:
     assert channels == 3
     assert picture.std() > 0
     assert (picture != draw_reliability(scores, 1 - labels)).any()
+
+
+def test_images_without_a_label_are_no_class() -> None:
+    positions = np.array([[0, 0], [1, 1], [2, 0]], np.float32)
+    assert draw_embedding(positions, np.full(3, -1), []).std() > 0
+    labels = np.array([0, -1, 1])
+    other = draw_embedding(positions, labels, ["a", "b"])
+    assert not np.array_equal(other, draw_embedding(positions, labels.clip(0), ["a", "b"]))
+    grey = (211, 211, 211)
+    assert grey in {tuple(pixel) for pixel in other.reshape(-1, 3).tolist()}
