@@ -6,7 +6,7 @@ config names; they are seen in one fixed view. ``FrozenFeaturesHook`` decides wh
 Letters: M images of the measurement, P pairs of views, D width, N images.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -233,6 +233,23 @@ def labels_of(dataset: Any) -> NDArray[np.int64]:
     return np.asarray(labels, dtype=np.int64)
 
 
+def groups_of(dataset: Any, picked: Sequence[int]) -> list[str]:
+    """Return the group (such as the patient) or else lesion of images, '' where it is not known."""
+    source = getattr(dataset, "data_source", None)
+    lesions, infos = getattr(source, "lesions", None), getattr(source, "data_infos", None)
+    known = [values is not None and len(values) == len(dataset) for values in (lesions, infos)]
+    return [
+        str((known[1] and infos[i].get("group")) or (known[0] and lesions[i]) or "") for i in picked
+    ]
+
+
+def _first_of_group(groups: Sequence[str]) -> NDArray[np.int64]:
+    """Return for each of P images the place of the first one of its group, 0..P-1."""
+    first: dict[str, int] = {}
+    places = [first.setdefault(name, at) if name else at for at, name in enumerate(groups)]
+    return np.array(places, dtype=np.int64)
+
+
 def rank_within_class(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return for each of the images [N] how many images of its class precede it [N]."""
     ranks = np.zeros(len(labels), dtype=np.int64)
@@ -264,13 +281,14 @@ def split_picked(
     """Return two disjoint parts of one data set, each as balanced by class as possible.
 
     At most a quarter of the images is taken, in the ratio of the two numbers, so that monitoring
-    stays cheap compared with the training.
+    stays cheap compared with the training. Images of one lesion or patient are in one part.
     """
     labels, total = labels_of(dataset), num_train + num_test
     picked = pick_evenly(labels, max(2, min(total, len(dataset) // 4)))
     ranks, ratio = rank_within_class(labels[picked]), num_test / total
     # In each class the test part grows by one where ranks * ratio passes an integer.
     test = np.floor((ranks + 1) * ratio) > np.floor(ranks * ratio)
+    test = test[_first_of_group(groups_of(dataset, picked.tolist()))]
     return Subset(dataset, picked[~test].tolist()), Subset(dataset, picked[test].tolist())
 
 

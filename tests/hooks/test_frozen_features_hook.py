@@ -5,6 +5,7 @@ import json
 import logging
 import random
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from mmselfsup.apis import train_model
 from mmselfsup.core.hooks import FrozenFeaturesHook
 from mmselfsup.core.hooks.frozen_features_hook import isolated_eval, tell_gain
 from mmselfsup.datasets import build_dataset
-from mmselfsup.evaluation.online_monitor import pick_evenly
+from mmselfsup.evaluation.online_monitor import pick_evenly, split_picked
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils import dist
 from mmselfsup.utils.errors import UserError
@@ -213,6 +214,30 @@ def test_classes_are_picked_in_turn() -> None:
     assert np.bincount(labels[pick_evenly(labels, 15)]).tolist() == [6, 6, 3]
     assert len(set(pick_evenly(labels, 100).tolist())) == 73
     assert len(pick_evenly(np.full(9, -1), 4)) == 4
+
+
+class Images(list[int]):
+    """A data set of numbers in place of images."""
+
+    data_source: Any
+    gt_labels: Any
+
+
+def test_images_of_a_lesion_or_patient_are_in_one_part() -> None:
+    """Else the neighbours of an image are others of its lesion."""
+    number = np.arange(160)
+    source = SimpleNamespace(
+        lesions=[f"lesion {i // 4}" if i < 120 else "" for i in number],
+        data_infos=[{"group": f"patient {i // 8}"} if i < 40 else {} for i in number],
+    )
+    dataset = Images(number)
+    dataset.data_source, dataset.gt_labels = source, number // 4 % 2
+    train, test = (np.array(part.indices) for part in split_picked(dataset, 20, 20))
+    assert len(train) + len(test) == 40
+    assert min(len(train), len(test)) > 8
+    for first, last, size in ((0, 40, 8), (40, 120, 4)):
+        groups = [set(n[(n >= first) & (n < last)] // size) for n in (train, test)]
+        assert not groups[0] & groups[1]
 
 
 @pytest.mark.parametrize("wrong", [dict(interval=0), dict(num_train=0), dict(num_test=-1)])
