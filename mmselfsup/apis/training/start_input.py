@@ -6,7 +6,7 @@ what it sets is compared.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ class Input:
         mean: Mean of each channel, in 0..1.
         std: Standard deviation of each channel.
         size: Side of the images in pixels.
+        short: Shorter side to which an image was resized, before its centre was cut out.
         interpolation: How they were resized, such as ``bicubic``.
     """
 
@@ -37,15 +38,17 @@ class Input:
     std: tuple[float, ...]
     size: int
     interpolation: str
+    short: int
 
 
 def apply_start_input(cfg: Config, logger: logging.Logger) -> None:
     """Fill what the pipelines leave open with the input of the start weights, and log it.
 
     ``Normalize`` without ``mean`` and ``std``, and crops and ``Resize`` without ``size`` or
-    ``interpolation``, get those of the weights. With ``input_of_weights=True`` normalisation and
-    interpolation are replaced where they are set, too. A normalisation that is set and differs is a
-    warning.
+    ``interpolation``, get those of the weights; a ``Resize`` before a crop keeps the shape of the
+    image, any other one gives the square that a batch needs. With ``input_of_weights=True``
+    normalisation and interpolation are replaced where they are set, too. A normalisation that is
+    set and differs is a warning.
 
     Args:
         cfg: The config of a training, changed in place.
@@ -55,7 +58,7 @@ def apply_start_input(cfg: Config, logger: logging.Logger) -> None:
     if wanted is None:
         return
     replace, taken, other = bool(cfg.get("input_of_weights")), set(), []
-    for path, transform in _transforms(cfg.get("data"), "data"):
+    for path, transform, later in _transforms(cfg.get("data"), "data"):
         kind = transform["type"]
         if kind == "Normalize":
             given = transform.get("mean"), transform.get("std")
@@ -67,6 +70,8 @@ def apply_start_input(cfg: Config, logger: logging.Logger) -> None:
         elif kind in _CROPS:
             mode = _INTERPOLATION.get(wanted.interpolation, 3)
             values: dict[str, Any] = {"interpolation": mode, "size": (wanted.size, wanted.size)}
+            if kind == "Resize":
+                values["size"] = _resized(wanted, later)
             for key, value in values.items():
                 if transform.get(key) is None or (replace and key == "interpolation"):
                     transform[key] = value
@@ -125,7 +130,8 @@ def _of_timm(name: str) -> Input | None:
     if facts is None:
         return None
     mean, std, size = tuple(facts.mean), tuple(facts.std), int(facts.input_size[-1])
-    return Input(f"timm.{name}", mean, std, size, str(facts.interpolation))
+    short = int(size / (facts.crop_pct or 1))
+    return Input(f"timm.{name}", mean, std, size, str(facts.interpolation), short)
 
 
 def _of_torchvision(name: str) -> Input | None:
@@ -137,19 +143,38 @@ def _of_torchvision(name: str) -> Input | None:
     except (AttributeError, ValueError):
         return None
     mean, std, size = tuple(facts.mean), tuple(facts.std), int(facts.crop_size[0])
-    return Input(f"torchvision.{name}", mean, std, size, str(facts.interpolation.value))
+    how, short = str(facts.interpolation.value), int(facts.resize_size[0])
+    return Input(f"torchvision.{name}", mean, std, size, how, short)
 
 
-def _transforms(part: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the place and the config of every transform in a part of a config."""
+def _resized(wanted: Input, later: Sequence[Any]) -> int | tuple[int, int]:
+    """Return the size of a ``Resize``: the shorter side before a crop, else height and width.
+
+    Args:
+        wanted: The input of the weights.
+        later: The transforms behind it.
+    """
+    steps = (step for step in later if isinstance(step, Mapping))
+    crop = next((step for step in steps if "Crop" in str(step.get("type"))), None)
+    if crop is None:
+        return wanted.size, wanted.size
+    size = crop.get("size") or wanted.size
+    side = size if isinstance(size, int) else max(size)
+    return round(side * wanted.short / wanted.size)
+
+
+def _transforms(
+    part: Any, path: str, later: Sequence[Any] = ()
+) -> Iterator[tuple[str, dict[str, Any], Sequence[Any]]]:
+    """Yield place and config of every transform in a part of a config, and those behind it."""
     if isinstance(part, dict):
         if isinstance(part.get("type"), str) and part["type"] in ("Normalize", *_CROPS):
-            yield path, part
+            yield path, part, later
         for key, value in part.items():
             yield from _transforms(value, f"{path}.{key}")
     elif isinstance(part, list | tuple):
         for number, value in enumerate(part):
-            yield from _transforms(value, f"{path}.{number}")
+            yield from _transforms(value, f"{path}.{number}", part[number + 1 :])
 
 
 def _equal(given: tuple[Any, Any], wanted: Input) -> bool:

@@ -77,6 +77,24 @@ def test_torchvision_knows_its_weights():
 
 
 @pytest.mark.parametrize(
+    ("name", "crop", "size"),
+    [
+        ("torchvision://resnet18", {"type": "CenterCrop", "size": 224}, 256),
+        ("torchvision://resnet18", {"type": "RandomCrop", "size": (112, 112)}, 128),
+        ("timm://resnet18.tv_in1k", {"type": "CenterCrop", "size": 224}, 256),  # crop_pct 0.875
+        ("torchvision://resnet18", {"type": "ToTensor"}, (224, 224)),
+    ],
+)
+def test_a_resize_before_a_crop_keeps_the_shape_of_the_image(name, crop, size):
+    """A square would distort it; without a crop images of other shapes would fit no batch."""
+    cfg = config([{"type": "Resize"}, crop, *OPEN[1:]], load_from=name)
+    apply_start_input(cfg, logging.getLogger("start_input"))
+    resize = pipeline_of(cfg)[0]
+    assert (tuple(resize["size"]) if isinstance(size, tuple) else resize["size"]) == size
+    PIPELINES.build(dict(resize))
+
+
+@pytest.mark.parametrize(
     "settings",
     [
         {},
