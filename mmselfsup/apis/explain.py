@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import hashlib
 import inspect
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
 from functools import partial
+from importlib.util import resolve_name
 from pathlib import Path
 from typing import Any
 
@@ -108,13 +111,46 @@ def run(args: Namespace, find_mask: MaskFinder, dark: int) -> None:
 
 def _masks(out: Path, dataset: Any, images: str, cfg: Config, find_mask: MaskFinder) -> LesionMasks:
     """Return the masks of the images, from the file of a run with the same code of the masks."""
-    code = inspect.getsource(sys.modules[find_mask.__module__])
+    code = "".join(_sources(find_mask.__module__))
     origin = {"images": images, "code": hashlib.sha256(code.encode()).hexdigest()}
     return LesionMasks(
         **cached_arrays(
             out / "masks.npz", origin, lambda: find_masks(dataset.data_source, cfg, find_mask)
         )
     )
+
+
+def _sources(name: str) -> Iterator[str]:
+    """Yield the source of a module, and of those of its package that it imports, directly or not.
+
+    A mask depends on constants and functions of other modules, too.
+    """
+    package, known, todo = name.partition(".")[0], set[str](), [name]
+    while todo:
+        name = todo.pop()
+        module = sys.modules.get(name)
+        if name in known or name.partition(".")[0] != package or module is None:
+            continue
+        known.add(name)
+        try:
+            source = inspect.getsource(module)
+        except OSError:  # an empty __init__.py, or code without a file
+            continue
+        yield source
+        todo += _imported(source, module.__package__ or "")
+
+
+def _imported(source: str, package: str) -> list[str]:
+    """Return the names of the modules that a source imports, and of what it takes out of them."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            relative = "." * node.level + (node.module or "")
+            origin = resolve_name(relative, package) if node.level else relative
+            names += [origin, *(f"{origin}.{alias.name}" for alias in node.names)]
+    return names
 
 
 def _dataset(cfg: Config, name: str) -> tuple[Any, str]:

@@ -1,6 +1,7 @@
 """Features, masks and thumbnails of an earlier run are not taken for those of another."""
 
 import copy
+import inspect
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +24,7 @@ from mmselfsup.evaluation.features import (
     read_features,
     write_features,
 )
+from mmselfsup.isic import dark_border, lesion_mask
 from mmselfsup.utils.errors import UserError
 
 
@@ -104,3 +106,11 @@ def test_masks_of_other_code_are_found_again(
     assert found == ["a", "b"]
     with np.load(tmp_path / "masks.npz") as file:
         assert set(json.loads(str(file["origin"]))) == {"images", "code"}
+
+
+def test_the_code_of_masks_is_that_of_all_modules_behind_it() -> None:
+    """What is dark stands in another module than the search for the lesion."""
+    sources = list(explain._sources(lesion_mask.find_lesion.__module__))
+    assert sources[0] == inspect.getsource(lesion_mask)
+    assert inspect.getsource(dark_border) in sources
+    assert len(sources) < 20
