@@ -54,18 +54,30 @@ def weights_read_labels(weights: str | Path, root: Path, depth: int = 20) -> boo
     Returns:
         None where that is not known.
     """
+    behind = trainings_behind(weights, root, depth)
+    return any_known(None if cfg is None else reads_labels(cfg) for cfg in behind)  # type: ignore[arg-type]
+
+
+def trainings_behind(
+    weights: str | Path, root: Path, depth: int = 20
+) -> list[dict[str, Any] | None]:
+    """Return the config of the training that wrote a file of weights, and of those before it.
+
+    Arguments as of ``weights_read_labels``. None stands for a training, or weights, whose config is
+    not known.
+    """
     path = Path(root, weights)
     if depth < 1 or not path.is_file():
-        return None
+        return [None]
     path = path.resolve()
     cfg = _left_config(path.parent) if _WRITTEN.fullmatch(path.name) else None
     if cfg is None:
-        return None
+        return [None]
     teacher = (cfg.get("model") or {}).get("teacher")
     taught = teacher.get("checkpoint") if isinstance(teacher, dict) else None
     before = [file for file in (cfg.get("load_from"), taught) if file]
-    found = [weights_read_labels(str(file), root, depth - 1) for file in before]
-    return any_known([reads_labels(cfg), *found])  # type: ignore[arg-type]
+    found = [trainings_behind(str(file), root, depth - 1) for file in before]
+    return [cfg, *(one for of in found for one in of)]
 
 
 def recorded_labels(

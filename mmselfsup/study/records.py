@@ -87,6 +87,7 @@ class RunRecord:
         made_by: Version of the code, revision, date and machine of the training; None: not stored.
         start_labels: Whether the file of weights that it, or its first pre-training, starts from
             has read labels; None: not known, or no such file.
+        start_saw_test: Whether that file has seen images of the test fold; None as above.
         errors: Standard errors of the balanced accuracy over the lesions of the test images: under
             the own arm that of the value, under another that of the difference from this arm of the
             study; empty: not stored.
@@ -115,12 +116,18 @@ class RunRecord:
     blackout: OcclusionScores | None = None
     made_by: Mapping[str, Any] | None = None
     start_labels: bool | None = None
+    start_saw_test: bool | None = None
     errors: dict[str, float] = field(default_factory=dict)
 
     @property
     def saw_labels(self) -> bool:
         """Return whether what it starts from is known to have read labels of training images."""
         return any(ssl.labels for ssl in self.ssl) or bool(self.start_labels)
+
+    @property
+    def saw_test(self) -> bool:
+        """Return whether what it starts from is known to have seen images of the test fold."""
+        return self.ssl_on == "all" or bool(self.start_saw_test)
 
     @property
     def labels_unknown(self) -> bool:

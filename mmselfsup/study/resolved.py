@@ -18,6 +18,7 @@ from mmselfsup.utils.study_data import StudyData
 
 from . import configs
 from .data import metadata_csv
+from .images_seen import weights_saw_images
 from .label_reading import weights_read_labels
 from .settings import LR_FACTORS, SCRATCH, StudySettings
 from .starts import DISTILLED, JOIN, Start
@@ -209,9 +210,37 @@ class ResolvedStudy:
 
         A distillation's is that of its teacher. None: not known, or there is no such file.
         """
+        return self._read_labels(self._start(arm))
+
+    def start_saw_test(self, arm: str) -> bool | None:
+        """Return whether the file that an arm or its pre-trainings start from saw test images.
+
+        Once the lists are there. A distillation's is that of its teacher. None: not known, or there
+        is no such file.
+        """
+        start = self._start(arm)
+        return None if start is None else self.file_saw_test(start)
+
+    def file_saw_test(self, start: Start) -> bool | None:
+        """Return whether the file of a start saw images of the test fold; None: not known."""
+        return self._seen_by.get(start.weights or "")
+
+    @cached_property
+    def _seen_by(self) -> dict[str, bool | None]:
+        """Return by each file of weights whether it saw images of the test fold."""
+        from mmselfsup.datasets.data_sources.lists import read_names  # loads torch
+
+        files = {start.weights for start in self.settings.starts if start.weights is not None}
+        names = read_names(str(self.settings.split("test"))) if files else []
+        root = self.settings.root
+        return {file: weights_saw_images(file, root, names, self.images) for file in files}
+
+    def _start(self, arm: str) -> Start | None:
+        """Return the start with a file that an arm or its first pre-training has."""
         last = self.pretraining(arm)
-        of_file = next((s for s in self.settings.starts if not s.ssl and s.arm() == arm), None)
-        return self._read_labels(of_file if last is None else last.start)
+        if last is not None:
+            return last.start
+        return next((s for s in self.settings.starts if not s.ssl and s.arm() == arm), None)
 
     def _read_labels(self, start: Start | None) -> bool | None:
         if start is None or start.weights is None:

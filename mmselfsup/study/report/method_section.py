@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..records import Results
-from ..settings import SCRATCH
+from ..settings import ALL, SCRATCH
 from .html import Section
-from .tables import arm_titles, display_name, labels_note, minutes, seen_how, seen_note
+from .tables import arm_titles, display_name, labels_note, minutes, seen_how
 
 
 def method_section(study_dir: Path, results: Results) -> Section:
@@ -21,7 +21,7 @@ def method_section(study_dir: Path, results: Results) -> Section:
         "runs": results.runs,
         "ssl": results.ssl,
         "split": results.split,
-        "saw_test": seen_note(results.runs),
+        "saw_test": any(run.ssl_on == ALL for run in results.runs),
         "seen_how": seen_how(results.runs),
         "environment": results.environment,
         "commands": results.commands,

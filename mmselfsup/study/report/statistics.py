@@ -20,7 +20,7 @@ from mmselfsup.utils.errors import UserError, one_line
 from mmselfsup.utils.plurals import counted
 
 from ..records import Results, RunRecord, read_results
-from ..settings import ALL, SCRATCH
+from ..settings import SCRATCH
 from .intervals import EACH_RUN, Unit, difference_error, on_one_fold, over_folds
 from .tables import display_name, group_label
 
@@ -203,8 +203,8 @@ class RunGroup:
 
     @property
     def saw_test_images(self) -> bool:
-        """Return whether the pre-training saw the images that the classifier was tested on."""
-        return any(run.ssl_on == ALL for run in self.runs.values())
+        """Return whether the start of the classifier saw images that it was tested on."""
+        return any(run.saw_test for run in self.runs.values())
 
 
 def summarize(group: RunGroup, metric: Metric) -> Summary | None:

@@ -19,6 +19,7 @@ from .tables import (
     display_name,
     labels_note,
     seen_note,
+    unknown_note,
 )
 
 
@@ -34,6 +35,7 @@ def summary_section(study_dir: Path, results: Results) -> Section:
         "search": search,
         "edges": [line for line in map(at_the_edge, search.values()) if line],
         "saw_test": seen_note(results.runs),
+        "maybe_saw_test": unknown_note(results.runs),
         "saw_labels": labels_note(results.runs),
         "mixed_code": mixed_code(results.runs),
     }

@@ -23,7 +23,7 @@ from mmselfsup.utils.plurals import counted
 from mmselfsup.version import __version__
 
 from ..records import mixed_code
-from ..settings import SCRATCH
+from ..settings import ALL, SCRATCH
 from .degenerate import any_degenerate
 from .external_overview import external_overview, write_all_external
 from .html import SCRATCH_COLOR, SSL_COLORS, Section, panel, render, render_section, to_svg
@@ -46,7 +46,7 @@ from .statistics import (
     scratch_of,
     summarize,
 )
-from .tables import display_name, labels_note, seen_how
+from .tables import SAW_TEST, display_name, labels_note, seen_how, unknown_note
 
 if TYPE_CHECKING:
     from markupsafe import Markup  # only for pages; the terminal needs none
@@ -326,13 +326,17 @@ def overview_notes(found_runs: FoundRuns) -> list[str]:
     """Return sentences that explain the numbers."""
     lines, groups = [NUMBERS], found_runs.groups
     runs = [run for group in groups for run in group.runs.values()]
-    if any(group.saw_test_images for group in groups):
+    if any(run.ssl_on == ALL for run in runs):
         lines.append(
             "Pre-trained on all images, test images included: the network has seen the images that "
             f"it was tested on{seen_how(runs)}. Such rows are never bold."
         )
-    if note := labels_note(runs):
-        lines.append(note)
+    if any(run.start_saw_test for run in runs):
+        lines.append(
+            f"{SAW_TEST.strip(' ()').capitalize()}: the weights of a file that the network starts "
+            "from have seen images that it was tested on. Such rows are never bold."
+        )
+    lines += [note for note in (unknown_note(runs), labels_note(runs)) if note]
     if any(group_number(group) for group in groups):
         lines.append(
             "Numbers in brackets distinguish rows of the same name; table.csv has their conditions."

@@ -11,7 +11,7 @@ import ast
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from textwrap import fill
@@ -25,7 +25,7 @@ from mmselfsup.utils.plurals import counted
 from ..label_reading import any_known
 from ..records import Results, RunRecord, SearchRecord, class_names, mixed_code
 from ..settings import ALL, SCRATCH
-from ..starts import ADAPTATIONS, split_arm
+from ..starts import ADAPTATIONS, DISTILLATION, split_arm
 from .intervals import difference_error, on_one_fold
 from .words import words
 
@@ -34,14 +34,15 @@ MANY = (
     "are truly equal has a clear difference by chance."
 )
 SAW_LABELS = " (pre-trained with all training labels)"
+SAW_TEST = " (start weights saw test images)"
 STARTS_NOTE = (
     "Image passes: images that go through the network in all trainings of an arm, each view "
     "counted, the search of the learning rate included; validation, tests and few labels are not. "
-    "What the start weights themselves cost is not known here, nor whether test images were among "
-    "the images they were trained on. Whether they have read labels is known only of files that "
-    "lie beside the config of their training, such as a study's backbone.pth. Weights of a file, "
-    "and a pre-training from them, are different arms: what the pre-training adds is its "
-    "difference from the same weights without it."
+    "What the start weights themselves cost is not known here. Whether they have read labels, and "
+    "whether they have seen images of the test fold, is known only of files that lie beside the "
+    "config of their training, such as a study's backbone.pth. Weights of a file, and a "
+    "pre-training from them, are different arms: what the pre-training adds is its difference from "
+    "the same weights without it."
 )
 _LEGEND = 40  # characters in a line
 _ALGORITHMS = Path(__file__).parents[2] / "models" / "algorithms"
@@ -50,7 +51,7 @@ _ALGORITHMS = Path(__file__).parents[2] / "models" / "algorithms"
 def results_table(runs: Sequence[RunRecord]) -> Table:
     """Build the table: a row for each classifier, its metrics and the recall of each class."""
     # These remarks are too long for one line of a terminal: only then names may wrap.
-    long = any(run.ssl_on == ALL or run.saw_labels for run in runs)
+    long = any(run.saw_test or run.saw_labels for run in runs)
     first = Column("classifier", no_wrap=not long, min_width=12 if long else None)
     table = console_table([first, "lr", "bal. acc.", "accuracy", "AUC", *class_names(runs)])
     for run in runs:
@@ -74,13 +75,38 @@ def minutes(seconds: float) -> str:
 
 
 def seen_note(runs: Sequence[RunRecord]) -> str:
-    """Return the warning that a pre-training saw the test images; empty where none did."""
-    if all(run.ssl_on != ALL for run in runs):
+    """Return the warning that a start saw test images; empty where none did."""
+    lines = []
+    if any(run.ssl_on == ALL for run in runs):
+        lines.append(
+            f"The pre-training has seen the test images{seen_how(runs)} (--ssl-on all): compared "
+            "with networks that have not seen theirs, these numbers may be too high."
+        )
+    if names := dict.fromkeys(display_name(run.arm) for run in runs if run.start_saw_test):
+        lines.append(
+            f"The start weights of {', '.join(names)} have seen images of the test fold in their "
+            "own training: compared with networks that have not seen theirs, these numbers may be "
+            "too high."
+        )
+    return " ".join(lines)
+
+
+def unknown_note(runs: Sequence[RunRecord]) -> str:
+    """Return which start weights may have seen test images; empty where all is known."""
+    files = (run for run in runs if _from_file(run) and run.start_saw_test is None)
+    names = dict.fromkeys(display_name(run.arm) for run in files)
+    if not names:
         return ""
     return (
-        f"The pre-training has seen the test images{seen_how(runs)} (--ssl-on all): compared with "
-        "networks that have not seen theirs, these numbers may be too high."
+        f"Whether the start weights of {', '.join(names)} have seen images of the test fold is not "
+        "known."
     )
+
+
+def _from_file(run: RunRecord) -> bool:
+    """Return whether weights of a file are behind a classifier, those of a teacher included."""
+    parts = split_arm(run.arm)
+    return bool(parts.start) or parts.tasks[:1] == (DISTILLATION,)
 
 
 def seen_how(runs: Iterable[RunRecord]) -> str:
@@ -133,7 +159,7 @@ def notes(results: Results) -> list[str]:
         "Columns of classes: recall."
     ]
     many = MANY if len(runs) > 2 and not results.arms else ""  # the pairs of starts are corrected
-    lines += [seen_note(runs), labels_note(runs), many]
+    lines += [seen_note(runs), unknown_note(runs), labels_note(runs), many]
     lines.append(mixed_code(runs))
     lines += [at_the_edge(tried) or "" for tried in by_arm(results.lr_search).values()]
     return [line for line in lines if line]
@@ -202,6 +228,7 @@ def compare(scratch: RunRecord, other: RunRecord) -> Comparison | None:
     name = _subject(other)
     images = " on all images, test images included," if other.ssl_on == ALL else ""
     images = " with all training labels" + images if other.saw_labels else images
+    images += SAW_TEST if other.start_saw_test and not start_file(other) else ""
     if unclear:
         text = f"No clear difference: {name}{images} gives {numbers}."
     elif difference > 0:
@@ -324,6 +351,9 @@ def group_label(runs: Sequence[RunRecord]) -> str:
     It has the mark of labels where any of them has: older records may not know.
     """
     run = next((run for run in runs if run.saw_labels), runs[0])
+    # The same file may have seen the test images of one fold, and none of another.
+    seen = next((run.start_saw_test for run in runs if run.start_saw_test), run.start_saw_test)
+    run = replace(run, start_saw_test=seen)
     if not run.chosen_from:
         return run_label(run)
     return f"Greedy curriculum of {', '.join(map(display_name, run.chosen_from))}{_seen(run)}"
@@ -331,6 +361,7 @@ def group_label(runs: Sequence[RunRecord]) -> str:
 
 def _seen(run: RunRecord) -> str:
     images = " (pre-trained on all images, test images included)" if run.ssl_on == ALL else ""
+    images += SAW_TEST if run.start_saw_test else ""
     return (SAW_LABELS if run.saw_labels else "") + images
 
 

@@ -16,6 +16,7 @@ from ..data import (
     metadata_csv,
     write_ssl_list,
 )
+from ..resolved import ResolvedStudy
 from ..settings import StudySettings
 from .context import StudyContext
 from .external import check_own
@@ -42,6 +43,28 @@ def run(context: StudyContext) -> None:
     context.resolve(images)
     check_class_order(settings, head_classes(context.study.finetune))
     check_own(context.study)
+    _tell_seen(context.study)
+
+
+def _tell_seen(study: ResolvedStudy) -> None:
+    """Say at the start which weights saw images of the test fold, or may have."""
+    for start in {
+        start.weights: start for start in study.settings.starts if start.weights
+    }.values():
+        seen = study.file_saw_test(start)
+        if seen is None:
+            print(
+                f"--start {start.name}={start.weights}: whether these weights have seen images of "
+                "the test fold is not known",
+                flush=True,
+            )
+        elif seen:
+            print(
+                f"warning: --start {start.name}={start.weights}: these weights have seen images of "
+                f"the test fold {study.settings.fold} in their own training, so their results may "
+                "be too high, and tables say so: start from weights of the same fold",
+                flush=True,
+            )
 
 
 def demo_data_stage(settings: StudySettings, demo: DemoData) -> Stage:

@@ -33,7 +33,8 @@ def run(context: StudyContext) -> None:
         UserError: A test failed.
     """
     study = context.study
-    seen = "training" if study.settings.ssl_on == TRAIN else "fine-tuning"
+    unseen = study.settings.ssl_on == TRAIN and not any(map(study.start_saw_test, context.lrs))
+    seen = "training" if unseen else "fine-tuning"
     title = f"Test on {study.settings.data.group[1]} that no {seen} has seen"
     stages = {arm: test_stage(study, arm) for arm in context.lrs}
     context.run(title, list(stages.values()), study.settings.jobs)
@@ -128,6 +129,7 @@ def run_record(study: ResolvedStudy, arm: str, lr: float) -> RunRecord:
         chosen_from=list(settings.ssl_configs) if greedy else [],
         made_by=final.record.made_by,
         start_labels=study.start_labels(arm),
+        start_saw_test=study.start_saw_test(arm),
     )
 
 
