@@ -12,7 +12,7 @@ from mmselfsup.study import pipeline
 from mmselfsup.study.external_records import OWN, ExternalRecord, ExternalSet
 from mmselfsup.study.label_reading import LABELLED, recorded_labels, weights_read_labels
 from mmselfsup.study.records import read_results
-from mmselfsup.study.report.external_tables import external_rows
+from mmselfsup.study.report.external_tables import external_note, external_rows
 from mmselfsup.study.report.statistics import find_runs
 from mmselfsup.study.report.tables import arm_titles, labels_note, run_label, seen_note
 from mmselfsup.study.report.training_section import moved_scores
@@ -177,6 +177,24 @@ def test_tables_of_trainings_have_the_mark(finished_study: Path) -> None:
     rows = moved_scores(marked, finished_study / "ssl")
     assert [row.name for row in rows] == [arm_titles(runs)("simclr")]
     assert MARK in rows[0].name
+
+
+def test_what_is_chosen_on_known_labels_is_said(
+    study: StudySettings, finished_study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = knowing_file(study, "scratch", "sup=sup/backbone.pth", "plain=plain/backbone.pth")
+    pipeline.check(settings)
+    assert "pre-trained with the labels" not in capsys.readouterr().out  # one rate: none is chosen
+    pipeline.check(dataclasses.replace(settings, lrs=(0.1, 0.2)))
+    text = "warning: sup weights: pre-trained with the labels of the validation lesions on which"
+    assert f"{text} the learning rate is chosen;" in capsys.readouterr().out
+    results = read_results(finished_study / "results.json")
+    assert "temperatures of" not in external_note(results)
+    assert "has not seen them" not in external_note(results)
+    ssl = [dataclasses.replace(results.ssl[0], labels=True)]
+    runs = [results.runs[0], dataclasses.replace(results.runs[1], ssl=ssl)]
+    known = external_note(dataclasses.replace(results, runs=runs))
+    assert "The temperatures of SimCLR are fitted on images whose labels" in known
 
 
 def test_names_in_external_csv_stay_those_of_the_arms(finished_study: Path) -> None:

@@ -10,9 +10,9 @@ from ..external_records import ExternalRecord, ExternalSet
 from ..records import Results
 from ..settings import SCRATCH
 from .external_tables import (
-    EXTERNAL_NOTE,
     SUBGROUPS_NOTE,
     cell,
+    external_note,
     group_words,
     left_out,
     set_name,
@@ -49,7 +49,7 @@ def external_section(study_dir: Path, results: Results) -> Section | None:
         "colors": css_colors(colors),
         "display_name": arm_titles(results.runs),
         "figure": draw_sets(results.external_sets, records, colors, arm_legends(results.runs)),
-        "note": EXTERNAL_NOTE,
+        "note": external_note(results),
         "subgroups_note": SUBGROUPS_NOTE,
     }
     return Section("external.html.j2", context)

@@ -26,9 +26,14 @@ EXTERNAL_NOTE = (
     "Brackets: 95 % intervals by a bootstrap over the lesions or patients of each set. ECE: "
     "expected calibration error, before and after temperature scaling; the temperature is fitted "
     "on the validation part of the training images, with the classifier of the learning-rate "
-    "search, which has not seen them. Images that look like one of the study's own (perceptual "
-    "hash; turned and mirrored copies are not found) are left out. Weights of a file may have been "
-    "trained on such images: that is not known here."
+    "search, which is not fine-tuned on them. Images that look like one of the study's own "
+    "(perceptual hash; turned and mirrored copies are not found) are left out. Weights of a file "
+    "may have been trained on such images: that is not known here."
+)
+_KNOWN_LABELS = (
+    "The temperatures of {names} are fitted on images whose labels the pre-training has read: they "
+    "may be too low for new images, so the error after scaling can't be compared with that of the "
+    "others."
 )
 SUBGROUPS_NOTE = (
     "Balanced accuracy is the mean over the classes that a part has images of, so parts with other "
@@ -78,6 +83,14 @@ def left_out(external: ExternalSet) -> str:
     return "; ".join(parts)
 
 
+def external_note(results: Results) -> str:
+    """Return the sentences that explain the numbers, and which temperatures saw labels before."""
+    names = dict.fromkeys(display_name(run.arm) for run in results.runs if run.saw_labels)
+    if not names:
+        return EXTERNAL_NOTE
+    return f"{EXTERNAL_NOTE} {_KNOWN_LABELS.format(names=', '.join(names))}"
+
+
 def print_external(results: Results, console: Console | None = None) -> None:
     """Print a table of each arm on each set; nothing without ``--external``."""
     if not results.external:
@@ -88,7 +101,7 @@ def print_external(results: Results, console: Console | None = None) -> None:
     for external in results.external_sets:
         if text := left_out(external):
             console.print(f"{set_name(external.name)}: left out: {text}.", highlight=False)
-    console.print(EXTERNAL_NOTE, style="dim", highlight=False, markup=False)
+    console.print(external_note(results), style="dim", highlight=False, markup=False)
 
 
 def external_table(results: Results) -> Table:

@@ -89,6 +89,8 @@ def check_backbones(task: Pretraining, finetune: Config) -> list[str]:
 def check_labels(study: ResolvedStudy) -> None:
     """Refuse a pre-training with labels where they would be those that the study measures with.
 
+    Otherwise only say that its learning rate is chosen with labels that it knows.
+
     Raises:
         UserError: It would read labels of test images, or of those that a greedy curriculum is
             chosen on.
@@ -103,6 +105,15 @@ def check_labels(study: ResolvedStudy) -> None:
         raise UserError(
             f"--curriculum greedy: {names[0]} reads labels, those of the validation "
             f"{study.settings.data.group[1]} included, on which the order is chosen: leave it out"
+        )
+    known = [display_name(a) for a in study.settings.arms if study.saw_labels(a)]
+    fits = "temperature is fitted" if study.settings.external else ""
+    chosen = "learning rate is chosen" if len(study.lrs) > 1 else ""
+    if known and (what := " and ".join(filter(None, (chosen, fits)))):
+        print(
+            f"warning: {', '.join(known)}: pre-trained with the labels of the validation "
+            f"{study.settings.data.group[1]} on which the {what}; tables and the report say so",
+            flush=True,
         )
 
 
