@@ -173,6 +173,11 @@ def find_description(data: str, root: Path) -> tuple[Description, Path]:
         return read_description(path), path.parent
     if path.suffix.lower() in _TABLES and path.is_file():
         return Description(path.stem, table=(str(path.resolve()),)), path.parent
+    if path.is_file():
+        raise UserError(
+            f"--data {data}: a table ends with one of {', '.join(sorted(_TABLES))}; save this one "
+            "in such a format (from a spreadsheet: as 'CSV UTF-8')"
+        )
     names = ", ".join(sorted(file.stem for file in (root / DESCRIPTIONS).glob("*.yaml")))
     raise UserError(
         f"--data {data}: there is no such table, folder or description; give a CSV file, a folder "

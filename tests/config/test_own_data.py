@@ -414,3 +414,12 @@ def test_a_fold_beside_another_validation_is_refused(arrays: str, photos: Path) 
     other = {"ann_file": str(photos / "table.csv")}
     with pytest.raises(UserError, match=r"own_data\.fold=1 .*own_data\.val are one: leave it out"):
         resolve(read(**columns(photos), val=other, fold=1))
+
+
+@pytest.mark.parametrize(("name", "size"), [("knn_custom", 224), ("knn_custom-64", 64)])
+def test_the_data_sets_of_frozen_features_have_the_size_of_their_name(name: str, size: int) -> None:
+    """Each has a classifier's test images in both parts: features of another size are others."""
+    data = load_config(str(CONFIGS / f"benchmarks/classification/{name}.py")).data
+    for part in (data.train, data.val):
+        assert [step.type for step in part.pipeline[:2]] == ["Resize", "CenterCrop"]
+        assert part.pipeline[1].size == size

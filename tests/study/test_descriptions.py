@@ -55,6 +55,10 @@ def test_a_table_a_folder_and_a_file(tmp_path: Path) -> None:
     assert find_description(str(own), ROOT)[0] == Description("Own", table=("a.csv",), folds=3)
     with pytest.raises(UserError, match=r"no such table, folder or description.*ham10000"):
         find_description("nothing.csv", ROOT)
+    sheet = tmp_path / "moles.xlsx"
+    sheet.touch()
+    with pytest.raises(UserError, match=r"moles.xlsx: a table ends with one of .csv.*'CSV UTF-8'"):
+        find_description(str(sheet), ROOT)
 
 
 @pytest.mark.parametrize(
