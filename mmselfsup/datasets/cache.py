@@ -136,7 +136,7 @@ def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStor
         **({"content": source.content} if getattr(source, "content", None) else {}),
         **_containers(source),
         **own_reading(source),
-        **source.reader.scan_reading(names),
+        **source.scan_reading(),
     }
     start = expanded(dir) / (Path(prefix).name or "images")
     text, folder = _place(start, settings)

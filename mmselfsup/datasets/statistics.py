@@ -136,7 +136,7 @@ def statistics_key(source: Any, size: int | None) -> str:
     rows = _measured_rows(len(source), _MOST) if reader.on_disk else []
     files = [*source.container_files, *map(source.path, rows)]
     names = source.image_names()
-    scans = reader.scan_reading(names or ())
+    scans = source.scan_reading()
     facts = (
         list(names or [len(source)]),
         file_stamps(files),

@@ -318,16 +318,10 @@ def dataset_digest(node: ConfigDict, dataset: Any, cfg: Config, part: str) -> st
     for info in getattr(source, "data_infos", ()):
         digest.update(str(info.get("img_info", {}).get("filename", "")).encode() + b"\n")
     digest.update(np.asarray(dataset.gt_labels).tobytes())
-    if scans := _scan_reading(source):
+    scans = source.scan_reading() if hasattr(source, "scan_reading") else {}
+    if scans:
         digest.update(str(scans).encode())
     return digest.hexdigest()
-
-
-def _scan_reading(source: Any) -> dict[str, int]:
-    """Return what stands for the way in which a source reads DICOM files; nothing without any."""
-    infos, reader = getattr(source, "data_infos", ()), getattr(source, "reader", None)
-    names = (info.get("img_info", {}).get("filename") for info in infos)
-    return {} if reader is None else dict(reader.scan_reading(name for name in names if name))
 
 
 def files_digest(dataset: Any) -> str:

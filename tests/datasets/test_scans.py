@@ -13,8 +13,9 @@ from mmcv import Config
 from PIL import Image
 
 from mmselfsup.datasets.builder import build_dataset
-from mmselfsup.datasets.data_sources import ImageList, decode
+from mmselfsup.datasets.data_sources import ImageList, base
 from mmselfsup.datasets.data_sources.decode import ImageError, decode_pixels, open_rgb
+from mmselfsup.datasets.data_sources.medmnist import MedMNIST
 from mmselfsup.datasets.data_sources.scans import scan_reading, window
 from mmselfsup.datasets.statistics import statistics_key
 from mmselfsup.evaluation.features import dataset_digest
@@ -263,7 +264,7 @@ def test_what_was_made_of_pixels_of_an_older_reader_is_not_used(
         return source.cache.folder, statistics_key(source, None), digest
 
     with monkeypatch.context() as older:
-        older.setattr(decode, "scan_reading", lambda names: {})
+        older.setattr(base, "scan_reading", lambda names: {})
         before = kept()
     is_same = [one == other for one, other in zip(kept(), before, strict=True)]
     assert is_same == [name == "a.png"] * 3
@@ -274,3 +275,9 @@ def test_a_name_without_an_extension_may_be_that_of_a_dicom_file() -> None:
     assert scan_reading(["1.2.840.113"]) == scan_reading(["IM-0001"]) == scan_reading(["A.DCM"])
     assert scan_reading(["a.dcm"])
     assert scan_reading(["a.jpg", "b.NPY"]) == scan_reading([]) == {}
+
+
+def test_names_of_images_in_an_array_are_none_of_dicom_files(tmp_path: Path) -> None:
+    arrays = {"train_images": np.zeros((2, 4, 4), np.uint8), "train_labels": np.zeros((2, 1), int)}
+    np.savez(tmp_path / "a.npz", **arrays)
+    assert MedMNIST(str(tmp_path / "a.npz"), subset="train").scan_reading() == {}

@@ -31,6 +31,7 @@ from .list_lines import MAX_LABEL, Entry
 from .lists import read_text
 from .packed import PackedStrings, pack
 from .reduced import encoded_jpeg
+from .scans import scan_reading
 from .split import rows_of_part
 
 
@@ -153,6 +154,13 @@ class Loading:
             data = self.read_bytes(idx)
             encoded = encoded_jpeg(self.reader, data, lambda: self._named(idx))
             return (self.reader.decode(data) if encoded is None else encoded), idx
+
+    def scan_reading(self) -> dict[str, int]:
+        """Return what stands for the way in which DICOM files are read, see ``scans``."""
+        if type(self).decode is not Loading.decode:  # names of pixels in arrays, and of no files
+            return {}
+        names = (info.get("img_info", {}).get("filename") for info in self.data_infos)
+        return scan_reading(name for name in names if name)
 
     def num_skipped(self) -> int:
         """Return how many images could not be read and were skipped so far, over all workers."""

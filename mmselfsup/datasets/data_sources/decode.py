@@ -24,7 +24,7 @@ import io
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ from ..pipelines.encoded import Pixels
 from .deep_values import ImageError, check_value_range, to_8_bits
 from .jpeg_header import JPEG, jpeg_has_end, jpeg_size
 from .lists import find_images, report_left_out
-from .scans import is_scan, read_scan, scan_reading
+from .scans import is_scan, read_scan
 from .tiff_values import tiff_image
 
 _IGNORE = "_ignore_orientation"
@@ -265,11 +265,6 @@ class ImageReader:
             return ""
         text = json.dumps(self.file_client_args, sort_keys=True, default=lambda v: type(v).__name__)
         return hashlib.sha256(text.encode()).hexdigest()[:16]  # a digest: it may hold a password
-
-    @staticmethod
-    def scan_reading(names: Iterable[str]) -> dict[str, int]:
-        """Return what stands for the way in which DICOM files are read, see ``scans``."""
-        return scan_reading(names)
 
     def read(self, path: str) -> Image.Image:
         """Return one image as a PIL image, see ``read_pixels``."""
