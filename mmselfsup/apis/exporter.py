@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmcv import Config
+from PIL import Image
 from torch import Tensor
 
-from mmselfsup.config.inspect import class_list
+from mmselfsup.config.inspect import class_list, transform_steps
 from mmselfsup.core.checkpoint import class_names, load_state, meta_of
 from mmselfsup.datasets.data_sources.given_images import Given
 from mmselfsup.export import FORMATS, Description, Format, ImageNetwork, outputs_of
@@ -163,12 +165,11 @@ def describe(
     width = int(outputs_of(network, images[:1]).shape[1])
     data, licence = data_of(cfg, checkpoint, licence)
     backbone = {key: value for key, value in cfg.model.backbone.items() if key != "init_cfg"}
-    order = str(reading_options(cfg).get("channel_order", "rgb"))
     return Description(
         task="classification" if network.classifies else "features",
         width=width,
         preprocessing=read_preprocessing(
-            preparation(cfg), images.shape[-2:], norm, order, images.shape[1]
+            preparation(cfg), images.shape[-2:], norm, images.shape[1], reading_options(cfg)
         ),
         any_size=network.takes_any_size,
         classes=_classes(cfg, state, width) if network.classifies else None,
@@ -208,31 +209,69 @@ def prepared_images(cfg: Config, images: Images | None) -> Tensor:
         images: See ``export_model``.
 
     Raises:
-        UserError: None can be read.
+        UserError: None can be read, or nothing says which size they have.
     """
-    chosen = _default_images(cfg) if images is None else given_images(images)
-    dataset = image_dataset(cfg, chosen[:_IMAGES], preparation(cfg))
-    batches = [batch["img"] for batch in image_loader(cfg, dataset, _IMAGES)]
+    steps = preparation(cfg)
+    chosen = _default_images(cfg, steps) if images is None else given_images(images)
+    dataset = image_dataset(cfg, chosen[:_IMAGES], steps)
+    batches = [batch["img"] for batch in image_loader(cfg, dataset, 1)]
     errors = dataset.data_source.errors()
-    found: Tensor = torch.cat(batches)[[n for n in range(len(dataset)) if n not in errors]]
-    if not len(found):
+    read = [image for number, image in enumerate(batches) if number not in errors]
+    if not read:
         raise UserError(
             f"none of the {len(dataset)} images can be read: {next(iter(errors.values()))}"
         )
+    if len(sizes := {tuple(image.shape[-2:]) for image in read}) > 1:
+        (height, width), (high, wide), *_ = sorted(sizes)
+        raise UserError(
+            f"the config's pipeline gives images of several sizes ({height} x {width} and {high} x "
+            f"{wide}): end it with a crop, or name images of one size (--images)"
+        )
+    found: Tensor = torch.cat(read)
     return found if len(found) > 1 else found.repeat(2, 1, 1, 1)
 
 
-def _default_images(cfg: Config) -> Sequence[Given]:
+def _default_images(cfg: Config, steps: Sequence[Mapping[str, Any]]) -> Sequence[Given]:
     """Return images of the config's data, or photographs that are always there."""
     for folder in _folders(cfg):
         try:
             return given_images(folder)[:_IMAGES]
         except UserError:  # not on this machine
             continue
+    return _photographs(None if any("size" in step for step in steps) else _side(cfg))
+
+
+def _photographs(side: int | None) -> list[Given]:
+    """Return the squares in the middle of two photographs, resized to ``side`` where it is given.
+
+    Their own shape is that of no data: a pipeline that leaves it open would pass it on.
+    """
     from sklearn.datasets import load_sample_images
 
-    pictures: list[Given] = list(load_sample_images().images)
-    return pictures
+    squares: list[Given] = []
+    for pixels in load_sample_images().images:
+        short = min(pixels.shape[:2])
+        top, left = ((length - short) // 2 for length in pixels.shape[:2])
+        square = Image.fromarray(pixels[top : top + short, left : left + short])
+        squares.append(square if side is None else square.resize((side, side)))
+    return squares
+
+
+def _side(cfg: Config) -> int:
+    """Return the side of images whose size no pipeline sets: that of the training, or the network.
+
+    Raises:
+        UserError: Neither is known.
+    """
+    train = (cfg.get("data") or {}).get("train")
+    sizes = [step["size"] for step in transform_steps(train) if step.get("size")]
+    sizes += filter(None, [((cfg.get("model") or {}).get("backbone") or {}).get("img_size")])
+    if not sizes:
+        raise UserError(
+            "the config's pipelines give images no size, and none of its images are here: name "
+            "some (--images)"
+        )
+    return int(np.max(sizes[0]))
 
 
 def _folders(cfg: Config) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .check import Checked
-from .description import Description
+from .description import Description, Preprocessing
 
 #: Facts of a training by their keys, as the card words them.
 _FACTS = {
@@ -54,24 +54,37 @@ def _interface(description: Description) -> list[str]:
     prepared = description.preprocessing
     height, width = prepared.size
     sides = "any height and width" if description.any_size else f"{height} x {width} pixels only"
-    resize = "no resizing"
-    if isinstance(prepared.resize, int):
-        resize = f"shorter side resized to {prepared.resize} pixels ({prepared.interpolation}), "
-        resize += "centre cut out"
-    elif prepared.resize is not None:
-        resize = f"resized to {prepared.resize[0]} x {prepared.resize[1]} pixels "
-        resize += f"({prepared.interpolation})"
     lines = [
         f"- Input: {prepared.channel_order.upper()}, float32 [N, {len(prepared.mean)}, H, W], "
-        f"{sides}; used with {height} x {width} ({resize}).",
+        f"{sides}; used with {height} x {width} ({_resizing(prepared)}).",
         f"- Normalisation: (x - mean) / std of values in 0..1, mean {prepared.mean}, std "
         f"{prepared.std}.",
         f"- Output: `{description.output}` [N, {description.width}], float32.",
     ]
+    if prepared.value_range is not None:
+        low, high = prepared.value_range
+        lines.insert(1, f"- Files of more than 8 bits: values {low:g} to {high:g} become 0 to 255.")
     if description.task == "classification":
         lines.append(f"- Classes, in this order: {', '.join(description.names())}.")
         lines.append("- Test-time augmentation is not part of the network.")
     return lines
+
+
+def _resizing(prepared: Preprocessing) -> str:
+    """Return in words how an image gets its size."""
+    resize, how = "no resizing", ", ".join([prepared.interpolation, *_settings(prepared)])
+    if isinstance(prepared.resize, int):
+        resize = f"shorter side resized to {prepared.resize} pixels ({how})"
+    elif prepared.resize is not None:
+        resize = f"resized to {prepared.resize[0]} x {prepared.resize[1]} pixels ({how})"
+    if prepared.crop is None:
+        return resize
+    return f"{resize}, centre of {prepared.crop[0]} x {prepared.crop[1]} cut out"
+
+
+def _settings(prepared: Preprocessing) -> list[str]:
+    """Return the further settings of ``Resize``."""
+    return [f"{key}={value}" for key, value in prepared.resize_settings.items()]
 
 
 def _training(description: Description) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from mmselfsup.datasets.pipelines.formatting import equally_many
@@ -21,11 +22,15 @@ class Preprocessing:
         mean: Mean of each channel, of values in 0..1; it is subtracted.
         std: What the difference is divided by, for each channel.
         size: Height and width of the input in pixels.
-        resize: Side that the shorter side of an image is resized to before the centre of ``size``
-            is cut out, or height and width; None: no resizing.
+        resize: Side that the shorter side of an image is resized to, or height and width; None: no
+            resizing.
         transforms: The transforms of the config, in its format.
         interpolation: How it is resized, by the names of Pillow in small letters.
         channel_order: ``rgb`` or ``bgr``.
+        crop: Height and width of the centre that is cut out; None: nothing is.
+        resize_settings: Further settings of ``Resize``, such as ``max_size``.
+        value_range: Which values of files with more than 8 bits become 0 and 255; None: those of
+            the type of the file.
     """
 
     mean: list[float]
@@ -35,6 +40,9 @@ class Preprocessing:
     transforms: list[dict[str, Any]]
     interpolation: str = "bilinear"
     channel_order: str = "rgb"
+    crop: list[int] | None = None
+    resize_settings: dict[str, Any] = field(default_factory=dict)
+    value_range: list[float] | None = None
 
 
 #: The numbers that configs may write for Pillow's ways to resize, and ``transformers`` does.
@@ -45,8 +53,8 @@ def preprocessing_of(
     pipeline: Sequence[Mapping[str, Any]],
     size: Sequence[int],
     norm: Mapping[str, Any] | None,
-    channel_order: str = "rgb",
     channels: int = 3,
+    reading: Mapping[str, Any] = MappingProxyType({}),
 ) -> Preprocessing:
     """Return the facts of a pipeline without chance.
 
@@ -54,8 +62,8 @@ def preprocessing_of(
         pipeline: Configs of its transforms.
         size: Height and width of what comes out of it.
         norm: Mean and standard deviation where the loader normalises (``prefetch``).
-        channel_order: That of the data source.
         channels: Of what comes out, for one mean and deviation for all.
+        reading: How the data source reads files: ``channel_order``, ``value_range``.
 
     Raises:
         UserError: Nothing normalises.
@@ -70,6 +78,11 @@ def preprocessing_of(
     resize, how = resizing.get("size"), resizing.get("interpolation", "bilinear")
     if isinstance(resize, list | tuple):  # one side alone is the shorter one, as in torchvision
         resize = list(resize) if len(resize) > 1 else resize[0]
+    crop = next((step["size"] for step in steps if step["type"] == "CenterCrop"), None)
+    if crop is not None:  # one side is that of a square, as in torchvision
+        sides = list(crop) if isinstance(crop, list | tuple) else [crop]
+        crop = [int(sides[0]), int(sides[-1])]
+    values = reading.get("value_range")
     return Preprocessing(
         mean=[float(value) for value in mean] * repeats,
         std=[float(value) for value in std] * repeats,
@@ -77,12 +90,18 @@ def preprocessing_of(
         resize=resize,
         transforms=steps,
         interpolation=INTERPOLATIONS[how] if isinstance(how, int) else str(how),
-        channel_order=channel_order,
+        channel_order=str(reading.get("channel_order", "rgb")),
+        crop=crop,
+        resize_settings={key: value for key, value in resizing.items() if key not in _RESIZE},
+        value_range=None if values is None else [float(value) for value in values],
     )
 
 
 #: The transforms of libraries that prepare images themselves, in their order.
 _PREPARED = ("Resize", "CenterCrop", "ToTensor", "Normalize")
+_RESIZE = ("type", "size", "interpolation")
+#: What further settings of ``Resize`` are where it resizes as without them.
+_AS_WITHOUT = {"max_size": (None,), "antialias": (None, True, "warn")}
 
 
 def check_preparation(prepared: Preprocessing, name: str) -> None:
@@ -93,7 +112,8 @@ def check_preparation(prepared: Preprocessing, name: str) -> None:
         name: The format.
 
     Raises:
-        UserError: The network takes BGR, or the config has other transforms, or another order.
+        UserError: The network takes BGR, or the config has other transforms, another order, or
+            further settings of ``Resize``.
     """
     kinds = [str(step["type"]) for step in prepared.transforms]
     other = [kind for kind in kinds if kind not in _PREPARED]
@@ -101,6 +121,12 @@ def check_preparation(prepared: Preprocessing, name: str) -> None:
         raise UserError(
             f"--to {name}: the config prepares images by {', '.join(kinds)}, and {name} by "
             f"{', '.join(_PREPARED)} only, in this order: choose onnx, torchscript or torch-export"
+        )
+    settings = prepared.resize_settings.items()
+    if rare := [key for key, value in settings if value not in _AS_WITHOUT.get(key, ())]:
+        raise UserError(
+            f"--to {name}: {name} has no {', '.join(rare)} of the config's Resize: choose onnx, "
+            "torchscript or torch-export, which say so"
         )
     if prepared.channel_order != "rgb":
         raise UserError(
@@ -164,6 +190,9 @@ class Description:
             "size": self.preprocessing.size,
             "resize": self.preprocessing.resize,
             "interpolation": self.preprocessing.interpolation,
+            "resize_settings": self.preprocessing.resize_settings,
+            "crop": self.preprocessing.crop,
+            "value_range": self.preprocessing.value_range,
             "channel_order": self.preprocessing.channel_order,
             "transforms": self.preprocessing.transforms,
             "classes": self.classes,
