@@ -23,7 +23,7 @@ from mmselfsup.metrics import (
     per_class_recall,
     with_temperature,
 )
-from mmselfsup.metrics.bootstrap import difference_interval, resampled_metrics
+from mmselfsup.metrics.bootstrap import difference_interval, fewest_lesions, resampled_metrics
 from mmselfsup.metrics.heads import lesion_keys
 from mmselfsup.metrics.subgroups import Measured, subgroup_metrics
 from mmselfsup.utils.json_records import from_json
@@ -124,6 +124,7 @@ def measure(
         recall={n: _known(float(r)) for n, r in zip(names, recalls, strict=True)},
         subgroups=subgroup_metrics(probs, labels, scored.parts, keys),
         made_by=made_by,
+        fewest_lesions=fewest_lesions(labels, keys),
     )
 
 

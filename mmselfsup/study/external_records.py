@@ -28,6 +28,8 @@ class ExternalSet:
         absent: Classes of the model that the set lacks; they are left out.
         group: What the images of a group have in common, for one and for several.
         groups: Number of groups; 0 where they are not known: intervals are then by image.
+        digest: Hash of the names, classes and groups of its images; empty in older results, and for
+            the test fold.
     """
 
     name: str
@@ -41,6 +43,7 @@ class ExternalSet:
     absent: list[str]
     group: tuple[str, ...]
     groups: int
+    digest: str = ""
 
     @property
     def measured(self) -> int:
@@ -69,6 +72,8 @@ class ExternalRecord:
         recall: Recall of each class; None without images.
         subgroups: Parts of the set.
         made_by: Version of the code, revision, date and machine of the test.
+        fewest_lesions: Lesions or patients (images where neither is known) of the class that has
+            the fewest; None in older results. See ``FEWEST_LESIONS``.
     """
 
     arm: str
@@ -85,3 +90,4 @@ class ExternalRecord:
     recall: dict[str, float | None]
     subgroups: list[Subgroup] = field(default_factory=list)
     made_by: Mapping[str, Any] | None = None
+    fewest_lesions: int | None = None

@@ -5,6 +5,7 @@ import dataclasses
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ from mmselfsup.study.external_records import OWN, ExternalSet
 from mmselfsup.study.fingerprint import command_stamp, forget_images
 from mmselfsup.study.records import read_results
 from mmselfsup.study.report.external_overview import external_overview
-from mmselfsup.study.report.external_tables import EXTERNAL_CSV, cell
+from mmselfsup.study.report.external_section import external_section
+from mmselfsup.study.report.external_tables import EXTERNAL_CSV, cell, few_note
 from mmselfsup.study.report.kinds import kinds
 from mmselfsup.study.report.page import write_report
 from mmselfsup.study.report.sweep import make_overview, write_page, write_tables
@@ -31,6 +33,7 @@ from tests.study.fake_tools import calls
 from tests.study.study_data import write_finished_study
 
 ROOT = Path(__file__).parents[2]
+COUNTS = {"mel": 12, "akiec": 24, "nv": 12}
 
 
 @pytest.fixture
@@ -400,10 +403,10 @@ def test_a_repeated_run_keeps_the_sets_of_the_older_study(tmp_path: Path) -> Non
         assert sorted(found) == sorted(expected)
 
 
-def test_sets_of_one_name_with_other_images_are_two(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", [{"counts": {**COUNTS, "nv": 30}}, {"digest": "b"}])
+def test_sets_of_one_name_with_other_images_are_two(tmp_path: Path, other: dict[str, Any]) -> None:
     """Their mean would be that of no set."""
-    other = {**made_set("clinic").counts, "nv": 30}
-    for fold, counts in enumerate((made_set("clinic").counts, other, other)):
+    for fold, facts in enumerate(({"digest": "a"}, other, other)):
         folder = tmp_path / f"fold{fold}"
         write_finished_study(folder)
         results = read_results(folder / "results.json")
@@ -414,7 +417,7 @@ def test_sets_of_one_name_with_other_images_are_two(tmp_path: Path) -> None:
             study=study,
             runs=runs,
             external=[measure("simclr", "clinic", scored(1 + fold, 1.0), scored(0, 3.0), 1.0)],
-            external_sets=[dataclasses.replace(made_set("clinic"), counts=counts)],
+            external_sets=[dataclasses.replace(made_set("clinic"), **facts)],
         )
         results.write(folder / "results.json")
     overview = make_overview(tmp_path)
@@ -430,8 +433,25 @@ def test_sets_of_one_name_with_other_images_are_two(tmp_path: Path) -> None:
     assert names == ["clinic", "clinic (2)", "clinic (2)"]
 
 
+def test_few_lesions_of_a_class_are_said(tmp_path: Path) -> None:
+    """Their resamples vary too little."""
+    write_finished_study(tmp_path)
+    results = read_results(tmp_path / "results.json")
+    records = [measure(run.arm, "clinic", scored(1, 1.0), None, 1.0) for run in results.runs]
+    assert [record.fewest_lesions for record in records] == [6] * len(records)
+    named = dataclasses.replace(made_set("clinic"), groups=24)
+    results = dataclasses.replace(results, external=records, external_sets=[named])
+    assert few_note(results).endswith("that has the fewest): clinic (6 lesions).")
+    section = external_section(tmp_path, results)
+    assert section is not None
+    assert section.context["few_note"] == few_note(results)
+    for fewest in (10, None):  # enough, and results of an older version
+        other = [dataclasses.replace(record, fewest_lesions=fewest) for record in records]
+        assert not few_note(dataclasses.replace(results, external=other))
+
+
 def made_set(name: str) -> ExternalSet:
-    counts = {"mel": 12, "akiec": 24, "nv": 12}
+    counts = dict(COUNTS)
     classes = {"mel": ["MEL"], "akiec": ["AK", "SCC"], "nv": ["NV"]}
     return ExternalSet(name, "photos", 48, 0, 0, {}, counts, classes, [], ("lesion", "lesions"), 0)
 

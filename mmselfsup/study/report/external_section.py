@@ -13,6 +13,7 @@ from .external_tables import (
     SUBGROUPS_NOTE,
     cell,
     external_note,
+    few_note,
     group_words,
     left_out,
     set_name,
@@ -50,6 +51,7 @@ def external_section(study_dir: Path, results: Results) -> Section | None:
         "display_name": arm_titles(results.runs),
         "figure": draw_sets(results.external_sets, records, colors, arm_legends(results.runs)),
         "note": external_note(results),
+        "few_note": few_note(results),
         "subgroups_note": SUBGROUPS_NOTE,
     }
     return Section("external.html.j2", context)

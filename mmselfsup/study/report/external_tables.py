@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Column, Table
 
+from mmselfsup.metrics.bootstrap import FEWEST_LESIONS
 from mmselfsup.metrics.subgroups import FEWEST, Measured
 from mmselfsup.utils.console import console_table, table_console
 from mmselfsup.utils.files import atomic_write_text, csv_text
@@ -51,6 +52,28 @@ def set_name(name: str) -> str:
 def group_words(external: ExternalSet) -> str:
     """Return over what the intervals of a set are drawn."""
     return external.group[1] if external.groups else "images"
+
+
+def few_note(results: Results) -> str:
+    """Say which sets have a class of too few lesions for their intervals; empty without one."""
+    names = [
+        f"{set_name(external.name)} ({fewest} {group_words(external)})"
+        for external in results.external_sets
+        if (fewest := _fewest(results, external.name)) is not None and fewest < FEWEST_LESIONS
+    ]
+    if not names:
+        return ""
+    return (
+        f"Sets with a class of fewer than {FEWEST_LESIONS} lesions, patients or images have too "
+        "narrow intervals of balanced accuracy, drop and macro AUC, here (with those of the class "
+        f"that has the fewest): {', '.join(names)}."
+    )
+
+
+def _fewest(results: Results, name: str) -> int | None:
+    """Return the lesions of the class of a set that has the fewest; None where nothing tells."""
+    found = (r.fewest_lesions for r in results.external if r.external == name)
+    return min((fewest for fewest in found if fewest is not None), default=None)
 
 
 def cell(measured: Measured | None, signed: bool = False) -> str:
@@ -101,7 +124,8 @@ def print_external(results: Results, console: Console | None = None) -> None:
     for external in results.external_sets:
         if text := left_out(external):
             console.print(f"{set_name(external.name)}: left out: {text}.", highlight=False)
-    console.print(external_note(results), style="dim", highlight=False, markup=False)
+    note = " ".join(filter(None, (external_note(results), few_note(results))))
+    console.print(note, style="dim", highlight=False, markup=False)
 
 
 def external_table(results: Results) -> Table:

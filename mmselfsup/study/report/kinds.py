@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..external_records import OWN
+from ..external_records import OWN, ExternalSet
 from ..records import Results, RunRecord, read_results
 from ..settings import SCRATCH
 from .statistics import RESULTS, BaselineKey, FoundRuns, group_number
 
-#: Images of each class, and what the classes mean to the model, by the name of an external set.
-_Versions = dict[str, list[tuple[dict[str, int], dict[str, list[str]]]]]
+#: The different external sets of a name, by the name.
+_Versions = dict[str, list[ExternalSet]]
 Found = tuple[Path, Results]  # folder of a study, what it holds of an arm
 
 
@@ -49,18 +49,18 @@ def _numbered(results: Results, versions: _Versions) -> Results:
 
     Args:
         results: The results of a study.
-        versions: Images and classes of the sets of one name, in the order in which they came; new
-            ones are added.
+        versions: The different sets of one name, in the order in which they came; new ones are
+            added.
     """
     names = {OWN: OWN}  # the test fold, which is another one in each fold
     for external in results.external_sets:
         if external.name == OWN:
             continue
-        content = external.counts, external.classes
         known = versions.setdefault(external.name, [])
-        if content not in known:
-            known.append(content)
-        number = known.index(content) + 1
+        number = next((n for n, one in enumerate(known, 1) if _same(one, external)), None)
+        if number is None:
+            known.append(external)
+            number = len(known)
         names[external.name] = external.name if number == 1 else f"{external.name} ({number})"
     return replace(
         results,
@@ -69,6 +69,12 @@ def _numbered(results: Results, versions: _Versions) -> Results:
             replace(one, external=names.get(one.external, one.external)) for one in results.external
         ],
     )
+
+
+def _same(one: ExternalSet, other: ExternalSet) -> bool:
+    """Return whether two sets hold the same images and classes, as far as their results tell."""
+    digests = {one.digest, other.digest} - {""}  # older results have none
+    return len(digests) < 2 and (one.counts, one.classes) == (other.counts, other.classes)
 
 
 def _of_arm(results: Results, run: RunRecord, name: str) -> Results:

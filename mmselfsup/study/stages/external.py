@@ -6,10 +6,10 @@ chosen learning rate: the final classifier has been trained on them.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +20,16 @@ from mmselfsup.utils.image_names import cells_of_images, none_found
 from mmselfsup.utils.patients import source_of
 
 from .. import configs
-from ..external import DUPLICATES, FACTS, GROUPS, IMAGES, TABLE, External, read_prepared
+from ..external import (
+    DUPLICATES,
+    FACTS,
+    GROUPS,
+    IMAGES,
+    TABLE,
+    External,
+    PreparedSet,
+    read_prepared,
+)
 from ..external_measures import Scored, kept_measure
 from ..external_records import OWN, ExternalRecord, ExternalSet
 from ..resolved import ResolvedStudy
@@ -166,7 +175,7 @@ def records(
         found.append(replace(record, made_by=stage.record.made_by))
     for external in study.settings.external:
         prepared = read_prepared(study.settings.external_dir(external.name))
-        sets.append(_set_of(external.name, prepared.facts))
+        sets.append(_set_of(external.name, prepared))
         for arm in lrs:
             stage = external_stage(study, arm, external)
             scores = _in_order(stage.folder / SCORES, prepared.images)
@@ -185,8 +194,10 @@ def records(
     return sets, found
 
 
-def _set_of(name: str, facts: Mapping[str, Any]) -> ExternalSet:
+def _set_of(name: str, prepared: PreparedSet) -> ExternalSet:
     """Return the record of a prepared set."""
+    facts = prepared.facts
+    rows = zip(prepared.images, prepared.labels, prepared.groups, strict=True)
     return ExternalSet(
         name=name,
         images=facts["images"],
@@ -199,6 +210,7 @@ def _set_of(name: str, facts: Mapping[str, Any]) -> ExternalSet:
         absent=facts["absent"],
         group=tuple(facts["group"]),
         groups=facts["groups"],
+        digest=hashlib.sha256(repr(sorted(rows)).encode()).hexdigest()[:16],
     )
 
 
