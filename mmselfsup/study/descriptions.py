@@ -22,6 +22,8 @@ DESCRIPTIONS = Path("configs", "study_data")
 #: Files of the source folder.
 LABELS, GROUPS, FACTS, STATISTICS = "labels.csv", "groups.csv", "source.json", "statistics.txt"
 NAMES = {"labels": LABELS, "groups": GROUPS, "facts": FACTS, "statistics": STATISTICS}
+#: Override of a classifier whose weights of classes are those of its own training images.
+WEIGHTS_OF_TRAINING = "model.head.class_weight=auto"
 _TABLES = (".csv", ".tsv", ".txt", ".npz")
 _GUIDE = "docs/en/tutorials/14_own_data.md"
 
@@ -256,7 +258,8 @@ def training_options(source: Path) -> dict[str, list[str]]:
     classes: Sequence[str] = facts["classes"]
     both = ["img_norm_cfg=auto", f"own_data.statistics={source / STATISTICS}"]
     names = "[" + ",".join(repr(str(name)) for name in classes) + "]"
-    own = [f"model.head.num_classes={len(classes)}", f"model.head.class_weight={facts['weights']}"]
+    # Of the images of each training: those of the test fold, and of validations, do not count.
+    own = [f"model.head.num_classes={len(classes)}", WEIGHTS_OF_TRAINING]
     own += [f"data.{part}.data_source.classes={names}" for part in ("train", "val", "test")]
     ssl = []
     if facts.get("value_range"):

@@ -18,6 +18,7 @@ from mmselfsup.utils.study_data import StudyData
 
 from . import configs
 from .data import metadata_csv
+from .descriptions import WEIGHTS_OF_TRAINING
 from .images_seen import weights_saw_images
 from .label_reading import weights_read_labels
 from .settings import LR_FACTORS, SCRATCH, StudySettings
@@ -128,7 +129,7 @@ class ResolvedStudy:
     @cached_property
     def finetune(self) -> Config:
         """Return the config of the classifier with its overrides."""
-        cfg = configs.load(self.settings.finetune_config, self.finetune_options)
+        cfg = configs.load(self.settings.finetune_config, self.measuring_options)
         configs.check_scratch(cfg)
         return cfg
 
@@ -148,6 +149,16 @@ class ResolvedStudy:
                     "(FINETUNE_LRS lists the learning rates; --ssl-options are for pre-training)"
                 )
         return options
+
+    @cached_property
+    def measuring_options(self) -> list[str]:
+        """Return the overrides of the classifier where it is not trained.
+
+        Weights of its classes that follow from the training images are known to trainings only.
+        """
+        none = WEIGHTS_OF_TRAINING.replace("=auto", "=None")
+        given = self.finetune_options
+        return [none if option == WEIGHTS_OF_TRAINING else option for option in given]
 
     @cached_property
     def _ssl_cfgs(self) -> dict[str, Config]:

@@ -21,6 +21,7 @@ from tests.study.fake_tools import calls
 
 ROOT = Path(__file__).parents[2]
 CLASSES = [f"kind {k}" for k in range(8)]
+TOOLS = ("train", "test")
 PREPARE = """
 import runpy, sys
 sys.argv[0] = {tool!r}
@@ -99,3 +100,20 @@ def test_it_is_up_to_date_when_called_again(
     pipeline.run_study(settings)
     assert calls(tmp_path) == []
     assert "splits: up to date" in capsys.readouterr().out
+
+
+def test_weights_of_classes_are_those_of_the_training_images(
+    study: StudySettings, tmp_path: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    settings = own_study(study, tmp_path)
+    assert "weights" not in descriptions.read_facts(settings.data_root)
+    results = pipeline.run_study(settings)
+    of = {kind: [c for c in results.commands if f"tools/{kind}.py" in c] for kind in TOOLS}
+    finetuned = [command for command in of["train"] if "--work_dir work/finetune" in command]
+    assert len(finetuned) == 2
+    assert all("model.head.class_weight=auto" in command for command in finetuned)
+    assert not any("class_weight" in command for command in of["train"] if command not in finetuned)
+    # What is not trained has no training images to count.
+    assert of["test"]
+    assert all("model.head.class_weight=None" in command for command in of["test"])

@@ -84,13 +84,11 @@ def make_source(
         csv_text([["image", "lesion_id"], *zip(table["file"], groups, strict=True)]),
     )
     prepared = _statistics(table, images, place / names["statistics"], size, description)
-    roots = 1 / np.sqrt(np.maximum(counts, 1))
     facts = {
         "name": description.name,
         "images": str(images),
         "examples": table["file"].to_list()[:_EXAMPLES],
         "classes": classes,
-        "weights": [round(float(weight), 4) for weight in roots / roots.mean()],
         "num_listed": len(table) + missing,
         "num_not_on_disk": missing,
         "value_range": list(description.value_range),

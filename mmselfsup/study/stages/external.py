@@ -148,7 +148,7 @@ def external_stage(study: ResolvedStudy, arm: str, external: External) -> Stage:
     folder = settings.run_dir(arm, f"external_{external.name}")
     images = Path(read_prepared(place).facts["images"])
     options = [
-        *study.finetune_options,
+        *study.measuring_options,
         *configs.data_options(study.finetune, images, {"test": place / IMAGES}),
     ]
     if external.description.value_range:

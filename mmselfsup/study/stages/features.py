@@ -35,7 +35,7 @@ def features_stage(study: ResolvedStudy, task: Pretraining) -> Stage:
         *(() if study.metadata is None else ("--metadata", str(study.metadata))),
         *("--seed", str(settings.seed), "--out", str(folder)),
         *(("--cfg-options", *task.options) if task.options else ()),
-        *(("--dataset-options", *study.finetune_options) if study.finetune_options else ()),
+        *(("--dataset-options", *study.measuring_options) if study.measuring_options else ()),
     )
     name = f"compare the features before and after {task.name}"
     return Stage(name, folder, argv, settings.root, (EMBEDDING, COMPARISON))

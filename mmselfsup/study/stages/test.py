@@ -90,7 +90,7 @@ def test_options(study: ResolvedStudy) -> list[str]:
 def part_options(study: ResolvedStudy, part: str) -> list[str]:
     """Return the overrides with which the classifier's config is tested on a part of the data."""
     options = data_options(study, {"test": study.settings.split(part)})
-    return [*study.finetune_options, *options, *lesion_options(study, "test")]
+    return [*study.measuring_options, *options, *lesion_options(study, "test")]
 
 
 def run_record(study: ResolvedStudy, arm: str, lr: float) -> RunRecord:
