@@ -78,11 +78,13 @@ def main(args: argparse.Namespace, others: list[str]) -> int:
 
     from mmselfsup.apis.study_data.source_use import used_source
     from mmselfsup.study import descriptions
+    from mmselfsup.study.cli import make_parser
     from mmselfsup.utils.errors import UserError
     from mmselfsup.utils.repository import study_root
 
     root = study_root(ROOT)
-
+    # Misspelt options before the images are measured, which may take minutes.
+    make_parser("tools/run_study.py").parse_intermixed_args(others)
     for images in args.images or ():
         if not Path(images).is_dir():
             raise UserError(f"--images {images}: there is no such folder")

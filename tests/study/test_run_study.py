@@ -51,6 +51,15 @@ def test_folders_of_images_that_are_not_there(tool: dict[str, Any], tmp_path: Pa
         start(tool, "--data", "my.csv", "--images", "here", "nowhere")
 
 
+def test_a_misspelt_option_is_named_before_the_images_are_measured(
+    tool: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "my.csv").write_text("image,label\n1.png,a\n")  # without its image
+    with pytest.raises(UserError, match=r"^unrecognized arguments: --folds; .*--help lists"):
+        start(tool, "--data", "my.csv", "--folds", "7")
+    assert not (tmp_path / "work_dirs").exists()
+
+
 def test_without_data_it_is_the_study_of_isic_2019(tool: dict[str, Any], tmp_path: Path) -> None:
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "ISIC_ROOT": str(tmp_path / "none")}
     own = [sys.executable, str(ROOT / "tools" / "run_study.py"), "ALGORITHM=simclr"]
