@@ -314,7 +314,7 @@ def dataset_digest(node: ConfigDict, dataset: Any, cfg: Config, part: str) -> st
     if loader.get("prefetch"):
         content["img_norm_cfg"] = loader.get("img_norm_cfg")
     digest = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode())
-    source = getattr(dataset, "data_source", None)
+    source: Any = getattr(dataset, "data_source", None)
     for info in getattr(source, "data_infos", ()):
         digest.update(str(info.get("img_info", {}).get("filename", "")).encode() + b"\n")
     digest.update(np.asarray(dataset.gt_labels).tobytes())

@@ -236,7 +236,8 @@ def labels_of(dataset: Any) -> NDArray[np.int64]:
 def groups_of(dataset: Any, picked: Sequence[int]) -> list[str]:
     """Return the group (such as the patient) or else lesion of images, '' where it is not known."""
     source = getattr(dataset, "data_source", None)
-    lesions, infos = getattr(source, "lesions", None), getattr(source, "data_infos", None)
+    lesions: Any = getattr(source, "lesions", None)
+    infos: Any = getattr(source, "data_infos", None)
     known = [values is not None and len(values) == len(dataset) for values in (lesions, infos)]
     return [
         str((known[1] and infos[i].get("group")) or (known[0] and lesions[i]) or "") for i in picked

@@ -9,11 +9,13 @@ import torch
 from mmcv import Config
 from PIL import Image
 from torch.utils.data import Dataset
+from torchvision.transforms import Normalize
 
 from mmselfsup.apis.inference import reconstruction
 from mmselfsup.apis.inference.reconstruction import write_reconstruction
 from mmselfsup.apis.train import train_model
-from mmselfsup.core.hooks import reconstruction_hook
+from mmselfsup.core.hooks import reconstruction_hook, views_image_hook
+from mmselfsup.core.hooks.views_image_hook import views_picture
 from mmselfsup.models import build_algorithm
 from mmselfsup.utils.errors import UserError
 from tests.contract.tiny_models import TINY
@@ -122,18 +124,55 @@ def test_the_tool_reads_and_normalises_as_the_training(tmp_path, monkeypatch):
     Config(config).dump(str(tmp_path / "mae.py"))
     seen = []
 
-    def picture(model, batch, normalize, seed):
-        seen.append((batch, normalize))
+    def picture(model, batch, normalize, seed, channel_order):
+        seen.append((batch, normalize, channel_order))
         return torch.zeros(3, 4, 4)
 
     monkeypatch.setattr(reconstruction, "reconstruction_picture", picture)
     files = [str(tmp_path / name) for name in ("a.png", "mae.py")]
     write_reconstruction(*files, None, str(tmp_path / "x.png"), "cpu")
-    (batch, normalize), *_ = seen
+    (batch, normalize, order), *_ = seen
+    assert order == "rgb"
     assert normalize.mean == norm["mean"]
     assert (batch.min(), batch.max()) == (pytest.approx(-2.0, abs=0.2), pytest.approx(2, abs=0.2))
     assert batch[0, 0, :6].min() > 1.8  # the white part is above
     assert batch[0, 0, 12:].max() < -1.8
+
+
+def test_pictures_of_bgr_images_are_rgb(monkeypatch):
+    blue = torch.zeros(1, 3, 8, 8)
+    blue[:, 0] = 1  # the first channel is blue
+    model = SimpleNamespace(
+        reconstruct=lambda img: SimpleNamespace(output=img, mask=torch.zeros(1, 1, 8, 8))
+    )
+    unit = Normalize([0.0] * 3, [1.0] * 3)
+    for order, channel in (("rgb", 0), ("bgr", 2)):
+        picture = reconstruction_hook.reconstruction_picture(model, blue, unit, channel_order=order)
+        views = views_picture(blue, unit, 8, order)
+        for pixels in (picture, views):
+            inside = pixels[:, 4, 4]
+            assert inside[channel] == 1
+            assert inside.sum() == 1
+
+
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+def test_hooks_know_the_order_of_the_images(tmp_path, monkeypatch, order):
+    """In the training and by the tool; ``Images`` has a source of its own."""
+    orders = []
+    source = SimpleNamespace(reader=SimpleNamespace(channel_order=order))
+    monkeypatch.setattr(Images, "data_source", source, raising=False)
+
+    def reconstruction_picture(model, img, normalize, seed=0, channel_order=None):
+        orders.append(channel_order)
+        return torch.zeros(3, 4, 4)
+
+    def views_picture(img, normalize, num_images, channel_order):
+        orders.append(channel_order)
+
+    monkeypatch.setattr(reconstruction_hook, "reconstruction_picture", reconstruction_picture)
+    monkeypatch.setattr(views_image_hook, "views_picture", views_picture)
+    train(tmp_path)
+    assert orders == [order] * 3  # views once, reconstructions after each epoch
 
 
 def test_epochs_are_counted_as_those_of_the_other_hooks(monkeypatch):
@@ -146,7 +185,9 @@ def test_epochs_are_counted_as_those_of_the_other_hooks(monkeypatch):
     hook._img = torch.zeros(1)
     for epoch in range(10):
         monkeypatch.setattr(
-            reconstruction_hook, "reconstruction_picture", lambda *_, e=epoch: drawn.append(e + 1)
+            reconstruction_hook,
+            "reconstruction_picture",
+            lambda *_, n=epoch + 1, **__: drawn.append(n),
         )
         hook.after_train_epoch(
             SimpleNamespace(

@@ -56,7 +56,8 @@ def write_reconstruction(
         _load_all(model, checkpoint)
     if not Path(img_path).is_file():
         raise UserError(f"there is no image {img_path}: check the path")
-    pixels = GivenImages([img_path], **reading_options(model.cfg)).get_pixels(0)
+    reading = reading_options(model.cfg)
+    pixels = GivenImages([img_path], **reading).get_pixels(0)
     image = Image.fromarray(np.asarray(pixels))
     train = model.cfg.get("data", {}).get("train")
     normalize = _first_transform(with_normalisation(model.cfg, [train]), Normalize)
@@ -71,7 +72,8 @@ def write_reconstruction(
         torch.manual_seed(seed)
         batch = [img, generator.draw()[None]]
     batch = to_device(batch, module_device(model))
-    picture = reconstruction_picture(model, batch, normalize, seed)
+    order = reading.get("channel_order", "rgb")
+    picture = reconstruction_picture(model, batch, normalize, seed, order)
     file_format = Image.registered_extensions().get(Path(out_file).suffix.lower(), "PNG")
     with atomic_write(Path(out_file)) as file:
         to_pil_image(picture).save(file, format=file_format)

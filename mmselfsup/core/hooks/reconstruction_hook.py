@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torchvision.transforms import Normalize
 from torchvision.utils import make_grid
 
+from mmselfsup.datasets.pipelines.channel_order import order_of
 from mmselfsup.datasets.utils import find_normalize
 from mmselfsup.utils.dist import is_main
 from mmselfsup.utils.module import unwrap
@@ -53,8 +54,10 @@ class ReconstructionImageHook(Hook):  # type: ignore[misc]
         if self._img is None or not wanted:
             return
         with isolated_eval(runner.model) as model:
-            normalize = find_normalize(runner.data_loader.dataset)
-            picture = reconstruction_picture(model, self._img, normalize)
+            dataset = runner.data_loader.dataset
+            order = order_of(getattr(dataset, "data_source", None))
+            normalize = find_normalize(dataset)
+            picture = reconstruction_picture(model, self._img, normalize, channel_order=order)
         if is_main():
             show_picture(runner, "reconstruction", picture)
 
@@ -68,7 +71,11 @@ def _first(batch: Any, count: int) -> Any:
 
 @torch.no_grad()
 def reconstruction_picture(
-    model: nn.Module, img: Any, normalize: Normalize | None, seed: int = 0
+    model: nn.Module,
+    img: Any,
+    normalize: Normalize | None,
+    seed: int = 0,
+    channel_order: str = "rgb",
 ) -> Tensor:
     """Return a grid with a row per image: it, what the model sees, what it predicts, and both.
 
@@ -79,6 +86,7 @@ def reconstruction_picture(
         img: What its ``forward_train`` takes as ``img``, on any device.
         normalize: The normalisation of the images; None stretches the values.
         seed: Seed of the masks.
+        channel_order: Of the images, ``rgb`` or ``bgr``; the picture is RGB.
 
     Returns:
         Pixels [3, H, W] in 0..1.
@@ -86,8 +94,9 @@ def reconstruction_picture(
     torch.manual_seed(seed)
     whole: Any = model
     result = whole.reconstruct(img)
-    image = to_display(img if isinstance(img, Tensor) else img[0], normalize)  # [N, C, H, W]
-    predicted = to_display(result.output, normalize)
+    given = img if isinstance(img, Tensor) else img[0]
+    image = to_display(given, normalize, channel_order)  # [N, C, H, W]
+    predicted = to_display(result.output, normalize, channel_order)
     hidden = result.mask.detach().float().cpu()  # [N, 1, H, W]
     seen = image * (1 - hidden) + _GREY * hidden
     pasted = image * (1 - hidden) + predicted * hidden

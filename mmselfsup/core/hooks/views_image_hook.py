@@ -15,6 +15,7 @@ from torchvision.transforms import Normalize
 from torchvision.transforms.functional import to_pil_image
 from torchvision.utils import make_grid
 
+from mmselfsup.datasets.pipelines.channel_order import exchange_channels, order_of
 from mmselfsup.datasets.utils import find_normalize
 from mmselfsup.utils.dist import is_main
 from mmselfsup.utils.files import atomic_write
@@ -47,8 +48,10 @@ class ViewsImageHook(Hook):  # type: ignore[misc]
         batch = runner.data_batch
         if not is_main() or not isinstance(batch, dict) or "img" not in batch:
             return
-        normalize = find_normalize(runner.data_loader.dataset)
-        picture = views_picture(batch["img"], normalize, self.num_images)
+        dataset = runner.data_loader.dataset
+        order = order_of(getattr(dataset, "data_source", None))
+        normalize = find_normalize(dataset)
+        picture = views_picture(batch["img"], normalize, self.num_images, order)
         if picture is None:
             return
         show_picture(runner, "views", picture)
@@ -79,12 +82,16 @@ def split_views(img: Tensor | Sequence[Tensor]) -> list[Tensor]:
     return [img] if img.shape[1] == 1 else list(img.split(3, dim=1))
 
 
-def to_display(view: Tensor, normalize: Normalize | None) -> Tensor:
-    """Return a view with its normalisation undone, [N, C, H, W] in 0..1.
+def to_display(view: Tensor, normalize: Normalize | None, channel_order: str = "rgb") -> Tensor:
+    """Return a view in RGB with its normalisation undone, [N, C, H, W] in 0..1.
 
     Where the normalisation is unknown, the values are stretched to 0..1.
     """
-    view = view.detach().float().cpu()
+    pixels = _without_normalisation(view.detach().float().cpu(), normalize)
+    return exchange_channels(pixels) if channel_order == "bgr" else pixels
+
+
+def _without_normalisation(view: Tensor, normalize: Normalize | None) -> Tensor:
     if normalize is not None and len(normalize.mean) in (1, view.shape[1]):
         mean = torch.as_tensor(normalize.mean).view(-1, 1, 1)
         std = torch.as_tensor(normalize.std).view(-1, 1, 1)
@@ -94,7 +101,10 @@ def to_display(view: Tensor, normalize: Normalize | None) -> Tensor:
 
 
 def views_picture(
-    img: Tensor | Sequence[Tensor], normalize: Normalize | None, num_images: int = 8
+    img: Tensor | Sequence[Tensor],
+    normalize: Normalize | None,
+    num_images: int = 8,
+    channel_order: str = "rgb",
 ) -> Tensor | None:
     """Return a grid with one row per image and one column per view; small crops get a border.
 
@@ -103,7 +113,7 @@ def views_picture(
     Returns:
         Pixels [3, H, W] in 0..1; None where ``img`` holds no images.
     """
-    views = [to_display(view[:num_images], normalize) for view in split_views(img)]
+    views = [to_display(view[:num_images], normalize, channel_order) for view in split_views(img)]
     if not views:
         return None
     height = max(view.shape[2] for view in views)
