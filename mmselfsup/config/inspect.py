@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.stable_text import stable_text
 
 if TYPE_CHECKING:
     from mmcv import Config
@@ -24,7 +25,7 @@ _LOADER_KEYS = ("samples_per_gpu", "imgs_per_gpu", "workers_per_gpu")
 def config_digest(cfg: Config) -> str:
     """Return a short hash of everything a config says, its bases included."""
     # Not of the file: a base config may change while the file does not.
-    text = json.dumps(cfg._cfg_dict.to_dict(), sort_keys=True, default=str)
+    text = json.dumps(cfg._cfg_dict.to_dict(), sort_keys=True, default=stable_text)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -31,6 +31,7 @@ from mmselfsup.utils.error_context import config_errors, run_errors
 from mmselfsup.utils.errors import UserError
 from mmselfsup.utils.files import atomic_write, check_writable, file_stamps
 from mmselfsup.utils.module import module_device
+from mmselfsup.utils.stable_text import stable_text
 
 Origin = dict[str, str]
 #: The data set of the neighbours or of the fit of a probe, and the one to test on.
@@ -265,7 +266,7 @@ def network_origin(model: nn.Module, cfg: Config) -> Origin:
     """
     backbone = (cfg.get("model") or {}).get("backbone") or {}
     settings = {key: value for key, value in backbone.items() if key not in _NAMES_WEIGHTS}
-    text = json.dumps(settings, sort_keys=True, default=str)
+    text = json.dumps(settings, sort_keys=True, default=stable_text)
     return {
         "weights": weights_digest(model),
         _NETWORK: hashlib.sha256(text.encode()).hexdigest(),
@@ -313,7 +314,7 @@ def dataset_digest(node: ConfigDict, dataset: Any, cfg: Config, part: str) -> st
     loader = loader_args(cfg, part, False)
     if loader.get("prefetch"):
         content["img_norm_cfg"] = loader.get("img_norm_cfg")
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode())
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True, default=stable_text).encode())
     source: Any = getattr(dataset, "data_source", None)
     for info in getattr(source, "data_infos", ()):
         digest.update(str(info.get("img_info", {}).get("filename", "")).encode() + b"\n")

@@ -22,6 +22,7 @@ from typing import Any
 import mmselfsup
 from mmselfsup.config.overrides import parse_options, parse_value
 from mmselfsup.utils.errors import UserError
+from mmselfsup.utils.stable_text import stable_text
 from mmselfsup.version import __version__
 
 from .image_digests import ImageDigests
@@ -358,7 +359,7 @@ class _PlainConfig:
                 return [plain(item) for item in value]
             return "<path>" if isinstance(value, str) and _is_path(value, root) else value
 
-        return digest(json.dumps(plain(self.tree), sort_keys=True, default=str))
+        return digest(json.dumps(plain(self.tree), sort_keys=True, default=stable_text))
 
     def paths(self, key: str, root: Path, overridden: Sequence[str] = ()) -> dict[str, str]:
         """Return the files and folders that it names, without those of ``overridden`` keys."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mmselfsup.utils.data_info import DataInfo
 from mmselfsup.utils.errors import ArgumentError, UserError
 from mmselfsup.utils.files import check_folder
+from mmselfsup.utils.stable_text import stable_text
 
 from ..builder import build_backbone
 from .feature_cache import FeatureCache
@@ -65,7 +66,7 @@ class FrozenTeacher(BaseModule):
         if size is not None and size < 1:
             raise ArgumentError(f"teacher.size must be a number of pixels from 1, got {size}")
         network = {name: value for name, value in backbone.items() if name != "init_cfg"}
-        self._network = json.dumps(network, sort_keys=True, default=repr)
+        self._network = json.dumps(network, sort_keys=True, default=stable_text)
         if checkpoint:
             start = {"type": "Pretrained", "checkpoint": checkpoint, "complete": True}
             backbone = {**backbone, "init_cfg": start}
