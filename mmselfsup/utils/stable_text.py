@@ -35,8 +35,7 @@ def stable_text(value: Any, inside: tuple[int, ...] = ()) -> str:
     if isinstance(value, MethodType):
         return f"{stable_text(value.__func__, inside)} of {_plain(value.__self__, inside)}"
     if isinstance(value, functools.partial):
-        given = value.args, value.keywords
-        return f"{stable_text(value.func, inside)} {_plain(given, inside)}"
+        return f"{stable_text(value.func, inside)} {_plain((value.args, value.keywords), inside)}"
     text = str(value)
     if not _ADDRESS.search(text):
         return text
