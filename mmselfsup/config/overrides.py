@@ -6,8 +6,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mmcv import Config
-
 from mmselfsup.utils.errors import UserError
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
@@ -74,7 +72,7 @@ def wrong_entry(node: Any, key: str, value: Any) -> str:
                 return f"{at} is a list without an entry {name}; it has {entries or 'none'}"
             node = node[int(name)]
         else:
-            node = node.get(name) if isinstance(node, Mapping | Config) else None
+            node = node.get(name) if hasattr(node, "get") else None  # also of an mmcv.Config
         at = f"{at}.{name}".lstrip(".")
     one = isinstance(node, Mapping) and not isinstance(value, Mapping)
     return f"{at} is a dict: set its entries" if one else ""

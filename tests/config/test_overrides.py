@@ -143,9 +143,9 @@ def test_a_folder_whose_name_has_a_comma(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shells leave ``~/`` after ``a.b=``; other texts with ``~`` stay."""
-    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("HOME", "/own")
     options = ["a.b=~/images", "c=[~/x,y~/z]", "d='~/quoted'", "e=~"]
-    expected = {"a.b": "/home/me/images", "c": ["/home/me/x", "y~/z"], "d": "~/quoted", "e": "~"}
+    expected = {"a.b": "/own/images", "c": ["/own/x", "y~/z"], "d": "~/quoted", "e": "~"}
     assert parse_options(options) == expected
 
 
