@@ -111,8 +111,8 @@ def test_frozen_features() -> None:
 
 def test_home_folder_after_the_equals_sign(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shells replace ``~/`` at the beginning of a word only: no folder is named ``~``."""
-    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("HOME", "/own")
     words = ["--work-dir=~/runs", "--cfg-options", "a=~/b"]
     args = parser().parse_args(words)
-    assert (args.work_dir, args.cfg_options) == ("/home/me/runs", ["a=~/b"])
+    assert (args.work_dir, args.cfg_options) == ("/own/runs", ["a=~/b"])
     assert parser().parse_args(["--work-dir=a~/runs"]).work_dir == "a~/runs"
