@@ -124,7 +124,7 @@ def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStor
     """
     if short_side is not None and (not isinstance(short_side, int) or short_side < 1):
         raise UserError(f"cache.short_side is {short_side!r}: give pixels from 1, or None")
-    prefix, names = source.data_prefix, image_names(source)
+    prefix = source.data_prefix
     settings = {
         "version": _version(source.reader.color_type),
         "images": os.path.abspath(prefix) if source.reader.on_disk else prefix,
@@ -141,6 +141,7 @@ def open_cache(source: Any, dir: str, short_side: int | None = 256) -> ImageStor
     start = expanded(dir) / (Path(prefix).name or "images")
     text, folder = _place(start, settings)
     _report_old(start, settings, folder)
+    names = image_names(source)
     rows_file = folder / f"list-{list_checksum(names)}.npy"
     if _read_rows(rows_file) is None:
         with _locked(folder):

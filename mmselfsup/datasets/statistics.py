@@ -135,10 +135,9 @@ def statistics_key(source: Any, size: int | None) -> str:
     reader = source.reader
     rows = _measured_rows(len(source), _MOST) if reader.on_disk else []
     files = [*source.container_files, *map(source.path, rows)]
-    names = source.image_names()
     scans = source.scan_reading()
     facts = (
-        list(names or [len(source)]),
+        list(source.image_names() or [len(source)]),
         file_stamps(files),
         getattr(source, "content", ""),
         None if reader.value_range is None else [float(value) for value in reader.value_range],

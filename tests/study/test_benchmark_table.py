@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from mmselfsup.study.benchmark import FrozenSettings, plan_entries, probe_stage
 from mmselfsup.study.benchmark_table import UNTRAINED, FrozenRecord, beats_untrained, cells
 
 ROOT = Path(__file__).resolve().parents[2]
+DATASET_CONFIG = ROOT / "configs/benchmarks/classification/knn_isic2019-64.py"
 
 
 def record(name: str, score: float, network: str = "resnet18") -> FrozenRecord:
@@ -34,17 +36,21 @@ def test_the_baseline_is_the_same_network() -> None:
     assert not beats_untrained(record("mae", 0.4, "vit-tiny-p8"), floor)
 
 
-def test_each_network_is_evaluated_untrained(tmp_path: Path) -> None:
+def settings_in(folder: Path, **changes: Any) -> FrozenSettings:
     settings = FrozenSettings(
         root=ROOT,
-        images=tmp_path,
-        train=tmp_path / "train.txt",
-        test=tmp_path / "test.txt",
-        out=tmp_path / "out",
-        dataset_config=tmp_path / "data.py",
-        algorithms=("simclr", "mae", "byol"),
-        seeds=(0, 1),
+        images=folder,
+        train=folder / "train.txt",
+        test=folder / "test.txt",
+        out=folder / "out",
+        dataset_config=DATASET_CONFIG,
+        algorithms=("simclr",),
     )
+    return dataclasses.replace(settings, **changes)
+
+
+def test_each_network_is_evaluated_untrained(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, algorithms=("simclr", "mae", "byol"), seeds=(0, 1))
     entries = plan_entries(settings, 1_000)
     found = [(entry.name, entry.network, entry.config.parent.name) for entry in entries[::2]]
     assert found == [
@@ -61,21 +67,12 @@ def test_each_network_is_evaluated_untrained(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("probe", ["knn", "linear"])
 def test_a_part_of_the_own_list_is_not_taken_of_the_folds(tmp_path: Path, probe: str) -> None:
-    base = ROOT / "configs/benchmarks/classification/knn_isic2019-64.py"
     config = tmp_path / "data.py"
     config.write_text(
-        f"_base_ = {str(base)!r}\n"
+        f"_base_ = {str(DATASET_CONFIG)!r}\n"
         "data = dict(val=dict(data_source=dict(split=dict(part='val', val_share=0.2))))\n"
     )
-    settings = FrozenSettings(
-        root=ROOT,
-        images=tmp_path,
-        train=tmp_path / "train.txt",
-        test=tmp_path / "test.txt",
-        out=tmp_path / "out",
-        dataset_config=config,
-        algorithms=("simclr",),
-    )
+    settings = settings_in(tmp_path, dataset_config=config)
     argv = probe_stage(settings, plan_entries(settings, 1_000)[0], probe).argv
     assert "data.val.data_source.split=None" in argv
     assert not any(option.startswith("data.train.data_source.split") for option in argv)
@@ -87,15 +84,7 @@ def test_other_code_or_another_precision_makes_the_features_of_a_row_again(
     """One table never mixes features of two versions, nor of overrides of the precision."""
     for name in ("train.txt", "test.txt"):
         (tmp_path / name).write_text("0.jpg 0\n")
-    settings = FrozenSettings(
-        root=ROOT,
-        images=tmp_path,
-        train=tmp_path / "train.txt",
-        test=tmp_path / "test.txt",
-        out=tmp_path / "out",
-        dataset_config=ROOT / "configs/benchmarks/classification/knn_isic2019-64.py",
-        algorithms=("simclr",),
-    )
+    settings = settings_in(tmp_path)
 
     def done(changed: FrozenSettings, probe: str) -> bool:
         return probe_stage(changed, plan_entries(changed, 1_000)[0], probe).step().is_done()

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
@@ -82,9 +82,8 @@ def hugging_face_file(name: str) -> Path:
         try:
             path = _hugging_face(repository, wanted)
             if wanted.endswith(_INDEX):
-                folder = wanted.rpartition("/")[0]
                 for part in _parts(path):
-                    _hugging_face(repository, f"{folder}/{part.name}".lstrip("/"))
+                    _hugging_face(repository, _beside(wanted, part.name))
             return path
         except Exception as error:  # of any library between here and the server
             problem = error
@@ -98,8 +97,7 @@ def hugging_face_config(name: str) -> Path | None:
     """Return the config beside the weights of ``owner/model[/file]``, None where there is none."""
     try:
         repository, file = _repository_and_file(name)
-        folder = file.rpartition("/")[0]
-        return _hugging_face(repository, f"{folder}/{CONFIG}".lstrip("/"))
+        return _hugging_face(repository, _beside(file or IN_FOLDER[0], CONFIG))
     except Exception:  # a model of another library has none, and its weights say the rest
         return None
 
@@ -109,6 +107,11 @@ def _repository_and_file(name: str) -> tuple[str, str]:
     if len(parts) < 2 or not all(parts):
         raise UserError(f"hf://{name}: give hf://owner/model, or hf://owner/model/file")
     return "/".join(parts[:2]), "".join(parts[2:])
+
+
+def _beside(file: str, name: str) -> str:
+    """Return the path of a file in the folder of another one of a repository."""
+    return str(PurePosixPath(file).with_name(name))
 
 
 def _hugging_face(repository: str, file: str) -> Path:
